@@ -1,0 +1,113 @@
+package tel
+
+import "time"
+
+// The messages between calls and queues. call and acd do not import each other: appliance hands
+// these from one mailbox to the other. Each is a plain value, safe to copy and to journal.
+
+// ToQueue is a message from a call to the queues' owner.
+type ToQueue interface{ toQueue() }
+
+// Enqueue asks for a place. EnqueuedAt is the time that orders the queue; a call that comes back
+// from an overflow or a restart keeps its first one.
+type Enqueue struct {
+	Call       CallID
+	Queue      QueueID
+	Caller     Number
+	Name       string
+	Priority   int
+	EnqueuedAt time.Time
+}
+
+// CallerGone says the waiting caller hung up or left by key.
+type CallerGone struct {
+	Call  CallID
+	Cause Cause
+}
+
+// OfferRinging says that at least one device of the agent rings.
+type OfferRinging struct{ Offer OfferID }
+
+// OfferFailed says that the agent will not take this offer: busy, declined, no answer, unreachable.
+type OfferFailed struct {
+	Offer OfferID
+	Cause Cause
+}
+
+// OfferAnswered says that this offer's agent talks with the caller now; the call has already
+// decided that this answer won, every other offer of the call is void.
+type OfferAnswered struct{ Offer OfferID }
+
+// TalkEnded says that the conversation of this offer is over; wrap-up starts.
+type TalkEnded struct {
+	Offer OfferID
+	Cause Cause
+}
+
+// AgentEngaged says that the agent is on a call which did not come from a queue.
+type AgentEngaged struct {
+	Agent    AgentID
+	Call     CallID
+	Internal bool
+}
+
+// AgentDisengaged ends AgentEngaged.
+type AgentDisengaged struct {
+	Agent AgentID
+	Call  CallID
+}
+
+// AgentReachable follows the registrations of the agent's devices.
+type AgentReachable struct {
+	Agent     AgentID
+	Reachable bool
+}
+
+func (Enqueue) toQueue()         {}
+func (CallerGone) toQueue()      {}
+func (OfferRinging) toQueue()    {}
+func (OfferFailed) toQueue()     {}
+func (OfferAnswered) toQueue()   {}
+func (TalkEnded) toQueue()       {}
+func (AgentEngaged) toQueue()    {}
+func (AgentDisengaged) toQueue() {}
+func (AgentReachable) toQueue()  {}
+
+// ToCall is a message from the queues' owner to one call.
+type ToCall interface {
+	toCall()
+	// For names the call that shall get the message.
+	For() CallID
+}
+
+// Offer asks the call to ring the agent's devices for at most Ring.
+type Offer struct {
+	Offer OfferID
+	Call  CallID
+	Queue QueueID
+	Agent AgentID
+	Ring  time.Duration
+}
+
+// Withdraw asks the call to stop ringing for an offer.
+type Withdraw struct {
+	Offer OfferID
+	Call  CallID
+	Cause Cause
+}
+
+// Overflow sends the waiting call on to another destination of the dial plan.
+type Overflow struct {
+	Call CallID
+	To   string // a destination as the dial plan writes it, e.g. "queue:support" or "ext:201"
+	Why  string // closed list: "max_wait", "queue_full", "no_agents", "closed"
+}
+
+// For implements ToCall.
+func (m Offer) For() CallID    { return m.Call }
+func (m Withdraw) For() CallID { return m.Call }
+func (m Overflow) For() CallID { return m.Call }
+
+func (Offer) toCall()    {}
+func (Withdraw) toCall() {}
+func (Overflow) toCall() {}
