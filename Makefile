@@ -1,0 +1,81 @@
+# Pronto: `make` prints this help. Every recipe works on a fresh Debian-like machine with Go and make.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export CGO_ENABLED ?= 0
+GO    ?= go
+TOOLS := $(GO) tool -modfile=.tools/go.mod
+BIN   := bin
+CMDS  := prontod recordd linelab prontoctl
+FUZZTIME ?= 10s
+
+.PHONY: help
+help: ## this text
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build-host ## start the demo office: SIP on 127.0.0.1:5060, page on http://127.0.0.1:8080
+	@exec $(BIN)/prontoctl office -bin $(BIN) -var var
+
+.PHONY: crash
+crash: ## kill prontod of the running demo office and watch it come back
+	@$(BIN)/prontoctl crash -var var
+
+.PHONY: deps
+deps:
+	@.ci/install-test-deps
+
+.PHONY: test
+test: deps ## run every test (installs SIPp, baresip, sox ... when root on Debian)
+	$(GO) test -count=1 ./...
+
+.PHONY: short
+short: ## unit tests only, no real programs
+	$(GO) test -short ./...
+
+.PHONY: race
+race: ## unit tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short -count=1 ./...
+
+.PHONY: test-32
+test-32: ## unit tests as a 32-bit program
+	GOARCH=386 $(GO) test -short -count=1 ./firmware/... ./drivers/...
+
+.PHONY: check
+check: ## gofumpt, vet, staticcheck, golangci-lint, govulncheck
+	@out=$$($(TOOLS) gofumpt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofumpt'ed:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(TOOLS) staticcheck ./...
+	$(TOOLS) golangci-lint run ./...
+	@.ci/vulncheck
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## the numbers of the house, printed with their ratios
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
+
+.PHONY: soak
+soak: ## larger counts of the same tests
+	PRONTO_SOAK=1 $(GO) test -count=1 -timeout 120m ./...
+
+.PHONY: build
+build: ## arm64, armv7 and amd64 programs in bin/<arch>
+	@for a in amd64 arm64 arm; do \
+	  echo "build linux/$$a"; \
+	  GOOS=linux GOARCH=$$a GOARM=7 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/$$a/ ./cmd/... || exit 1; \
+	done
+
+.PHONY: build-host
+build-host:
+	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/ ./cmd/...
+
+.PHONY: tidy
+tidy: ## tidy modules and format
+	$(GO) mod tidy
+	$(TOOLS) gofumpt -w $$(git ls-files '*.go')
+
+.PHONY: clean
+clean: ## remove what was built and the demo's state
+	rm -rf $(BIN) var
