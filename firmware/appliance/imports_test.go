@@ -1,0 +1,174 @@
+package appliance
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/pronto-pbx/pronto/"
+
+// pkg is what `go list -json` tells of one package.
+type pkg struct {
+	ImportPath                string
+	Imports                   []string
+	TestImports, XTestImports []string
+	Deps                      []string
+}
+
+func listPackages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		p.ImportPath = strings.TrimPrefix(p.ImportPath, module)
+		for i, im := range p.Imports {
+			p.Imports[i] = strings.TrimPrefix(im, module)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 5 {
+		t.Fatalf("go list found only %d packages: the rules would prove nothing", len(all))
+	}
+	return all
+}
+
+// in reports whether path is one of the trees or inside one.
+func in(path string, trees ...string) bool {
+	return slices.ContainsFunc(trees, func(t string) bool {
+		return path == t || strings.HasPrefix(path, strings.TrimSuffix(t, "/")+"/")
+	})
+}
+
+func isStd(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	switch first {
+	case "firmware", "drivers", "ui", "ota", "board", "cmd":
+		return false
+	}
+	return !strings.Contains(first, ".")
+}
+
+// pure lists the packages that decide without touching the world.
+var pure = []string{
+	"firmware/config", "firmware/dialplan", "firmware/acd/plan", "firmware/outbound/permit",
+	"firmware/sip/digest", "firmware/media/codec", "firmware/media/dsp", "firmware/media/sdp",
+	"firmware/media/mix", "firmware/media/jitter", "ota/slot",
+}
+
+// rules: each returns why importing im from p is wrong, or "".
+var rules = []struct {
+	name string
+	bad  func(p, im string) bool
+}{
+	{"tel imports only the standard library", func(p, im string) bool {
+		return p == "firmware/tel" && !isStd(im)
+	}},
+	{"pure packages never touch net, os or log/slog", func(p, im string) bool {
+		return slices.Contains(pure, p) && (im == "net" || im == "os" || im == "log/slog" || in(im, "net/http", "os/exec"))
+	}},
+	{"firmware never imports the outer rooms", func(p, im string) bool {
+		return in(p, "firmware") && !in(p, "firmware/appliance") && in(im, "drivers", "ui", "ota", "board", "cmd")
+	}},
+	{"only cmd imports appliance", func(p, im string) bool {
+		return in(im, "firmware/appliance") && !in(p, "cmd", "firmware/appliance")
+	}},
+	{"drivers import only the ports and the pure audio packages", func(p, im string) bool {
+		return in(p, "drivers") && !isStd(im) && !strings.Contains(im, ".") &&
+			!in(im, "firmware/tel", "firmware/line", "firmware/lamp", "firmware/media/dsp", "firmware/media/codec", "drivers")
+	}},
+	{"ui imports the vocabulary, config and the read models", func(p, im string) bool {
+		return in(p, "ui") && !isStd(im) && !strings.Contains(im, ".") &&
+			!in(im, "firmware/tel", "firmware/config", "firmware/feed", "firmware/health", "firmware/report", "ui")
+	}},
+	{"ota imports nothing of firmware", func(p, im string) bool {
+		return in(p, "ota") && in(im, "firmware")
+	}},
+	{"sipgo/sip only under firmware/sip and the test peers", func(p, im string) bool {
+		return im == "github.com/emiago/sipgo/sip" && !in(p, "firmware/sip", "firmware/call", "firmware/appliance", "firmware/pbxtest", "cmd/linelab")
+	}},
+	{"sipgo's server, client and dialogs nowhere", func(_, im string) bool {
+		return in(im, "github.com/emiago/sipgo") && im != "github.com/emiago/sipgo/sip"
+	}},
+	{"pion only under firmware/media and the test peers", func(p, im string) bool {
+		return in(im, "github.com/pion") && !in(p, "firmware/media", "firmware/pbxtest", "cmd/linelab")
+	}},
+	{"hardware modules only in drivers and board", func(p, im string) bool {
+		return in(im, "github.com/warthog618", "go.bug.st", "periph.io") && !in(p, "drivers", "board")
+	}},
+	{"html/template only in ui", func(p, im string) bool {
+		return im == "html/template" && !in(p, "ui")
+	}},
+	{"Badger only in store/badgerstore", func(p, im string) bool {
+		return in(im, "github.com/dgraph-io") && p != "firmware/store/badgerstore"
+	}},
+	{"badgerstore only in recordd", func(p, im string) bool {
+		return im == "firmware/store/badgerstore" && !in(p, "cmd/recordd")
+	}},
+	{"call and acd do not know each other", func(p, im string) bool {
+		return (in(p, "firmware/call") && in(im, "firmware/acd")) || (in(p, "firmware/acd") && in(im, "firmware/call"))
+	}},
+	{"the judges use nothing that they judge", func(p, im string) bool {
+		return in(p, "firmware/pbxtest", "cmd/linelab") && in(im, "firmware/sip/dialog", "firmware/call", "firmware/media")
+	}},
+}
+
+func TestImportRules(t *testing.T) {
+	packages := listPackages(t)
+	for _, r := range rules {
+		t.Run(r.name, func(t *testing.T) {
+			for _, p := range packages {
+				for _, im := range p.Imports {
+					if r.bad(p.ImportPath, im) {
+						t.Errorf("%s imports %s", p.ImportPath, im)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A rule that nothing can break proves nothing: each must refuse at least one import.
+func TestEveryImportRuleCanFail(t *testing.T) {
+	offences := [][2]string{
+		{"firmware/tel", "go.uber.org/x"}, {"firmware/config", "os"}, {"firmware/acd", "drivers/gsm"},
+		{"ui/web", "firmware/appliance"}, {"drivers/gsm", "firmware/call"}, {"ui/web", "firmware/acd"},
+		{"ota/slot", "firmware/tel"}, {"ui/web", "github.com/emiago/sipgo/sip"}, {"firmware/sip/stack", "github.com/emiago/sipgo"},
+		{"ui/web", "github.com/pion/rtp"}, {"firmware/line", "go.bug.st/serial"}, {"firmware/call", "html/template"},
+		{"firmware/store", "github.com/dgraph-io/badger/v4"}, {"cmd/prontod", "firmware/store/badgerstore"},
+		{"firmware/call", "firmware/acd"}, {"firmware/pbxtest", "firmware/call"},
+	}
+	for i, r := range rules {
+		if o := offences[i]; !r.bad(o[0], o[1]) {
+			t.Errorf("rule %q lets %s import %s", r.name, o[0], o[1])
+		}
+	}
+}
+
+func TestProntodLinksNoBadger(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if p.ImportPath != "cmd/prontod" {
+			continue
+		}
+		for _, d := range p.Deps {
+			if strings.Contains(d, "dgraph-io") {
+				t.Errorf("cmd/prontod links %s: a full disk would end calls", d)
+			}
+		}
+		return
+	}
+	t.Fatal("cmd/prontod not found")
+}

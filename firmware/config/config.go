@@ -1,0 +1,150 @@
+// Package config is the typed tree of everything an owner can set: one documented YAML file,
+// defaults for what is left out, and one Validate that finds every mistake at once. It is pure:
+// reading, writing and applying belong to config/live.
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Version is the schema version that this program writes.
+const Version = 1
+
+// Config is the whole configuration. Each field's comment says its unit, its default, its range
+// and what happens to a running box when it changes.
+type Config struct {
+	// Version of the schema; always 1 today.
+	Version int   `yaml:"version"`
+	Box     Box   `yaml:"box"`
+	SIP     SIP   `yaml:"sip"`
+	Media   Media `yaml:"media"`
+	Web     Web   `yaml:"web"`
+
+	Phones []Phone `yaml:"phones,omitempty"`
+	Agents []Agent `yaml:"agents,omitempty"`
+	Queues []Queue `yaml:"queues,omitempty"`
+	Trunks []Trunk `yaml:"trunks,omitempty"`
+	Lines  []Line  `yaml:"lines,omitempty"`
+	Routes []Route `yaml:"routes,omitempty"`
+	Lamps  []Lamp  `yaml:"lamps,omitempty"`
+}
+
+// Box names the box and its place.
+type Box struct {
+	Name     string `yaml:"name"`     // shown on the page; default "Pronto"; applied at once
+	Language string `yaml:"language"` // "it" (default) or "en": prompts and page; applied to new calls
+	Timezone string `yaml:"timezone"` // IANA name; default Europe/Rome; applied to new calls
+}
+
+// SIP is where phones and carriers reach the box.
+type SIP struct {
+	Listen    netip.AddrPort `yaml:"listen"`              // UDP and TCP; default 0.0.0.0:5060; needs a restart
+	Advertise netip.Addr     `yaml:"advertise,omitempty"` // address in Contact and SDP; default: of the route to the peer
+	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; phones must log in again
+	LAN       []netip.Prefix `yaml:"lan,omitempty"`       // networks where weak (MD5) phones may register; default the private ranges and loopback
+}
+
+// Media is where audio flows.
+type Media struct {
+	Bind    netip.Addr `yaml:"bind"`     // default 0.0.0.0; needs a restart
+	PortMin int        `yaml:"port_min"` // default 16384, even; needs a restart
+	PortMax int        `yaml:"port_max"` // default 24575; needs a restart
+}
+
+// Web is where the page is.
+type Web struct {
+	Listen netip.AddrPort `yaml:"listen"` // default 127.0.0.1:8080; needs a restart
+}
+
+// Secret is a password; it prints as stars.
+type Secret string
+
+// String hides the secret.
+func (Secret) String() string { return "***" }
+
+// GoString hides the secret from %#v.
+func (Secret) GoString() string { return "***" }
+
+// Phone is one SIP device. Its id is the user name it registers with.
+type Phone struct {
+	ID         tel.DeviceID `yaml:"id"`
+	Name       string       `yaml:"name"`
+	Password   Secret       `yaml:"password"`    // at least 12 characters
+	MD5        bool         `yaml:"md5"`         // the phone only knows MD5 digest: shown as weak, refused from outside the LAN
+	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN; default false
+}
+
+// Agent is a person who answers.
+type Agent struct {
+	ID        tel.AgentID    `yaml:"id"`
+	Name      string         `yaml:"name"`
+	Extension tel.Number     `yaml:"extension"`        // internal number, 2-5 digits
+	Phones    []tel.DeviceID `yaml:"phones,omitempty"` // all ring together
+	Lamp      tel.LampID     `yaml:"lamp"`             // may be empty
+	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
+	Dial      []string       `yaml:"dial,omitempty"`   // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile
+}
+
+// Queue is a line of waiting callers and the agents who serve it.
+type Queue struct {
+	ID        tel.QueueID   `yaml:"id"`
+	Name      string        `yaml:"name"`
+	Number    tel.Number    `yaml:"number"`           // internal number
+	Strategy  string        `yaml:"strategy"`         // longest_idle (default), ring_all, round_robin; applied to the next decision
+	Agents    []tel.AgentID `yaml:"agents,omitempty"` // applied at once
+	Ring      time.Duration `yaml:"ring"`             // how long one agent rings; default 20s, 5s-120s
+	WrapUp    time.Duration `yaml:"wrap_up"`          // after-call time; default 10s, 0-1h
+	MaxWait   time.Duration `yaml:"max_wait"`         // then overflow; default 0 = no limit
+	MaxLength int           `yaml:"max_length"`       // waiting callers; default 0 = no limit
+	Overflow  string        `yaml:"overflow"`         // destination after max_wait, max_length or no agents: "queue:ID", "ext:NUMBER" or "hangup"; default hangup
+	Priority  int           `yaml:"priority"`         // higher is served first among queues; default 0
+}
+
+// Trunk is a SIP carrier account.
+type Trunk struct {
+	ID        tel.TrunkID           `yaml:"id"`
+	Name      string                `yaml:"name"`
+	Server    string                `yaml:"server"`    // host or host:port
+	Transport string                `yaml:"transport"` // udp (default) or tcp
+	Register  bool                  `yaml:"register"`  // log in at the carrier; otherwise matched by address
+	User      string                `yaml:"user"`
+	Password  Secret                `yaml:"password"`
+	Match     []netip.Prefix        `yaml:"match,omitempty"` // source addresses of the carrier
+	Number    tel.Number            `yaml:"number"`          // our main number, presented on outgoing calls
+	Format    string                `yaml:"format"`          // how the carrier wants numbers: e164 (default), national, as_is
+	MaxCalls  int                   `yaml:"max_calls"`       // default 0 = no limit
+	In        map[tel.Number]string `yaml:"in,omitempty"`    // called number -> destination; "*" is any
+}
+
+// Line is a GSM or analog line.
+type Line struct {
+	ID      tel.LineID `yaml:"id"`
+	Name    string     `yaml:"name"`
+	Type    string     `yaml:"type"`    // gsm
+	Profile string     `yaml:"profile"` // sim7600, generic
+	AT      string     `yaml:"at"`      // path of the AT port
+	Audio   string     `yaml:"audio"`   // path of the audio port
+	PIN     Secret     `yaml:"pin"`     // SIM PIN, tried once
+	In      string     `yaml:"in"`      // destination of incoming calls
+}
+
+// Route sends dialled numbers outside.
+type Route struct {
+	Prefix  string   `yaml:"prefix"`        // dialled prefix; empty matches every outside number
+	Via     []string `yaml:"via,omitempty"` // "trunk:ID" or "line:ID", tried in order
+	Strip   int      `yaml:"strip"`         // digits removed from the front
+	Prepend string   `yaml:"prepend"`       // digits put in front
+}
+
+// Lamp is one busy light.
+type Lamp struct {
+	ID     tel.LampID `yaml:"id"`
+	Driver string     `yaml:"driver"` // sim, gpio, 74hc595
+	Chip   string     `yaml:"chip"`   // gpio: chip label; 74hc595: SPI device, e.g. "0.0"
+	Line   string     `yaml:"line"`   // gpio: line name, e.g. GPIO17
+	Bit    int        `yaml:"bit"`    // 74hc595: output number from 0
+	Invert bool       `yaml:"invert"` // active low
+}

@@ -1,0 +1,60 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Default returns the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Version: Version,
+		Box:     Box{Name: "Pronto", Language: "it", Timezone: "Europe/Rome"},
+		SIP: SIP{
+			Listen: netip.MustParseAddrPort("0.0.0.0:5060"),
+			Realm:  "pronto",
+			LAN: []netip.Prefix{
+				netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"),
+				netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
+				netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"),
+			},
+		},
+		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575},
+		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080")},
+	}
+}
+
+// normalise fills the defaults of list entries, which YAML creates as zero values.
+func (c *Config) normalise() {
+	for i := range c.Queues {
+		q := &c.Queues[i]
+		if q.Strategy == "" {
+			q.Strategy = "longest_idle"
+		}
+		if q.Ring == 0 {
+			q.Ring = 20 * time.Second
+		}
+		if q.Overflow == "" {
+			q.Overflow = "hangup"
+		}
+	}
+	for i := range c.Trunks {
+		t := &c.Trunks[i]
+		if t.Transport == "" {
+			t.Transport = "udp"
+		}
+		if t.Format == "" {
+			t.Format = "e164"
+		}
+	}
+	for i := range c.Lines {
+		if l := &c.Lines[i]; l.Profile == "" {
+			l.Profile = "generic"
+		}
+	}
+	for i := range c.Agents {
+		if a := &c.Agents[i]; a.Dial == nil {
+			a.Dial = []string{"internal", "local", "mobile"}
+		}
+	}
+}

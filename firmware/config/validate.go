@@ -1,0 +1,282 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Validate returns every problem, each with the path of its field.
+func (c *Config) Validate() Problems {
+	v := validator{c: c, ids: map[string]bool{}, numbers: map[tel.Number]string{}}
+	v.box()
+	for i := range c.Phones {
+		v.phone(fmt.Sprintf("phones[%d]", i), &c.Phones[i])
+	}
+	for i := range c.Lamps {
+		v.lamp(fmt.Sprintf("lamps[%d]", i), &c.Lamps[i])
+	}
+	for i := range c.Agents {
+		v.agent(fmt.Sprintf("agents[%d]", i), &c.Agents[i])
+	}
+	for i := range c.Queues {
+		v.queue(fmt.Sprintf("queues[%d]", i), &c.Queues[i])
+	}
+	for i := range c.Trunks {
+		v.trunk(fmt.Sprintf("trunks[%d]", i), &c.Trunks[i])
+	}
+	for i := range c.Lines {
+		v.line(fmt.Sprintf("lines[%d]", i), &c.Lines[i])
+	}
+	for i := range c.Routes {
+		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
+	}
+	v.overflowLoops()
+	return v.found
+}
+
+type validator struct {
+	c       *Config
+	found   Problems
+	ids     map[string]bool       // "phone/201"
+	numbers map[tel.Number]string // internal number -> path that took it
+}
+
+func (v *validator) box() {
+	c := v.c
+	if c.Version != Version {
+		v.found.add("version", "version", "is %d; this program reads version %d", c.Version, Version)
+	}
+	if c.Box.Language != "it" && c.Box.Language != "en" {
+		v.found.add("box.language", "choice", "%q is not a language of this box; use it or en", c.Box.Language)
+	}
+	if _, err := time.LoadLocation(c.Box.Timezone); err != nil {
+		v.found.add("box.timezone", "timezone", "%q is not a time zone; use a name like Europe/Rome", c.Box.Timezone)
+	}
+	if !c.SIP.Listen.IsValid() {
+		v.found.add("sip.listen", "address", "needs an address and a port, such as 0.0.0.0:5060")
+	}
+	if c.SIP.Realm == "" || strings.ContainsAny(c.SIP.Realm, "\"\\\r\n") {
+		v.found.add("sip.realm", "realm", "must not be empty or hold quotes")
+	}
+	if !c.Web.Listen.IsValid() {
+		v.found.add("web.listen", "address", "needs an address and a port, such as 127.0.0.1:8080")
+	}
+	m := c.Media
+	if m.PortMin < 1024 || m.PortMax > 65535 || m.PortMin%2 != 0 || m.PortMax-m.PortMin < 15 {
+		v.found.add("media", "ports", "port_min %d and port_max %d: need an even first port from 1024 and at least 16 ports", m.PortMin, m.PortMax)
+	}
+}
+
+// id checks that an identifier is usable in URLs and file names and is not taken.
+func (v *validator) id(path, kind, id string) {
+	switch {
+	case id == "":
+		v.found.add(path+".id", "missing", "is missing")
+		return
+	case len(id) > 40 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789_-.") != "":
+		v.found.add(path+".id", "id", "%q: use at most 40 of a-z 0-9 - _ .", id)
+	case v.ids[kind+"/"+id]:
+		v.found.add(path+".id", "duplicate", "%q is used twice", id)
+	}
+	v.ids[kind+"/"+id] = true
+}
+
+func (v *validator) number(path string, n tel.Number, must bool) {
+	switch {
+	case n == "" && !must:
+	case n == "":
+		v.found.add(path, "missing", "is missing")
+	case len(n) < 2 || len(n) > 5 || strings.Trim(string(n), "0123456789") != "":
+		v.found.add(path, "number", "%q is not an internal number of 2 to 5 digits", n)
+	case n.Emergency():
+		v.found.add(path, "emergency", "%q is an emergency number", n)
+	case v.numbers[n] != "":
+		v.found.add(path, "duplicate", "%q is already the number of %s", n, v.numbers[n])
+	default:
+		v.numbers[n] = path
+	}
+}
+
+func (v *validator) phone(path string, p *Phone) {
+	v.id(path, "phone", string(p.ID))
+	if len(p.Password) < 12 {
+		v.found.add(path+".password", "password", "needs at least 12 characters")
+	}
+}
+
+func (v *validator) agent(path string, a *Agent) {
+	v.id(path, "agent", string(a.ID))
+	v.number(path+".extension", a.Extension, true)
+	for i, d := range a.Phones {
+		if !slices.ContainsFunc(v.c.Phones, func(p Phone) bool { return p.ID == d }) {
+			v.found.add(fmt.Sprintf("%s.phones[%d]", path, i), "unknown", "there is no phone %q", d)
+		}
+		for _, other := range v.c.Agents {
+			if other.ID != a.ID && slices.Contains(other.Phones, d) && other.ID < a.ID {
+				v.found.add(fmt.Sprintf("%s.phones[%d]", path, i), "shared", "phone %q already belongs to agent %q", d, other.ID)
+			}
+		}
+	}
+	if a.Lamp != "" && !v.ids["lamp/"+string(a.Lamp)] {
+		v.found.add(path+".lamp", "unknown", "there is no lamp %q", a.Lamp)
+	}
+	for i, d := range a.Dial {
+		if !slices.Contains([]string{"internal", "local", "mobile", "international", "premium"}, d) {
+			v.found.add(fmt.Sprintf("%s.dial[%d]", path, i), "choice", "%q is not one of internal, local, mobile, international, premium", d)
+		}
+	}
+}
+
+func (v *validator) queue(path string, q *Queue) {
+	v.id(path, "queue", string(q.ID))
+	v.number(path+".number", q.Number, true)
+	if !slices.Contains([]string{"longest_idle", "ring_all", "round_robin"}, q.Strategy) {
+		v.found.add(path+".strategy", "choice", "%q is not one of longest_idle, ring_all, round_robin", q.Strategy)
+	}
+	for i, a := range q.Agents {
+		if !v.ids["agent/"+string(a)] {
+			v.found.add(fmt.Sprintf("%s.agents[%d]", path, i), "unknown", "there is no agent %q", a)
+		}
+		if slices.Index(q.Agents, a) != i {
+			v.found.add(fmt.Sprintf("%s.agents[%d]", path, i), "duplicate", "%q is named twice", a)
+		}
+	}
+	if len(q.Agents) == 0 {
+		v.found.add(path+".agents", "missing", "a queue needs at least one agent")
+	}
+	v.duration(path+".ring", q.Ring, 5*time.Second, 2*time.Minute)
+	v.duration(path+".wrap_up", q.WrapUp, 0, time.Hour)
+	v.duration(path+".max_wait", q.MaxWait, 0, 24*time.Hour)
+	if q.MaxLength < 0 {
+		v.found.add(path+".max_length", "range", "must not be negative")
+	}
+	v.destination(path+".overflow", q.Overflow)
+	if q.Overflow == "queue:"+string(q.ID) {
+		v.found.add(path+".overflow", "loop", "a queue cannot overflow into itself")
+	}
+}
+
+func (v *validator) duration(path string, d, low, high time.Duration) {
+	if d < low || d > high {
+		v.found.add(path, "range", "%s is not between %s and %s", d, low, high)
+	}
+}
+
+// destination checks "queue:ID", "ext:NUMBER" and "hangup".
+func (v *validator) destination(path, to string) {
+	kind, name, _ := strings.Cut(to, ":")
+	switch {
+	case to == "hangup":
+	case kind == "queue":
+		if !slices.ContainsFunc(v.c.Queues, func(q Queue) bool { return string(q.ID) == name }) {
+			v.found.add(path, "unknown", "there is no queue %q", name)
+		}
+	case kind == "ext":
+		known := slices.ContainsFunc(v.c.Agents, func(a Agent) bool { return string(a.Extension) == name })
+		if !known {
+			v.found.add(path, "unknown", "there is no extension %q", name)
+		}
+	default:
+		v.found.add(path, "destination", "%q is not a destination; use queue:ID, ext:NUMBER or hangup", to)
+	}
+}
+
+func (v *validator) trunk(path string, t *Trunk) {
+	v.id(path, "trunk", string(t.ID))
+	if t.Server == "" {
+		v.found.add(path+".server", "missing", "is missing: the carrier's host name or address")
+	}
+	if t.Transport != "udp" && t.Transport != "tcp" {
+		v.found.add(path+".transport", "choice", "%q is not udp or tcp", t.Transport)
+	}
+	if t.Register && (t.User == "" || t.Password == "") {
+		v.found.add(path, "credentials", "a trunk that registers needs user and password")
+	}
+	if !t.Register && len(t.Match) == 0 {
+		v.found.add(path+".match", "missing", "a trunk that does not register needs the carrier's addresses")
+	}
+	if !slices.Contains([]string{"e164", "national", "as_is"}, t.Format) {
+		v.found.add(path+".format", "choice", "%q is not one of e164, national, as_is", t.Format)
+	}
+	for n, to := range t.In {
+		at := fmt.Sprintf("%s.in[%s]", path, n)
+		if _, err := tel.ParseNumber(string(n)); err != nil {
+			v.found.add(at, "number", "%q is not a number; use * for any", n)
+		}
+		v.destination(at, to)
+	}
+}
+
+func (v *validator) line(path string, l *Line) {
+	v.id(path, "line", string(l.ID))
+	if l.Type != "gsm" {
+		v.found.add(path+".type", "choice", "%q is not a kind of line; use gsm", l.Type)
+	}
+	if l.Profile != "sim7600" && l.Profile != "generic" {
+		v.found.add(path+".profile", "choice", "%q is not one of sim7600, generic", l.Profile)
+	}
+	if l.AT == "" {
+		v.found.add(path+".at", "missing", "is missing: the path of the modem's AT port")
+	}
+	if l.In != "" {
+		v.destination(path+".in", l.In)
+	}
+}
+
+func (v *validator) route(path string, r *Route) {
+	if strings.Trim(r.Prefix, "+0123456789") != "" {
+		v.found.add(path+".prefix", "number", "%q is not a dialled prefix", r.Prefix)
+	}
+	if r.Strip < 0 || r.Strip > 10 {
+		v.found.add(path+".strip", "range", "must be 0 to 10 digits")
+	}
+	if len(r.Via) == 0 {
+		v.found.add(path+".via", "missing", "needs at least one trunk or line")
+	}
+	for i, via := range r.Via {
+		if kind, name, ok := strings.Cut(via, ":"); !ok || (kind != "trunk" && kind != "line") || !v.ids[kind+"/"+name] {
+			v.found.add(fmt.Sprintf("%s.via[%d]", path, i), "unknown", "there is no %q; write trunk:ID or line:ID", via)
+		}
+	}
+}
+
+func (v *validator) lamp(path string, l *Lamp) {
+	v.id(path, "lamp", string(l.ID))
+	switch l.Driver {
+	case "sim":
+	case "gpio":
+		if l.Chip == "" || l.Line == "" {
+			v.found.add(path, "missing", "a gpio lamp needs the chip's label and the line's name")
+		}
+	case "74hc595":
+		if l.Chip == "" || l.Bit < 0 || l.Bit > 255 {
+			v.found.add(path, "missing", "a 74hc595 lamp needs the SPI device and an output from 0 to 255")
+		}
+	default:
+		v.found.add(path+".driver", "choice", "%q is not one of sim, gpio, 74hc595", l.Driver)
+	}
+}
+
+// overflowLoops finds chains of overflow that come back to where they began: a caller would be
+// moved around for ever.
+func (v *validator) overflowLoops() {
+	next := map[string]string{}
+	for _, q := range v.c.Queues {
+		if to, ok := strings.CutPrefix(q.Overflow, "queue:"); ok {
+			next[string(q.ID)] = to
+		}
+	}
+	for i, q := range v.c.Queues {
+		seen := map[string]bool{}
+		for at := string(q.ID); at != "" && !seen[at]; at = next[at] {
+			seen[at] = true
+			if next[at] == string(q.ID) && at != string(q.ID) {
+				v.found.add(fmt.Sprintf("queues[%d].overflow", i), "loop", "the overflow chain comes back to %q", q.ID)
+			}
+		}
+	}
+}
