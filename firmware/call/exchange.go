@@ -1,0 +1,235 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// ErrClosed is returned once the exchange takes no more calls.
+var ErrClosed = errors.New("the exchange is closing")
+
+// ErrFull is returned when the box carries as many calls as it may.
+var ErrFull = errors.New("too many calls")
+
+// Plan is the configuration of one instant; a call keeps the plan it was born with.
+type Plan interface {
+	// Route decides where a dialled number goes for a caller at "phone:201", "trunk:tim", "line:gsm0".
+	Route(from string, caller, dialed tel.Number, at time.Time) Decision
+	// Resolve decides for a destination written in the config, such as "queue:sales".
+	Resolve(to string, at time.Time) Decision
+	// Devices lists the phones of an agent.
+	Devices(a tel.AgentID) []tel.DeviceID
+	// AgentAt names the agent who uses a phone; extension and name are what colleagues see.
+	AgentAt(d tel.DeviceID) (a tel.AgentID, extension tel.Number, name string)
+	// Language of prompts, "it" or "en".
+	Language() string
+}
+
+// HotJournal keeps the last value of each key through a crash of the process.
+type HotJournal interface {
+	Put(kind, key string, value []byte) error
+	Delete(kind, key string) error
+}
+
+// journalKind is the kind of a call's snapshots in the hot journal.
+const journalKind = "call"
+
+// Config wires the exchange to its neighbours. All fields but Journal and MaxCalls are needed.
+type Config struct {
+	Log      *slog.Logger
+	Plan     func() Plan // the plan of this instant
+	Dialer   Dialer
+	Queue    func(tel.ToQueue) bool                  // non-blocking; false: the owner is overloaded
+	Command  func(agent tel.AgentID, command string) // login, logout, pause, resume; must not block
+	Publish  func(tel.Event)                         // live view; must not block
+	Record   func(tel.CallEnded)                     // the call's record; must not block
+	Journal  HotJournal                              // nil: calls do not survive a crash
+	MaxCalls int                                     // 0: 1,000
+}
+
+// Exchange holds every call of the box.
+type Exchange struct {
+	cfg Config
+	wg  sync.WaitGroup
+
+	mu     sync.Mutex // guards calls and closed only; never held while an actor is told something
+	calls  map[tel.CallID]*actor
+	closed bool
+}
+
+// New returns an exchange without calls.
+func New(cfg Config) *Exchange {
+	if cfg.MaxCalls == 0 {
+		cfg.MaxCalls = 1000
+	}
+	return &Exchange{cfg: cfg, calls: map[tel.CallID]*actor{}}
+}
+
+// Arrival is a caller at the door: a leg that waits for an answer.
+type Arrival struct {
+	From   string // "phone:201", "trunk:tim", "line:gsm0"
+	Device tel.DeviceID
+	Caller tel.Number
+	Name   string
+	Dialed tel.Number
+	// To overrides the dial plan with a destination of the config ("queue:sales"): set for calls
+	// from outside, whose number was already looked up by the trunk or line they came on.
+	To string
+}
+
+// Arrive begins a call. makeLeg is called once with the sink for the leg's events, before the call
+// begins, and returns the caller's leg.
+func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (tel.CallID, error) {
+	plan := x.cfg.Plan()
+	s := State{
+		Call: tel.NewCallID(), Direction: tel.Inbound, From: in.Caller, FromName: in.Name, To: in.Dialed,
+		Language: plan.Language(), Stage: tel.StageRouting,
+	}
+	if in.Device != "" {
+		agent, extension, name := plan.AgentAt(in.Device)
+		s.Direction, s.CallerIs = tel.Internal, agent
+		if extension != "" {
+			s.From, s.FromName = extension, name
+		}
+	}
+	now := time.Now()
+	var d Decision
+	if in.To != "" {
+		d = plan.Resolve(in.To, now)
+	} else {
+		d = plan.Route(in.From, s.From, in.Dialed, now)
+	}
+	if in.Device != "" && d.Kind == ToOutside {
+		s.Direction = tel.Outbound
+	}
+	a := newActor(x, plan, s)
+	if err := x.add(a); err != nil {
+		return "", err
+	}
+	leg := makeLeg(a.legEvent)
+	a.legs[leg.ID()] = leg
+	a.state.Caller = LegState{ID: leg.ID(), Party: leg.Party(), Ref: leg.Ref()}
+	a.tell(Begin{d})
+	x.wg.Go(a.run)
+	return s.Call, nil
+}
+
+func (x *Exchange) add(a *actor) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.closed:
+		return ErrClosed
+	case len(x.calls) >= x.cfg.MaxCalls:
+		return ErrFull
+	}
+	x.calls[a.state.Call] = a
+	return nil
+}
+
+func (x *Exchange) remove(id tel.CallID) {
+	x.mu.Lock()
+	delete(x.calls, id)
+	x.mu.Unlock()
+}
+
+func (x *Exchange) find(id tel.CallID) *actor {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.calls[id]
+}
+
+// Deliver hands a message of the queues' owner to its call; for a call that is gone the owner
+// learns so at once.
+func (x *Exchange) Deliver(m tel.ToCall) {
+	if a := x.find(m.For()); a != nil && a.tell(m) {
+		return
+	}
+	if o, ok := m.(tel.Offer); ok {
+		x.cfg.Queue(tel.OfferFailed{Offer: o.Offer, Cause: tel.CauseCancelled})
+	}
+}
+
+// Hangup ends one call from outside.
+func (x *Exchange) Hangup(id tel.CallID, why tel.Cause) bool {
+	a := x.find(id)
+	return a != nil && a.tell(End{why})
+}
+
+// Calls lists the calls that exist now.
+func (x *Exchange) Calls() []tel.CallID {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	ids := make([]tel.CallID, 0, len(x.calls))
+	for id := range x.calls {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// Restore brings back the calls of the hot journal whose legs survived. A call that lost its caller
+// ends with a record; ringing attempts are ended, and the queue's owner offers again.
+func (x *Exchange) Restore(states map[string][]byte, find Finder) []error {
+	var errs []error
+	for key, b := range states {
+		s, err := Restore(b)
+		if err != nil {
+			errs = append(errs, err)
+			if x.cfg.Journal != nil {
+				errs = append(errs, x.cfg.Journal.Delete(journalKind, key))
+			}
+			continue
+		}
+		a := newActor(x, x.cfg.Plan(), s)
+		if err := x.add(a); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		a.recover(find)
+		x.wg.Go(a.run)
+	}
+	return errs
+}
+
+// Close refuses new calls, ends those that exist, and waits for them until ctx ends.
+func (x *Exchange) Close(ctx context.Context) error {
+	x.mu.Lock()
+	x.closed = true
+	all := make([]*actor, 0, len(x.calls))
+	for _, a := range x.calls {
+		all = append(all, a)
+	}
+	x.mu.Unlock()
+	for _, a := range all {
+		a.tell(End{tel.CauseNormal})
+	}
+	return x.wait(ctx)
+}
+
+// Abandon stops every actor without touching a leg or the journal, as a crash would; the next
+// process takes the calls over from the journal.
+func (x *Exchange) Abandon(ctx context.Context) error {
+	x.mu.Lock()
+	x.closed = true
+	for _, a := range x.calls {
+		a.stop()
+	}
+	x.mu.Unlock()
+	return x.wait(ctx)
+}
+
+func (x *Exchange) wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { x.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

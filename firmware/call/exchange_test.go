@@ -1,0 +1,288 @@
+package call
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// fakeLeg records what it was told; script decides how it answers.
+type fakeLeg struct {
+	id     tel.LegID
+	ref    string
+	events func(LegEvent)
+	mu     sync.Mutex
+	log    []string
+	ended  bool
+	panics bool
+}
+
+func (l *fakeLeg) note(s string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.log = append(l.log, s)
+}
+
+func (l *fakeLeg) told() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.log...)
+}
+
+func (l *fakeLeg) ID() tel.LegID    { return l.id }
+func (l *fakeLeg) Party() string    { return "phone:201" }
+func (l *fakeLeg) Ref() string      { return l.ref }
+func (l *fakeLeg) Alert(early bool) { l.note("alert") }
+func (l *fakeLeg) Accept() {
+	if l.panics {
+		panic("a fault of ours")
+	}
+	l.note("accept")
+}
+
+func (l *fakeLeg) Hangup(why tel.Cause) {
+	l.note("hangup " + why.String())
+	l.mu.Lock()
+	first := !l.ended
+	l.ended = true
+	l.mu.Unlock()
+	if first {
+		l.events(LegEvent{Leg: l.id, Kind: LegEnded, Cause: why})
+	}
+}
+func (l *fakeLeg) Play(s Sound)         { l.note("play " + s.Names[0]) }
+func (l *fakeLeg) Hush()                { l.note("hush") }
+func (l *fakeLeg) Join(other Leg) error { l.note("join " + string(other.ID())); return nil }
+func (l *fakeLeg) Part()                { l.note("part") }
+func (l *fakeLeg) Echo()                { l.note("echo") }
+func (l *fakeLeg) SendDTMF(d string)    { l.note("dtmf " + d) }
+func (l *fakeLeg) Note() tel.LegNote    { return tel.LegNote{Leg: l.id, Party: l.Party(), Received: 7} }
+
+type fakePlan struct{ d Decision }
+
+func (p fakePlan) Route(string, tel.Number, tel.Number, time.Time) Decision { return p.d }
+func (p fakePlan) Resolve(string, time.Time) Decision                       { return p.d }
+func (p fakePlan) Devices(tel.AgentID) []tel.DeviceID                       { return []tel.DeviceID{"201"} }
+func (p fakePlan) AgentAt(tel.DeviceID) (tel.AgentID, tel.Number, string) {
+	return "anna", "201", "Anna"
+}
+func (p fakePlan) Language() string { return "it" }
+
+type fakeDialer struct {
+	mu   sync.Mutex
+	legs []*fakeLeg
+}
+
+func (d *fakeDialer) DialDevice(dev tel.DeviceID, o Outgoing, events func(LegEvent)) ([]Leg, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := &fakeLeg{id: tel.NewLegID(), ref: "dialled", events: events}
+	d.legs = append(d.legs, l)
+	return []Leg{l}, nil
+}
+
+func (d *fakeDialer) DialOut(string, tel.Number, Outgoing, func(LegEvent)) (Leg, error) {
+	return nil, ErrFull
+}
+
+type hot map[string][]byte
+
+func (h hot) Put(_, key string, v []byte) error { h[key] = append([]byte(nil), v...); return nil }
+func (h hot) Delete(_, key string) error        { delete(h, key); return nil }
+
+// bench is one exchange with fakes on every side.
+type bench struct {
+	x       *Exchange
+	dialer  *fakeDialer
+	journal hot
+	mu      sync.Mutex
+	queue   []tel.ToQueue
+	records []tel.CallEnded
+}
+
+func newBench(d Decision) *bench {
+	b := &bench{dialer: &fakeDialer{}, journal: hot{}}
+	b.x = b.exchange(d)
+	return b
+}
+
+func (b *bench) exchange(d Decision) *Exchange {
+	return New(Config{
+		Log: slog.New(slog.DiscardHandler), Plan: func() Plan { return fakePlan{d} }, Dialer: b.dialer, Journal: b.journal,
+		Queue: func(m tel.ToQueue) bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.queue = append(b.queue, m)
+			return true
+		},
+		Command: func(tel.AgentID, string) {},
+		Publish: func(tel.Event) {},
+		Record: func(r tel.CallEnded) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.records = append(b.records, r)
+		},
+	})
+}
+
+func (b *bench) arrive(t *testing.T, panics bool) (*fakeLeg, tel.CallID) {
+	t.Helper()
+	var caller *fakeLeg
+	id, err := b.x.Arrive(Arrival{From: "trunk:tim", Caller: "+39061234567", Dialed: "400"}, func(ev func(LegEvent)) Leg {
+		caller = &fakeLeg{id: tel.NewLegID(), ref: "arrived", events: ev, panics: panics}
+		return caller
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	return caller, id
+}
+
+func (b *bench) close(t *testing.T) {
+	t.Helper()
+	if err := b.x.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var toSales = Decision{Kind: ToQueue, Queue: "sales"}
+
+func TestAQueueCallIsAnsweredTalksAndLeavesOneRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(toSales)
+		defer b.close(t)
+		caller, id := b.arrive(t, false)
+		b.x.Deliver(tel.Offer{Offer: "o1", Call: id, Queue: "sales", Agent: "anna", Ring: 10 * time.Second})
+		synctest.Wait()
+		agent := b.dialer.legs[0]
+		agent.events(LegEvent{Leg: agent.id, Kind: LegAnswered})
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		agent.Hangup(tel.CauseNormal)
+		synctest.Wait()
+		if len(b.records) != 1 || b.records[0].Agent != "anna" || b.records[0].Ended.Sub(b.records[0].Answered) != time.Minute ||
+			len(b.records[0].Media) != 2 {
+			t.Errorf("records: %+v", b.records)
+		}
+		if log := caller.told(); log[len(log)-1] != "hangup normal" {
+			t.Errorf("caller was told %v", log)
+		}
+		if len(b.journal) != 0 || len(b.x.Calls()) != 0 {
+			t.Errorf("left behind: %d snapshots, %d calls", len(b.journal), len(b.x.Calls()))
+		}
+	})
+}
+
+func TestAFaultOfOursEndsThatCallAndNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(toSales)
+		defer b.close(t)
+		_, healthy := b.arrive(t, false)
+		bad, _ := b.arrive(t, true)
+		if log := bad.told(); len(log) == 0 || log[len(log)-1] != "hangup internal_error" {
+			t.Errorf("bad call was told %v", log)
+		}
+		if calls := b.x.Calls(); len(calls) != 1 || calls[0] != healthy {
+			t.Errorf("calls: %v", calls)
+		}
+	})
+}
+
+// finder gives back the legs of the process before, as the signalling layers do after a restart.
+type finder map[string]*fakeLeg
+
+func (f finder) Find(id tel.LegID, ref string, events func(LegEvent)) (Leg, bool) {
+	l, ok := f[ref]
+	if ok {
+		l.mu.Lock()
+		l.id, l.events, l.ended, l.log = id, events, false, nil
+		l.mu.Unlock()
+	}
+	return l, ok
+}
+
+func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
+	type result struct {
+		caller, agent []string
+		queue         []tel.ToQueue
+		records       int
+		left          int
+	}
+	crash := func(t *testing.T, talk, ring, loseCaller bool) (r result) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(toSales)
+			caller, id := b.arrive(t, false)
+			legs := finder{"arrived": caller}
+			if talk || ring {
+				b.x.Deliver(tel.Offer{Offer: "o1", Call: id, Queue: "sales", Agent: "anna", Ring: 10 * time.Second})
+				synctest.Wait()
+				legs["dialled"] = b.dialer.legs[0]
+			}
+			if talk {
+				b.dialer.legs[0].events(LegEvent{Leg: b.dialer.legs[0].id, Kind: LegAnswered})
+				synctest.Wait()
+			}
+			if err := b.x.Abandon(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if loseCaller {
+				delete(legs, "arrived")
+			}
+			b.queue, b.records = nil, nil
+			b.x = b.exchange(toSales)
+			for _, err := range b.x.Restore(b.journal, legs) {
+				t.Errorf("restore: %v", err)
+			}
+			synctest.Wait()
+			r = result{queue: b.queue, records: len(b.records), left: len(b.x.Calls()), caller: caller.told()}
+			if l := legs["dialled"]; l != nil {
+				r.agent = l.told()
+			}
+			b.close(t)
+		})
+		return r
+	}
+	t.Run("a waiting caller hears music again", func(t *testing.T) {
+		r := crash(t, false, false, false)
+		if r.left != 1 || len(r.caller) != 1 || r.caller[0] != "play music" || r.records != 0 {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("a conversation is joined again", func(t *testing.T) {
+		r := crash(t, true, false, false)
+		if r.left != 1 || len(r.caller) != 1 || r.caller[0][:4] != "join" || len(r.queue) != 0 {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("a ringing phone is cancelled and the offer given back", func(t *testing.T) {
+		r := crash(t, false, true, false)
+		if r.left != 1 || len(r.agent) != 1 || r.agent[0] != "hangup cancelled" || len(r.queue) != 1 {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("a call whose caller is gone ends with a record", func(t *testing.T) {
+		r := crash(t, true, false, true)
+		if r.left != 0 || r.records != 1 || len(r.agent) == 0 || r.agent[0] != "hangup timeout" {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestTooManyCallsAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(toSales)
+		defer b.close(t)
+		b.x.cfg.MaxCalls = 1
+		b.arrive(t, false)
+		_, err := b.x.Arrive(Arrival{From: "trunk:tim"}, func(func(LegEvent)) Leg { t.Error("a leg was made for a refused call"); return nil })
+		if err != ErrFull {
+			t.Errorf("got %v", err)
+		}
+	})
+}

@@ -1,0 +1,95 @@
+package call
+
+import (
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Leg is one party of a call, of whatever technology. Its methods never block and may be called
+// from the call's goroutine only; a method that makes no sense in the leg's phase does nothing.
+// The leg cleans up after itself when it ends.
+type Leg interface {
+	ID() tel.LegID
+	// Party names who is at the other end: "phone:201", "trunk:tim", "line:gsm0".
+	Party() string
+	// Ref finds the leg again after a restart of the process.
+	Ref() string
+
+	// Alert tells a caller that the destination rings; early asks for audio before the answer.
+	Alert(early bool)
+	// Accept answers a caller.
+	Accept()
+	// Hangup refuses, cancels or ends the leg.
+	Hangup(why tel.Cause)
+
+	// Play replaces what the party hears until Hush, Join or another Play. LegPlayed follows when
+	// the sound has ended; a looped sound never ends.
+	Play(s Sound)
+	// Hush stops what is played.
+	Hush()
+	// Join connects the audio of both parties, each with the other.
+	Join(other Leg) error
+	// Part separates the audio again.
+	Part()
+	// Echo returns the party's own audio.
+	Echo()
+	// SendDTMF plays digits to the party.
+	SendDTMF(digits string)
+	// Note sums up the audio so far.
+	Note() tel.LegNote
+}
+
+// Sound names what a party shall hear: prompts one after the other, music or a tone.
+type Sound struct {
+	Names []string `json:"names"`
+	Loop  bool     `json:"loop,omitempty"`
+}
+
+// LegEventKind is what happened on a leg.
+type LegEventKind uint8
+
+// The events of a leg. Exactly one LegEnded comes for each leg and it is the last.
+const (
+	LegProgress LegEventKind = iota + 1 // the far end rings; Early: it also sends audio
+	LegAnswered
+	LegEnded // Cause, Remote
+	LegDigit
+	LegHeld      // Held
+	LegPlayed    // the sound of the last Play has ended
+	LegSilent    // no audio arrived for the time-out
+	LegConfirmed // an accepted caller is really there (ACK)
+)
+
+// LegEvent is one happening on one leg.
+type LegEvent struct {
+	Leg    tel.LegID
+	Kind   LegEventKind
+	Early  bool
+	Held   bool
+	Remote bool
+	Digit  rune
+	Cause  tel.Cause
+}
+
+// Outgoing describes a leg to be made.
+type Outgoing struct {
+	Call      tel.CallID
+	From      tel.Number
+	FromName  string
+	Ring      time.Duration // the longest it may ring
+	Emergency bool
+}
+
+// Dialer makes outgoing legs. Events may be delivered before the method returns.
+type Dialer interface {
+	// DialDevice rings every reachable contact of a phone; no leg and no error means unreachable.
+	DialDevice(dev tel.DeviceID, o Outgoing, events func(LegEvent)) ([]Leg, error)
+	// DialOut calls a number through "trunk:ID" or "line:ID".
+	DialOut(via string, to tel.Number, o Outgoing, events func(LegEvent)) (Leg, error)
+}
+
+// Finder gives back the legs that survived a restart.
+type Finder interface {
+	Find(id tel.LegID, ref string, events func(LegEvent)) (Leg, bool)
+}

@@ -1,0 +1,408 @@
+package call
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+func incoming() State {
+	return State{
+		Call: "c1", Direction: tel.Inbound, From: "+39061234567", To: "400", Language: "it", Stage: tel.StageRouting,
+		Caller: LegState{ID: "caller", Party: "trunk:tim", Ref: "r0"},
+	}
+}
+
+// brief writes effects as a line a person can read in a table.
+func brief(effects []Effect) string {
+	var out []string
+	for _, e := range effects {
+		switch e := e.(type) {
+		case DoHangup:
+			out = append(out, fmt.Sprintf("hangup(%s,%s)", e.Leg, e.Cause))
+		case DoPlay:
+			out = append(out, fmt.Sprintf("play(%s,%s)", e.Leg, strings.Join(e.Sound.Names, "+")))
+		case DoHush:
+			out = append(out, fmt.Sprintf("hush(%s)", e.Leg))
+		case DoJoin:
+			out = append(out, fmt.Sprintf("join(%s,%s)", e.A, e.B))
+		case DoPart:
+			out = append(out, fmt.Sprintf("part(%s)", e.Leg))
+		case DoAlert:
+			out = append(out, fmt.Sprintf("alert(%v)", e.Early))
+		case DoAccept:
+			out = append(out, "accept")
+		case DoEcho:
+			out = append(out, "echo")
+		case DoDigit:
+			out = append(out, fmt.Sprintf("digit(%s,%c)", e.To, e.Digit))
+		case DoDialDevices:
+			out = append(out, fmt.Sprintf("dial(%s,%v%s)", e.Key, e.Devices, e.Agent))
+		case DoDialOut:
+			out = append(out, fmt.Sprintf("out(%s,%s)", e.Via, e.Number))
+		case DoTellQueue:
+			out = append(out, fmt.Sprintf("queue(%T)", e.Message)[:len("queue(")]+strings.TrimPrefix(fmt.Sprintf("%T)", e.Message), "tel."))
+		case DoCommand:
+			out = append(out, fmt.Sprintf("command(%s,%s)", e.Agent, e.Command))
+		case DoResolve:
+			out = append(out, fmt.Sprintf("resolve(%s)", e.To))
+		case DoEnd:
+			out = append(out, fmt.Sprintf("end(%s,%s)", e.Record.Cause, e.Record.EndedBy))
+		case DoWake:
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func legs(ids ...tel.LegID) []LegState {
+	var all []LegState
+	for _, id := range ids {
+		all = append(all, LegState{ID: id, Party: "phone:" + string(id), Ref: "ref-" + string(id)})
+	}
+	return all
+}
+
+func TestCallsFollowTheirScript(t *testing.T) {
+	offer := tel.Offer{Offer: "o1", Call: "c1", Queue: "sales", Agent: "anna", Ring: 15 * time.Second}
+	toPhones := Begin{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"201", "202"}, Agent: "anna"}}
+	toQueue := Begin{Decision{Kind: ToQueue, Queue: "sales"}}
+	outside := Begin{Decision{Kind: ToOutside, Vias: []string{"trunk:a", "line:b"}, Number: "0612"}}
+	type move struct {
+		in   any
+		want string
+	}
+	scripts := map[string][]move{
+		"two phones ring, the first to answer gets the caller, the other learns why": {
+			{toPhones, "dial(direct,[201 202])"},
+			{Dialed{Key: "direct", Legs: legs("x", "y")}, ""},
+			{LegEvent{Leg: "x", Kind: LegProgress}, "alert(false)"},
+			{LegEvent{Leg: "y", Kind: LegAnswered}, "hangup(x,answered_elsewhere) hush(caller) accept join(caller,y) queue(AgentEngaged)"},
+			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseAnsweredElsewhere}, ""},
+			{LegEvent{Leg: "y", Kind: LegEnded, Cause: tel.CauseNormal, Remote: true}, "hangup(caller,normal) queue(AgentDisengaged) end(normal,callee)"},
+		},
+		"a second 200 in the same instant loses": {
+			{toPhones, "dial(direct,[201 202])"},
+			{Dialed{Key: "direct", Legs: legs("x", "y")}, ""},
+			{LegEvent{Leg: "x", Kind: LegAnswered}, "hangup(y,answered_elsewhere) hush(caller) accept join(caller,x) queue(AgentEngaged)"},
+			{LegEvent{Leg: "y", Kind: LegAnswered}, ""},
+		},
+		"no phone is registered": {
+			{toPhones, "dial(direct,[201 202])"},
+			{Dialed{Key: "direct", Cause: tel.CauseUnreachable}, "hangup(caller,unreachable) end(unreachable,box)"},
+		},
+		"busy everywhere is busy for the caller": {
+			{toPhones, "dial(direct,[201 202])"},
+			{Dialed{Key: "direct", Legs: legs("x", "y")}, ""},
+			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseBusy}, ""},
+			{LegEvent{Leg: "y", Kind: LegEnded, Cause: tel.CauseBusy}, "hangup(caller,busy) end(busy,box)"},
+		},
+		"the caller gives up while it rings": {
+			{toPhones, "dial(direct,[201 202])"},
+			{Dialed{Key: "direct", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "caller", Kind: LegEnded, Cause: tel.CauseNormal, Remote: true}, "hangup(x,cancelled) end(cancelled,caller)"},
+		},
+		"a queued caller is answered, waits with music, and gets the agent": {
+			{toQueue, "accept play(caller,greeting+wait) queue(Enqueue)"},
+			{LegEvent{Leg: "caller", Kind: LegPlayed}, "play(caller,music)"},
+			{offer, "dial(o1,[]anna)"},
+			{Dialed{Key: "o1", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "x", Kind: LegProgress}, "queue(OfferRinging)"},
+			{LegEvent{Leg: "x", Kind: LegAnswered}, "hush(caller) join(caller,x) queue(OfferAnswered)"},
+			{LegEvent{Leg: "caller", Kind: LegEnded, Cause: tel.CauseNormal, Remote: true}, "hangup(x,normal) queue(TalkEnded) end(normal,caller)"},
+		},
+		"an agent who declines is reported and the caller keeps waiting": {
+			{toQueue, "accept play(caller,greeting+wait) queue(Enqueue)"},
+			{offer, "dial(o1,[]anna)"},
+			{Dialed{Key: "o1", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseRejected, Remote: true}, "queue(OfferFailed)"},
+			{offer, "dial(o1,[]anna)"},
+		},
+		"a withdrawn offer stops ringing and is not reported back": {
+			{toQueue, "accept play(caller,greeting+wait) queue(Enqueue)"},
+			{offer, "dial(o1,[]anna)"},
+			{Dialed{Key: "o1", Legs: legs("x")}, ""},
+			{tel.Withdraw{Offer: "o1", Call: "c1", Cause: tel.CauseNoAnswer}, "hangup(x,no_answer)"},
+		},
+		"an offer withdrawn while its phones are being dialled": {
+			{toQueue, "accept play(caller,greeting+wait) queue(Enqueue)"},
+			{offer, "dial(o1,[]anna)"},
+			{tel.Withdraw{Offer: "o1", Call: "c1", Cause: tel.CauseNoAnswer}, ""},
+			{Dialed{Key: "o1", Legs: legs("x")}, "hangup(x,cancelled)"},
+		},
+		"overflow sends the waiting caller on": {
+			{toQueue, "accept play(caller,greeting+wait) queue(Enqueue)"},
+			{tel.Overflow{Call: "c1", To: "ext:201", Why: "max_wait"}, "hush(caller) resolve(ext:201)"},
+			{Rerouted{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"201"}}}, "dial(direct,[201])"},
+			{Dialed{Key: "direct", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "x", Kind: LegProgress}, "play(caller,tone_ringback)"},
+			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseNoAnswer}, "play(caller,unavailable+goodbye)"},
+			{LegEvent{Leg: "caller", Kind: LegPlayed}, "hangup(caller,no_answer) end(no_answer,box)"},
+		},
+		"the next line is tried when a carrier fails, not when the person is busy": {
+			{outside, "out(trunk:a,0612)"},
+			{Dialed{Key: "out", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseCongestion}, "out(line:b,0612)"},
+			{Dialed{Key: "out", Legs: legs("y")}, ""},
+			{LegEvent{Leg: "y", Kind: LegProgress, Early: true}, "alert(true) join(caller,y)"},
+			{LegEvent{Leg: "y", Kind: LegEnded, Cause: tel.CauseBusy}, "part(caller) hangup(caller,busy) end(busy,box)"},
+		},
+		"hold plays music to the other and comes back": {
+			{toPhones, "dial(direct,[201 202])"},
+			{Dialed{Key: "direct", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "x", Kind: LegAnswered}, "hush(caller) accept join(caller,x) queue(AgentEngaged)"},
+			{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "part(caller) play(caller,music)"},
+			{LegEvent{Leg: "caller", Kind: LegHeld, Held: true}, ""},
+			{LegEvent{Leg: "x", Kind: LegHeld}, ""},
+			{LegEvent{Leg: "caller", Kind: LegHeld}, "hush(caller) hush(x) join(caller,x)"},
+		},
+		"a silent line is not hung up while held, but is while talking": {
+			{toPhones, "dial(direct,[201 202])"},
+			{Dialed{Key: "direct", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "x", Kind: LegAnswered}, "hush(caller) accept join(caller,x) queue(AgentEngaged)"},
+			{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "part(caller) play(caller,music)"},
+			{LegEvent{Leg: "x", Kind: LegSilent}, ""},
+			{LegEvent{Leg: "caller", Kind: LegSilent}, "hangup(x,media_timeout) hangup(caller,media_timeout) queue(AgentDisengaged) end(media_timeout,box)"},
+		},
+		"an agent logs in by code": {
+			{Begin{Decision{Kind: AgentCommand, Agent: "anna", Command: "login"}}, "accept command(anna,login) play(caller,tone_confirm)"},
+			{LegEvent{Leg: "caller", Kind: LegPlayed}, "hangup(caller,normal) end(normal,box)"},
+		},
+		"an unknown number is refused before the answer": {
+			{Begin{Decision{Kind: Refuse, Cause: tel.CauseUnallocated}}, "hangup(caller,unallocated) end(unallocated,box)"},
+		},
+		"an offer for a call that has ended gives the agent back": {
+			{Begin{Decision{Kind: Refuse, Cause: tel.CauseForbidden}}, "hangup(caller,forbidden) end(forbidden,box)"},
+			{offer, "queue(OfferFailed)"},
+		},
+	}
+	for name, script := range scripts {
+		t.Run(name, func(t *testing.T) {
+			s := incoming()
+			for i, m := range script {
+				var out []Effect
+				s, out = Next(s, m.in, noon.Add(time.Duration(i)*time.Second))
+				if got := brief(out); got != m.want {
+					t.Fatalf("step %d (%T):\n got %s\nwant %s", i, m.in, got, m.want)
+				}
+			}
+		})
+	}
+}
+
+func TestRingingEndsAtItsDeadlineAndNotBefore(t *testing.T) {
+	s, _ := Next(incoming(), Begin{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"201"}}}, noon)
+	s, _ = Next(s, Dialed{Key: "direct", Legs: legs("x")}, noon)
+	s, out := Next(s, Wake{"direct"}, noon.Add(time.Second))
+	if len(out) != 0 {
+		t.Fatalf("an early timer did something: %s", brief(out))
+	}
+	_, out = Next(s, Wake{"direct"}, noon.Add(ringDirect+grace))
+	if got := brief(out); got != "hangup(x,no_answer) hangup(caller,no_answer) end(no_answer,box)" {
+		t.Fatal(got)
+	}
+}
+
+func TestOverflowKeepsTheFirstEnqueueTime(t *testing.T) {
+	s, _ := Next(incoming(), Begin{Decision{Kind: ToQueue, Queue: "sales"}}, noon)
+	s, _ = Next(s, tel.Overflow{Call: "c1", To: "queue:desk"}, noon.Add(time.Minute))
+	_, out := Next(s, Rerouted{Decision{Kind: ToQueue, Queue: "desk"}}, noon.Add(time.Minute))
+	for _, e := range out {
+		if q, ok := e.(DoTellQueue); ok {
+			if at := q.Message.(tel.Enqueue).EnqueuedAt; !at.Equal(noon) {
+				t.Errorf("enqueued at %v, want the first time %v", at, noon)
+			}
+			return
+		}
+	}
+	t.Error("not enqueued")
+}
+
+// world plays a random world against the machine and keeps the books that must balance.
+type world struct {
+	r       *rand.Rand
+	s       State
+	live    map[tel.LegID]bool // legs that exist at the far side
+	n       int
+	ended   int
+	offers  map[tel.OfferID]string // open, failed, answered, withdrawn
+	talking tel.OfferID
+	gone    bool
+}
+
+func (w *world) apply(t *testing.T, in any, at time.Time) {
+	t.Helper()
+	var out []Effect
+	before := w.s
+	w.s, out = Next(w.s, in, at)
+	for _, e := range out {
+		switch e := e.(type) {
+		case DoDialDevices:
+			d := Dialed{Key: e.Key, Cause: tel.CauseUnreachable}
+			for range w.r.IntN(3) {
+				w.n++
+				id := tel.LegID(fmt.Sprint("leg", w.n))
+				w.live[id] = true
+				d.Legs = append(d.Legs, LegState{ID: id, Party: "phone:1", Ref: string(id)})
+			}
+			w.apply(t, d, at)
+		case DoResolve:
+			w.apply(t, Rerouted{Decision{Kind: ToQueue, Queue: "desk"}}, at)
+		case DoHangup:
+			if w.s.Peer != nil && w.s.Peer.ID == e.Leg && w.s.Stage == tel.StageTalking {
+				t.Fatalf("the winner is hung up by %T in %+v", in, before)
+			}
+			delete(w.live, e.Leg)
+		case DoTellQueue:
+			w.told(t, e.Message)
+		case DoEnd:
+			w.ended++
+		}
+	}
+}
+
+func (w *world) told(t *testing.T, m tel.ToQueue) {
+	switch m := m.(type) {
+	case tel.OfferFailed:
+		if w.offers[m.Offer] != "open" {
+			t.Fatalf("offer %s failed after it was %q", m.Offer, w.offers[m.Offer])
+		}
+		w.offers[m.Offer] = "failed"
+	case tel.OfferAnswered:
+		if w.offers[m.Offer] != "open" || w.talking != "" {
+			t.Fatalf("offer %s answered after it was %q, talking %q", m.Offer, w.offers[m.Offer], w.talking)
+		}
+		w.offers[m.Offer] = "answered"
+		w.talking = m.Offer
+	case tel.TalkEnded:
+		if w.talking != m.Offer {
+			t.Fatalf("talk of %s ended, talking was %q", m.Offer, w.talking)
+		}
+		w.talking = ""
+	case tel.CallerGone:
+		w.gone = true
+	}
+}
+
+func TestRandomWorldsLeaveNothingBehind(t *testing.T) {
+	rounds := 20000
+	if testing.Short() {
+		rounds = 4000
+	}
+	for seed := range uint64(rounds) {
+		w := &world{r: rand.New(rand.NewPCG(seed, 1)), s: incoming(), live: map[tel.LegID]bool{"caller": true}, offers: map[tel.OfferID]string{}}
+		at := noon
+		w.apply(t, Begin{Decision{Kind: ToQueue, Queue: "sales"}}, at)
+		for range 40 {
+			at = at.Add(time.Duration(w.r.IntN(5000)) * time.Millisecond)
+			w.apply(t, w.random(at), at)
+		}
+		w.apply(t, End{tel.CauseNormal}, at)
+		w.apply(t, tel.Offer{Offer: w.open("late"), Call: "c1", Queue: "sales"}, at)
+		switch {
+		case w.ended != 1:
+			t.Fatalf("seed %d: %d records for one call", seed, w.ended)
+		case len(w.live) != 0:
+			t.Fatalf("seed %d: legs left up: %v", seed, w.live)
+		case w.talking != "":
+			t.Fatalf("seed %d: the queue thinks that %s still talks", seed, w.talking)
+		case w.offers["late"] != "failed":
+			t.Fatalf("seed %d: an offer after the end is %q", seed, w.offers["late"])
+		}
+	}
+}
+
+func (w *world) open(id tel.OfferID) tel.OfferID { w.offers[id] = "open"; return id }
+
+func (w *world) random(at time.Time) any {
+	pick := func() tel.LegID {
+		ids := append(slices.Sorted(maps.Keys(w.live)), "stranger")
+		return ids[w.r.IntN(len(ids))]
+	}
+	switch w.r.IntN(12) {
+	case 0, 1, 2:
+		w.n++
+		return tel.Offer{Offer: w.open(tel.OfferID(fmt.Sprint("o", w.n))), Call: "c1", Queue: w.s.Queue, Agent: "anna", Ring: 10 * time.Second}
+	case 3:
+		return LegEvent{Leg: pick(), Kind: LegProgress}
+	case 4:
+		return LegEvent{Leg: pick(), Kind: LegAnswered}
+	case 5, 6:
+		id := pick()
+		delete(w.live, id)
+		return LegEvent{Leg: id, Kind: LegEnded, Cause: tel.CauseBusy, Remote: true}
+	case 7:
+		for _, o := range slices.Sorted(maps.Keys(w.offers)) {
+			if is := w.offers[o]; is == "open" {
+				w.offers[o] = "withdrawn"
+				return tel.Withdraw{Offer: o, Call: "c1", Cause: tel.CauseNoAnswer}
+			}
+		}
+		return LegEvent{Leg: "caller", Kind: LegPlayed}
+	case 8:
+		return LegEvent{Leg: pick(), Kind: LegHeld, Held: w.r.IntN(2) == 0}
+	case 9:
+		if w.r.IntN(4) > 0 {
+			return LegEvent{Leg: pick(), Kind: LegDigit, Digit: '5'}
+		}
+		for o, is := range w.offers { // the queue closes its own offers when it lets a caller go
+			if is == "open" {
+				w.offers[o] = "withdrawn"
+			}
+		}
+		return tel.Overflow{Call: "c1", To: "queue:desk", Why: "max_wait"}
+	default:
+		if len(w.s.Groups) > 0 {
+			return Wake{w.s.Groups[0].Key}
+		}
+		return LegEvent{Leg: "caller", Kind: LegSilent}
+	}
+}
+
+func TestSnapshotThenRestoreIsTheSameCall(t *testing.T) {
+	for seed := range uint64(300) {
+		w := &world{r: rand.New(rand.NewPCG(seed, 2)), s: incoming(), live: map[tel.LegID]bool{"caller": true}, offers: map[tel.OfferID]string{}}
+		at := noon
+		w.apply(t, Begin{Decision{Kind: ToQueue, Queue: "sales"}}, at)
+		for range w.r.IntN(12) {
+			at = at.Add(time.Second)
+			w.apply(t, w.random(at), at)
+		}
+		b, err := w.s.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Restore(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*State{&got, &w.s} {
+			if len(s.Groups) == 0 {
+				s.Groups = nil
+			}
+			for i := range s.Groups {
+				if len(s.Groups[i].Legs) == 0 {
+					s.Groups[i].Legs = nil
+				}
+			}
+		}
+		if !reflect.DeepEqual(got, w.s) {
+			t.Fatalf("seed %d:\n got %+v\nwant %+v", seed, got, w.s)
+		}
+	}
+}
+
+func TestASnapshotOfANewerProgramIsRefusedInWords(t *testing.T) {
+	_, err := Restore([]byte(`{"v":99,"call":"c1"}`))
+	if err == nil || !strings.Contains(err.Error(), "version 99") {
+		t.Errorf("got %v", err)
+	}
+}
