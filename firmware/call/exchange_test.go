@@ -3,6 +3,8 @@ package call
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -90,23 +92,43 @@ func (d *fakeDialer) DialOut(string, tel.Number, Outgoing, func(LegEvent)) (Leg,
 	return nil, ErrFull
 }
 
-type hot map[string][]byte
+type hot struct {
+	mu   sync.Mutex
+	last map[string][]byte
+}
 
-func (h hot) Put(_, key string, v []byte) error { h[key] = append([]byte(nil), v...); return nil }
-func (h hot) Delete(_, key string) error        { delete(h, key); return nil }
+func (h *hot) Put(_, key string, v []byte) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last[key] = slices.Clone(v)
+	return nil
+}
+
+func (h *hot) Delete(_, key string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.last, key)
+	return nil
+}
+
+func (h *hot) load() map[string][]byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.last)
+}
 
 // bench is one exchange with fakes on every side.
 type bench struct {
 	x       *Exchange
 	dialer  *fakeDialer
-	journal hot
+	journal *hot
 	mu      sync.Mutex
 	queue   []tel.ToQueue
 	records []tel.CallEnded
 }
 
 func newBench(d Decision) *bench {
-	b := &bench{dialer: &fakeDialer{}, journal: hot{}}
+	b := &bench{dialer: &fakeDialer{}, journal: &hot{last: map[string][]byte{}}}
 	b.x = b.exchange(d)
 	return b
 }
@@ -173,8 +195,8 @@ func TestAQueueCallIsAnsweredTalksAndLeavesOneRecord(t *testing.T) {
 		if log := caller.told(); log[len(log)-1] != "hangup normal" {
 			t.Errorf("caller was told %v", log)
 		}
-		if len(b.journal) != 0 || len(b.x.Calls()) != 0 {
-			t.Errorf("left behind: %d snapshots, %d calls", len(b.journal), len(b.x.Calls()))
+		if len(b.journal.load()) != 0 || len(b.x.Calls()) != 0 {
+			t.Errorf("left behind: %d snapshots, %d calls", len(b.journal.load()), len(b.x.Calls()))
 		}
 	})
 }
@@ -236,7 +258,7 @@ func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
 			}
 			b.queue, b.records = nil, nil
 			b.x = b.exchange(toSales)
-			for _, err := range b.x.Restore(b.journal, legs) {
+			for _, err := range b.x.Restore(b.journal.load(), legs) {
 				t.Errorf("restore: %v", err)
 			}
 			synctest.Wait()
