@@ -216,3 +216,11 @@ func (LineChanged) Kind() string     { return "line_changed" }
 func (DeviceChanged) Kind() string   { return "device_changed" }
 func (LampChanged) Kind() string     { return "lamp_changed" }
 func (HealthChanged) Kind() string   { return "health_changed" }
+
+// LineCauses lists every cause, in the order declared.
+func LineCauses() []LineCause {
+	return []LineCause{
+		LineOK, LineInUse, LineRegistering, LineDisabled, LineDNSFailed, LineUnreachable, LineRefused, LineWrongDomain,
+		LineNoModem, LineModemMute, LineNoSIM, LineSIMPIN, LineSearching, LineDenied, LineAudioFault, LineRestarting,
+	}
+}

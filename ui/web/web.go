@@ -1,0 +1,177 @@
+// Package web serves the page: routes, headers, the live stream, and nothing that changes the box.
+package web
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/ui/asset"
+	"github.com/pronto-pbx/pronto/ui/live"
+)
+
+// Config is what the page needs.
+type Config struct {
+	Log      *slog.Logger
+	Hub      *live.Hub
+	Language string       // of a visitor who asks for none
+	Ready    func() error // nil when the box can carry a call
+}
+
+// New returns the page's handler.
+func New(cfg Config) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", cfg.office)
+	mux.HandleFunc("GET /live", cfg.live)
+	mux.HandleFunc("GET /healthz", cfg.healthz)
+	mux.Handle("GET /asset/", http.StripPrefix("/asset/", cache(http.FileServerFS(assets()))))
+	return guard(cfg.Log, mux)
+}
+
+func assets() fs.FS { return asset.Files }
+
+// guard sets the headers every answer carries, keeps strangers' names from being used against the
+// visitor's browser (DNS rebinding), and turns a fault of ours into a 500.
+func guard(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if !knownHost(r.Host) {
+			http.Error(w, "this box is not "+strings.ToValidUTF8(r.Host, "?"), http.StatusMisdirectedRequest)
+			return
+		}
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				log.Error("page failed", "path", r.URL.Path, "panic", p)
+				http.Error(w, "internal error", http.StatusInternalServerError)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// knownHost accepts addresses, localhost and names of the local network; a foreign domain that was
+// made to point at the box is refused.
+func knownHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.Trim(strings.ToLower(host), "[]"), ".")
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return host == "localhost" || host == "pronto" || strings.HasSuffix(host, ".local") || strings.HasSuffix(host, ".lan") ||
+		strings.HasSuffix(host, ".home.arpa") || strings.HasSuffix(host, ".localhost")
+}
+
+func cache(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// language is what the visitor asked for: the link first, then the browser.
+func (c Config) language(r *http.Request) string {
+	switch q := r.URL.Query().Get("lang"); q {
+	case "it", "en":
+		return q
+	}
+	for _, l := range strings.Split(r.Header.Get("Accept-Language"), ",") {
+		switch l = strings.ToLower(strings.TrimSpace(l)); {
+		case strings.HasPrefix(l, "it"):
+			return "it"
+		case strings.HasPrefix(l, "en"):
+			return "en"
+		}
+	}
+	return c.Language
+}
+
+func (c Config) office(w http.ResponseWriter, r *http.Request) {
+	html, err := c.Hub.Page(c.language(r), time.Now())
+	if err != nil {
+		c.Log.Error("page cannot be rendered", "err", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(html)
+}
+
+// writeLimit is how long one push to a browser may take before the viewer is let go.
+const writeLimit = 10 * time.Second
+
+func (c Config) live(w http.ResponseWriter, r *http.Request) {
+	lang := c.language(r)
+	v, ok := c.Hub.Join(lang)
+	if !ok {
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, "too many viewers", http.StatusServiceUnavailable)
+		return
+	}
+	defer c.Hub.Leave(v)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	out := http.NewResponseController(w)
+	write := func(frame []byte) bool {
+		_ = out.SetWriteDeadline(time.Now().Add(writeLimit))
+		_, err := w.Write(frame)
+		return err == nil && out.Flush() == nil
+	}
+	all, err := c.Hub.Everything(lang, time.Now())
+	if err != nil || !write(all) {
+		return
+	}
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case frame, open := <-v.Frames():
+			if !open || !write(frame) {
+				return
+			}
+		}
+	}
+}
+
+func (c Config) healthz(w http.ResponseWriter, _ *http.Request) {
+	if err := c.Ready(); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// Serve answers on l until ctx ends, then lets open requests finish for a moment.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(stop); err != nil {
+		_ = srv.Close()
+	}
+	<-done
+	return nil
+}

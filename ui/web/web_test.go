@@ -1,0 +1,241 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"flag"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/i18n"
+	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/view"
+)
+
+var update = flag.Bool("update", false, "write the golden pages anew")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var at = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+// hostile is what a caller could put into a display name.
+const hostile = `<script>alert(1)</script>"'&`
+
+func fullOffice() *view.Model {
+	m := emptyOffice()
+	for i, s := range tel.AgentStates() {
+		id := tel.AgentID(s.String())
+		m.Apply(tel.AgentChanged{Agent: id, Name: "Agente " + string(rune('A'+i)), State: s, Since: at})
+		m.Apply(tel.LampChanged{Lamp: "l", Agent: id, State: s, Fault: i == 3})
+	}
+	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", Name: hostile, At: at})
+	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c2", At: at.Add(time.Second)})
+	m.Apply(tel.QueueOffered{Queue: "sales", Call: "c1", Offer: "o", Agent: "ringing"})
+	m.Apply(tel.CallChanged{Call: "c3", Stage: tel.StageTalking, From: "+393331234567", To: "400", Agent: "talking", Since: at})
+	m.Apply(tel.LineChanged{Line: "trunk:tim", Name: "TIM", Type: "sip", Up: true, Cause: tel.LineInUse, Calls: 2})
+	m.Apply(tel.LineChanged{Line: "line:gsm0", Name: "SIM", Type: "gsm", Cause: tel.LineNoSIM, Operator: "I " + hostile, Signal: -71})
+	m.Apply(tel.HealthChanged{Condition: "recordd", Severity: "warn"})
+	m.Apply(tel.QueueLeft{Queue: "sales", Call: "c9", Joined: at, Left: at.Add(95 * time.Second), Outcome: tel.OutcomeAnswered})
+	m.Apply(tel.CallEnded{Call: "c9", Ended: at})
+	return m
+}
+
+func emptyOffice() *view.Model {
+	return view.NewModel("Bottega", time.UTC, []view.Queue{{ID: "sales", Name: "Vendite", Number: "400"}}, nil)
+}
+
+func TestPagesLookAsReviewed(t *testing.T) {
+	for _, lang := range i18n.Languages() {
+		cat, err := i18n.Load(lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := page.New(cat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, m := range map[string]*view.Model{"full": fullOffice(), "empty": emptyOffice()} {
+			t.Run(lang+" "+name, func(t *testing.T) {
+				got, err := r.Office(m.Office(), at.Add(75*time.Second))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if bytes.Contains(got, []byte("⟦")) {
+					t.Error("a sentence is missing")
+				}
+				if bytes.Contains(got, []byte("<script>alert")) {
+					t.Error("a caller's name became markup")
+				}
+				golden(t, filepath.Join("testdata", lang+"-"+name+".html"), got)
+			})
+		}
+	}
+}
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s changed; look at it and run with -update\n%s", path, got)
+	}
+}
+
+func TestThePageIsLight(t *testing.T) {
+	hub := newHub(t, fullOffice)
+	h := New(Config{Log: slog.New(slog.DiscardHandler), Hub: hub, Language: "it", Ready: func() error { return nil }})
+	var all bytes.Buffer
+	z := gzip.NewWriter(&all)
+	for _, path := range []string{"/", "/asset/pronto.css", "/asset/live.js", "/asset/icon.svg"} {
+		w := get(h, path, "127.0.0.1:8080")
+		if w.Code != http.StatusOK {
+			t.Fatalf("%s: %d", path, w.Code)
+		}
+		before := all.Len()
+		_, _ = z.Write(w.Body.Bytes())
+		_ = z.Flush()
+		if path == "/asset/live.js" && all.Len()-before > 4096 {
+			t.Errorf("live.js is %d bytes gzipped, more than 4096", all.Len()-before)
+		}
+	}
+	if all.Len() > 30<<10 {
+		t.Errorf("the page is %d bytes gzipped, more than 30 kB", all.Len())
+	}
+}
+
+func newHub(t *testing.T, m func() *view.Model) *live.Hub {
+	t.Helper()
+	hub, err := live.New(slog.New(slog.DiscardHandler), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hub
+}
+
+func get(h http.Handler, path, host string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Host = host
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestStrangersNamesMethodsAndPathsAreRefused(t *testing.T) {
+	h := New(Config{Log: slog.New(slog.DiscardHandler), Hub: newHub(t, emptyOffice), Language: "it", Ready: func() error { return io.ErrUnexpectedEOF }})
+	for _, c := range []struct {
+		path, host string
+		want       int
+	}{
+		{"/", "evil.example", http.StatusMisdirectedRequest},
+		{"/", "192.168.1.10", http.StatusOK},
+		{"/", "[::1]:8080", http.StatusOK},
+		{"/", "pronto.local", http.StatusOK},
+		{"/nothing", "localhost", http.StatusNotFound},
+		{"/asset/../web.go", "localhost", http.StatusTemporaryRedirect},
+		{"/asset/none.css", "localhost", http.StatusNotFound},
+		{"/healthz", "localhost", http.StatusServiceUnavailable},
+	} {
+		if w := get(h, c.path, c.host); w.Code != c.want && (c.want != http.StatusTemporaryRedirect || w.Code != http.StatusMovedPermanently) {
+			t.Errorf("%s on %s: %d, want %d", c.path, c.host, w.Code, c.want)
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://localhost/", strings.NewReader("x")))
+	if w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d", w.Code)
+	}
+	csp := get(h, "/", "localhost").Header().Get("Content-Security-Policy")
+	if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+		t.Errorf("policy: %q", csp)
+	}
+}
+
+func TestTheBrowserLanguageIsHeard(t *testing.T) {
+	h := New(Config{Log: slog.New(slog.DiscardHandler), Hub: newHub(t, emptyOffice), Language: "it", Ready: func() error { return nil }})
+	for header, want := range map[string]string{"": `lang="it"`, "en-GB,en;q=0.9": `lang="en"`, "fr,it;q=0.5": `lang="it"`} {
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/", nil)
+		r.Header.Set("Accept-Language", header)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if !strings.Contains(w.Body.String(), "<html "+want) {
+			t.Errorf("%q: no %s", header, want)
+		}
+	}
+}
+
+func TestAnEventReachesAnOpenPage(t *testing.T) {
+	hub := newHub(t, emptyOffice)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	events := make(chan tel.Event)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		hub.Run(ctx, func(ctx context.Context, _ func(), apply func(tel.Event)) {
+			for {
+				select {
+				case e := <-events:
+					apply(e)
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() {
+		served <- Serve(ctx, l, New(Config{Log: slog.New(slog.DiscardHandler), Hub: hub, Language: "it", Ready: func() error { return nil }}))
+	}()
+	res, err := http.Get("http://" + l.Addr().String() + "/live?lang=en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(res.Body)
+	expect := func(what string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), what) {
+				return
+			}
+		}
+		t.Fatalf("the stream ended before %q: %v", what, lines.Err())
+	}
+	expect("Nobody is waiting")
+	events <- tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", At: time.Now()}
+	expect("1 person is waiting")
+	expect("39061234567") // the template writes + as a character reference
+	cancel()
+	for lines.Scan() { // the stream ends with the box
+	}
+	_ = res.Body.Close()
+	<-done
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
