@@ -81,9 +81,6 @@ func (s *stream) made(spurt uint32, offset uint32, audio bool, now time.Duration
 		marker = true
 	}
 	seq = s.high + 1
-	if !s.started {
-		seq = s.seqShift
-	}
 	ts = offset + s.tsShift
 	s.sent(seq, ts, audio, now)
 	return seq, ts, marker
