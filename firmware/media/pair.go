@@ -45,7 +45,7 @@ func (s *sockets) open(now time.Time) (pair, error) {
 
 // reopen takes back the pair of a restored leg.
 func (s *sockets) reopen(port uint16, now time.Time) (pair, error) {
-	if !s.ports.claim(port) {
+	if !s.ports.claim(port, now) {
 		return pair{}, fmt.Errorf("RTP port %d is in use or outside the range", port)
 	}
 	p, err := s.openAt(port)

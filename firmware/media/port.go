@@ -59,10 +59,7 @@ func newPortPool(first, last int, rest time.Duration) (*portPool, error) {
 func (p *portPool) take(now time.Time) (uint16, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.resting) > 0 && !p.resting[0].until.After(now) {
-		p.free = append(p.free, p.resting[0].port)
-		p.resting = p.resting[1:]
-	}
+	p.rested(now)
 	if len(p.free) == 0 {
 		return 0, false
 	}
@@ -71,10 +68,19 @@ func (p *portPool) take(now time.Time) (uint16, bool) {
 	return port, true
 }
 
+// rested frees the ports whose rest is over.
+func (p *portPool) rested(now time.Time) {
+	for len(p.resting) > 0 && !p.resting[0].until.After(now) {
+		p.free = append(p.free, p.resting[0].port)
+		p.resting = p.resting[1:]
+	}
+}
+
 // claim removes one given port from the pool: a restored leg comes back with the port it had.
-func (p *portPool) claim(port uint16) bool {
+func (p *portPool) claim(port uint16, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.rested(now)
 	for i, f := range p.free {
 		if f == port {
 			p.free = append(p.free[:i], p.free[i+1:]...)

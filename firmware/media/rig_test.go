@@ -86,6 +86,8 @@ func (l *logLines) String() string {
 	return l.b.String()
 }
 
+func (l *logLines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
 func startEngine(t testing.TB, first, last int, change func(*Config)) *Engine {
 	t.Helper()
 	cfg := Config{
