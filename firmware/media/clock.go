@@ -1,0 +1,131 @@
+package media
+
+import (
+	"encoding/binary"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
+)
+
+const (
+	// maxCatchUp is how many missed ticks are made up for at once. After a longer stall the far
+	// ends' jitter buffers have run dry anyway, and a burst would only become delay.
+	maxCatchUp = 4
+	// maxUnattended is how long the work of one tick may keep packets of other legs waiting.
+	maxUnattended = time.Millisecond
+)
+
+// clock is the 20 ms beat of a loop, for legs that a packet does not drive. The kernel's timer
+// keeps absolute deadlines, so it does not drift; while no leg needs it, it is off.
+type clock struct {
+	legs    []*Leg
+	round   []*Leg // copy of legs for one tick: serving a leg may change legs
+	armed   bool
+	missed  uint64 // ticks that were left out
+	packet  [maxPacket]byte
+	silence line.Frame
+	alaw    codec.Decoder // of sounds for lines
+}
+
+// schedule enters g into the clock's list or takes it out, as its state asks.
+func (l *loop) schedule(g *Leg) {
+	c := &l.clock
+	want := g.attached && !g.closed && g.clocked()
+	if want == g.onClock {
+		return
+	}
+	g.onClock = want
+	if want {
+		g.clockPlace = len(c.legs)
+		c.legs = append(c.legs, g)
+	} else {
+		last := c.legs[len(c.legs)-1]
+		c.legs[g.clockPlace], last.clockPlace = last, g.clockPlace
+		c.legs[len(c.legs)-1] = nil
+		c.legs = c.legs[:len(c.legs)-1]
+	}
+	if armed := len(c.legs) > 0; armed != c.armed {
+		c.armed = armed
+		var t unix.ItimerSpec
+		if armed {
+			t.Interval = unix.NsecToTimespec(int64(tick))
+			t.Value = t.Interval
+		}
+		if err := unix.TimerfdSettime(l.timer, 0, &t, nil); err != nil {
+			l.engine.trouble.note("set the 20 ms clock", err)
+		}
+	}
+}
+
+// clocked reports whether the leg must be served each tick.
+func (g *Leg) clocked() bool {
+	return g.line != nil || g.talk.busy() || (g.peer != nil && !g.fast && g.configured)
+}
+
+// expirations reads how many ticks have passed since the last look.
+func (l *loop) expirations() int {
+	var b [8]byte
+	if n, err := unix.Read(l.timer, b[:]); err != nil || n != len(b) {
+		return 0
+	}
+	return int(min(binary.NativeEndian.Uint64(b[:]), 1<<20))
+}
+
+// tick does the work of n elapsed ticks.
+func (l *loop) tick(n int) {
+	c := &l.clock
+	if n > maxCatchUp {
+		c.missed += uint64(n - 1)
+		n = 1
+		for _, g := range c.legs {
+			g.out.src = source{} // timestamps go on with the time, not with the frames
+		}
+	}
+	for range n {
+		c.round = append(c.round[:0], c.legs...)
+		attended := l.now
+		for _, g := range c.round {
+			attended = l.attend(attended)
+			l.serve(g, (*Leg).hear)
+		}
+		for _, g := range c.round {
+			attended = l.attend(attended)
+			l.serve(g, (*Leg).speak)
+		}
+	}
+	clear(c.round)
+}
+
+// serve does one leg's part of a tick.
+func (l *loop) serve(g *Leg, part func(*Leg, *loop)) {
+	defer l.rescue()
+	if g.closed || !g.onClock {
+		return
+	}
+	l.current = g
+	part(g, l)
+	l.current = nil
+}
+
+// attend lets waiting packets through in the middle of a long tick: encoding many legs must not
+// delay those that are only relayed.
+func (l *loop) attend(last time.Duration) time.Duration {
+	now := l.engine.now()
+	if now-last < maxUnattended {
+		return last
+	}
+	l.now = now
+	n, err := unix.EpollWait(l.epoll, l.events[:], 0)
+	if err != nil {
+		return now
+	}
+	for i := range n {
+		if e := &l.events[i]; e.Fd >= firstLegSlot {
+			l.ready(e)
+		}
+	}
+	return now
+}

@@ -1,0 +1,311 @@
+package media
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/media/sdp"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Leg is the audio of one party. Its methods are safe from any goroutine; Configure and Stats wait
+// for the leg's loop (well under a millisecond) and so must not be called from an Events function,
+// the others never wait.
+type Leg struct {
+	// Set before the leg is shared, constant after.
+	id        tel.LegID
+	engine    *Engine
+	advertise netip.Addr
+	learn     bool
+	timeout   time.Duration
+	line      line.Media
+	detect    bool
+	ports     pair
+	press     func(Digit) // pressed, bound once so that a packet needs no allocation
+
+	// home is written by the loop that gives the leg away and read by whoever sends a command; mu
+	// makes "queue for the home" and "change the home" exclude each other. Neither waits inside.
+	mu   sync.Mutex
+	home *loop
+
+	closing atomic.Bool           // Close was asked; the loop looks in case the command was lost
+	final   atomic.Pointer[Stats] // set when the leg is closed
+
+	// Below: owned by the home loop.
+	sink              func(Event)
+	attached, closed  bool
+	rtpSlot, rtcpSlot int32
+	place             int // in the loop's list
+
+	media      sdp.Media
+	configured bool
+	latch      latch
+	in         reception
+	out        stream
+	events     eventReader
+	control    control // RTCP
+	reportAt   time.Duration
+	heard      time.Duration // last believed packet
+	greeted    bool          // FirstPacket was sent
+	silent     bool          // Timeout was sent
+	count      counts
+
+	peer *Leg
+	fast bool // the bridge needs no decoding
+
+	talk       talk   // what we say to this leg: prompts and digits
+	speech     speech // how it goes out on the clock
+	voice      voice  // what it says, decoded, on the slow path
+	onClock    bool
+	clockPlace int // in the clock's list
+
+	savedAt      time.Duration
+	savedPackets uint64
+}
+
+// counts are the packets that went no further, by reason.
+type counts struct {
+	junk, strangers, unknownPT, early, rejected, late  uint64
+	unsent, sendErrors, receiveErrors, rtcpJunk, muted uint64
+}
+
+// Stats sums up one leg. Lost, Jitter and RTT are those of RTCP (RFC 3550 section 6.4).
+type Stats struct {
+	Codec    string
+	Bridged  bool
+	Fast     bool // bridged without decoding
+	Remote   netip.AddrPort
+	Received uint64 // believed RTP packets
+	Sent     uint64
+	Lost     uint64 // sent by the far end, not arrived
+	Jitter   time.Duration
+
+	RTT          time.Duration // 0 until the far end reports
+	RemoteLost   int32         // of our packets, as the far end reports
+	RemoteJitter time.Duration
+
+	Junk       uint64 // datagrams that are not RTP or RTCP
+	Strangers  uint64 // RTP from a source that the lock keeps out
+	UnknownPT  uint64 // payload types that were not negotiated
+	Early      uint64 // packets before Configure
+	Wild       uint64 // sequence numbers without connection to the stream
+	Late       uint64 // packets from before a change of route, not relayed
+	Muted      uint64 // packets against the negotiated direction
+	SendErrors uint64 // packets that could not be sent
+}
+
+// newLeg makes a leg that belongs to no loop yet.
+func newLeg(e *Engine, cfg LegConfig) *Leg {
+	g := &Leg{
+		id: cfg.ID, engine: e, advertise: cfg.Advertise, learn: !cfg.Lock,
+		timeout: cfg.Timeout, line: cfg.Line, detect: cfg.DetectDTMF, sink: cfg.Events,
+	}
+	if g.id == "" {
+		g.id = tel.NewLegID()
+	}
+	if g.timeout <= 0 {
+		g.timeout = defaultTimeout
+	}
+	g.press = g.pressed
+	// RFC 3550 section 5.1: SSRC, first sequence number and first timestamp are random.
+	g.out.ssrc, g.out.high, g.out.clock = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
+	g.savedAt = e.now()
+	return g
+}
+
+// ID names the leg.
+func (g *Leg) ID() tel.LegID { return g.id }
+
+// Ports returns the local RTP and RTCP ports, both 0 for a line leg.
+func (g *Leg) Ports() (rtp, rtcp uint16) {
+	if g.line != nil {
+		return 0, 0
+	}
+	return g.ports.rtp.port, g.ports.rtcp.port
+}
+
+// Advertise is the address of LegConfig that SDP names.
+func (g *Leg) Advertise() netip.Addr { return g.advertise }
+
+// Bind replaces the receiver of events; a restored leg has none until then.
+func (g *Leg) Bind(events func(Event)) error {
+	return g.tell(func(*loop) { g.sink = events })
+}
+
+// Configure sets what offer and answer agreed, at first and after each re-INVITE. A new remote
+// address forgets the one that was learned. The state is in the journal when it returns.
+func (g *Leg) Configure(m sdp.Media) error {
+	if g.line != nil {
+		return ErrLineLeg
+	}
+	if err := g.ask(func(l *loop) error { return l.configure(g, m) }); err != nil {
+		return fmt.Errorf("configure leg %s: %w", g.id, err)
+	}
+	return nil
+}
+
+// Stats returns the counters of now, or those of the end for a closed leg.
+func (g *Leg) Stats() Stats {
+	var s *Stats
+	if err := g.ask(func(*loop) error { s = g.snapshotStats(); return nil }); err != nil {
+		s = g.final.Load()
+	}
+	if s == nil {
+		return Stats{}
+	}
+	return *s
+}
+
+// Close ends the leg, its bridge and its ports; it is idempotent and does not wait. No event
+// follows it except one that was being delivered.
+func (g *Leg) Close() {
+	g.closing.Store(true)
+	_ = g.tell(func(l *loop) { l.close(g) }) // a full mailbox: the loop's housekeeping sees closing
+}
+
+// loop is where the leg lives now.
+func (g *Leg) loop() *loop {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.home
+}
+
+// tell queues a command for the leg's loop, following the leg when it moves. A closed leg ignores it.
+func (g *Leg) tell(command func(*loop)) error {
+	if g.engine.closed.Load() {
+		return ErrClosed
+	}
+	if !g.queue(func(l *loop) { g.perform(l, command, func(error) {}) }) {
+		return ErrOverloaded
+	}
+	return nil
+}
+
+// ask queues a command and waits for its result.
+func (g *Leg) ask(command func(*loop) error) error {
+	if g.engine.closed.Load() {
+		return ErrClosed
+	}
+	reply := make(chan error, 1)
+	refuse := func(err error) { reply <- err }
+	if !g.queue(func(l *loop) {
+		g.perform(l, func(l *loop) {
+			err := ErrFault // what a panic leaves
+			defer func() { reply <- err }()
+			err = command(l)
+		}, refuse)
+	}) {
+		return ErrOverloaded
+	}
+	home := g.loop()
+	select {
+	case err := <-reply:
+		return err
+	case <-home.done:
+		return ErrClosed
+	}
+}
+
+// queue posts to the home loop.
+func (g *Leg) queue(command func(*loop)) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.home.post(command)
+}
+
+// perform runs on a loop. When the leg has moved on since the command was queued, it is sent after.
+func (g *Leg) perform(l *loop, command func(*loop), refuse func(error)) {
+	switch {
+	case g.loop() != l:
+		if !g.queue(func(l *loop) { g.perform(l, command, refuse) }) {
+			refuse(ErrOverloaded)
+		}
+	case g.closed:
+		refuse(ErrClosed)
+	default:
+		l.current = g
+		command(l)
+	}
+}
+
+func (g *Leg) emit(e Event) {
+	if g.sink != nil && !g.closing.Load() {
+		g.sink(e)
+	}
+}
+
+// pressed takes a key press of the far end: it is an event, and becomes tones for a bridged party
+// that understands no telephone-events.
+func (g *Leg) pressed(d Digit) {
+	g.emit(d)
+	if p := g.peer; p != nil && p.line == nil && p.configured && p.media.EventSendPT == 0 {
+		if code, ok := eventCode(d.Digit); ok {
+			p.home.dial(p, code)
+		}
+	}
+}
+
+// configure takes the outcome of an offer and answer.
+func (l *loop) configure(g *Leg, m sdp.Media) error {
+	if !m.Codec.Audio() {
+		return fmt.Errorf("codec %v carries no audio", m.Codec)
+	}
+	signalled := g.ports.rtp.address(m.Remote)
+	if m.Remote.IsValid() && m.Remote.Port() != 0 && !signalled.set() {
+		return fmt.Errorf("address %v is of another family than our sockets", m.Remote.Addr())
+	}
+	first := !g.configured
+	if first || g.media != m {
+		g.out.src = source{} // what comes next is marked and joined to what was sent
+	}
+	if first {
+		g.heard = l.now
+		g.reportAt = l.now + reportPause(true)
+	}
+	g.media, g.configured = m, true
+	g.latch.arm(signalled, g.learn, l.now)
+	g.control.aim(g, m)
+	l.reroute(g)
+	l.changed(g)
+	return nil
+}
+
+// ready reports whether audio may be sent to the leg now.
+func (g *Leg) ready() bool {
+	return g.configured && g.media.Direction.Sends() && g.latch.target().set()
+}
+
+// send writes one RTP packet to the far end.
+func (g *Leg) send(b []byte) {
+	if errno := g.ports.rtp.send(b, g.latch.target()); errno != 0 {
+		g.count.sendErrors++
+		return
+	}
+	g.out.packets++
+	g.out.octets += uint64(len(b) - headerSize)
+}
+
+func (g *Leg) snapshotStats() *Stats {
+	c := &g.count
+	s := &Stats{
+		Bridged: g.peer != nil, Fast: g.peer != nil && g.fast,
+		Received: g.in.received, Sent: g.out.packets, Lost: g.in.lost(), Jitter: g.in.jitterTime(),
+		RTT: g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
+		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, UnknownPT: c.unknownPT, Early: c.early,
+		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors,
+	}
+	if g.configured {
+		s.Codec = g.media.Codec.Name()
+		s.Remote = g.latch.target().addrPort()
+	}
+	if g.line != nil {
+		m := g.line.Stats()
+		s.Received, s.Sent, s.Lost = m.FramesIn, m.FramesOut, m.Overruns
+	}
+	return s
+}

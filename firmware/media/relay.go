@@ -1,0 +1,156 @@
+package media
+
+// arrived takes one datagram from a leg's RTP port. This is the way of nearly every packet of the
+// house: it allocates nothing and waits for nothing.
+func (l *loop) arrived(g *Leg, b []byte, from *address) {
+	if g.media.RTCPMux && looksLikeRTCP(b) {
+		l.report(g, b, from)
+		return
+	}
+	p := &l.pkt
+	if len(b) == 0 || !p.parse(b) {
+		g.count.junk++
+		return
+	}
+	if !g.configured {
+		g.count.early++
+		return
+	}
+	event := p.pt == g.media.EventRecvPT && p.pt != 0
+	known := event || p.pt == g.media.RecvPT
+	if !known && !g.latch.locked.same(from) {
+		g.count.unknownPT++ // proves nothing about its sender
+		return
+	}
+	switch g.latch.packet(from, p, l.now) {
+	case stranger:
+		g.count.strangers++
+		return
+	case newlyLocked:
+		l.latched(g)
+	}
+	switch g.in.packet(p, known && !event, l.now) {
+	case arrivalRejected:
+		g.count.rejected++
+		return
+	case arrivalRestarted:
+		g.events = eventReader{}
+	}
+	g.heard, g.silent = l.now, false
+	if !g.greeted {
+		g.greeted = true
+		g.emit(FirstPacket{})
+	}
+	switch {
+	case !known:
+		g.count.unknownPT++
+	case !g.media.Direction.Receives():
+		g.count.muted++
+	default:
+		if event {
+			g.events.packet(p.ts, p.payload, l.now, g.press)
+		}
+		l.forward(g, p, event)
+	}
+}
+
+// forward sends a packet on to who is bridged with the leg: at once on the fast path, by way of the
+// jitter ring on the slow one.
+func (l *loop) forward(g *Leg, p *packet, event bool) {
+	to := g.peer
+	switch {
+	case to == nil:
+	case g.fast:
+		l.relay(g, to, p, event)
+	case !event:
+		g.voice.push(g, p, l.now)
+	}
+}
+
+// relay rewrites a packet in place for another leg and sends it. Both legs have the same codec and
+// packet time, so the payload is right as it is; only SSRC, sequence number, timestamp, payload type
+// and perhaps the marker change.
+func (l *loop) relay(g, to *Leg, p *packet, event bool) {
+	if to.talk.busy() {
+		return // it hears a prompt or digits of ours instead
+	}
+	if !to.ready() {
+		to.count.unsent++
+		return
+	}
+	pt := to.media.SendPT
+	if event {
+		pt = to.media.EventSendPT
+	}
+	seq, ts, marker, ok := to.out.relayed(source{g, g.in.epoch}, p, !event, l.now)
+	if !ok {
+		to.count.late++
+		return
+	}
+	putMapped(p.bytes, pt, marker, seq, ts, to.out.ssrc)
+	to.send(p.bytes)
+}
+
+// latched follows a change of the far end's address.
+func (l *loop) latched(g *Leg) {
+	g.control.follow(g)
+	g.emit(Latched{Addr: g.latch.locked.addrPort()})
+	l.changed(g)
+}
+
+// bridge makes two legs of this loop hear each other.
+func (l *loop) bridge(a, b *Leg) error {
+	if b.closed || b.loop() != l {
+		return ErrClosed
+	}
+	if a.peer != b {
+		l.unbridge(a)
+		l.unbridge(b)
+	}
+	a.peer, b.peer = b, a
+	l.hush(a)
+	l.hush(b)
+	l.reroute(a)
+	l.changed(a)
+	l.changed(b)
+	return nil
+}
+
+// unbridge parts a leg from its peer.
+func (l *loop) unbridge(g *Leg) {
+	p := g.peer
+	if p == nil {
+		return
+	}
+	g.peer, p.peer = nil, nil
+	for _, x := range [...]*Leg{g, p} {
+		x.fast = false
+		x.out.src = source{}
+		x.voice.reset()
+		l.schedule(x)
+		l.changed(x)
+	}
+}
+
+// reroute chooses the path of a leg's bridge after any change of either side.
+func (l *loop) reroute(g *Leg) {
+	if p := g.peer; p != nil {
+		fast := relayable(g, p) && relayable(p, g)
+		for _, x := range [...]*Leg{g, p} {
+			x.fast = fast
+			x.out.src = source{}
+			x.voice.reset()
+			l.schedule(x)
+		}
+	}
+	l.schedule(g)
+}
+
+// relayable reports whether the packets of from can go to to as they are.
+func relayable(from, to *Leg) bool {
+	if from.line != nil || to.line != nil || !from.configured || !to.configured {
+		return false
+	}
+	m, n := &from.media, &to.media
+	return m.Codec == n.Codec && m.Ptime == n.Ptime && (m.EventRecvPT == 0 || n.EventSendPT != 0)
+}

@@ -1,0 +1,256 @@
+package media
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
+)
+
+// Sound is something that is played: a prompt, music, a tone.
+type Sound interface {
+	// Frames returns the sound encoded ahead, 20 ms in each payload; the caller must not change them.
+	Frames(codec.ID) [][]byte
+}
+
+// talk is what we say to a leg ourselves.
+type talk struct {
+	sounds []Sound
+	loop   bool
+	done   func()
+
+	coded  codec.ID   // the codec of parts
+	parts  [][][]byte // the frames of each sound
+	total  int        // frames in all parts
+	part   int        // place of a sound that does not loop
+	frame  int
+	digits eventWriter
+}
+
+// busy reports whether something of ours has the leg's ear.
+func (t *talk) busy() bool { return len(t.sounds) > 0 || t.digits.pending() }
+
+// next returns the frame of this tick in a codec. Sounds that loop have one playhead for all
+// listeners, which follows the engine's time; others begin at their first frame and end: over is
+// true after the last.
+func (t *talk) next(id codec.ID, now time.Duration) (payload []byte, over bool) {
+	if t.coded != id {
+		t.code(id)
+	}
+	if t.total == 0 {
+		return nil, true
+	}
+	if t.loop {
+		at := int((int64(now) / int64(tick)) % int64(t.total))
+		for _, frames := range t.parts {
+			if at < len(frames) {
+				return frames[at], false
+			}
+			at -= len(frames)
+		}
+	}
+	for t.part < len(t.parts) {
+		if frames := t.parts[t.part]; t.frame < len(frames) {
+			t.frame++
+			return frames[t.frame-1], false
+		}
+		t.part, t.frame = t.part+1, 0
+	}
+	return nil, true
+}
+
+// code fetches the frames in another codec; the place in the sound stays.
+func (t *talk) code(id codec.ID) {
+	t.coded, t.parts, t.total = id, t.parts[:0], 0
+	for _, s := range t.sounds {
+		frames := s.Frames(id)
+		t.parts = append(t.parts, frames)
+		t.total += len(frames)
+	}
+}
+
+// clear forgets the sounds, not the digits.
+func (t *talk) clear() { *t = talk{digits: t.digits} }
+
+// Play lets the leg hear sounds one after the other, in the place of whatever it heard; with again
+// without end. Done, if not nil, is called on the leg's loop after the last frame of sounds that
+// do not loop, never after Stop or a replacement; it must not block. A leg that is bridged hears
+// its peer again afterwards.
+func (g *Leg) Play(sounds []Sound, again bool, done func()) error {
+	return g.tell(func(l *loop) {
+		g.talk.clear()
+		g.talk.sounds, g.talk.loop, g.talk.done = sounds, again, done
+		l.schedule(g)
+	})
+}
+
+// Stop ends what Play began; nothing more is said of it.
+func (g *Leg) Stop() error {
+	return g.tell(func(l *loop) { l.hush(g) })
+}
+
+// SendDTMF sends digits (0-9 * # A-D) to the far end: as telephone-events (RFC 4733) where they
+// are negotiated, else as tones. Each takes 260 ms. A line leg returns ErrLineLeg: its driver dials.
+func (g *Leg) SendDTMF(digits string) error {
+	if g.line != nil {
+		return ErrLineLeg
+	}
+	codes := make([]uint8, 0, len(digits))
+	for _, d := range digits {
+		code, ok := eventCode(d)
+		if !ok {
+			return fmt.Errorf("%q is not a digit", d)
+		}
+		codes = append(codes, code)
+	}
+	if len(codes) > maxDigits {
+		return fmt.Errorf("%d digits at once, %d at most", len(codes), maxDigits)
+	}
+	return g.tell(func(l *loop) { l.dial(g, codes...) })
+}
+
+// maxDigits bounds the digits that wait for one leg.
+const maxDigits = 64
+
+// dial queues digits towards a leg; those that find no room are lost, as on a keypad.
+func (l *loop) dial(g *Leg, codes ...uint8) {
+	w := &g.talk.digits
+	room := maxDigits - len(w.queue)
+	w.queue = append(w.queue, codes[:min(room, len(codes))]...)
+	l.schedule(g)
+}
+
+// hush ends a leg's sounds.
+func (l *loop) hush(g *Leg) {
+	g.talk.clear()
+	l.schedule(g)
+}
+
+// saying is whose words a leg hears from us on the clock.
+type saying uint8
+
+const (
+	sayingNothing saying = iota
+	sayingDigits
+	sayingSound
+	sayingPeer
+)
+
+// speech is the way out of the clock: it cuts frames into packets of the negotiated length and
+// numbers them.
+type speech struct {
+	saying  saying
+	spurt   uint32 // 0: the next packet begins one
+	offset  uint32 // in the spurt, in timestamp units, which are also bytes: 8 per millisecond
+	waiting []byte // less than one packet
+}
+
+// turn ends the spurt when another begins to speak.
+func (s *speech) turn(who saying) {
+	if s.saying != who {
+		s.saying = who
+		s.pause()
+	}
+}
+
+func (s *speech) pause() { s.spurt, s.offset, s.waiting = 0, 0, s.waiting[:0] }
+
+// speak sends what the leg hears in this tick.
+func (g *Leg) speak(l *loop) {
+	t := &g.talk
+	switch {
+	case t.digits.pending():
+		g.speech.turn(sayingDigits)
+		l.sayDigit(g)
+	case len(t.sounds) > 0:
+		g.speech.turn(sayingSound)
+		l.saySound(g)
+	case g.peer != nil && !g.fast:
+		g.speech.turn(sayingPeer)
+		l.sayPeer(g)
+	default:
+		g.speech.turn(sayingNothing)
+		if g.line != nil {
+			g.line.WriteFrame(&l.clock.silence)
+		}
+	}
+}
+
+// saySound sends one frame of what is played.
+func (l *loop) saySound(g *Leg) {
+	t := &g.talk
+	id := codec.PCMA // what a line hears is decoded from the cheapest form
+	if g.line == nil {
+		if !g.configured {
+			return // the sound waits for the first offer and answer
+		}
+		id = g.media.Codec
+	}
+	payload, over := t.next(id, l.now)
+	if over {
+		done := t.done
+		l.hush(g)
+		g.emit(PlayDone{})
+		if done != nil {
+			done()
+		}
+		return
+	}
+	if g.line == nil {
+		l.say(g, payload)
+		return
+	}
+	var f line.Frame
+	l.clock.alaw.Decode(f[:], payload)
+	g.line.WriteFrame(&f)
+}
+
+// say sends encoded audio in packets of the negotiated length.
+func (l *loop) say(g *Leg, payload []byte) {
+	s := &g.speech
+	if !g.ready() {
+		g.count.unsent++
+		s.pause()
+		return
+	}
+	s.waiting = append(s.waiting, payload...)
+	size := 8 * g.media.Ptime
+	if size <= 0 || size > maxPacket-headerSize {
+		size = frameSamples
+	}
+	for len(s.waiting) >= size {
+		if s.spurt == 0 {
+			s.spurt = g.out.spurt()
+		}
+		b := l.clock.packet[:headerSize+size]
+		copy(b[headerSize:], s.waiting)
+		s.waiting = s.waiting[:copy(s.waiting, s.waiting[size:])]
+		seq, ts, marker := g.out.made(s.spurt, s.offset, true, l.now)
+		s.offset += uint32(size)
+		putHeader(b, g.media.SendPT, marker, seq, ts, g.out.ssrc)
+		g.send(b)
+	}
+}
+
+// sayDigit sends one step of a digit.
+func (l *loop) sayDigit(g *Leg) {
+	w := &g.talk.digits
+	defer l.schedule(g)
+	if !g.configured || g.media.EventSendPT == 0 {
+		l.sayTone(g)
+		return
+	}
+	b := l.clock.packet[:headerSize+4]
+	first, ok := w.next(b[headerSize:])
+	if !ok || !g.ready() {
+		return
+	}
+	s := &g.speech
+	if first || s.spurt == 0 {
+		s.spurt = g.out.spurt()
+	}
+	seq, ts, marker := g.out.made(s.spurt, 0, false, l.now)
+	putHeader(b, g.media.EventSendPT, marker, seq, ts, g.out.ssrc)
+	g.send(b)
+}
