@@ -43,7 +43,8 @@ func (s *Stack) ListenTCP(addr netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	if raw == nil {
+	taken := raw != nil
+	if !taken {
 		if raw, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr)); err != nil {
 			return listenError("tcp", addr, err)
 		}
@@ -58,7 +59,9 @@ func (s *Stack) ListenTCP(addr netip.AddrPort) error {
 	l.tcp[ln.local] = ln
 	l.unserved = append(l.unserved, ln)
 	l.mu.Unlock()
-	s.keep(keptName("sip-tcp", ln.local), raw)
+	if !taken {
+		s.keep(keptName("sip-tcp", ln.local), raw)
+	}
 	if s.handler.Load() != nil {
 		s.startReading()
 	}
@@ -156,7 +159,8 @@ func (s *Stack) establish(c *tcpConn, raw *net.TCPConn, known bool) bool {
 	c.name = l.newName("tcp")
 	c.Conn, c.up = raw, true
 	c.flow.Local = addrPortOf(raw.LocalAddr())
-	c.assembly = assembly{stream: s.parser.NewSIPStream(), opened: time.Now(), greeted: known || !c.inbound}
+	c.assembly = assembly{stream: s.parser.NewSIPStream(), opened: time.Now(),
+		greeted: known || !c.inbound, kept: known}
 	l.named[string(c.name)] = c
 	l.flows[c.flow] = c
 	if c.inbound {

@@ -207,7 +207,8 @@ func (tx *ClientTx) Request() *sip.Request { return tx.req }
 // Request sends a request and tells sink every response that the transaction passes up: each
 // provisional one, the final one, and for an INVITE each 2xx that follows within 32 s, repeated or
 // of another branch of a fork; or the error that ended it. sink runs on the shard of the Call-ID,
-// in order, and must not block. The request gets its Via here, and Max-Forwards, User-Agent and
+// in order, and must not block; called from elsewhere, Request may return after its first result.
+// The request gets its Via here, and Max-Forwards, User-Agent and
 // Content-Length where missing.
 func (s *Stack) Request(req *sip.Request, to Flow, sink func(Result)) (*ClientTx, error) {
 	if req.IsAck() || req.IsCancel() {

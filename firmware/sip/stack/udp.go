@@ -36,7 +36,8 @@ func (s *Stack) ListenUDP(addr netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	if conn == nil {
+	taken := conn != nil
+	if !taken {
 		if conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr)); err != nil {
 			return listenError("udp", addr, err)
 		}
@@ -46,7 +47,9 @@ func (s *Stack) ListenUDP(addr netip.AddrPort) error {
 	if err := s.links.addUDP(sock); err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	s.keep(keptName("sip-udp", sock.local), conn)
+	if !taken { // else the supervisor still has its duplicate
+		s.keep(keptName("sip-udp", sock.local), conn)
+	}
 	if s.handler.Load() != nil {
 		s.startReading()
 	}

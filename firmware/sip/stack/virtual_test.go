@@ -392,17 +392,20 @@ func TestABrokenTransportIsToldFromTheShardNotFromWithinRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Config{}, &recorder{})
 		b.fail = ErrTransport
-		returned := false
 		var got error
-		if _, err := b.stack.Request(newRequest(sip.INVITE, "c1"), b.flow, func(r Result) {
-			if !returned {
-				t.Error("the sink ran inside Request")
+		b.stack.Run("c1", func() {
+			returned := false
+			_, err := b.stack.Request(newRequest(sip.INVITE, "c1"), b.flow, func(r Result) {
+				if !returned {
+					t.Error("the sink ran inside Request")
+				}
+				got = r.Err
+			})
+			if err != nil {
+				t.Error(err)
 			}
-			got = r.Err
-		}); err != nil {
-			t.Fatal(err)
-		}
-		returned = true
+			returned = true
+		})
 		synctest.Wait()
 		if got != ErrTransport {
 			t.Errorf("heard %v", got)
