@@ -1,0 +1,40 @@
+package digest
+
+import (
+	"fmt"
+	"io"
+)
+
+const stars = "********"
+
+// Secret is a password or an HA1 that no log, dump or JSON ever shows: it prints as stars.
+type Secret string
+
+// Format writes stars for every verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, stars) }
+
+// String returns stars.
+func (Secret) String() string { return stars }
+
+// MarshalText returns stars; configuration files keep secrets by other means.
+func (Secret) MarshalText() ([]byte, error) { return []byte(stars), nil }
+
+// Credentials are what a client proves: a user with either the clear password or, for one realm,
+// HA1 per algorithm.
+type Credentials struct {
+	Username string
+	Password Secret
+	HA1      map[Algorithm]Secret
+}
+
+// ha1 prefers a stored HA1, which is bound to the realm it was made for: it simply will not verify
+// in another one.
+func (c Credentials) ha1(a Algorithm, realm string) (string, error) {
+	if s, ok := c.HA1[a]; ok {
+		return string(s), nil
+	}
+	if c.Password == "" {
+		return "", fmt.Errorf("no password and no %s HA1: %w", a, ErrUnsupported)
+	}
+	return HA1(a, c.Username, realm, string(c.Password)), nil
+}

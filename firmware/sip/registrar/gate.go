@@ -1,0 +1,180 @@
+package registrar
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/digest"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+const maxAuthorizations = 4 // Authorization headers looked at; honest requests have one per realm
+
+// gate decides who is let in. Nothing it does or says before a password was proved depends on
+// whether the user exists.
+type gate struct {
+	cfg      *Config
+	count    *counters
+	nonces   *digest.Nonces
+	attempts *attempts
+	nobody   map[digest.Algorithm]string // HA1 that no password has
+}
+
+// admission is the gate's decision. status 0 = let in.
+type admission struct {
+	account   Account
+	weak      bool
+	nonce     string
+	status    int
+	reason    string
+	challenge []sip.Header
+}
+
+func newGate(cfg *Config, count *counters, now time.Time) *gate {
+	g := &gate{
+		cfg: cfg, count: count,
+		nonces:   digest.NewNonces(decodeNonceKey(cfg.Nonce), cfg.NonceLifetime, maxNonces, now),
+		attempts: newAttempts(maxGuessers),
+		nobody:   map[digest.Algorithm]string{},
+	}
+	for _, a := range digest.Algorithms() {
+		g.nobody[a] = digest.HA1(a, rand16(), rand16(), rand16())
+	}
+	return g
+}
+
+// admit proves that the sender of req is user.
+func (g *gate) admit(req *sip.Request, flow stack.Flow, user string, now time.Time) admission {
+	addr := flow.Remote.Addr().Unmap()
+	source := sourceOf(addr)
+	if g.attempts.blocked(source, now) {
+		g.count.blocked.Add(1)
+		return admission{status: sip.StatusForbidden, reason: "Forbidden"}
+	}
+	auth, err := g.authorization(req)
+	switch {
+	case errors.Is(err, digest.ErrSyntax):
+		return admission{status: sip.StatusBadRequest, reason: "Malformed Authorization"}
+	case err != nil, auth == nil:
+		return g.challenge(source, addr, false, now)
+	case !sameTarget(&req.Recipient, auth.URI):
+		// RFC 7616 section 3.4.6: else a captured header could be sent to another number.
+		return admission{status: sip.StatusBadRequest, reason: "Authorization For Another URI"}
+	case auth.Username != user:
+		return admission{status: sip.StatusForbidden, reason: "Forbidden"}
+	}
+	switch g.nonces.Check(auth.Nonce, source.String(), now) {
+	case digest.NonceForeign:
+		return g.challenge(source, addr, false, now)
+	case digest.NonceStale:
+		return g.challenge(source, addr, true, now)
+	case digest.NonceFresh:
+	}
+	account, proved := g.verify(auth, req.Method, addr)
+	if !proved {
+		g.count.failures.Add(1)
+		g.attempts.failed(source, now)
+		g.cfg.Failed(addr, user)
+		return g.challenge(source, addr, false, now)
+	}
+	if !g.nonces.Use(auth.Nonce, auth.NC, now) {
+		return g.challenge(source, addr, true, now)
+	}
+	return admission{account: account, weak: auth.Algorithm == digest.MD5, nonce: auth.Nonce}
+}
+
+// authorization finds the header that answers our realm; nil = there is none. Headers for other
+// realms are another server's business.
+func (g *gate) authorization(req *sip.Request) (*digest.Authorization, error) {
+	var unsupported error
+	for i, h := range req.GetHeaders("authorization") {
+		if i == maxAuthorizations {
+			break
+		}
+		a, err := digest.ParseAuthorization(h.Value())
+		switch {
+		case errors.Is(err, digest.ErrUnsupported):
+			unsupported = err
+		case err != nil:
+			return nil, err
+		case a.Realm == g.cfg.Realm:
+			return &a, nil
+		}
+	}
+	return nil, unsupported
+}
+
+// verify computes one digest whatever the user is: an unknown one, and one whose account does not
+// allow this login, are compared with an HA1 that no password has.
+func (g *gate) verify(auth *digest.Authorization, method sip.RequestMethod, addr netip.Addr) (Account, bool) {
+	account, known := g.cfg.Accounts(auth.Username)
+	ha1, has := account.HA1[auth.Algorithm]
+	if !known || !has || !g.allowed(account, auth, addr) {
+		ha1, known = g.nobody[auth.Algorithm], false
+	}
+	return account, auth.Verify(ha1, string(method)) && known
+}
+
+func (g *gate) allowed(account Account, auth *digest.Authorization, addr netip.Addr) bool {
+	lan := g.cfg.LAN(addr)
+	if !lan && !account.AnyNetwork {
+		return false
+	}
+	weak := lan && account.AllowMD5
+	if auth.Algorithm == digest.MD5 && !weak {
+		return false
+	}
+	return auth.Auth || auth.Algorithm == digest.MD5 && account.AllowNoQOP
+}
+
+// challenge is the 401 of RFC 8760 section 2.3: the same for everybody at one address.
+func (g *gate) challenge(source netip.Prefix, addr netip.Addr, stale bool, now time.Time) admission {
+	offered := []digest.Algorithm{digest.SHA256}
+	if g.cfg.OfferMD5 && g.cfg.LAN(addr) {
+		offered = append(offered, digest.MD5)
+	}
+	a := admission{status: sip.StatusUnauthorized, reason: "Unauthorized"}
+	nonce := g.nonces.Issue(now, source.String())
+	for _, alg := range offered {
+		c := digest.Challenge{Realm: g.cfg.Realm, Nonce: nonce, Algorithm: alg, Auth: true, Stale: stale}
+		a.challenge = append(a.challenge, sip.NewHeader("WWW-Authenticate", c.String()))
+	}
+	return a
+}
+
+// sameTarget compares the request line with the digest's uri by user and host; parameters and
+// ports differ harmlessly between phones.
+func sameTarget(target *sip.Uri, text string) bool {
+	var u sip.Uri
+	if sip.ParseUri(text, &u) != nil {
+		return false
+	}
+	return u.User == target.User && strings.EqualFold(u.Host, target.Host) && u.Raw() == target.Raw()
+}
+
+// Authenticate proves who sent a request other than REGISTER: the user of its From header. status
+// 0 = dev is proved; 401 comes with the challenges to send, SHA-256 first; 403 = too many failures
+// from this address, or credentials for somebody else; 400 = malformed. It may be called from any
+// goroutine and does not block.
+func (r *Registrar) Authenticate(req *sip.Request, flow stack.Flow) (dev tel.DeviceID, challenge []sip.Header, status int) {
+	from := req.From()
+	if from == nil {
+		r.count.malformed.Add(1)
+		return "", nil, sip.StatusBadRequest
+	}
+	user, ok := userOf(&from.Address)
+	if !ok {
+		r.count.malformed.Add(1)
+		return "", nil, sip.StatusBadRequest
+	}
+	a := r.gate.admit(req, flow, user, time.Now())
+	if a.status != 0 {
+		return "", a.challenge, a.status
+	}
+	return a.account.Device, nil, 0
+}

@@ -1,0 +1,138 @@
+package registrar
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/digest"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+)
+
+// transaction is what the registrar needs of a *stack.ServerTx.
+type transaction interface {
+	Request() *sip.Request
+	Flow() stack.Flow
+	Respond(*sip.Response) error
+}
+
+// Register answers a REGISTER. It is called on the Call-ID's shard and does not block: the form
+// and the password are checked here, the bindings by their owner.
+func (r *Registrar) Register(tx *stack.ServerTx) { r.register(tx) }
+
+func (r *Registrar) register(tx transaction) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.count.panics.Add(1)
+			r.cfg.Log.Error("REGISTER panicked", "source", tx.Flow().Remote, "panic", p)
+		}
+	}()
+	r.count.registers.Add(1)
+	req, flow, now := tx.Request(), tx.Flow(), time.Now()
+	reg, refused := readRegister(req)
+	if refused != nil {
+		if refused.status == sip.StatusBadRequest {
+			r.count.malformed.Add(1)
+		}
+		r.answer(tx, refused)
+		return
+	}
+	who := r.gate.admit(req, flow, reg.user, now)
+	if who.status != 0 {
+		if who.status == sip.StatusBadRequest {
+			r.count.malformed.Add(1)
+		}
+		r.answer(tx, &final{status: who.status, reason: who.reason, headers: who.challenge})
+		return
+	}
+	if !r.tell(func(o *owner) { o.register(tx, reg, who) }) {
+		r.count.shed.Add(1)
+		r.answer(tx, &final{
+			status: sip.StatusServiceUnavailable, reason: "Busy",
+			headers: []sip.Header{sip.NewHeader("Retry-After", strconv.Itoa(retryAfter))},
+		})
+	}
+}
+
+// register is the owner's part: change, keep, publish, answer.
+func (o *owner) register(tx transaction, reg registration, who admission) {
+	now := time.Now()
+	id := who.account.Device
+	lim := limits{o.r.cfg.MinExpires, o.r.cfg.MaxExpires, who.account.MaxBindings}
+	if lim.maxBindings <= 0 {
+		lim.maxBindings = defaultMaxBindings
+	}
+	var have []Binding
+	if d := o.devices[id]; d != nil {
+		have = d.bindings()
+	}
+	next, refused := apply(have, reg, tx.Flow(), who.weak, lim, now)
+	if refused == nil && (reg.removeAll || len(reg.contacts) > 0) {
+		o.set(id, next, now)
+	}
+	var headers []sip.Header
+	if refused == nil {
+		headers = append(contactHeaders(next, now), pathHeaders(reg.path)...)
+		if g := o.r.gate; g.nonces.Aging(who.nonce, now) {
+			source := sourceOf(tx.Flow().Remote.Addr()).String()
+			headers = append(headers, sip.NewHeader("Authentication-Info",
+				digest.Confirmation{NextNonce: g.nonces.Issue(now, source)}.String()))
+		}
+		refused = &final{status: sip.StatusOK, reason: "OK", headers: headers}
+	}
+	// Back on the transaction's own shard, where its retransmissions are handled too.
+	if !o.r.cfg.Stack.Run(reg.callID, func() { o.r.answer(tx, refused) }) {
+		o.r.count.shed.Add(1)
+	}
+}
+
+// answer sends a final response.
+func (r *Registrar) answer(tx transaction, with *final) {
+	res := sip.NewResponseFromRequest(tx.Request(), with.status, with.reason, nil)
+	for _, h := range with.headers {
+		res.AppendHeader(h)
+	}
+	if err := tx.Respond(res); err != nil {
+		r.cfg.Log.Debug("REGISTER answer not sent", "source", tx.Flow().Remote, "error", err)
+	}
+}
+
+// contactHeaders lists every binding with what is left of its time, rounded up (RFC 3261 section
+// 10.3 step 8).
+func contactHeaders(list []Binding, now time.Time) []sip.Header {
+	headers := make([]sip.Header, 0, len(list)+2)
+	for _, b := range list {
+		left := (b.Expires.Sub(now) + time.Second - 1) / time.Second
+		h := &sip.ContactHeader{Address: *b.Contact.Clone()}
+		h.Params = append(h.Params, sip.HeaderKV{K: "expires", V: strconv.FormatInt(int64(left), 10)})
+		h.Params = append(h.Params, instanceParams(b.Instance)...)
+		headers = append(headers, h)
+	}
+	return headers
+}
+
+func pathHeaders(path []sip.Uri) []sip.Header {
+	var headers []sip.Header
+	for i := range path {
+		headers = append(headers, sip.NewHeader("Path", "<"+path[i].String()+">"))
+	}
+	if headers != nil {
+		headers = append(headers, sip.NewHeader("Supported", "path"))
+	}
+	return headers
+}
+
+// instanceParams splits what readContact joined.
+func instanceParams(instance string) sip.HeaderParams {
+	if instance == "" {
+		return nil
+	}
+	urn, id, hasID := strings.Cut(instance, ";reg-id=")
+	params := sip.HeaderParams{{K: "+sip.instance", V: `"` + urn + `"`}}
+	if hasID {
+		params = append(params, sip.HeaderKV{K: "reg-id", V: id})
+	}
+	return params
+}

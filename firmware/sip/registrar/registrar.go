@@ -1,0 +1,280 @@
+package registrar
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/digest"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Account is what the configuration says about one phone's login.
+type Account struct {
+	Device      tel.DeviceID
+	HA1         map[digest.Algorithm]string // lower-case hexadecimal, made with Config.Realm
+	AllowMD5    bool                        // MD5 is accepted from the LAN and shown as weak
+	AllowNoQOP  bool                        // the RFC 2069 form without qop is accepted where MD5 is
+	AnyNetwork  bool                        // may log in from outside the LAN
+	MaxBindings int                         // contacts at one time; 0 = 5
+}
+
+// Stack is what the registrar needs of the SIP stack; *stack.Stack satisfies it.
+type Stack interface {
+	Request(req *sip.Request, to stack.Flow, sink func(stack.Result)) (*stack.ClientTx, error)
+	Run(callID string, fn func()) bool
+	Contact(f stack.Flow) (host string, port int)
+	Alive(f stack.Flow) bool
+}
+
+// HotJournal keeps state over a crash of the process; nil in Config = none.
+type HotJournal interface {
+	Put(kind, key string, value []byte) error
+	Delete(kind, key string) error
+}
+
+// Kinds in the hot journal.
+const (
+	KindBinding = "binding" // key: device
+	KindNonce   = "nonce"   // key: NonceName
+	NonceName   = "registrar"
+)
+
+// Config is what a Registrar needs. Accounts, LAN and the callbacks must be safe for concurrent
+// use and must not block.
+type Config struct {
+	Log      *slog.Logger
+	Realm    string
+	Accounts func(user string) (Account, bool)
+	LAN      func(netip.Addr) bool // nil = nothing is LAN, so MD5 is never accepted
+
+	// OfferMD5 adds an MD5 challenge behind the SHA-256 one for peers on the LAN. It is a property
+	// of the box (set it when any account allows MD5) and not of the account asked for, because a
+	// challenge that depends on the account tells a stranger which accounts exist.
+	OfferMD5 bool
+
+	Changed func(tel.DeviceChanged)           // once per change, in order, from the owner
+	Failed  func(src netip.Addr, user string) // a wrong password or unknown user, for bans
+	Journal HotJournal                        // nil = none
+	Nonce   []byte                            // value of KindNonce/NonceName of the earlier process; nil = none
+	Stack   Stack
+
+	MinExpires    time.Duration // shorter wishes get 423; 0 = 60 s
+	MaxExpires    time.Duration // longer wishes are cut; 0 = 1 h
+	Qualify       time.Duration // between two OPTIONS to a phone, +-20 %; 0 = 30 s, negative = never
+	NonceLifetime time.Duration // 0 = 10 min
+}
+
+const (
+	defaultMinExpires    = time.Minute
+	defaultMaxExpires    = time.Hour
+	defaultQualify       = 30 * time.Second
+	defaultNonceLifetime = 10 * time.Minute
+	defaultMaxBindings   = 5
+
+	mailbox    = 1024
+	maxNonces  = 8192
+	retryAfter = 5 // seconds, in a 503
+)
+
+func (c *Config) setDefaults() {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.LAN == nil {
+		c.LAN = func(netip.Addr) bool { return false }
+	}
+	if c.Changed == nil {
+		c.Changed = func(tel.DeviceChanged) {}
+	}
+	if c.Failed == nil {
+		c.Failed = func(netip.Addr, string) {}
+	}
+	if c.MinExpires == 0 {
+		c.MinExpires = defaultMinExpires
+	}
+	if c.MaxExpires == 0 {
+		c.MaxExpires = defaultMaxExpires
+	}
+	if c.Qualify == 0 {
+		c.Qualify = defaultQualify
+	}
+	if c.NonceLifetime == 0 {
+		c.NonceLifetime = defaultNonceLifetime
+	}
+}
+
+// Counters are events since the start.
+type Counters struct {
+	Registers int64 // REGISTER requests seen
+	Malformed int64 // answered 400
+	Failures  int64 // wrong password or unknown user
+	Blocked   int64 // answered 403 because of too many failures
+	Shed      int64 // answered 503 because the owner was busy
+	Panics    int64 // recovered; each one is a fault of ours
+}
+
+type counters struct {
+	registers, malformed, failures, blocked, shed, panics atomic.Int64
+}
+
+// Registrar keeps the bindings and proves identities. Its methods are safe from any goroutine.
+type Registrar struct {
+	cfg    Config
+	gate   *gate
+	count  counters
+	inbox  chan message
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	// published is written by the owner and read by anybody who asks for Bindings.
+	mu        sync.RWMutex
+	published map[tel.DeviceID][]Binding
+}
+
+// message is run by the owner.
+type message func(*owner)
+
+// New starts a registrar. It panics if Accounts or Stack is missing, which is a programmer's mistake.
+func New(cfg Config) *Registrar {
+	if cfg.Accounts == nil || cfg.Stack == nil {
+		panic("registrar: Accounts and Stack are needed")
+	}
+	cfg.setDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Registrar{
+		cfg:       cfg,
+		inbox:     make(chan message, mailbox),
+		cancel:    cancel,
+		done:      make(chan struct{}),
+		published: map[tel.DeviceID][]Binding{},
+	}
+	r.gate = newGate(&r.cfg, &r.count, time.Now())
+	if cfg.Journal != nil {
+		if err := cfg.Journal.Put(KindNonce, NonceName, encodeNonceKey(r.gate.nonces.Key())); err != nil {
+			cfg.Log.Warn("nonce key not kept", "error", err)
+		}
+	}
+	o := newOwner(r)
+	go func() {
+		defer close(r.done)
+		o.run(ctx)
+	}()
+	return r
+}
+
+// Close stops the owner and waits for it. Bindings stay in the journal: phones do not register
+// again because the box restarts.
+func (r *Registrar) Close() {
+	r.cancel()
+	<-r.done
+}
+
+// Counters returns the events since the start.
+func (r *Registrar) Counters() Counters {
+	return Counters{
+		Registers: r.count.registers.Load(), Malformed: r.count.malformed.Load(),
+		Failures: r.count.failures.Load(), Blocked: r.count.blocked.Load(),
+		Shed: r.count.shed.Load(), Panics: r.count.panics.Load(),
+	}
+}
+
+// Bindings returns where the device can be reached, the most recently registered last. Expired
+// bindings are not returned.
+func (r *Registrar) Bindings(dev tel.DeviceID) []Binding {
+	r.mu.RLock()
+	list := r.published[dev]
+	r.mu.RUnlock()
+	now := time.Now()
+	live := make([]Binding, 0, len(list))
+	for _, b := range list {
+		if b.Expires.After(now) {
+			live = append(live, b.clone())
+		}
+	}
+	return live
+}
+
+// Forget drops all bindings of a device, for when its account is removed or its secret changed.
+func (r *Registrar) Forget(dev tel.DeviceID) {
+	r.ask(func(o *owner) { o.forget(dev) })
+}
+
+// Restore takes over the bindings of an earlier process from the hot journal's kind KindBinding:
+// those over UDP until they expire, those over TCP if their connection was kept. A record that
+// cannot be read is skipped and reported in the joined error.
+func (r *Registrar) Restore(states map[string][]byte) error {
+	var errs []error
+	decoded := make(map[tel.DeviceID][]Binding, len(states))
+	for key, value := range states {
+		list, err := decodeBindings(value)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("binding of %q: %w", key, err))
+			continue
+		}
+		decoded[tel.DeviceID(key)] = list
+	}
+	r.ask(func(o *owner) { o.restore(decoded) })
+	return errors.Join(errs...)
+}
+
+// ask runs fn on the owner and waits for its end, or for the owner's.
+func (r *Registrar) ask(fn message) {
+	finished := make(chan struct{})
+	select {
+	case r.inbox <- func(o *owner) { defer close(finished); fn(o) }:
+	case <-r.done:
+		return
+	}
+	select {
+	case <-finished:
+	case <-r.done:
+	}
+}
+
+// tell hands fn to the owner without waiting; false = the mailbox is full or the owner is gone.
+func (r *Registrar) tell(fn message) bool {
+	select {
+	case <-r.done:
+		return false
+	default:
+	}
+	select {
+	case r.inbox <- fn:
+		return true
+	default:
+		return false
+	}
+}
+
+type nonceRecord struct {
+	V   int    `json:"v"`
+	Key []byte `json:"key"`
+}
+
+func encodeNonceKey(key []byte) []byte {
+	b, err := json.Marshal(nonceRecord{V: 1, Key: key})
+	if err != nil { // a struct of an int and bytes always encodes
+		return nil
+	}
+	return b
+}
+
+// decodeNonceKey returns nil for anything but a record of this version: a new key costs each phone
+// one more round trip, no more.
+func decodeNonceKey(value []byte) []byte {
+	var rec nonceRecord
+	if json.Unmarshal(value, &rec) != nil || rec.V != 1 {
+		return nil
+	}
+	return rec.Key
+}
