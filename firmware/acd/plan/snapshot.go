@@ -171,10 +171,10 @@ func (s *State) mend() {
 		e, a, q := s.Entries[o.Call], s.Agents[o.Agent], s.Queues[o.Queue]
 		live := o.Phase == Reserved || o.Phase == Ringing
 		switch {
-		case a == nil, live && (e == nil || q == nil), !live && o.Phase != Talking && o.Phase != Void:
-			delete(s.Offers, id)
-			continue
 		case o.Phase == Void:
+			continue
+		case a == nil, live && (e == nil || q == nil), !live && o.Phase != Talking:
+			delete(s.Offers, id)
 			continue
 		}
 		if other := s.Offers[a.Offer]; a.Offer != id && other != nil && other.Agent == o.Agent && other.Phase != Void {
