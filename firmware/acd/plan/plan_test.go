@@ -652,3 +652,15 @@ func TestALeaseOfAPhoneThatNeverRingsEnds(t *testing.T) {
 		t.Fatal("the agent is blamed for a phone that never rang")
 	}
 }
+
+func TestATieOfIdleTimesGoesToTheSmallerId(t *testing.T) {
+	o := newOffice(t, q1("b", "a", "c"), "c", "b", "a")
+	for _, a := range []tel.AgentID{"c", "b", "a"} {
+		o.tell(tel.AgentReachable{Agent: a, Reachable: true})
+		o.do(Login{a})
+	}
+	o.call("c1", "q")
+	if of := o.one(); of.Agent != "a" {
+		t.Fatalf("%s rings, want a", of.Agent)
+	}
+}
