@@ -1,0 +1,157 @@
+package acd
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+)
+
+// Kinds of history records.
+const (
+	KindDecision = "acd_decision" // one event and what was decided
+	KindState    = "acd_state"    // the whole state before the records that follow
+)
+
+// snapshotEvery is how many decisions lie between two whole states, so that a replay of any minute
+// need not begin at the beginning.
+const snapshotEvery = 5000
+
+// decision is a history record: given the state before it, everything needed to decide again.
+type decision struct {
+	V       int             `json:"v"`
+	At      time.Time       `json:"at"`
+	Seed    uint64          `json:"seed"`
+	Kind    string          `json:"kind"`
+	Event   json.RawMessage `json:"event"`
+	Effects json.RawMessage `json:"effects"`
+}
+
+// keep writes the decision to the history and what it changed to the hot journal. A journal that
+// does not take it is said once and never stops the queues.
+func (a *ACD) keep(e plan.Event, now time.Time, seed uint64, effects []plan.Effect) {
+	touched := a.state.Touched()
+	if len(touched) == 0 && len(effects) == 0 {
+		return // a wake-up for nothing
+	}
+	if err := a.write(e, now, seed, effects, touched); err != nil {
+		a.faults.Add(1)
+		if a.journals {
+			a.journals = false
+			a.cfg.Log.Error("the queues' journal does not take records", "err", err)
+		}
+	} else if !a.journals {
+		a.journals = true
+		a.cfg.Log.Info("the queues' journal takes records again")
+	}
+}
+
+func (a *ACD) write(e plan.Event, now time.Time, seed uint64, effects []plan.Effect, touched []plan.Key) error {
+	if a.cfg.History != nil {
+		if err := a.record(e, now, seed, effects); err != nil {
+			return err
+		}
+	}
+	if a.cfg.Journal == nil {
+		return nil
+	}
+	var first error
+	for _, k := range touched {
+		b, ok, err := a.state.Entity(k)
+		switch {
+		case err != nil:
+		case ok:
+			err = a.cfg.Journal.Put(HotKind, k.String(), b)
+		default:
+			err = a.cfg.Journal.Delete(HotKind, k.String())
+		}
+		if err != nil && first == nil {
+			first = fmt.Errorf("keep %s: %w", k, err)
+		}
+	}
+	return first
+}
+
+func (a *ACD) record(e plan.Event, now time.Time, seed uint64, effects []plan.Effect) error {
+	event, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	out, err := json.Marshal(effects)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(decision{V: 1, At: now, Seed: seed, Kind: e.Kind(), Event: event, Effects: out})
+	if err != nil {
+		return err
+	}
+	if err := a.cfg.History.Append(KindDecision, b); err != nil {
+		return err
+	}
+	if a.logged++; a.logged >= snapshotEvery {
+		return a.whole()
+	}
+	return nil
+}
+
+// whole writes a state from which a replay can begin.
+func (a *ACD) whole() error {
+	if a.cfg.History == nil {
+		return nil
+	}
+	b, err := a.state.Snapshot()
+	if err != nil {
+		return err
+	}
+	a.logged = 0
+	return a.cfg.History.Append(KindState, b)
+}
+
+// Record is one history record of this package.
+type Record struct {
+	Kind string
+	Body []byte
+}
+
+// Replay decides everything again and returns the state at the end. It begins at the first whole
+// state; an error names the first record whose decision came out differently.
+func Replay(records []Record) (plan.State, error) {
+	s, begun := plan.NewState(), false
+	for i, r := range records {
+		switch r.Kind {
+		case KindState:
+			var err error
+			if s, err = plan.Restore(r.Body); err != nil {
+				return s, fmt.Errorf("record %d: %w", i, err)
+			}
+			begun = true
+		case KindDecision:
+			if !begun {
+				continue
+			}
+			var d decision
+			if err := json.Unmarshal(r.Body, &d); err != nil {
+				return s, fmt.Errorf("record %d: %w", i, err)
+			}
+			if d.V != 1 {
+				return s, fmt.Errorf("record %d: %w: %d", i, plan.ErrVersion, d.V)
+			}
+			e, err := plan.DecodeEvent(d.Kind, d.Event)
+			if err != nil {
+				return s, fmt.Errorf("record %d: %w", i, err)
+			}
+			var effects []plan.Effect
+			s, effects = plan.Next(s, e, d.At, d.Seed)
+			out, err := json.Marshal(effects)
+			if err != nil {
+				return s, fmt.Errorf("record %d: %w", i, err)
+			}
+			if !bytes.Equal(out, d.Effects) {
+				return s, fmt.Errorf("record %d (%s): decided %s, the record says %s", i, d.Kind, out, d.Effects)
+			}
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,168 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// configure replaces queues and agents while calls run. A faulty configuration changes nothing.
+func (s *step) configure(e Configure) {
+	if err := Validate(e.Queues, e.Agents); err != nil {
+		s.refuse(fmt.Errorf("%w: %w", ErrConfig, err))
+		return
+	}
+	s.configureAgents(e.Agents)
+	gone := s.configureQueues(e.Queues)
+	s.reindex()
+	for _, e := range gone {
+		s.overflow(e, tel.OutcomeRefused, "", whyClosed)
+	}
+	for _, id := range sorted(s.Offers) {
+		o := s.Offers[id]
+		q, a := s.Queues[o.Queue], s.Agents[o.Agent]
+		live := o.Phase == Reserved || o.Phase == Ringing
+		if live && (q == nil || a.Removed || !slices.Contains(q.Spec.Members, o.Agent)) {
+			s.withdraw(o, tel.CauseCancelled)
+		}
+	}
+	for _, id := range sorted(s.Agents) {
+		s.changed(s.Agents[id])
+	}
+	for _, q := range s.queues {
+		s.touchQueue(q)
+		s.weigh(q)
+	}
+}
+
+func (s *step) configureAgents(specs []AgentSpec) {
+	keep := map[tel.AgentID]bool{}
+	for _, spec := range specs {
+		keep[spec.ID] = true
+		a := s.Agents[spec.ID]
+		if a == nil {
+			a = &Agent{}
+			s.Agents[spec.ID] = a
+		}
+		a.Spec, a.Removed = spec, false
+		s.touch("agent", string(spec.ID))
+	}
+	for _, id := range sorted(s.Agents) {
+		if a := s.Agents[id]; !keep[id] {
+			// Stays in the books until the call ends, then report deletes it.
+			a.Removed, a.LoggedIn, a.Paused, a.Reason = true, false, false, ""
+			a.WrapUntil, a.WrapQueue, a.WrapCall = time.Time{}, "", ""
+			s.touch("agent", string(id))
+		}
+	}
+}
+
+// configureQueues returns the callers whose queue is gone, in order.
+func (s *step) configureQueues(specs []QueueSpec) []*Entry {
+	old := s.Queues
+	s.Queues = make(map[tel.QueueID]*Queue, len(specs))
+	for _, spec := range specs {
+		spec.Members = slices.Clone(spec.Members)
+		q := &Queue{Spec: spec}
+		if was := old[spec.ID]; was != nil {
+			q.EmptySince = was.EmptySince
+			q.Last = stillThere(was, spec.Members)
+		}
+		s.Queues[spec.ID] = q
+	}
+	for id := range old {
+		s.touch("queue", string(id))
+	}
+	var gone []*Entry
+	for _, e := range s.Entries {
+		if s.Queues[e.Queue] == nil {
+			gone = append(gone, e)
+		}
+	}
+	slices.SortFunc(gone, byTurn)
+	return gone
+}
+
+// stillThere moves a round-robin pointer whose member was removed back to the nearest member before
+// it that remains, so that the turn goes on where it would have.
+func stillThere(was *Queue, members []tel.AgentID) tel.AgentID {
+	old := was.Spec.Members
+	at := slices.Index(old, was.Last)
+	for k := range old {
+		if at < 0 {
+			break
+		}
+		if m := old[(at-k+len(old))%len(old)]; slices.Contains(members, m) {
+			return m
+		}
+	}
+	return ""
+}
+
+// reconcile drops what belongs to calls that did not survive a restart. Callers who survived keep
+// their place and offers in flight keep their deadlines.
+func (s *step) reconcile(e Reconcile) {
+	live := make(map[tel.CallID]bool, len(e.Live))
+	for _, id := range e.Live {
+		live[id] = true
+	}
+	for _, id := range sorted(s.Entries) {
+		if !live[id] {
+			s.leave(s.Entries[id], tel.OutcomeFailed, "", "", tel.CauseInternalError)
+		}
+	}
+	for _, id := range sorted(s.Offers) {
+		if o := s.Offers[id]; o.Phase == Talking && !live[o.Call] {
+			s.endTalk(o)
+		} else if o.Phase == Void && !live[o.Call] {
+			s.forget(o)
+		}
+	}
+	for _, id := range sorted(s.Agents) {
+		s.disengage(s.Agents[id], func(e Engagement) bool { return !live[e.Call] })
+	}
+}
+
+// clockMoved moves every time in the state, so that a clock set by the network neither ends waits
+// early nor lets them run on.
+func (s *step) clockMoved(by time.Duration) {
+	move := func(t *time.Time) {
+		if !t.IsZero() {
+			*t = t.Add(by)
+		}
+	}
+	for _, id := range sorted(s.Agents) {
+		a := s.Agents[id]
+		move(&a.WrapUntil)
+		move(&a.RestUntil)
+		move(&a.IdleSince)
+		move(&a.Shown.Since)
+		s.touch("agent", string(id))
+	}
+	for _, id := range sorted(s.Entries) {
+		e := s.Entries[id]
+		move(&e.EnqueuedAt)
+		move(&e.Arrived)
+		for agent, r := range e.Refused {
+			move(&r.Until)
+			e.Refused[agent] = r
+		}
+		s.touchEntry(e)
+	}
+	for _, o := range s.Offers {
+		move(&o.Made)
+		move(&o.Deadline)
+		s.touchOffer(o)
+	}
+	for _, q := range s.Queues {
+		move(&q.EmptySince)
+		s.touchQueue(q)
+	}
+	s.reindex()
+}
+
+func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,212 @@
+package plan
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Event is what Next reacts to: a message from a call, a command of a person, the passing of time
+// or a change of the configuration.
+type Event interface {
+	// Kind is the stable name under which journals keep the event.
+	Kind() string
+}
+
+// Told is a message from a call.
+type Told struct{ Message tel.ToQueue }
+
+// The commands of agents.
+type (
+	Login  struct{ Agent tel.AgentID }
+	Logout struct{ Agent tel.AgentID }
+	Pause  struct { // or change the reason of a pause
+		Agent  tel.AgentID
+		Reason string
+	}
+	Resume       struct{ Agent tel.AgentID }
+	FinishWrapUp struct{ Agent tel.AgentID }
+	ExtendWrapUp struct {
+		Agent tel.AgentID
+		By    time.Duration
+	}
+)
+
+// Tick says only that time has passed.
+type Tick struct{}
+
+// Configure replaces the queues and agents. People and callers keep their state.
+type Configure struct {
+	Queues []QueueSpec
+	Agents []AgentSpec
+}
+
+// Reconcile follows a restart: calls that are not listed did not survive it.
+type Reconcile struct{ Live []tel.CallID }
+
+// ClockMoved says that the wall clock was set: every time in the state moves along, so that order,
+// waits and deadlines stay what they were.
+type ClockMoved struct{ By time.Duration }
+
+// Kind implements Event.
+func (e Told) Kind() string {
+	switch e.Message.(type) {
+	case tel.Enqueue:
+		return "enqueue"
+	case tel.CallerGone:
+		return "caller_gone"
+	case tel.OfferRinging:
+		return "offer_ringing"
+	case tel.OfferFailed:
+		return "offer_failed"
+	case tel.OfferAnswered:
+		return "offer_answered"
+	case tel.TalkEnded:
+		return "talk_ended"
+	case tel.AgentEngaged:
+		return "agent_engaged"
+	case tel.AgentDisengaged:
+		return "agent_disengaged"
+	case tel.AgentReachable:
+		return "agent_reachable"
+	default:
+		return fmt.Sprintf("%T", e.Message)
+	}
+}
+
+// MarshalJSON writes the message alone: its Kind names the type.
+func (e Told) MarshalJSON() ([]byte, error) { return json.Marshal(e.Message) }
+
+// Kind implements Event.
+func (Login) Kind() string        { return "login" }
+func (Logout) Kind() string       { return "logout" }
+func (Pause) Kind() string        { return "pause" }
+func (Resume) Kind() string       { return "resume" }
+func (FinishWrapUp) Kind() string { return "finish_wrap_up" }
+func (ExtendWrapUp) Kind() string { return "extend_wrap_up" }
+func (Tick) Kind() string         { return "tick" }
+func (Configure) Kind() string    { return "configure" }
+func (Reconcile) Kind() string    { return "reconcile" }
+func (ClockMoved) Kind() string   { return "clock_moved" }
+
+// DecodeEvent is the inverse of an event's Kind and json.Marshal.
+func DecodeEvent(kind string, body []byte) (Event, error) {
+	switch kind {
+	case "enqueue":
+		return told[tel.Enqueue](body)
+	case "caller_gone":
+		return told[tel.CallerGone](body)
+	case "offer_ringing":
+		return told[tel.OfferRinging](body)
+	case "offer_failed":
+		return told[tel.OfferFailed](body)
+	case "offer_answered":
+		return told[tel.OfferAnswered](body)
+	case "talk_ended":
+		return told[tel.TalkEnded](body)
+	case "agent_engaged":
+		return told[tel.AgentEngaged](body)
+	case "agent_disengaged":
+		return told[tel.AgentDisengaged](body)
+	case "agent_reachable":
+		return told[tel.AgentReachable](body)
+	case "login":
+		return decode[Login](body)
+	case "logout":
+		return decode[Logout](body)
+	case "pause":
+		return decode[Pause](body)
+	case "resume":
+		return decode[Resume](body)
+	case "finish_wrap_up":
+		return decode[FinishWrapUp](body)
+	case "extend_wrap_up":
+		return decode[ExtendWrapUp](body)
+	case "tick":
+		return Tick{}, nil
+	case "configure":
+		return decode[Configure](body)
+	case "reconcile":
+		return decode[Reconcile](body)
+	case "clock_moved":
+		return decode[ClockMoved](body)
+	default:
+		return nil, fmt.Errorf("unknown queue event %q", kind)
+	}
+}
+
+func told[M tel.ToQueue](body []byte) (Event, error) {
+	var m M
+	if err := json.Unmarshal(body, &m); err != nil {
+		return nil, fmt.Errorf("read queue event: %w", err)
+	}
+	return Told{m}, nil
+}
+
+func decode[E Event](body []byte) (Event, error) {
+	var e E
+	if err := json.Unmarshal(body, &e); err != nil {
+		return nil, fmt.Errorf("read queue event: %w", err)
+	}
+	return e, nil
+}
+
+// Effect is what the owner of the state must do, in order: Send, Publish or Refuse.
+type Effect interface{ effect() }
+
+// Send passes a message to the call that it names.
+type Send struct{ Message tel.ToCall }
+
+// Publish tells observers.
+type Publish struct{ Event tel.Event }
+
+// Refuse answers a command that could not be carried out; the state did not change for it.
+type Refuse struct{ Err error }
+
+func (Send) effect()    {}
+func (Publish) effect() {}
+func (Refuse) effect()  {}
+
+// MarshalJSON names the message's type beside it.
+func (e Send) MarshalJSON() ([]byte, error) {
+	kind := "offer"
+	switch e.Message.(type) {
+	case tel.Withdraw:
+		kind = "withdraw"
+	case tel.Overflow:
+		kind = "overflow"
+	}
+	return json.Marshal(map[string]any{"send": kind, "body": e.Message})
+}
+
+// MarshalJSON names the event's kind beside it.
+func (e Publish) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{"publish": e.Event.Kind(), "body": e.Event})
+}
+
+// MarshalJSON writes the error's text.
+func (e Refuse) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{"refuse": e.Err.Error()})
+}
+
+// Reasons for which a command is refused.
+var (
+	ErrUnknownAgent = errors.New("no such agent")
+	ErrLoggedOut    = errors.New("the agent is logged out")
+	ErrNotPaused    = errors.New("the agent is not paused")
+	ErrNoWrapUp     = errors.New("the agent is not in after-call work")
+	ErrExtension    = errors.New("after-call work cannot be extended by that much")
+	ErrConfig       = errors.New("queue configuration refused")
+)
+
+// Key names one entity of the state for incremental snapshots.
+type Key struct {
+	Kind string // "agent", "entry", "offer", "queue" or "meta"
+	ID   string
+}
+
+// String is the key under which a journal keeps the entity.
+func (k Key) String() string { return k.Kind + "/" + k.ID }

@@ -1,0 +1,320 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/acd/plan/brute"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// smallCase makes a state in which several agents became free at once, as after a restart, and the
+// same problem in the terms of the brute-force solver, which computes preferences by itself.
+func smallCase(r *rand.Rand) (s State, order []tel.CallID, c brute.Case) {
+	s = NewState()
+	nAgents, nQueues, nCallers := 1+r.IntN(5), 1+r.IntN(3), 1+r.IntN(6)
+	idle := r.Perm(nAgents)
+	for i := range nAgents {
+		id := tel.AgentID(fmt.Sprintf("a%d", i))
+		s.Agents[id] = &Agent{Spec: AgentSpec{ID: id}, LoggedIn: true, Reachable: true, IdleSince: t0.Add(time.Duration(idle[i]) * time.Second)}
+	}
+	type queue struct {
+		members []int
+		turn    bool
+		last    int
+	}
+	var qs []queue
+	for i := range nQueues {
+		m := r.Perm(nAgents)[:r.IntN(nAgents+1)]
+		q := queue{members: m, turn: r.IntN(2) == 0, last: -1}
+		spec := QueueSpec{ID: tel.QueueID(fmt.Sprintf("q%d", i))}.Defaults()
+		if q.turn {
+			spec.Strategy = RoundRobin
+		}
+		for _, a := range m {
+			spec.Members = append(spec.Members, tel.AgentID(fmt.Sprintf("a%d", a)))
+		}
+		real := &Queue{Spec: spec}
+		if q.turn && len(m) > 0 && r.IntN(2) == 0 {
+			q.last = r.IntN(len(m))
+			real.Last = spec.Members[q.last]
+		}
+		s.Queues[spec.ID] = real
+		qs = append(qs, q)
+	}
+	of := make([]int, nCallers)
+	spared := make([]map[int]bool, nCallers)
+	for i := range nCallers {
+		of[i] = r.IntN(nQueues)
+		id := tel.CallID(fmt.Sprintf("c%d", i))
+		e := &Entry{Call: id, Queue: tel.QueueID(fmt.Sprintf("q%d", of[i])), EnqueuedAt: t0.Add(time.Duration(i) * time.Millisecond), Arrived: t0}
+		spared[i] = map[int]bool{}
+		for a := range nAgents {
+			if r.IntN(4) == 0 {
+				spared[i][a] = true
+				e.refuse(tel.AgentID(fmt.Sprintf("a%d", a)), Refusal{Times: 1, Until: t0.Add(time.Hour)})
+			}
+		}
+		s.Entries[id] = e
+		order = append(order, id)
+	}
+	s.reindex()
+	c = brute.Case{Agents: nAgents, Callers: nCallers, Prefers: func(caller int, given []int) []int {
+		q := qs[of[caller]]
+		var list []int
+		if !q.turn {
+			list = slices.Clone(q.members)
+			slices.SortFunc(list, func(a, b int) int { return idle[a] - idle[b] })
+		} else {
+			last := q.last
+			for other, a := range given {
+				if a != brute.None && of[other] == of[caller] {
+					last = slices.Index(q.members, a)
+				}
+			}
+			for k := range q.members {
+				list = append(list, q.members[(last+1+k)%len(q.members)])
+			}
+		}
+		return slices.DeleteFunc(list, func(a int) bool { return spared[caller][a] })
+	}}
+	return s, order, c
+}
+
+func TestMatchingEqualsBruteForceOnSmallCases(t *testing.T) {
+	r := rand.New(rand.NewPCG(42, 42))
+	contested := 0
+	for n := range 20000 {
+		s, order, c := smallCase(r)
+		want := brute.Solve(c)
+		_, out := Next(s, Tick{}, t0.Add(time.Minute), 1)
+		got := make([]int, len(order))
+		for i := range got {
+			got[i] = brute.None
+		}
+		for _, x := range out {
+			if send, ok := x.(Send); ok {
+				o := send.Message.(tel.Offer)
+				got[slices.Index(order, o.Call)] = int(o.Agent[1] - '0')
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("case %d: planner %v, brute force %v", n, got, want)
+		}
+		greedy := make([]int, 0, len(order))
+		for i := range order {
+			pick := brute.None
+			for _, a := range c.Prefers(i, greedy) {
+				if !slices.Contains(greedy, a) {
+					pick = a
+					break
+				}
+			}
+			greedy = append(greedy, pick)
+		}
+		if !slices.Equal(greedy, want) {
+			contested++
+		}
+	}
+	if contested < 500 {
+		t.Fatalf("only %d cases needed more than first come first served: the comparison proves little", contested)
+	}
+}
+
+// bigOffice has 500 agents, 100 queues of 25 members and 5,000 waiting callers, everybody busy.
+func bigOffice(tb testing.TB) (State, *rand.Rand) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var agents []AgentSpec
+	for i := range 500 {
+		agents = append(agents, AgentSpec{ID: tel.AgentID(fmt.Sprintf("a%03d", i))})
+	}
+	var queues []QueueSpec
+	for i := range 100 {
+		q := QueueSpec{ID: tel.QueueID(fmt.Sprintf("q%02d", i)), WrapUp: 5 * time.Second, MaxWait: time.Hour}.Defaults()
+		q.Strategy = []Strategy{LongestIdle, RoundRobin, LongestIdle, LongestIdle}[i%4]
+		for _, k := range r.Perm(500)[:25] {
+			q.Members = append(q.Members, agents[k].ID)
+		}
+		queues = append(queues, q)
+	}
+	s, _ := Next(NewState(), Configure{queues, agents}, t0, 0)
+	for i := range 5000 {
+		q := queues[r.IntN(100)].ID
+		s, _ = Next(s, Told{tel.Enqueue{Call: tel.CallID(fmt.Sprintf("c%05d", i)), Queue: q, EnqueuedAt: t0}}, t0.Add(time.Duration(i)*time.Millisecond), 0)
+	}
+	for _, a := range agents {
+		s, _ = Next(s, Told{tel.AgentReachable{Agent: a.ID, Reachable: true}}, t0.Add(6*time.Second), 0)
+		s, _ = Next(s, Login{a.ID}, t0.Add(6*time.Second), 0)
+	}
+	if len(s.Entries) != 5000 || len(s.Offers) < 450 {
+		tb.Fatalf("%d waiting, %d offers", len(s.Entries), len(s.Offers))
+	}
+	return s, r
+}
+
+// BenchmarkDecision runs a full office: answers, ends, wrap-ups, declines, hang-ups and arrivals,
+// and prints the 99th percentile of one decision.
+func BenchmarkDecision(b *testing.B) {
+	s, r := bigOffice(b)
+	now := t0.Add(10 * time.Second)
+	calls := 5000
+	offers := sorted(s.Offers)
+	took := make([]time.Duration, 0, b.N)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		now = now.Add(time.Duration(r.IntN(40)) * time.Millisecond)
+		var e Event = Tick{}
+		i := 0
+		if len(offers) > 0 {
+			i = r.IntN(len(offers))
+		}
+		switch o := s.Offers[offers[i]]; {
+		case o == nil:
+			offers = slices.Delete(offers, i, i+1)
+		case o.Phase == Talking:
+			e = Told{tel.TalkEnded{Offer: o.ID}}
+		case o.Phase == Void:
+		case r.IntN(4) == 0:
+			e = Told{tel.OfferFailed{Offer: o.ID, Cause: tel.CauseRejected}}
+		default:
+			e = Told{tel.OfferAnswered{Offer: o.ID}}
+		}
+		if len(s.Entries) < 5000 {
+			calls++
+			e = Told{tel.Enqueue{Call: tel.CallID(fmt.Sprintf("c%05d", calls)), Queue: tel.QueueID(fmt.Sprintf("q%02d", r.IntN(100))), EnqueuedAt: now}}
+		}
+		start := time.Now()
+		var out []Effect
+		s, out = Next(s, e, now, 0)
+		took = append(took, time.Since(start))
+		for _, x := range out {
+			if send, ok := x.(Send); ok {
+				if m, ok := send.Message.(tel.Offer); ok {
+					offers = append(offers, m.Offer)
+				}
+			}
+		}
+	}
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+	b.ReportMetric(float64(took[len(took)-1].Microseconds()), "max-µs")
+	b.ReportMetric(float64(len(s.Entries)), "waiting")
+}
+
+// BenchmarkOneEntity is the cost of one incremental snapshot record.
+func BenchmarkOneEntity(b *testing.B) {
+	s, _ := bigOffice(b)
+	k := s.Keys()[150]
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := s.Entity(k); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func FuzzRestore(f *testing.F) {
+	o := NewState()
+	b, _ := o.Snapshot()
+	f.Add(b)
+	f.Add([]byte(`{"v":1,"offers":[{"id":"o1","phase":"ringing","agent":"a"}],"agents":[{"spec":{"id":"a"},"offer":"o1"}]}`))
+	f.Add([]byte(`{"v":1,"queues":[{"spec":{"id":"q","members":["ghost","ghost"],"strategy":"round_robin","ring":-5}}],"entries":[{"call":"c","queue":"q"}]}`))
+	f.Add([]byte(`{"v":2}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := Restore(b)
+		if err != nil {
+			return
+		}
+		// Whatever was read, running on must not panic, and a valid configuration makes it whole.
+		spec := QueueSpec{ID: "q", Members: []tel.AgentID{"a"}}.Defaults()
+		now := t0
+		for _, e := range []Event{
+			Configure{[]QueueSpec{spec}, []AgentSpec{{ID: "a"}}}, Reconcile{},
+			Told{tel.AgentReachable{Agent: "a", Reachable: true}}, Login{"a"},
+			Told{tel.Enqueue{Call: "new", Queue: "q"}}, Tick{},
+		} {
+			s, _ = Next(s, e, now, 1)
+			now = now.Add(time.Minute)
+		}
+		if _, err := s.Snapshot(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestASnapshotOfANewerVersionIsRefused(t *testing.T) {
+	if _, err := Restore([]byte(`{"v":99}`)); err == nil {
+		t.Fatal("accepted")
+	}
+	_, errs := RestoreEntities(map[string][]byte{"agent/a": []byte(`{"v":2}`), "queue/q": []byte(`{`)})
+	if len(errs) != 2 {
+		t.Fatalf("%d errors, want one for each record", len(errs))
+	}
+}
+
+func TestAKillBetweenTwoRecordsLeavesNoContradiction(t *testing.T) {
+	o := staffed(t, q1("a", "b"), "a", "b")
+	o.call("c1", "q")
+	o.call("c2", "q")
+	kept := func() map[string][]byte {
+		m := map[string][]byte{}
+		for _, k := range o.s.Keys() {
+			m[k.String()], _, _ = o.s.Entity(k)
+		}
+		return m
+	}
+	before := kept()
+	o.tell(tel.OfferAnswered{Offer: o.one().Offer})
+	after := kept()
+	keys := append([]Key{}, o.s.Touched()...)
+	for n := range 1 << len(keys) { // any subset of the records was written
+		m := map[string][]byte{}
+		for k, v := range before {
+			m[k] = v
+		}
+		for i, k := range keys {
+			if n&(1<<i) == 0 {
+				continue
+			}
+			if v, ok := after[k.String()]; ok {
+				m[k.String()] = v
+			} else {
+				delete(m, k.String())
+			}
+		}
+		s, errs := RestoreEntities(m)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		w := &world{t: t, s: s, now: o.now, shown: map[tel.AgentID]tel.AgentState{}}
+		for id, a := range s.Agents {
+			w.shown[id] = a.State()
+		}
+		w.checkReferences()
+	}
+}
+
+func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
+	for _, e := range []Event{
+		Told{tel.CallerGone{Call: "c", Cause: tel.CauseBusy}}, Pause{"a", "break"}, ExtendWrapUp{"a", time.Second},
+		ClockMoved{-time.Hour}, Reconcile{[]tel.CallID{"x"}}, Logout{"a"}, Resume{"a"}, FinishWrapUp{"a"}, Tick{},
+	} {
+		b, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := DecodeEvent(e.Kind(), b)
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(e) {
+			t.Fatalf("%s: got %v, %v", e.Kind(), got, err)
+		}
+	}
+	if _, err := DecodeEvent("no_such", nil); err == nil {
+		t.Fatal("an unknown event was accepted")
+	}
+}

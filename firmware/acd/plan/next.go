@@ -1,0 +1,223 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Next carries out what is due at now, applies the event and gives every caller that can have one
+// an agent. It returns the next state and the effects in the order in which they must be carried
+// out. The given state is consumed. seed only makes offer ids unguessable; the same state, event,
+// now and seed always give the same result.
+func Next(s State, e Event, now time.Time, seed uint64) (State, []Effect) {
+	st := &step{State: &s, now: now.Round(0).UTC(), seed: seed, keys: map[Key]bool{}}
+	if m, ok := e.(ClockMoved); ok {
+		st.clockMoved(m.By) // before anything is measured against the new time
+	}
+	st.expire()
+	st.apply(e)
+	st.expire() // a limit may be zero: what the event made due is due now
+	st.match()
+	st.report()
+	s.prune()
+	s.touched = s.touched[:0]
+	for k := range st.keys {
+		s.touched = append(s.touched, k)
+	}
+	slices.SortFunc(s.touched, func(a, b Key) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.ID, b.ID))
+	})
+	return s, st.out
+}
+
+// Touched lists the entities that the last Next changed, created or removed. It is valid until the
+// next call of Next.
+func (s *State) Touched() []Key { return s.touched }
+
+// step is one run of Next.
+type step struct {
+	*State
+	now  time.Time
+	seed uint64
+	out  []Effect
+	keys map[Key]bool
+}
+
+func (s *step) touch(kind, id string)          { s.keys[Key{kind, id}] = true }
+func (s *step) send(m tel.ToCall)              { s.out = append(s.out, Send{m}) }
+func (s *step) publish(e tel.Event)            { s.out = append(s.out, Publish{e}) }
+func (s *step) refuse(err error)               { s.out = append(s.out, Refuse{err}) }
+func (s *step) touchEntry(e *Entry)            { s.touch("entry", string(e.Call)) }
+func (s *step) touchOffer(o *Offer)            { s.touch("offer", string(o.ID)) }
+func (s *step) touchQueue(q *Queue)            { s.touch("queue", string(q.Spec.ID)) }
+func (s *step) idleFrom(a *Agent, t time.Time) { s.lift(a); a.IdleSince = t }
+
+// changed must follow every change of an agent's facts.
+func (s *step) changed(a *Agent) {
+	s.place(a)
+	s.touch("agent", string(a.Spec.ID))
+	for _, q := range s.memberOf[a.Spec.ID] {
+		s.weigh(q)
+	}
+}
+
+// weigh notes when a queue loses its last agent or gets its first.
+func (s *step) weigh(q *Queue) {
+	if (q.present == 0) == !q.EmptySince.IsZero() {
+		return
+	}
+	if q.present == 0 {
+		q.EmptySince = s.now
+		s.arm(emptyEnds, string(q.Spec.ID))
+	} else {
+		q.EmptySince = time.Time{}
+	}
+	s.touchQueue(q)
+}
+
+// expire carries out every timer that is due.
+func (s *step) expire() {
+	for len(s.timers) > 0 && !s.timers[0].at.After(s.now) {
+		t := s.timers.pop()
+		if !s.due(t).Equal(t.at) {
+			s.renew(t)
+			continue
+		}
+		switch t.what {
+		case wrapUpEnds:
+			s.wrapUpEnded(s.Agents[tel.AgentID(t.id)], t.at)
+		case restEnds:
+			a := s.Agents[tel.AgentID(t.id)]
+			a.RestUntil = time.Time{}
+			s.changed(a)
+		case offerEnds:
+			s.offerExpired(s.Offers[tel.OfferID(t.id)])
+		case waitEnds:
+			s.waitedTooLong(s.Entries[tel.CallID(t.id)])
+		case emptyEnds:
+			s.stayedEmpty(s.Queues[tel.QueueID(t.id)])
+		case refusalFades: // matching looks at the time itself; the count stays for the back-off
+		}
+	}
+}
+
+func (s *step) apply(e Event) {
+	switch e := e.(type) {
+	case Told:
+		s.told(e.Message)
+	case Login:
+		s.login(e)
+	case Logout:
+		s.logout(e)
+	case Pause:
+		s.pause(e)
+	case Resume:
+		s.resume(e)
+	case FinishWrapUp:
+		s.finishWrapUp(e)
+	case ExtendWrapUp:
+		s.extendWrapUp(e)
+	case Tick:
+	case Configure:
+		s.configure(e)
+	case Reconcile:
+		s.reconcile(e)
+	case ClockMoved: // done before the timers
+	default:
+		s.refuse(fmt.Errorf("unknown queue event %T", e))
+	}
+}
+
+func (s *step) told(m tel.ToQueue) {
+	switch m := m.(type) {
+	case tel.Enqueue:
+		s.enqueue(m)
+	case tel.CallerGone:
+		s.callerGone(m)
+	case tel.OfferRinging:
+		s.offerRinging(m)
+	case tel.OfferFailed:
+		s.offerFailed(m)
+	case tel.OfferAnswered:
+		s.offerAnswered(m)
+	case tel.TalkEnded:
+		s.talkEnded(m)
+	case tel.AgentEngaged:
+		s.engaged(m)
+	case tel.AgentDisengaged:
+		s.disengaged(m)
+	case tel.AgentReachable:
+		s.reachable(m)
+	}
+}
+
+// report publishes what observers see differently now, once per agent and step.
+func (s *step) report() {
+	var ids []string
+	for k := range s.keys {
+		if k.Kind == "agent" {
+			ids = append(ids, k.ID)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		a := s.Agents[tel.AgentID(id)]
+		if a == nil {
+			continue
+		}
+		if a.Removed && !a.holds() {
+			delete(s.Agents, a.Spec.ID)
+		}
+		show := s.show(a)
+		show.Since = a.Shown.Since
+		if show == a.Shown {
+			continue
+		}
+		show.Since = s.now
+		a.Shown = show
+		s.publish(tel.AgentChanged{
+			Agent: a.Spec.ID, Name: a.Spec.Name, State: show.State, Since: show.Since,
+			Call: show.Call, Queue: show.Queue, Reason: show.Reason,
+		})
+	}
+}
+
+// show derives what observers shall see.
+func (s *step) show(a *Agent) Shown {
+	show := Shown{State: a.State()}
+	switch show.State {
+	case tel.AgentTalking, tel.AgentRinging, tel.AgentInternal:
+		if o := s.Offers[a.Offer]; o != nil {
+			show.Call, show.Queue = o.Call, o.Queue
+		} else {
+			for _, e := range a.Engaged {
+				if e.Internal == (show.State == tel.AgentInternal) {
+					show.Call = e.Call
+					break
+				}
+			}
+		}
+	case tel.AgentWrapUp:
+		show.Call, show.Queue = a.WrapCall, a.WrapQueue
+	case tel.AgentPaused:
+		show.Reason = a.Reason
+	case tel.AgentLoggedOut, tel.AgentReady, tel.AgentUnreachable:
+	}
+	return show
+}
+
+// holds says that a call keeps the agent.
+func (a *Agent) holds() bool { return a.Offer != "" || len(a.Engaged) > 0 }
+
+// offerID numbers offers; the seed keeps an id of an earlier life from matching by chance.
+func (s *step) offerID() tel.OfferID {
+	s.Seq++
+	s.touch("meta", "seq")
+	return tel.OfferID("o" + strconv.FormatUint(s.Seq, 10) + "-" + strconv.FormatUint(s.seed&0xffffffff, 36))
+}

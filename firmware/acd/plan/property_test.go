@@ -1,0 +1,499 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+var eventsFlag = flag.Int("plan.events", 200_000, "random events of the property test (soak: 1000000 and more)")
+
+// world drives a state with random events and checks, after each, what must always hold.
+type world struct {
+	t      *testing.T
+	r      *rand.Rand
+	s      State
+	now    time.Time
+	queues []QueueSpec
+	agents []AgentSpec
+	calls  int
+	known  []tel.OfferID // recent offers, so that stale messages are sent too
+	joined map[tel.CallID]int
+	left   map[tel.CallID]int
+	shown  map[tel.AgentID]tel.AgentState
+	log    []logged
+}
+
+type logged struct {
+	kind   string
+	body   []byte
+	at     time.Time
+	seed   uint64
+	effect []byte
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	w := &world{
+		t: t, r: rand.New(rand.NewPCG(seed, 1)), s: NewState(), now: t0,
+		joined: map[tel.CallID]int{}, left: map[tel.CallID]int{}, shown: map[tel.AgentID]tel.AgentState{},
+	}
+	for i := range 7 {
+		w.agents = append(w.agents, AgentSpec{ID: tel.AgentID(fmt.Sprintf("a%d", i))})
+	}
+	w.configure()
+	return w
+}
+
+func (w *world) configure() {
+	w.queues = nil
+	for i := range 1 + w.r.IntN(4) {
+		q := QueueSpec{
+			ID:        tel.QueueID(fmt.Sprintf("q%d", i)),
+			Strategy:  []Strategy{LongestIdle, RoundRobin, RingAll}[w.r.IntN(3)],
+			Ring:      time.Duration(1+w.r.IntN(20)) * time.Second,
+			WrapUp:    time.Duration(w.r.IntN(3)) * 5 * time.Second,
+			Backoff:   time.Duration(1+w.r.IntN(20)) * time.Second,
+			AutoPause: w.r.IntN(4),
+		}
+		if w.r.IntN(3) == 0 {
+			q.MaxWait = time.Duration(1+w.r.IntN(60)) * time.Second
+		}
+		if w.r.IntN(3) == 0 {
+			q.MaxLength = 1 + w.r.IntN(6)
+		}
+		if w.r.IntN(3) == 0 {
+			q.LeaveEmpty, q.EmptyGrace = true, time.Duration(w.r.IntN(10))*time.Second
+		}
+		for _, a := range w.agents {
+			if w.r.IntN(2) == 0 {
+				q.Members = append(q.Members, a.ID)
+			}
+		}
+		w.r.Shuffle(len(q.Members), func(i, j int) { q.Members[i], q.Members[j] = q.Members[j], q.Members[i] })
+		w.queues = append(w.queues, q)
+	}
+	keep := w.agents
+	if w.r.IntN(4) == 0 { // one agent leaves the firm for a while
+		gone := keep[w.r.IntN(len(keep))].ID
+		keep = slices.DeleteFunc(slices.Clone(keep), func(a AgentSpec) bool { return a.ID == gone })
+		for i := range w.queues {
+			w.queues[i].Members = slices.DeleteFunc(w.queues[i].Members, func(m tel.AgentID) bool { return m == gone })
+		}
+	}
+	w.do(Configure{w.queues, keep})
+}
+
+func (w *world) pickOffer() tel.OfferID {
+	if len(w.known) == 0 {
+		return "o0"
+	}
+	return w.known[w.r.IntN(len(w.known))]
+}
+
+func (w *world) pickCall() tel.CallID {
+	if ids := sorted(w.s.Entries); len(ids) > 0 && w.r.IntN(4) > 0 {
+		return ids[w.r.IntN(len(ids))]
+	}
+	return tel.CallID(fmt.Sprintf("c%d", w.r.IntN(w.calls+1)))
+}
+
+func (w *world) random() Event {
+	agent := w.agents[w.r.IntN(len(w.agents))].ID
+	cause := []tel.Cause{tel.CauseNoAnswer, tel.CauseBusy, tel.CauseRejected, tel.CauseUnreachable, tel.CauseCancelled}[w.r.IntN(5)]
+	switch w.r.IntN(40) {
+	case 0, 1, 2, 3, 4, 5, 6:
+		w.calls++
+		q := tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(5))) // sometimes one that does not exist
+		back := time.Duration(w.r.IntN(30)-2) * time.Second
+		return Told{tel.Enqueue{Call: tel.CallID(fmt.Sprintf("c%d", w.calls)), Queue: q,
+			Priority: w.r.IntN(8) / 6, EnqueuedAt: w.now.Add(-back)}}
+	case 7:
+		return Told{tel.Enqueue{Call: w.pickCall(), Queue: tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(4))), EnqueuedAt: w.now}}
+	case 8, 9, 10:
+		return Told{tel.CallerGone{Call: w.pickCall(), Cause: cause}}
+	case 11, 12, 13:
+		return Told{tel.OfferRinging{Offer: w.pickOffer()}}
+	case 14, 15:
+		return Told{tel.OfferFailed{Offer: w.pickOffer(), Cause: cause}}
+	case 16, 17, 18, 19:
+		return Told{tel.OfferAnswered{Offer: w.pickOffer()}}
+	case 20, 21, 22, 23, 24:
+		return Told{tel.TalkEnded{Offer: w.pickOffer(), Cause: tel.CauseNormal}}
+	case 25, 26:
+		return Told{tel.AgentEngaged{Agent: agent, Call: tel.CallID(fmt.Sprintf("x%d", w.r.IntN(3))), Internal: w.r.IntN(2) == 0}}
+	case 27, 28, 29:
+		return Told{tel.AgentDisengaged{Agent: agent, Call: tel.CallID(fmt.Sprintf("x%d", w.r.IntN(3)))}}
+	case 30:
+		return Told{tel.AgentReachable{Agent: agent, Reachable: w.r.IntN(4) > 0}}
+	case 31, 32:
+		return Login{agent}
+	case 33:
+		return Logout{agent}
+	case 34:
+		return Pause{agent, []string{"break", "mail"}[w.r.IntN(2)]}
+	case 35, 36:
+		return Resume{agent}
+	case 37:
+		if w.r.IntN(2) == 0 {
+			return ExtendWrapUp{agent, time.Duration(w.r.IntN(90)) * time.Second}
+		}
+		return FinishWrapUp{agent}
+	case 38:
+		if w.r.IntN(40) == 0 {
+			return Reconcile{sorted(w.s.Entries)}
+		}
+	case 39:
+		if w.r.IntN(100) == 0 {
+			by := time.Duration(w.r.IntN(48)-24) * time.Hour
+			w.now = w.now.Add(by)
+			return ClockMoved{by}
+		}
+	}
+	return Tick{}
+}
+
+// do runs one event and checks every invariant.
+func (w *world) do(e Event) {
+	if in, ok := e.(Told); ok {
+		if m, ok := in.Message.(tel.Enqueue); ok {
+			w.do(Tick{}) // so that only the request itself decides whether this is a new place
+			if old := w.s.Entries[m.Call]; old == nil || old.Queue != m.Queue {
+				w.joined[m.Call]++
+			}
+		}
+	}
+	seed := w.r.Uint64()
+	body, err := json.Marshal(e)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var out []Effect
+	w.s, out = Next(w.s, e, w.now, seed)
+	effects, err := json.Marshal(out)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.log = append(w.log, logged{e.Kind(), body, w.now, seed, effects})
+	w.count(out)
+	w.check(out)
+}
+
+func (w *world) count(out []Effect) {
+	for _, x := range out {
+		p, ok := x.(Publish)
+		if !ok {
+			continue
+		}
+		switch ev := p.Event.(type) {
+		case tel.QueueLeft:
+			w.left[ev.Call]++
+		case tel.QueueOffered:
+			w.known = append(w.known, ev.Offer)
+			if len(w.known) > 12 {
+				w.known = w.known[1:]
+			}
+		case tel.AgentChanged:
+			w.shown[ev.Agent] = ev.State
+		}
+	}
+}
+
+func (w *world) check(out []Effect) {
+	w.checkReferences()
+	w.checkLeases()
+	w.checkNobodyIdles()
+	w.checkOrder(out)
+	w.checkRecords()
+}
+
+// checkReferences: no agent in two calls or offers; caller, agent and offer agree on each other.
+func (w *world) checkReferences() {
+	held := map[tel.AgentID]tel.OfferID{}
+	for id, o := range w.s.Offers {
+		if o.Phase == Void {
+			continue
+		}
+		if other, twice := held[o.Agent]; twice {
+			w.t.Fatalf("agent %s is in offers %s and %s", o.Agent, id, other)
+		}
+		held[o.Agent] = id
+		a := w.s.Agents[o.Agent]
+		if a == nil || a.Offer != id || a.Talking != (o.Phase == Talking) {
+			w.t.Fatalf("offer %+v and agent %+v disagree", o, a)
+		}
+		if e := w.s.Entries[o.Call]; o.Phase != Talking && (e == nil || !slices.Contains(e.Offers, id)) {
+			w.t.Fatalf("offer %+v rings for a caller who does not know: %+v", o, e)
+		}
+	}
+	for id, a := range w.s.Agents {
+		if a.Offer != "" && held[id] != a.Offer {
+			w.t.Fatalf("agent %s is held by the dead offer %s", id, a.Offer)
+		}
+		if got := w.shown[id]; got != a.State() {
+			w.t.Fatalf("observers see agent %s %v, it is %v", id, got, a.State())
+		}
+	}
+	waiting := 0
+	for _, q := range w.s.queues {
+		waiting += len(q.waiting)
+		if !slices.IsSortedFunc(q.waiting, byTurn) || !slices.IsSortedFunc(q.free, byIdle) {
+			w.t.Fatalf("queue %s is out of order", q.Spec.ID)
+		}
+		free, present := 0, 0
+		for _, m := range q.Spec.Members {
+			if w.s.Agents[m].free() {
+				free++
+			}
+			if w.s.Agents[m].present() {
+				present++
+			}
+		}
+		if free != len(q.free) || present != q.present || (present == 0) != !q.EmptySince.IsZero() {
+			w.t.Fatalf("queue %s: %d free and %d present, index says %d and %d", q.Spec.ID, free, present, len(q.free), q.present)
+		}
+	}
+	if waiting != len(w.s.Entries) {
+		w.t.Fatalf("%d callers wait in queues, %d are known: somebody is in limbo", waiting, len(w.s.Entries))
+	}
+}
+
+// checkLeases: everything that must end has a time that is not past, and a wake-up is asked for.
+func (w *world) checkLeases() {
+	next, ok := w.s.Deadline()
+	due := func(at time.Time, what string) {
+		if !at.After(w.now) {
+			w.t.Fatalf("%s ended at %v, it is %v", what, at, w.now)
+		}
+		if !ok || next.After(at) {
+			w.t.Fatalf("%s ends at %v, but the next wake-up is %v %v", what, at, next, ok)
+		}
+	}
+	for _, o := range w.s.Offers {
+		if o.Phase != Talking {
+			due(o.Deadline, "offer "+string(o.ID))
+		}
+	}
+	for _, a := range w.s.Agents {
+		if !a.WrapUntil.IsZero() {
+			due(a.WrapUntil, "wrap-up")
+		}
+		if !a.RestUntil.IsZero() {
+			due(a.RestUntil, "rest")
+		}
+	}
+	for _, e := range w.s.Entries {
+		q := w.s.Queues[e.Queue]
+		if q.Spec.MaxWait > 0 && !e.Overdue {
+			due(e.Arrived.Add(q.Spec.MaxWait), "wait")
+		}
+		if q.Spec.LeaveEmpty && q.present == 0 {
+			due(q.leavesEmpty(e), "grace")
+		}
+		if e.Overdue && len(e.Offers) == 0 {
+			w.t.Fatalf("caller %s is overdue and nobody rings", e.Call)
+		}
+	}
+}
+
+// checkNobodyIdles: no caller who needs an agent and free agent who may take the caller exist side
+// by side, at any moment; a spared pair has a wake-up.
+func (w *world) checkNobodyIdles() {
+	next, ok := w.s.Deadline()
+	for _, e := range w.s.Entries {
+		q := w.s.Queues[e.Queue]
+		if len(e.Offers) > 0 && (q.Spec.Strategy != RingAll || e.Overdue) {
+			continue
+		}
+		for _, m := range q.Spec.Members {
+			if !w.s.Agents[m].free() {
+				continue
+			}
+			if !e.spared(m, w.now) {
+				w.t.Fatalf("caller %s and agent %s both wait", e.Call, m)
+			}
+			if until := e.Refused[m].Until; !ok || next.After(until) {
+				w.t.Fatalf("caller %s may ring %s again at %v, but nothing wakes the planner", e.Call, m, until)
+			}
+		}
+	}
+}
+
+// checkOrder: whoever was offered an agent was not preceded by somebody who could have had that
+// agent and got nobody; a longest-idle choice had been idle longest.
+func (w *world) checkOrder(out []Effect) {
+	for _, x := range out {
+		p, ok := x.(Publish)
+		if !ok {
+			continue
+		}
+		ev, ok := p.Event.(tel.QueueOffered)
+		if !ok {
+			continue
+		}
+		served := w.s.Entries[ev.Call]
+		if served == nil {
+			w.t.Fatalf("offer for %s, who does not wait", ev.Call)
+		}
+		for _, e := range w.s.Entries {
+			if byTurn(e, served) < 0 && e.pending() && !e.spared(ev.Agent, w.now) && slices.Contains(w.s.Queues[e.Queue].Spec.Members, ev.Agent) {
+				w.t.Fatalf("%s overtook %s with agent %s", ev.Call, e.Call, ev.Agent)
+			}
+		}
+		if ev.Why[:3] == "lon" {
+			chosen := w.s.Agents[ev.Agent]
+			for _, a := range w.s.Queues[ev.Queue].free {
+				if !served.spared(a.Spec.ID, w.now) && byIdle(a, chosen) < 0 {
+					w.t.Fatalf("%s was chosen, %s had been idle longer", ev.Agent, a.Spec.ID)
+				}
+			}
+		}
+	}
+}
+
+// checkRecords: one record per place, no more.
+func (w *world) checkRecords() {
+	for c, n := range w.joined {
+		open := 0
+		if w.s.Entries[c] != nil {
+			open = 1
+		}
+		if n-w.left[c] != open {
+			w.t.Fatalf("call %s joined %d times and left %d times, waiting: %d", c, n, w.left[c], open)
+		}
+		if open == 0 {
+			delete(w.joined, c)
+			delete(w.left, c)
+		}
+	}
+}
+
+// drain stops arrivals, lets everybody work and answer, and demands that every caller is served.
+func (w *world) drain() {
+	w.do(Configure{w.queues, w.agents})
+	var busy []QueueSpec
+	for _, q := range w.queues {
+		q.Members = nil
+		for _, a := range w.agents {
+			q.Members = append(q.Members, a.ID)
+		}
+		busy = append(busy, q)
+	}
+	w.queues = busy
+	w.do(Configure{w.queues, w.agents})
+	for i := 0; len(w.s.Entries) > 0; i++ {
+		if i > 3000 {
+			w.t.Fatalf("%d callers starve", len(w.s.Entries))
+		}
+		for _, a := range w.agents {
+			w.do(Told{tel.AgentReachable{Agent: a.ID, Reachable: true}})
+			w.do(Login{a.ID})
+			w.do(Resume{a.ID})
+			for x := range 3 {
+				w.do(Told{tel.AgentDisengaged{Agent: a.ID, Call: tel.CallID(fmt.Sprintf("x%d", x))}})
+			}
+			if o := w.s.Offers[w.s.Agents[a.ID].Offer]; o != nil {
+				if o.Phase == Talking {
+					w.do(Told{tel.TalkEnded{Offer: o.ID}})
+				} else {
+					w.do(Told{tel.OfferAnswered{Offer: o.ID}})
+				}
+			}
+		}
+		w.now = w.now.Add(time.Second)
+		w.do(Tick{})
+	}
+}
+
+func TestWhateverHappensTheQueueStaysFair(t *testing.T) {
+	perWorld := 2000
+	for seed := 0; seed*perWorld < *eventsFlag; seed++ {
+		w := newWorld(t, uint64(seed))
+		for range perWorld {
+			if w.r.IntN(3) == 0 {
+				w.now = w.now.Add(time.Duration(w.r.IntN(4000)) * time.Millisecond)
+			}
+			if w.r.IntN(500) == 0 {
+				w.configure()
+			} else {
+				w.do(w.random())
+			}
+		}
+		w.drain()
+		if seed%10 == 0 {
+			w.checkReplay()
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+// checkReplay runs the log again from its JSON, restarting from a snapshot now and then, and
+// demands the same bytes out.
+func (w *world) checkReplay() {
+	s := NewState()
+	for i, l := range w.log {
+		e, err := DecodeEvent(l.kind, l.body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		var out []Effect
+		s, out = Next(s, e, l.at, l.seed)
+		effects, err := json.Marshal(out)
+		if err != nil || !bytes.Equal(effects, l.effect) {
+			w.t.Fatalf("event %d (%s): replayed\n%s\nwas\n%s (%v)", i, l.kind, effects, l.effect, err)
+		}
+		if i%97 == 0 {
+			s = w.throughJSON(s, i%2 == 0)
+		}
+	}
+	a, _ := s.Snapshot()
+	b, _ := w.s.Snapshot()
+	if !bytes.Equal(a, b) {
+		w.t.Fatal("replay ended in another state")
+	}
+}
+
+func (w *world) throughJSON(s State, whole bool) State {
+	before, err := s.Snapshot()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	deadline, ok := s.Deadline()
+	var r State
+	if whole {
+		if r, err = Restore(before); err != nil {
+			w.t.Fatal(err)
+		}
+	} else {
+		kept := map[string][]byte{}
+		for _, k := range s.Keys() {
+			b, there, err := s.Entity(k)
+			if err != nil || !there {
+				w.t.Fatalf("entity %v: %v %v", k, there, err)
+			}
+			kept[k.String()] = b
+		}
+		var errs []error
+		if r, errs = RestoreEntities(kept); len(errs) > 0 {
+			w.t.Fatal(errs)
+		}
+	}
+	after, err := r.Snapshot()
+	if err != nil || !bytes.Equal(before, after) {
+		w.t.Fatalf("restored\n%s\nfrom\n%s", after, before)
+	}
+	// A restored state may wake once for nothing, because back-offs that are over are kept for
+	// their count; it must never wake late.
+	if again, okAgain := r.Deadline(); ok && (!okAgain || again.After(deadline)) {
+		w.t.Fatalf("restored deadline %v %v, was %v %v", again, okAgain, deadline, ok)
+	}
+	return r
+}

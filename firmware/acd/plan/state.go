@@ -1,0 +1,347 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// State is all that the planner knows. The exported fields are the state; the unexported ones are
+// indexes rebuilt from it. Next consumes the state it is given: use Clone to keep the old one.
+type State struct {
+	Queues  map[tel.QueueID]*Queue
+	Agents  map[tel.AgentID]*Agent
+	Entries map[tel.CallID]*Entry
+	Offers  map[tel.OfferID]*Offer
+	Seq     uint64 // offers made so far; part of their ids
+
+	queues   []*Queue // by id
+	memberOf map[tel.AgentID][]*Queue
+	nfree    int
+	timers   timers
+	touched  []Key
+}
+
+// Queue is one queue: its configuration and the little it must remember.
+type Queue struct {
+	Spec       QueueSpec   `json:"spec"`
+	Last       tel.AgentID `json:"last,omitempty"`       // round robin: the member rung last
+	EmptySince time.Time   `json:"empty_since,omitzero"` // since when no member could take a call
+
+	waiting []*Entry // in order of service
+	free    []*Agent // longest idle first
+	present int      // members who could take a call soon
+	pos     map[tel.AgentID]int
+}
+
+// Agent is one person. Its fields are facts, and State derives from them what the person does, so
+// that no combination of events can leave a state that contradicts the facts.
+type Agent struct {
+	Spec      AgentSpec    `json:"spec"`
+	LoggedIn  bool         `json:"logged_in,omitempty"`
+	Reachable bool         `json:"reachable,omitempty"` // at least one phone is registered
+	Paused    bool         `json:"paused,omitempty"`
+	Reason    string       `json:"reason,omitempty"`  // of the pause
+	Offer     tel.OfferID  `json:"offer,omitempty"`   // the one offer or queue call that holds the agent
+	Talking   bool         `json:"talking,omitempty"` // Offer was answered
+	Engaged   []Engagement `json:"engaged,omitempty"` // calls that came from no queue
+	WrapUntil time.Time    `json:"wrap_until,omitzero"`
+	WrapQueue tel.QueueID  `json:"wrap_queue,omitempty"`
+	WrapCall  tel.CallID   `json:"wrap_call,omitempty"`
+	RestUntil time.Time    `json:"rest_until,omitzero"` // no offers after a failed one
+	// IdleSince orders agents: the end of the last wrap-up or outside call, or the login. Pausing
+	// and internal calls do not move it, so nobody dodges a call by pausing for a second.
+	IdleSince time.Time `json:"idle_since,omitzero"`
+	Misses    int       `json:"misses,omitempty"`  // offers not taken in a row, for auto-pause
+	Fails     int       `json:"fails,omitempty"`   // failed offers in a row, for the rest between them
+	Removed   bool      `json:"removed,omitempty"` // no longer configured; leaves when the call ends
+	Shown     Shown     `json:"shown"`
+
+	isFree, isPresent bool // as entered in the queues' indexes
+}
+
+// Engagement is a call of an agent that did not come from a queue.
+type Engagement struct {
+	Call     tel.CallID `json:"call"`
+	Internal bool       `json:"internal,omitempty"`
+}
+
+// Shown is what observers were told last about an agent.
+type Shown struct {
+	State  tel.AgentState `json:"state"`
+	Since  time.Time      `json:"since,omitzero"`
+	Call   tel.CallID     `json:"call,omitempty"`
+	Queue  tel.QueueID    `json:"queue,omitempty"`
+	Reason string         `json:"reason,omitempty"`
+}
+
+// Entry is one waiting caller.
+type Entry struct {
+	Call       tel.CallID              `json:"call"`
+	Queue      tel.QueueID             `json:"queue"`
+	Caller     tel.Number              `json:"caller,omitempty"`
+	Name       string                  `json:"name,omitempty"`
+	Priority   int                     `json:"priority,omitempty"` // higher is served first
+	EnqueuedAt time.Time               `json:"enqueued_at"`        // orders callers; kept through overflow
+	Arrived    time.Time               `json:"arrived"`            // in this queue; its limits count from here
+	Offers     []tel.OfferID           `json:"offers,omitempty"`   // that ring now
+	Offered    int                     `json:"offered,omitempty"`  // offers made so far
+	Refused    map[tel.AgentID]Refusal `json:"refused,omitempty"`
+	Overdue    bool                    `json:"overdue,omitempty"` // max wait passed while an agent rang
+}
+
+// Refusal remembers that an agent did not take this caller.
+type Refusal struct {
+	Times int       `json:"times"`
+	Until time.Time `json:"until"`
+	Cause tel.Cause `json:"cause"`
+}
+
+// Phase is where an offer stands.
+type Phase string
+
+// The phases of an offer.
+const (
+	Reserved Phase = "reserved" // sent to the call; the lease runs
+	Ringing  Phase = "ringing"  // the ring time runs
+	Talking  Phase = "talking"  // the agent has the caller
+	Void     Phase = "void"     // withdrawn; kept for a moment in case an answer crossed
+)
+
+// Offer is one attempt to give one caller to one agent, and afterwards their conversation.
+type Offer struct {
+	ID       tel.OfferID `json:"id"`
+	Call     tel.CallID  `json:"call"`
+	Queue    tel.QueueID `json:"queue"`
+	Agent    tel.AgentID `json:"agent"`
+	Phase    Phase       `json:"phase"`
+	Made     time.Time   `json:"made"`
+	Deadline time.Time   `json:"deadline,omitzero"` // ends the phase; none while talking
+}
+
+// NewState returns a state without queues and agents.
+func NewState() State {
+	s := State{
+		Queues:  map[tel.QueueID]*Queue{},
+		Agents:  map[tel.AgentID]*Agent{},
+		Entries: map[tel.CallID]*Entry{},
+		Offers:  map[tel.OfferID]*Offer{},
+	}
+	s.reindex()
+	return s
+}
+
+// Clone returns an independent copy.
+func (s State) Clone() State {
+	c := State{
+		Queues:  make(map[tel.QueueID]*Queue, len(s.Queues)),
+		Agents:  make(map[tel.AgentID]*Agent, len(s.Agents)),
+		Entries: make(map[tel.CallID]*Entry, len(s.Entries)),
+		Offers:  make(map[tel.OfferID]*Offer, len(s.Offers)),
+		Seq:     s.Seq,
+	}
+	for id, q := range s.Queues {
+		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince}
+		n.Spec.Members = slices.Clone(q.Spec.Members)
+		c.Queues[id] = &n
+	}
+	for id, a := range s.Agents {
+		n := *a
+		n.Engaged = slices.Clone(a.Engaged)
+		c.Agents[id] = &n
+	}
+	for id, e := range s.Entries {
+		n := *e
+		n.Offers = slices.Clone(e.Offers)
+		n.Refused = nil
+		for agent, r := range e.Refused {
+			n.refuse(agent, r)
+		}
+		c.Entries[id] = &n
+	}
+	for id, o := range s.Offers {
+		n := *o
+		c.Offers[id] = &n
+	}
+	c.reindex()
+	return c
+}
+
+func (e *Entry) refuse(agent tel.AgentID, r Refusal) {
+	if e.Refused == nil {
+		e.Refused = map[tel.AgentID]Refusal{}
+	}
+	e.Refused[agent] = r
+}
+
+// Deadline is when Next wants a Tick; ok is false when nothing is due.
+func (s *State) Deadline() (at time.Time, ok bool) {
+	if len(s.timers) == 0 {
+		return time.Time{}, false
+	}
+	return s.timers[0].at, true
+}
+
+// Waiting lists the callers of a queue in order of service.
+func (s *State) Waiting(queue tel.QueueID) []Entry {
+	q := s.Queues[queue]
+	if q == nil {
+		return nil
+	}
+	all := make([]Entry, len(q.waiting))
+	for i, e := range q.waiting {
+		all[i] = *e
+	}
+	return all
+}
+
+// State derives what the agent is doing. A call outranks everything else: a person who logged out
+// or paused while talking is talking.
+func (a *Agent) State() tel.AgentState {
+	switch {
+	case a.Offer != "" && a.Talking:
+		return tel.AgentTalking
+	case slices.ContainsFunc(a.Engaged, func(e Engagement) bool { return !e.Internal }):
+		return tel.AgentTalking
+	case len(a.Engaged) > 0:
+		return tel.AgentInternal
+	case a.Offer != "":
+		return tel.AgentRinging
+	case !a.LoggedIn:
+		return tel.AgentLoggedOut
+	case !a.WrapUntil.IsZero():
+		return tel.AgentWrapUp
+	case a.Paused:
+		return tel.AgentPaused
+	case !a.Reachable:
+		return tel.AgentUnreachable
+	default:
+		return tel.AgentReady
+	}
+}
+
+// free says that the agent can be offered a caller now.
+func (a *Agent) free() bool {
+	return a.State() == tel.AgentReady && a.RestUntil.IsZero() && !a.Removed
+}
+
+// present says that the agent will be able to take a caller without doing anything about it:
+// talking and after-call work end by themselves, pauses and logouts do not.
+func (a *Agent) present() bool { return a.LoggedIn && a.Reachable && !a.Paused && !a.Removed }
+
+// byIdle orders agents: longest idle first, then id.
+func byIdle(a, b *Agent) int {
+	if c := a.IdleSince.Compare(b.IdleSince); c != 0 {
+		return c
+	}
+	return strings.Compare(string(a.Spec.ID), string(b.Spec.ID))
+}
+
+// byTurn orders callers: priority, then original enqueue time, then id.
+func byTurn(a, b *Entry) int {
+	if a.Priority != b.Priority {
+		if a.Priority > b.Priority {
+			return -1
+		}
+		return 1
+	}
+	if c := a.EnqueuedAt.Compare(b.EnqueuedAt); c != 0 {
+		return c
+	}
+	return strings.Compare(string(a.Call), string(b.Call))
+}
+
+// spared says that the caller must not ring this agent yet.
+func (e *Entry) spared(agent tel.AgentID, now time.Time) bool {
+	r, ok := e.Refused[agent]
+	return ok && now.Before(r.Until)
+}
+
+// anySpared says that some agent is closed to this caller, so that a failure to find an agent
+// tells nothing about the callers behind.
+func (e *Entry) anySpared(now time.Time) bool {
+	for _, r := range e.Refused {
+		if now.Before(r.Until) {
+			return true
+		}
+	}
+	return false
+}
+
+// pending says that the caller needs an agent.
+func (e *Entry) pending() bool { return len(e.Offers) == 0 && !e.Overdue }
+
+// reindex rebuilds every unexported field.
+func (s *State) reindex() {
+	s.queues, s.memberOf, s.nfree, s.timers, s.touched = nil, map[tel.AgentID][]*Queue{}, 0, nil, nil
+	for _, q := range s.Queues {
+		s.queues = append(s.queues, q)
+		q.waiting, q.free, q.present = nil, nil, 0
+		q.pos = make(map[tel.AgentID]int, len(q.Spec.Members))
+		for i, m := range q.Spec.Members {
+			q.pos[m] = i
+		}
+	}
+	slices.SortFunc(s.queues, func(a, b *Queue) int { return strings.Compare(string(a.Spec.ID), string(b.Spec.ID)) })
+	for _, q := range s.queues {
+		for _, m := range q.Spec.Members {
+			s.memberOf[m] = append(s.memberOf[m], q)
+		}
+	}
+	for _, e := range s.Entries {
+		if q := s.Queues[e.Queue]; q != nil {
+			q.waiting = append(q.waiting, e)
+		}
+	}
+	for _, q := range s.queues {
+		slices.SortFunc(q.waiting, byTurn)
+	}
+	for _, a := range s.Agents {
+		a.isFree, a.isPresent = false, false
+		s.place(a)
+	}
+	s.rearm()
+}
+
+// place enters the agent in the indexes of its queues according to its facts. It must be called
+// before IdleSince changes (lift) and after any other change.
+func (s *State) place(a *Agent) {
+	if p := a.present(); p != a.isPresent {
+		a.isPresent = p
+		for _, q := range s.memberOf[a.Spec.ID] {
+			if p {
+				q.present++
+			} else {
+				q.present--
+			}
+		}
+	}
+	if f := a.free(); f != a.isFree {
+		if f {
+			a.isFree = true
+			s.nfree++
+			for _, q := range s.memberOf[a.Spec.ID] {
+				i, _ := slices.BinarySearchFunc(q.free, a, byIdle)
+				q.free = slices.Insert(q.free, i, a)
+			}
+		} else {
+			s.lift(a)
+		}
+	}
+}
+
+// lift takes the agent out of the free lists, which are ordered by IdleSince.
+func (s *State) lift(a *Agent) {
+	if !a.isFree {
+		return
+	}
+	a.isFree = false
+	s.nfree--
+	for _, q := range s.memberOf[a.Spec.ID] {
+		if i, ok := slices.BinarySearchFunc(q.free, a, byIdle); ok {
+			q.free = slices.Delete(q.free, i, i+1)
+		}
+	}
+}
