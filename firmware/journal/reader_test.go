@@ -1,0 +1,124 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestAReaderFollowsAGrowingHistoryWithoutLossOrRepeat(t *testing.T) {
+	dir := t.TempDir()
+	const total = 4000
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		rng := rand.New(rand.NewPCG(3, 4))
+		n := 0
+		for n < total { // with restarts of the writer in between
+			h := openHistory(t, HistoryConfig{Dir: dir})
+			for end := min(total, n+1500); n < end; n++ {
+				if _, err := h.Append("k", []byte(fmt.Sprint(n, " ", strings.Repeat("r", rng.IntN(3000))))); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			_ = h.Close()
+		}
+	})
+	r := NewReader(dir)
+	defer r.Close()
+	next := 0
+	stop := errors.New("enough for now")
+	rng := rand.New(rand.NewPCG(5, 6))
+	for next < total && !t.Failed() {
+		err := r.Read(func(rec Record) error {
+			if rng.IntN(100) == 0 {
+				return stop // this one must come again
+			}
+			if !strings.HasPrefix(string(rec.Body), fmt.Sprint(next, " ")) {
+				t.Errorf("got %.12q, want %d", rec.Body, next)
+				return stop
+			}
+			next++
+			return nil
+		})
+		if err != nil && !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+	if d := r.Skipped(); len(d) != 0 {
+		t.Fatalf("a growing file was taken for a damaged one: %v", d)
+	}
+}
+
+func TestAReaderPassesOverDamageInAFinishedSegmentAndSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	h := openHistory(t, HistoryConfig{Dir: dir})
+	for n := range 30 {
+		if _, err := h.Append("k", []byte(fmt.Sprint(n, " ", strings.Repeat("d", 50<<10)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = h.Close()
+	firsts, _ := listSegments(dir)
+	if len(firsts) < 2 {
+		t.Fatal("needs two segments")
+	}
+	f, err := os.OpenFile(segmentPath(dir, firsts[0]), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One whole block lost to zeroes inside the fourth record.
+	if _, err := f.WriteAt(make([]byte, 70<<10), 170<<10); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	r := NewReader(dir)
+	defer r.Close()
+	n := 0
+	if err := r.Read(func(Record) error { n++; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if n != 28 {
+		t.Fatalf("%d records, want 28: two lie in the damage", n)
+	}
+	if d := r.Skipped(); len(d) == 0 {
+		t.Fatal("damage was not reported")
+	}
+}
+
+func TestAReaderOfAnotherJournalBeginsAtItsOldestRecord(t *testing.T) {
+	dir := t.TempDir()
+	h := openHistory(t, HistoryConfig{Dir: dir})
+	defer h.Close()
+	for n := range 3 {
+		_, _ = h.Append("k", fmt.Append(nil, n))
+	}
+	r := NewReader(dir)
+	defer r.Close()
+	count := func() (n int) {
+		if err := r.Read(func(Record) error { n++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	r.Seek(h.ID(), 3)
+	if n := count(); n != 1 {
+		t.Fatalf("%d records from position 3 of this journal, want 1", n)
+	}
+	r.Seek(h.ID()+1, 3)
+	if n := count(); n != 3 {
+		t.Fatalf("%d records for a position of a lost journal, want all 3", n)
+	}
+	if r.Journal() != h.ID() {
+		t.Fatal("the reader does not name the journal it read")
+	}
+	empty := NewReader(t.TempDir() + "/not-there")
+	if err := empty.Read(func(Record) error { return errors.New("a record of nothing") }); err != nil {
+		t.Fatal(err)
+	}
+}
