@@ -55,11 +55,15 @@ type Config struct {
 	Log         *slog.Logger
 	Recorder    *Recorder
 	Unsolicited func(line string) bool // lines that are never the answer to a Plain command
-	Timeout     time.Duration          // of a command that names none; default 5 s
-	Probe       time.Duration          // wait for one resync probe; default 1 s
-	Abort       time.Duration          // wait for the end of an aborted command; default 2 s
-	Queue       int                    // commands that may wait; default 32
-	Backlog     int                    // unsolicited lines that may wait; default 256
+	// Deliver, when set, takes each unsolicited line in place of Lines, on the engine's goroutine, so
+	// that a consumer sees lines and answers in one order. It must not block; false means that it is
+	// full, which ends the engine with ErrOverflow.
+	Deliver func(line string) bool
+	Timeout time.Duration // of a command that names none; default 5 s
+	Probe   time.Duration // wait for one resync probe; default 1 s
+	Abort   time.Duration // wait for the end of an aborted command; default 2 s
+	Queue   int           // commands that may wait; default 32
+	Backlog int           // unsolicited lines that may wait; default 256
 }
 
 // Stats counts since the start.
@@ -479,6 +483,12 @@ func (e *Engine) lineInResync(text string, isFinal bool, final Final) {
 }
 
 func (e *Engine) unsolicited(text string) {
+	if e.cfg.Deliver != nil {
+		if !e.cfg.Deliver(text) && e.fault == nil {
+			e.fault = ErrOverflow
+		}
+		return
+	}
 	select {
 	case e.lines <- text:
 	default:
