@@ -1,0 +1,286 @@
+package sdp
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
+)
+
+const defaultPtime = 20
+
+// Offer writes our offer. With l.Last it is a re-offer: the media lines keep their order and the
+// formats their payload types (RFC 3264 section 8).
+func Offer(l Local) []byte {
+	lines, ours := layout(l)
+	return l.write(func(w *writer) {
+		for i, s := range lines {
+			if i != ours {
+				w.refuse(s)
+				continue
+			}
+			w.audio(&l, s.Proto, offered(&l, &s), l.ptime(), l.Direction, l.RTCPMux)
+		}
+	})
+}
+
+// Answer decides on an offer and writes the answer: one m= line for each of the offer's, in order,
+// the first usable audio accepted with one sound format, all else refused (RFC 3264 section 6).
+func Answer(offer *Session, l Local) (body []byte, m Media, err error) {
+	var why error
+	ours := -1
+	for i := range offer.Streams {
+		m, err = agree(&l, &offer.Streams[i], nil)
+		if err == nil {
+			ours = i
+			break
+		}
+		if why == nil || offer.Streams[i].Kind == "audio" {
+			why = err
+		}
+	}
+	if ours < 0 {
+		if why == nil {
+			why = fmt.Errorf("%w: it has no media line", ErrNoAudio)
+		}
+		return nil, Media{}, why
+	}
+	s := &offer.Streams[ours]
+	formats := []format{{m.Codec, m.RecvPT}}
+	if m.EventRecvPT != 0 {
+		formats = append(formats, format{codec.TelephoneEvent, m.EventRecvPT})
+	}
+	body = l.write(func(w *writer) {
+		for i, t := range offer.Streams {
+			if i != ours {
+				w.refuse(t)
+				continue
+			}
+			w.audio(&l, s.Proto, formats, m.Ptime, m.Direction, m.RTCPMux)
+		}
+	})
+	return body, m, nil
+}
+
+// Accept reads the answer to the offer that Offer made of the same Local.
+func Accept(offer Local, answer *Session) (Media, error) {
+	lines, ours := layout(offer)
+	formats := offered(&offer, &lines[ours])
+	if len(answer.Streams) == len(lines) {
+		return agree(&offer, &answer.Streams[ours], formats)
+	}
+	// RFC 3264 wants as many lines back; who leaves out the refused ones is still understood.
+	var why error = fmt.Errorf("%w: it has no media line", ErrNoAudio)
+	for i := range answer.Streams {
+		m, err := agree(&offer, &answer.Streams[i], formats)
+		if err == nil {
+			return m, nil
+		}
+		why = err
+	}
+	return Media{}, why
+}
+
+// agree settles one stream of the peer. offered is what we offered when s answers us, and nil when
+// s is an offer, whose payload types then hold for both directions.
+func agree(l *Local, s *Stream, offered []format) (Media, error) {
+	if err := usable(l, s); err != nil {
+		return Media{}, err
+	}
+	known := s.known()
+	m := Media{Ptime: packetTime(l, s), Direction: l.Direction.And(s.Direction.Mirror())}
+	found := false
+	for _, f := range known {
+		if !f.id.Audio() || !slices.Contains(l.Codecs, f.id) {
+			continue
+		}
+		recv, ok := received(offered, f)
+		if !ok {
+			continue
+		}
+		m.Codec, m.SendPT, m.RecvPT = f.id, f.pt, recv
+		found = true
+		break
+	}
+	if !found {
+		return Media{}, fmt.Errorf("%w: %s; we have %v", ErrNoCodec, s.describeFormats(), l.Codecs)
+	}
+	if l.DTMF {
+		for _, f := range known {
+			if f.id != codec.TelephoneEvent {
+				continue
+			}
+			if recv, ok := received(offered, f); ok {
+				m.EventSendPT, m.EventRecvPT = f.pt, recv
+				break
+			}
+		}
+	}
+	m.RTCPMux = l.RTCPMux && s.RTCPMux
+	m.Remote, m.RemoteRTCP = s.remotes(m.RTCPMux)
+	if s.Addr.IsValid() && s.Addr.IsUnspecified() {
+		// The old way to say hold (RFC 3264 section 8.4): the peer takes nothing.
+		m.Direction = m.Direction.And(RecvOnly)
+	}
+	return m, nil
+}
+
+// received is the payload type under which we get format f.
+func received(offered []format, f format) (uint8, bool) {
+	if offered == nil {
+		return f.pt, true
+	}
+	for _, o := range offered {
+		if o.id == f.id {
+			return o.pt, true
+		}
+	}
+	return 0, false
+}
+
+// usable tells in words why a stream cannot be our audio.
+func usable(l *Local, s *Stream) error {
+	proto := strings.ToUpper(s.Proto)
+	switch {
+	case s.Kind != "audio":
+		return fmt.Errorf("%w: %.20q is not audio", ErrNoAudio, s.Kind)
+	case s.Port == 0:
+		return fmt.Errorf("%w: the audio is refused or removed (port 0)", ErrNoAudio)
+	case strings.HasSuffix(proto, "RTP/SAVP") || strings.HasSuffix(proto, "RTP/SAVPF"):
+		return fmt.Errorf("%w: the audio is offered only encrypted (%s)", ErrNoAudio, s.Proto)
+	case proto != "RTP/AVP" && proto != "RTP/AVPF":
+		return fmt.Errorf("%w: the transport %.30q is unknown", ErrNoAudio, s.Proto)
+	case !s.Addr.IsValid() && s.Host == "":
+		return fmt.Errorf("%w: the audio has no connection address (c=)", ErrNoAudio)
+	case s.Addr.IsMulticast():
+		return fmt.Errorf("%w: the address %s is multicast", ErrNoAudio, s.Addr)
+	case s.Addr.IsValid() && l.Addr.IsValid() && !s.Addr.IsUnspecified() && s.Addr.Is4() != l.Addr.Unmap().Is4():
+		return fmt.Errorf("%w: the address %s is of another family than ours", ErrNoAudio, s.Addr)
+	}
+	return nil
+}
+
+// remotes gives where RTP and RTCP go; zero when no address is known.
+func (s *Stream) remotes(mux bool) (rtp, rtcp netip.AddrPort) {
+	if !s.Addr.IsValid() || s.Addr.IsUnspecified() {
+		return
+	}
+	rtp = netip.AddrPortFrom(s.Addr, s.Port)
+	switch {
+	case mux:
+		return rtp, rtp
+	case s.RTCP.Port() != 0:
+		addr := s.RTCP.Addr()
+		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() || addr.Is4() != s.Addr.Is4() {
+			addr = s.Addr
+		}
+		return rtp, netip.AddrPortFrom(addr, s.RTCP.Port())
+	case s.Port < 65535:
+		return rtp, netip.AddrPortFrom(s.Addr, s.Port+1)
+	}
+	return rtp, netip.AddrPort{}
+}
+
+// packetTime is how much sound we put into a packet for this peer: what it asks for, else what we
+// like, in steps of 10 ms from 10 to 60 and within its maxptime.
+func packetTime(l *Local, s *Stream) int {
+	ms := s.Ptime
+	if ms < 10 || ms > 60 {
+		ms = l.ptime()
+	}
+	if s.MaxPtime >= 10 {
+		ms = min(ms, s.MaxPtime)
+	}
+	return ms / 10 * 10
+}
+
+func (l *Local) ptime() int {
+	if l.Ptime < 10 || l.Ptime > 60 {
+		return defaultPtime
+	}
+	return l.Ptime / 10 * 10
+}
+
+// layout gives the media lines that our next offer must have and which of them is the audio.
+func layout(l Local) (lines []Stream, ours int) {
+	fresh := []Stream{{Kind: "audio", Proto: "RTP/AVP"}}
+	if l.Last == nil {
+		return fresh, 0
+	}
+	last, err := Parse(l.Last)
+	if err != nil {
+		return fresh, 0
+	}
+	ours = -1
+	for i, s := range last.Streams {
+		if s.Kind != "audio" {
+			continue
+		}
+		if s.Port != 0 {
+			return last.Streams, i
+		}
+		if ours < 0 {
+			ours = i
+		}
+	}
+	if ours < 0 {
+		return fresh, 0
+	}
+	return last.Streams, ours
+}
+
+// offered numbers our formats: as in the previous body where they stood there, else the usual
+// number, else the first dynamic one that is free.
+func offered(l *Local, previous *Stream) []format {
+	ids := slices.Clone(l.Codecs)
+	ids = slices.DeleteFunc(ids, func(id codec.ID) bool { return !id.Audio() })
+	if l.DTMF {
+		ids = append(ids, codec.TelephoneEvent)
+	}
+	taken := make(map[uint8]bool)
+	numbers := make(map[codec.ID]uint8)
+	for _, f := range previous.known() {
+		if _, twice := numbers[f.id]; !twice {
+			numbers[f.id] = f.pt
+		}
+		taken[f.pt] = true
+	}
+	var out []format
+	for _, id := range ids {
+		pt, ok := numbers[id]
+		if !ok {
+			pt = id.PayloadType()
+			for dyn := uint8(96); taken[pt] && dyn < 128; dyn++ {
+				pt = dyn
+			}
+			numbers[id], taken[pt] = pt, true
+		}
+		out = append(out, format{id, pt})
+	}
+	return out
+}
+
+// describeFormats names what the peer has, for people who read the log.
+func (s *Stream) describeFormats() string {
+	var b strings.Builder
+	b.WriteString("the peer has")
+	for i, f := range s.Formats {
+		if i == 8 {
+			b.WriteString(" ...")
+			break
+		}
+		name := f
+		if m, ok := s.maps[f]; ok {
+			name = m.name + "/" + strconv.Itoa(m.clock)
+		} else if n, err := strconv.ParseUint(f, 10, 7); err == nil {
+			if id, ok := codec.ByStaticPayloadType(uint8(n)); ok {
+				name = id.Name()
+			}
+		}
+		fmt.Fprintf(&b, " %.24q", name)
+	}
+	return b.String()
+}
