@@ -176,13 +176,10 @@ func (a *actor) perform(e Effect) {
 		if l := a.legs[e.Leg]; l != nil {
 			l.Part()
 		}
-	case DoEcho:
-		if caller != nil {
-			caller.Echo()
-		}
 	case DoDigit:
-		if l := a.legs[e.To]; l != nil {
-			l.SendDTMF(string(e.Digit))
+		from, to := a.legs[e.From], a.legs[e.To]
+		if from != nil && to != nil && !(from.PassesDTMF() && to.PassesDTMF()) {
+			to.SendDTMF(string(e.Digit))
 		}
 	case DoDialDevices:
 		a.dialDevices(e)

@@ -32,10 +32,11 @@ type Leg interface {
 	Join(other Leg) error
 	// Part separates the audio again.
 	Part()
-	// Echo returns the party's own audio.
-	Echo()
 	// SendDTMF plays digits to the party.
 	SendDTMF(digits string)
+	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733), so that joined legs
+	// which both do so need no help.
+	PassesDTMF() bool
 	// Note sums up the audio so far.
 	Note() tel.LegNote
 }

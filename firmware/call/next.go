@@ -30,7 +30,6 @@ const (
 	ToDevices
 	ToQueue
 	ToOutside
-	ToEcho
 	AgentCommand
 )
 
@@ -105,7 +104,6 @@ func (DoPlay) effect()        {}
 func (DoHush) effect()        {}
 func (DoJoin) effect()        {}
 func (DoPart) effect()        {}
-func (DoEcho) effect()        {}
 func (DoDigit) effect()       {}
 func (DoDialDevices) effect() {}
 func (DoDialOut) effect()     {}
@@ -219,11 +217,6 @@ func (st *step) route(d Decision) {
 		s.Vias, s.Dialed, s.Emergency = slices.Clone(d.Vias), d.Number, d.Emergency
 		s.LastCause = tel.CauseCongestion
 		st.nextVia()
-	case ToEcho:
-		st.accept()
-		s.Answered = st.now
-		st.stage(tel.StageTalking)
-		st.do(DoPlay{s.Caller.ID, Sound{Names: []string{"echo_intro"}}})
 	case AgentCommand:
 		st.accept()
 		st.stage(tel.StageGreeting)

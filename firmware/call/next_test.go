@@ -41,8 +41,6 @@ func brief(effects []Effect) string {
 			out = append(out, fmt.Sprintf("alert(%v)", e.Early))
 		case DoAccept:
 			out = append(out, "accept")
-		case DoEcho:
-			out = append(out, "echo")
 		case DoDigit:
 			out = append(out, fmt.Sprintf("digit(%s,%c)", e.To, e.Digit))
 		case DoDialDevices:

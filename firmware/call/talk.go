@@ -169,8 +169,6 @@ func (st *step) played(leg *LegState) {
 		st.finish(c, "box")
 	case s.Queue != "" && (s.Stage == tel.StageWaiting || s.Stage == tel.StageRinging):
 		st.do(DoPlay{s.Caller.ID, music})
-	case s.Stage == tel.StageTalking && s.Peer == nil:
-		st.do(DoEcho{})
 	}
 }
 

@@ -1,0 +1,141 @@
+// Package voice is the audio half that every leg has, of whatever technology: it turns the words of
+// call.Leg about sound into those of the media engine.
+package voice
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Sounds finds what shall be played: "music", a tone ("tone_ringback") or a prompt in a language.
+type Sounds interface {
+	Find(lang, name string) (media.Sound, error)
+}
+
+// Half is the audio of one leg. Embed it in a leg; set it up with Open or Adopt.
+type Half struct {
+	log    *slog.Logger
+	engine *media.Engine
+	sounds Sounds
+	lang   func() string
+	leg    *media.Leg
+	party  string
+	events func(call.LegEvent)
+}
+
+// Config is what a Half needs.
+type Config struct {
+	Log      *slog.Logger
+	Engine   *media.Engine
+	Sounds   Sounds
+	Language func() string // of prompts, at the moment they are played
+	Party    string
+	Events   func(call.LegEvent)
+}
+
+// Open makes the media leg, under a new id unless leg has one.
+func Open(cfg Config, leg media.LegConfig) (*Half, error) {
+	h := &Half{log: cfg.Log, engine: cfg.Engine, sounds: cfg.Sounds, lang: cfg.Language, party: cfg.Party, events: cfg.Events}
+	if leg.ID == "" {
+		leg.ID = tel.NewLegID()
+	}
+	id := leg.ID
+	leg.Events = func(e media.Event) { h.media(id, e) }
+	var err error
+	if h.leg, err = cfg.Engine.Open(leg); err != nil {
+		return nil, fmt.Errorf("audio for %s: %w", cfg.Party, err)
+	}
+	return h, nil
+}
+
+// Adopt takes over a media leg that survived a restart.
+func Adopt(cfg Config, leg *media.Leg) (*Half, error) {
+	h := &Half{log: cfg.Log, engine: cfg.Engine, sounds: cfg.Sounds, lang: cfg.Language, party: cfg.Party, events: cfg.Events, leg: leg}
+	id := leg.ID()
+	if err := leg.Bind(func(e media.Event) { h.media(id, e) }); err != nil {
+		return nil, fmt.Errorf("audio for %s: %w", cfg.Party, err)
+	}
+	return h, nil
+}
+
+// media translates the engine's events; it runs on the leg's loop and must not block.
+func (h *Half) media(id tel.LegID, e media.Event) {
+	switch e := e.(type) {
+	case media.Digit:
+		h.events(call.LegEvent{Leg: id, Kind: call.LegDigit, Digit: e.Digit})
+	case media.Timeout:
+		h.events(call.LegEvent{Leg: id, Kind: call.LegSilent})
+	case media.Failed:
+		h.events(call.LegEvent{Leg: id, Kind: call.LegSilent})
+	case media.FirstPacket, media.Latched, media.PlayDone:
+	}
+}
+
+// Media is the engine's leg, for who negotiates it.
+func (h *Half) Media() *media.Leg { return h.leg }
+
+// ID implements call.Leg.
+func (h *Half) ID() tel.LegID { return h.leg.ID() }
+
+// Party implements call.Leg.
+func (h *Half) Party() string { return h.party }
+
+// Play implements call.Leg. A sound that does not exist is left out and logged; when nothing is
+// left, LegPlayed comes at once, so that no caller waits for it.
+func (h *Half) Play(s call.Sound) {
+	var found []media.Sound
+	for _, name := range s.Names {
+		one, err := h.sounds.Find(h.lang(), name)
+		if err != nil {
+			h.log.Error("sound is missing", "sound", name, "err", err)
+			continue
+		}
+		found = append(found, one)
+	}
+	var done func()
+	if !s.Loop {
+		id := h.leg.ID()
+		done = func() { h.events(call.LegEvent{Leg: id, Kind: call.LegPlayed}) }
+	}
+	if len(found) == 0 {
+		if done != nil {
+			done()
+		}
+		return
+	}
+	if err := h.leg.Play(found, s.Loop, done); err != nil {
+		h.log.Warn("sound is not played", "sounds", s.Names, "err", err)
+		if done != nil {
+			done()
+		}
+	}
+}
+
+// Hush implements call.Leg.
+func (h *Half) Hush() {
+	if err := h.leg.Stop(); err != nil {
+		h.log.Debug("nothing to hush", "err", err)
+	}
+}
+
+// Join implements call.Leg.
+func (h *Half) Join(other call.Leg) error {
+	o, ok := other.(interface{ Media() *media.Leg })
+	if !ok {
+		return fmt.Errorf("%s and %s have no audio in common", h.party, other.Party())
+	}
+	return h.engine.Bridge(h.leg, o.Media())
+}
+
+// Part implements call.Leg.
+func (h *Half) Part() { h.engine.Unbridge(h.leg) }
+
+// Note implements call.Leg.
+func (h *Half) Note() tel.LegNote {
+	s := h.leg.Stats()
+	return tel.LegNote{Leg: h.leg.ID(), Party: h.party, Codec: s.Codec, Received: s.Received, Sent: s.Sent, Lost: s.Lost}
+}

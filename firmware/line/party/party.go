@@ -1,0 +1,230 @@
+// Package party makes call legs of telephone lines: a GSM or analog call joins at line.Event, and
+// from there nothing differs from a SIP call.
+package party
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/call/voice"
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// ErrNoLine is returned for a route through a line that does not exist.
+var ErrNoLine = errors.New("no such line")
+
+// refPrefix marks a leg of this package in a call's snapshot; the line's id follows.
+const refPrefix = "line:"
+
+// commandLimit bounds how long a modem may take to accept a command; what happens afterwards
+// arrives as an event.
+const commandLimit = 45 * time.Second
+
+// Config wires the lines to their neighbours.
+type Config struct {
+	Log      *slog.Logger
+	Engine   *media.Engine
+	Sounds   voice.Sounds
+	Language func() string
+	Arrive   func(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error)
+	// Destination is where calls of a line go.
+	Destination func(tel.LineID) string
+	Changed     func(tel.LineChanged)
+}
+
+// Board owns the lines: one goroutine for each follows its events.
+type Board struct {
+	cfg Config
+	wg  sync.WaitGroup
+
+	mu    sync.Mutex
+	posts map[tel.LineID]*post
+}
+
+// post is one line and the leg that uses it now.
+type post struct {
+	b    *Board
+	line line.Line
+	log  *slog.Logger
+
+	mu  sync.Mutex
+	leg *leg
+}
+
+// New returns a board without lines.
+func New(cfg Config) *Board { return &Board{cfg: cfg, posts: map[tel.LineID]*post{}} }
+
+// Add puts a line to use; the board closes it.
+func (b *Board) Add(l line.Line) {
+	p := &post{b: b, line: l, log: b.cfg.Log.With("line", l.ID())}
+	b.mu.Lock()
+	b.posts[l.ID()] = p
+	b.mu.Unlock()
+	b.wg.Go(p.run)
+}
+
+// Close closes every line and waits for their goroutines.
+func (b *Board) Close() error {
+	b.mu.Lock()
+	all := b.posts
+	b.posts = map[tel.LineID]*post{}
+	b.mu.Unlock()
+	var errs []error
+	for _, p := range all {
+		errs = append(errs, p.line.Close())
+	}
+	b.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// DialLine calls a number through a line.
+func (b *Board) DialLine(id tel.LineID, to tel.Number, _ call.Outgoing, events func(call.LegEvent)) (call.Leg, error) {
+	b.mu.Lock()
+	p := b.posts[id]
+	b.mu.Unlock()
+	if p == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoLine, id)
+	}
+	l, err := p.newLeg("", events)
+	if err != nil {
+		return nil, err
+	}
+	l.command("dial", func(ctx context.Context) error { return p.line.Dial(ctx, to) }, func(err error) {
+		l.ended(call.LegEvent{Cause: causeOf(err)})
+	})
+	return l, nil
+}
+
+// causeOf is why a line refused to dial.
+func causeOf(err error) tel.Cause {
+	switch {
+	case errors.Is(err, line.ErrBusy), errors.Is(err, line.ErrRefused):
+		return tel.CauseCongestion
+	case errors.Is(err, line.ErrDown):
+		return tel.CauseInterfaceFailure
+	default:
+		return tel.CauseNetworkFailure
+	}
+}
+
+// newLeg takes the line for a call; there is at most one at a time.
+func (p *post) newLeg(id tel.LegID, events func(call.LegEvent)) (*leg, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leg != nil {
+		return nil, fmt.Errorf("line %s: %w", p.line.ID(), line.ErrBusy)
+	}
+	sound := &lateMedia{line: p.line}
+	half, err := voice.Open(voice.Config{
+		Log: p.log, Engine: p.b.cfg.Engine, Sounds: p.b.cfg.Sounds, Language: p.b.cfg.Language,
+		Party: refPrefix + string(p.line.ID()), Events: events,
+	}, media.LegConfig{ID: id, Line: sound, DetectDTMF: !p.line.Caps().DTMFDetect})
+	if err != nil {
+		return nil, err
+	}
+	p.leg = &leg{Half: half, post: p, events: events, sound: sound}
+	return p.leg, nil
+}
+
+func (p *post) current() *leg {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.leg
+}
+
+// run follows the line's events until the line is closed.
+func (p *post) run() {
+	for e := range p.line.Events() {
+		switch e.Kind {
+		case line.Incoming:
+			p.incoming(e)
+		case line.Status:
+			p.b.cfg.Changed(e.Status)
+		case line.Recovered:
+			p.recovered()
+		case line.Proceeding, line.Alerting, line.Connected, line.Digit, line.Ended:
+			if l := p.current(); l != nil {
+				l.event(e)
+			}
+		}
+	}
+	if l := p.current(); l != nil {
+		l.ended(call.LegEvent{Cause: tel.CauseInterfaceFailure})
+	}
+}
+
+// recoverLimit is how long a modem may take after a restart to tell that its call is still up.
+const recoverLimit = 30 * time.Second
+
+// Find implements part of call.Finder for lines: the leg has its audio again when the modem reports
+// the call of the earlier process, and ends when it does not.
+func (b *Board) Find(ref string, id tel.LegID, events func(call.LegEvent)) (call.Leg, bool) {
+	name, ok := strings.CutPrefix(ref, refPrefix)
+	b.mu.Lock()
+	p := b.posts[tel.LineID(name)]
+	b.mu.Unlock()
+	if !ok || p == nil {
+		return nil, false
+	}
+	l, err := p.newLeg(id, events)
+	if err != nil {
+		p.log.Warn("call of an earlier process cannot be taken up", "err", err)
+		return nil, false
+	}
+	l.lost = time.AfterFunc(recoverLimit, func() { l.ended(call.LegEvent{Cause: tel.CauseInterfaceFailure}) })
+	return l, true
+}
+
+// recovered joins a call that the modem kept through our restart with its leg. Without a leg nobody
+// on our side knows it any more, and it is ended.
+func (p *post) recovered() {
+	if l := p.current(); l != nil && l.lost != nil && l.lost.Stop() {
+		l.sound.connect(p)
+		p.log.Info("call of an earlier process goes on")
+		return
+	}
+	p.log.Warn("line had a call of an earlier process that nobody knows; it is ended")
+	p.hangup(tel.CauseInterfaceFailure)
+}
+
+func (p *post) hangup(why tel.Cause) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	if err := p.line.Hangup(ctx, why); err != nil {
+		p.log.Warn("line does not hang up", "err", err)
+	}
+}
+
+func (p *post) incoming(e line.Event) {
+	if p.current() != nil {
+		return // the ring of a call that we already know
+	}
+	sink := make(chan func(call.LegEvent), 1)
+	get := sync.OnceValue(func() func(call.LegEvent) { return <-sink })
+	l, err := p.newLeg("", func(e call.LegEvent) { get()(e) })
+	if err != nil {
+		p.log.Error("caller on the line cannot be taken", "err", err)
+		p.hangup(tel.CauseCongestion)
+		return
+	}
+	in := call.Arrival{
+		From: l.Party(), Caller: e.Number, Dialed: tel.Number(""), To: p.b.cfg.Destination(p.line.ID()),
+	}
+	_, err = p.b.cfg.Arrive(in, func(events func(call.LegEvent)) call.Leg {
+		sink <- events
+		return l
+	})
+	if err != nil {
+		p.log.Warn("caller on the line is refused", "err", err)
+		sink <- func(call.LegEvent) {}
+		l.Hangup(tel.CauseCongestion)
+	}
+}

@@ -1,0 +1,259 @@
+package party
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/call/voice"
+	"github.com/pronto-pbx/pronto/firmware/media/sdp"
+	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// refPrefix marks a leg of this package in a call's snapshot; the session's id follows.
+const refPrefix = "sip:"
+
+// leg is a call.Leg over SIP. Commands come from the call's goroutine, notices from the shard of
+// the dialog; mu guards what both use and is never held while the other side is told something.
+type leg struct {
+	*voice.Half
+	o       *Office
+	events  func(call.LegEvent)
+	release func() // gives a trunk's channel back; nil for phones
+
+	mu      sync.Mutex
+	session *dialog.Session
+	local   sdp.Local
+	offer   *sdp.Session // theirs; nil: ours is open
+	media   sdp.Media
+	agreed  bool
+	alerted bool
+	ended   bool
+}
+
+func (l *leg) tell(e call.LegEvent) {
+	e.Leg = l.ID()
+	l.events(e)
+}
+
+// Ref implements call.Leg.
+func (l *leg) Ref() string { return refPrefix + l.session.ID() }
+
+// answer agrees with their offer once and returns our side of it. It is called with mu held.
+func (l *leg) answer() ([]byte, error) {
+	if l.offer == nil { // they let us offer; the answer comes with the ACK
+		body := sdp.Offer(l.local)
+		l.local.Last = body
+		return body, nil
+	}
+	body, m, err := sdp.Answer(l.offer, l.local)
+	if err != nil {
+		return nil, err
+	}
+	l.local.Last = body
+	return body, l.agree(m)
+}
+
+// agree takes a result of offer and answer into use. It is called with mu held.
+func (l *leg) agree(m sdp.Media) error {
+	if l.agreed && m == l.media {
+		return nil
+	}
+	l.media, l.agreed = m, true
+	return l.Media().Configure(m)
+}
+
+// Alert implements call.Leg.
+func (l *leg) Alert(early bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !early || l.offer == nil {
+		if !l.alerted {
+			l.session.Provisional(180, nil)
+		}
+		l.alerted = true
+		return
+	}
+	body, err := l.answer()
+	if err != nil {
+		l.session.Reject(rejection(err))
+		return
+	}
+	l.alerted = true
+	l.session.Provisional(183, body)
+}
+
+// Accept implements call.Leg.
+func (l *leg) Accept() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	body, err := l.answer()
+	if err != nil {
+		l.o.cfg.Log.Warn("offer cannot be answered", "party", l.Party(), "err", err)
+		l.session.Reject(rejection(err))
+		return
+	}
+	l.session.Accept(body)
+}
+
+// rejection is the status for an offer that we cannot take (RFC 3261 section 13.3.1.3).
+func rejection(err error) int {
+	switch {
+	case errors.Is(err, sdp.ErrMalformed):
+		return 400
+	case errors.Is(err, sdp.ErrNoAudio), errors.Is(err, sdp.ErrNoCodec):
+		return 488
+	default:
+		return 500
+	}
+}
+
+// Hangup implements call.Leg.
+func (l *leg) Hangup(why tel.Cause) { l.session.Hangup(why) }
+
+// SendDTMF implements call.Leg.
+func (l *leg) SendDTMF(digits string) {
+	if err := l.Media().SendDTMF(digits); err != nil {
+		l.o.cfg.Log.Warn("digits cannot be sent", "party", l.Party(), "err", err)
+	}
+}
+
+// PassesDTMF implements call.Leg.
+func (l *leg) PassesDTMF() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.media.EventSendPT != 0
+}
+
+// notice takes what the dialog tells, on its shard.
+func (l *leg) notice(e dialog.Event) {
+	switch e := e.(type) {
+	case dialog.Provisional:
+		early := e.SDP != nil && l.answered(e.SDP) == nil
+		if e.Status > 100 {
+			l.tell(call.LegEvent{Kind: call.LegProgress, Early: early})
+		}
+	case dialog.Answered:
+		if err := l.answered(e.SDP); err != nil {
+			l.o.cfg.Log.Warn("answer cannot be used", "party", l.Party(), "err", err)
+			l.session.Hangup(tel.CauseNotAcceptable)
+			return
+		}
+		l.tell(call.LegEvent{Kind: call.LegAnswered})
+	case dialog.Confirmed:
+		if len(e.SDP) > 0 {
+			if err := l.answered(e.SDP); err != nil {
+				l.session.Hangup(tel.CauseNotAcceptable)
+				return
+			}
+		}
+		l.tell(call.LegEvent{Kind: call.LegConfirmed})
+	case dialog.Reoffered:
+		l.reoffered(e.SDP)
+	case dialog.Info:
+		if d, ok := infoDigit(e.ContentType, e.Body); ok {
+			l.tell(call.LegEvent{Kind: call.LegDigit, Digit: d})
+		}
+	case dialog.Rejected:
+		l.o.cfg.Log.Info("call was not taken", "party", l.Party(), "status", e.Status, "reason", e.Reason)
+	case dialog.Ended:
+		l.end(e)
+	case dialog.ReofferDone, dialog.Ignored:
+	}
+}
+
+// answered takes their answer to our offer into use.
+func (l *leg) answered(body []byte) error {
+	answer, err := sdp.Parse(body)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m, err := sdp.Accept(l.local, answer)
+	if err != nil {
+		return err
+	}
+	return l.agree(m)
+}
+
+// reoffered answers a re-INVITE or UPDATE: hold, resume, a new address or codec.
+func (l *leg) reoffered(body []byte) {
+	held, status, out := l.renegotiate(body)
+	if status != 0 {
+		l.session.RejectReoffer(status)
+		return
+	}
+	l.session.AnswerReoffer(out)
+	if body != nil {
+		l.tell(call.LegEvent{Kind: call.LegHeld, Held: held})
+	}
+}
+
+func (l *leg) renegotiate(body []byte) (held bool, status int, out []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.local.Version++
+	if body == nil {
+		out = sdp.Offer(l.local)
+		l.local.Last = out
+		return false, 0, out
+	}
+	offer, err := sdp.Parse(body)
+	if err != nil {
+		return false, rejection(err), nil
+	}
+	out, m, err := sdp.Answer(offer, l.local)
+	if err != nil {
+		return false, rejection(err), nil
+	}
+	if err := l.agree(m); err != nil {
+		return false, 500, nil
+	}
+	l.local.Last = out
+	return !m.Direction.Sends(), 0, out
+}
+
+func (l *leg) end(e dialog.Ended) {
+	l.mu.Lock()
+	first := !l.ended
+	l.ended = true
+	l.mu.Unlock()
+	if !first {
+		return
+	}
+	l.Media().Close()
+	if l.release != nil {
+		l.release()
+	}
+	l.tell(call.LegEvent{Kind: call.LegEnded, Cause: e.Cause, Remote: e.Remote})
+}
+
+// infoDigit reads the two forms of DTMF in INFO that phones use.
+func infoDigit(contentType string, body []byte) (rune, bool) {
+	text := strings.TrimSpace(string(body))
+	switch strings.ToLower(strings.TrimSpace(strings.Split(contentType, ";")[0])) {
+	case "application/dtmf-relay":
+		for line := range strings.Lines(text) {
+			if v, ok := strings.CutPrefix(strings.TrimSpace(line), "Signal="); ok {
+				return oneDigit(strings.TrimSpace(v))
+			}
+		}
+	case "application/dtmf":
+		if n, err := strconv.Atoi(text); err == nil && (n == 10 || n == 11) {
+			return rune("*#"[n-10]), true
+		}
+		return oneDigit(text)
+	}
+	return 0, false
+}
+
+func oneDigit(s string) (rune, bool) {
+	if len(s) == 1 && strings.Contains("0123456789*#ABCD", s) {
+		return rune(s[0]), true
+	}
+	return 0, false
+}

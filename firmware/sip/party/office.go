@@ -1,0 +1,397 @@
+// Package party makes call legs of SIP sessions: it lets callers in by trunk or by password, rings
+// phones and carriers, and keeps offer and answer (RFC 3264) out of everybody else's way.
+package party
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/call/voice"
+	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
+	"github.com/pronto-pbx/pronto/firmware/media/sdp"
+	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
+	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// ErrNoTrunk is returned for a route through a trunk that does not exist.
+var ErrNoTrunk = errors.New("no such trunk")
+
+// ErrTrunkFull is returned when a trunk carries as many calls as its carrier allows.
+var ErrTrunkFull = errors.New("the trunk is full")
+
+// Phones is the part of the registrar that calls need; *registrar.Registrar satisfies it.
+type Phones interface {
+	Authenticate(req *sip.Request, flow stack.Flow) (dev tel.DeviceID, challenge []sip.Header, status int)
+	Bindings(dev tel.DeviceID) []registrar.Binding
+}
+
+// Trunk is the part of a carrier account that calls need.
+type Trunk interface {
+	ID() tel.TrunkID
+	Matches(req *sip.Request, flow stack.Flow) bool
+	Called(req *sip.Request) tel.Number
+	Caller(req *sip.Request) (tel.Number, string)
+	Invite(to, from tel.Number, body []byte) (dialog.InviteRequest, error)
+	Acquire() bool
+	Release()
+}
+
+// Inviter starts dialogs; *dialog.UA satisfies it.
+type Inviter interface {
+	Invite(r dialog.InviteRequest) (*dialog.Session, error)
+}
+
+// Config wires the office to its neighbours.
+type Config struct {
+	Log       *slog.Logger
+	Engine    *media.Engine
+	Sounds    voice.Sounds
+	Language  func() string
+	Advertise func(f stack.Flow) netip.Addr // the address that SDP names towards the other end of a flow
+	Phones    Phones
+	Arrive    func(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error)
+	// Destination looks up where calls to a number of a trunk go; false: the number is not ours.
+	Destination func(t tel.TrunkID, called tel.Number) (string, bool)
+	Codecs      []codec.ID // in order of preference; nil: PCMA, PCMU, G722
+}
+
+// Office makes legs. Use must be called before the first session arrives.
+type Office struct {
+	cfg Config
+	ua  Inviter
+
+	mu       sync.RWMutex
+	trunks   []Trunk
+	restored map[string]*survivor // by session id, until Find or Forget
+}
+
+// survivor is what an earlier process left of one leg.
+type survivor struct {
+	session *dialog.Session
+	early   []dialog.Event // what came before somebody asked for it
+	sink    func(dialog.Event)
+}
+
+// New returns an office that has no user agent yet.
+func New(cfg Config) *Office {
+	if cfg.Codecs == nil {
+		cfg.Codecs = []codec.ID{codec.PCMA, codec.PCMU, codec.G722}
+	}
+	return &Office{cfg: cfg, restored: map[string]*survivor{}}
+}
+
+// Use sets the user agent that sends, which needs the office's Invite to be made.
+func (o *Office) Use(ua Inviter) { o.ua = ua }
+
+// SetTrunks replaces the carriers; calls that are up keep theirs.
+func (o *Office) SetTrunks(all []Trunk) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.trunks = all
+}
+
+func (o *Office) trunkOf(req *sip.Request, flow stack.Flow) Trunk {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	for _, t := range o.trunks {
+		if t.Matches(req, flow) {
+			return t
+		}
+	}
+	return nil
+}
+
+func (o *Office) trunk(id tel.TrunkID) Trunk {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	for _, t := range o.trunks {
+		if t.ID() == id {
+			return t
+		}
+	}
+	return nil
+}
+
+// Invite takes a new call; it is dialog.Config.Invite and runs on the dialog's shard.
+func (o *Office) Invite(s *dialog.Session) {
+	if t := o.trunkOf(s.Request(), s.Flow()); t != nil {
+		o.fromTrunk(t, s)
+		return
+	}
+	device, challenge, status := o.cfg.Phones.Authenticate(s.Request(), s.Flow())
+	if status != 0 {
+		o.discard(s)
+		s.Reject(status, challenge...)
+		return
+	}
+	dialed, err := tel.ParseNumber(s.Request().Recipient.User)
+	if err != nil {
+		o.discard(s)
+		s.Reject(404)
+		return
+	}
+	party := "phone:" + string(device)
+	o.arrive(s, call.Arrival{From: party, Device: device, Caller: tel.Number(device), Dialed: dialed}, party, nil)
+}
+
+func (o *Office) fromTrunk(t Trunk, s *dialog.Session) {
+	called := t.Called(s.Request())
+	to, ok := o.cfg.Destination(t.ID(), called)
+	if !ok {
+		o.cfg.Log.Warn("carrier calls a number that is not in the settings", "trunk", t.ID(), "called", called.Masked())
+		o.discard(s)
+		s.Reject(404)
+		return
+	}
+	if !t.Acquire() {
+		o.discard(s)
+		s.Reject(486)
+		return
+	}
+	caller, name := t.Caller(s.Request())
+	party := "trunk:" + string(t.ID())
+	o.arrive(s, call.Arrival{From: party, Caller: caller, Name: name, Dialed: called, To: to}, party, t.Release)
+}
+
+// discard listens to a session that never becomes a leg.
+func (o *Office) discard(s *dialog.Session) { s.Bind(func(dialog.Event) {}) }
+
+// arrive makes the caller's leg, or refuses with the status that the offer deserves.
+func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, release func()) {
+	refuse := func(status int, headers ...sip.Header) {
+		o.discard(s)
+		s.Reject(status, headers...)
+		if release != nil {
+			release()
+		}
+	}
+	l := &leg{o: o, session: s, release: release}
+	if body := s.RemoteOffer(); body != nil {
+		offer, err := sdp.Parse(body)
+		if err == nil {
+			// A trial answer before any port is taken: an offer without audio costs nothing.
+			_, _, err = sdp.Answer(offer, o.local(netip.IPv4Unspecified(), 9, 10))
+		}
+		if err != nil {
+			o.cfg.Log.Info("offer refused", "party", party, "err", err)
+			refuse(rejection(err))
+			return
+		}
+		l.offer = offer
+	}
+	sink := make(chan func(call.LegEvent), 1)
+	l.events = lateSink(sink)
+	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: o.cfg.Advertise(s.Flow()), Lock: false})
+	if err != nil {
+		o.cfg.Log.Error("no audio for a caller", "party", party, "err", err)
+		refuse(503, sip.NewHeader("Retry-After", "5"))
+		return
+	}
+	l.Half = half
+	rtp, rtcp := half.Media().Ports()
+	l.local = o.local(half.Media().Advertise(), rtp, rtcp)
+	_, err = o.cfg.Arrive(in, func(events func(call.LegEvent)) call.Leg {
+		sink <- events
+		return l
+	})
+	if err != nil {
+		half.Media().Close()
+		refuse(503, sip.NewHeader("Retry-After", "10"))
+		return
+	}
+	s.Bind(l.notice)
+}
+
+// lateSink is a sink whose receiver becomes known through ch before the first event can come.
+func lateSink(ch chan func(call.LegEvent)) func(call.LegEvent) {
+	get := sync.OnceValue(func() func(call.LegEvent) { return <-ch })
+	return func(e call.LegEvent) { get()(e) }
+}
+
+func (o *Office) local(addr netip.Addr, rtp, rtcp uint16) sdp.Local {
+	return sdp.Local{
+		Addr: addr, RTP: rtp, RTCP: rtcp, RTCPMux: true, Codecs: o.cfg.Codecs, DTMF: true, Ptime: 20,
+		Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixMilli()), Version: 1,
+	}
+}
+
+func (o *Office) voice(party string, events func(call.LegEvent)) voice.Config {
+	return voice.Config{Log: o.cfg.Log, Engine: o.cfg.Engine, Sounds: o.cfg.Sounds, Language: o.cfg.Language, Party: party, Events: events}
+}
+
+// DialDevice implements part of call.Dialer: every reachable contact of the phone rings.
+func (o *Office) DialDevice(dev tel.DeviceID, out call.Outgoing, events func(call.LegEvent)) ([]call.Leg, error) {
+	var legs []call.Leg
+	var errs []error
+	for _, b := range o.cfg.Phones.Bindings(dev) {
+		if !b.Reachable {
+			continue
+		}
+		host := b.Flow.Local.Addr().String()
+		req := dialog.InviteRequest{
+			From:   dialog.Address{Display: out.FromName, URI: sip.Uri{Scheme: "sip", User: string(out.From), Host: host}},
+			To:     dialog.Address{URI: sip.Uri{Scheme: "sip", User: string(dev), Host: host}},
+			Target: b.Contact, Route: b.Path, Flow: b.Flow, Ring: out.Ring,
+		}
+		if out.From == "" {
+			req.From = dialog.Address{Display: "Anonymous", URI: sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}
+		}
+		l, err := o.dial("phone:"+string(dev), req, events, nil)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		legs = append(legs, l)
+	}
+	return legs, errors.Join(errs...)
+}
+
+// DialTrunk calls a number through a carrier.
+func (o *Office) DialTrunk(id tel.TrunkID, to tel.Number, out call.Outgoing, events func(call.LegEvent)) (call.Leg, error) {
+	t := o.trunk(id)
+	if t == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoTrunk, id)
+	}
+	if !t.Acquire() {
+		return nil, fmt.Errorf("%w: %s", ErrTrunkFull, id)
+	}
+	req, err := t.Invite(to, out.From, nil)
+	if err != nil {
+		t.Release()
+		return nil, err
+	}
+	req.Ring = out.Ring
+	l, err := o.dial("trunk:"+string(id), req, events, t.Release)
+	if err != nil {
+		t.Release()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.LegEvent), release func()) (call.Leg, error) {
+	l := &leg{o: o, events: events, release: release}
+	half, err := voice.Open(o.voice(party, events), media.LegConfig{Advertise: o.cfg.Advertise(req.Flow)})
+	if err != nil {
+		return nil, err
+	}
+	l.Half = half
+	rtp, rtcp := half.Media().Ports()
+	l.local = o.local(half.Media().Advertise(), rtp, rtcp)
+	req.SDP = sdp.Offer(l.local)
+	l.local.Last = req.SDP
+	ready := make(chan struct{})
+	req.Events = func(e dialog.Event) {
+		<-ready // for the instant between sending and knowing the session
+		l.notice(e)
+	}
+	defer close(ready)
+	if l.session, err = o.ua.Invite(req); err != nil {
+		half.Media().Close()
+		return nil, fmt.Errorf("call %s: %w", party, err)
+	}
+	return l, nil
+}
+
+// Restore keeps what an earlier process left until the calls ask for it. Events that come before
+// that are kept in order.
+func (o *Office) Restore(sessions []*dialog.Session) {
+	for _, s := range sessions {
+		v := &survivor{session: s}
+		o.mu.Lock()
+		o.restored[s.ID()] = v
+		o.mu.Unlock()
+		s.Bind(func(e dialog.Event) {
+			o.mu.Lock()
+			sink := v.sink
+			if sink == nil {
+				v.early = append(v.early, e)
+			}
+			o.mu.Unlock()
+			if sink != nil {
+				sink(e)
+			}
+		})
+	}
+}
+
+// Find implements part of call.Finder for legs of this package.
+func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegEvent)) (call.Leg, bool) {
+	id, ok := strings.CutPrefix(ref, refPrefix)
+	if !ok || audio == nil {
+		return nil, false
+	}
+	o.mu.Lock()
+	v := o.restored[id]
+	delete(o.restored, id)
+	o.mu.Unlock()
+	if v == nil || !v.session.Restored().Live {
+		return nil, false
+	}
+	l := &leg{o: o, session: v.session, events: events}
+	half, err := voice.Adopt(o.voice(party, events), audio)
+	if err != nil {
+		o.cfg.Log.Warn("audio of a recovered call is gone", "party", party, "err", err)
+		v.session.Hangup(tel.CauseMediaTimeout)
+		return nil, false
+	}
+	l.Half = half
+	o.recall(l, v.session.Restored(), audio)
+	if kind, name, _ := strings.Cut(party, ":"); kind == "trunk" {
+		if t := o.trunk(tel.TrunkID(name)); t != nil && t.Acquire() {
+			l.release = t.Release
+		}
+	}
+	o.mu.Lock()
+	v.sink = l.notice
+	early := v.early
+	v.early = nil
+	o.mu.Unlock()
+	for _, e := range early {
+		l.notice(e)
+	}
+	return l, true
+}
+
+// recall rebuilds the state of offer and answer from the bodies that the journal kept.
+func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
+	rtp, rtcp := audio.Ports()
+	l.local = o.local(audio.Advertise(), rtp, rtcp)
+	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
+	theirs, err := sdp.Parse(r.RemoteSDP)
+	if err != nil {
+		return
+	}
+	if l.session.Incoming() {
+		l.offer = theirs
+		if _, m, err := sdp.Answer(theirs, l.local); err == nil && r.LocalSDP != nil {
+			l.media, l.agreed = m, true
+		}
+	} else if m, err := sdp.Accept(l.local, theirs); err == nil {
+		l.media, l.agreed = m, true
+	}
+}
+
+// Forget ends the restored sessions that no call asked for.
+func (o *Office) Forget(context.Context) int {
+	o.mu.Lock()
+	left := o.restored
+	o.restored = map[string]*survivor{}
+	o.mu.Unlock()
+	for _, v := range left {
+		v.session.Hangup(tel.CauseNormal)
+	}
+	return len(left)
+}
