@@ -1,0 +1,211 @@
+package core
+
+import (
+	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// provisional is a 1xx to our INVITE. Any number of them may come (finding 4 of the sipgo study).
+func (m *machine) provisional(e GotProvisional) {
+	s := &m.s
+	if e.CSeq != s.Invite.CSeq {
+		return
+	}
+	switch s.Phase {
+	case Cancelling:
+		if !s.CancelSent { // section 9.1: only after a provisional may the CANCEL leave
+			m.sendCancel()
+			m.arm(TimerCancel, Life)
+		}
+	case Calling, Ringing:
+		if s.Phase == Calling {
+			s.Phase = Ringing
+			m.dirty = true
+		}
+		if e.Status == 100 {
+			return // hop by hop: no dialog, and Timer C does not count it (section 16.7 step 2)
+		}
+		if e.Peer.Tag != "" {
+			m.fork(e)
+		}
+		m.arm(TimerC, s.Ring)
+		m.tell(Provisional{Status: e.Status, SDP: e.SDP})
+	}
+}
+
+// fork remembers an early dialog (section 12.1.2).
+func (m *machine) fork(e GotProvisional) {
+	s := &m.s
+	f := Fork{Peer: e.Peer, SDP: e.SDP}
+	i := slices.IndexFunc(s.Forks, func(f Fork) bool { return f.Tag == e.Peer.Tag })
+	switch {
+	case i >= 0:
+		old := s.Forks[i]
+		f.CSeq = old.CSeq
+		if len(f.SDP) == 0 {
+			f.SDP = old.SDP
+		}
+		if f.Target == "" {
+			f.Target, f.Routes = old.Target, old.Routes
+		}
+		if f.Target == old.Target && slices.Equal(f.Routes, old.Routes) && slices.Equal(f.SDP, old.SDP) {
+			return
+		}
+		s.Forks = slices.Clone(s.Forks)
+		s.Forks[i] = f
+	case len(s.Forks) < maxForks:
+		s.Forks = append(slices.Clone(s.Forks), f)
+	default:
+		return
+	}
+	m.dirty = true
+}
+
+// success is a 2xx to our INVITE: each one is acknowledged, the first one wins, every other fork
+// is hung up (section 13.2.2.4).
+func (m *machine) success(e GotSuccess) {
+	s := &m.s
+	if s.Incoming || e.Peer.Tag == "" {
+		return
+	}
+	if e.CSeq != s.Invite.CSeq {
+		if e.Peer.Tag == s.Peer.Tag { // repeated 2xx of a re-INVITE that is over
+			m.do(SendAck{CSeq: e.CSeq, Peer: s.Peer})
+		}
+		return
+	}
+	switch s.Phase {
+	case Calling, Ringing:
+		m.answered(e)
+	case Cancelling: // the CANCEL came too late (finding 3): there is a call, and it must end
+		m.adopt(e)
+		m.do(SendAck{CSeq: e.CSeq, Peer: s.Peer})
+		m.disarmAll()
+		s.Phase = Ending
+		m.sendBye()
+	default:
+		if e.Peer.Tag == s.Peer.Tag {
+			m.do(SendAck{CSeq: e.CSeq, Peer: s.Peer}) // our ACK was lost
+			return
+		}
+		m.loser(e)
+	}
+}
+
+func (m *machine) answered(e GotSuccess) {
+	s := &m.s
+	sdp := e.SDP
+	if len(sdp) == 0 { // some carriers answer in the 18x only
+		if i := slices.IndexFunc(s.Forks, func(f Fork) bool { return f.Tag == e.Peer.Tag }); i >= 0 {
+			sdp = s.Forks[i].SDP
+		}
+	}
+	m.adopt(e)
+	s.Phase = Up
+	s.RemoteSDP = sdp
+	m.disarm(TimerC)
+	m.do(SendAck{CSeq: e.CSeq, Peer: s.Peer})
+	m.tell(Answered{SDP: sdp})
+}
+
+// adopt makes the fork of e the dialog.
+func (m *machine) adopt(e GotSuccess) {
+	s := &m.s
+	p := e.Peer
+	for _, f := range s.Forks {
+		if f.Tag == p.Tag {
+			p.CSeq = f.CSeq
+		}
+	}
+	s.Peer, s.Forks, s.Invite.Text = p, nil, ""
+	m.dirty = true
+}
+
+// loser ends a dialog that another fork has answered.
+func (m *machine) loser(e GotSuccess) {
+	s := &m.s
+	known := slices.Contains(s.Losers, e.Peer.Tag)
+	if !known && len(s.Losers) >= maxLosers {
+		return
+	}
+	m.do(SendAck{CSeq: e.CSeq, Peer: e.Peer})
+	if known {
+		return
+	}
+	s.Losers = append(slices.Clone(s.Losers), e.Peer.Tag)
+	m.dirty = true
+	cause := tel.CauseAnsweredElsewhere
+	if s.Peer.Tag == "" {
+		cause = s.Cause
+	}
+	m.do(SendRequest{Method: "BYE", CSeq: s.Invite.CSeq + 1, Peer: e.Peer, Cause: cause, Loser: true})
+}
+
+// failure is a final response of 300 or more to our INVITE.
+func (m *machine) failure(e GotFailure) {
+	s := &m.s
+	if e.CSeq != s.Invite.CSeq {
+		return
+	}
+	switch s.Phase {
+	case Cancelling:
+		m.linger()
+	case Calling, Ringing:
+		if m.authorize(e) {
+			return
+		}
+		m.tell(Rejected{Status: e.Status, Reason: e.Reason, RetryAfter: e.RetryAfter, Contacts: e.Contacts})
+		m.end(tel.CauseFromSIP(e.Status), true)
+	}
+}
+
+// authorize repeats the INVITE with credentials, once for each nonce: the same nonce again means
+// that they are wrong (section 22.2).
+func (m *machine) authorize(e GotFailure) bool {
+	s := &m.s
+	if (e.Status != 401 && e.Status != 407) || e.Authorization == "" ||
+		slices.Contains(s.Nonces, e.Nonce) || len(s.Nonces) >= maxNonces {
+		return false
+	}
+	s.Nonces = append(slices.Clone(s.Nonces), e.Nonce)
+	s.CSeq++
+	s.Invite.CSeq = s.CSeq
+	s.Phase, s.Forks = Calling, nil
+	m.do(SendInvite{Authorization: e.Authorization})
+	m.arm(TimerC, s.Ring)
+	return true
+}
+
+func (m *machine) nothing(e GotNothing) {
+	status, cause := 503, tel.CauseNetworkFailure // section 8.1.3.1
+	if e.Timeout {
+		status, cause = 408, tel.CauseTimeout
+	}
+	switch m.s.Phase {
+	case Cancelling:
+		m.linger()
+	case Calling, Ringing:
+		m.tell(Rejected{Status: status})
+		m.end(cause, false)
+	}
+}
+
+// giveUp stops a call of ours that is not answered. The application is done with it; the machine
+// waits for what the CANCEL brings.
+func (m *machine) giveUp(cause tel.Cause) {
+	heard := m.s.Phase == Ringing
+	m.disarm(TimerC)
+	m.s.Phase = Cancelling
+	m.ended(cause, false)
+	if heard {
+		m.sendCancel()
+	}
+	m.arm(TimerCancel, Life)
+}
+
+func (m *machine) sendCancel() {
+	m.s.CancelSent = true
+	m.dirty = true
+	m.do(SendCancel{Cause: m.s.Cause})
+}

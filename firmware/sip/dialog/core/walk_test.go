@@ -1,0 +1,322 @@
+package core
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// dice makes a random event that a network, an application or a clock could produce for s.
+func dice(r *rand.Rand, s State) Event {
+	tags := []string{"bob", "eve", "mal"}
+	peer := Peer{Tag: tags[r.IntN(3)], Target: "sip:x@127.0.0.4"}
+	var sdp []byte
+	if r.IntN(2) == 0 {
+		sdp = []byte(offer)
+	}
+	cseq := s.Invite.CSeq
+	if r.IntN(5) == 0 {
+		cseq += uint32(r.IntN(3))
+	}
+	switch r.IntN(20) {
+	case 0, 1:
+		return GotProvisional{CSeq: cseq, Status: 100 + 80*r.IntN(2), Peer: peer, SDP: sdp}
+	case 2, 3:
+		return GotSuccess{CSeq: cseq, Peer: peer, SDP: sdp}
+	case 4:
+		status := []int{302, 401, 407, 408, 486, 487, 503, 603}[r.IntN(8)]
+		return GotFailure{CSeq: cseq, Status: status, Nonce: tags[r.IntN(3)], Authorization: []string{"", "Authorization: x"}[r.IntN(2)]}
+	case 5:
+		return GotNothing{Timeout: r.IntN(2) == 0}
+	case 6, 7:
+		if s.Exchange.Turn == TurnAck && r.IntN(2) == 0 {
+			cseq = s.Exchange.CSeq
+		}
+		return GotAck{CSeq: cseq, SDP: sdp}
+	case 8:
+		return GotCancel{Of: First + Txn(r.IntN(2)), Cause: tel.Cause(r.IntN(4))}
+	case 9, 10, 11:
+		method := []string{"BYE", "INVITE", "INVITE", "UPDATE", "INFO", "OPTIONS", "FOO"}[r.IntN(7)]
+		return GotRequest{
+			Method: method, CSeq: s.Peer.CSeq + uint32(r.IntN(3)), Tag: peer.Tag, SDP: sdp,
+			Target: []string{"", "sip:t@127.0.0.5"}[r.IntN(2)], Text: "text", Dice: r.Uint32(),
+		}
+	case 12, 13:
+		method := []string{"BYE", "INVITE", "INFO"}[r.IntN(3)]
+		status := []int{100, 180, 200, 200, 401, 407, 408, 481, 488, 491, 500}[r.IntN(11)]
+		sent := SendRequest{Method: method, CSeq: s.CSeq - uint32(r.IntN(2)), Peer: s.Peer, Loser: r.IntN(8) == 0}
+		return GotReply{Sent: sent, Status: status, SDP: sdp, Authorization: []string{"", "x"}[r.IntN(2)], Dice: r.Uint32()}
+	case 14:
+		if len(s.Deadlines) > 0 {
+			return Fired{s.Deadlines[r.IntN(len(s.Deadlines))].Timer}
+		}
+		return Fired{TimerC}
+	case 15:
+		return []Event{DoAccept{sdp}, DoProvisional{Status: 100 + r.IntN(120), SDP: sdp}, DoReject{Status: r.IntN(700)}}[r.IntN(3)]
+	case 16:
+		return DoHangup{tel.Cause(r.IntN(18))}
+	case 17:
+		return DoReoffer{sdp}
+	case 18:
+		return []Event{DoAnswerReoffer{sdp}, DoRejectReoffer{Status: r.IntN(700)}, DoInfo{ContentType: "a/b", Body: []byte("x")}}[r.IntN(3)]
+	default:
+		if r.IntN(10) == 0 {
+			return Restart{}
+		}
+		return DoAccept{[]byte(answer)}
+	}
+}
+
+// watch holds what must be true of every walk, whatever happens.
+type watch struct {
+	t        *testing.T
+	saved    State
+	cseq     uint32
+	ended    int
+	final    bool // a final response to our INVITE has come
+	armed    map[Timer]bool
+	inviteNo uint32
+}
+
+func (w *watch) step(before State, e Event, s State, effects []Effect) {
+	w.t.Helper()
+	switch e := e.(type) {
+	case GotSuccess:
+		w.final = w.final || e.CSeq == before.Invite.CSeq && e.Peer.Tag != ""
+	case GotFailure:
+		w.final = w.final || e.CSeq == before.Invite.CSeq
+	case GotNothing:
+		w.final = true
+	}
+	for i, effect := range effects {
+		switch f := effect.(type) {
+		case Save:
+			if i != 0 {
+				w.t.Fatalf("Save is effect %d of %s", i, brief(effects))
+			}
+			w.saved = s
+		case SendInvite:
+			w.request(s.Invite.CSeq)
+			w.final, w.inviteNo = false, s.Invite.CSeq
+			w.saved = s // the runtime saves with the text
+		case SendRequest:
+			if !f.Loser {
+				w.request(f.CSeq)
+			}
+			w.mustBeSaved(s, effects)
+		case SendCancel:
+			if w.final || !s.CancelSent || s.Incoming {
+				w.t.Fatalf("CANCEL after a final response, or for their INVITE")
+			}
+			w.mustBeSaved(s, effects)
+		case SendAck:
+			if f.Peer.Tag == "" {
+				w.t.Fatalf("ACK to nobody")
+			}
+		case Respond:
+			if f.Status >= 200 || f.To != This {
+				w.mustBeSaved(s, effects)
+			}
+		case Arm:
+			w.armed[f.Timer] = true
+		case Disarm:
+			if !w.armed[f.Timer] {
+				w.t.Fatalf("timer %s is stopped but does not run", f.Timer)
+			}
+			delete(w.armed, f.Timer)
+		case Tell:
+			if w.ended > 0 {
+				w.t.Fatalf("notice %T after Ended", f.Notice)
+			}
+			if _, ok := f.Notice.(Ended); ok {
+				w.ended++
+			}
+		}
+	}
+	if len(w.armed) != len(s.Deadlines) {
+		w.t.Fatalf("timers that run %v, deadlines %v", w.armed, s.Deadlines)
+	}
+}
+
+func (w *watch) request(cseq uint32) {
+	w.t.Helper()
+	if cseq <= w.cseq {
+		w.t.Fatalf("request with CSeq %d after %d", cseq, w.cseq)
+	}
+	w.cseq = cseq
+}
+
+// mustBeSaved: what a message depends on is in the journal when it leaves. Two changes may wait:
+// a running deadline, and a call of theirs that is over, which the journal drops.
+func (w *watch) mustBeSaved(s State, effects []Effect) {
+	w.t.Helper()
+	if s.Phase == Gone || s.Phase == Lingering && s.Incoming {
+		return
+	}
+	a, b := w.saved, s
+	a.Deadlines, b.Deadlines, a.Resend, b.Resend = nil, nil, 0, 0
+	if !reflect.DeepEqual(a, b) {
+		w.t.Fatalf("a message leaves before the journal knows: %s\n saved %+v\n state %+v", brief(effects), a, b)
+	}
+}
+
+// drain lets only the clock work on s until nothing is armed, and returns what is left.
+func (w *watch) drain(s State) State {
+	w.t.Helper()
+	now := start
+	for range 2000 {
+		if len(s.Deadlines) == 0 {
+			return s
+		}
+		next := slices.MinFunc(s.Deadlines, func(a, b Deadline) int { return a.At.Compare(b.At) })
+		if next.At.After(now) {
+			now = next.At
+		}
+		e := Fired{next.Timer}
+		delete(w.armed, next.Timer)
+		before := s
+		var effects []Effect
+		s, effects = Next(s, e, now)
+		w.step(before, e, s, effects)
+	}
+	w.t.Fatalf("the clock alone does not end %+v", s)
+	return s
+}
+
+func TestRandomWalksKeepThePromises(t *testing.T) {
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		s := base()
+		s.LocalSDP = []byte(offer)
+		s.Phase, s.Invite = Calling, Invite{CSeq: 1, Text: "INVITE"}
+		if seed%2 == 1 {
+			s.Incoming, s.Phase, s.Invite, s.LocalSDP = true, Offered, Invite{CSeq: 10, Text: "INVITE"}, nil
+			s.Peer = bob()
+			s.Peer.CSeq = 10
+			s.Offerless = seed%4 == 1
+		}
+		w := &watch{t: t, armed: map[Timer]bool{}}
+		if s.Incoming {
+			w.cseq = s.CSeq
+		} else {
+			s.CSeq, w.cseq = 1, 0
+		}
+		var e Event = Begin{}
+		for range 40 {
+			before := s
+			if f, ok := e.(Fired); ok {
+				delete(w.armed, f.Timer)
+			}
+			var effects []Effect
+			s, effects = Next(s, e, start)
+			if _, ok := e.(Restart); ok {
+				for _, d := range s.Deadlines { // a new process: no timer runs by itself
+					if !slices.ContainsFunc(effects, func(e Effect) bool { a, ok := e.(Arm); return ok && a.Timer == d.Timer }) {
+						t.Fatalf("seed %d: timer %s is not armed again after a restart in %s", seed, d.Timer, s.Phase)
+					}
+				}
+			}
+			w.step(before, e, s, effects)
+			if seed%8 < 2 {
+				roundTrip(t, s)
+			}
+			if s.Phase == Gone {
+				break
+			}
+			e = dice(r, s)
+		}
+		if s.Phase == Up && s.Exchange.Turn == "" && s.Live() {
+			s = w.drain(s) // an established call needs no clock; it ends by a BYE
+			s, _ = Next(s, DoHangup{}, start)
+			w.ended++
+		}
+		left := w.drain(s)
+		if left.Phase == Up && left.Live() {
+			continue // an exchange ended and the call stands
+		}
+		if left.Phase != Gone || w.ended != 1 {
+			t.Fatalf("seed %d: ends in %s with %d Ended", seed, left.Phase, w.ended)
+		}
+	}
+}
+
+func roundTrip(t *testing.T, s State) {
+	t.Helper()
+	b, err := s.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(s, back) {
+		t.Fatalf("state changes in the journal:\n%+v\n%+v", s, back)
+	}
+}
+
+func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
+	good, err := base().encodeIn(Up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(good); err != nil {
+		t.Fatalf("a good state: %v", err)
+	}
+	for name, text := range map[string]string{
+		"a newer version":    `{"v":2,"id":"x","call_id":"y","phase":"up"}`,
+		"no version":         `{"id":"x","call_id":"y","phase":"up"}`,
+		"an unknown phase":   `{"v":1,"id":"x","call_id":"y","phase":"flying"}`,
+		"no phase":           `{"v":1,"id":"x","call_id":"y"}`,
+		"no id":              `{"v":1,"call_id":"y","phase":"up"}`,
+		"a torn record":      `{"v":1,"id":"x"`,
+		"something else":     `[]`,
+		"a wrong value type": `{"v":1,"id":7,"call_id":"y","phase":"up"}`,
+	} {
+		if s, err := Decode([]byte(text)); err == nil {
+			t.Errorf("%s is read as %+v", name, s)
+		}
+	}
+}
+
+func (s State) encodeIn(p Phase) ([]byte, error) {
+	s.Phase = p
+	return s.Encode()
+}
+
+func TestAChangedClockCannotStretchATimer(t *testing.T) {
+	s := caller(t)
+	for name, c := range map[string]struct {
+		now  time.Time
+		want time.Duration
+	}{
+		"ten years forward": {start.AddDate(10, 0, 0), 0},
+		"ten years back":    {start.AddDate(-10, 0, 0), DefaultRing},
+		"a minute later":    {start.Add(time.Minute), DefaultRing - time.Minute},
+	} {
+		if got, ok := s.Until(TimerC, c.now, DefaultRing); !ok || got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	good, _ := base().encodeIn(Ringing)
+	f.Add(good)
+	f.Add([]byte(`{"v":1}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := Decode(b)
+		if err != nil {
+			return
+		}
+		for range 4 { // whatever a damaged journal says, the machine must not panic on it
+			s, _ = Next(s, Restart{}, start)
+			s, _ = Next(s, DoHangup{}, start)
+			s, _ = Next(s, Fired{TimerResend}, start)
+		}
+	})
+}

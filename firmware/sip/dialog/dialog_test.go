@@ -1,0 +1,595 @@
+package dialog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/dialog/core"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+const tick = 10 * time.Millisecond
+
+func TestACallIsAnsweredAndHungUp(t *testing.T) {
+	for _, caller := range []bool{true, false} {
+		inWorld(t, 1, func(w *world) {
+			p := newPair(w)
+			p.up()
+			if got := p.aliceEar.events[1].(Answered).SDP; string(got) != answer {
+				t.Errorf("answer %q", got)
+			}
+			if got := p.bobCall.RemoteOffer(); string(got) != offer {
+				t.Errorf("offer %q", got)
+			}
+			if len(p.aliceJ.kept) != 1 || len(p.bobJ.kept) != 1 {
+				t.Errorf("journals hold %d and %d records", len(p.aliceJ.kept), len(p.bobJ.kept))
+			}
+			if caller {
+				p.aliceCall.Hangup(hangup)
+				p.run(tick)
+				p.want("180 Answered Ended(normal)", "Confirmed Ended(normal remote)")
+			} else {
+				p.bobCall.Hangup(tel.CauseMediaTimeout)
+				p.run(tick)
+				p.want("180 Answered Ended(media_timeout remote)", "Confirmed Ended(media_timeout)")
+			}
+			p.counted("alice", "ACK", 1)
+			p.over()
+		})
+	}
+}
+
+func TestACallIsRejectedWithAReasonToTryAgain(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.onCall = func(s *Session) {
+			s.Reject(302, sip.NewHeader("Contact", "<sip:202@127.0.0.9>"), sip.NewHeader("Retry-After", "18 (lunch)"))
+		}
+		p.call()
+		p.run(tick)
+		p.want("Rejected(302) Ended(rejected remote)", "Ended(rejected)")
+		r := p.aliceEar.events[0].(Rejected)
+		if fmt.Sprint(r.Contacts) != "[sip:202@127.0.0.9]" || r.RetryAfter != 18*time.Second {
+			t.Errorf("contacts %v, retry after %v", r.Contacts, r.RetryAfter)
+		}
+		p.over()
+	})
+}
+
+func TestTheCallerGivesUpWhileItRings(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.onCall = func(s *Session) { s.Provisional(180, nil) }
+		p.call()
+		p.run(tick)
+		p.aliceCall.Hangup(tel.CauseAnsweredElsewhere)
+		p.run(tick)
+		p.want("180 Ended(answered_elsewhere)", "Ended(answered_elsewhere remote)")
+		p.counted("alice", "CANCEL", 1)
+		p.counted("bob", "487 INVITE", 1)
+		p.over()
+	})
+}
+
+func TestACancelWaitsForTheFirstProvisional(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		w.drop = func(from, _ *node, _ sip.Message) bool { return from == p.bob }
+		p.call()
+		p.run(tick)
+		p.aliceCall.Hangup(hangup)
+		p.run(tick)
+		p.counted("alice", "CANCEL", 0)
+		w.drop = nil
+		p.run(time.Second) // the INVITE is repeated and answered with 100 from the transaction
+		p.bobCall.Provisional(180, nil)
+		p.run(tick)
+		p.counted("alice", "CANCEL", 1)
+		p.counted("bob", "487 INVITE", 1)
+		p.over()
+	})
+}
+
+func TestFinding3CancelCrossing200EndsInAckAndBye(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.onCall = func(s *Session) { s.Provisional(180, nil) }
+		p.call()
+		p.run(tick)
+		p.bobCall.Accept([]byte(answer))
+		p.aliceCall.Hangup(hangup)
+		p.run(tick)
+		p.want("180 Ended(normal)", "Confirmed Ended(normal remote)")
+		p.counted("alice", "ACK", 1)
+		p.counted("alice", "BYE", 1)
+		p.counted("bob", "200 INVITE", 1)
+		p.over()
+	})
+}
+
+// The same race 200 times, with loss and with messages that overtake each other: whatever crosses
+// what, both sides end, once, and nothing is left.
+func TestFinding3CancelAgainst200InAnyOrderLeavesNoGhost(t *testing.T) {
+	answered, cancelled := 0, 0
+	for seed := range uint64(200) {
+		inWorld(t, seed, func(w *world) {
+			p := newPair(w)
+			w.loss = 0.2
+			w.delay = func() time.Duration { return time.Duration(w.r.IntN(40)) * time.Millisecond }
+			p.onCall = func(s *Session) {
+				s.Provisional(180, nil)
+				w.after(time.Duration(w.r.IntN(120))*time.Millisecond, func() { s.Accept([]byte(answer)) })
+			}
+			p.call()
+			p.run(time.Duration(w.r.IntN(120)) * time.Millisecond)
+			p.aliceCall.Hangup(tel.CauseAnsweredElsewhere)
+			p.run(3 * core.Life)
+			p.over()
+			if p.count("alice", "BYE") > 0 {
+				answered++
+			} else {
+				cancelled++
+			}
+			if p.count("bob", "200 INVITE") > 0 && p.count("alice", "ACK") == 0 {
+				t.Errorf("seed %d: a 200 without an ACK:\n%s", seed, strings.Join(w.log, "\n"))
+			}
+		})
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+	if answered < 20 || cancelled < 20 {
+		t.Errorf("the race always ends the same way: %d answered, %d cancelled", answered, cancelled)
+	}
+}
+
+func TestFinding4AnyNumberOfProvisionalsIsFine(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.call()
+		p.run(tick)
+		for range 200 {
+			p.bobCall.Provisional(183, []byte(answer))
+			p.run(tick)
+		}
+		p.bobCall.Accept([]byte(answer))
+		p.run(tick)
+		if got := p.aliceEar.String(); !strings.HasSuffix(got, "183 183 Answered") || len(p.aliceEar.events) != 201 {
+			t.Errorf("%d events, the last %q", len(p.aliceEar.events), got[len(got)-20:])
+		}
+		p.aliceCall.Hangup(hangup)
+		p.over()
+	})
+}
+
+func TestFinding5The2xxIsRepeatedUpToT2AndThenHungUp(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		var at []time.Duration
+		begin := time.Now()
+		w.drop = func(from, _ *node, msg sip.Message) bool {
+			res, ok := msg.(*sip.Response)
+			if ok && from == p.bob && res.StatusCode == 200 && res.CSeq().MethodName == sip.INVITE {
+				at = append(at, time.Since(begin))
+			}
+			req, ok := msg.(*sip.Request)
+			return ok && req.Method == sip.ACK
+		}
+		p.onCall = func(s *Session) { s.Accept([]byte(answer)) }
+		p.call()
+		p.run(core.Life + time.Second)
+		var gaps []string
+		for i := 1; i < len(at); i++ {
+			gaps = append(gaps, (at[i] - at[i-1]).String())
+		}
+		if got := strings.Join(gaps, " "); got != "500ms 1s 2s 4s 4s 4s 4s 4s 4s 4s" {
+			t.Errorf("2xx repeated after %s", got)
+		}
+		p.want("Answered Ended(timeout remote)", "Ended(timeout)")
+		p.counted("bob", "BYE", 1)
+		p.over()
+	})
+}
+
+func TestFinding10TheAckCarriesTheCSeqOfItsInvite(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		w.drop = func(_, _ *node, msg sip.Message) bool { // lose the first ACK
+			req, ok := msg.(*sip.Request)
+			return ok && req.Method == sip.ACK && p.count("alice", "ACK") == 1
+		}
+		p.onCall = func(s *Session) { s.Accept([]byte(answer)) }
+		p.call()
+		p.run(2 * time.Second) // bob repeats his 2xx, alice her ACK
+		p.aliceCall.SendInfo("text/plain", []byte("moves the CSeq of the dialog on"))
+		p.aliceCall.Reoffer([]byte(hold))
+		p.run(tick)
+		p.bobCall.AnswerReoffer([]byte(answer))
+		p.run(tick)
+		var acks, invites []uint32
+		for _, m := range w.all {
+			req, ok := m.(*sip.Request)
+			switch {
+			case ok && req.Method == sip.ACK:
+				acks = append(acks, req.CSeq().SeqNo)
+			case ok && req.Method == sip.INVITE:
+				invites = append(invites, req.CSeq().SeqNo)
+			}
+		}
+		if fmt.Sprint(invites, acks) != "[1 3] [1 1 3]" {
+			t.Errorf("INVITEs %v, ACKs %v", invites, acks)
+		}
+		p.aliceCall.Hangup(hangup)
+		p.over()
+	})
+}
+
+func TestFinding12ByeIsOverWhateverItsReply(t *testing.T) {
+	for _, status := range []int{100, 200, 404, 481, 500, 603} {
+		inWorld(t, 1, func(w *world) {
+			p := newPair(w)
+			p.up()
+			p.bob.dead = true // and a stub answers in its place
+			w.drop = func(from, _ *node, msg sip.Message) bool {
+				req, ok := msg.(*sip.Request)
+				if ok && from == p.alice && req.Method == sip.BYE {
+					res := response(req, status, "")
+					w.after(tick, func() { p.alice.receive(res, p.alice.flow(p.bob)) })
+				}
+				return false
+			}
+			p.aliceCall.Hangup(hangup)
+			p.run(3 * core.Life)
+			if got := p.aliceEar.String(); got != "180 Answered Ended(normal)" {
+				t.Errorf("after %d: %s", status, got)
+			}
+			if n := p.alice.ua.Len(); n != 0 {
+				t.Errorf("after %d: %d sessions left", status, n)
+			}
+		})
+	}
+}
+
+func TestFinding12InDialogRequestsFollowTheRefreshedTargetAndRoutes(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.up()
+		p.bobCall.Reoffer([]byte(hold))
+		p.run(tick)
+		p.aliceCall.AnswerReoffer([]byte(answer))
+		p.run(tick)
+		s := p.aliceCall
+		s.state.Peer.Target = "sip:moved@127.0.0.2:5060;ob"
+		s.state.Peer.Routes = []string{"<sip:127.0.0.2;lr>", "<sip:198.51.100.7;lr>"}
+		p.aliceCall.Hangup(hangup)
+		p.run(tick)
+		bye := w.last(sip.BYE)
+		if got := bye.Recipient.String(); got != "sip:moved@127.0.0.2:5060;ob" {
+			t.Errorf("Request-URI %s", got)
+		}
+		var set []string
+		for _, h := range bye.GetHeaders("Route") {
+			set = append(set, h.Value())
+		}
+		if got := strings.Join(set, " "); got != "<sip:127.0.0.2;lr> <sip:198.51.100.7;lr>" {
+			t.Errorf("Route %s", got)
+		}
+	})
+}
+
+// last is the last request of that method that was put on the wire.
+func (w *world) last(method sip.RequestMethod) *sip.Request {
+	w.t.Helper()
+	for i := len(w.all) - 1; i >= 0; i-- {
+		if req, ok := w.all[i].(*sip.Request); ok && req.Method == method {
+			return req
+		}
+	}
+	w.t.Fatalf("no %s was sent", method)
+	return nil
+}
+
+func TestAStrictRouterGetsTheRequestURI(t *testing.T) {
+	target := uri(t, "sip:bob@192.0.2.4")
+	strict, loose := uri(t, "sip:p1.example.com"), uri(t, "sip:p2.example.com;lr")
+	for name, c := range map[string]struct {
+		set  []sip.Uri
+		uri  string
+		left []string
+	}{
+		"no route":      {nil, "sip:bob@192.0.2.4", nil},
+		"loose router":  {[]sip.Uri{loose, strict}, "sip:bob@192.0.2.4", []string{"sip:p2.example.com;lr", "sip:p1.example.com"}},
+		"strict router": {[]sip.Uri{strict, loose}, "sip:p1.example.com", []string{"sip:p2.example.com;lr", "sip:bob@192.0.2.4"}},
+	} {
+		u, set := requestLine(target, c.set)
+		var left []string
+		for _, r := range set {
+			left = append(left, r.String())
+		}
+		if u.String() != c.uri || fmt.Sprint(left) != fmt.Sprint(c.left) {
+			t.Errorf("%s: %s %v, want %s %v", name, u.String(), left, c.uri, c.left)
+		}
+	}
+}
+
+func TestTimerCCancelsACallThatRingsTooLong(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.onCall = func(s *Session) { s.Provisional(180, nil) }
+		p.call()
+		p.run(100 * time.Second)
+		p.want("180 180", "") // bob repeats it each minute, which refreshes Timer C
+		p.bob.dead = true
+		p.run(core.DefaultRing)
+		p.want("180 180 Ended(no_answer)", "")
+		p.counted("alice", "CANCEL", 11) // nobody answers, so its transaction repeats it: 0, 0.5, 1.5, 3.5, 7.5 ... 31.5 s
+	})
+}
+
+func TestAForked2xxIsAcknowledgedAndHungUp(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		carolEar := &ear{}
+		var carolCall *Session
+		carol := w.node("carol", "127.0.0.3:5060", Config{UserAgent: "Pronto", Invite: func(s *Session) {
+			carolCall = s
+			s.Bind(carolEar.hear)
+			s.Provisional(180, nil)
+		}})
+		w.drop = func(from, to *node, msg sip.Message) bool { // a proxy that forks to both
+			if req, ok := msg.(*sip.Request); ok && req.Method == sip.INVITE && to == p.bob {
+				copied, err := sip.ParseMessage([]byte(req.String()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.after(time.Millisecond, func() { carol.receive(copied, carol.flow(p.alice)) })
+			}
+			return false
+		}
+		p.onCall = func(s *Session) { s.Provisional(183, []byte(answer)) }
+		p.call()
+		p.run(tick)
+		p.bobCall.Accept([]byte(answer))
+		carolCall.Accept([]byte(answer))
+		p.run(time.Second)
+		p.want("180 183 Answered", "Confirmed")
+		if got := carolEar.String(); got != "Confirmed Ended(answered_elsewhere remote)" {
+			t.Errorf("carol heard %s", got)
+		}
+		p.aliceCall.Hangup(hangup)
+		p.over()
+		if carol.ua.Len() != 0 {
+			t.Error("carol still has a session")
+		}
+	})
+}
+
+func TestAChallengeIsAnsweredOncePerNonce(t *testing.T) {
+	for name, c := range map[string]struct {
+		nonces []string
+		auth   bool
+		want   string
+		sent   int
+	}{
+		"right at once":           {[]string{"n1"}, true, "Answered", 2},
+		"a new nonce in between":  {[]string{"n1", "n2"}, true, "Answered", 3},
+		"the same nonce again":    {[]string{"n1", "n1"}, true, "Rejected(407) Ended(forbidden remote)", 2},
+		"nobody to answer":        {[]string{"n1"}, false, "Rejected(407) Ended(forbidden remote)", 1},
+		"more nonces than enough": {[]string{"a", "b", "c", "d"}, true, "Rejected(407) Ended(forbidden remote)", 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				p := newPair(w)
+				left := c.nonces
+				p.onCall = func(s *Session) {
+					if len(left) > 0 {
+						s.Reject(407, sip.NewHeader("Proxy-Authenticate", `Digest realm="r", nonce="`+left[0]+`"`))
+						left = left[1:]
+						p.bobEar.ended, p.bobEar.events = 0, nil
+						return
+					}
+					s.Accept([]byte(answer))
+				}
+				r := p.request()
+				if c.auth {
+					r.Auth = func(res *sip.Response, req *sip.Request) (sip.Header, error) {
+						return sip.NewHeader("Proxy-Authorization", "Digest for "+nonceOf(res)), nil
+					}
+				}
+				s, err := p.alice.ua.Invite(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.run(tick)
+				if got := p.aliceEar.String(); got != c.want {
+					t.Errorf("alice heard %s, want %s", got, c.want)
+				}
+				p.counted("alice", "INVITE", c.sent)
+				invite := w.last(sip.INVITE)
+				if n := invite.CSeq().SeqNo; int(n) != c.sent {
+					t.Errorf("CSeq of the last INVITE %d, want %d", n, c.sent)
+				}
+				if c.auth && len(invite.GetHeaders("Proxy-Authorization")) != 1 {
+					t.Errorf("the INVITE has not exactly one answer:\n%s", invite)
+				}
+				if strings.Contains(c.want, "Answered") && w.last(sip.ACK).GetHeader("Proxy-Authorization") == nil {
+					t.Error("the ACK of the 2xx lacks the credentials (section 22.1)")
+				}
+				s.Hangup(hangup)
+				p.run(tick)
+			})
+		})
+	}
+}
+
+func TestOfferlessInviteOfferInAcceptAnswerInConfirmed(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		w.drop = func(from, _ *node, msg sip.Message) bool {
+			req, ok := msg.(*sip.Request)
+			if ok && from == p.alice && req.Method == sip.ACK { // alice's ACK carries the answer
+				body(req, "application/sdp", []byte(answer))
+				copied, err := sip.ParseMessage([]byte(req.String()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.after(time.Millisecond, func() { p.bob.receive(copied, p.bob.flow(p.alice)) })
+				return true
+			}
+			if ok && from == p.alice && req.Method == sip.INVITE { // and her INVITE no offer
+				bare := req.Clone()
+				bare.SetBody(nil)
+				bare.RemoveHeader("Content-Type")
+				copied, err := sip.ParseMessage([]byte(bare.String()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.after(time.Millisecond, func() { p.bob.receive(copied, p.bob.flow(p.alice)) })
+				return true
+			}
+			return false
+		}
+		p.onCall = func(s *Session) {
+			if s.RemoteOffer() != nil {
+				t.Errorf("offer %q", s.RemoteOffer())
+			}
+			s.Accept([]byte(offer))
+		}
+		p.call()
+		p.run(tick)
+		p.want("Answered", "Confirmed")
+		if got := p.aliceEar.events[0].(Answered).SDP; string(got) != offer {
+			t.Errorf("the 2xx carries %q", got)
+		}
+		if got := p.bobEar.events[0].(Confirmed).SDP; string(got) != answer {
+			t.Errorf("Confirmed carries %q", got)
+		}
+		p.bobCall.Hangup(hangup)
+		p.over()
+	})
+}
+
+func TestInviteRefusesWhatItCannotSend(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		for name, c := range map[string]struct {
+			change func(*InviteRequest)
+			want   error
+		}{
+			"no offer":                  {func(r *InviteRequest) { r.SDP = nil }, ErrNoOffer},
+			"no flow":                   {func(r *InviteRequest) { r.Flow = stack.Flow{} }, ErrNoFlow},
+			"a header within a header":  {func(r *InviteRequest) { r.Headers = []sip.Header{sip.NewHeader("X", "a\r\nEvil: b")} }, ErrHeader},
+			"a line break in the URI":   {func(r *InviteRequest) { r.Target.User = "201 SIP/2.0\r\nEvil: b" }, ErrHeader},
+			"a line break in the party": {func(r *InviteRequest) { r.To.URI.User = "x\r\nEvil: b" }, ErrHeader},
+		} {
+			r := p.request()
+			c.change(&r)
+			if _, err := p.alice.ua.Invite(r); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v, want %v", name, err, c.want)
+			}
+		}
+		if p.alice.ua.Len() != 0 {
+			t.Error("a refused call leaves a session")
+		}
+	})
+}
+
+func TestAMessageThatCannotLeaveEndsTheCall(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.alice.refuse = true
+		p.call()
+		p.run(tick)
+		p.want("Rejected(503) Ended(network_failure)", "")
+		p.over()
+	})
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.up()
+		p.alice.refuse = true
+		p.aliceCall.Hangup(hangup)
+		p.run(tick)
+		if got := p.aliceEar.String(); got != "180 Answered Ended(normal)" {
+			t.Errorf("alice heard %s", got)
+		}
+		p.run(2 * core.Life)
+		if p.alice.ua.Len() != 0 {
+			t.Error("the session stays")
+		}
+	})
+}
+
+func TestAPanicOfTheApplicationEndsOnlyItsCall(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.up()
+		other := &pair{world: w, alice: p.alice, bob: p.bob, aliceEar: &ear{}, bobEar: &ear{}}
+		p.bob.ua.cfg.Invite = func(s *Session) { panic("a fault of the application") }
+		other.call()
+		p.run(tick)
+		if got := other.aliceEar.String(); got != "Rejected(500) Ended(network_failure remote)" {
+			t.Errorf("the caller of the broken call heard %s", got)
+		}
+		if p.bob.ua.Panics() != 1 {
+			t.Errorf("%d panics counted", p.bob.ua.Panics())
+		}
+		p.bobCall.Hangup(hangup)
+		p.run(tick)
+		p.want("180 Answered Ended(normal remote)", "Confirmed Ended(normal)")
+		p.over()
+	})
+}
+
+func TestCommandsThatDoNotFitAreIgnoredWithAnEvent(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.onCall = func(s *Session) { s.AnswerReoffer([]byte(answer)); s.Reoffer([]byte(offer)); s.SendInfo("a/b", nil) }
+		p.call()
+		p.run(tick)
+		p.aliceCall.Accept([]byte(answer))
+		p.aliceCall.Provisional(180, nil)
+		p.run(tick)
+		p.want("Ignored(accept) Ignored(provisional)", "Ignored(answer reoffer) Ignored(reoffer) Ignored(info)")
+		p.bobCall.Reject(486)
+		p.over()
+	})
+}
+
+func TestEventsBeforeBindAreKept(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.bob.ua.cfg.Invite = func(s *Session) { p.bobCall = s; s.Accept([]byte(answer)) }
+		p.call()
+		p.run(tick)
+		p.want("Answered", "")
+		p.bobCall.Bind(p.bobEar.hear)
+		p.run(tick)
+		p.want("Answered", "Confirmed")
+		p.aliceCall.Hangup(hangup)
+		p.over()
+	})
+}
+
+func TestDisplayNamesKeepTheirQuotes(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.up()
+		from := p.bobCall.Request().From()
+		if from.DisplayName != `Front \"desk\"` {
+			t.Errorf("display name %q", from.DisplayName)
+		}
+		p.bobCall.Hangup(hangup)
+		p.run(tick)
+		if !bytes.Contains([]byte(w.last(sip.BYE).To().Value()), []byte(`"Front \"desk\"" <sip:200@127.0.0.1>`)) {
+			t.Errorf("To of the BYE: %s", w.last(sip.BYE).To().Value())
+		}
+		p.over()
+	})
+}

@@ -1,0 +1,28 @@
+package dialog
+
+import "github.com/pronto-pbx/pronto/firmware/sip/dialog/core"
+
+// Event is what the application learns of a Session, in order. The last one is Ended.
+type Event = core.Notice
+
+// The events.
+type (
+	// Provisional reports a 101 to 199 response to our INVITE; SDP is early media, or nil.
+	Provisional = core.Provisional
+	// Answered reports the 2xx to our INVITE, already acknowledged, with the answer to our offer.
+	Answered = core.Answered
+	// Confirmed reports the ACK of our 2xx. SDP is the answer when our 2xx carried the offer.
+	Confirmed = core.Confirmed
+	// Rejected reports the final failure of our INVITE; Contacts are those of a 3xx.
+	Rejected = core.Rejected
+	// Reoffered asks for AnswerReoffer or RejectReoffer within core.AnswerWithin. A nil SDP asks for an offer.
+	Reoffered = core.Reoffered
+	// ReofferDone reports the end of our Reoffer: 200 with the answer, or the status that refused it.
+	ReofferDone = core.ReofferDone
+	// Ended is the last event of each session; Remote says that the peer ended it.
+	Ended = core.Ended
+	// Info reports an INFO request, already answered with 200.
+	Info = core.Info
+	// Ignored reports a command that the session's phase did not allow.
+	Ignored = core.Ignored
+)

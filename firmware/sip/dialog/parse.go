@@ -1,0 +1,190 @@
+package dialog
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/dialog/core"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// message is what sip.Request and sip.Response have in common here.
+type message interface {
+	sip.Message
+	GetHeader(name string) sip.Header
+	Contact() *sip.ContactHeader
+	ContentType() *sip.ContentTypeHeader
+}
+
+// isSDP reports whether the body of m is a session description. A body without a type is taken
+// for one, as old gateways send it.
+func isSDP(m message) bool {
+	h := m.ContentType()
+	if h == nil {
+		return true
+	}
+	kind, _, _ := strings.Cut(h.Value(), ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "application/sdp")
+}
+
+// sdpOf returns the session description in m, or nil.
+func sdpOf(m message) []byte {
+	if len(m.Body()) == 0 || !isSDP(m) {
+		return nil
+	}
+	return m.Body()
+}
+
+// target is the URI of the first Contact, empty when there is none.
+func target(m message) string {
+	if c := m.Contact(); c != nil && !c.Address.Wildcard {
+		return c.Address.String()
+	}
+	return ""
+}
+
+// routes is the route set that the Record-Route fields of m make: in their order for who receives
+// the request, reversed for who receives the response (RFC 3261 section 12.1).
+func routes(m message, reverse bool) []string {
+	var set []string
+	for _, h := range m.GetHeaders("Record-Route") {
+		set = append(set, h.Value())
+	}
+	if reverse {
+		slices.Reverse(set)
+	}
+	return set
+}
+
+func tagOf(p sip.HeaderParams) string {
+	tag, _ := p.Get("tag")
+	return tag
+}
+
+func toTag(m sip.Message) string   { return tagOf(m.To().Params) }
+func fromTag(m sip.Message) string { return tagOf(m.From().Params) }
+
+// without returns a name-addr without its tag, as it stands in From and To.
+func without(display string, uri sip.Uri, params sip.HeaderParams) string {
+	h := sip.FromHeader{DisplayName: display, Address: uri}
+	for _, kv := range params {
+		if kv.K != "tag" {
+			h.Params = append(h.Params, kv)
+		}
+	}
+	return h.Value()
+}
+
+// peerOf is the dialog that a response to our INVITE makes (RFC 3261 section 12.1.2).
+func peerOf(res *sip.Response) core.Peer {
+	return core.Peer{Tag: toTag(res), Target: target(res), Routes: routes(res, true)}
+}
+
+// causeOf reads the Reason header (RFC 3326) of a BYE or CANCEL; CauseNone when it says nothing.
+func causeOf(m message) tel.Cause {
+	for _, h := range m.GetHeaders("Reason") {
+		for value := range strings.SplitSeq(h.Value(), ",") {
+			protocol, params, _ := strings.Cut(value, ";")
+			code := reasonCode(params)
+			switch strings.ToUpper(strings.TrimSpace(protocol)) {
+			case "SIP":
+				if code == 200 { // RFC 3326 section 2: answered by another branch
+					return tel.CauseAnsweredElsewhere
+				}
+			case "Q.850":
+				if c, ok := causeOfQ850(code); ok {
+					return c
+				}
+			}
+		}
+	}
+	return tel.CauseNone
+}
+
+func reasonCode(params string) int {
+	for p := range strings.SplitSeq(params, ";") {
+		name, value, ok := strings.Cut(strings.TrimSpace(p), "=")
+		if ok && strings.EqualFold(name, "cause") {
+			n, err := strconv.Atoi(strings.TrimSpace(value))
+			if err == nil {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// causeOfQ850 leaves normal clearing out: it says nothing that the message itself does not.
+func causeOfQ850(code int) (tel.Cause, bool) {
+	for c := tel.CauseAnsweredElsewhere; c <= tel.CauseInternalError; c++ {
+		if c.Q850() == code {
+			return c, true
+		}
+	}
+	return tel.CauseNone, false
+}
+
+// retryAfter reads Retry-After (RFC 3261 section 20.33), 0 when it is missing.
+func retryAfter(m message) time.Duration {
+	h := m.GetHeader("Retry-After")
+	if h == nil {
+		return 0
+	}
+	digits := h.Value()
+	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		digits = digits[:i]
+	}
+	n, err := strconv.ParseUint(digits, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, 24*time.Hour)
+}
+
+// contacts lists where a 3xx sends us.
+func contacts(res *sip.Response) []string {
+	if res.StatusCode < 300 || res.StatusCode > 399 {
+		return nil
+	}
+	var list []string
+	for _, h := range res.GetHeaders("Contact") {
+		c, ok := h.(*sip.ContactHeader)
+		if ok && !c.Address.Wildcard {
+			list = append(list, c.Address.String())
+		}
+	}
+	return list
+}
+
+// nonceOf names the challenge of a 401 or 407: the nonces of all that it offers.
+func nonceOf(res *sip.Response) string {
+	var all []string
+	for _, name := range []string{"WWW-Authenticate", "Proxy-Authenticate"} {
+		for _, h := range res.GetHeaders(name) {
+			_, rest, ok := strings.Cut(h.Value(), `nonce="`)
+			if !ok {
+				continue
+			}
+			nonce, _, _ := strings.Cut(rest, `"`)
+			all = append(all, nonce)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// expires reads the Expires of an INVITE (RFC 3261 section 13.3.1), 0 when it is missing.
+func expires(m message) time.Duration {
+	h := m.GetHeader("Expires")
+	if h == nil {
+		return 0
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(h.Value()), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
