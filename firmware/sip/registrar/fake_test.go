@@ -43,7 +43,6 @@ type fakeStack struct {
 	answer func(req *sip.Request, to stack.Flow) (stack.Result, time.Duration) // nil = 200 at once
 }
 
-func (f *fakeStack) Run(_ string, fn func()) bool { fn(); return true }
 func (f *fakeStack) Contact(fl stack.Flow) (string, int) {
 	return fl.Local.Addr().String(), int(fl.Local.Port())
 }
@@ -215,11 +214,12 @@ type phone struct {
 	nonce          string
 	nc             uint32
 	noQOP          bool
+	agent          string
 }
 
 func newPhone(user string) *phone {
 	return &phone{
-		user: user, password: "secret-" + user, callID: "call-" + user, flow: lanFlow, algorithm: digest.SHA256,
+		user: user, password: "secret-" + user, callID: "call-" + user, flow: lanFlow, algorithm: digest.SHA256, agent: "Testphone 1.0",
 		contact: "<sip:" + user + "@192.168.1.50:5070>",
 	}
 }
@@ -229,7 +229,7 @@ func (p *phone) text(authorization string) string {
 	p.cseq++
 	fmt.Fprintf(&s, "REGISTER sip:192.168.1.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.1.50:5070;branch=z9hG4bK%d;rport\r\n", p.cseq)
 	fmt.Fprintf(&s, "From: <sip:%s@192.168.1.1>;tag=f1\r\nTo: <sip:%s@192.168.1.1>\r\n", p.user, p.user)
-	fmt.Fprintf(&s, "Call-ID: %s\r\nCSeq: %d REGISTER\r\nMax-Forwards: 70\r\nUser-Agent: Testphone 1.0\r\n", p.callID, p.cseq)
+	fmt.Fprintf(&s, "Call-ID: %s\r\nCSeq: %d REGISTER\r\nMax-Forwards: 70\r\nUser-Agent: %s\r\n", p.callID, p.cseq, p.agent)
 	if p.contact != "" {
 		fmt.Fprintf(&s, "Contact: %s\r\n", p.contact)
 	}

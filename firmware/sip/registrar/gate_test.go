@@ -80,9 +80,17 @@ func TestChallengesNameSHA256FirstAndMD5OnlyOnTheLAN(t *testing.T) {
 	if got := algorithms(p.ask(t, b)); got != "SHA-256 MD5" {
 		t.Errorf("LAN: %q", got)
 	}
-	p.flow = wanFlow
+	old := newPhone("201")
+	old.agent = "baresip v1.0.0 (x86_64/Linux)"
+	if got := algorithms(old.ask(t, b)); got != "MD5" {
+		t.Errorf("a program that fails on SHA-256: %q", got)
+	}
+	p.flow, old.flow = wanFlow, wanFlow
 	if got := algorithms(p.ask(t, b)); got != "SHA-256" {
 		t.Errorf("outside: %q", got)
+	}
+	if got := algorithms(old.ask(t, b)); got != "SHA-256" {
+		t.Errorf("an old program outside: %q", got)
 	}
 	strict := newBox(t, func(c *Config) { c.OfferMD5 = false })
 	if got := algorithms(newPhone("202").ask(t, strict)); got != "SHA-256" {
@@ -99,6 +107,10 @@ var (
 // the random parts and the user's own name, until a password is proved.
 func TestAnswersDoNotTellWhichUsersExist(t *testing.T) {
 	steps := map[string]func(t *testing.T, b *box, p *phone) *sip.Response{
+		"a program that knows only MD5": func(t *testing.T, b *box, p *phone) *sip.Response {
+			p.agent, p.password, p.algorithm = "SIPp", "guess", digest.MD5
+			return p.register(t, b)
+		},
 		"first REGISTER": func(t *testing.T, b *box, p *phone) *sip.Response { return p.ask(t, b) },
 		"wrong password": func(t *testing.T, b *box, p *phone) *sip.Response {
 			p.password = "guess"
