@@ -60,10 +60,12 @@ type counts struct {
 // by a new random one.
 func NewNonces(key []byte, lifetime time.Duration, limit int, now time.Time) *Nonces {
 	n := &Nonces{lifetime: lifetime, start: now, limit: max(limit, 1), used: map[[nonceBody]byte]*counts{}}
-	// The counts of the earlier process are gone, so its nonces must not be fresh again.
 	n.floor = n.stamp(now)
 	if len(key) == NonceKeySize {
 		copy(n.key[:], key)
+		// The counts of the earlier process are gone, so its nonces must not be fresh again, not
+		// even one of this millisecond.
+		n.floor++
 	} else {
 		_, _ = rand.Read(n.key[:])
 	}

@@ -61,7 +61,7 @@ func (g *gate) admit(req *sip.Request, flow stack.Flow, user string, now time.Ti
 	case errors.Is(err, digest.ErrSyntax):
 		return admission{status: sip.StatusBadRequest, reason: "Malformed Authorization"}
 	case err != nil, auth == nil:
-		return g.challenge(source, addr, false, now)
+		return g.challenge(req, addr, false, now)
 	case !sameTarget(&req.Recipient, auth.URI):
 		// RFC 7616 section 3.4.6: else a captured header could be sent to another number.
 		return admission{status: sip.StatusBadRequest, reason: "Authorization For Another URI"}
@@ -70,9 +70,9 @@ func (g *gate) admit(req *sip.Request, flow stack.Flow, user string, now time.Ti
 	}
 	switch g.nonces.Check(auth.Nonce, source.String(), now) {
 	case digest.NonceForeign:
-		return g.challenge(source, addr, false, now)
+		return g.challenge(req, addr, false, now)
 	case digest.NonceStale:
-		return g.challenge(source, addr, true, now)
+		return g.challenge(req, addr, true, now)
 	case digest.NonceFresh:
 	}
 	account, proved := g.verify(auth, req.Method, addr)
@@ -80,10 +80,10 @@ func (g *gate) admit(req *sip.Request, flow stack.Flow, user string, now time.Ti
 		g.count.failures.Add(1)
 		g.attempts.failed(source, now)
 		g.cfg.Failed(addr, user)
-		return g.challenge(source, addr, false, now)
+		return g.challenge(req, addr, false, now)
 	}
 	if !g.nonces.Use(auth.Nonce, auth.NC, now) {
-		return g.challenge(source, addr, true, now)
+		return g.challenge(req, addr, true, now)
 	}
 	return admission{account: account, weak: auth.Algorithm == digest.MD5, nonce: auth.Nonce}
 }
@@ -132,19 +132,30 @@ func (g *gate) allowed(account Account, auth *digest.Authorization, addr netip.A
 	return auth.Auth || auth.Algorithm == digest.MD5 && account.AllowNoQOP
 }
 
-// challenge is the 401 of RFC 8760 section 2.3: the same for everybody at one address.
-func (g *gate) challenge(source netip.Prefix, addr netip.Addr, stale bool, now time.Time) admission {
-	offered := []digest.Algorithm{digest.SHA256}
-	if g.cfg.OfferMD5 && g.cfg.LAN(addr) {
-		offered = append(offered, digest.MD5)
-	}
+// challenge is the 401 of RFC 8760 section 2.3. It depends on the box, the network and the program
+// that asks, never on the user.
+func (g *gate) challenge(req *sip.Request, addr netip.Addr, stale bool, now time.Time) admission {
 	a := admission{status: sip.StatusUnauthorized, reason: "Unauthorized"}
-	nonce := g.nonces.Issue(now, source.String())
-	for _, alg := range offered {
+	nonce := g.nonces.Issue(now, sourceOf(addr).String())
+	for _, alg := range g.offered(req, addr) {
 		c := digest.Challenge{Realm: g.cfg.Realm, Nonce: nonce, Algorithm: alg, Auth: true, Stale: stale}
 		a.challenge = append(a.challenge, sip.NewHeader("WWW-Authenticate", c.String()))
 	}
 	return a
+}
+
+func (g *gate) offered(req *sip.Request, addr netip.Addr) []digest.Algorithm {
+	if !g.cfg.OfferMD5 || !g.cfg.LAN(addr) {
+		return []digest.Algorithm{digest.SHA256}
+	}
+	if h := req.GetHeader("User-Agent"); h != nil {
+		for _, agent := range g.cfg.MD5Agents {
+			if strings.HasPrefix(h.Value(), agent) {
+				return []digest.Algorithm{digest.MD5}
+			}
+		}
+	}
+	return digest.Algorithms()
 }
 
 // sameTarget compares the request line with the digest's uri by user and host; parameters and

@@ -11,7 +11,8 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 )
 
-// transaction is what the registrar needs of a *stack.ServerTx.
+// transaction is what the registrar needs of a *stack.ServerTx, whose methods may be called from
+// any goroutine.
 type transaction interface {
 	Request() *sip.Request
 	Flow() stack.Flow
@@ -72,9 +73,8 @@ func (o *owner) register(tx transaction, reg registration, who admission) {
 	if refused == nil && (reg.removeAll || len(reg.contacts) > 0) {
 		o.set(id, next, now)
 	}
-	var headers []sip.Header
 	if refused == nil {
-		headers = append(contactHeaders(next, now), pathHeaders(reg.path)...)
+		headers := append(contactHeaders(next, now), pathHeaders(reg.path)...)
 		if g := o.r.gate; g.nonces.Aging(who.nonce, now) {
 			source := sourceOf(tx.Flow().Remote.Addr()).String()
 			headers = append(headers, sip.NewHeader("Authentication-Info",
@@ -82,10 +82,7 @@ func (o *owner) register(tx transaction, reg registration, who admission) {
 		}
 		refused = &final{status: sip.StatusOK, reason: "OK", headers: headers}
 	}
-	// Back on the transaction's own shard, where its retransmissions are handled too.
-	if !o.r.cfg.Stack.Run(reg.callID, func() { o.r.answer(tx, refused) }) {
-		o.r.count.shed.Add(1)
-	}
+	o.r.answer(tx, refused)
 }
 
 // answer sends a final response.

@@ -31,7 +31,6 @@ type Account struct {
 // Stack is what the registrar needs of the SIP stack; *stack.Stack satisfies it.
 type Stack interface {
 	Request(req *sip.Request, to stack.Flow, sink func(stack.Result)) (*stack.ClientTx, error)
-	Run(callID string, fn func()) bool
 	Contact(f stack.Flow) (host string, port int)
 	Alive(f stack.Flow) bool
 }
@@ -62,6 +61,12 @@ type Config struct {
 	// challenge that depends on the account tells a stranger which accounts exist.
 	OfferMD5 bool
 
+	// MD5Agents are beginnings of User-Agent texts of programs that give up when any challenge names
+	// another algorithm than MD5, instead of passing over it (RFC 7616 section 3.3). Where OfferMD5
+	// holds they get the MD5 challenge alone. What the request says of itself decides, again not the
+	// account. nil = MD5Agents().
+	MD5Agents []string
+
 	Changed func(tel.DeviceChanged)           // once per change, in order, from the owner
 	Failed  func(src netip.Addr, user string) // a wrong password or unknown user, for bans
 	Journal HotJournal                        // nil = none
@@ -73,6 +78,10 @@ type Config struct {
 	Qualify       time.Duration // between two OPTIONS to a phone, +-20 %; 0 = 30 s, negative = never
 	NonceLifetime time.Duration // 0 = 10 min
 }
+
+// MD5Agents are the programs known to fail on a SHA-256 challenge, seen with baresip 1.0.0 (libre
+// ends with "Function not implemented") and SIPp 3.6.1 (reads the first challenge only, then exits).
+func MD5Agents() []string { return []string{"baresip v0.", "baresip v1.", "SIPp"} }
 
 const (
 	defaultMinExpires    = time.Minute
@@ -98,6 +107,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Failed == nil {
 		c.Failed = func(netip.Addr, string) {}
+	}
+	if c.MD5Agents == nil {
+		c.MD5Agents = MD5Agents()
 	}
 	if c.MinExpires == 0 {
 		c.MinExpires = defaultMinExpires
