@@ -98,7 +98,7 @@ var rules = []struct {
 		return in(p, "ota") && in(im, "firmware")
 	}},
 	{"sipgo/sip only under firmware/sip and the test peers", func(p, im string) bool {
-		return im == "github.com/emiago/sipgo/sip" && !in(p, "firmware/sip", "firmware/call", "firmware/appliance", "firmware/pbxtest", "cmd/linelab")
+		return im == "github.com/emiago/sipgo/sip" && !in(p, "firmware/sip", "firmware/pbxtest", "cmd/linelab")
 	}},
 	{"sipgo's server, client and dialogs nowhere", func(_, im string) bool {
 		return in(im, "github.com/emiago/sipgo") && im != "github.com/emiago/sipgo/sip"

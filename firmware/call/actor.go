@@ -190,7 +190,7 @@ func (a *actor) perform(e Effect) {
 			a.log.Error("queue does not take messages", "message", e.Message)
 		}
 	case DoCommand:
-		a.x.cfg.Command(e.Agent, e.Command)
+		a.x.cfg.Command(e.Agent, e.Command, e.Reason)
 	case DoResolve:
 		a.handle(Rerouted{a.plan.Resolve(e.To, time.Now())})
 	case DoWake:

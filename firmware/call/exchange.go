@@ -44,12 +44,12 @@ type Config struct {
 	Log      *slog.Logger
 	Plan     func() Plan // the plan of this instant
 	Dialer   Dialer
-	Queue    func(tel.ToQueue) bool                  // non-blocking; false: the owner is overloaded
-	Command  func(agent tel.AgentID, command string) // login, logout, pause, resume; must not block
-	Publish  func(tel.Event)                         // live view; must not block
-	Record   func(tel.CallEnded)                     // the call's record; must not block
-	Journal  HotJournal                              // nil: calls do not survive a crash
-	MaxCalls int                                     // 0: 1,000
+	Queue    func(tel.ToQueue) bool                          // non-blocking; false: the owner is overloaded
+	Command  func(agent tel.AgentID, command, reason string) // login, logout, pause, resume, finish_wrap_up; must not block
+	Publish  func(tel.Event)                                 // live view; must not block
+	Record   func(tel.CallEnded)                             // the call's record; must not block
+	Journal  HotJournal                                      // nil: calls do not survive a crash
+	MaxCalls int                                             // 0: 1,000
 }
 
 // Exchange holds every call of the box.
@@ -77,9 +77,6 @@ type Arrival struct {
 	Caller tel.Number
 	Name   string
 	Dialed tel.Number
-	// To overrides the dial plan with a destination of the config ("queue:sales"): set for calls
-	// from outside, whose number was already looked up by the trunk or line they came on.
-	To string
 }
 
 // Arrive begins a call. makeLeg is called once with the sink for the leg's events, before the call
@@ -97,13 +94,7 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 			s.From, s.FromName = extension, name
 		}
 	}
-	now := time.Now()
-	var d Decision
-	if in.To != "" {
-		d = plan.Resolve(in.To, now)
-	} else {
-		d = plan.Route(in.From, s.From, in.Dialed, now)
-	}
+	d := plan.Route(in.From, s.From, in.Dialed, time.Now())
 	if in.Device != "" && d.Kind == ToOutside {
 		s.Direction = tel.Outbound
 	}

@@ -143,7 +143,7 @@ func (b *bench) exchange(d Decision) *Exchange {
 			b.queue = append(b.queue, m)
 			return true
 		},
-		Command: func(tel.AgentID, string) {},
+		Command: func(tel.AgentID, string, string) {},
 		Publish: func(tel.Event) {},
 		Record: func(r tel.CallEnded) {
 			b.mu.Lock()

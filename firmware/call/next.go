@@ -14,11 +14,17 @@ type Decision struct {
 	Agent         tel.AgentID    // ToDevices: whose devices they are; AgentCommand: who commands
 	Queue         tel.QueueID    // ToQueue
 	QueuePriority int
-	Vias          []string   // ToOutside, in order of preference
-	Number        tel.Number // ToOutside: what to dial
+	Attempts      []Attempt // ToOutside, in order of preference
 	Emergency     bool
-	Command       string    // AgentCommand: login, logout, pause, resume
+	Command       string    // AgentCommand: login, logout, pause, resume, finish_wrap_up
+	Reason        string    // AgentCommand: of a pause
 	Cause         tel.Cause // Refuse
+}
+
+// Attempt is one way out of the box.
+type Attempt struct {
+	Via    string     `json:"via"`    // "trunk:tim" or "line:gsm0"
+	Number tel.Number `json:"number"` // as that trunk or line shall get it
 }
 
 // DecisionKind is the sort of destination.
@@ -86,8 +92,8 @@ type (
 	}
 	DoTellQueue struct{ Message tel.ToQueue }
 	DoCommand   struct {
-		Agent   tel.AgentID
-		Command string
+		Agent           tel.AgentID
+		Command, Reason string
 	}
 	DoResolve struct{ To string }
 	DoWake    struct {
@@ -214,14 +220,14 @@ func (st *step) route(d Decision) {
 		st.enqueue(d)
 	case ToOutside:
 		st.stage(tel.StageRinging)
-		s.Vias, s.Dialed, s.Emergency = slices.Clone(d.Vias), d.Number, d.Emergency
+		s.Vias, s.Emergency = slices.Clone(d.Attempts), d.Emergency
 		s.LastCause = tel.CauseCongestion
 		st.nextVia()
 	case AgentCommand:
 		st.accept()
 		st.stage(tel.StageGreeting)
 		s.HangAfter = true
-		st.do(DoCommand{d.Agent, d.Command}, DoPlay{s.Caller.ID, Sound{Names: []string{"tone_confirm"}}})
+		st.do(DoCommand{d.Agent, d.Command, d.Reason}, DoPlay{s.Caller.ID, Sound{Names: []string{"tone_confirm"}}})
 	case Refuse:
 		st.refuse(d.Cause)
 	}
@@ -271,7 +277,7 @@ func (st *step) nextVia() {
 	s.Vias = s.Vias[1:]
 	deadline := st.now.Add(ringOutside + grace)
 	s.Groups = append(s.Groups, Group{Key: "out", Deadline: deadline})
-	st.do(DoDialOut{Key: "out", Via: via, Number: s.Dialed}, DoWake{"out", deadline})
+	st.do(DoDialOut{Key: "out", Via: via.Via, Number: via.Number}, DoWake{"out", deadline})
 }
 
 func (st *step) offered(o tel.Offer) {

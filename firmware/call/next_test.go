@@ -73,7 +73,7 @@ func TestCallsFollowTheirScript(t *testing.T) {
 	offer := tel.Offer{Offer: "o1", Call: "c1", Queue: "sales", Agent: "anna", Ring: 15 * time.Second}
 	toPhones := Begin{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"201", "202"}, Agent: "anna"}}
 	toQueue := Begin{Decision{Kind: ToQueue, Queue: "sales"}}
-	outside := Begin{Decision{Kind: ToOutside, Vias: []string{"trunk:a", "line:b"}, Number: "0612"}}
+	outside := Begin{Decision{Kind: ToOutside, Attempts: []Attempt{{"trunk:a", "+390612"}, {"line:b", "0612"}}}}
 	type move struct {
 		in   any
 		want string
@@ -146,7 +146,7 @@ func TestCallsFollowTheirScript(t *testing.T) {
 			{LegEvent{Leg: "caller", Kind: LegPlayed}, "hangup(caller,no_answer) end(no_answer,box)"},
 		},
 		"the next line is tried when a carrier fails, not when the person is busy": {
-			{outside, "out(trunk:a,0612)"},
+			{outside, "out(trunk:a,+390612)"},
 			{Dialed{Key: "out", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseCongestion}, "out(line:b,0612)"},
 			{Dialed{Key: "out", Legs: legs("y")}, ""},

@@ -32,8 +32,7 @@ type State struct {
 	Offer     tel.OfferID `json:"offer,omitempty"` // of the conversation
 	Agent     tel.AgentID `json:"agent,omitempty"` // who talks
 	CallerIs  tel.AgentID `json:"caller_is,omitempty"`
-	Vias      []string    `json:"vias,omitempty"` // outside routes not yet tried
-	Dialed    tel.Number  `json:"dialed,omitempty"`
+	Vias      []Attempt   `json:"vias,omitempty"` // outside routes not yet tried
 	Emergency bool        `json:"emergency,omitempty"`
 	LastCause tel.Cause   `json:"last_cause,omitempty"`
 	HangAfter bool        `json:"hang_after,omitempty"` // end when the prompt is over

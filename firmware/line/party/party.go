@@ -35,9 +35,7 @@ type Config struct {
 	Sounds   voice.Sounds
 	Language func() string
 	Arrive   func(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error)
-	// Destination is where calls of a line go.
-	Destination func(tel.LineID) string
-	Changed     func(tel.LineChanged)
+	Changed  func(tel.LineChanged)
 }
 
 // Board owns the lines: one goroutine for each follows its events.
@@ -215,10 +213,7 @@ func (p *post) incoming(e line.Event) {
 		p.hangup(tel.CauseCongestion)
 		return
 	}
-	in := call.Arrival{
-		From: l.Party(), Caller: e.Number, Dialed: tel.Number(""), To: p.b.cfg.Destination(p.line.ID()),
-	}
-	_, err = p.b.cfg.Arrive(in, func(events func(call.LegEvent)) call.Leg {
+	_, err = p.b.cfg.Arrive(call.Arrival{From: l.Party(), Caller: e.Number}, func(events func(call.LegEvent)) call.Leg {
 		sink <- events
 		return l
 	})

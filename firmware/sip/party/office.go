@@ -62,9 +62,7 @@ type Config struct {
 	Advertise func(f stack.Flow) netip.Addr // the address that SDP names towards the other end of a flow
 	Phones    Phones
 	Arrive    func(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error)
-	// Destination looks up where calls to a number of a trunk go; false: the number is not ours.
-	Destination func(t tel.TrunkID, called tel.Number) (string, bool)
-	Codecs      []codec.ID // in order of preference; nil: PCMA, PCMU, G722
+	Codecs    []codec.ID // in order of preference; nil: PCMA, PCMU, G722
 }
 
 // Office makes legs. Use must be called before the first session arrives.
@@ -147,14 +145,6 @@ func (o *Office) Invite(s *dialog.Session) {
 }
 
 func (o *Office) fromTrunk(t Trunk, s *dialog.Session) {
-	called := t.Called(s.Request())
-	to, ok := o.cfg.Destination(t.ID(), called)
-	if !ok {
-		o.cfg.Log.Warn("carrier calls a number that is not in the settings", "trunk", t.ID(), "called", called.Masked())
-		o.discard(s)
-		s.Reject(404)
-		return
-	}
 	if !t.Acquire() {
 		o.discard(s)
 		s.Reject(486)
@@ -162,7 +152,7 @@ func (o *Office) fromTrunk(t Trunk, s *dialog.Session) {
 	}
 	caller, name := t.Caller(s.Request())
 	party := "trunk:" + string(t.ID())
-	o.arrive(s, call.Arrival{From: party, Caller: caller, Name: name, Dialed: called, To: to}, party, t.Release)
+	o.arrive(s, call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request())}, party, t.Release)
 }
 
 // discard listens to a session that never becomes a leg.

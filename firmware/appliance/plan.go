@@ -1,0 +1,162 @@
+package appliance
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/dialplan"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// numbering is a configuration as calls see it. It never changes: a call keeps the one it was born
+// with.
+type numbering struct {
+	cfg        config.Config
+	plan       dialplan.Plan
+	priorities map[tel.QueueID]int
+	agents     map[tel.AgentID]config.Agent
+	owners     map[tel.DeviceID]config.Agent
+}
+
+func newNumbering(c config.Config) (*numbering, error) {
+	zone, err := time.LoadLocation(c.Box.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("time zone %q: %w", c.Box.Timezone, err)
+	}
+	n := &numbering{
+		cfg: c, plan: dialplan.Plan{Zone: zone, Features: features()}, priorities: map[tel.QueueID]int{},
+		agents: map[tel.AgentID]config.Agent{}, owners: map[tel.DeviceID]config.Agent{},
+	}
+	for _, a := range c.Agents {
+		n.agents[a.ID] = a
+		for _, d := range a.Phones {
+			n.owners[d] = a
+		}
+		ext := dialplan.Extension{Number: a.Extension, Name: a.Name, Agent: a.ID, Devices: a.Phones}
+		for _, class := range a.Dial {
+			ext.Allow = append(ext.Allow, dialplan.Class(class))
+		}
+		n.plan.Extensions = append(n.plan.Extensions, ext)
+	}
+	var ids []tel.QueueID
+	for _, q := range c.Queues {
+		n.priorities[q.ID] = q.Priority
+		n.plan.Queues = append(n.plan.Queues, dialplan.QueueNumber{Number: q.Number, Queue: q.ID})
+		ids = append(ids, q.ID)
+	}
+	n.outside(c)
+	if err := n.plan.Validate(ids); err != nil {
+		return nil, fmt.Errorf("dial plan: %w", err)
+	}
+	return n, nil
+}
+
+// features are the codes that phones can dial today.
+func features() []dialplan.Feature {
+	var all []dialplan.Feature
+	for _, f := range dialplan.DefaultFeatures() {
+		if f.Action != dialplan.Echo {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func (n *numbering) outside(c config.Config) {
+	for _, t := range c.Trunks {
+		via := "trunk:" + string(t.ID)
+		n.plan.Outlets = append(n.plan.Outlets, dialplan.Outlet{Via: via})
+		for number, to := range t.In {
+			in := dialplan.Inbound{Via: via, Number: number, To: to}
+			if number == "*" {
+				in.Number = ""
+			}
+			n.plan.Inbound = append(n.plan.Inbound, in)
+		}
+	}
+	for _, l := range c.Lines {
+		via := "line:" + string(l.ID)
+		n.plan.Outlets = append(n.plan.Outlets, dialplan.Outlet{Via: via})
+		if l.In != "" {
+			n.plan.Inbound = append(n.plan.Inbound, dialplan.Inbound{Via: via, To: l.In})
+		}
+	}
+	for _, r := range c.Routes {
+		n.plan.Routes = append(n.plan.Routes, dialplan.OutsideRoute{
+			Prefix: tel.Number(r.Prefix), Via: r.Via, Form: dialplan.E164, Strip: r.Strip, Prepend: tel.Number(r.Prepend),
+		})
+	}
+}
+
+// Route implements call.Plan.
+func (n *numbering) Route(from string, caller, dialed tel.Number, at time.Time) call.Decision {
+	r := dialplan.Request{Dialed: dialed, Caller: caller, At: at}
+	switch kind, name, _ := strings.Cut(from, ":"); kind {
+	case "phone":
+		r.Device = tel.DeviceID(name)
+	case "trunk":
+		r.Trunk = tel.TrunkID(name)
+	case "line":
+		r.Line = tel.LineID(name)
+	}
+	return n.decision(dialplan.Route(n.plan, r))
+}
+
+// Resolve implements call.Plan.
+func (n *numbering) Resolve(to string, _ time.Time) call.Decision {
+	return n.decision(dialplan.To(n.plan, to))
+}
+
+func (n *numbering) decision(d dialplan.Decision) call.Decision {
+	switch d.Action {
+	case dialplan.Devices:
+		return call.Decision{Kind: call.ToDevices, Devices: d.Devices, Agent: d.Agent}
+	case dialplan.Queue:
+		return call.Decision{Kind: call.ToQueue, Queue: d.Queue, QueuePriority: n.priorities[d.Queue]}
+	case dialplan.Outside, dialplan.Emergency:
+		out := call.Decision{Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency}
+		for _, a := range d.Attempts {
+			out.Attempts = append(out.Attempts, call.Attempt{Via: a.Via, Number: a.Number})
+		}
+		return out
+	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp:
+		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: string(d.Action), Reason: d.Reason}
+	case dialplan.Reject, dialplan.Echo:
+	}
+	if d.Cause == tel.CauseNone {
+		d.Cause = tel.CauseUnallocated
+	}
+	return call.Decision{Kind: call.Refuse, Cause: d.Cause}
+}
+
+// Devices implements call.Plan.
+func (n *numbering) Devices(a tel.AgentID) []tel.DeviceID { return n.agents[a].Phones }
+
+// AgentAt implements call.Plan.
+func (n *numbering) AgentAt(d tel.DeviceID) (tel.AgentID, tel.Number, string) {
+	a := n.owners[d]
+	return a.ID, a.Extension, a.Name
+}
+
+// Language implements call.Plan.
+func (n *numbering) Language() string { return n.cfg.Box.Language }
+
+// queues is the configuration as the queues' owner sees it.
+func (n *numbering) queues() ([]plan.QueueSpec, []plan.AgentSpec) {
+	var queues []plan.QueueSpec
+	for _, q := range n.cfg.Queues {
+		queues = append(queues, plan.QueueSpec{
+			ID: q.ID, Name: q.Name, Strategy: plan.Strategy(q.Strategy), Members: q.Agents, Ring: q.Ring, WrapUp: q.WrapUp,
+			MaxWait: q.MaxWait, MaxWaitTo: q.Overflow, MaxLength: q.MaxLength, FullTo: q.Overflow,
+		})
+	}
+	var agents []plan.AgentSpec
+	for _, a := range n.cfg.Agents {
+		agents = append(agents, plan.AgentSpec{ID: a.ID, Name: a.Name})
+	}
+	return queues, agents
+}
