@@ -1,0 +1,362 @@
+package lamp
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sequence is what an eye that sees no colour and no brightness sees, frame by frame.
+func sequence(s tel.AgentState, from, length time.Duration) []bool {
+	p := PatternFor(s, 255)
+	var seq []bool
+	for t := from; t < from+length; t += Frame {
+		l, _ := p.At(t)
+		seq = append(seq, l.Brightness > 0)
+	}
+	return seq
+}
+
+func TestThePatternAloneNamesTheState(t *testing.T) {
+	// Whenever the eye begins to look: every phase of one state against every phase of the other.
+	const look = 10 * time.Second
+	states := tel.AgentStates()
+	if len(states) != 8 {
+		t.Fatalf("%d states, the patterns were designed for 8", len(states))
+	}
+	for i, a := range states {
+		whole := sequence(a, 0, look+PatternFor(a, 255).Period())
+		for _, b := range states[i+1:] {
+			other := sequence(b, 0, look+PatternFor(b, 255).Period())
+			n := int(look / Frame)
+			for x := 0; x+n <= len(whole); x++ {
+				for y := 0; y+n <= len(other); y++ {
+					if slices.Equal(whole[x:x+n], other[y:y+n]) {
+						t.Fatalf("%v from frame %d looks like %v from frame %d", a, x, b, y)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestNothingBlinksFasterThanTwoAndAHalfTimesASecond(t *testing.T) {
+	for _, s := range tel.AgentStates() {
+		last, lit := -time.Hour, true
+		for i, on := range sequence(s, 0, 20*time.Second) {
+			at := time.Duration(i) * Frame
+			if on && !lit {
+				if at-last < 400*time.Millisecond {
+					t.Errorf("%v turns on %v after it last did", s, at-last)
+				}
+				last = at
+			}
+			lit = on
+		}
+		for _, step := range PatternFor(s, 255) {
+			if step.For%Frame != 0 || step.For < 2*Frame {
+				t.Errorf("%v has a step of %v", s, step.For)
+			}
+		}
+	}
+}
+
+func TestThePatternsAreThoseOfTheStateTable(t *testing.T) {
+	for _, c := range []struct {
+		state   tel.AgentState
+		period  time.Duration
+		flashes int // per period
+		lit     time.Duration
+	}{
+		{tel.AgentReady, 4 * time.Second, 1, 60 * time.Millisecond},
+		{tel.AgentRinging, 500 * time.Millisecond, 1, 260 * time.Millisecond},
+		{tel.AgentWrapUp, 2 * time.Second, 1, time.Second},
+		{tel.AgentPaused, 3 * time.Second, 2, 280 * time.Millisecond},
+		{tel.AgentUnreachable, 5 * time.Second, 3, 360 * time.Millisecond},
+		{tel.AgentInternal, 2 * time.Second, 1, 1900 * time.Millisecond},
+	} {
+		p := PatternFor(c.state, 255)
+		flashes, lit := 0, time.Duration(0)
+		for i, s := range p {
+			if s.Level.Brightness > 0 {
+				lit += s.For
+				if p[(i+len(p)-1)%len(p)].Level.Brightness == 0 {
+					flashes++
+				}
+			}
+		}
+		if p.Period() != c.period || flashes != c.flashes || lit != c.lit {
+			t.Errorf("%v: %d flashes, lit %v of %v; want %d, %v of %v", c.state, flashes, lit, p.Period(), c.flashes, c.lit, c.period)
+		}
+	}
+	if l, lasts := PatternFor(tel.AgentTalking, 255).At(time.Hour); l.Brightness != 255 || lasts >= 0 {
+		t.Errorf("talking is not steady: %+v %v", l, lasts)
+	}
+	if l, _ := PatternFor(tel.AgentInternal, 255).At(0); l.Brightness != 102 {
+		t.Errorf("internal is at %d, want 40 %%", l.Brightness)
+	}
+	if l, _ := PatternFor(tel.AgentInternal, 1).At(0); l.Brightness == 0 {
+		t.Error("the darkest night factor turns a lit lamp off")
+	}
+}
+
+// fakeLight records what is written and fails on demand.
+type fakeLight struct {
+	mu     sync.Mutex
+	id     tel.LampID
+	err    error
+	panics bool
+	sets   []write
+	closed bool
+}
+
+type write struct {
+	at    time.Time
+	level Level
+}
+
+func (f *fakeLight) ID() tel.LampID { return f.id }
+
+func (f *fakeLight) Set(l Level) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sets = append(f.sets, write{time.Now(), l})
+	if f.panics {
+		panic("driver bug")
+	}
+	return f.err
+}
+
+func (f *fakeLight) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	return nil
+}
+
+func (f *fakeLight) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+func (f *fakeLight) writes() []write {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.sets)
+}
+
+func (f *fakeLight) last() Level {
+	w := f.writes()
+	return w[len(w)-1].level
+}
+
+type notes struct {
+	mu  sync.Mutex
+	all []tel.LampChanged
+}
+
+func (n *notes) publish(e tel.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all = append(n.all, e.(tel.LampChanged))
+}
+
+func (n *notes) list() []tel.LampChanged {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.all)
+}
+
+func TestAChangeOfStateReachesTheLightWithin100ms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLight{id: "desk1"}
+		n := &notes{}
+		p := NewPanel(Config{Lights: []Assignment{{l, "anna"}}, Publish: n.publish})
+		defer p.Close()
+		synctest.Wait()
+		if w := l.writes(); len(w) != 1 || w[0].level != (Level{}) {
+			t.Fatalf("at the start: %+v, want one explicit off", w)
+		}
+		states := tel.AgentStates()
+		for round := range 200 {
+			// At odd moments of the pattern before.
+			time.Sleep(time.Duration(1+round*37%1999) * time.Millisecond)
+			synctest.Wait()
+			before := l.last()
+			state := states[(round*5+1)%len(states)]
+			told, had := time.Now(), len(l.writes())
+			p.Show("anna", state)
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			w := l.writes()[had:]
+			if len(w) == 0 {
+				t.Fatalf("round %d: nothing written for %v", round, state)
+			}
+			if d := w[0].at.Sub(told); d > 100*time.Millisecond {
+				t.Fatalf("round %d: written after %v", round, d)
+			}
+			pattern := PatternFor(state, 255)
+			if len(pattern) > 1 && (w[0].level.Brightness > 0) == (before.Brightness > 0) {
+				t.Fatalf("round %d: %v begins looking like what was there (%+v)", round, state, before)
+			}
+			if !slices.ContainsFunc(pattern, func(s Step) bool { return s.Level == w[0].level }) {
+				t.Fatalf("round %d: %+v is no level of %v", round, w[0].level, state)
+			}
+		}
+		if got := n.list(); len(got) != 201 || got[200].Lamp != "desk1" || got[200].Agent != "anna" || got[200].Fault {
+			t.Fatalf("%d lamp events, last %+v", len(got), got[len(got)-1])
+		}
+	})
+}
+
+func TestAPatternIsWrittenOnlyOnItsEdges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLight{id: "desk1"}
+		p := NewPanel(Config{Lights: []Assignment{{l, "anna"}}})
+		defer p.Close()
+		p.Show("anna", tel.AgentReady)
+		synctest.Wait()
+		start := len(l.writes())
+		began := time.Now()
+		time.Sleep(40 * time.Second)
+		synctest.Wait()
+		w := l.writes()[start-1:]
+		if len(w) < 20 || len(w) > 22 {
+			t.Fatalf("%d writes in 40 s, want two each 4 s", len(w))
+		}
+		for i, x := range w {
+			want := began.Add(time.Duration(i/2) * 4 * time.Second).Add(time.Duration(i%2) * 60 * time.Millisecond)
+			if x.at.Sub(want).Abs() > Frame || (x.level.Brightness > 0) != (i%2 == 0) {
+				t.Fatalf("write %d: %+v at %v, want at %v", i, x.level, x.at.Sub(began), want.Sub(began))
+			}
+		}
+	})
+}
+
+func TestASteadyLightIsRefreshedEachFiveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLight{id: "desk1"}
+		p := NewPanel(Config{Lights: []Assignment{{l, "anna"}}})
+		defer p.Close()
+		p.Show("anna", tel.AgentTalking)
+		synctest.Wait()
+		n := len(l.writes())
+		time.Sleep(51 * time.Second)
+		synctest.Wait()
+		if got := len(l.writes()) - n; got != 10 {
+			t.Fatalf("%d refreshes in 51 s, want 10", got)
+		}
+	})
+}
+
+func TestABrokenLightIsRetriedAndReportedOnceAndCostsTheOthersNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad, good := &fakeLight{id: "bad", err: errors.New("no such device")}, &fakeLight{id: "good", panics: false}
+		n := &notes{}
+		p := NewPanel(Config{Lights: []Assignment{{bad, "anna"}, {good, "bruno"}}, Publish: n.publish})
+		defer p.Close()
+		p.Show("anna", tel.AgentRinging)
+		p.Show("bruno", tel.AgentTalking)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if tries := len(bad.writes()); tries < 5 || tries > 8 {
+			t.Fatalf("%d tries in 10 s, want a doubling pause", tries)
+		}
+		if good.last().Brightness != 255 {
+			t.Fatal("the good light suffers")
+		}
+		faults := 0
+		for _, e := range n.list() {
+			if e.Lamp == "bad" && e.Fault {
+				faults++
+			}
+		}
+		if faults != 2 { // one for the fault, one for the change to ringing
+			t.Fatalf("%d fault events: %+v", faults, n.list())
+		}
+		bad.fail(nil)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		last := n.list()[len(n.list())-1]
+		if last.Lamp != "bad" || last.Fault || last.State != tel.AgentRinging {
+			t.Fatalf("last event %+v, want the recovery", last)
+		}
+		before := len(bad.writes())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := len(bad.writes()) - before; got < 3 {
+			t.Fatalf("a recovered light blinks %d times a second", got)
+		}
+	})
+}
+
+func TestADriverThatPanicsIsABrokenLight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLight{id: "x", panics: true}
+		n := &notes{}
+		p := NewPanel(Config{Lights: []Assignment{{l, "anna"}}, Publish: n.publish})
+		synctest.Wait()
+		if got := n.list(); len(got) != 1 || !got[0].Fault {
+			t.Fatalf("events %+v", got)
+		}
+		p.Close()
+		if !l.closed {
+			t.Fatal("not released")
+		}
+	})
+}
+
+func TestCloseLeavesEveryLightOffAndReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lights []*fakeLight
+		var as []Assignment
+		for i := range 8 {
+			l := &fakeLight{id: tel.LampID(fmt.Sprint(i))}
+			lights = append(lights, l)
+			as = append(as, Assignment{l, tel.AgentID(fmt.Sprint(i))})
+		}
+		p := NewPanel(Config{Lights: as})
+		for i, a := range as {
+			p.Show(a.Agent, tel.AgentStates()[i])
+		}
+		p.Show("nobody", tel.AgentTalking)
+		time.Sleep(3 * time.Second)
+		p.Close()
+		p.Close()
+		for _, l := range lights {
+			if l.last() != (Level{}) || !l.closed {
+				t.Fatalf("lamp %s is left at %+v, closed %v", l.id, l.last(), l.closed)
+			}
+		}
+	})
+}
+
+func TestTheLampTestShowsEveryLampAndYieldsToAState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &fakeLight{id: "a"}, &fakeLight{id: "b"}
+		p := NewPanel(Config{Lights: []Assignment{{a, "anna"}, {b, "bruno"}}, Test: time.Second, Full: 100})
+		defer p.Close()
+		time.Sleep(500 * time.Millisecond)
+		p.Show("bruno", tel.AgentRinging)
+		synctest.Wait()
+		if a.last() != (Level{100, 255, 255, 255}) || b.last() != (Level{}) {
+			t.Fatalf("a %+v, b %+v", a.last(), b.last())
+		}
+		time.Sleep(501 * time.Millisecond)
+		synctest.Wait()
+		if a.last() != (Level{}) {
+			t.Fatalf("after the test a shows %+v", a.last())
+		}
+	})
+}

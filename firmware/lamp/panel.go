@@ -1,0 +1,261 @@
+package lamp
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Timing of the panel.
+const (
+	refreshEvery = 5 * time.Second // every light is written this often even without a change
+	retryFirst   = 250 * time.Millisecond
+	retryMost    = 30 * time.Second
+	slowSet      = 50 * time.Millisecond // a Set that takes longer is reported
+)
+
+// Assignment says whose state a light shows. A light of nobody stays off.
+type Assignment struct {
+	Light Light
+	Agent tel.AgentID
+}
+
+// Config is what a Panel is made of.
+type Config struct {
+	Log     *slog.Logger
+	Lights  []Assignment
+	Publish func(tel.Event) // lamp changes and faults; must not block; may be nil
+	Full    uint8           // brightness of "on", 1-255; 0 = 255
+	Test    time.Duration   // all lights white at the start, so that a dead one is seen; 0 = no test
+}
+
+// Panel owns the lights: its goroutine is the only one that writes to them.
+type Panel struct {
+	cfg  Config
+	wake chan struct{}
+	quit chan struct{}
+	once sync.Once
+	done sync.WaitGroup
+
+	// mu guards told: Show writes it from any goroutine, the panel's goroutine takes it. Only the
+	// latest state of each agent counts, so it is bounded by the number of agents with a lamp.
+	mu   sync.Mutex
+	told map[tel.AgentID]tel.AgentState
+
+	lights []*bulb // the goroutine's
+}
+
+// bulb is one light and what the panel knows about it.
+type bulb struct {
+	light   Light
+	agent   tel.AgentID
+	state   tel.AgentState
+	pattern Pattern
+	began   time.Time // of the pattern
+	shown   Level     // last level that was written
+	written time.Time // when the next refresh counts from
+	faulty  bool
+	retryAt time.Time
+	retryIn time.Duration
+}
+
+// NewPanel writes an explicit level to every light and starts the owner. The panel closes the
+// lights.
+func NewPanel(cfg Config) *Panel {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Publish == nil {
+		cfg.Publish = func(tel.Event) {}
+	}
+	if cfg.Full == 0 {
+		cfg.Full = 255
+	}
+	p := &Panel{cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}), told: map[tel.AgentID]tel.AgentState{}}
+	for _, a := range cfg.Lights {
+		p.lights = append(p.lights, &bulb{light: a.Light, agent: a.Agent})
+	}
+	p.done.Go(p.run)
+	return p
+}
+
+// Show tells what an agent is doing. It never blocks and may be called from any goroutine; of
+// states told in quick succession only the last is certain to be seen.
+func (p *Panel) Show(agent tel.AgentID, state tel.AgentState) {
+	if !p.hasLight(agent) {
+		return
+	}
+	p.mu.Lock()
+	p.told[agent] = state
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (p *Panel) hasLight(agent tel.AgentID) bool {
+	for _, a := range p.cfg.Lights {
+		if a.Agent == agent && agent != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Close turns every light off, releases it and waits for the owner.
+func (p *Panel) Close() {
+	p.once.Do(func() { close(p.quit) })
+	p.done.Wait()
+}
+
+func (p *Panel) run() {
+	now := time.Now()
+	for _, b := range p.lights {
+		b.begin(tel.AgentLoggedOut, p.cfg.Full, now)
+		if p.cfg.Test > 0 {
+			white := Level{Brightness: p.cfg.Full, R: 255, G: 255, B: 255}
+			b.pattern = Pattern{{p.cfg.Test, white}, {time.Duration(1<<62 - 1), Level{}}}
+			b.began = now
+		}
+		p.write(b, now)
+		if !b.faulty { // else write has reported
+			p.report(b, now)
+		}
+	}
+	timer := time.NewTimer(refreshEvery)
+	defer timer.Stop()
+	for {
+		timer.Reset(max(0, p.next().Sub(time.Now())))
+		select {
+		case <-p.quit:
+			p.dark()
+			return
+		case <-p.wake:
+		case <-timer.C:
+		}
+		p.take()
+		p.tick()
+	}
+}
+
+// take adopts the states that were told.
+func (p *Panel) take() {
+	p.mu.Lock()
+	told := p.told
+	p.told = make(map[tel.AgentID]tel.AgentState, len(told))
+	p.mu.Unlock()
+	now := time.Now()
+	for _, b := range p.lights {
+		state, ok := told[b.agent]
+		if !ok || state == b.state {
+			continue
+		}
+		b.begin(state, p.cfg.Full, now)
+		wasFaulty := b.faulty
+		p.write(b, now)
+		if b.faulty == wasFaulty { // else write has reported
+			p.report(b, now)
+		}
+	}
+}
+
+// begin starts the pattern of a state where it differs from what is seen now.
+func (b *bulb) begin(state tel.AgentState, full uint8, now time.Time) {
+	b.state, b.pattern = state, PatternFor(state, full)
+	b.began = now.Add(-b.pattern.Entry(b.shown))
+}
+
+// tick writes what is due.
+func (p *Panel) tick() {
+	now := time.Now()
+	for _, b := range p.lights {
+		level, _ := b.pattern.At(now.Sub(b.began))
+		if level != b.shown || b.faulty || now.Sub(b.written) >= refreshEvery {
+			p.write(b, now)
+		}
+	}
+}
+
+// next is when tick has something to do.
+func (p *Panel) next() time.Time {
+	now := time.Now()
+	at := now.Add(refreshEvery)
+	for _, b := range p.lights {
+		if b.faulty {
+			at = earlier(at, b.retryAt)
+			continue
+		}
+		at = earlier(at, b.written.Add(refreshEvery))
+		if _, lasts := b.pattern.At(now.Sub(b.began)); lasts >= 0 {
+			at = earlier(at, now.Add(lasts))
+		}
+	}
+	return at
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// write sets the light to its level of now. A light that does not take it is left alone for a
+// while that doubles, so that a broken cable costs the others nothing.
+func (p *Panel) write(b *bulb, now time.Time) {
+	if b.faulty && now.Before(b.retryAt) {
+		return
+	}
+	level, _ := b.pattern.At(now.Sub(b.began))
+	start := time.Now()
+	err := set(b.light, level)
+	if took := time.Since(start); took > slowSet {
+		p.cfg.Log.Warn("a lamp is slow", "lamp", b.light.ID(), "took", took)
+	}
+	b.shown, b.written = level, now
+	if err == nil {
+		if b.faulty {
+			b.faulty, b.retryIn = false, 0
+			p.cfg.Log.Info("a lamp works again", "lamp", b.light.ID())
+			p.report(b, now)
+		}
+		return
+	}
+	b.retryIn = min(max(2*b.retryIn, retryFirst), retryMost)
+	b.retryAt = now.Add(b.retryIn)
+	if !b.faulty {
+		b.faulty = true
+		p.cfg.Log.Warn("a lamp does not work", "lamp", b.light.ID(), "err", err)
+		p.report(b, now)
+	}
+}
+
+// set turns a driver's panic into an error: a lamp never stops calls.
+func set(l Light, level Level) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("lamp driver: %v", r)
+		}
+	}()
+	return l.Set(level)
+}
+
+func (p *Panel) report(b *bulb, now time.Time) {
+	p.cfg.Publish(tel.LampChanged{Lamp: b.light.ID(), Agent: b.agent, State: b.state, Fault: b.faulty, At: now})
+}
+
+// dark turns everything off: neither kernel nor chip promises what a pin shows after we are gone.
+func (p *Panel) dark() {
+	for _, b := range p.lights {
+		if err := set(b.light, Level{}); err != nil {
+			p.cfg.Log.Warn("a lamp was left as it was", "lamp", b.light.ID(), "err", err)
+		}
+		if err := b.light.Close(); err != nil {
+			p.cfg.Log.Warn("a lamp was not released", "lamp", b.light.ID(), "err", err)
+		}
+	}
+}
