@@ -3,10 +3,10 @@ package codec
 // G.722 at 64 kbit/s (mode 1), after the blocks and the names of ITU-T G.722 (09/2012) section 6.
 //
 // The codec splits 16,000 Hz audio into two bands of 8,000 Hz each with a pair of quadrature mirror
-// filters and codes the lower band with 6 bits and the upper with 2. That lower band is 8,000 Hz
-// audio already: the pair is a 2:1 polyphase resampler. So Encode and Decode, whose linear side is
-// 8,000 Hz, work on the lower band alone; the far decoder's synthesis filter does the up-sampling.
-// That halves the cost and adds no second filter's delay.
+// filters and codes the lower band with 6 bits and the upper with 2. The linear audio of the house is
+// 8,000 Hz, so Encode interpolates and Decode decimates with a half-band filter. Coding 8,000 Hz
+// audio as the lower band itself would cost half, but the mirror filters are so gentle (-17 dB at
+// 4,900 Hz) that a wideband phone would hear 3,100 Hz again at 4,900.
 
 // band holds the adaptive predictor and the scale factor of one band (blocks 3 and 4).
 type band struct {
@@ -142,7 +142,7 @@ func (b *band) decodeLow(il int32) int32 {
 	d := b.det * g722QM4[ril] >> 15
 	b.scaleLow(ril)
 	b.adapt(d)
-	return max(-16384, min(16383, r))
+	return clip15(r)
 }
 
 func (b *band) encodeHigh(x int32) int32 {
@@ -169,17 +169,14 @@ func (b *band) decodeHigh(ih int32) int32 {
 	r := saturate(b.s + d)
 	b.scaleHigh(ih)
 	b.adapt(d)
-	return max(-16384, min(16383, r))
+	return clip15(r)
 }
-
-// idleHigh is the upper band's code for silence: it drives the far scale factor to its floor,
-// where the difference rounds to zero.
-const idleHigh = 3 << 6
 
 // G722Encoder codes one direction of one call. Use either Encode or Encode16 on one encoder.
 type G722Encoder struct {
-	low, high band
-	x         [24]int32 // analysis filter, newest pair last
+	low, high   band
+	first, late delayLine // the two phases of the analysis filter
+	narrow      delayLine // 8,000 Hz input of the interpolator
 }
 
 // NewG722Encoder makes an encoder in the reset state of the recommendation.
@@ -192,7 +189,8 @@ func (e *G722Encoder) Encode(dst []byte, pcm []int16) int {
 	n := min(len(dst), len(pcm))
 	dst = dst[:n]
 	for i, s := range pcm[:n] {
-		dst[i] = idleHigh | byte(e.low.encodeLow(int32(s)>>1))
+		w := e.narrow.push(int32(s))
+		dst[i] = e.encodePair(w[11], between(w))
 	}
 	return n
 }
@@ -201,28 +199,34 @@ func (e *G722Encoder) Encode(dst []byte, pcm []int16) int {
 func (e *G722Encoder) Encode16(dst []byte, pcm []int16) int {
 	n := min(len(dst), len(pcm)/2)
 	for i := range n {
-		copy(e.x[:22], e.x[2:])
-		e.x[22], e.x[23] = int32(pcm[2*i]), int32(pcm[2*i+1])
-		var odd, even int32
-		for k, c := range g722QMF {
-			odd += e.x[2*k] * c
-			even += e.x[2*k+1] * g722QMF[11-k]
-		}
-		il := e.low.encodeLow(clip15(even + odd))
-		ih := e.high.encodeHigh(clip15(even - odd))
-		dst[i] = byte(ih<<6 | il)
+		dst[i] = e.encodePair(int32(pcm[2*i]), int32(pcm[2*i+1]))
 	}
 	return n
 }
 
-func clip15(sum int32) int32 {
-	return max(-16384, min(16383, sum>>14))
+// encodePair is TXQMF and both band coders for two samples at 16,000 Hz.
+func (e *G722Encoder) encodePair(first, late int32) byte {
+	f, l := e.first.push(first), e.late.push(late)
+	var odd, even int32
+	for k, c := range g722QMF {
+		odd += f[12+k] * c
+		even += l[23-k] * c
+	}
+	il := e.low.encodeLow(clip15((even + odd) >> 14))
+	ih := e.high.encodeHigh(clip15((even - odd) >> 14))
+	return byte(ih<<6 | il)
+}
+
+// clip15 is the range of a band's signal: the recommendation limits it to 15 bits.
+func clip15(v int32) int32 {
+	return max(-16384, min(16383, v))
 }
 
 // G722Decoder decodes one direction of one call. Use either Decode or Decode16 on one decoder.
 type G722Decoder struct {
-	low, high band
-	x         [24]int32 // synthesis filter, newest pair last
+	low, high       band
+	sum, difference delayLine // the two phases of the synthesis filter
+	first, late     delayLine // 16,000 Hz output, the two phases of the decimator
 }
 
 // NewG722Decoder makes a decoder in the reset state of the recommendation.
@@ -235,7 +239,9 @@ func (d *G722Decoder) Decode(dst []int16, payload []byte) int {
 	n := min(len(dst), len(payload))
 	dst = dst[:n]
 	for i, b := range payload[:n] {
-		dst[i] = int16(d.low.decodeLow(int32(b&0x3F)) << 1)
+		first, late := d.decodePair(b)
+		f, l := d.first.push(first), d.late.push(late)
+		dst[i] = int16((f[12] + between(l) + 1) >> 1)
 	}
 	return n
 }
@@ -244,17 +250,20 @@ func (d *G722Decoder) Decode(dst []int16, payload []byte) int {
 func (d *G722Decoder) Decode16(dst []int16, payload []byte) int {
 	n := min(len(dst)/2, len(payload))
 	for i, b := range payload[:n] {
-		low := d.low.decodeLow(int32(b & 0x3F))
-		high := d.high.decodeHigh(int32(b >> 6))
-		copy(d.x[:22], d.x[2:])
-		d.x[22], d.x[23] = low+high, low-high
-		var first, second int32
-		for k, c := range g722QMF {
-			second += d.x[2*k] * c
-			first += d.x[2*k+1] * g722QMF[11-k]
-		}
-		dst[2*i] = int16(saturate(first >> 11))
-		dst[2*i+1] = int16(saturate(second >> 11))
+		first, late := d.decodePair(b)
+		dst[2*i], dst[2*i+1] = int16(first), int16(late)
 	}
 	return 2 * n
+}
+
+// decodePair is both band decoders and RXQMF for one byte.
+func (d *G722Decoder) decodePair(b byte) (first, late int32) {
+	low := d.low.decodeLow(int32(b & 0x3F))
+	high := d.high.decodeHigh(int32(b >> 6))
+	s, t := d.sum.push(low+high), d.difference.push(low-high)
+	for k, c := range g722QMF {
+		late += s[12+k] * c
+		first += t[23-k] * c
+	}
+	return saturate(first >> 11), saturate(late >> 11)
 }

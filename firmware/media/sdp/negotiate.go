@@ -1,11 +1,11 @@
 package sdp
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 )
@@ -143,14 +143,15 @@ func received(offered []format, f format) (uint8, bool) {
 
 // usable tells in words why a stream cannot be our audio.
 func usable(l *Local, s *Stream) error {
+	proto := strings.ToUpper(s.Proto)
 	switch {
 	case s.Kind != "audio":
 		return fmt.Errorf("%w: %.20q is not audio", ErrNoAudio, s.Kind)
 	case s.Port == 0:
 		return fmt.Errorf("%w: the audio is refused or removed (port 0)", ErrNoAudio)
-	case s.Proto == "RTP/SAVP" || s.Proto == "RTP/SAVPF" || s.Proto == "UDP/TLS/RTP/SAVP" || s.Proto == "UDP/TLS/RTP/SAVPF":
+	case strings.HasSuffix(proto, "RTP/SAVP") || strings.HasSuffix(proto, "RTP/SAVPF"):
 		return fmt.Errorf("%w: the audio is offered only encrypted (%s)", ErrNoAudio, s.Proto)
-	case s.Proto != "RTP/AVP" && s.Proto != "RTP/AVPF":
+	case proto != "RTP/AVP" && proto != "RTP/AVPF":
 		return fmt.Errorf("%w: the transport %.30q is unknown", ErrNoAudio, s.Proto)
 	case !s.Addr.IsValid() && s.Host == "":
 		return fmt.Errorf("%w: the audio has no connection address (c=)", ErrNoAudio)
@@ -264,7 +265,7 @@ func offered(l *Local, previous *Stream) []format {
 
 // describeFormats names what the peer has, for people who read the log.
 func (s *Stream) describeFormats() string {
-	var b bytes.Buffer
+	var b strings.Builder
 	b.WriteString("the peer has")
 	for i, f := range s.Formats {
 		if i == 8 {

@@ -28,7 +28,7 @@ type Session struct {
 type Stream struct {
 	Kind    string // "audio", "video", "image" ... in lower case
 	Port    uint16 // 0 means refused or removed
-	Proto   string // in upper case, as "RTP/AVP"
+	Proto   string // as written: "RTP/AVP"
 	Formats []string
 	// Addr is the connection address; it is invalid when none, or a host name, was given.
 	Addr      netip.Addr
@@ -164,7 +164,7 @@ func (p *parser) media(value string) error {
 		return fmt.Errorf("port %.20q is not a number from 0 to 65535", f[1])
 	}
 	p.session.Streams = append(p.session.Streams, Stream{
-		Kind: strings.ToLower(f[0]), Port: uint16(port), Proto: strings.ToUpper(f[2]), Formats: f[3:],
+		Kind: strings.ToLower(f[0]), Port: uint16(port), Proto: f[2], Formats: f[3:],
 		Addr: p.addr, Host: p.host, Direction: p.direction, Ptime: p.ptime, RTCPMux: p.mux,
 	})
 	return nil

@@ -78,10 +78,12 @@ func (w *writer) audio(l *Local, proto string, formats []format, ptime int, d Di
 		}
 	}
 	w.line("a=ptime:%d", ptime)
+	if l.RTCP != 0 && l.RTCP != l.RTP+1 {
+		// Beside rtcp-mux too: it counts when the peer declines to multiplex (RFC 5761 section 5.1.3).
+		w.line("a=rtcp:%d", l.RTCP)
+	}
 	if mux {
 		w.line("a=rtcp-mux")
-	} else if l.RTCP != 0 && l.RTCP != l.RTP+1 {
-		w.line("a=rtcp:%d", l.RTCP)
 	}
 	w.line("a=%s", d)
 }

@@ -1,0 +1,324 @@
+package sdp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
+)
+
+func offerOf(t *testing.T, lines ...string) *Session {
+	t.Helper()
+	s, err := Parse([]byte("v=0\r\no=- 5 6 IN IP4 192.0.2.15\r\ns=-\r\nc=IN IP4 192.0.2.15\r\nt=0 0\r\n" + strings.Join(lines, "\r\n") + "\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestOurFirstOfferNamesWhatWeHave(t *testing.T) {
+	l := localIPv4()
+	l.RTCPMux, l.RTCP = false, 20001
+	want := "v=0\r\no=- 7001 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n" +
+		"m=audio 16384 RTP/AVP 8 0 9 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:9 G722/8000\r\n" +
+		"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=rtcp:20001\r\na=sendrecv\r\n"
+	if got := string(Offer(l)); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTheDirectionOfAnAnswerMirrorsTheOfferWithinOurWill(t *testing.T) {
+	for _, c := range []struct{ offer, ours, answer Direction }{
+		{SendRecv, SendRecv, SendRecv},
+		{SendOnly, SendRecv, RecvOnly},
+		{RecvOnly, SendRecv, SendOnly},
+		{Inactive, SendRecv, Inactive},
+		{SendRecv, SendOnly, SendOnly},
+		{SendOnly, SendOnly, Inactive},
+		{RecvOnly, RecvOnly, Inactive},
+		{SendRecv, Inactive, Inactive},
+	} {
+		l := localIPv4()
+		l.Direction = c.ours
+		body, m, err := Answer(offerOf(t, "m=audio 5000 RTP/AVP 8", "a="+c.offer.String()), l)
+		if err != nil || m.Direction != c.answer || !bytes.Contains(body, []byte("a="+c.answer.String()+"\r\n")) {
+			t.Errorf("offer %v, we %v: %v, %v, want %v in\n%s", c.offer, c.ours, m.Direction, err, c.answer, body)
+		}
+	}
+}
+
+func TestMirrorAndAndAreTheirTables(t *testing.T) {
+	for d := SendRecv; d <= Inactive; d++ {
+		if d.Mirror().Mirror() != d || d.Mirror().Sends() != d.Receives() {
+			t.Errorf("%v mirrors to %v", d, d.Mirror())
+		}
+		for e := SendRecv; e <= Inactive; e++ {
+			if and := d.And(e); and.Sends() != (d.Sends() && e.Sends()) || and.Receives() != (d.Receives() && e.Receives()) {
+				t.Errorf("%v and %v = %v", d, e, and)
+			}
+		}
+	}
+}
+
+func TestPacketTimeFollowsThePeerWithinReason(t *testing.T) {
+	for _, c := range []struct {
+		attributes string
+		want       int
+	}{
+		{"", 20}, {"a=ptime:30", 30}, {"a=ptime:20.0", 20}, {"a=ptime:10", 10}, {"a=ptime:60", 60},
+		{"a=ptime:0", 20}, {"a=ptime:5", 20}, {"a=ptime:400", 20}, {"a=ptime:abc", 20}, {"a=ptime:25", 20},
+		{"a=ptime:60\r\na=maxptime:40", 40}, {"a=maxptime:10", 10}, {"a=maxptime:3", 20},
+	} {
+		_, m, err := Answer(offerOf(t, "m=audio 5000 RTP/AVP 8", c.attributes), localIPv4())
+		if err != nil || m.Ptime != c.want {
+			t.Errorf("%q: %d ms, %v; want %d", c.attributes, m.Ptime, err, c.want)
+		}
+	}
+}
+
+func TestStreamsThatCannotBeOursAreRefusedInWords(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines []string
+		want  error
+		words string
+	}{
+		{"no media line", nil, ErrNoAudio, "no media line"},
+		{"a multicast address", []string{"m=audio 5000 RTP/AVP 8", "c=IN IP4 224.2.1.1/127"}, ErrNoAudio, "multicast"},
+		{"an address of the other family", []string{"m=audio 5000 RTP/AVP 8", "c=IN IP6 2001:db8::1"}, ErrNoAudio, "family"},
+		{"audio over TCP", []string{"m=audio 5000 TCP/RTP/AVP 8"}, ErrNoAudio, "TCP/RTP/AVP"},
+		{"a stereo map on a known name", []string{"m=audio 5000 RTP/AVP 96", "a=rtpmap:96 PCMA/8000/2"}, ErrNoCodec, "PCMA/8000"},
+		{"a wideband clock on a known name", []string{"m=audio 5000 RTP/AVP 96", "a=rtpmap:96 PCMA/16000"}, ErrNoCodec, "PCMA/16000"},
+		{"only digits", []string{"m=audio 5000 RTP/AVP 101", "a=rtpmap:101 telephone-event/8000"}, ErrNoCodec, "telephone-event"},
+		{"a static number that its map denies", []string{"m=audio 5000 RTP/AVP 8", "a=rtpmap:8 opus/48000/2"}, ErrNoCodec, "opus"},
+	} {
+		_, _, err := Answer(offerOf(t, c.lines...), localIPv4())
+		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s: %v, want %v with %q", c.name, err, c.want, c.words)
+		}
+	}
+}
+
+func TestAnOfferWithoutAnyConnectionLineHasNoAudio(t *testing.T) {
+	s, err := Parse([]byte("v=0\nm=audio 5000 RTP/AVP 8\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Answer(s, localIPv4()); !errors.Is(err, ErrNoAudio) || !strings.Contains(err.Error(), "c=") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestDynamicNumbersOfTheOffererAreKept(t *testing.T) {
+	offer := offerOf(t, "m=audio 5000 RTP/AVP 105 97", "a=rtpmap:105 pcma/8000", "a=rtpmap:97 TELEPHONE-EVENT/8000")
+	body, m, err := Answer(offer, localIPv4())
+	if err != nil || m.Codec != codec.PCMA || m.SendPT != 105 || m.RecvPT != 105 || m.EventSendPT != 97 || m.EventRecvPT != 97 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if !bytes.Contains(body, []byte("m=audio 16384 RTP/AVP 105 97\r\n")) {
+		t.Errorf("answer\n%s", body)
+	}
+}
+
+func TestG722WithItsSamplingRateAsClockIsUnderstood(t *testing.T) {
+	_, m, err := Answer(offerOf(t, "m=audio 5000 RTP/AVP 96", "a=rtpmap:96 G722/16000"), localIPv4())
+	if err != nil || m.Codec != codec.G722 {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// RFC 3264 section 6.1: the answerer may use other dynamic numbers; we then send with its and
+// receive with ours.
+func TestAnAnswerMayNumberDynamicFormatsItsOwnWay(t *testing.T) {
+	m, err := Accept(localIPv4(), offerOf(t, "m=audio 5000 RTP/AVP 8 96", "a=rtpmap:96 telephone-event/8000", "a=recvonly"))
+	if err != nil || m.Codec != codec.PCMA || m.EventSendPT != 96 || m.EventRecvPT != 101 || m.Direction != SendOnly {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+func TestAnswersThatDoNotFitOurOfferAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines []string
+		want  error
+	}{
+		{"a codec we did not offer", []string{"m=audio 5000 RTP/AVP 18"}, ErrNoCodec},
+		{"port 0", []string{"m=audio 0 RTP/AVP 8"}, ErrNoAudio},
+		{"no line", nil, ErrNoAudio},
+		{"encryption we did not offer", []string{"m=audio 5000 RTP/SAVP 8"}, ErrNoAudio},
+	} {
+		if _, err := Accept(localIPv4(), offerOf(t, c.lines...)); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+// RFC 3264 section 8: a re-offer has the lines of the last exchange in their order, keeps the
+// numbers of the formats, and raises the version by one only when something changed.
+func TestAReofferKeepsLinesAndNumbersAndRaisesTheVersionOnlyOnChange(t *testing.T) {
+	l := localIPv4()
+	peer := offerOf(t, "m=video 6000 RTP/AVP 97", "m=audio 5000 RTP/AVP 8 97", "a=rtpmap:97 telephone-event/8000", "m=image 0 udptl t38")
+	answer, _, err := Answer(peer, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Last = answer
+	hold := l
+	hold.Direction = SendOnly
+	offer := Offer(hold)
+	want := "o=- 7001 2 IN IP4 192.0.2.1"
+	if !bytes.Contains(offer, []byte(want)) {
+		t.Errorf("no %q in\n%s", want, offer)
+	}
+	s, err := Parse(offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, m := range s.Streams {
+		kinds = append(kinds, fmt.Sprint(m.Kind, " ", m.Port, " ", m.Proto, " ", strings.Join(m.Formats, ",")))
+	}
+	if wantKinds := []string{"video 0 RTP/AVP 97", "audio 16384 RTP/AVP 8,0,9,97", "image 0 udptl t38"}; !slices.Equal(kinds, wantKinds) {
+		t.Errorf("lines %q, want %q", kinds, wantKinds)
+	}
+
+	reply := offerOf(t, "m=video 0 RTP/AVP 97", "m=audio 5000 RTP/AVP 8 97", "a=rtpmap:97 telephone-event/8000", "a=recvonly", "m=image 0 udptl t38")
+	m, err := Accept(hold, reply)
+	if err != nil || m.Direction != SendOnly || m.EventSendPT != 97 || m.EventRecvPT != 97 {
+		t.Errorf("%+v, %v", m, err)
+	}
+
+	hold.Last = offer
+	if again := Offer(hold); !bytes.Equal(again, offer) {
+		t.Errorf("the same offer again became\n%s", again)
+	}
+	if after, err := Accept(hold, reply); err != nil || after != m {
+		t.Errorf("with the offer itself as Last the outcome is %+v, %v", after, err)
+	}
+	back := hold
+	back.Direction = SendRecv
+	if offer := Offer(back); !bytes.Contains(offer, []byte("o=- 7001 3 ")) {
+		t.Errorf("version not raised in\n%s", offer)
+	}
+}
+
+func TestANewFormatInAReofferTakesAFreeNumber(t *testing.T) {
+	l := localIPv4()
+	l.DTMF = false
+	peer := offerOf(t, "m=audio 5000 RTP/AVP 101", "a=rtpmap:101 PCMA/8000")
+	answer, _, err := Answer(peer, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Last, l.DTMF = answer, true
+	offer := string(Offer(l))
+	if !strings.Contains(offer, "a=rtpmap:101 PCMA/8000\r\n") || !strings.Contains(offer, "a=rtpmap:96 telephone-event/8000\r\n") {
+		t.Errorf("offer\n%s", offer)
+	}
+}
+
+func TestAnAnswerToTheSameReinviteIsTheSameBody(t *testing.T) {
+	l := localIPv4()
+	peer := offerOf(t, "m=audio 5000 RTP/AVP 8")
+	first, _, err := Answer(peer, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Last = first
+	second, _, err := Answer(peer, l)
+	if err != nil || !bytes.Equal(first, second) {
+		t.Errorf("%v\n%s\nbecame\n%s", err, first, second)
+	}
+	held, _, err := Answer(offerOf(t, "m=audio 5000 RTP/AVP 8", "a=sendonly"), l)
+	if err != nil || !bytes.Contains(held, []byte("o=- 7001 2 ")) || !bytes.Contains(held, []byte("a=recvonly")) {
+		t.Errorf("%v\n%s", err, held)
+	}
+}
+
+// Whatever two of us offer and answer, both sides agree on it.
+func TestOfferAnswerAcceptAgree(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 7))
+	all := []codec.ID{codec.PCMA, codec.PCMU, codec.G722}
+	pick := func(addr string) Local {
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		rtp := uint16(1024 + 2*random.IntN(30000))
+		l := Local{
+			Addr: netip.MustParseAddr(addr), RTP: rtp, RTCPMux: random.IntN(2) == 0, DTMF: random.IntN(2) == 0,
+			Codecs: slices.Clone(all[:1+random.IntN(3)]), Ptime: 10 * random.IntN(8), Direction: Direction(random.IntN(4)),
+			SessionID: random.Uint64() >> 2, Version: 1,
+		}
+		l.RTCP = []uint16{0, rtp + 1, rtp + 501}[random.IntN(3)]
+		return l
+	}
+	agreed := 0
+	for range 5000 {
+		a, b := pick("192.0.2.1"), pick("192.0.2.2")
+		offer, err := Parse(Offer(a))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, mb, err := Answer(offer, b)
+		common := slices.ContainsFunc(a.Codecs, func(id codec.ID) bool { return slices.Contains(b.Codecs, id) })
+		if common != (err == nil) {
+			t.Fatalf("%v and %v: %v", a.Codecs, b.Codecs, err)
+		}
+		if err != nil {
+			continue
+		}
+		agreed++
+		answer, err := Parse(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ma, err := Accept(a, answer)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, body)
+		}
+		switch {
+		case ma.Codec != mb.Codec, ma.SendPT != mb.RecvPT, ma.RecvPT != mb.SendPT,
+			ma.EventSendPT != mb.EventRecvPT, ma.EventRecvPT != mb.EventSendPT, (ma.EventSendPT != 0) != (a.DTMF && b.DTMF),
+			ma.Direction != mb.Direction.Mirror(), ma.RTCPMux != mb.RTCPMux, ma.Ptime != mb.Ptime,
+			ma.Remote != netip.AddrPortFrom(b.Addr, b.RTP), mb.Remote != netip.AddrPortFrom(a.Addr, a.RTP),
+			mb.RemoteRTCP.Port() != a.rtcp(ma.RTCPMux), ma.RemoteRTCP.Port() != b.rtcp(mb.RTCPMux):
+			t.Fatalf("disagreement:\n%+v\n%+v\n%s", ma, mb, body)
+		}
+	}
+	if agreed < 1000 {
+		t.Errorf("only %d of 5000 had a codec in common", agreed)
+	}
+}
+
+func (l *Local) rtcp(mux bool) uint16 {
+	switch {
+	case mux:
+		return l.RTP
+	case l.RTCP != 0:
+		return l.RTCP
+	}
+	return l.RTP + 1
+}
+
+func TestTheOutcomeSurvivesJSON(t *testing.T) {
+	m := Media{
+		Remote: netip.MustParseAddrPort("[2001:db8::1]:4000"), RTCPMux: true, Codec: codec.G722, SendPT: 9, RecvPT: 9,
+		EventSendPT: 101, EventRecvPT: 96, Ptime: 30, Direction: RecvOnly,
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Media
+	if err := json.Unmarshal(b, &back); err != nil || back != m {
+		t.Errorf("%s came back as %+v, %v", b, back, err)
+	}
+	if err := json.Unmarshal([]byte(`{"direction":"sideways"}`), &back); err == nil {
+		t.Error("an unknown direction was read")
+	}
+}
