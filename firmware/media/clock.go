@@ -18,8 +18,8 @@ const (
 	maxUnattended = time.Millisecond
 )
 
-// clock is the 20 ms beat of a loop, for legs that a packet does not drive. The kernel's timer
-// keeps absolute deadlines, so it does not drift; while no leg needs it, it is off.
+// clock is the 20 ms beat of a loop, for legs that a packet does not drive. While no leg needs it,
+// it is off.
 type clock struct {
 	legs    []*Leg
 	round   []*Leg // copy of legs for one tick: serving a leg may change legs
@@ -49,13 +49,10 @@ func (l *loop) schedule(g *Leg) {
 	}
 	if armed := len(c.legs) > 0; armed != c.armed {
 		c.armed = armed
-		var t unix.ItimerSpec
 		if armed {
-			t.Interval = unix.NsecToTimespec(int64(tick))
-			t.Value = t.Interval
-		}
-		if err := unix.TimerfdSettime(l.timer, 0, &t, nil); err != nil {
-			l.engine.trouble.note("set the 20 ms clock", err)
+			l.set(l.ticker, tick)
+		} else {
+			l.set(l.ticker, 0)
 		}
 	}
 }
@@ -65,10 +62,28 @@ func (g *Leg) clocked() bool {
 	return g.line != nil || g.talk.busy() || (g.peer != nil && !g.fast && g.configured)
 }
 
-// expirations reads how many ticks have passed since the last look.
-func (l *loop) expirations() int {
+// timer is a timerfd. Its deadlines are absolute inside the kernel, so it does not drift.
+type timer int
+
+func newTimer() (timer, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	return timer(fd), err
+}
+
+// set starts a timer with a period, or stops it with 0.
+func (l *loop) set(t timer, period time.Duration) {
+	var spec unix.ItimerSpec
+	spec.Interval = unix.NsecToTimespec(int64(period))
+	spec.Value = spec.Interval
+	if err := unix.TimerfdSettime(int(t), 0, &spec, nil); err != nil {
+		l.engine.trouble.note("set a timer", err)
+	}
+}
+
+// expirations reads how many periods have passed since the last look.
+func (t timer) expirations() int {
 	var b [8]byte
-	if n, err := unix.Read(l.timer, b[:]); err != nil || n != len(b) {
+	if n, err := unix.Read(int(t), b[:]); err != nil || n != len(b) {
 		return 0
 	}
 	return int(min(binary.NativeEndian.Uint64(b[:]), 1<<20))
@@ -118,13 +133,13 @@ func (l *loop) attend(last time.Duration) time.Duration {
 		return last
 	}
 	l.now = now
-	n, err := unix.EpollWait(l.epoll, l.events[:], 0)
+	n, err := unix.EpollWait(l.epfd, l.events[:], 0)
 	if err != nil {
 		return now
 	}
 	for i := range n {
 		if e := &l.events[i]; e.Fd >= firstLegSlot {
-			l.ready(e)
+			l.readable(e)
 		}
 	}
 	return now

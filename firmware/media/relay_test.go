@@ -543,7 +543,7 @@ func TestARelayedPacketAllocatesNothing(t *testing.T) {
 					if errno := sender.send(b, &to); errno != 0 {
 						panic(errno)
 					}
-					l.ready(&e)
+					l.readable(&e)
 				}
 			})
 			return nil

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -264,7 +265,12 @@ func bridged(t testing.TB, e *Engine, m, n sdp.Media) (a, b *phone) {
 	return a, b
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(generateEnv) != "" {
+		os.Exit(runGenerator()) // a child of BenchmarkRelay500
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func netipPort(a netip.AddrPort, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr(), port)

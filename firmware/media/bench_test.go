@@ -1,0 +1,296 @@
+package media
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
+	"github.com/pronto-pbx/pronto/firmware/media/sdp"
+)
+
+const (
+	benchCalls  = 500
+	benchTime   = 5 * time.Second
+	generateEnv = "PRONTO_MEDIA_GENERATOR" // the test binary starts itself with it as the generator
+	generatorIP = "127.0.0.40"
+	settleTime  = 500 * time.Millisecond // the generator collects what is still under way
+)
+
+// plan is what the benchmark tells the generator: for each of its sockets the box's port.
+type plan struct {
+	Ports    []uint16
+	Duration time.Duration
+}
+
+// outcome is what the generator measured.
+type outcome struct {
+	Sent, Received int
+	P50, P99, Max  time.Duration // from before sendto to the kernel's receive stamp
+}
+
+// BenchmarkRelay500 relays 500 G.711 calls, 50 packets per second each way. The phones are a
+// process of their own, so that the CPU time of this process is the engine's, and delays end at
+// the kernel's receive stamp, so that a late generator is not counted as a late box.
+func BenchmarkRelay500(b *testing.B) {
+	for b.Loop() {
+		relayBench(b, benchCalls)
+	}
+}
+
+func relayBench(b *testing.B, calls int) {
+	gen := startGenerator(b, 2*calls)
+	e := startEngine(b, 26000, 26000+8*calls, nil)
+	before := memory()
+	m := sdp.Media{Codec: codec.PCMA, SendPT: 8, RecvPT: 8, EventSendPT: 101, EventRecvPT: 101, Ptime: 20}
+	p := plan{Duration: benchTime}
+	legs := make([]*Leg, 0, 2*calls)
+	for i := range 2 * calls {
+		g, err := e.Open(LegConfig{Lock: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		m.Remote = netip.AddrPortFrom(netip.MustParseAddr(generatorIP), gen.ports[i])
+		if err := g.Configure(m); err != nil {
+			b.Fatal(err)
+		}
+		port, _ := g.Ports()
+		p.Ports = append(p.Ports, port)
+		legs = append(legs, g)
+		if i%2 == 1 {
+			if err := e.Bridge(legs[i-1], g); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	cpu := cpuTime(b)
+	o := gen.run(b, p)
+	cpu = cpuTime(b) - cpu
+	after := memory()
+	for _, g := range legs {
+		g.Close()
+	}
+	if err := e.Close(); err != nil {
+		b.Error(err)
+	}
+	seconds := float64(calls) * (benchTime + settleTime).Seconds()
+	if o.Sent < calls*90*int(benchTime/time.Second) {
+		b.Errorf("the generator sent only %d packets: it could not keep up, the figures say nothing", o.Sent)
+	}
+	if o.Received != o.Sent {
+		b.Errorf("%d of %d packets were lost", o.Sent-o.Received, o.Sent)
+	}
+	b.ReportMetric(float64(o.Sent-o.Received), "lost")
+	b.ReportMetric(float64(o.Sent)/benchTime.Seconds(), "packets/s")
+	b.ReportMetric(o.P50.Seconds()*1000, "p50-ms")
+	b.ReportMetric(o.P99.Seconds()*1000, "p99-ms")
+	b.ReportMetric(o.Max.Seconds()*1000, "max-ms")
+	b.ReportMetric(float64(cpu)/float64(time.Millisecond)/seconds, "cpu-ms/call-s")
+	b.ReportMetric(float64(after-before)/1024/float64(calls), "KB/call")
+}
+
+// memory is the resident set in bytes after a collection.
+func memory() int64 {
+	runtime.GC()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, resident int64
+	_, _ = fmt.Sscan(string(b), &size, &resident)
+	return resident * int64(os.Getpagesize())
+}
+
+func cpuTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// generator is the child process that plays the phones.
+type generator struct {
+	in    io.WriteCloser
+	out   *bufio.Reader
+	ports []uint16
+}
+
+func startGenerator(b *testing.B, sockets int) *generator {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", generateEnv, sockets))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	g := &generator{in: in, out: bufio.NewReader(out)}
+	b.Cleanup(func() {
+		_ = in.Close() // it ends with its input
+		if err := cmd.Wait(); err != nil {
+			b.Errorf("generator: %v", err)
+		}
+	})
+	g.read(b, &g.ports)
+	return g
+}
+
+func (g *generator) read(b *testing.B, v any) {
+	b.Helper()
+	line, err := g.out.ReadBytes('\n')
+	if err != nil {
+		b.Fatalf("generator: %v", err)
+	}
+	if err := json.Unmarshal(line, v); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (g *generator) run(b *testing.B, p plan) (o outcome) {
+	b.Helper()
+	if err := json.NewEncoder(g.in).Encode(p); err != nil {
+		b.Fatal(err)
+	}
+	g.read(b, &o)
+	return o
+}
+
+// generate is the main function of the child.
+func generate(sockets string) error {
+	var n int
+	if _, err := fmt.Sscan(sockets, &n); err != nil {
+		return err
+	}
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	var socks []*socket
+	var ports []uint16
+	for i := range n {
+		s, err := openSocket(netip.MustParseAddr(generatorIP), 0)
+		if err != nil {
+			return err
+		}
+		local, err := unix.Getsockname(s.fd)
+		if err != nil {
+			return err
+		}
+		if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+			return err
+		}
+		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, s.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}); err != nil {
+			return err
+		}
+		socks = append(socks, s)
+		ports = append(ports, uint16(local.(*unix.SockaddrInet4).Port))
+	}
+	out := json.NewEncoder(os.Stdout)
+	if err := out.Encode(ports); err != nil {
+		return err
+	}
+	var p plan
+	if err := json.NewDecoder(os.Stdin).Decode(&p); err != nil {
+		return err
+	}
+	delays := make(chan []time.Duration)
+	stop := time.Now().Add(p.Duration + settleTime)
+	go func() { delays <- collect(epoll, socks, stop) }()
+	sent := spray(socks, p)
+	got := <-delays
+	slices.Sort(got)
+	o := outcome{Sent: sent, Received: len(got)}
+	if len(got) > 0 {
+		o.P50, o.P99, o.Max = got[len(got)/2], got[len(got)*99/100], got[len(got)-1]
+	}
+	return out.Encode(o)
+}
+
+// spray sends a packet per socket and 20 ms, spread over the 20 ms as independent phones are.
+func spray(socks []*socket, p plan) (sent int) {
+	to := make([]address, len(socks))
+	for i, s := range socks {
+		to[i] = s.address(netip.AddrPortFrom(netip.MustParseAddr(boxAddr), p.Ports[i]))
+	}
+	b := make([]byte, headerSize+160)
+	group := (len(socks) + 19) / 20
+	begin := time.Now()
+	for slot := 0; ; slot++ {
+		due := time.Duration(slot) * time.Millisecond
+		if due >= p.Duration {
+			return sent
+		}
+		time.Sleep(due - time.Since(begin))
+		frame := uint32(slot / 20)
+		for i := slot % 20 * group; i < min((slot%20+1)*group, len(socks)); i++ {
+			putHeader(b, 8, frame == 0, uint16(frame), 160*frame, uint32(i))
+			binary.BigEndian.PutUint64(b[headerSize:], uint64(time.Now().UnixNano()))
+			if socks[i].send(b, &to[i]) == 0 {
+				sent++
+			}
+		}
+	}
+}
+
+// collect receives until stop and returns how long each packet took. It sleeps instead of waiting
+// for packets: on loopback the sender pays for waking the receiver, which no network would charge
+// to the box. The kernel's stamps make the delays right all the same.
+func collect(epoll int, socks []*socket, stop time.Time) []time.Duration {
+	delays := make([]time.Duration, 0, 1<<20)
+	events := make([]unix.EpollEvent, 256)
+	payload, oob := make([]byte, 2000), make([]byte, 128)
+	iov := unix.Iovec{Base: &payload[0]}
+	iov.SetLen(len(payload))
+	for time.Now().Before(stop) {
+		n, err := unix.EpollWait(epoll, events, 0)
+		if err != nil || n == 0 {
+			time.Sleep(2 * time.Millisecond)
+			continue
+		}
+		for _, e := range events[:n] {
+			msg := unix.Msghdr{Iov: &iov, Control: &oob[0]}
+			msg.SetControllen(len(oob))
+			msg.SetIovlen(1)
+			got, _, errno := syscall.RawSyscall(unix.SYS_RECVMSG, uintptr(socks[e.Fd].fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT)
+			if errno != 0 || got != headerSize+160 {
+				continue // a report of the box
+			}
+			// The only control message is the stamp: a header and a timespec.
+			stamp := (*unix.Timespec)(unsafe.Pointer(&oob[unix.CmsgLen(0)]))
+			sent := int64(binary.BigEndian.Uint64(payload[headerSize:]))
+			delays = append(delays, time.Duration(stamp.Nano()-sent))
+		}
+	}
+	return delays
+}
+
+func runGenerator() int {
+	sockets := os.Getenv(generateEnv)
+	if err := generate(strings.TrimSpace(sockets)); err != nil {
+		fmt.Fprintln(os.Stderr, "generator:", err)
+		return 1
+	}
+	return 0
+}
