@@ -191,6 +191,7 @@ func TestARequestThatIsTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
 func TestTheJournalIsTrimmedOnlyBelowWhatIsStoredAndBackedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := store.Status{Journal: 7}
+		var mu sync.Mutex // the race detector does not know that fake time orders these
 		var asked error
 		var got []string
 		ctx, cancel := context.WithCancel(t.Context())
@@ -198,12 +199,19 @@ func TestTheJournalIsTrimmedOnlyBelowWhatIsStoredAndBackedUp(t *testing.T) {
 		go func() {
 			defer close(done)
 			store.Trim(ctx, 7, time.Minute,
-				func(context.Context) (store.Status, error) { return st, asked },
-				func(p store.Position) error { got = append(got, fmt.Sprint(p)); return nil }, quiet)
+				func(context.Context) (store.Status, error) { mu.Lock(); defer mu.Unlock(); return st, asked },
+				func(p store.Position) error {
+					mu.Lock()
+					defer mu.Unlock()
+					got = append(got, fmt.Sprint(p))
+					return nil
+				}, quiet)
 		}()
 		step := func(next store.Status, err error) {
 			time.Sleep(30 * time.Second)
+			mu.Lock()
 			st, asked = next, err
+			mu.Unlock()
 			time.Sleep(30 * time.Second)
 			synctest.Wait()
 		}
