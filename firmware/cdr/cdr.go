@@ -1,0 +1,170 @@
+// Package cdr turns journal events into call and queue records, listing rows and figures. It is
+// pure: what the page shows and what the report counts come from the same events by the same rules.
+package cdr
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Version is the encoding of finished records in the journal.
+const Version = 1
+
+// Errors of Decode.
+var (
+	ErrVersion = errors.New("record was written by a newer version")
+	ErrRecord  = errors.New("record makes no sense")
+)
+
+type versioned[E any] struct {
+	V     int `json:"v"`
+	Event E   `json:"event"`
+}
+
+// Finished reports whether the kind is that of a finished record, which is never given up.
+func Finished(kind string) bool {
+	return kind == tel.CallEnded{}.Kind() || kind == tel.QueueLeft{}.Kind()
+}
+
+// Encode gives kind and body of a finished record for the journal.
+func Encode(e tel.Event) (kind string, body []byte, err error) {
+	if !Finished(e.Kind()) {
+		return "", nil, fmt.Errorf("%w: %s is no finished record", ErrRecord, e.Kind())
+	}
+	body, err = json.Marshal(versioned[tel.Event]{Version, e})
+	return e.Kind(), body, err
+}
+
+// Decode reads a finished record: a tel.CallEnded or a tel.QueueLeft. The event is nil for a kind
+// that is none.
+func Decode(kind string, body []byte) (tel.Event, error) {
+	switch kind {
+	case tel.CallEnded{}.Kind():
+		e, err := decode[tel.CallEnded](body)
+		if err == nil && e.Call == "" {
+			err = fmt.Errorf("%w: a call without identifier", ErrRecord)
+		}
+		return e, err
+	case tel.QueueLeft{}.Kind():
+		e, err := decode[tel.QueueLeft](body)
+		if err == nil && e.Call == "" {
+			err = fmt.Errorf("%w: a wait without identifier", ErrRecord)
+		}
+		return e, err
+	}
+	return nil, nil
+}
+
+func decode[E any](body []byte) (E, error) {
+	var v versioned[E]
+	if err := json.Unmarshal(body, &v); err != nil {
+		return v.Event, fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	switch {
+	case v.V > Version:
+		return v.Event, fmt.Errorf("%w: format %d, this program reads up to %d", ErrVersion, v.V, Version)
+	case v.V < 1:
+		return v.Event, fmt.Errorf("%w: no version", ErrRecord)
+	}
+	return v.Event, nil
+}
+
+// Row is one line of the list of calls.
+type Row struct {
+	Call      tel.CallID
+	Direction tel.Direction
+	From, To  tel.Number
+	Queue     tel.QueueID
+	Agent     tel.AgentID
+	Started   time.Time
+	Rang      time.Duration // until a person was connected, or until the end
+	Talked    time.Duration // 0 when nobody was
+	Answered  bool
+	Cause     tel.Cause
+	Recovered bool // the box restarted during the call
+}
+
+// RowOf makes the line of one call. A wall clock that was set back during the call gives no
+// negative spans.
+func RowOf(c tel.CallEnded) Row {
+	r := Row{
+		Call: c.Call, Direction: c.Direction, From: c.From, To: c.To, Queue: c.Queue, Agent: c.Agent,
+		Started: c.Started, Answered: !c.Answered.IsZero(), Cause: c.Cause, Recovered: c.Recovered,
+	}
+	if r.Answered {
+		r.Rang, r.Talked = span(c.Started, c.Answered), span(c.Answered, c.Ended)
+	} else {
+		r.Rang = span(c.Started, c.Ended)
+	}
+	return r
+}
+
+func span(from, to time.Time) time.Duration { return max(0, to.Sub(from)) }
+
+// Figures are the numbers of one day, or of any other span, for the page. Add feeds them.
+type Figures struct {
+	From, To time.Time // events that began in [From, To) count
+
+	Calls    int // calls that ended, internal ones not
+	Answered int // of these, connected with a person
+
+	Waits        int           // callers who left a queue
+	WaitAnswered int           // of these, by an agent's answer
+	Abandoned    int           // of these, by giving up
+	Other        int           // of these, by overflow, refusal or failure
+	LongestWait  time.Duration // of all waits
+	waited       time.Duration // of the answered ones
+}
+
+// Today makes empty figures for the day that now lies in, in now's time zone.
+func Today(now time.Time) Figures {
+	y, m, d := now.Date()
+	return Figures{From: time.Date(y, m, d, 0, 0, 0, 0, now.Location()), To: time.Date(y, m, d+1, 0, 0, 0, 0, now.Location())}
+}
+
+// Add counts one event; it returns false, and counts nothing, for other kinds and other days.
+func (f *Figures) Add(e tel.Event) bool {
+	switch e := e.(type) {
+	case tel.CallEnded:
+		if !f.within(e.Started) || e.Direction == tel.Internal {
+			return false
+		}
+		f.Calls++
+		if !e.Answered.IsZero() {
+			f.Answered++
+		}
+	case tel.QueueLeft:
+		if !f.within(e.Joined) {
+			return false
+		}
+		wait := span(e.Joined, e.Left)
+		f.Waits++
+		f.LongestWait = max(f.LongestWait, wait)
+		switch e.Outcome {
+		case tel.OutcomeAnswered:
+			f.WaitAnswered++
+			f.waited += wait
+		case tel.OutcomeAbandoned:
+			f.Abandoned++
+		default:
+			f.Other++
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func (f *Figures) within(at time.Time) bool { return !at.Before(f.From) && at.Before(f.To) }
+
+// AverageWait is how long the answered callers waited on average; 0 when there were none.
+func (f *Figures) AverageWait() time.Duration {
+	if f.WaitAnswered == 0 {
+		return 0
+	}
+	return f.waited / time.Duration(f.WaitAnswered)
+}

@@ -1,0 +1,57 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"testing"
+)
+
+// deaf implements Records without keeping anything.
+type deaf struct{}
+
+func (deaf) PutCalls(context.Context, ...Call) error { return nil }
+func (deaf) ListCalls(_ context.Context, q CallQuery) (Page[Call], error) {
+	_, _, _, err := q.Bounds()
+	return Page[Call]{}, err
+}
+func (deaf) CountCalls(context.Context, CallQuery) (int, error) { return 0, nil }
+func (deaf) PutWaits(context.Context, ...Wait) error            { return nil }
+func (deaf) ListWaits(_ context.Context, q WaitQuery) (Page[Wait], error) {
+	_, _, _, err := q.Bounds()
+	return Page[Wait]{}, err
+}
+func (deaf) CountWaits(context.Context, WaitQuery) (int, error) { return 0, nil }
+func (deaf) Status(context.Context) (Status, error)             { return Status{}, nil }
+
+func FuzzRequest(f *testing.F) {
+	seed := func(v any) {
+		var b bytes.Buffer
+		if err := writeFrame(&b, v, maxRequest); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes())
+	}
+	seed(request{V: 1, ID: 1, Op: opListCalls, Body: json.RawMessage(`{"limit":5,"cursor":"AAAAAAAAAAAAAAAAAAAAAAAA","answered":true}`)})
+	seed(request{V: 1, ID: 2, Op: opPutWaits, Body: json.RawMessage(`[{"pos":1,"call":"c1","outcome":"answered"}]`)})
+	seed(request{V: 2, ID: 3, Op: opStatus})
+	f.Add([]byte{0, 0, 0, 2, '{', '}'})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := bufio.NewReader(bytes.NewReader(b))
+		for {
+			var req request
+			if readFrame(r, &req, maxRequest) != nil {
+				return
+			}
+			rep := answer(t.Context(), req, deaf{})
+			if rep.ID != req.ID || rep.V != protocolVersion || (req.V != protocolVersion) != (rep.Code == codeVersion) {
+				t.Fatalf("request %+v answered by %+v", req, rep)
+			}
+			var out bytes.Buffer
+			if err := writeFrame(&out, rep, maxReply); err != nil {
+				t.Fatalf("reply cannot be sent: %v", err)
+			}
+		}
+	})
+}
