@@ -186,6 +186,9 @@ func (m *machine) whenTalking(e event) {
 		m.released(e.call)
 	case evList:
 		m.listed(e.calls, func() { m.gone(tel.CauseNormal) })
+	case evSoundOff:
+		m.do(action{kind: doBlameSound}) // the audio port died: nobody hears anybody
+		m.hangUp(tel.CauseInterfaceFailure)
 	case evTick:
 		m.poll()
 	default:

@@ -1,0 +1,374 @@
+package gsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pronto-pbx/pronto/drivers/gsm/at"
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// run is the owner of the line.
+func (m *Modem) run() {
+	defer close(m.done)
+	defer close(m.events)
+	m.report()
+	m.start()
+	for m.ctx.Err() == nil {
+		m.turn()
+		for len(m.later) > 0 {
+			f := m.later[0]
+			m.later = m.later[1:]
+			f()
+		}
+		m.arm()
+	}
+	m.shutDown()
+}
+
+// turn waits for one thing and does it.
+func (m *Modem) turn() {
+	var out chan<- line.Event
+	var first line.Event
+	if len(m.outbox) > 0 {
+		out, first = m.events, m.outbox[0]
+	}
+	var inbox <-chan item
+	var ended <-chan struct{}
+	s := m.session.Load()
+	if s != nil {
+		inbox, ended = s.inbox, s.engine.Done()
+	}
+	select {
+	case <-m.ctx.Done():
+	case out <- first:
+		m.outbox = m.outbox[1:]
+	case r := <-m.requests:
+		m.requested(r)
+	case u := <-m.up:
+		m.broughtUp(u)
+	case it := <-inbox:
+		m.take(it)
+	case <-ended:
+		for len(s.inbox) > 0 { // what it said before it went
+			m.take(<-s.inbox)
+		}
+		if m.session.Load() == s {
+			m.lose(lineCause(errors.Join(s.engine.Err(), at.ErrStopped)), s.engine.Err())
+		}
+	case <-m.tick.C:
+		m.step(event{kind: evTick})
+	case <-m.health.C:
+		m.probe()
+	case <-m.retry.C:
+		m.start()
+	}
+}
+
+// arm sets the timer of the call's state machine.
+func (m *Modem) arm() {
+	if m.st.deadline.IsZero() {
+		m.tick.Stop()
+		return
+	}
+	m.tick.Reset(time.Until(m.st.deadline))
+}
+
+func (m *Modem) start() {
+	if len(m.outbox) > eventBacklog/2 {
+		m.retry.Reset(m.backOff()) // a line whose events nobody takes stays out of service
+		return
+	}
+	m.started.Add(1)
+	go m.bring(m.ctx, m.closing, m.failures)
+}
+
+func (m *Modem) broughtUp(u bringUp) {
+	if u.session == nil {
+		if !errors.Is(u.err, context.Canceled) {
+			m.setStatus(u.cause, u.err)
+			m.retry.Reset(m.backOff())
+		}
+		return
+	}
+	m.failures = 0
+	m.opens.Add(1)
+	m.initDone, m.surveyed, m.ailing = time.Now(), time.Now(), ""
+	m.deaf.Store(!u.session.dialect.audio || u.session.ports.Audio == "")
+	m.network = u.session.network
+	m.session.Store(u.session)
+	id := u.session.id
+	m.log.Info("modem in service", "dialect", u.session.dialect.name, "model", id.model, "firmware", id.firmware)
+	m.networkChanged()
+	m.step(event{kind: evFound, calls: u.session.found})
+	m.health.Reset(m.timing.Health)
+}
+
+// backOff is the wait before the next try, longer after each failure.
+func (m *Modem) backOff() time.Duration {
+	d := m.timing.Reopen[min(m.failures, len(m.timing.Reopen)-1)]
+	m.failures++
+	return d
+}
+
+// lose ends the session: the modem has gone, restarted, or must be opened anew.
+func (m *Modem) lose(cause tel.LineCause, why error) {
+	s := m.session.Swap(nil)
+	if s == nil {
+		return
+	}
+	m.losses.Add(1)
+	m.health.Stop()
+	m.log.Warn("modem out of service", "cause", cause, "error", why)
+	m.step(event{kind: evLost})
+	m.soundOff(nil)
+	m.typed(line.ErrGone)
+	m.setStatus(cause, why)
+	// Everything of the lost device is closed before it is looked for: an open port makes it come back
+	// under another number.
+	closing := make(chan struct{})
+	m.closing = closing
+	m.started.Add(1)
+	go func() {
+		defer m.started.Done()
+		defer close(closing)
+		_ = s.engine.Close()
+	}()
+	m.retry.Reset(m.backOff())
+}
+
+func (m *Modem) shutDown() {
+	if s := m.session.Load(); s != nil {
+		if m.st.phase != idle && m.st.phase != settling {
+			// The network keeps a call of ours up until it is told.
+			ctx, cancel := context.WithTimeout(context.Background(), m.timing.Rung[0])
+			_, _ = s.engine.Do(ctx, at.Command{Text: s.dialect.hangup[0], Urgent: true, Timeout: m.timing.Rung[0]})
+			cancel()
+		}
+		m.step(event{kind: evLost})
+		m.soundOff(nil)
+		m.typed(line.ErrGone)
+		_ = s.engine.Close()
+		m.session.Store(nil)
+	}
+	m.started.Wait()
+	select {
+	case u := <-m.up:
+		if u.session != nil {
+			_ = u.session.engine.Close()
+		}
+	default:
+	}
+	m.tick.Stop()
+	m.health.Stop()
+	m.retry.Stop()
+	// Who still listens gets the end of the call; nobody is waited for.
+	for _, e := range m.outbox {
+		select {
+		case m.events <- e:
+		default:
+			return
+		}
+	}
+}
+
+// take handles one item of the session.
+func (m *Modem) take(it item) {
+	if it.then != nil {
+		it.then()
+		return
+	}
+	s := parseSignal(it.line)
+	switch s.news {
+	case newsCall:
+		m.step(s.event)
+	case newsNetwork, newsSignal:
+		m.network.learn([]string{it.line})
+		m.networkChanged()
+	case newsSIM:
+		m.lose(tel.LineNoSIM, fmt.Errorf("modem said %q", it.line))
+	case newsRestarted:
+		m.lose(tel.LineRestarting, errRestarted)
+	case newsBooted:
+		// The same words end a normal unlock; much later they mean that the settings are lost.
+		if time.Since(m.initDone) > m.timing.BootGrace {
+			m.ailing = "the modem has restarted"
+			m.care()
+		}
+	case newsUnknown:
+		m.unknown.Add(1)
+		if kind := kindOf(it.line); len(m.seenNoise) < maxKinds && !m.seenNoise[kind] {
+			m.seenNoise[kind] = true
+			m.log.Info("modem said something unknown", "kind", kind)
+		}
+	case newsNoise:
+	}
+}
+
+var errRestarted = errors.New("the modem has restarted")
+
+// maxKinds bounds the kinds of unknown line that are logged: garbage has no end of them.
+const maxKinds = 64
+
+// kindOf is the part of a line that names it, without numbers of callers.
+func kindOf(l string) string {
+	for i := range len(l) {
+		if c := l[i]; c == ':' || c >= '0' && c <= '9' {
+			l = l[:i]
+			break
+		}
+	}
+	return l[:min(len(l), 24)]
+}
+
+// step moves the call's state machine and does what it says.
+func (m *Modem) step(e event) {
+	before := m.st.phase
+	var acts []action
+	m.st, acts = next(m.st, e, time.Now(), &m.timing, !m.deaf.Load())
+	for _, a := range acts {
+		m.act(a)
+	}
+	if before != m.st.phase {
+		m.log.Debug("call moved", "from", before, "to", m.st.phase)
+		m.callsChanged()
+		m.care()
+	}
+}
+
+// care restarts an ailing modem once the line is free.
+func (m *Modem) care() {
+	if m.ailing == "" || m.st.phase != idle || m.session.Load() == nil {
+		return
+	}
+	m.later = append(m.later, func() {
+		if m.ailing != "" && m.st.phase == idle {
+			m.reset(m.ailing)
+		}
+	})
+}
+
+// probe asks an idle modem for a sign of life, and now and then for its radio.
+func (m *Modem) probe() {
+	s := m.session.Load()
+	if s == nil {
+		return
+	}
+	m.health.Reset(m.timing.Health)
+	if m.st.phase != idle { // nothing may disturb a call's set-up, and a talking one is polled anyway
+		return
+	}
+	if time.Since(m.surveyed) < m.timing.Survey {
+		m.submit(at.Command{Text: "AT"}, func(at.Reply, error) {})
+		return
+	}
+	m.surveyed = time.Now()
+	for _, q := range surveyQuestions {
+		m.submit(at.Command{Text: q.text, Prefix: q.prefix}, func(r at.Reply, err error) {
+			if err == nil {
+				m.network.learn(r.Lines)
+				m.networkChanged()
+			}
+		})
+	}
+	m.list() // a RING that was lost, or a call that nobody of ours made
+}
+
+// submit sends a command; then runs on the owner when the answer is there.
+func (m *Modem) submit(c at.Command, then func(at.Reply, error)) {
+	s := m.session.Load()
+	if s == nil {
+		return // evLost has settled everything
+	}
+	err := s.engine.Submit(m.ctx, c, func(r at.Reply, err error) {
+		s.inbox <- item{then: func() { then(r, err) }} // never full: inboxSize leaves more room than the engine's queue
+	})
+	if err != nil {
+		m.later = append(m.later, func() { then(at.Reply{}, err) })
+	}
+}
+
+// setStatus publishes a change of the service state.
+func (m *Modem) setStatus(cause tel.LineCause, why error) {
+	if why != nil && cause != m.status.Cause {
+		m.log.Warn("line out of service", "cause", cause, "error", why)
+	}
+	next := m.status
+	next.Up, next.Cause = cause == tel.LineOK, cause
+	if !next.Up {
+		next.Signal, next.Operator = 0, ""
+	}
+	m.publish(next)
+}
+
+// signalStep is the change of signal strength that is worth an event, in dB.
+const signalStep = 6
+
+func (m *Modem) networkChanged() {
+	if m.session.Load() == nil {
+		return
+	}
+	next := m.status
+	next.Cause = m.network.service()
+	next.Up = next.Cause == tel.LineOK
+	next.Operator = m.network.operator
+	if d := m.network.dBm - next.Signal; d >= signalStep || d <= -signalStep {
+		next.Signal = m.network.dBm
+	}
+	m.publish(next)
+}
+
+func (m *Modem) callsChanged() {
+	next := m.status
+	next.Calls = 1
+	if m.st.phase == idle || m.st.phase == settling {
+		next.Calls = 0
+	}
+	m.publish(next)
+}
+
+func (m *Modem) publish(next tel.LineChanged) {
+	if next == m.status {
+		return
+	}
+	if next.Cause != m.status.Cause {
+		next.Since = time.Now()
+	}
+	m.status = next
+	m.report()
+}
+
+func (m *Modem) report() {
+	m.emit(line.Event{Kind: line.Status, Status: m.status, At: time.Now()})
+}
+
+// reserve is the part of the backlog that is kept for the end of a call and the status that explains it.
+const reserve = 8
+
+// emit queues an event. A consumer that takes none is a fault of the line: the call is given up while
+// there is still room to say so, and nothing is dropped silently.
+func (m *Modem) emit(e line.Event) {
+	full := len(m.outbox) >= eventBacklog-reserve
+	if full && e.Kind == line.Status {
+		// Status is a level and no edge: the newest one replaces the newest that still waits.
+		for i := len(m.outbox) - 1; i >= 0; i-- {
+			if m.outbox[i].Kind == line.Status {
+				m.outbox = append(m.outbox[:i], m.outbox[i+1:]...)
+				break
+			}
+		}
+	}
+	m.outbox = append(m.outbox, e)
+	if full && !m.overflow {
+		m.overflow = true
+		m.overflows.Add(1)
+		m.log.Error("nobody takes the events of this line")
+		m.later = append(m.later, func() {
+			m.overflow = false
+			m.lose(tel.LineRestarting, errors.New("too many events wait"))
+		})
+	}
+}

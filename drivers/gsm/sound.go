@@ -1,0 +1,211 @@
+package gsm
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/media/dsp"
+)
+
+// audioPort is the part of serialport.Audio that a call uses.
+type audioPort interface {
+	io.ReadWriteCloser
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+const (
+	// hearing is the wait for bytes of a modem that sends 50 times a second; it also bounds a stop.
+	hearing = 200 * time.Millisecond
+	// pushing bounds one write: an endpoint that stalls must not keep us from reading.
+	pushing = 20 * time.Millisecond
+	// chunk is the most that one read takes, in bytes: 200 ms.
+	chunk = 3200
+	// burst is how much a modem delivers at once over USB; 40 ms more are absorbed when it comes late.
+	burst = 20 * time.Millisecond
+)
+
+// clocks couples the modem's sample clock with ours, one buffer each way. It outlives a call, because
+// what was learned of the clocks holds for the next one.
+type clocks struct {
+	mu   sync.Mutex   // held for microseconds: the audio goroutine and the caller of Media share the buffers
+	hear *dsp.Elastic // modem to box
+	say  *dsp.Elastic // box to modem
+}
+
+func newClocks() *clocks {
+	return &clocks{
+		hear: dsp.NewElastic(dsp.ElasticConfig{Burst: burst}),
+		say:  dsp.NewElastic(dsp.ElasticConfig{Burst: burst}),
+	}
+}
+
+// sound is the audio of one call. One goroutine reads the port and writes as many samples as it read,
+// so that the modem's own clock paces both ways.
+type sound struct {
+	port   audioPort
+	clocks *clocks
+	quit   chan struct{}
+	done   chan struct{}
+	once   sync.Once
+	live   atomic.Bool // between Connected and Ended
+
+	framesIn, framesOut, underruns, overruns atomic.Uint64
+	received, sent, stalls, droughts         atomic.Uint64 // bytes, bytes, writes that did not fit, reads without bytes
+
+	// Owned by the audio goroutine.
+	odd     []byte // half a sample that a read left
+	rest    []byte // what the port did not take, a part of a sample perhaps
+	pcm     [chunk/2 + 1]int16
+	payload []byte
+}
+
+// startSound runs the audio of a call over port, which it closes in the end. failed is called once
+// when the port dies by itself, on the audio goroutine.
+func startSound(port audioPort, c *clocks, failed func(error)) *sound {
+	c.mu.Lock()
+	c.hear.Reset()
+	c.say.Reset()
+	c.mu.Unlock()
+	s := &sound{
+		port: port, clocks: c, quit: make(chan struct{}), done: make(chan struct{}),
+		rest: make([]byte, 0, 2*chunk), payload: make([]byte, 0, chunk+2),
+	}
+	go s.run(failed)
+	return s
+}
+
+// stop ends the audio without waiting; done is closed when the port is.
+func (s *sound) stop() {
+	s.live.Store(false)
+	s.once.Do(func() { close(s.quit) })
+}
+
+func (s *sound) run(failed func(error)) {
+	defer close(s.done)
+	defer func() { _ = s.port.Close() }()
+	buf := make([]byte, chunk)
+	for {
+		select {
+		case <-s.quit:
+			return
+		default:
+		}
+		err := s.port.SetReadDeadline(time.Now().Add(hearing))
+		n := 0
+		if err == nil {
+			n, err = s.port.Read(buf)
+		}
+		if n > 0 {
+			err = s.exchange(buf[:n])
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			s.droughts.Add(1)
+		default:
+			s.live.Store(false)
+			failed(err)
+			return
+		}
+	}
+}
+
+// exchange takes what the modem sent and gives it as many samples.
+func (s *sound) exchange(p []byte) error {
+	s.received.Add(uint64(len(p)))
+	s.payload = append(append(s.payload[:0], s.odd...), p...)
+	n := len(s.payload) / 2
+	pcm := s.pcm[:n]
+	for i := range pcm {
+		pcm[i] = int16(binary.LittleEndian.Uint16(s.payload[2*i:]))
+	}
+	s.odd = append(s.odd[:0], s.payload[2*n:]...)
+	now := time.Now()
+	s.clocks.mu.Lock()
+	s.clocks.hear.Write(pcm, now)
+	for rest := pcm; len(rest) > 0; { // silence where nobody speaks: the modem wants a steady stream
+		frame := rest[:min(len(rest), line.FrameSamples)]
+		s.clocks.say.Read(frame, now)
+		rest = rest[len(frame):]
+	}
+	s.clocks.mu.Unlock()
+	if len(s.rest) > 0 && !s.push() {
+		s.overruns.Add(uint64(n+line.FrameSamples-1) / line.FrameSamples)
+		return nil // still stuck: these samples are late by now
+	}
+	for _, v := range pcm {
+		s.rest = binary.LittleEndian.AppendUint16(s.rest, uint16(v))
+	}
+	s.push()
+	return nil
+}
+
+// push writes what is left and reports whether the port took all. Bytes that did not fit stay, so that
+// the stream never continues in the middle of a sample.
+func (s *sound) push() bool {
+	_ = s.port.SetWriteDeadline(time.Now().Add(pushing))
+	n, err := s.port.Write(s.rest)
+	s.sent.Add(uint64(n))
+	s.rest = s.rest[:copy(s.rest, s.rest[n:])]
+	if err != nil {
+		s.stalls.Add(1)
+	}
+	return len(s.rest) == 0
+}
+
+// ReadFrame implements line.Media.
+func (s *sound) ReadFrame(f *line.Frame) bool {
+	if !s.live.Load() {
+		clear(f[:])
+		return false
+	}
+	s.clocks.mu.Lock()
+	ok := s.clocks.hear.Read(f[:], time.Now())
+	s.clocks.mu.Unlock()
+	if ok {
+		s.framesIn.Add(1)
+	} else {
+		s.underruns.Add(1)
+	}
+	return ok
+}
+
+// WriteFrame implements line.Media.
+func (s *sound) WriteFrame(f *line.Frame) bool {
+	if !s.live.Load() {
+		return false
+	}
+	s.clocks.mu.Lock()
+	s.clocks.say.Write(f[:], time.Now())
+	s.clocks.mu.Unlock()
+	s.framesOut.Add(1)
+	return true
+}
+
+// Stats implements line.Media.
+func (s *sound) Stats() line.MediaStats {
+	s.clocks.mu.Lock()
+	delay, ppm := s.clocks.hear.Delay(), s.clocks.hear.PPM()
+	s.clocks.mu.Unlock()
+	return line.MediaStats{
+		FramesIn: s.framesIn.Load(), FramesOut: s.framesOut.Load(),
+		Underruns: s.underruns.Load(), Overruns: s.overruns.Load(), Delay: delay, PPM: ppm,
+	}
+}
+
+// healthy judges the audio of a call that lasted d: an endpoint that has gone bad takes or gives fewer
+// bytes than the 16,000 of each second.
+func (s *sound) healthy(d time.Duration) bool {
+	if d < 5*time.Second {
+		return s.overruns.Load() == 0
+	}
+	want := uint64(d.Seconds() * 2 * dsp.SampleRate * 3 / 4)
+	return s.received.Load() >= want && s.sent.Load() >= want
+}
