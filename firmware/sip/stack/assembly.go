@@ -1,0 +1,140 @@
+package stack
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// errBroken ends a stream whose next message boundary is unknown.
+var errBroken = errors.New("the stream does not parse")
+
+// throttlePause is how long a connection above its rate is not read.
+const throttlePause = 20 * time.Millisecond
+
+// Read hands whole messages to sipgo, and only such as have parsed here, under recover. It closes
+// connections that take too long to say something, whole or at all.
+func (c *tcpConn) Read(p []byte) (int, error) {
+	a := &c.assembly
+	for {
+		if a.ready > 0 {
+			n := copy(p, a.pending[:a.ready])
+			a.pending = append(a.pending[:0], a.pending[n:]...)
+			a.ready -= n
+			return n, nil
+		}
+		deadline, why := c.deadline(time.Now())
+		if err := c.SetReadDeadline(deadline); err != nil {
+			return 0, net.ErrClosed
+		}
+		n, err := c.Conn.Read(p)
+		if n > 0 {
+			if err := c.take(p[:n]); err != nil {
+				c.shut(closedBroken)
+				return 0, net.ErrClosed
+			}
+		}
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				c.shut(why)
+			}
+			return 0, net.ErrClosed
+		}
+	}
+}
+
+// deadline is when the connection is closed unless more arrives, and why.
+func (c *tcpConn) deadline(now time.Time) (time.Time, ending) {
+	a, cfg := &c.assembly, &c.stack.cfg
+	switch {
+	case !a.greeted:
+		return a.opened.Add(cfg.Greeting), closedSlow
+	case a.inside:
+		return a.started.Add(cfg.Assembly), closedSlow
+	}
+	return now.Add(cfg.Idle), closedIdle
+}
+
+// take adds bytes and parses ahead as far as they go.
+func (c *tcpConn) take(data []byte) error {
+	a := &c.assembly
+	a.pending = append(a.pending, data...)
+	if a.inside {
+		_, _ = a.stream.Write(data) // never fails
+	}
+	for {
+		if !a.inside {
+			c.keepalives()
+			if a.ready == len(a.pending) {
+				return nil
+			}
+			a.stream.Reset()
+			_, _ = a.stream.Write(a.pending[a.ready:])
+			a.inside, a.started = true, time.Now()
+		}
+		used, err := c.parseNext()
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			c.stack.refusedByParser(bytes.Clone(a.pending[a.ready:]), c.flow, "400", "Bad Request")
+			return errBroken
+		}
+		a.inside = false
+		a.ready += used
+		c.whole()
+	}
+}
+
+// keepalives removes the line ends between messages; a double one is a ping and gets a single one
+// back (RFC 5626 section 3.5.1).
+func (c *tcpConn) keepalives() {
+	a := &c.assembly
+	rest := a.pending[a.ready:]
+	n := 0
+	for n+2 <= len(rest) && rest[n] == '\r' && rest[n+1] == '\n' {
+		n += 2
+	}
+	if n == 0 {
+		return
+	}
+	a.pending = append(a.pending[:a.ready], rest[n:]...)
+	c.stack.count.keepalives.Add(1)
+	if n >= 4 {
+		_ = c.enqueue(outgoing{raw: []byte("\r\n")}) // a peer that takes nothing is closed by it
+	}
+}
+
+// parseNext parses one message of the stream and returns its length.
+func (c *tcpConn) parseNext() (used int, err error) {
+	fine := c.stack.guard("tcp parser", func() {
+		_, used, err = c.assembly.stream.ParseNext()
+	})
+	if !fine {
+		return 0, errBroken
+	}
+	return used, err
+}
+
+// whole notes a complete message: the connection has proved itself, and pays for the message.
+func (c *tcpConn) whole() {
+	a := &c.assembly
+	a.greeted = true
+	if !a.kept {
+		a.kept = true
+		c.stack.keepConn(c)
+	}
+	for first := true; !c.stack.sources.allow(c.flow.Remote.Addr(), time.Now()); first = false {
+		if first {
+			c.stack.count.throttled.Add(1)
+		}
+		select {
+		case <-c.gone:
+			return
+		case <-time.After(throttlePause):
+		}
+	}
+}

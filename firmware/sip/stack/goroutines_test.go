@@ -1,0 +1,5 @@
+package stack
+
+import "runtime"
+
+func goroutines() int { return runtime.NumGoroutine() }

@@ -1,0 +1,238 @@
+package stack
+
+import (
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// workQueue is how many functions wait at a shard for Run.
+const workQueue = 4096
+
+// inbound is a message on its way from a reader to a shard.
+type inbound struct {
+	msg  sip.Message
+	flow Flow
+}
+
+// shard is the goroutine that owns a share of the calls.
+type shard struct {
+	stack  *Stack
+	net    chan inbound
+	work   chan func()
+	alarms *alarms
+	quit   chan struct{}
+
+	closing sync.RWMutex // held shortly by post, so that nothing is queued after the last drain
+	closed  bool
+
+	// mu guards the transactions. The shard holds it for a step of a machine, never for a callback;
+	// Respond, Cancel and Request take it from wherever they are called.
+	mu      sync.Mutex
+	servers map[string]*ServerTx
+	clients map[string]*ClientTx
+}
+
+func newShard(s *Stack, queue int) *shard {
+	return &shard{
+		stack: s, net: make(chan inbound, queue), work: make(chan func(), workQueue),
+		alarms: newAlarms(), quit: make(chan struct{}),
+		servers: make(map[string]*ServerTx), clients: make(map[string]*ClientTx),
+	}
+}
+
+func (sh *shard) run() {
+	defer sh.stack.shardWG.Done()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var armed time.Time // when timer will fire; re-arming for each message would cost
+	for {
+		fn, wait := sh.alarms.due(time.Now())
+		if fn != nil {
+			sh.stack.guard("timer", fn)
+			// Messages must not starve while timers are due: look at both.
+			select {
+			case in := <-sh.net:
+				sh.deliver(in)
+			default:
+			}
+			continue
+		}
+		if wait >= 0 {
+			if at := time.Now().Add(wait); !at.Equal(armed) {
+				timer.Reset(wait)
+				armed = at
+			}
+		}
+		select {
+		case in := <-sh.net:
+			sh.deliver(in)
+		case fn := <-sh.work:
+			sh.stack.guard("run", fn)
+		case <-sh.alarms.wake:
+		case <-timer.C:
+			armed = time.Time{}
+		case <-sh.quit:
+			sh.drain()
+			return
+		}
+	}
+}
+
+// drain runs what Run has promised.
+func (sh *shard) drain() {
+	for {
+		select {
+		case fn := <-sh.work:
+			sh.stack.guard("run", fn)
+		default:
+			return
+		}
+	}
+}
+
+func (sh *shard) post(fn func()) bool {
+	sh.closing.RLock()
+	defer sh.closing.RUnlock()
+	if sh.closed {
+		return false
+	}
+	select {
+	case sh.work <- fn:
+		return true
+	default:
+		return false
+	}
+}
+
+func (sh *shard) close() {
+	sh.closing.Lock()
+	closed := sh.closed
+	sh.closed = true
+	sh.closing.Unlock()
+	if !closed {
+		close(sh.quit)
+	}
+}
+
+// deliver hands one message to its transaction or to the layer above.
+func (sh *shard) deliver(in inbound) {
+	switch msg := in.msg.(type) {
+	case *sip.Request:
+		sh.stack.guard("request", func() { sh.request(msg, in.flow) })
+	case *sip.Response:
+		sh.stack.guard("response", func() { sh.response(msg, in.flow) })
+	}
+}
+
+func (sh *shard) request(req *sip.Request, flow Flow) {
+	key, err := serverKey(req)
+	if err != nil {
+		sh.stack.refuse(req, flow, sip.StatusBadRequest, "Bad Request")
+		return
+	}
+	switch req.Method {
+	case sip.ACK:
+		sh.ack(key, req, flow)
+		return
+	case sip.CANCEL:
+		sh.cancel(key, req, flow)
+		return
+	}
+	sh.mu.Lock()
+	if tx := sh.servers[key]; tx != nil {
+		tx.step(evRequest, nil)
+		sh.mu.Unlock()
+		return
+	}
+	if sh.stack.open.Load() >= sh.stack.room(req) {
+		sh.mu.Unlock()
+		sh.stack.overload(req, flow)
+		return
+	}
+	tx := sh.newServerTx(key, req, flow)
+	tx.step(evStart, nil)
+	sh.mu.Unlock()
+
+	h := sh.stack.handler.Load()
+	if h == nil {
+		return
+	}
+	if !sh.stack.guard("handler", func() { (*h).Request(tx) }) && !tx.Done() {
+		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusInternalServerError, "Server Internal Error", nil))
+	}
+}
+
+// room is how many server transactions may be open for this request to begin another. Requests of
+// calls that exist have twice as much, so that calls can still end.
+func (s *Stack) room(req *sip.Request) int64 {
+	if outsideDialog(req) {
+		return int64(s.cfg.MaxTransactions)
+	}
+	return 2 * int64(s.cfg.MaxTransactions)
+}
+
+// ack feeds the ACK of a refusal to its transaction; any other ACK is one of a 2xx.
+func (sh *shard) ack(key string, req *sip.Request, flow Flow) {
+	deliver := true
+	sh.mu.Lock()
+	if tx := sh.servers[key]; tx != nil {
+		deliver = tx.step(evAck, nil)
+	}
+	sh.mu.Unlock()
+	if h := sh.stack.handler.Load(); deliver && h != nil && !sh.stack.isStatelessTag(req.To()) {
+		(*h).Ack(req, flow)
+	}
+}
+
+// cancel answers a CANCEL (RFC 3261 section 9.2) and tells the INVITE's owner once. The answer
+// keeps no state: a repeated CANCEL gets the same one.
+func (sh *shard) cancel(key string, req *sip.Request, flow Flow) {
+	sh.mu.Lock()
+	tx := sh.servers[key]
+	var tell func(*sip.Request)
+	tag := ""
+	if tx != nil {
+		tag = tx.tag
+		if !tx.cancelled && tx.m.phase == phaseProceeding {
+			tx.cancelled = true
+			tx.cancel = req
+			tell = tx.onCancel
+		}
+	}
+	sh.mu.Unlock()
+	if tx == nil {
+		sh.stack.refuse(req, flow, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+		return
+	}
+	sh.stack.answer(req, flow, sip.StatusOK, "OK", tag)
+	if tell != nil {
+		tell(req)
+	}
+}
+
+func (sh *shard) response(res *sip.Response, flow Flow) {
+	key, err := sip.ClientTxKeyMake(res)
+	if err != nil {
+		sh.stack.count.malformed.Add(1)
+		return
+	}
+	sh.mu.Lock()
+	tx := sh.clients[key]
+	deliver := false
+	if tx != nil {
+		deliver = tx.received(res)
+	}
+	sh.mu.Unlock()
+	if tx == nil {
+		sh.stack.count.strays.Add(1)
+		if h := sh.stack.handler.Load(); h != nil && res.IsSuccess() && res.CSeq().MethodName == sip.INVITE {
+			(*h).StrayResponse(res, flow)
+		}
+		return
+	}
+	if deliver && tx.sink != nil {
+		tx.sink(Result{Response: res})
+	}
+}
