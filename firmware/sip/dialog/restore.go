@@ -120,16 +120,13 @@ func parseRequest(text string) (*sip.Request, error) {
 }
 
 // readopt gives an open INVITE back to the transaction layer: This is ours.
-func (s *Session) readopt(t core.Txn) {
+func (s *Session) readopt(e core.Readopt) {
+	t := e.Txn
 	if t == core.This {
-		s.readoptOurs()
+		s.readoptOurs(e.Text)
 		return
 	}
-	text := s.state.Invite.Text
-	if t == core.Theirs {
-		text = s.state.Exchange.Text
-	}
-	req, err := parseRequest(text)
+	req, err := parseRequest(e.Text)
 	if err != nil {
 		s.log.Warn("request of the previous process not read", "err", err)
 		return
@@ -157,8 +154,8 @@ func (s *Session) readopt(t core.Txn) {
 	s.watchCancel(tx)
 }
 
-func (s *Session) readoptOurs() {
-	req, err := parseRequest(s.state.Invite.Text)
+func (s *Session) readoptOurs(text string) {
+	req, err := parseRequest(text)
 	if err != nil || req.Via() == nil {
 		// It died between the first record and the stack's Via: a 2xx will come as a stray response.
 		s.log.Warn("INVITE of the previous process cannot be cancelled", "err", err)
