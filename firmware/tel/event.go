@@ -204,6 +204,14 @@ type HealthChanged struct {
 	Since     time.Time `json:"since"`
 }
 
+// FiguresChanged reports the day's figures after a call or a wait has ended.
+type FiguresChanged struct {
+	Calls       int           `json:"calls"`        // from and to outside
+	Answered    int           `json:"answered"`     // waits that an agent ended
+	Lost        int           `json:"lost"`         // waits that the caller gave up
+	AverageWait time.Duration `json:"average_wait"` // of the answered
+}
+
 // Kind implements Event.
 func (AgentChanged) Kind() string    { return "agent_changed" }
 func (QueueJoined) Kind() string     { return "queue_joined" }
@@ -216,6 +224,7 @@ func (LineChanged) Kind() string     { return "line_changed" }
 func (DeviceChanged) Kind() string   { return "device_changed" }
 func (LampChanged) Kind() string     { return "lamp_changed" }
 func (HealthChanged) Kind() string   { return "health_changed" }
+func (FiguresChanged) Kind() string  { return "figures_changed" }
 
 // LineCauses lists every cause, in the order declared.
 func LineCauses() []LineCause {

@@ -26,7 +26,7 @@ type Renderer struct {
 // New parses the templates for one language.
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
-		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "number": number(cat),
+		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "span": span, "number": number(cat),
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -70,6 +70,9 @@ func (r *Renderer) render(name string, o view.Office, now time.Time) ([]byte, er
 
 // stamp is a time for the browser's own ticking.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// span is a length of time as m:ss.
+func span(d time.Duration) string { return elapsed(time.Time{}.Add(d.Round(time.Second)), time.Time{}) }
 
 // elapsed is m:ss since t, for the first view and for readers without JavaScript.
 func elapsed(now, t time.Time) string {

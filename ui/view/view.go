@@ -17,7 +17,7 @@ type Office struct {
 	Agents []Agent
 	Lines  []tel.LineChanged
 	Calls  []Call
-	Today  Today
+	Today  tel.FiguresChanged
 	Health []tel.HealthChanged
 }
 
@@ -55,20 +55,6 @@ type Call struct {
 	Agent string // name
 }
 
-// Today sums up since midnight.
-type Today struct {
-	Calls, Answered, Lost int
-	waited                time.Duration
-}
-
-// AverageWait is the mean time until a person answered; zero when nobody was answered.
-func (t Today) AverageWait() time.Duration {
-	if t.Answered == 0 {
-		return 0
-	}
-	return (t.waited / time.Duration(t.Answered)).Round(time.Second)
-}
-
 // Free counts the agents who could take a call now.
 func (o Office) Free() int {
 	return count(o.Agents, func(a Agent) bool { return a.State == tel.AgentReady })
@@ -101,7 +87,6 @@ func count[T any](all []T, is func(T) bool) int {
 // Model keeps an Office up to date. It has one owner.
 type Model struct {
 	name     string
-	location *time.Location
 	queues   []Queue
 	agents   map[tel.AgentID]*Agent
 	order    []tel.AgentID
@@ -109,14 +94,13 @@ type Model struct {
 	calls    map[tel.CallID]tel.CallChanged
 	offers   map[tel.OfferID]tel.QueueOffered
 	health   map[string]tel.HealthChanged
-	today    Today
-	day      string
+	today    tel.FiguresChanged
 }
 
 // NewModel returns a model of an office in which nothing has happened yet.
-func NewModel(name string, location *time.Location, queues []Queue, agents []Agent) *Model {
+func NewModel(name string, queues []Queue, agents []Agent) *Model {
 	m := &Model{
-		name: name, location: location, queues: slices.Clone(queues), agents: map[tel.AgentID]*Agent{},
+		name: name, queues: slices.Clone(queues), agents: map[tel.AgentID]*Agent{},
 		lines: map[string]tel.LineChanged{}, calls: map[tel.CallID]tel.CallChanged{},
 		offers: map[tel.OfferID]tel.QueueOffered{}, health: map[string]tel.HealthChanged{},
 	}
@@ -162,7 +146,7 @@ func (m *Model) Apply(e tel.Event) []Part {
 		return []Part{PartQueues}
 	case tel.QueueLeft:
 		m.left(e)
-		return []Part{PartSummary, PartQueues, PartToday}
+		return []Part{PartSummary, PartQueues}
 	case tel.CallChanged:
 		if e.Stage == tel.StageEnded {
 			delete(m.calls, e.Call)
@@ -172,8 +156,7 @@ func (m *Model) Apply(e tel.Event) []Part {
 		return []Part{PartCalls}
 	case tel.CallEnded:
 		delete(m.calls, e.Call)
-		m.ended(e)
-		return []Part{PartCalls, PartToday}
+		return []Part{PartCalls}
 	case tel.LineChanged:
 		m.lines[e.Line] = e
 		return []Part{PartSummary, PartLines}
@@ -182,6 +165,9 @@ func (m *Model) Apply(e tel.Event) []Part {
 			a.Lamp = &e
 			return []Part{PartAgents}
 		}
+	case tel.FiguresChanged:
+		m.today = e
+		return []Part{PartToday}
 	case tel.HealthChanged:
 		m.health[e.Condition] = e
 		return []Part{PartHealth}
@@ -229,26 +215,6 @@ func (m *Model) left(e tel.QueueLeft) {
 		if o.Call == e.Call {
 			delete(m.offers, id)
 		}
-	}
-	m.newDay(e.Left)
-	switch e.Outcome {
-	case tel.OutcomeAnswered:
-		m.today.waited += e.Left.Sub(e.Joined)
-		m.today.Answered++
-	case tel.OutcomeAbandoned, tel.OutcomeFailed, tel.OutcomeRefused:
-		m.today.Lost++
-	case tel.OutcomeOverflow:
-	}
-}
-
-func (m *Model) ended(e tel.CallEnded) {
-	m.newDay(e.Ended)
-	m.today.Calls++
-}
-
-func (m *Model) newDay(at time.Time) {
-	if day := at.In(m.location).Format(time.DateOnly); day != m.day {
-		m.day, m.today = day, Today{}
 	}
 }
 

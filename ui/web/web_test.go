@@ -50,12 +50,12 @@ func fullOffice() *view.Model {
 	m.Apply(tel.LineChanged{Line: "line:gsm0", Name: "SIM", Type: "gsm", Cause: tel.LineNoSIM, Operator: "I " + hostile, Signal: -71})
 	m.Apply(tel.HealthChanged{Condition: "recordd", Severity: "warn"})
 	m.Apply(tel.QueueLeft{Queue: "sales", Call: "c9", Joined: at, Left: at.Add(95 * time.Second), Outcome: tel.OutcomeAnswered})
-	m.Apply(tel.CallEnded{Call: "c9", Ended: at})
+	m.Apply(tel.FiguresChanged{Calls: 12, Answered: 9, Lost: 1, AverageWait: 95 * time.Second})
 	return m
 }
 
 func emptyOffice() *view.Model {
-	return view.NewModel("Bottega", time.UTC, []view.Queue{{ID: "sales", Name: "Vendite", Number: "400"}}, nil)
+	return view.NewModel("Bottega", []view.Queue{{ID: "sales", Name: "Vendite", Number: "400"}}, nil)
 }
 
 func TestPagesLookAsReviewed(t *testing.T) {

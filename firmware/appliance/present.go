@@ -1,0 +1,127 @@
+package appliance
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// present remembers the last event of everything that exists, so that an observer who comes late or
+// lost its place starts from what holds now.
+type present struct {
+	mu    sync.Mutex // guards all below
+	last  map[string]tel.Event
+	order map[string]uint64
+	n     uint64
+	zone  *time.Location
+	day   cdr.Figures
+}
+
+func newPresent(zone *time.Location) *present {
+	return &present{last: map[string]tel.Event{}, order: map[string]uint64{}, zone: zone, day: cdr.Today(time.Now().In(zone))}
+}
+
+// apply remembers an event and returns the day's figures when they changed by it.
+func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := e.(type) {
+	case tel.AgentChanged:
+		p.put("agent/"+string(e.Agent), e)
+	case tel.QueueJoined:
+		p.put("wait/"+string(e.Call), e)
+	case tel.QueueOffered:
+		p.put("offer/"+string(e.Offer), e)
+	case tel.QueueOfferEnded:
+		p.drop("offer/" + string(e.Offer))
+	case tel.QueueLeft:
+		p.left(e)
+	case tel.CallChanged:
+		if e.Stage == tel.StageEnded {
+			p.drop("call/" + string(e.Call))
+		} else {
+			p.put("call/"+string(e.Call), e)
+		}
+	case tel.LineChanged:
+		p.put("line/"+e.Line, e)
+	case tel.DeviceChanged:
+		p.put("device/"+string(e.Device), e)
+	case tel.LampChanged:
+		p.put("lamp/"+string(e.Lamp), e)
+	case tel.HealthChanged:
+		p.put("health/"+e.Condition, e)
+	}
+	return p.count(e)
+}
+
+func (p *present) left(e tel.QueueLeft) {
+	p.drop("wait/" + string(e.Call))
+	for k, x := range p.last {
+		if o, ok := x.(tel.QueueOffered); ok && o.Call == e.Call {
+			p.drop(k)
+		}
+	}
+}
+
+// count adds finished records to the figures of the day. It is called with mu held.
+func (p *present) count(e tel.Event) (tel.FiguresChanged, bool) {
+	if now := time.Now().In(p.zone); !now.Before(p.day.To) {
+		p.day = cdr.Today(now)
+	}
+	if !p.day.Add(e) {
+		return tel.FiguresChanged{}, false
+	}
+	f := tel.FiguresChanged{
+		Calls: p.day.Calls, Answered: p.day.WaitAnswered, Lost: p.day.Abandoned, AverageWait: p.day.AverageWait(),
+	}
+	p.put("figures", f)
+	return f, true
+}
+
+func (p *present) put(key string, e tel.Event) {
+	if _, ok := p.order[key]; !ok {
+		p.n++
+		p.order[key] = p.n
+	}
+	p.last[key] = e
+}
+
+func (p *present) drop(key string) {
+	delete(p.last, key)
+	delete(p.order, key)
+}
+
+// snapshot lists what holds now, in the order in which it came to be.
+func (p *present) snapshot() any {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	keys := make([]string, 0, len(p.last))
+	for k := range p.last {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Compare(p.order[a], p.order[b]) })
+	events := make([]tel.Event, len(keys))
+	for i, k := range keys {
+		events[i] = p.last[k]
+	}
+	return events
+}
+
+// document is the snapshot as JSON for prontoctl and for tests: kind and event of everything that
+// holds.
+func (p *present) document() ([]byte, error) {
+	type entry struct {
+		Kind  string    `json:"kind"`
+		Event tel.Event `json:"event"`
+	}
+	var all []entry
+	for _, e := range p.snapshot().([]tel.Event) {
+		all = append(all, entry{e.Kind(), e})
+	}
+	return json.Marshal(all)
+}
