@@ -112,6 +112,22 @@ func (p *present) snapshot() any {
 	return events
 }
 
+// anyLineUp reports whether an outside line works, or none is configured.
+func (p *present) anyLineUp() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	any := false
+	for _, e := range p.last {
+		if l, ok := e.(tel.LineChanged); ok {
+			if l.Up {
+				return true
+			}
+			any = true
+		}
+	}
+	return !any
+}
+
 // document is the snapshot as JSON for prontoctl and for tests: kind and event of everything that
 // holds.
 func (p *present) document() ([]byte, error) {

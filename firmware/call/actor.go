@@ -284,7 +284,7 @@ func (a *actor) recover(find Finder) {
 	s := &a.state
 	s.Recovered = true
 	take := func(l LegState) bool {
-		leg, ok := find.Find(l.ID, l.Ref, a.legEvent)
+		leg, ok := find.Find(l.ID, l.Ref, l.Party, a.legEvent)
 		if ok {
 			a.legs[l.ID] = leg
 		}

@@ -220,7 +220,7 @@ func TestAFaultOfOursEndsThatCallAndNoOther(t *testing.T) {
 // finder gives back the legs of the process before, as the signalling layers do after a restart.
 type finder map[string]*fakeLeg
 
-func (f finder) Find(id tel.LegID, ref string, events func(LegEvent)) (Leg, bool) {
+func (f finder) Find(id tel.LegID, ref, _ string, events func(LegEvent)) (Leg, bool) {
 	l, ok := f[ref]
 	if ok {
 		l.mu.Lock()

@@ -92,5 +92,5 @@ type Dialer interface {
 
 // Finder gives back the legs that survived a restart.
 type Finder interface {
-	Find(id tel.LegID, ref string, events func(LegEvent)) (Leg, bool)
+	Find(id tel.LegID, ref, party string, events func(LegEvent)) (Leg, bool)
 }

@@ -86,15 +86,15 @@ func count[T any](all []T, is func(T) bool) int {
 
 // Model keeps an Office up to date. It has one owner.
 type Model struct {
-	name     string
-	queues   []Queue
-	agents   map[tel.AgentID]*Agent
-	order    []tel.AgentID
-	lines    map[string]tel.LineChanged
-	calls    map[tel.CallID]tel.CallChanged
-	offers   map[tel.OfferID]tel.QueueOffered
-	health   map[string]tel.HealthChanged
-	today    tel.FiguresChanged
+	name   string
+	queues []Queue
+	agents map[tel.AgentID]*Agent
+	order  []tel.AgentID
+	lines  map[string]tel.LineChanged
+	calls  map[tel.CallID]tel.CallChanged
+	offers map[tel.OfferID]tel.QueueOffered
+	health map[string]tel.HealthChanged
+	today  tel.FiguresChanged
 }
 
 // NewModel returns a model of an office in which nothing has happened yet.

@@ -19,8 +19,9 @@ import (
 type Config struct {
 	Log      *slog.Logger
 	Hub      *live.Hub
-	Language string       // of a visitor who asks for none
-	Ready    func() error // nil when the box can carry a call
+	Language string                 // of a visitor who asks for none
+	Ready    func() error           // nil when the box can carry a call
+	Present  func() ([]byte, error) // what holds now, as JSON
 }
 
 // New returns the page's handler.
@@ -29,6 +30,7 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("GET /{$}", cfg.office)
 	mux.HandleFunc("GET /live", cfg.live)
 	mux.HandleFunc("GET /healthz", cfg.healthz)
+	mux.HandleFunc("GET /api/now", cfg.now)
 	mux.Handle("GET /asset/", http.StripPrefix("/asset/", cache(http.FileServerFS(assets()))))
 	return guard(cfg.Log, mux)
 }
@@ -151,6 +153,19 @@ func (c Config) healthz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	_, _ = w.Write([]byte("ok\n"))
+}
+
+// now is the page for programs: every present fact as one JSON document.
+func (c Config) now(w http.ResponseWriter, _ *http.Request) {
+	doc, err := c.Present()
+	if err != nil {
+		c.Log.Error("present cannot be written", "err", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(doc)
 }
 
 // Serve answers on l until ctx ends, then lets open requests finish for a moment.

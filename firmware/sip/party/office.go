@@ -22,6 +22,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -35,17 +36,6 @@ var ErrTrunkFull = errors.New("the trunk is full")
 type Phones interface {
 	Authenticate(req *sip.Request, flow stack.Flow) (dev tel.DeviceID, challenge []sip.Header, status int)
 	Bindings(dev tel.DeviceID) []registrar.Binding
-}
-
-// Trunk is the part of a carrier account that calls need.
-type Trunk interface {
-	ID() tel.TrunkID
-	Matches(req *sip.Request, flow stack.Flow) bool
-	Called(req *sip.Request) tel.Number
-	Caller(req *sip.Request) (tel.Number, string)
-	Invite(to, from tel.Number, body []byte) (dialog.InviteRequest, error)
-	Acquire() bool
-	Release()
 }
 
 // Inviter starts dialogs; *dialog.UA satisfies it.
@@ -71,7 +61,7 @@ type Office struct {
 	ua  Inviter
 
 	mu       sync.RWMutex
-	trunks   []Trunk
+	trunks   []*trunk.Trunk
 	restored map[string]*survivor // by session id, until Find or Forget
 }
 
@@ -94,24 +84,19 @@ func New(cfg Config) *Office {
 func (o *Office) Use(ua Inviter) { o.ua = ua }
 
 // SetTrunks replaces the carriers; calls that are up keep theirs.
-func (o *Office) SetTrunks(all []Trunk) {
+func (o *Office) SetTrunks(all []*trunk.Trunk) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.trunks = all
 }
 
-func (o *Office) trunkOf(req *sip.Request, flow stack.Flow) Trunk {
+func (o *Office) trunkOf(req *sip.Request, flow stack.Flow) *trunk.Trunk {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	for _, t := range o.trunks {
-		if t.Matches(req, flow) {
-			return t
-		}
-	}
-	return nil
+	return trunk.Match(o.trunks, req, flow)
 }
 
-func (o *Office) trunk(id tel.TrunkID) Trunk {
+func (o *Office) trunk(id tel.TrunkID) *trunk.Trunk {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	for _, t := range o.trunks {
@@ -144,7 +129,7 @@ func (o *Office) Invite(s *dialog.Session) {
 	o.arrive(s, call.Arrival{From: party, Device: device, Caller: tel.Number(device), Dialed: dialed}, party, nil)
 }
 
-func (o *Office) fromTrunk(t Trunk, s *dialog.Session) {
+func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
 	if !t.Acquire() {
 		o.discard(s)
 		s.Reject(486)
@@ -201,6 +186,9 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, releas
 		refuse(503, sip.NewHeader("Retry-After", "10"))
 		return
 	}
+	if t := o.trunk(tel.TrunkID(strings.TrimPrefix(party, "trunk:"))); t != nil {
+		s.Authorize(t.Auth())
+	}
 	s.Bind(l.notice)
 }
 
@@ -254,7 +242,9 @@ func (o *Office) DialTrunk(id tel.TrunkID, to tel.Number, out call.Outgoing, eve
 	if t == nil {
 		return nil, fmt.Errorf("%w: %s", ErrNoTrunk, id)
 	}
-	if !t.Acquire() {
+	if out.Emergency {
+		t.Occupy() // an emergency call is never refused for a limit of ours
+	} else if !t.Acquire() {
 		return nil, fmt.Errorf("%w: %s", ErrTrunkFull, id)
 	}
 	req, err := t.Invite(to, out.From, nil)
@@ -340,8 +330,10 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 	l.Half = half
 	o.recall(l, v.session.Restored(), audio)
 	if kind, name, _ := strings.Cut(party, ":"); kind == "trunk" {
-		if t := o.trunk(tel.TrunkID(name)); t != nil && t.Acquire() {
+		if t := o.trunk(tel.TrunkID(name)); t != nil {
+			t.Occupy()
 			l.release = t.Release
+			v.session.Authorize(t.Auth())
 		}
 	}
 	o.mu.Lock()

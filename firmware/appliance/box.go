@@ -1,0 +1,346 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/acd"
+	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/feed"
+	"github.com/pronto-pbx/pronto/firmware/health"
+	"github.com/pronto-pbx/pronto/firmware/journal"
+	"github.com/pronto-pbx/pronto/firmware/keeper"
+	"github.com/pronto-pbx/pronto/firmware/lamp"
+	lineparty "github.com/pronto-pbx/pronto/firmware/line/party"
+	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
+	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
+	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Options is what cmd gives the box.
+type Options struct {
+	Log    *slog.Logger
+	Config config.Config
+	Dir    string         // state that survives a power cut
+	RunDir string         // state that survives a crash: on tmpfs
+	Keeper *keeper.Client // nil: sockets end with the process
+	Board  Board
+	Record string // recordd's socket; empty: nobody asks for records
+}
+
+// Box is a running Pronto. Build makes it, Run runs it.
+type Box struct {
+	opts Options
+	log  *slog.Logger
+
+	numbering atomic.Pointer[numbering]
+	hot       *journal.Hot
+	history   *journal.History
+	feed      *feed.Feed
+	present   *present
+	health    *health.Board
+
+	stack     *stack.Stack
+	registrar *registrar.Registrar
+	dialogs   *dialog.UA
+	office    *sipparty.Office
+	trunks    []*trunk.Trunk
+	engine    *media.Engine
+	lines     *lineparty.Board
+	calls     *call.Exchange
+	queues    *acd.ACD
+	lamps     *lamp.Panel
+	web       net.Listener
+
+	reach reach
+	wg    sync.WaitGroup
+}
+
+// conditions are what health knows by name; the page has a sentence for each.
+func conditions() []health.Spec {
+	return []health.Spec{
+		{Name: "sip", Severity: health.Error, Vital: true},
+		{Name: "journal", Severity: health.Warn},
+		{Name: "recordd", Severity: health.Warn},
+		{Name: "lamps", Severity: health.Warn},
+		{Name: "lines", Severity: health.Error},
+	}
+}
+
+// Build makes every room and wires them; nothing answers yet. On error everything is closed again.
+func Build(opts Options) (b *Box, err error) {
+	b = &Box{opts: opts, log: opts.Log}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	n, err := newNumbering(opts.Config)
+	if err != nil {
+		return nil, err
+	}
+	b.numbering.Store(n)
+	b.present = newPresent(n.plan.Zone)
+	b.feed = feed.New(4096, b.present.snapshot)
+	b.health = health.New(func(h tel.HealthChanged) { b.publish(h) }, conditions()...)
+	steps := []struct {
+		what string
+		do   func() error
+	}{
+		{"web page", b.openWeb}, {"journals", b.openJournals}, {"lamps", b.openLamps}, {"audio", b.openMedia}, {"SIP", b.openSIP},
+		{"calls", b.openCalls}, {"trunks", b.openTrunks}, {"lines", b.openLines},
+	}
+	for _, s := range steps {
+		if err := s.do(); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.what, err)
+		}
+	}
+	return b, nil
+}
+
+func (b *Box) openJournals() error {
+	for _, dir := range []string{b.opts.Dir, b.opts.RunDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	var err error
+	if b.hot, err = journal.OpenHot(filepath.Join(b.opts.RunDir, "hot"), 0); err != nil {
+		return err
+	}
+	b.history, err = journal.OpenHistory(journal.HistoryConfig{Dir: filepath.Join(b.opts.Dir, "history"), Class: classOf})
+	if err != nil {
+		return err
+	}
+	b.countToday()
+	return nil
+}
+
+// countToday reads the finished records of the day, so that the figures outlive a restart.
+func (b *Box) countToday() {
+	err := b.history.Read(journal.Pos{}, func(r journal.Record) error {
+		if e, err := cdr.Decode(r.Kind, r.Body); err == nil && e != nil {
+			b.present.apply(e)
+		}
+		return nil
+	})
+	if err != nil {
+		b.log.Warn("figures of the day are incomplete", "err", err)
+	}
+}
+
+// classOf tells what the history may give up when it outgrows its quota.
+func classOf(kind string) journal.Class {
+	switch {
+	case cdr.Finished(kind):
+		return journal.Finished
+	case kind == acd.KindState:
+		return journal.State
+	default:
+		return journal.Statistic
+	}
+}
+
+// socketKeeper keeps a nil client from becoming a non-nil interface.
+func (b *Box) socketKeeper() stack.SocketKeeper {
+	if b.opts.Keeper == nil {
+		return nil
+	}
+	return b.opts.Keeper
+}
+
+func (b *Box) openMedia() error {
+	c := b.opts.Config.Media
+	var err error
+	b.engine, err = media.New(media.Config{
+		Log: b.log.With("room", "media"), PortMin: c.PortMin, PortMax: c.PortMax, Bind: c.Bind, Keeper: b.socketKeeper(), Journal: b.hot,
+	})
+	return err
+}
+
+func (b *Box) openSIP() error {
+	c := b.opts.Config.SIP
+	var err error
+	if b.stack, err = stack.New(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"}); err != nil {
+		return err
+	}
+	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen)); err != nil {
+		return err
+	}
+	b.registrar = registrar.New(b.registrarConfig())
+	b.office = sipparty.New(sipparty.Config{
+		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: newSounds(), Language: b.language,
+		Advertise: b.advertise, Phones: b.registrar, Arrive: b.arrive,
+	})
+	b.dialogs = dialog.New(dialog.Config{
+		Log: b.log.With("room", "sip"), Stack: b.stack, Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
+	})
+	b.office.Use(b.dialogs)
+	return nil
+}
+
+func (b *Box) arrive(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error) {
+	return b.calls.Arrive(in, makeLeg)
+}
+
+func (b *Box) language() string { return b.numbering.Load().cfg.Box.Language }
+
+// advertise is the address that our SDP names to the other end of a flow: the configured one, or
+// the one that the flow uses.
+func (b *Box) advertise(f stack.Flow) netip.Addr {
+	if a := b.opts.Config.SIP.Advertise; a.IsValid() {
+		return a
+	}
+	host, _ := b.stack.Contact(f)
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a
+	}
+	return f.Local.Addr()
+}
+
+func (b *Box) openCalls() error {
+	b.calls = call.New(call.Config{
+		Log: b.log.With("room", "call"), Plan: func() call.Plan { return b.numbering.Load() }, Dialer: dialer{b},
+		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
+		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot,
+	})
+	var live []tel.CallID
+	for id := range b.hot.Load("call") {
+		live = append(live, tel.CallID(id))
+	}
+	queues, agents := b.numbering.Load().queues()
+	kept := b.hot.Load(acd.HotKind)
+	var err error
+	b.queues, err = acd.New(acd.Config{
+		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
+		History: b.history, Journal: b.hot, Kept: kept, Live: live,
+	})
+	if err != nil {
+		return err
+	}
+	if len(kept) == 0 {
+		return b.firstLogin()
+	}
+	return nil
+}
+
+// firstLogin logs in who the configuration says starts the day at the desk.
+func (b *Box) firstLogin() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, a := range b.opts.Config.Agents {
+		if a.Login {
+			if err := b.queues.Login(ctx, a.ID); err != nil {
+				return fmt.Errorf("log in agent %q: %w", a.ID, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Run takes over what an earlier process left, answers until ctx ends, and then ends the calls, or,
+// when handOver is closed first, leaves them to the next process.
+func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
+	defer b.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b.follow(ctx)
+	b.restore()
+	b.stack.Serve(b.dialogs)
+	for _, t := range b.trunks {
+		t.Start()
+	}
+	if err := b.health.Report("sip", true, "", time.Now()); err != nil {
+		return err
+	}
+	b.log.Info("ready", "sip", b.opts.Config.SIP.Listen, "web", b.opts.Config.Web.Listen, "phones", len(b.opts.Config.Phones),
+		"queues", len(b.opts.Config.Queues), "trunks", len(b.opts.Config.Trunks), "lines", len(b.opts.Config.Lines))
+	if k := b.opts.Keeper; k != nil {
+		k.DropUntaken()
+		if err := k.Ready(); err != nil {
+			b.log.Warn("supervisor does not listen", "err", err)
+		}
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+		err = b.end(b.calls.Close)
+	case <-handOver:
+		b.log.Info("handing calls over to the next process")
+		err = b.end(b.calls.Abandon)
+	}
+	cancel()
+	return err
+}
+
+// closeLimit is how long calls may take to say goodbye.
+const closeLimit = 3 * time.Second
+
+func (b *Box) end(how func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	if err := how(ctx); err != nil {
+		return fmt.Errorf("calls did not end in time: %w", err)
+	}
+	return nil
+}
+
+// close lets go of everything that was opened, outer rooms first.
+func (b *Box) close() {
+	if b.web != nil {
+		_ = b.web.Close()
+	}
+	for _, t := range b.trunks {
+		t.Close()
+	}
+	if b.lines != nil {
+		if err := b.lines.Close(); err != nil {
+			b.log.Warn("line does not close", "err", err)
+		}
+	}
+	if b.registrar != nil {
+		b.registrar.Close()
+	}
+	if b.dialogs != nil {
+		b.dialogs.Close()
+	}
+	if b.stack != nil {
+		if err := b.stack.Close(); err != nil {
+			b.log.Warn("SIP does not close", "err", err)
+		}
+	}
+	if b.engine != nil {
+		_ = b.engine.Close()
+	}
+	if b.queues != nil {
+		b.queues.Close()
+	}
+	if b.feed != nil {
+		b.feed.Close()
+	}
+	b.wg.Wait()
+	if b.lamps != nil {
+		b.lamps.Close()
+	}
+	if b.history != nil {
+		_ = b.history.Close()
+	}
+	if b.hot != nil {
+		_ = b.hot.Close()
+	}
+}

@@ -1,0 +1,74 @@
+package appliance
+
+import (
+	"context"
+	"strings"
+
+	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// restore takes over, in the order of dependence: audio, registrations, dialogs, then the calls that
+// join them. What no call claims is ended.
+func (b *Box) restore() {
+	legs, errs := b.engine.Restore(b.hot.Load("leg"))
+	if err := b.registrar.Restore(b.hot.Load("binding")); err != nil {
+		errs = append(errs, err)
+	}
+	sessions, more := b.dialogs.Restore(b.hot.Load("dialog"))
+	errs = append(errs, more...)
+	b.office.Restore(sessions)
+	b.reach.start(b)
+	states := b.hot.Load("call")
+	f := &finder{b: b, legs: legs}
+	errs = append(errs, b.calls.Restore(states, f)...)
+	for _, err := range errs {
+		if err != nil {
+			b.log.Warn("part of the earlier process is lost", "err", err)
+		}
+	}
+	for _, leg := range f.legs {
+		leg.Close()
+	}
+	lost := b.office.Forget(context.Background())
+	if len(states)+len(sessions)+len(legs) > 0 {
+		b.log.Info("calls taken over from the earlier process", "calls", len(states), "sessions", len(sessions), "legs", len(legs), "ended", lost)
+	}
+}
+
+// finder gives the calls their legs back; what is left in legs afterwards belongs to nobody.
+type finder struct {
+	b    *Box
+	legs map[tel.LegID]*media.Leg
+}
+
+// Find implements call.Finder.
+func (f *finder) Find(id tel.LegID, ref, party string, events func(call.LegEvent)) (call.Leg, bool) {
+	audio := f.legs[id]
+	if strings.HasPrefix(ref, "line:") {
+		return f.b.lines.Find(ref, id, events)
+	}
+	l, ok := f.b.office.Find(ref, party, audio, events)
+	if ok {
+		delete(f.legs, id)
+	}
+	return l, ok
+}
+
+// dialer implements call.Dialer over phones, trunks and lines.
+type dialer struct{ b *Box }
+
+// DialDevice implements call.Dialer.
+func (d dialer) DialDevice(dev tel.DeviceID, o call.Outgoing, events func(call.LegEvent)) ([]call.Leg, error) {
+	return d.b.office.DialDevice(dev, o, events)
+}
+
+// DialOut implements call.Dialer.
+func (d dialer) DialOut(via string, to tel.Number, o call.Outgoing, events func(call.LegEvent)) (call.Leg, error) {
+	kind, name, _ := strings.Cut(via, ":")
+	if kind == "line" {
+		return d.b.lines.DialLine(tel.LineID(name), to, o, events)
+	}
+	return d.b.office.DialTrunk(tel.TrunkID(name), to, o, events)
+}

@@ -1,0 +1,127 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/feed"
+	"github.com/pronto-pbx/pronto/firmware/store"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/view"
+	"github.com/pronto-pbx/pronto/ui/web"
+)
+
+func (b *Box) openWeb() error {
+	l, err := net.Listen("tcp", b.opts.Config.Web.Listen.String())
+	if err != nil {
+		return fmt.Errorf("%s is not free for the page: %w", b.opts.Config.Web.Listen, err)
+	}
+	b.web = l
+	return nil
+}
+
+// follow starts those who watch: the page, the trimming of the journal, the sign of life.
+func (b *Box) follow(ctx context.Context) {
+	hub, err := live.New(b.log.With("room", "page"), b.emptyOffice)
+	if err != nil {
+		b.log.Error("page cannot be shown", "err", err)
+		return
+	}
+	b.wg.Go(func() { hub.Run(ctx, b.watch) })
+	b.wg.Go(func() {
+		h := web.New(web.Config{Log: b.log.With("room", "page"), Hub: hub, Language: b.language(), Ready: b.fit, Present: b.present.document})
+		if err := web.Serve(ctx, b.web, h); err != nil && !errors.Is(err, net.ErrClosed) {
+			b.log.Error("page ended", "err", err)
+		}
+	})
+	if b.opts.Record != "" {
+		b.wg.Go(func() { b.trim(ctx) })
+	}
+	if k := b.opts.Keeper; k != nil && k.WatchdogEvery() > 0 {
+		b.wg.Go(func() { b.signOfLife(ctx, k.WatchdogEvery()/3) })
+	}
+}
+
+func (b *Box) emptyOffice() *view.Model {
+	c := b.numbering.Load().cfg
+	var queues []view.Queue
+	for _, q := range c.Queues {
+		queues = append(queues, view.Queue{ID: q.ID, Name: q.Name, Number: q.Number})
+	}
+	var agents []view.Agent
+	for _, a := range c.Agents {
+		agents = append(agents, view.Agent{ID: a.ID, Name: a.Name})
+	}
+	return view.NewModel(c.Box.Name, queues, agents)
+}
+
+// watch is the page's live.Source.
+func (b *Box) watch(ctx context.Context, reset func(), apply func(tel.Event)) {
+	sub := b.feed.Subscribe(feed.Seq(1)<<62, 1024) // a place in the future: begins with a snapshot
+	defer sub.Close()
+	for {
+		item, err := sub.Next(ctx)
+		if err != nil {
+			return
+		}
+		if !item.Resync {
+			apply(item.Event)
+			continue
+		}
+		reset()
+		for _, e := range item.Snapshot.([]tel.Event) {
+			apply(e)
+		}
+	}
+}
+
+// fit is nil when the box can take a call.
+func (b *Box) fit() error {
+	if v := b.health.Verdict(); !v.Fit {
+		return fmt.Errorf("not fit to serve: failed %v, unknown %v", v.Failed, v.Unknown)
+	}
+	return nil
+}
+
+// trimEvery is how often recordd is asked what it has.
+const trimEvery = 5 * time.Second
+
+func (b *Box) trim(ctx context.Context) {
+	client := store.NewClient(b.opts.Record)
+	defer func() { _ = client.Close() }()
+	status := func(ctx context.Context) (store.Status, error) {
+		s, err := client.Status(ctx)
+		b.report("recordd", err == nil, "recordd does not answer")
+		return s, err
+	}
+	store.Trim(ctx, uint64(b.history.ID()), trimEvery, status, func(p store.Position) error { return b.history.TrimBelow(journalPos(p)) }, b.log.With("room", "records"))
+}
+
+// signOfLife tells the supervisor that the queues still decide: a process that runs and does not
+// think is restarted.
+func (b *Box) signOfLife(ctx context.Context, every time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		probe, cancel := context.WithTimeout(ctx, every)
+		_, err := b.queues.Snapshot(probe)
+		cancel()
+		if err != nil {
+			b.log.Error("queues do not answer; the supervisor is not told that we live", "err", err)
+			continue
+		}
+		if err := b.opts.Keeper.Alive(); err != nil && !errors.Is(err, os.ErrClosed) {
+			b.log.Warn("supervisor does not listen", "err", err)
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/sip/digest"
+	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// publish hands an event to everybody who watches: the journal first, so that a finished record is
+// on its way to the disk before anybody is told.
+func (b *Box) publish(e tel.Event) {
+	if kind := e.Kind(); cdr.Finished(kind) {
+		b.record(e)
+	}
+	figures, changed := b.present.apply(e)
+	b.feed.Publish(e)
+	if changed {
+		b.feed.Publish(figures)
+	}
+	switch e := e.(type) {
+	case tel.AgentChanged:
+		if b.lamps != nil {
+			b.lamps.Show(e.Agent, e.State)
+		}
+	case tel.LampChanged:
+		b.report("lamps", !e.Fault, "a lamp does not answer")
+	}
+}
+
+// record writes a finished record; the call never waits for the disk.
+func (b *Box) record(e tel.Event) {
+	kind, body, err := cdr.Encode(e)
+	if err == nil {
+		_, err = b.history.AppendSignal(kind, body, func(err error) {
+			if err != nil {
+				b.log.Error("finished record is not on the disk yet", "err", err)
+			}
+		})
+	}
+	if err != nil {
+		b.log.Error("finished record cannot be written", "record", kind, "err", err)
+	}
+	b.report("journal", err == nil, "a finished record could not be written")
+}
+
+func (b *Box) report(condition string, ok bool, text string) {
+	if err := b.health.Report(condition, ok, text, time.Now()); err != nil {
+		b.log.Error("health does not know a condition", "condition", condition, "err", err)
+	}
+}
+
+// commandLimit bounds an agent's command; the queues answer in microseconds.
+const commandLimit = 5 * time.Second
+
+// command runs what an agent dialled. It must not block, so the queues are asked from a goroutine
+// that close waits for.
+func (b *Box) command(agent tel.AgentID, command, reason string) {
+	b.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+		defer cancel()
+		var err error
+		switch command {
+		case "login":
+			err = b.queues.Login(ctx, agent)
+		case "logout":
+			err = b.queues.Logout(ctx, agent)
+		case "pause":
+			err = b.queues.Pause(ctx, agent, reason)
+		case "resume":
+			err = b.queues.Resume(ctx, agent)
+		case "finish_wrap_up":
+			err = b.queues.FinishWrapUp(ctx, agent)
+		}
+		if err != nil && !errors.Is(err, plan.ErrNotPaused) && !errors.Is(err, plan.ErrNoWrapUp) {
+			b.log.Warn("agent's command was refused", "agent", agent, "command", command, "err", err)
+		}
+	})
+}
+
+// other answers requests outside of dialogs that are not calls.
+func (b *Box) other(tx *stack.ServerTx) bool {
+	switch tx.Request().Method {
+	case "REGISTER":
+		b.registrar.Register(tx)
+		return true
+	default:
+		return false
+	}
+}
+
+func (b *Box) registrarConfig() registrar.Config {
+	c := b.opts.Config
+	accounts := map[string]registrar.Account{}
+	md5 := false
+	for _, p := range c.Phones {
+		a := registrar.Account{
+			Device: p.ID, AllowMD5: p.MD5, AnyNetwork: p.AnyNetwork,
+			HA1: map[digest.Algorithm]string{digest.SHA256: digest.HA1(digest.SHA256, string(p.ID), c.SIP.Realm, string(p.Password))},
+		}
+		if p.MD5 {
+			md5 = true
+			a.HA1[digest.MD5] = digest.HA1(digest.MD5, string(p.ID), c.SIP.Realm, string(p.Password))
+		}
+		accounts[string(p.ID)] = a
+	}
+	return registrar.Config{
+		Log: b.log.With("room", "registrar"), Realm: c.SIP.Realm, OfferMD5: md5, Journal: b.hot, Stack: b.stack,
+		Accounts: func(user string) (registrar.Account, bool) { a, ok := accounts[user]; return a, ok },
+		LAN: func(a netip.Addr) bool {
+			for _, p := range c.SIP.LAN {
+				if p.Contains(a.Unmap()) {
+					return true
+				}
+			}
+			return false
+		},
+		Changed: func(d tel.DeviceChanged) {
+			b.publish(d)
+			b.reach.changed(b, d.Device)
+		},
+		Failed: func(src netip.Addr, user string) {
+			b.log.Warn("wrong password or unknown phone", "source", src, "user", user)
+		},
+		Nonce: b.hot.Load(registrar.KindNonce)[registrar.NonceName],
+	}
+}
+
+// reach follows which agents have a phone that can ring.
+type reach struct {
+	mu  sync.Mutex // guards was; serialises telling so that the last word is the true one
+	was map[tel.AgentID]bool
+}
+
+// start tells the queues about every agent once.
+func (r *reach) start(b *Box) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.was = map[tel.AgentID]bool{}
+	for id, a := range b.numbering.Load().agents {
+		r.was[id] = reachable(b, a.Phones)
+		b.queues.Tell(tel.AgentReachable{Agent: id, Reachable: r.was[id]})
+	}
+}
+
+// changed tells the queues when an agent's last phone went or the first one came.
+func (r *reach) changed(b *Box, d tel.DeviceID) {
+	a := b.numbering.Load().owners[d]
+	if a.ID == "" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if is := reachable(b, a.Phones); r.was != nil && r.was[a.ID] != is {
+		r.was[a.ID] = is
+		b.queues.Tell(tel.AgentReachable{Agent: a.ID, Reachable: is})
+	}
+}
+
+func reachable(b *Box, phones []tel.DeviceID) bool {
+	for _, d := range phones {
+		for _, at := range b.registrar.Bindings(d) {
+			if at.Reachable {
+				return true
+			}
+		}
+	}
+	return false
+}
