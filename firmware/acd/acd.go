@@ -109,6 +109,7 @@ func New(cfg Config) (*ACD, error) {
 			cfg.Log.Error("the queues' journal does not take records", "err", err)
 		}
 		if cfg.Kept != nil {
+			a.sweep()
 			_ = a.step(plan.Reconcile{Live: cfg.Live})
 		}
 		// Validated above, so it cannot be refused.

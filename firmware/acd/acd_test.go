@@ -209,6 +209,7 @@ func TestAKilledProcessKeepsPlacesTalksAndTimes(t *testing.T) {
 
 		time.Sleep(2 * time.Second)
 		h2 := newHouse()
+		kept["offer/torn"] = []byte(`{"v":1,"off`)
 		h2.hot = maps.Clone(kept)
 		cfg := h2.config()
 		cfg.Kept, cfg.Live = kept, []tel.CallID{"talks", "rings", "w1", "w2"}
@@ -230,8 +231,10 @@ func TestAKilledProcessKeepsPlacesTalksAndTimes(t *testing.T) {
 		if s := stateOf(t, b, "bruno"); s.State != tel.AgentRinging || s.Call != "rings" {
 			t.Fatalf("bruno %+v", s)
 		}
-		if _, there := h2.hot["entry/gone"]; there {
-			t.Fatal("the lost call is still in the journal")
+		for _, key := range []string{"entry/gone", "offer/torn"} {
+			if _, there := h2.hot[key]; there {
+				t.Fatalf("%s is still in the journal", key)
+			}
 		}
 		// The conversation that lived on ends as if nothing had happened.
 		tell(t, b, tel.TalkEnded{Offer: h.offers()[0].Offer})
@@ -489,4 +492,34 @@ func TestACallWritesLittleToTheDisk(t *testing.T) {
 			t.Fatalf("%d bytes of history for one call, the bar is 8 KB for all rooms together", n)
 		}
 	})
+}
+
+// BenchmarkCallerInToAgentRung is the time from Tell(Enqueue) to Send(Offer) with a free agent, both
+// journals in memory, and from the end of a talk to the next caller's offer.
+func BenchmarkCallerInToAgentRung(b *testing.B) {
+	h := newHouse()
+	cfg := h.config()
+	cfg.Queues[0].WrapUp = 0
+	rung := make(chan tel.Offer, 16)
+	cfg.Send = func(m tel.ToCall) {
+		if o, ok := m.(tel.Offer); ok {
+			rung <- o
+		}
+	}
+	cfg.Publish, cfg.History = func(tel.Event) {}, nil
+	a, err := New(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer a.Close()
+	a.Tell(tel.AgentReachable{Agent: "anna", Reachable: true})
+	if err := a.Login(b.Context(), "anna"); err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		a.Tell(tel.Enqueue{Call: tel.CallID(fmt.Sprint(i)), Queue: "q", EnqueuedAt: time.Now()})
+		o := <-rung
+		a.Tell(tel.OfferAnswered{Offer: o.Offer})
+		a.Tell(tel.TalkEnded{Offer: o.Offer})
+	}
 }

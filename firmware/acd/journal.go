@@ -74,6 +74,27 @@ func (a *ACD) write(e plan.Event, now time.Time, seed uint64, effects []plan.Eff
 	return first
 }
 
+// sweep removes from the hot journal what was not restored: unreadable records, and those that
+// contradicted others and would come back at the next restart.
+func (a *ACD) sweep() {
+	if a.cfg.Journal == nil {
+		return
+	}
+	keep := map[string]bool{}
+	for _, k := range a.state.Keys() {
+		keep[k.String()] = true
+	}
+	for key := range a.cfg.Kept {
+		if keep[key] {
+			continue
+		}
+		if err := a.cfg.Journal.Delete(HotKind, key); err != nil {
+			a.faults.Add(1)
+			a.cfg.Log.Warn("a stale record of the queues stays", "key", key, "err", err)
+		}
+	}
+}
+
 func (a *ACD) record(e plan.Event, now time.Time, seed uint64, effects []plan.Effect) error {
 	event, err := json.Marshal(e)
 	if err != nil {

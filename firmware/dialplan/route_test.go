@@ -223,8 +223,10 @@ func TestHoursFollowTheWallClockOfTheSite(t *testing.T) {
 func TestAFaultyPlanIsToldAllItsFaultsAtOnce(t *testing.T) {
 	p := Plan{
 		Extensions: []Extension{
-			{Number: "112", Devices: []tel.DeviceID{"a"}}, {Number: "201", Devices: []tel.DeviceID{"a"}},
-			{Number: "201", Allow: []Class{"lunar"}}, {Number: "2x1"},
+			{Number: "112", Devices: []tel.DeviceID{"a"}},
+			{Number: "201", Devices: []tel.DeviceID{"a"}},
+			{Number: "201", Allow: []Class{"lunar"}},
+			{Number: "2x1"},
 		},
 		Queues:   []QueueNumber{{"301", "ghost"}},
 		Features: []Feature{{"43", Echo}, {"*44", Queue}},

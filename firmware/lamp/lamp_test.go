@@ -3,7 +3,10 @@ package lamp
 import (
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -359,4 +362,19 @@ func TestTheLampTestShowsEveryLampAndYieldsToAState(t *testing.T) {
 			t.Fatalf("after the test a shows %+v", a.last())
 		}
 	})
+}
+
+func TestThePolicyIsPureThoughThePanelLivesBesideIt(t *testing.T) {
+	for _, file := range []string{"policy.go", "light.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range f.Imports {
+			path, err := strconv.Unquote(i.Path.Value)
+			if err != nil || path != "time" && path != "github.com/pronto-pbx/pronto/firmware/tel" {
+				t.Errorf("%s imports %s", file, path)
+			}
+		}
+	}
 }

@@ -129,7 +129,7 @@ func (p *Panel) run() {
 	timer := time.NewTimer(refreshEvery)
 	defer timer.Stop()
 	for {
-		timer.Reset(max(0, p.next().Sub(time.Now())))
+		timer.Reset(max(0, time.Until(p.next())))
 		select {
 		case <-p.quit:
 			p.dark()

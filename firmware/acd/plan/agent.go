@@ -172,7 +172,12 @@ func (s *step) reachable(m tel.AgentReachable) {
 func (s *step) blame(a *Agent, e *Entry, q *Queue, cause tel.Cause) {
 	if e != nil && q != nil {
 		r := e.Refused[a.Spec.ID]
+		// A person who declined is left alone; a phone that was busy or did not react is only tried
+		// after others, for it may have been hanging up the call before.
 		wait := q.Spec.Backoff << min(r.Times, backoffSteps)
+		if !declined(cause) {
+			wait = min(restFirst<<min(r.Times, 8), q.Spec.Backoff)
+		}
 		r = Refusal{Times: r.Times + 1, Until: s.now.Add(wait), Cause: cause}
 		e.refuse(a.Spec.ID, r)
 		s.timers.push(timer{at: r.Until, what: refusalFades, id: string(e.Call)})
@@ -181,7 +186,7 @@ func (s *step) blame(a *Agent, e *Entry, q *Queue, cause tel.Cause) {
 	a.RestUntil = s.now.Add(min(restFirst<<min(a.Fails, 8), restMost))
 	a.Fails++
 	s.arm(restEnds, string(a.Spec.ID))
-	if cause == tel.CauseNoAnswer || cause == tel.CauseRejected {
+	if declined(cause) {
 		a.Misses++
 		if q != nil && q.Spec.AutoPause > 0 && a.Misses >= q.Spec.AutoPause && !a.Paused {
 			a.Paused, a.Reason, a.Misses = true, ReasonMissed, 0
@@ -189,3 +194,6 @@ func (s *step) blame(a *Agent, e *Entry, q *Queue, cause tel.Cause) {
 	}
 	s.changed(a)
 }
+
+// declined says that a person did not take the call, by choice or by absence.
+func declined(c tel.Cause) bool { return c == tel.CauseNoAnswer || c == tel.CauseRejected }

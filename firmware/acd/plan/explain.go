@@ -34,6 +34,9 @@ func (s *State) Explain(call tel.CallID, now time.Time) []Explanation {
 	var list []Explanation
 	for _, id := range s.Queues[e.Queue].Spec.Members {
 		a := s.Agents[id]
+		if a == nil {
+			continue // a restored state before its configuration came
+		}
 		x := Explanation{Agent: id}
 		switch o := s.Offers[a.Offer]; {
 		case o != nil && o.Call == call:

@@ -235,9 +235,12 @@ func FuzzRestore(f *testing.F) {
 		spec := QueueSpec{ID: "q", Members: []tel.AgentID{"a"}}.Defaults()
 		now := t0
 		for _, e := range []Event{
-			Configure{[]QueueSpec{spec}, []AgentSpec{{ID: "a"}}}, Reconcile{},
-			Told{tel.AgentReachable{Agent: "a", Reachable: true}}, Login{"a"},
-			Told{tel.Enqueue{Call: "new", Queue: "q"}}, Tick{},
+			Configure{[]QueueSpec{spec}, []AgentSpec{{ID: "a"}}},
+			Reconcile{},
+			Told{tel.AgentReachable{Agent: "a", Reachable: true}},
+			Login{"a"},
+			Told{tel.Enqueue{Call: "new", Queue: "q"}},
+			Tick{},
 		} {
 			s, _ = Next(s, e, now, 1)
 			now = now.Add(time.Minute)
@@ -302,8 +305,15 @@ func TestAKillBetweenTwoRecordsLeavesNoContradiction(t *testing.T) {
 
 func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 	for _, e := range []Event{
-		Told{tel.CallerGone{Call: "c", Cause: tel.CauseBusy}}, Pause{"a", "break"}, ExtendWrapUp{"a", time.Second},
-		ClockMoved{-time.Hour}, Reconcile{[]tel.CallID{"x"}}, Logout{"a"}, Resume{"a"}, FinishWrapUp{"a"}, Tick{},
+		Told{tel.CallerGone{Call: "c", Cause: tel.CauseBusy}},
+		Pause{"a", "break"},
+		ExtendWrapUp{"a", time.Second},
+		ClockMoved{-time.Hour},
+		Reconcile{[]tel.CallID{"x"}},
+		Logout{"a"},
+		Resume{"a"},
+		FinishWrapUp{"a"},
+		Tick{},
 	} {
 		b, err := json.Marshal(e)
 		if err != nil {

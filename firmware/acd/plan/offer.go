@@ -129,7 +129,11 @@ func (s *step) offerAnswered(m tel.OfferAnswered) {
 		return
 	}
 	if other := s.Offers[a.Offer]; other != nil && other.ID != o.ID {
-		s.withdraw(other, tel.CauseBusy)
+		if other.Call == o.Call { // rung again meanwhile; the caller is about to leave as answered
+			s.end(other, tel.CauseAnsweredElsewhere, true)
+		} else {
+			s.withdraw(other, tel.CauseBusy)
+		}
 	}
 	o.Phase, o.Deadline = Talking, time.Time{}
 	e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool { return id == o.ID })

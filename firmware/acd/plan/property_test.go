@@ -13,7 +13,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-var eventsFlag = flag.Int("plan.events", 200_000, "random events of the property test (soak: 1000000 and more)")
+var eventsFlag = flag.Int("plan.events", eventsByDefault, "random events of the property test (soak: 1000000 and more)")
 
 // world drives a state with random events and checks, after each, what must always hold.
 type world struct {
@@ -112,8 +112,10 @@ func (w *world) random() Event {
 		w.calls++
 		q := tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(5))) // sometimes one that does not exist
 		back := time.Duration(w.r.IntN(30)-2) * time.Second
-		return Told{tel.Enqueue{Call: tel.CallID(fmt.Sprintf("c%d", w.calls)), Queue: q,
-			Priority: w.r.IntN(8) / 6, EnqueuedAt: w.now.Add(-back)}}
+		return Told{tel.Enqueue{
+			Call: tel.CallID(fmt.Sprintf("c%d", w.calls)), Queue: q,
+			Priority: w.r.IntN(8) / 6, EnqueuedAt: w.now.Add(-back),
+		}}
 	case 7:
 		return Told{tel.Enqueue{Call: w.pickCall(), Queue: tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(4))), EnqueuedAt: w.now}}
 	case 8, 9, 10:

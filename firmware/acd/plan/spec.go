@@ -39,8 +39,8 @@ type QueueSpec struct {
 	EmptyGrace time.Duration `json:"empty_grace,omitempty"`
 	EmptyTo    string        `json:"empty_to,omitempty"`
 
-	// Backoff is how long an agent who did not take a caller is spared that same caller; it
-	// doubles with each refusal, up to eight times.
+	// Backoff is how long an agent who declined or did not answer is spared that same caller; it
+	// doubles with each refusal, up to eight times. After a phone's failure it is the longest time.
 	Backoff   time.Duration `json:"backoff"`
 	AutoPause int           `json:"auto_pause,omitempty"` // pause after this many misses in a row; 0 = never
 }
