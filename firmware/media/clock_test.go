@@ -535,3 +535,84 @@ func TestDigitsGoOutAsEventsWithTheirThreeEnds(t *testing.T) {
 		}
 	}
 }
+
+// pcm decodes what a phone has received, in the order of arrival.
+func (p *phone) pcm(id codec.ID) (all []int16) {
+	dec := codec.NewDecoder(id)
+	for {
+		pkt, err := p.read(5 * time.Millisecond)
+		if err != nil {
+			return all
+		}
+		pcm := make([]int16, 2*len(pkt.Payload))
+		all = append(all, pcm[:dec.Decode(pcm, pkt.Payload)]...)
+	}
+}
+
+// keyed fails unless pcm is a key's two tones in its first 160 ms and silence after.
+func keyed(t *testing.T, pcm []int16, low, high float64) {
+	t.Helper()
+	if len(pcm) < 13*160 {
+		t.Fatalf("%d samples came", len(pcm))
+	}
+	tone, pause := pcm[:8*160], pcm[8*160+80:13*160]
+	for _, hz := range []float64{low, high} {
+		if v := dsp.ToneLevel(tone, hz); v < -12 {
+			t.Errorf("%.0f Hz at %.1f dBm0", hz, v)
+		}
+	}
+	if other := dsp.ToneLevel(tone, 1000); other > -40 {
+		t.Errorf("1000 Hz at %.1f dBm0", other)
+	}
+	if v := dsp.Level(pause); v > -60 {
+		t.Errorf("the pause has %.1f dBm0", v)
+	}
+}
+
+func TestDigitsGoOutAsTonesToALegWithoutTelephoneEvents(t *testing.T) {
+	for _, id := range []codec.ID{codec.PCMU, codec.PCMA} {
+		e := startEngine(t, 23110, 23113, nil)
+		m := pcmu
+		m.Codec, m.SendPT, m.RecvPT, m.EventSendPT, m.EventRecvPT = id, id.PayloadType(), id.PayloadType(), 0, 0
+		a := join(t, e, "127.0.0.33", m, nil)
+		clock := byHand(t, a.leg)
+		if err := a.leg.SendDTMF("19"); err != nil {
+			t.Fatal(err)
+		}
+		clock.tick(2*(toneTicks+pauseTicks) + 2)
+		heard := a.pcm(id)
+		keyed(t, heard, 697, 1209)
+		keyed(t, heard[13*160:], 852, 1477)
+		if len(heard) != 26*160 {
+			t.Errorf("%d samples for two digits", len(heard))
+		}
+		a.leg.Close()
+	}
+}
+
+func TestAnEventOfOnePartyIsHeardAsTonesByAPeerWithoutTelephoneEvents(t *testing.T) {
+	e := startEngine(t, 23120, 23129, nil)
+	deaf := pcmu
+	deaf.EventSendPT, deaf.EventRecvPT = 0, 0
+	a, b := bridged(t, e, pcmu, deaf)
+	if a.leg.Stats().Fast {
+		t.Fatal("the bridge would relay events to a party that cannot read them")
+	}
+	clock := byHand(t, a.leg)
+	clock.do(func(l *loop) {
+		p := a.packet([]byte{3, 0x8a, 0x03, 0x20})
+		p.PayloadType = 101
+		raw, err := p.Marshal()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		from := a.leg.ports.rtp.address(a.addr())
+		l.arrived(a.leg, raw, &from)
+	})
+	if got := await[Digit](t, a.sink); got != (Digit{'3', 100 * time.Millisecond}) {
+		t.Errorf("reported %+v", got)
+	}
+	clock.tick(13)
+	keyed(t, b.pcm(codec.PCMU), 697, 1477)
+}

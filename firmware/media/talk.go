@@ -5,6 +5,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
+	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 )
 
 // Sound is something that is played: a prompt, music, a tone.
@@ -25,6 +26,7 @@ type talk struct {
 	part   int        // place of a sound that does not loop
 	frame  int
 	digits eventWriter
+	tone   *dsp.Generator // of the digit being sent as tones
 }
 
 // busy reports whether something of ours has the leg's ear.
@@ -70,7 +72,7 @@ func (t *talk) code(id codec.ID) {
 }
 
 // clear forgets the sounds, not the digits.
-func (t *talk) clear() { *t = talk{digits: t.digits} }
+func (t *talk) clear() { *t = talk{digits: t.digits, tone: t.tone} }
 
 // Play lets the leg hear sounds one after the other, in the place of whatever it heard; with again
 // without end. Done, if not nil, is called on the leg's loop after the last frame of sounds that

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
+	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 	"github.com/pronto-pbx/pronto/firmware/media/jitter"
 )
 
@@ -77,4 +78,19 @@ func (l *loop) sayPeer(g *Leg) {
 }
 
 // sayTone lets a leg without telephone-events hear a digit as its tones.
-func (l *loop) sayTone(g *Leg) { g.talk.digits.advance() }
+func (l *loop) sayTone(g *Leg) {
+	t := &g.talk
+	if code, first := t.digits.digit(); first || t.tone == nil {
+		tone, _ := dsp.Digits(digits[code:code+1], toneTicks*tick, pauseTicks*tick)
+		t.tone = dsp.NewGenerator(tone)
+	}
+	t.digits.advance()
+	var f line.Frame
+	t.tone.Next(f[:])
+	if !t.digits.pending() {
+		t.tone = nil
+	}
+	if g.configured {
+		l.say(g, g.voice.encode(l.clock.payload[:], g.media.Codec, &f))
+	}
+}
