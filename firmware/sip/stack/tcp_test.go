@@ -311,7 +311,7 @@ func TestASlowPeerIsClosedAndNeverStopsAShard(t *testing.T) {
 			break
 		}
 	}
-	if b.Alive(flow) || slowest > 100*time.Millisecond {
+	if b.Alive(flow) || slowest > time.Second {
 		t.Errorf("alive %v; the slowest send took %v", b.Alive(flow), slowest)
 	}
 }
