@@ -231,6 +231,30 @@ func TestFinding10TheAckCarriesTheCSeqOfItsInvite(t *testing.T) {
 	})
 }
 
+func TestFinding11AFailureHasOneTypeWhateverItsPath(t *testing.T) {
+	for _, status := range []int{302, 404, 408, 486, 503, 603} {
+		for _, early := range []bool{false, true} {
+			inWorld(t, 1, func(w *world) {
+				p := newPair(w)
+				p.onCall = func(s *Session) {
+					if early {
+						s.Provisional(183, []byte(answer))
+					}
+					s.Reject(status)
+				}
+				p.call()
+				p.run(tick)
+				n := len(p.aliceEar.events)
+				rejected, ok := p.aliceEar.events[n-2].(Rejected)
+				if !ok || rejected.Status != status {
+					t.Errorf("%d, early dialog %v: %s", status, early, p.aliceEar)
+				}
+				p.over()
+			})
+		}
+	}
+}
+
 func TestFinding12ByeIsOverWhateverItsReply(t *testing.T) {
 	for _, status := range []int{100, 200, 404, 481, 500, 603} {
 		inWorld(t, 1, func(w *world) {
