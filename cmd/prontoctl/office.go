@@ -151,7 +151,11 @@ func labArgs(dir string, cfg config.Config) []string {
 			agents = append(agents, string(p.ID)+":"+string(p.Password))
 		}
 	}
-	return []string{"-var", dir, "-pbx", cfg.SIP.Listen.String(), "-agents", strings.Join(agents, ",")}
+	args := []string{"-var", dir, "-pbx", cfg.SIP.Listen.String(), "-agents", strings.Join(agents, ",")}
+	if len(cfg.Trunks) > 0 {
+		args = append(args, "-carrier", cfg.Trunks[0].Server)
+	}
+	return args
 }
 
 // yours is the name of the phone that nobody plays.
