@@ -269,8 +269,10 @@ func (p *Peer) NewRequest(method sip.RequestMethod, user string, to sip.Uri) *si
 	n := p.serial
 	p.mu.Unlock()
 	req := sip.NewRequest(method, to)
-	via := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(p.transport),
-		Host: p.addr.Addr().String(), Port: int(p.addr.Port()), Params: sip.NewParams()}
+	via := &sip.ViaHeader{
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(p.transport),
+		Host: p.addr.Addr().String(), Port: int(p.addr.Port()), Params: sip.NewParams(),
+	}
 	via.Params.Add("branch", sip.GenerateBranch())
 	via.Params.Add("rport", "")
 	req.AppendHeader(via)
