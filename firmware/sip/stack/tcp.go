@@ -138,8 +138,10 @@ type tcpConn struct {
 }
 
 func (s *Stack) newConn(f Flow, inbound bool) *tcpConn {
-	return &tcpConn{stack: s, flow: f, inbound: inbound,
-		more: make(chan struct{}, 1), gone: make(chan struct{})}
+	return &tcpConn{
+		stack: s, flow: f, inbound: inbound,
+		more: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
 }
 
 // establish enters a connection into the tables and accounts for its reader and its writer. It
@@ -161,8 +163,10 @@ func (s *Stack) establish(c *tcpConn, raw *net.TCPConn, known bool) bool {
 	c.name = l.newName("tcp")
 	c.Conn, c.up = raw, true
 	c.flow.Local = addrPortOf(raw.LocalAddr())
-	c.assembly = assembly{stream: s.parser.NewSIPStream(), opened: time.Now(),
-		greeted: known || !c.inbound, kept: known}
+	c.assembly = assembly{
+		stream: s.parser.NewSIPStream(), opened: time.Now(),
+		greeted: known || !c.inbound, kept: known,
+	}
 	l.named[string(c.name)] = c
 	l.flows[c.flow] = c
 	if c.inbound {
@@ -320,6 +324,7 @@ func (c *tcpConn) shut(why ending) {
 	}
 	if why != closedByUs {
 		c.stack.dropKept(keptConnName(c.flow))
+		c.stack.lost(c.flow, c.inbound)
 	}
 	_ = c.Conn.Close()
 }
