@@ -248,7 +248,7 @@ func (p *phone) authorization(t testing.TB, method string) string {
 	t.Helper()
 	p.nc++
 	c := digest.Challenge{Realm: realm, Nonce: p.nonce, Algorithm: p.algorithm, Auth: !p.noQOP}
-	a, err := digest.Answer(c, digest.Credentials{Username: p.user, Password: digest.Secret(p.password)}, method, "sip:192.168.1.1", p.nc, "0a4f113b")
+	a, err := digest.Answer(c, digest.Credentials{Username: p.user, Password: digest.NewSecret(p.password)}, method, "sip:192.168.1.1", p.nc, "0a4f113b")
 	if err != nil {
 		t.Fatal(err)
 	}

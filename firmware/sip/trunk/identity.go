@@ -1,0 +1,136 @@
+package trunk
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+const maxName = 64 // bytes of a caller's display name that are kept
+
+// Called returns the number that the carrier's request is for, in the box's form: from where the
+// config says, else from the request line, else from To, else the trunk's own number.
+func (t *Trunk) Called(req *sip.Request) tel.Number {
+	var places []sip.Uri
+	if t.cfg.Called == CalledPartyID {
+		if _, u, ok := addressOf(req, "P-Called-Party-ID"); ok {
+			places = append(places, u)
+		}
+	}
+	to := req.To()
+	if t.cfg.Called == CalledTo && to != nil {
+		places = append(places, to.Address)
+	}
+	if req.Recipient.User != t.view().token {
+		places = append(places, req.Recipient)
+	}
+	if to != nil {
+		places = append(places, to.Address)
+	}
+	for i := range places {
+		if n, ok := numberOf(&places[i]); ok {
+			return t.cfg.Incoming.In(n)
+		}
+	}
+	return t.cfg.Number
+}
+
+// Caller returns who calls, in the box's form: P-Asserted-Identity (RFC 3325), which this carrier
+// vouches for, else From. The number is empty when the caller withholds it (RFC 3323) or has none.
+func (t *Trunk) Caller(req *sip.Request) (number tel.Number, name string) {
+	if private(req) {
+		return "", ""
+	}
+	name, u, ok := addressOf(req, "P-Asserted-Identity")
+	if !ok {
+		from := req.From()
+		if from == nil {
+			return "", ""
+		}
+		name, u = from.DisplayName, from.Address
+	}
+	if anonymous(&u) {
+		return "", ""
+	}
+	if n, ok := numberOf(&u); ok {
+		number = t.cfg.Incoming.In(n)
+	}
+	return number, displayName(name, &u)
+}
+
+// private reports that the caller asked not to be named.
+func private(req *sip.Request) bool {
+	for _, h := range req.GetHeaders("privacy") {
+		for value := range strings.FieldsFuncSeq(h.Value(), func(r rune) bool { return r == ';' || r == ',' || r == ' ' }) {
+			if strings.EqualFold(value, "id") || strings.EqualFold(value, "user") || strings.EqualFold(value, "header") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func anonymous(u *sip.Uri) bool {
+	if strings.EqualFold(u.Host, "anonymous.invalid") {
+		return true
+	}
+	switch strings.ToLower(u.User) {
+	case "anonymous", "restricted", "unavailable", "unknown", "private":
+		return true
+	}
+	return false
+}
+
+// addressOf reads the first name-addr of a header that sipgo leaves as text.
+func addressOf(req *sip.Request, header string) (name string, u sip.Uri, ok bool) {
+	for _, h := range req.GetHeaders(header) {
+		value := h.Value()
+		if i := strings.IndexByte(value, '>'); i >= 0 {
+			value = value[:i+1] // a list of two: sip first, tel second, both the same number
+		}
+		var parsed sip.Uri
+		if name, err := sip.ParseAddressValue(value, &parsed, nil); err == nil {
+			return name, parsed, true
+		}
+	}
+	return "", sip.Uri{}, false
+}
+
+// numberOf reads the number in a sip or tel URI.
+func numberOf(u *sip.Uri) (tel.Number, bool) {
+	text := u.User
+	if u.Scheme == "tel" {
+		text = u.Raw()
+	}
+	text, _, _ = strings.Cut(text, ";") // phone-context and the like (RFC 3966)
+	text, err := url.PathUnescape(text)
+	if err != nil {
+		return "", false
+	}
+	n, err := tel.ParseNumber(text)
+	return n, err == nil
+}
+
+// displayName cleans a name for screens and logs. A name that only repeats the number is none.
+func displayName(name string, u *sip.Uri) string {
+	name = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(strings.TrimSpace(name))
+	name = strings.ToValidUTF8(strings.Map(func(r rune) rune {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, name), "")
+	for len(name) > maxName {
+		runes := []rune(name)
+		name = string(runes[:len(runes)-1])
+	}
+	if n, err := tel.ParseNumber(name); err == nil {
+		if own, ok := numberOf(u); ok && strings.TrimPrefix(string(n), "+") == strings.TrimPrefix(string(own), "+") {
+			return ""
+		}
+	}
+	return name
+}

@@ -1,0 +1,392 @@
+package trunk
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Stack is what a trunk needs of the SIP stack; *stack.Stack satisfies it.
+type Stack interface {
+	Request(req *sip.Request, to stack.Flow, sink func(stack.Result)) (*stack.ClientTx, error)
+	Resolve(ctx context.Context, uri sip.Uri, transport string) (stack.Flow, error)
+	Contact(f stack.Flow) (host string, port int)
+	Alive(f stack.Flow) bool
+}
+
+// HotJournal keeps state over a crash of the process; nil in Deps = none.
+type HotJournal interface {
+	Put(kind, key string, value []byte) error
+	Delete(kind, key string) error
+}
+
+// KindTrunk is the kind in the hot journal; the key is the trunk's id.
+const KindTrunk = "trunk"
+
+// Deps are a trunk's surroundings. Changed is called from the trunk's goroutine, in order, and must
+// not block.
+type Deps struct {
+	Log     *slog.Logger
+	Stack   Stack
+	Journal HotJournal
+	Changed func(tel.LineChanged)
+}
+
+const (
+	mailbox     = 64
+	resolveTime = 15 * time.Second
+	linkCheck   = 5 * time.Second // a TCP connection that is gone takes the carrier's calls with it
+)
+
+// Trunk is one carrier. Its methods are safe from any goroutine.
+type Trunk struct {
+	cfg    Config
+	policy policy
+	log    *slog.Logger
+	stack  Stack
+	deps   Deps
+	signer signer
+
+	inbox   chan event
+	poke    chan struct{} // the number of calls changed
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	started atomic.Bool
+	panics  atomic.Int64
+
+	// mu guards what others read; only the trunk's own goroutine writes standing once it runs.
+	mu       sync.Mutex
+	standing state
+	calls    int
+}
+
+// New checks the config, all mistakes at once, and prepares a trunk; Start lets it live.
+func New(cfg Config, deps Deps) (*Trunk, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if deps.Stack == nil {
+		panic("trunk: Deps.Stack is needed")
+	}
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.Changed == nil {
+		deps.Changed = func(tel.LineChanged) {}
+	}
+	_, reachable := cfg.target()
+	ctx, cancel := context.WithCancel(context.Background())
+	now := time.Now()
+	t := &Trunk{
+		cfg: cfg, deps: deps, stack: deps.Stack, log: deps.Log.With("trunk", cfg.ID),
+		policy: policy{mode: cfg.Mode, qualify: cfg.Qualify, realm: cfg.Realm, blind: !reachable},
+		signer: signer{who: cfg.Credentials},
+		inbox:  make(chan event, mailbox), poke: make(chan struct{}, 1),
+		ctx: ctx, cancel: cancel,
+	}
+	t.standing = state{
+		callID: rand.Text(), tag: rand.Text(), token: "t" + rand.Text(), expires: cfg.Expires,
+		cause: tel.LineRegistering, since: now, due: now,
+	}
+	return t, nil
+}
+
+// Restore takes over from the hot journal's kind KindTrunk what an earlier process of this trunk
+// left; call it before Start. Without a record of its own the trunk starts afresh.
+func (t *Trunk) Restore(states map[string][]byte) error {
+	value, ok := states[string(t.cfg.ID)]
+	if !ok {
+		return nil
+	}
+	rec, err := decode(value)
+	if err != nil {
+		return fmt.Errorf("trunk %q: %w", t.cfg.ID, err)
+	}
+	alive := rec.Flow.Remote.IsValid() && t.stack.Alive(rec.Flow)
+	t.mu.Lock()
+	t.standing = resume(t.standing, rec, alive, time.Now())
+	t.mu.Unlock()
+	return nil
+}
+
+// Start lets the trunk register or watch. Call it once.
+func (t *Trunk) Start() {
+	if !t.started.CompareAndSwap(false, true) {
+		return
+	}
+	t.wg.Go(t.run)
+}
+
+// Close stops the trunk and waits for its goroutines. It does not unregister: calls come in for the
+// next process.
+func (t *Trunk) Close() {
+	t.cancel()
+	t.wg.Wait()
+}
+
+// ID returns the trunk's id.
+func (t *Trunk) ID() tel.TrunkID { return t.cfg.ID }
+
+// Panics counts what was recovered since the start.
+func (t *Trunk) Panics() int64 { return t.panics.Load() }
+
+func (t *Trunk) view() state {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.standing
+}
+
+// run is the trunk's goroutine.
+func (t *Trunk) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	reported := t.report(tel.LineChanged{})
+	for {
+		s := t.view()
+		var alarm <-chan time.Time
+		if !s.due.IsZero() {
+			wait := time.Until(s.due)
+			if s.flow.Transport == "tcp" && s.up {
+				wait = min(wait, linkCheck)
+			}
+			timer.Reset(max(wait, 0))
+			alarm = timer.C
+		}
+		select {
+		case <-t.ctx.Done():
+			return
+		case <-t.poke:
+		case e := <-t.inbox:
+			t.step(e)
+		case <-alarm:
+			usable := s.flow.Remote.IsValid() && t.stack.Alive(s.flow)
+			if time.Until(s.due) <= 0 || s.phase == waiting && !usable {
+				t.step(due{usable})
+			}
+		}
+		reported = t.report(reported)
+	}
+}
+
+// step runs the machine and its effects. A panic ends the attempt, not the trunk.
+func (t *Trunk) step(e event) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.panics.Add(1)
+			t.log.Error("trunk step panicked", "panic", p, "stack", string(debug.Stack()))
+			t.mu.Lock()
+			t.standing, _ = t.standing.fail(tel.LineUnreachable, 0, time.Now(), mathrand.Float64())
+			t.mu.Unlock()
+		}
+	}()
+	s, effects := next(t.policy, t.view(), e, time.Now(), mathrand.Float64())
+	t.mu.Lock()
+	t.standing = s
+	t.mu.Unlock()
+	for _, f := range effects {
+		t.do(s, f)
+	}
+}
+
+func (t *Trunk) do(s state, f effect) {
+	switch f := f.(type) {
+	case save:
+		t.save(s)
+	case resolve:
+		t.resolve(f.attempt)
+	case options:
+		t.send(s, f.attempt, t.optionsRequest(s))
+	case register:
+		req, err := t.registerRequest(s, f.challenge)
+		if err != nil {
+			// Credentials that cannot answer this challenge are as good as wrong ones.
+			t.log.Warn("challenge cannot be answered", "error", err)
+			t.tell(replied{f.attempt, reply{status: sip.StatusForbidden}})
+			return
+		}
+		t.send(s, f.attempt, req)
+	}
+}
+
+func (t *Trunk) save(s state) {
+	if t.deps.Journal == nil {
+		return
+	}
+	value, err := encode(s)
+	if err == nil {
+		err = t.deps.Journal.Put(KindTrunk, string(t.cfg.ID), value)
+	}
+	if err != nil {
+		t.log.Warn("registration not kept", "error", err)
+	}
+}
+
+// resolve may wait for a name server, so it has a goroutine; the machine has one such at a time.
+func (t *Trunk) resolve(attempt uint64) {
+	target, _ := t.cfg.target()
+	t.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(t.ctx, resolveTime)
+		defer cancel()
+		flow, err := t.stack.Resolve(ctx, target, t.cfg.Transport)
+		if err != nil {
+			t.log.Warn("carrier's address not found", "host", target.Host, "error", err)
+		}
+		t.tell(resolved{attempt, flow, err != nil})
+	})
+}
+
+func (t *Trunk) send(s state, attempt uint64, req *sip.Request) {
+	_, err := t.stack.Request(req, s.flow, func(res stack.Result) {
+		if res.Err == nil && res.Response.StatusCode < 200 {
+			return
+		}
+		r := readReply(res.Response, s.token)
+		if res.Err != nil {
+			r = reply{}
+		}
+		t.tell(replied{attempt, r})
+	})
+	if err != nil {
+		t.log.Debug("request not sent", "method", req.Method, "error", err)
+		t.tell(replied{attempt, reply{}})
+	}
+}
+
+// tell puts an event into the mailbox. At most one answer is awaited at a time, so it never fills;
+// were it full all the same, the machine's own deadline stands in for the lost event.
+func (t *Trunk) tell(e event) {
+	select {
+	case t.inbox <- e:
+	default:
+		t.log.Error("trunk mailbox full")
+	}
+}
+
+// report tells observers when the standing or the number of calls changed.
+func (t *Trunk) report(last tel.LineChanged) tel.LineChanged {
+	now := t.Status()
+	if now == last {
+		return last
+	}
+	if now.Up != last.Up || now.Cause != last.Cause {
+		t.log.Info("trunk changed", "up", now.Up, "cause", now.Cause)
+	}
+	t.deps.Changed(now)
+	return now
+}
+
+// Status is the trunk's health now.
+func (t *Trunk) Status() tel.LineChanged {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.standing
+	cause := s.cause
+	if s.up && t.cfg.Limit > 0 && t.calls >= t.cfg.Limit {
+		cause = tel.LineInUse
+	}
+	return tel.LineChanged{
+		Line: "trunk:" + string(t.cfg.ID), Name: t.cfg.Name, Type: "sip",
+		Up: s.up, Cause: cause, Calls: t.calls, Since: s.since,
+	}
+}
+
+// Acquire takes a place for one call, in or out; false = all are taken. Each true is given back by
+// Release.
+func (t *Trunk) Acquire() bool {
+	t.mu.Lock()
+	free := t.cfg.Limit <= 0 || t.calls < t.cfg.Limit
+	if free {
+		t.calls++
+	}
+	t.mu.Unlock()
+	t.nudge()
+	return free
+}
+
+// Occupy takes a place whether or not one is free: for calls that a restart found standing, and for
+// emergency calls.
+func (t *Trunk) Occupy() {
+	t.mu.Lock()
+	t.calls++
+	t.mu.Unlock()
+	t.nudge()
+}
+
+// Release gives a place back.
+func (t *Trunk) Release() {
+	t.mu.Lock()
+	t.calls = max(t.calls-1, 0)
+	t.mu.Unlock()
+	t.nudge()
+}
+
+func (t *Trunk) nudge() {
+	select {
+	case t.poke <- struct{}{}:
+	default: // one is pending, it will see this change too
+	}
+}
+
+// Matches reports whether a request from outside belongs to this carrier: it is for the contact
+// that only the carrier knows, or comes from the address that we register with, or from one of the
+// configured sources. Nothing that the request says about itself counts.
+func (t *Trunk) Matches(req *sip.Request, flow stack.Flow) bool {
+	return t.known(req) || t.from(flow.Remote.Addr())
+}
+
+func (t *Trunk) known(req *sip.Request) bool {
+	return t.cfg.Mode == Register && req.Recipient.User == t.view().token
+}
+
+func (t *Trunk) from(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	for _, p := range t.cfg.Sources {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return t.cfg.Mode == Register && addr.IsValid() && t.view().flow.Remote.Addr().Unmap() == addr
+}
+
+// Match finds the carrier of a request among several: the one whose secret contact is asked for,
+// else one that the address fits, and of two accounts with one carrier the one whose user or number
+// is called. nil = a stranger.
+func Match(trunks []*Trunk, req *sip.Request, flow stack.Flow) *Trunk {
+	var fits *Trunk
+	for _, t := range trunks {
+		switch {
+		case t.known(req):
+			return t
+		case !t.from(flow.Remote.Addr()):
+		case fits == nil || t.named(req) && !fits.named(req):
+			fits = t
+		}
+	}
+	return fits
+}
+
+// named reports that the request calls this account by user or by number.
+func (t *Trunk) named(req *sip.Request) bool {
+	to := req.To()
+	if t.cfg.User != "" && (req.Recipient.User == t.cfg.User || to != nil && to.Address.User == t.cfg.User) {
+		return true
+	}
+	if t.cfg.Number == "" {
+		return false
+	}
+	n, ok := numberOf(&req.Recipient)
+	return ok && t.cfg.Incoming.In(n) == t.cfg.Number
+}
