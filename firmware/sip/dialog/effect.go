@@ -36,7 +36,7 @@ func (s *Session) do(effect core.Effect) {
 	case core.Resend:
 		s.resend(e)
 	case core.Readopt:
-		s.readopt(e.Txn)
+		s.readopt(e)
 	case core.Arm:
 		s.arm(e)
 	case core.Disarm:

@@ -146,7 +146,8 @@ func (sh *shard) request(req *sip.Request, flow Flow) {
 		sh.mu.Unlock()
 		return
 	}
-	if sh.stack.open.Load() >= sh.stack.room(req) {
+	if sh.stack.open.Add(1) > sh.stack.room(req) { // taken first: shards race for the last places
+		sh.stack.open.Add(-1)
 		sh.mu.Unlock()
 		sh.stack.overload(req, flow)
 		return

@@ -408,6 +408,7 @@ type assembly struct {
 	kept    bool      // the supervisor has been given a duplicate
 	inside  bool      // stream holds a part of a message
 	started time.Time // when that part began
+	broken  bool      // what follows ready does not parse
 	pending []byte    // bytes read and not handed on
 	ready   int       // how many of them have parsed
 }

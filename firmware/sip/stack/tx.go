@@ -74,7 +74,8 @@ type ServerTx struct {
 	onCancel  func(*sip.Request)
 }
 
-// newServerTx enters a transaction into the shard's table; the mutex is held.
+// newServerTx enters a transaction into the shard's table; the mutex is held and Stack.open counts
+// it already.
 func (sh *shard) newServerTx(key string, req *sip.Request, flow Flow) *ServerTx {
 	tx := &ServerTx{req: req}
 	tx.transaction = transaction{
@@ -85,7 +86,6 @@ func (sh *shard) newServerTx(key string, req *sip.Request, flow Flow) *ServerTx 
 		tx.m.role = inviteServer
 	}
 	sh.servers[key] = tx
-	sh.stack.open.Add(1)
 	return tx
 }
 
@@ -383,6 +383,7 @@ func (s *Stack) RestoreServerTx(req *sip.Request, flow Flow, last *sip.Response)
 		sh.mu.Unlock()
 		return nil, fmt.Errorf("%w: it is already open", ErrRequest)
 	}
+	s.open.Add(1)
 	tx := sh.newServerTx(key, req, flow)
 	tx.step(evStart, nil)
 	sh.mu.Unlock()

@@ -69,8 +69,11 @@ type Respond struct {
 type Resend struct{ To Txn }
 
 // Readopt gives an open INVITE of an earlier process back to the transaction layer. Incoming
-// ones are First or Theirs; This stands for our own INVITE.
-type Readopt struct{ Txn Txn }
+// ones are First or Theirs; This stands for our own INVITE. Text is the request.
+type Readopt struct {
+	Txn  Txn
+	Text string
+}
 
 // Arm starts or restarts a timer.
 type Arm struct {

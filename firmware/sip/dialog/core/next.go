@@ -141,6 +141,7 @@ func (m *machine) begin() {
 		m.arm(TimerLimit, m.s.Ring)
 		return
 	}
+	m.setLocal(m.s.LocalSDP)
 	m.do(SendInvite{})
 	m.arm(TimerC, m.s.Ring)
 }

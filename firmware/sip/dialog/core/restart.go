@@ -8,22 +8,22 @@ func (m *machine) restart() {
 	m.dirty = true
 	switch s.Phase {
 	case Calling, Ringing:
-		m.do(Readopt{This})
+		m.do(Readopt{This, s.Invite.Text})
 		m.rearm(TimerC, s.Ring)
 	case Cancelling:
-		m.do(Readopt{This})
+		m.do(Readopt{This, s.Invite.Text})
 		if s.CancelSent {
 			m.sendCancel()
 		}
 		m.rearm(TimerCancel, Life)
 	case Offered:
-		m.do(Readopt{First})
+		m.do(Readopt{First, s.Invite.Text})
 		m.rearm(TimerLimit, s.Ring)
 		if s.Provisional != 0 {
 			m.rearm(TimerRefresh, RefreshEvery)
 		}
 	case Accepted:
-		m.do(Readopt{First})
+		m.do(Readopt{First, s.Invite.Text})
 		m.resendNow(First)
 	case Up:
 		m.restartExchange()
@@ -48,10 +48,10 @@ func (m *machine) restartExchange() {
 	switch s.Exchange.Turn {
 	case TurnTheirs:
 		m.disarm(TimerAnswer)
-		m.do(Readopt{Theirs}, Respond{To: Theirs, Status: 500, RetryAfter: 1}) // section 14.2: they try again
+		m.do(Readopt{Theirs, s.Exchange.Text}, Respond{To: Theirs, Status: 500, RetryAfter: 1}) // section 14.2: they try again
 		s.Exchange = Exchange{}
 	case TurnAck:
-		m.do(Readopt{Theirs})
+		m.do(Readopt{Theirs, s.Exchange.Text})
 		m.resendNow(Theirs)
 	case TurnOurs, TurnBackoff:
 		m.disarm(TimerReoffer, TimerGlare)
