@@ -194,7 +194,7 @@ func (b *box) send(t testing.TB, text string, flow stack.Flow) *sip.Response {
 	req := parse(t, text)
 	req.SetSource(flow.Remote.String())
 	tx := &fakeTx{req: req, flow: flow, got: make(chan *sip.Response, 2)}
-	b.register(tx)
+	b.Register(tx)
 	res := <-tx.got
 	if len(tx.got) != 0 {
 		t.Fatal("two final responses")
