@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -34,6 +35,7 @@ type Leg struct {
 	home *loop
 
 	closing atomic.Bool           // Close was asked; the loop looks in case the command was lost
+	codec   atomic.Uint32         // of what is played, a codec.ID: set by the loop, read by Play
 	final   atomic.Pointer[Stats] // set when the leg is closed
 
 	// Below: owned by the home loop.
@@ -111,6 +113,9 @@ func newLeg(e *Engine, cfg LegConfig) *Leg {
 	if g.timeout <= 0 {
 		g.timeout = defaultTimeout
 	}
+	if g.line != nil {
+		g.codec.Store(uint32(codec.PCMA)) // what a line hears is decoded from the cheapest form
+	}
 	g.press = g.pressed
 	// RFC 3550 section 5.1: SSRC, first sequence number and first timestamp are random.
 	g.out.ssrc, g.out.high, g.out.clock = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
@@ -143,7 +148,13 @@ func (g *Leg) Configure(m sdp.Media) error {
 	if g.line != nil {
 		return ErrLineLeg
 	}
-	if err := g.ask(func(l *loop) error { return l.configure(g, m) }); err != nil {
+	var playing []Sound
+	err := g.ask(func(*loop) error { playing = g.talk.sounds; return nil })
+	if err == nil {
+		warm(playing, m.Codec)
+		err = g.ask(func(l *loop) error { return l.configure(g, m) })
+	}
+	if err != nil {
 		return fmt.Errorf("configure leg %s: %w", g.id, err)
 	}
 	return nil
@@ -268,6 +279,7 @@ func (l *loop) configure(g *Leg, m sdp.Media) error {
 		g.reportAt = l.now + reportPause(true)
 	}
 	g.media, g.configured = m, true
+	g.codec.Store(uint32(m.Codec))
 	g.latch.arm(signalled, g.learn, l.now)
 	g.control.aim(g, m)
 	l.reroute(g)
