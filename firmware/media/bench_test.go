@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -59,6 +60,77 @@ func BenchmarkRelay500(b *testing.B) {
 		b.ReportMetric(o.P99.Seconds()*1000, "p99-ms")
 		b.ReportMetric(o.Max.Seconds()*1000, "max-ms")
 	}
+}
+
+// BenchmarkFloor500 carries the packets of BenchmarkRelay500 with nothing but the system calls:
+// what the relay costs above it is ours. Compare figures of one run only.
+func BenchmarkFloor500(b *testing.B) {
+	for b.Loop() {
+		floorBench(b, benchCalls)
+	}
+}
+
+func floorBench(b *testing.B, calls int) {
+	gen := startGenerator(b, 2*calls)
+	loops := [2]*loop{}
+	socks := make([]*socket, 2*calls)
+	to := make([]address, 2*calls)
+	p := plan{Duration: benchTime}
+	for i := range loops {
+		l, err := newLoop(&Engine{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		loops[i] = l
+	}
+	for i := range socks {
+		s, err := openSocket(netip.MustParseAddr(boxAddr), uint16(26000+2*i))
+		if err != nil {
+			b.Fatal(err)
+		}
+		socks[i] = s
+		to[i^1] = s.address(netip.AddrPortFrom(netip.MustParseAddr(generatorIP), gen.ports[i^1]))
+		p.Ports, p.PT = append(p.Ports, s.port), append(p.PT, 8)
+		e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(firstLegSlot + i)}
+		if err := unix.EpollCtl(loops[i/2%2].epfd, unix.EPOLL_CTL_ADD, s.fd, &e); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var running sync.WaitGroup
+	for _, l := range loops {
+		running.Go(func() {
+			for !l.stopping.Load() {
+				n, err := l.wait()
+				if err != nil {
+					return
+				}
+				for _, e := range l.events[:n] {
+					i := int(e.Fd) - firstLegSlot
+					if i < 0 {
+						continue // the signal to stop
+					}
+					if size, errno := socks[i].receive(l.buf[:], &l.from); errno == 0 {
+						socks[i^1].send(l.buf[:size], &to[i^1])
+					}
+				}
+			}
+		})
+	}
+	cpu := cpuTime(b)
+	o := gen.run(b, p)
+	cpu = cpuTime(b) - cpu
+	for _, l := range loops {
+		l.stop()
+	}
+	running.Wait()
+	for _, l := range loops {
+		l.release()
+	}
+	for _, s := range socks {
+		s.close()
+	}
+	b.ReportMetric(o.P99.Seconds()*1000, "p99-ms")
+	b.ReportMetric(float64(cpu)/float64(time.Millisecond)/(float64(calls)*(benchTime+settleTime).Seconds()), "cpu-ms/call-s")
 }
 
 // BenchmarkTranscode joins 100 calls of two codecs by way of jitter ring, decoder and encoder.
