@@ -8,6 +8,7 @@ import (
 
 	"github.com/pion/rtp"
 
+	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 )
@@ -134,4 +135,57 @@ func TestAnEventOfOnePartyIsHeardAsTonesByAPeerWithoutTelephoneEvents(t *testing
 	}
 	clock.tick(13)
 	keyed(t, b.pcm(codec.PCMU), 697, 1477)
+}
+
+// keypad is a line on which somebody presses keys.
+type keypad struct {
+	lineFake
+	keys *dsp.Generator
+}
+
+func (k *keypad) ReadFrame(f *line.Frame) bool {
+	k.keys.Next(f[:])
+	return true
+}
+
+func TestKeysOnALineAreDetectedOnlyWhereTheDriverDoesNot(t *testing.T) {
+	e := startEngine(t, 23150, 23159, nil)
+	for _, detect := range []bool{true, false} {
+		tone, ok := dsp.Digits("1*D", 100*time.Millisecond, 100*time.Millisecond)
+		if !ok {
+			t.Fatal("no such keys")
+		}
+		got := newSink()
+		deaf := pcmu
+		deaf.EventSendPT, deaf.EventRecvPT = 0, 0
+		b := join(t, e, "127.0.0.34", deaf, nil)
+		leg, err := e.Open(LegConfig{Line: &keypad{keys: dsp.NewGenerator(tone)}, Events: got.take, DetectDTMF: detect})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Bridge(leg, b.leg); err != nil {
+			t.Fatal(err)
+		}
+		clock := byHand(t, leg)
+		clock.tick(40)
+		var keys strings.Builder
+		for _, e := range got.all() {
+			d, ok := e.(Digit)
+			if !ok || d.Duration < 80*time.Millisecond || d.Duration > 130*time.Millisecond {
+				t.Errorf("event %+v", e)
+			}
+			keys.WriteRune(d.Digit)
+		}
+		if want := map[bool]string{true: "1*D"}[detect]; keys.String() != want {
+			t.Errorf("detection %v: heard %q, want %q", detect, keys.String(), want)
+		}
+		clock.do(func(*loop) {
+			if b.leg.talk.digits.pending() {
+				t.Error("the peer, who hears the tones, is dialled them again")
+			}
+		})
+		leg.Close()
+		b.leg.Close()
+		b.leg.Stats()
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
+	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -25,7 +26,7 @@ type Leg struct {
 	learn     bool
 	timeout   time.Duration
 	line      line.Media
-	detect    bool
+	detector  *dsp.DTMF // of a line without digit events of its own, else nil
 	ports     pair
 	press     func(Digit) // pressed, bound once so that a packet needs no allocation
 
@@ -105,7 +106,7 @@ type Stats struct {
 func newLeg(e *Engine, cfg LegConfig) *Leg {
 	g := &Leg{
 		id: cfg.ID, engine: e, advertise: cfg.Advertise, learn: !cfg.Lock,
-		timeout: cfg.Timeout, line: cfg.Line, detect: cfg.DetectDTMF, sink: cfg.Events,
+		timeout: cfg.Timeout, line: cfg.Line, sink: cfg.Events,
 	}
 	if g.id == "" {
 		g.id = tel.NewLegID()
@@ -115,6 +116,9 @@ func newLeg(e *Engine, cfg LegConfig) *Leg {
 	}
 	if g.line != nil {
 		g.codec.Store(uint32(codec.PCMA)) // what a line hears is decoded from the cheapest form
+		if cfg.DetectDTMF {
+			g.detector = new(dsp.DTMF)
+		}
 	}
 	g.press = g.pressed
 	// RFC 3550 section 5.1: SSRC, first sequence number and first timestamp are random.
