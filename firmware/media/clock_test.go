@@ -275,6 +275,9 @@ func TestAfterALongStallThePromptGoesOnWithoutABurst(t *testing.T) {
 	if pkt, err := a.read(time.Millisecond); err == nil {
 		t.Errorf("a burst: %v", pkt)
 	}
+	if c := e.Counters(); c.Missed != 49 {
+		t.Errorf("counters %+v, want 49 ticks left out", c)
+	}
 }
 
 // wave makes a tone and keeps its phase from frame to frame.

@@ -100,6 +100,7 @@ type Stats struct {
 	Late       uint64 // packets from before a change of route, not relayed
 	Muted      uint64 // packets against the negotiated direction
 	SendErrors uint64 // packets that could not be sent
+	ReadErrors uint64 // receptions that the kernel refused
 }
 
 // newLeg makes a leg that belongs to no loop yet.
@@ -313,7 +314,7 @@ func (g *Leg) snapshotStats() *Stats {
 		Received: g.in.received, Sent: g.out.packets, Lost: g.in.lost(), Jitter: g.in.jitterTime(),
 		RTT: g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
 		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, UnknownPT: c.unknownPT, Early: c.early,
-		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors,
+		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors, ReadErrors: c.receiveErrors,
 	}
 	if g.configured {
 		s.Codec = g.media.Codec.Name()
