@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ const (
 	benchTime   = 5 * time.Second
 	generateEnv = "PRONTO_MEDIA_GENERATOR" // the test binary starts itself with it as the generator
 	generatorIP = "127.0.0.40"
-	settleTime  = 500 * time.Millisecond // the generator collects what is still under way
+	lateTime    = 5 * time.Second // the generator waits at most so long for what is still under way
 )
 
 // plan is what the benchmark tells the generator: for each of its sockets the box's port.
@@ -130,7 +131,7 @@ func floorBench(b *testing.B, calls int) {
 		s.close()
 	}
 	b.ReportMetric(o.P99.Seconds()*1000, "p99-ms")
-	b.ReportMetric(float64(cpu)/float64(time.Millisecond)/(float64(calls)*(benchTime+settleTime).Seconds()), "cpu-ms/call-s")
+	b.ReportMetric(float64(cpu)/float64(time.Millisecond)/(float64(calls)*benchTime.Seconds()), "cpu-ms/call-s")
 }
 
 // BenchmarkTranscode joins 100 calls of two codecs by way of jitter ring, decoder and encoder.
@@ -181,7 +182,7 @@ func benchBridges(b *testing.B, calls int, x, y codec.ID) outcome {
 	if err := e.Close(); err != nil {
 		b.Error(err)
 	}
-	seconds := float64(calls) * (benchTime + settleTime).Seconds()
+	seconds := float64(calls) * benchTime.Seconds()
 	if o.Sent < calls*90*int(benchTime/time.Second) {
 		b.Errorf("the generator sent only %d packets: it could not keep up, the figures say nothing", o.Sent)
 	}
@@ -303,9 +304,10 @@ func generate(sockets string) error {
 		return err
 	}
 	delays := make(chan []time.Duration)
-	stop := time.Now().Add(p.Duration + settleTime)
-	go func() { delays <- collect(epoll, socks, stop) }()
+	var expected atomic.Int64
+	go func() { delays <- collect(epoll, socks, &expected) }()
 	sent := spray(socks, p)
+	expected.Store(int64(sent))
 	got := <-delays
 	slices.Sort(got)
 	o := outcome{Sent: sent, Received: len(got)}
@@ -341,21 +343,27 @@ func spray(socks []*socket, p plan) (sent int) {
 	}
 }
 
-// collect receives until stop and returns how long each packet took. It sleeps instead of waiting
-// for packets: on loopback the sender pays for waking the receiver, which no network would charge
-// to the box. The kernel's stamps make the delays right all the same.
-func collect(epoll int, socks []*socket, stop time.Time) []time.Duration {
+// collect receives until all that were sent are there and returns how long each packet took; it
+// gives up when nothing comes for lateTime. It sleeps instead of waiting for packets: on loopback
+// the sender pays for waking the receiver, which no network would charge to the box. The kernel's
+// stamps make the delays right all the same.
+func collect(epoll int, socks []*socket, expected *atomic.Int64) []time.Duration {
 	delays := make([]time.Duration, 0, 1<<20)
 	events := make([]unix.EpollEvent, 256)
 	payload, oob := make([]byte, 2000), make([]byte, 128)
 	iov := unix.Iovec{Base: &payload[0]}
 	iov.SetLen(len(payload))
-	for time.Now().Before(stop) {
+	last := time.Now()
+	for time.Since(last) < lateTime {
 		n, err := unix.EpollWait(epoll, events, 0)
 		if err != nil || n == 0 {
+			if all := expected.Load(); all > 0 && int64(len(delays)) >= all {
+				break
+			}
 			time.Sleep(2 * time.Millisecond)
 			continue
 		}
+		last = time.Now()
 		for _, e := range events[:n] {
 			msg := unix.Msghdr{Iov: &iov, Control: &oob[0]}
 			msg.SetControllen(len(oob))
