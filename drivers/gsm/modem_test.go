@@ -44,6 +44,7 @@ type farEnd struct {
 // rig is a modem on its own ptys. edit may change the simulated modem and the driver's config.
 func rig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd) {
 	t.Helper()
+	t.Parallel() // these tests mostly wait
 	dir := t.TempDir()
 	far := &farEnd{dialed: make(chan string, 8), pressed: make(chan byte, 64), random: rand.New(rand.NewPCG(1, 2))}
 	tone := linetest.Tone{}
@@ -167,12 +168,20 @@ func TestTheSuiteNoticesAMutedDirection(t *testing.T) {
 func await(t *testing.T, m *gsm.Modem, kind line.EventKind, match func(line.Event) bool) line.Event {
 	t.Helper()
 	timeout := time.After(15 * time.Second)
+	var passed []line.Event
+	defer func() {
+		if t.Failed() {
+			t.Logf("events meanwhile: %+v; health %+v", passed, m.Health())
+			_ = m.Recorder().Dump(t.Output())
+		}
+	}()
 	for {
 		select {
 		case e, ok := <-m.Events():
 			if !ok {
 				t.Fatal("the events ended")
 			}
+			passed = append(passed, e)
 			if e.Kind == kind && (match == nil || match(e)) {
 				return e
 			}

@@ -225,6 +225,7 @@ func TestEventsThatNobodyTakesTakeTheLineOutOfService(t *testing.T) {
 }
 
 func TestCallOfAnEarlierProcessIsTakenOverWithItsSound(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	command := filepath.Join(dir, "at")
 	sim, err := gsmsim.New(gsmsim.Config{Command: command, Audio: filepath.Join(dir, "pcm"), Connect: time.Millisecond})
@@ -368,6 +369,7 @@ func TestRightPINUnlocksTheSIM(t *testing.T) {
 }
 
 func TestWrongPINIsTriedOnceAcrossRestarts(t *testing.T) {
+	t.Parallel()
 	pins := &pinMemory{tried: map[string]bool{}}
 	dir := t.TempDir()
 	sc := gsmsim.Config{Command: filepath.Join(dir, "at"), Audio: filepath.Join(dir, "pcm"), PIN: "4711"}
@@ -389,6 +391,13 @@ func TestWrongPINIsTriedOnceAcrossRestarts(t *testing.T) {
 	if pins.count() != 1 {
 		t.Errorf("the wrong PIN was tried %d times", pins.count())
 	}
+	// The installer corrects it: that is another PIN, and two tries are left.
+	m, err := gsm.Open(gsm.Config{ID: "gsm0", Timing: quick, Locate: gsm.AtPaths(sc.Command, sc.Audio), PIN: "4711", PINs: pins})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	await(t, m, line.Status, inService)
 }
 
 func TestMissingSIMAndMissingModemAreNamed(t *testing.T) {
