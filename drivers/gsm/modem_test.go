@@ -114,6 +114,12 @@ func (f *farEnd) Heard(n int) []int16 {
 	return append([]int16(nil), f.heard[max(0, len(f.heard)-n):]...)
 }
 
+func (f *farEnd) Forget() {
+	f.mu.Lock()
+	f.heard = nil
+	f.mu.Unlock()
+}
+
 func TestModemKeepsTheContractOfALine(t *testing.T) {
 	linetest.Run(t, func(t *testing.T) linetest.Rig {
 		m, far := rig(t, nil)
