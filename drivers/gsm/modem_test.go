@@ -19,13 +19,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// quick are the waits of a modem that has no radio: the same order, a tenth as long.
+// quick are the waits of a modem that has no radio: shorter where a test waits for them to pass, and long
+// enough elsewhere that a busy machine is not taken for a silent modem.
 var quick = gsm.Timing{
-	Announce: 150 * time.Millisecond, RingGap: 700 * time.Millisecond, Command: 2 * time.Second,
-	AudioOn: 1500 * time.Millisecond, AudioTry: 50 * time.Millisecond, Poll: 500 * time.Millisecond,
-	Rung:  [3]time.Duration{200 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond},
-	Cause: 200 * time.Millisecond, Settle: 50 * time.Millisecond, Probe: 200 * time.Millisecond,
-	Reply: 500 * time.Millisecond, Health: time.Second, Survey: 2 * time.Second, BootGrace: 10 * time.Second,
+	Announce: 150 * time.Millisecond, RingGap: 3 * time.Second, Command: 5 * time.Second,
+	AudioOn: 5 * time.Second, AudioTry: 50 * time.Millisecond, Poll: 500 * time.Millisecond,
+	Rung:  [3]time.Duration{300 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond},
+	Cause: 500 * time.Millisecond, Settle: 50 * time.Millisecond, Probe: 400 * time.Millisecond,
+	Reply: 2 * time.Second, Health: time.Second, Survey: 2 * time.Second, BootGrace: 10 * time.Second,
 	Reopen: []time.Duration{50 * time.Millisecond},
 }
 

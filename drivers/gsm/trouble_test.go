@@ -71,7 +71,7 @@ func TestSoundThatIsRefusedAtFirstIsTriedAgain(t *testing.T) {
 }
 
 func TestCallWithoutSoundEndsAndTheModemIsRestartedWhenIdle(t *testing.T) {
-	m, far := rig(t, nil)
+	m, far := rig(t, func(_ *gsmsim.Config, g *gsm.Config) { g.Timing.AudioOn = time.Second })
 	await(t, m, line.Status, inService)
 	far.faults(gsmsim.Faults{SoundDead: true})
 	if err := far.Ring("0611111"); err != nil {
@@ -88,8 +88,8 @@ func TestCallWithoutSoundEndsAndTheModemIsRestartedWhenIdle(t *testing.T) {
 	if h := m.Health(); h.SoundFailures == 0 || h.Resets != 1 {
 		t.Errorf("health %+v", h)
 	}
-	connect := connectAgain(t, m, far)
-	if err := linetest.BothWays(connect, far); err != nil {
+	media := connectAgain(t, m, far)
+	if err := linetest.BothWays(media, far); err != nil {
 		t.Error(err)
 	}
 }
@@ -233,7 +233,10 @@ func TestCallOfAnEarlierProcessIsTakenOverWithItsSound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = sim.Close() }()
-	if err := sim.Ring("+393331234567"); err != nil {
+	for err = sim.Ring("+393331234567"); errors.Is(err, gsmsim.ErrStarting); err = sim.Ring("+393331234567") {
+		time.Sleep(time.Millisecond)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	// An earlier process answered and died without a word.

@@ -75,7 +75,7 @@ const (
 	// window is the sound that is judged at once, and hearing the time in which one must be pure: a
 	// machine that runs other tests stalls now and then, and the gap is the machine's and not the line's.
 	window    = rate / 2
-	hearing   = 3 * time.Second
+	hearing   = 6 * time.Second
 	minPurity = 20 // how far a tone must stand over all else, in dB
 )
 
