@@ -344,8 +344,10 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // surveyQuestions are asked at start and then every Timing.Survey.
 var surveyQuestions = []step{
-	{text: "AT+CREG?", prefix: "+CREG:"}, {text: "AT+CEREG?", prefix: "+CEREG:"},
-	{text: "AT+COPS?", prefix: "+COPS:"}, {text: "AT+CSQ", prefix: "+CSQ:"},
+	{text: "AT+CREG?", prefix: "+CREG:"},
+	{text: "AT+CEREG?", prefix: "+CEREG:"},
+	{text: "AT+COPS?", prefix: "+COPS:"},
+	{text: "AT+CSQ", prefix: "+CSQ:"},
 }
 
 // learn takes answers and unsolicited lines alike.
