@@ -32,10 +32,12 @@ func (t *Tone) Fill(f *line.Frame) {
 // 1 kHz by less than a tenth of a radian in it.
 const segment = rate / 20
 
-// Purity is the power of a tone at hz over the power of all else in pcm, in dB. It fits one sine per 50 ms
-// by least squares; what the fit leaves is all else. Silence has a purity of -Inf.
+// Purity is the power of a steady tone at hz over the power of all else in pcm, in dB. It fits one sine
+// per 50 ms by least squares; what the fit leaves is all else, and so is what a part of the time lacks
+// against the loudest: half a second with a gap is not pure. Silence has a purity of -Inf.
 func Purity(pcm []int16, hz float64) float64 {
-	var tone, rest float64
+	var tone, rest, loudest float64
+	var levels []float64
 	for len(pcm) >= segment {
 		s := pcm[:segment]
 		pcm = pcm[segment:]
@@ -52,9 +54,14 @@ func Purity(pcm []int16, hz float64) float64 {
 			continue
 		}
 		a, b := (xc*ss-xs*cs)/det, (xs*cc-xc*cs)/det
-		fit := a*xc + b*xs
-		tone += fit
-		rest += max(0, xx-fit)
+		rest += max(0, xx-a*xc-b*xs)
+		level := math.Hypot(a, b)
+		levels = append(levels, level)
+		loudest = max(loudest, level)
+		tone += level * level / 2 * segment
+	}
+	for _, level := range levels {
+		rest += (loudest - level) * (loudest - level) / 2 * segment
 	}
 	if tone <= 0 {
 		return math.Inf(-1)
@@ -65,38 +72,42 @@ func Purity(pcm []int16, hz float64) float64 {
 const (
 	nearHz = 1004 // what the box says
 	farHz  = 620  // what the far end says; no harmonic of the other
-	// settle is the time in which buffers fill and nothing is judged.
-	settle = 300 * time.Millisecond
-	listen = 700 * time.Millisecond
-	// minPurity is how far a tone must stand over all else, in dB.
-	minPurity = 20
+	// window is the sound that is judged at once, and hearing the time in which one must be pure: a
+	// machine that runs other tests stalls now and then, and the gap is the machine's and not the line's.
+	window    = rate / 2
+	hearing   = 6 * time.Second
+	minPurity = 20 // how far a tone must stand over all else, in dB
 )
 
-// BothWays lets each end of a connected line say a tone of its own for a second and returns an error
-// unless each hears the other's, pure.
+// BothWays lets each end of a connected line say a tone of its own and returns nil once each end has
+// heard half a second of the other's at least 20 dB over all else, and an error when that does not come.
 func BothWays(m line.Media, far FarEnd) error {
 	far.Speak(farHz)
 	defer far.Speak(0)
+	far.Forget()
 	tone := Tone{Hz: nearHz}
 	var heard []int16
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for n := range int((settle + listen) / (20 * time.Millisecond)) {
-		<-tick.C
-		var in, out line.Frame
-		m.ReadFrame(&in)
-		tone.Fill(&out)
-		m.WriteFrame(&out)
-		if n >= int(settle/(20*time.Millisecond)) {
-			heard = append(heard, in[:]...)
+	in, out := math.Inf(-1), math.Inf(-1)
+	start := time.Now()
+	for n := 1; time.Since(start) < hearing; n++ {
+		time.Sleep(time.Until(start.Add(time.Duration(n) * 20 * time.Millisecond))) // the box's 20 ms clock
+		var f line.Frame
+		m.ReadFrame(&f)
+		heard = append(heard, f[:]...)
+		tone.Fill(&f)
+		m.WriteFrame(&f)
+		if len(heard) < window || n%5 != 0 {
+			continue
+		}
+		heard = heard[len(heard)-window:]
+		distant := far.Heard(window)
+		if len(distant) < window {
+			continue
+		}
+		in, out = max(in, Purity(heard, farHz)), max(out, Purity(distant, nearHz))
+		if in >= minPurity && out >= minPurity { // not in the same half second: the machine's gaps come when they like
+			return nil
 		}
 	}
-	distant := far.Heard(int((listen - settle/2).Seconds() * rate))
-	if p := Purity(heard, farHz); p < minPurity {
-		return fmt.Errorf("the box hears the far end's tone %.1f dB over all else, want %d", p, minPurity)
-	}
-	if p := Purity(distant, nearHz); p < minPurity {
-		return fmt.Errorf("the far end hears the box's tone %.1f dB over all else, want %d", p, minPurity)
-	}
-	return nil
+	return fmt.Errorf("the box hears the far end's tone %.1f dB over all else, the far end the box's %.1f dB; want %d", in, out, minPurity)
 }
