@@ -1,0 +1,251 @@
+package gsmsim
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/pronto-pbx/pronto/drivers/serialport/pty"
+)
+
+// plug is one stay of the modem on the bus.
+type plug struct {
+	command, audio *pty.Pty
+	input          chan []byte
+	quit           chan struct{}
+	running        sync.WaitGroup
+
+	mu sync.Mutex
+	up []byte // what the box wrote to the audio port and the clock has not played yet
+}
+
+const (
+	// upLimit bounds what waits to be played, in bytes: one second.
+	upLimit = 16000
+	// upStart is what gathers before playing starts: 40 ms.
+	upStart = 640
+)
+
+func (s *Sim) plugIn() error {
+	command, err := pty.Open()
+	if err != nil {
+		return err
+	}
+	audio, err := pty.Open()
+	if err != nil {
+		_ = command.Close()
+		return err
+	}
+	for path, port := range map[string]*pty.Pty{s.cfg.Command: command, s.cfg.Audio: audio} {
+		if path == "" {
+			continue
+		}
+		if err := port.Publish(path); err != nil {
+			_, _ = command.Close(), audio.Close()
+			return err
+		}
+	}
+	p := &plug{command: command, audio: audio, input: make(chan []byte, 16), quit: make(chan struct{})}
+	s.plug = p
+	s.plugs.Add(1)
+	p.running.Add(3)
+	go p.readCommands()
+	go p.readAudio(s)
+	go p.clock(s)
+	s.powerOn()
+	return nil
+}
+
+func (s *Sim) unplug() {
+	p := s.plug
+	if p == nil {
+		return
+	}
+	s.plug = nil
+	s.life++
+	s.soundOn.Store(false)
+	if s.call != nil {
+		s.call = nil
+		notify(s.cfg.Ended)
+	}
+	for _, link := range []string{s.cfg.Command, s.cfg.Audio} {
+		if link != "" {
+			if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+				s.log.Warn("port link not withdrawn", "error", err)
+			}
+		}
+	}
+	close(p.quit)
+	_, _ = p.command.Close(), p.audio.Close()
+	p.running.Wait()
+}
+
+func (p *plug) readCommands() {
+	defer p.running.Done()
+	buf := make([]byte, 1024)
+	for {
+		n, err := p.command.Read(buf)
+		if err != nil {
+			return
+		}
+		select {
+		case p.input <- append([]byte(nil), buf[:n]...):
+		case <-p.quit:
+			return
+		}
+	}
+}
+
+// readAudio takes what the box says; a stalled endpoint takes nothing, so that the box's writes fill up.
+func (p *plug) readAudio(s *Sim) {
+	defer p.running.Done()
+	buf := make([]byte, 4096)
+	for {
+		if s.stalled.Load() {
+			select {
+			case <-p.quit:
+				return
+			case <-time.After(5 * time.Millisecond):
+				continue
+			}
+		}
+		_ = p.audio.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) // to look at stalled again
+		n, err := p.audio.Read(buf)
+		if n > 0 && s.soundOn.Load() {
+			p.mu.Lock()
+			if p.up = append(p.up, buf[:n]...); len(p.up) > upLimit {
+				p.up = p.up[len(p.up)-upLimit:]
+			}
+			p.mu.Unlock()
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+	}
+}
+
+// clock is the modem's sample clock: 20 ms of its own time at each turn.
+func (p *plug) clock(s *Sim) {
+	defer p.running.Done()
+	period := float64(20*time.Millisecond) / (1 + s.cfg.PPM*1e-6)
+	start := time.Now()
+	t := time.NewTimer(0)
+	defer t.Stop()
+	playing := false
+	for n := 1.0; ; n++ {
+		select {
+		case <-p.quit:
+			return
+		case <-t.C:
+		}
+		t.Reset(time.Until(start.Add(time.Duration(n * period))))
+		if !s.soundOn.Load() {
+			p.mu.Lock()
+			p.up = p.up[:0]
+			p.mu.Unlock()
+			playing = false
+			continue
+		}
+		p.speak(s)
+		playing = p.hear(s, playing)
+	}
+}
+
+func (p *plug) speak(s *Sim) {
+	var f [FrameSamples]int16
+	if s.cfg.Source != nil {
+		s.cfg.Source(&f)
+	}
+	b := make([]byte, 0, 2*FrameSamples)
+	for _, v := range f {
+		b = binary.LittleEndian.AppendUint16(b, uint16(v))
+	}
+	_ = p.audio.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
+	_, _ = p.audio.Write(b) // nobody reads: the sound is lost, as on the air
+}
+
+func (p *plug) hear(s *Sim, playing bool) bool {
+	var f [FrameSamples]int16
+	p.mu.Lock()
+	playing = playing || len(p.up) >= upStart
+	if playing && len(p.up) >= 2*FrameSamples {
+		for i := range f {
+			f[i] = int16(binary.LittleEndian.Uint16(p.up[2*i:]))
+		}
+		p.up = append(p.up[:0], p.up[2*FrameSamples:]...)
+		s.heard.Add(1)
+	} else {
+		playing = false
+		s.missing.Add(1)
+	}
+	p.mu.Unlock()
+	if s.cfg.Sink != nil {
+		s.cfg.Sink(&f)
+	}
+	return playing
+}
+
+// write sends to the box as the faults say. Nobody reading is no reason to wait.
+func (s *Sim) write(text string) {
+	if s.plug == nil || s.faults.Mute {
+		return
+	}
+	_ = s.plug.command.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+	step := len(text)
+	if s.faults.Split {
+		step = 1
+	}
+	for len(text) > 0 {
+		n, err := s.plug.command.Write([]byte(text[:min(step, len(text))]))
+		if err != nil {
+			s.log.Debug("the box does not read", "error", err)
+			return
+		}
+		text = text[n:]
+	}
+}
+
+func (s *Sim) frame(line string) string {
+	if s.faults.DoubledCR {
+		return "\r\r\n" + line + "\r\r\n"
+	}
+	return "\r\n" + line + "\r\n"
+}
+
+// powerOn is the start of the modem's firmware.
+func (s *Sim) powerOn() {
+	s.life++
+	s.soundOn.Store(false)
+	if s.call != nil {
+		s.call = nil
+		notify(s.cfg.Ended)
+	}
+	s.booted, s.unlocked, s.prompt = false, s.cfg.PIN == "", false
+	s.echo, s.clip, s.clcc, s.cmee = true, false, false, false
+	s.line = s.line[:0]
+	clear(s.texts)
+	s.after(s.cfg.Boot, func() {
+		s.booted = true
+		s.urc("RDY")
+		switch {
+		case s.cfg.NoSIM:
+			s.urc("+CPIN: NOT INSERTED")
+		case s.unlocked:
+			s.simReady()
+		default:
+			s.urc("+CPIN: SIM PIN")
+		}
+	})
+}
+
+func (s *Sim) simReady() {
+	for _, l := range []string{"+CPIN: READY", "SMS DONE", "PB DONE"} {
+		s.urc(l)
+	}
+}
+
+// String names the modem for logs.
+func (s *Sim) String() string { return fmt.Sprintf("gsmsim %s", s.cfg.IMEI) }

@@ -1,0 +1,367 @@
+package gsmsim
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// FrameSamples is 20 ms at 8,000 Hz, the unit of Source and Sink.
+const FrameSamples = 160
+
+// Config describes one modem and its network. Zero durations take the defaults of a real one.
+type Config struct {
+	Log            *slog.Logger
+	Command, Audio string // symbolic links to publish: "var/modem0-at", "var/modem0-pcm"
+	IMEI           string // default 860000000000001
+	Model          string // default SIMCOM_SIM7600E-H
+	PIN            string // empty: the SIM asks for none
+	NoSIM          bool
+	PPM            float64       // offset of the modem's sample clock from ours
+	Boot           time.Duration // plug to first word; default 0
+	RingEvery      time.Duration // default 5 s
+	Connect        time.Duration // ATA to VOICE CALL: BEGIN; default 100 ms
+	SoundRefused   time.Duration // after BEGIN, AT+CPCMREG=1 is refused so long; default 0
+	// Dialed tells the network's side of a call that the box makes; it may call methods of the Sim.
+	Dialed func(number string)
+	// Digit is called for each DTMF digit that the box sends.
+	Digit func(digit byte)
+	// Ended is called when a call is over, for whatever reason.
+	Ended func()
+	// Source fills the next 20 ms that the far end says; nil is silence. Sink gets what it hears.
+	// Both run on the audio clock's goroutine, only while a call is up.
+	Source, Sink func(*[FrameSamples]int16)
+}
+
+// Faults are the ways in which modems fail; each is on while its field is set.
+type Faults struct {
+	Mute        bool          // answers nothing and says nothing
+	EchoStuck   bool          // ATE0 has no effect
+	DoubledCR   bool          // every line ends and begins with two CR
+	Split       bool          // one byte per write
+	Late        time.Duration // every answer comes so much later
+	LosePrefix  string        // unsolicited lines that begin so are lost
+	StuckPrompt bool          // the next command is taken for the text of a message
+	DeafHangup  bool          // hang-up commands answer OK and do nothing
+	SoundStall  bool          // the audio port takes no bytes
+	SoundDead   bool          // AT+CPCMREG=1 is always refused
+	RefuseDial  bool          // ATD answers ERROR
+}
+
+// Errors of the network's side.
+var (
+	ErrClosed    = errors.New("the simulated modem is closed")
+	ErrBusy      = errors.New("the simulated line is in a call")
+	ErrNoCall    = errors.New("no call is in that state")
+	ErrUnplugged = errors.New("the simulated modem is unplugged")
+)
+
+// Stats counts since New.
+type Stats struct {
+	Commands, Resets, Plugs    uint64
+	FramesHeard, FramesMissing uint64 // of the far end: got from the box, or silence for want of it
+}
+
+// Sim is one modem. Its methods may be called from any goroutine, and from Dialed, Digit and Ended.
+type Sim struct {
+	cfg     Config
+	log     *slog.Logger
+	mailbox chan func()
+	quit    chan struct{}
+	done    chan struct{}
+	closing sync.Once
+
+	soundOn atomic.Bool // written by run, read by the audio clock
+	stalled atomic.Bool
+
+	commands, resets, plugs, heard, missing atomic.Uint64
+
+	// Owned by run.
+	modem
+}
+
+// New plugs the modem in and publishes its ports.
+func New(cfg Config) (*Sim, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.IMEI == "" {
+		cfg.IMEI = "860000000000001"
+	}
+	if cfg.Model == "" {
+		cfg.Model = "SIMCOM_SIM7600E-H"
+	}
+	if cfg.RingEvery <= 0 {
+		cfg.RingEvery = 5 * time.Second
+	}
+	if cfg.Connect <= 0 {
+		cfg.Connect = 100 * time.Millisecond
+	}
+	s := &Sim{
+		cfg: cfg, log: cfg.Log,
+		mailbox: make(chan func(), 256), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	s.modem = modem{tries: 3, signal: 20, registered: 1, texts: make(map[string]string)}
+	if err := s.plugIn(); err != nil {
+		return nil, err
+	}
+	go s.run()
+	return s, nil
+}
+
+func (s *Sim) run() {
+	defer close(s.done)
+	for {
+		var input <-chan []byte
+		if s.plug != nil {
+			input = s.plug.input
+		}
+		select {
+		case <-s.quit:
+			s.hangAllTimers()
+			s.unplug()
+			return
+		case f := <-s.mailbox:
+			f()
+		case p := <-input:
+			s.read(p)
+		}
+	}
+}
+
+// tell queues f for the owner; false when the Sim is closed.
+func (s *Sim) tell(f func()) bool {
+	select {
+	case s.mailbox <- f:
+		return true
+	case <-s.quit:
+		return false
+	}
+}
+
+// ask runs f on the owner and waits.
+func (s *Sim) ask(f func() error) error {
+	answer := make(chan error, 1)
+	if !s.tell(func() { answer <- f() }) {
+		return ErrClosed
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-s.done:
+		return ErrClosed
+	}
+}
+
+// notify calls one of the callbacks outside the owner, so that it may call back in. Close does not wait
+// for it.
+func notify(f func()) {
+	if f != nil {
+		go f()
+	}
+}
+
+// after runs f on the owner later, unless the modem restarts before.
+func (s *Sim) after(d time.Duration, f func()) {
+	life := s.life
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		s.tell(func() {
+			delete(s.timers, t)
+			if s.life == life {
+				f()
+			}
+		})
+	})
+	if s.timers == nil {
+		s.timers = make(map[*time.Timer]bool)
+	}
+	s.timers[t] = true
+}
+
+func (s *Sim) hangAllTimers() {
+	for t := range s.timers {
+		t.Stop()
+	}
+	s.timers = nil
+}
+
+// Close unplugs the modem and waits.
+func (s *Sim) Close() error {
+	s.closing.Do(func() { close(s.quit) })
+	<-s.done
+	for _, link := range []string{s.cfg.Command, s.cfg.Audio} {
+		if link == "" {
+			continue
+		}
+		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("withdraw a port: %w", err)
+		}
+	}
+	return nil
+}
+
+// Stats may be called at any time.
+func (s *Sim) Stats() Stats {
+	return Stats{
+		Commands: s.commands.Load(), Resets: s.resets.Load(), Plugs: s.plugs.Load(),
+		FramesHeard: s.heard.Load(), FramesMissing: s.missing.Load(),
+	}
+}
+
+// SetFaults edits the faults that are on.
+func (s *Sim) SetFaults(edit func(*Faults)) {
+	_ = s.ask(func() error {
+		edit(&s.faults)
+		s.stalled.Store(s.faults.SoundStall)
+		return nil
+	})
+}
+
+// Ring lets number call the box; an empty one is withheld.
+func (s *Sim) Ring(number string) error {
+	return s.ask(func() error {
+		switch {
+		case s.plug == nil:
+			return ErrUnplugged
+		case s.call != nil:
+			return ErrBusy
+		}
+		s.call = &call{inbound: true, stat: statIncoming, number: number}
+		s.callChanged()
+		s.ring()
+		return nil
+	})
+}
+
+// RemoteAlert lets the far end ring, after the box has dialled.
+func (s *Sim) RemoteAlert() error {
+	return s.onCall(func(c *call) error {
+		if c.inbound || c.stat != statDialing {
+			return ErrNoCall
+		}
+		c.stat = statAlerting
+		s.callChanged()
+		return nil
+	})
+}
+
+// RemoteAnswer lets the far end answer.
+func (s *Sim) RemoteAnswer() error {
+	return s.onCall(func(c *call) error {
+		if c.inbound || c.stat == statActive {
+			return ErrNoCall
+		}
+		s.begin()
+		return nil
+	})
+}
+
+// RemoteBusy lets the far end be busy.
+func (s *Sim) RemoteBusy() error {
+	return s.onCall(func(c *call) error {
+		if c.inbound || c.stat == statActive {
+			return ErrNoCall
+		}
+		s.over("BUSY", "User busy")
+		return nil
+	})
+}
+
+// RemoteReject ends a dialled call before its answer, with the words that AT+CEER will say.
+func (s *Sim) RemoteReject(why string) error {
+	return s.onCall(func(c *call) error {
+		if c.inbound || c.stat == statActive {
+			return ErrNoCall
+		}
+		s.over("NO CARRIER", why)
+		return nil
+	})
+}
+
+// RemoteHangup lets the far end hang up, in whatever state.
+func (s *Sim) RemoteHangup() error {
+	return s.onCall(func(*call) error {
+		s.over("NO CARRIER", "Normal call clearing")
+		return nil
+	})
+}
+
+// RemoteDTMF lets the far end press a key.
+func (s *Sim) RemoteDTMF(digit byte) error {
+	return s.onCall(func(c *call) error {
+		if c.stat != statActive {
+			return ErrNoCall
+		}
+		s.urc("+RXDTMF: " + string(rune(digit)))
+		return nil
+	})
+}
+
+func (s *Sim) onCall(f func(*call) error) error {
+	return s.ask(func() error {
+		if s.call == nil {
+			return ErrNoCall
+		}
+		return f(s.call)
+	})
+}
+
+// SetNetwork sets the registration state (1 home, 2 searching, 3 denied, 5 roaming) and the signal
+// (0..31) and tells the box.
+func (s *Sim) SetNetwork(registered, signal int) error {
+	return s.ask(func() error {
+		s.registered, s.signal = registered, signal
+		s.urc(fmt.Sprintf("+CREG: %d", registered))
+		s.urc(fmt.Sprintf("+CEREG: %d", registered))
+		s.urc(fmt.Sprintf("+CSQ: %d,99", signal))
+		return nil
+	})
+}
+
+// Say writes raw bytes to the command port: garbage, or a line that nobody expects.
+func (s *Sim) Say(raw string) error {
+	return s.ask(func() error {
+		if s.plug == nil {
+			return ErrUnplugged
+		}
+		s.write(raw)
+		return nil
+	})
+}
+
+// Restart is a crash of the modem's own firmware: its ports stay, its settings and calls go.
+func (s *Sim) Restart() error {
+	return s.ask(func() error {
+		if s.plug == nil {
+			return ErrUnplugged
+		}
+		s.powerOn()
+		return nil
+	})
+}
+
+// Unplug removes the modem and its ports.
+func (s *Sim) Unplug() error {
+	return s.ask(func() error {
+		if s.plug == nil {
+			return ErrUnplugged
+		}
+		s.unplug()
+		return nil
+	})
+}
+
+// Plug brings it back, on other pseudo-terminals under the same links.
+func (s *Sim) Plug() error {
+	return s.ask(func() error {
+		if s.plug != nil {
+			return nil
+		}
+		return s.plugIn()
+	})
+}

@@ -1,0 +1,213 @@
+package gsm_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/pronto-pbx/pronto/drivers/gsm"
+	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/line/linetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// quick are the waits of a modem that has no radio: the same order, a tenth as long.
+var quick = gsm.Timing{
+	Announce: 150 * time.Millisecond, RingGap: 700 * time.Millisecond, Command: 2 * time.Second,
+	AudioOn: 1500 * time.Millisecond, AudioTry: 50 * time.Millisecond, Poll: 500 * time.Millisecond,
+	Rung:  [3]time.Duration{200 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond},
+	Cause: 200 * time.Millisecond, Settle: 50 * time.Millisecond, Probe: 200 * time.Millisecond,
+	Reply: 500 * time.Millisecond, Health: time.Second, Survey: 2 * time.Second, BootGrace: 10 * time.Second,
+	Reopen: []time.Duration{50 * time.Millisecond},
+}
+
+// farEnd is the contract's view of a simulated modem.
+type farEnd struct {
+	*gsmsim.Sim
+	dialed  chan string
+	pressed chan byte
+	hz      atomic.Uint64 // float bits
+	random  *rand.Rand
+
+	mu    sync.Mutex
+	heard []int16
+}
+
+// rig is a modem on its own ptys. edit may change the simulated modem and the driver's config.
+func rig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd) {
+	t.Helper()
+	dir := t.TempDir()
+	far := &farEnd{dialed: make(chan string, 8), pressed: make(chan byte, 64), random: rand.New(rand.NewPCG(1, 2))}
+	tone := linetest.Tone{}
+	sc := gsmsim.Config{
+		Command: filepath.Join(dir, "modem0-at"), Audio: filepath.Join(dir, "modem0-pcm"), RingEvery: 200 * time.Millisecond,
+		Connect: 20 * time.Millisecond,
+		Dialed:  func(n string) { far.dialed <- n },
+		Digit:   func(d byte) { far.pressed <- d },
+		Source: func(f *[gsmsim.FrameSamples]int16) {
+			tone.Hz = math.Float64frombits(far.hz.Load())
+			tone.Fill(f)
+		},
+		Sink: func(f *[gsmsim.FrameSamples]int16) {
+			far.mu.Lock()
+			far.heard = append(far.heard, f[:]...)
+			far.heard = far.heard[max(0, len(far.heard)-80000):]
+			far.mu.Unlock()
+		},
+	}
+	gc := gsm.Config{ID: "gsm0", Name: "Mobile", Timing: quick, Locate: gsm.AtPaths(sc.Command, sc.Audio)}
+	if edit != nil {
+		edit(&sc, &gc)
+	}
+	sim, err := gsmsim.New(sc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far.Sim = sim
+	t.Cleanup(func() {
+		if err := sim.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	m, err := gsm.Open(gc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	return m, far
+}
+
+func (f *farEnd) Alert() error           { return f.RemoteAlert() }
+func (f *farEnd) Answer() error          { return f.RemoteAnswer() }
+func (f *farEnd) Busy() error            { return f.RemoteBusy() }
+func (f *farEnd) Reject() error          { return f.RemoteReject("Call rejected") }
+func (f *farEnd) Hangup() error          { return f.RemoteHangup() }
+func (f *farEnd) Press(d byte) error     { return f.RemoteDTMF(d) }
+func (f *farEnd) Dialed() <-chan string  { return f.dialed }
+func (f *farEnd) Pressed() <-chan byte   { return f.pressed }
+func (f *farEnd) Speak(hz float64)       { f.hz.Store(math.Float64bits(hz)) }
+func (f *farEnd) Mute(on bool)           { f.SetFaults(func(x *gsmsim.Faults) { x.Mute = on }) }
+func (f *farEnd) RefuseDial(on bool)     { f.SetFaults(func(x *gsmsim.Faults) { x.RefuseDial = on }) }
+func (f *farEnd) faults(x gsmsim.Faults) { f.SetFaults(func(o *gsmsim.Faults) { *o = x }) }
+
+// Garbage is 200 random bytes that end a line, as a UART at the wrong speed gives.
+func (f *farEnd) Garbage() error {
+	b := make([]byte, 200)
+	for i := range b {
+		b[i] = byte(f.random.IntN(256))
+	}
+	return f.Say(string(b) + "\r\n")
+}
+
+func (f *farEnd) Heard(n int) []int16 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]int16(nil), f.heard[max(0, len(f.heard)-n):]...)
+}
+
+func TestModemKeepsTheContractOfALine(t *testing.T) {
+	linetest.Run(t, func(t *testing.T) linetest.Rig {
+		m, far := rig(t, nil)
+		return linetest.Rig{Line: m, Far: far}
+	})
+}
+
+// The same contract must hold on a bad day of the same modem.
+func TestModemKeepsTheContractWithEchoDoubledCRAndSplitBytes(t *testing.T) {
+	linetest.Run(t, func(t *testing.T) linetest.Rig {
+		m, far := rig(t, nil)
+		far.faults(gsmsim.Faults{EchoStuck: true, DoubledCR: true, Split: true})
+		return linetest.Rig{Line: m, Far: far}
+	})
+}
+
+// deafMedia loses one direction.
+type deafMedia struct {
+	line.Media
+	in, out bool
+}
+
+func (d deafMedia) ReadFrame(f *line.Frame) bool {
+	ok := d.Media.ReadFrame(f)
+	if d.in {
+		clear(f[:])
+	}
+	return ok
+}
+
+func (d deafMedia) WriteFrame(f *line.Frame) bool {
+	if d.out {
+		return d.Media.WriteFrame(&line.Frame{})
+	}
+	return d.Media.WriteFrame(f)
+}
+
+func TestTheSuiteNoticesAMutedDirection(t *testing.T) {
+	m, far := rig(t, nil)
+	media := connect(t, m, far)
+	if err := linetest.BothWays(media, far); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []deafMedia{{media, true, false}, {media, false, true}} {
+		if err := linetest.BothWays(d, far); err == nil {
+			t.Errorf("in muted %v, out muted %v: the suite heard both", d.in, d.out)
+		}
+	}
+}
+
+// await reads events until one of the kind comes.
+func await(t *testing.T, m *gsm.Modem, kind line.EventKind, match func(line.Event) bool) line.Event {
+	t.Helper()
+	timeout := time.After(15 * time.Second)
+	for {
+		select {
+		case e, ok := <-m.Events():
+			if !ok {
+				t.Fatal("the events ended")
+			}
+			if e.Kind == kind && (match == nil || match(e)) {
+				return e
+			}
+		case <-timeout:
+			t.Fatalf("event %d did not come", kind)
+		}
+	}
+}
+
+func inService(e line.Event) bool { return e.Status.Up }
+
+// connect brings a caller to Connected.
+func connect(t *testing.T, m *gsm.Modem, far *farEnd) line.Media {
+	t.Helper()
+	await(t, m, line.Status, inService)
+	if err := far.Ring("+393331234567"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, m, line.Incoming, nil)
+	if err := m.Answer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, m, line.Connected, nil)
+	media, err := m.Media()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return media
+}
+
+func TestOpenNeedsALineAndItsPorts(t *testing.T) {
+	if _, err := gsm.Open(gsm.Config{}); err == nil {
+		t.Error("an empty config opened")
+	}
+	if _, err := gsm.Open(gsm.Config{ID: "gsm0"}); err == nil {
+		t.Error("a config without ports opened")
+	}
+}
