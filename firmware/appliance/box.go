@@ -61,6 +61,7 @@ type Box struct {
 	office    *sipparty.Office
 	trunks    []*trunk.Trunk
 	engine    *media.Engine
+	sounds    *sounds
 	lines     *lineparty.Board
 	calls     *call.Exchange
 	queues    *acd.ACD
@@ -133,7 +134,7 @@ func (b *Box) openJournals() error {
 
 // countToday reads the finished records of the day, so that the figures outlive a restart.
 func (b *Box) countToday() {
-	err := b.history.Read(journal.Pos{}, func(r journal.Record) error {
+	err := b.history.Read(0, func(r journal.Record) error {
 		if e, err := cdr.Decode(r.Kind, r.Body); err == nil && e != nil {
 			b.present.apply(e)
 		}
@@ -167,6 +168,9 @@ func (b *Box) socketKeeper() stack.SocketKeeper {
 func (b *Box) openMedia() error {
 	c := b.opts.Config.Media
 	var err error
+	if b.sounds, err = newSounds(); err != nil {
+		return err
+	}
 	b.engine, err = media.New(media.Config{
 		Log: b.log.With("room", "media"), PortMin: c.PortMin, PortMax: c.PortMax, Bind: c.Bind, Keeper: b.socketKeeper(), Journal: b.hot,
 	})
@@ -184,11 +188,11 @@ func (b *Box) openSIP() error {
 	}
 	b.registrar = registrar.New(b.registrarConfig())
 	b.office = sipparty.New(sipparty.Config{
-		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: newSounds(), Language: b.language,
+		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Advertise: b.advertise, Phones: b.registrar, Arrive: b.arrive,
 	})
 	b.dialogs = dialog.New(dialog.Config{
-		Log: b.log.With("room", "sip"), Stack: b.stack, Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
+		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
 	})
 	b.office.Use(b.dialogs)
 	return nil
@@ -228,7 +232,7 @@ func (b *Box) openCalls() error {
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
-		History: b.history, Journal: b.hot, Kept: kept, Live: live,
+		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live,
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/feed"
+	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/live"
@@ -99,7 +100,7 @@ func (b *Box) trim(ctx context.Context) {
 		b.report("recordd", err == nil, "recordd does not answer")
 		return s, err
 	}
-	store.Trim(ctx, uint64(b.history.ID()), trimEvery, status, func(p store.Position) error { return b.history.TrimBelow(journalPos(p)) }, b.log.With("room", "records"))
+	store.Trim(ctx, uint64(b.history.ID()), trimEvery, status, func(p store.Position) error { return b.history.TrimBelow(journal.Pos(p)) }, b.log.With("room", "records"))
 }
 
 // signOfLife tells the supervisor that the queues still decide: a process that runs and does not

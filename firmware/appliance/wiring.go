@@ -9,6 +9,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/sip/digest"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
@@ -174,4 +175,13 @@ func reachable(b *Box, phones []tel.DeviceID) bool {
 		}
 	}
 	return false
+}
+
+// historian is the history journal as the queues see it.
+type historian struct{ h *journal.History }
+
+// Append implements acd.History.
+func (h historian) Append(kind string, body []byte) error {
+	_, err := h.h.Append(kind, body)
+	return err
 }

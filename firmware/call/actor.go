@@ -333,6 +333,9 @@ func (a *actor) resume(ringing bool) {
 			s.Stage = tel.StageWaiting
 		}
 		a.legs[s.Caller.ID].Play(music)
+		a.x.cfg.Queue(tel.Enqueue{ // changes nothing when the place survived too
+			Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, EnqueuedAt: s.Enqueued,
+		})
 	case ringing && s.Direction != tel.Outbound:
 		a.tell(Rerouted{a.plan.Route(s.Caller.Party, s.From, s.To, time.Now())})
 	default:

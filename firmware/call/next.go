@@ -255,7 +255,7 @@ func (st *step) accept() {
 func (st *step) enqueue(d Decision) {
 	s := st.s
 	st.accept()
-	s.Queue = d.Queue
+	s.Queue, s.Priority = d.Queue, d.QueuePriority
 	if s.Enqueued.IsZero() {
 		s.Enqueued = st.now // kept through overflow: the caller does not lose the place
 	}

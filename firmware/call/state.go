@@ -29,6 +29,7 @@ type State struct {
 	Early  tel.LegID     `json:"early,omitempty"`  // whose audio the caller hears before the answer
 
 	Queue     tel.QueueID `json:"queue,omitempty"`
+	Priority  int         `json:"priority,omitempty"`
 	Offer     tel.OfferID `json:"offer,omitempty"` // of the conversation
 	Agent     tel.AgentID `json:"agent,omitempty"` // who talks
 	CallerIs  tel.AgentID `json:"caller_is,omitempty"`

@@ -121,14 +121,13 @@ type Trunk struct {
 
 // Line is a GSM or analog line.
 type Line struct {
-	ID      tel.LineID `yaml:"id"`
-	Name    string     `yaml:"name"`
-	Type    string     `yaml:"type"`    // gsm
-	Profile string     `yaml:"profile"` // sim7600, generic
-	AT      string     `yaml:"at"`      // path of the AT port
-	Audio   string     `yaml:"audio"`   // path of the audio port
-	PIN     Secret     `yaml:"pin"`     // SIM PIN, tried once
-	In      string     `yaml:"in"`      // destination of incoming calls
+	ID    tel.LineID `yaml:"id"`
+	Name  string     `yaml:"name"`
+	Type  string     `yaml:"type"`  // gsm
+	AT    string     `yaml:"at"`    // path of the AT port
+	Audio string     `yaml:"audio"` // path of the audio port
+	PIN   Secret     `yaml:"pin"`   // SIM PIN, tried once
+	In    string     `yaml:"in"`    // destination of incoming calls
 }
 
 // Route sends dialled numbers outside.

@@ -25,7 +25,7 @@ queues:
 trunks:
   - {id: tim, name: TIM, server: 127.0.0.1:5070, register: true, user: u, password: p, in: {"0612345678": "queue:sales", "*": "ext:201"}}
 lines:
-  - {id: gsm0, name: Mobile, type: gsm, profile: sim7600, at: var/modem0-at, audio: var/modem0-pcm, in: "queue:sales"}
+  - {id: gsm0, name: Mobile, type: gsm, at: var/modem0-at, audio: var/modem0-pcm, in: "queue:sales"}
 routes:
   - {prefix: "", via: ["trunk:tim", "line:gsm0"]}
 `

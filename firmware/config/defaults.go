@@ -47,11 +47,6 @@ func (c *Config) normalise() {
 			t.Format = "e164"
 		}
 	}
-	for i := range c.Lines {
-		if l := &c.Lines[i]; l.Profile == "" {
-			l.Profile = "generic"
-		}
-	}
 	for i := range c.Agents {
 		if a := &c.Agents[i]; a.Dial == nil {
 			a.Dial = []string{"internal", "local", "mobile"}

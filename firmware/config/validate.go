@@ -216,9 +216,6 @@ func (v *validator) line(path string, l *Line) {
 	if l.Type != "gsm" {
 		v.found.add(path+".type", "choice", "%q is not a kind of line; use gsm", l.Type)
 	}
-	if l.Profile != "sim7600" && l.Profile != "generic" {
-		v.found.add(path+".profile", "choice", "%q is not one of sim7600, generic", l.Profile)
-	}
 	if l.AT == "" {
 		v.found.add(path+".at", "missing", "is missing: the path of the modem's AT port")
 	}

@@ -34,6 +34,7 @@ const (
 // plan is what the benchmark tells the generator: for each of its sockets the box's port.
 type plan struct {
 	Ports    []uint16
+	PT       []uint8
 	Duration time.Duration
 }
 
@@ -48,15 +49,34 @@ type outcome struct {
 // the kernel's receive stamp, so that a late generator is not counted as a late box.
 func BenchmarkRelay500(b *testing.B) {
 	for b.Loop() {
-		relayBench(b, benchCalls)
+		o := benchBridges(b, benchCalls, codec.PCMA, codec.PCMA)
+		if o.Received != o.Sent {
+			b.Errorf("%d of %d packets were lost", o.Sent-o.Received, o.Sent)
+		}
+		b.ReportMetric(float64(o.Sent-o.Received), "lost")
+		b.ReportMetric(float64(o.Sent)/benchTime.Seconds(), "packets/s")
+		b.ReportMetric(o.P50.Seconds()*1000, "p50-ms")
+		b.ReportMetric(o.P99.Seconds()*1000, "p99-ms")
+		b.ReportMetric(o.Max.Seconds()*1000, "max-ms")
 	}
 }
 
-func relayBench(b *testing.B, calls int) {
+// BenchmarkTranscode joins 100 calls of two codecs by way of jitter ring, decoder and encoder.
+func BenchmarkTranscode(b *testing.B) {
+	for _, id := range []codec.ID{codec.PCMU, codec.G722} {
+		b.Run("PCMA-"+id.Name(), func(b *testing.B) {
+			for b.Loop() {
+				benchBridges(b, 100, codec.PCMA, id)
+			}
+		})
+	}
+}
+
+// benchBridges carries calls between phones of two codecs and reports what they cost.
+func benchBridges(b *testing.B, calls int, x, y codec.ID) outcome {
 	gen := startGenerator(b, 2*calls)
 	e := startEngine(b, 26000, 26000+8*calls, nil)
 	before := memory()
-	m := sdp.Media{Codec: codec.PCMA, SendPT: 8, RecvPT: 8, EventSendPT: 101, EventRecvPT: 101, Ptime: 20}
 	p := plan{Duration: benchTime}
 	legs := make([]*Leg, 0, 2*calls)
 	for i := range 2 * calls {
@@ -64,12 +84,14 @@ func relayBench(b *testing.B, calls int) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		id := [...]codec.ID{x, y}[i%2]
+		m := sdp.Media{Codec: id, SendPT: id.PayloadType(), RecvPT: id.PayloadType(), EventSendPT: 101, EventRecvPT: 101, Ptime: 20}
 		m.Remote = netip.AddrPortFrom(netip.MustParseAddr(generatorIP), gen.ports[i])
 		if err := g.Configure(m); err != nil {
 			b.Fatal(err)
 		}
 		port, _ := g.Ports()
-		p.Ports = append(p.Ports, port)
+		p.Ports, p.PT = append(p.Ports, port), append(p.PT, m.RecvPT)
 		legs = append(legs, g)
 		if i%2 == 1 {
 			if err := e.Bridge(legs[i-1], g); err != nil {
@@ -91,16 +113,9 @@ func relayBench(b *testing.B, calls int) {
 	if o.Sent < calls*90*int(benchTime/time.Second) {
 		b.Errorf("the generator sent only %d packets: it could not keep up, the figures say nothing", o.Sent)
 	}
-	if o.Received != o.Sent {
-		b.Errorf("%d of %d packets were lost", o.Sent-o.Received, o.Sent)
-	}
-	b.ReportMetric(float64(o.Sent-o.Received), "lost")
-	b.ReportMetric(float64(o.Sent)/benchTime.Seconds(), "packets/s")
-	b.ReportMetric(o.P50.Seconds()*1000, "p50-ms")
-	b.ReportMetric(o.P99.Seconds()*1000, "p99-ms")
-	b.ReportMetric(o.Max.Seconds()*1000, "max-ms")
 	b.ReportMetric(float64(cpu)/float64(time.Millisecond)/seconds, "cpu-ms/call-s")
 	b.ReportMetric(float64(after-before)/1024/float64(calls), "KB/call")
+	return o
 }
 
 // memory is the resident set in bytes after a collection.
@@ -245,7 +260,7 @@ func spray(socks []*socket, p plan) (sent int) {
 		time.Sleep(due - time.Since(begin))
 		frame := uint32(slot / 20)
 		for i := slot % 20 * group; i < min((slot%20+1)*group, len(socks)); i++ {
-			putHeader(b, 8, frame == 0, uint16(frame), 160*frame, uint32(i))
+			putHeader(b, p.PT[i], frame == 0, uint16(frame), 160*frame, uint32(i))
 			binary.BigEndian.PutUint64(b[headerSize:], uint64(time.Now().UnixNano()))
 			if socks[i].send(b, &to[i]) == 0 {
 				sent++

@@ -24,8 +24,12 @@ type clock struct {
 	legs    []*Leg
 	round   []*Leg // copy of legs for one tick: serving a leg may change legs
 	armed   bool
-	missed  uint64 // ticks that were left out
+	number  int64         // of this tick since the engine's start, about the same on all loops
+	phase   time.Duration // of tick 0
+	beat    time.Duration // when this tick was due
+	missed  uint64        // ticks that were left out
 	packet  [maxPacket]byte
+	payload [frameSamples]byte
 	silence line.Frame
 	alaw    codec.Decoder // of sounds for lines
 }
@@ -50,6 +54,8 @@ func (l *loop) schedule(g *Leg) {
 	if armed := len(c.legs) > 0; armed != c.armed {
 		c.armed = armed
 		if armed {
+			c.number = int64(l.now / tick)
+			c.phase = l.now % tick
 			l.set(l.ticker, tick)
 		} else {
 			l.set(l.ticker, 0)
@@ -94,12 +100,17 @@ func (l *loop) tick(n int) {
 	c := &l.clock
 	if n > maxCatchUp {
 		c.missed += uint64(n - 1)
+		c.number += int64(n - 1)
 		n = 1
 		for _, g := range c.legs {
-			g.out.src = source{} // timestamps go on with the time, not with the frames
+			if g.speech.saying != sayingDigits { // a digit has one timestamp
+				g.out.src = source{} // timestamps go on with the time, not with the frames
+			}
 		}
 	}
 	for range n {
+		c.number++
+		c.beat = c.phase + time.Duration(c.number)*tick
 		c.round = append(c.round[:0], c.legs...)
 		attended := l.now
 		for _, g := range c.round {

@@ -136,10 +136,8 @@ type eventWriter struct {
 // pending reports whether a digit is being sent.
 func (w *eventWriter) pending() bool { return len(w.queue) > 0 }
 
-// digit is the code being sent and whether its tone sounds now, for legs that get tones instead.
-func (w *eventWriter) digit() (code uint8, sounding bool) {
-	return w.queue[0], w.step < toneTicks
-}
+// digit is the code being sent and whether this is its first tick, for legs that get tones instead.
+func (w *eventWriter) digit() (code uint8, first bool) { return w.queue[0], w.step == 0 }
 
 // next makes the payload of this tick. First is true on the first packet of a digit (marker, new
 // timestamp); ok is false in the pause between two digits.

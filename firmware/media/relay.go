@@ -62,7 +62,9 @@ func (l *loop) forward(g *Leg, p *packet, event bool) {
 	case to == nil:
 	case g.fast:
 		l.relay(g, to, p, event)
-	case !event:
+	case event:
+		g.voice.skip(p)
+	default:
 		g.voice.push(g, p, l.now)
 	}
 }

@@ -2,10 +2,10 @@ package media
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
+	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 )
 
 // Sound is something that is played: a prompt, music, a tone.
@@ -26,15 +26,16 @@ type talk struct {
 	part   int        // place of a sound that does not loop
 	frame  int
 	digits eventWriter
+	tone   *dsp.Generator // of the digit being sent as tones
 }
 
 // busy reports whether something of ours has the leg's ear.
 func (t *talk) busy() bool { return len(t.sounds) > 0 || t.digits.pending() }
 
-// next returns the frame of this tick in a codec. Sounds that loop have one playhead for all
-// listeners, which follows the engine's time; others begin at their first frame and end: over is
-// true after the last.
-func (t *talk) next(id codec.ID, now time.Duration) (payload []byte, over bool) {
+// next returns the frame of tick number in a codec. Sounds that loop have one playhead for all
+// listeners, which follows the number; others begin at their first frame and end: over is true
+// after the last.
+func (t *talk) next(id codec.ID, number int64) (payload []byte, over bool) {
 	if t.coded != id {
 		t.code(id)
 	}
@@ -42,7 +43,7 @@ func (t *talk) next(id codec.ID, now time.Duration) (payload []byte, over bool) 
 		return nil, true
 	}
 	if t.loop {
-		at := int((int64(now) / int64(tick)) % int64(t.total))
+		at := int(number % int64(t.total))
 		for _, frames := range t.parts {
 			if at < len(frames) {
 				return frames[at], false
@@ -71,7 +72,7 @@ func (t *talk) code(id codec.ID) {
 }
 
 // clear forgets the sounds, not the digits.
-func (t *talk) clear() { *t = talk{digits: t.digits} }
+func (t *talk) clear() { *t = talk{digits: t.digits, tone: t.tone} }
 
 // Play lets the leg hear sounds one after the other, in the place of whatever it heard; with again
 // without end. Done, if not nil, is called on the leg's loop after the last frame of sounds that
@@ -79,7 +80,7 @@ func (t *talk) clear() { *t = talk{digits: t.digits} }
 // its peer again afterwards.
 func (g *Leg) Play(sounds []Sound, again bool, done func()) error {
 	return g.tell(func(l *loop) {
-		g.talk.clear()
+		l.hush(g)
 		g.talk.sounds, g.talk.loop, g.talk.done = sounds, again, done
 		l.schedule(g)
 	})
@@ -124,6 +125,9 @@ func (l *loop) dial(g *Leg, codes ...uint8) {
 // hush ends a leg's sounds.
 func (l *loop) hush(g *Leg) {
 	g.talk.clear()
+	if g.speech.saying == sayingSound {
+		g.speech.turn(sayingNothing) // digits under way keep their timestamp
+	}
 	l.schedule(g)
 }
 
@@ -187,7 +191,7 @@ func (l *loop) saySound(g *Leg) {
 		}
 		id = g.media.Codec
 	}
-	payload, over := t.next(id, l.now)
+	payload, over := t.next(id, l.clock.number)
 	if over {
 		done := t.done
 		l.hush(g)

@@ -4,36 +4,93 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
+	"github.com/pronto-pbx/pronto/firmware/media/dsp"
+	"github.com/pronto-pbx/pronto/firmware/media/jitter"
 )
 
-// voice is the decoded sound of a leg, for the slow path.
+// voice is what a leg says, decoded, and how it is spoken to: the slow path's state, made when a
+// bridge first needs it and dropped with the bridge.
 type voice struct {
-	frame line.Frame
-	has   bool
+	frame line.Frame // 20 ms of this tick
+	has   bool       // frame holds sound of this tick
+
+	ring    *jitter.Buffer
+	heard   codec.ID // what ring decodes
+	encoder codec.Encoder
+	spoken  codec.ID // what encoder makes
 }
 
-func (v *voice) reset() { v.has = false }
+func (v *voice) reset() { *v = voice{} }
 
-func (v *voice) push(g *Leg, _ *packet, _ time.Duration) { g.count.late++ }
+// push takes a packet of sound.
+func (v *voice) push(g *Leg, p *packet, now time.Duration) {
+	if v.ring == nil || v.heard != g.media.Codec {
+		v.ring, v.heard = jitter.New(codec.NewDecoder(g.media.Codec)), g.media.Codec
+	}
+	v.ring.Put(g.engine.start.Add(now), jitter.Packet{
+		SSRC: p.ssrc, Sequence: p.seq, Timestamp: p.ts, Payload: p.payload,
+	})
+}
 
-// hear fills the leg's voice for this tick.
-func (g *Leg) hear(*loop) {
-	if g.line != nil {
-		g.voice.has = g.line.ReadFrame(&g.voice.frame)
+// skip takes note of a packet that has a sequence number but no sound.
+func (v *voice) skip(p *packet) {
+	if v.ring != nil {
+		v.ring.Event(p.seq)
 	}
 }
 
-// sayPeer sends what the peer says.
-func (l *loop) sayPeer(g *Leg) {
-	v := &g.peer.voice
-	if !v.has {
-		g.speech.pause()
+// encode makes the payload of a frame in a codec, in dst.
+func (v *voice) encode(dst []byte, id codec.ID, f *line.Frame) []byte {
+	if v.encoder == nil || v.spoken != id {
+		v.encoder, v.spoken = codec.NewEncoder(id), id
+	}
+	return dst[:v.encoder.Encode(dst, f[:])]
+}
+
+// hear takes what the leg says in this tick.
+func (g *Leg) hear(l *loop) {
+	v := &g.voice
+	if g.line != nil {
+		v.has = g.line.ReadFrame(&v.frame)
 		return
 	}
-	if g.line != nil {
+	v.has = v.ring != nil
+	if v.has {
+		v.ring.Get(g.engine.start.Add(l.clock.beat), v.frame[:])
+	}
+}
+
+// sayPeer sends on what the peer says.
+func (l *loop) sayPeer(g *Leg) {
+	v := &g.peer.voice
+	switch {
+	case !v.has:
+		g.speech.pause()
+		if g.line != nil {
+			g.line.WriteFrame(&l.clock.silence)
+		}
+	case g.line != nil:
 		g.line.WriteFrame(&v.frame)
+	default:
+		l.say(g, g.voice.encode(l.clock.payload[:], g.media.Codec, &v.frame))
 	}
 }
 
 // sayTone lets a leg without telephone-events hear a digit as its tones.
-func (l *loop) sayTone(g *Leg) { g.talk.digits.advance() }
+func (l *loop) sayTone(g *Leg) {
+	t := &g.talk
+	if code, first := t.digits.digit(); first || t.tone == nil {
+		tone, _ := dsp.Digits(digits[code:code+1], toneTicks*tick, pauseTicks*tick)
+		t.tone = dsp.NewGenerator(tone)
+	}
+	t.digits.advance()
+	var f line.Frame
+	t.tone.Next(f[:])
+	if !t.digits.pending() {
+		t.tone = nil
+	}
+	if g.configured {
+		l.say(g, g.voice.encode(l.clock.payload[:], g.media.Codec, &f))
+	}
+}

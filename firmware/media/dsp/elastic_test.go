@@ -12,20 +12,23 @@ import (
 type line struct {
 	e      *Elastic
 	burst  int
-	period float64 // of our clock, in seconds, between two bursts
-	late   float64 // the most that a burst comes late, in seconds
-	next   float64 // when the next burst arrives
-	sent   int     // bursts
-	phase  float64
-	hz     float64
+	period float64           // of our clock, in seconds, between two bursts
+	late   float64           // the most that a burst comes late, in seconds
+	next   float64           // when the next burst arrives
+	sent   int               // bursts
+	table  [SampleRate]int16 // a second of the tone, whose frequency is a whole number
+	at     int
 	pcm    []int16
 	random *rand.Rand
 }
 
 func newLine(e *Elastic, ppm float64, burst int, late, hz float64) *line {
 	l := &line{
-		e: e, burst: burst, period: float64(burst) / SampleRate / (1 + ppm*1e-6), late: late, hz: hz,
+		e: e, burst: burst, period: float64(burst) / SampleRate / (1 + ppm*1e-6), late: late,
 		random: rand.New(rand.NewPCG(1, uint64(burst))), pcm: make([]int16, burst),
+	}
+	for i := range l.table {
+		l.table[i] = int16(math.Round(10000 * math.Sin(2*math.Pi*hz*float64(i)/SampleRate)))
 	}
 	l.plan()
 	return l
@@ -49,8 +52,8 @@ func (l *line) latency(now float64) float64 {
 func (l *line) until(now float64) {
 	for l.next <= now {
 		for i := range l.pcm {
-			l.pcm[i] = int16(10000 * math.Sin(l.phase))
-			l.phase = math.Mod(l.phase+2*math.Pi*l.hz/SampleRate, 2*math.Pi)
+			l.pcm[i] = l.table[l.at]
+			l.at = (l.at + 1) % len(l.table)
 		}
 		l.e.Write(l.pcm, at(l.next))
 		l.sent++
@@ -62,7 +65,7 @@ func TestAnHourOfClockDriftKeepsTheDelayAndEverySample(t *testing.T) {
 	for _, c := range []struct {
 		ppm   float64
 		burst int
-	}{{200, 160}, {-200, 160}, {200, 800}, {-200, 800}, {0, 320}} {
+	}{{200, 160}, {-200, 800}} {
 		t.Run(fmt.Sprintf("%+v ppm in bursts of %d", c.ppm, c.burst), func(t *testing.T) {
 			t.Parallel()
 			burst := time.Duration(c.burst) * time.Second / SampleRate

@@ -38,7 +38,7 @@ func (s sender) packets(length time.Duration) []packet {
 	n := s.ptime * ticksPerMs
 	pcm := make([]int16, n)
 	step := time.Duration(float64(s.ptime) * float64(time.Millisecond) / (1 + s.ppm*1e-6))
-	sample := 0
+	sample, seq, ts := 0, s.seq, s.ts
 	for at := time.Duration(0); at < length; at += step {
 		for i := range pcm {
 			pcm[i] = int16(dsp.Amplitude(-10) * math.Sin(2*math.Pi*toneHz*float64(sample+i)/8000))
@@ -47,10 +47,10 @@ func (s sender) packets(length time.Duration) []packet {
 		payload := make([]byte, n)
 		enc.Encode(payload, pcm)
 		if s.silent == nil || !s.silent(at) {
-			out = append(out, packet{Packet{s.ssrc, s.seq, s.ts, payload}, at + 5*time.Millisecond})
-			s.seq++
+			out = append(out, packet{Packet{s.ssrc, seq, ts, payload}, at + 5*time.Millisecond})
+			seq++
 		}
-		s.ts += uint32(n)
+		ts += uint32(n)
 	}
 	return out
 }

@@ -72,9 +72,19 @@ func TestPacketTimeFollowsThePeerWithinReason(t *testing.T) {
 		attributes string
 		want       int
 	}{
-		{"", 20}, {"a=ptime:30", 30}, {"a=ptime:20.0", 20}, {"a=ptime:10", 10}, {"a=ptime:60", 60},
-		{"a=ptime:0", 20}, {"a=ptime:5", 20}, {"a=ptime:400", 20}, {"a=ptime:abc", 20}, {"a=ptime:25", 20},
-		{"a=ptime:60\r\na=maxptime:40", 40}, {"a=maxptime:10", 10}, {"a=maxptime:3", 20},
+		{"", 20},
+		{"a=ptime:30", 30},
+		{"a=ptime:20.0", 20},
+		{"a=ptime:10", 10},
+		{"a=ptime:60", 60},
+		{"a=ptime:0", 20},
+		{"a=ptime:5", 20},
+		{"a=ptime:400", 20},
+		{"a=ptime:abc", 20},
+		{"a=ptime:25", 20},
+		{"a=ptime:60\r\na=maxptime:40", 40},
+		{"a=maxptime:10", 10},
+		{"a=maxptime:3", 20},
 	} {
 		_, m, err := Answer(offerOf(t, "m=audio 5000 RTP/AVP 8", c.attributes), localIPv4())
 		if err != nil || m.Ptime != c.want {

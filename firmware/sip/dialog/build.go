@@ -18,6 +18,13 @@ const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
 // ErrHeader says that a header would not stay on its line.
 var ErrHeader = errors.New("a header field holds a line break")
 
+// These name what cannot be rendered without showing it: it holds callers' numbers, and ends in logs.
+var (
+	errTarget = errors.New("the remote target is no URI")
+	errRoute  = errors.New("the route set holds what is no URI")
+	errParty  = errors.New("a party is no address")
+)
+
 // reasons are the phrases of the statuses that the box sends (RFC 3261 section 21).
 var reasons = map[int]string{
 	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
@@ -69,16 +76,16 @@ func body(m sip.Message, contentType string, content []byte) {
 	m.SetBody(content)
 }
 
-// request builds a request inside the dialog with p (RFC 3261 section 12.2.1.1).
+// build makes a request inside the dialog with p (RFC 3261 section 12.2.1.1).
 func (s *Session) build(method sip.RequestMethod, cseq uint32, p core.Peer) (*sip.Request, error) {
 	var remote sip.Uri
 	if err := sip.ParseUri(p.Target, &remote); err != nil {
-		return nil, fmt.Errorf("remote target %q: %w", p.Target, err)
+		return nil, errTarget
 	}
 	set := make([]sip.Uri, len(p.Routes))
 	for i, r := range p.Routes {
 		if _, err := sip.ParseAddressValue(r, &set[i], nil); err != nil {
-			return nil, fmt.Errorf("route %q: %w", r, err)
+			return nil, errRoute
 		}
 	}
 	uri, set := requestLine(remote, set)
@@ -110,10 +117,10 @@ func (s *Session) identify(req *sip.Request, remoteTag string) error {
 	from, to := &sip.FromHeader{}, &sip.ToHeader{}
 	var err error
 	if from.DisplayName, err = sip.ParseAddressValue(s.state.Local, &from.Address, &from.Params); err != nil {
-		return fmt.Errorf("local party %q: %w", s.state.Local, err)
+		return errParty
 	}
 	if to.DisplayName, err = sip.ParseAddressValue(s.state.Remote, &to.Address, &to.Params); err != nil {
-		return fmt.Errorf("remote party %q: %w", s.state.Remote, err)
+		return errParty
 	}
 	from.Params.Add("tag", s.id)
 	if remoteTag != "" {

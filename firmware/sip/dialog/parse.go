@@ -12,6 +12,9 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
+// maxRoutes bounds the route set that a peer can make us carry.
+const maxRoutes = 16
+
 // message is what sip.Request and sip.Response have in common here.
 type message interface {
 	sip.Message
@@ -39,12 +42,23 @@ func sdpOf(m message) []byte {
 	return m.Body()
 }
 
-// target is the URI of the first Contact, empty when there is none.
+// target is the URI of the first Contact, empty when there is none that a request could go to.
 func target(m message) string {
-	if c := m.Contact(); c != nil && !c.Address.Wildcard {
+	if c := m.Contact(); c != nil && usable(c.Address) {
 		return c.Address.String()
 	}
 	return ""
+}
+
+// usable reports whether a URI of the peer's may stand in a Request-URI or Route of ours: the
+// parser lets through what would break the line.
+func usable(u sip.Uri) bool {
+	if u.Scheme != "sip" && u.Scheme != "sips" || u.Host == "" || u.Wildcard {
+		return false
+	}
+	return !strings.ContainsFunc(u.String(), func(r rune) bool {
+		return r <= ' ' || r == 0x7f || r == '<' || r == '>' || r == '"'
+	})
 }
 
 // routes is the route set that the Record-Route fields of m make: in their order for who receives
@@ -52,7 +66,10 @@ func target(m message) string {
 func routes(m message, reverse bool) []string {
 	var set []string
 	for _, h := range m.GetHeaders("Record-Route") {
-		set = append(set, h.Value())
+		var uri sip.Uri
+		if _, err := sip.ParseAddressValue(h.Value(), &uri, nil); err == nil && usable(uri) && len(set) < maxRoutes {
+			set = append(set, h.Value())
+		}
 	}
 	if reverse {
 		slices.Reverse(set)

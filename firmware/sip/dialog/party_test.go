@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 	"go.uber.org/goleak"
@@ -156,11 +157,14 @@ func (p *pair) over() {
 func (p *pair) up() {
 	p.t.Helper()
 	p.call()
-	p.run(10 * core.T1 / 500) // 10 ms
+	p.run(tick)
 	p.bobCall.Provisional(180, nil)
 	p.bobCall.Accept([]byte(answer))
-	p.run(10 * core.T1 / 500)
+	p.run(tick)
 	p.want("180 Answered", "Confirmed")
 }
 
-var hangup = tel.CauseNormal
+const (
+	hangup = tel.CauseNormal
+	tick   = 10 * time.Millisecond
+)

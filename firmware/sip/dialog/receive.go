@@ -51,7 +51,7 @@ var single = [...]struct{ name, short string }{
 	{"from", "f"}, {"to", "t"}, {"call-id", "i"}, {"cseq", "cseq"},
 }
 
-var errBroken = errors.New("Via, From or To cannot be read")
+var errBroken = errors.New("a header field cannot be read")
 
 // essential says what is missing from a request, or there twice, in words for a Warning.
 func essential(req *sip.Request) error {
@@ -76,9 +76,9 @@ func essential(req *sip.Request) error {
 	case req.Via() == nil, req.From() == nil, req.To() == nil, req.CallID() == nil, req.CSeq() == nil:
 		return errBroken
 	case req.CSeq().MethodName != req.Method:
-		return errors.New("CSeq names another method")
+		return errors.New("another method in cseq")
 	case fromTag(req) == "":
-		return errors.New("From without a tag")
+		return errors.New("no tag in from")
 	}
 	return nil
 }

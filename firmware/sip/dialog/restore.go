@@ -29,7 +29,7 @@ func (s *Session) Restored() Restored { return s.restored }
 // the stack's sockets are open and before Serve, then Bind each session. Established calls go on;
 // calls that ring can still be answered, rejected or cancelled; a 2xx that nobody waits for any
 // more is acknowledged and hung up. A record that cannot be read is an error of its own; the others
-// are not affected. Sessions that are over for the application are taken up but not returned.
+// are not affected. It returns when all are back on their shards. Sessions that are over for the application are taken up but not returned.
 func (ua *UA) Restore(states map[string][]byte) (sessions []*Session, errs []error) {
 	for _, key := range slices.Sorted(maps.Keys(states)) {
 		s, err := ua.restore(states[key])
@@ -44,7 +44,7 @@ func (ua *UA) Restore(states map[string][]byte) (sessions []*Session, errs []err
 	return sessions, errs
 }
 
-var errShard = errors.New("the SIP stack takes no work")
+var errShard = errors.New("the SIP stack is closing")
 
 func (ua *UA) restore(b []byte) (*Session, error) {
 	state, err := core.Decode(b)
@@ -62,10 +62,13 @@ func (ua *UA) restore(b []byte) (*Session, error) {
 	if !ua.add(s) {
 		return nil, ErrClosed
 	}
-	if !ua.cfg.Stack.Run(s.callID, func() { s.feed(core.Restart{}) }) {
+	// The INVITE must be back in its transaction before Serve lets a CANCEL for it in, so wait.
+	done := make(chan struct{})
+	if !ua.cfg.Stack.Run(s.callID, func() { defer close(done); s.feed(core.Restart{}) }) {
 		ua.remove(s)
 		return nil, errShard
 	}
+	<-done
 	return s, nil
 }
 
@@ -73,7 +76,7 @@ func (ua *UA) restore(b []byte) (*Session, error) {
 func (s *Session) reread() error {
 	var party sip.Uri
 	if _, err := sip.ParseAddressValue(s.state.Local, &party, nil); err != nil {
-		return fmt.Errorf("local party: %w", err)
+		return errParty
 	}
 	s.user = party.User
 	if s.state.Invite.Text == "" {

@@ -18,7 +18,7 @@ func (p *pair) kill(n **node, j *journal, e *ear, call **Session) {
 	old.dead = true
 	fresh := p.node(old.name, old.addr.String(), Config{Journal: j, UserAgent: "Pronto", Invite: old.ua.cfg.Invite})
 	*n = fresh
-	sessions, errs := fresh.ua.Restore(maps.Clone(j.kept))
+	sessions, errs := fresh.restore(maps.Clone(j.kept))
 	if len(errs) > 0 {
 		p.t.Fatal(errs)
 	}
@@ -30,6 +30,12 @@ func (p *pair) kill(n **node, j *journal, e *ear, call **Session) {
 	if len(sessions) > 1 {
 		p.t.Fatalf("%d sessions restored", len(sessions))
 	}
+}
+
+func (n *node) restore(states map[string][]byte) ([]*Session, []error) {
+	n.inline = true
+	defer func() { n.inline = false }()
+	return n.ua.Restore(states)
 }
 
 func (p *pair) killAlice() { p.t.Helper(); p.kill(&p.alice, p.aliceJ, p.aliceEar, &p.aliceCall) }
@@ -266,7 +272,7 @@ func TestRestoreReportsWhatItCannotReadAndKeepsTheRest(t *testing.T) {
 		states["torn"] = []byte(`{"v":1,"id":`)
 		states["no invite"] = []byte(`{"v":1,"id":"a","call_id":"b","phase":"offered","local":"<sip:a@b>","invite":{"text":"rubbish"}}`)
 		fresh := w.node("alice", p.alice.addr.String(), Config{UserAgent: "Pronto"})
-		sessions, errs := fresh.ua.Restore(states)
+		sessions, errs := fresh.restore(states)
 		if len(sessions) != 1 || len(errs) != 3 {
 			t.Errorf("%d sessions, errors %v", len(sessions), errs)
 		}

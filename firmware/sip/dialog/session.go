@@ -79,14 +79,14 @@ func (s *Session) Flow() stack.Flow { return s.flow }
 func (s *Session) RemoteOffer() []byte { return s.offer }
 
 // Bind sets the sink of the events and gives it those that have waited. Events are delivered on
-// the shard, in order; the sink must not block.
+// the shard, in order; the sink must not block. A nil sink throws them away.
 func (s *Session) Bind(sink func(Event)) {
 	s.post(func() {
 		s.sink, s.bound = sink, true
 		waiting := s.waiting
 		s.waiting = nil
 		for _, e := range waiting {
-			sink(e)
+			s.tell(e)
 		}
 	})
 }

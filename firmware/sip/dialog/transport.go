@@ -10,7 +10,7 @@ import (
 )
 
 // Transport is what dialogs need of the layer below; OnStack makes one of a *stack.Stack. What the
-// methods promise stands there.
+// methods promise stands there; what Run has accepted is run even while the stack closes.
 type Transport interface {
 	Request(req *sip.Request, to stack.Flow, sink func(stack.Result)) (ClientTx, error)
 	Send(msg sip.Message, to stack.Flow) error

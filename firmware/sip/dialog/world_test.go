@@ -123,6 +123,7 @@ type node struct {
 	clients map[string]*fakeClient
 	dead    bool
 	refuse  bool // every Request fails at once
+	inline  bool // Run does not wait for the world: it stands still during Restore
 	others  []string
 }
 
@@ -143,6 +144,10 @@ func (n *node) flow(other *node) stack.Flow {
 }
 
 func (n *node) Run(_ string, fn func()) bool {
+	if n.inline {
+		fn()
+		return true
+	}
 	n.After("", 0, fn)
 	return true
 }
@@ -162,6 +167,7 @@ func (n *node) Resolve(_ context.Context, uri sip.Uri, transport string) (stack.
 	}
 	return stack.Flow{Transport: transport, Local: n.addr, Remote: netip.AddrPortFrom(addr, uint16(port(uri)))}, nil
 }
+
 func (n *node) Contact(stack.Flow) (string, int) { return n.addr.Addr().String(), int(n.addr.Port()) }
 func (n *node) Alive(stack.Flow) bool            { return true }
 

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +10,10 @@ import (
 
 // errBroken ends a stream whose next message boundary is unknown.
 var errBroken = errors.New("the stream does not parse")
+
+// brokenPause lets the answers to earlier messages, and the refusal, leave before a connection is
+// closed whose next message cannot be found.
+const brokenPause = 200 * time.Millisecond
 
 // throttlePause is how long a connection above its rate is not read.
 const throttlePause = 20 * time.Millisecond
@@ -26,16 +29,19 @@ func (c *tcpConn) Read(p []byte) (int, error) {
 			a.ready -= n
 			return n, nil
 		}
+		if a.broken {
+			c.wait(brokenPause)
+			c.shut(closedBroken)
+			return 0, net.ErrClosed
+		}
 		deadline, why := c.deadline(time.Now())
 		if err := c.SetReadDeadline(deadline); err != nil {
 			return 0, net.ErrClosed
 		}
 		n, err := c.Conn.Read(p)
 		if n > 0 {
-			if err := c.take(p[:n]); err != nil {
-				c.shut(closedBroken)
-				return 0, net.ErrClosed
-			}
+			c.take(p[:n])
+			continue // an error comes again
 		}
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -59,7 +65,7 @@ func (c *tcpConn) deadline(now time.Time) (time.Time, ending) {
 }
 
 // take adds bytes and parses ahead as far as they go.
-func (c *tcpConn) take(data []byte) error {
+func (c *tcpConn) take(data []byte) {
 	a := &c.assembly
 	a.pending = append(a.pending, data...)
 	if a.inside {
@@ -69,7 +75,7 @@ func (c *tcpConn) take(data []byte) error {
 		if !a.inside {
 			c.keepalives()
 			if a.ready == len(a.pending) {
-				return nil
+				return
 			}
 			a.stream.Reset()
 			_, _ = a.stream.Write(a.pending[a.ready:])
@@ -77,11 +83,12 @@ func (c *tcpConn) take(data []byte) error {
 		}
 		used, err := c.parseNext()
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
+			return
 		}
 		if err != nil {
-			c.stack.refusedByParser(bytes.Clone(a.pending[a.ready:]), c.flow, "400", "Bad Request")
-			return errBroken
+			a.broken = true
+			c.stack.refusedByParser(a.pending[a.ready:], c.flow, "400", "Bad Request")
+			return
 		}
 		a.inside = false
 		a.ready += used
@@ -131,10 +138,18 @@ func (c *tcpConn) whole() {
 		if first {
 			c.stack.count.throttled.Add(1)
 		}
-		select {
-		case <-c.gone:
+		if !c.wait(throttlePause) {
 			return
-		case <-time.After(throttlePause):
 		}
+	}
+}
+
+// wait pauses the reader; false means that the connection was closed meanwhile.
+func (c *tcpConn) wait(d time.Duration) bool {
+	select {
+	case <-c.gone:
+		return false
+	case <-time.After(d):
+		return true
 	}
 }

@@ -146,7 +146,8 @@ func (sh *shard) request(req *sip.Request, flow Flow) {
 		sh.mu.Unlock()
 		return
 	}
-	if sh.stack.open.Load() >= sh.stack.room(req) {
+	if sh.stack.open.Add(1) > sh.stack.room(req) { // taken first: shards race for the last places
+		sh.stack.open.Add(-1)
 		sh.mu.Unlock()
 		sh.stack.overload(req, flow)
 		return
@@ -234,5 +235,28 @@ func (sh *shard) response(res *sip.Response, flow Flow) {
 	}
 	if deliver && tx.sink != nil {
 		tx.sink(Result{Response: res})
+	}
+}
+
+// lost tells the client transactions of a closed TCP connection that have heard nothing yet: their
+// request is not repeated, so waiting for timer B or F would be idle. One that has heard a
+// provisional response waits on, since its answer may come on a new connection (RFC 3261 section
+// 18.2.2).
+func (s *Stack) lost(flow Flow, inbound bool) {
+	for _, sh := range s.shards {
+		sh.alarms.set(0, func() { // the caller may hold a shard's mutex
+			var broken []*ClientTx
+			sh.mu.Lock()
+			for _, tx := range sh.clients {
+				same := tx.dest == flow || !inbound && tx.dest.Reliable() && tx.dest.Remote == flow.Remote
+				if same && tx.m.phase == phaseCalling {
+					broken = append(broken, tx)
+				}
+			}
+			sh.mu.Unlock()
+			for _, tx := range broken {
+				tx.fire(evBroken)
+			}
+		})
 	}
 }

@@ -1,0 +1,44 @@
+// Command prontoctl is for the person at the console: it starts the demo office, kills prontod in it,
+// and shows what the office is doing.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// commands are what prontoctl can do, by their first word.
+var commands = []struct {
+	name, help string
+	do         func(args []string, out, errs io.Writer) error
+}{
+	{"office", "start the demo office and keep it running", office},
+	{"crash", "kill prontod of the running office with SIGKILL", crash},
+	{"status", "show queue, agents, lines and lamps once", status},
+}
+
+func run(args []string, out, errs io.Writer) int {
+	if len(args) > 0 {
+		for _, c := range commands {
+			if c.name != args[0] {
+				continue
+			}
+			if err := c.do(args[1:], out, errs); err != nil && err != flag.ErrHelp {
+				fmt.Fprintf(errs, "prontoctl %s: %v\n", c.name, err)
+				return 1
+			}
+			return 0
+		}
+	}
+	fmt.Fprintln(errs, "usage: prontoctl COMMAND [flags]")
+	for _, c := range commands {
+		fmt.Fprintf(errs, "  %-8s %s\n", c.name, c.help)
+	}
+	return 2
+}

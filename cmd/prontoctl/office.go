@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
+	"github.com/pronto-pbx/pronto/firmware/config"
+)
+
+// demo is the configuration of the demo office, documented field by field.
+//
+//go:embed office.yaml
+var demo []byte
+
+// office runs prontod, recordd and, unless told otherwise, linelab under the supervisor until Ctrl-C.
+func office(args []string, out, errs io.Writer) error {
+	flags := flag.NewFlagSet("office", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	bin := flags.String("bin", "bin", "directory of the programs")
+	dir := flags.String("var", "var", "directory of the state")
+	file := flags.String("config", "", "configuration file (default: VAR/pronto.yaml, made when missing)")
+	noLab := flags.Bool("no-lab", false, "do not play customers and agents")
+	quiet := flags.Bool("quiet", false, "do not show the live board")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *file == "" {
+		*file = filepath.Join(*dir, "pronto.yaml")
+	}
+	cfg, err := prepare(*dir, *file)
+	if err != nil {
+		return err
+	}
+	services, err := programs(*bin, *dir, *file, cfg, *noLab)
+	if err != nil {
+		return err
+	}
+	logFile, err := os.OpenFile(filepath.Join(*dir, "office.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	fmt.Fprintf(out, "Pronto demo office\n  page   http://%s\n  SIP    %s (UDP and TCP), see the README for a phone of your own\n  log    %s\n  Ctrl-C ends it, `make crash` kills prontod\n\n",
+		cfg.Web.Listen, cfg.SIP.Listen, logFile.Name())
+	pidFile := filepath.Join(*dir, "office.pid")
+	sv, err := supervise.New(services, supervise.Options{
+		Log: slog.New(slog.NewTextHandler(logFile, nil)), Output: io.MultiWriter(logFile, important{out}), Orphans: true,
+	})
+	if err != nil {
+		return err
+	}
+	go writePIDs(ctx, sv, pidFile)
+	defer os.Remove(pidFile)
+	if !*quiet {
+		go board(ctx, cfg.Web.Listen.String(), out)
+	}
+	return sv.Run(ctx)
+}
+
+// prepare makes the state's directory and the configuration, and finds out early, in one sentence
+// each, what would keep the office from starting.
+func prepare(dir, file string) (config.Config, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
+		return config.Config{}, fmt.Errorf("the directory of the state cannot be made: %w", err)
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if err := os.WriteFile(file, demo, 0o600); err != nil {
+			return config.Config{}, fmt.Errorf("the demo configuration cannot be written: %w", err)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return config.Config{}, fmt.Errorf("the configuration cannot be read: %w", err)
+	}
+	cfg, err := config.Parse(text)
+	if err != nil {
+		return cfg, fmt.Errorf("%s has mistakes:\n%w", file, err)
+	}
+	return cfg, free(cfg)
+}
+
+// free finds ports that another program has.
+func free(cfg config.Config) error {
+	var errs []error
+	if l, err := net.Listen("tcp", cfg.Web.Listen.String()); err != nil {
+		errs = append(errs, fmt.Errorf("the page's port %s is used by another program", cfg.Web.Listen))
+	} else {
+		_ = l.Close()
+	}
+	if c, err := net.ListenPacket("udp", cfg.SIP.Listen.String()); err != nil {
+		errs = append(errs, fmt.Errorf("the SIP port %s is used by another program", cfg.SIP.Listen))
+	} else {
+		_ = c.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// programs describes the services in their order.
+func programs(bin, dir, file string, cfg config.Config, noLab bool) ([]supervise.Service, error) {
+	env := os.Environ()
+	records := filepath.Join(dir, "run", "records.sock")
+	all := []supervise.Service{
+		{
+			Name: "recordd", Path: filepath.Join(bin, "recordd"), Env: env, Notify: true,
+			Args: []string{"-dir", filepath.Join(dir, "records"), "-socket", records, "-journal", filepath.Join(dir, "history")},
+		},
+		{
+			Name: "prontod", Path: filepath.Join(bin, "prontod"), Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
+			Args: []string{"-config", file, "-var", dir, "-board", "sim", "-records", records},
+		},
+	}
+	if !noLab {
+		lab := supervise.Service{Name: "linelab", Path: filepath.Join(bin, "linelab"), Env: env, Args: labArgs(dir, cfg)}
+		all = append(all, lab)
+	}
+	for i := range all {
+		if _, err := os.Stat(all[i].Path); err != nil {
+			return nil, fmt.Errorf("program %s is missing; `make run` builds it", all[i].Path)
+		}
+		path, err := filepath.Abs(all[i].Path)
+		if err != nil {
+			return nil, err
+		}
+		all[i].Path = path
+	}
+	return all, nil
+}
+
+// labArgs tells linelab which phones to play: all but the one that is kept for a person.
+func labArgs(dir string, cfg config.Config) []string {
+	var agents []string
+	for _, p := range cfg.Phones {
+		if p.Name != yours {
+			agents = append(agents, string(p.ID)+":"+string(p.Password))
+		}
+	}
+	args := []string{"-var", dir, "-pbx", cfg.SIP.Listen.String(), "-agents", strings.Join(agents, ",")}
+	if len(cfg.Trunks) > 0 {
+		args = append(args, "-carrier", cfg.Trunks[0].Server)
+	}
+	return args
+}
+
+// yours is the name of the phone that nobody plays.
+const yours = "You"
+
+// important lets through to the terminal what a person must see: a service that ended or complains.
+type important struct{ out io.Writer }
+
+// Write implements io.Writer.
+func (w important) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		if strings.Contains(line, "level=ERROR") || strings.Contains(line, "panic") || strings.Contains(line, "prontod: ") {
+			fmt.Fprint(w.out, line)
+		}
+	}
+	return len(p), nil
+}
+
+// writePIDs keeps the process numbers where `prontoctl crash` finds them.
+func writePIDs(ctx context.Context, sv *supervise.Supervisor, file string) {
+	last := ""
+	for ctx.Err() == nil {
+		var lines []string
+		for _, s := range sv.Status() {
+			lines = append(lines, s.Name+" "+strconv.Itoa(s.PID))
+		}
+		if text := strings.Join(lines, "\n") + "\n"; text != last {
+			if os.WriteFile(file+".new", []byte(text), 0o600) == nil && os.Rename(file+".new", file) == nil {
+				last = text
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// crash kills prontod and tells how long it was away.
+func crash(args []string, out, errs io.Writer) error {
+	flags := flag.NewFlagSet("crash", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	dir := flags.String("var", "var", "directory of the state")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	read := func() (int, error) {
+		text, err := os.ReadFile(filepath.Join(*dir, "office.pid"))
+		if err != nil {
+			return 0, fmt.Errorf("no office runs with -var %s: %w", *dir, err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if pid, ok := strings.CutPrefix(strings.TrimSpace(line), "prontod "); ok {
+				return strconv.Atoi(pid)
+			}
+		}
+		return 0, errors.New("prontod is not among the services")
+	}
+	before, err := read()
+	if err != nil || before <= 1 {
+		return errors.Join(err, errors.New("prontod does not run now"))
+	}
+	start := time.Now()
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill prontod (%d): %w", before, err)
+	}
+	fmt.Fprintf(out, "prontod %d killed\n", before)
+	for time.Since(start) < 30*time.Second {
+		if now, err := read(); err == nil && now > 1 && now != before {
+			fmt.Fprintf(out, "prontod %d runs again after %v\n", now, time.Since(start).Round(time.Millisecond))
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return errors.New("prontod did not come back within 30 s")
+}

@@ -1,0 +1,88 @@
+// Command prontod is the telephone exchange: SIP, queues, lines, lamps and the page in one process.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	_ "time/tzdata" // Europe/Rome on a machine without zone files
+
+	"github.com/pronto-pbx/pronto/firmware/appliance"
+	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/keeper"
+)
+
+// exitUseless tells the supervisor that starting again changes nothing.
+const exitUseless = 125
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stderr))
+}
+
+func run(args []string, out io.Writer) int {
+	flags := flag.NewFlagSet("prontod", flag.ContinueOnError)
+	flags.SetOutput(out)
+	file := flags.String("config", "pronto.yaml", "configuration file")
+	dir := flags.String("var", "var", "directory of the state")
+	board := flags.String("board", "linux", "lamps and lines: linux, or sim for lamps in memory")
+	records := flags.String("records", "", "unix socket of recordd; empty: do not ask")
+	verbose := flags.Bool("v", false, "log debug messages")
+	if err := flags.Parse(args); err != nil {
+		return exitUseless
+	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	sockets, err := keeper.New(keeper.FromEnv(os.Getenv)) // first of all: it takes descriptors by number
+	if err != nil {
+		fmt.Fprintln(out, "prontod: sockets kept by the supervisor:", err)
+		return 1
+	}
+	defer sockets.Close()
+	text, err := os.ReadFile(*file)
+	if err != nil {
+		fmt.Fprintln(out, "prontod: the configuration cannot be read:", err)
+		return exitUseless
+	}
+	cfg, err := config.Parse(text)
+	if problems, ok := errors.AsType[config.Problems](err); ok {
+		fmt.Fprintf(out, "prontod: %s has %d mistakes:\n%v\n", *file, len(problems), problems)
+		return exitUseless
+	}
+	b, err := appliance.BoardNamed(*board)
+	if err == nil {
+		err = serve(appliance.Options{
+			Log: log, Config: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records,
+		})
+	}
+	if err != nil {
+		fmt.Fprintln(out, "prontod:", err)
+		return 1
+	}
+	return 0
+}
+
+// serve runs until SIGTERM or SIGINT, which end the calls, or SIGUSR2, which leaves them to the next
+// process.
+func serve(opts appliance.Options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	usr2 := make(chan os.Signal, 1)
+	signal.Notify(usr2, syscall.SIGUSR2)
+	handOver := make(chan struct{})
+	go func() { <-usr2; close(handOver) }()
+	box, err := appliance.Build(opts)
+	if err != nil {
+		return err
+	}
+	return box.Run(ctx, handOver)
+}

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Makes every sound of this directory from its text, and the music on hold.
+# Needs espeak-ng 1.51, sox 14.4 and Go; the same versions give the same bytes.
+set -eu
+cd "$(dirname "$0")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# say <voice> <text file> <wav>: speech at 8,000 Hz in A-law with a mean level of -20 dBFS.
+say() {
+	espeak-ng -v "$1" -a 50 -s 145 -f "$2" -w "$work/raw.wav"
+	# Only what a telephone carries; peaks flattened so that the mean level can be reached without
+	# clipping; silence cut at both ends to 100 ms.
+	sox -D "$work/raw.wav" -r 8000 -b 16 -c 1 "$work/cut.wav" \
+		highpass 200 lowpass 3400 \
+		silence 1 0.01 0.5% reverse silence 1 0.01 0.5% reverse \
+		compand 0.005,0.08 6:-60,-60,-30,-18,-12,-11,0,-8 -6 -90 0.02 pad 0.1 0.1
+	level=$(sox "$work/cut.wav" -n stats 2>&1 | awk '/^RMS lev dB/ { print $4 }')
+	gain=$(awk -v level="$level" 'BEGIN { print -20 - level }')
+	sox -D "$work/cut.wav" -e a-law "$3" gain "$gain"
+}
+
+for text in sounds/it/*.txt; do
+	say it+f2 "$text" "${text%.txt}.wav"
+done
+for text in sounds/en/*.txt; do
+	say en-gb+f2 "$text" "${text%.txt}.wav"
+done
+go run ./compose >"$work/music.wav"
+mv "$work/music.wav" sounds/music/hold.wav

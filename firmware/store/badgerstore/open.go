@@ -1,0 +1,247 @@
+package badgerstore
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	"github.com/pronto-pbx/pronto/firmware/store"
+	"golang.org/x/sys/unix"
+)
+
+// Config says where the records lie and how much they may use. The zero sizes suit a Pi.
+type Config struct {
+	Dir        string
+	Backups    string // directory of the backups; better on another disk; default Dir/backups
+	MemTable   int64  // bytes; default 8 MiB
+	ValueLog   int64  // bytes; default 16 MiB
+	BlockCache int64  // bytes; default 8 MiB
+	Reserve    int64  // bytes of the reserve file; default 32 MiB
+	Log        *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	c.Backups = cmp.Or(c.Backups, filepath.Join(c.Dir, "backups"))
+	c.MemTable = cmp.Or(c.MemTable, 8<<20)
+	c.ValueLog = cmp.Or(c.ValueLog, 16<<20)
+	c.BlockCache = cmp.Or(c.BlockCache, 8<<20)
+	c.Reserve = cmp.Or(c.Reserve, 32<<20)
+	c.Log = cmp.Or(c.Log, slog.Default())
+}
+
+// ErrDamaged says that the open database is damaged: close it and open it again, which rebuilds it.
+var ErrDamaged = errors.New("the records are damaged")
+
+// maxInline is the largest value kept beside its key; larger ones go to the value log.
+const maxInline = 64 << 10
+
+// maxOpenings is how often opening may end in the death of the process before the database, and
+// not the disk, is taken to be the reason.
+const maxOpenings = 3
+
+// Open opens the records, making them when there are none. store.ErrFull means: try again when
+// there is room. A damaged database is moved aside and rebuilt from the last good backup; what
+// came after that must be ingested again, from Committed on. Status tells of it.
+func Open(cfg Config) (*DB, error) {
+	cfg.setDefaults()
+	disk, err := openDisk(cfg.Dir, cfg.Reserve)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{cfg: cfg, disk: disk}
+	if err := d.open(); err != nil {
+		_ = disk.unlock()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *DB) open() error {
+	// Opening flushes what the last process had only in its write-ahead log.
+	if err := d.disk.roomFor(3*d.cfg.MemTable, "opening the records"); err != nil {
+		return err
+	}
+	for _, sub := range []string{d.dataDir(), d.cfg.Backups} {
+		if err := os.MkdirAll(sub, 0o700); err != nil {
+			return diskError("make directory of the records", err)
+		}
+	}
+	d.last = newestBackup(d.cfg.Backups)
+	tries := d.openings()
+	if err := d.setOpenings(tries + 1); err != nil {
+		return err
+	}
+	var damage error
+	if tries >= maxOpenings {
+		damage = fmt.Errorf("%d processes died while opening it", tries)
+	} else {
+		damage = d.openData()
+	}
+	switch {
+	case damage == nil:
+	case notDamage(damage):
+		_ = d.setOpenings(tries)
+		return fmt.Errorf("open records: %w", damage)
+	default:
+		if err := d.rebuild(damage); err != nil {
+			return fmt.Errorf("rebuild records: %w", err)
+		}
+	}
+	_ = d.disk.guard() // for the reserve; whether writing is safe is asked again at each write
+	return d.setOpenings(0)
+}
+
+func (d *DB) dataDir() string { return filepath.Join(d.cfg.Dir, "badger") }
+
+// openData opens Badger and reads the mark. Any error that is not of the disk means damage.
+func (d *DB) openData() error {
+	var bdb *badger.DB
+	err := unfaulted(func() (err error) {
+		bdb, err = badger.Open(d.options(d.dataDir()).WithSyncWrites(true))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = unfaulted(func() error {
+		return bdb.View(func(txn *badger.Txn) error {
+			text, err := lookup(txn, markKey)
+			if err != nil {
+				return err
+			}
+			d.mark = mark{}
+			if text != "" {
+				if err := json.Unmarshal([]byte(text), &d.mark); err != nil {
+					return err
+				}
+			}
+			d.rebuilt, err = lookup(txn, noteKey)
+			return err
+		})
+	})
+	if err == nil && d.last != nil && d.last.Journal == d.mark.Journal && d.mark.Pos < d.last.Pos {
+		err = fmt.Errorf("it ends at position %d, before its own backup at %d", d.mark.Pos, d.last.Pos)
+	}
+	if err == nil && d.last != nil && d.last.Journal != 0 && d.mark.Journal == 0 {
+		err = errors.New("it is empty, but there is a backup of it")
+	}
+	if err != nil {
+		return errors.Join(err, unfaulted(bdb.Close))
+	}
+	d.bdb = bdb
+	return nil
+}
+
+// options are Badger's, sized for a Pi: every table is verified when it is opened, because a
+// damaged block would otherwise only shorten a list.
+func (d *DB) options(dir string) badger.Options {
+	return badger.DefaultOptions(dir).
+		WithMemTableSize(d.cfg.MemTable).WithNumMemtables(2).
+		WithValueLogFileSize(d.cfg.ValueLog).WithValueThreshold(maxInline).
+		WithBlockCacheSize(d.cfg.BlockCache).
+		WithNumCompactors(2).WithNumGoroutines(2).
+		WithChecksumVerificationMode(options.OnTableAndBlockRead).
+		WithDetectConflicts(false).WithMetricsEnabled(false).
+		WithLogger(logger{d.cfg.Log})
+}
+
+// notDamage reports whether an error has its reason outside the database.
+func notDamage(err error) bool {
+	for _, other := range []error{
+		unix.ENOSPC, unix.EDQUOT, unix.EACCES, unix.EPERM, unix.EROFS, unix.EMFILE, unix.ENFILE, unix.ENOMEM, store.ErrFull,
+	} {
+		if errors.Is(err, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// rebuild moves the damaged database aside and makes a new one from the newest backup that is whole.
+func (d *DB) rebuild(damage error) error {
+	aside := filepath.Join(d.cfg.Dir, "damaged-"+time.Now().UTC().Format("20060102T150405.000000000"))
+	d.cfg.Log.Error("records are damaged, rebuilding them", "damage", damage, "aside", aside)
+	old, err := filepath.Glob(filepath.Join(d.cfg.Dir, "damaged-*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range old { // one is kept for those who want to know; more would fill the disk
+		_ = os.RemoveAll(path)
+	}
+	if err := os.Rename(d.dataDir(), aside); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return diskError("move damaged records aside", err)
+	}
+	note := ""
+	backups := allBackups(d.cfg.Backups)
+	d.last = nil
+	for _, m := range slices.Backward(backups) {
+		err := d.restore(m)
+		if err == nil {
+			d.last = &m
+			note = fmt.Sprintf("restored the backup of %s; what came after it is taken from the journal", m.At.Format(time.RFC3339))
+			break
+		}
+		if notDamage(err) {
+			return err
+		}
+		d.cfg.Log.Error("backup cannot be used", "backup", m.File, "error", err)
+		_ = os.RemoveAll(d.dataDir())
+	}
+	if note == "" {
+		note = "no usable backup; only what the journal still holds is there"
+		if err := os.MkdirAll(d.dataDir(), 0o700); err != nil {
+			return diskError("make directory of the records", err)
+		}
+		for _, m := range backups { // else the empty database would count as damaged at the next start
+			_ = os.Rename(m.manifestPath(d.cfg.Backups), m.manifestPath(d.cfg.Backups)+".unusable")
+		}
+		if err := d.openData(); err != nil {
+			return err
+		}
+	}
+	d.rebuilt = fmt.Sprintf("on %s the records were found damaged (%v): %s", time.Now().UTC().Format(time.RFC3339), damage, note)
+	return unfaulted(func() error {
+		return d.bdb.Update(func(txn *badger.Txn) error { return txn.Set([]byte(noteKey), []byte(d.rebuilt)) })
+	})
+}
+
+// openings counts the processes that began to open the database and did not get through.
+func (d *DB) openings() int {
+	text, err := os.ReadFile(filepath.Join(d.cfg.Dir, "opening"))
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (d *DB) setOpenings(n int) error {
+	path := filepath.Join(d.cfg.Dir, "opening")
+	if n == 0 {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return diskError("note the opening", err)
+		}
+		return nil
+	}
+	return diskErrorOrNil("note the opening", os.WriteFile(path, []byte(strconv.Itoa(n)), 0o600))
+}
+
+func diskErrorOrNil(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return diskError(doing, err)
+}
