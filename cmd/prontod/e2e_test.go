@@ -47,21 +47,50 @@ func phone(t *testing.T, o *pbxtest.Office, number, hz int, incoming func(*peer.
 	return p
 }
 
-func TestSmoke(t *testing.T) {
-	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1})
-	phone(t, o, 201, 440, func(c *peer.Call) { c.Ring(); time.Sleep(300 * time.Millisecond); c.Answer() })
-	b := phone(t, o, 202, 620, nil)
-	o.Lamp(201, tel.AgentReady)
-	c, err := b.Dial(peer.Outgoing{To: "400"})
-	if err != nil {
-		t.Fatal(err)
+// The tones of the parties; no one is a harmonic of another.
+const (
+	hzCaller   = 440
+	hzAgent    = 620
+	hzCarrier  = 980
+	hzModem    = 1220
+	hzStranger = 1460
+)
+
+var tones = []int{hzCaller, hzAgent, hzCarrier, hzModem, hzStranger}
+
+// hears fails the test unless pcm is the wanted party and nobody else.
+func hears(t *testing.T, who string, pcm []int16, want int) {
+	t.Helper()
+	if err := tone.Heard(pcm, want, tone.Others(tones, want)...); err != nil {
+		t.Errorf("%s: %v", who, err)
 	}
-	<-c.Answered()
-	o.Lamp(201, tel.AgentTalking)
-	c.Audio().Forget()
-	time.Sleep(time.Second)
-	t.Log(tone.Heard(c.Audio().Heard(), 440, 620))
-	c.Hangup()
-	t.Logf("%+v", o.CallRecords(1))
-	t.Logf("%+v", o.WaitRecords(1))
+}
+
+// talk is how long a conversation is let go on: the last two seconds are judged.
+const talk = 2600 * time.Millisecond
+
+func TestPhoneCallsPhone(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 2})
+	anna, bruno := o.Baresip(201, hzCaller), o.Baresip(202, hzAgent)
+	o.Lamp(201, tel.AgentReady)
+	o.Lamp(202, tel.AgentReady)
+	anna.Dial("202")
+	bruno.Until("CALL_INCOMING")
+	bruno.Answer()
+	anna.Until("CALL_ESTABLISHED")
+	o.Lamp(201, tel.AgentInternal)
+	o.Lamp(202, tel.AgentInternal)
+	time.Sleep(talk)
+	anna.Hangup()
+	bruno.Until("CALL_CLOSED")
+	o.Lamp(201, tel.AgentReady)
+	o.Lamp(202, tel.AgentReady)
+	hears(t, "Anna", anna.Heard(), hzAgent)
+	hears(t, "Bruno", bruno.Heard(), hzCaller)
+	r := o.CallRecords(1)[0]
+	if r.Direction != tel.Internal || r.From != "201" || r.To != "202" || r.In != "phone:201" || r.Out != "phone:202" ||
+		r.Cause != tel.CauseNormal || r.EndedBy != "caller" || r.Queue != "" || r.Answered.IsZero() || r.Ended.Sub(r.Answered) < talk {
+		t.Errorf("call record %+v", r)
+	}
+	o.WaitRecords(0)
 }
