@@ -64,15 +64,16 @@ const DID = "+390612345678"
 
 // Office is a running office.
 type Office struct {
-	t       testing.TB
-	Dir     string         // of its state
-	SIP     netip.AddrPort // of the box
-	Web     string         // host:port of the page
-	Carrier netip.Addr     // what comes from this address is the carrier's
-	MediaLo uint16         // first port of the box's audio
-	MediaHi uint16
-	Records *store.Client
-	cmd     *exec.Cmd
+	t           testing.TB
+	Dir         string         // of its state
+	SIP         netip.AddrPort // of the box
+	Web         string         // host:port of the page
+	Carrier     netip.Addr     // what comes from this address is the carrier's
+	CarrierPort uint16
+	MediaLo     uint16 // first port of the box's audio
+	MediaHi     uint16
+	Records     *store.Client
+	cmd         *exec.Cmd
 }
 
 // Start runs an office under its supervisor and waits until it answers. It ends with the test.
@@ -85,7 +86,7 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	n := int(b.offices.Add(1)) + os.Getpid()
 	// The audio ports lie below the ephemeral range, in one of 80 places, so that test processes that run
 	// side by side rarely meet; the carrier's address is one of the whole loopback network.
-	o := &Office{t: t, Dir: dir, MediaLo: uint16(10000 + n%80*200), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)})}
+	o := &Office{t: t, Dir: dir, MediaLo: uint16(10000 + n%80*200), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier}
 	o.MediaHi = o.MediaLo + 199
 	sip, web := freePorts(t)
 	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), sip)
