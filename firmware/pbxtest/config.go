@@ -36,7 +36,7 @@ func (o *Office) config(s Setup) string {
 		routes = append(routes, `{prefix: "+390", via: ["trunk:carrier"]}`)
 	}
 	if s.Modem {
-		list("lines", []string{fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, profile: sim7600, at: %s, audio: %s, in: \"queue:sales\"}",
+		list("lines", []string{fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, at: %s, audio: %s, in: \"queue:sales\"}",
 			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"))})
 		routes = append(routes, `{prefix: "+393", via: ["line:gsm0"]}`)
 	}

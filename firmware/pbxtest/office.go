@@ -74,6 +74,8 @@ type Office struct {
 	MediaHi     uint16
 	Records     *store.Client
 	cmd         *exec.Cmd
+	ended       chan struct{} // closed at the end of the supervisor
+	result      error         // of the supervisor; read after ended
 }
 
 // Start runs an office under its supervisor and waits until it answers. It ends with the test.
@@ -86,7 +88,7 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	n := int(b.offices.Add(1)) + os.Getpid()
 	// The audio ports lie below the ephemeral range, in one of 80 places, so that test processes that run
 	// side by side rarely meet; the carrier's address is one of the whole loopback network.
-	o := &Office{t: t, Dir: dir, MediaLo: uint16(10000 + n%80*200), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier}
+	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: uint16(10000 + n%80*200), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier}
 	o.MediaHi = o.MediaLo + 199
 	sip, web := freePorts(t)
 	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), sip)
@@ -104,6 +106,10 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	if err := o.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		o.result = o.cmd.Wait()
+		close(o.ended)
+	}()
 	t.Cleanup(func() { o.stop(&out) })
 	o.await("the box to be fit", 20*time.Second, o.Healthy)
 	return o
@@ -116,14 +122,15 @@ func (o *Office) stop(out *bytes.Buffer) {
 	if err := o.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		o.t.Errorf("the office had ended by itself: %v", err)
 	}
-	killer := time.AfterFunc(20*time.Second, func() {
+	select {
+	case <-o.ended:
+	case <-time.After(20 * time.Second):
 		o.t.Error("the office does not end in 20 s")
 		_ = syscall.Kill(-o.cmd.Process.Pid, syscall.SIGKILL)
-	})
-	err := o.cmd.Wait()
-	killer.Stop()
-	if err != nil {
-		o.t.Errorf("office: %v\n%s", err, out)
+		<-o.ended
+	}
+	if o.result != nil {
+		o.t.Errorf("office: %v\n%s", o.result, out)
 	}
 	for name, pid := range pids {
 		if pid > 1 && syscall.Kill(pid, 0) == nil {
@@ -172,6 +179,11 @@ func (o *Office) Healthy() bool {
 func (o *Office) await(what string, limit time.Duration, is func() bool) {
 	o.t.Helper()
 	for deadline := time.Now().Add(limit); !is(); time.Sleep(10 * time.Millisecond) {
+		select {
+		case <-o.ended:
+			o.t.Fatalf("the office ended while the test waited for %s", what)
+		default:
+		}
 		if time.Now().After(deadline) {
 			o.t.Fatalf("waited %v in vain for %s", limit, what)
 		}
