@@ -31,8 +31,12 @@ func (o *Office) config(s Setup) string {
 		cmp.Or(s.Strategy, "longest_idle"), strings.Join(members, ", "), cmp.Or(s.Ring, 15*time.Second), s.WrapUp)})
 	var routes []string
 	if s.Carrier != 0 {
-		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", match: [%s/32], number: %q, in: {%[4]q: \"queue:sales\"}}",
-			o.Carrier, s.Carrier, o.Carrier, DID)})
+		access := fmt.Sprintf("match: [%s/32]", o.Carrier)
+		if s.Registers {
+			access = fmt.Sprintf("register: true, user: %q, password: %s", DID, CarrierPassword)
+		}
+		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": \"queue:sales\"}}",
+			o.Carrier, s.Carrier, access, DID)})
 		routes = append(routes, `{prefix: "+390", via: ["trunk:carrier"]}`)
 	}
 	if s.Modem {

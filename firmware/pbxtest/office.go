@@ -46,14 +46,15 @@ func (b *Bench) Close() error { return os.RemoveAll(b.bin) }
 // Setup describes an office. Phones and agents are numbered from 201; phone N has the password
 // Password(N); each agent has one phone, a lamp, and the queue "sales", number 400.
 type Setup struct {
-	Agents   int           // with a phone each
-	LoggedIn int           // the first so many agents are at work
-	WrapUp   time.Duration // of the queue
-	Ring     time.Duration // of the queue; default 15 s
-	Strategy string        // of the queue; default longest_idle
-	Carrier  uint16        // port of the carrier's host that trunk "carrier" calls; 0: no trunk
-	Modem    bool          // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
-	SHA256   bool          // phones may not use MD5
+	Agents    int           // with a phone each
+	LoggedIn  int           // the first so many agents are at work
+	WrapUp    time.Duration // of the queue
+	Ring      time.Duration // of the queue; default 15 s
+	Strategy  string        // of the queue; default longest_idle
+	Carrier   uint16        // port of the carrier's host that trunk "carrier" calls; 0: no trunk
+	Registers bool          // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
+	Modem     bool          // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
+	SHA256    bool          // phones may not use MD5
 }
 
 // Password is the password of a phone.
@@ -61,6 +62,9 @@ func Password(phone int) string { return fmt.Sprintf("e2e-password-%d", phone) }
 
 // DID is the number of the carrier's customer; calls to it reach the queue.
 const DID = "+390612345678"
+
+// CarrierPassword is the office's at the carrier.
+const CarrierPassword = "carrier-password"
 
 // Office is a running office.
 type Office struct {

@@ -314,3 +314,29 @@ func values(m interface{ GetHeaders(string) []sip.Header }, name string) []strin
 	}
 	return all
 }
+
+// HangUpAll ends every call as its state asks and waits until the box has heard of it, or ctx ends.
+func (p *Peer) HangUpAll(ctx context.Context) {
+	p.mu.Lock()
+	var up []*Call
+	for _, c := range p.calls {
+		up = append(up, c)
+	}
+	p.mu.Unlock()
+	for _, c := range up {
+		c.Hangup()
+	}
+	for {
+		p.mu.Lock()
+		open := len(p.waiting)
+		p.mu.Unlock()
+		if open == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(10 * time.Millisecond): // the transactions tell nobody of their end
+		}
+	}
+}
