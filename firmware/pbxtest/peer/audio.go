@@ -82,6 +82,20 @@ func (a *Audio) Mute(on bool) {
 	a.muted = on
 }
 
+// Voice changes the tone that is said.
+func (a *Audio) Voice(hz int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hz = hz
+}
+
+// Last is when the last packet came.
+func (a *Audio) Last() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last
+}
+
 // Heard is what came since Forget, the last minute of it at most.
 func (a *Audio) Heard() []int16 {
 	a.mu.Lock()

@@ -16,6 +16,7 @@ type Outgoing struct {
 	To   string // number or name that is called
 	URI  string // request line; empty: To at the box
 	From string // user part of From; empty: the peer's own
+	Hz   int    // the voice of this call; 0: the peer's
 	SDP  string // offer to send instead of the peer's own: for wrong ones
 }
 
@@ -24,6 +25,9 @@ func (p *Peer) Dial(o Outgoing) (*Call, error) {
 	c, err := p.newCall(rand.Text(), p.cfg.Box)
 	if err != nil {
 		return nil, err
+	}
+	if o.Hz != 0 {
+		c.audio.Voice(o.Hz)
 	}
 	from := cmp.Or(o.From, p.name())
 	c.Caller, c.Called = from, o.To
