@@ -109,6 +109,9 @@ func New(cfg Config) (*ACD, error) {
 			cfg.Log.Error("the queues' journal does not take records", "err", err)
 		}
 		if cfg.Kept != nil {
+			for _, e := range a.state.Present() { // observers knew only the process that is gone
+				cfg.Publish(e)
+			}
 			a.sweep()
 			_ = a.step(plan.Reconcile{Live: cfg.Live})
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -235,6 +236,23 @@ func TestAKilledProcessKeepsPlacesTalksAndTimes(t *testing.T) {
 			if _, there := h2.hot[key]; there {
 				t.Fatalf("%s is still in the journal", key)
 			}
+		}
+		// Who looks at the new process sees what the old one had shown.
+		h2.mu.Lock()
+		shown, agents := []tel.CallID{}, map[tel.AgentID]tel.AgentState{}
+		for _, e := range h2.events {
+			switch e := e.(type) {
+			case tel.QueueJoined:
+				shown = append(shown, e.Call)
+			case tel.QueueLeft:
+				shown = slices.DeleteFunc(shown, func(c tel.CallID) bool { return c == e.Call })
+			case tel.AgentChanged:
+				agents[e.Agent] = e.State
+			}
+		}
+		h2.mu.Unlock()
+		if fmt.Sprint(shown) != "[rings w1 w2]" || agents["anna"] != tel.AgentTalking || agents["bruno"] != tel.AgentRinging {
+			t.Errorf("observers see %v waiting and %v", shown, agents)
 		}
 		// The conversation that lived on ends as if nothing had happened.
 		tell(t, b, tel.TalkEnded{Offer: h.offers()[0].Offer})

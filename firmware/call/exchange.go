@@ -182,6 +182,7 @@ func (x *Exchange) Restore(states map[string][]byte, find Finder) []error {
 			continue
 		}
 		a.recover(find)
+		a.show() // observers knew only the process that is gone
 		x.wg.Go(a.run)
 	}
 	return errs

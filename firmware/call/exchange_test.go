@@ -126,6 +126,15 @@ type bench struct {
 	mu      sync.Mutex
 	queue   []tel.ToQueue
 	records []tel.CallEnded
+	shown   []tel.CallStage
+}
+
+func (b *bench) publish(e tel.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c, ok := e.(tel.CallChanged); ok {
+		b.shown = append(b.shown, c.Stage)
+	}
 }
 
 func newBench(d Decision) *bench {
@@ -144,7 +153,7 @@ func (b *bench) exchange(d Decision) *Exchange {
 			return true
 		},
 		Command: func(tel.AgentID, string, string) {},
-		Publish: func(tel.Event) {},
+		Publish: b.publish,
 		Record: func(r tel.CallEnded) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -236,6 +245,7 @@ func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
 		queue         []tel.ToQueue
 		records       int
 		left          int
+		shown         []tel.CallStage
 	}
 	crash := func(t *testing.T, talk, ring, loseCaller bool) (r result) {
 		synctest.Test(t, func(t *testing.T) {
@@ -257,13 +267,13 @@ func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
 			if loseCaller {
 				delete(legs, "arrived")
 			}
-			b.queue, b.records = nil, nil
+			b.queue, b.records, b.shown = nil, nil, nil
 			b.x = b.exchange(toSales)
 			for _, err := range b.x.Restore(b.journal.load(), legs) {
 				t.Errorf("restore: %v", err)
 			}
 			synctest.Wait()
-			r = result{queue: b.queue, records: len(b.records), left: len(b.x.Calls()), caller: caller.told()}
+			r = result{shown: b.shown, queue: b.queue, records: len(b.records), left: len(b.x.Calls()), caller: caller.told()}
 			if l := legs["dialled"]; l != nil {
 				r.agent = l.told()
 			}
@@ -279,7 +289,7 @@ func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
 	})
 	t.Run("a conversation is joined again", func(t *testing.T) {
 		r := crash(t, true, false, false)
-		if r.left != 1 || len(r.caller) != 1 || r.caller[0][:4] != "join" || len(r.queue) != 0 {
+		if r.left != 1 || len(r.caller) != 1 || r.caller[0][:4] != "join" || len(r.queue) != 0 || !slices.Equal(r.shown, []tel.CallStage{tel.StageTalking}) {
 			t.Errorf("%+v", r)
 		}
 	})

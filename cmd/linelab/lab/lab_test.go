@@ -1,0 +1,127 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
+	"github.com/pronto-pbx/pronto/firmware/store"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+func TestParseAgents(t *testing.T) {
+	got, err := ParseAgents("201:a,202:b:c,")
+	if err != nil || len(got) != 2 || got[1] != (Agent{"202", "b:c"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"201", ":a", "201:", "201:a,x"} {
+		if _, err := ParseAgents(bad); err == nil {
+			t.Errorf("%q passed", bad)
+		}
+	}
+}
+
+func TestTakenPortIsOneSentence(t *testing.T) {
+	err := Run(t.Context(), Config{Out: &bytes.Buffer{}, Dir: t.TempDir(), Account: "1:x", Carrier: netip.MustParseAddrPort("192.0.2.1:5070")})
+	if err == nil || !strings.HasPrefix(err.Error(), "the carrier cannot listen on 192.0.2.1:5070: ") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+}
+
+// diary is an output that a test may read while the lab writes.
+type diary struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.Write(p)
+}
+
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.String()
+}
+
+// A day of the demo office, ten times as fast, with a crash of the box in the middle.
+func TestPeopleAreServedBeforeAndAfterACrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: it builds and runs a whole office")
+	}
+	bench, err := pbxtest.NewBench("../../prontod", "../../recordd", "../../prontoctl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := bench.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	o := bench.Start(t, pbxtest.Setup{Agents: 4, LoggedIn: 4, Carrier: 5070, Registers: true, Modem: true})
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	ctx, cancel := context.WithCancel(t.Context())
+	var said diary
+	cfg := Config{
+		Out: &said, Dir: o.Dir, Box: o.SIP, Carrier: netip.AddrPortFrom(o.Carrier, o.CarrierPort), Seed: 1, PerMinute: 6, Pace: 10,
+		Account: pbxtest.DID + ":" + pbxtest.CarrierPassword,
+	}
+	for i := range 4 {
+		cfg.Agents = append(cfg.Agents, Agent{fmt.Sprint(201 + i), pbxtest.Password(201 + i)})
+	}
+	done := make(chan error, 1)
+	go func() { done <- Run(ctx, cfg) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(o.Dir + "/modem0-at"); err == nil {
+			t.Error("the modem's port outlives the lab")
+		}
+		if t.Failed() {
+			t.Log(said.String())
+		}
+	}()
+	before := served(t, o, time.Time{})
+	o.Kill()
+	after := served(t, o, time.Now())
+	t.Logf("answered waits: %d before the crash, %d after it\n%s", before, after, said.String())
+}
+
+// served waits until a customer of the carrier and one of the modem, who called after start, have
+// talked with an agent, and counts all.
+func served(t *testing.T, o *pbxtest.Office, start time.Time) int {
+	t.Helper()
+	var calls []store.Call
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		page, err := o.Records.ListCalls(t.Context(), store.CallQuery{Span: store.Span{From: start, Limit: store.MaxLimit}, Direction: tel.Inbound})
+		if err != nil {
+			continue // recordd may be busy
+		}
+		answered := map[string]int{}
+		calls = page.Items
+		for _, c := range calls {
+			if !c.Answered.IsZero() && c.Agent != "" {
+				answered[c.In]++
+			}
+		}
+		if answered["trunk:carrier"] > 0 && answered["line:gsm0"] > 0 {
+			return answered["trunk:carrier"] + answered["line:gsm0"]
+		}
+	}
+	t.Fatalf("not both lines were served: %+v", calls)
+	return 0
+}

@@ -1,0 +1,60 @@
+// Command linelab is the world around the demo office: a carrier, a mobile network behind an emulated
+// modem, customers who call in through both, and people at the agents' phones.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/pronto-pbx/pronto/cmd/linelab/lab"
+)
+
+// exitUseless tells the supervisor that starting again changes nothing.
+const exitUseless = 125
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(args []string, out, errs io.Writer) int {
+	flags := flag.NewFlagSet("linelab", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	var cfg lab.Config
+	cfg.Out = out
+	flags.StringVar(&cfg.Dir, "var", "var", "directory where the modem's ports modem0-at and modem0-pcm appear")
+	pbx := flags.String("pbx", "127.0.0.1:5060", "SIP address of the office")
+	carrier := flags.String("carrier", "127.0.0.2:5070", "SIP address of the carrier")
+	flags.StringVar(&cfg.Account, "account", "+390612345678:linelab-secret", "the office's number and password at the carrier")
+	agents := flags.String("agents", "", "phones to play: user:password,user:password")
+	flags.Uint64Var(&cfg.Seed, "seed", 1, "the same seed plays the same day")
+	flags.Float64Var(&cfg.PerMinute, "calls-per-minute", 8, "customers who call in")
+	if err := flags.Parse(args); err != nil {
+		return exitUseless
+	}
+	var err error
+	if cfg.Box, err = netip.ParseAddrPort(*pbx); err != nil {
+		fmt.Fprintln(errs, "linelab: -pbx:", err)
+		return exitUseless
+	}
+	if cfg.Carrier, err = netip.ParseAddrPort(*carrier); err != nil {
+		fmt.Fprintln(errs, "linelab: -carrier:", err)
+		return exitUseless
+	}
+	if cfg.Agents, err = lab.ParseAgents(*agents); err != nil {
+		fmt.Fprintln(errs, "linelab: -agents:", err)
+		return exitUseless
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := lab.Run(ctx, cfg); err != nil {
+		fmt.Fprintln(errs, "linelab:", err)
+		return 1
+	}
+	return 0
+}

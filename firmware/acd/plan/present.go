@@ -1,0 +1,31 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Present says what holds as the events that led to it, for observers who begin anew: the agents, then
+// each queue's waiting callers in their order with the offers made for them.
+func (s *State) Present() []tel.Event {
+	var all []tel.Event
+	for _, id := range slices.Sorted(maps.Keys(s.Agents)) {
+		a := s.Agents[id]
+		all = append(all, tel.AgentChanged{
+			Agent: id, Name: a.Spec.Name, State: a.Shown.State, Since: a.Shown.Since, Call: a.Shown.Call, Queue: a.Shown.Queue, Reason: a.Shown.Reason,
+		})
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.Queues)) {
+		for _, e := range s.Waiting(id) {
+			all = append(all, tel.QueueJoined{Queue: id, Call: e.Call, Caller: e.Caller, Name: e.Name, At: e.EnqueuedAt, Priority: e.Priority})
+			for _, o := range e.Offers {
+				if offer := s.Offers[o]; offer != nil {
+					all = append(all, tel.QueueOffered{Queue: id, Call: e.Call, Offer: o, Agent: offer.Agent, At: offer.Made})
+				}
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,217 @@
+package pbxtest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+)
+
+// Baresip is a real telephone, remote-controlled over its ctrl_tcp module. It says a tone from a file
+// and its sndfile module writes down what it hears.
+type Baresip struct {
+	t      testing.TB
+	dir    string
+	conn   net.Conn
+	cmd    *exec.Cmd
+	out    bytes.Buffer
+	events chan event
+	read   sync.WaitGroup
+	ended  bool
+}
+
+// event is a line of ctrl_tcp.
+type event struct {
+	Event  bool   `json:"event"`
+	Type   string `json:"type"`
+	Param  string `json:"param"`
+	Reply  bool   `json:"response"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"data"`
+}
+
+// modules is where Debian puts them.
+const modules = "/usr/lib/baresip/modules"
+
+// Baresip starts a phone of the office and waits until it is registered. It ends with the test.
+func (o *Office) Baresip(number, hz int) *Baresip {
+	o.t.Helper()
+	program := Tool(o.t, "baresip", "baresip-core")
+	dir, err := os.MkdirTemp("", "baresip")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	p := &Baresip{t: o.t, dir: dir, events: make(chan event, 256)}
+	o.t.Cleanup(p.end)
+	_, control := freePorts(o.t)
+	config := []string{
+		"sip_listen 127.0.0.1:0", "net_interface 127.0.0.1", "module_path " + modules,
+		"module g711.so", "module aufile.so", "module sndfile.so", "module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so",
+		fmt.Sprintf("ctrl_tcp_listen 127.0.0.1:%d", control),
+		"audio_source aufile," + filepath.Join(dir, "tone.wav"), "ausrc_srate 8000", "auplay_srate 8000",
+		"ausrc_channels 1", "auplay_channels 1", "audio_buffer 20-160", "snd_path " + dir, "rtp_ports 26000-27999",
+	}
+	account := fmt.Sprintf("<sip:%d@%s>;auth_user=%[1]d;auth_pass=%[3]s;regint=600;audio_codecs=PCMA;answermode=manual\n", number, o.SIP, Password(number))
+	files := map[string][]byte{
+		"config": []byte(strings.Join(config, "\n") + "\n"), "accounts": []byte(account), "contacts": nil,
+		"tone.wav": tone.WAV(tone.Sine(hz, 60*tone.Rate)),
+	}
+	for name, body := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	p.cmd = exec.Command(program, "-f", dir)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, &p.out, &p.out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		o.t.Fatal(err)
+	}
+	o.await("baresip to listen", 10*time.Second, func() bool {
+		p.conn, err = net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", control))
+		return err == nil
+	})
+	p.read.Go(p.listen)
+	o.Phone(number)
+	return p
+}
+
+// listen reads the netstrings of the remote control.
+func (p *Baresip) listen() {
+	defer close(p.events)
+	r := bufio.NewReader(p.conn)
+	for {
+		size, err := r.ReadString(':')
+		if err != nil {
+			return
+		}
+		n, err := strconv.Atoi(strings.TrimSuffix(size, ":"))
+		if err != nil || n < 0 || n > 1<<20 {
+			return
+		}
+		body := make([]byte, n+1) // with the comma
+		if _, err := io.ReadFull(r, body); err != nil {
+			return
+		}
+		var e event
+		if json.Unmarshal(body[:n], &e) != nil {
+			continue
+		}
+		select {
+		case p.events <- e:
+		default: // nobody looks: the test is at its end
+		}
+	}
+}
+
+func (p *Baresip) command(name, params string) {
+	p.t.Helper()
+	text, err := json.Marshal(map[string]string{"command": name, "params": params})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(p.conn, "%d:%s,", len(text), text); err != nil {
+		p.t.Fatalf("baresip does not take %q: %v", name, err)
+	}
+}
+
+// Until waits for an event of that type, such as CALL_INCOMING, CALL_ESTABLISHED or CALL_CLOSED, and
+// returns what it says of the other party.
+func (p *Baresip) Until(kind string) string {
+	p.t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case e, ok := <-p.events:
+			if !ok {
+				p.t.Fatalf("baresip ended while %s was awaited", kind)
+			}
+			if e.Type == kind {
+				return e.Param
+			}
+			if e.Type == "CALL_CLOSED" {
+				p.t.Fatalf("the call ended (%s) while %s was awaited", e.Param, kind)
+			}
+		case <-timeout:
+			p.t.Fatalf("baresip: no %s", kind)
+		}
+	}
+}
+
+// Dial calls a number at the office.
+func (p *Baresip) Dial(number string) { p.t.Helper(); p.command("dial", number) }
+
+// Answer takes the call that rings.
+func (p *Baresip) Answer() { p.t.Helper(); p.command("accept", "") }
+
+// Hangup ends or refuses the call.
+func (p *Baresip) Hangup() { p.t.Helper(); p.command("hangup", "") }
+
+// Mute stops the voice, or lets it sound again.
+func (p *Baresip) Mute() { p.t.Helper(); p.command("mute", "") }
+
+// Heard is the end of what the phone heard, judged after the call: two seconds before the last 300 ms,
+// in which the call ended.
+func (p *Baresip) Heard() []int16 {
+	p.t.Helper()
+	dumps, err := filepath.Glob(filepath.Join(p.dir, "dump-*-dec.wav"))
+	if err != nil || len(dumps) == 0 {
+		p.t.Fatalf("baresip wrote no dump of what it heard: %v", err)
+	}
+	body, err := os.ReadFile(dumps[len(dumps)-1]) // Glob sorts, and the names hold the time
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	pcm, ok := tone.FromWAV(body)
+	if !ok {
+		p.t.Fatalf("%s is no sound of 8,000 Hz", dumps[len(dumps)-1])
+	}
+	return tone.Tail(pcm, 2*tone.Rate, tone.Rate*3/10)
+}
+
+func (p *Baresip) end() {
+	if p.ended {
+		return
+	}
+	p.ended = true
+	if p.conn != nil {
+		_, _ = io.WriteString(p.conn, `18:{"command":"quit"},`)
+	}
+	if p.cmd != nil && p.cmd.Process != nil {
+		killer := time.AfterFunc(3*time.Second, func() { _ = p.cmd.Process.Kill() })
+		_ = p.cmd.Wait()
+		killer.Stop()
+	}
+	if p.conn != nil {
+		_ = p.conn.Close()
+	}
+	p.read.Wait()
+	if p.t.Failed() {
+		p.t.Logf("baresip said:\n%s", tidy(p.out.String()))
+	}
+	_ = os.RemoveAll(p.dir)
+}
+
+// tidy drops the line in which baresip counts seconds.
+func tidy(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		if !strings.Contains(line, "(bit/s)") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}

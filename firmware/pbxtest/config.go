@@ -1,0 +1,51 @@
+package pbxtest
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// config writes the office's file. It is text and not the product's own encoder, as an owner writes it.
+func (o *Office) config(s Setup) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en}\nsip: {listen: %q}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
+		o.SIP, o.MediaLo, o.MediaHi, o.Web)
+	var phones, lamps, agents, members []string
+	for i := range s.Agents {
+		n := 201 + i
+		phones = append(phones, fmt.Sprintf("{id: \"%d\", name: Phone %[1]d, password: %s, md5: %v}", n, Password(n), !s.SHA256))
+		lamps = append(lamps, fmt.Sprintf("{id: desk%d, driver: sim}", n))
+		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v}", n, i < s.LoggedIn))
+		members = append(members, fmt.Sprintf("agent%d", n))
+	}
+	list := func(name string, entries []string) {
+		fmt.Fprintf(&b, "%s:\n  - %s\n", name, strings.Join(entries, "\n  - "))
+	}
+	list("phones", phones)
+	list("lamps", lamps)
+	list("agents", agents)
+	list("queues", []string{fmt.Sprintf("{id: sales, name: Sales, number: \"400\", strategy: %s, agents: [%s], ring: %s, wrap_up: %s}",
+		cmp.Or(s.Strategy, "longest_idle"), strings.Join(members, ", "), cmp.Or(s.Ring, 15*time.Second), s.WrapUp)})
+	var routes []string
+	if s.Carrier != 0 {
+		access := fmt.Sprintf("match: [%s/32]", o.Carrier)
+		if s.Registers {
+			access = fmt.Sprintf("register: true, user: %q, password: %s", DID, CarrierPassword)
+		}
+		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": \"queue:sales\"}}",
+			o.Carrier, s.Carrier, access, DID)})
+		routes = append(routes, `{prefix: "+390", via: ["trunk:carrier"]}`)
+	}
+	if s.Modem {
+		list("lines", []string{fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, at: %s, audio: %s, in: \"queue:sales\"}",
+			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"))})
+		routes = append(routes, `{prefix: "+393", via: ["line:gsm0"]}`)
+	}
+	if routes != nil {
+		list("routes", routes)
+	}
+	return b.String()
+}

@@ -1,0 +1,262 @@
+package pbxtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/store"
+)
+
+// Bench holds what all offices of one test process share. Make one in TestMain.
+type Bench struct {
+	bin     string
+	offices atomic.Int32
+}
+
+// NewBench builds the programs into a directory that Close removes.
+func NewBench(programs ...string) (*Bench, error) {
+	dir, err := os.MkdirTemp("", "pronto-bin")
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{"build", "-o", dir + "/"}, programs...)
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, fmt.Errorf("build the programs: %w\n%s", err, out)
+	}
+	return &Bench{bin: dir}, nil
+}
+
+// Close removes the programs.
+func (b *Bench) Close() error { return os.RemoveAll(b.bin) }
+
+// Setup describes an office. Phones and agents are numbered from 201; phone N has the password
+// Password(N); each agent has one phone, a lamp, and the queue "sales", number 400.
+type Setup struct {
+	Agents    int           // with a phone each
+	LoggedIn  int           // the first so many agents are at work
+	WrapUp    time.Duration // of the queue
+	Ring      time.Duration // of the queue; default 15 s
+	Strategy  string        // of the queue; default longest_idle
+	Carrier   uint16        // port of the carrier's host that trunk "carrier" calls; 0: no trunk
+	Registers bool          // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
+	Modem     bool          // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
+	SHA256    bool          // phones may not use MD5
+}
+
+// Password is the password of a phone.
+func Password(phone int) string { return fmt.Sprintf("e2e-password-%d", phone) }
+
+// DID is the number of the carrier's customer; calls to it reach the queue.
+const DID = "+390612345678"
+
+// CarrierPassword is the office's at the carrier.
+const CarrierPassword = "carrier-password"
+
+// Office is a running office.
+type Office struct {
+	t           testing.TB
+	Dir         string         // of its state
+	SIP         netip.AddrPort // of the box
+	Web         string         // host:port of the page
+	Carrier     netip.Addr     // what comes from this address is the carrier's
+	CarrierPort uint16
+	MediaLo     uint16 // first port of the box's audio
+	MediaHi     uint16
+	Records     *store.Client
+	cmd         *exec.Cmd
+	ended       chan struct{} // closed at the end of the supervisor
+	result      error         // of the supervisor; read after ended
+}
+
+// Start runs an office under its supervisor and waits until it answers. It ends with the test.
+func (b *Bench) Start(t testing.TB, s Setup) *Office {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pbx") // short: the path of a unix socket has 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := int(b.offices.Add(1)) + os.Getpid()
+	// The audio ports lie below the ephemeral range, in one of 80 places, so that test processes that run
+	// side by side rarely meet; the carrier's address is one of the whole loopback network.
+	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: uint16(10000 + n%80*200), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier}
+	o.MediaHi = o.MediaLo + 199
+	sip, web := freePorts(t)
+	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), sip)
+	o.Web = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(web)))
+	file := filepath.Join(dir, "pronto.yaml")
+	if err := os.WriteFile(file, []byte(o.config(s)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Records = store.NewClient(filepath.Join(dir, "run", "records.sock"))
+	o.cmd = exec.Command(filepath.Join(b.bin, "prontoctl"), "office", "-bin", b.bin, "-var", dir, "-config", file, "-no-lab", "-quiet")
+	var out bytes.Buffer
+	o.cmd.Stdout, o.cmd.Stderr = &out, &out
+	// Should this process be killed, the supervisor goes with it, and with the supervisor its services.
+	o.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err := o.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		o.result = o.cmd.Wait()
+		close(o.ended)
+	}()
+	t.Cleanup(func() { o.stop(&out) })
+	o.await("the box to be fit", 20*time.Second, o.Healthy)
+	return o
+}
+
+// stop ends the office and checks that nothing is left of it.
+func (o *Office) stop(out *bytes.Buffer) {
+	_ = o.Records.Close()
+	pids := o.pids()
+	if err := o.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		o.t.Errorf("the office had ended by itself: %v", err)
+	}
+	select {
+	case <-o.ended:
+	case <-time.After(20 * time.Second):
+		o.t.Error("the office does not end in 20 s")
+		_ = syscall.Kill(-o.cmd.Process.Pid, syscall.SIGKILL)
+		<-o.ended
+	}
+	if o.result != nil {
+		o.t.Errorf("office: %v\n%s", o.result, out)
+	}
+	for name, pid := range pids {
+		if pid > 1 && syscall.Kill(pid, 0) == nil {
+			o.t.Errorf("%s (%d) outlives the office", name, pid)
+		}
+	}
+	o.checkLog()
+	if err := os.RemoveAll(o.Dir); err != nil {
+		o.t.Error(err)
+	}
+}
+
+// checkLog fails the test for a panic, and shows the log of a test that failed.
+func (o *Office) checkLog() {
+	text := o.Log()
+	if strings.Contains(text, "panic") {
+		o.t.Errorf("the log speaks of a panic")
+	}
+	if o.t.Failed() {
+		lines := strings.Split(text, "\n")
+		o.t.Logf("the end of the office's log:\n%s", strings.Join(lines[max(0, len(lines)-80):], "\n"))
+	}
+}
+
+// Log is all that the services wrote.
+func (o *Office) Log() string {
+	text, err := os.ReadFile(filepath.Join(o.Dir, "office.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// Healthy reports whether the box says that it can take a call.
+func (o *Office) Healthy() bool {
+	client := http.Client{Timeout: time.Second}
+	res, err := client.Get("http://" + o.Web + "/healthz")
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// await polls for what has no event outside the box.
+func (o *Office) await(what string, limit time.Duration, is func() bool) {
+	o.t.Helper()
+	for deadline := time.Now().Add(limit); !is(); time.Sleep(10 * time.Millisecond) {
+		select {
+		case <-o.ended:
+			o.t.Fatalf("the office ended while the test waited for %s", what)
+		default:
+		}
+		if time.Now().After(deadline) {
+			o.t.Fatalf("waited %v in vain for %s", limit, what)
+		}
+	}
+}
+
+func (o *Office) pids() map[string]int {
+	all := map[string]int{}
+	text, err := os.ReadFile(filepath.Join(o.Dir, "office.pid"))
+	if err != nil {
+		return all
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, pid, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			all[name], _ = strconv.Atoi(pid)
+		}
+	}
+	return all
+}
+
+// Kill ends prontod with SIGKILL and returns when the supervisor has started the next one.
+func (o *Office) Kill() {
+	o.t.Helper()
+	before := o.pids()["prontod"]
+	if before <= 1 {
+		o.t.Fatal("prontod does not run")
+	}
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		o.t.Fatal(err)
+	}
+	o.await("prontod to be started again", 10*time.Second, func() bool { p := o.pids()["prontod"]; return p > 1 && p != before })
+}
+
+// freePorts finds one port that is free for UDP and TCP, and one for TCP.
+func freePorts(t testing.TB) (both, tcp uint16) {
+	t.Helper()
+	for range 50 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := l.Addr().(*net.TCPAddr).AddrPort()
+		u, err := net.ListenPacket("udp", at.String())
+		if err != nil {
+			_ = l.Close()
+			continue
+		}
+		w, err := net.Listen("tcp", "127.0.0.1:0")
+		_, _ = l.Close(), u.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		return at.Port(), w.Addr().(*net.TCPAddr).AddrPort().Port()
+	}
+	t.Fatal("no port is free for UDP and TCP")
+	return 0, 0
+}
+
+// Tool finds a program, or leaves the test out with the reason; in CI a missing one is a failure.
+func Tool(t testing.TB, name, pkg string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed (apt install %s)", name, pkg)
+	}
+	t.Skipf("left out: %s is not installed (apt install %s)", name, pkg)
+	return ""
+}

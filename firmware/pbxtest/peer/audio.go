@@ -1,0 +1,203 @@
+package peer
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pion/rtp"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+)
+
+// Audio is the voice and the ear of one call: a UDP socket for RTP.
+type Audio struct {
+	conn *net.UDPConn
+	quit chan struct{}
+	wg   sync.WaitGroup
+
+	mu      sync.Mutex // guards all below
+	coder   *tone.Coder
+	to      netip.AddrPort // invalid: nowhere yet
+	muted   bool
+	hz      int
+	heard   []int16
+	packets int
+	last    time.Time // of the last packet that came; zero: none since Forget
+	longest time.Duration
+}
+
+// frame is 20 ms; memory is how much of what was heard is kept.
+const (
+	frame  = tone.Rate / 50
+	memory = 60 * tone.Rate
+)
+
+func newAudio(at netip.Addr, law tone.Law, hz int) (*Audio, error) {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
+	if err != nil {
+		return nil, err
+	}
+	a := &Audio{conn: conn, quit: make(chan struct{}), coder: tone.NewCoder(law), hz: hz}
+	a.wg.Go(a.speak)
+	a.wg.Go(a.listen)
+	return a, nil
+}
+
+// Local is where this party hears.
+func (a *Audio) Local() netip.AddrPort { return a.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+
+func (a *Audio) law() tone.Law {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.coder.Law()
+}
+
+// use follows what the other side's SDP says.
+func (a *Audio) use(s session) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.to = s.to; !s.sends() {
+		a.to = netip.AddrPort{}
+	}
+	if s.law != a.coder.Law() {
+		a.coder = tone.NewCoder(s.law)
+	}
+}
+
+// Remote is where the voice goes; invalid while nothing is sent.
+func (a *Audio) Remote() netip.AddrPort {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.to
+}
+
+// Mute stops or resumes sending.
+func (a *Audio) Mute(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.muted = on
+}
+
+// Voice changes the tone that is said.
+func (a *Audio) Voice(hz int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hz = hz
+}
+
+// Last is when the last packet came.
+func (a *Audio) Last() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last
+}
+
+// Heard is what came since Forget, the last minute of it at most.
+func (a *Audio) Heard() []int16 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]int16(nil), a.heard...)
+}
+
+// Packets counts what came since Forget.
+func (a *Audio) Packets() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.packets
+}
+
+// Gap is the longest time without a packet since Forget, up to now.
+func (a *Audio) Gap() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.last.IsZero() {
+		return 0
+	}
+	return max(a.longest, time.Since(a.last))
+}
+
+// Forget begins a new measurement: what was heard goes, and the clock of Gap starts now.
+func (a *Audio) Forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.heard, a.packets, a.longest, a.last = nil, 0, 0, time.Now()
+}
+
+func (a *Audio) close() {
+	close(a.quit)
+	_ = a.conn.Close()
+	a.wg.Wait()
+}
+
+// speak sends 20 ms of tone each 20 ms. A box that is away for a moment is no reason to stop.
+func (a *Audio) speak() {
+	voice := tone.Generator{}
+	p := rtp.Packet{Header: rtp.Header{
+		Version: 2, SSRC: rand.Uint32(), SequenceNumber: uint16(rand.Uint32()), Timestamp: rand.Uint32(), Marker: true,
+	}}
+	pcm := make([]int16, frame)
+	var wire []byte
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-a.quit:
+			return
+		case <-tick.C:
+		}
+		a.mu.Lock()
+		to, coder, muted := a.to, a.coder, a.muted
+		voice.Hz = a.hz
+		a.mu.Unlock()
+		p.Timestamp += frame
+		if !to.IsValid() || muted {
+			continue
+		}
+		voice.Fill(pcm)
+		p.PayloadType = uint8(coder.Law())
+		p.Payload = coder.Encode(p.Payload[:0], pcm)
+		p.SequenceNumber++
+		wire = append(wire[:0], make([]byte, p.MarshalSize())...)
+		if n, err := p.MarshalTo(wire); err == nil {
+			_, _ = a.conn.WriteToUDPAddrPort(wire[:n], to)
+		}
+		p.Marker = false
+	}
+}
+
+func (a *Audio) listen() {
+	buf := make([]byte, 2048)
+	for {
+		n, err := a.conn.Read(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		var p rtp.Packet
+		if err != nil || p.Unmarshal(buf[:n]) != nil {
+			continue
+		}
+		a.take(&p)
+	}
+}
+
+func (a *Audio) take(p *rtp.Packet) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p.PayloadType != uint8(a.coder.Law()) {
+		return
+	}
+	now := time.Now()
+	if !a.last.IsZero() {
+		a.longest = max(a.longest, now.Sub(a.last))
+	}
+	a.last = now
+	a.packets++
+	a.heard = a.coder.Decode(a.heard, p.Payload)
+	if over := len(a.heard) - memory; over > tone.Rate {
+		a.heard = append([]int16(nil), a.heard[over:]...)
+	}
+}

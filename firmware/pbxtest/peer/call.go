@@ -1,0 +1,360 @@
+package peer
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Call is one call of a peer, dialled or received. Its methods may be called from any goroutine.
+type Call struct {
+	p     *Peer
+	id    string
+	flow  netip.AddrPort
+	tag   string // ours
+	audio *Audio
+	start time.Time
+
+	Caller, Called string // user parts of From and To
+
+	ringing, answered, ended      chan struct{} // closed when it is so
+	ringOnce, answerOnce, endOnce sync.Once
+	hangup                        chan struct{} // closed: give the dialled call up
+	hangupOnce                    sync.Once
+
+	// Guarded by p.mu.
+	from, to  string // header values of our side and theirs, with tags
+	target    string // URI of the other side
+	routes    []string
+	cseq      int
+	version   int
+	acks      map[string]string // by branch of our INVITE
+	invite    *sip.Request      // received and not answered yet, or being answered
+	confirmed chan struct{}     // closed by the ACK of the INVITE being answered
+	status    int               // of the end, or of the answer
+	reason    string
+	byThem    bool
+	direction string // theirs, in the last SDP
+}
+
+func (p *Peer) newCall(id string, flow netip.AddrPort) (*Call, error) {
+	a, err := newAudio(p.Local().Addr(), p.cfg.Law, p.cfg.Hz)
+	if err != nil {
+		return nil, err
+	}
+	c := &Call{
+		p: p, id: id, flow: flow, tag: rand.Text(), audio: a, start: time.Now(), acks: map[string]string{}, direction: "sendrecv",
+		ringing: make(chan struct{}), answered: make(chan struct{}), ended: make(chan struct{}), hangup: make(chan struct{}),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		a.close()
+		return nil, ErrClosed
+	}
+	p.calls[id] = c
+	return c, nil
+}
+
+// Audio is what is said and heard.
+func (c *Call) Audio() *Audio { return c.audio }
+
+// ID is the Call-ID.
+func (c *Call) ID() string { return c.id }
+
+// Ringing is closed when the far end rings, or at the answer.
+func (c *Call) Ringing() <-chan struct{} { return c.ringing }
+
+// Answered is closed when the call is up.
+func (c *Call) Answered() <-chan struct{} { return c.answered }
+
+// Ended is closed when the call is over, or never came to be.
+func (c *Call) Ended() <-chan struct{} { return c.ended }
+
+// Outcome is the last status and its words, and whether the box ended the call.
+func (c *Call) Outcome() (status int, reason string, byBox bool) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return c.status, c.reason, c.byThem
+}
+
+// Direction is what the box's last SDP said: sendrecv, sendonly, recvonly or inactive.
+func (c *Call) Direction() string {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return c.direction
+}
+
+func (c *Call) up() bool {
+	select {
+	case <-c.answered:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *Call) over() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// finish ends the call on our side; the first end counts.
+func (c *Call) finish(status int, reason string, byThem bool) {
+	c.endOnce.Do(func() {
+		c.p.mu.Lock()
+		c.status, c.reason, c.byThem = status, reason, byThem
+		c.p.mu.Unlock()
+		close(c.ended)
+		c.hangupOnce.Do(func() { close(c.hangup) })
+		c.audio.close()
+	})
+}
+
+// forget drops the call when nothing of it can come again.
+func (c *Call) forget() {
+	select {
+	case <-time.After(life):
+	case <-c.p.quit:
+	}
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	delete(c.p.calls, c.id)
+}
+
+// hear takes the other side's SDP into use.
+func (c *Call) hear(body []byte) bool {
+	s, ok := readSDP(body)
+	if ok {
+		c.audio.use(s)
+		c.p.mu.Lock()
+		c.direction = s.direction
+		c.p.mu.Unlock()
+	}
+	return ok
+}
+
+func (c *Call) sdp(direction string) string {
+	c.p.mu.Lock()
+	c.version++
+	v := c.version
+	c.p.mu.Unlock()
+	return writeSDP(c.audio.Local(), c.audio.law(), v, direction)
+}
+
+// message is a request in the dialog, or the one that begins it.
+func (c *Call) message(method, branch string, cseq int, headers, body string) string {
+	c.p.mu.Lock()
+	target, from, to := c.target, c.from, c.to
+	for _, r := range c.routes {
+		headers = "Route: " + r + "\r\n" + headers
+	}
+	c.p.mu.Unlock()
+	if body != "" {
+		headers += "Content-Type: application/sdp\r\n"
+	}
+	return fmt.Sprintf("%s %s SIP/2.0\r\n%sFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %[1]s\r\nContact: %[8]s\r\nUser-Agent: peer\r\n%[9]sContent-Length: %[10]d\r\n\r\n%[11]s",
+		method, target, c.p.via(branch), from, to, c.id, cseq, c.p.contact(), headers, len(body), body)
+}
+
+// request is a transaction in the dialog other than INVITE.
+func (c *Call) request(ctx context.Context, method string) (*sip.Response, error) {
+	c.p.mu.Lock()
+	c.cseq++
+	n := c.cseq
+	c.p.mu.Unlock()
+	b := branch()
+	return c.p.exchange(ctx, method, b, c.message(method, b, n, "", ""), c.flow)
+}
+
+// Hangup ends the call as its state asks: CANCEL, a refusal, or BYE. It does not wait.
+func (c *Call) Hangup() {
+	c.p.mu.Lock()
+	received := c.invite != nil
+	c.p.mu.Unlock()
+	switch {
+	case c.over():
+	case c.up():
+		c.p.spawn(func() {
+			// The box may be restarting: BYE is repeated until it answers.
+			if _, err := c.request(context.Background(), "BYE"); err != nil {
+				c.p.cfg.Log.Warn("hang-up was not confirmed", "error", err)
+			}
+		})
+		c.finish(200, "hung up", false)
+	case received:
+		c.Reject(480)
+	default:
+		c.hangupOnce.Do(func() { close(c.hangup) })
+	}
+}
+
+// Hold sends a re-INVITE that stops or resumes the box's audio (RFC 3264 section 8.4), and waits.
+func (c *Call) Hold(ctx context.Context, on bool) error {
+	direction := "sendrecv"
+	if on {
+		direction = "sendonly"
+	}
+	c.p.mu.Lock()
+	c.cseq++
+	n := c.cseq
+	c.p.mu.Unlock()
+	res, err := c.transact(ctx, n, "", c.sdp(direction), nil)
+	switch {
+	case err != nil:
+		return err
+	case res.StatusCode != 200:
+		return fmt.Errorf("hold: %d %s: %w", res.StatusCode, res.Reason, ErrStatus)
+	case !c.hear(res.Body()):
+		return fmt.Errorf("hold: answer without audio: %w", ErrStatus)
+	}
+	return nil
+}
+
+// ---- received
+
+func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
+	if p.cfg.Accounts != nil && !p.genuine(req, "Proxy-Authorization") {
+		p.reply(req, from, 407, rand.Text(), challenge("Proxy-Authenticate"))
+		return
+	}
+	if p.cfg.Incoming == nil {
+		p.reply(req, from, 486, rand.Text(), "")
+		return
+	}
+	c, err := p.newCall(string(*req.CallID()), from)
+	if err != nil {
+		p.reply(req, from, 480, rand.Text(), "")
+		return
+	}
+	c.Caller, c.Called = req.From().Address.User, req.Recipient.User
+	theirs, _ := strings.CutPrefix(req.From().String(), "From: ")
+	ours, _ := strings.CutPrefix(req.To().String(), "To: ")
+	p.mu.Lock()
+	c.invite, c.from, c.to = req, ours+";tag="+c.tag, theirs
+	if ct := req.Contact(); ct != nil {
+		c.target = ct.Address.String()
+	}
+	for _, h := range req.GetHeaders("Record-Route") {
+		c.routes = append([]string{h.Value()}, c.routes...)
+	}
+	p.mu.Unlock()
+	p.reply(req, from, 100, "", "")
+	if len(req.Body()) > 0 && !c.hear(req.Body()) {
+		c.Reject(488)
+		return
+	}
+	p.spawn(func() { p.cfg.Incoming(c) })
+	p.spawn(c.forgetAtEnd)
+}
+
+func (c *Call) forgetAtEnd() {
+	select {
+	case <-c.ended:
+	case <-c.p.quit:
+	}
+	c.forget()
+}
+
+// pending takes the INVITE that waits for an answer.
+func (c *Call) pending(take bool) *sip.Request {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	req := c.invite
+	if take {
+		c.invite = nil
+	}
+	return req
+}
+
+// Ring says 180.
+func (c *Call) Ring() {
+	if req := c.pending(false); req != nil {
+		c.p.reply(req, c.flow, 180, c.tag, "Contact: "+c.p.contact()+"\r\n")
+	}
+}
+
+// Reject refuses a received call that is not answered.
+func (c *Call) Reject(status int) {
+	if req := c.pending(true); req != nil {
+		c.p.reply(req, c.flow, status, c.tag, "")
+		c.finish(status, reasons[status], false)
+	}
+}
+
+// Answer takes the received call; false when it is over or was taken already.
+func (c *Call) Answer() bool {
+	req := c.pending(true)
+	if req == nil || c.over() {
+		return false
+	}
+	c.answerOnce.Do(func() { close(c.answered) })
+	c.accept(req, c.flow, c.sdp("sendrecv"))
+	return true
+}
+
+// accept sends a 200 to an INVITE and repeats it until the ACK (RFC 3261 section 13.3.1.4).
+func (c *Call) accept(req *sip.Request, to netip.AddrPort, body string) {
+	done := make(chan struct{})
+	c.p.mu.Lock()
+	c.confirmed = done
+	c.p.mu.Unlock()
+	text := c.p.reply(req, to, 200, c.tag, "Contact: "+c.p.contact()+"\r\n\r\n"+body)
+	c.p.spawn(func() {
+		giveUp := time.After(life)
+		for wait := t1; ; wait = min(2*wait, t2) {
+			select {
+			case <-done:
+				return
+			case <-c.ended:
+				return
+			case <-c.p.quit:
+				return
+			case <-giveUp:
+				c.Hangup()
+				return
+			case <-time.After(wait):
+				c.p.send(text, to)
+			}
+		}
+	})
+}
+
+func (c *Call) acked() {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if c.confirmed != nil {
+		close(c.confirmed)
+		c.confirmed = nil
+	}
+}
+
+func (c *Call) cancelled() {
+	if req := c.pending(true); req != nil {
+		c.p.reply(req, c.flow, 487, c.tag, "")
+		c.finish(487, "cancelled", true)
+	}
+}
+
+// reinvited answers a new offer of the box in the dialog.
+func (c *Call) reinvited(req *sip.Request, from netip.AddrPort) {
+	if len(req.Body()) > 0 && !c.hear(req.Body()) {
+		c.p.reply(req, from, 488, c.tag, "")
+		return
+	}
+	answer := map[string]string{"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}[c.Direction()]
+	if answer == "" {
+		answer = "sendrecv"
+	}
+	c.accept(req, from, c.sdp(answer))
+}

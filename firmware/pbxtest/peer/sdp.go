@@ -1,0 +1,61 @@
+package peer
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+)
+
+// session is what this peer understands of an SDP body.
+type session struct {
+	to        netip.AddrPort // where its audio goes
+	law       tone.Law
+	direction string // as the other side wrote it: sendrecv, sendonly, recvonly, inactive
+}
+
+func (s session) sends() bool { return s.direction == "sendrecv" || s.direction == "recvonly" }
+
+// readSDP takes the first audio stream; ok is false when it has none with G.711.
+func readSDP(body []byte) (s session, ok bool) {
+	s.direction = "sendrecv"
+	var addr netip.Addr
+	audio := false
+	for line := range strings.SplitSeq(strings.ReplaceAll(string(body), "\r", ""), "\n") {
+		switch fields := strings.Fields(line); {
+		case strings.HasPrefix(line, "c=IN IP4 ") && len(fields) == 3:
+			addr, _ = netip.ParseAddr(fields[2])
+		case strings.HasPrefix(line, "m="):
+			if audio = fields[0] == "m=audio" && !ok && len(fields) > 3; !audio {
+				continue
+			}
+			port, _ := strconv.ParseUint(fields[1], 10, 16)
+			s.to = netip.AddrPortFrom(addr, uint16(port))
+			for _, pt := range fields[3:] {
+				if pt == "8" || pt == "0" {
+					ok = port > 0
+					s.law = tone.ALaw
+					if pt == "0" {
+						s.law = tone.MuLaw
+					}
+					break
+				}
+			}
+		case audio && (line == "a=sendonly" || line == "a=recvonly" || line == "a=inactive" || line == "a=sendrecv"):
+			s.direction = line[2:]
+		}
+	}
+	if ok {
+		s.to = netip.AddrPortFrom(addr, s.to.Port())
+	}
+	return s, ok && addr.IsValid()
+}
+
+// writeSDP offers or answers one law at an address.
+func writeSDP(at netip.AddrPort, law tone.Law, version int, direction string) string {
+	return fmt.Sprintf("v=0\r\no=peer %d %d IN IP4 %s\r\ns=call\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP %d\r\n"+
+		"a=rtpmap:%d %s/8000\r\na=ptime:20\r\na=%s\r\n",
+		at.Port(), version, at.Addr(), at.Addr(), at.Port(), law, law, law, direction)
+}
