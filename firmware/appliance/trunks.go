@@ -29,7 +29,7 @@ func (b *Box) openTrunks() error {
 func trunkConfig(c config.Trunk) trunk.Config {
 	t := trunk.Config{
 		ID: c.ID, Name: c.Name, Mode: trunk.Address, Domain: hostOf(c.Server), Server: c.Server, Transport: c.Transport,
-		User: c.User, Credentials: digest.Credentials{Username: c.User, Password: digest.Secret(c.Password)}, Sources: c.Match,
+		User: c.User, Credentials: digest.Credentials{Username: c.User, Password: digest.NewSecret(string(c.Password))}, Sources: c.Match,
 		Number: c.Number, Limit: c.MaxCalls,
 	}
 	if c.Register {
