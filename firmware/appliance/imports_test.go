@@ -115,8 +115,8 @@ var rules = []struct {
 	{"Badger only in store/badgerstore", func(p, im string) bool {
 		return in(im, "github.com/dgraph-io") && p != "firmware/store/badgerstore"
 	}},
-	{"badgerstore only in recordd", func(p, im string) bool {
-		return im == "firmware/store/badgerstore" && !in(p, "cmd/recordd")
+	{"badgerstore only in recordd and its body", func(p, im string) bool {
+		return in(im, "firmware/store/badgerstore", "firmware/store/recorder") && !in(p, "cmd/recordd", "firmware/store/recorder")
 	}},
 	{"call and acd do not know each other", func(p, im string) bool {
 		return (in(p, "firmware/call") && in(im, "firmware/acd")) || (in(p, "firmware/acd") && in(im, "firmware/call"))
