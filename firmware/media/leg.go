@@ -22,6 +22,7 @@ type Leg struct {
 	engine    *Engine
 	advertise netip.Addr
 	learn     bool
+	source    netip.Addr
 	timeout   time.Duration
 	line      line.Media
 	detect    bool
@@ -102,7 +103,7 @@ type Stats struct {
 // newLeg makes a leg that belongs to no loop yet.
 func newLeg(e *Engine, cfg LegConfig) *Leg {
 	g := &Leg{
-		id: cfg.ID, engine: e, advertise: cfg.Advertise, learn: !cfg.Lock,
+		id: cfg.ID, engine: e, advertise: cfg.Advertise, learn: !cfg.Lock, source: cfg.Source,
 		timeout: cfg.Timeout, line: cfg.Line, detect: cfg.DetectDTMF, sink: cfg.Events,
 	}
 	if g.id == "" {
@@ -268,6 +269,7 @@ func (l *loop) configure(g *Leg, m sdp.Media) error {
 		g.reportAt = l.now + reportPause(true)
 	}
 	g.media, g.configured = m, true
+	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.arm(signalled, g.learn, l.now)
 	g.control.aim(g, m)
 	l.reroute(g)
