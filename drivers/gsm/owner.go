@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
@@ -226,7 +227,11 @@ func kindOf(l string) string {
 			break
 		}
 	}
-	return l[:min(len(l), 24)]
+	l = l[:min(len(l), 24)]
+	if strings.ContainsFunc(l, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "bytes that are no text" // garbage never looks the same twice
+	}
+	return l
 }
 
 // step moves the call's state machine and does what it says.

@@ -47,6 +47,7 @@ type LegConfig struct {
 	Events    func(Event)   // from the loop; must not block; nil: nobody listens
 	Advertise netip.Addr    // the address that SDP shall name; the engine only remembers it
 	Lock      bool          // believe only the signalled address, never learn another (no NAT)
+	Source    netip.Addr    // host of the leg's signalling: besides the signalled host only it may be learned; zero: any
 	Timeout   time.Duration // silence that makes a Timeout event; 30 s
 	// Line makes a leg without sockets whose audio is that of a GSM or analog line.
 	Line line.Media

@@ -18,6 +18,7 @@ type latch struct {
 	signalled address // from the peer's SDP
 	locked    address // where valid packets come from and ours go; unset until the first one
 	learn     bool    // addresses other than the signalled one may be learned
+	host      address // whose signalling made the call: besides the signalled host only this one may be learned; unset: any
 	learnTill time.Duration
 
 	candidate struct {
@@ -77,11 +78,17 @@ func (l *latch) packet(from *address, p *packet, now time.Duration) belief {
 		l.locked = *from
 		return newlyLocked
 	}
-	if l.learn && now <= l.learnTill && l.inSequence(from, p, now) {
+	if l.learn && now <= l.learnTill && l.trusts(from) && l.inSequence(from, p, now) {
 		l.locked = *from
 		return newlyLocked
 	}
 	return stranger
+}
+
+// trusts reports whether an address may be learned: who sprays our ports before the first packet
+// comes from another host than the signalling, while the NAT of a phone sends both.
+func (l *latch) trusts(from *address) bool {
+	return !l.host.set() || l.host.sameHost(from) || l.signalled.set() && l.signalled.sameHost(from)
 }
 
 // inSequence counts consecutive plausible packets of one candidate.

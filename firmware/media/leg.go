@@ -24,6 +24,7 @@ type Leg struct {
 	engine    *Engine
 	advertise netip.Addr
 	learn     bool
+	source    netip.Addr
 	timeout   time.Duration
 	line      line.Media
 	detector  *dsp.DTMF // of a line without digit events of its own, else nil
@@ -106,7 +107,7 @@ type Stats struct {
 // newLeg makes a leg that belongs to no loop yet.
 func newLeg(e *Engine, cfg LegConfig) *Leg {
 	g := &Leg{
-		id: cfg.ID, engine: e, advertise: cfg.Advertise, learn: !cfg.Lock,
+		id: cfg.ID, engine: e, advertise: cfg.Advertise, learn: !cfg.Lock, source: cfg.Source,
 		timeout: cfg.Timeout, line: cfg.Line, sink: cfg.Events,
 	}
 	if g.id == "" {
@@ -285,6 +286,7 @@ func (l *loop) configure(g *Leg, m sdp.Media) error {
 	}
 	g.media, g.configured = m, true
 	g.codec.Store(uint32(m.Codec))
+	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.arm(signalled, g.learn, l.now)
 	g.control.aim(g, m)
 	l.reroute(g)

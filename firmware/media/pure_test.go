@@ -137,6 +137,31 @@ func TestTheSourceLock(t *testing.T) {
 	}
 }
 
+// Who sprays our ports before the parties speak is neither heard nor sent to; the phone's own NAT is
+// learned all the same.
+func TestOnlyTheHostOfTheSignallingIsLearned(t *testing.T) {
+	l := latch{host: at("198.51.100.1:1")}
+	l.arm(at("192.168.1.20:4000"), true, 0) // a phone that knows only its private address
+	thief, nat, other := at("203.0.113.9:4000"), at("198.51.100.1:777"), at("192.168.1.20:5000")
+	for seq := range uint16(10) {
+		if got := l.packet(&thief, &packet{ssrc: 9, seq: seq}, 0); got != stranger {
+			t.Fatalf("packet %d of the thief: %d", seq, got)
+		}
+	}
+	if got := l.packet(&nat, &packet{ssrc: 1, seq: 1}, 0); got != stranger {
+		t.Errorf("the first packet of the NAT: %d", got)
+	}
+	if got := l.packet(&nat, &packet{ssrc: 1, seq: 2}, 0); got != newlyLocked {
+		t.Errorf("the second packet of the NAT: %d", got)
+	}
+	l = latch{host: l.host}
+	l.arm(at("192.168.1.20:4000"), true, 0)
+	_ = l.packet(&other, &packet{ssrc: 1, seq: 1}, 0)
+	if got := l.packet(&other, &packet{ssrc: 1, seq: 2}, 0); got != newlyLocked {
+		t.Errorf("another port of the signalled host: %d", got)
+	}
+}
+
 func TestAReInviteArmsTheLockOnlyWhenTheAddressChanges(t *testing.T) {
 	var l latch
 	signalled, learned := at("192.0.2.1:4000"), at("198.51.100.1:777")

@@ -36,6 +36,7 @@ type legState struct {
 	RTCP       uint16         `json:"rtcp"`
 	Advertise  netip.Addr     `json:"advertise"`
 	Learn      bool           `json:"learn,omitempty"`
+	Source     netip.Addr     `json:"source,omitzero"` // host of the signalling
 	Timeout    time.Duration  `json:"timeout_ns"`
 	Configured bool           `json:"configured,omitempty"`
 	Media      sdp.Media      `json:"media"`
@@ -81,7 +82,7 @@ func decodeState(b []byte) (s legState, err error) {
 func (g *Leg) state() legState {
 	s := legState{
 		Version: stateVersion, ID: g.id, RTP: g.ports.rtp.port, RTCP: g.ports.rtcp.port,
-		Advertise: g.advertise, Learn: g.learn, Timeout: g.timeout,
+		Advertise: g.advertise, Learn: g.learn, Source: g.source, Timeout: g.timeout,
 		Configured: g.configured, Media: g.media,
 		Learned: g.latch.locked.addrPort(), Control: g.control.target.addrPort(),
 		SSRC: g.out.ssrc, RemoteSSRC: g.in.ssrc, Seq: g.out.high, Timestamp: g.out.clock,
@@ -97,6 +98,7 @@ func (g *Leg) state() legState {
 func (g *Leg) resume(s legState, now time.Duration) {
 	g.configured, g.media = s.Configured, s.Media
 	g.codec.Store(uint32(s.Media.Codec))
+	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.arm(g.ports.rtp.address(s.Media.Remote), g.learn, now)
 	g.latch.locked = g.ports.rtp.address(s.Learned)
 	g.control.mux = s.Media.RTCPMux
@@ -179,7 +181,7 @@ func (e *Engine) reopen(s legState) (*Leg, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := newLeg(e, LegConfig{ID: s.ID, Advertise: s.Advertise, Lock: !s.Learn, Timeout: s.Timeout})
+	g := newLeg(e, LegConfig{ID: s.ID, Advertise: s.Advertise, Lock: !s.Learn, Source: s.Source, Timeout: s.Timeout})
 	g.ports = p
 	g.resume(s, e.now())
 	if s.Media.Remote.IsValid() && !g.latch.signalled.set() {

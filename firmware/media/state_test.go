@@ -68,7 +68,7 @@ func (legState) Generate(r *rand.Rand, _ int) reflect.Value {
 	}
 	rtp := uint16(2 + 2*r.Intn(32766))
 	s := legState{
-		Version: 1, ID: tel.NewLegID(), RTP: rtp, RTCP: rtp + 1, Learn: r.Intn(2) == 0,
+		Version: 1, ID: tel.NewLegID(), RTP: rtp, RTCP: rtp + 1, Learn: r.Intn(2) == 0, Source: addr().Addr(),
 		Advertise: netip.AddrFrom4([4]byte{10, 0, 0, byte(r.Int())}),
 		Timeout:   time.Duration(1 + r.Int63n(int64(time.Hour))), Configured: true,
 		Media: sdp.Media{

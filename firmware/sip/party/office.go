@@ -168,7 +168,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, releas
 	}
 	sink := make(chan func(call.LegEvent), 1)
 	l.events = lateSink(sink)
-	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: o.cfg.Advertise(s.Flow()), Lock: false})
+	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: o.cfg.Advertise(s.Flow()), Source: s.Flow().Remote.Addr()})
 	if err != nil {
 		o.cfg.Log.Error("no audio for a caller", "party", party, "err", err)
 		refuse(503, sip.NewHeader("Retry-After", "5"))
@@ -263,7 +263,7 @@ func (o *Office) DialTrunk(id tel.TrunkID, to tel.Number, out call.Outgoing, eve
 
 func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.LegEvent), release func()) (call.Leg, error) {
 	l := &leg{o: o, events: events, release: release}
-	half, err := voice.Open(o.voice(party, events), media.LegConfig{Advertise: o.cfg.Advertise(req.Flow)})
+	half, err := voice.Open(o.voice(party, events), media.LegConfig{Advertise: o.cfg.Advertise(req.Flow), Source: req.Flow.Remote.Addr()})
 	if err != nil {
 		return nil, err
 	}
