@@ -105,8 +105,7 @@ func Run(ctx context.Context, cfg Config) error {
 	l.play(l.customers)
 	l.play(func() { l.errands(agents) })
 	<-ctx.Done()
-	l.mu.Lock() // nobody is left between looking at ctx and joining wg
-	l.mu.Unlock()
+	l.settle()
 	l.wg.Wait()
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -114,6 +113,12 @@ func Run(ctx context.Context, cfg Config) error {
 		p.HangUpAll(bye)
 	}
 	return l.mobile.Close()
+}
+
+// settle returns when nobody is left between looking at ctx and joining wg.
+func (l *lab) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 }
 
 // play runs f on a goroutine that Run waits for; at the end of the play it does nothing.
