@@ -27,7 +27,7 @@ func (b *Box) openLines() error {
 		Arrive: b.arrive, Changed: b.lineChanged,
 	})
 	for _, c := range b.opts.Config.Lines {
-		l, err := b.opts.Board.Line(c, pinFile{filepath.Join(b.opts.Dir, "pins")}, b.log.With("room", "line", "line", c.ID))
+		l, err := b.opts.Board.Line(c, pinFile{filepath.Join(b.opts.Dir, "pins")}, b.log.With("room", "line"))
 		if err != nil {
 			return fmt.Errorf("line %q: %w", c.ID, err)
 		}

@@ -21,6 +21,7 @@ func (b *Box) restore() {
 	b.office.Restore(sessions)
 	b.reach.start(b)
 	states := b.hot.Load("call")
+	found := len(legs)
 	f := &finder{b: b, legs: legs}
 	errs = append(errs, b.calls.Restore(states, f)...)
 	for _, err := range errs {
@@ -32,8 +33,8 @@ func (b *Box) restore() {
 		leg.Close()
 	}
 	lost := b.office.Forget(context.Background())
-	if len(states)+len(sessions)+len(legs) > 0 {
-		b.log.Info("calls taken over from the earlier process", "calls", len(states), "sessions", len(sessions), "legs", len(legs), "ended", lost)
+	if len(states)+len(sessions)+found > 0 {
+		b.log.Info("calls taken over from the earlier process", "calls", len(states), "sessions", len(sessions), "legs", found, "ended", lost)
 	}
 }
 

@@ -12,7 +12,7 @@ func (b *Box) openTrunks() error {
 	kept := b.hot.Load(trunk.KindTrunk)
 	for _, c := range b.opts.Config.Trunks {
 		t, err := trunk.New(trunkConfig(c), trunk.Deps{
-			Log: b.log.With("room", "trunk", "trunk", c.ID), Stack: b.stack, Journal: b.hot, Changed: b.lineChanged,
+			Log: b.log.With("room", "trunk"), Stack: b.stack, Journal: b.hot, Changed: b.lineChanged,
 		})
 		if err != nil {
 			return fmt.Errorf("trunk %q: %w", c.ID, err)

@@ -181,15 +181,14 @@ func (b *Board) Find(ref string, id tel.LegID, events func(call.LegEvent)) (call
 	return l, true
 }
 
-// recovered joins a call that the modem kept through our restart with its leg. Without a leg nobody
-// on our side knows it any more, and it is ended.
+// recovered hears that the modem kept a call through our restart; Connected follows when its sound is
+// up. Without a leg that waits for it nobody on our side knows the call any more, and it is ended.
 func (p *post) recovered() {
 	if l := p.current(); l != nil && l.lost != nil && l.lost.Stop() {
-		l.sound.connect(p)
 		p.log.Info("call of an earlier process goes on")
 		return
 	}
-	p.log.Warn("line had a call of an earlier process that nobody knows; it is ended")
+	p.log.Warn("line has a call that nobody knows; it is ended")
 	p.hangup(tel.CauseInterfaceFailure)
 }
 
