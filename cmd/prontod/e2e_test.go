@@ -65,5 +65,13 @@ func hears(t *testing.T, who string, pcm []int16, want int) {
 	}
 }
 
+// realPrograms leaves a test out of a short run, which has no real telephones.
+func realPrograms(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out by -short: it uses real telephones")
+	}
+}
+
 // talk is how long a conversation is let go on: the last two seconds are judged.
 const talk = 2600 * time.Millisecond

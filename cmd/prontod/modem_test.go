@@ -69,6 +69,7 @@ func (m *mobile) mute() {
 const mobileNumber = "+393331234567"
 
 func TestModemCallsQueueAndAgentAnswers(t *testing.T) {
+	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, LoggedIn: 1, Modem: true})
 	m := modem(t, o)
 	anna := o.Baresip(201, hzAgent)
@@ -100,6 +101,7 @@ func TestModemCallsQueueAndAgentAnswers(t *testing.T) {
 }
 
 func TestAgentCallsOutThroughModem(t *testing.T) {
+	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, LoggedIn: 1, Modem: true})
 	m := modem(t, o)
 	anna := o.Baresip(201, hzAgent)
@@ -137,6 +139,7 @@ func TestAgentCallsOutThroughModem(t *testing.T) {
 
 // The judgement must be able to fail: here each direction is muted in turn.
 func TestMutedDirectionIsNoticed(t *testing.T) {
+	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, LoggedIn: 1, Modem: true})
 	m := modem(t, o)
 	anna := o.Baresip(201, hzAgent)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestPhoneCallsPhone(t *testing.T) {
+	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 2})
 	anna, bruno := o.Baresip(201, hzCaller), o.Baresip(202, hzAgent)
 	o.Lamp(201, tel.AgentReady)
@@ -36,6 +37,7 @@ func TestPhoneCallsPhone(t *testing.T) {
 }
 
 func TestCarrierCallsQueueAndAgentAnswers(t *testing.T) {
+	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, LoggedIn: 1, Carrier: 5070})
 	anna := o.Baresip(201, hzAgent)
 	o.Lamp(201, tel.AgentReady)

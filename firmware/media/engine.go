@@ -74,7 +74,9 @@ type Engine struct {
 	loops   []*loop
 	routing sync.Mutex // one change of bridges at a time; loops never take it
 	closed  atomic.Bool
-	trouble trouble
+	trouble trouble // our own
+	junk    trouble // what others send to our ports: no RTP
+	thieves trouble // RTP of those who have no part in the call
 }
 
 // New makes an engine and starts its loops.
@@ -105,7 +107,9 @@ func New(cfg Config) (*Engine, error) {
 		cname:   newCNAME(),
 		start:   time.Now(),
 	}
-	e.trouble.log = cfg.Log
+	e.trouble.log, e.trouble.level = cfg.Log, slog.LevelError
+	e.junk.log, e.junk.level = cfg.Log, slog.LevelWarn
+	e.thieves.log, e.thieves.level = cfg.Log, slog.LevelWarn
 	for range cfg.Loops {
 		l, err := newLoop(e)
 		if err != nil {
@@ -243,6 +247,7 @@ func (e *Engine) Counters() Counters {
 // trouble counts faults and says each at most once a second.
 type trouble struct {
 	log    *slog.Logger
+	level  slog.Level
 	panics atomic.Int64
 	missed atomic.Int64
 	last   atomic.Int64 // unix nanoseconds of the last line in the log
@@ -257,5 +262,5 @@ func (t *trouble) note(msg string, err error, attrs ...slog.Attr) {
 		return
 	}
 	attrs = append(attrs, slog.Any("error", err), slog.Int64("unsaid", t.silent.Swap(0)))
-	t.log.LogAttrs(context.Background(), slog.LevelError, msg, attrs...)
+	t.log.LogAttrs(context.Background(), t.level, msg, attrs...)
 }

@@ -1,5 +1,20 @@
 package media
 
+import (
+	"errors"
+	"log/slog"
+)
+
+// What a technician reads of intruders.
+var (
+	errStranger = errors.New("it comes neither from the signalled address nor from the host of the signalling")
+	errJunk     = errors.New("it is no RTP")
+)
+
+// sayStrangers is which stranger's packet of a leg is spoken of: the first ones are those of a NAT
+// that is being learned.
+const sayStrangers = learnPackets + 1
+
 // arrived takes one datagram from a leg's RTP port. This is the way of nearly every packet of the
 // house: it allocates nothing and waits for nothing.
 func (l *loop) arrived(g *Leg, b []byte, from *address) {
@@ -9,7 +24,10 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	}
 	p := &l.pkt
 	if len(b) == 0 || !p.parse(b) {
-		g.count.junk++
+		if g.count.junk++; g.count.junk == 1 {
+			l.engine.junk.note("junk on an audio port is dropped", errJunk,
+				slog.String("leg", string(g.id)), slog.String("from", from.addrPort().String()))
+		}
 		return
 	}
 	if !g.configured {
@@ -24,7 +42,10 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	}
 	switch g.latch.packet(from, p, l.now) {
 	case stranger:
-		g.count.strangers++
+		if g.count.strangers++; g.count.strangers == sayStrangers {
+			l.engine.thieves.note("audio from a stranger is dropped", errStranger,
+				slog.String("leg", string(g.id)), slog.String("from", from.addrPort().String()))
+		}
 		return
 	case newlyLocked:
 		l.latched(g)

@@ -260,3 +260,23 @@ func Tool(t testing.TB, name, pkg string) string {
 	t.Skipf("left out: %s is not installed (apt install %s)", name, pkg)
 	return ""
 }
+
+// Resident is the memory of prontod that is in RAM now, in bytes.
+func (o *Office) Resident() int64 {
+	o.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", o.pids()["prontod"]))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
+		o.t.Fatal(err)
+	}
+	return resident * int64(os.Getpagesize())
+}
+
+// Says waits until the log holds a sentence.
+func (o *Office) Says(text string) {
+	o.t.Helper()
+	o.await("the log to say "+strconv.Quote(text), 5*time.Second, func() bool { return strings.Contains(o.Log(), text) })
+}

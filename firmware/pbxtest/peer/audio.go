@@ -201,3 +201,32 @@ func (a *Audio) take(p *rtp.Packet) {
 		a.heard = append([]int16(nil), a.heard[over:]...)
 	}
 }
+
+// NewStranger opens a voice that belongs to no call: it talks to whom it is aimed at, and hears what
+// is sent to it by mistake. Close ends it.
+func NewStranger(at netip.Addr, hz int) (*Stranger, error) {
+	a, err := newAudio(at, tone.ALaw, hz)
+	if err != nil {
+		return nil, err
+	}
+	return &Stranger{a}, nil
+}
+
+// Stranger is an Audio without a call.
+type Stranger struct{ *Audio }
+
+// Aim sends the voice to an address, or, if that is invalid, nowhere.
+func (s *Stranger) Aim(to netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.to = to
+}
+
+// Throw sends any bytes from the same socket.
+func (s *Stranger) Throw(b []byte, to netip.AddrPort) error {
+	_, err := s.conn.WriteToUDPAddrPort(b, to)
+	return err
+}
+
+// Close ends the voice.
+func (s *Stranger) Close() { s.close() }
