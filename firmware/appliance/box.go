@@ -102,8 +102,14 @@ func Build(opts Options) (b *Box, err error) {
 		what string
 		do   func() error
 	}{
-		{"web page", b.openWeb}, {"journals", b.openJournals}, {"lamps", b.openLamps}, {"audio", b.openMedia}, {"SIP", b.openSIP},
-		{"calls", b.openCalls}, {"trunks", b.openTrunks}, {"lines", b.openLines},
+		{"web page", b.openWeb},
+		{"journals", b.openJournals},
+		{"lamps", b.openLamps},
+		{"audio", b.openMedia},
+		{"SIP", b.openSIP},
+		{"calls", b.openCalls},
+		{"trunks", b.openTrunks},
+		{"lines", b.openLines},
 	}
 	for _, s := range steps {
 		if err := s.do(); err != nil {

@@ -12,7 +12,12 @@ import (
 // lead to; the page shows the result. Going back runs the other way.
 func (b *Box) rooms() []live.Room {
 	return []live.Room{
-		lineRoom{&b.lines}, trunkRoom{&b.trunks}, lampRoom{&b.lamps}, queueRoom{b}, numberRoom{b}, pageRoom{b},
+		lineRoom{&b.lines},
+		trunkRoom{&b.trunks},
+		lampRoom{&b.lamps},
+		queueRoom{b},
+		numberRoom{b},
+		pageRoom{b},
 		startRoom{*b.opts.Live.Current()},
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,6 +125,22 @@ func (b *bench) apply(edit func(*config.Config)) map[string]live.Outcome {
 		said[a.Room] = a.Outcome
 	}
 	return said
+}
+
+// page is what a visitor who asks for no language sees.
+func (b *bench) page() string {
+	b.t.Helper()
+	client := http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get("http://" + b.live.Current().Web.Listen.String())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
 }
 
 // now finds an event that holds at this moment.
@@ -295,10 +313,12 @@ func TestPeopleAreShownWithTheirNewNames(t *testing.T) {
 	if err := b.box.queues.Login(t.Context(), "anna"); err != nil {
 		t.Fatal(err)
 	}
+	if page := b.page(); !strings.Contains(page, "Erika") || !strings.Contains(page, `lang="it"`) {
+		t.Errorf("the page before: %s", page)
+	}
 	b.apply(func(c *config.Config) {
-		c.Agents[0].Name = "Anna Maria"
-		c.Agents = c.Agents[:2]
-		c.Phones = c.Phones[:2]
+		c.Agents[0].Name, c.Agents, c.Phones = "Anna Maria", c.Agents[:2], c.Phones[:2]
+		c.Box.Name, c.Box.Language = "Officina", "en"
 	})
 	if a, ok := now(b, func(a tel.AgentChanged) bool { return a.Agent == "anna" }); !ok || a.Name != "Anna Maria" {
 		t.Errorf("%+v", a)
@@ -306,6 +326,10 @@ func TestPeopleAreShownWithTheirNewNames(t *testing.T) {
 	if a, ok := now(b, func(a tel.AgentChanged) bool { return a.Agent == "erika" }); ok {
 		t.Errorf("a person who left is shown: %+v", a)
 	}
+	b.eventually("the page shows who is here, in the new language", func() bool {
+		page := b.page()
+		return strings.Contains(page, "Anna Maria") && !strings.Contains(page, "Erika") && strings.Contains(page, `lang="en"`) && strings.Contains(page, "Officina")
+	})
 }
 
 // carrier answers every REGISTER and remembers it.
