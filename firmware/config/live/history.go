@@ -126,11 +126,10 @@ func (h history) recover(inForce []byte) (Version, error) {
 		return Version{}, err
 	}
 	last := all[len(all)-1]
-	v, err := h.read(h.path(last), last)
-	if err != nil {
-		return Version{Number: last}, nil // damaged by hand; its number is not used again
+	if v, err := h.read(h.path(last), last); err == nil {
+		return v, nil
 	}
-	return v, nil
+	return Version{Number: last}, nil // damaged by hand; its number is not used again
 }
 
 // all returns the versions that can be read, newest first.
