@@ -21,6 +21,7 @@ var commands = []struct {
 }{
 	{"office", "start the demo office and keep it running", office},
 	{"crash", "kill prontod of the running office with SIGKILL", crash},
+	{"reload", "have prontod read its configuration again, and tell what it did", reload},
 	{"status", "show queue, agents, lines and lamps once", status},
 }
 

@@ -203,6 +203,9 @@ func TestACrashAtAnyStepLeavesTheOldOrTheNewFile(t *testing.T) {
 					l.Close()
 					d = d.reboot(powerCut)
 					seen[d.text(file)]++
+					if done && (d.text(file) == before) != (name == "a change that fails") {
+						t.Errorf("power cut %v after it was answered: the file is %q", powerCut, d.text(file))
+					}
 					afterReboot(t, d, fmt.Sprintf("step %d, power cut %v", at, powerCut))
 				}
 				if done {
