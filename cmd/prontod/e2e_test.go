@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // phone is a registered peer.
-func phone(t *testing.T, o *pbxtest.Office, number, hz int, incoming func(*peer.Call)) *peer.Peer {
+func phone(t testing.TB, o *pbxtest.Office, number, hz int, incoming func(*peer.Call)) *peer.Peer {
 	t.Helper()
 	p, err := peer.New(peer.Config{
 		Listen: netip.MustParseAddrPort("127.0.0.1:0"), Box: o.SIP, User: fmt.Sprint(number), Password: pbxtest.Password(number),

@@ -110,7 +110,14 @@ func (b *Box) trim(ctx context.Context) {
 	defer func() { _ = client.Close() }()
 	status := func(ctx context.Context) (store.Status, error) {
 		s, err := client.Status(ctx)
-		b.report("recordd", err == nil, "recordd does not answer")
+		switch {
+		case err != nil:
+			b.report("recordd", false, "recordd does not answer: "+err.Error())
+		case s.Trouble != "":
+			b.report("recordd", false, s.Trouble)
+		default:
+			b.report("recordd", true, "")
+		}
 		return s, err
 	}
 	store.Trim(ctx, uint64(b.history.ID()), trimEvery, status, func(p store.Position) error { return b.history.TrimBelow(journal.Pos(p)) }, b.log.With("room", "records"))

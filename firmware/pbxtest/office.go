@@ -261,6 +261,26 @@ func Tool(t testing.TB, name, pkg string) string {
 	return ""
 }
 
+// CPU is the processor time that prontod has used, in user and kernel mode, to 10 ms.
+func (o *Office) CPU() time.Duration {
+	o.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", o.pids()["prontod"]))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), ") ") // the name before may hold spaces
+	fields := strings.Fields(after)
+	var ticks time.Duration
+	for _, f := range fields[11:13] { // utime and stime, see proc(5)
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * time.Second / 100 // USER_HZ
+}
+
 // Resident is the memory of prontod that is in RAM now, in bytes.
 func (o *Office) Resident() int64 {
 	o.t.Helper()
