@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -346,7 +345,7 @@ func (b *bad) unplugged(t *testing.T) {
 			causes = append(causes, r.Cause)
 		}
 	}
-	if fmt.Sprint(causes) != fmt.Sprint([]tel.Cause{tel.CauseNormal, tel.CauseInterfaceFailure, tel.CauseNormal}) {
+	if !slices.Equal(causes, []tel.Cause{tel.CauseNormal, tel.CauseInterfaceFailure, tel.CauseNormal}) {
 		t.Errorf("the modem's calls ended as %v, newest first", causes)
 	}
 }
