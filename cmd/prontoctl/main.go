@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ var commands = []struct {
 }{
 	{"office", "start the demo office and keep it running", office},
 	{"crash", "kill prontod of the running office with SIGKILL", crash},
+	{"reload", "have prontod read its configuration again, and tell what it did", reload},
 	{"status", "show queue, agents, lines and lamps once", status},
 }
 
@@ -29,7 +31,7 @@ func run(args []string, out, errs io.Writer) int {
 			if c.name != args[0] {
 				continue
 			}
-			if err := c.do(args[1:], out, errs); err != nil && err != flag.ErrHelp {
+			if err := c.do(args[1:], out, errs); err != nil && !errors.Is(err, flag.ErrHelp) {
 				fmt.Fprintf(errs, "prontoctl %s: %v\n", c.name, err)
 				return 1
 			}

@@ -194,6 +194,20 @@ func writePIDs(ctx context.Context, sv *supervise.Supervisor, file string) {
 	}
 }
 
+// prontodPID is the process number of prontod in the office of a directory; 0 while it does not run.
+func prontodPID(dir string) (int, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "office.pid"))
+	if err != nil {
+		return 0, fmt.Errorf("no office runs with -var %s: %w", dir, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if pid, ok := strings.CutPrefix(strings.TrimSpace(line), "prontod "); ok {
+			return strconv.Atoi(pid)
+		}
+	}
+	return 0, errors.New("prontod is not among the services")
+}
+
 // crash kills prontod and tells how long it was away.
 func crash(args []string, out, errs io.Writer) error {
 	flags := flag.NewFlagSet("crash", flag.ContinueOnError)
@@ -202,18 +216,7 @@ func crash(args []string, out, errs io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	read := func() (int, error) {
-		text, err := os.ReadFile(filepath.Join(*dir, "office.pid"))
-		if err != nil {
-			return 0, fmt.Errorf("no office runs with -var %s: %w", *dir, err)
-		}
-		for line := range strings.Lines(string(text)) {
-			if pid, ok := strings.CutPrefix(strings.TrimSpace(line), "prontod "); ok {
-				return strconv.Atoi(pid)
-			}
-		}
-		return 0, errors.New("prontod is not among the services")
-	}
+	read := func() (int, error) { return prontodPID(*dir) }
 	before, err := read()
 	if err != nil || before <= 1 {
 		return errors.Join(err, errors.New("prontod does not run now"))

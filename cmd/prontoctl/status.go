@@ -79,7 +79,7 @@ func appendEvent[E any](all []E, body []byte) []E {
 // text is the board as a terminal shows it; every line says in words what its sign says.
 func (n *now) text(at time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  waiting %d  calls %d  today: %d calls, %d answered, %d lost, average wait %s\n",
+	fmt.Fprintf(&b, "%s  waiting %d  calls %d  today: %d calls ended, %d answered, %d lost, average wait %s\n",
 		at.Format(time.TimeOnly), len(n.waits), len(n.calls), n.today.Calls, n.today.Answered, n.today.Lost, n.today.AverageWait.Round(time.Second))
 	for _, w := range n.waits {
 		fmt.Fprintf(&b, "  queue %-8s %-14s waits %s\n", w.Queue, w.Caller, at.Sub(w.At).Round(time.Second))
@@ -92,7 +92,11 @@ func (n *now) text(at time.Time) string {
 				lampText = "lamp broken"
 			}
 		}
-		fmt.Fprintf(&b, "  agent %-8s %-12s %-6s %s\n", a.Name, a.State, at.Sub(a.Since).Round(time.Second), lampText)
+		since := "-"
+		if !a.Since.IsZero() {
+			since = at.Sub(a.Since).Round(time.Second).String()
+		}
+		fmt.Fprintf(&b, "  agent %-8s %-12s %-6s %s\n", a.Name, a.State, since, lampText)
 	}
 	for _, l := range n.lines {
 		state := "up"

@@ -325,7 +325,10 @@ func (b *bad) unplugged(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the agent talks to a modem that is not there")
 	}
-	b.o.Line("line:gsm0", false)
+	b.o.Until("the line to say that its modem is missing", func(n pbxtest.Now) bool {
+		l := n.Lines["line:gsm0"]
+		return !l.Up && l.Cause == tel.LineNoModem
+	})
 	b.o.Says("out of service")
 	if err := b.modem.Plug(); err != nil {
 		t.Fatal(err)

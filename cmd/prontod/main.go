@@ -11,11 +11,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	_ "time/tzdata" // Europe/Rome on a machine without zone files
 
 	"github.com/pronto-pbx/pronto/firmware/appliance"
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
 )
 
@@ -48,20 +50,19 @@ func run(args []string, out io.Writer) int {
 		return 1
 	}
 	defer sockets.Close()
-	text, err := os.ReadFile(*file)
-	if err != nil {
-		fmt.Fprintln(out, "prontod: the configuration cannot be read:", err)
-		return exitUseless
-	}
-	cfg, err := config.Parse(text)
+	cfg, err := live.Open(live.Options{Log: log.With("room", "config"), File: *file, Dir: filepath.Join(*dir, "config")})
 	if problems, ok := errors.AsType[config.Problems](err); ok {
 		fmt.Fprintf(out, "prontod: %s has %d mistakes:\n%v\n", *file, len(problems), problems)
 		return exitUseless
+	} else if err != nil {
+		fmt.Fprintln(out, "prontod:", err)
+		return exitUseless
 	}
+	defer cfg.Close()
 	b, err := appliance.BoardNamed(*board)
 	if err == nil {
 		err = serve(appliance.Options{
-			Log: log, Config: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records,
+			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records,
 		})
 	}
 	if err != nil {
@@ -72,7 +73,7 @@ func run(args []string, out io.Writer) int {
 }
 
 // serve runs until SIGTERM or SIGINT, which end the calls, or SIGUSR2, which leaves them to the next
-// process.
+// process. SIGHUP has the configuration read again.
 func serve(opts appliance.Options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -80,6 +81,13 @@ func serve(opts appliance.Options) error {
 	signal.Notify(usr2, syscall.SIGUSR2)
 	handOver := make(chan struct{})
 	go func() { <-usr2; close(handOver) }()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	var reloading sync.WaitGroup
+	defer reloading.Wait()
+	defer stop()
+	reloading.Go(func() { reloads(ctx, hup, opts) })
 	box, err := appliance.Build(opts)
 	if err != nil {
 		return err

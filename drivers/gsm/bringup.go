@@ -2,6 +2,8 @@ package gsm
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -271,7 +273,7 @@ func (m *Modem) enterPIN(ctx context.Context, s *session) error {
 	if strings.ContainsFunc(m.cfg.PIN, func(r rune) bool { return r < '0' || r > '9' }) || len(m.cfg.PIN) < 4 || len(m.cfg.PIN) > 8 {
 		return faulty(tel.LineSIMPIN, "the PIN that is set is not 4 to 8 digits")
 	}
-	key := "pin-" + s.id.imei
+	key := pinKey(s.id.imei, m.cfg.PIN)
 	if m.cfg.PINs.Tried(key) {
 		return faulty(tel.LineSIMPIN, "the PIN was tried before and not accepted")
 	}
@@ -289,6 +291,13 @@ func (m *Modem) enterPIN(ctx context.Context, s *session) error {
 		m.log.Warn("accepted PIN stays on record as tried", "error", err)
 	}
 	return m.awaitSIM(ctx, s)
+}
+
+// pinKey names one PIN on one modem, so that a corrected PIN may be tried. A part of a digest is enough:
+// what stays on record is a PIN that did not work.
+func pinKey(imei, pin string) string {
+	sum := sha256.Sum256([]byte(imei + ":" + pin))
+	return "pin-" + imei + "-" + hex.EncodeToString(sum[:4])
 }
 
 func (m *Modem) pinTries(ctx context.Context, s *session) (left int, known bool) {
@@ -335,8 +344,10 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // surveyQuestions are asked at start and then every Timing.Survey.
 var surveyQuestions = []step{
-	{text: "AT+CREG?", prefix: "+CREG:"}, {text: "AT+CEREG?", prefix: "+CEREG:"},
-	{text: "AT+COPS?", prefix: "+COPS:"}, {text: "AT+CSQ", prefix: "+CSQ:"},
+	{text: "AT+CREG?", prefix: "+CREG:"},
+	{text: "AT+CEREG?", prefix: "+CEREG:"},
+	{text: "AT+COPS?", prefix: "+COPS:"},
+	{text: "AT+CSQ", prefix: "+CSQ:"},
 }
 
 // learn takes answers and unsolicited lines alike.

@@ -129,33 +129,63 @@ func TestCallsFollowTheTable(t *testing.T) {
 			row{0, end, "ENDED:normal sound-", settling},
 			row{0, carrier, "", idle}),
 		"a caller without number is announced after the wait": {
-			{0, ring, "list", ringing}, {0, withheld, "", ringing}, {1500 * time.Millisecond, tick, "INCOMING:", incoming}},
+			{0, ring, "list", ringing}, {0, withheld, "", ringing}, {1500 * time.Millisecond, tick, "INCOMING:", incoming},
+		},
 		"the list knows the number before +CLIP does": {
-			{0, ring, "list", ringing}, {0, listOf(true, statIncoming, "06111"), "INCOMING:06111", incoming}, {0, caller, "", incoming}},
+			{0, ring, "list", ringing}, {0, listOf(true, statIncoming, "06111"), "INCOMING:06111", incoming}, {0, caller, "", incoming},
+		},
 		"one call per burst of RING": {
-			{0, ring, "list", ringing}, {0, caller, "INCOMING:+393331234567", incoming},
-			{5 * s, ring, "", incoming}, {0, caller, "", incoming}, {5 * s, tick, "", incoming}, {0, ring, "", incoming}},
+			{0, ring, "list", ringing},
+			{0, caller, "INCOMING:+393331234567", incoming},
+			{5 * s, ring, "", incoming},
+			{0, caller, "", incoming},
+			{5 * s, tick, "", incoming},
+			{0, ring, "", incoming},
+		},
 		"a caller gives up: no RING, and the list is empty": {
-			{0, ring, "list", ringing}, {0, caller, "INCOMING:+393331234567", incoming},
-			{7 * s, tick, "list", incoming}, {0, nobody, "ENDED:cancelled", settling}, {s, tick, "", idle}},
+			{0, ring, "list", ringing},
+			{0, caller, "INCOMING:+393331234567", incoming},
+			{7 * s, tick, "list", incoming},
+			{0, nobody, "ENDED:cancelled", settling},
+			{s, tick, "", idle},
+		},
 		"a lost RING is no lost call": {
-			{0, ring, "list", ringing}, {0, caller, "INCOMING:+393331234567", incoming},
-			{7 * s, tick, "list", incoming}, {0, listOf(true, statIncoming, ""), "", incoming}, {7 * s, tick, "list", incoming}},
+			{0, ring, "list", ringing},
+			{0, caller, "INCOMING:+393331234567", incoming},
+			{7 * s, tick, "list", incoming},
+			{0, listOf(true, statIncoming, ""), "", incoming},
+			{7 * s, tick, "list", incoming},
+		},
 		"the old call's NO CARRIER does not end a new ring": {
-			{0, ring, "list", ringing}, {0, caller, "INCOMING:+393331234567", incoming},
-			{0, carrier, "list", incoming}, {0, listOf(true, statIncoming, ""), "", incoming}},
+			{0, ring, "list", ringing},
+			{0, caller, "INCOMING:+393331234567", incoming},
+			{0, carrier, "list", incoming},
+			{0, listOf(true, statIncoming, ""), "", incoming},
+		},
 		"an empty list at the first RING decides nothing": {
-			{0, ring, "list", ringing}, {0, nobody, "", ringing}, {0, caller, "INCOMING:+393331234567", incoming}},
+			{0, ring, "list", ringing}, {0, nobody, "", ringing}, {0, caller, "INCOMING:+393331234567", incoming},
+		},
 		"ATA meets the caller's hang-up": {
-			{0, ring, "list", ringing}, {0, caller, "INCOMING:+393331234567", incoming}, {0, answer, "ATA", answering},
-			{0, acceptedAs(dropped), "ENDED:cancelled answer(the other party is gone)", settling}},
+			{0, ring, "list", ringing},
+			{0, caller, "INCOMING:+393331234567", incoming},
+			{0, answer, "ATA", answering},
+			{0, acceptedAs(dropped), "ENDED:cancelled answer(the other party is gone)", settling},
+		},
 		"BEGIN before the OK of ATA": {
-			{0, ring, "list", ringing}, {0, caller, "INCOMING:+393331234567", incoming}, {0, answer, "ATA", answering},
-			{0, begin, "answer(<nil>) sound+", connecting}, {0, acceptedAs(accepted), "", connecting}},
+			{0, ring, "list", ringing},
+			{0, caller, "INCOMING:+393331234567", incoming},
+			{0, answer, "ATA", answering},
+			{0, begin, "answer(<nil>) sound+", connecting},
+			{0, acceptedAs(accepted), "", connecting},
+		},
 		"a lost BEGIN is found in the list": {
-			{0, ring, "list", ringing}, {0, caller, "INCOMING:+393331234567", incoming}, {0, answer, "ATA", answering},
-			{0, acceptedAs(accepted), "answer(<nil>)", answering}, {1500 * time.Millisecond, tick, "list", answering},
-			{0, listOf(true, statActive, ""), "sound+", connecting}},
+			{0, ring, "list", ringing},
+			{0, caller, "INCOMING:+393331234567", incoming},
+			{0, answer, "ATA", answering},
+			{0, acceptedAs(accepted), "answer(<nil>)", answering},
+			{1500 * time.Millisecond, tick, "list", answering},
+			{0, listOf(true, statActive, ""), "sound+", connecting},
+		},
 		"answering without a call": {{0, answer, "answer(no call on the line)", idle}},
 		"dialled, answered, hung up by us": append(talkingOut[:7:7],
 			row{0, hangup, "hangup0", ending},
@@ -174,27 +204,45 @@ func TestCallsFollowTheTable(t *testing.T) {
 			row{0, end, "ENDED:normal sound-", settling},
 			row{0, hangup, "", settling}),
 		"the far end is busy": {
-			{0, dial, "ATD", dialing}, {0, dialedAs(accepted), "dial(<nil>) PROCEEDING", proceeding},
-			{0, event{kind: evBusy}, "ENDED:busy", settling}},
+			{0, dial, "ATD", dialing},
+			{0, dialedAs(accepted), "dial(<nil>) PROCEEDING", proceeding},
+			{0, event{kind: evBusy}, "ENDED:busy", settling},
+		},
 		"busy as the answer to ATD": {
-			{0, dial, "ATD", dialing}, {0, dialedAs(busyTone), "dial(<nil>) PROCEEDING ENDED:busy", settling}},
+			{0, dial, "ATD", dialing}, {0, dialedAs(busyTone), "dial(<nil>) PROCEEDING ENDED:busy", settling},
+		},
 		"the network's reason is asked for": {
-			{0, dial, "ATD", dialing}, {0, dialedAs(accepted), "dial(<nil>) PROCEEDING", proceeding},
-			{0, carrier, "ceer", asking}, {0, event{kind: evReason, cause: tel.CauseUnallocated}, "ENDED:unallocated", settling}},
+			{0, dial, "ATD", dialing},
+			{0, dialedAs(accepted), "dial(<nil>) PROCEEDING", proceeding},
+			{0, carrier, "ceer", asking},
+			{0, event{kind: evReason, cause: tel.CauseUnallocated}, "ENDED:unallocated", settling},
+		},
 		"a reason that nobody gives": {
-			{0, dial, "ATD", dialing}, {0, dialedAs(accepted), "dial(<nil>) PROCEEDING", proceeding},
-			{0, clcc(false, statAlerting), "ALERTING", alerting}, {0, end, "ceer", asking}, {s, tick, "ENDED:rejected", settling}},
+			{0, dial, "ATD", dialing},
+			{0, dialedAs(accepted), "dial(<nil>) PROCEEDING", proceeding},
+			{0, clcc(false, statAlerting), "ALERTING", alerting},
+			{0, end, "ceer", asking},
+			{s, tick, "ENDED:rejected", settling},
+		},
 		"the modem refuses to dial": {
-			{0, dial, "ATD", dialing}, {0, dialedAs(refused), "dial(the modem or the network refused)", settling}, {s, tick, "", idle}},
+			{0, dial, "ATD", dialing}, {0, dialedAs(refused), "dial(the modem or the network refused)", settling}, {s, tick, "", idle},
+		},
 		"hang-up while ATD is pending tells nobody": {
-			{0, dial, "ATD", dialing}, {0, hangup, "dial(the other party is gone) hangup0", ending},
-			{0, dialedAs(accepted), "", ending}, {0, hungUp(accepted), "list", ending}, {0, nobody, "", settling}},
+			{0, dial, "ATD", dialing},
+			{0, hangup, "dial(the other party is gone) hangup0", ending},
+			{0, dialedAs(accepted), "", ending},
+			{0, hungUp(accepted), "list", ending},
+			{0, nobody, "", settling},
+		},
 		"glare: the incoming call wins": {
-			{0, dial, "ATD", dialing}, {0, ring, "", dialing},
+			{0, dial, "ATD", dialing},
+			{0, ring, "", dialing},
 			{0, dialedAs(refused), "dial(line is in use) list", ringing},
-			{0, listOf(true, statIncoming, "06111"), "INCOMING:06111", incoming}},
+			{0, listOf(true, statIncoming, "06111"), "INCOMING:06111", incoming},
+		},
 		"dialling on a ringing line is busy": {
-			{0, ring, "list", ringing}, {0, dial, "dial(line is in use)", ringing}},
+			{0, ring, "list", ringing}, {0, dial, "dial(line is in use)", ringing},
+		},
 		"dialling right after a call waits for its last words": append(talkingIn[:6:6],
 			row{0, end, "ENDED:normal sound-", settling},
 			row{0, dial, "", settling},
@@ -217,14 +265,20 @@ func TestCallsFollowTheTable(t *testing.T) {
 			row{0, soundOff, "blame hangup0", ending}, row{0, end, "ENDED:interface_failure sound-", settling}),
 		"a call of an earlier process is taken over": {
 			{0, event{kind: evFound, calls: []call{{id: 1, inbound: true, stat: statActive, number: "06111"}}}, "RECOVERED:06111:true sound+", connecting},
-			{0, soundOn, "CONNECTED", talking}, {0, end, "ENDED:normal sound-", settling}},
+			{0, soundOn, "CONNECTED", talking},
+			{0, end, "ENDED:normal sound-", settling},
+		},
 		"a dialled call of an earlier process goes on": {
 			{0, event{kind: evFound, calls: []call{{id: 1, stat: statAlerting, number: "06111"}}}, "RECOVERED:06111:false ALERTING", alerting},
-			{0, begin, "sound+", connecting}},
+			{0, begin, "sound+", connecting},
+		},
 		"a call that nobody of ours made is ended": {{0, clcc(false, statActive), "hangup0", ending}, {0, nobody, "", settling}},
 		"a caller who never stops ringing is refused": {
-			{0, ring, "list", ringing}, {0, caller, "INCOMING:+393331234567", incoming}, {179 * s, ring, "", incoming},
-			{7 * s, tick, "hangup0", ending}},
+			{0, ring, "list", ringing},
+			{0, caller, "INCOMING:+393331234567", incoming},
+			{179 * s, ring, "", incoming},
+			{7 * s, tick, "hangup0", ending},
+		},
 	}
 	for name, rows := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -258,7 +312,6 @@ type walk struct {
 	calls                  int // told and not ended
 	ended, begun           int
 	connected, sound       bool
-	owesDial, owesAnswer   bool
 	dialsAsked, dialsSaid  int
 	answersAsked, answered int
 	history                []string
@@ -341,7 +394,12 @@ func randomEvent(r *rand.Rand) event {
 		ring, caller, withheld, hangup, begin, end, carrier, soundOn, soundOff, tick, tick, nobody,
 		dialedAs(accepted), dialedAs(busyTone), dialedAs(dropped), dialedAs(refused), dialedAs(noReply), dialedAs(unanswered),
 		acceptedAs(accepted), acceptedAs(dropped), acceptedAs(refused), acceptedAs(noReply), hungUp(accepted), hungUp(refused),
-		{kind: evBusy}, {kind: evNoAnswer}, {kind: evMissed}, {kind: evDigit, digit: '1'}, {kind: evReason}, lost,
+		{kind: evBusy},
+		{kind: evNoAnswer},
+		{kind: evMissed},
+		{kind: evDigit, digit: '1'},
+		{kind: evReason},
+		lost,
 	}
 	i := r.IntN(len(kinds) + 4)
 	if i < len(kinds) {

@@ -19,13 +19,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// quick are the waits of a modem that has no radio: the same order, a tenth as long.
+// quick are the waits of a modem that has no radio: shorter where a test waits for them to pass, and long
+// enough elsewhere that a busy machine is not taken for a silent modem.
 var quick = gsm.Timing{
-	Announce: 150 * time.Millisecond, RingGap: 700 * time.Millisecond, Command: 2 * time.Second,
-	AudioOn: 1500 * time.Millisecond, AudioTry: 50 * time.Millisecond, Poll: 500 * time.Millisecond,
-	Rung:  [3]time.Duration{200 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond},
-	Cause: 200 * time.Millisecond, Settle: 50 * time.Millisecond, Probe: 200 * time.Millisecond,
-	Reply: 500 * time.Millisecond, Health: time.Second, Survey: 2 * time.Second, BootGrace: 10 * time.Second,
+	Announce: 150 * time.Millisecond, RingGap: 3 * time.Second, Command: 5 * time.Second,
+	AudioOn: 5 * time.Second, AudioTry: 50 * time.Millisecond, Poll: 500 * time.Millisecond,
+	Rung:  [3]time.Duration{300 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond},
+	Cause: 500 * time.Millisecond, Settle: 50 * time.Millisecond, Probe: 400 * time.Millisecond,
+	Reply: 2 * time.Second, Health: time.Second, Survey: 2 * time.Second, BootGrace: 10 * time.Second,
 	Reopen: []time.Duration{50 * time.Millisecond},
 }
 
@@ -44,6 +45,7 @@ type farEnd struct {
 // rig is a modem on its own ptys. edit may change the simulated modem and the driver's config.
 func rig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd) {
 	t.Helper()
+	t.Parallel() // these tests mostly wait
 	dir := t.TempDir()
 	far := &farEnd{dialed: make(chan string, 8), pressed: make(chan byte, 64), random: rand.New(rand.NewPCG(1, 2))}
 	tone := linetest.Tone{}
@@ -113,6 +115,12 @@ func (f *farEnd) Heard(n int) []int16 {
 	return append([]int16(nil), f.heard[max(0, len(f.heard)-n):]...)
 }
 
+func (f *farEnd) Forget() {
+	f.mu.Lock()
+	f.heard = nil
+	f.mu.Unlock()
+}
+
 func TestModemKeepsTheContractOfALine(t *testing.T) {
 	linetest.Run(t, func(t *testing.T) linetest.Rig {
 		m, far := rig(t, nil)
@@ -167,12 +175,20 @@ func TestTheSuiteNoticesAMutedDirection(t *testing.T) {
 func await(t *testing.T, m *gsm.Modem, kind line.EventKind, match func(line.Event) bool) line.Event {
 	t.Helper()
 	timeout := time.After(15 * time.Second)
+	var passed []line.Event
+	defer func() {
+		if t.Failed() {
+			t.Logf("events meanwhile: %+v; health %+v", passed, m.Health())
+			_ = m.Recorder().Dump(t.Output())
+		}
+	}()
 	for {
 		select {
 		case e, ok := <-m.Events():
 			if !ok {
 				t.Fatal("the events ended")
 			}
+			passed = append(passed, e)
 			if e.Kind == kind && (match == nil || match(e)) {
 				return e
 			}

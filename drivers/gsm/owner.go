@@ -166,15 +166,20 @@ func (m *Modem) shutDown() {
 	m.tick.Stop()
 	m.health.Stop()
 	m.retry.Stop()
-	// Who still listens gets the end of the call; nobody is waited for.
+	// Who still listens gets the end of the call; who does not is not waited for.
+	last := time.NewTimer(farewell)
+	defer last.Stop()
 	for _, e := range m.outbox {
 		select {
 		case m.events <- e:
-		default:
+		case <-last.C:
 			return
 		}
 	}
 }
+
+// farewell bounds the delivery of the last events at Close.
+const farewell = 500 * time.Millisecond
 
 // take handles one item of the session.
 func (m *Modem) take(it item) {

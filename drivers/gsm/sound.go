@@ -3,6 +3,7 @@ package gsm
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -90,6 +91,12 @@ func (s *sound) stop() {
 func (s *sound) run(failed func(error)) {
 	defer close(s.done)
 	defer func() { _ = s.port.Close() }()
+	defer func() {
+		if r := recover(); r != nil { // a fault of ours in one call's sound is no reason to end the others'
+			s.live.Store(false)
+			failed(fmt.Errorf("audio of the call: %v", r))
+		}
+	}()
 	buf := make([]byte, chunk)
 	for {
 		select {

@@ -71,7 +71,7 @@ func TestSoundThatIsRefusedAtFirstIsTriedAgain(t *testing.T) {
 }
 
 func TestCallWithoutSoundEndsAndTheModemIsRestartedWhenIdle(t *testing.T) {
-	m, far := rig(t, nil)
+	m, far := rig(t, func(_ *gsmsim.Config, g *gsm.Config) { g.Timing.AudioOn = time.Second })
 	await(t, m, line.Status, inService)
 	far.faults(gsmsim.Faults{SoundDead: true})
 	if err := far.Ring("0611111"); err != nil {
@@ -88,8 +88,8 @@ func TestCallWithoutSoundEndsAndTheModemIsRestartedWhenIdle(t *testing.T) {
 	if h := m.Health(); h.SoundFailures == 0 || h.Resets != 1 {
 		t.Errorf("health %+v", h)
 	}
-	connect := connectAgain(t, m, far)
-	if err := linetest.BothWays(connect, far); err != nil {
+	media := connectAgain(t, m, far)
+	if err := linetest.BothWays(media, far); err != nil {
 		t.Error(err)
 	}
 }
@@ -225,6 +225,7 @@ func TestEventsThatNobodyTakesTakeTheLineOutOfService(t *testing.T) {
 }
 
 func TestCallOfAnEarlierProcessIsTakenOverWithItsSound(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	command := filepath.Join(dir, "at")
 	sim, err := gsmsim.New(gsmsim.Config{Command: command, Audio: filepath.Join(dir, "pcm"), Connect: time.Millisecond})
@@ -232,7 +233,10 @@ func TestCallOfAnEarlierProcessIsTakenOverWithItsSound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = sim.Close() }()
-	if err := sim.Ring("+393331234567"); err != nil {
+	for err = sim.Ring("+393331234567"); errors.Is(err, gsmsim.ErrStarting); err = sim.Ring("+393331234567") {
+		time.Sleep(time.Millisecond)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	// An earlier process answered and died without a word.
@@ -368,6 +372,7 @@ func TestRightPINUnlocksTheSIM(t *testing.T) {
 }
 
 func TestWrongPINIsTriedOnceAcrossRestarts(t *testing.T) {
+	t.Parallel()
 	pins := &pinMemory{tried: map[string]bool{}}
 	dir := t.TempDir()
 	sc := gsmsim.Config{Command: filepath.Join(dir, "at"), Audio: filepath.Join(dir, "pcm"), PIN: "4711"}
@@ -389,6 +394,13 @@ func TestWrongPINIsTriedOnceAcrossRestarts(t *testing.T) {
 	if pins.count() != 1 {
 		t.Errorf("the wrong PIN was tried %d times", pins.count())
 	}
+	// The installer corrects it: that is another PIN, and two tries are left.
+	m, err := gsm.Open(gsm.Config{ID: "gsm0", Timing: quick, Locate: gsm.AtPaths(sc.Command, sc.Audio), PIN: "4711", PINs: pins})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	await(t, m, line.Status, inService)
 }
 
 func TestMissingSIMAndMissingModemAreNamed(t *testing.T) {

@@ -17,25 +17,23 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/feed"
 	"github.com/pronto-pbx/pronto/firmware/health"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
-	"github.com/pronto-pbx/pronto/firmware/lamp"
-	lineparty "github.com/pronto-pbx/pronto/firmware/line/party"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
-	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // Options is what cmd gives the box.
 type Options struct {
 	Log    *slog.Logger
-	Config config.Config
+	Live   *live.Live     // the configuration; the box closes it
 	Dir    string         // state that survives a power cut
 	RunDir string         // state that survives a crash: on tmpfs
 	Keeper *keeper.Client // nil: sockets end with the process
@@ -59,13 +57,13 @@ type Box struct {
 	registrar *registrar.Registrar
 	dialogs   *dialog.UA
 	office    *sipparty.Office
-	trunks    []*trunk.Trunk
+	trunks    trunks
 	engine    *media.Engine
 	sounds    *sounds
-	lines     *lineparty.Board
+	lines     lines
 	calls     *call.Exchange
 	queues    *acd.ACD
-	lamps     *lamp.Panel
+	lamps     lamps
 	web       net.Listener
 
 	reach reach
@@ -86,12 +84,13 @@ func conditions() []health.Spec {
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
 	b = &Box{opts: opts, log: opts.Log}
+	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	defer func() {
 		if err != nil {
 			b.close()
 		}
 	}()
-	n, err := newNumbering(opts.Config)
+	n, err := newNumbering(*opts.Live.Current())
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +102,14 @@ func Build(opts Options) (b *Box, err error) {
 		what string
 		do   func() error
 	}{
-		{"web page", b.openWeb}, {"journals", b.openJournals}, {"lamps", b.openLamps}, {"audio", b.openMedia}, {"SIP", b.openSIP},
-		{"calls", b.openCalls}, {"trunks", b.openTrunks}, {"lines", b.openLines},
+		{"web page", b.openWeb},
+		{"journals", b.openJournals},
+		{"lamps", b.openLamps},
+		{"audio", b.openMedia},
+		{"SIP", b.openSIP},
+		{"calls", b.openCalls},
+		{"trunks", b.openTrunks},
+		{"lines", b.openLines},
 	}
 	for _, s := range steps {
 		if err := s.do(); err != nil {
@@ -166,7 +171,7 @@ func (b *Box) socketKeeper() stack.SocketKeeper {
 }
 
 func (b *Box) openMedia() error {
-	c := b.opts.Config.Media
+	c := b.config().Media
 	var err error
 	if b.sounds, err = newSounds(); err != nil {
 		return err
@@ -178,7 +183,7 @@ func (b *Box) openMedia() error {
 }
 
 func (b *Box) openSIP() error {
-	c := b.opts.Config.SIP
+	c := b.config().SIP
 	var err error
 	if b.stack, err = stack.New(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"}); err != nil {
 		return err
@@ -202,12 +207,15 @@ func (b *Box) arrive(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg
 	return b.calls.Arrive(in, makeLeg)
 }
 
-func (b *Box) language() string { return b.numbering.Load().cfg.Box.Language }
+// config is the configuration that calls and phones see at this instant; never to be changed.
+func (b *Box) config() *config.Config { return &b.numbering.Load().cfg }
+
+func (b *Box) language() string { return b.config().Box.Language }
 
 // advertise is the address that our SDP names to the other end of a flow: the configured one, or
 // the one that the flow uses.
 func (b *Box) advertise(f stack.Flow) netip.Addr {
-	if a := b.opts.Config.SIP.Advertise; a.IsValid() {
+	if a := b.config().SIP.Advertise; a.IsValid() {
 		return a
 	}
 	host, _ := b.stack.Contact(f)
@@ -219,7 +227,7 @@ func (b *Box) advertise(f stack.Flow) netip.Addr {
 
 func (b *Box) openCalls() error {
 	b.calls = call.New(call.Config{
-		Log: b.log.With("room", "call"), Plan: func() call.Plan { return b.numbering.Load() }, Dialer: dialer{b},
+		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
 		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot,
 	})
@@ -227,7 +235,7 @@ func (b *Box) openCalls() error {
 	for id := range b.hot.Load("call") {
 		live = append(live, tel.CallID(id))
 	}
-	queues, agents := b.numbering.Load().queues()
+	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
 	var err error
 	b.queues, err = acd.New(acd.Config{
@@ -247,7 +255,7 @@ func (b *Box) openCalls() error {
 func (b *Box) firstLogin() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	for _, a := range b.opts.Config.Agents {
+	for _, a := range b.config().Agents {
 		if a.Login {
 			if err := b.queues.Login(ctx, a.ID); err != nil {
 				return fmt.Errorf("log in agent %q: %w", a.ID, err)
@@ -266,14 +274,14 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.follow(ctx)
 	b.restore()
 	b.stack.Serve(b.dialogs)
-	for _, t := range b.trunks {
-		t.Start()
-	}
+	b.trunks.start()
 	if err := b.health.Report("sip", true, "", time.Now()); err != nil {
 		return err
 	}
-	b.log.Info("ready", "sip", b.opts.Config.SIP.Listen, "web", b.opts.Config.Web.Listen, "phones", len(b.opts.Config.Phones),
-		"queues", len(b.opts.Config.Queues), "trunks", len(b.opts.Config.Trunks), "lines", len(b.opts.Config.Lines))
+	b.opts.Live.Start(b.rooms()...)
+	c := b.config()
+	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
+		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))
 	if k := b.opts.Keeper; k != nil {
 		k.DropUntaken()
 		if err := k.Ready(); err != nil {
@@ -306,17 +314,12 @@ func (b *Box) end(how func(context.Context) error) error {
 
 // close lets go of everything that was opened, outer rooms first.
 func (b *Box) close() {
+	b.opts.Live.Close() // no room changes any more
 	if b.web != nil {
 		_ = b.web.Close()
 	}
-	for _, t := range b.trunks {
-		t.Close()
-	}
-	if b.lines != nil {
-		if err := b.lines.Close(); err != nil {
-			b.log.Warn("line does not close", "err", err)
-		}
-	}
+	b.trunks.close()
+	b.lines.close()
 	if b.registrar != nil {
 		b.registrar.Close()
 	}
@@ -338,9 +341,7 @@ func (b *Box) close() {
 		b.feed.Close()
 	}
 	b.wg.Wait()
-	if b.lamps != nil {
-		b.lamps.Close()
-	}
+	b.lamps.close()
 	if b.history != nil {
 		_ = b.history.Close()
 	}

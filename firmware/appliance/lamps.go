@@ -1,26 +1,91 @@
 package appliance
 
 import (
+	"reflect"
+	"sync"
+
+	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-func (b *Box) openLamps() error {
-	c := b.opts.Config
-	lights, err := b.opts.Board.Lights(c.Lamps)
+// lamps is the panel of the configuration in force. A change of lamps makes a new panel.
+type lamps struct {
+	b *Box
+
+	mu    sync.Mutex // guards panel and serialises Show, so that a new panel's first states are no later than the news
+	panel *lamp.Panel
+	wired wiring // what the panel was made of; only Build, then the owner of the configuration use it
+}
+
+// wiring is what a panel depends on.
+type wiring struct {
+	lamps  []config.Lamp
+	owners map[tel.LampID]tel.AgentID
+}
+
+func wiringOf(c *config.Config) wiring {
+	w := wiring{lamps: c.Lamps, owners: map[tel.LampID]tel.AgentID{}}
+	for _, a := range c.Agents {
+		if a.Lamp != "" {
+			w.owners[a.Lamp] = a.ID
+		}
+	}
+	return w
+}
+
+func (b *Box) openLamps() error { return b.lamps.open(wiringOf(b.config())) }
+
+func (l *lamps) open(w wiring) error {
+	lights, err := l.b.opts.Board.Lights(w.lamps)
 	if err != nil {
 		return err
 	}
-	owner := map[tel.LampID]tel.AgentID{}
-	for _, a := range c.Agents {
-		if a.Lamp != "" {
-			owner[a.Lamp] = a.ID
+	var all []lamp.Assignment
+	for _, light := range lights {
+		all = append(all, lamp.Assignment{Light: light, Agent: w.owners[light.ID()]})
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.panel = lamp.NewPanel(lamp.Config{Log: l.b.log.With("room", "lamp"), Lights: all, Publish: l.b.publish})
+	l.wired = w
+	for _, e := range l.b.present.snapshot().([]tel.Event) {
+		if a, ok := e.(tel.AgentChanged); ok {
+			l.panel.Show(a.Agent, a.State)
 		}
 	}
-	var all []lamp.Assignment
-	for _, l := range lights {
-		all = append(all, lamp.Assignment{Light: l, Agent: owner[l.ID()]})
-	}
-	b.lamps = lamp.NewPanel(lamp.Config{Log: b.log.With("room", "lamp"), Lights: all, Publish: b.publish})
 	return nil
+}
+
+// show tells the lamp of an agent, if there is one.
+func (l *lamps) show(agent tel.AgentID, state tel.AgentState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.panel != nil {
+		l.panel.Show(agent, state)
+	}
+}
+
+func (l *lamps) close() {
+	l.mu.Lock()
+	panel := l.panel
+	l.panel = nil
+	l.mu.Unlock()
+	if panel != nil {
+		panel.Close()
+	}
+}
+
+// replace releases the pins before it takes the new ones: most of them are the same.
+func (l *lamps) replace(to *config.Config) (live.Outcome, error) {
+	w := wiringOf(to)
+	if l.panel != nil && reflect.DeepEqual(w, l.wired) {
+		return live.Unchanged, nil
+	}
+	l.close()
+	if err := l.open(w); err != nil {
+		return 0, err
+	}
+	return live.Applied, nil
 }

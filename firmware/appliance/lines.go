@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -8,7 +9,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 
+	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/config/live"
 	lineparty "github.com/pronto-pbx/pronto/firmware/line/party"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -21,19 +26,140 @@ func hostOf(server string) string {
 	return server
 }
 
+// lines are the modems of the configuration in force, and those that drain: a call that is up keeps
+// its line, whatever the configuration says meanwhile.
+type lines struct {
+	b     *Box
+	board *lineparty.Board
+
+	mu       sync.Mutex // guards what follows
+	want     []config.Line
+	open     map[tel.LineID]config.Line
+	draining map[tel.LineID]config.Line
+	closed   bool
+}
+
 func (b *Box) openLines() error {
-	b.lines = lineparty.New(lineparty.Config{
+	b.lines.board = lineparty.New(lineparty.Config{
 		Log: b.log.With("room", "line"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Arrive: b.arrive, Changed: b.lineChanged,
 	})
-	for _, c := range b.opts.Config.Lines {
-		l, err := b.opts.Board.Line(c, pinFile{filepath.Join(b.opts.Dir, "pins")}, b.log.With("room", "line", "line", c.ID))
-		if err != nil {
-			return fmt.Errorf("line %q: %w", c.ID, err)
+	b.lines.open, b.lines.draining = map[tel.LineID]config.Line{}, map[tel.LineID]config.Line{}
+	b.lines.mu.Lock()
+	defer b.lines.mu.Unlock()
+	b.lines.want = b.config().Lines
+	return b.lines.fill()
+}
+
+// same reports whether a line needs no new modem; where its calls go is the numbering's business.
+func same(x, y config.Line) bool {
+	x.In, y.In = "", ""
+	return x == y
+}
+
+// fill opens every line that is wanted and whose device is free. It is called with mu held.
+func (l *lines) fill() error {
+	var errs []error
+	for _, c := range l.want {
+		if _, ok := l.open[c.ID]; ok || l.closed || !l.free(c) {
+			continue
 		}
-		b.lines.Add(l)
+		modem, err := l.b.opts.Board.Line(c, pinFile{filepath.Join(l.b.opts.Dir, "pins")}, l.b.log.With("room", "line"))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("line %q: %w", c.ID, err))
+			continue
+		}
+		l.open[c.ID] = c
+		l.board.Add(modem)
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// free reports that no call of an earlier configuration uses a line's name or device. It is called
+// with mu held.
+func (l *lines) free(c config.Line) bool {
+	for id, d := range l.draining {
+		if id == c.ID || d.AT == c.AT {
+			return false
+		}
+	}
+	return true
+}
+
+// replace retires what is no longer wanted as it is, and opens what is new. A line with a call up is
+// replaced when the call has ended.
+func (l *lines) replace(ctx context.Context, want []config.Line) (live.Outcome, error) {
+	outcome := live.Unchanged
+	l.mu.Lock()
+	l.want = want
+	var idle []<-chan struct{}
+	for id, was := range l.open {
+		if slices.ContainsFunc(want, func(c config.Line) bool { return same(c, was) }) {
+			continue
+		}
+		delete(l.open, id)
+		l.draining[id] = was
+		gone, busy := l.board.Retire(id)
+		drained := make(chan struct{})
+		l.b.wg.Go(func() { l.drained(id, gone, drained) })
+		outcome = max(outcome, live.Applied)
+		if busy {
+			outcome = live.AfterDrain
+		} else {
+			idle = append(idle, drained)
+		}
+	}
+	before := len(l.open)
+	l.mu.Unlock()
+	for _, drained := range idle {
+		select {
+		case <-drained:
+		case <-ctx.Done():
+			return 0, fmt.Errorf("a modem does not let go of its device: %w", ctx.Err())
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.fill() // again where drained tried, which could only log
+	if len(l.open) > before {
+		outcome = max(outcome, live.Applied)
+	}
+	return outcome, err
+}
+
+// drained waits until a device is free and opens it for whoever is configured there by then.
+func (l *lines) drained(id tel.LineID, gone <-chan struct{}, drained chan<- struct{}) {
+	defer close(drained)
+	<-gone
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.draining, id)
+	if err := l.fill(); err != nil {
+		l.b.log.Error("line does not come back with its new settings", "line", id, "err", err)
+	}
+	if _, ok := l.open[id]; !ok && !l.closed {
+		l.b.forgetLine("line:" + string(id))
+	}
+}
+
+// close closes all lines, also those that drain.
+func (l *lines) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	if l.board == nil {
+		return
+	}
+	if err := l.board.Close(); err != nil {
+		l.b.log.Warn("line does not close", "err", err)
+	}
+}
+
+// forgetLine takes a line off the page.
+func (b *Box) forgetLine(name string) {
+	b.present.forget("line/" + name)
+	b.feed.Resync()
+	b.report("lines", b.present.anyLineUp(), "no outside line works")
 }
 
 // lineChanged shows a line's new state and keeps the verdict whether anything outside works.

@@ -2,6 +2,8 @@ package appliance
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +11,8 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
+	"github.com/pronto-pbx/pronto/firmware/sip/digest"
+	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -20,6 +24,8 @@ type numbering struct {
 	priorities map[tel.QueueID]int
 	agents     map[tel.AgentID]config.Agent
 	owners     map[tel.DeviceID]config.Agent
+	accounts   map[string]registrar.Account
+	md5        bool // one phone knows no better digest
 }
 
 func newNumbering(c config.Config) (*numbering, error) {
@@ -30,6 +36,11 @@ func newNumbering(c config.Config) (*numbering, error) {
 	n := &numbering{
 		cfg: c, plan: dialplan.Plan{Zone: zone, Features: features()}, priorities: map[tel.QueueID]int{},
 		agents: map[tel.AgentID]config.Agent{}, owners: map[tel.DeviceID]config.Agent{},
+		accounts: map[string]registrar.Account{},
+	}
+	for _, p := range c.Phones {
+		n.accounts[string(p.ID)] = account(p, c.SIP.Realm)
+		n.md5 = n.md5 || p.MD5
 	}
 	for _, a := range c.Agents {
 		n.agents[a.ID] = a
@@ -53,6 +64,22 @@ func newNumbering(c config.Config) (*numbering, error) {
 		return nil, fmt.Errorf("dial plan: %w", err)
 	}
 	return n, nil
+}
+
+func account(p config.Phone, realm string) registrar.Account {
+	a := registrar.Account{
+		Device: p.ID, AllowMD5: p.MD5, AnyNetwork: p.AnyNetwork,
+		HA1: map[digest.Algorithm]string{digest.SHA256: digest.HA1(digest.SHA256, string(p.ID), realm, string(p.Password))},
+	}
+	if p.MD5 {
+		a.HA1[digest.MD5] = digest.HA1(digest.MD5, string(p.ID), realm, string(p.Password))
+	}
+	return a
+}
+
+// lan reports whether an address is in a network where weak phones may register.
+func (n *numbering) lan(a netip.Addr) bool {
+	return slices.ContainsFunc(n.cfg.SIP.LAN, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
 }
 
 // features are the codes that phones can dial today.
@@ -142,20 +169,32 @@ func (n *numbering) AgentAt(d tel.DeviceID) (tel.AgentID, tel.Number, string) {
 	return a.ID, a.Extension, a.Name
 }
 
+// callPlan is the numbering that a call was born with. Only who uses which phone is looked up anew:
+// the queues offer to the people of today.
+type callPlan struct {
+	*numbering
+	today func() *numbering
+}
+
+// Devices implements call.Plan.
+func (p callPlan) Devices(a tel.AgentID) []tel.DeviceID { return p.today().Devices(a) }
+
+func (b *Box) plan() call.Plan { return callPlan{b.numbering.Load(), b.numbering.Load} }
+
 // Language implements call.Plan.
 func (n *numbering) Language() string { return n.cfg.Box.Language }
 
-// queues is the configuration as the queues' owner sees it.
-func (n *numbering) queues() ([]plan.QueueSpec, []plan.AgentSpec) {
+// specs is a configuration as the queues' owner sees it.
+func specs(c *config.Config) ([]plan.QueueSpec, []plan.AgentSpec) {
 	var queues []plan.QueueSpec
-	for _, q := range n.cfg.Queues {
+	for _, q := range c.Queues {
 		queues = append(queues, plan.QueueSpec{
 			ID: q.ID, Name: q.Name, Strategy: plan.Strategy(q.Strategy), Members: q.Agents, Ring: q.Ring, WrapUp: q.WrapUp,
 			MaxWait: q.MaxWait, MaxWaitTo: q.Overflow, MaxLength: q.MaxLength, FullTo: q.Overflow,
 		})
 	}
 	var agents []plan.AgentSpec
-	for _, a := range n.cfg.Agents {
+	for _, a := range c.Agents {
 		agents = append(agents, plan.AgentSpec{ID: a.ID, Name: a.Name})
 	}
 	return queues, agents

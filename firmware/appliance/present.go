@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -110,6 +111,42 @@ func (p *present) snapshot() any {
 		events[i] = p.last[k]
 	}
 	return events
+}
+
+// forget drops what no longer exists; the key is the one of apply.
+func (p *present) forget(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drop(key)
+}
+
+// adopt follows a change of configuration: people and lamps that are gone are dropped, people who
+// have another name are shown with it, the day ends by the box's clock. Phones that are gone tell so
+// themselves before they are dropped; lines are dropped when they are closed.
+func (p *present) adopt(n *numbering) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.zone = n.plan.Zone
+	for key, e := range p.last {
+		switch e := e.(type) {
+		case tel.AgentChanged:
+			a, ok := n.agents[e.Agent]
+			if !ok {
+				p.drop(key)
+				continue
+			}
+			e.Name = a.Name
+			p.last[key] = e
+		case tel.DeviceChanged:
+			if _, ok := n.accounts[string(e.Device)]; !ok {
+				p.drop(key)
+			}
+		case tel.LampChanged:
+			if !slices.ContainsFunc(n.cfg.Lamps, func(l config.Lamp) bool { return l.ID == e.Lamp }) {
+				p.drop(key)
+			}
+		}
+	}
 }
 
 // anyLineUp reports whether an outside line works, or none is configured.

@@ -21,6 +21,7 @@ func (b *Box) restore() {
 	b.office.Restore(sessions)
 	b.reach.start(b)
 	states := b.hot.Load("call")
+	found := len(legs)
 	f := &finder{b: b, legs: legs}
 	errs = append(errs, b.calls.Restore(states, f)...)
 	for _, err := range errs {
@@ -32,8 +33,8 @@ func (b *Box) restore() {
 		leg.Close()
 	}
 	lost := b.office.Forget(context.Background())
-	if len(states)+len(sessions)+len(legs) > 0 {
-		b.log.Info("calls taken over from the earlier process", "calls", len(states), "sessions", len(sessions), "legs", len(legs), "ended", lost)
+	if len(states)+len(sessions)+found > 0 {
+		b.log.Info("calls taken over from the earlier process", "calls", len(states), "sessions", len(sessions), "legs", found, "ended", lost)
 	}
 }
 
@@ -47,7 +48,7 @@ type finder struct {
 func (f *finder) Find(id tel.LegID, ref, party string, events func(call.LegEvent)) (call.Leg, bool) {
 	audio := f.legs[id]
 	if strings.HasPrefix(ref, "line:") {
-		return f.b.lines.Find(ref, id, events)
+		return f.b.lines.board.Find(ref, id, events)
 	}
 	l, ok := f.b.office.Find(ref, party, audio, events)
 	if ok {
@@ -68,7 +69,7 @@ func (d dialer) DialDevice(dev tel.DeviceID, o call.Outgoing, events func(call.L
 func (d dialer) DialOut(via string, to tel.Number, o call.Outgoing, events func(call.LegEvent)) (call.Leg, error) {
 	kind, name, _ := strings.Cut(via, ":")
 	if kind == "line" {
-		return d.b.lines.DialLine(tel.LineID(name), to, o, events)
+		return d.b.lines.board.DialLine(tel.LineID(name), to, o, events)
 	}
 	return d.b.office.DialTrunk(tel.TrunkID(name), to, o, events)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
@@ -12,15 +13,17 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
 )
 
 func (b *Box) openWeb() error {
-	l, err := net.Listen("tcp", b.opts.Config.Web.Listen.String())
+	at := b.config().Web.Listen
+	l, err := net.Listen("tcp", at.String())
 	if err != nil {
-		return fmt.Errorf("%s is not free for the page: %w", b.opts.Config.Web.Listen, err)
+		return fmt.Errorf("%s is not free for the page: %w", at, err)
 	}
 	b.web = l
 	return nil
@@ -35,8 +38,7 @@ func (b *Box) follow(ctx context.Context) {
 	}
 	b.wg.Go(func() { hub.Run(ctx, b.watch) })
 	b.wg.Go(func() {
-		h := web.New(web.Config{Log: b.log.With("room", "page"), Hub: hub, Language: b.language(), Ready: b.fit, Present: b.present.document})
-		if err := web.Serve(ctx, b.web, h); err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := web.Serve(ctx, b.web, b.pages(hub)); err != nil && !errors.Is(err, net.ErrClosed) {
 			b.log.Error("page ended", "err", err)
 		}
 	})
@@ -46,6 +48,17 @@ func (b *Box) follow(ctx context.Context) {
 	if k := b.opts.Keeper; k != nil && k.WatchdogEvery() > 0 {
 		b.wg.Go(func() { b.signOfLife(ctx, k.WatchdogEvery()/3) })
 	}
+}
+
+// pages serves the page in the language that is configured at the moment to who asks for none.
+func (b *Box) pages(hub *live.Hub) http.Handler {
+	byLanguage := map[string]http.Handler{}
+	for _, lang := range i18n.Languages() {
+		byLanguage[lang] = web.New(web.Config{
+			Log: b.log.With("room", "page"), Hub: hub, Language: lang, Ready: b.fit, Present: b.present.document,
+		})
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { byLanguage[b.language()].ServeHTTP(w, r) })
 }
 
 func (b *Box) emptyOffice() *view.Model {

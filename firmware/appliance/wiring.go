@@ -10,7 +10,6 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/journal"
-	"github.com/pronto-pbx/pronto/firmware/sip/digest"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -29,9 +28,7 @@ func (b *Box) publish(e tel.Event) {
 	}
 	switch e := e.(type) {
 	case tel.AgentChanged:
-		if b.lamps != nil {
-			b.lamps.Show(e.Agent, e.State)
-		}
+		b.lamps.show(e.Agent, e.State)
 	case tel.LampChanged:
 		b.report("lamps", !e.Fault, "a lamp does not answer")
 	}
@@ -99,31 +96,12 @@ func (b *Box) other(tx *stack.ServerTx) bool {
 }
 
 func (b *Box) registrarConfig() registrar.Config {
-	c := b.opts.Config
-	accounts := map[string]registrar.Account{}
-	md5 := false
-	for _, p := range c.Phones {
-		a := registrar.Account{
-			Device: p.ID, AllowMD5: p.MD5, AnyNetwork: p.AnyNetwork,
-			HA1: map[digest.Algorithm]string{digest.SHA256: digest.HA1(digest.SHA256, string(p.ID), c.SIP.Realm, string(p.Password))},
-		}
-		if p.MD5 {
-			md5 = true
-			a.HA1[digest.MD5] = digest.HA1(digest.MD5, string(p.ID), c.SIP.Realm, string(p.Password))
-		}
-		accounts[string(p.ID)] = a
-	}
+	now := b.numbering.Load
 	return registrar.Config{
-		Log: b.log.With("room", "registrar"), Realm: c.SIP.Realm, OfferMD5: md5, Journal: b.hot, Stack: b.stack,
-		Accounts: func(user string) (registrar.Account, bool) { a, ok := accounts[user]; return a, ok },
-		LAN: func(a netip.Addr) bool {
-			for _, p := range c.SIP.LAN {
-				if p.Contains(a.Unmap()) {
-					return true
-				}
-			}
-			return false
-		},
+		Log: b.log.With("room", "registrar"), Realm: b.config().SIP.Realm, Journal: b.hot, Stack: b.stack,
+		NeedMD5:  func() bool { return now().md5 },
+		Accounts: func(user string) (registrar.Account, bool) { a, ok := now().accounts[user]; return a, ok },
+		LAN:      func(a netip.Addr) bool { return now().lan(a) },
 		Changed: func(d tel.DeviceChanged) {
 			b.publish(d)
 			b.reach.changed(b, d.Device)
@@ -141,7 +119,7 @@ type reach struct {
 	was map[tel.AgentID]bool
 }
 
-// start tells the queues about every agent once.
+// start tells the queues about every agent, at the start and when who has which phone has changed.
 func (r *reach) start(b *Box) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -71,6 +71,7 @@ type fakePlan struct{ d Decision }
 func (p fakePlan) Route(string, tel.Number, tel.Number, time.Time) Decision { return p.d }
 func (p fakePlan) Resolve(string, time.Time) Decision                       { return p.d }
 func (p fakePlan) Devices(tel.AgentID) []tel.DeviceID                       { return []tel.DeviceID{"201"} }
+
 func (p fakePlan) AgentAt(tel.DeviceID) (tel.AgentID, tel.Number, string) {
 	return "anna", "201", "Anna"
 }

@@ -10,8 +10,10 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-var rome = time.FixedZone("CEST", 2*3600)
-var nine = time.Date(2026, 5, 4, 9, 0, 0, 0, rome)
+var (
+	rome = time.FixedZone("CEST", 2*3600)
+	nine = time.Date(2026, 5, 4, 9, 0, 0, 0, rome)
+)
 
 func call(start time.Time, rang, talked time.Duration) tel.CallEnded {
 	c := tel.CallEnded{Call: "c1", Direction: tel.Inbound, From: "+39021", To: "200", In: "trunk:a", Started: start, Ended: start.Add(rang), Cause: tel.CauseCancelled}

@@ -43,8 +43,8 @@ type Box struct {
 type SIP struct {
 	Listen    netip.AddrPort `yaml:"listen"`              // UDP and TCP; default 0.0.0.0:5060; needs a restart
 	Advertise netip.Addr     `yaml:"advertise,omitempty"` // address in Contact and SDP; default: of the route to the peer
-	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; phones must log in again
-	LAN       []netip.Prefix `yaml:"lan,omitempty"`       // networks where weak (MD5) phones may register; default the private ranges and loopback
+	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; needs a restart, then phones log in again
+	LAN       []netip.Prefix `yaml:"lan"`                 // networks where weak (MD5) phones may register; default the private ranges and loopback; [] is none
 }
 
 // Media is where audio flows.
@@ -85,7 +85,7 @@ type Agent struct {
 	Phones    []tel.DeviceID `yaml:"phones,omitempty"` // all ring together
 	Lamp      tel.LampID     `yaml:"lamp"`             // may be empty
 	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
-	Dial      []string       `yaml:"dial,omitempty"`   // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile
+	Dial      []string       `yaml:"dial"`             // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody
 }
 
 // Queue is a line of waiting callers and the agents who serve it.

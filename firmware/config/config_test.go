@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -88,7 +89,7 @@ routes:
 lamps:
   - {id: lamp, driver: candle}
 `))
-	found, ok := err.(Problems)
+	found, ok := errors.AsType[Problems](err)
 	if !ok {
 		t.Fatalf("want Problems, got %T %v", err, err)
 	}
@@ -122,7 +123,7 @@ func TestASyntaxErrorNamesItsLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(text))
-			p, ok := err.(Problems)
+			p, ok := errors.AsType[Problems](err)
 			if !ok || len(p) != 1 || p[0].Text == "" {
 				t.Fatalf("got %v", err)
 			}

@@ -52,12 +52,15 @@ func syntax(err error) Problems {
 	return found
 }
 
-// Encode writes the configuration as YAML that Parse reads back to the same value.
+// Encode writes the configuration, defaults filled in, as YAML that Parse reads back to the same
+// value.
 func (c *Config) Encode() ([]byte, error) {
+	full := c.Clone()
+	full.normalise()
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
-	if err := enc.Encode(c); err != nil {
+	if err := enc.Encode(&full); err != nil {
 		return nil, fmt.Errorf("encode the configuration: %w", err)
 	}
 	return out.Bytes(), nil

@@ -80,6 +80,17 @@ func (f *Feed) Stats() (subscribers int, resyncs uint64) {
 	return len(f.subs), f.lost
 }
 
+// Resync has every subscriber take the snapshot next, because what they built on is no longer so: the
+// names of the office changed.
+func (f *Feed) Resync() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for s := range f.subs {
+		s.resync = true
+		s.wake()
+	}
+}
+
 // Close ends every subscription. Later events are dropped.
 func (f *Feed) Close() {
 	f.mu.Lock()

@@ -199,3 +199,18 @@ func BenchmarkPublishToTenSubscribers(b *testing.B) {
 		f.Publish(e)
 	}
 }
+
+func TestResyncGivesEverySubscriberTheSnapshotNext(t *testing.T) {
+	f := New(8, func() any { return "today" })
+	one, two := f.Subscribe(f.Last(), 4), f.Subscribe(f.Last(), 4)
+	f.Resync()
+	for _, s := range []*Subscription{one, two} {
+		if item, err := s.Next(t.Context()); err != nil || !item.Resync || item.Snapshot != "today" {
+			t.Errorf("%+v %v", item, err)
+		}
+	}
+	f.Publish(tel.FiguresChanged{Calls: 1})
+	if item, err := one.Next(t.Context()); err != nil || item.Resync {
+		t.Errorf("after it the stream goes on: %+v %v", item, err)
+	}
+}

@@ -277,13 +277,14 @@ func (h *History) TrimBelow(pos Pos) error {
 	defer h.mu.Unlock()
 	var failed error
 	for len(h.sealed) > 0 {
-		end := h.next
-		if len(h.sealed) > 1 {
+		var end Pos
+		switch {
+		case len(h.sealed) > 1:
 			end = h.sealed[1].first
-		} else if h.active != nil {
+		case h.active != nil:
 			end = h.active.first
-		} else {
-			break // the newest file names the journal and its last position: it stays
+		default:
+			return failed // the newest file names the journal and its last position: it stays
 		}
 		if end > pos || h.sealed[0].first == h.busy || h.unsynced(h.sealed[0].first) {
 			break

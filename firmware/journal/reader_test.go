@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,4 +122,57 @@ func TestAReaderOfAnotherJournalBeginsAtItsOldestRecord(t *testing.T) {
 	if err := empty.Read(func(Record) error { return errors.New("a record of nothing") }); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// readBoth reads a finished segment with these bytes after its header by the reader, which looks
+// through a window, and by recovery, which sees the whole file.
+func readBoth(t *testing.T, b []byte) (reader, recovery []Pos) {
+	t.Helper()
+	dir := t.TempDir()
+	for first, body := range map[Pos][]byte{1: b, 1 << 40: nil} { // the second one finishes the first
+		if err := os.WriteFile(segmentPath(dir, first), append(appendSegmentHeader(nil, 7, first), body...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := NewReader(dir)
+	defer r.Close()
+	if err := r.Read(func(rec Record) error { reader = append(reader, rec.Pos); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := recoverSegment(dir, 1, 0, func(_ int64, _ int, rec Record) { recovery = append(recovery, rec.Pos) }); err != nil {
+		t.Fatal(err)
+	}
+	return reader, recovery
+}
+
+func TestAReaderFindsWhatLiesBehindALongDamagedStretch(t *testing.T) {
+	for _, junk := range []int{1, readWindow - 100, readWindow, readWindow + 1, 3*readWindow + 17} {
+		for _, fill := range []string{"\x00", "j", "PJ\xff\xf5"} {
+			first, second := sample(1, "k", "", "before"), sample(2, "k", "", strings.Repeat("after", 50000))
+			b := appendRecord(nil, saltOf(1), &first)
+			b = append(b, strings.Repeat(fill, junk/len(fill)+1)...)
+			b = appendRecord(b, saltOf(1), &second)
+			reader, recovery := readBoth(t, b)
+			if len(reader) != 2 || len(recovery) != 2 {
+				t.Errorf("%d bytes of %q: reader found %v, recovery %v", junk, fill, reader, recovery)
+			}
+		}
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	var b []byte
+	for pos := range Pos(4) {
+		r := sample(pos+1, "kind", "", "body")
+		b = appendRecord(b, saltOf(1), &r)
+	}
+	f.Add(b)
+	f.Add(append(append(append([]byte{}, b[:100]...), make([]byte, 50)...), b[100:]...))
+	f.Add(b[:len(b)-3])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		reader, recovery := readBoth(t, b)
+		if !slices.Equal(reader, recovery) {
+			t.Fatalf("reader found %v, recovery %v", reader, recovery)
+		}
+	})
 }

@@ -27,7 +27,6 @@ type clock struct {
 	number  int64         // of this tick since the engine's start, about the same on all loops
 	phase   time.Duration // of tick 0
 	beat    time.Duration // when this tick was due
-	missed  uint64        // ticks that were left out
 	packet  [maxPacket]byte
 	payload [frameSamples]byte
 	silence line.Frame
@@ -99,7 +98,7 @@ func (t timer) expirations() int {
 func (l *loop) tick(n int) {
 	c := &l.clock
 	if n > maxCatchUp {
-		c.missed += uint64(n - 1)
+		l.engine.trouble.missed.Add(int64(n - 1))
 		c.number += int64(n - 1)
 		n = 1
 		for _, g := range c.legs {

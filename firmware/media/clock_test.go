@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
+	"github.com/pronto-pbx/pronto/firmware/media/prompt"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 )
 
@@ -272,6 +275,9 @@ func TestAfterALongStallThePromptGoesOnWithoutABurst(t *testing.T) {
 	if pkt, err := a.read(time.Millisecond); err == nil {
 		t.Errorf("a burst: %v", pkt)
 	}
+	if c := e.Counters(); c.Missed != 49 {
+		t.Errorf("counters %+v, want 49 ticks left out", c)
+	}
 }
 
 // wave makes a tone and keeps its phase from frame to frame.
@@ -493,126 +499,78 @@ func (tonePrompt) Frames(id codec.ID) (all [][]byte) {
 	return all
 }
 
-func TestDigitsGoOutAsEventsWithTheirThreeEnds(t *testing.T) {
-	e := startEngine(t, 23100, 23103, nil)
-	m := pcmu
-	m.EventSendPT = 96
-	a := join(t, e, "127.0.0.33", m, nil)
-	clock := byHand(t, a.leg)
-	if err := a.leg.SendDTMF("5#"); err != nil {
-		t.Fatal(err)
-	}
-	clock.tick(2 * (toneTicks + pauseTicks))
-	var reader eventReader
-	var got []Digit
-	var previous *rtp.Packet
-	starts := []uint32{}
-	for i := range 2 * (toneTicks - 1 + endPackets) {
-		p := a.receive()
-		if p.PayloadType != 96 {
-			t.Fatalf("packet %d: %v", i, p)
-		}
-		if previous != nil && p.SequenceNumber != previous.SequenceNumber+1 {
-			t.Errorf("sequence %d after %d", p.SequenceNumber, previous.SequenceNumber)
-		}
-		if p.Marker {
-			starts = append(starts, p.Timestamp)
-		} else if p.Timestamp != previous.Timestamp {
-			t.Error("the timestamp moved within a digit")
-		}
-		reader.packet(p.Timestamp, p.Payload, 0, func(d Digit) { got = append(got, d) })
-		previous = p
-	}
-	if want := []Digit{{'5', 160 * time.Millisecond}, {'#', 160 * time.Millisecond}}; !slices.Equal(got, want) {
-		t.Errorf("read back %v, want %v", got, want)
-	}
-	if len(starts) != 2 || starts[1]-starts[0] < 2000 || starts[1]-starts[0] > 2160 {
-		t.Errorf("digits start at %v, want 260 ms apart", starts)
-	}
-	for _, bad := range []string{"x", "1 2", strings.Repeat("1", maxDigits+1)} {
-		if err := a.leg.SendDTMF(bad); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
-	}
+// slowSound notes on which goroutine it is encoded first.
+type slowSound struct {
+	sentence
+	mu     *sync.Mutex
+	onLoop *[]codec.ID
+	known  map[codec.ID]bool
 }
 
-// pcm decodes what a phone has received, in the order of arrival.
-func (p *phone) pcm(id codec.ID) (all []int16) {
-	dec := codec.NewDecoder(id)
-	for {
-		pkt, err := p.read(5 * time.Millisecond)
-		if err != nil {
-			return all
-		}
-		pcm := make([]int16, 2*len(pkt.Payload))
-		all = append(all, pcm[:dec.Decode(pcm, pkt.Payload)]...)
-	}
-}
-
-// keyed fails unless pcm is a key's two tones in its first 160 ms and silence after.
-func keyed(t *testing.T, pcm []int16, low, high float64) {
-	t.Helper()
-	if len(pcm) < 13*160 {
-		t.Fatalf("%d samples came", len(pcm))
-	}
-	tone, pause := pcm[:8*160], pcm[8*160+80:13*160]
-	for _, hz := range []float64{low, high} {
-		if v := dsp.ToneLevel(tone, hz); v < -12 {
-			t.Errorf("%.0f Hz at %.1f dBm0", hz, v)
+func (s slowSound) Frames(id codec.ID) [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.known[id] {
+		s.known[id] = true
+		stack := make([]byte, 1<<14)
+		if strings.Contains(string(stack[:runtime.Stack(stack, false)]), "(*loop).run") {
+			*s.onLoop = append(*s.onLoop, id)
 		}
 	}
-	if other := dsp.ToneLevel(tone, 1000); other > -40 {
-		t.Errorf("1000 Hz at %.1f dBm0", other)
-	}
-	if v := dsp.Level(pause); v > -60 {
-		t.Errorf("the pause has %.1f dBm0", v)
-	}
+	return s.sentence.Frames(id)
 }
 
-func TestDigitsGoOutAsTonesToALegWithoutTelephoneEvents(t *testing.T) {
-	for _, id := range []codec.ID{codec.PCMU, codec.PCMA} {
-		e := startEngine(t, 23110, 23113, nil)
-		m := pcmu
-		m.Codec, m.SendPT, m.RecvPT, m.EventSendPT, m.EventRecvPT = id, id.PayloadType(), id.PayloadType(), 0, 0
-		a := join(t, e, "127.0.0.33", m, nil)
-		clock := byHand(t, a.leg)
-		if err := a.leg.SendDTMF("19"); err != nil {
+func TestSoundsAreEncodedByWhoPlaysThemNotByTheLoop(t *testing.T) {
+	e := startEngine(t, 23130, 23139, nil)
+	var onLoop []codec.ID
+	s := slowSound{sentence{"x", 2}, new(sync.Mutex), &onLoop, map[codec.ID]bool{}}
+	play := func(g *Leg) {
+		t.Helper()
+		if err := g.Play([]Sound{s}, true, nil); err != nil {
 			t.Fatal(err)
 		}
-		clock.tick(2*(toneTicks+pauseTicks) + 2)
-		heard := a.pcm(id)
-		keyed(t, heard, 697, 1209)
-		keyed(t, heard[13*160:], 852, 1477)
-		if len(heard) != 26*160 {
-			t.Errorf("%d samples for two digits", len(heard))
-		}
-		a.leg.Close()
+	}
+	a := join(t, e, "127.0.0.33", pcmu, nil)
+	play(a.leg)
+	a.receive()
+	m := pcmu
+	m.Codec, m.SendPT, m.RecvPT = codec.G722, 9, 9
+	a.configure(m)
+	for pt := uint8(0); pt != 9; {
+		pt = a.receive().PayloadType
+	}
+	waiting, err := e.Open(LegConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	play(waiting) // before any codec is known
+	m.Codec, m.Remote = codec.PCMA, a.addr()
+	if err := waiting.Configure(m); err != nil {
+		t.Fatal(err)
+	}
+	a.receive()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(onLoop) != 0 || len(s.known) != 3 {
+		t.Errorf("encoded on the loop: %v; in all: %v", onLoop, s.known)
 	}
 }
 
-func TestAnEventOfOnePartyIsHeardAsTonesByAPeerWithoutTelephoneEvents(t *testing.T) {
-	e := startEngine(t, 23120, 23129, nil)
-	deaf := pcmu
-	deaf.EventSendPT, deaf.EventRecvPT = 0, 0
-	a, b := bridged(t, e, pcmu, deaf)
-	if a.leg.Stats().Fast {
-		t.Fatal("the bridge would relay events to a party that cannot read them")
+func TestTheLibrarysSoundsCanBePlayed(t *testing.T) {
+	library, err := prompt.New()
+	if err != nil {
+		t.Fatal(err)
 	}
+	e := startEngine(t, 23140, 23143, nil)
+	a := join(t, e, "127.0.0.33", pcmu, nil)
 	clock := byHand(t, a.leg)
-	clock.do(func(l *loop) {
-		p := a.packet([]byte{3, 0x8a, 0x03, 0x20})
-		p.PayloadType = 101
-		raw, err := p.Marshal()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		from := a.leg.ports.rtp.address(a.addr())
-		l.arrived(a.leg, raw, &from)
-	})
-	if got := await[Digit](t, a.sink); got != (Digit{'3', 100 * time.Millisecond}) {
-		t.Errorf("reported %+v", got)
+	ringback, err := library.Tone("ringback")
+	if err != nil {
+		t.Fatal(err)
 	}
-	clock.tick(13)
-	keyed(t, b.pcm(codec.PCMU), 697, 1477)
+	if err := a.leg.Play([]Sound{ringback}, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	clock.tick(40)
+	clean(t, "the caller", a.pcm(codec.PCMU), 425, 1300)
 }

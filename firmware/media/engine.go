@@ -232,11 +232,12 @@ func (e *Engine) gather(a, b *Leg) error {
 type Counters struct {
 	Legs   int   // open now
 	Panics int64 // faults of our own that ended a leg
+	Missed int64 // 20 ms ticks left out after stalls of more than 80 ms
 }
 
 // Counters tells how the engine fares.
 func (e *Engine) Counters() Counters {
-	c := Counters{Panics: e.trouble.panics.Load()}
+	c := Counters{Panics: e.trouble.panics.Load(), Missed: e.trouble.missed.Load()}
 	for _, l := range e.loops {
 		c.Legs += int(l.load.Load())
 	}
@@ -248,6 +249,7 @@ type trouble struct {
 	log    *slog.Logger
 	level  slog.Level
 	panics atomic.Int64
+	missed atomic.Int64
 	last   atomic.Int64 // unix nanoseconds of the last line in the log
 	silent atomic.Int64 // faults since then that were not said
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
+	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -25,7 +27,7 @@ type Leg struct {
 	source    netip.Addr
 	timeout   time.Duration
 	line      line.Media
-	detect    bool
+	detector  *dsp.DTMF // of a line without digit events of its own, else nil
 	ports     pair
 	press     func(Digit) // pressed, bound once so that a packet needs no allocation
 
@@ -35,6 +37,7 @@ type Leg struct {
 	home *loop
 
 	closing atomic.Bool           // Close was asked; the loop looks in case the command was lost
+	codec   atomic.Uint32         // of what is played, a codec.ID: set by the loop, read by Play
 	final   atomic.Pointer[Stats] // set when the leg is closed
 
 	// Below: owned by the home loop.
@@ -98,19 +101,26 @@ type Stats struct {
 	Late       uint64 // packets from before a change of route, not relayed
 	Muted      uint64 // packets against the negotiated direction
 	SendErrors uint64 // packets that could not be sent
+	ReadErrors uint64 // receptions that the kernel refused
 }
 
 // newLeg makes a leg that belongs to no loop yet.
 func newLeg(e *Engine, cfg LegConfig) *Leg {
 	g := &Leg{
 		id: cfg.ID, engine: e, advertise: cfg.Advertise, learn: !cfg.Lock, source: cfg.Source,
-		timeout: cfg.Timeout, line: cfg.Line, detect: cfg.DetectDTMF, sink: cfg.Events,
+		timeout: cfg.Timeout, line: cfg.Line, sink: cfg.Events,
 	}
 	if g.id == "" {
 		g.id = tel.NewLegID()
 	}
 	if g.timeout <= 0 {
 		g.timeout = defaultTimeout
+	}
+	if g.line != nil {
+		g.codec.Store(uint32(codec.PCMA)) // what a line hears is decoded from the cheapest form
+		if cfg.DetectDTMF {
+			g.detector = new(dsp.DTMF)
+		}
 	}
 	g.press = g.pressed
 	// RFC 3550 section 5.1: SSRC, first sequence number and first timestamp are random.
@@ -144,7 +154,13 @@ func (g *Leg) Configure(m sdp.Media) error {
 	if g.line != nil {
 		return ErrLineLeg
 	}
-	if err := g.ask(func(l *loop) error { return l.configure(g, m) }); err != nil {
+	var playing []Sound
+	err := g.ask(func(*loop) error { playing = g.talk.sounds; return nil })
+	if err == nil {
+		warm(playing, m.Codec)
+		err = g.ask(func(l *loop) error { return l.configure(g, m) })
+	}
+	if err != nil {
 		return fmt.Errorf("configure leg %s: %w", g.id, err)
 	}
 	return nil
@@ -269,6 +285,7 @@ func (l *loop) configure(g *Leg, m sdp.Media) error {
 		g.reportAt = l.now + reportPause(true)
 	}
 	g.media, g.configured = m, true
+	g.codec.Store(uint32(m.Codec))
 	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.arm(signalled, g.learn, l.now)
 	g.control.aim(g, m)
@@ -299,7 +316,7 @@ func (g *Leg) snapshotStats() *Stats {
 		Received: g.in.received, Sent: g.out.packets, Lost: g.in.lost(), Jitter: g.in.jitterTime(),
 		RTT: g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
 		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, UnknownPT: c.unknownPT, Early: c.early,
-		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors,
+		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors, ReadErrors: c.receiveErrors,
 	}
 	if g.configured {
 		s.Codec = g.media.Codec.Name()

@@ -112,8 +112,12 @@ func TestTheSourceLock(t *testing.T) {
 		{"does not learn after the window", true, []step{{other, 1, 5, 15001, stranger}, {other, 1, 6, 15002, stranger}}},
 		{"drops a stranger after the lock", true, []step{{other, 1, 5, 0, stranger}, {other, 1, 6, 20, newlyLocked}, {thief, 1, 7, 40, stranger}, {thief, 1, 8, 60, stranger}, {other, 1, 7, 80, believed}}},
 		{"lets the signalled address put out who was learned", true, []step{
-			{thief, 9, 5, 0, stranger}, {thief, 9, 6, 20, newlyLocked},
-			{phone, 1, 100, 40, stranger}, {phone, 1, 101, 60, newlyLocked}, {thief, 9, 7, 80, stranger}, {thief, 9, 8, 100, stranger},
+			{thief, 9, 5, 0, stranger},
+			{thief, 9, 6, 20, newlyLocked},
+			{phone, 1, 100, 40, stranger},
+			{phone, 1, 101, 60, newlyLocked},
+			{thief, 9, 7, 80, stranger},
+			{thief, 9, 8, 100, stranger},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

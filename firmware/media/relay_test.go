@@ -311,7 +311,9 @@ func TestJunkIsCountedAndDisturbsNobody(t *testing.T) {
 	e := startEngine(t, 22120, 22127, nil)
 	a, b := bridged(t, e, pcmu, pcmu)
 	junk := [][]byte{
-		{}, {0}, []byte("GET / HTTP/1.1\r\n\r\n"), make([]byte, 11), make([]byte, 1501), make([]byte, 4000),
+		{},
+		{0},
+		[]byte("GET / HTTP/1.1\r\n\r\n"), make([]byte, 11), make([]byte, 1501), make([]byte, 4000),
 		{0x00, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, // STUN
 		{0x8f, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1},                                           // 15 sources, none there
 		{0x90, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0xff, 0xff},                         // an extension longer than all

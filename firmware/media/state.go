@@ -97,6 +97,7 @@ func (g *Leg) state() legState {
 // beyond the high-water mark; its first packet carries the marker.
 func (g *Leg) resume(s legState, now time.Duration) {
 	g.configured, g.media = s.Configured, s.Media
+	g.codec.Store(uint32(s.Media.Codec))
 	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.arm(g.ports.rtp.address(s.Media.Remote), g.learn, now)
 	g.latch.locked = g.ports.rtp.address(s.Learned)

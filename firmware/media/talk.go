@@ -8,9 +8,10 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 )
 
-// Sound is something that is played: a prompt, music, a tone.
+// Sound is something that is played, as prompt.Sound: a sentence, music, a tone.
 type Sound interface {
 	// Frames returns the sound encoded ahead, 20 ms in each payload; the caller must not change them.
+	// The first call for a codec may take its time, later ones do not.
 	Frames(codec.ID) [][]byte
 }
 
@@ -79,11 +80,23 @@ func (t *talk) clear() { *t = talk{digits: t.digits, tone: t.tone} }
 // do not loop, never after Stop or a replacement; it must not block. A leg that is bridged hears
 // its peer again afterwards.
 func (g *Leg) Play(sounds []Sound, again bool, done func()) error {
+	warm(sounds, codec.ID(g.codec.Load()))
 	return g.tell(func(l *loop) {
 		l.hush(g)
 		g.talk.sounds, g.talk.loop, g.talk.done = sounds, again, done
 		l.schedule(g)
 	})
+}
+
+// warm has sounds encoded by the caller: minutes of music would hold up the loop for a good part of
+// a second.
+func warm(sounds []Sound, id codec.ID) {
+	if !id.Audio() {
+		return // not negotiated yet: Configure will
+	}
+	for _, s := range sounds {
+		s.Frames(id)
+	}
 }
 
 // Stop ends what Play began; nothing more is said of it.
@@ -184,14 +197,10 @@ func (g *Leg) speak(l *loop) {
 // saySound sends one frame of what is played.
 func (l *loop) saySound(g *Leg) {
 	t := &g.talk
-	id := codec.PCMA // what a line hears is decoded from the cheapest form
-	if g.line == nil {
-		if !g.configured {
-			return // the sound waits for the first offer and answer
-		}
-		id = g.media.Codec
+	if g.line == nil && !g.configured {
+		return // the sound waits for the first offer and answer
 	}
-	payload, over := t.next(id, l.clock.number)
+	payload, over := t.next(codec.ID(g.codec.Load()), l.clock.number)
 	if over {
 		done := t.done
 		l.hush(g)

@@ -53,11 +53,24 @@ func (g *Leg) hear(l *loop) {
 	v := &g.voice
 	if g.line != nil {
 		v.has = g.line.ReadFrame(&v.frame)
+		if g.detector != nil {
+			g.detect()
+		}
 		return
 	}
 	v.has = v.ring != nil
 	if v.has {
 		v.ring.Get(g.engine.start.Add(l.clock.beat), v.frame[:])
+	}
+}
+
+// detect listens for a caller's keys in the sound of a line whose driver does not. The tones stay
+// in the sound, so a bridged party hears them as they are.
+func (g *Leg) detect() {
+	for _, d := range g.detector.Process(g.voice.frame[:]) {
+		if !d.Down {
+			g.emit(Digit{Digit: rune(d.Key), Duration: d.For})
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func guard(log *slog.Logger, next http.Handler) http.Handler {
 			return
 		}
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
+			if p := recover(); p != nil {
 				log.Error("page failed", "path", r.URL.Path, "panic", p)
 				http.Error(w, "internal error", http.StatusInternalServerError)
 			}

@@ -42,9 +42,16 @@ var finals = []struct {
 	text string
 	code Code
 }{
-	{"OK", OK}, {"ERROR", Error}, {"NO CARRIER", NoCarrier}, {"BUSY", Busy}, {"NO ANSWER", NoAnswer},
-	{"NO DIALTONE", NoDialtone}, {"NO DIAL TONE", NoDialtone}, {"CONNECT", Connect},
-	{"COMMAND NOT SUPPORT", Error}, {"TOO MANY PARAMETERS", Error},
+	{"OK", OK},
+	{"ERROR", Error},
+	{"NO CARRIER", NoCarrier},
+	{"BUSY", Busy},
+	{"NO ANSWER", NoAnswer},
+	{"NO DIALTONE", NoDialtone},
+	{"NO DIAL TONE", NoDialtone},
+	{"CONNECT", Connect},
+	{"COMMAND NOT SUPPORT", Error},
+	{"TOO MANY PARAMETERS", Error},
 }
 
 // ParseFinal reads a final result; ok is false for any other line.

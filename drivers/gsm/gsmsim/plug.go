@@ -25,8 +25,8 @@ type plug struct {
 const (
 	// upLimit bounds what waits to be played, in bytes: one second.
 	upLimit = 16000
-	// upStart is what gathers before playing starts: 40 ms.
-	upStart = 640
+	// upStart is what gathers before playing starts: 60 ms.
+	upStart = 960
 )
 
 func (s *Sim) plugIn() error {

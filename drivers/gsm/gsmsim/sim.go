@@ -58,6 +58,7 @@ var (
 	ErrBusy      = errors.New("the simulated line is in a call")
 	ErrNoCall    = errors.New("no call is in that state")
 	ErrUnplugged = errors.New("the simulated modem is unplugged")
+	ErrStarting  = errors.New("the simulated modem is still starting")
 )
 
 // Stats counts since New.
@@ -222,12 +223,15 @@ func (s *Sim) SetFaults(edit func(*Faults)) {
 	})
 }
 
-// Ring lets number call the box; an empty one is withheld.
+// Ring lets number call the box; an empty one is withheld. The network reaches no modem that is unplugged,
+// starting, in a call or not registered.
 func (s *Sim) Ring(number string) error {
 	return s.ask(func() error {
 		switch {
 		case s.plug == nil:
 			return ErrUnplugged
+		case !s.booted, !s.unlocked, s.registered != 1 && s.registered != 5:
+			return ErrStarting
 		case s.call != nil:
 			return ErrBusy
 		}

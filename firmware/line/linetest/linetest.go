@@ -24,7 +24,8 @@ type FarEnd interface {
 	Dialed() <-chan string // numbers that the line dialled
 	Pressed() <-chan byte  // digits that the line sent
 	Speak(hz float64)      // the far end says a tone from now on; 0 is silence
-	Heard(n int) []int16   // the last n samples that the far end heard
+	Heard(n int) []int16   // the last n samples that the far end heard, fewer when it heard no more
+	Forget()               // Heard starts anew
 
 	RefuseDial(on bool) // the modem answers an error to a dial command
 	Garbage() error     // noise on the command port

@@ -32,10 +32,12 @@ func (t *Tone) Fill(f *line.Frame) {
 // 1 kHz by less than a tenth of a radian in it.
 const segment = rate / 20
 
-// Purity is the power of a tone at hz over the power of all else in pcm, in dB. It fits one sine per 50 ms
-// by least squares; what the fit leaves is all else. Silence has a purity of -Inf.
+// Purity is the power of a steady tone at hz over the power of all else in pcm, in dB. It fits one sine
+// per 50 ms by least squares; what the fit leaves is all else, and so is what a part of the time lacks
+// against the loudest: half a second with a gap is not pure. Silence has a purity of -Inf.
 func Purity(pcm []int16, hz float64) float64 {
-	var tone, rest float64
+	var tone, rest, loudest float64
+	var levels []float64
 	for len(pcm) >= segment {
 		s := pcm[:segment]
 		pcm = pcm[segment:]
@@ -52,9 +54,14 @@ func Purity(pcm []int16, hz float64) float64 {
 			continue
 		}
 		a, b := (xc*ss-xs*cs)/det, (xs*cc-xc*cs)/det
-		fit := a*xc + b*xs
-		tone += fit
-		rest += max(0, xx-fit)
+		rest += max(0, xx-a*xc-b*xs)
+		level := math.Hypot(a, b)
+		levels = append(levels, level)
+		loudest = max(loudest, level)
+		tone += level * level / 2 * segment
+	}
+	for _, level := range levels {
+		rest += (loudest - level) * (loudest - level) / 2 * segment
 	}
 	if tone <= 0 {
 		return math.Inf(-1)
@@ -68,7 +75,7 @@ const (
 	// window is the sound that is judged at once, and hearing the time in which one must be pure: a
 	// machine that runs other tests stalls now and then, and the gap is the machine's and not the line's.
 	window    = rate / 2
-	hearing   = 3 * time.Second
+	hearing   = 6 * time.Second
 	minPurity = 20 // how far a tone must stand over all else, in dB
 )
 
@@ -77,6 +84,7 @@ const (
 func BothWays(m line.Media, far FarEnd) error {
 	far.Speak(farHz)
 	defer far.Speak(0)
+	far.Forget()
 	tone := Tone{Hz: nearHz}
 	var heard []int16
 	in, out := math.Inf(-1), math.Inf(-1)
@@ -92,8 +100,12 @@ func BothWays(m line.Media, far FarEnd) error {
 			continue
 		}
 		heard = heard[len(heard)-window:]
-		in, out = max(in, Purity(heard, farHz)), max(out, Purity(far.Heard(window), nearHz))
-		if in >= minPurity && out >= minPurity {
+		distant := far.Heard(window)
+		if len(distant) < window {
+			continue
+		}
+		in, out = max(in, Purity(heard, farHz)), max(out, Purity(distant, nearHz))
+		if in >= minPurity && out >= minPurity { // not in the same half second: the machine's gaps come when they like
 			return nil
 		}
 	}

@@ -30,6 +30,8 @@ func TestPurityJudgesSound(t *testing.T) {
 			gaps[i] = 0
 		}
 	}
+	half := toneOf(1004, 50)
+	clear(half[4000:])
 	shifted := toneOf(1004*(1+200e-6), 50)
 	tests := map[string]struct {
 		pcm      []int16
@@ -37,6 +39,7 @@ func TestPurityJudgesSound(t *testing.T) {
 	}{
 		"a pure tone":                       {pure, 60, 200},
 		"a clock 200 ppm off":               {shifted, 30, 200},
+		"a tone that stops half-way":        {half, -3, 3},
 		"two equal tones":                   {mixed, -1, 1},
 		"a tone with every fifth frame cut": {gaps, -10, 15},
 		"another tone":                      {toneOf(620, 50), math.Inf(-1), -10},

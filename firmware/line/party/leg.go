@@ -95,10 +95,14 @@ func (l *leg) ended(e call.LegEvent) {
 		}
 		l.Media().Close()
 		l.post.mu.Lock()
+		last := l.post.leg == l && l.post.retired
 		if l.post.leg == l {
 			l.post.leg = nil
 		}
 		l.post.mu.Unlock()
+		if last {
+			l.post.b.wg.Go(l.post.release)
+		}
 		e.Kind = call.LegEnded
 		l.tell(e)
 	})

@@ -43,8 +43,9 @@ type Board struct {
 	cfg Config
 	wg  sync.WaitGroup
 
-	mu    sync.Mutex
-	posts map[tel.LineID]*post
+	mu      sync.Mutex // guards what follows
+	posts   map[tel.LineID]*post
+	retired map[*post]struct{} // until their call has ended
 }
 
 // post is one line and the leg that uses it now.
@@ -53,20 +54,66 @@ type post struct {
 	line line.Line
 	log  *slog.Logger
 
-	mu  sync.Mutex
-	leg *leg
+	close func() error  // once
+	ended chan struct{} // closed when run has returned
+	gone  chan struct{} // closed when a retired line is released
+
+	mu      sync.Mutex // guards what follows
+	leg     *leg
+	retired bool
 }
 
 // New returns a board without lines.
-func New(cfg Config) *Board { return &Board{cfg: cfg, posts: map[tel.LineID]*post{}} }
+func New(cfg Config) *Board {
+	return &Board{cfg: cfg, posts: map[tel.LineID]*post{}, retired: map[*post]struct{}{}}
+}
 
 // Add puts a line to use; the board closes it.
 func (b *Board) Add(l line.Line) {
-	p := &post{b: b, line: l, log: b.cfg.Log.With("line", l.ID())}
+	p := &post{
+		b: b, line: l, log: b.cfg.Log.With("line", l.ID()), close: sync.OnceValue(l.Close),
+		ended: make(chan struct{}), gone: make(chan struct{}),
+	}
 	b.mu.Lock()
 	b.posts[l.ID()] = p
 	b.mu.Unlock()
 	b.wg.Go(p.run)
+}
+
+// Retire takes a line out of use: no new call, and it is closed when the call that is up has ended.
+// gone is closed when the device is free again; busy tells whether a call is up. A line that is not
+// there is gone.
+func (b *Board) Retire(id tel.LineID) (gone <-chan struct{}, busy bool) {
+	b.mu.Lock()
+	p := b.posts[id]
+	if p == nil {
+		b.mu.Unlock()
+		free := make(chan struct{})
+		close(free)
+		return free, false
+	}
+	delete(b.posts, id)
+	b.retired[p] = struct{}{}
+	b.mu.Unlock()
+	p.mu.Lock()
+	p.retired, busy = true, p.leg != nil
+	p.mu.Unlock()
+	if !busy {
+		b.wg.Go(p.release)
+	}
+	return p.gone, busy
+}
+
+// release closes a retired line whose last call has ended.
+func (p *post) release() {
+	if err := p.close(); err != nil {
+		p.log.Warn("line does not close", "err", err)
+	}
+	<-p.ended
+	p.b.mu.Lock()
+	delete(p.b.retired, p)
+	p.b.mu.Unlock()
+	close(p.gone)
 }
 
 // Close closes every line and waits for their goroutines.
@@ -74,10 +121,17 @@ func (b *Board) Close() error {
 	b.mu.Lock()
 	all := b.posts
 	b.posts = map[tel.LineID]*post{}
+	var draining []*post
+	for p := range b.retired {
+		draining = append(draining, p)
+	}
 	b.mu.Unlock()
 	var errs []error
 	for _, p := range all {
-		errs = append(errs, p.line.Close())
+		errs = append(errs, p.close())
+	}
+	for _, p := range draining {
+		errs = append(errs, p.close())
 	}
 	b.wg.Wait()
 	return errors.Join(errs...)
@@ -117,7 +171,7 @@ func causeOf(err error) tel.Cause {
 func (p *post) newLeg(id tel.LegID, events func(call.LegEvent)) (*leg, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.leg != nil {
+	if p.leg != nil || p.retired {
 		return nil, fmt.Errorf("line %s: %w", p.line.ID(), line.ErrBusy)
 	}
 	sound := &lateMedia{line: p.line}
@@ -140,6 +194,7 @@ func (p *post) current() *leg {
 
 // run follows the line's events until the line is closed.
 func (p *post) run() {
+	defer close(p.ended)
 	for e := range p.line.Events() {
 		switch e.Kind {
 		case line.Incoming:
@@ -181,15 +236,14 @@ func (b *Board) Find(ref string, id tel.LegID, events func(call.LegEvent)) (call
 	return l, true
 }
 
-// recovered joins a call that the modem kept through our restart with its leg. Without a leg nobody
-// on our side knows it any more, and it is ended.
+// recovered hears that the modem kept a call through our restart; Connected follows when its sound is
+// up. Without a leg that waits for it nobody on our side knows the call any more, and it is ended.
 func (p *post) recovered() {
 	if l := p.current(); l != nil && l.lost != nil && l.lost.Stop() {
-		l.sound.connect(p)
 		p.log.Info("call of an earlier process goes on")
 		return
 	}
-	p.log.Warn("line had a call of an earlier process that nobody knows; it is ended")
+	p.log.Warn("line has a call that nobody knows; it is ended")
 	p.hangup(tel.CauseInterfaceFailure)
 }
 

@@ -7,8 +7,20 @@ import (
 
 const stars = "********"
 
-// Secret is a password or an HA1 that no log, dump or JSON ever shows: it prints as stars.
-type Secret string
+// Secret is a password or an HA1 that no log, dump or JSON ever shows: it prints as stars. It holds
+// its text behind a pointer, because fmt prints the fields of a struct that it may not ask.
+type Secret struct{ text *string }
+
+// NewSecret hides a text.
+func NewSecret(text string) Secret { return Secret{&text} }
+
+// Reveal returns the text; the zero Secret is empty.
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // Format writes stars for every verb.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, stars) }
@@ -31,10 +43,11 @@ type Credentials struct {
 // in another one.
 func (c Credentials) ha1(a Algorithm, realm string) (string, error) {
 	if s, ok := c.HA1[a]; ok {
-		return string(s), nil
+		return s.Reveal(), nil
 	}
-	if c.Password == "" {
+	password := c.Password.Reveal()
+	if password == "" {
 		return "", fmt.Errorf("no password and no %s HA1: %w", a, ErrUnsupported)
 	}
-	return HA1(a, c.Username, realm, string(c.Password)), nil
+	return HA1(a, c.Username, realm, password), nil
 }

@@ -42,7 +42,7 @@ func TestAnswersEqualTheWorkedExamplesOfTheStandards(t *testing.T) {
 	for _, v := range vectors {
 		t.Run(v.name, func(t *testing.T) {
 			c := Challenge{Realm: v.realm, Nonce: v.nonce, Algorithm: v.algorithm, Auth: v.qop}
-			a, err := Answer(c, Credentials{Username: v.user, Password: Secret(v.password)}, v.method, v.uri, v.nc, v.cnonce)
+			a, err := Answer(c, Credentials{Username: v.user, Password: NewSecret(v.password)}, v.method, v.uri, v.nc, v.cnonce)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,18 +82,18 @@ func TestAnswersEqualTheWorkedExamplesOfTheStandards(t *testing.T) {
 
 func TestStoredHA1AnswersLikeThePassword(t *testing.T) {
 	c := Challenge{Realm: "pronto", Nonce: "n", Algorithm: SHA256, Auth: true}
-	clear, err := Answer(c, Credentials{Username: "201", Password: "secret"}, "REGISTER", "sip:box", 1, "c")
+	clear, err := Answer(c, Credentials{Username: "201", Password: NewSecret("secret")}, "REGISTER", "sip:box", 1, "c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	stored, err := Answer(c, Credentials{Username: "201", HA1: map[Algorithm]Secret{
-		SHA256: Secret(HA1(SHA256, "201", "pronto", "secret")),
+		SHA256: NewSecret(HA1(SHA256, "201", "pronto", "secret")),
 	}}, "REGISTER", "sip:box", 1, "c")
 	if err != nil || stored != clear {
 		t.Fatalf("%v, %v", stored, err)
 	}
 	c.Algorithm = MD5
-	if _, err := Answer(c, Credentials{Username: "201", HA1: map[Algorithm]Secret{SHA256: "x"}}, "REGISTER", "sip:box", 1, "c"); !errors.Is(err, ErrUnsupported) {
+	if _, err := Answer(c, Credentials{Username: "201", HA1: map[Algorithm]Secret{SHA256: NewSecret("x")}}, "REGISTER", "sip:box", 1, "c"); !errors.Is(err, ErrUnsupported) {
 		t.Fatalf("an algorithm without stored HA1: %v", err)
 	}
 }
@@ -106,19 +106,23 @@ func TestHeadersAreReadAsPeersWriteThem(t *testing.T) {
 	}{
 		"RFC 7616 section 3.9.1, one line": {
 			`Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=SHA-256, nonce="7ypf", opaque="FQhe"`,
-			Challenge{Realm: "http-auth@example.org", Nonce: "7ypf", Opaque: "FQhe", Algorithm: SHA256, Auth: true}, nil,
+			Challenge{Realm: "http-auth@example.org", Nonce: "7ypf", Opaque: "FQhe", Algorithm: SHA256, Auth: true},
+			nil,
 		},
 		"RFC 3261 section 22.2 style, md5 by default": {
 			`Digest realm="biloxi.com",qop="auth",nonce="dcd98b",stale=FALSE`,
-			Challenge{Realm: "biloxi.com", Nonce: "dcd98b", Algorithm: MD5, Auth: true}, nil,
+			Challenge{Realm: "biloxi.com", Nonce: "dcd98b", Algorithm: MD5, Auth: true},
+			nil,
 		},
 		"unquoted values, quoted algorithm, stale": {
 			`digest algorithm="md5" , realm=x , nonce=ab/c== , stale = TRUE`,
-			Challenge{Realm: "x", Nonce: "ab/c==", Algorithm: MD5, Stale: true}, nil,
+			Challenge{Realm: "x", Nonce: "ab/c==", Algorithm: MD5, Stale: true},
+			nil,
 		},
 		"escapes in a quoted string": {
 			`Digest realm="a \"b\" \\c", nonce="n"`,
-			Challenge{Realm: `a "b" \c`, Nonce: "n", Algorithm: MD5}, nil,
+			Challenge{Realm: `a "b" \c`, Nonce: "n", Algorithm: MD5},
+			nil,
 		},
 		"empty realm is a realm":        {`Digest realm="", nonce="n"`, Challenge{Nonce: "n", Algorithm: MD5}, nil},
 		"MD5-sess is politely refused":  {`Digest realm="x", nonce="n", algorithm=MD5-sess`, Challenge{}, ErrUnsupported},
@@ -216,13 +220,19 @@ func TestNextNonceTravels(t *testing.T) {
 }
 
 func TestSecretsPrintAsStars(t *testing.T) {
-	c := Credentials{Username: "u", Password: "hunter2", HA1: map[Algorithm]Secret{MD5: "hunter2"}}
+	type inside struct{ c Credentials }
+	c := Credentials{Username: "u", Password: NewSecret("hunter2"), HA1: map[Algorithm]Secret{MD5: NewSecret("hunter2")}}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "c", c, "p", c.Password)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "c", c, "p", c.Password)
 	js, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, s := range []string{fmt.Sprintf("%+v %#v", inside{c}, inside{c}), fmt.Sprintf("%+v", &inside{c})} {
+		if strings.Contains(s, "hunter2") {
+			t.Errorf("secret printed from a private field: %s", s)
+		}
 	}
 	for _, s := range []string{
 		fmt.Sprint(c), fmt.Sprintf("%+v %#v %q %x %s %d", c, c, c.Password, c.Password, c.Password, c.Password),
@@ -240,7 +250,7 @@ func TestSecretsPrintAsStars(t *testing.T) {
 func FuzzHeaderText(f *testing.F) {
 	for _, v := range vectors {
 		c := Challenge{Realm: v.realm, Nonce: v.nonce, Algorithm: v.algorithm, Auth: v.qop}
-		a, err := Answer(c, Credentials{Username: v.user, Password: Secret(v.password)}, v.method, v.uri, v.nc, v.cnonce)
+		a, err := Answer(c, Credentials{Username: v.user, Password: NewSecret(v.password)}, v.method, v.uri, v.nc, v.cnonce)
 		if err != nil {
 			f.Fatal(err)
 		}

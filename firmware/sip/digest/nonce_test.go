@@ -144,7 +144,7 @@ func BenchmarkVerify(b *testing.B) {
 	for _, alg := range Algorithms() {
 		b.Run(string(alg), func(b *testing.B) {
 			c := Challenge{Realm: "pronto", Nonce: "0123456789012345678901234567890123456789", Algorithm: alg, Auth: true}
-			a, err := Answer(c, Credentials{Username: "201", Password: "secret"}, "REGISTER", "sip:box", 1, "0a4f113b")
+			a, err := Answer(c, Credentials{Username: "201", Password: NewSecret("secret")}, "REGISTER", "sip:box", 1, "0a4f113b")
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -46,9 +46,13 @@ type fakeStack struct {
 func (f *fakeStack) Contact(fl stack.Flow) (string, int) {
 	return fl.Local.Addr().String(), int(fl.Local.Port())
 }
+
 func (f *fakeStack) setDead(fl stack.Flow, dead bool) { f.mu.Lock(); f.dead[fl] = dead; f.mu.Unlock() }
-func (f *fakeStack) requests() []*sip.Request         { f.mu.Lock(); defer f.mu.Unlock(); return f.sent }
-func (f *fakeStack) Alive(fl stack.Flow) bool         { f.mu.Lock(); defer f.mu.Unlock(); return !f.dead[fl] }
+
+func (f *fakeStack) requests() []*sip.Request { f.mu.Lock(); defer f.mu.Unlock(); return f.sent }
+
+func (f *fakeStack) Alive(fl stack.Flow) bool { f.mu.Lock(); defer f.mu.Unlock(); return !f.dead[fl] }
+
 func (f *fakeStack) setAnswer(a func(*sip.Request, stack.Flow) (stack.Result, time.Duration)) {
 	f.mu.Lock()
 	f.answer = a
@@ -194,7 +198,7 @@ func (b *box) send(t testing.TB, text string, flow stack.Flow) *sip.Response {
 	req := parse(t, text)
 	req.SetSource(flow.Remote.String())
 	tx := &fakeTx{req: req, flow: flow, got: make(chan *sip.Response, 2)}
-	b.register(tx)
+	b.Register(tx)
 	res := <-tx.got
 	if len(tx.got) != 0 {
 		t.Fatal("two final responses")
@@ -248,7 +252,7 @@ func (p *phone) authorization(t testing.TB, method string) string {
 	t.Helper()
 	p.nc++
 	c := digest.Challenge{Realm: realm, Nonce: p.nonce, Algorithm: p.algorithm, Auth: !p.noQOP}
-	a, err := digest.Answer(c, digest.Credentials{Username: p.user, Password: digest.Secret(p.password)}, method, "sip:192.168.1.1", p.nc, "0a4f113b")
+	a, err := digest.Answer(c, digest.Credentials{Username: p.user, Password: digest.NewSecret(p.password)}, method, "sip:192.168.1.1", p.nc, "0a4f113b")
 	if err != nil {
 		t.Fatal(err)
 	}

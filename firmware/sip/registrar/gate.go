@@ -145,7 +145,7 @@ func (g *gate) challenge(req *sip.Request, addr netip.Addr, stale bool, now time
 }
 
 func (g *gate) offered(req *sip.Request, addr netip.Addr) []digest.Algorithm {
-	if !g.cfg.OfferMD5 || !g.cfg.LAN(addr) {
+	if !g.cfg.NeedMD5() || !g.cfg.LAN(addr) {
 		return []digest.Algorithm{digest.SHA256}
 	}
 	if h := req.GetHeader("User-Agent"); h != nil {

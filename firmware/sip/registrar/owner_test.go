@@ -322,7 +322,7 @@ func TestPanicOfACallbackCostsOneStep(t *testing.T) {
 	p := newPhone("201")
 	p.ask(t, broken)
 	tx := &fakeTx{req: parse(t, p.text(p.authorization(t, "REGISTER"))), flow: lanFlow, got: make(chan *sip.Response, 1)}
-	broken.register(tx)
+	broken.Register(tx)
 	if broken.Counters().Panics != 1 {
 		t.Error("not counted")
 	}
@@ -351,7 +351,7 @@ func FuzzRegister(f *testing.F) {
 			return
 		}
 		tx := &fakeTx{req: req, flow: lanFlow, got: make(chan *sip.Response, 2)}
-		b.register(tx)
+		b.Register(tx)
 		if res := <-tx.got; res.StatusCode == 200 {
 			t.Fatalf("let in:\n%s", text)
 		}
@@ -378,7 +378,6 @@ func FuzzRegister(f *testing.F) {
 			t.Fatalf("%v: %v became %v", err, list, back)
 		}
 	})
-
 }
 
 // BenchmarkRegister is a whole refresh: parse, digest, bindings, journal, answer.
@@ -400,7 +399,7 @@ func BenchmarkRegister(b *testing.B) {
 					b.Fatal(err)
 				}
 				tx := &fakeTx{req: msg.(*sip.Request), flow: p.flow, got: make(chan *sip.Response, 1)}
-				x.register(tx)
+				x.Register(tx)
 				want(b, <-tx.got, 200)
 			}
 		})

@@ -11,9 +11,9 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 )
 
-// transaction is what the registrar needs of a *stack.ServerTx, whose methods may be called from
+// Transaction is what the registrar needs of a *stack.ServerTx, whose methods may be called from
 // any goroutine.
-type transaction interface {
+type Transaction interface {
 	Request() *sip.Request
 	Flow() stack.Flow
 	Respond(*sip.Response) error
@@ -21,9 +21,7 @@ type transaction interface {
 
 // Register answers a REGISTER. It is called on the Call-ID's shard and does not block: the form
 // and the password are checked here, the bindings by their owner.
-func (r *Registrar) Register(tx *stack.ServerTx) { r.register(tx) }
-
-func (r *Registrar) register(tx transaction) {
+func (r *Registrar) Register(tx Transaction) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.count.panics.Add(1)
@@ -58,7 +56,7 @@ func (r *Registrar) register(tx transaction) {
 }
 
 // register is the owner's part: change, keep, publish, answer.
-func (o *owner) register(tx transaction, reg registration, who admission) {
+func (o *owner) register(tx Transaction, reg registration, who admission) {
 	now := time.Now()
 	id := who.account.Device
 	lim := limits{o.r.cfg.MinExpires, o.r.cfg.MaxExpires, who.account.MaxBindings}
@@ -86,7 +84,7 @@ func (o *owner) register(tx transaction, reg registration, who admission) {
 }
 
 // answer sends a final response.
-func (r *Registrar) answer(tx transaction, with *final) {
+func (r *Registrar) answer(tx Transaction, with *final) {
 	res := sip.NewResponseFromRequest(tx.Request(), with.status, with.reason, nil)
 	for _, h := range with.headers {
 		res.AppendHeader(h)

@@ -61,6 +61,10 @@ type Config struct {
 	// challenge that depends on the account tells a stranger which accounts exist.
 	OfferMD5 bool
 
+	// NeedMD5 is asked instead of OfferMD5 where the phones may change while the registrar runs; nil =
+	// OfferMD5 holds. It must be safe for concurrent use.
+	NeedMD5 func() bool
+
 	// MD5Agents are beginnings of User-Agent texts of programs that give up when any challenge names
 	// another algorithm than MD5, instead of passing over it (RFC 7616 section 3.3). Where OfferMD5
 	// holds they get the MD5 challenge alone. What the request says of itself decides, again not the
@@ -98,6 +102,10 @@ const (
 func (c *Config) setDefaults() {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.NeedMD5 == nil {
+		offer := c.OfferMD5
+		c.NeedMD5 = func() bool { return offer }
 	}
 	if c.LAN == nil {
 		c.LAN = func(netip.Addr) bool { return false }

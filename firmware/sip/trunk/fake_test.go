@@ -130,7 +130,7 @@ func (c *changes) causes() []tel.LineCause {
 func account() Config {
 	return Config{
 		ID: "tim", Name: "TIM", Mode: Register, Domain: "tim.it", User: "0211",
-		Credentials: digest.Credentials{Password: "hunter2"},
+		Credentials: digest.Credentials{Password: digest.NewSecret("hunter2")},
 	}
 }
 

@@ -216,10 +216,11 @@ func FuzzWhatTheCarrierSays(f *testing.F) {
 		tr.Matches(req, carrier)
 		number, name := tr.Caller(req)
 		for _, n := range []tel.Number{number, tr.Called(req)} {
-			if n == "" {
+			digits := strings.TrimPrefix(string(n), "+39") // which the box itself puts in front
+			if digits == "" {
 				continue
 			}
-			if again, err := tel.ParseNumber(strings.TrimPrefix(string(n), "+39")); err != nil || len(again) > 40 {
+			if again, err := tel.ParseNumber(digits); err != nil || string(again) != digits {
 				t.Errorf("%q is no number", n)
 			}
 		}

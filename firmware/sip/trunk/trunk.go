@@ -122,6 +122,17 @@ func (t *Trunk) Restore(states map[string][]byte) error {
 	return nil
 }
 
+// Succeed makes the trunk the next life of a closed one whose account is the same but not its
+// settings; call it before Start. It registers at once, and with the same contact, so that the
+// carrier does not ring us twice (RFC 3261 section 10.2.4).
+func (t *Trunk) Succeed(closed *Trunk) {
+	was := closed.view()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.standing.callID, t.standing.tag, t.standing.token = was.callID, was.tag, was.token
+	t.standing.cseq = (was.cseq + restartJump) & (1<<31 - 1)
+}
+
 // Start lets the trunk register or watch. Call it once.
 func (t *Trunk) Start() {
 	if !t.started.CompareAndSwap(false, true) {

@@ -69,6 +69,7 @@ func Open(cfg Config) (*DB, error) {
 func (d *DB) open() error {
 	// Opening flushes what the last process had only in its write-ahead log.
 	if err := d.disk.roomFor(3*d.cfg.MemTable, "opening the records"); err != nil {
+		_ = d.setOpenings(0) // whoever died here before, died of the full disk
 		return err
 	}
 	for _, sub := range []string{d.dataDir(), d.cfg.Backups} {
