@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -326,7 +325,10 @@ func (b *bad) unplugged(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the agent talks to a modem that is not there")
 	}
-	b.o.Line("line:gsm0", false)
+	b.o.Until("the line to say that its modem is missing", func(n pbxtest.Now) bool {
+		l := n.Lines["line:gsm0"]
+		return !l.Up && l.Cause == tel.LineNoModem
+	})
 	b.o.Says("out of service")
 	if err := b.modem.Plug(); err != nil {
 		t.Fatal(err)
@@ -346,7 +348,7 @@ func (b *bad) unplugged(t *testing.T) {
 			causes = append(causes, r.Cause)
 		}
 	}
-	if fmt.Sprint(causes) != fmt.Sprint([]tel.Cause{tel.CauseNormal, tel.CauseInterfaceFailure, tel.CauseNormal}) {
+	if !slices.Equal(causes, []tel.Cause{tel.CauseNormal, tel.CauseInterfaceFailure, tel.CauseNormal}) {
 		t.Errorf("the modem's calls ended as %v, newest first", causes)
 	}
 }

@@ -56,8 +56,9 @@ type lab struct {
 	carrier *peer.Peer
 	mobile  *mobile
 
-	mu   sync.Mutex // guards dice, Out and joining wg
+	mu   sync.Mutex // guards dice, Out and over
 	dice *rand.Rand
+	over bool // nobody may join wg any more
 }
 
 // Run plays until ctx ends, then hangs up everywhere and returns. Ports that are taken are an error.
@@ -105,7 +106,9 @@ func Run(ctx context.Context, cfg Config) error {
 	l.play(l.customers)
 	l.play(func() { l.errands(agents) })
 	<-ctx.Done()
-	l.settle()
+	l.mu.Lock()
+	l.over = true
+	l.mu.Unlock()
 	l.wg.Wait()
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -115,17 +118,11 @@ func Run(ctx context.Context, cfg Config) error {
 	return l.mobile.Close()
 }
 
-// settle returns when nobody is left between looking at ctx and joining wg.
-func (l *lab) settle() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-}
-
 // play runs f on a goroutine that Run waits for; at the end of the play it does nothing.
 func (l *lab) play(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ctx.Err() == nil {
+	if !l.over {
 		l.wg.Go(f)
 	}
 }

@@ -185,3 +185,49 @@ func TestDigestOfTheStandardsExample(t *testing.T) {
 		}
 	}
 }
+
+func TestSessionsAreRead(t *testing.T) {
+	const head = "v=0\r\nc=IN IP4 192.0.2.1\r\n"
+	tests := map[string]struct {
+		body string
+		want session
+		ok   bool
+	}{
+		"A-law":                  {head + "m=audio 4000 RTP/AVP 8 0\r\n", session{netip.MustParseAddrPort("192.0.2.1:4000"), tone.ALaw, "sendrecv"}, true},
+		"own address, held":      {head + "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 192.0.2.9\r\na=sendonly\r\n", session{netip.MustParseAddrPort("192.0.2.9:4000"), tone.MuLaw, "sendonly"}, true},
+		"video behind the audio": {head + "m=audio 4000 RTP/AVP 8\r\nm=video 5000 RTP/AVP 96\r\na=inactive\r\n", session{netip.MustParseAddrPort("192.0.2.1:4000"), tone.ALaw, "sendrecv"}, true},
+		"refused":                {head + "m=audio 0 RTP/AVP 8\r\n", session{}, false},
+		"another codec":          {head + "m=audio 4000 RTP/AVP 18\r\n", session{}, false},
+		"no address":             {"v=0\r\nm=audio 4000 RTP/AVP 8\r\n", session{}, false},
+	}
+	for name, tt := range tests {
+		got, ok := readSDP([]byte(tt.body))
+		if ok != tt.ok || ok && got != tt.want {
+			t.Errorf("%s: %+v, %v", name, got, ok)
+		}
+	}
+	at := netip.MustParseAddrPort("127.0.0.1:4000")
+	if got, ok := readSDP([]byte(writeSDP(at, tone.MuLaw, 3, "recvonly"))); !ok || got != (session{at, tone.MuLaw, "recvonly"}) {
+		t.Errorf("our own comes back as %+v, %v", got, ok)
+	}
+}
+
+func FuzzSession(f *testing.F) {
+	f.Add([]byte(writeSDP(netip.MustParseAddrPort("127.0.0.1:4000"), tone.ALaw, 1, "sendrecv")))
+	f.Add([]byte("m=audio\nc=IN IP4 \nm="))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, ok := readSDP(b); ok && (!s.to.IsValid() || s.to.Port() == 0) {
+			t.Errorf("audio to %v", s.to)
+		}
+	})
+}
+
+func FuzzDigestParams(f *testing.F) {
+	f.Add(`Digest realm="a, b", nonce=x, qop="auth"`)
+	f.Add(`Digest ="`)
+	f.Fuzz(func(_ *testing.T, s string) {
+		p := params(s)
+		_ = proof(p, "secret", "INVITE")
+		_ = credentials([]string{s}, "", "anna", "secret", "INVITE", "sip:x")
+	})
+}
