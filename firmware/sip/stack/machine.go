@@ -61,8 +61,10 @@ const (
 )
 
 func (e event) String() string {
-	return [...]string{"", "start", "request", "ack", "1xx", "2xx", "final", "repeat", "give up",
-		"linger", "trying", "cancelled", "broken"}[e]
+	return [...]string{
+		"", "start", "request", "ack", "1xx", "2xx", "final", "repeat", "give up",
+		"linger", "trying", "cancelled", "broken",
+	}[e]
 }
 
 // action is one thing to do, in the order given.

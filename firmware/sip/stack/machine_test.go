@@ -44,8 +44,10 @@ func TestMachinesFollowTheFiguresOfRFC3261And6026(t *testing.T) {
 		events   []event
 		want     string
 	}{
-		{"an INVITE that is accepted leaves repeating the 2xx to the layer above", inviteServer, false,
-			[]event{evStart, evTrying, evRequest, ev1xx, ev2xx, evRequest, ev2xx, evAck, evFinal, evLinger}, `
+		{
+			"an INVITE that is accepted leaves repeating the 2xx to the layer above", inviteServer, false,
+			[]event{evStart, evTrying, evRequest, ev1xx, ev2xx, evRequest, ev2xx, evAck, evFinal, evLinger},
+			`
 start: arm trying 200ms [proceeding]
 trying: send-100 [proceeding]
 request: resend [proceeding]
@@ -55,9 +57,12 @@ request: [accepted]
 2xx: send [accepted]
 ack: deliver [accepted]
 final: [accepted]
-linger: [ended]`},
-		{"a refused INVITE repeats its answer until the ACK", inviteServer, false,
-			[]event{evStart, evFinal, evRepeat, evRepeat, evRepeat, evRepeat, evRequest, evAck, evAck, evRequest, evLinger}, `
+linger: [ended]`,
+		},
+		{
+			"a refused INVITE repeats its answer until the ACK", inviteServer, false,
+			[]event{evStart, evFinal, evRepeat, evRepeat, evRepeat, evRepeat, evRequest, evAck, evAck, evRequest, evLinger},
+			`
 start: arm trying 200ms [proceeding]
 final: disarm trying send arm give-up 32s arm repeat 500ms [completed]
 repeat: resend arm repeat 1s [completed]
@@ -68,19 +73,28 @@ request: resend [completed]
 ack: disarm repeat disarm give-up arm linger 5s [confirmed]
 ack: [confirmed]
 request: [confirmed]
-linger: [ended]`},
-		{"a refused INVITE without ACK ends after 32 s", inviteServer, false,
-			[]event{evStart, evFinal, evGiveUp}, `
+linger: [ended]`,
+		},
+		{
+			"a refused INVITE without ACK ends after 32 s", inviteServer, false,
+			[]event{evStart, evFinal, evGiveUp},
+			`
 start: arm trying 200ms [proceeding]
 final: disarm trying send arm give-up 32s arm repeat 500ms [completed]
-give up: disarm repeat [ended]`},
-		{"a refused INVITE over TCP repeats nothing and ends with the ACK", inviteServer, true,
-			[]event{evStart, evFinal, evAck}, `
+give up: disarm repeat [ended]`,
+		},
+		{
+			"a refused INVITE over TCP repeats nothing and ends with the ACK", inviteServer, true,
+			[]event{evStart, evFinal, evAck},
+			`
 start: arm trying 200ms [proceeding]
 final: disarm trying send arm give-up 32s [completed]
-ack: disarm repeat disarm give-up [ended]`},
-		{"a plain request is answered again when it comes again", plainServer, false,
-			[]event{evStart, evRequest, ev1xx, evRequest, ev2xx, evRequest, evFinal, evLinger}, `
+ack: disarm repeat disarm give-up [ended]`,
+		},
+		{
+			"a plain request is answered again when it comes again", plainServer, false,
+			[]event{evStart, evRequest, ev1xx, evRequest, ev2xx, evRequest, evFinal, evLinger},
+			`
 start: arm give-up 32s [calling]
 request: [calling]
 1xx: send [proceeding]
@@ -88,17 +102,26 @@ request: resend [proceeding]
 2xx: disarm give-up send arm linger 32s [completed]
 request: resend [completed]
 final: [completed]
-linger: [ended]`},
-		{"a plain request over TCP ends with its answer", plainServer, true,
-			[]event{evStart, evFinal}, `
+linger: [ended]`,
+		},
+		{
+			"a plain request over TCP ends with its answer", plainServer, true,
+			[]event{evStart, evFinal},
+			`
 start: arm give-up 32s [calling]
-final: disarm give-up send [ended]`},
-		{"a plain request that is forgotten ends after 32 s", plainServer, false,
-			[]event{evStart, evGiveUp}, `
+final: disarm give-up send [ended]`,
+		},
+		{
+			"a plain request that is forgotten ends after 32 s", plainServer, false,
+			[]event{evStart, evGiveUp},
+			`
 start: arm give-up 32s [calling]
-give up: [ended]`},
-		{"an INVITE is repeated with doubling intervals and given up after 32 s", inviteClient, false,
-			[]event{evStart, evRepeat, evRepeat, evRepeat, evRepeat, evRepeat, evRepeat, evGiveUp}, `
+give up: [ended]`,
+		},
+		{
+			"an INVITE is repeated with doubling intervals and given up after 32 s", inviteClient, false,
+			[]event{evStart, evRepeat, evRepeat, evRepeat, evRepeat, evRepeat, evRepeat, evGiveUp},
+			`
 start: arm give-up 32s arm repeat 500ms send [calling]
 repeat: resend arm repeat 1s [calling]
 repeat: resend arm repeat 2s [calling]
@@ -106,9 +129,12 @@ repeat: resend arm repeat 4s [calling]
 repeat: resend arm repeat 8s [calling]
 repeat: resend arm repeat 16s [calling]
 repeat: resend arm repeat 32s [calling]
-give up: disarm repeat timeout [ended]`},
-		{"an answered INVITE passes up each 2xx for 32 s", inviteClient, false,
-			[]event{evStart, ev1xx, evRepeat, ev1xx, ev2xx, ev2xx, ev1xx, evFinal, evLinger}, `
+give up: disarm repeat timeout [ended]`,
+		},
+		{
+			"an answered INVITE passes up each 2xx for 32 s", inviteClient, false,
+			[]event{evStart, ev1xx, evRepeat, ev1xx, ev2xx, ev2xx, ev1xx, evFinal, evLinger},
+			`
 start: arm give-up 32s arm repeat 500ms send [calling]
 1xx: disarm repeat disarm give-up deliver [proceeding]
 repeat: [proceeding]
@@ -117,32 +143,47 @@ repeat: [proceeding]
 2xx: deliver [accepted]
 1xx: [accepted]
 final: [accepted]
-linger: [ended]`},
-		{"a refused INVITE acknowledges each repetition and passes up one", inviteClient, false,
-			[]event{evStart, evFinal, evFinal, ev2xx, evLinger}, `
+linger: [ended]`,
+		},
+		{
+			"a refused INVITE acknowledges each repetition and passes up one", inviteClient, false,
+			[]event{evStart, evFinal, evFinal, ev2xx, evLinger},
+			`
 start: arm give-up 32s arm repeat 500ms send [calling]
 final: disarm repeat disarm give-up send-ack deliver arm linger 32s [completed]
 final: send-ack [completed]
 2xx: [completed]
-linger: [ended]`},
-		{"a refused INVITE over TCP ends at once", inviteClient, true,
-			[]event{evStart, ev1xx, evFinal}, `
+linger: [ended]`,
+		},
+		{
+			"a refused INVITE over TCP ends at once", inviteClient, true,
+			[]event{evStart, ev1xx, evFinal},
+			`
 start: arm give-up 32s send [calling]
 1xx: disarm repeat disarm give-up deliver [proceeding]
-final: disarm repeat disarm give-up send-ack deliver [ended]`},
-		{"a cancelled INVITE that nobody answers ends after 32 s", inviteClient, false,
-			[]event{evStart, ev1xx, evCancelled, evGiveUp}, `
+final: disarm repeat disarm give-up send-ack deliver [ended]`,
+		},
+		{
+			"a cancelled INVITE that nobody answers ends after 32 s", inviteClient, false,
+			[]event{evStart, ev1xx, evCancelled, evGiveUp},
+			`
 start: arm give-up 32s arm repeat 500ms send [calling]
 1xx: disarm repeat disarm give-up deliver [proceeding]
 cancelled: arm give-up 32s [proceeding]
-give up: disarm repeat timeout [ended]`},
-		{"a broken transport ends an INVITE", inviteClient, false,
-			[]event{evStart, evBroken, evRepeat}, `
+give up: disarm repeat timeout [ended]`,
+		},
+		{
+			"a broken transport ends an INVITE", inviteClient, false,
+			[]event{evStart, evBroken, evRepeat},
+			`
 start: arm give-up 32s arm repeat 500ms send [calling]
 broken: disarm repeat disarm give-up broken [ended]
-repeat: [ended]`},
-		{"a plain request is repeated up to every 4 s, always so after a 1xx", plainClient, false,
-			[]event{evStart, evRepeat, ev1xx, evRepeat, evRepeat, ev2xx, ev2xx, evLinger}, `
+repeat: [ended]`,
+		},
+		{
+			"a plain request is repeated up to every 4 s, always so after a 1xx", plainClient, false,
+			[]event{evStart, evRepeat, ev1xx, evRepeat, evRepeat, ev2xx, ev2xx, evLinger},
+			`
 start: arm give-up 32s arm repeat 500ms send [calling]
 repeat: resend arm repeat 1s [calling]
 1xx: deliver [proceeding]
@@ -150,11 +191,15 @@ repeat: resend arm repeat 4s [proceeding]
 repeat: resend arm repeat 4s [proceeding]
 2xx: disarm repeat disarm give-up deliver arm linger 5s [completed]
 2xx: [completed]
-linger: [ended]`},
-		{"a plain request over TCP is sent once", plainClient, true,
-			[]event{evStart, evFinal}, `
+linger: [ended]`,
+		},
+		{
+			"a plain request over TCP is sent once", plainClient, true,
+			[]event{evStart, evFinal},
+			`
 start: arm give-up 32s send [calling]
-final: disarm repeat disarm give-up deliver [ended]`},
+final: disarm repeat disarm give-up deliver [ended]`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := story(machine{role: c.role, reliable: c.reliable}, c.events...)

@@ -54,8 +54,10 @@ func (s *Stack) finishRequest(req *sip.Request, to Flow, branch string) {
 	for req.RemoveHeader("Via") {
 	}
 	host, port := s.Contact(to)
-	via := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0",
-		Transport: strings.ToUpper(to.Transport), Host: host, Port: port, Params: sip.NewParams()}
+	via := &sip.ViaHeader{
+		ProtocolName: "SIP", ProtocolVersion: "2.0",
+		Transport: strings.ToUpper(to.Transport), Host: host, Port: port, Params: sip.NewParams(),
+	}
 	via.Params.Add("branch", branch)
 	via.Params.Add("rport", "")
 	req.PrependHeader(via)

@@ -105,10 +105,12 @@ func statusOf(raw string) int {
 
 // request makes a request as a phone at addr would send it.
 func request(method, transport string, addr netip.AddrPort, n int, extra ...string) string {
-	lines := []string{method + " sip:100@127.0.0.1 SIP/2.0",
+	lines := []string{
+		method + " sip:100@127.0.0.1 SIP/2.0",
 		fmt.Sprintf("Via: SIP/2.0/%s %s;branch=z9hG4bKb%d;rport", transport, addr, n),
 		"From: <sip:200@127.0.0.1>;tag=ft", "To: <sip:100@127.0.0.1>",
-		fmt.Sprintf("Call-ID: call-%d", n), "CSeq: 1 " + method, "Max-Forwards: 70"}
+		fmt.Sprintf("Call-ID: call-%d", n), "CSeq: 1 " + method, "Max-Forwards: 70",
+	}
 	return text(append(append(lines, extra...), "Content-Length: 0")...)
 }
 

@@ -59,8 +59,10 @@ func TestRequestsThatCannotBeSentAreRefused(t *testing.T) {
 	to := Flow{Transport: "udp", Local: b.udp, Remote: b.udp}
 	incomplete := newRequest(sip.OPTIONS, "x")
 	incomplete.RemoveHeader("Call-ID")
-	for name, req := range map[string]*sip.Request{"an ACK": newRequest(sip.ACK, "x"),
-		"a CANCEL": newRequest(sip.CANCEL, "x"), "one without Call-ID": incomplete} {
+	for name, req := range map[string]*sip.Request{
+		"an ACK":   newRequest(sip.ACK, "x"),
+		"a CANCEL": newRequest(sip.CANCEL, "x"), "one without Call-ID": incomplete,
+	} {
 		if _, err := b.Request(req, to, nil); err == nil {
 			t.Errorf("%s was sent", name)
 		}

@@ -15,8 +15,8 @@ import (
 const (
 	dialTimeout  = 10 * time.Second
 	writeTimeout = 5 * time.Second
-	// outQueue is how many messages wait for a slow peer; one more closes the connection.
-	outQueue = 64
+	// outQueue is how many bytes wait for a slow peer; more close the connection.
+	outQueue = 256 << 10
 )
 
 // ending is why a TCP connection was closed.
@@ -124,20 +124,24 @@ type tcpConn struct {
 	name     linkName
 	flow     Flow // of a dialled connection, the local port is set when it stands
 	inbound  bool
-	out      chan outgoing
+	more     chan struct{} // tells the writer that there is something in out
 	gone     chan struct{} // closed by shut
 	reader   sync.Once     // the reader's end is told once
 
 	mu     sync.Mutex
 	up     bool
 	closed bool
+	out    []outgoing
+	queued int // bytes in out
 
 	assembly assembly // the reader's own
 }
 
 func (s *Stack) newConn(f Flow, inbound bool) *tcpConn {
-	return &tcpConn{stack: s, flow: f, inbound: inbound,
-		out: make(chan outgoing, outQueue), gone: make(chan struct{})}
+	return &tcpConn{
+		stack: s, flow: f, inbound: inbound,
+		more: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
 }
 
 // establish enters a connection into the tables and accounts for its reader and its writer. It
@@ -159,8 +163,10 @@ func (s *Stack) establish(c *tcpConn, raw *net.TCPConn, known bool) bool {
 	c.name = l.newName("tcp")
 	c.Conn, c.up = raw, true
 	c.flow.Local = addrPortOf(raw.LocalAddr())
-	c.assembly = assembly{stream: s.parser.NewSIPStream(), opened: time.Now(),
-		greeted: known || !c.inbound, kept: known}
+	c.assembly = assembly{
+		stream: s.parser.NewSIPStream(), opened: time.Now(),
+		greeted: known || !c.inbound, kept: known,
+	}
 	l.named[string(c.name)] = c
 	l.flows[c.flow] = c
 	if c.inbound {
@@ -239,11 +245,15 @@ func (c *tcpConn) enqueue(m outgoing) error {
 		c.mu.Unlock()
 		return fmt.Errorf("%w: the connection to %s is closed", ErrTransport, c.flow.Remote)
 	}
-	select {
-	case c.out <- m:
+	if c.queued+len(m.raw) <= outQueue {
+		c.out = append(c.out, m)
+		c.queued += len(m.raw)
 		c.mu.Unlock()
+		select {
+		case c.more <- struct{}{}:
+		default:
+		}
 		return nil
-	default:
 	}
 	c.mu.Unlock()
 	c.shut(closedBroken)
@@ -252,34 +262,41 @@ func (c *tcpConn) enqueue(m outgoing) error {
 
 func (c *tcpConn) writeLoop() {
 	defer c.stack.wg.Done()
+	defer c.failAll()
 	for {
 		select {
-		case m := <-c.out:
-			_ = c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+		case <-c.more:
+		case <-c.gone:
+			return
+		}
+		batch := c.takeOut()
+		for i, m := range batch {
+			_ = c.SetWriteDeadline(time.Now().Add(writeTimeout)) // a closed connection fails below
 			if _, err := c.Conn.Write(m.raw); err != nil {
 				c.stack.count.sendErrors.Add(1)
-				if m.failed != nil {
-					m.failed()
-				}
 				c.shut(closedBroken)
+				fail(batch[i:])
+				return
 			}
-		case <-c.gone:
-			c.failAll()
-			return
 		}
 	}
 }
 
-// failAll tells the owners of what was never sent; nothing is queued after gone.
-func (c *tcpConn) failAll() {
-	for {
-		select {
-		case m := <-c.out:
-			if m.failed != nil {
-				m.failed()
-			}
-		default:
-			return
+func (c *tcpConn) takeOut() []outgoing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	batch := c.out
+	c.out, c.queued = nil, 0
+	return batch
+}
+
+// failAll tells the owners of what was never sent; nothing is queued after shut.
+func (c *tcpConn) failAll() { fail(c.takeOut()) }
+
+func fail(batch []outgoing) {
+	for _, m := range batch {
+		if m.failed != nil {
+			m.failed()
 		}
 	}
 }
@@ -307,6 +324,7 @@ func (c *tcpConn) shut(why ending) {
 	}
 	if why != closedByUs {
 		c.stack.dropKept(keptConnName(c.flow))
+		c.stack.lost(c.flow, c.inbound)
 	}
 	_ = c.Conn.Close()
 }

@@ -273,6 +273,55 @@ func TestAConnectionThatIsRefusedEndsItsTransactionAtOnce(t *testing.T) {
 	}
 }
 
+func TestAConnectionThatBreaksEndsOnlyWhatHasHeardNothing(t *testing.T) {
+	b := newBox(t, Config{}, &echoer{})
+	ln, addr := server(t)
+	to := Flow{Transport: "tcp", Remote: addr}
+	silent, ringing := make(chan Result, 4), make(chan Result, 4)
+	for id, results := range map[string]chan Result{"silent": silent, "ringing": ringing} {
+		if _, err := b.Request(newRequest(sip.INVITE, id), to, func(r Result) { results <- r }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer := newLine(t, conn)
+	for range 2 {
+		raw, err := peer.hear(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := sip.ParseMessage([]byte(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if msg.CallID().Value() == "ringing" {
+			peer.send(answerTo(msg, 180, "Ringing", "t"))
+			if r := <-ringing; r.Err != nil {
+				t.Fatal(r.Err)
+			}
+			defer func() { // its answer comes on a new connection
+				again := dialBox(t, b, "127.0.0.9")
+				again.send(answerTo(msg, 200, "OK", "t"))
+				if r := <-ringing; r.Err != nil || r.Response.StatusCode != 200 {
+					t.Errorf("the ringing call heard %+v", r)
+				}
+			}()
+		}
+	}
+	_ = conn.Close()
+	select {
+	case r := <-silent:
+		if r.Err != ErrTransport {
+			t.Errorf("heard %+v", r)
+		}
+	case <-time.After(patience):
+		t.Error("nobody told")
+	}
+}
+
 func TestTheConnectionOfAPhoneIsNeverDialledBack(t *testing.T) {
 	rec := &recorder{}
 	b := newBox(t, Config{}, rec)

@@ -218,19 +218,12 @@ func (s *Stack) Request(req *sip.Request, to Flow, sink func(Result)) (*ClientTx
 		return nil, ErrRequest
 	}
 	s.finishRequest(req, to, sip.GenerateBranch())
-	tx, err := s.newClientTx(req, to, sink)
-	if err != nil {
-		return nil, err
-	}
 	raw := wire(req)
-	tx.sh.mu.Lock()
-	defer tx.sh.mu.Unlock()
-	tx.step(evStart, raw)
-	return tx, nil
+	return s.newClientTx(req, to, sink, func(tx *ClientTx) { tx.step(evStart, raw) })
 }
 
-// newClientTx enters a transaction into its shard's table.
-func (s *Stack) newClientTx(req *sip.Request, to Flow, sink func(Result)) (*ClientTx, error) {
+// newClientTx enters a transaction into its shard's table and begins it, under the mutex.
+func (s *Stack) newClientTx(req *sip.Request, to Flow, sink func(Result), begin func(*ClientTx)) (*ClientTx, error) {
 	key, err := sip.ClientTxKeyMake(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
@@ -250,6 +243,7 @@ func (s *Stack) newClientTx(req *sip.Request, to Flow, sink func(Result)) (*Clie
 		return nil, fmt.Errorf("%w: its branch is in use", ErrRequest)
 	}
 	sh.clients[key] = tx
+	begin(tx)
 	return tx, nil
 }
 
@@ -365,7 +359,8 @@ func (tx *ClientTx) sendCancel() {
 
 // RestoreServerTx puts an INVITE of an earlier process back, so that it can be answered, cancelled
 // and matched. The request is one that ServerTx.Request returned; last is the last response sent,
-// or nil. Nothing is sent now, unless last was a refusal whose ACK is still awaited.
+// or nil. A last response that was final is sent once more, since nobody knows whether it arrived;
+// a provisional one is not.
 func (s *Stack) RestoreServerTx(req *sip.Request, flow Flow, last *sip.Response) (*ServerTx, error) {
 	if !req.IsInvite() {
 		return nil, fmt.Errorf("%w: only an INVITE is restored", ErrRequest)
@@ -400,7 +395,6 @@ func (s *Stack) RestoreServerTx(req *sip.Request, flow Flow, last *sip.Response)
 		}
 		return tx, nil
 	}
-	// A final response is sent once more: the other side absorbs it, or has been waiting for it.
 	if err := tx.Respond(last); err != nil && !errors.Is(err, ErrTransport) {
 		return nil, err
 	}
@@ -419,14 +413,7 @@ func (s *Stack) RestoreClientTx(req *sip.Request, flow Flow, sink func(Result)) 
 	if req.CallID() == nil {
 		return nil, ErrRequest
 	}
-	tx, err := s.newClientTx(req, flow, sink)
-	if err != nil {
-		return nil, err
-	}
-	tx.sh.mu.Lock()
-	tx.m.phase = phaseProceeding
-	tx.sh.mu.Unlock()
-	return tx, nil
+	return s.newClientTx(req, flow, sink, func(tx *ClientTx) { tx.m.phase = phaseProceeding })
 }
 
 // statusEvent is the event that a status code means to a machine.

@@ -1,5 +1,0 @@
-package stack
-
-import "runtime"
-
-func goroutines() int { return runtime.NumGoroutine() }
