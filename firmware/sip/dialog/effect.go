@@ -239,6 +239,7 @@ func (s *Session) replied(e core.SendRequest, req *sip.Request, r stack.Result) 
 		if errors.Is(r.Err, stack.ErrTimeout) {
 			status = 408
 		}
+		s.log.Debug("request without reply", "method", e.Method, "cseq", e.CSeq, "err", r.Err)
 		s.feed(core.GotReply{Sent: e, Status: status, Silent: true})
 		return
 	}

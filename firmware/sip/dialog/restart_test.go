@@ -3,8 +3,10 @@ package dialog_test
 import (
 	"maps"
 	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
@@ -40,16 +42,17 @@ func (m *memory) copied() map[string][]byte {
 // box is a phone that can be stopped dead and started again from its journal on the same address.
 type box struct {
 	phone
-	addr    netip.AddrPort
+	addr    netip.AddrPort // UDP
+	tcp     netip.AddrPort
 	journal *memory
 	invite  func(*dialog.Session)
 }
 
 func newBox(t *testing.T, invite func(*dialog.Session)) *box {
 	t.Helper()
-	b := &box{addr: netip.MustParseAddrPort("127.0.0.1:0"), journal: &memory{kept: map[string][]byte{}}, invite: invite}
+	b := &box{addr: netip.MustParseAddrPort("127.0.0.1:0"), tcp: netip.MustParseAddrPort("127.0.0.1:0"), journal: &memory{kept: map[string][]byte{}}, invite: invite}
 	b.start(t)
-	b.addr = b.stack.Addresses("udp")[0]
+	b.addr, b.tcp = b.stack.Addresses("udp")[0], b.stack.Addresses("tcp")[0]
 	t.Cleanup(func() { b.stop(t) })
 	return b
 }
@@ -61,6 +64,9 @@ func (b *box) start(t *testing.T) []*dialog.Session {
 		t.Fatal(err)
 	}
 	if err := st.ListenUDP(b.addr); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.ListenTCP(b.tcp); err != nil {
 		t.Fatal(err)
 	}
 	ua := dialog.New(dialog.Config{Stack: dialog.OnStack(st), Journal: b.journal, UserAgent: "Pronto", Invite: b.invite})
@@ -92,6 +98,18 @@ func (b *box) restart(t *testing.T, events chan dialog.Event) *dialog.Session {
 	}
 	sessions[0].Bind(func(e dialog.Event) { events <- e })
 	return sessions[0]
+}
+
+// closed waits until b knows that the other side's connection is gone: a message that leaves before
+// is lost with it, and only its transaction's time-out tells.
+func closed(t *testing.T, b *box, flow stack.Flow) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); b.stack.Alive(flow); {
+		if time.Now().After(deadline) {
+			t.Fatal("the old connection stands")
+		}
+		runtime.Gosched()
+	}
 }
 
 func TestARestartOnRealSocketsLosesNoCall(t *testing.T) {
@@ -148,4 +166,29 @@ func TestARestartOnRealSocketsLosesNoCall(t *testing.T) {
 			t.Errorf("bob: %+v", e)
 		}
 	})
+	for _, callerRestarts := range []bool{true, false} {
+		t.Run("an established call over TCP finds a new connection", func(t *testing.T) {
+			a := alice.call(t, &bob.phone, "tcp", func(e dialog.Event) { alices <- e })
+			b := <-calls
+			expect[dialog.Provisional](t, alices)
+			b.Accept([]byte(answer))
+			expect[dialog.Answered](t, alices)
+			expect[dialog.Confirmed](t, bobs)
+			if old := b.Flow(); callerRestarts {
+				a = alice.restart(t, alices)
+				closed(t, bob, old)
+			} else {
+				old.Local, old.Remote = old.Remote, old.Local
+				b = bob.restart(t, bobs)
+				closed(t, alice, old)
+			}
+			b.SendInfo("text/plain", []byte("to the caller")) // whose Contact is where it listens
+			expect[dialog.Info](t, alices)
+			a.SendInfo("text/plain", []byte("to the callee"))
+			expect[dialog.Info](t, bobs)
+			a.Hangup(tel.CauseNormal)
+			expect[dialog.Ended](t, alices)
+			expect[dialog.Ended](t, bobs)
+		})
+	}
 }
