@@ -117,19 +117,23 @@ func TestHeadersAreReadAsPeersWriteThem(t *testing.T) {
 	}{
 		"RFC 7616 section 3.9.1, one line": {
 			`Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=SHA-256, nonce="7ypf", opaque="FQhe"`,
-			Challenge{Realm: "http-auth@example.org", Nonce: "7ypf", Opaque: "FQhe", Algorithm: SHA256, Auth: true}, nil,
+			Challenge{Realm: "http-auth@example.org", Nonce: "7ypf", Opaque: "FQhe", Algorithm: SHA256, Auth: true},
+			nil,
 		},
 		"RFC 3261 section 22.2 style, md5 by default": {
 			`Digest realm="biloxi.com",qop="auth",nonce="dcd98b",stale=FALSE`,
-			Challenge{Realm: "biloxi.com", Nonce: "dcd98b", Algorithm: MD5, Auth: true}, nil,
+			Challenge{Realm: "biloxi.com", Nonce: "dcd98b", Algorithm: MD5, Auth: true},
+			nil,
 		},
 		"unquoted values, quoted algorithm, stale": {
 			`digest algorithm="md5" , realm=x , nonce=ab/c== , stale = TRUE`,
-			Challenge{Realm: "x", Nonce: "ab/c==", Algorithm: MD5, Stale: true}, nil,
+			Challenge{Realm: "x", Nonce: "ab/c==", Algorithm: MD5, Stale: true},
+			nil,
 		},
 		"escapes in a quoted string": {
 			`Digest realm="a \"b\" \\c", nonce="n"`,
-			Challenge{Realm: `a "b" \c`, Nonce: "n", Algorithm: MD5}, nil,
+			Challenge{Realm: `a "b" \c`, Nonce: "n", Algorithm: MD5},
+			nil,
 		},
 		"empty realm is a realm":        {`Digest realm="", nonce="n"`, Challenge{Nonce: "n", Algorithm: MD5}, nil},
 		"MD5-sess is politely refused":  {`Digest realm="x", nonce="n", algorithm=MD5-sess`, Challenge{}, ErrUnsupported},

@@ -46,9 +46,13 @@ type fakeStack struct {
 func (f *fakeStack) Contact(fl stack.Flow) (string, int) {
 	return fl.Local.Addr().String(), int(fl.Local.Port())
 }
+
 func (f *fakeStack) setDead(fl stack.Flow, dead bool) { f.mu.Lock(); f.dead[fl] = dead; f.mu.Unlock() }
-func (f *fakeStack) requests() []*sip.Request         { f.mu.Lock(); defer f.mu.Unlock(); return f.sent }
-func (f *fakeStack) Alive(fl stack.Flow) bool         { f.mu.Lock(); defer f.mu.Unlock(); return !f.dead[fl] }
+
+func (f *fakeStack) requests() []*sip.Request { f.mu.Lock(); defer f.mu.Unlock(); return f.sent }
+
+func (f *fakeStack) Alive(fl stack.Flow) bool { f.mu.Lock(); defer f.mu.Unlock(); return !f.dead[fl] }
+
 func (f *fakeStack) setAnswer(a func(*sip.Request, stack.Flow) (stack.Result, time.Duration)) {
 	f.mu.Lock()
 	f.answer = a

@@ -300,7 +300,7 @@ func TestTenFailuresInFiveMinutesCloseTheDoorForThatAddressOnly(t *testing.T) {
 func TestThousandsOfGuessersLeaveBoundedMemoryAndThenNone(t *testing.T) {
 	now := time.Now()
 	a := newAttempts(100)
-	var first, last = sourceOf(addr(0)), sourceOf(addr(4999))
+	first, last := sourceOf(addr(0)), sourceOf(addr(4999))
 	for i := range 5000 {
 		for range maxFailures {
 			a.failed(sourceOf(addr(i)), now)

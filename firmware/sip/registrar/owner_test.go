@@ -393,7 +393,6 @@ func FuzzRegister(f *testing.F) {
 			t.Fatalf("%v: %v became %v", err, list, back)
 		}
 	})
-
 }
 
 // BenchmarkRegister is a whole refresh: parse, digest, bindings, journal, answer.

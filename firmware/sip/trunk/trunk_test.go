@@ -256,8 +256,10 @@ func TestCallsAreLimitedAndCounted(t *testing.T) {
 		tr := made(t, Deps{Stack: net, Changed: told.add}, func(c *Config) { c.Limit = 2 })
 		tr.Start()
 		time.Sleep(time.Second)
-		if !tr.Acquire() || !tr.Acquire() || tr.Acquire() {
-			t.Fatal("limit of two")
+		for i, want := range []bool{true, true, false} {
+			if tr.Acquire() != want {
+				t.Fatalf("place %d of two: %v", i+1, !want)
+			}
 		}
 		synctest.Wait()
 		if s := tr.Status(); s.Calls != 2 || s.Cause != tel.LineInUse || !s.Up {
