@@ -221,8 +221,12 @@ func TestHistoryLosesNothingAcknowledgedToKill9(t *testing.T) {
 		if next <= last {
 			t.Fatalf("round %d: acknowledged %d, found up to %d", round, last, next-1)
 		}
-		if d := h.Status().Damage; len(d) != 0 {
-			t.Fatalf("round %d: a kill damaged the file: %v", round, d)
+		// The kernel lets a fatal signal cut a write(2) short between two pages: that is an unfinished
+		// record at the end, which nobody was told of. Anything else is damage.
+		for _, d := range h.Status().Damage {
+			if !d.Tail {
+				t.Fatalf("round %d: a kill damaged the file: %v", round, d)
+			}
 		}
 		_ = h.Close()
 	}

@@ -63,6 +63,17 @@ func TestAnswersEqualTheWorkedExamplesOfTheStandards(t *testing.T) {
 			if parsed.Verify(HA1(v.algorithm, v.user, v.realm, "wrong"), v.method) {
 				t.Error("accepted with another password")
 			}
+			for i := range parsed.Response {
+				forged := parsed
+				other := byte('0')
+				if parsed.Response[i] == other {
+					other = '1'
+				}
+				forged.Response = parsed.Response[:i] + string(other) + parsed.Response[i+1:]
+				if forged.Verify(ha1, v.method) {
+					t.Errorf("digit %d of the response may be anything", i)
+				}
+			}
 			for _, change := range []func(*Authorization){
 				func(a *Authorization) { a.URI += "x" },
 				func(a *Authorization) { a.Nonce += "x" },

@@ -66,6 +66,9 @@ func TestNonceOfAnEarlierProcessIsStaleNotForeign(t *testing.T) {
 	if v := NewNonces(nil, life, 10, t0).Check(nonce, "a", t0); v != NonceForeign {
 		t.Errorf("with the key lost: verdict %d", v)
 	}
+	if v := NewNonces(before.Key(), life, 10, t0).Check(nonce, "a", t0); v != NonceStale {
+		t.Errorf("restarted within the millisecond: verdict %d", v)
+	}
 	// Clock set back an hour over the restart: the old nonce comes from the future.
 	if v := NewNonces(before.Key(), life, 10, t0.Add(-time.Hour)).Check(nonce, "a", t0.Add(-time.Hour)); v != NonceStale {
 		t.Errorf("with the clock set back: verdict %d", v)

@@ -172,6 +172,23 @@ func TestAnswersDoNotTellWhichUsersExist(t *testing.T) {
 	}
 }
 
+// A colleague's right password opens the colleague's account only.
+func TestCredentialsServeTheirOwnAccountOnly(t *testing.T) {
+	b := newBox(t)
+	p := newPhone("202")
+	p.ask(t, b)
+	text := strings.NewReplacer("From: <sip:202@", "From: <sip:201@", "To: <sip:202@", "To: <sip:201@").Replace(p.text(p.authorization(t, "REGISTER")))
+	want(t, b.send(t, text, p.flow), 403)
+	if len(b.Bindings("201")) != 0 || len(b.Bindings("202")) != 0 || len(b.failed) != 0 {
+		t.Errorf("%v %v %v", b.Bindings("201"), b.Bindings("202"), b.failed)
+	}
+	call := strings.ReplaceAll(text, "1 REGISTER", "1 INVITE")
+	call = strings.ReplaceAll(call, "REGISTER", "INVITE")
+	if dev, challenge, status := b.Authenticate(parse(t, call), p.flow); dev != "" || challenge != nil || status != 403 {
+		t.Errorf("INVITE in another's name: %q %v %d", dev, challenge, status)
+	}
+}
+
 func TestReplayedCredentialsAreRefused(t *testing.T) {
 	b := newBox(t)
 	p := newPhone("201")

@@ -192,6 +192,21 @@ func TestQualifyTellsOncePerChange(t *testing.T) {
 	})
 }
 
+// A proxy that answers 408 in the phone's stead says that the phone is silent.
+func TestForwarded408IsAMiss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t, func(c *Config) { c.Qualify = 10 * time.Second })
+		b.stack.setAnswer(func(*sip.Request, stack.Flow) (stack.Result, time.Duration) {
+			return stack.Result{Response: sip.NewResponse(408, "Request Timeout")}, time.Millisecond
+		})
+		want(t, newPhone("201").register(t, b), 200)
+		time.Sleep(time.Minute)
+		if ev := b.events(); len(ev) != 2 || ev[1].Reachable {
+			t.Fatalf("%+v", ev)
+		}
+	})
+}
+
 func TestRegisterMakesAnUnreachablePhoneReachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox(t, func(c *Config) { c.Qualify = 10 * time.Second })

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -41,8 +42,9 @@ func (s *switchboard) Request(tx *stack.ServerTx) {
 func (*switchboard) Ack(*sip.Request, stack.Flow)            {}
 func (*switchboard) StrayResponse(*sip.Response, stack.Flow) {}
 
-// wired is a registrar behind a real stack on loopback.
-func wired(t *testing.T, change ...func(*Config)) (*box, netip.AddrPort) {
+// wired is a registrar behind a real stack on loopback; of each transport its own port, since the
+// one that is free for UDP may be taken for TCP.
+func wired(t *testing.T, change ...func(*Config)) (b *box, udp, tcp netip.AddrPort) {
 	t.Helper()
 	s, err := stack.New(stack.Config{UserAgent: "Pronto test"})
 	if err != nil {
@@ -54,16 +56,12 @@ func wired(t *testing.T, change ...func(*Config)) (*box, netip.AddrPort) {
 		}
 	})
 	home := netip.MustParseAddrPort("127.0.0.1:0")
-	if err := s.ListenUDP(home); err != nil {
+	if err := errors.Join(s.ListenUDP(home), s.ListenTCP(home)); err != nil {
 		t.Fatal(err)
 	}
-	at := s.Addresses("udp")[0]
-	if err := s.ListenTCP(at); err != nil {
-		t.Fatal(err)
-	}
-	b := newBox(t, append([]func(*Config){func(c *Config) { c.Stack = s }}, change...)...)
+	b = newBox(t, append([]func(*Config){func(c *Config) { c.Stack = s }}, change...)...)
 	s.Serve(&switchboard{b.Registrar})
-	return b, at
+	return b, s.Addresses("udp")[0], s.Addresses("tcp")[0]
 }
 
 // peer is a phone's socket with sipgo's parser.
@@ -139,7 +137,7 @@ func (p *peer) response(t *testing.T) *sip.Response {
 }
 
 func TestPhoneOverUDPRegistersAndIsProbedWhereItSent(t *testing.T) {
-	b, home := wired(t, func(c *Config) { c.Qualify = 200 * time.Millisecond })
+	b, home, _ := wired(t, func(c *Config) { c.Qualify = 200 * time.Millisecond })
 	p, phone := dial(t, "udp", home), newPhone("201")
 	// The contact is an address behind a NAT; rport makes the way back the source of the packet.
 	phone.contact = "<sip:201@10.99.99.99:5060>"
@@ -182,7 +180,7 @@ func TestPhoneOverUDPRegistersAndIsProbedWhereItSent(t *testing.T) {
 }
 
 func TestPhoneOverTCPIsBoundToItsConnection(t *testing.T) {
-	b, home := wired(t, func(c *Config) { c.Qualify = 200 * time.Millisecond })
+	b, _, home := wired(t, func(c *Config) { c.Qualify = 200 * time.Millisecond })
 	p, phone := dial(t, "tcp", home), newPhone("201")
 	register := func(auth string) *sip.Response {
 		p.write(t, strings.Replace(phone.text(auth), "SIP/2.0/UDP", "SIP/2.0/TCP", 1))
@@ -215,7 +213,7 @@ func TestPhoneOverTCPIsBoundToItsConnection(t *testing.T) {
 }
 
 func TestOtherRequestsAreAuthenticatedByTheSameRules(t *testing.T) {
-	_, home := wired(t)
+	_, home, _ := wired(t)
 	p, phone := dial(t, "udp", home), newPhone("202")
 	message := func(auth string) *sip.Response {
 		p.write(t, strings.ReplaceAll(phone.text(auth), "REGISTER", "MESSAGE"))
@@ -285,7 +283,7 @@ Content-Length: 0
 
 func TestSIPpRegisters(t *testing.T) {
 	sipp := tool(t, "sipp", "sip-tester")
-	b, home := wired(t)
+	b, home, _ := wired(t)
 	dir := t.TempDir()
 	scenario := filepath.Join(dir, "register.xml")
 	if err := os.WriteFile(scenario, []byte(sippRegister), 0o600); err != nil {
@@ -309,7 +307,7 @@ func TestSIPpRegisters(t *testing.T) {
 
 func TestBaresipRegistersAndAnswersProbes(t *testing.T) {
 	baresip := tool(t, "baresip", "baresip-core")
-	b, home := wired(t, func(c *Config) { c.Qualify = 300 * time.Millisecond })
+	b, home, _ := wired(t, func(c *Config) { c.Qualify = 300 * time.Millisecond })
 	dir := t.TempDir()
 	account := "<sip:202@" + home.String() + ">;auth_pass=secret-202;regint=60\n"
 	config := "sip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\nmodule_app account.so\nmodule_app menu.so\n"

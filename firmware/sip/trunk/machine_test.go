@@ -116,9 +116,16 @@ func TestRegisteringTrunkStepByStep(t *testing.T) {
 		"423 that asks for no more":        append(start[:2:2], step{reply{status: 423, minExpires: time.Hour}, " | down registration_denied wait 30s"}),
 		"423 that asks for a year":         append(start[:2:2], step{reply{status: 423, minExpires: 9000 * time.Hour}, " | down registration_denied wait 30s"}),
 		"a registration granted for a sec": append(start[:2:2], step{reply{status: 200, granted: time.Second}, "save | up ok wait 17s"}),
-		"a late answer changes nothing":    append(up[:4:4], step{"late", " | up ok wait 14m10s"}),
-		"a lost result ends by itself":     append(start[:2:2], step{"due", " | down unreachable wait 30s"}),
-		"a lost name lookup ends, too":     append(start[:1:1], step{"due", " | down unreachable wait 30s"}),
+		"a late name lookup changes nothing": {
+			{"due without flow", "resolve | down registering"},
+			{"due", " | down unreachable wait 30s"},
+			{"due", "resolve | down unreachable"},
+			{"late found", " | down unreachable"},
+			{"found", "save register | down unreachable"},
+		},
+		"a late answer changes nothing": append(up[:4:4], step{"late", " | up ok wait 14m10s"}),
+		"a lost result ends by itself":  append(start[:2:2], step{"due", " | down unreachable wait 30s"}),
+		"a lost name lookup ends, too":  append(start[:1:1], step{"due", " | down unreachable wait 30s"}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			walk(t, policy{mode: Register}, fresh(), func(yield func(any, string) bool) {
@@ -150,6 +157,8 @@ func walk(t *testing.T, p policy, s state, steps func(func(any, string) bool)) {
 				s, effects = next(p, s, resolved{s.attempt, carrier, false}, now, 0.5)
 			case "not found":
 				s, effects = next(p, s, resolved{s.attempt, stack.Flow{}, true}, now, 0.5)
+			case "late found":
+				s, effects = next(p, s, resolved{s.attempt - 1, carrier, false}, now, 0.5)
 			case "late":
 				s, effects = next(p, s, replied{s.attempt - 1, reply{}}, now, 0.5)
 			}

@@ -1,6 +1,7 @@
 package trunk
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -17,7 +18,9 @@ import (
 
 const patienceOfTests = 5 * time.Second
 
-func listening(t *testing.T, cfg stack.Config) (*stack.Stack, netip.AddrPort) {
+// listening is a stack on loopback; of each transport its own port, since the one that is free for
+// UDP may be taken for TCP.
+func listening(t *testing.T, cfg stack.Config) (s *stack.Stack, at map[string]netip.AddrPort) {
 	t.Helper()
 	s, err := stack.New(cfg)
 	if err != nil {
@@ -28,14 +31,11 @@ func listening(t *testing.T, cfg stack.Config) (*stack.Stack, netip.AddrPort) {
 			t.Error(err)
 		}
 	})
-	if err := s.ListenUDP(netip.MustParseAddrPort("127.0.0.1:0")); err != nil {
+	home := netip.MustParseAddrPort("127.0.0.1:0")
+	if err := errors.Join(s.ListenUDP(home), s.ListenTCP(home)); err != nil {
 		t.Fatal(err)
 	}
-	at := s.Addresses("udp")[0]
-	if err := s.ListenTCP(at); err != nil {
-		t.Fatal(err)
-	}
-	return s, at
+	return s, map[string]netip.AddrPort{"udp": s.Addresses("udp")[0], "tcp": s.Addresses("tcp")[0]}
 }
 
 // carrierBoard is the other side: a registrar of its own.
@@ -78,7 +78,7 @@ func TestRegistersOverSocketsWithBothAlgorithms(t *testing.T) {
 			near, _ := listening(t, stack.Config{UserAgent: "Pronto"})
 			near.Serve(&carrierBoard{r}) // nothing comes in here
 			told, journal := &changes{}, &fakeJournal{}
-			tr := made(t, Deps{Stack: near, Changed: told.add, Journal: journal}, func(c *Config) { c.Domain, c.Transport = at.String(), tc.transport })
+			tr := made(t, Deps{Stack: near, Changed: told.add, Journal: journal}, func(c *Config) { c.Domain, c.Transport = at[tc.transport].String(), tc.transport })
 			tr.Start()
 			until(t, "not registered", func() bool { return tr.Status().Up })
 			b := r.Bindings("box")
@@ -88,7 +88,7 @@ func TestRegistersOverSocketsWithBothAlgorithms(t *testing.T) {
 			tr.Close()
 
 			// The next process is up at once and asks nothing.
-			again := made(t, Deps{Stack: near}, func(c *Config) { c.Domain, c.Transport = at.String(), tc.transport })
+			again := made(t, Deps{Stack: near}, func(c *Config) { c.Domain, c.Transport = at[tc.transport].String(), tc.transport })
 			if err := again.Restore(journal.load()); err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +108,7 @@ func TestWrongPasswordOverSocketsIsNoLoop(t *testing.T) {
 	far.Serve(&carrierBoard{r})
 	near, _ := listening(t, stack.Config{})
 	near.Serve(&carrierBoard{r})
-	tr := made(t, Deps{Stack: near}, func(c *Config) { c.Domain = at.String() })
+	tr := made(t, Deps{Stack: near}, func(c *Config) { c.Domain = at["udp"].String() })
 	tr.Start()
 	until(t, "no refusal", func() bool { return r.Counters().Failures == 1 })
 	until(t, "the machine waits", func() bool { return tr.view().phase == waiting && tr.view().failures == 1 })
