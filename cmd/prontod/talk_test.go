@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -62,4 +64,77 @@ func TestCarrierCallsQueueAndAgentAnswers(t *testing.T) {
 		w.Caller != r.From || w.Joined.Before(r.Started) || w.Left.Before(w.Joined) {
 		t.Errorf("queue record %+v", w)
 	}
+}
+
+func TestPhoneCallsQueueAndAgentAnswers(t *testing.T) {
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1})
+	anna, caller := o.Baresip(201, hzAgent), o.Baresip(202, hzCaller)
+	o.Lamp(201, tel.AgentReady)
+	o.Lamp(202, tel.AgentLoggedOut)
+	caller.Dial("400")
+	anna.Until("CALL_INCOMING")
+	o.Lamp(201, tel.AgentRinging)
+	anna.Answer()
+	o.Lamp(201, tel.AgentTalking)
+	time.Sleep(talk)
+	anna.Hangup()
+	anna.Until("CALL_CLOSED")
+	caller.Until("CALL_CLOSED")
+	hears(t, "the caller", caller.Heard(), hzAgent)
+	hears(t, "Anna", anna.Heard(), hzCaller)
+	o.Lamp(201, tel.AgentReady)
+	r, w := o.CallRecords(1)[0], o.WaitRecords(1)[0]
+	if r.Direction != tel.Internal || r.From != "202" || r.Queue != "sales" || r.Agent != "agent201" || r.EndedBy != "callee" || r.Cause != tel.CauseNormal {
+		t.Errorf("call record %+v", r)
+	}
+	if w.Call != r.Call || w.Outcome != tel.OutcomeAnswered || w.Agent != "agent201" {
+		t.Errorf("queue record %+v", w)
+	}
+}
+
+// The phones here may log in with SHA-256 only.
+func TestHeldCallerHearsMusicAndNobodyElse(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 2, SHA256: true})
+	got := make(chan *peer.Call, 1)
+	phone(t, o, 201, hzAgent, func(c *peer.Call) { c.Answer(); got <- c })
+	c, err := phone(t, o, 202, hzCaller, nil).Dial(peer.Outgoing{To: "201"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := <-got
+	judge := func(when string, talking bool) {
+		c.Audio().Forget()
+		agent.Audio().Forget()
+		time.Sleep(700 * time.Millisecond)
+		if talking {
+			hears(t, when+": the caller", c.Audio().Heard(), hzAgent)
+			hears(t, when+": the agent", agent.Audio().Heard(), hzCaller)
+			return
+		}
+		if n := c.Audio().Packets(); n < 25 {
+			t.Errorf("%s: the caller got %d packets of music in 700 ms", when, n)
+		}
+		if l := tone.Level(c.Audio().Heard(), hzAgent); l > tone.Audible-tone.Margin {
+			t.Errorf("%s: the caller hears the agent at %.1f dB", when, l)
+		}
+		if l := tone.Level(agent.Audio().Heard(), hzCaller); l > tone.Audible-tone.Margin {
+			t.Errorf("%s: the agent, who holds, hears the caller at %.1f dB", when, l)
+		}
+	}
+	<-c.Answered()
+	judge("before", true)
+	if err := agent.Hold(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if d := agent.Direction(); d != "recvonly" && d != "inactive" {
+		t.Errorf("the box answers a hold with %s", d)
+	}
+	judge("held", false)
+	if err := agent.Hold(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	judge("after", true)
+	c.Hangup()
+	<-agent.Ended()
 }

@@ -43,7 +43,9 @@ func TestOfficesAreConfiguredRightly(t *testing.T) {
 		Carrier: netip.MustParseAddr("127.77.0.1"),
 	}
 	for _, s := range []Setup{
-		{Agents: 1}, {Agents: 8, LoggedIn: 4, Carrier: 5070, Modem: true}, {Agents: 2, Carrier: 5070, Registers: true},
+		{Agents: 1},
+		{Agents: 8, LoggedIn: 4, Carrier: 5070, Modem: true},
+		{Agents: 2, Carrier: 5070, Registers: true},
 		{Agents: 2, WrapUp: time.Second, Ring: 5 * time.Second, Strategy: "ring_all", SHA256: true, Modem: true},
 	} {
 		c, err := config.Parse([]byte(o.config(s)))
