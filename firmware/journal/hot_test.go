@@ -60,8 +60,10 @@ func TestHotReturnsTheLastValueAfterReopening(t *testing.T) {
 		if n := len(h.Load("dialog")); n != 0 {
 			t.Fatalf("%d values of a kind never written", n)
 		}
-		if d := h.Damage(); len(d) != 0 {
-			t.Fatalf("damage reported without damage: %v", d)
+		for _, d := range h.Damage() { // as in the history: only an unfinished write may be cut
+			if !d.Tail {
+				t.Fatalf("round %d: a kill damaged the file: %v", round, d)
+			}
 		}
 		_ = h.Close()
 	}
