@@ -206,7 +206,7 @@ func (a *actor) join(x, y tel.LegID) {
 		return
 	}
 	if err := lx.Join(ly); err != nil {
-		a.log.Error("audio of the call cannot be joined", "err", err)
+		a.log.Warn("audio is not joined; a party may have gone in this instant", "err", err)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ErrNoPorts says that every RTP port pair is in use, draining or taken by another program.
+// ErrNoPorts says that every RTP port pair is in use, by us or by another program.
 var ErrNoPorts = errors.New("no free RTP port pair")
 
 // SocketKeeper holds duplicates of our sockets while the process restarts (systemd's FDSTORE
@@ -55,11 +55,18 @@ func newPortPool(first, last int, rest time.Duration) (*portPool, error) {
 	return p, nil
 }
 
-// take returns the next even port, or false when none is free at now.
+// take returns the next even port, or false when all are in use. When none is free at now, the one
+// that has rested longest is used: a late packet of an old call, which the source lock keeps out,
+// is a smaller harm than a caller turned away.
 func (p *portPool) take(now time.Time) (uint16, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rested(now)
+	if len(p.free) == 0 && len(p.resting) > 0 {
+		port := p.resting[0].port
+		p.resting = p.resting[1:]
+		return port, true
+	}
 	if len(p.free) == 0 {
 		return 0, false
 	}

@@ -49,22 +49,43 @@ func TestPortsComeInAnOrderThatCannotBeGuessed(t *testing.T) {
 	}
 }
 
-func TestAReleasedPortRestsBeforeItIsUsedAgain(t *testing.T) {
+func TestAReleasedPortRestsWhileOthersAreFree(t *testing.T) {
 	now := time.Unix(1000, 0)
-	p, err := newPortPool(20000, 20001, 5*time.Second)
+	p, err := newPortPool(20000, 20003, 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, ok := p.take(now)
-	if !ok || port != 20000 {
-		t.Fatalf("take: %d, %v", port, ok)
+	first, _ := p.take(now)
+	p.release(first, now)
+	second, ok := p.take(now.Add(4999 * time.Millisecond))
+	if !ok || second == first {
+		t.Fatalf("while %d rests: %d, %v", first, second, ok)
 	}
-	p.release(port, now)
-	if _, ok := p.take(now.Add(4999 * time.Millisecond)); ok {
-		t.Fatal("the port was handed out while resting")
-	}
-	if again, ok := p.take(now.Add(5 * time.Second)); !ok || again != port {
+	if again, ok := p.take(now.Add(5 * time.Second)); !ok || again != first {
 		t.Fatalf("after the rest: %d, %v", again, ok)
+	}
+}
+
+func TestNoCallerIsTurnedAwayBecausePortsRest(t *testing.T) {
+	now := time.Unix(1000, 0)
+	p, err := newPortPool(20000, 20005, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var used []uint16
+	for range 3 {
+		port, _ := p.take(now)
+		used = append(used, port)
+	}
+	if port, ok := p.take(now); ok {
+		t.Fatalf("%d was handed out twice", port)
+	}
+	p.release(used[1], now)
+	p.release(used[0], now.Add(time.Second))
+	for _, want := range []uint16{used[1], used[0]} { // the longest rest first
+		if port, ok := p.take(now.Add(2 * time.Second)); !ok || port != want {
+			t.Fatalf("got %d, %v, want %d", port, ok, want)
+		}
 	}
 }
 

@@ -261,10 +261,17 @@ func Tool(t testing.TB, name, pkg string) string {
 	return ""
 }
 
+// prontod is its process number, which the office writes down a moment after the start.
+func (o *Office) prontod() (pid int) {
+	o.t.Helper()
+	o.await("prontod's process number", 5*time.Second, func() bool { pid = o.pids()["prontod"]; return pid > 1 })
+	return pid
+}
+
 // CPU is the processor time that prontod has used, in user and kernel mode, to 10 ms.
 func (o *Office) CPU() time.Duration {
 	o.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", o.pids()["prontod"]))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", o.prontod()))
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -284,7 +291,7 @@ func (o *Office) CPU() time.Duration {
 // Resident is the memory of prontod that is in RAM now, in bytes.
 func (o *Office) Resident() int64 {
 	o.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", o.pids()["prontod"]))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", o.prontod()))
 	if err != nil {
 		o.t.Fatal(err)
 	}
