@@ -53,12 +53,18 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## the numbers of the house, printed with their ratios
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
+bench: ## the numbers of the house, one benchmark at a time
+	@echo "$$(nproc) cores, $$(uname -sr), $$($(GO) version)"
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/prontod ./firmware/media
+	$(GO) test -run '^$$' -bench . -timeout 30m -p 1 ./firmware/acd/... ./firmware/feed ./firmware/journal ./firmware/sip/... ./firmware/media/codec ./firmware/media/dsp ./firmware/media/jitter ./firmware/media/mix ./drivers/gsm
 
 .PHONY: soak
-soak: ## larger counts of the same tests
-	PRONTO_SOAK=1 $(GO) test -count=1 -timeout 120m ./...
+soak: ## larger counts of the same tests (about 25 minutes)
+	$(GO) test -count=1 -timeout 60m ./firmware/acd/plan -plan.events 3000000
+	$(GO) test -count=1 -timeout 60m ./firmware/call -call.worlds 1000000
+	$(GO) test -count=20 -timeout 60m -run 'Kill9|PowerCut' ./firmware/journal
+	$(GO) test -count=5 -timeout 60m ./drivers/gsm
+	$(GO) test -count=1 -timeout 60m -run Crashes ./cmd/prontod -crash.rounds 200
 
 .PHONY: build
 build: ## arm64, armv7 and amd64 programs in bin/<arch>

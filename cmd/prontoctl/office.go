@@ -39,10 +39,7 @@ func office(args []string, out, errs io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *file == "" {
-		*file = filepath.Join(*dir, "pronto.yaml")
-	}
-	cfg, err := prepare(*dir, *file)
+	cfg, err := prepare(*dir, file)
 	if err != nil {
 		return err
 	}
@@ -76,15 +73,17 @@ func office(args []string, out, errs io.Writer) error {
 
 // prepare makes the state's directory and the configuration, and finds out early, in one sentence
 // each, what would keep the office from starting.
-func prepare(dir, file string) (config.Config, error) {
+func prepare(dir string, path *string) (config.Config, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
 		return config.Config{}, fmt.Errorf("the directory of the state cannot be made: %w", err)
 	}
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		if err := os.WriteFile(file, demo, 0o600); err != nil {
-			return config.Config{}, fmt.Errorf("the demo configuration cannot be written: %w", err)
+	if *path == "" {
+		*path = filepath.Join(dir, "pronto.yaml")
+		if err := writeDemo(*path); err != nil {
+			return config.Config{}, err
 		}
 	}
+	file := *path
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return config.Config{}, fmt.Errorf("the configuration cannot be read: %w", err)
@@ -94,6 +93,19 @@ func prepare(dir, file string) (config.Config, error) {
 		return cfg, fmt.Errorf("%s has mistakes:\n%w", file, err)
 	}
 	return cfg, free(cfg)
+}
+
+// writeDemo makes the demo's configuration where there is none.
+func writeDemo(file string) error {
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	// linelab publishes its modem beside the state, wherever that is.
+	text := strings.ReplaceAll(string(demo), "var/modem0", filepath.Join(filepath.Dir(file), "modem0"))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("the demo configuration cannot be written: %w", err)
+	}
+	return nil
 }
 
 // free finds ports that another program has.

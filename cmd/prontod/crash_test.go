@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"flag"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -47,12 +48,14 @@ func customerHz(n int) int { return 1500 + n%12*120 }
 
 func customerNumber(n int) string { return fmt.Sprintf("+39333%07d", 1000000+n) }
 
+var roundsFlag = flag.Int("crash.rounds", 20, "how often the crash test kills prontod (soak: 200)")
+
 // rounds of the crash test: as many as the issue asks for.
 func rounds() int {
 	if testing.Short() {
 		return 3
 	}
-	return 20
+	return *roundsFlag
 }
 
 func TestCallsOutliveTwentyCrashes(t *testing.T) {

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -224,6 +225,8 @@ func TestOverflowKeepsTheFirstEnqueueTime(t *testing.T) {
 	t.Error("not enqueued")
 }
 
+var worldsFlag = flag.Int("call.worlds", 20000, "random worlds of the property test (soak: 1000000)")
+
 // world plays a random world against the machine and keeps the books that must balance.
 type world struct {
 	r       *rand.Rand
@@ -291,7 +294,7 @@ func (w *world) told(t *testing.T, m tel.ToQueue) {
 }
 
 func TestRandomWorldsLeaveNothingBehind(t *testing.T) {
-	rounds := 20000
+	rounds := *worldsFlag
 	if testing.Short() {
 		rounds = 4000
 	}

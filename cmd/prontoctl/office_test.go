@@ -1,0 +1,65 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pronto-pbx/pronto/firmware/config"
+)
+
+func TestTheDemoConfigurationHasNoMistakes(t *testing.T) {
+	c, err := config.Parse(demo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Lamps) != 8 || len(c.Queues) != 2 || len(c.Trunks) != 1 || len(c.Lines) != 1 {
+		t.Errorf("%d lamps, %d queues, %d trunks, %d lines", len(c.Lamps), len(c.Queues), len(c.Trunks), len(c.Lines))
+	}
+	for _, p := range c.Phones {
+		if p.Name == yours && !strings.Contains(strings.Join(labArgs("var", c), " "), string(p.ID)+":") {
+			return
+		}
+	}
+	t.Errorf("no phone is left for the person who tries the demo")
+}
+
+// What keeps the office from starting is said in one sentence, and the exit code is not zero.
+func TestWhatKeepsTheOfficeFromStartingIsSaidInOneSentence(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	file := write("a-file", "")
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a port in use":               {[]string{"-var", dir, "-config", write("busy.yaml", "web: {listen: '"+busy.Addr().String()+"'}\nsip: {listen: '127.0.0.1:5999'}\n")}, "the page's port " + busy.Addr().String() + " is used by another program"},
+		"no configuration":            {[]string{"-var", dir, "-config", filepath.Join(dir, "none.yaml")}, "the configuration cannot be read"},
+		"a mistake in it":             {[]string{"-var", dir, "-config", write("bad.yaml", "box: {language: fr}\n")}, "box.language"},
+		"no place for the state":      {[]string{"-var", filepath.Join(file, "x")}, "the directory of the state cannot be made"},
+		"programs that are not there": {[]string{"-var", dir, "-bin", dir, "-config", write("ok.yaml", "web: {listen: '127.0.0.1:0'}\nsip: {listen: '127.0.0.1:0'}\n")}, "is missing; `make run` builds it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, errs strings.Builder
+			if code := run(append([]string{"office", "-quiet"}, c.args...), &out, &errs); code != 1 {
+				t.Errorf("exit code %d", code)
+			}
+			if got := errs.String(); !strings.Contains(got, c.want) || strings.Count(got, "\n") > 2 {
+				t.Errorf("said %q, want %q", got, c.want)
+			}
+		})
+	}
+}
