@@ -100,8 +100,19 @@ func TestEveryTextCanBeRead(t *testing.T) {
 			{"solid", "talking", 4.5},
 			{"solid", "fault", 4.5},
 			// Shapes and borders: 3, WCAG 1.4.11.
-			{"ready", "card", 3}, {"ringing", "card", 3}, {"wrap", "card", 3}, {"paused", "card", 3}, {"talking", "card", 3}, {"line", "card", 3}, {"ready", "bg", 3},
-			{"ringing", "bg", 3}, {"wrap", "bg", 3}, {"paused", "bg", 3}, {"talking", "bg", 3}, {"out", "bg", 3}, {"fault", "bg", 3},
+			{"ready", "card", 3},
+			{"ringing", "card", 3},
+			{"wrap", "card", 3},
+			{"paused", "card", 3},
+			{"talking", "card", 3},
+			{"line", "card", 3},
+			{"ready", "bg", 3},
+			{"ringing", "bg", 3},
+			{"wrap", "bg", 3},
+			{"paused", "bg", 3},
+			{"talking", "bg", 3},
+			{"out", "bg", 3},
+			{"fault", "bg", 3},
 		} {
 			text, ok := c[pair.text]
 			on, ok2 := c[pair.on]

@@ -332,11 +332,11 @@ func (p *Page) Wait(t testing.TB, expression string) {
 	t.Fatalf("never true: %s (%v); the page says:\n%s", expression, err, text)
 }
 
-// Picture is the window as a PNG, or the whole page however long.
-func (p *Page) Picture(t testing.TB, whole bool) []byte {
+// Picture is the whole page, however long, as a PNG.
+func (p *Page) Picture(t testing.TB) []byte {
 	t.Helper()
 	var shot struct{ Data string }
-	err := p.b.ask(p.session, "Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": whole, "optimizeForSpeed": false}, &shot)
+	err := p.b.ask(p.session, "Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &shot)
 	if err != nil {
 		t.Fatal(err)
 	}

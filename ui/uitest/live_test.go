@@ -112,7 +112,7 @@ func silenceIsSaid(t *testing.T, b *Browser) {
 	if p.Eval(t, `document.querySelector("#wait-w4 .tel").textContent`, &still); still != "+41445556677" {
 		t.Errorf("the last values are gone: %q", still)
 	}
-	o = serve(t, o.addr, append(Busy(time.Now()), tel.FiguresChanged{Calls: 777}))
+	serve(t, o.addr, append(Busy(time.Now()), tel.FiguresChanged{Calls: 777}))
 	p.Wait(t, isLive+` && document.getElementById("fresh").innerText === "In diretta" && document.querySelector("#part-today dd").innerText === "777" && window.mark`)
 	noFaults(t, p, "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET")
 }
