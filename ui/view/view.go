@@ -271,6 +271,9 @@ func (m *Model) lamp(e tel.LampChanged) []Part {
 	if !known || old.Agent != e.Agent {
 		return whole(SectionLamps, SectionAgents)
 	}
+	if e.Agent == "" {
+		return []Part{{SectionLamps, string(e.Lamp)}}
+	}
 	return []Part{{SectionLamps, string(e.Lamp)}, {SectionAgents, string(e.Agent)}}
 }
 

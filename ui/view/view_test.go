@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -39,5 +40,81 @@ func TestPriorityComesBeforeWaiting(t *testing.T) {
 	m.Apply(tel.QueueJoined{Queue: "q", Call: "vip", At: at.Add(time.Minute), Priority: 5})
 	if w := m.Office().Queues[0].Waiting; w[0].Call != "vip" {
 		t.Errorf("%+v", w)
+	}
+}
+
+func TestALineThatIsStartingOrOffIsNotBroken(t *testing.T) {
+	m := NewModel("", nil, nil)
+	for i, c := range []struct {
+		up    bool
+		cause tel.LineCause
+		want  Level
+	}{
+		{true, tel.LineOK, LevelOK},
+		{true, tel.LineInUse, LevelOK},
+		{false, tel.LineRegistering, LevelStarting},
+		{false, tel.LineRestarting, LevelStarting},
+		{false, tel.LineDisabled, LevelOff},
+		{false, tel.LineNoSIM, LevelDown},
+		{false, tel.LineUnreachable, LevelDown},
+	} {
+		m.Apply(tel.LineChanged{Line: string(rune('a' + i)), Up: c.up, Cause: c.cause})
+		if got := m.Office().Lines[i].Level; got != c.want {
+			t.Errorf("%s: %s, want %s", c.cause, got, c.want)
+		}
+	}
+	if got := m.Office().Broken(); got != 2 {
+		t.Errorf("%d lines broken, want 2", got)
+	}
+}
+
+func TestAChangeNamesWhatItTouchesAndNoMore(t *testing.T) {
+	m := NewModel("", []Queue{{ID: "q"}}, []Agent{{ID: "anna", Name: "Anna"}})
+	m.Apply(tel.LampChanged{Lamp: "l", Agent: "anna"})
+	for _, c := range []struct {
+		event tel.Event
+		want  []Part
+	}{
+		{tel.AgentChanged{Agent: "anna", State: tel.AgentReady}, []Part{{SectionSummary, ""}, {SectionStates, ""}, {SectionAgents, "anna"}}},
+		{tel.LampChanged{Lamp: "l", Agent: "anna", Fault: true}, []Part{{SectionLamps, "l"}, {SectionAgents, "anna"}}},
+		{tel.LampChanged{Lamp: "l", Agent: ""}, whole(SectionLamps, SectionAgents)}, // moved to another desk
+		{tel.LampChanged{Lamp: "l", Agent: "", Fault: true}, []Part{{SectionLamps, "l"}}},
+		{tel.QueueJoined{Queue: "q", Call: "c"}, []Part{{SectionSummary, ""}, {SectionQueues, "q"}}},
+		{tel.QueueLeft{Queue: "q", Call: "c"}, []Part{{SectionSummary, ""}, {SectionQueues, "q"}}},
+		{tel.QueueJoined{Queue: "new", Call: "c"}, whole(SectionSummary, SectionQueues)},
+		{tel.QueueLeft{Queue: "other", Call: "c"}, whole(SectionSummary, SectionQueues)},
+		{tel.DeviceChanged{Device: "201"}, nil},
+	} {
+		if got := m.Apply(c.event); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.event, got, c.want)
+		}
+	}
+	// A name stands in many places.
+	if got := m.Apply(tel.AgentChanged{Agent: "anna", Name: "Anna Maria"}); len(got) != 6 || slices.ContainsFunc(got, func(p Part) bool { return p.ID != "" }) {
+		t.Errorf("a new name touches %v", got)
+	}
+}
+
+func TestLampsAndCallsCarryNamesForPeople(t *testing.T) {
+	m := NewModel("", []Queue{{ID: "sales", Name: "Vendite"}}, []Agent{{ID: "anna", Name: "Anna"}})
+	for _, l := range []tel.LampID{"lamp10", "lamp2"} {
+		m.Apply(tel.LampChanged{Lamp: l, Agent: "anna", State: tel.AgentTalking})
+	}
+	m.Apply(tel.LampChanged{Lamp: "lamp3"})
+	m.Apply(tel.LineChanged{Line: "trunk:tim", Name: "TIM", Up: true})
+	m.Apply(tel.CallChanged{Call: "c", Via: "trunk:tim", Queue: "sales", Agent: "anna"})
+	m.Apply(tel.CallChanged{Call: "d", Via: "phone:201"})
+	o := m.Office()
+	if l := o.Lamps; len(l) != 3 || l[0].ID != "lamp2" || l[0].Name != "Anna" || l[1].Name != "lamp3" || l[2].ID != "lamp10" {
+		t.Errorf("lamps: %+v", l)
+	}
+	if l := o.Agents[0].Lamp; l == nil || l.ID != "lamp2" {
+		t.Errorf("Anna's lamp: %+v", l)
+	}
+	if c := o.Calls; c[0].Via != "TIM" || c[0].Queue != "Vendite" || c[0].Agent != "Anna" || c[1].Via != "" || c[1].Queue != "" {
+		t.Errorf("calls: %+v", c)
+	}
+	if s := o.States(); len(s) != 1 || s[0] != (StateCount{tel.AgentLoggedOut, 1}) {
+		t.Errorf("states: %+v", s)
 	}
 }

@@ -41,7 +41,7 @@ func fullOffice() *view.Model {
 	for i, s := range tel.AgentStates() {
 		id := tel.AgentID(s.String())
 		m.Apply(tel.AgentChanged{Agent: id, Name: "Agente " + string(rune('A'+i)), State: s, Since: at})
-		m.Apply(tel.LampChanged{Lamp: "l", Agent: id, State: s, Fault: i == 3})
+		m.Apply(tel.LampChanged{Lamp: tel.LampID("desk_" + s.String()), Agent: id, State: s, Fault: i == 3})
 	}
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", Name: hostile, At: at})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c2", At: at.Add(time.Second)})
