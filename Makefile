@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 
 .PHONY: help
 help: ## this text
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build-host ## start the demo office: SIP on 127.0.0.1:5060, page on http://127.0.0.1:8080
@@ -65,6 +65,10 @@ soak: ## larger counts of the same tests (about 25 minutes)
 	$(GO) test -count=20 -timeout 60m -run 'Kill9|PowerCut' ./firmware/journal
 	$(GO) test -count=5 -timeout 60m ./drivers/gsm
 	$(GO) test -count=1 -timeout 60m -run Crashes ./cmd/prontod -crash.rounds 200
+
+.PHONY: screenshots
+screenshots: ## paint the pictures of the README anew, with Chromium
+	$(GO) test -count=1 ./ui/uitest -run "ThePageInABrowser/pictures" -pictures ../page/pictures
 
 .PHONY: build
 build: ## arm64, armv7 and amd64 programs in bin/<arch>

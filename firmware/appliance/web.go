@@ -94,7 +94,7 @@ func (b *Box) emptyOffice() *view.Model {
 }
 
 // watch is the page's live.Source.
-func (b *Box) watch(ctx context.Context, reset func(), apply func(tel.Event)) {
+func (b *Box) watch(ctx context.Context, present func([]tel.Event), apply func(tel.Event)) {
 	sub := b.feed.Subscribe(feed.Seq(1)<<62, 1024) // a place in the future: begins with a snapshot
 	defer sub.Close()
 	for {
@@ -102,13 +102,10 @@ func (b *Box) watch(ctx context.Context, reset func(), apply func(tel.Event)) {
 		if err != nil {
 			return
 		}
-		if !item.Resync {
+		if item.Resync {
+			present(item.Snapshot.([]tel.Event))
+		} else {
 			apply(item.Event)
-			continue
-		}
-		reset()
-		for _, e := range item.Snapshot.([]tel.Event) {
-			apply(e)
 		}
 	}
 }

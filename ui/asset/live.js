@@ -2,25 +2,28 @@
 // with its id, so that focus, selection and a screen reader's place survive. Timers tick here.
 "use strict";
 (() => {
-  const source = document.body.dataset.live;
-  const fresh = document.getElementById("fresh");
-  let last = 0, skew = 0;
+  const body = document.body, byId = (id) => document.getElementById(id);
+  const fresh = byId("fresh"), say = byId("say"), lang = document.documentElement.lang;
+  let events, heard = Date.now(), tried = heard, said = heard, skew = 0;
 
-  const keyOf = (n) => (n.nodeType === 1 && n.id) || "";
+  const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 
-  // morph makes `old` look like `now`, keeping nodes that have the same id or the same place.
+  // morph makes `old` look like `now`. Nodes with the same id, or else the same place, are kept.
   function morph(old, now) {
     if (old.nodeType !== now.nodeType || old.nodeName !== now.nodeName) { old.replaceWith(now); return; }
     if (old.nodeType !== 1) { if (old.nodeValue !== now.nodeValue) old.nodeValue = now.nodeValue; return; }
     for (const a of [...old.attributes]) if (!now.hasAttribute(a.name)) old.removeAttribute(a.name);
     for (const a of now.attributes) if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value);
-    const byKey = new Map();
-    for (const c of old.childNodes) { const k = keyOf(c); if (k) byKey.set(k, c); }
+    if (old.nodeName === "TIME") return; // its text is ticked here
+    const wanted = new Set([...now.children].map((c) => c.id)), kept = new Map();
+    for (const c of [...old.children]) if (c.id) { if (wanted.has(c.id)) kept.set(c.id, c); else c.remove(); }
     let at = old.firstChild;
     for (const c of [...now.childNodes]) {
-      const k = keyOf(c), same = k ? byKey.get(k) : (at && !keyOf(at) ? at : null);
+      const same = c.id ? kept.get(c.id) : at && !at.id ? at : null;
       if (!same) { old.insertBefore(c, at); continue; }
-      if (same === at) at = at.nextSibling; else old.insertBefore(same, at);
+      if (same === at) at = at.nextSibling;
+      else if (old.moveBefore) old.moveBefore(same, at); // keeps focus and animation
+      else old.insertBefore(same, at);
       morph(same, c);
     }
     while (at) { const next = at.nextSibling; at.remove(); at = next; }
@@ -30,35 +33,37 @@
     const box = document.createElement("template");
     box.innerHTML = html;
     for (const now of [...box.content.children]) {
-      const old = document.getElementById(now.id);
+      const old = byId(now.id);
       if (old) morph(old, now);
     }
     tick();
   }
 
+  const two = (n) => String(n).padStart(2, "0");
+
   function tick() {
-    const now = Date.now() + skew;
+    const now = Date.now(), silent = now - heard;
     for (const t of document.querySelectorAll("time[datetime]")) {
-      const s = Math.max(0, Math.floor((now - Date.parse(t.dateTime)) / 1000));
-      const two = (n) => String(n).padStart(2, "0");
-      const text = s < 3600 ? Math.floor(s / 60) + ":" + two(s % 60)
-        : Math.floor(s / 3600) + ":" + two(Math.floor(s / 60) % 60) + ":" + two(s % 60);
-      if (t.textContent !== text) t.textContent = text;
+      const s = Math.max(0, Math.floor((now + skew - Date.parse(t.dateTime)) / 1000)), m = Math.floor(s / 60);
+      set(t, (s < 3600 ? m : Math.floor(m / 60) + ":" + two(m % 60)) + ":" + two(s % 60));
     }
-    const ok = Date.now() - last < 12000;
-    const word = ok ? fresh.dataset.ok : fresh.dataset.late;
-    fresh.className = ok ? "fresh" : "fresh late";
-    if (fresh.textContent !== word) fresh.textContent = word;
+    const word = silent < 3000 ? "live" : silent < 10000 ? "late" : "lost";
+    body.dataset.fresh = word;
+    set(fresh, fresh.dataset[word].replace("{0}", new Date(heard).toLocaleTimeString(lang)));
+    if (now - said > 30000) { said = now; set(say, byId("part-summary").textContent.trim()); }
+    if (silent > 12000 && now - tried > 12000) listen(); // a connection may die without a word
   }
 
   function listen() {
-    const events = new EventSource(source);
-    events.addEventListener("part", (e) => { last = Date.now(); show(e.data); });
-    events.addEventListener("clock", (e) => { last = Date.now(); skew = Date.parse(e.data) - last; tick(); });
-    events.onerror = () => { // the browser reconnects by itself unless the server refused for good
-      if (events.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
-    };
+    tried = Date.now();
+    if (events) events.close();
+    events = new EventSource(body.dataset.live);
+    const on = (kind, take) => events.addEventListener(kind, (e) => { heard = Date.now(); take(e.data); });
+    on("part", show);
+    on("clock", (at) => { skew = Date.parse(at) - heard; tick(); });
+    on("version", (v) => { if (v !== body.dataset.version) location.reload(); });
+    // The browser connects again by itself, unless the server refused; tick tries then.
   }
 
-  if (source && window.EventSource) { listen(); setInterval(tick, 1000); }
+  if (window.EventSource) { listen(); setInterval(tick, 1000); }
 })();

@@ -9,8 +9,10 @@ import (
 	"strings"
 )
 
+// Files holds the catalogues.
+//
 //go:embed it.json en.json
-var files embed.FS
+var Files embed.FS
 
 // Languages lists what the page speaks, the default first.
 func Languages() []string { return []string{"it", "en"} }
@@ -23,7 +25,7 @@ type Catalogue struct {
 
 // Load reads the embedded catalogue of a language.
 func Load(lang string) (*Catalogue, error) {
-	b, err := files.ReadFile(lang + ".json")
+	b, err := Files.ReadFile(lang + ".json")
 	if err != nil {
 		return nil, fmt.Errorf("catalogue %q: %w", lang, err)
 	}
@@ -45,6 +47,12 @@ func (c *Catalogue) T(key string, args ...any) string {
 		s = strings.ReplaceAll(s, fmt.Sprintf("{%d}", i), fmt.Sprint(a))
 	}
 	return s
+}
+
+// Has reports whether the catalogue knows a key.
+func (c *Catalogue) Has(key string) bool {
+	_, ok := c.texts[key]
+	return ok
 }
 
 // N chooses between key.one and key.other; zero uses key.zero.

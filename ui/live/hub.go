@@ -4,10 +4,14 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -19,40 +23,57 @@ import (
 // interval bounds how often fragments are rendered: 5 Hz is faster than a person reads.
 const interval = 200 * time.Millisecond
 
-// heartbeat tells browsers that the silence is true; they call data late after 12 s.
-const heartbeat = 5 * time.Second
+// heartbeat tells browsers that the silence is true; they call data late after 3 s and lost after 10.
+const heartbeat = time.Second
 
 // MaxViewers bounds open streams; each holds one connection and a small buffer.
 const MaxViewers = 200
 
-// Source delivers events to Apply until ctx ends. It first delivers what holds now, and calls reset
-// before it does so again after a gap.
-type Source func(ctx context.Context, reset func(), apply func(tel.Event))
+// lag is how many frames a viewer may be behind before it is let go: about 3 s.
+const lag = 16
 
-// Hub owns the model of the page and its viewers. Only the goroutine of Run touches the model.
+// Source delivers events to apply until ctx ends. It first delivers what holds now to present, in
+// one piece, and does so again after a gap. When it returns early the streams end, so that no page
+// claims to be live.
+type Source func(ctx context.Context, present func([]tel.Event), apply func(tel.Event))
+
+// Hub owns the model of the page and its viewers. Only the goroutine of Run touches the model and
+// renders for streams; a page that is opened is rendered in its request.
 type Hub struct {
 	log       *slog.Logger
 	newModel  func() *view.Model
 	renderers map[string]*page.Renderer
+	version   string
+	rendered  atomic.Int64
+	letGo     atomic.Int64
 
 	mu      sync.Mutex // guards what follows; never held while rendering
 	office  view.Office
 	viewers map[*Viewer]struct{}
+	ended   bool
 }
 
 // Viewer is one open page.
 type Viewer struct {
 	lang   string
 	frames chan []byte
+	begun  bool // has got everything once; guarded by the hub's mu
 }
 
-// Frames delivers server-sent events ready to be written. It is closed when the viewer was too slow;
-// the browser then connects again and starts from what holds.
+// Frames delivers server-sent events ready to be written: first everything, then what changes. It is
+// closed when the viewer was too slow or the hub has ended; the browser then connects again.
 func (v *Viewer) Frames() <-chan []byte { return v.frames }
+
+// Stats is what the hub has done since it began.
+type Stats struct {
+	Viewers  int
+	Rendered int64 // fragments for streams
+	LetGo    int64 // viewers that did not keep up
+}
 
 // New returns a hub; newModel makes an empty model for the start and after each gap.
 func New(log *slog.Logger, newModel func() *view.Model) (*Hub, error) {
-	h := &Hub{log: log, newModel: newModel, renderers: map[string]*page.Renderer{}, viewers: map[*Viewer]struct{}{}}
+	h := &Hub{log: log, newModel: newModel, renderers: map[string]*page.Renderer{}, viewers: map[*Viewer]struct{}{}, version: page.Version()}
 	for _, lang := range i18n.Languages() {
 		cat, err := i18n.Load(lang)
 		if err != nil {
@@ -78,20 +99,37 @@ func (h *Hub) Page(lang string, now time.Time) ([]byte, error) {
 	return r.Office(o, now)
 }
 
-// Run follows the source until ctx ends.
+// Stats may be called from any goroutine.
+func (h *Hub) Stats() Stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Stats{Viewers: len(h.viewers), Rendered: h.rendered.Load(), LetGo: h.letGo.Load()}
+}
+
+// news is what the source said: events, on top of what was there or instead of it.
+type news struct {
+	events  []tel.Event
+	instead bool
+}
+
+// Run follows the source until ctx ends or the source does. It is called once.
 func (h *Hub) Run(ctx context.Context, source Source) {
-	events := make(chan any, 256)
+	inbox := make(chan news, 256)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		send := func(x any) {
+		defer close(inbox)
+		send := func(n news) {
 			select {
-			case events <- x:
+			case inbox <- n:
 			case <-ctx.Done():
 			}
 		}
-		source(ctx, func() { send(nil) }, func(e tel.Event) { send(e) })
+		source(ctx,
+			func(all []tel.Event) { send(news{events: all, instead: true}) },
+			func(e tel.Event) { send(news{events: []tel.Event{e}}) })
 	})
 	defer wg.Wait()
+	defer h.end()
 
 	model, dirty := h.newModel(), map[view.Part]bool{}
 	tick, beat := time.NewTicker(interval), time.NewTicker(heartbeat)
@@ -100,124 +138,172 @@ func (h *Hub) Run(ctx context.Context, source Source) {
 	for {
 		select {
 		case <-ctx.Done():
-			h.closeAll()
 			return
-		case x := <-events:
-			if x == nil {
+		case n, open := <-inbox:
+			if !open {
+				return
+			}
+			if n.instead {
 				model = h.newModel()
-				for _, p := range view.Parts() {
+				for _, s := range view.Sections() {
+					dirty[view.Part{Section: s}] = true
+				}
+			}
+			for _, e := range n.events {
+				for _, p := range model.Apply(e) {
 					dirty[p] = true
 				}
-				continue
-			}
-			for _, p := range model.Apply(x.(tel.Event)) {
-				dirty[p] = true
 			}
 		case <-tick.C:
-			if len(dirty) > 0 {
-				h.push(model.Office(), dirty)
-				clear(dirty)
-			}
+			h.push(model, dirty)
+			clear(dirty)
 		case now := <-beat.C:
-			h.broadcast("", frame("clock", []byte(now.UTC().Format(time.RFC3339))))
+			h.beat(now)
 		}
 	}
 }
 
-// push renders each changed part once per language that somebody reads.
-func (h *Hub) push(o view.Office, dirty map[view.Part]bool) {
+// push renders each changed fragment once per language that somebody reads, and everything once
+// per language that somebody has newly joined in.
+func (h *Hub) push(model *view.Model, dirty map[view.Part]bool) {
+	joined, following := h.audience()
+	if len(dirty) == 0 && len(joined) == 0 {
+		return
+	}
+	o := model.Office()
 	h.mu.Lock()
 	h.office = o
-	langs := map[string]bool{}
-	for v := range h.viewers {
-		langs[v.lang] = true
-	}
 	h.mu.Unlock()
 	now := time.Now()
-	for lang := range langs {
-		var all []byte
-		for _, p := range view.Parts() {
-			if !dirty[p] {
-				continue
-			}
-			html, err := h.renderers[lang].Part(p, o, now)
-			if err != nil {
-				h.log.Error("part of the page cannot be rendered", "part", p, "err", err)
-				continue
-			}
-			all = append(all, html...)
-			all = append(all, '\n')
+	for lang, viewers := range following {
+		if changed := h.render(lang, changedParts(dirty), o, now); len(changed) > 0 {
+			h.send(viewers, frame("part", changed))
 		}
-		if len(all) > 0 {
-			h.broadcast(lang, frame("part", all))
+	}
+	for lang, viewers := range joined {
+		var all []view.Part
+		for _, s := range view.Sections() {
+			all = append(all, view.Part{Section: s})
 		}
+		h.send(viewers, frame("part", h.render(lang, all, o, now)))
 	}
 }
 
-// broadcast gives a frame to the viewers of a language, or to all; one that does not keep up is let
-// go rather than waited for.
-func (h *Hub) broadcast(lang string, f []byte) {
+// audience sorts the viewers by language into those who have everything and those who join now.
+func (h *Hub) audience() (joined, following map[string][]*Viewer) {
+	joined, following = map[string][]*Viewer{}, map[string][]*Viewer{}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for v := range h.viewers {
-		if lang != "" && v.lang != lang {
+		if v.begun {
+			following[v.lang] = append(following[v.lang], v)
+		} else {
+			v.begun = true
+			joined[v.lang] = append(joined[v.lang], v)
+		}
+	}
+	return joined, following
+}
+
+// changedParts is dirty in the order of the page, without elements of sections that change whole.
+func changedParts(dirty map[view.Part]bool) []view.Part {
+	var all []view.Part
+	for _, s := range view.Sections() {
+		if w := (view.Part{Section: s}); dirty[w] {
+			all = append(all, w)
+			continue
+		}
+		var some []view.Part
+		for p := range dirty {
+			if p.Section == s {
+				some = append(some, p)
+			}
+		}
+		slices.SortFunc(some, func(a, b view.Part) int { return cmp.Compare(a.ID, b.ID) })
+		all = append(all, some...)
+	}
+	return all
+}
+
+func (h *Hub) render(lang string, parts []view.Part, o view.Office, now time.Time) []byte {
+	var all []byte
+	for _, p := range parts {
+		html, err := h.renderers[lang].Part(p, o, now)
+		if err != nil {
+			h.log.Error("part of the page cannot be rendered", "part", p, "err", err)
+			continue
+		}
+		h.rendered.Add(1)
+		all = append(append(all, html...), '\n')
+	}
+	return all
+}
+
+// send gives a frame to viewers; one that does not keep up is let go rather than waited for.
+func (h *Hub) send(viewers []*Viewer, f []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, v := range viewers {
+		if _, here := h.viewers[v]; !here {
 			continue
 		}
 		select {
 		case v.frames <- f:
 		default:
-			delete(h.viewers, v)
-			close(v.frames)
+			h.letGo.Add(1)
+			h.drop(v)
 		}
 	}
 }
 
-// Join adds a viewer; ok is false when there are too many.
+// drop ends a viewer's stream. The caller holds mu.
+func (h *Hub) drop(v *Viewer) {
+	if _, here := h.viewers[v]; here {
+		delete(h.viewers, v)
+		close(v.frames)
+	}
+}
+
+func (h *Hub) beat(now time.Time) {
+	h.mu.Lock()
+	all := slices.Collect(maps.Keys(h.viewers))
+	h.mu.Unlock()
+	h.send(all, clock(now))
+}
+
+// clock is the box's time, from which browsers count.
+func clock(now time.Time) []byte {
+	return frame("clock", []byte(now.UTC().Format("2006-01-02T15:04:05.000Z")))
+}
+
+// Join adds a viewer, who gets the version of the page and the time at once and everything with the
+// next push; ok is false when there are too many or the hub has ended.
 func (h *Hub) Join(lang string) (v *Viewer, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.viewers) >= MaxViewers || h.renderers[lang] == nil {
+	if h.ended || len(h.viewers) >= MaxViewers || h.renderers[lang] == nil {
 		return nil, false
 	}
-	v = &Viewer{lang: lang, frames: make(chan []byte, 16)}
+	v = &Viewer{lang: lang, frames: make(chan []byte, lag)}
 	h.viewers[v] = struct{}{}
-	v.frames <- frame("clock", []byte(time.Now().UTC().Format(time.RFC3339)))
+	v.frames <- append([]byte("retry: 1000\n"), frame("version", []byte(h.version))...)
+	v.frames <- clock(time.Now())
 	return v, true
-}
-
-// Everything renders all parts as one frame: what a new viewer needs to be sure to miss nothing
-// between its page and its stream.
-func (h *Hub) Everything(lang string, now time.Time) ([]byte, error) {
-	h.mu.Lock()
-	o := h.office
-	h.mu.Unlock()
-	var all []byte
-	for _, p := range view.Parts() {
-		html, err := h.renderers[lang].Part(p, o, now)
-		if err != nil {
-			return nil, err
-		}
-		all = append(append(all, html...), '\n')
-	}
-	return frame("part", all), nil
 }
 
 // Leave removes a viewer.
 func (h *Hub) Leave(v *Viewer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, ok := h.viewers[v]; ok {
-		delete(h.viewers, v)
-		close(v.frames)
-	}
+	h.drop(v)
 }
 
-func (h *Hub) closeAll() {
+func (h *Hub) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.ended = true
 	for v := range h.viewers {
-		delete(h.viewers, v)
-		close(v.frames)
+		h.drop(v)
 	}
 }
 

@@ -4,12 +4,18 @@ package page
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"html/template"
+	"io/fs"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/asset"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
@@ -26,7 +32,8 @@ type Renderer struct {
 // New parses the templates for one language.
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
-		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "span": span, "number": number(cat),
+		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
+		"number": number(cat), "condition": condition(cat), "item": newItem,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -38,12 +45,20 @@ func New(cat *i18n.Catalogue) (*Renderer, error) {
 // frame is what every template sees.
 type frame struct {
 	view.Office
-	Lang, Other string
-	Now         time.Time
+	Lang, Other, Version string
+	Now                  time.Time
 }
 
+// item is what the template of one element of a section sees.
+type item struct {
+	frame
+	It any
+}
+
+func newItem(f frame, it any) item { return item{f, it} }
+
 func (r *Renderer) frame(o view.Office, now time.Time) frame {
-	f := frame{Office: o, Lang: r.cat.Lang, Other: "en", Now: now}
+	f := frame{Office: o, Lang: r.cat.Lang, Other: "en", Version: version(), Now: now}
 	if f.Lang == "en" {
 		f.Other = "it"
 	}
@@ -52,24 +67,73 @@ func (r *Renderer) frame(o view.Office, now time.Time) frame {
 
 // Office renders the whole page.
 func (r *Renderer) Office(o view.Office, now time.Time) ([]byte, error) {
-	return r.render("office.html", o, now)
+	return r.render("office.html", r.frame(o, now))
 }
 
-// Part renders one fragment.
+// Part renders one fragment. An element that is not in the office any more gives its whole section.
 func (r *Renderer) Part(p view.Part, o view.Office, now time.Time) ([]byte, error) {
-	return r.render("part-"+string(p), o, now)
+	f := r.frame(o, now)
+	if it := element(p, o); it != nil {
+		return r.render("item-"+p.Section, item{f, it})
+	}
+	return r.render("part-"+p.Section, f)
 }
 
-func (r *Renderer) render(name string, o view.Office, now time.Time) ([]byte, error) {
+// element finds what a part names, as the section's template would range over it.
+func element(p view.Part, o view.Office) any {
+	if p.ID == "" {
+		return nil
+	}
+	switch p.Section {
+	case view.SectionQueues:
+		return find(o.Queues, func(q view.Queue) bool { return string(q.ID) == p.ID })
+	case view.SectionAgents:
+		return find(o.Agents, func(a view.Agent) bool { return string(a.ID) == p.ID })
+	case view.SectionLamps:
+		return find(o.Lamps, func(l view.Lamp) bool { return string(l.ID) == p.ID })
+	}
+	return nil
+}
+
+func find[T any](all []T, is func(T) bool) any {
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i]
+	}
+	return nil
+}
+
+func (r *Renderer) render(name string, with any) ([]byte, error) {
 	var b bytes.Buffer
-	if err := r.templates.ExecuteTemplate(&b, name, r.frame(o, now)); err != nil {
+	if err := r.templates.ExecuteTemplate(&b, name, with); err != nil {
 		return nil, fmt.Errorf("render %s: %w", name, err)
 	}
 	return b.Bytes(), nil
 }
 
+// Version names the templates, sentences, style and script of this program: a page that was opened
+// from another version is loaded anew.
+func Version() string { return version() }
+
+var version = sync.OnceValue(func() string {
+	sum := sha256.New()
+	for _, tree := range []fs.FS{files, asset.Files, i18n.Files} {
+		_ = fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := fs.ReadFile(tree, path)
+			_, _ = sum.Write(b)
+			return err
+		})
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:6])
+})
+
 // stamp is a time for the browser's own ticking.
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999Z07:00") }
+
+// clock is the time of day of a page that does not tick.
+func clock(t time.Time) string { return t.Format("15:04:05") }
 
 // span is a length of time as m:ss.
 func span(d time.Duration) string { return elapsed(time.Time{}.Add(d.Round(time.Second)), time.Time{}) }
@@ -83,25 +147,61 @@ func elapsed(now, t time.Time) string {
 	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
 }
 
+// Shapes on a grid of 16. A font may lack a character or paint it as a coloured picture; paths look
+// the same everywhere.
+const (
+	disc     = `<circle cx="8" cy="8" r="6.5"/>`
+	ring     = `<circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2"/>`
+	quarter  = ring + `<path d="M8 8V2a6 6 0 0 1 6 6z"/>`
+	square   = `<path d="M2 2h12v12H2z"/>`
+	squares  = `<path d="M2 2h12v12H2zM4 4v8h8V4zM6 6h4v4H6z" fill-rule="evenodd"/>`
+	diamond  = `<path d="M8 .5 15.5 8 8 15.5.5 8z"/>`
+	bars     = `<path d="M3 2h4v12H3zM9 2h4v12H9z"/>`
+	triangle = `<path d="M8 1 15.5 15H.5z" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round"/><path d="m5.7 8.2 4.6 4.6m0-4.6-4.6 4.6" stroke="currentColor" stroke-width="1.7"/>`
+	warning  = `<path d="M8 1.5 15 14.5H1z"/>`
+	hexagon  = `<path d="M4.5 2h7L15 8l-3.5 6h-7L1 8z"/>`
+	tick     = `<path d="m2.5 8.5 4 4 7-9" fill="none" stroke="currentColor" stroke-width="2.2"/>`
+)
+
+func svg(shape string) template.HTML {
+	return template.HTML(`<svg class="glyph" viewBox="0 0 16 16" fill="currentColor" aria-hidden="true">` + shape + `</svg>`)
+}
+
 // glyph is the shape of a state; shape comes before colour.
-func glyph(s tel.AgentState) string {
+func glyph(s tel.AgentState) template.HTML {
 	switch s {
 	case tel.AgentReady:
-		return "●"
+		return svg(disc)
 	case tel.AgentRinging:
-		return "◔"
+		return svg(quarter)
 	case tel.AgentTalking:
-		return "■"
+		return svg(square)
 	case tel.AgentInternal:
-		return "▣"
+		return svg(squares)
 	case tel.AgentWrapUp:
-		return "◆"
+		return svg(diamond)
 	case tel.AgentPaused:
-		return "❚❚"
+		return svg(bars)
 	case tel.AgentUnreachable:
-		return "⚠"
+		return svg(triangle)
 	default:
-		return "○"
+		return svg(ring)
+	}
+}
+
+// sign is the shape of a line's level, of a notice's severity, or of a phone that rings.
+func sign(level any) template.HTML {
+	switch fmt.Sprint(level) {
+	case "ok":
+		return svg(tick)
+	case "ringing":
+		return svg(quarter)
+	case "warn", "starting":
+		return svg(warning)
+	case "error", "down":
+		return svg(hexagon)
+	default:
+		return svg(ring)
 	}
 }
 
@@ -111,5 +211,15 @@ func number(cat *i18n.Catalogue) func(tel.Number) string {
 			return cat.T("withheld")
 		}
 		return string(n)
+	}
+}
+
+// condition is the sentence of a notice; one that the catalogue does not know yet shows its name.
+func condition(cat *i18n.Catalogue) func(tel.HealthChanged) string {
+	return func(h tel.HealthChanged) string {
+		if key := "condition." + h.Condition; cat.Has(key) {
+			return cat.T(key)
+		}
+		return h.Condition
 	}
 }

@@ -15,7 +15,8 @@ type Office struct {
 	Name   string
 	Queues []Queue
 	Agents []Agent
-	Lines  []tel.LineChanged
+	Lamps  []Lamp
+	Lines  []Line
 	Calls  []Call
 	Today  tel.FiguresChanged
 	Health []tel.HealthChanged
@@ -46,13 +47,60 @@ type Agent struct {
 	State  tel.AgentState
 	Since  time.Time
 	Reason string
-	Lamp   *tel.LampChanged
+	Lamp   *Lamp // the first one assigned to the agent
+}
+
+// Lamp is one light and what it shows.
+type Lamp struct {
+	ID    tel.LampID
+	Name  string // the agent whose state it shows; the lamp's own name when it is nobody's
+	Agent tel.AgentID
+	State tel.AgentState
+	Fault bool
+}
+
+// Line is one line or trunk.
+type Line struct {
+	tel.LineChanged
+	Level Level
+}
+
+// Level is how much a line wants attention.
+type Level string
+
+// The levels of a line.
+const (
+	LevelOK       Level = "ok"
+	LevelStarting Level = "starting" // expected to serve in a moment, by itself
+	LevelOff      Level = "off"      // by the owner's wish
+	LevelDown     Level = "down"
+)
+
+func levelOf(l tel.LineChanged) Level {
+	switch {
+	case l.Up:
+		return LevelOK
+	case l.Cause == tel.LineDisabled:
+		return LevelOff
+	case l.Cause == tel.LineRegistering, l.Cause == tel.LineRestarting:
+		return LevelStarting
+	default:
+		return LevelDown
+	}
 }
 
 // Call is one call that is up.
 type Call struct {
 	tel.CallChanged
 	Agent string // name
+	Queue string // name, "" for none
+	Via   string // the line's name where a line carries it, "" for none
+}
+
+// StateCount is how many agents are in a state.
+type StateCount struct {
+	State tel.AgentState
+	Count int
 }
 
 // Free counts the agents who could take a call now.
@@ -69,9 +117,20 @@ func (o Office) WaitingNow() int {
 	return n
 }
 
-// Broken counts the lines that are out of service.
+// Broken counts the lines that are out of service against the owner's wish.
 func (o Office) Broken() int {
-	return count(o.Lines, func(l tel.LineChanged) bool { return !l.Up && l.Cause != tel.LineDisabled })
+	return count(o.Lines, func(l Line) bool { return l.Level == LevelDown })
+}
+
+// States counts the agents of each state, in the declared order; states of nobody are left out.
+func (o Office) States() []StateCount {
+	var all []StateCount
+	for _, s := range tel.AgentStates() {
+		if n := count(o.Agents, func(a Agent) bool { return a.State == s }); n > 0 {
+			all = append(all, StateCount{s, n})
+		}
+	}
+	return all
 }
 
 func count[T any](all []T, is func(T) bool) int {
@@ -90,6 +149,7 @@ type Model struct {
 	queues []Queue
 	agents map[tel.AgentID]*Agent
 	order  []tel.AgentID
+	lamps  map[tel.LampID]tel.LampChanged
 	lines  map[string]tel.LineChanged
 	calls  map[tel.CallID]tel.CallChanged
 	offers map[tel.OfferID]tel.QueueOffered
@@ -100,7 +160,7 @@ type Model struct {
 // NewModel returns a model of an office in which nothing has happened yet.
 func NewModel(name string, queues []Queue, agents []Agent) *Model {
 	m := &Model{
-		name: name, queues: slices.Clone(queues), agents: map[tel.AgentID]*Agent{},
+		name: name, queues: slices.Clone(queues), agents: map[tel.AgentID]*Agent{}, lamps: map[tel.LampID]tel.LampChanged{},
 		lines: map[string]tel.LineChanged{}, calls: map[tel.CallID]tel.CallChanged{},
 		offers: map[tel.OfferID]tel.QueueOffered{}, health: map[string]tel.HealthChanged{},
 	}
@@ -111,23 +171,39 @@ func NewModel(name string, queues []Queue, agents []Agent) *Model {
 	return m
 }
 
-// Part names a fragment of the page that an event changes.
-type Part string
+// Part names a fragment of the page that an event changes: a section, or one element of a section
+// that lists many.
+type Part struct {
+	Section string
+	ID      string // of the element; "" = the whole section
+}
 
-// The parts of the page.
+// The sections of the page.
 const (
-	PartSummary Part = "summary"
-	PartQueues  Part = "queues"
-	PartAgents  Part = "agents"
-	PartLines   Part = "lines"
-	PartCalls   Part = "calls"
-	PartToday   Part = "today"
-	PartHealth  Part = "health"
+	SectionSummary = "summary"
+	SectionHealth  = "health"
+	SectionLamps   = "lamps"
+	SectionQueues  = "queues"
+	SectionCalls   = "calls"
+	SectionAgents  = "agents"
+	SectionStates  = "states"
+	SectionLines   = "lines"
+	SectionToday   = "today"
 )
 
-// Parts lists every part, in the order of the page.
-func Parts() []Part {
-	return []Part{PartSummary, PartHealth, PartQueues, PartAgents, PartCalls, PartLines, PartToday}
+// Sections lists every section, in the order of the page.
+func Sections() []string {
+	return []string{
+		SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents, SectionLines, SectionToday,
+	}
+}
+
+func whole(sections ...string) []Part {
+	parts := make([]Part, len(sections))
+	for i, s := range sections {
+		parts[i] = Part{Section: s}
+	}
+	return parts
 }
 
 // Apply takes one event and returns the parts that may look different now.
@@ -136,57 +212,66 @@ func (m *Model) Apply(e tel.Event) []Part {
 	case tel.AgentChanged:
 		return m.agent(e)
 	case tel.QueueJoined:
-		m.joined(e)
-		return []Part{PartSummary, PartQueues}
+		return append(whole(SectionSummary), m.joined(e))
 	case tel.QueueOffered:
 		m.offers[e.Offer] = e
-		return []Part{PartQueues}
+		return []Part{{SectionQueues, string(e.Queue)}}
 	case tel.QueueOfferEnded:
 		delete(m.offers, e.Offer)
-		return []Part{PartQueues}
+		return []Part{{SectionQueues, string(e.Queue)}}
 	case tel.QueueLeft:
-		m.left(e)
-		return []Part{PartSummary, PartQueues}
+		return append(whole(SectionSummary), m.left(e))
 	case tel.CallChanged:
 		if e.Stage == tel.StageEnded {
 			delete(m.calls, e.Call)
 		} else {
 			m.calls[e.Call] = e
 		}
-		return []Part{PartCalls}
+		return whole(SectionCalls)
 	case tel.CallEnded:
 		delete(m.calls, e.Call)
-		return []Part{PartCalls}
+		return whole(SectionCalls)
 	case tel.LineChanged:
 		m.lines[e.Line] = e
-		return []Part{PartSummary, PartLines}
+		return whole(SectionSummary, SectionLines)
 	case tel.LampChanged:
-		if a := m.agents[e.Agent]; a != nil {
-			a.Lamp = &e
-			return []Part{PartAgents}
-		}
+		return m.lamp(e)
 	case tel.FiguresChanged:
 		m.today = e
-		return []Part{PartToday}
+		return whole(SectionToday)
 	case tel.HealthChanged:
 		m.health[e.Condition] = e
-		return []Part{PartHealth}
+		return whole(SectionHealth)
 	}
 	return nil
 }
 
 func (m *Model) agent(e tel.AgentChanged) []Part {
 	a := m.agents[e.Agent]
-	if a == nil {
+	known := a != nil
+	if !known {
 		a = &Agent{ID: e.Agent}
 		m.agents[e.Agent] = a
 		m.order = append(m.order, e.Agent)
 	}
-	if e.Name != "" {
+	renamed := e.Name != "" && e.Name != a.Name
+	if renamed {
 		a.Name = e.Name
 	}
 	a.State, a.Since, a.Reason = e.State, e.Since, e.Reason
-	return []Part{PartSummary, PartAgents}
+	if !known || renamed { // the name also stands at lamps, calls and waiting callers
+		return whole(SectionSummary, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents)
+	}
+	return append(whole(SectionSummary, SectionStates), Part{SectionAgents, string(e.Agent)})
+}
+
+func (m *Model) lamp(e tel.LampChanged) []Part {
+	old, known := m.lamps[e.Lamp]
+	m.lamps[e.Lamp] = e
+	if !known || old.Agent != e.Agent {
+		return whole(SectionLamps, SectionAgents)
+	}
+	return []Part{{SectionLamps, string(e.Lamp)}, {SectionAgents, string(e.Agent)}}
 }
 
 func (m *Model) queue(id tel.QueueID) *Queue {
@@ -199,16 +284,22 @@ func (m *Model) queue(id tel.QueueID) *Queue {
 	return &m.queues[len(m.queues)-1]
 }
 
-func (m *Model) joined(e tel.QueueJoined) {
+func (m *Model) joined(e tel.QueueJoined) Part {
+	before := len(m.queues)
 	q := m.queue(e.Queue)
 	q.Waiting = slices.DeleteFunc(q.Waiting, func(w Waiting) bool { return w.Call == e.Call })
 	q.Waiting = append(q.Waiting, Waiting{Call: e.Call, Caller: e.Caller, Name: e.Name, Since: e.At, Priority: e.Priority})
 	slices.SortStableFunc(q.Waiting, func(a, b Waiting) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.Since.Compare(b.Since))
 	})
+	if len(m.queues) != before {
+		return Part{Section: SectionQueues}
+	}
+	return Part{SectionQueues, string(e.Queue)}
 }
 
-func (m *Model) left(e tel.QueueLeft) {
+func (m *Model) left(e tel.QueueLeft) Part {
+	before := len(m.queues)
 	q := m.queue(e.Queue)
 	q.Waiting = slices.DeleteFunc(q.Waiting, func(w Waiting) bool { return w.Call == e.Call })
 	for id, o := range m.offers {
@@ -216,6 +307,10 @@ func (m *Model) left(e tel.QueueLeft) {
 			delete(m.offers, id)
 		}
 	}
+	if len(m.queues) != before {
+		return Part{Section: SectionQueues}
+	}
+	return Part{SectionQueues, string(e.Queue)}
 }
 
 // Office is the page of this instant; the caller may keep it.
@@ -233,15 +328,20 @@ func (m *Model) Office() Office {
 		}
 		o.Queues = append(o.Queues, q)
 	}
+	o.Lamps = m.allLamps()
 	for _, id := range m.order {
-		o.Agents = append(o.Agents, *m.agents[id])
+		a := *m.agents[id]
+		if i := slices.IndexFunc(o.Lamps, func(l Lamp) bool { return l.Agent == id }); i >= 0 {
+			a.Lamp = &o.Lamps[i]
+		}
+		o.Agents = append(o.Agents, a)
 	}
 	for _, l := range m.lines {
-		o.Lines = append(o.Lines, l)
+		o.Lines = append(o.Lines, Line{l, levelOf(l)})
 	}
-	slices.SortFunc(o.Lines, func(a, b tel.LineChanged) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortFunc(o.Lines, func(a, b Line) int { return cmp.Compare(a.LineChanged.Line, b.LineChanged.Line) })
 	for _, c := range m.calls {
-		o.Calls = append(o.Calls, Call{CallChanged: c, Agent: m.nameOf(c.Agent)})
+		o.Calls = append(o.Calls, Call{CallChanged: c, Agent: m.nameOf(c.Agent), Queue: m.queueName(c.Queue), Via: m.lines[c.Via].Name})
 	}
 	slices.SortFunc(o.Calls, func(a, b Call) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Call, b.Call))
@@ -253,6 +353,31 @@ func (m *Model) Office() Office {
 	}
 	slices.SortFunc(o.Health, func(a, b tel.HealthChanged) int { return cmp.Compare(a.Condition, b.Condition) })
 	return o
+}
+
+// allLamps lists the lamps, shorter names first so that lamp2 comes before lamp10.
+func (m *Model) allLamps() []Lamp {
+	var all []Lamp
+	for _, l := range m.lamps {
+		name := string(l.Lamp)
+		if l.Agent != "" {
+			name = m.nameOf(l.Agent)
+		}
+		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Fault: l.Fault})
+	}
+	slices.SortFunc(all, func(a, b Lamp) int {
+		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+	})
+	return all
+}
+
+func (m *Model) queueName(id tel.QueueID) string {
+	for _, q := range m.queues {
+		if q.ID == id {
+			return q.Name
+		}
+	}
+	return string(id)
 }
 
 func (m *Model) nameOf(id tel.AgentID) string {

@@ -115,8 +115,7 @@ func (c Config) office(w http.ResponseWriter, r *http.Request) {
 const writeLimit = 10 * time.Second
 
 func (c Config) live(w http.ResponseWriter, r *http.Request) {
-	lang := c.language(r)
-	v, ok := c.Hub.Join(lang)
+	v, ok := c.Hub.Join(c.language(r))
 	if !ok {
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "too many viewers", http.StatusServiceUnavailable)
@@ -130,10 +129,6 @@ func (c Config) live(w http.ResponseWriter, r *http.Request) {
 		_ = out.SetWriteDeadline(time.Now().Add(writeLimit))
 		_, err := w.Write(frame)
 		return err == nil && out.Flush() == nil
-	}
-	all, err := c.Hub.Everything(lang, time.Now())
-	if err != nil || !write(all) {
-		return
 	}
 	for {
 		select {

@@ -1,0 +1,220 @@
+package uitest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/web"
+)
+
+var (
+	pictures = flag.String("pictures", "", "write the pictures of the README into this directory")
+	looks    = flag.String("looks", "", "write a picture of every office, language, theme and width into this directory")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}
+
+// office is a page being served.
+type office struct {
+	addr   string
+	events chan []tel.Event // pushed one by one
+	stop   func()
+}
+
+func (o *office) url(query string) string { return "http://" + o.addr + "/" + query }
+
+func (o *office) push(t *testing.T, events ...tel.Event) {
+	t.Helper()
+	select {
+	case o.events <- events:
+	case <-time.After(patience):
+		t.Fatal("the hub takes no events")
+	}
+}
+
+// serve serves an office on an address until stop, or the end of the test.
+func serve(t *testing.T, addr string, present []tel.Event) *office {
+	t.Helper()
+	hub, err := live.New(slog.New(slog.DiscardHandler), Empty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l net.Listener
+	for range 50 { // the port of a server that was just stopped
+		if l, err = net.Listen("tcp", addr); err == nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	o := &office{addr: l.Addr().String(), events: make(chan []tel.Event)}
+	hubDone, webDone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(hubDone)
+		hub.Run(ctx, func(ctx context.Context, show func([]tel.Event), apply func(tel.Event)) {
+			show(present)
+			for {
+				select {
+				case events := <-o.events:
+					for _, e := range events {
+						apply(e)
+					}
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}()
+	go func() {
+		defer close(webDone)
+		h := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Hub: hub, Language: "it", Ready: func() error { return nil }})
+		if err := web.Serve(ctx, l, h); err != nil {
+			t.Error(err)
+		}
+	}()
+	o.stop = func() {
+		cancel()
+		<-hubDone
+		<-webDone
+	}
+	t.Cleanup(o.stop)
+	return o
+}
+
+const isLive = `document.body.dataset.fresh === "live"`
+
+func TestThePageInABrowser(t *testing.T) {
+	b := Start(t)
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, *Browser)
+	}{
+		{"nothing is cut at any width in any office", nothingIsCut},
+		{"an event changes the open page and timers tick", anEventChangesThePage},
+		{"focus, selection and nodes survive changes at 5 Hz", thePersonKeepsTheirPlace},
+		{"silence is said, and its end", silenceIsSaid},
+		{"hostile names stay text", hostileNamesStayText},
+		{"the page is whole without script", thePageIsWholeWithoutScript},
+		{"nothing moves for those who ask for stillness", nothingMovesForThoseWhoAskForStillness},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(t, b)
+		})
+	}
+	if *pictures != "" {
+		t.Run("pictures", func(t *testing.T) { paint(t, b) })
+	}
+}
+
+// cut lists what does not fit: elements that stick out of the window or of their own box.
+const cut = `[...document.querySelectorAll("body, main *")].filter((e) => !e.closest(".unseen, .notices h2, svg") &&
+	(e.getBoundingClientRect().right > innerWidth + 1 || e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline"))
+	.map((e) => e.outerHTML.slice(0, 120))`
+
+func nothingIsCut(t *testing.T, b *Browser) {
+	now := time.Now()
+	for _, c := range []struct {
+		name, lang string
+		present    []tel.Event
+	}{
+		{"empty", "en", nil},
+		{"busy", "it", Busy(now)},
+		{"busy", "en", Busy(now)},
+		{"attack", "it", Attack(now)},
+		{"crowd", "it", Crowd(60, now)},
+	} {
+		o := serve(t, "127.0.0.1:0", c.present)
+		p := b.Open(t, o.url("?lang="+c.lang), Look{})
+		p.Wait(t, isLive)
+		for _, width := range []int{360, 768, 1280, 1920} {
+			p.Look(t, Look{Width: width, Height: 900})
+			var sticks []string
+			if p.Eval(t, cut, &sticks); len(sticks) > 0 {
+				t.Errorf("%s %s at %d: cut:\n%s", c.name, c.lang, width, strings.Join(sticks, "\n"))
+			}
+			if *looks != "" {
+				for _, dark := range []bool{false, true} {
+					p.Look(t, Look{Width: width, Height: 900, Dark: dark})
+					write(t, filepath.Join(*looks, fmt.Sprintf("%s-%s-%d-%v.png", c.name, c.lang, width, dark)), p.Picture(t))
+				}
+			}
+		}
+		o.stop()
+	}
+}
+
+func paint(t *testing.T, b *Browser) {
+	o := serve(t, "127.0.0.1:0", Busy(time.Now()))
+	for name, look := range map[string]Look{"office-it-light": {}, "office-en-dark": {Dark: true}} {
+		p := b.Open(t, o.url("?lang="+strings.Split(name, "-")[1]), look)
+		p.Wait(t, isLive)
+		write(t, filepath.Join(*pictures, name+".png"), small(t, p.Picture(t)))
+	}
+}
+
+// small paints a picture with its 256 most frequent colours, for a third of the bytes: flat surfaces
+// lose nothing, the edges of letters a shade.
+func small(t *testing.T, picture []byte) []byte {
+	t.Helper()
+	from, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, seen := from.Bounds(), map[color.Color]int{}
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for x := box.Min.X; x < box.Max.X; x++ {
+			seen[from.At(x, y)]++
+		}
+	}
+	palette := slices.Collect(maps.Keys(seen))
+	slices.SortFunc(palette, func(a, b color.Color) int { return cmp.Compare(seen[b], seen[a]) })
+	palette = palette[:min(len(palette), 256)]
+	nearest := map[color.Color]uint8{}
+	for c := range seen {
+		nearest[c] = uint8(color.Palette(palette).Index(c))
+	}
+	to := image.NewPaletted(box, palette)
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for x := box.Min.X; x < box.Max.X; x++ {
+			to.SetColorIndex(x, y, nearest[from.At(x, y)])
+		}
+	}
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, to); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
