@@ -283,7 +283,7 @@ func BenchmarkPhoneToPhone(b *testing.B) {
 // BenchmarkIdle starts the demo office of `make run` and leaves it alone.
 func BenchmarkIdle(b *testing.B) {
 	for b.Loop() {
-		text, err := os.ReadFile("../prontoctl/office.yaml")
+		text, err := os.ReadFile("../../../cmd/prontoctl/office.yaml")
 		must(b, err)
 		ports, err := load.FreePorts("127.0.0.61", "127.0.0.61")
 		must(b, err)
