@@ -55,7 +55,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 .PHONY: bench
 bench: ## the numbers of the house, one benchmark at a time
 	@echo "$$(nproc) cores, $$(uname -sr), $$($(GO) version)"
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/prontod ./firmware/media
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./firmware/pbxtest/load ./firmware/media
 	$(GO) test -run '^$$' -bench . -timeout 30m -p 1 ./firmware/acd/... ./firmware/feed ./firmware/journal ./firmware/sip/... ./firmware/media/codec ./firmware/media/dsp ./firmware/media/jitter ./firmware/media/mix ./drivers/gsm
 
 .PHONY: soak

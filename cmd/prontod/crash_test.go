@@ -3,6 +3,7 @@ package main_test
 import (
 	"flag"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -320,4 +321,31 @@ func (d *day) moveOn() {
 	d.talks = slices.Concat(d.talks[1:4], []pair{p}, d.talks[4:])
 	d.waiting, d.numbers = d.waiting[1:], d.numbers[1:]
 	d.join()
+}
+
+// Without the page's port a started prontod would refuse to run, and calls with it.
+func TestNobodyTakesThePagesPortDuringACrash(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 1})
+	stop, taken := make(chan struct{}), make(chan int, 1)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-stop:
+				taken <- n
+				return
+			default:
+			}
+			if l, err := net.Listen("tcp", o.Web); err == nil {
+				n++
+				_ = l.Close()
+			}
+		}
+	}()
+	o.Kill()
+	o.Until("the page", func(pbxtest.Now) bool { return true })
+	close(stop)
+	if n := <-taken; n > 0 {
+		t.Errorf("another program could take %s %d times", o.Web, n)
+	}
 }

@@ -237,6 +237,11 @@ func (b *Box) openCalls() error {
 	}
 	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
+	if len(kept) == 0 {
+		for _, a := range agents { // also who is not at work yet has a tile and a lamp
+			b.publish(tel.AgentChanged{Agent: a.ID, Name: a.Name, State: tel.AgentLoggedOut, Since: time.Now()})
+		}
+	}
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,

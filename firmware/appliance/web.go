@@ -19,13 +19,32 @@ import (
 	"github.com/pronto-pbx/pronto/ui/web"
 )
 
+// openWeb takes the page's socket from the supervisor, or opens it. It is kept like those of calls:
+// while we restart another program could take the port, and then we would not start at all.
 func (b *Box) openWeb() error {
 	at := b.config().Web.Listen
+	name := "web-tcp-" + at.String()
+	if k := b.opts.Keeper; k != nil {
+		if f, ok := k.Take(name); ok {
+			l, err := net.FileListener(f)
+			_ = f.Close() // the listener has a duplicate
+			if err == nil {
+				b.web = l
+				return nil
+			}
+			b.log.Warn("socket of the page is opened anew", "err", err)
+		}
+	}
 	l, err := net.Listen("tcp", at.String())
 	if err != nil {
 		return fmt.Errorf("%s is not free for the page: %w", at, err)
 	}
 	b.web = l
+	if k, socket := b.opts.Keeper, l.(*net.TCPListener); k != nil {
+		if err := k.Keep(name, socket); err != nil {
+			b.log.Warn("socket of the page would not outlive us", "err", err)
+		}
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@
 package voice
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -122,13 +123,19 @@ func (h *Half) Hush() {
 	}
 }
 
-// Join implements call.Leg.
+// Join implements call.Leg. A party that hangs up at the instant of the answer has closed its audio
+// already, and its LegEnded is on the way to the call: that is no error.
 func (h *Half) Join(other call.Leg) error {
 	o, ok := other.(interface{ Media() *media.Leg })
 	if !ok {
 		return fmt.Errorf("%s and %s have no audio in common", h.party, other.Party())
 	}
-	return h.engine.Bridge(h.leg, o.Media())
+	err := h.engine.Bridge(h.leg, o.Media())
+	if errors.Is(err, media.ErrClosed) {
+		h.log.Debug("audio is not joined: a party has left", "party", h.party, "other", other.Party())
+		return nil
+	}
+	return err
 }
 
 // Part implements call.Leg.

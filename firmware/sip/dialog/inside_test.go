@@ -358,3 +358,22 @@ func TestANameIsResolvedAsideAndTheOrderIsKept(t *testing.T) {
 		p.alice.ua.Close()
 	})
 }
+
+// What ended lingers to absorb repetitions; the call that was told of the end must be collectable
+// at once, since a busy box ends thousands of calls in that half minute.
+func TestASessionThatLingersLetsGoOfWhomItTold(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		p.up()
+		p.bobCall.Hangup(hangup)
+		p.run(tick)
+		p.want("180 Answered Ended(normal remote)", "Confirmed Ended(normal)")
+		if p.alice.ua.Len() == 0 || p.bob.ua.Len() == 0 {
+			t.Fatal("the sessions do not linger: this proves nothing")
+		}
+		if p.aliceCall.sink != nil || p.bobCall.sink != nil {
+			t.Error("an ended session holds its sink")
+		}
+		p.over()
+	})
+}

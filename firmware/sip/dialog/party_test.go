@@ -143,6 +143,9 @@ func (p *pair) over() {
 	if n := len(p.aliceJ.kept) + len(p.bobJ.kept); n > 0 {
 		p.t.Errorf("%d records left in the journals", n)
 	}
+	if n := p.alice.ua.late.Load() + p.bob.ua.late.Load(); n > 0 {
+		p.t.Errorf("%d events after Ended", n)
+	}
 	if n := len(p.bob.ua.merged); n > 0 {
 		p.t.Errorf("%d merge keys left", n)
 	}

@@ -46,6 +46,7 @@ type Session struct {
 	running bool
 	sink    func(Event)
 	bound   bool
+	told    bool    // Ended, the last event
 	waiting []Event // told before Bind
 	auth    func(*sip.Response, *sip.Request) (sip.Header, error)
 	creds   sip.Header // of our INVITE; its ACK repeats them (section 22.1)
@@ -208,8 +209,15 @@ func (s *Session) work() {
 // tell passes a notice to the application, or keeps it until Bind.
 func (s *Session) tell(e Event) {
 	if s.bound {
+		if s.told {
+			s.ua.late.Add(1)
+		}
 		if s.sink != nil {
 			s.sink(e)
+		}
+		if _, last := e.(Ended); last {
+			s.told = true
+			s.sink = nil // the session lingers for half a minute: the call behind the sink need not
 		}
 		return
 	}

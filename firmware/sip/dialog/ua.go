@@ -47,6 +47,7 @@ type UA struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	panics atomic.Int64
+	late   atomic.Int64 // events after Ended: faults of the core
 
 	// mu guards the index below; shards add, find and remove sessions of their own Call-IDs.
 	mu       sync.RWMutex

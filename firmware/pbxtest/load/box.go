@@ -1,0 +1,313 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/journal"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Box is a running prontod: a child process with its state in one directory.
+type Box struct {
+	SIP netip.AddrPort
+	Web netip.AddrPort
+	Dir string
+
+	cmd    *exec.Cmd
+	log    *os.File
+	exited chan struct{} // closed once the process is gone
+	once   sync.Once
+	err    error
+	dumped bool
+}
+
+// Build compiles prontod into dir and returns the path of the program.
+func Build(dir string) (string, error) {
+	program := filepath.Join(dir, "prontod")
+	cmd := exec.Command("go", "build", "-o", program, "github.com/pronto-pbx/pronto/cmd/prontod")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build prontod: %w\n%s", err, out)
+	}
+	return program, nil
+}
+
+// Start runs program with a configuration and waits until it is fit to serve. The state, and the
+// log, go to dir.
+func Start(program, dir string, o Office) (*Box, error) {
+	b := &Box{SIP: o.SIP, Web: o.Web, Dir: dir, exited: make(chan struct{})}
+	file := filepath.Join(dir, "pronto.yaml")
+	if err := os.WriteFile(file, []byte(o.text), 0o600); err != nil {
+		return nil, err
+	}
+	var err error
+	if b.log, err = os.Create(filepath.Join(dir, "prontod.log")); err != nil {
+		return nil, err
+	}
+	b.cmd = exec.Command(program, "-config", file, "-var", filepath.Join(dir, "var"), "-board", "sim")
+	b.cmd.Stderr = b.log
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := b.cmd.Start(); err != nil {
+		return nil, errors.Join(err, b.log.Close())
+	}
+	go func() {
+		b.err = b.cmd.Wait()
+		close(b.exited)
+	}()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-b.exited:
+			return nil, fmt.Errorf("prontod ended at once: %w\n%s", b.err, b.Log())
+		default:
+		}
+		res, err := http.Get(fmt.Sprintf("http://%s/healthz", b.Web))
+		if err != nil {
+			continue
+		}
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			return b, nil
+		}
+	}
+	return nil, errors.Join(errors.New("prontod does not become fit to serve:\n"+b.Log()), b.Stop())
+}
+
+// Stop ends the box as its supervisor would, and reports an exit code other than 0.
+func (b *Box) Stop() error { return b.signal(syscall.SIGTERM) }
+
+func (b *Box) signal(s syscall.Signal) error {
+	b.once.Do(func() {
+		_ = b.cmd.Process.Signal(s)
+		select {
+		case <-b.exited:
+		case <-time.After(10 * time.Second):
+			_ = b.cmd.Process.Kill()
+			<-b.exited
+			b.err = errors.Join(b.err, errors.New("prontod did not end in time"))
+		}
+		_ = b.log.Close()
+	})
+	return b.err
+}
+
+// Goroutines ends the box by SIGQUIT, which makes the Go runtime list every goroutine, and counts
+// them.
+func (b *Box) Goroutines() (int, error) {
+	b.dumped = true
+	_ = b.signal(syscall.SIGQUIT) // the exit code of a dump is 2
+	n := len(regexp.MustCompile(`(?m)^goroutine \d+ .*\[`).FindAllString(b.Log(), -1))
+	if n == 0 {
+		return 0, errors.New("no goroutine in the dump")
+	}
+	return n, nil
+}
+
+// Dumped reports that Goroutines has ended the box.
+func (b *Box) Dumped() bool { return b.dumped }
+
+// Log is what the box has said so far.
+func (b *Box) Log() string {
+	text, err := os.ReadFile(filepath.Join(b.Dir, "prontod.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// Complaints are the lines of the log that warn of something.
+func (b *Box) Complaints() (lines []string) {
+	for line := range strings.Lines(b.Log()) {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") || strings.Contains(line, "panic") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
+
+// CPU is the processor time that the box has used so far, from the kernel's books (utime and stime
+// of proc(5), in ticks of 10 ms).
+func (b *Box) CPU() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(text, []byte(") "))
+	fields := strings.Fields(string(rest))
+	if len(fields) < 13 {
+		return 0, errors.New("/proc/PID/stat is short")
+	}
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err1, err2)
+}
+
+// RSS is the resident memory of the box in bytes.
+func (b *Box) RSS() (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, errors.New("no VmRSS")
+}
+
+// Files counts the open descriptors of the box: each leg has two sockets.
+func (b *Box) Files() (int, error) {
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", b.cmd.Process.Pid))
+	return len(all), err
+}
+
+// Now is what holds at one moment, as GET /api/now tells it.
+type Now struct {
+	Agents  map[tel.AgentID]tel.AgentChanged
+	Devices map[tel.DeviceID]tel.DeviceChanged
+	Lamps   map[tel.AgentID]tel.LampChanged
+	Waits   []tel.QueueJoined
+	Offers  []tel.QueueOffered
+	Calls   []tel.CallChanged
+}
+
+// Now asks the box.
+func (b *Box) Now() (Now, error) {
+	n := Now{Agents: map[tel.AgentID]tel.AgentChanged{}, Devices: map[tel.DeviceID]tel.DeviceChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{}}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/api/now", b.Web), nil)
+	if err != nil {
+		return n, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return n, err
+	}
+	defer res.Body.Close()
+	var all []struct {
+		Kind  string          `json:"kind"`
+		Event json.RawMessage `json:"event"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&all); err != nil {
+		return n, err
+	}
+	var errs []error
+	for _, e := range all {
+		errs = append(errs, n.take(e.Kind, e.Event))
+	}
+	return n, errors.Join(errs...)
+}
+
+func (n *Now) take(kind string, body []byte) error {
+	switch kind {
+	case tel.AgentChanged{}.Kind():
+		e, err := decode[tel.AgentChanged](body)
+		n.Agents[e.Agent] = e
+		return err
+	case tel.DeviceChanged{}.Kind():
+		e, err := decode[tel.DeviceChanged](body)
+		n.Devices[e.Device] = e
+		return err
+	case tel.LampChanged{}.Kind():
+		e, err := decode[tel.LampChanged](body)
+		n.Lamps[e.Agent] = e
+		return err
+	case tel.QueueJoined{}.Kind():
+		e, err := decode[tel.QueueJoined](body)
+		n.Waits = append(n.Waits, e)
+		return err
+	case tel.QueueOffered{}.Kind():
+		e, err := decode[tel.QueueOffered](body)
+		n.Offers = append(n.Offers, e)
+		return err
+	case tel.CallChanged{}.Kind():
+		e, err := decode[tel.CallChanged](body)
+		n.Calls = append(n.Calls, e)
+		return err
+	}
+	return nil
+}
+
+func decode[E any](body []byte) (e E, err error) {
+	err = json.Unmarshal(body, &e)
+	return e, err
+}
+
+// History is what the box has written down.
+type History struct {
+	Calls []tel.CallEnded
+	Waits []tel.QueueLeft
+	Bytes int64            // of all records, with their frames
+	Kinds map[string]int64 // bytes by kind
+}
+
+// recordFrame is how many bytes stand before kind and body in a record on disk.
+const recordFrame = 64
+
+// History reads the history journal while the box writes it.
+func (b *Box) History() (History, error) {
+	h := History{Kinds: map[string]int64{}}
+	r := journal.NewReader(filepath.Join(b.Dir, "var", "history"))
+	defer r.Close()
+	err := r.Read(func(rec journal.Record) error {
+		size := int64(recordFrame + len(rec.Kind) + len(rec.Key) + len(rec.Body))
+		h.Bytes += size
+		h.Kinds[rec.Kind] += size
+		e, err := cdr.Decode(rec.Kind, rec.Body)
+		switch e := e.(type) {
+		case tel.CallEnded:
+			h.Calls = append(h.Calls, e)
+		case tel.QueueLeft:
+			h.Waits = append(h.Waits, e)
+		}
+		return err
+	})
+	if lost := r.Skipped(); len(lost) > 0 {
+		err = errors.Join(err, fmt.Errorf("damaged records: %v", lost))
+	}
+	return h, err
+}
+
+// FreePorts finds a free port, UDP and TCP, on each of the given addresses.
+func FreePorts(ips ...string) ([]netip.AddrPort, error) {
+	var all []netip.AddrPort
+	for _, ip := range ips {
+		for try := 0; ; try++ {
+			l, err := net.Listen("tcp", ip+":0")
+			if err != nil {
+				return nil, err
+			}
+			at := l.Addr().(*net.TCPAddr).AddrPort()
+			u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+			_ = l.Close()
+			if err == nil {
+				_ = u.Close()
+				all = append(all, at)
+				break
+			}
+			if try == 10 {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
