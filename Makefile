@@ -52,11 +52,18 @@ check: ## gofumpt, vet, staticcheck, golangci-lint, govulncheck
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@.ci/fuzz $(FUZZTIME)
 
+# Whole measurements take one round, single steps half a second each. One package after the other: go
+# test would compile the next one while the last one measures.
+MEASURED := ./firmware/pbxtest/load ./firmware/media
+STEPS    := ./firmware/sip/stack ./firmware/sip/dialog/... ./firmware/sip/registrar ./firmware/sip/digest ./firmware/acd/... \
+            ./firmware/journal ./firmware/feed ./firmware/media/...
+
 .PHONY: bench
-bench: ## the numbers of the house, one benchmark at a time
-	@echo "$$(nproc) cores, $$(uname -sr), $$($(GO) version)"
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./firmware/pbxtest/load ./firmware/media
-	$(GO) test -run '^$$' -bench . -timeout 30m -p 1 ./firmware/acd/... ./firmware/feed ./firmware/journal ./firmware/sip/... ./firmware/media/codec ./firmware/media/dsp ./firmware/media/jitter ./firmware/media/mix ./drivers/gsm
+bench: ## the numbers of the house, in about two minutes
+	@echo "machine: $$(nproc) cores, $$(uname -sr), $$($(GO) version)"
+	@for p in $(MEASURED); do $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 6m $$p || exit 1; done
+	@for p in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(STEPS) | grep -v '/firmware/media$$'); do \
+	  $(GO) test -run '^$$' -bench . -benchtime 0.5s -benchmem -timeout 6m $$p | grep -v '^ok\|^PASS\|no test files' ; test $${PIPESTATUS[0]} = 0 || exit 1; done
 
 .PHONY: soak
 soak: ## larger counts of the same tests (about 25 minutes)

@@ -258,6 +258,13 @@ type History struct {
 	Waits []tel.QueueLeft
 	Bytes int64            // of all records, with their frames
 	Kinds map[string]int64 // bytes by kind
+
+	// Offered counts the callers who were offered to an agent, PassedOver names those who waited for
+	// their first offer while somebody with a later place got one.
+	Offered    int
+	PassedOver []string
+
+	waiting map[tel.CallID]time.Time // for the first offer, since
 }
 
 // recordFrame is how many bytes stand before kind and body in a record on disk.
@@ -265,13 +272,16 @@ const recordFrame = 64
 
 // History reads the history journal while the box writes it.
 func (b *Box) History() (History, error) {
-	h := History{Kinds: map[string]int64{}}
+	h := History{Kinds: map[string]int64{}, waiting: map[tel.CallID]time.Time{}}
 	r := journal.NewReader(filepath.Join(b.Dir, "var", "history"))
 	defer r.Close()
 	err := r.Read(func(rec journal.Record) error {
 		size := int64(recordFrame + len(rec.Kind) + len(rec.Key) + len(rec.Body))
 		h.Bytes += size
 		h.Kinds[rec.Kind] += size
+		if rec.Kind == "acd_decision" {
+			return h.decided(rec.Body)
+		}
 		e, err := cdr.Decode(rec.Kind, rec.Body)
 		switch e := e.(type) {
 		case tel.CallEnded:
@@ -285,6 +295,53 @@ func (b *Box) History() (History, error) {
 		err = errors.Join(err, fmt.Errorf("damaged records: %v", lost))
 	}
 	return h, err
+}
+
+// decided reads one decision of the queues and looks for a caller who was passed over.
+func (h *History) decided(body []byte) error {
+	var d struct {
+		Effects []struct {
+			Publish string
+			Body    json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(body, &d); err != nil {
+		return err
+	}
+	for _, e := range d.Effects {
+		var err error
+		switch e.Publish {
+		case tel.QueueJoined{}.Kind():
+			var j tel.QueueJoined
+			j, err = decode[tel.QueueJoined](e.Body)
+			h.waiting[j.Call] = j.At
+		case tel.QueueLeft{}.Kind():
+			var l tel.QueueLeft
+			l, err = decode[tel.QueueLeft](e.Body)
+			delete(h.waiting, l.Call)
+		case tel.QueueOffered{}.Kind():
+			var o tel.QueueOffered
+			o, err = decode[tel.QueueOffered](e.Body)
+			if since, first := h.waiting[o.Call]; first {
+				h.offered(o.Call, since)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// offered takes a caller's first offer.
+func (h *History) offered(c tel.CallID, since time.Time) {
+	delete(h.waiting, c)
+	h.Offered++
+	for other, at := range h.waiting {
+		if at.Before(since) {
+			h.PassedOver = append(h.PassedOver, fmt.Sprintf("%s, waiting %v longer than %s", other, since.Sub(at), c))
+		}
+	}
 }
 
 // FreePorts finds a free port, UDP and TCP, on each of the given addresses.
