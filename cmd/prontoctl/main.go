@@ -23,6 +23,7 @@ var commands = []struct {
 	{"crash", "kill prontod of the running office with SIGKILL", crash},
 	{"reload", "have prontod read its configuration again, and tell what it did", reload},
 	{"status", "show queue, agents, lines and lamps once", status},
+	{"calls", "list the latest finished calls", calls},
 }
 
 func run(args []string, out, errs io.Writer) int {

@@ -199,6 +199,9 @@ func TestCommandPortWorksAboveTheSelectLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if limit.Cur < 1200 {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("only %d files may be open here; with CI=true this test may not be left out", limit.Cur)
+		}
 		t.Skipf("NOT RUN: only %d files may be open here", limit.Cur)
 	}
 	modem := openPty(t)

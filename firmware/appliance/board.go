@@ -111,6 +111,15 @@ func openChain(bus string, lamps []light.ShiftLamp) ([]lamp.Light, error) {
 // Line implements Board.
 func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, log *slog.Logger) (line.Line, error) {
 	return gsm.Open(gsm.Config{
-		ID: c.ID, Name: c.Name, Log: log, Locate: gsm.AtPaths(c.AT, c.Audio), PIN: string(c.PIN), PINs: pins,
+		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins,
 	})
+}
+
+// locate finds a modem where the configuration says: by its USB socket, which stays when the kernel
+// numbers the ports anew, or at fixed paths.
+func locate(c config.Line, sys, dev string) func() (gsm.Ports, error) {
+	if kind, socket, _ := strings.Cut(c.AT, ":"); kind == "usb" {
+		return gsm.OnUSB(sys, dev, socket)
+	}
+	return gsm.AtPaths(c.AT, c.Audio)
 }

@@ -135,9 +135,9 @@ func (p *testPhone) ask(method string, d *testCall, body, extra string) string {
 		if method == "INVITE" {
 			p.ack(d, headers(res, "To")[0], d.branch)
 		}
-		c, ok := digest.Choose(challenges)
-		if !ok {
-			p.t.Fatalf("no challenge that can be answered: %q", challenges)
+		c, err := digest.ParseChallenge(challenges[0])
+		if err != nil {
+			p.t.Fatalf("%q: %v", challenges[0], err)
 		}
 		a, err := digest.Answer(c, digest.Credentials{Username: p.user, Password: digest.NewSecret(p.password)}, method, d.target, 1, rand.Text())
 		if err != nil {

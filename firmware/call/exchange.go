@@ -146,12 +146,6 @@ func (x *Exchange) Deliver(m tel.ToCall) {
 	}
 }
 
-// Hangup ends one call from outside.
-func (x *Exchange) Hangup(id tel.CallID, why tel.Cause) bool {
-	a := x.find(id)
-	return a != nil && a.tell(End{why})
-}
-
 // Calls lists the calls that exist now.
 func (x *Exchange) Calls() []tel.CallID {
 	x.mu.Lock()

@@ -56,10 +56,9 @@ const (
 	LegAnswered
 	LegEnded // Cause, Remote
 	LegDigit
-	LegHeld      // Held
-	LegPlayed    // the sound of the last Play has ended
-	LegSilent    // no audio arrived for the time-out
-	LegConfirmed // an accepted caller is really there (ACK)
+	LegHeld   // Held
+	LegPlayed // the sound of the last Play has ended
+	LegSilent // no audio arrived for the time-out
 )
 
 // LegEvent is one happening on one leg.

@@ -47,12 +47,11 @@ type State struct {
 
 // LegState is what a call remembers of a leg.
 type LegState struct {
-	ID       tel.LegID `json:"id"`
-	Party    string    `json:"party"`
-	Ref      string    `json:"ref"`
-	Up       bool      `json:"up,omitempty"` // answered
-	Held     bool      `json:"held,omitempty"`
-	Alerting bool      `json:"alerting,omitempty"`
+	ID    tel.LegID `json:"id"`
+	Party string    `json:"party"`
+	Ref   string    `json:"ref"`
+	Up    bool      `json:"up,omitempty"` // answered
+	Held  bool      `json:"held,omitempty"`
 }
 
 // Group is one attempt: legs that ring together, of which one may win.

@@ -34,7 +34,6 @@ func (st *step) legEvent(e LegEvent) {
 		}
 	case LegDigit:
 		st.digit(leg, e.Digit)
-	case LegConfirmed:
 	}
 }
 
@@ -43,7 +42,6 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 	if g < 0 {
 		return
 	}
-	leg.Alerting = true
 	if group := &s.Groups[g]; !group.Rang {
 		group.Rang = true
 		if group.Offer != "" {

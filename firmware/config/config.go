@@ -124,8 +124,8 @@ type Line struct {
 	ID    tel.LineID `yaml:"id"`
 	Name  string     `yaml:"name"`
 	Type  string     `yaml:"type"`  // gsm
-	AT    string     `yaml:"at"`    // path of the AT port
-	Audio string     `yaml:"audio"` // path of the audio port
+	AT    string     `yaml:"at"`    // "usb" (the first modem of a known kind), "usb:SOCKET" (the one in that socket, e.g. usb:1.2), or the path of the AT port
+	Audio string     `yaml:"audio"` // path of the audio port; not needed with usb
 	PIN   Secret     `yaml:"pin"`   // SIM PIN, tried once
 	In    string     `yaml:"in"`    // destination of incoming calls
 }

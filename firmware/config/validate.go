@@ -217,7 +217,7 @@ func (v *validator) line(path string, l *Line) {
 		v.found.add(path+".type", "choice", "%q is not a kind of line; use gsm", l.Type)
 	}
 	if l.AT == "" {
-		v.found.add(path+".at", "missing", "is missing: the path of the modem's AT port")
+		v.found.add(path+".at", "missing", "is missing: usb, usb:SOCKET or the path of the modem's AT port")
 	}
 	if l.In != "" {
 		v.destination(path+".in", l.In)

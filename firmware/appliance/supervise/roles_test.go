@@ -97,7 +97,9 @@ func play(role string) {
 		defer stop()
 		s := service("stubborn")
 		s.Grace = 200 * time.Millisecond
-		fatal(Run(ctx, []Service{s, service("lively")}, Options{Output: os.Stdout, Log: quiet, Orphans: true}))
+		sv, err := New([]Service{s, service("lively")}, Options{Output: os.Stdout, Log: quiet, Orphans: true})
+		fatal(err)
+		fatal(sv.Run(ctx))
 		fmt.Println("supervisor ended")
 	default:
 		fatal(fmt.Errorf("unknown role %q", role))

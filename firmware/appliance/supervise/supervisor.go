@@ -30,15 +30,6 @@ func New(services []Service, opts Options) (*Supervisor, error) {
 	return s, nil
 }
 
-// Run runs services until ctx ends: New and Supervisor.Run in one.
-func Run(ctx context.Context, services []Service, opts Options) error {
-	s, err := New(services, opts)
-	if err != nil {
-		return err
-	}
-	return s.Run(ctx)
-}
-
 // Run starts the services in their order and keeps them running until ctx ends. Then it stops them
 // in reverse order, each with its grace, and returns when no process of theirs is left. Call it once.
 func (s *Supervisor) Run(ctx context.Context) error {

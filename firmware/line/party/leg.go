@@ -78,7 +78,6 @@ func (l *leg) event(e line.Event) {
 	case line.Connected:
 		l.sound.connect(l.post)
 		l.tell(call.LegEvent{Kind: call.LegAnswered})
-		l.tell(call.LegEvent{Kind: call.LegConfirmed})
 	case line.Digit:
 		l.tell(call.LegEvent{Kind: call.LegDigit, Digit: rune(e.Digit)})
 	case line.Ended:

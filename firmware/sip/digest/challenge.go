@@ -78,14 +78,3 @@ func (c Challenge) String() string {
 	}
 	return b.String()
 }
-
-// Choose returns the first challenge of the list that can be answered, as RFC 8760 section 2.4
-// orders a client to do; ok is false if none can.
-func Choose(values []string) (c Challenge, ok bool) {
-	for _, v := range values {
-		if c, err := ParseChallenge(v); err == nil {
-			return c, true
-		}
-	}
-	return Challenge{}, false
-}

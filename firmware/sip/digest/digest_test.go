@@ -206,20 +206,6 @@ func TestAuthorizationWithoutWhatVerifyNeedsIsRefused(t *testing.T) {
 	}
 }
 
-func TestClientTakesTheFirstChallengeItCanAnswer(t *testing.T) {
-	sha := Challenge{Realm: "x", Nonce: "1", Algorithm: SHA256, Auth: true}
-	md := Challenge{Realm: "x", Nonce: "2", Algorithm: MD5, Auth: true}
-	if got, ok := Choose([]string{`Digest realm="x", nonce="0", algorithm=SHA-512-256`, sha.String(), md.String()}); !ok || got != sha {
-		t.Errorf("%+v %v", got, ok)
-	}
-	if got, ok := Choose([]string{md.String(), sha.String()}); !ok || got != md {
-		t.Errorf("the server's order counts: %+v %v", got, ok)
-	}
-	if _, ok := Choose([]string{"Basic realm=x", "nonsense"}); ok {
-		t.Error("chose what it cannot answer")
-	}
-}
-
 func TestNextNonceTravels(t *testing.T) {
 	c, err := ParseConfirmation(`qop=auth, rspauth="ab", cnonce="c", nc=00000001, nextnonce="fresh"`)
 	if err != nil || c.NextNonce != "fresh" {

@@ -147,10 +147,8 @@ func (l *leg) notice(e dialog.Event) {
 		if len(e.SDP) > 0 {
 			if err := l.answered(e.SDP); err != nil {
 				l.session.Hangup(tel.CauseNotAcceptable)
-				return
 			}
 		}
-		l.tell(call.LegEvent{Kind: call.LegConfirmed})
 	case dialog.Reoffered:
 		l.reoffered(e.SDP)
 	case dialog.Info:
