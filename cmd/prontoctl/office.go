@@ -173,13 +173,15 @@ func labArgs(dir string, cfg config.Config) []string {
 // yours is the name of the phone that nobody plays.
 const yours = "You"
 
-// important lets through to the terminal what a person must see: a service that ended or complains.
+// important lets through to the terminal what is meant for a person: complaints, and what services
+// say in plain words. Their other log lines would push the live board away; the log file has them.
 type important struct{ out io.Writer }
 
 // Write implements io.Writer.
 func (w important) Write(p []byte) (int, error) {
 	for line := range strings.Lines(string(p)) {
-		if strings.Contains(line, "level=ERROR") || strings.Contains(line, "panic") || strings.Contains(line, "prontod: ") {
+		logged := strings.Contains(line, " level=")
+		if !logged || strings.Contains(line, " level=ERROR") || strings.Contains(line, " level=WARN") {
 			fmt.Fprint(w.out, line)
 		}
 	}

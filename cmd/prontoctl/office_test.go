@@ -63,3 +63,22 @@ func TestWhatKeepsTheOfficeFromStartingIsSaidInOneSentence(t *testing.T) {
 		})
 	}
 }
+
+func TestTheTerminalShowsWhatIsMeantForAPerson(t *testing.T) {
+	var out strings.Builder
+	for _, line := range []string{
+		"prontod: time=2026-03-02T09:00:00Z level=INFO msg=call stage=waiting\n",
+		"linelab: 09:00:01 customer +390612 calls through the carrier\n",
+		"prontod: time=2026-03-02T09:00:02Z level=WARN msg=\"modem out of service\"\n",
+		"prontod: prontod: the configuration cannot be read\n",
+		"recordd: time=2026-03-02T09:00:03Z level=ERROR msg=full\n",
+	} {
+		if n, err := (important{&out}).Write([]byte(line)); n != len(line) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	got := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(got) != 4 || strings.Contains(out.String(), "level=INFO") {
+		t.Errorf("%q", got)
+	}
+}
