@@ -41,6 +41,14 @@ type Leg interface {
 	Note() tel.LegNote
 }
 
+// Referrer is a leg that can send its partner elsewhere and wants to know how it went (RFC 3515).
+type Referrer interface {
+	// AnswerRefer takes the wish up (202) or refuses it (300 to 699).
+	AnswerRefer(status int)
+	// NotifyRefer reports the progress; after final there is no more.
+	NotifyRefer(status int, final bool)
+}
+
 // Sound names what a party shall hear: prompts one after the other, music or a tone.
 type Sound struct {
 	Names []string `json:"names"`
@@ -59,6 +67,7 @@ const (
 	LegHeld   // Held
 	LegPlayed // the sound of the last Play has ended
 	LegSilent // no audio arrived for the time-out
+	LegRefer  // To, Replaces: the party wants its partner elsewhere; a Referrer is told how it goes
 )
 
 // LegEvent is one happening on one leg.
@@ -70,6 +79,10 @@ type LegEvent struct {
 	Remote bool
 	Digit  rune
 	Cause  tel.Cause
+
+	To       tel.Number // LegRefer: a number to dial
+	Replaces string     // LegRefer: or the reference of the party's leg in another call
+	Redirect tel.Number // LegEnded: where the phone sends the call instead (a 302)
 }
 
 // Outgoing describes a leg to be made.
@@ -79,6 +92,7 @@ type Outgoing struct {
 	FromName  string
 	Ring      time.Duration // the longest it may ring
 	Emergency bool
+	Intercom  bool // the phone shall answer by itself
 }
 
 // Dialer makes outgoing legs. Events may be delivered before the method returns.
