@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pion/rtp"
 	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
@@ -54,6 +55,9 @@ type loop struct {
 	legs    []*Leg
 	events  [128]unix.EpollEvent
 	buf     [2048]byte
+	opened  [maxPacket]byte            // what buf held, decrypted
+	sealed  [maxPacket + sealRoom]byte // what is sent, encrypted
+	header  rtp.Header                 // scratch of encryption
 	from    address
 	pkt     packet
 	now     time.Duration

@@ -22,12 +22,18 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 		l.report(g, b, from)
 		return
 	}
+	if g.secret != nil {
+		if !g.latch.mayBelieve(from) { // encryption is not for everybody who sprays the port
+			l.stranger(g)
+			return
+		}
+		if b = l.open(g, b); b == nil {
+			return
+		}
+	}
 	p := &l.pkt
 	if len(b) == 0 || !p.parse(b) {
-		if g.count.junk++; g.count.junk == 1 {
-			l.engine.junk.note("junk on an audio port is dropped", errJunk,
-				slog.String("leg", string(g.id)), slog.String("from", from.addrPort().String()))
-		}
+		l.junk(g)
 		return
 	}
 	if !g.configured {
@@ -42,10 +48,7 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	}
 	switch g.latch.packet(from, p, l.now) {
 	case stranger:
-		if g.count.strangers++; g.count.strangers == sayStrangers {
-			l.engine.thieves.note("audio from a stranger is dropped", errStranger,
-				slog.String("leg", string(g.id)), slog.String("from", from.addrPort().String()))
-		}
+		l.stranger(g)
 		return
 	case newlyLocked:
 		l.latched(g)
@@ -72,6 +75,22 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 			g.events.packet(p.ts, p.payload, l.now, g.press)
 		}
 		l.forward(g, p, event)
+	}
+}
+
+// junk counts what is no RTP, and names its sender once.
+func (l *loop) junk(g *Leg) {
+	if g.count.junk++; g.count.junk == 1 {
+		l.engine.junk.note("junk on an audio port is dropped", errJunk,
+			slog.String("leg", string(g.id)), slog.String("from", l.from.addrPort().String()))
+	}
+}
+
+// stranger counts a packet of who has no part in the call, and names the sender once.
+func (l *loop) stranger(g *Leg) {
+	if g.count.strangers++; g.count.strangers == sayStrangers {
+		l.engine.thieves.note("audio from a stranger is dropped", errStranger,
+			slog.String("leg", string(g.id)), slog.String("from", l.from.addrPort().String()))
 	}
 }
 
@@ -111,7 +130,7 @@ func (l *loop) relay(g, to *Leg, p *packet, event bool) {
 		return
 	}
 	putMapped(p.bytes, pt, marker, seq, ts, to.out.ssrc)
-	to.send(p.bytes)
+	l.send(to, p.bytes)
 }
 
 // latched follows a change of the far end's address.
