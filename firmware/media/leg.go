@@ -62,6 +62,7 @@ type Leg struct {
 
 	peer *Leg
 	fast bool // the bridge needs no decoding
+	echo bool // the leg hears itself
 
 	talk       talk   // what we say to this leg: prompts and digits
 	speech     speech // how it goes out on the clock

@@ -99,6 +99,8 @@ func (l *loop) stranger(g *Leg) {
 func (l *loop) forward(g *Leg, p *packet, event bool) {
 	to := g.peer
 	switch {
+	case g.echo && (!event || g.media.EventSendPT != 0):
+		l.relay(g, g, p, event)
 	case to == nil:
 	case g.fast:
 		l.relay(g, to, p, event)
@@ -150,6 +152,7 @@ func (l *loop) bridge(a, b *Leg) error {
 		l.unbridge(b)
 	}
 	a.peer, b.peer = b, a
+	a.echo, b.echo = false, false
 	l.hush(a)
 	l.hush(b)
 	l.reroute(a)
@@ -161,6 +164,11 @@ func (l *loop) bridge(a, b *Leg) error {
 // unbridge parts a leg from its peer.
 func (l *loop) unbridge(g *Leg) {
 	p := g.peer
+	if g.echo {
+		g.echo = false
+		g.out.src = source{}
+		l.changed(g)
+	}
 	if p == nil {
 		return
 	}
@@ -172,6 +180,16 @@ func (l *loop) unbridge(g *Leg) {
 		l.schedule(x)
 		l.changed(x)
 	}
+}
+
+// Echo lets the party hear itself, with no more delay than the way to us and back has, in the place of
+// a bridge; Unbridge and Bridge end it. What is played meanwhile is heard instead.
+func (g *Leg) Echo() error {
+	return g.tell(func(l *loop) {
+		l.unbridge(g)
+		g.echo = true
+		l.changed(g)
+	})
 }
 
 // reroute chooses the path of a leg's bridge after any change of either side.

@@ -49,6 +49,7 @@ type legState struct {
 	Seq        uint16         `json:"seq"` // highest sent at the time of writing
 	Timestamp  uint32         `json:"ts"`
 	Peer       tel.LegID      `json:"peer,omitempty"`
+	Echo       bool           `json:"echo,omitempty"`
 	Secret     secretState    `json:"secret,omitzero"` // of an encrypted leg; the keys are in Media
 }
 
@@ -95,8 +96,8 @@ func (g *Leg) state() legState {
 		Advertise: g.advertise, Learn: g.learn, Source: g.source, Timeout: g.timeout,
 		Configured: g.configured, Media: g.media,
 		Learned: g.latch.locked.addrPort(), Control: g.control.target.addrPort(),
-		Secret: g.secret.state(),
-		SSRC:   g.out.ssrc, RemoteSSRC: g.in.ssrc, Seq: g.out.high, Timestamp: g.out.clock,
+		Secret: g.secret.state(), Echo: g.echo,
+		SSRC: g.out.ssrc, RemoteSSRC: g.in.ssrc, Seq: g.out.high, Timestamp: g.out.clock,
 	}
 	if g.peer != nil {
 		s.Peer = g.peer.id
@@ -108,7 +109,7 @@ func (g *Leg) state() legState {
 // resume puts a snapshot into a leg that has its sockets. The stream goes on under a new SSRC and
 // beyond the high-water mark; its first packet carries the marker.
 func (g *Leg) resume(s legState, now time.Duration) error {
-	g.configured, g.media = s.Configured, s.Media
+	g.configured, g.media, g.echo = s.Configured, s.Media, s.Echo
 	g.codec.Store(uint32(s.Media.Codec))
 	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.arm(g.ports.rtp.address(s.Media.Remote), g.learn, now)

@@ -76,7 +76,7 @@ func (legState) Generate(r *rand.Rand, _ int) reflect.Value {
 			SendPT: uint8(r.Intn(128)), RecvPT: uint8(r.Intn(128)), EventSendPT: uint8(r.Intn(128)), EventRecvPT: uint8(r.Intn(128)),
 			Ptime: 10 * (1 + r.Intn(6)), Direction: sdp.Direction(r.Intn(4)),
 		},
-		Learned: addr(), Control: addr(), SSRC: r.Uint32(), RemoteSSRC: r.Uint32(), Seq: uint16(r.Uint32()), Timestamp: r.Uint32(),
+		Echo: r.Intn(2) == 0, Learned: addr(), Control: addr(), SSRC: r.Uint32(), RemoteSSRC: r.Uint32(), Seq: uint16(r.Uint32()), Timestamp: r.Uint32(),
 	}
 	if r.Intn(2) == 0 {
 		s.Peer = tel.NewLegID()

@@ -186,6 +186,9 @@ func (g *Leg) speak(l *loop) {
 	case g.peer != nil && !g.fast:
 		g.speech.turn(sayingPeer)
 		l.sayPeer(g)
+	case g.echo && g.line != nil && g.voice.has:
+		g.speech.turn(sayingNothing)
+		g.line.WriteFrame(&g.voice.frame)
 	default:
 		g.speech.turn(sayingNothing)
 		if g.line != nil {
