@@ -34,6 +34,13 @@ type Leg interface {
 	Part()
 	// SendDTMF plays digits to the party.
 	SendDTMF(digits string)
+	// Echo lets the party hear itself until Join, Part or the end.
+	Echo()
+	// Record writes what the party says into a file until max, until silence without a voice (0: never),
+	// StopRecord or the end of the leg; LegRecorded follows once.
+	Record(path string, max, silence time.Duration)
+	// StopRecord ends the recording.
+	StopRecord()
 	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733), so that joined legs
 	// which both do so need no help.
 	PassesDTMF() bool
@@ -51,8 +58,9 @@ type Referrer interface {
 
 // Sound names what a party shall hear: prompts one after the other, music or a tone.
 type Sound struct {
-	Names []string `json:"names"`
-	Loop  bool     `json:"loop,omitempty"`
+	Names    []string `json:"names"`
+	Loop     bool     `json:"loop,omitempty"`
+	Language string   `json:"language,omitempty"` // of prompts; empty: the box's
 }
 
 // LegEventKind is what happened on a leg.
@@ -64,10 +72,11 @@ const (
 	LegAnswered
 	LegEnded // Cause, Remote
 	LegDigit
-	LegHeld   // Held
-	LegPlayed // the sound of the last Play has ended
-	LegSilent // no audio arrived for the time-out
-	LegRefer  // To, Replaces: the party wants its partner elsewhere; a Referrer is told how it goes
+	LegHeld     // Held
+	LegPlayed   // the sound of the last Play has ended
+	LegSilent   // no audio arrived for the time-out
+	LegRecorded // Path, Length, Why
+	LegRefer    // To, Replaces: the party wants its partner elsewhere; a Referrer is told how it goes
 )
 
 // LegEvent is one happening on one leg.
@@ -80,9 +89,12 @@ type LegEvent struct {
 	Digit  rune
 	Cause  tel.Cause
 
-	To       tel.Number // LegRefer: a number to dial
-	Replaces string     // LegRefer: or the reference of the party's leg in another call
-	Redirect tel.Number // LegEnded: where the phone sends the call instead (a 302)
+	To       tel.Number    // LegRefer: a number to dial
+	Replaces string        // LegRefer: or the reference of the party's leg in another call
+	Path     string        // LegRecorded: as given to Record
+	Length   time.Duration // LegRecorded: without the silence that ended it
+	Why      string        // LegRecorded: one of the Why constants of ivr
+	Redirect tel.Number    // LegEnded: where the phone sends the call instead (a 302)
 }
 
 // Outgoing describes a leg to be made.
