@@ -36,7 +36,8 @@ func TestScripts(t *testing.T) {
 			{Wake{"script:1"}, ""}, // of the first wait
 			{Wake{"script:2"}, "play(caller,menu_timeout+prompt:welcome)"},
 			{played, ""},
-			{Wake{"script:3"}, "hush(caller) resolve(ext:201)"},
+			{Wake{"script:3"}, "play(caller,menu_timeout)"},
+			{played, "hush(caller) resolve(ext:201)"},
 		},
 		"a message is recorded and delivered": {
 			{Begin{deposit()}, "accept play(caller,vm_greeting)"},
