@@ -159,7 +159,7 @@ func (l *leg) notice(e dialog.Event) {
 		l.o.cfg.Log.Info("call was not taken", "party", l.Party(), "status", e.Status, "reason", e.Reason)
 	case dialog.Ended:
 		l.end(e)
-	case dialog.ReofferDone, dialog.Ignored:
+	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Refreshed, dialog.Updated, dialog.Ignored:
 	}
 }
 

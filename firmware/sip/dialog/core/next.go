@@ -13,7 +13,7 @@ func Next(s State, e Event, now time.Time) (State, []Effect) {
 	m := &machine{s: s, now: now}
 	switch e := e.(type) {
 	case Begin:
-		m.begin()
+		m.begin(e)
 	case Restart:
 		m.restart()
 	case GotProvisional:
@@ -129,7 +129,7 @@ func (m *machine) disarmAll() {
 }
 
 // begin is the birth of a call; the application knows of it already.
-func (m *machine) begin() {
+func (m *machine) begin(e Begin) {
 	if m.s.Ring <= 0 {
 		m.s.Ring = DefaultRing
 		if m.s.Incoming {
@@ -137,6 +137,7 @@ func (m *machine) begin() {
 		}
 	}
 	if m.s.Phase == Offered {
+		m.s.Reliable.RSeq = e.Dice % (1 << 16) // RFC 3262 section 3: unpredictable, with room to count
 		m.dirty = true
 		m.arm(TimerLimit, m.s.Ring)
 		return
@@ -159,6 +160,7 @@ func (m *machine) linger() {
 	s := &m.s
 	s.Phase = Lingering
 	s.Invite.Text, s.LocalSDP, s.RemoteSDP, s.Forks, s.Exchange = "", nil, nil, nil, Exchange{}
+	s.Reliable, s.Headers, s.Expiry = Reliable{}, nil, Expiry{}
 	m.arm(TimerLinger, Life)
 	m.dirty = true
 	if s.Incoming {
@@ -194,8 +196,13 @@ func (m *machine) fired(t Timer) {
 	case TimerCancel, TimerBye:
 		m.linger()
 	case TimerRefresh:
-		m.do(Respond{To: First, Status: m.s.Provisional, SDP: m.s.LocalSDP})
-		m.arm(TimerRefresh, RefreshEvery)
+		m.ringOn()
+	case TimerPrack:
+		m.unacknowledged()
+	case TimerSession:
+		m.refresh()
+	case TimerExpire:
+		m.bye(tel.CauseTimeout)
 	case TimerLimit:
 		m.do(Respond{To: First, Status: 480})
 		m.end(tel.CauseNoAnswer, false)
@@ -208,7 +215,7 @@ func (m *machine) fired(t Timer) {
 	case TimerReoffer:
 		m.reofferLate()
 	case TimerGlare:
-		m.offer(m.s.Exchange.SDP)
+		m.offer(m.s.Exchange)
 	case TimerLinger:
 		m.s.Phase = Gone
 		m.do(Drop{}, Close{})
@@ -220,17 +227,17 @@ func (m *machine) command(e Event) {
 	s := &m.s
 	switch e := e.(type) {
 	case DoProvisional:
-		if s.Phase != Offered || e.Status <= 100 || e.Status >= 200 {
+		if s.Phase != Offered || e.Status <= 100 || e.Status >= 200 || s.Reliable.accepting() {
 			m.ignore("provisional")
 			return
 		}
-		m.ring(e)
+		m.ring(Reply(e))
 	case DoAccept:
-		if s.Phase != Offered || len(e.SDP)+len(s.LocalSDP) == 0 {
+		if s.Phase != Offered || len(e.SDP)+len(s.LocalSDP) == 0 || s.Reliable.accepting() {
 			m.ignore("accept")
 			return
 		}
-		m.accept(e.SDP)
+		m.accept(Reply{Status: 200, SDP: e.SDP, Headers: e.Headers})
 	case DoReject:
 		if s.Phase != Offered || e.Status < 300 || e.Status > 699 {
 			m.ignore("reject")
@@ -242,14 +249,16 @@ func (m *machine) command(e Event) {
 		m.hangup(e.Cause)
 	case DoReoffer:
 		m.reoffer(e.SDP)
+	case DoUpdate:
+		m.update(e)
 	case DoAnswerReoffer:
-		if s.Phase != Up || s.Exchange.Turn != TurnTheirs || len(e.SDP) == 0 {
+		if !s.Live() || s.Exchange.Turn != TurnTheirs || len(e.SDP) == 0 {
 			m.ignore("answer reoffer")
 			return
 		}
 		m.answerReoffer(e.SDP)
 	case DoRejectReoffer:
-		if s.Phase != Up || s.Exchange.Turn != TurnTheirs || e.Status < 300 || e.Status > 699 {
+		if !s.Live() || s.Exchange.Turn != TurnTheirs || e.Status < 300 || e.Status > 699 {
 			m.ignore("reject reoffer")
 			return
 		}
