@@ -216,6 +216,9 @@ func (s *Session) sendRequest(e core.SendRequest) {
 		req.AppendHeader(sip.NewHeader("Allow", allow))
 		req.AppendHeader(sip.NewHeader("Supported", supported))
 		putTerms(req, e.Terms)
+	case "NOTIFY":
+		req.AppendHeader(s.contact())
+		req.AppendHeader(sip.NewHeader("Allow", allow))
 	}
 	appendLines(req, e.Headers)
 	body(req, e.ContentType, e.Body)
@@ -257,13 +260,14 @@ func (s *Session) replied(e core.SendRequest, req *sip.Request, r stack.Result) 
 
 // respond answers the request that e names.
 func (s *Session) respond(e core.Respond) {
-	tx := map[core.Txn]ServerTx{core.This: s.current, core.First: s.first, core.Theirs: s.theirs}[e.To]
+	tx := s.transaction(e)
 	if tx == nil {
 		s.log.Warn("nothing to respond to", "status", e.Status)
 		return
 	}
-	res := s.response(tx.Request(), e)
-	if e.Status >= 200 && e.Status < 300 && e.To != core.This {
+	req := tx.Request()
+	res := s.response(req, e)
+	if e.Status >= 200 && e.Status < 300 && req.IsInvite() {
 		s.final = res
 	}
 	if err := tx.Respond(res); err != nil {
@@ -271,10 +275,23 @@ func (s *Session) respond(e core.Respond) {
 	}
 }
 
+// transaction is the request that e answers.
+func (s *Session) transaction(e core.Respond) ServerTx {
+	switch e.To {
+	case core.First:
+		return s.first
+	case core.Theirs:
+		return s.theirs
+	case core.Refer:
+		return s.refers[e.Refer]
+	}
+	return s.current
+}
+
 // response renders e as the response to req.
 func (s *Session) response(req *sip.Request, e core.Respond) *sip.Response {
 	res := response(req, e.Status, s.id)
-	makesDialog := req.Method == sip.INVITE || req.Method == sip.UPDATE
+	makesDialog := req.Method == sip.INVITE || req.Method == sip.UPDATE || req.Method == sip.REFER
 	if makesDialog && e.Status > 100 && e.Status < 300 {
 		res.AppendHeader(s.contact())
 	}

@@ -25,6 +25,8 @@ type (
 	Refreshed = core.Refreshed
 	// Updated reports the final status of an Update without an offer.
 	Updated = core.Updated
+	// Referred asks for AnswerRefer within core.AnswerWithin: the peer wants the call transferred.
+	Referred = core.Referred
 	// Ended is the last event of each session; Remote says that the peer ended it.
 	Ended = core.Ended
 	// Info reports an INFO request, already answered with 200.

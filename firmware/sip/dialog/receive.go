@@ -29,7 +29,12 @@ func (ua *UA) receive(tx ServerTx, other func() bool) {
 			ua.refuse(tx, 400, sip.NewHeader("Warning", `399 pronto "`+err.Error()+`"`))
 			return
 		}
-		if tag := toTag(req); tag != "" {
+		tag := toTag(req)
+		if req.GetHeader("Replaces") != nil && (req.Method != sip.INVITE || tag != "") { // RFC 3891 section 3
+			ua.refuse(tx, 400, sip.NewHeader("Warning", `399 pronto "only a new INVITE replaces a call"`))
+			return
+		}
+		if tag != "" {
 			ua.inside(tx, tag, other)
 			return
 		}
@@ -39,7 +44,11 @@ func (ua *UA) receive(tx ServerTx, other func() bool) {
 		case sip.BYE, sip.CANCEL, sip.INFO, sip.UPDATE, sip.PRACK:
 			ua.refuse(tx, 481)
 		default:
-			if !other() {
+			switch {
+			case other():
+			case req.Method == sip.REFER: // a call is transferred from within it
+				ua.refuse(tx, 403)
+			default:
 				ua.refuse(tx, 405, sip.NewHeader("Allow", allow))
 			}
 		}
@@ -151,6 +160,10 @@ func (s *Session) received(tx ServerTx) {
 		// The peer proves by its tags that it is there: a phone that reconnected is reached by its new path.
 		s.state.Flow = coreFlow(tx.Flow())
 	}
+	if req.Method == sip.REFER {
+		s.refer(tx, e)
+		return
+	}
 	s.current = tx
 	s.feed(e)
 	s.current = nil
@@ -200,9 +213,27 @@ func (ua *UA) incoming(tx ServerTx) {
 		ua.refuse(tx, 422, sip.NewHeader("Min-SE", strconv.Itoa(int(ua.cfg.MinSE/time.Second))))
 	case ua.cfg.Invite == nil:
 		ua.refuse(tx, 405, sip.NewHeader("Allow", "OPTIONS"))
+	case !ua.replaces(tx):
 	default:
 		ua.accept(tx, key)
 	}
+}
+
+// replaces refuses an INVITE whose Replaces cannot be served (RFC 3891 section 3); false when it did.
+func (ua *UA) replaces(tx ServerTx) bool {
+	id, ok, err := replacesOf(tx.Request())
+	if err != nil {
+		ua.refuse(tx, 400, sip.NewHeader("Warning", `399 pronto "`+err.Error()+`"`))
+		return false
+	}
+	if !ok {
+		return true
+	}
+	if status := ua.replaceable(id); status != 0 {
+		ua.refuse(tx, status)
+		return false
+	}
+	return true
 }
 
 func encoded(req *sip.Request) bool {

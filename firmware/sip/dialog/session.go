@@ -3,6 +3,7 @@ package dialog
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -49,15 +50,18 @@ type Session struct {
 	told    bool    // Ended, the last event
 	waiting []Event // told before Bind
 	auth    func(*sip.Response, *sip.Request) (sip.Header, error)
-	creds   sip.Header // of our INVITE; its ACK repeats them (section 22.1)
-	client  ClientTx   // our INVITE
-	reoffer ClientTx   // our re-INVITE
-	first   ServerTx   // their INVITE
-	theirs  ServerTx   // their re-INVITE or UPDATE
-	current ServerTx   // the request that is being handled
+	creds   sip.Header          // of our INVITE; its ACK repeats them (section 22.1)
+	client  ClientTx            // our INVITE
+	reoffer ClientTx            // our re-INVITE
+	first   ServerTx            // their INVITE
+	theirs  ServerTx            // their re-INVITE or UPDATE
+	current ServerTx            // the request that is being handled
+	refers  map[uint32]ServerTx // their REFERs that wait for the application, by CSeq
 	final   *sip.Response
 	timers  map[core.Timer]func()
 	unsent  []delivery
+
+	shown atomic.Pointer[face] // for Match, which runs on any shard
 }
 
 // ID names the session; it is our tag and the key in the hot journal.
@@ -208,11 +212,13 @@ func (s *Session) work() {
 		s.queue = s.queue[1:]
 		var effects []core.Effect
 		s.state, effects = core.Next(s.state, e, time.Now())
+		s.show()
 		for _, effect := range effects {
 			s.do(effect)
 		}
 	}
 	s.queue = nil
+	s.forgetRefers()
 }
 
 // tell passes a notice to the application, or keeps it until Bind.

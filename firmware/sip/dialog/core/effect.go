@@ -46,6 +46,7 @@ type SendRequest struct {
 	Loser         bool      // hangs up a forked answer: nobody waits for the reply
 	Terms         Terms     // of a re-INVITE or UPDATE
 	Purpose       Purpose
+	Refer         uint32 // the REFER of whose progress a NOTIFY tells
 	Headers       []string
 }
 
@@ -56,7 +57,8 @@ type Txn uint8
 const (
 	This   Txn = iota // the request that is being handled now
 	First             // the INVITE that opened the call
-	Theirs            // their re-INVITE or UPDATE that waits for the application
+	Theirs            // their re-INVITE, UPDATE or PRACK that waits for the application
+	Refer             // their REFER that Respond.Refer names
 )
 
 // Respond answers a request.
@@ -66,6 +68,7 @@ type Respond struct {
 	SDP        []byte
 	RetryAfter int    // seconds, 0 = none
 	RSeq       uint32 // of a reliable provisional, else 0
+	Refer      uint32 // the CSeq of the REFER that is answered
 	Terms      Terms
 	Headers    []string
 }

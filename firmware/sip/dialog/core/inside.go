@@ -131,6 +131,9 @@ func (m *machine) reply(e GotReply) {
 		return
 	}
 	switch e.Sent.Method {
+	case "NOTIFY":
+		m.notified(e)
+		return
 	case "PRACK": // what it says changes nothing: the INVITE itself decides
 		if s.Phase == Ringing {
 			m.authorizeInside(e)

@@ -30,6 +30,8 @@ func Next(s State, e Event, now time.Time) (State, []Effect) {
 		m.cancelled(e)
 	case GotRequest:
 		m.request(e)
+	case GotRefer:
+		m.gotRefer(e)
 	case GotReply:
 		m.reply(e)
 	case Fired:
@@ -50,7 +52,7 @@ type machine struct {
 
 // finish puts the Save before every message.
 func (m *machine) finish() (State, []Effect) {
-	if m.dirty && m.s.Phase != Gone && (m.s.Phase != Lingering || !m.s.Incoming) {
+	if m.dirty && m.s.Phase != Gone && (m.s.Phase != Lingering || !m.s.Incoming || len(m.s.Referrals) > 0) {
 		m.out = slices.Insert(m.out, 0, Effect(Save{}))
 	}
 	return m.s, m.out
@@ -121,11 +123,17 @@ func (m *machine) unarmed(t Timer) bool {
 	return true
 }
 
+// disarmAll stops what serves the call; the subscriptions of a transfer outlive it.
 func (m *machine) disarmAll() {
+	var left []Deadline
 	for _, d := range m.s.Deadlines {
+		if d.Timer == TimerRefer || d.Timer == TimerReferTo {
+			left = append(left, d)
+			continue
+		}
 		m.do(Disarm{d.Timer})
 	}
-	m.s.Deadlines = nil
+	m.s.Deadlines = left
 }
 
 // begin is the birth of a call; the application knows of it already.
@@ -163,7 +171,7 @@ func (m *machine) linger() {
 	s.Reliable, s.Headers, s.Expiry = Reliable{}, nil, Expiry{}
 	m.arm(TimerLinger, Life)
 	m.dirty = true
-	if s.Incoming {
+	if s.Incoming && len(s.Referrals) == 0 {
 		m.do(Drop{}) // their late messages need no memory of ours beyond this process
 	}
 }
@@ -216,7 +224,15 @@ func (m *machine) fired(t Timer) {
 		m.reofferLate()
 	case TimerGlare:
 		m.offer(m.s.Exchange)
+	case TimerReferTo:
+		m.refersForgotten()
+	case TimerRefer:
+		m.refersExpired()
 	case TimerLinger:
+		if len(m.s.Referrals) > 0 { // bounded by TimerRefer
+			m.arm(TimerLinger, Life)
+			return
+		}
 		m.s.Phase = Gone
 		m.do(Drop{}, Close{})
 	}
@@ -251,6 +267,10 @@ func (m *machine) command(e Event) {
 		m.reoffer(e.SDP)
 	case DoUpdate:
 		m.update(e)
+	case DoAnswerRefer:
+		m.answerRefer(e.ID, e.Status)
+	case DoNotifyRefer:
+		m.notifyRefer(e.ID, e.Progress)
 	case DoAnswerReoffer:
 		if !s.Live() || s.Exchange.Turn != TurnTheirs || len(e.SDP) == 0 {
 			m.ignore("answer reoffer")

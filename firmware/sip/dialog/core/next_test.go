@@ -71,13 +71,16 @@ func brief(effects []Effect) string {
 			for _, h := range e.Headers {
 				text += " {" + h + "}"
 			}
+			if e.Method == "NOTIFY" {
+				text = strings.TrimSpace(text + " " + string(e.Body))
+			}
 			w = append(w, text+briefTerms(e.Terms))
 		case SendInvite:
 			w = append(w, strings.TrimSpace("invite "+e.Authorization))
 		case SendCancel:
 			w = append(w, "cancel "+e.Cause.String())
 		case Respond:
-			text := fmt.Sprint(map[Txn]string{This: "", First: "first ", Theirs: "theirs "}[e.To], e.Status)
+			text := fmt.Sprint(map[Txn]string{This: "", First: "first ", Theirs: "theirs ", Refer: "refer "}[e.To], e.Status)
 			if e.RetryAfter > 0 {
 				text += " later"
 			}

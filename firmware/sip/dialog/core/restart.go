@@ -6,6 +6,7 @@ func (m *machine) restart() {
 	s := &m.s
 	s.CSeq += RestartJump
 	m.dirty = true
+	m.restartRefers()
 	switch s.Phase {
 	case Calling, Ringing:
 		m.do(Readopt{This, s.Invite.Text})

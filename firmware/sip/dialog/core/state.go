@@ -209,6 +209,8 @@ type State struct {
 	Raises      int           `json:"raises,omitempty"`  // how often a 422 has made us ask for more
 	Expiry      Expiry        `json:"expiry,omitzero"`   // the one in force
 	Headers     []string      `json:"headers,omitempty"` // of our 2xx, to repeat it after a restart
+	Referrals   []Referral    `json:"referrals,omitempty"`
+	Referred    bool          `json:"referred,omitempty"` // a REFER has come in this dialog
 	Deadlines   []Deadline    `json:"deadlines,omitempty"`
 }
 

@@ -24,7 +24,7 @@ func dice(r *rand.Rand, s State) Event {
 	}
 	peer.Update, peer.Timer, peer.Reliable = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
 	terms := []Terms{{}, {}, {Expires: 20 * time.Minute, Refresher: SideUAS}, {Expires: time.Hour, Min: 40 * time.Minute}, {Expires: time.Minute}}[r.IntN(5)]
-	switch r.IntN(22) {
+	switch r.IntN(24) {
 	case 0, 1:
 		return GotProvisional{CSeq: cseq, Status: 100 + 80*r.IntN(2), Peer: peer, SDP: sdp, RSeq: uint32(r.IntN(4))}
 	case 2, 3:
@@ -72,6 +72,21 @@ func dice(r *rand.Rand, s State) Event {
 	case 19:
 		ack := RAck{RSeq: s.Reliable.RSeq + uint32(r.IntN(5)/4), CSeq: cseq, Method: "INVITE"}
 		return GotRequest{Method: "PRACK", CSeq: s.Peer.CSeq + 1, Tag: s.Peer.Tag, RAck: ack, SDP: sdp}
+	case 21:
+		e := GotRefer{GotRequest: GotRequest{Method: "REFER", CSeq: s.Peer.CSeq + uint32(r.IntN(3)), Tag: s.Peer.Tag}, Silent: r.IntN(4) == 0}
+		e.Referred.ReferTo = "sip:carol@127.0.0.6"
+		return e
+	case 22:
+		if len(s.Referrals) == 0 {
+			return DoAnswerRefer{ID: 1, Status: 202}
+		}
+		f := s.Referrals[r.IntN(len(s.Referrals))]
+		sent := SendRequest{Method: "NOTIFY", Refer: f.ID, Peer: s.Peer}
+		return []Event{
+			DoAnswerRefer{ID: f.ID, Status: []int{202, 202, 202, 603, 200}[r.IntN(5)]},
+			DoNotifyRefer{ID: f.ID, Progress: Progress{Status: 100 + r.IntN(400), Final: r.IntN(3) == 0}},
+			GotReply{Sent: sent, Status: []int{100, 200, 200, 481}[r.IntN(4)]},
+		}[r.IntN(3)]
 	case 20:
 		return DoUpdate{SDP: sdp, Headers: []string{"X: y"}}
 	default:
