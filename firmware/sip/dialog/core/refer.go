@@ -267,6 +267,7 @@ func (m *machine) restartRefers() {
 		switch {
 		case r.Asked:
 			m.unread(s.Peer.Tag, r.ID)
+			s.Referred = r.Named
 			m.forget(r.ID)
 		case r.Busy:
 			m.sendNotify(r)
