@@ -159,7 +159,9 @@ func (l *leg) notice(e dialog.Event) {
 		l.o.cfg.Log.Info("call was not taken", "party", l.Party(), "status", e.Status, "reason", e.Reason)
 	case dialog.Ended:
 		l.end(e)
-	case dialog.ReofferDone, dialog.Ignored:
+	case dialog.Referred:
+		l.session.AnswerRefer(e.ID, 603) // phones transfer by feature codes until calls can
+	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Refreshed, dialog.Updated, dialog.Ignored:
 	}
 }
 
