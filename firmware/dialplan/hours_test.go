@@ -1,6 +1,7 @@
 package dialplan
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -137,6 +138,48 @@ func FuzzParseDate(f *testing.F) {
 		d, err := ParseDate(s)
 		if err == nil && (d.Month < 1 || d.Month > 12 || d.Day < 1 || d.Day > 31 || d.Year != 0 && (d.Year < firstYear || d.Year > lastYear)) {
 			t.Fatalf("%q is read as %v", s, d)
+		}
+	})
+}
+
+func TestSpansAreReadAsPeopleWriteThem(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		days bool
+		want string
+	}{
+		{"mon-fri 09:00-13:00,14:00-18:00", true, "[{[Monday Tuesday Wednesday Thursday Friday] 9h0m0s 13h0m0s} {[Monday Tuesday Wednesday Thursday Friday] 14h0m0s 18h0m0s}]"},
+		{"fri-mon 22:00-06:00", true, "[{[Friday Saturday Sunday Monday] 22h0m0s 6h0m0s}]"},
+		{"sat,sun 00:00-24:00", true, "[{[Saturday Sunday] 0s 24h0m0s}]"},
+		{"mon,wed-thu 09:30-10:00", true, "[{[Monday Wednesday Thursday] 9h30m0s 10h0m0s}]"},
+		{"09:00-12:30", false, "[{[] 9h0m0s 12h30m0s}]"},
+	} {
+		if got, err := ParseSpans(c.text, c.days); err != nil || fmt.Sprint(got) != c.want {
+			t.Errorf("%q: %v %v", c.text, got, err)
+		}
+	}
+	for _, text := range []string{"", "mon", "mon-fri", "lun 09:00-10:00", "mon 9:00-10:00", "mon 09:00", "mon 09:60-10:00", "mon 24:00-25:00", "mon 24:00-01:00", "mon 09:00-10:00,", "09:00-10:00"} {
+		if got, err := ParseSpans(text, true); err == nil {
+			t.Errorf("%q is read as %v", text, got)
+		}
+	}
+	if got, err := ParseSpans("mon 09:00-10:00", false); err == nil {
+		t.Errorf("days where there are none: %v", got)
+	}
+}
+
+func FuzzParseSpans(f *testing.F) {
+	f.Add("mon-fri 09:00-13:00,14:00-18:00", true)
+	f.Add("22:00-06:00", false)
+	f.Fuzz(func(t *testing.T, s string, days bool) {
+		spans, err := ParseSpans(s, days)
+		if err != nil {
+			return
+		}
+		var v validator
+		v.spans("open", spans, days)
+		if len(v.errs) > 0 || len(spans) == 0 {
+			t.Fatalf("%q is read as %v: %v", s, spans, v.errs)
 		}
 	})
 }

@@ -202,8 +202,8 @@ func (o OutsideRoute) matches(n tel.Number) (exact int, ok bool) {
 	return exact, s == ""
 }
 
-// isPattern reports whether a pattern is written as OutsideRoute.Pattern says.
-func isPattern(s string) bool {
+// IsPattern reports whether a pattern is written as OutsideRoute.Pattern says.
+func IsPattern(s string) bool {
 	body := strings.TrimSuffix(s, ".")
 	return s != "" && strings.Trim(strings.TrimPrefix(body, "+"), "0123456789XZN") == ""
 }

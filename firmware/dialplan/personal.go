@@ -123,6 +123,11 @@ func with[K comparable, V any](m map[K]V, key K, v V, remove bool) map[K]V {
 	if remove {
 		delete(m, key)
 	}
+	return filled(m)
+}
+
+// filled writes an empty map as it is read back from a file: nil.
+func filled[K comparable, V any](m map[K]V) map[K]V {
 	if len(m) == 0 {
 		return nil
 	}
@@ -187,5 +192,5 @@ func (s Personal) Without(p Plan, phones []tel.DeviceID) (kept Personal, unchang
 	if count() == before {
 		return s, unchanged
 	}
-	return Personal{people, hours, seats, wrong}, false
+	return Personal{filled(people), filled(hours), filled(seats), filled(wrong)}, false
 }

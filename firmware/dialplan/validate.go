@@ -322,7 +322,7 @@ func (v *validator) ways() {
 		if r.Strip < 0 {
 			v.bad("%s.strip: negative", at)
 		}
-		if r.Pattern != "" && (r.Prefix != "" || !isPattern(r.Pattern)) {
+		if r.Pattern != "" && (r.Prefix != "" || !IsPattern(r.Pattern)) {
 			v.bad("%s.pattern: %q is not made of digits, X, Z, N and a final dot, or there is a prefix too", at, r.Pattern)
 		}
 		for _, n := range r.People {
@@ -354,14 +354,20 @@ func (v *validator) inbound() {
 // callers checks lists of callers and where anonymous ones go.
 func (v *validator) callers(at string, blocked []string, anonymous string) {
 	for i, pattern := range blocked {
-		start := strings.TrimSuffix(pattern, "*")
-		if n, err := tel.ParseNumber(start); err != nil || string(n) != start || strings.ContainsAny(start, "*#") {
+		if !IsCallerPattern(pattern) {
 			v.bad("%s.blocked[%d]: %q is no number, and no beginning of one with * behind it", at, i, pattern)
 		}
 	}
 	if anonymous != "" && anonymous != "reject" {
 		v.destination(at+".anonymous", anonymous)
 	}
+}
+
+// IsCallerPattern reports whether text is a number, or the beginning of one and *.
+func IsCallerPattern(s string) bool {
+	start := strings.TrimSuffix(s, "*")
+	n, err := tel.ParseNumber(start)
+	return err == nil && string(n) == start && !strings.ContainsAny(start, "*#")
 }
 
 func (v *validator) emergencyTest() {
