@@ -30,6 +30,11 @@ type Config struct {
 	Lines  []Line  `yaml:"lines,omitempty"`
 	Routes []Route `yaml:"routes,omitempty"`
 	Lamps  []Lamp  `yaml:"lamps,omitempty"`
+
+	Menus     []Menu    `yaml:"menus,omitempty"`
+	Prompts   Prompts   `yaml:"prompts,omitempty"`
+	Voicemail Voicemail `yaml:"voicemail"`
+	Mail      Mail      `yaml:"mail"`
 }
 
 // Box names the box and its place.

@@ -35,6 +35,8 @@ func (c *Config) Validate() Problems {
 		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
 	}
 	v.overflowLoops()
+	v.menus()
+	v.voicemail()
 	return v.found
 }
 
