@@ -72,7 +72,7 @@ prompts:
     - {id: c, number: "7"}
     - {id: c, number: "7"}
 menus:
-  - {id: one, keys: {"12": "ext:201", "2": "menu:nowhere", "3": "voicemail:202", "4": moon}, greeting: ["prompt:lost"], wait: 1ms, timeouts: 99, invalid: -1}
+  - {id: one, keys: {"12": "ext:201", "2": "menu:nowhere", "3": "voicemail:203", "4": moon}, greeting: ["prompt:lost"], wait: 1ms, timeouts: 99, invalid: -1}
   - {id: two, greeting: [closed], keys: {"1": "ext:201"}, timeout_to: "menu:three"}
   - {id: three, greeting: [closed], keys: {"1": "ext:201"}, timeout_to: "menu:two", invalid_to: "menu:three"}
   - {id: empty}
