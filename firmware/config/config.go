@@ -31,10 +31,14 @@ type Config struct {
 	Routes []Route `yaml:"routes,omitempty"`
 	Lamps  []Lamp  `yaml:"lamps,omitempty"`
 
-	Dialling Dialling `yaml:"dialling"`
-	Groups   []Group  `yaml:"groups,omitempty"`
-	Hours    []Hours  `yaml:"hours,omitempty"`
-	Toll     Toll     `yaml:"toll"`
+	Dialling  Dialling  `yaml:"dialling"`
+	Groups    []Group   `yaml:"groups,omitempty"`
+	Hours     []Hours   `yaml:"hours,omitempty"`
+	Toll      Toll      `yaml:"toll"`
+	Menus     []Menu    `yaml:"menus,omitempty"`
+	Prompts   Prompts   `yaml:"prompts,omitempty"`
+	Voicemail Voicemail `yaml:"voicemail"`
+	Mail      Mail      `yaml:"mail"`
 }
 
 // Box names the box and its place.

@@ -36,6 +36,8 @@ func (c *Config) Validate() Problems {
 	}
 	v.dialling()
 	v.overflowLoops()
+	v.menus()
+	v.voicemail()
 	v.dialPlan()
 	return v.found
 }
