@@ -168,8 +168,10 @@ func (startRoom) Name() string { return "addresses, ports and realm" }
 // Commit implements live.Room.
 func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome, error) {
 	fixed := func(c *config.Config) config.Config {
-		return config.Config{SIP: config.SIP{Listen: c.SIP.Listen, Realm: c.SIP.Realm}, Media: c.Media, Web: c.Web,
-			Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB}}
+		return config.Config{
+			SIP: config.SIP{Listen: c.SIP.Listen, Realm: c.SIP.Realm}, Media: c.Media, Web: c.Web,
+			Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
+		}
 	}
 	if differs(&r.read, to, fixed) {
 		return live.NeedsRestart, nil

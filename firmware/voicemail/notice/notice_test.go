@@ -20,21 +20,32 @@ func TestTheMailSaysWhoWhenAndHowLong(t *testing.T) {
 		hasNot  []string
 	}{
 		"a known caller": {
-			"it", Message{Box: "201", Person: "Anna", From: "+39061234567", Name: "Società Rossi", At: at, Length: 9100 * time.Millisecond, Attached: true},
+			"it",
+			Message{Box: "201", Person: "Anna", From: "+39061234567", Name: "Società Rossi", At: at, Length: 9100 * time.Millisecond, Attached: true},
 			"Messaggio in segreteria da Società Rossi (+39061234567)",
-			[]string{"Gentile Anna,", "casella 201", "Quando: 26/10/2026 alle 14:05", "Durata: 10 secondi", "è allegato"}, []string{"troppo grande", "tolto"},
+			[]string{"Gentile Anna,", "casella 201", "Quando: 26/10/2026 alle 14:05", "Durata: 10 secondi", "è allegato"},
+			[]string{"troppo grande", "tolto"},
 		},
 		"a withheld number": {
-			"it", Message{Box: "201", At: at, Length: time.Second}, "Messaggio in segreteria da numero riservato",
-			[]string{"Da: numero riservato", "Durata: 1 secondo\n"}, []string{"Gentile", "allegato"},
+			"it",
+			Message{Box: "201", At: at, Length: time.Second},
+			"Messaggio in segreteria da numero riservato",
+			[]string{"Da: numero riservato", "Durata: 1 secondo\n"},
+			[]string{"Gentile", "allegato"},
 		},
 		"too large for mail": {
-			"en", Message{Box: "201", From: "202", At: at, Length: time.Second, TooLarge: true}, "Voicemail from 202",
-			[]string{"Length: 1 second\n", "too large"}, []string{"attached", "removed"},
+			"en",
+			Message{Box: "201", From: "202", At: at, Length: time.Second, TooLarge: true},
+			"Voicemail from 202",
+			[]string{"Length: 1 second\n", "too large"},
+			[]string{"attached", "removed"},
 		},
 		"removed from the box": {
-			"en", Message{Box: "201", Person: "Bob", From: "202", At: at, Length: 2 * time.Second, Attached: true, Gone: true}, "Voicemail from 202",
-			[]string{"Dear Bob,", "Length: 2 seconds", "attached", "removed"}, nil,
+			"en",
+			Message{Box: "201", Person: "Bob", From: "202", At: at, Length: 2 * time.Second, Attached: true, Gone: true},
+			"Voicemail from 202",
+			[]string{"Dear Bob,", "Length: 2 seconds", "attached", "removed"},
+			nil,
 		},
 		"an unknown language": {"fr", Message{Box: "201", At: at}, "Voicemail from a withheld number", nil, nil},
 	} {
