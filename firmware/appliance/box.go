@@ -22,12 +22,14 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/health"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
+	"github.com/pronto-pbx/pronto/firmware/mail"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/firmware/voicemail"
 )
 
 // Options is what cmd gives the box.
@@ -64,6 +66,8 @@ type Box struct {
 	calls     *call.Exchange
 	queues    *acd.ACD
 	lamps     lamps
+	voicemail *voicemail.Store
+	mail      *mail.Queue
 	web       net.Listener
 
 	reach reach
@@ -78,6 +82,8 @@ func conditions() []health.Spec {
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
+		{Name: "voicemail", Severity: health.Error},
+		{Name: "mail", Severity: health.Warn},
 	}
 }
 
@@ -105,6 +111,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"web page", b.openWeb},
 		{"journals", b.openJournals},
 		{"lamps", b.openLamps},
+		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
 		{"calls", b.openCalls},
@@ -173,7 +180,7 @@ func (b *Box) socketKeeper() stack.SocketKeeper {
 func (b *Box) openMedia() error {
 	c := b.config().Media
 	var err error
-	if b.sounds, err = newSounds(); err != nil {
+	if b.sounds, err = newSounds(b.fileSound); err != nil {
 		return err
 	}
 	b.engine, err = media.New(media.Config{
@@ -346,6 +353,7 @@ func (b *Box) close() {
 		b.feed.Close()
 	}
 	b.wg.Wait()
+	b.closeVoicemail()
 	b.lamps.close()
 	if b.history != nil {
 		_ = b.history.Close()

@@ -24,6 +24,7 @@ func (b *Box) restore() {
 	found := len(legs)
 	f := &finder{b: b, legs: legs}
 	errs = append(errs, b.calls.Restore(states, f)...)
+	errs = append(errs, b.sweepRecordings(states))
 	for _, err := range errs {
 		if err != nil {
 			b.log.Warn("part of the earlier process is lost", "err", err)

@@ -12,7 +12,7 @@ import (
 
 // Voicemail is where callers leave messages. Changes reach calls that begin after them.
 type Voicemail struct {
-	MaxLength time.Duration `yaml:"max_length"`      // of a message; default 3m, 10s-15m
+	MaxLength time.Duration `yaml:"max_length"`      // of a message; default 3m, 10s-10m
 	Silence   time.Duration `yaml:"silence"`         // that ends a message; default 5s, 2s-30s
 	Review    bool          `yaml:"review"`          // callers who press # may listen and record again; default false
 	QuotaMB   int           `yaml:"quota_mb"`        // all messages together; default 500, 10-100000; needs a restart
@@ -73,7 +73,7 @@ func (c *Config) normaliseVoicemail() {
 
 func (v *validator) voicemail() {
 	c := v.c.Voicemail
-	v.duration("voicemail.max_length", c.MaxLength, 10*time.Second, 15*time.Minute)
+	v.duration("voicemail.max_length", c.MaxLength, 10*time.Second, 10*time.Minute)
 	v.duration("voicemail.silence", c.Silence, 2*time.Second, 30*time.Second)
 	v.between("voicemail.quota_mb", c.QuotaMB, 10, 100_000)
 	for i := range c.Boxes {

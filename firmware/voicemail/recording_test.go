@@ -55,8 +55,11 @@ func TestRecordingsEndAsTheyWereAsked(t *testing.T) {
 		"nothing said":     {func(r *Recording) { say(r, false, 9*time.Second) }, end{0, ivr.WhySilence}, tail},
 		"the longest time": {func(r *Recording) { say(r, true, 40*time.Second) }, end{15 * time.Second, ivr.WhyMax}, 15 * time.Second},
 		"a key":            {func(r *Recording) { say(r, true, 2*time.Second); r.Stop(ivr.WhyStopped) }, end{2 * time.Second, ivr.WhyStopped}, 2 * time.Second},
-		"a hang-up at once": {func(r *Recording) { r.Stop(ivr.WhyLeft); r.Stop(ivr.WhyStopped); say(r, true, time.Second) },
-			end{0, ivr.WhyLeft}, 0},
+		"a hang-up at once": {
+			func(r *Recording) { r.Stop(ivr.WhyLeft); r.Stop(ivr.WhyStopped); say(r, true, time.Second) },
+			end{0, ivr.WhyLeft},
+			0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := open(t, t.TempDir())
