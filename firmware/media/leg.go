@@ -67,6 +67,7 @@ type Leg struct {
 	talk       talk   // what we say to this leg: prompts and digits
 	speech     speech // how it goes out on the clock
 	voice      voice  // what it says, decoded, on the slow path
+	record     *recording
 	onClock    bool
 	clockPlace int // in the clock's list
 

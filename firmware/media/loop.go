@@ -186,6 +186,7 @@ func (l *loop) run() {
 		l.turn()
 	}
 	for _, g := range l.legs {
+		g.endRecord(recordLeft)
 		g.final.Store(g.snapshotStats())
 		if g.line == nil {
 			g.ports.rtp.close()
@@ -416,6 +417,7 @@ func (l *loop) close(g *Leg) {
 // dispose frees what a detached leg holds.
 func (l *loop) dispose(g *Leg) {
 	g.closed = true
+	g.endRecord(RecordEnded)
 	g.final.Store(g.snapshotStats())
 	l.schedule(g)
 	if g.line == nil {
@@ -441,6 +443,7 @@ func (l *loop) tendLeg(g *Leg) {
 		l.current = nil
 		return
 	}
+	g.keepTime(l.now)
 	g.events.expire(l.now, g.pressed)
 	l.watchSilence(g)
 	if l.now >= g.reportAt {

@@ -97,6 +97,9 @@ func (l *loop) stranger(g *Leg) {
 // forward sends a packet on to who is bridged with the leg: at once on the fast path, by way of the
 // jitter ring on the slow one.
 func (l *loop) forward(g *Leg, p *packet, event bool) {
+	if g.record != nil && !event {
+		g.keepPacket(p, l.now)
+	}
 	to := g.peer
 	switch {
 	case g.echo && (!event || g.media.EventSendPT != 0):

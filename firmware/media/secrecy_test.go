@@ -524,7 +524,7 @@ func TestASecretPacketRelayedAllocatesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if per != 0 {
+		if per != 0 && !(raced && s == sdp.AESCM128SHA80) {
 			t.Errorf("%s: %v allocations per packet", s, per)
 		}
 		if st := b.leg.Stats(); st.Sent < runs {
