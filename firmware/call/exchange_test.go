@@ -62,9 +62,13 @@ func (l *fakeLeg) Hush()                { l.note("hush") }
 func (l *fakeLeg) Join(other Leg) error { l.note("join " + string(other.ID())); return nil }
 func (l *fakeLeg) Part()                { l.note("part") }
 func (l *fakeLeg) Echo()                { l.note("echo") }
-func (l *fakeLeg) PassesDTMF() bool     { return false }
-func (l *fakeLeg) SendDTMF(d string)    { l.note("dtmf " + d) }
-func (l *fakeLeg) Note() tel.LegNote    { return tel.LegNote{Leg: l.id, Party: l.Party(), Received: 7} }
+func (l *fakeLeg) StopRecord()          { l.note("stop recording") }
+func (l *fakeLeg) Record(path string, longest, silence time.Duration) {
+	l.note("record " + path)
+}
+func (l *fakeLeg) PassesDTMF() bool  { return false }
+func (l *fakeLeg) SendDTMF(d string) { l.note("dtmf " + d) }
+func (l *fakeLeg) Note() tel.LegNote { return tel.LegNote{Leg: l.id, Party: l.Party(), Received: 7} }
 
 type fakePlan struct{ d Decision }
 

@@ -30,8 +30,16 @@ type Leg interface {
 	Hush()
 	// Join connects the audio of both parties, each with the other.
 	Join(other Leg) error
-	// Part separates the audio again.
+	// Part separates the audio again, and ends an Echo.
 	Part()
+	// Echo lets the party hear itself until Join or Part.
+	Echo()
+	// Record writes what the party says into a WAV file until StopRecord, the longest time, so long a
+	// silence (0: none ends it) or the end of the leg. LegRecorded follows, in any case before LegEnded.
+	// Under a path of which a killed process left a part, the recording goes on behind it.
+	Record(path string, longest, silence time.Duration)
+	// StopRecord ends the recording; without one it does nothing.
+	StopRecord()
 	// SendDTMF plays digits to the party.
 	SendDTMF(digits string)
 	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733), so that joined legs
@@ -56,9 +64,10 @@ const (
 	LegAnswered
 	LegEnded // Cause, Remote
 	LegDigit
-	LegHeld   // Held
-	LegPlayed // the sound of the last Play has ended
-	LegSilent // no audio arrived for the time-out
+	LegHeld     // Held
+	LegPlayed   // the sound of the last Play has ended
+	LegSilent   // no audio arrived for the time-out
+	LegRecorded // Path, Length, Why: the recording has ended and its file is closed
 )
 
 // LegEvent is one happening on one leg.
@@ -70,6 +79,10 @@ type LegEvent struct {
 	Remote bool
 	Digit  rune
 	Cause  tel.Cause
+
+	Path   string        // of the recording; empty: nothing was said, or the disk did not take it
+	Length time.Duration // of the sound in the file
+	Why    string        // "stopped", "limit", "silence", "ended" with the leg, "failed" at the disk
 }
 
 // Outgoing describes a leg to be made.

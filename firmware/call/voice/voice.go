@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/media"
@@ -26,6 +28,12 @@ type Half struct {
 	leg    *media.Leg
 	party  string
 	events func(call.LegEvent)
+
+	mu        sync.Mutex // never held while the call is told something
+	recording bool
+	telling   bool   // LegRecorded is on its way
+	ended     func() // waits for both
+	limit     *time.Timer
 }
 
 // Config is what a Half needs.
@@ -73,6 +81,81 @@ func (h *Half) media(id tel.LegID, e media.Event) {
 	case media.Failed:
 		h.events(call.LegEvent{Leg: id, Kind: call.LegSilent})
 	case media.FirstPacket, media.Latched, media.PlayDone:
+	}
+}
+
+// closeLimit is how long the end of a leg waits for the disk to take a recording.
+const closeLimit = 10 * time.Second
+
+// Record implements call.Leg.
+func (h *Half) Record(path string, longest, silence time.Duration) {
+	h.mu.Lock()
+	free := !h.recording
+	h.recording = true
+	h.mu.Unlock()
+	err := media.ErrRecording
+	if free {
+		err = h.leg.Record(media.RecordConfig{Path: path, Max: longest, Silence: silence, Done: h.recorded})
+	}
+	switch {
+	case err == nil:
+	case free:
+		h.recorded(media.Recorded{Why: media.RecordFailed, Err: err})
+	default:
+		h.log.Error("a second recording of a party is refused", "party", h.party, "path", path)
+		h.events(call.LegEvent{Leg: h.leg.ID(), Kind: call.LegRecorded, Why: string(media.RecordFailed)})
+	}
+}
+
+// recorded tells the end of a recording, and then that of a leg that waited for it.
+func (h *Half) recorded(r media.Recorded) {
+	h.mu.Lock()
+	h.recording, h.telling = false, true
+	h.mu.Unlock()
+	if r.Err != nil {
+		h.log.Error("a voice is not recorded as it should be", "party", h.party, "err", r.Err)
+	}
+	h.events(call.LegEvent{Leg: h.leg.ID(), Kind: call.LegRecorded, Path: r.Path, Length: r.Length, Why: string(r.Why)})
+	h.mu.Lock()
+	h.telling = false
+	h.mu.Unlock()
+	h.finish()
+}
+
+// StopRecord implements call.Leg.
+func (h *Half) StopRecord() {
+	if err := h.leg.StopRecord(); err != nil {
+		h.log.Debug("no recording to stop", "err", err)
+	}
+}
+
+// Close ends the audio and calls ended, once a recording that runs is on the disk and told, or after
+// closeLimit: a message must not be lost because its caller hung up, and a leg must not stay because a
+// disk has died.
+func (h *Half) Close(ended func()) {
+	h.leg.Close()
+	h.mu.Lock()
+	if h.recording || h.telling {
+		h.ended = ended
+		h.limit = time.AfterFunc(closeLimit, h.finish)
+		h.mu.Unlock()
+		return
+	}
+	h.mu.Unlock()
+	ended()
+}
+
+// finish calls what waits for the recording.
+func (h *Half) finish() {
+	h.mu.Lock()
+	ended := h.ended
+	h.ended = nil
+	if h.limit != nil {
+		h.limit.Stop()
+	}
+	h.mu.Unlock()
+	if ended != nil {
+		ended()
 	}
 }
 
@@ -140,6 +223,13 @@ func (h *Half) Join(other call.Leg) error {
 
 // Part implements call.Leg.
 func (h *Half) Part() { h.engine.Unbridge(h.leg) }
+
+// Echo implements call.Leg.
+func (h *Half) Echo() {
+	if err := h.leg.Echo(); err != nil {
+		h.log.Debug("no echo", "err", err)
+	}
+}
 
 // Note implements call.Leg.
 func (h *Half) Note() tel.LegNote {

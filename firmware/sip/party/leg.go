@@ -223,11 +223,10 @@ func (l *leg) end(e dialog.Ended) {
 	if !first {
 		return
 	}
-	l.Media().Close()
 	if l.release != nil {
 		l.release()
 	}
-	l.tell(call.LegEvent{Kind: call.LegEnded, Cause: e.Cause, Remote: e.Remote})
+	l.Close(func() { l.tell(call.LegEvent{Kind: call.LegEnded, Cause: e.Cause, Remote: e.Remote}) })
 }
 
 // infoDigit reads the two forms of DTMF in INFO that phones use.
