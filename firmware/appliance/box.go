@@ -173,7 +173,7 @@ func (b *Box) socketKeeper() stack.SocketKeeper {
 func (b *Box) openMedia() error {
 	c := b.config().Media
 	var err error
-	if b.sounds, err = newSounds(); err != nil {
+	if b.sounds, err = newSounds(b.opts.Dir); err != nil {
 		return err
 	}
 	b.engine, err = media.New(media.Config{

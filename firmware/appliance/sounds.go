@@ -8,24 +8,29 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/prompt"
 )
 
-// sounds finds the words of the call rooms in the library: "music", "tone_ringback", prompts.
+// sounds finds the words of the call rooms in the library: "music", "tone_ringback", prompts; and
+// recordings in the state directory: "file:NAME".
 type sounds struct {
-	library *prompt.Library
-	confirm prompt.Sound
+	library  *prompt.Library
+	confirm  prompt.Sound
+	recorded recordings
 }
 
-func newSounds() (*sounds, error) {
+func newSounds(dir string) (*sounds, error) {
 	l, err := prompt.New()
 	if err != nil {
 		return nil, err
 	}
-	return &sounds{library: l, confirm: prompt.FromPCM("tone_confirm", twoBeeps())}, nil
+	return &sounds{library: l, confirm: prompt.FromPCM("tone_confirm", twoBeeps()), recorded: recordings{dir: dir}}, nil
 }
 
 // Find implements voice.Sounds.
 func (s *sounds) Find(lang, name string) (media.Sound, error) {
 	if name == "music" {
 		return s.library.Music(""), nil
+	}
+	if file, ok := strings.CutPrefix(name, recordingPrefix); ok {
+		return s.recorded.find(file)
 	}
 	if name == "tone_confirm" {
 		return s.confirm, nil
