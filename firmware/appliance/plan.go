@@ -134,7 +134,7 @@ func (n *numbering) Route(from string, caller, dialed tel.Number, at time.Time) 
 }
 
 // Resolve implements call.Plan.
-func (n *numbering) Resolve(to string, _ time.Time) call.Decision {
+func (n *numbering) Resolve(to, _ string, _ time.Time) call.Decision {
 	return n.decision(dialplan.To(n.plan, to))
 }
 

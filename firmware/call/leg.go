@@ -49,6 +49,14 @@ type Leg interface {
 	Note() tel.LegNote
 }
 
+// Referrer is a leg that can send its partner elsewhere and wants to know how it went (RFC 3515).
+type Referrer interface {
+	// AnswerRefer takes the wish up (202) or refuses it (300 to 699).
+	AnswerRefer(status int)
+	// NotifyRefer reports the progress; after final there is no more.
+	NotifyRefer(status int, final bool)
+}
+
 // Sound names what a party shall hear: prompts one after the other, music or a tone.
 type Sound struct {
 	Names []string `json:"names"`
@@ -67,6 +75,7 @@ const (
 	LegHeld     // Held
 	LegPlayed   // the sound of the last Play has ended
 	LegSilent   // no audio arrived for the time-out
+	LegRefer    // To, Replaces: the party wants its partner elsewhere; a Referrer is told how it goes
 	LegRecorded // Path, Length, Why: the recording has ended and its file is closed
 )
 
@@ -80,7 +89,11 @@ type LegEvent struct {
 	Digit  rune
 	Cause  tel.Cause
 
-	Path   string        // of the recording; empty: nothing was said, or the disk did not take it
+	To       tel.Number // LegRefer: a number to dial
+	Replaces string     // LegRefer: or the reference of the party's leg in another call
+	Redirect tel.Number // LegEnded: where the phone sends the call instead (a 302)
+
+	Path   string        // LegRecorded: of the file; empty: nothing was said, or the disk did not take it
 	Length time.Duration // of the sound in the file
 	Why    string        // "stopped", "limit", "silence", "ended" with the leg, "failed" at the disk
 }
@@ -92,6 +105,7 @@ type Outgoing struct {
 	FromName  string
 	Ring      time.Duration // the longest it may ring
 	Emergency bool
+	Intercom  bool // the phone shall answer by itself
 }
 
 // Dialer makes outgoing legs. Events may be delivered before the method returns.

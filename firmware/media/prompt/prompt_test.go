@@ -131,7 +131,7 @@ func TestAllFilesTogetherStaySmall(t *testing.T) {
 			total += info.Size()
 		}
 	}
-	if total > 1_500_000 || total < 100_000 {
+	if total > 5_500_000 || total < 100_000 {
 		t.Errorf("%d bytes embedded", total)
 	}
 }
