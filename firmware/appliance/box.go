@@ -194,7 +194,7 @@ func (b *Box) openSIP() error {
 	b.registrar = registrar.New(b.registrarConfig())
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
-		Advertise: b.advertise, Phones: b.registrar, Arrive: b.arrive,
+		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive,
 	})
 	b.dialogs = dialog.New(dialog.Config{
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,

@@ -26,6 +26,7 @@ func Default() Config {
 
 // normalise fills the defaults of list entries, which YAML creates as zero values.
 func (c *Config) normalise() {
+	c.normaliseSRTP()
 	for i := range c.Queues {
 		q := &c.Queues[i]
 		if q.Strategy == "" {
