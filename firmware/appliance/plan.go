@@ -184,6 +184,9 @@ func (b *Box) plan() call.Plan { return callPlan{b.numbering.Load(), b.numbering
 // Language implements call.Plan.
 func (n *numbering) Language() string { return n.cfg.Box.Language }
 
+// Zone implements call.Plan.
+func (n *numbering) Zone() string { return n.cfg.Box.Timezone }
+
 // specs is a configuration as the queues' owner sees it.
 func specs(c *config.Config) ([]plan.QueueSpec, []plan.AgentSpec) {
 	var queues []plan.QueueSpec

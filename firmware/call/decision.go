@@ -3,6 +3,7 @@ package call
 import (
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -21,6 +22,8 @@ type Decision struct {
 	Pickup        []tel.DeviceID // ToPickup: the phones of whose calls one is taken
 	Replaces      string         // ToReplace: reference of the leg whose place is taken
 	EarlyOnly     bool           // ToReplace: only while it rings (RFC 3891 section 7.1)
+	Script        *ivr.State     // ToScript; not started yet
+	Sound         Sound          // ToSound
 	Command       string         // AgentCommand: login, logout, pause, resume, finish_wrap_up
 	Reason        string         // AgentCommand: of a pause
 	Cause         tel.Cause      // Refuse
@@ -46,6 +49,9 @@ const (
 	ToSlot    // fetch a parked call
 	ToPickup  // take a call that rings elsewhere
 	ToReplace // take the place of one leg of a call
+	ToScript  // a menu, a mailbox, an announcement
+	ToEcho    // the caller hears itself
+	ToSound   // the caller hears Sound until it hangs up
 	AgentCommand
 )
 

@@ -27,8 +27,9 @@ type Plan interface {
 	Devices(a tel.AgentID) []tel.DeviceID
 	// AgentAt names the agent who uses a phone; extension and name are what colleagues see.
 	AgentAt(d tel.DeviceID) (a tel.AgentID, extension tel.Number, name string)
-	// Language of prompts, "it" or "en".
+	// Language of prompts, "it" or "en", and the IANA name of the zone by whose clock times are said.
 	Language() string
+	Zone() string
 }
 
 // HotJournal keeps the last value of each key through a crash of the process.
@@ -50,6 +51,7 @@ type Config struct {
 	Publish  func(tel.Event)                                 // live view; must not block
 	Record   func(tel.CallEnded)                             // the call's record; must not block
 	Journal  HotJournal                                      // nil: calls do not survive a crash
+	Clerk    Clerk                                           // nil: no script has a mailbox or a code
 	MaxCalls int                                             // 0: 1,000
 }
 
@@ -91,7 +93,7 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 	plan := x.cfg.Plan()
 	s := State{
 		Call: tel.NewCallID(), Direction: tel.Inbound, From: in.Caller, FromName: in.Name, To: in.Dialed,
-		Language: plan.Language(), Stage: tel.StageRouting,
+		Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting,
 	}
 	var agent tel.AgentID
 	if in.Device != "" {

@@ -64,22 +64,20 @@ func (l *fakeLeg) Hangup(why tel.Cause) {
 		l.events(LegEvent{Leg: l.id, Kind: LegEnded, Cause: why})
 	}
 }
-func (l *fakeLeg) Play(s Sound)           { l.note("play " + s.Names[0]) }
-func (l *fakeLeg) Hush()                  { l.note("hush") }
-func (l *fakeLeg) Join(other Leg) error   { l.note("join " + string(other.ID())); return nil }
-func (l *fakeLeg) Part()                  { l.note("part") }
-func (l *fakeLeg) Echo()                  { l.note("echo") }
-func (l *fakeLeg) PassesDTMF() bool       { return false }
-func (l *fakeLeg) SendDTMF(d string)      { l.note("dtmf " + d) }
-func (l *fakeLeg) AnswerRefer(status int) { l.note(fmt.Sprint("refer ", status)) }
+func (l *fakeLeg) Play(s Sound)         { l.note("play " + s.Names[0]) }
+func (l *fakeLeg) Hush()                { l.note("hush") }
+func (l *fakeLeg) Join(other Leg) error { l.note("join " + string(other.ID())); return nil }
+func (l *fakeLeg) Part()                { l.note("part") }
+func (l *fakeLeg) Echo()                { l.note("echo") }
+func (l *fakeLeg) StopRecord()          { l.note("stop record") }
+
+func (l *fakeLeg) Record(path string, _, _ time.Duration) { l.note("record " + path) }
+func (l *fakeLeg) PassesDTMF() bool                       { return false }
+func (l *fakeLeg) SendDTMF(d string)                      { l.note("dtmf " + d) }
+func (l *fakeLeg) AnswerRefer(status int)                 { l.note(fmt.Sprint("refer ", status)) }
 func (l *fakeLeg) NotifyRefer(status int, final bool) {
 	l.note(fmt.Sprint("notify ", status, map[bool]string{true: " final"}[final]))
 }
-func (l *fakeLeg) StopRecord() { l.note("stop recording") }
-func (l *fakeLeg) Record(path string, longest, silence time.Duration) {
-	l.note("record " + path)
-}
-
 func (l *fakeLeg) Note() tel.LegNote { return tel.LegNote{Leg: l.id, Party: l.Party(), Received: 7} }
 
 type fakePlan struct{ d Decision }
@@ -92,6 +90,7 @@ func (p fakePlan) AgentAt(tel.DeviceID) (tel.AgentID, tel.Number, string) {
 	return "anna", "201", "Anna"
 }
 func (p fakePlan) Language() string { return "it" }
+func (p fakePlan) Zone() string     { return "Europe/Rome" }
 
 type fakeDialer struct {
 	mu   sync.Mutex

@@ -30,18 +30,17 @@ type Leg interface {
 	Hush()
 	// Join connects the audio of both parties, each with the other.
 	Join(other Leg) error
-	// Part separates the audio again, and ends an Echo.
+	// Part separates the audio again.
 	Part()
-	// Echo lets the party hear itself until Join or Part.
-	Echo()
-	// Record writes what the party says into a WAV file until StopRecord, the longest time, so long a
-	// silence (0: none ends it) or the end of the leg. LegRecorded follows, in any case before LegEnded.
-	// Under a path of which a killed process left a part, the recording goes on behind it.
-	Record(path string, longest, silence time.Duration)
-	// StopRecord ends the recording; without one it does nothing.
-	StopRecord()
 	// SendDTMF plays digits to the party.
 	SendDTMF(digits string)
+	// Echo lets the party hear itself until Join, Part or the end.
+	Echo()
+	// Record writes what the party says into a file until max, until silence without a voice (0: never),
+	// StopRecord or the end of the leg; LegRecorded follows once.
+	Record(path string, max, silence time.Duration)
+	// StopRecord ends the recording.
+	StopRecord()
 	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733), so that joined legs
 	// which both do so need no help.
 	PassesDTMF() bool
@@ -59,8 +58,9 @@ type Referrer interface {
 
 // Sound names what a party shall hear: prompts one after the other, music or a tone.
 type Sound struct {
-	Names []string `json:"names"`
-	Loop  bool     `json:"loop,omitempty"`
+	Names    []string `json:"names"`
+	Loop     bool     `json:"loop,omitempty"`
+	Language string   `json:"language,omitempty"` // of prompts; empty: the box's
 }
 
 // LegEventKind is what happened on a leg.
@@ -75,8 +75,8 @@ const (
 	LegHeld     // Held
 	LegPlayed   // the sound of the last Play has ended
 	LegSilent   // no audio arrived for the time-out
+	LegRecorded // Path, Length, Why
 	LegRefer    // To, Replaces: the party wants its partner elsewhere; a Referrer is told how it goes
-	LegRecorded // Path, Length, Why: the recording has ended and its file is closed
 )
 
 // LegEvent is one happening on one leg.
@@ -89,13 +89,12 @@ type LegEvent struct {
 	Digit  rune
 	Cause  tel.Cause
 
-	To       tel.Number // LegRefer: a number to dial
-	Replaces string     // LegRefer: or the reference of the party's leg in another call
-	Redirect tel.Number // LegEnded: where the phone sends the call instead (a 302)
-
-	Path   string        // LegRecorded: of the file; empty: nothing was said, or the disk did not take it
-	Length time.Duration // of the sound in the file
-	Why    string        // "stopped", "limit", "silence", "ended" with the leg, "failed" at the disk
+	To       tel.Number    // LegRefer: a number to dial
+	Replaces string        // LegRefer: or the reference of the party's leg in another call
+	Path     string        // LegRecorded: as given to Record
+	Length   time.Duration // LegRecorded: without the silence that ended it
+	Why      string        // LegRecorded: one of the Why constants of ivr
+	Redirect tel.Number    // LegEnded: where the phone sends the call instead (a 302)
 }
 
 // Outgoing describes a leg to be made.

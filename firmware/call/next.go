@@ -2,6 +2,7 @@ package call
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -45,6 +46,8 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.adopt(in)
 	case HandedOver:
 		st.handedOver(in)
+	case Scripted:
+		st.script(in.Event)
 	case Freed:
 		st.freed()
 	case Wake:
@@ -142,6 +145,10 @@ func (st *step) route(d Decision) {
 		st.ring(d.Ring)
 	case ToQueue:
 		st.enqueue(d)
+	case ToScript:
+		st.startScript(d.Script)
+	case ToEcho, ToSound:
+		st.startTest(d)
 	case ToPark:
 		st.park(d)
 	case ToSlot, ToPickup, ToReplace:
@@ -197,7 +204,15 @@ func (st *step) woke(key string) {
 		}
 	case wakePreempt:
 		st.freed()
+	case wakeTest:
+		if s.Stage == tel.StageMenu && s.Script == nil {
+			st.finish(tel.CauseNormal, "box")
+		}
 	default:
+		if strings.HasPrefix(key, wakeScript) {
+			st.scriptWoke(key)
+			return
+		}
 		g := s.group(key)
 		if g < 0 || st.now.Before(s.Groups[g].Deadline) {
 			return

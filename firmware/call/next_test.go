@@ -7,10 +7,12 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -84,6 +86,16 @@ func brief(effects []Effect) string {
 				final = ",final"
 			}
 			out = append(out, fmt.Sprintf("notify(%s,%d%s)", e.Leg, e.Status, final))
+		case DoEcho:
+			out = append(out, fmt.Sprintf("echo(%s)", e.Leg))
+		case DoRecord:
+			out = append(out, fmt.Sprintf("record(%s,%s)", e.Leg, e.Name))
+		case DoStopRecord:
+			out = append(out, fmt.Sprintf("stop(%s)", e.Leg))
+		case DoClerk:
+			if d, ok := e.Order.(ivr.Deliver); ok {
+				out = append(out, fmt.Sprintf("deliver(%s,%s,%s)", d.Box, d.Path, d.Length))
+			}
 		case DoPreempt:
 			out = append(out, fmt.Sprintf("preempt(%v)", e.Vias))
 		case DoEnd:
@@ -301,7 +313,13 @@ func (w *world) name(prefix string) string { w.n++; return fmt.Sprint(prefix, w.
 // somewhere is what the dial plan may answer.
 func (w *world) somewhere() Decision {
 	devices := []tel.DeviceID{"1"}
-	switch w.r.IntN(8) {
+	switch w.r.IntN(11) {
+	case 8:
+		return menu()
+	case 9:
+		return deposit()
+	case 10:
+		return Decision{Kind: ToEcho}
 	case 0:
 		return Decision{Kind: Refuse, Cause: tel.CauseForbidden}
 	case 1:
@@ -510,7 +528,7 @@ func (w *world) random(at time.Time) any {
 		w.given = ""
 		return HandedOver{Leg: id, Cause: tel.CauseUnallocated}
 	}
-	switch w.r.IntN(17) {
+	switch w.r.IntN(19) {
 	case 12, 13:
 		return LegEvent{Leg: pick(), Kind: LegRefer, To: "5"}
 	case 14:
@@ -528,7 +546,18 @@ func (w *world) random(at time.Time) any {
 		}
 		return a
 	case 16:
-		return Wake{[]string{wakeBranch, wakePark, wakePreempt, wakeHandOver}[w.r.IntN(4)]}
+		keys := []string{wakeBranch, wakePark, wakePreempt, wakeHandOver, wakeTest}
+		if w.s.Script != nil {
+			keys = append(keys, wakeScript+strconv.Itoa(w.s.Script.Timer))
+		}
+		return Wake{keys[w.r.IntN(len(keys))]}
+	case 17:
+		if w.s.Script != nil && w.s.Script.Recording != "" {
+			return LegEvent{Leg: "caller", Kind: LegRecorded, Path: w.s.Script.Recording + ".wav", Length: time.Duration(w.r.IntN(5)) * time.Second, Why: ivr.WhySilence}
+		}
+		return LegEvent{Leg: "caller", Kind: LegPlayed}
+	case 18:
+		return LegEvent{Leg: "caller", Kind: LegDigit, Digit: rune('0' + w.r.IntN(3))}
 	case 0, 1, 2:
 		w.n++
 		return tel.Offer{Offer: w.open(tel.OfferID(fmt.Sprint("o", w.n))), Call: "c1", Queue: w.s.Queue, Agent: "anna", Ring: 10 * time.Second}

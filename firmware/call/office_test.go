@@ -73,6 +73,9 @@ func (o *office) AgentAt(d tel.DeviceID) (tel.AgentID, tel.Number, string) {
 // Language implements Plan.
 func (o *office) Language() string { return "it" }
 
+// Zone implements Plan.
+func (o *office) Zone() string { return "Europe/Rome" }
+
 // DialDevice implements Dialer.
 func (o *office) DialDevice(dev tel.DeviceID, out Outgoing, events func(LegEvent)) ([]Leg, error) {
 	l := o.leg("phone:"+string(dev), events)

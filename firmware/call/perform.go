@@ -42,6 +42,12 @@ func (a *actor) perform(e Effect) {
 		}
 	case DoPreempt:
 		a.preempt(e.Vias)
+	case DoAsk:
+		a.ask(e.Question)
+	case DoClerk:
+		if c := a.x.cfg.Clerk; c != nil {
+			c.Do(e.Order)
+		}
 	case DoEnd:
 		a.end(e.Record)
 	default:
@@ -66,6 +72,12 @@ func (a *actor) command(e Effect) {
 		a.join(e.A, e.B)
 	case DoPart:
 		a.with(e.Leg, Leg.Part)
+	case DoEcho:
+		a.with(e.Leg, Leg.Echo)
+	case DoRecord:
+		a.record(e)
+	case DoStopRecord:
+		a.with(e.Leg, Leg.StopRecord)
 	case DoDigit:
 		from, to := a.legs[e.From], a.legs[e.To]
 		if from.Leg != nil && to.Leg != nil && (!from.PassesDTMF() || !to.PassesDTMF()) {

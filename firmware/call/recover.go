@@ -3,6 +3,7 @@ package call
 import (
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -36,6 +37,10 @@ func (a *actor) recover(find Finder) {
 	callerHere := take(s.Caller)
 	peerHere := s.Peer == nil || take(*s.Peer)
 	switch {
+	case !callerHere && s.Script != nil: // a message may have been left
+		s.Caller.ID = ""
+		a.tell(Scripted{ivr.Left{}})
+		a.tell(Scripted{ivr.Resumed{}})
 	case !callerHere:
 		s.Caller.ID = ""
 		a.tell(End{tel.CauseTimeout})
@@ -63,6 +68,8 @@ func (a *actor) resume(ringing bool) {
 		a.resumeHandOver()
 	case s.Parked != nil:
 		a.resumePark()
+	case s.Script != nil:
+		a.tell(Scripted{ivr.Resumed{}})
 	case s.Moving != nil && s.Moving.Returned:
 		s.Moving.Returned = false
 		a.tell(Rerouted{Decision{Kind: Refuse, Cause: tel.CauseNoAnswer}}) // rings the transferor once more

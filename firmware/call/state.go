@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -20,6 +21,7 @@ type State struct {
 	FromName  string        `json:"from_name,omitempty"`
 	To        tel.Number    `json:"to"`
 	Language  string        `json:"language"`
+	Zone      string        `json:"zone,omitempty"` // IANA name: dates and times are said by its clock
 
 	In     string        `json:"in,omitempty"` // the party that began the call
 	Stage  tel.CallStage `json:"stage"`
@@ -29,12 +31,14 @@ type State struct {
 	Peer   *LegState     `json:"peer,omitempty"`   // who talks with the caller
 	Early  tel.LegID     `json:"early,omitempty"`  // whose audio the caller hears before the answer
 
-	Ring   *Ring   `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
-	Tries  int     `json:"tries,omitempty"`  // branches begun so far; names them
-	Hops   int     `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
-	As     string  `json:"as,omitempty"`     // whose rights the last forward or transfer used
-	Moving *Moving `json:"moving,omitempty"` // a transfer whose end the transferor waits for
-	Parked *Parked `json:"parked,omitempty"`
+	Ring   *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
+	Tries  int        `json:"tries,omitempty"`  // branches begun so far; names them
+	Hops   int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
+	As     string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
+	Moving *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
+	Parked *Parked    `json:"parked,omitempty"`
+	Script *ivr.State `json:"script,omitempty"` // that the caller is in
+	Menus  int        `json:"menus,omitempty"`  // scripts left so far
 	// AnswerBy is when another call must have answered for the leg that was offered to it.
 	AnswerBy time.Time `json:"answer_by,omitzero"`
 
@@ -114,6 +118,11 @@ func Restore(b []byte) (State, error) {
 	var s State
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("restore a call: %w", err)
+	}
+	if s.Script != nil {
+		if err := s.Script.Valid(); err != nil {
+			return s, fmt.Errorf("restore a call: %w", err)
+		}
 	}
 	switch s.V {
 	case stateVersion:

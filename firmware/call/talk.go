@@ -13,9 +13,16 @@ var (
 )
 
 func (st *step) legEvent(e LegEvent) {
+	if e.Kind == LegRecorded {
+		st.recorded(e)
+		return
+	}
 	leg, where := st.s.leg(e.Leg)
 	if leg == nil {
 		return // a leg that already lost: it ends by itself
+	}
+	if st.scriptEvent(where, e) {
+		return
 	}
 	switch e.Kind {
 	case LegProgress:

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -240,6 +241,8 @@ func (st *step) rejoin() {
 		st.do(DoJoin{s.Caller.ID, s.Early})
 	case s.Waiting, s.Stage == tel.StageParked:
 		st.do(DoPlay{s.Caller.ID, music})
+	case s.Script != nil:
+		st.script(ivr.Resumed{}) // the newcomer hears the question again
 	case s.Stage == tel.StageRinging:
 		st.do(DoPlay{s.Caller.ID, ringback})
 	}

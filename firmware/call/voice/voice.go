@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -28,12 +28,6 @@ type Half struct {
 	leg    *media.Leg
 	party  string
 	events func(call.LegEvent)
-
-	mu        sync.Mutex // never held while the call is told something
-	recording bool
-	telling   bool   // LegRecorded is on its way
-	ended     func() // waits for both
-	limit     *time.Timer
 }
 
 // Config is what a Half needs.
@@ -84,81 +78,6 @@ func (h *Half) media(id tel.LegID, e media.Event) {
 	}
 }
 
-// closeLimit is how long the end of a leg waits for the disk to take a recording.
-const closeLimit = 10 * time.Second
-
-// Record implements call.Leg.
-func (h *Half) Record(path string, longest, silence time.Duration) {
-	h.mu.Lock()
-	free := !h.recording
-	h.recording = true
-	h.mu.Unlock()
-	err := media.ErrRecording
-	if free {
-		err = h.leg.Record(media.RecordConfig{Path: path, Max: longest, Silence: silence, Done: h.recorded})
-	}
-	switch {
-	case err == nil:
-	case free:
-		h.recorded(media.Recorded{Why: media.RecordFailed, Err: err})
-	default:
-		h.log.Error("a second recording of a party is refused", "party", h.party, "path", path)
-		h.events(call.LegEvent{Leg: h.leg.ID(), Kind: call.LegRecorded, Why: string(media.RecordFailed)})
-	}
-}
-
-// recorded tells the end of a recording, and then that of a leg that waited for it.
-func (h *Half) recorded(r media.Recorded) {
-	h.mu.Lock()
-	h.recording, h.telling = false, true
-	h.mu.Unlock()
-	if r.Err != nil {
-		h.log.Error("a voice is not recorded as it should be", "party", h.party, "err", r.Err)
-	}
-	h.events(call.LegEvent{Leg: h.leg.ID(), Kind: call.LegRecorded, Path: r.Path, Length: r.Length, Why: string(r.Why)})
-	h.mu.Lock()
-	h.telling = false
-	h.mu.Unlock()
-	h.finish()
-}
-
-// StopRecord implements call.Leg.
-func (h *Half) StopRecord() {
-	if err := h.leg.StopRecord(); err != nil {
-		h.log.Debug("no recording to stop", "err", err)
-	}
-}
-
-// Close ends the audio and calls ended, once a recording that runs is on the disk and told, or after
-// closeLimit: a message must not be lost because its caller hung up, and a leg must not stay because a
-// disk has died.
-func (h *Half) Close(ended func()) {
-	h.leg.Close()
-	h.mu.Lock()
-	if h.recording || h.telling {
-		h.ended = ended
-		h.limit = time.AfterFunc(closeLimit, h.finish)
-		h.mu.Unlock()
-		return
-	}
-	h.mu.Unlock()
-	ended()
-}
-
-// finish calls what waits for the recording.
-func (h *Half) finish() {
-	h.mu.Lock()
-	ended := h.ended
-	h.ended = nil
-	if h.limit != nil {
-		h.limit.Stop()
-	}
-	h.mu.Unlock()
-	if ended != nil {
-		ended()
-	}
-}
-
 // Media is the engine's leg, for who negotiates it.
 func (h *Half) Media() *media.Leg { return h.leg }
 
@@ -172,8 +91,12 @@ func (h *Half) Party() string { return h.party }
 // left, LegPlayed comes at once, so that no caller waits for it.
 func (h *Half) Play(s call.Sound) {
 	var found []media.Sound
+	lang := s.Language
+	if lang == "" {
+		lang = h.lang()
+	}
 	for _, name := range s.Names {
-		one, err := h.sounds.Find(h.lang(), name)
+		one, err := h.sounds.Find(lang, name)
 		if err != nil {
 			h.log.Error("sound is missing", "sound", name, "err", err)
 			continue
@@ -227,7 +150,45 @@ func (h *Half) Part() { h.engine.Unbridge(h.leg) }
 // Echo implements call.Leg.
 func (h *Half) Echo() {
 	if err := h.leg.Echo(); err != nil {
-		h.log.Debug("no echo", "err", err)
+		h.log.Debug("nobody to hear itself", "party", h.party, "err", err)
+	}
+}
+
+// recordEnd is the media engine's reason in the words of scripts.
+func recordEnd(why media.RecordEnd) string {
+	switch why {
+	case media.RecordStopped:
+		return ivr.WhyStopped
+	case media.RecordLimit:
+		return ivr.WhyMax
+	case media.RecordSilence:
+		return ivr.WhySilence
+	case media.RecordEnded:
+		return ivr.WhyLeft
+	default:
+		return ivr.WhyFailed
+	}
+}
+
+// Record implements call.Leg.
+func (h *Half) Record(path string, longest, silence time.Duration) {
+	id := h.leg.ID()
+	ended := func(length time.Duration, why string) {
+		h.events(call.LegEvent{Leg: id, Kind: call.LegRecorded, Path: path, Length: length, Why: why})
+	}
+	err := h.leg.Record(media.RecordConfig{
+		Path: path, Max: longest, Silence: silence, Done: func(r media.Recorded) { ended(r.Length, recordEnd(r.Why)) },
+	})
+	if err != nil {
+		h.log.Warn("nothing is recorded", "party", h.party, "err", err)
+		ended(0, ivr.WhyFailed)
+	}
+}
+
+// StopRecord implements call.Leg.
+func (h *Half) StopRecord() {
+	if err := h.leg.StopRecord(); err != nil {
+		h.log.Debug("no recording to stop", "party", h.party, "err", err)
 	}
 }
 

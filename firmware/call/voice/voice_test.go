@@ -14,6 +14,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/call/voice"
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
@@ -66,47 +67,34 @@ func TestAPartyThatLeavesAtTheAnswerIsNoErrorOfTheJoin(t *testing.T) {
 	}
 }
 
-// A caller who hangs up in the middle of a message: the message is told first, then the end.
-func TestTheEndOfALegWaitsForItsRecording(t *testing.T) {
+// A caller may hang up in the middle of a message: it is told all the same.
+func TestARecordingIsToldOnceWithTheReasonOfItsEnd(t *testing.T) {
 	h, events, talk := recordable(t, 26500)
-	path := filepath.Join(t.TempDir(), "message.wav")
-	h.Record(path, time.Minute, 0)
-	h.Record(path, time.Minute, 0)
-	if e := next(t, events); e.Kind != call.LegRecorded || e.Why != "failed" || e.Path != "" {
-		t.Errorf("a second recording: %+v", e)
-	}
-	talk()
-	h.Close(func() { events <- call.LegEvent{Kind: call.LegEnded} })
-	if e := next(t, events); e.Kind != call.LegRecorded || e.Path != path || e.Length != 100*time.Millisecond || e.Why != "ended" || e.Leg != h.ID() {
-		t.Errorf("%+v", e)
-	}
-	if e := next(t, events); e.Kind != call.LegEnded {
-		t.Errorf("%+v", e)
-	}
-	if info, err := os.Stat(path); err != nil || info.Size() != 44+1600 {
-		t.Errorf("the message: %v, %v", info, err)
-	}
-	h.Record(path, time.Minute, 0)
-	if e := next(t, events); e.Kind != call.LegRecorded || e.Why != "failed" {
-		t.Errorf("a leg that has ended: %+v", e)
-	}
-}
-
-func TestAStoppedRecordingIsToldAndTheNextOneMayBegin(t *testing.T) {
-	h, events, talk := recordable(t, 26510)
 	dir := t.TempDir()
-	for _, name := range []string{"first.wav", "second.wav"} {
-		h.Record(filepath.Join(dir, name), time.Minute, time.Minute)
+	for _, c := range []struct {
+		name string
+		end  func()
+		why  string
+	}{{"first.wav", h.StopRecord, ivr.WhyStopped}, {"second.wav", h.StopRecord, ivr.WhyStopped}, {"third.wav", h.Media().Close, ivr.WhyLeft}} {
+		path := filepath.Join(dir, c.name)
+		h.Record(path, time.Minute, time.Minute)
+		h.Record(path+"2", time.Minute, 0)
+		if e := next(t, events); e.Kind != call.LegRecorded || e.Why != ivr.WhyFailed || e.Path != path+"2" || e.Length != 0 {
+			t.Errorf("a second recording beside one: %+v", e)
+		}
 		talk()
-		h.StopRecord()
-		if e := next(t, events); e.Kind != call.LegRecorded || e.Path != filepath.Join(dir, name) || e.Why != "stopped" {
-			t.Errorf("%+v", e)
+		c.end()
+		if e := next(t, events); e.Kind != call.LegRecorded || e.Path != path || e.Length != 100*time.Millisecond || e.Why != c.why || e.Leg != h.ID() {
+			t.Errorf("%s: %+v", c.name, e)
+		}
+		if info, err := os.Stat(path); err != nil || info.Size() != 44+1600 {
+			t.Errorf("%s: %v, %v", c.name, info, err)
 		}
 	}
 	h.StopRecord()
-	h.Close(func() { events <- call.LegEvent{Kind: call.LegEnded} })
-	if e := next(t, events); e.Kind != call.LegEnded {
-		t.Errorf("without a recording the end comes at once: %+v", e)
+	h.Record(filepath.Join(dir, "late.wav"), time.Minute, 0)
+	if e := next(t, events); e.Kind != call.LegRecorded || e.Why != ivr.WhyFailed {
+		t.Errorf("a leg that has ended: %+v", e)
 	}
 }
 

@@ -92,7 +92,7 @@ func (l *leg) ended(e call.LegEvent) {
 		if l.lost != nil {
 			l.lost.Stop()
 		}
-		l.Media().Close() // before the line is free for its next call
+		l.Media().Close()
 		l.post.mu.Lock()
 		last := l.post.leg == l && l.post.retired
 		if l.post.leg == l {
@@ -103,7 +103,7 @@ func (l *leg) ended(e call.LegEvent) {
 			l.post.b.wg.Go(l.post.release)
 		}
 		e.Kind = call.LegEnded
-		l.Close(func() { l.tell(e) })
+		l.tell(e)
 	})
 }
 

@@ -159,7 +159,9 @@ func (l *leg) notice(e dialog.Event) {
 		l.o.cfg.Log.Info("call was not taken", "party", l.Party(), "status", e.Status, "reason", e.Reason)
 	case dialog.Ended:
 		l.end(e)
-	case dialog.ReofferDone, dialog.Ignored:
+	case dialog.Referred:
+		l.session.AnswerRefer(e.ID, 603) // phones transfer by feature codes until calls can
+	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Refreshed, dialog.Updated, dialog.Ignored:
 	}
 }
 
@@ -223,10 +225,11 @@ func (l *leg) end(e dialog.Ended) {
 	if !first {
 		return
 	}
+	l.Media().Close()
 	if l.release != nil {
 		l.release()
 	}
-	l.Close(func() { l.tell(call.LegEvent{Kind: call.LegEnded, Cause: e.Cause, Remote: e.Remote}) })
+	l.tell(call.LegEvent{Kind: call.LegEnded, Cause: e.Cause, Remote: e.Remote})
 }
 
 // infoDigit reads the two forms of DTMF in INFO that phones use.
