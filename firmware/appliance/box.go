@@ -24,6 +24,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/keeper"
 	"github.com/pronto-pbx/pronto/firmware/mail"
 	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/personal"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
@@ -70,6 +71,12 @@ type Box struct {
 	mail      *mail.Queue
 	web       net.Listener
 
+	personal *personal.Owner
+	callers  callers
+
+	mu          sync.Mutex           // guards undisturbed
+	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
+
 	reach reach
 	wg    sync.WaitGroup
 }
@@ -81,6 +88,7 @@ func conditions() []health.Spec {
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
+		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
@@ -89,7 +97,7 @@ func conditions() []health.Spec {
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	defer func() {
 		if err != nil {
@@ -100,7 +108,7 @@ func Build(opts Options) (b *Box, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.numbering.Store(n)
+	b.adopt(n)
 	b.present = newPresent(n.plan.Zone)
 	b.feed = feed.New(4096, b.present.snapshot)
 	b.health = health.New(func(h tel.HealthChanged) { b.publish(h) }, conditions()...)
@@ -110,6 +118,7 @@ func Build(opts Options) (b *Box, err error) {
 	}{
 		{"web page", b.openWeb},
 		{"journals", b.openJournals},
+		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},
 		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
@@ -180,7 +189,7 @@ func (b *Box) socketKeeper() stack.SocketKeeper {
 func (b *Box) openMedia() error {
 	c := b.config().Media
 	var err error
-	if b.sounds, err = newSounds(b.fileSound); err != nil {
+	if b.sounds, err = newSounds(b.opts.Dir, b.fileSound); err != nil {
 		return err
 	}
 	b.engine, err = media.New(media.Config{
@@ -201,7 +210,7 @@ func (b *Box) openSIP() error {
 	b.registrar = registrar.New(b.registrarConfig())
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
-		Advertise: b.advertise, Phones: b.registrar, Arrive: b.arrive,
+		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive,
 	})
 	b.dialogs = dialog.New(dialog.Config{
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
@@ -236,7 +245,7 @@ func (b *Box) openCalls() error {
 	b.calls = call.New(call.Config{
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
-		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot,
+		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b,
 	})
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
@@ -353,6 +362,9 @@ func (b *Box) close() {
 		b.feed.Close()
 	}
 	b.wg.Wait()
+	if b.personal != nil {
+		b.personal.Close()
+	}
 	b.closeVoicemail()
 	b.lamps.close()
 	if b.history != nil {

@@ -94,14 +94,15 @@ func (numberRoom) Verify(_ context.Context, _, to *config.Config) error {
 }
 
 // Commit implements live.Room.
-func (r numberRoom) Commit(_ context.Context, from, to *config.Config) (live.Outcome, error) {
+func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.Outcome, error) {
 	next := to.Clone()
 	next.SIP.Realm = r.b.config().SIP.Realm // in every password's fingerprint, and so until the restart
 	n, err := newNumbering(next)
 	if err != nil {
 		return 0, err
 	}
-	r.b.numbering.Store(n)
+	r.b.adopt(n)
+	r.b.adoptPersonal(ctx, &next, n)
 	for _, p := range from.Phones {
 		if now, ok := phoneLike(to, p); !ok || now.Password != p.Password {
 			r.b.registrar.Forget(p.ID) // else it could be called, and called from, until its time is up

@@ -20,6 +20,10 @@ func (b *Box) restore() {
 	errs = append(errs, more...)
 	b.office.Restore(sessions)
 	b.reach.start(b)
+	if _, err := b.engine.RecoverRecordings(b.voicemail.SpoolDir()); err != nil {
+		errs = append(errs, err)
+	}
+	errs = append(errs, b.calls.RestoreWishes(b.hot.Load("completion"))...)
 	states := b.hot.Load("call")
 	found := len(legs)
 	f := &finder{b: b, legs: legs}

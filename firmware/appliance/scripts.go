@@ -1,9 +1,14 @@
 package appliance
 
 import (
+	"crypto/subtle"
+	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
@@ -38,11 +43,16 @@ func (n *numbering) dialable() (first string, longest int) {
 	return first, longest
 }
 
-// internal lists the numbers of people and queues.
+// internal lists the numbers of people, groups and queues.
 func (n *numbering) internal() []tel.Number {
 	var all []tel.Number
 	for _, a := range n.cfg.Agents {
 		all = append(all, a.Extension)
+	}
+	for _, g := range n.cfg.Groups {
+		if g.Number != "" {
+			all = append(all, g.Number)
+		}
 	}
 	for _, q := range n.cfg.Queues {
 		all = append(all, q.Number)
@@ -50,61 +60,102 @@ func (n *numbering) internal() []tel.Number {
 	return all
 }
 
-// deposit is the script that takes a message for a mailbox; busy chooses the greeting. ok is false
-// for a number without mailbox.
-func (b *Box) deposit(box tel.Number, busy bool, from tel.Number, name string) (s *ivr.Deposit, lang string, ok bool) {
-	c := b.config()
+// script is what the plan wants a caller to go through; ok is false when it does not exist.
+func (n *numbering) script(d dialplan.Decision, r dialplan.Request) (s ivr.State, ok bool) {
+	lang := n.cfg.Box.Language
+	var part any
+	switch d.Action {
+	case dialplan.Menu:
+		m, ok := n.menu(d.Menu)
+		if !ok {
+			return s, false
+		}
+		part = m
+	case dialplan.Say:
+		part = &ivr.Say{Names: []string{n.announced(d.Prompt)}}
+	case dialplan.PromptTest:
+		part = &ivr.Say{Names: []string{"greeting", "wait", "closed", "goodbye"}}
+	case dialplan.AskPIN:
+		part = &ivr.PIN{Of: dialLock + string(r.Device) + "/" + string(d.As), To: dialedAgain + string(r.Dialed)}
+	case dialplan.RecordPrompt:
+		part = n.announcement(d.Prompt)
+	case dialplan.Messages:
+		lang = languageOf(&n.cfg, d.Mailbox)
+		part = n.mailbox(d.Mailbox, r.Device)
+	case dialplan.Voicemail:
+		if n.b == nil {
+			return s, false
+		}
+		deposit, ok := n.b.deposit(&n.cfg, d.Mailbox)
+		if !ok {
+			return s, false
+		}
+		lang, part = languageOf(&n.cfg, d.Mailbox), deposit
+	}
+	return ivr.New("", lang, part), true
+}
+
+// announced is the name of a sound: one that the owner of the box recorded, or one of the library.
+func (n *numbering) announced(id string) string {
+	if slices.ContainsFunc(n.cfg.Prompts.List, func(p config.Prompt) bool { return p.ID == id }) {
+		return "prompt:" + id
+	}
+	return id
+}
+
+// deposit is the script that takes a message for a mailbox; ok is false for a number without one.
+func (b *Box) deposit(c *config.Config, box tel.Number) (s *ivr.Deposit, ok bool) {
 	if _, ok := b.voicemail.Counts(box); !ok {
-		return nil, "", false
+		return nil, false
 	}
-	kind, words := voicemail.Standard, ivr.StandardGreeting()
-	if busy {
-		kind, words = voicemail.Busy, ivr.BusyGreeting()
-	}
-	if own := b.voicemail.Greeting(box, kind); own != nil {
+	words := ivr.StandardGreeting()
+	if own := b.voicemail.Greeting(box, voicemail.Standard); own != nil {
 		words = own
 	}
 	return &ivr.Deposit{
-		Box: string(box), Greeting: words, Full: !b.voicemail.Room(box), From: from, CallerName: name,
+		Box: string(box), Greeting: words, Full: !b.voicemail.Room(box),
 		Max: c.Voicemail.MaxLength, Silence: c.Voicemail.Silence, Review: c.Voicemail.Review,
-	}, languageOf(c, box), true
+	}, true
 }
 
-// mailbox is the script that lets a person hear messages: the box of the phone's owner, or one whose
-// number is asked.
-func (b *Box) mailbox(from tel.DeviceID, ask bool) (s *ivr.Mailbox, lang string) {
-	n := b.numbering.Load()
-	owner := n.owners[from].Extension
-	i := slices.IndexFunc(n.cfg.Voicemail.Boxes, func(m config.Mailbox) bool { return m.Number == owner })
-	if ask || i < 0 {
-		return &ivr.Mailbox{}, n.cfg.Box.Language
-	}
-	return &ivr.Mailbox{Box: string(owner), Own: n.cfg.Voicemail.Boxes[i].OwnPhone}, languageOf(&n.cfg, owner)
-}
-
-// announcement is the script that records an announcement; open leaves out the code.
-func (b *Box) announcement(open bool) *ivr.Prompt {
-	c := b.config()
-	s := &ivr.Prompt{Numbers: map[string]string{}}
-	if !open {
-		s.Of = lockPrompts
-	}
-	for _, p := range c.Prompts.List {
-		s.Numbers[string(p.Number)] = p.ID
+// mailbox is the script that lets a person hear messages. The person's own phones may need no code.
+func (n *numbering) mailbox(box tel.Number, from tel.DeviceID) *ivr.Mailbox {
+	s := &ivr.Mailbox{Box: string(box)}
+	at, _ := n.now().At(from)
+	for _, m := range n.cfg.Voicemail.Boxes {
+		if m.Number == box && at.Number == box {
+			s.Own = m.OwnPhone
+		}
 	}
 	return s
 }
 
-// carryOut does what a script asks of the rooms outside of its call, and reports whether the effect
-// was one of these. reply may be called before it returns or later from another goroutine, once for
-// each Check and List.
-func (b *Box) carryOut(e ivr.Effect, call tel.CallID, reply func(ivr.Event)) bool {
+// announcement is the script that records an announcement; number says which, or is empty.
+func (n *numbering) announcement(number string) *ivr.Prompt {
+	s := &ivr.Prompt{Numbers: map[string]string{}}
+	if n.cfg.Prompts.PIN != "" {
+		s.Of = lockPrompts
+	}
+	for _, p := range n.cfg.Prompts.List {
+		s.Numbers[string(p.Number)] = p.ID
+	}
+	s.Prompt = s.Numbers[number]
+	return s
+}
+
+// Spool implements call.Clerk.
+func (b *Box) Spool(name string) string {
+	return filepath.Join(b.voicemail.SpoolDir(), name+".wav")
+}
+
+// Do implements call.Clerk.
+func (b *Box) Do(call tel.CallID, e ivr.Effect, answer func(ivr.Event)) {
 	var err error
 	switch e := e.(type) {
 	case ivr.Check:
-		b.check(e, reply)
+		b.check(e, answer)
 	case ivr.List:
-		b.list(e, reply)
+		b.list(e, answer)
 	case ivr.Deliver:
 		err = b.voicemail.Deliver(e.Path, voicemail.Message{
 			Box: tel.Number(e.Box), Call: call, From: e.From, Name: e.CallerName, At: e.At,
@@ -130,17 +181,20 @@ func (b *Box) carryOut(e ivr.Effect, call tel.CallID, reply func(ivr.Event)) boo
 			}
 		})
 	default:
-		return false
+		b.log.Error("a script wishes what nobody does", "wish", e)
 	}
 	if err != nil {
 		b.log.Error("a script's wish is not fulfilled", "call", call, "wish", e, "err", err)
 	}
-	return true
 }
 
 func (b *Box) check(e ivr.Check, reply func(ivr.Event)) {
 	switch e.What {
 	case ivr.CheckPIN:
+		if lock, ok := strings.CutPrefix(e.Of, dialLock); ok {
+			reply(ivr.Checked{OK: b.opens(lock, e.Value)})
+			return
+		}
 		b.voicemail.CheckPIN(e.Of, e.Value, func(ok bool) { reply(ivr.Checked{OK: ok}) })
 	case ivr.CheckNewPIN:
 		reply(ivr.Checked{OK: tel.GoodPIN(tel.Number(e.Of), e.Value) == nil})
@@ -150,6 +204,22 @@ func (b *Box) check(e ivr.Check, reply func(ivr.Event)) {
 		b.log.Error("a script asks what nobody knows", "what", e.What)
 		reply(ivr.Checked{})
 	}
+}
+
+// dialLock begins what a Check is about that opens a number to a phone: the phone and the extension
+// whose code is asked follow.
+const dialLock = "dial:"
+
+// opens checks the code of an extension, entered at a phone. The dial plan counts wrong ones.
+func (b *Box) opens(lock, pin string) bool {
+	device, extension, _ := strings.Cut(lock, "/")
+	n := b.numbering.Load()
+	right := n.pin(tel.Number(extension))
+	if right != "" && subtle.ConstantTimeCompare([]byte(pin), []byte(right)) == 1 {
+		return true
+	}
+	b.personal.Tell(dialplan.Change{Kind: dialplan.WrongPIN, Device: tel.DeviceID(device), At: time.Now()})
+	return false
 }
 
 // list gives a mailbox's messages to a script. A box that is gone is an empty one.

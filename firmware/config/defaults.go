@@ -34,6 +34,7 @@ func (c *Config) normalise() {
 	c.normaliseDialling()
 	c.normaliseMenus()
 	c.normaliseVoicemail()
+	c.normaliseSRTP()
 	for i := range c.Queues {
 		q := &c.Queues[i]
 		if q.Strategy == "" {

@@ -39,7 +39,7 @@ func TestEachFeatureCodeDoesWhatTheTableSays(t *testing.T) {
 		{"201", "*70", "park"}, {"201", "*80202", "intercom 202"}, {"201", "*80204", "reject unreachable no_phone"},
 		{"201", "*37", "call_when_free"}, {"201", "#37", "stop_when_free"},
 		{"201", "*97", "messages 201"}, {"205", "*97", "reject unallocated nothing_to_do"},
-		{"201", "*98202", "ask_pin 202"}, {"201", "*98205", "reject unallocated nothing_to_do"}, {"202", "*98201", "reject forbidden class_not_allowed"},
+		{"201", "*98202", "messages 202"}, {"201", "*98205", "reject unallocated nothing_to_do"}, {"202", "*98201", "messages 201"},
 		{"201", "*99202", "voicemail 202"}, {"201", "*99205", "reject unallocated unknown_number"},
 		{"201", "*007", "outside mobile line:gsm0=3331234567 trunk:tim=3331234567"},
 		{"201", "*008", "emergency 118 line:fxo0=118 trunk:tim=118 line:gsm0=118"},

@@ -7,7 +7,9 @@
 package dialplan
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -116,6 +118,21 @@ func (p Plan) slots() Slots {
 		return DefaultSlots()
 	}
 	return p.Slots
+}
+
+// ParkSlots lists the places for parked calls, in order.
+func (p Plan) ParkSlots() []tel.Number {
+	s := p.slots()
+	first, err1 := strconv.Atoi(string(s.First))
+	last, err2 := strconv.Atoi(string(s.Last))
+	if err1 != nil || err2 != nil {
+		return nil
+	}
+	var all []tel.Number
+	for n := first; n <= last; n++ {
+		all = append(all, tel.Number(fmt.Sprintf("%0*d", len(s.First), n)))
+	}
+	return all
 }
 
 func (s Slots) has(n tel.Number) bool {

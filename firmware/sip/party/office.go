@@ -53,7 +53,8 @@ type Config struct {
 	Engine    *media.Engine
 	Sounds    voice.Sounds
 	Language  func() string
-	Advertise func(f stack.Flow) netip.Addr // the address that SDP names towards the other end of a flow
+	Advertise func(f stack.Flow) netip.Addr                 // the address that SDP names towards the other end of a flow
+	Secure    func(party string, f stack.Flow) sdp.Security // how secret the audio shall be; nil: SecurityOff
 	Phones    Phones
 	Arrive    func(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error)
 	Codecs    []codec.ID // in order of preference; nil: PCMA, PCMU, G722
@@ -176,7 +177,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, releas
 		offer, err := sdp.Parse(body)
 		if err == nil {
 			// A trial answer before any port is taken: an offer without audio costs nothing.
-			_, _, err = sdp.Answer(offer, o.local(netip.IPv4Unspecified(), 9, 10))
+			_, _, err = sdp.Answer(offer, o.secure(o.local(netip.IPv4Unspecified(), 9, 10), party, s.Flow()))
 		}
 		if err != nil {
 			o.cfg.Log.Info("offer refused", "party", party, "err", err)
@@ -195,7 +196,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, releas
 	}
 	l.Half = half
 	rtp, rtcp := half.Media().Ports()
-	l.local = o.local(half.Media().Advertise(), rtp, rtcp)
+	l.local = o.secure(o.local(half.Media().Advertise(), rtp, rtcp), party, s.Flow())
 	_, err = o.cfg.Arrive(in, func(events func(call.LegEvent)) call.Leg {
 		sink <- events
 		return l
@@ -300,7 +301,7 @@ func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.L
 	}
 	l.Half = half
 	rtp, rtcp := half.Media().Ports()
-	l.local = o.local(half.Media().Advertise(), rtp, rtcp)
+	l.local = o.secure(o.local(half.Media().Advertise(), rtp, rtcp), party, req.Flow)
 	req.SDP = sdp.Offer(l.local)
 	l.local.Last = req.SDP
 	ready := make(chan struct{})
@@ -381,7 +382,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 // recall rebuilds the state of offer and answer from the bodies that the journal kept.
 func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	rtp, rtcp := audio.Ports()
-	l.local = o.local(audio.Advertise(), rtp, rtcp)
+	l.local = o.secure(o.local(audio.Advertise(), rtp, rtcp), l.Party(), l.session.Flow())
 	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
 	theirs, err := sdp.Parse(r.RemoteSDP)
 	if err != nil {
