@@ -43,10 +43,10 @@ func (o *owner) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-o.s.inbox.wake:
+			o.safely("changes", (*owner).tellChanges) // first: who asks now is told them anyway
 			for _, t := range o.s.inbox.take() {
 				o.safely("task", t)
 			}
-			o.safely("changes", (*owner).tellChanges)
 		case <-timer.C:
 			o.safely("timer", (*owner).wakeDue)
 		case <-look.C:
