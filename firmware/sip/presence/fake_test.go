@@ -12,14 +12,11 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
-	"go.uber.org/goleak"
 
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func udpFlow(remote string) stack.Flow {
 	return stack.Flow{Transport: "udp", Local: netip.MustParseAddrPort("192.0.2.1:5060"), Remote: netip.MustParseAddrPort(remote)}
@@ -154,7 +151,11 @@ func (m *memory) Delete(_, key string) error {
 	return nil
 }
 
-func (m *memory) load() map[string][]byte { m.mu.Lock(); defer m.mu.Unlock(); return maps.Clone(m.values) }
+func (m *memory) load() map[string][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.values)
+}
 
 // box is a server with its surroundings: numbers 201 to 299 exist, 250 is nobody's business, 260 may
 // be taken away.
