@@ -21,6 +21,8 @@ func Default() Config {
 		},
 		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575},
 		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080")},
+
+		Presence: Presence{Messages: true, UnsolicitedMWI: true},
 	}
 }
 

@@ -35,6 +35,7 @@ func (c *Config) Validate() Problems {
 		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
 	}
 	v.overflowLoops()
+	v.presence()
 	return v.found
 }
 
