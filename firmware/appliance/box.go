@@ -25,6 +25,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
+	"github.com/pronto-pbx/pronto/firmware/sip/presence"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -57,6 +58,8 @@ type Box struct {
 	registrar *registrar.Registrar
 	dialogs   *dialog.UA
 	office    *sipparty.Office
+	presence  *presence.Server
+	keys      keys
 	trunks    trunks
 	engine    *media.Engine
 	sounds    *sounds
@@ -192,6 +195,7 @@ func (b *Box) openSIP() error {
 		return err
 	}
 	b.registrar = registrar.New(b.registrarConfig())
+	b.openPresence()
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Advertise: b.advertise, Phones: b.registrar, Arrive: b.arrive,
@@ -327,6 +331,9 @@ func (b *Box) close() {
 	b.lines.close()
 	if b.registrar != nil {
 		b.registrar.Close()
+	}
+	if b.presence != nil {
+		b.presence.Close()
 	}
 	if b.dialogs != nil {
 		b.dialogs.Close()

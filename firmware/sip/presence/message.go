@@ -2,7 +2,6 @@ package presence
 
 import (
 	"errors"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -17,19 +16,12 @@ const (
 	maxMessage   = 1300             // bytes of text (RFC 3428 section 8)
 	messageLimit = 25 * time.Second // for the phones; the sender itself waits 32 s
 	talking      = 200              // text messages under way in all
-	messageEvery = time.Second      // one phone may send one in so long,
-	messageBurst = 10               // after so many at once
 )
 
-// talk is the text messages under way, and how many each phone has sent lately.
+// talk is the text messages under way.
 type talk struct {
-	serial  uint64
-	open    map[uint64]*message
-	senders map[tel.DeviceID]budget
-}
-
-func newTalk() talk {
-	return talk{open: map[uint64]*message{}, senders: map[tel.DeviceID]budget{}}
+	serial uint64
+	open   map[uint64]*message
 }
 
 // message is one text on its way to the phones of one person.
@@ -38,32 +30,6 @@ type message struct {
 	waiting int // phones that have not answered
 	worst   int // the refusal to pass on when none takes it
 	until   time.Time
-}
-
-// budget is a token bucket: full at Burst, one more each messageEvery.
-type budget struct {
-	left float64
-	at   time.Time
-}
-
-// spend takes one token, or says how long until there is one.
-func (b budget) spend(now time.Time) (next budget, wait time.Duration) {
-	if b.at.IsZero() {
-		b.left = messageBurst
-	} else {
-		b.left = min(messageBurst, b.left+float64(now.Sub(b.at))/float64(messageEvery))
-	}
-	b.at = now
-	if b.left < 1 {
-		return b, time.Duration((1 - b.left) * float64(messageEvery))
-	}
-	b.left--
-	return b, 0
-}
-
-// full reports that the budget says no more than a new one.
-func (b budget) full(now time.Time) bool {
-	return b.left+float64(now.Sub(b.at))/float64(messageEvery) >= messageBurst
 }
 
 // message takes a text from a phone (RFC 3428). It is answered when a phone has taken it.
@@ -98,11 +64,8 @@ func (s *Server) message(tx Transaction, dev tel.DeviceID) *refusal {
 // message sends a text to every phone of the recipient that can be reached.
 func (o *owner) message(tx Transaction, dev tel.DeviceID, to Recipient) {
 	now := time.Now()
-	next, wait := o.talk.senders[dev].spend(now)
-	o.talk.senders[dev] = next
-	if wait > 0 {
-		after := strconv.Itoa(int(wait/time.Second) + 1)
-		o.s.refuse(tx, refuse(sip.StatusTemporarilyUnavailable, "Too Many Messages", sip.NewHeader("Retry-After", after)))
+	if wait := o.texts.spend(dev, now); wait > 0 {
+		o.s.refuse(tx, refuse(sip.StatusTemporarilyUnavailable, "Too Many Messages", retryIn(wait)))
 		return
 	}
 	if len(o.talk.open) >= talking {
@@ -168,18 +131,12 @@ func (o *owner) fail(id uint64, status int) {
 	o.s.refuse(m.tx, refuse(status, reasonOf(status)))
 }
 
-// sweepMessages answers for phones that do not, before the sender gives up, and forgets senders that
-// have been quiet.
+// sweepMessages answers for phones that do not, before the sender gives up.
 func (o *owner) sweepMessages() {
 	now := time.Now()
 	for id, m := range o.talk.open {
 		if !m.until.After(now) {
 			o.fail(id, sip.StatusRequestTimeout)
-		}
-	}
-	for dev, b := range o.talk.senders {
-		if b.full(now) {
-			delete(o.talk.senders, dev)
 		}
 	}
 }

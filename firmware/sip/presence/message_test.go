@@ -114,7 +114,7 @@ func TestPhoneThatWritesTooMuchIsSlowedDown(t *testing.T) {
 			return taken, last
 		}
 		taken, last := count("202", 30)
-		if taken != messageBurst || last.StatusCode != 480 || header(last, "Retry-After") == "" {
+		if taken != meterBurst || last.StatusCode != 480 || header(last, "Retry-After") == "" {
 			t.Errorf("%d of 30 at once, then %d", taken, last.StatusCode)
 		}
 		if other, _ := count("203", 1); other != 1 {
@@ -126,7 +126,7 @@ func TestPhoneThatWritesTooMuchIsSlowedDown(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if taken, _ = count("202", 30); taken != messageBurst {
+		if taken, _ = count("202", 30); taken != meterBurst {
 			t.Errorf("%d after a minute", taken)
 		}
 	})
@@ -143,6 +143,19 @@ func TestVoiceQualityReportIsTaken(t *testing.T) {
 		}
 		if len(b.reports) != 1 || b.reports[0].Device != "201" || b.reports[0].CallID != "abc@192.0.2.50" || *b.reports[0].Local.MOSLQ != 4.2 || !b.reports[0].At.Equal(time.Now()) {
 			t.Errorf("%+v", b.reports)
+		}
+	})
+}
+
+func TestPhoneThatReportsTooMuchIsSlowedDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		p := newPhone("201")
+		var res *sip.Response
+		for range 30 {
+			res = b.send(p.text("PUBLISH", "201", report, "Event: vq-rtcpxr", "Content-Type: application/vq-rtcpxr"), lanFlow)
+		}
+		if want(t, res, 480); header(res, "Retry-After") != "1" || len(b.reports) != meterBurst {
+			t.Errorf("%d reports of 30 were taken, Retry-After %q", len(b.reports), header(res, "Retry-After"))
 		}
 	})
 }

@@ -18,13 +18,15 @@ type owner struct {
 	calls    map[string]map[string]*subscription // by Call-ID
 	watchers map[tel.DeviceID]int
 	queue    agenda
-	talk     talk // text messages
+	talk     talk
+	texts    meter // of MESSAGE
+	papers   meter // of PUBLISH
 }
 
 func newOwner(s *Server) *owner {
 	return &owner{
 		s: s, subs: map[string]*subscription{}, topics: map[topic]map[string]*subscription{},
-		calls: map[string]map[string]*subscription{}, watchers: map[tel.DeviceID]int{}, talk: newTalk(),
+		calls: map[string]map[string]*subscription{}, watchers: map[tel.DeviceID]int{}, talk: talk{open: map[uint64]*message{}}, texts: meter{}, papers: meter{},
 	}
 }
 
@@ -52,6 +54,8 @@ func (o *owner) run(ctx context.Context) {
 		case <-look.C:
 			o.safely("registrations", (*owner).lookAtRegistrations)
 			o.safely("messages", (*owner).sweepMessages)
+			o.texts.sweep(time.Now())
+			o.papers.sweep(time.Now())
 		}
 	}
 }

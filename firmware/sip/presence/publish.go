@@ -36,13 +36,24 @@ func (s *Server) publish(tx Transaction, dev tel.DeviceID) *refusal {
 		s.cfg.Log.Info("voice quality report not read", "device", dev, "err", err)
 		return refuse(sip.StatusBadRequest, "Malformed Report")
 	}
-	s.count.reports.Add(1)
-	s.cfg.Quality(Report{Report: r, Device: dev, At: time.Now()})
-	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil)
+	if !s.inbox.put(func(o *owner) { o.publish(tx, Report{Report: r, Device: dev, At: time.Now()}) }, mailboxLimit) {
+		return busy()
+	}
+	return nil
+}
+
+// publish passes a report on, unless its phone sends too many: each one is written down.
+func (o *owner) publish(tx Transaction, r Report) {
+	if wait := o.papers.spend(r.Device, time.Now()); wait > 0 {
+		o.s.refuse(tx, refuse(sip.StatusTemporarilyUnavailable, "Too Many Reports", retryIn(wait)))
+		return
+	}
+	o.s.count.reports.Add(1)
+	o.s.cfg.Quality(r)
+	res := sip.NewResponseFromRequest(tx.Request(), sip.StatusOK, "OK", nil)
 	res.AppendHeader(sip.NewHeader("SIP-ETag", rand.Text()[:12]))
 	res.AppendHeader(sip.NewHeader("Expires", "0"))
-	s.respond(tx, res)
-	return nil
+	o.s.respond(tx, res)
 }
 
 func encoded(req *sip.Request) bool {

@@ -1,0 +1,221 @@
+package appliance
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/sip/presence"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+func (b *Box) openPresence() {
+	now := b.numbering.Load
+	b.presence = presence.New(presence.Config{
+		Log: b.log.With("room", "presence"), Stack: b.stack, Phones: b.registrar, Journal: b.hot,
+		Watch:       func(w tel.DeviceID, p presence.Package, user string) (string, int) { return now().watch(w, p, user) },
+		Name:        func(resource string) string { return now().nameOf(resource) },
+		Send:        func(from tel.DeviceID, user string) (presence.Recipient, int) { return now().recipient(from, user) },
+		Unsolicited: func() bool { return now().cfg.Presence.UnsolicitedMWI },
+		Mailbox:     func(d tel.DeviceID) string { return string(now().owners[d].Extension) },
+		Owners:      func(resource string) []tel.DeviceID { return now().phonesOf(resource) },
+		Quality:     b.qualityReported,
+	})
+}
+
+// watch decides what a phone sees that asks for a number (presence.Config.Watch): its own
+// registrations and messages, and the lines and the presence of everybody.
+func (n *numbering) watch(watcher tel.DeviceID, p presence.Package, user string) (resource string, status int) {
+	if _, ok := n.accounts[string(watcher)]; !ok {
+		return "", 403
+	}
+	own := string(n.owners[watcher].Extension)
+	switch p {
+	case presence.Registrations:
+		if user == string(watcher) || user == own {
+			return string(watcher), 0
+		}
+		return "", 403
+	case presence.Messages:
+		switch {
+		case own == "":
+			return "", 404 // a phone of nobody has no mailbox
+		case user == string(watcher) || user == own:
+			return own, 0
+		}
+		return "", 403
+	}
+	resource, ok := n.watchable(user)
+	switch {
+	case !ok:
+		return "", 404
+	case len(n.cfg.Presence.Watchers) > 0 && resource != own && !slices.Contains(n.cfg.Presence.Watchers, watcher):
+		return "", 403
+	}
+	return resource, 0
+}
+
+// watchable finds what a key can be set to: an extension, by its number or one of its phones, a
+// queue, or a code.
+func (n *numbering) watchable(user string) (resource string, ok bool) {
+	if a, ok := n.owners[tel.DeviceID(user)]; ok {
+		return string(a.Extension), true
+	}
+	number := tel.Number(user)
+	for _, e := range n.plan.Extensions {
+		if e.Number == number {
+			return user, true
+		}
+	}
+	for _, q := range n.plan.Queues {
+		if q.Number == number {
+			return user, true
+		}
+	}
+	for _, f := range n.plan.Features {
+		if f.Code == number {
+			return user, true
+		}
+	}
+	return "", false
+}
+
+func (n *numbering) nameOf(resource string) string {
+	for _, e := range n.plan.Extensions {
+		if string(e.Number) == resource {
+			return e.Name
+		}
+	}
+	for _, q := range n.cfg.Queues {
+		if string(q.Number) == resource {
+			return q.Name
+		}
+	}
+	return ""
+}
+
+func (n *numbering) phonesOf(resource string) []tel.DeviceID {
+	for _, e := range n.plan.Extensions {
+		if string(e.Number) == resource {
+			return e.Devices
+		}
+	}
+	return nil
+}
+
+// recipient finds the phones of an internal number for a text message; nothing leaves the house.
+func (n *numbering) recipient(from tel.DeviceID, user string) (presence.Recipient, int) {
+	if !n.cfg.Presence.Messages {
+		return presence.Recipient{}, 403
+	}
+	to := presence.Recipient{Devices: n.phonesOf(user), FromNumber: tel.Number(from)}
+	if _, ok := n.accounts[user]; ok && to.Devices == nil {
+		to.Devices = []tel.DeviceID{tel.DeviceID(user)}
+	}
+	if to.Devices == nil {
+		if _, ok := n.watchable(user); !ok || n.nameOf(user) == "" {
+			return to, 404
+		}
+		return to, 480 // a person without a phone, or a queue
+	}
+	if a := n.owners[from]; a.ID != "" {
+		to.FromNumber, to.FromName = a.Extension, a.Name
+	}
+	return to, 0
+}
+
+// showPresence tells the phones that watch what an event means for them.
+func (b *Box) showPresence(e tel.Event) {
+	n := b.numbering.Load()
+	switch e := e.(type) {
+	case tel.AgentChanged:
+		b.showAgent(n, e)
+	case tel.DeviceChanged:
+		b.presence.Registered(e.Device, e.Reachable)
+	case tel.CallChanged, tel.QueueOffered, tel.QueueOfferEnded, tel.QueueLeft:
+		b.keys.apply(n, e, b.presence.SetDialogs)
+	}
+}
+
+func (b *Box) showAgent(n *numbering, e tel.AgentChanged) {
+	if a, ok := n.agents[e.Agent]; ok {
+		b.presence.SetPresence(string(a.Extension), presenceOf(e, n.cfg.Box.Language))
+	}
+}
+
+// renumber follows a change of the configuration: numbers that are gone are forgotten, people are
+// shown at the numbers and in the language of today, and whoever watches is checked anew.
+func (b *Box) renumber(from *config.Config) {
+	n := b.numbering.Load()
+	for _, a := range from.Agents {
+		if n.phonesOf(string(a.Extension)) == nil && n.nameOf(string(a.Extension)) == "" {
+			b.presence.Drop(string(a.Extension))
+		}
+	}
+	for _, e := range b.present.snapshot().([]tel.Event) {
+		if e, ok := e.(tel.AgentChanged); ok {
+			b.showAgent(n, e)
+		}
+	}
+	b.presence.Review()
+}
+
+// presenceOf says whether an agent can be called, in the words of the box's language: one state, the
+// same that lamp and page show.
+func presenceOf(e tel.AgentChanged, language string) presence.Presence {
+	words, ok := presenceWords()[language]
+	if !ok {
+		words = presenceWords()["en"]
+	}
+	p := presence.Presence{Open: e.State == tel.AgentReady, Note: words[e.State]}
+	if e.State == tel.AgentPaused && e.Reason != "" {
+		p.Note += ": " + e.Reason
+	}
+	return p
+}
+
+// presenceWords is the catalogue of the notes, by language.
+func presenceWords() map[string]map[tel.AgentState]string {
+	return map[string]map[tel.AgentState]string{
+		"it": {
+			tel.AgentLoggedOut: "Assente", tel.AgentRinging: "Squilla", tel.AgentTalking: "Al telefono", tel.AgentInternal: "Al telefono",
+			tel.AgentWrapUp: "Lavoro dopo la chiamata", tel.AgentPaused: "In pausa", tel.AgentUnreachable: "Telefono non raggiungibile",
+		},
+		"en": {
+			tel.AgentLoggedOut: "Away", tel.AgentRinging: "Ringing", tel.AgentTalking: "On the phone", tel.AgentInternal: "On the phone",
+			tel.AgentWrapUp: "After-call work", tel.AgentPaused: "Paused", tel.AgentUnreachable: "Phone not reachable",
+		},
+	}
+}
+
+// qualityReported logs what a phone says of a call and writes it down as a statistic.
+func (b *Box) qualityReported(r presence.Report) {
+	e := tel.QualityReported{
+		Device: r.Device, SIPCall: r.CallID, Stage: string(r.Kind), From: r.LocalURI, To: r.RemoteURI, Codec: r.Local.Codec,
+		MOSLQ: r.Local.MOSLQ, MOSCQ: r.Local.MOSCQ, Loss: r.Local.Loss, Discarded: r.Local.Discard, Jitter: r.Local.Jitter,
+		RoundTrip: r.Local.RoundTrip, At: r.At,
+	}
+	body, err := json.Marshal(qualityRecord{V: 1, Event: e})
+	if err == nil {
+		_, err = b.history.Append(e.Kind(), body)
+	}
+	if err != nil {
+		b.log.Warn("voice quality report not written", "err", err)
+	}
+	b.log.Info("a phone reports its audio", "device", e.Device, "stage", e.Stage, "sip_call", e.SIPCall, "mos_lq", known(e.MOSLQ), "loss_percent", known(e.Loss))
+	b.publish(e)
+}
+
+// qualityRecord is a report as the history journal keeps it.
+type qualityRecord struct {
+	V     int                 `json:"v"`
+	Event tel.QualityReported `json:"event"`
+}
+
+// known is a figure for the log, -1 where the phone did not know it.
+func known(v *float64) float64 {
+	if v == nil {
+		return -1
+	}
+	return *v
+}
