@@ -87,6 +87,23 @@ func TestKeysAndPresenceFollowACallThroughACrash(t *testing.T) {
 	note(t, callee, "terminated;reason=timeout")
 }
 
+// A real phone shows that its colleague goes on pause.
+func TestBaresipSeesItsColleaguePause(t *testing.T) {
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1})
+	anna := phone(t, o, 201, hzCaller, nil)
+	o.Lamp(201, tel.AgentReady)
+	b := o.Baresip(202, hzAgent, 201)
+	b.Colleagues("Online")
+	c, err := anna.Dial(peer.Outgoing{To: "*42"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the end of the code", c.Ended())
+	o.Lamp(201, tel.AgentPaused)
+	b.Colleagues("Offline")
+}
+
 func TestPhonesReadTheirMailboxAndRegistrationsAndWriteToEachOther(t *testing.T) {
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	anna := phone(t, o, 201, hzCaller, nil)

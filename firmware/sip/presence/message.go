@@ -80,7 +80,7 @@ func (o *owner) message(tx Transaction, dev tel.DeviceID, to Recipient) {
 			if !b.Reachable || !o.s.cfg.Stack.Alive(b.Flow) {
 				continue
 			}
-			host, _ := o.s.cfg.Stack.Contact(b.Flow)
+			host := hostPort(o.s.cfg.Stack.Contact(b.Flow))
 			req := o.outside(sip.MESSAGE, b, document.URI(string(to.FromNumber), host), to.FromName)
 			kind := sip.ContentTypeHeader("text/plain;charset=utf-8")
 			req.AppendHeader(&kind)

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -40,13 +41,24 @@ func (o *owner) document(sub *subscription, n core.Notify) []byte {
 	}
 }
 
-// host is what the watcher calls the box.
+// host is what the watcher calls the box: the URIs of its document can be compared with its keys,
+// and called.
 func (o *owner) host(sub *subscription) string {
 	var u sip.Uri
 	if _, err := sip.ParseAddressValue(sub.Local, &u, nil); err == nil && u.Host != "" {
-		return u.Host
+		return hostPort(u.Host, u.Port)
 	}
-	host, _ := o.s.cfg.Stack.Contact(sub.Flow)
+	return hostPort(o.s.cfg.Stack.Contact(sub.Flow))
+}
+
+// hostPort leaves the usual port out.
+func hostPort(host string, port int) string {
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		host = "[" + host + "]"
+	}
+	if port != 0 && port != 5060 {
+		host += ":" + strconv.Itoa(port)
+	}
 	return host
 }
 

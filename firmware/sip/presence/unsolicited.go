@@ -47,7 +47,7 @@ func (o *owner) pushMessages(dev tel.DeviceID, resource string) {
 		if !b.Reachable || !o.s.cfg.Stack.Alive(b.Flow) {
 			continue
 		}
-		host, _ := o.s.cfg.Stack.Contact(b.Flow)
+		host := hostPort(o.s.cfg.Stack.Contact(b.Flow))
 		req := o.outside(sip.NOTIFY, b, document.URI(resource, host), "")
 		req.AppendHeader(o.contact(resource, b.Flow))
 		req.AppendHeader(sip.NewHeader("Event", string(Messages)))

@@ -394,3 +394,67 @@ func (discard) Request(req *sip.Request, _ stack.Flow, _ func(stack.Result)) (*s
 	}
 	return nil, nil
 }
+
+// A real phone shows its colleague, and takes the change. Its message lamp is left to SIPp: the module
+// mwi of baresip 1.0.0 subscribes thousands of times a second in most of its runs.
+func TestBaresipShowsItsColleague(t *testing.T) {
+	program, err := exec.LookPath("baresip")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("baresip is not installed (apt install baresip-core)")
+		}
+		t.Skip("left out: baresip is not installed (apt install baresip-core)")
+	}
+	o := newOffice(t)
+	o.SetPresence("201", Presence{Open: true})
+	dir := t.TempDir()
+	config := "sip_listen 127.0.0.1:0\nnet_interface 127.0.0.1\nmodule_path /usr/lib/baresip/modules\n"
+	for _, m := range []string{"account", "menu", "contact", "presence"} {
+		config += "module_app " + m + ".so\n"
+	}
+	for name, text := range map[string]string{
+		"config": config, "accounts": fmt.Sprintf("<sip:202@%s>;auth_user=202;auth_pass=secret-202;regint=600\n", o.udp),
+		"contacts": fmt.Sprintf("\"Anna\" <sip:201@%s>;presence=p2p\n", o.udp),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	screen, err := os.Create(filepath.Join(dir, "screen"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	cmd := exec.Command(program, "-f", dir)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, screen, screen
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	shows := func(words ...string) {
+		t.Helper()
+		for deadline := time.Now().Add(2 * siptest.Patience); ; time.Sleep(10 * time.Millisecond) {
+			text, err := os.ReadFile(screen.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := true
+			for _, w := range words {
+				found = found && strings.Contains(string(text), w)
+			}
+			if found {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("baresip does not show %q, but\n%s\n%+v", words, text, o.Counters())
+			}
+		}
+	}
+	o.settles("baresip to subscribe", func(c Counters) bool { return c.Subscriptions == 1 && c.Notified == 1 })
+	o.SetPresence("201", Presence{Note: "Do not disturb"})
+	shows("changed status from", "Online", "Offline")
+}

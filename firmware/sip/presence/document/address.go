@@ -25,7 +25,7 @@ func User(s string) string {
 	return b.String()
 }
 
-// URI is the SIP URI of a number at a host; without a number it is the anonymous one (RFC 3323
+// URI is the SIP URI of a number at a host or host:port; without a number it is the anonymous one (RFC 3323
 // section 4.1.1.3).
 func URI(number, host string) string {
 	if number == "" {

@@ -45,7 +45,7 @@ type Dialog struct {
 type Watched struct {
 	Number string
 	Name   string
-	Host   string // of the URIs of the document
+	Host   string // of the URIs of the document, with its port where that is not 5060
 }
 
 // DialogInfo is the full state of a number's dialogs (RFC 4235 section 4.1). gone are the dialogs
