@@ -87,12 +87,14 @@ func TestKeysAndPresenceFollowACallThroughACrash(t *testing.T) {
 	note(t, callee, "terminated;reason=timeout")
 }
 
-// A real phone shows that its colleague goes on pause.
+// A real phone shows that its colleague goes on pause, whose own key is lit.
 func TestBaresipSeesItsColleaguePause(t *testing.T) {
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1})
 	anna := phone(t, o, 201, hzCaller, nil)
 	o.Lamp(201, tel.AgentReady)
+	key := subscribe(t, anna, "dialog", "*42")
+	note(t, key, `entity="sip:*42@`)
 	b := o.Baresip(202, hzAgent, 201)
 	b.Colleagues("Online")
 	c, err := anna.Dial(peer.Outgoing{To: "*42"})
@@ -102,6 +104,7 @@ func TestBaresipSeesItsColleaguePause(t *testing.T) {
 	within(t, "the end of the code", c.Ended())
 	o.Lamp(201, tel.AgentPaused)
 	b.Colleagues("Offline")
+	note(t, key, "<state>confirmed</state>")
 }
 
 func TestPhonesReadTheirMailboxAndRegistrationsAndWriteToEachOther(t *testing.T) {

@@ -60,6 +60,7 @@ type Box struct {
 	office    *sipparty.Office
 	presence  *presence.Server
 	keys      keys
+	people    sync.Mutex // held while a person's state is shown to the phones
 	trunks    trunks
 	engine    *media.Engine
 	sounds    *sounds

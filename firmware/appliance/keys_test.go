@@ -118,7 +118,10 @@ func TestWhoMayWatchWhat(t *testing.T) {
 	}{
 		{open, "201", presence.Dialogs, "202", "202", 0},
 		{open, "201", presence.Dialogs, "400", "400", 0},
-		{open, "201", presence.Dialogs, "*41", "*41", 0},
+		{open, "201", presence.Dialogs, "*41", "*41@anna", 0},
+		{open, "202", presence.Dialogs, "*41", "*41@bruno", 0},
+		{closed, "201", presence.Dialogs, "*42", "*42@anna", 0},
+		{open, "201", presence.Presences, "400", "", 404},
 		{open, "201", presence.Dialogs, "999", "", 404},
 		{open, "201", presence.Presences, "203", "203", 0},
 		{open, "201", presence.Messages, "201", "201", 0},

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/sip/presence"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -45,40 +46,57 @@ func (n *numbering) watch(watcher tel.DeviceID, p presence.Package, user string)
 		}
 		return "", 403
 	}
-	resource, ok := n.watchable(user)
+	resource, personal := n.watchable(watcher, user)
 	switch {
-	case !ok:
+	case resource == "", p == presence.Presences && n.phonesOf(resource) == nil:
 		return "", 404
-	case len(n.cfg.Presence.Watchers) > 0 && resource != own && !slices.Contains(n.cfg.Presence.Watchers, watcher):
+	case resource != own && !personal && len(n.cfg.Presence.Watchers) > 0 && !slices.Contains(n.cfg.Presence.Watchers, watcher):
 		return "", 403
 	}
 	return resource, 0
 }
 
 // watchable finds what a key can be set to: an extension, by its number or one of its phones, a
-// queue, or a code.
-func (n *numbering) watchable(user string) (resource string, ok bool) {
+// queue, or a code; empty for anything else. The codes by which an agent logs in or pauses are
+// personal: each watcher sees a resource of its own.
+func (n *numbering) watchable(watcher tel.DeviceID, user string) (resource string, personal bool) {
 	if a, ok := n.owners[tel.DeviceID(user)]; ok {
-		return string(a.Extension), true
+		return string(a.Extension), false
 	}
 	number := tel.Number(user)
 	for _, e := range n.plan.Extensions {
 		if e.Number == number {
-			return user, true
+			return user, false
 		}
 	}
 	for _, q := range n.plan.Queues {
 		if q.Number == number {
-			return user, true
+			return user, false
 		}
 	}
 	for _, f := range n.plan.Features {
-		if f.Code == number {
-			return user, true
+		switch {
+		case f.Code != number:
+		case !lampOf(f.Action):
+			return user, false
+		case n.owners[watcher].ID != "":
+			return personalKey(f.Code, n.owners[watcher].ID), true
 		}
 	}
 	return "", false
 }
+
+// lampOf reports whether a code's key shows the state of the agent who looks at it.
+func lampOf(a dialplan.Action) bool {
+	switch a {
+	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp:
+		return true
+	}
+	return false
+}
+
+// personalKey is the resource of an agent's own key for a code.
+func personalKey(code tel.Number, a tel.AgentID) string { return string(code) + "@" + string(a) }
 
 func (n *numbering) nameOf(resource string) string {
 	for _, e := range n.plan.Extensions {
@@ -113,7 +131,7 @@ func (n *numbering) recipient(from tel.DeviceID, user string) (presence.Recipien
 		to.Devices = []tel.DeviceID{tel.DeviceID(user)}
 	}
 	if to.Devices == nil {
-		if _, ok := n.watchable(user); !ok || n.nameOf(user) == "" {
+		if n.nameOf(user) == "" {
 			return to, 404
 		}
 		return to, 480 // a person without a phone, or a queue
@@ -129,18 +147,53 @@ func (b *Box) showPresence(e tel.Event) {
 	n := b.numbering.Load()
 	switch e := e.(type) {
 	case tel.AgentChanged:
-		b.showAgent(n, e)
+		b.showAgent(e.Agent)
 	case tel.DeviceChanged:
 		b.presence.Registered(e.Device, e.Reachable)
+		b.showAgent(n.owners[e.Device].ID)
 	case tel.CallChanged, tel.QueueOffered, tel.QueueOfferEnded, tel.QueueLeft:
 		b.keys.apply(n, e, b.presence.SetDialogs)
 	}
 }
 
-func (b *Box) showAgent(n *numbering, e tel.AgentChanged) {
-	if a, ok := n.agents[e.Agent]; ok {
-		b.presence.SetPresence(string(a.Extension), presenceOf(e, n.cfg.Box.Language))
+// showAgent shows a person's state, and the lamps of that person's own keys. Events of queues and
+// phones come side by side; each shows what holds now, so the last one is right.
+func (b *Box) showAgent(id tel.AgentID) {
+	b.people.Lock()
+	defer b.people.Unlock()
+	n := b.numbering.Load()
+	a, known := n.agents[id]
+	e, told := b.present.agent(id)
+	if !known || !told {
+		return
 	}
+	if e.State == tel.AgentLoggedOut && !n.serves(e.Agent) {
+		// Who serves no queue never logs in, and can be called as long as a phone rings.
+		e.State = tel.AgentUnreachable
+		if reachable(b, a.Phones) {
+			e.State = tel.AgentReady
+		}
+	}
+	b.presence.SetPresence(string(a.Extension), presenceOf(e, n.cfg.Box.Language))
+	for _, f := range n.plan.Features {
+		on := false
+		switch f.Action {
+		case dialplan.Login:
+			on = n.serves(e.Agent) && e.State != tel.AgentLoggedOut
+		case dialplan.Pause:
+			on = e.State == tel.AgentPaused
+		case dialplan.FinishWrapUp:
+			on = e.State == tel.AgentWrapUp
+		}
+		if lampOf(f.Action) {
+			b.presence.SetLamp(personalKey(f.Code, e.Agent), on, false)
+		}
+	}
+}
+
+// serves reports whether an agent is a member of a queue.
+func (n *numbering) serves(a tel.AgentID) bool {
+	return slices.ContainsFunc(n.cfg.Queues, func(q config.Queue) bool { return slices.Contains(q.Agents, a) })
 }
 
 // renumber follows a change of the configuration: numbers that are gone are forgotten, people are
@@ -152,10 +205,8 @@ func (b *Box) renumber(from *config.Config) {
 			b.presence.Drop(string(a.Extension))
 		}
 	}
-	for _, e := range b.present.snapshot().([]tel.Event) {
-		if e, ok := e.(tel.AgentChanged); ok {
-			b.showAgent(n, e)
-		}
+	for id := range n.agents {
+		b.showAgent(id)
 	}
 	b.presence.Review()
 }

@@ -44,8 +44,8 @@ var ringing = Dialog{ID: "d1", Direction: document.Recipient, State: document.Ea
 
 func talking1() Dialog { d := ringing; d.State = document.Confirmed; return d }
 
-// RFC 4235 section 6.1: idle, ringing, talking, over.
-func TestBusyKeyFollowsACallFromRingToEnd(t *testing.T) {
+// Idle, ringing, talking, over.
+func TestRFC4235Section61BusyKeyFollowsACallFromRingToEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
 		p := newPhone("202")
 		res := want(t, p.subscribe(b, Dialogs, "201", 600, "Accept: application/dialog-info+xml"), 200)
@@ -402,7 +402,7 @@ func TestPhoneOverTCPThatReconnectedIsToldOnItsNewConnection(t *testing.T) {
 }
 
 // RFC 3842 section 4.
-func TestMessageLampGoesOnAndOff(t *testing.T) {
+func TestRFC3842Section41MessageLampGoesOnAndOff(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
 		want(t, newPhone("201").subscribe(b, Messages, "201", 600, "Accept: application/simple-message-summary"), 200)
 		if n := b.one(); !strings.HasPrefix(string(n.Body()), "Messages-Waiting: no\r\n") || header(n, "Content-Type") != "application/simple-message-summary" {

@@ -283,7 +283,7 @@ func (o *office) watched() {
 }
 
 // RFC 4235 section 6.1, with SIPp as the phone that watches.
-func TestSIPpWatchesACall(t *testing.T) {
+func TestRFC4235Section61SIPpWatchesACall(t *testing.T) {
 	o := newOffice(t)
 	steps := sippNotify("version=.0. state=.full.", "Subscription-State: active;expires=120", "entity=.sip:201@127.0.0.1") +
 		sippNotify("early", "display=.Mario.", "sip:.393331234567@127.0.0.1", "call-id=.x.") + sippNotify("confirmed") + sippNotify("terminated")
@@ -299,7 +299,7 @@ func TestSIPpWatchesACall(t *testing.T) {
 }
 
 // RFC 3842 section 4, with SIPp as the phone.
-func TestSIPpHearsOfItsMessages(t *testing.T) {
+func TestRFC3842Section41SIPpHearsOfItsMessages(t *testing.T) {
 	o := newOffice(t)
 	steps := sippNotify("Messages-Waiting: no") + sippNotify("Messages-Waiting: yes", "Voice-Message: 2/8 .0/2.")
 	o.sipp(t, "SUBSCRIBE", "202", "Event: message-summary\nAccept: application/simple-message-summary\nExpires: 3600\n", "", steps, func() {

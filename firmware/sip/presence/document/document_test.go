@@ -104,8 +104,8 @@ func TestAliveLeavesOutWhatHasEnded(t *testing.T) {
 	}
 }
 
-// RFC 3842 section 5.4, example message flow.
-func TestSummaryIsThatOfRFC3842(t *testing.T) {
+// The counts are those of the example in RFC 3842 section 3.5.
+func TestRFC3842Section35SummaryCountsNewOldAndUrgent(t *testing.T) {
 	want := "Messages-Waiting: yes\r\nMessage-Account: sip:201@192.0.2.1\r\nVoice-Message: 2/8 (0/2)\r\n"
 	if got := string(Summary(anna, Messages{New: 2, Old: 8, UrgentOld: 2})); got != want {
 		t.Errorf("%q, want %q", got, want)
