@@ -169,6 +169,7 @@ type box struct {
 
 	mu      sync.Mutex
 	gone    string
+	moved   map[string]string // number -> resource
 	reports []Report
 }
 
@@ -182,6 +183,8 @@ func (b *box) watch(watcher tel.DeviceID, p Package, user string) (string, int) 
 		return "", 404
 	case user == "250":
 		return "", 403
+	case b.moved[user] != "":
+		return b.moved[user], 0
 	}
 	return user, 0
 }

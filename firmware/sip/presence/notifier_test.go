@@ -325,7 +325,7 @@ func TestRecordThatCannotBeReadIsSkipped(t *testing.T) {
 	})
 }
 
-func TestNumberThatGoesEndsItsSubscriptions(t *testing.T) {
+func TestSubscriptionsFollowAChangeOfTheNumbers(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
 		stays, goes := newPhone("202"), newPhone("203")
 		want(t, stays.subscribe(b, Dialogs, "201", 600), 200)
@@ -341,6 +341,19 @@ func TestNumberThatGoesEndsItsSubscriptions(t *testing.T) {
 		if got["203"] != "terminated;reason=noresource" || !strings.HasPrefix(got["202"], "active") {
 			t.Errorf("%v", got)
 		}
+		b.mu.Lock()
+		b.moved = map[string]string{"201": "211"}
+		b.mu.Unlock()
+		b.Review()
+		b.one()
+		b.SetDialogs("201", []Dialog{ringing})
+		b.none()
+		time.Sleep(time.Second)
+		b.SetDialogs("211", []Dialog{ringing})
+		if doc, got := states(t, b.one()); got != "d1=early" || doc.Entity != "sip:201@192.0.2.1" {
+			t.Errorf("a number that leads elsewhere: %+v", doc)
+		}
+		time.Sleep(time.Second)
 		b.Forget("202")
 		if n := b.one(); header(n, "Subscription-State") != "terminated;reason=deactivated" {
 			t.Errorf("a phone with a new password: %s", header(n, "Subscription-State"))

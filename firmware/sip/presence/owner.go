@@ -140,10 +140,11 @@ func (o *owner) review() {
 			o.feed(sub, core.Terminate{Reason: core.Rejected}, nil)
 		case status != 0:
 			o.feed(sub, core.Terminate{Reason: core.NoResource}, nil)
-		case resource != sub.Resource:
-			o.feed(sub, core.Terminate{Reason: core.Deactivated}, nil)
 		default:
-			o.feed(sub, core.Change{}, nil) // a name may have changed
+			unindex(o.topics, sub.topic(), sub)
+			sub.Resource = resource
+			index(o.topics, sub.topic(), sub)
+			o.feed(sub, core.Change{}, nil) // the name may have changed too
 		}
 	}
 }

@@ -223,8 +223,8 @@ func (s *Server) Restore(states map[string][]byte) error {
 }
 
 // Review asks Watch again for every subscription, after numbers or rights have changed: what is gone
-// ends with "noresource", what is not allowed any more with "rejected", and what leads elsewhere with
-// "deactivated", so that the phone asks again.
+// ends with "noresource", what is not allowed any more with "rejected"; the others go on with the
+// resource and the name of today.
 func (s *Server) Review() { s.inbox.put((*owner).review, 0) }
 
 // Forget ends the subscriptions of a phone, for when its password has changed: it may ask again.
