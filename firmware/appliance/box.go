@@ -27,6 +27,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/personal"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
+	"github.com/pronto-pbx/pronto/firmware/sip/presence"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -60,6 +61,9 @@ type Box struct {
 	registrar *registrar.Registrar
 	dialogs   *dialog.UA
 	office    *sipparty.Office
+	presence  *presence.Server
+	keys      keys
+	people    sync.Mutex // held while a person's state is shown to the phones
 	trunks    trunks
 	engine    *media.Engine
 	sounds    *sounds
@@ -208,6 +212,7 @@ func (b *Box) openSIP() error {
 		return err
 	}
 	b.registrar = registrar.New(b.registrarConfig())
+	b.openPresence()
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive,
@@ -343,6 +348,9 @@ func (b *Box) close() {
 	b.lines.close()
 	if b.registrar != nil {
 		b.registrar.Close()
+	}
+	if b.presence != nil {
+		b.presence.Close()
 	}
 	if b.dialogs != nil {
 		b.dialogs.Close()

@@ -106,9 +106,11 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	for _, p := range from.Phones {
 		if now, ok := phoneLike(to, p); !ok || now.Password != p.Password {
 			r.b.registrar.Forget(p.ID) // else it could be called, and called from, until its time is up
+			r.b.presence.Forget(p.ID)
 		}
 	}
 	r.b.reach.start(r.b)
+	r.b.renumber(from)
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
@@ -126,7 +128,7 @@ func routing(c *config.Config) config.Config {
 
 // access is what phones meet.
 func access(c *config.Config) config.Config {
-	return config.Config{Phones: c.Phones, SIP: config.SIP{Advertise: c.SIP.Advertise, LAN: c.SIP.LAN}}
+	return config.Config{Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{Advertise: c.SIP.Advertise, LAN: c.SIP.LAN}}
 }
 
 func phoneLike(c *config.Config, like config.Phone) (config.Phone, bool) {

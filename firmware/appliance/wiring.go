@@ -26,6 +26,7 @@ func (b *Box) publish(e tel.Event) {
 	if changed {
 		b.feed.Publish(figures)
 	}
+	b.showPresence(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.lamps.show(e.Agent, e.State)
@@ -99,7 +100,7 @@ func (b *Box) other(tx *stack.ServerTx) bool {
 		b.registrar.Register(tx)
 		return true
 	default:
-		return false
+		return b.presence.Request(tx)
 	}
 }
 

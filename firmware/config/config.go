@@ -23,6 +23,8 @@ type Config struct {
 	Media   Media `yaml:"media"`
 	Web     Web   `yaml:"web"`
 
+	Presence Presence `yaml:"presence"`
+
 	Phones []Phone `yaml:"phones,omitempty"`
 	Agents []Agent `yaml:"agents,omitempty"`
 	Queues []Queue `yaml:"queues,omitempty"`

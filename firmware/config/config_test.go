@@ -88,6 +88,7 @@ routes:
   - {prefix: abc, via: ["trunk:zz"], strip: 99}
 lamps:
   - {id: lamp, driver: candle}
+presence: {watchers: ["201", "404"]}
 `))
 	found, ok := errors.AsType[Problems](err)
 	if !ok {
@@ -104,6 +105,7 @@ lamps:
 		"queues[0].overflow loop", "queues[1].overflow loop", "queues[1].agents missing", "queues[2].overflow destination",
 		"trunks[0].server missing", "trunks[0].transport choice", "trunks[0] credentials", "trunks[0].in[x] number", "trunks[0].in[x] unknown",
 		"lines[0].type choice", "lines[0].at missing", "routes[0].prefix number", "routes[0].via[0] unknown", "routes[0].strip range", "lamps[0].driver choice",
+		"presence.watchers[1] unknown",
 	} {
 		if !got[want] {
 			t.Errorf("not reported: %s", want)

@@ -26,6 +26,7 @@ func Default() Config {
 		Toll:      defaultToll(),
 		Voicemail: defaultVoicemail(),
 		Mail:      Mail{Port: 587, Security: "starttls"},
+		Presence:  Presence{Messages: true, UnsolicitedMWI: true},
 	}
 }
 

@@ -39,6 +39,7 @@ func (c *Config) Validate() Problems {
 	v.menus()
 	v.voicemail()
 	v.dialPlan()
+	v.presence()
 	return v.found
 }
 

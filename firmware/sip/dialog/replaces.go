@@ -134,6 +134,21 @@ func (f *face) knows(tag string) bool {
 	return false
 }
 
+// Tags names the dialog of the session with that id: Call-ID, our tag and the peer's, which is empty
+// until it is known. It may be called from anywhere.
+func (ua *UA) Tags(id string) (callID, local, remote string) {
+	ua.mu.RLock()
+	s := ua.sessions[id]
+	ua.mu.RUnlock()
+	if s == nil {
+		return "", "", ""
+	}
+	if f := s.shown.Load(); f != nil {
+		remote = f.tags[0]
+	}
+	return s.callID, s.id, remote
+}
+
 // standingOf finds the session that id names and how far it is.
 func (ua *UA) standingOf(id ReplacesID) (*Session, standing) {
 	s := ua.find(id.ToTag, id.CallID)

@@ -45,6 +45,8 @@ type Inviter interface {
 	Match(id dialog.ReplacesID) (s *dialog.Session, early, ok bool)
 	// Held finds the dialog that the Replaces inside of a Refer-To names.
 	Held(id dialog.ReplacesID) (*dialog.Session, bool)
+	// Tags names the dialog of a session.
+	Tags(id string) (callID, local, remote string)
 }
 
 // Config wires the office to its neighbours.
