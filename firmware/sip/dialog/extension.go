@@ -152,7 +152,7 @@ func putTerms(m interface {
 		}
 		m.AppendHeader(sip.NewHeader("Session-Expires", value))
 	}
-	if t.Min > core.DefaultMinSE || t.Min > 0 && t.Expires == 0 { // 90 s go without saying; a 422 says it
+	if t.Min > 0 && (t.Min != core.DefaultMinSE || t.Expires == 0) { // 90 s go without saying, but for a 422
 		m.AppendHeader(sip.NewHeader("Min-SE", strconv.Itoa(int(t.Min/time.Second))))
 	}
 }
