@@ -151,6 +151,7 @@ func FuzzExtensions(f *testing.F) {
 	f.Add("RAck", "1 2 INVITE")
 	f.Add("Reason", `SIP;cause=200;text="a, \"b", Q.850;cause=17`)
 	f.Add("Require", "100rel, timer,,foo")
+	f.Add("Event", "refer;id=7")
 	f.Add("Allow", "INVITE, UPDATE")
 	f.Add("Refer-To", "<sip:a@b?Replaces=c%3Bto-tag%3D1%3Bfrom-tag%3D2>")
 	f.Fuzz(func(t *testing.T, name, value string) {
@@ -178,5 +179,8 @@ func FuzzExtensions(f *testing.F) {
 		}
 		_, _, _, _ = causeOf(req), rack(req), unsupported(req), abilities(core.Peer{}, req)
 		_, _, _ = replacesOf(req)
+		if n, ok := notification(req); ok && n.Status != 0 && (n.Status < 100 || n.Status > 699) {
+			t.Errorf("%q tells %+v", value, n)
+		}
 	})
 }

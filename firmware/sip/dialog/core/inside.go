@@ -134,6 +134,9 @@ func (m *machine) reply(e GotReply) {
 	case "NOTIFY":
 		m.notified(e)
 		return
+	case "REFER":
+		m.handoverReply(e)
+		return
 	case "PRACK": // what it says changes nothing: the INVITE itself decides
 		if s.Phase == Ringing {
 			m.authorizeInside(e)

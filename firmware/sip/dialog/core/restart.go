@@ -29,6 +29,9 @@ func (m *machine) restart() {
 	case Up:
 		m.restartExchange()
 		m.restartExpiry()
+		if s.Handover.CSeq != 0 {
+			m.rearm(TimerHandover, ReferLife)
+		}
 	case Ending:
 		m.sendBye()
 	case Lingering:

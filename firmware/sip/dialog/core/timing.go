@@ -123,6 +123,9 @@ func (m *machine) terms() Terms {
 // effect is tried again.
 func (m *machine) refresh() {
 	s := &m.s
+	if !s.Expiry.Ours { // the peer has taken it over meanwhile
+		return
+	}
 	m.arm(TimerSession, max(s.Expiry.Every/8, time.Second))
 	if s.Phase != Up || s.Exchange.Turn != "" {
 		return

@@ -24,7 +24,7 @@ func dice(r *rand.Rand, s State) Event {
 	}
 	peer.Update, peer.Timer, peer.Reliable = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
 	terms := []Terms{{}, {}, {Expires: 20 * time.Minute, Refresher: SideUAS}, {Expires: time.Hour, Min: 40 * time.Minute}, {Expires: time.Minute}}[r.IntN(5)]
-	switch r.IntN(24) {
+	switch r.IntN(25) {
 	case 0, 1:
 		return GotProvisional{CSeq: cseq, Status: 100 + 80*r.IntN(2), Peer: peer, SDP: sdp, RSeq: uint32(r.IntN(4))}
 	case 2, 3:
@@ -86,6 +86,15 @@ func dice(r *rand.Rand, s State) Event {
 			DoAnswerRefer{ID: f.ID, Status: []int{202, 202, 202, 603, 200}[r.IntN(5)]},
 			DoNotifyRefer{ID: f.ID, Progress: Progress{Status: 100 + r.IntN(400), Final: r.IntN(3) == 0}},
 			GotReply{Sent: sent, Status: []int{100, 200, 200, 481}[r.IntN(4)]},
+		}[r.IntN(3)]
+	case 23:
+		return []Event{
+			DoRefer{Headers: []string{"Refer-To: <sip:x@y>"}},
+			GotReply{Sent: SendRequest{Method: "REFER", CSeq: s.Handover.CSeq, Peer: s.Peer}, Status: []int{202, 407, 481, 603}[r.IntN(4)], Authorization: "x"},
+			GotNotify{
+				GotRequest: GotRequest{Method: "NOTIFY", CSeq: s.Peer.CSeq + 1, Tag: s.Peer.Tag},
+				ID:         s.Handover.CSeq, Status: []int{0, 100, 200}[r.IntN(3)], Over: r.IntN(3) == 0,
+			},
 		}[r.IntN(3)]
 	case 20:
 		return DoUpdate{SDP: sdp, Headers: []string{"X: y"}}
