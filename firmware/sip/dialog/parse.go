@@ -19,6 +19,7 @@ const maxRoutes = 16
 // message is what sip.Request and sip.Response have in common here.
 type message interface {
 	sip.Message
+	Headers() []sip.Header
 	GetHeader(name string) sip.Header
 	Contact() *sip.ContactHeader
 	ContentType() *sip.ContentTypeHeader
@@ -104,7 +105,7 @@ func peerOf(res *sip.Response) core.Peer {
 
 // causeOf reads the Reason header (RFC 3326) of a BYE or CANCEL; CauseNone when it says nothing.
 func causeOf(m message) tel.Cause {
-	for _, value := range values(m, "Reason", "") {
+	for _, value := range values(m, "Reason") {
 		protocol, params, _ := strings.Cut(value, ";")
 		code, err := strconv.Atoi(parameter(params, "cause"))
 		if err != nil {
