@@ -23,6 +23,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
 	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/sip/ban"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
@@ -54,6 +55,7 @@ type Box struct {
 	health    *health.Board
 
 	stack     *stack.Stack
+	bans      *ban.Bans
 	registrar *registrar.Registrar
 	dialogs   *dialog.UA
 	office    *sipparty.Office
@@ -78,6 +80,7 @@ func conditions() []health.Spec {
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
+		{Name: "bans", Severity: health.Info},
 	}
 }
 
@@ -185,7 +188,8 @@ func (b *Box) openMedia() error {
 func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
-	if b.stack, err = stack.New(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"}); err != nil {
+	b.openBans()
+	if b.stack, err = stack.New(b.guarded(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"})); err != nil {
 		return err
 	}
 	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen)); err != nil {
@@ -200,6 +204,7 @@ func (b *Box) openSIP() error {
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
 	})
 	b.office.Use(b.dialogs)
+	b.restoreBans()
 	return nil
 }
 
@@ -327,6 +332,9 @@ func (b *Box) close() {
 	b.lines.close()
 	if b.registrar != nil {
 		b.registrar.Close()
+	}
+	if b.bans != nil {
+		b.bans.Close()
 	}
 	if b.dialogs != nil {
 		b.dialogs.Close()

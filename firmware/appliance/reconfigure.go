@@ -124,7 +124,10 @@ func routing(c *config.Config) config.Config {
 
 // access is what phones meet.
 func access(c *config.Config) config.Config {
-	return config.Config{Phones: c.Phones, SIP: config.SIP{Advertise: c.SIP.Advertise, LAN: c.SIP.LAN}}
+	return config.Config{Phones: c.Phones, SIP: config.SIP{
+		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
+		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
+	}}
 }
 
 func phoneLike(c *config.Config, like config.Phone) (config.Phone, bool) {
@@ -167,7 +170,7 @@ func (startRoom) Name() string { return "addresses, ports and realm" }
 // Commit implements live.Room.
 func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome, error) {
 	fixed := func(c *config.Config) config.Config {
-		return config.Config{SIP: config.SIP{Listen: c.SIP.Listen, Realm: c.SIP.Realm}, Media: c.Media, Web: c.Web}
+		return config.Config{SIP: config.SIP{Listen: c.SIP.Listen, Realm: c.SIP.Realm, Registrations: fixedLimits(c)}, Media: c.Media, Web: c.Web}
 	}
 	if differs(&r.read, to, fixed) {
 		return live.NeedsRestart, nil

@@ -11,8 +11,12 @@ import (
 // config writes the office's file. It is text and not the product's own encoder, as an owner writes it.
 func (o *Office) config(s Setup) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en}\nsip: {listen: %q}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
-		o.SIP, o.MediaLo, o.MediaHi, o.Web)
+	lan := ""
+	if s.LAN != "" {
+		lan = fmt.Sprintf(", lan: [%s]", s.LAN)
+	}
+	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en}\nsip: {listen: %q%s}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
+		o.SIP, lan, o.MediaLo, o.MediaHi, o.Web)
 	var phones, lamps, agents, members []string
 	for i := range s.Agents {
 		n := 201 + i

@@ -55,6 +55,7 @@ type Setup struct {
 	Registers bool          // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
 	Modem     bool          // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
 	SHA256    bool          // phones may not use MD5
+	LAN       string        // networks that count as the LAN, separated by commas; default the box's own choice
 }
 
 // Password is the password of a phone.

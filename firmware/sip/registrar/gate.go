@@ -218,14 +218,20 @@ func sameTarget(target *sip.Uri, text string) bool {
 	return u.User == target.User && strings.EqualFold(u.Host, target.Host) && u.Raw() == target.Raw()
 }
 
-// Refuses answers requests that need no password and are no calls: true when they come from a banned
-// source or an attack program, which is counted. It may be called from any goroutine.
-func (r *Registrar) Refuses(req *sip.Request, flow stack.Flow) bool {
+// Repel answers 403 to a request from a banned source or of an attack program, which is counted, and
+// reports whether it did. It is for requests that need no password: the others are judged where the
+// password is.
+func (r *Registrar) Repel(tx Transaction) bool {
 	user := ""
-	if from := req.From(); from != nil {
+	if from := tx.Request().From(); from != nil {
 		user, _ = userOf(&from.Address)
 	}
-	return r.gate.refuses(req, flow, user)
+	if !r.gate.refuses(tx.Request(), tx.Flow(), user) {
+		return false
+	}
+	r.count.blocked.Add(1)
+	r.answer(tx, &final{status: sip.StatusForbidden, reason: "Forbidden"})
+	return true
 }
 
 // Authenticate proves who sent a request other than REGISTER: the user of its From header. status

@@ -339,8 +339,14 @@ func TestAnAttackProgramIsRefusedAtItsFirstWord(t *testing.T) {
 	p.flow = udpFlow("203.0.113.8:5060")
 	want(t, b.send(t, p.text(""), p.flow), 401)
 	options := func(agent string, flow stack.Flow) bool {
-		return b.Refuses(parse(t, "OPTIONS sip:100@192.168.1.1 SIP/2.0\r\nVia: SIP/2.0/UDP 1.1.1.1;branch=z9hG4bK1\r\nFrom: <sip:100@1.1.1.1>;tag=1\r\n"+
-			"To: <sip:100@1.1.1.1>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nUser-Agent: "+agent+"\r\nContent-Length: 0\r\n\r\n"), flow)
+		req := parse(t, "OPTIONS sip:100@192.168.1.1 SIP/2.0\r\nVia: SIP/2.0/UDP 1.1.1.1;branch=z9hG4bK1\r\nFrom: <sip:100@1.1.1.1>;tag=1\r\n"+
+			"To: <sip:100@1.1.1.1>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nUser-Agent: "+agent+"\r\nContent-Length: 0\r\n\r\n")
+		tx := &fakeTx{req: req, flow: flow, got: make(chan *sip.Response, 2)}
+		repelled := b.Repel(tx)
+		if repelled != (len(tx.got) == 1) || repelled && (<-tx.got).StatusCode != 403 {
+			t.Error("repelled without its answer, or answered without being repelled")
+		}
+		return repelled
 	}
 	if options("Testphone", p.flow) || !options("sipvicious/0.3", p.flow) || !options("Testphone", p.flow) {
 		t.Error("OPTIONS of an attack program")

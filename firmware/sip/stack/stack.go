@@ -73,7 +73,9 @@ type Config struct {
 	// dialog are refused with 503 [10,000].
 	MaxTransactions int
 	Keeper          SocketKeeper
-	UserAgent       string // for User-Agent and Server; empty: none
+	// Closed is told of each connection that has ended while the stack runs. It must not block.
+	Closed    func(Flow)
+	UserAgent string // for User-Agent and Server; empty: none
 
 	SourceRate, SourceBurst int // messages per second from one address [1,000] and at once [2,000]
 
