@@ -43,6 +43,9 @@ func NewBench(programs ...string) (*Bench, error) {
 // Close removes the programs.
 func (b *Bench) Close() error { return os.RemoveAll(b.bin) }
 
+// Programs is the directory of the programs that were built.
+func (b *Bench) Programs() string { return b.bin }
+
 // Setup describes an office. Phones and agents are numbered from 201; phone N has the password
 // Password(N); each agent has one phone, a lamp, and the queue "sales", number 400.
 type Setup struct {
