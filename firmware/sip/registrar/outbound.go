@@ -20,15 +20,16 @@ const (
 	statusFirstHop = 439 // First Hop Lacks Outbound Support, RFC 5626 section 11.6
 
 	// flowTimer is told to the phone as Flow-Timer (RFC 5626 section 10), in seconds: it must send a
-	// keep-alive more often than that. Two minutes hold the address translators that forget idle TCP
-	// soonest.
-	flowTimer = 120
+	// keep-alive more often than that. These hold the address translators that forget soonest: half a
+	// minute for UDP (RFC 4787 section 4.3), some minutes for TCP.
+	flowTimer    = 120
+	flowTimerUDP = 29
 )
 
 // agree decides whether the flow that the phone asks for can be kept (RFC 5626 section 6). When it
 // cannot, the reg-id means nothing and the registration is one without outbound; a phone that
 // insists is told.
-func (reg *registration) agree(req *sip.Request, flow stack.Flow) *final {
+func (reg *registration) agree(req *sip.Request, flow stack.Flow, stun bool) *final {
 	insists := tagged(req, "require", "outbound")
 	asks := (insists || tagged(req, "supported", "outbound")) &&
 		slices.ContainsFunc(reg.contacts, func(c contact) bool { return c.regID > 0 })
@@ -39,10 +40,14 @@ func (reg *registration) agree(req *sip.Request, flow stack.Flow) *final {
 		return malformed("One Contact For Each Flow")
 	case !direct && !edge(reg.path):
 		return &final{status: statusFirstHop, reason: "First Hop Lacks Outbound Support"}
-	case !direct || flow.Reliable():
-		// Behind a proxy that keeps the flow, or on a connection of its own. Over bare UDP a phone
-		// would probe the flow by STUN on the SIP port and, hearing nothing, think it dead.
-		reg.keepsFlow, reg.direct = true, direct
+	case !direct: // a proxy keeps the flow, and names its timer
+		reg.keepsFlow = true
+		return nil
+	case flow.Reliable():
+		reg.keepsFlow, reg.timer = true, flowTimer
+		return nil
+	case stun:
+		reg.keepsFlow, reg.timer = true, flowTimerUDP
 		return nil
 	}
 	if insists {
@@ -92,8 +97,8 @@ func (reg *registration) flowHeaders() []sip.Header {
 		return nil
 	}
 	headers := []sip.Header{sip.NewHeader("Require", "outbound")}
-	if reg.direct { // else the timer is the edge proxy's to name
-		headers = append(headers, sip.NewHeader("Flow-Timer", strconv.Itoa(flowTimer)))
+	if reg.timer > 0 {
+		headers = append(headers, sip.NewHeader("Flow-Timer", strconv.Itoa(reg.timer)))
 	}
 	return headers
 }

@@ -44,6 +44,7 @@ func TestAFlowIsPromisedOnlyWhereItCanBeKept(t *testing.T) {
 		"over TCP":                    {"tcp", "", nil, false, 200, "outbound 120", 1},
 		"over TCP, demanded":          {"tcp", "", []string{"Require: outbound"}, false, 200, "outbound 120", 1},
 		"over UDP it is no flow":      {"udp", "", nil, false, 200, " ", 0},
+		"over UDP that answers STUN":  {"udp+stun", "", nil, false, 200, "outbound 29", 1},
 		"over UDP, demanded":          {"udp", "", []string{"Require: outbound"}, false, 420, "", 0},
 		"without the phone's support": {"tls", "", []string{"-"}, false, 200, " ", 0},
 		"without an instance":         {"tls", "<sip:201@h>;reg-id=1", nil, false, 200, " ", 0},
@@ -59,9 +60,10 @@ func TestAFlowIsPromisedOnlyWhereItCanBeKept(t *testing.T) {
 		"through a proxy, by a phone that does not know of this": {"tls", "", []string{"-"}, true, 200, " ", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBox(t)
+			transport, _, stun := strings.Cut(tc.transport, "+stun")
+			b := newBox(t, func(c *Config) { c.STUN = stun })
 			p := newPhone("201")
-			p.flow.Transport = tc.transport
+			p.flow.Transport = transport
 			p.contact = `<sip:201@192.168.1.50:5070>;+sip.instance="<urn:uuid:d1>";reg-id=1`
 			if tc.contact != "" {
 				p.contact = tc.contact

@@ -372,7 +372,7 @@ func FuzzRegister(f *testing.F) {
 			t.Fatalf("let in:\n%s", text)
 		}
 		// What is behind the door sees the same text when the password was right.
-		reg, refused := readRegister(req, tx.flow)
+		reg, refused := readRegister(req, tx.flow, true)
 		if refused != nil {
 			return
 		}

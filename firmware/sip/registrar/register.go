@@ -35,7 +35,7 @@ func (r *Registrar) Register(tx Transaction) {
 		r.answer(tx, busy())
 		return
 	}
-	reg, refused := readRegister(req, flow)
+	reg, refused := readRegister(req, flow, r.cfg.STUN)
 	if refused != nil {
 		if refused.status == sip.StatusBadRequest {
 			r.count.malformed.Add(1)

@@ -94,6 +94,10 @@ type Config struct {
 	Qualify       time.Duration // between two OPTIONS to a phone, +-20 %; 0 = 30 s, negative = never
 	NonceLifetime time.Duration // 0 = 10 min
 
+	// STUN says that the stack answers keep-alives by STUN on its UDP sockets (RFC 5626 section 4.4.2).
+	// Without them a phone would think its UDP flow dead, so flows over UDP are not promised then.
+	STUN bool
+
 	RegisterRate  int // REGISTER requests per second from one source; more get 503; 0 = 100
 	RegisterBurst int // of them at once: an office behind one address after a power cut; 0 = 10 times the rate
 	MaxBindings   int // of all devices together; a new one above gets 503; 0 = 10,000

@@ -35,7 +35,7 @@ type registration struct {
 	path      []sip.Uri
 	knowsPath bool // the phone understands Path in the answer
 	keepsFlow bool // outbound is agreed on
-	direct    bool // with keepsFlow: no proxy stands between
+	timer     int  // with keepsFlow: Flow-Timer in seconds; 0 = not ours to name
 	agent     string
 }
 
@@ -58,7 +58,7 @@ func malformed(what string) *final { return &final{status: sip.StatusBadRequest,
 // readRegister checks the form of a REGISTER (RFC 3261 section 10.3 steps 2 to 6). It looks at
 // nothing but the request and its way here, so that its refusals say nothing about accounts. The domain of the
 // address of record is not looked at: a box has several addresses and no domain of its own.
-func readRegister(req *sip.Request, flow stack.Flow) (registration, *final) {
+func readRegister(req *sip.Request, flow stack.Flow, stun bool) (registration, *final) {
 	var reg registration
 	to, from, callID, cseq := req.To(), req.From(), req.CallID(), req.CSeq()
 	if to == nil || from == nil || callID == nil || cseq == nil || req.Via() == nil {
@@ -91,7 +91,7 @@ func readRegister(req *sip.Request, flow stack.Flow) (registration, *final) {
 	if r := reg.readPath(req); r != nil {
 		return reg, r
 	}
-	return reg, reg.agree(req, flow)
+	return reg, reg.agree(req, flow, stun)
 }
 
 // unsupported refuses extensions that are demanded and not spoken (RFC 3261 section 8.2.2.3).
