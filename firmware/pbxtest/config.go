@@ -22,7 +22,11 @@ func (o *Office) config(s Setup) string {
 		n := 201 + i
 		phones = append(phones, fmt.Sprintf("{id: \"%d\", name: Phone %[1]d, password: %s, md5: %v}", n, Password(n), !s.SHA256))
 		lamps = append(lamps, fmt.Sprintf("{id: desk%d, driver: sim}", n))
-		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v}", n, i < s.LoggedIn))
+		dial := ""
+		if allowed, ok := s.Dial[n]; ok {
+			dial = fmt.Sprintf(", dial: [%s]", allowed)
+		}
+		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v%s}", n, i < s.LoggedIn, dial))
 		members = append(members, fmt.Sprintf("agent%d", n))
 	}
 	list := func(name string, entries []string) {
