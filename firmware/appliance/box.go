@@ -204,6 +204,7 @@ func (b *Box) openSIP() error {
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
 	})
 	b.office.Use(b.dialogs)
+	b.stack.Screen(b.office.Screen)
 	b.restoreBans()
 	return nil
 }

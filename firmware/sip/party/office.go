@@ -35,6 +35,7 @@ var ErrTrunkFull = errors.New("the trunk is full")
 // Phones is the part of the registrar that calls need; *registrar.Registrar satisfies it.
 type Phones interface {
 	Authenticate(req *sip.Request, flow stack.Flow) (dev tel.DeviceID, challenge []sip.Header, status int)
+	Screen(req *sip.Request, flow stack.Flow) *stack.Refusal
 	Flows(dev tel.DeviceID) [][]registrar.Binding
 }
 

@@ -50,45 +50,55 @@ func newGate(r *Registrar, now time.Time) *gate {
 
 // admit proves that the sender of req is user.
 func (g *gate) admit(req *sip.Request, flow stack.Flow, user string, now time.Time) admission {
+	auth, no := g.screen(req, flow, user, now)
+	if no.status != 0 {
+		return no
+	}
 	addr := flow.Remote.Addr().Unmap()
-	if g.refuses(req, flow, user) {
-		g.count.blocked.Add(1)
-		return admission{status: sip.StatusForbidden, reason: "Forbidden"}
-	}
-	source := ban.SourceOf(addr).String()
-	auth, err := g.authorization(req)
-	switch {
-	case errors.Is(err, digest.ErrSyntax):
-		return admission{status: sip.StatusBadRequest, reason: "Malformed Authorization"}
-	case err != nil, auth == nil:
-		g.cfg.Bans.Asked(addr, sought(req, user))
-		return g.challenge(req, addr, source, false, now)
-	case !sameTarget(&req.Recipient, auth.URI):
-		// RFC 7616 section 3.4.6: else a captured header could be sent to another number.
-		return admission{status: sip.StatusBadRequest, reason: "Authorization For Another URI"}
-	case auth.Username != user:
-		return admission{status: sip.StatusForbidden, reason: "Forbidden"}
-	}
-	switch g.nonces.Check(auth.Nonce, source, now) {
-	case digest.NonceForeign:
-		g.cfg.Bans.Asked(addr, sought(req, user))
-		return g.challenge(req, addr, source, false, now)
-	case digest.NonceStale:
-		return g.challenge(req, addr, source, true, now)
-	case digest.NonceFresh:
-	}
 	account, proved := g.verify(auth, req.Method, flow)
 	if !proved {
 		g.count.failures.Add(1)
 		g.cfg.Bans.Guessed(addr)
 		g.cfg.Failed(addr, user)
-		return g.challenge(req, addr, source, false, now)
+		return g.challenge(req, addr, false, now)
 	}
 	if !g.nonces.Use(auth.Nonce, auth.NC, now) {
-		return g.challenge(req, addr, source, true, now)
+		return g.challenge(req, addr, true, now)
 	}
 	g.cfg.Bans.Proved(addr, sought(req, user))
 	return admission{account: account, weak: auth.Algorithm == digest.MD5, nonce: auth.Nonce}
+}
+
+// screen is what can be said before a password is looked at: no with status 0 = the sender has
+// answered a challenge that was sent to its address, so that address is its own.
+func (g *gate) screen(req *sip.Request, flow stack.Flow, user string, now time.Time) (auth *digest.Authorization, no admission) {
+	addr := flow.Remote.Addr().Unmap()
+	if g.refuses(req, flow, user) {
+		g.count.blocked.Add(1)
+		return nil, admission{status: sip.StatusForbidden, reason: "Forbidden"}
+	}
+	auth, err := g.authorization(req)
+	switch {
+	case errors.Is(err, digest.ErrSyntax):
+		return nil, admission{status: sip.StatusBadRequest, reason: "Malformed Authorization"}
+	case err != nil, auth == nil:
+		g.cfg.Bans.Asked(addr, sought(req, user))
+		return nil, g.challenge(req, addr, false, now)
+	case !sameTarget(&req.Recipient, auth.URI):
+		// RFC 7616 section 3.4.6: else a captured header could be sent to another number.
+		return nil, admission{status: sip.StatusBadRequest, reason: "Authorization For Another URI"}
+	case auth.Username != user:
+		return nil, admission{status: sip.StatusForbidden, reason: "Forbidden"}
+	}
+	switch g.nonces.Check(auth.Nonce, ban.SourceOf(addr).String(), now) {
+	case digest.NonceForeign:
+		g.cfg.Bans.Asked(addr, sought(req, user))
+		return nil, g.challenge(req, addr, false, now)
+	case digest.NonceStale:
+		return nil, g.challenge(req, addr, true, now)
+	case digest.NonceFresh:
+	}
+	return auth, admission{}
 }
 
 // refuses reports that nothing is believed: the source is banned, and this is not the very phone that
@@ -184,9 +194,9 @@ func encrypted(f stack.Flow) bool { return f.Transport == "tls" || f.Transport =
 
 // challenge is the 401 of RFC 8760 section 2.3. It depends on the box, the network and the program
 // that asks, never on the user.
-func (g *gate) challenge(req *sip.Request, addr netip.Addr, source string, stale bool, now time.Time) admission {
+func (g *gate) challenge(req *sip.Request, addr netip.Addr, stale bool, now time.Time) admission {
 	a := admission{status: sip.StatusUnauthorized, reason: "Unauthorized"}
-	nonce := g.nonces.Issue(now, source)
+	nonce := g.nonces.Issue(now, ban.SourceOf(addr).String())
 	for _, alg := range g.offered(req, addr) {
 		c := digest.Challenge{Realm: g.cfg.Realm, Nonce: nonce, Algorithm: alg, Auth: true, Stale: stale}
 		a.challenge = append(a.challenge, sip.NewHeader("WWW-Authenticate", c.String()))
@@ -222,10 +232,7 @@ func sameTarget(target *sip.Uri, text string) bool {
 // reports whether it did. It is for requests that need no password: the others are judged where the
 // password is.
 func (r *Registrar) Repel(tx Transaction) bool {
-	user := ""
-	if from := tx.Request().From(); from != nil {
-		user, _ = userOf(&from.Address)
-	}
+	user, _ := sender(tx.Request())
 	if !r.gate.refuses(tx.Request(), tx.Flow(), user) {
 		return false
 	}
@@ -239,12 +246,7 @@ func (r *Registrar) Repel(tx Transaction) bool {
 // from this address, or credentials for somebody else; 400 = malformed. It may be called from any
 // goroutine and does not block.
 func (r *Registrar) Authenticate(req *sip.Request, flow stack.Flow) (dev tel.DeviceID, challenge []sip.Header, status int) {
-	from := req.From()
-	if from == nil {
-		r.count.malformed.Add(1)
-		return "", nil, sip.StatusBadRequest
-	}
-	user, ok := userOf(&from.Address)
+	user, ok := sender(req)
 	if !ok {
 		r.count.malformed.Add(1)
 		return "", nil, sip.StatusBadRequest
@@ -254,4 +256,13 @@ func (r *Registrar) Authenticate(req *sip.Request, flow stack.Flow) (dev tel.Dev
 		return "", a.challenge, a.status
 	}
 	return a.account.Device, nil, 0
+}
+
+// sender is the user of the From header.
+func sender(req *sip.Request) (user string, ok bool) {
+	from := req.From()
+	if from == nil {
+		return "", false
+	}
+	return userOf(&from.Address)
 }

@@ -12,7 +12,7 @@ import (
 // one: a flood from everywhere is slowed as a whole.
 const maxRated = 4096
 
-// rates limits the REGISTER requests of each source by a token bucket.
+// rates limits what each source may do by a token bucket.
 type rates struct {
 	rate, burst float64 // tokens per second, and at most
 

@@ -172,11 +172,12 @@ type Counters struct {
 	Failures  int64 // wrong password or unknown user
 	Blocked   int64 // answered 403 because the source is banned
 	Shed      int64 // answered 503: too many from one source, too many bindings, or the owner was busy
+	Silent    int64 // strangers from outside who got no answer, lest it reach somebody else
 	Panics    int64 // recovered; each one is a fault of ours
 }
 
 type counters struct {
-	registers, malformed, failures, blocked, shed, panics atomic.Int64
+	registers, malformed, failures, blocked, shed, silent, panics atomic.Int64
 }
 
 // Registrar keeps the bindings and proves identities. Its methods are safe from any goroutine.
@@ -188,8 +189,9 @@ type Registrar struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	rate *rates
-	bans *ban.Bans // our own, when none were given
+	rate  *rates // REGISTER requests
+	reply replies
+	bans  *ban.Bans // our own, when none were given
 
 	// What the owner publishes, for anybody who asks.
 	mu        sync.RWMutex
@@ -215,6 +217,7 @@ func New(cfg Config) *Registrar {
 		published: map[tel.DeviceID][]Binding{},
 		places:    newPlaces(),
 		rate:      newRates(float64(cfg.RegisterRate), float64(cfg.RegisterBurst)),
+		reply:     newReplies(),
 	}
 	if cfg.Bans == nil {
 		r.bans = ban.New(ban.Config{Log: cfg.Log, Near: cfg.LAN, Known: r.Known, Behind: r.Behind})
@@ -249,7 +252,7 @@ func (r *Registrar) Counters() Counters {
 	return Counters{
 		Registers: r.count.registers.Load(), Malformed: r.count.malformed.Load(),
 		Failures: r.count.failures.Load(), Blocked: r.count.blocked.Load(),
-		Shed: r.count.shed.Load(), Panics: r.count.panics.Load(),
+		Shed: r.count.shed.Load(), Silent: r.count.silent.Load(), Panics: r.count.panics.Load(),
 	}
 }
 

@@ -1,15 +1,21 @@
 package stack
 
 // A finished request other than INVITE stays for 32 s (Timer J of RFC 3261 section 17.2.2), to be
-// answered alike should it come again. At thousands of REGISTERs a second these would fill the table
-// and new requests be refused; so when it is full, the oldest of them go early. Their requests, come
+// answered alike should it come again. At thousands of requests a second these would fill the table,
+// and memory; so they may take a quarter of it, and the oldest of them go early. Their requests, come
 // again after all, are taken for new ones.
+
+// lingerShare is the part of the table that finished requests may fill.
+const lingerShare = 4
 
 // linger remembers a transaction that has just finished. The mutex is held.
 func (sh *shard) linger(tx *ServerTx) {
 	if tx.m.role == plainServer && tx.m.phase == phaseCompleted && !tx.lingers {
 		tx.lingers = true
 		sh.lingering = append(sh.lingering, tx)
+		if most := sh.stack.cfg.MaxTransactions / lingerShare / len(sh.stack.shards); len(sh.lingering) > max(most, 1) {
+			sh.makeRoom()
+		}
 	}
 }
 

@@ -20,10 +20,10 @@ func (a *answering) Request(tx *ServerTx) {
 	_ = tx.Respond(sip.NewResponseFromRequest(tx.Request(), 200, "OK", nil))
 }
 
-func TestATableFullOfFinishedRequestsTakesNewOnes(t *testing.T) {
+func TestFinishedRequestsFillAQuarterOfTheTableAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &answering{}
-		b := newBench(t, Config{MaxTransactions: 10, Shards: 1}, h)
+		b := newBench(t, Config{MaxTransactions: 40, Shards: 1}, h)
 		name := func(i int) string { return fmt.Sprintf("n%d", i) }
 		for i := range 100 {
 			b.hear(requestText("OPTIONS", name(i)))

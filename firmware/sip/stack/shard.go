@@ -148,6 +148,11 @@ func (sh *shard) request(req *sip.Request, flow Flow) {
 		sh.mu.Unlock()
 		return
 	}
+	sh.mu.Unlock()
+	if sh.stack.screened(req, flow) {
+		return
+	}
+	sh.mu.Lock()
 	if sh.stack.open.Add(1) > sh.stack.room(req) && !sh.makeRoom() { // taken first: shards race for the last places
 		sh.stack.open.Add(-1)
 		sh.mu.Unlock()
