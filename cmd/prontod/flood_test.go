@@ -37,9 +37,9 @@ var floods = map[string]flood{
 	"INVITE from 500 addresses":                                {method: "INVITE", sources: 500, names: 1000},
 	"OPTIONS from one address":                                 {method: "OPTIONS", sources: 1, names: 1},
 	"OPTIONS of an attack program":                             {method: "OPTIONS", sources: 1, names: 1, agent: "friendly-scanner", bans: true},
-	"SUBSCRIBE from one address":                               {method: "SUBSCRIBE", sources: 1, names: 1},
+	"SUBSCRIBE to a thousand from one address":                 {method: "SUBSCRIBE", sources: 1, names: 1, bans: true},
 	"SUBSCRIBE from 500 addresses":                             {method: "SUBSCRIBE", sources: 500, names: 1000},
-	"MESSAGE, with wrong passwords, from one address":          {method: "MESSAGE", sources: 1, names: 1, guesses: true},
+	"MESSAGE from 500 addresses":                               {method: "MESSAGE", sources: 500, names: 1000},
 	"requests inside of calls that are none, from one address": {method: "BYE", sources: 1, names: 1},
 }
 
@@ -204,8 +204,10 @@ func (b *bad) flooded(t *testing.T, f flood, good *peer.Peer, host byte, long ti
 			took = append(took, time.Since(start))
 		}
 	}()
+	stalled := stalls(stop)
 	r := f.run(t, b.o.SIP, host, long)
 	close(stop)
+	own := <-stalled
 	took := <-registered
 	var slowest time.Duration
 	for _, d := range took {
@@ -220,11 +222,33 @@ func (b *bad) flooded(t *testing.T, f flood, good *peer.Peer, host byte, long ti
 	}
 	hears(t, "the caller", b.caller.Audio().Heard(), hzAgent)
 	hears(t, "the agent", b.agent.Audio().Heard(), hzCarrier)
-	if gap := max(b.caller.Audio().Gap(), b.agent.Audio().Gap()); gap > 300*time.Millisecond {
-		t.Errorf("the conversation fell silent for %v", gap)
+	if gap := max(b.caller.Audio().Gap(), b.agent.Audio().Gap()); gap > 300*time.Millisecond+own {
+		t.Errorf("the conversation fell silent for %v, of which the judge itself slept %v", gap, own)
 	}
 	source := fmt.Sprintf("127.%d.0.1", host)
 	if banned := strings.Contains(ctl(t, b.o, "bans"), source+" "); banned != f.bans {
 		t.Errorf("%s banned: %v", source, banned)
 	}
+}
+
+// stalls measures, until stop is closed, for how long this process was not run when it should have
+// been: the judge shares the machine with what it judges, and must not blame the box for that.
+func stalls(stop <-chan struct{}) <-chan time.Duration {
+	longest := make(chan time.Duration, 1)
+	go func() {
+		const each = 5 * time.Millisecond
+		var most time.Duration
+		for last := time.Now(); ; {
+			select {
+			case <-stop:
+				longest <- most
+				return
+			case <-time.After(each):
+			}
+			now := time.Now()
+			most = max(most, now.Sub(last)-each)
+			last = now
+		}
+	}()
+	return longest
 }

@@ -184,29 +184,26 @@ func TestNoTrickPlacesAnOutsideCall(t *testing.T) {
 		"the carrier's own token missing":           {uri: "sip:" + pbxtest.DID + "@" + o.SIP.String(), to: "<sip:" + number + "@" + atCarrier + ">"},
 		"to replace a call that is none":            {headers: "Replaces: x;to-tag=y;from-tag=z\r\n"},
 	}
-	people := map[string]*trickster{
-		"a stranger from outside":            newTrickster(t, attacker, o.SIP, ""),
-		"a stranger on the LAN":              newTrickster(t, "127.0.0.1", o.SIP, ""),
-		"a phone that may not call outside":  newTrickster(t, "127.0.0.1", o.SIP, "203"),
-		"a phone's password, from elsewhere": newTrickster(t, "127.0.0.68", o.SIP, "201"),
+	people := map[string]struct{ net, user string }{ // each trick from an address of its own where net says so
+		"a stranger from outside":            {"127.66.0.", ""},
+		"a stranger on the LAN":              {"127.0.0.1", ""},
+		"a phone that may not call outside":  {"127.0.0.1", "203"},
+		"a phone's password, from elsewhere": {"127.67.0.", "201"},
 	}
-	for who, x := range people {
+	n := 0
+	for who, p := range people {
 		for name, k := range tricks {
+			n++
 			t.Run(who+", "+name, func(t *testing.T) {
-				x.t = t
-				status := x.call(number, k)
-				if status < 400 {
+				from := p.net
+				if strings.HasSuffix(from, ".") {
+					from += strconv.Itoa(n)
+				}
+				if status := newTrickster(t, from, o.SIP, p.user).call(number, k); status < 400 {
 					t.Errorf("answered %d", status)
 				}
 				if n := outside(); n != 0 {
 					t.Errorf("%d calls reached the carrier", n)
-				}
-				if out := ctl(t, o, "bans"); !strings.Contains(out, "nobody") { // else the next ones prove nothing
-					for _, a := range []string{attacker, "127.0.0.1", "127.0.0.68"} {
-						if strings.Contains(out, a+" ") {
-							ctl(t, o, "unban", a)
-						}
-					}
 				}
 			})
 		}
