@@ -25,6 +25,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/mail"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/personal"
+	"github.com/pronto-pbx/pronto/firmware/sip/ban"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
 	"github.com/pronto-pbx/pronto/firmware/sip/presence"
@@ -58,6 +59,7 @@ type Box struct {
 	health    *health.Board
 
 	stack     *stack.Stack
+	bans      *ban.Bans
 	registrar *registrar.Registrar
 	dialogs   *dialog.UA
 	office    *sipparty.Office
@@ -96,6 +98,7 @@ func conditions() []health.Spec {
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
+		{Name: "bans", Severity: health.Info},
 	}
 }
 
@@ -205,7 +208,8 @@ func (b *Box) openMedia() error {
 func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
-	if b.stack, err = stack.New(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"}); err != nil {
+	b.openBans()
+	if b.stack, err = stack.New(b.guarded(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"})); err != nil {
 		return err
 	}
 	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen)); err != nil {
@@ -221,6 +225,8 @@ func (b *Box) openSIP() error {
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
 	})
 	b.office.Use(b.dialogs)
+	b.stack.Screen(b.office.Screen)
+	b.restoreBans()
 	return nil
 }
 
@@ -351,6 +357,9 @@ func (b *Box) close() {
 	}
 	if b.presence != nil {
 		b.presence.Close()
+	}
+	if b.bans != nil {
+		b.bans.Close()
 	}
 	if b.dialogs != nil {
 		b.dialogs.Close()

@@ -128,7 +128,10 @@ func routing(c *config.Config) config.Config {
 
 // access is what phones meet.
 func access(c *config.Config) config.Config {
-	return config.Config{Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{Advertise: c.SIP.Advertise, LAN: c.SIP.LAN}}
+	return config.Config{Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
+		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
+		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
+	}}
 }
 
 func phoneLike(c *config.Config, like config.Phone) (config.Phone, bool) {
@@ -172,8 +175,8 @@ func (startRoom) Name() string { return "addresses, ports and realm" }
 func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome, error) {
 	fixed := func(c *config.Config) config.Config {
 		return config.Config{
-			SIP: config.SIP{Listen: c.SIP.Listen, Realm: c.SIP.Realm}, Media: c.Media, Web: c.Web,
-			Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
+			SIP:   config.SIP{Listen: c.SIP.Listen, Realm: c.SIP.Realm, Registrations: fixedLimits(c)},
+			Media: c.Media, Web: c.Web, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
 		}
 	}
 	if differs(&r.read, to, fixed) {

@@ -61,6 +61,9 @@ type SIP struct {
 	Advertise netip.Addr     `yaml:"advertise,omitempty"` // address in Contact and SDP; default: of the route to the peer
 	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; needs a restart, then phones log in again
 	LAN       []netip.Prefix `yaml:"lan"`                 // networks where weak (MD5) phones may register; default the private ranges and loopback; [] is none
+
+	Bans          Bans          `yaml:"bans"`
+	Registrations Registrations `yaml:"registrations"`
 }
 
 // Media is where audio flows.
@@ -90,7 +93,7 @@ type Phone struct {
 	Name       string       `yaml:"name"`
 	Password   Secret       `yaml:"password"`    // at least 12 characters
 	MD5        bool         `yaml:"md5"`         // the phone only knows MD5 digest: shown as weak, refused from outside the LAN
-	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN; default false
+	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN, over TLS only; default false
 	SRTP       SRTP         `yaml:"srtp"`        // off, optional (default) or required; applied to new calls
 }
 

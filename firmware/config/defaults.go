@@ -18,6 +18,7 @@ func Default() Config {
 				netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
 				netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"),
 			},
+			Bans: defaultBans(), Registrations: defaultRegistrations(),
 		},
 		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575},
 		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080")},

@@ -13,6 +13,7 @@ import (
 func (c *Config) Validate() Problems {
 	v := validator{c: c, ids: map[string]bool{}, numbers: map[tel.Number]string{}}
 	v.box()
+	v.bans()
 	for i := range c.Phones {
 		v.phone(fmt.Sprintf("phones[%d]", i), &c.Phones[i])
 	}
@@ -163,6 +164,12 @@ func (v *validator) queue(path string, q *Queue) {
 	v.destination(path+".overflow", q.Overflow)
 	if q.Overflow == "queue:"+string(q.ID) {
 		v.found.add(path+".overflow", "loop", "a queue cannot overflow into itself")
+	}
+}
+
+func (v *validator) between(path string, n, low, high int) {
+	if n < low || n > high {
+		v.found.add(path, "range", "%d is not between %d and %d", n, low, high)
 	}
 }
 

@@ -325,6 +325,9 @@ func (c *tcpConn) shut(why ending) {
 	if why != closedByUs {
 		c.stack.dropKept(keptConnName(c.flow))
 		c.stack.lost(c.flow, c.inbound)
+		if told := c.stack.cfg.Closed; told != nil {
+			told(c.flow)
+		}
 	}
 	_ = c.Conn.Close()
 }

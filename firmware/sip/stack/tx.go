@@ -72,6 +72,7 @@ type ServerTx struct {
 	cancelled bool
 	cancel    *sip.Request
 	onCancel  func(*sip.Request)
+	lingers   bool // it is among shard.lingering
 }
 
 // newServerTx enters a transaction into the shard's table; the mutex is held and Stack.open counts
@@ -175,12 +176,19 @@ func (tx *ServerTx) step(e event, offered []byte) (deliver bool) {
 			tx.disarm(ef.clock)
 		}
 	}
+	tx.sh.linger(tx)
+	tx.end()
+	return deliver
+}
+
+// end takes a transaction that has ended out of the shard's table. The mutex is held.
+func (tx *ServerTx) end() {
 	if tx.m.phase == phaseEnded && tx.sh.servers[tx.key] == tx {
 		tx.disarmAll()
 		delete(tx.sh.servers, tx.key)
 		tx.sh.stack.open.Add(-1)
+		tx.sh.forgetEnded()
 	}
-	return deliver
 }
 
 // Result is one response to a request, or the error that ended its transaction: ErrTimeout or
