@@ -20,6 +20,7 @@ type Config struct {
 	Version int   `yaml:"version"`
 	Box     Box   `yaml:"box"`
 	SIP     SIP   `yaml:"sip"`
+	TLS     TLS   `yaml:"tls"`
 	Media   Media `yaml:"media"`
 	Web     Web   `yaml:"web"`
 
@@ -42,6 +43,7 @@ type Box struct {
 // SIP is where phones and carriers reach the box.
 type SIP struct {
 	Listen    netip.AddrPort `yaml:"listen"`              // UDP and TCP; default 0.0.0.0:5060; needs a restart
+	TLSListen netip.AddrPort `yaml:"tls_listen"`          // SIP over TLS; default none, usually 0.0.0.0:5061; needs a restart
 	Advertise netip.Addr     `yaml:"advertise,omitempty"` // address in Contact and SDP; default: of the route to the peer
 	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; needs a restart, then phones log in again
 	LAN       []netip.Prefix `yaml:"lan"`                 // networks where weak (MD5) phones may register; default the private ranges and loopback; [] is none

@@ -116,10 +116,12 @@ lamps:
 
 func TestASyntaxErrorNamesItsLine(t *testing.T) {
 	for name, text := range map[string]string{
-		"unknown field": "box: {name: x}\nqueus: []\n",
-		"bad yaml":      "box:\n  name: [\n",
-		"wrong type":    "media: {port_min: many}\n",
-		"bad address":   "sip: {listen: nowhere}\n",
+		"unknown field":          "box: {name: x}\nqueus: []\n",
+		"bad yaml":               "box:\n  name: [\n",
+		"wrong type":             "media: {port_min: many}\n",
+		"bad address":            "sip: {listen: nowhere}\n",
+		"TLS on the port of TCP": "sip: {listen: \"0.0.0.0:5060\", tls_listen: \"192.0.2.1:5060\"}\n",
+		"half a certificate":     "tls: {cert: /etc/cert.pem}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(text))

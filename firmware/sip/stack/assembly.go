@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -20,7 +21,7 @@ const throttlePause = 20 * time.Millisecond
 
 // Read hands whole messages to sipgo, and only such as have parsed here, under recover. It closes
 // connections that take too long to say something, whole or at all.
-func (c *tcpConn) Read(p []byte) (int, error) {
+func (c *streamConn) Read(p []byte) (int, error) {
 	a := &c.assembly
 	for {
 		if a.ready > 0 {
@@ -38,12 +39,13 @@ func (c *tcpConn) Read(p []byte) (int, error) {
 		if err := c.SetReadDeadline(deadline); err != nil {
 			return 0, net.ErrClosed
 		}
-		n, err := c.Conn.Read(p)
+		n, err := c.Conn.Read(p) // the first one makes the handshake of TLS
 		if n > 0 {
 			c.take(p[:n])
 			continue // an error comes again
 		}
 		if err != nil {
+			c.countHandshake()
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				c.shut(why)
 			}
@@ -52,8 +54,15 @@ func (c *tcpConn) Read(p []byte) (int, error) {
 	}
 }
 
+// countHandshake counts a TLS connection that ends before it was one.
+func (c *streamConn) countHandshake() {
+	if secure, ok := c.Conn.(*tls.Conn); ok && !secure.ConnectionState().HandshakeComplete {
+		c.stack.count.handshakes.Add(1)
+	}
+}
+
 // deadline is when the connection is closed unless more arrives, and why.
-func (c *tcpConn) deadline(now time.Time) (time.Time, ending) {
+func (c *streamConn) deadline(now time.Time) (time.Time, ending) {
 	a, cfg := &c.assembly, &c.stack.cfg
 	switch {
 	case !a.greeted:
@@ -65,7 +74,7 @@ func (c *tcpConn) deadline(now time.Time) (time.Time, ending) {
 }
 
 // take adds bytes and parses ahead as far as they go.
-func (c *tcpConn) take(data []byte) {
+func (c *streamConn) take(data []byte) {
 	a := &c.assembly
 	a.pending = append(a.pending, data...)
 	if a.inside {
@@ -98,7 +107,7 @@ func (c *tcpConn) take(data []byte) {
 
 // keepalives removes the line ends between messages; a double one is a ping and gets a single one
 // back (RFC 5626 section 3.5.1).
-func (c *tcpConn) keepalives() {
+func (c *streamConn) keepalives() {
 	a := &c.assembly
 	rest := a.pending[a.ready:]
 	n := 0
@@ -116,7 +125,7 @@ func (c *tcpConn) keepalives() {
 }
 
 // parseNext parses one message of the stream and returns its length.
-func (c *tcpConn) parseNext() (used int, err error) {
+func (c *streamConn) parseNext() (used int, err error) {
 	fine := c.stack.guard("tcp parser", func() {
 		_, used, err = c.assembly.stream.ParseNext()
 	})
@@ -127,7 +136,7 @@ func (c *tcpConn) parseNext() (used int, err error) {
 }
 
 // whole notes a complete message: the connection has proved itself, and pays for the message.
-func (c *tcpConn) whole() {
+func (c *streamConn) whole() {
 	a := &c.assembly
 	a.greeted = true
 	if !a.kept {
@@ -145,7 +154,7 @@ func (c *tcpConn) whole() {
 }
 
 // wait pauses the reader; false means that the connection was closed meanwhile.
-func (c *tcpConn) wait(d time.Duration) bool {
+func (c *streamConn) wait(d time.Duration) bool {
 	select {
 	case <-c.gone:
 		return false

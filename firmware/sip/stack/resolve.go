@@ -19,7 +19,16 @@ const (
 	routeTTL    = time.Minute
 	maxRoutes   = 1024
 	defaultPort = 5060
+	securePort  = 5061
 )
+
+// portOf is the port of a transport where nothing names one (RFC 3261 section 19.1.2).
+func portOf(transport string) int {
+	if transport == "tls" {
+		return securePort
+	}
+	return defaultPort
+}
 
 // Resolver is the part of net.Resolver that Resolve needs.
 type Resolver interface {
@@ -37,16 +46,18 @@ func (s *Stack) Resolve(ctx context.Context, uri sip.Uri, transport string) (Flo
 	}
 	transport = strings.ToLower(transport)
 	switch {
-	case uri.IsEncrypted():
-		return Flow{}, fmt.Errorf("%w: sips is not supported", ErrTransport)
+	case uri.IsEncrypted() && (transport == "" || transport == "tcp"): // RFC 3261 section 26.2.2
+		transport = "tls"
+	case uri.IsEncrypted() && transport != "tls":
+		return Flow{}, fmt.Errorf("%w: sips over %s is not secure", ErrTransport, transport)
 	case transport == "":
 		transport = "udp"
-	case transport != "udp" && transport != "tcp":
+	case transport != "udp" && transport != "tcp" && transport != "tls":
 		return Flow{}, fmt.Errorf("%w: no transport %q", ErrTransport, transport)
 	}
 	host := strings.Trim(uri.Host, "[]")
 	if addr, err := netip.ParseAddr(host); err == nil {
-		port := uint16(defaultPort)
+		port := uint16(portOf(transport))
 		if uri.Port > 0 && uri.Port <= 65535 {
 			port = uint16(uri.Port)
 		}
@@ -55,6 +66,9 @@ func (s *Stack) Resolve(ctx context.Context, uri sip.Uri, transport string) (Flo
 	remote, err := s.names.lookup(ctx, transport, host, uri.Port)
 	if err != nil {
 		return Flow{}, fmt.Errorf("%w: %s: %w", ErrTransport, host, err)
+	}
+	if transport == "tls" {
+		s.named(remote, host)
 	}
 	return s.flowTo(transport, remote), nil
 }
@@ -69,7 +83,7 @@ func (s *Stack) flowTo(transport string, remote netip.AddrPort) Flow {
 		return f
 	}
 	s.links.mu.RLock()
-	c := s.links.dialled[remote]
+	c := s.links.dialled[dialKey(f)]
 	s.links.mu.RUnlock()
 	if c != nil && c.established() {
 		return c.flow
@@ -151,8 +165,12 @@ func (n *nameCache) lookup(ctx context.Context, transport, host string, port int
 // ask looks for SRV records where no port is given, and for addresses.
 func (n *nameCache) ask(ctx context.Context, transport, host string, port int) (netip.AddrPort, error) {
 	if port <= 0 || port > 65535 {
-		port = defaultPort
-		if _, records, err := n.resolver.LookupSRV(ctx, "sip", transport, host); err == nil {
+		port = portOf(transport)
+		service, proto := "sip", transport
+		if transport == "tls" {
+			service, proto = "sips", "tcp"
+		}
+		if _, records, err := n.resolver.LookupSRV(ctx, service, proto, host); err == nil {
 			for _, r := range records { // in the order of priority and weight
 				if addr, err := n.address(ctx, r.Target); err == nil {
 					return netip.AddrPortFrom(addr, r.Port), nil

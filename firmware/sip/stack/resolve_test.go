@@ -66,7 +66,10 @@ func TestResolveFollowsTheURIAndTheRecords(t *testing.T) {
 		{"a port asks for no SRV", sip.Uri{Host: "carrier.example", Port: 5062}, "", "udp 192.0.2.5:5062"},
 		{"no SRV", sip.Uri{Host: "six.example"}, "", "udp [2001:db8::5]:5060"},
 		{"an unknown name", sip.Uri{Host: "nobody.example"}, "", ""},
-		{"sips", sip.Uri{Scheme: "sips", Host: "192.0.2.9"}, "", ""},
+		{"sips", sip.Uri{Scheme: "sips", Host: "192.0.2.9"}, "", "tls 192.0.2.9:5061"},
+		{"sips over TCP is TLS", sip.Uri{Scheme: "sips", Host: "192.0.2.9", UriParams: param("tcp")}, "", "tls 192.0.2.9:5061"},
+		{"sips over UDP", sip.Uri{Scheme: "sips", Host: "192.0.2.9"}, "udp", ""},
+		{"TLS with a port", sip.Uri{Host: "192.0.2.9", Port: 5070}, "tls", "tls 192.0.2.9:5070"},
 		{"an unknown transport", sip.Uri{Host: "192.0.2.9", UriParams: param("sctp")}, "", ""},
 	} {
 		f, err := s.Resolve(t.Context(), c.uri, c.transport)

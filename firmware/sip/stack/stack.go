@@ -25,10 +25,10 @@ var (
 	ErrRequest   = errors.New("the request lacks what a transaction needs")
 )
 
-// Flow names the path of a message: the transport, our address and theirs. A TCP flow with local
+// Flow names the path of a message: the transport, our address and theirs. A TCP or TLS flow with local
 // port 0 means "the connection that we open to Remote".
 type Flow struct {
-	Transport string         `json:"transport"` // "udp" or "tcp"
+	Transport string         `json:"transport"` // "udp", "tcp" or "tls"
 	Local     netip.AddrPort `json:"local"`
 	Remote    netip.AddrPort `json:"remote"`
 }
@@ -77,8 +77,8 @@ type Config struct {
 
 	SourceRate, SourceBurst int // messages per second from one address [1,000] and at once [2,000]
 
-	MaxConns, MaxConnsPerAddr int // TCP connections that others may open, in all [512], per address [64]
-	// Greeting is how long a new TCP connection may take to send its first whole message, and
+	MaxConns, MaxConnsPerAddr int // TCP and TLS connections that others may open, in all [512], per address [64]
+	// Greeting is how long a new connection may take to send its first whole message, TLS included, and
 	// Assembly how long any later message may take from its first byte to its last [10 s, 10 s].
 	Greeting, Assembly time.Duration
 	// Idle closes a TCP connection that has been silent for so long [2 h].
@@ -135,10 +135,11 @@ type Stack struct {
 
 	// transmit puts bytes on the wire; failed is called later, from any goroutine, when a message
 	// that was queued could not be sent.
-	transmit func(to Flow, raw []byte, failed func()) error
+	transmit func(to Flow, raw []byte, failed func(error)) error
 
 	handler atomic.Pointer[Handler]
 	links   links
+	trust   trust
 	wg      sync.WaitGroup // readers, writers, accept loops
 	shardWG sync.WaitGroup
 }
@@ -231,7 +232,7 @@ type counters struct {
 	received, filtered, throttled, junk, malformed, keepalives atomic.Int64
 	dropped, refused, panics, strays, drained                  atomic.Int64
 	oversize, sendErrors, timeouts                             atomic.Int64
-	connsRefused, connsSlow, connsIdle                         atomic.Int64
+	connsRefused, connsSlow, connsIdle, handshakes             atomic.Int64
 }
 
 // Stats are totals since the start, except those said to be of now.
@@ -254,6 +255,7 @@ type Stats struct {
 	ConnsRefused int64 // TCP connections above the limits
 	ConnsSlow    int64 // TCP connections closed because a message did not arrive in time
 	ConnsIdle    int64
+	Handshakes   int64 // TLS handshakes that failed
 
 	Transactions int64 // server transactions open now
 	Conns        int   // TCP connections open now
@@ -270,7 +272,7 @@ func (s *Stack) Stats() Stats {
 		Dropped: c.dropped.Load(), Refused: c.refused.Load(), Panics: c.panics.Load(),
 		Strays: c.strays.Load(), Drained: c.drained.Load(), Oversize: c.oversize.Load(),
 		SendErrors: c.sendErrors.Load(), Timeouts: c.timeouts.Load(),
-		ConnsRefused: c.connsRefused.Load(), ConnsSlow: c.connsSlow.Load(), ConnsIdle: c.connsIdle.Load(),
+		ConnsRefused: c.connsRefused.Load(), ConnsSlow: c.connsSlow.Load(), ConnsIdle: c.connsIdle.Load(), Handshakes: c.handshakes.Load(),
 		Transactions: s.open.Load(), Conns: s.links.conns(), Sources: s.sources.size(),
 		PoolEntries: s.layer.Pool("udp").Size() + s.layer.Pool("tcp").Size(),
 	}

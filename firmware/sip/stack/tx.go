@@ -52,7 +52,7 @@ func (t *transaction) disarmAll() {
 }
 
 // send puts bytes on the wire and counts a failure.
-func (t *transaction) send(raw []byte, failed func()) error {
+func (t *transaction) send(raw []byte, failed func(error)) error {
 	if raw == nil {
 		return nil
 	}
@@ -197,7 +197,8 @@ type ClientTx struct {
 	sink    func(Result)
 	pending bool // a CANCEL waits for the first provisional response
 	headers []sip.Header
-	asked   bool // a CANCEL was sent
+	asked   bool  // a CANCEL was sent
+	cause   error // why the transport failed
 	res     *sip.Response
 }
 
@@ -277,7 +278,7 @@ func (tx *ClientTx) step(e event, offered []byte) (deliver bool) {
 			tx.sh.stack.count.timeouts.Add(1)
 			tx.fail(ErrTimeout)
 		case actBroken:
-			tx.fail(ErrTransport)
+			tx.fail(transportError(tx.cause))
 		case actArm:
 			tx.arm(ef, tx.fire)
 		case actDisarm:
@@ -299,10 +300,29 @@ func (tx *ClientTx) fire(e event) {
 
 // sendOrBreak sends; a failure ends the transaction from the shard, never from within this step.
 func (tx *ClientTx) sendOrBreak(raw []byte) {
-	broken := func() { tx.sh.alarms.set(0, func() { tx.fire(evBroken) }) }
+	broken := func(err error) { tx.sh.alarms.set(0, func() { tx.broken(err) }) }
 	if err := tx.send(raw, broken); err != nil {
-		broken()
+		broken(err)
 	}
+}
+
+// broken ends a transaction whose message could not be sent; it runs on the shard.
+func (tx *ClientTx) broken(err error) {
+	tx.sh.mu.Lock()
+	defer tx.sh.mu.Unlock()
+	tx.cause = err
+	tx.step(evBroken, nil)
+}
+
+// transportError is ErrTransport with its cause, if that is known.
+func transportError(cause error) error {
+	switch {
+	case cause == nil:
+		return ErrTransport
+	case errors.Is(cause, ErrTransport):
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ErrTransport, cause)
 }
 
 // fail tells sink the end from the shard, without the mutex.
