@@ -93,6 +93,13 @@ func (l *links) udpFor(f Flow) *udpSocket {
 	return best
 }
 
+// anyUDP says whether we have UDP at all.
+func (l *links) anyUDP() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.udp) > 0
+}
+
 // fits says whether a socket bound to local can reach remote. A socket on [::] carries IPv4 too;
 // one on a loopback address reaches only this machine.
 func fits(local, remote netip.Addr) bool {

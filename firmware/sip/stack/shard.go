@@ -233,6 +233,9 @@ func (sh *shard) response(res *sip.Response, flow Flow) {
 		}
 		return
 	}
+	if deliver {
+		sh.stack.judge(tx.dest, Result{Response: res})
+	}
 	if deliver && tx.sink != nil {
 		tx.sink(Result{Response: res})
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/dns"
 )
 
 // Errors that callers decide on.
@@ -86,7 +89,7 @@ type Config struct {
 	// MaxDatagram is the longest message sent over UDP, in bytes [8,192]. RFC 3261 section 18.1.1
 	// wants TCP above 1,300, which many phones do not speak: longer messages are sent and counted.
 	MaxDatagram int
-	Resolver    Resolver // [the system's]
+	Names       Names // finds servers [dns.New with the system's files]
 }
 
 func (c Config) withDefaults() Config {
@@ -114,8 +117,8 @@ func (c Config) withDefaults() Config {
 	wait(&c.Greeting, 10*time.Second)
 	wait(&c.Assembly, 10*time.Second)
 	wait(&c.Idle, 2*time.Hour)
-	if c.Resolver == nil {
-		c.Resolver = net.DefaultResolver
+	if c.Names == nil {
+		c.Names = dns.New(dns.Config{})
 	}
 	return c
 }
@@ -126,7 +129,8 @@ type Stack struct {
 	log     *gate
 	shards  []*shard
 	sources *sources
-	names   *nameCache
+	names   Names
+	lot     uint64 // draws among SRV records of one priority
 	secret  string // makes the tags of stateless answers recognisable as ours
 	layer   *sip.TransportLayer
 	parser  *sip.Parser
@@ -137,11 +141,13 @@ type Stack struct {
 	// that was queued could not be sent.
 	transmit func(to Flow, raw []byte, failed func(error)) error
 
-	handler atomic.Pointer[Handler]
-	links   links
-	trust   trust
-	wg      sync.WaitGroup // readers, writers, accept loops
-	shardWG sync.WaitGroup
+	handler   atomic.Pointer[Handler]
+	links     links
+	trust     trust
+	routes    routes
+	penalties penalties
+	wg        sync.WaitGroup // readers, writers, accept loops
+	shardWG   sync.WaitGroup
 }
 
 // New starts the shards; sockets come with ListenUDP and ListenTCP, messages with Serve.
@@ -151,7 +157,8 @@ func New(cfg Config) (*Stack, error) {
 		cfg:     cfg,
 		log:     newGate(cfg.Log),
 		sources: newSources(float64(cfg.SourceRate), float64(cfg.SourceBurst)),
-		names:   newNameCache(cfg.Resolver),
+		names:   cfg.Names,
+		lot:     rand.Uint64(),
 		secret:  sip.GenerateTagN(12),
 		parser:  sip.NewParser(),
 	}

@@ -327,6 +327,9 @@ func transportError(cause error) error {
 
 // fail tells sink the end from the shard, without the mutex.
 func (tx *ClientTx) fail(err error) {
+	if tx.res == nil || !errors.Is(err, ErrTimeout) { // who was heard once is only slow
+		tx.sh.stack.judge(tx.dest, Result{Err: err})
+	}
 	if tx.sink == nil {
 		return
 	}
