@@ -140,11 +140,12 @@ type streamConn struct {
 	reader   sync.Once     // the reader's end is told once
 	verified bool          // TLS, dialled: the certificate was checked
 
-	mu     sync.Mutex
-	up     bool
-	closed bool
-	out    []outgoing
-	queued int // bytes in out
+	mu      sync.Mutex
+	up      bool
+	closed  bool
+	out     []outgoing
+	queued  int             // bytes in out
+	waiting []func(up bool) // see whenUp
 
 	assembly assembly // the reader's own
 }
@@ -246,6 +247,8 @@ func (c *streamConn) dialLoop() {
 		c.giveUp(ErrClosed)
 		return
 	}
+	c.stack.endUnchecked(c.flow.Remote) // another host may have claimed the address meanwhile
+	c.tell(true)
 	go c.writeLoop()
 	c.stack.handOver(c)
 }
@@ -337,6 +340,7 @@ func (c *streamConn) shut(why ending) {
 	c.mu.Unlock()
 	close(c.gone)
 	c.stack.links.forget(c, up)
+	c.tell(false)
 	if !up {
 		return
 	}

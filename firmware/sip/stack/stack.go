@@ -86,8 +86,9 @@ type Config struct {
 	Greeting, Assembly time.Duration
 	// Idle closes a TCP connection that has been silent for so long [2 h].
 	Idle time.Duration
-	// MaxDatagram is the longest message sent over UDP, in bytes [8,192]. RFC 3261 section 18.1.1
-	// wants TCP above 1,300, which many phones do not speak: longer messages are sent and counted.
+	// MaxDatagram is the longest message sent over UDP, in bytes [8,192]. A request above 1,300 goes
+	// by TCP when the peer takes a connection (RFC 3261 section 18.1.1); many phones do not, and
+	// then, like every response, it is sent over UDP and counted.
 	MaxDatagram int
 	Names       Names // finds servers [dns.New with the system's files]
 }
@@ -141,13 +142,14 @@ type Stack struct {
 	// that was queued could not be sent.
 	transmit func(to Flow, raw []byte, failed func(error)) error
 
-	handler   atomic.Pointer[Handler]
-	links     links
-	trust     trust
-	routes    routes
-	penalties penalties
-	wg        sync.WaitGroup // readers, writers, accept loops
-	shardWG   sync.WaitGroup
+	handler    atomic.Pointer[Handler]
+	links      links
+	trust      trust
+	routes     routes
+	penalties  penalties
+	withoutTCP withoutTCP
+	wg         sync.WaitGroup // readers, writers, accept loops
+	shardWG    sync.WaitGroup
 }
 
 // New starts the shards; sockets come with ListenUDP and ListenTCP, messages with Serve.
@@ -217,7 +219,12 @@ func (s *Stack) Send(msg sip.Message, to Flow) error {
 		if m.CallID() == nil || m.CSeq() == nil || m.From() == nil || m.To() == nil {
 			return ErrRequest
 		}
-		s.finishRequest(m, to, sip.GenerateBranch())
+		branch := sip.GenerateBranch()
+		s.finishRequest(m, to, branch)
+		if tcp, may := s.byTCP(to, len(wire(m))); may && s.Alive(tcp) {
+			dest = tcp
+			s.finishRequest(m, tcp, branch)
+		}
 	case *sip.Response:
 		s.finishResponse(m)
 		dest = replyPath(m.Via(), to)

@@ -3,6 +3,7 @@ package stack
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -202,13 +203,19 @@ type ClientTx struct {
 	res     *sip.Response
 }
 
-// Request returns the request as it was sent, Via included: what RestoreClientTx needs.
-func (tx *ClientTx) Request() *sip.Request { return tx.req }
+// Request returns the request as it was sent, Via included: what RestoreClientTx needs. While it is
+// tried whether the peer takes a long one by TCP, the Via is that of UDP.
+func (tx *ClientTx) Request() *sip.Request {
+	tx.sh.mu.Lock()
+	defer tx.sh.mu.Unlock()
+	return tx.req
+}
 
 // Request sends a request and tells sink every response that the transaction passes up: each
 // provisional one, the final one, and for an INVITE each 2xx that follows within 32 s, repeated or
 // of another branch of a fork; or the error that ended it. sink runs on the shard of the Call-ID,
 // in order, and must not block; called from elsewhere, Request may return after its first result.
+// A request that is too long for UDP goes by TCP where the peer speaks it (RFC 3261 section 18.1.1).
 // The request gets its Via here, and Max-Forwards, User-Agent and
 // Content-Length where missing.
 func (s *Stack) Request(req *sip.Request, to Flow, sink func(Result)) (*ClientTx, error) {
@@ -218,8 +225,12 @@ func (s *Stack) Request(req *sip.Request, to Flow, sink func(Result)) (*ClientTx
 	if req.CallID() == nil || req.CSeq() == nil || req.From() == nil || req.To() == nil {
 		return nil, ErrRequest
 	}
-	s.finishRequest(req, to, sip.GenerateBranch())
+	branch := sip.GenerateBranch()
+	s.finishRequest(req, to, branch)
 	raw := wire(req)
+	if tcp, may := s.byTCP(to, len(raw)); may {
+		return s.requestByTCP(req, to, tcp, branch, sink)
+	}
 	return s.newClientTx(req, to, sink, func(tx *ClientTx) { tx.step(evStart, raw) })
 }
 
@@ -436,7 +447,13 @@ func (s *Stack) RestoreClientTx(req *sip.Request, flow Flow, sink func(Result)) 
 	if req.CallID() == nil {
 		return nil, ErrRequest
 	}
-	return s.newClientTx(req, flow, sink, func(tx *ClientTx) { tx.m.phase = phaseProceeding })
+	return s.newClientTx(req, flow, sink, func(tx *ClientTx) {
+		tx.m.phase = phaseProceeding
+		if via := req.Via(); flow.Transport == "udp" && via != nil && strings.EqualFold(via.Transport, "tcp") {
+			tx.dest = s.flowTo("tcp", flow.Remote) // it was too long for UDP
+			tx.m.reliable = true
+		}
+	})
 }
 
 // statusEvent is the event that a status code means to a machine.

@@ -13,9 +13,6 @@ import (
 // udpBuffer is asked of the kernel for each socket, so that a burst survives a busy moment.
 const udpBuffer = 1 << 20
 
-// mtuPolicy is the size above which RFC 3261 section 18.1.1 wants another transport.
-const mtuPolicy = 1300
-
 // udpSocket is a listening socket as ServeUDP reads it. sipgo calls ReadFrom, parses and hands over
 // the message in one goroutine, one datagram after the other, so the fields below need no lock.
 type udpSocket struct {
