@@ -41,6 +41,7 @@ func (c *streamConn) Read(p []byte) (int, error) {
 		}
 		n, err := c.Conn.Read(p) // the first one makes the handshake of TLS
 		if n > 0 {
+			c.heardAt.Store(time.Now().UnixNano())
 			c.take(p[:n])
 			continue // an error comes again
 		}
@@ -119,6 +120,9 @@ func (c *streamConn) keepalives() {
 	}
 	a.pending = append(a.pending[:a.ready], rest[n:]...)
 	c.stack.count.keepalives.Add(1)
+	if n == 2 && time.Since(time.Unix(0, c.pingedAt.Load())) < c.stack.cfg.Pong {
+		c.answers.Store(true)
+	}
 	if n >= 4 {
 		_ = c.enqueue(outgoing{raw: []byte("\r\n")}) // a peer that takes nothing is closed by it
 	}

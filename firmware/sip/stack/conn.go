@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -28,6 +29,7 @@ const (
 	closedByUs          // the process stops: the supervisor keeps its duplicate
 	closedSlow
 	closedIdle
+	closedSilent // answers no ping, or its address is no more
 	closedBroken // unparsable, unwritable or refused
 )
 
@@ -147,6 +149,10 @@ type streamConn struct {
 	queued  int             // bytes in out
 	waiting []func(up bool) // see whenUp
 
+	heardAt  atomic.Int64 // when the last bytes came, in ns
+	pingedAt atomic.Int64 // when KeepAlive last asked for an answer
+	answers  atomic.Bool  // it has answered a ping
+
 	assembly assembly // the reader's own
 }
 
@@ -252,6 +258,9 @@ func (c *streamConn) dialLoop() {
 	go c.writeLoop()
 	c.stack.handOver(c)
 }
+
+// heardSince says whether anything came after t.
+func (c *streamConn) heardSince(t time.Time) bool { return c.heardAt.Load() > t.UnixNano() }
 
 func (c *streamConn) established() bool {
 	c.mu.Lock()

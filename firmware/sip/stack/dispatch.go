@@ -50,6 +50,7 @@ func (s *Stack) receive(msg sip.Message, flow Flow) {
 			s.refuse(m, flow, p.status, p.reason)
 			return
 		}
+		s.learnFrom(m, flow)
 	case *sip.Response:
 		if m.Via() == nil || checkShape(&m.MessageData) != nil || m.StatusCode < 100 || m.StatusCode > 699 {
 			s.count.malformed.Add(1)
@@ -89,6 +90,9 @@ func (s *Stack) refusedByParser(raw []byte, flow Flow, status, reason string) {
 func (s *Stack) admitted(src netip.AddrPort, data []byte) bool {
 	if len(data) <= 8 && len(bytes.Trim(data, "\r\n\x00")) == 0 {
 		s.count.keepalives.Add(1)
+		return false
+	}
+	if s.stunAnswer(data) {
 		return false
 	}
 	if s.cfg.Filter != nil && !s.cfg.Filter(src, data) {

@@ -53,7 +53,7 @@ func outsideDialog(req *sip.Request) bool {
 func (s *Stack) finishRequest(req *sip.Request, to Flow, branch string) {
 	for req.RemoveHeader("Via") {
 	}
-	host, port := s.Contact(to)
+	host, port := s.sentBy(to)
 	via := &sip.ViaHeader{
 		ProtocolName: "SIP", ProtocolVersion: "2.0",
 		Transport: strings.ToUpper(to.Transport), Host: host, Port: port, Params: sip.NewParams(),

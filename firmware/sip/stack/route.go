@@ -33,10 +33,9 @@ func (s *Stack) flowTo(transport string, remote netip.AddrPort) Flow {
 	return f
 }
 
-// Contact returns the host and port at which we are reached by the other end of a flow: for our
-// Contact and Via. A socket on a wildcard address shows the address that leads there. The host of
-// an IPv6 address has no brackets; sip.Uri and sip.ViaHeader add them.
-func (s *Stack) Contact(f Flow) (host string, port int) {
+// sentBy is the host and port of our Via on a flow, and of our Contact where nothing else was
+// advertised. A socket on a wildcard address shows the address that leads there.
+func (s *Stack) sentBy(f Flow) (host string, port int) {
 	addr := f.Local.Addr()
 	if !addr.IsValid() || addr.IsUnspecified() {
 		if local := s.routes.to(f.Remote); local.IsValid() {
@@ -55,6 +54,8 @@ func (s *Stack) Contact(f Flow) (host string, port int) {
 
 // routes remembers for a short while which of our addresses leads to a remote one.
 type routes struct {
+	ask func(remote netip.AddrPort) netip.Addr // the kernel
+
 	mu  sync.Mutex
 	own map[netip.Addr]routeEntry
 }
@@ -73,7 +74,7 @@ func (r *routes) to(remote netip.AddrPort) netip.Addr {
 	if known && now.Before(e.until) {
 		return e.local
 	}
-	local := routeTo(remote)
+	local := r.ask(remote)
 	r.mu.Lock()
 	if r.own == nil || len(r.own) >= maxRoutes {
 		r.own = make(map[netip.Addr]routeEntry)
@@ -81,6 +82,12 @@ func (r *routes) to(remote netip.AddrPort) netip.Addr {
 	r.own[remote.Addr()] = routeEntry{local, now.Add(routeTTL)}
 	r.mu.Unlock()
 	return local
+}
+
+func (r *routes) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.own)
 }
 
 // routeTo asks the kernel; connecting a UDP socket sends nothing. The zero Addr means no way.

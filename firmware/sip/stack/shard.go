@@ -235,6 +235,7 @@ func (sh *shard) response(res *sip.Response, flow Flow) {
 	}
 	if deliver {
 		sh.stack.judge(tx.dest, Result{Response: res})
+		sh.stack.learn(tx.Request(), res, tx.dest)
 	}
 	if deliver && tx.sink != nil {
 		tx.sink(Result{Response: res})

@@ -17,6 +17,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/pronto-pbx/pronto/firmware/sip/dns"
+	"github.com/pronto-pbx/pronto/firmware/sip/nat"
 )
 
 // Errors that callers decide on.
@@ -77,6 +78,11 @@ type Config struct {
 	MaxTransactions int
 	Keeper          SocketKeeper
 	UserAgent       string // for User-Agent and Server; empty: none
+	// Reflected hears, from any goroutine, that the other end of a flow sees us at another address
+	// than before; was is zero the first time. It must not block.
+	Reflected func(f Flow, was, now netip.AddrPort)
+	// Finding hears each named fault of the network once, as Findings lists them. It must not block.
+	Finding func(nat.Finding)
 
 	SourceRate, SourceBurst int // messages per second from one address [1,000] and at once [2,000]
 
@@ -86,6 +92,8 @@ type Config struct {
 	Greeting, Assembly time.Duration
 	// Idle closes a TCP connection that has been silent for so long [2 h].
 	Idle time.Duration
+	// Pong is how long a peer may take to answer a keep-alive [10 s, as RFC 5626 section 4.4.1 says].
+	Pong time.Duration
 	// MaxDatagram is the longest message sent over UDP, in bytes [8,192]. A request above 1,300 goes
 	// by TCP when the peer takes a connection (RFC 3261 section 18.1.1); many phones do not, and
 	// then, like every response, it is sent over UDP and counted.
@@ -118,6 +126,7 @@ func (c Config) withDefaults() Config {
 	wait(&c.Greeting, 10*time.Second)
 	wait(&c.Assembly, 10*time.Second)
 	wait(&c.Idle, 2*time.Hour)
+	wait(&c.Pong, 10*time.Second)
 	if c.Names == nil {
 		c.Names = dns.New(dns.Config{})
 	}
@@ -146,6 +155,7 @@ type Stack struct {
 	links      links
 	trust      trust
 	routes     routes
+	public     public
 	penalties  penalties
 	withoutTCP withoutTCP
 	wg         sync.WaitGroup // readers, writers, accept loops
@@ -165,6 +175,7 @@ func New(cfg Config) (*Stack, error) {
 		parser:  sip.NewParser(),
 	}
 	s.transmit = s.write
+	s.routes.ask = routeTo
 	s.links.init()
 	// What sipgo logs holds whole messages, callers' numbers among them: we count and log instead.
 	s.layer = sip.NewTransportLayer(net.DefaultResolver, s.parser, nil,
