@@ -178,6 +178,7 @@ func (b *Box) openMedia() error {
 	}
 	b.engine, err = media.New(media.Config{
 		Log: b.log.With("room", "media"), PortMin: c.PortMin, PortMax: c.PortMax, Bind: c.Bind, Keeper: b.socketKeeper(), Journal: b.hot,
+		DSCP: audioMark(c.DSCP),
 	})
 	return err
 }
@@ -185,7 +186,7 @@ func (b *Box) openMedia() error {
 func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
-	if b.stack, err = stack.New(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"}); err != nil {
+	if b.stack, err = stack.New(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP}); err != nil {
 		return err
 	}
 	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen), b.listenTLS()); err != nil {

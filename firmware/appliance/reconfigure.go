@@ -167,7 +167,7 @@ func (startRoom) Name() string { return "addresses, ports and realm" }
 // Commit implements live.Room.
 func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome, error) {
 	fixed := func(c *config.Config) config.Config {
-		return config.Config{SIP: config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, Realm: c.SIP.Realm}, TLS: c.TLS, Media: c.Media, Web: c.Web}
+		return config.Config{SIP: config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm}, TLS: c.TLS, Media: c.Media, Web: c.Web}
 	}
 	if differs(&r.read, to, fixed) {
 		return live.NeedsRestart, nil

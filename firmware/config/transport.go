@@ -17,6 +17,11 @@ func (v *validator) transports() {
 	if c.SIP.TLSListen.IsValid() && clash(c.SIP.TLSListen, c.SIP.Listen) {
 		v.found.add("sip.tls_listen", "duplicate", "%s is the port of sip.listen: TLS needs one of its own, usually 5061", c.SIP.TLSListen)
 	}
+	for path, dscp := range map[string]int{"sip.dscp": c.SIP.DSCP, "media.dscp": c.Media.DSCP} {
+		if dscp < 0 || dscp > 63 {
+			v.found.add(path, "range", "%d is no DSCP: use 0 to 63, or leave it out", dscp)
+		}
+	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		v.found.add("tls", "pair", "cert and key belong together: give both files or none")
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -56,6 +57,7 @@ func (s *Stack) listenStream(transport string, addr netip.AddrPort, secure *tls.
 			return listenError(transport, addr, err)
 		}
 	}
+	s.mark(raw) // accepted connections inherit it from their first packet on
 	ln := &streamListener{TCPListener: raw, stack: s, transport: transport, local: addrPortOf(raw.Addr()), tls: secure}
 	l := &s.links
 	l.mu.Lock()
@@ -166,6 +168,7 @@ func (s *Stack) newConn(f Flow, inbound bool) *streamConn {
 // establish enters a connection into the tables and accounts for its reader and its writer. It
 // reports false when the stack is closing or a limit is reached.
 func (s *Stack) establish(c *streamConn, raw *net.TCPConn, conn net.Conn, known bool) bool {
+	s.mark(raw)
 	_ = raw.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
 	l := &s.links
 	l.mu.Lock()
@@ -229,7 +232,13 @@ func (c *streamConn) dialLoop() {
 		case <-ctx.Done():
 		}
 	}()
-	var d net.Dialer
+	d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) {
+			if dscp := c.stack.cfg.DSCP; dscp != 0 {
+				_ = markFD(int(fd), dscp) // establish says so when it fails
+			}
+		})
+	}}
 	if local := c.flow.Local.Addr(); local.IsValid() && !local.IsUnspecified() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
 	}

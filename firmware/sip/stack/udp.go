@@ -39,6 +39,7 @@ func (s *Stack) ListenUDP(addr netip.AddrPort) error {
 			return listenError("udp", addr, err)
 		}
 	}
+	s.mark(conn)
 	_ = conn.SetReadBuffer(udpBuffer) // the kernel may give less; nothing depends on it
 	sock := &udpSocket{UDPConn: conn, stack: s, local: addrPortOf(conn.LocalAddr())}
 	if err := s.links.addUDP(sock); err != nil {

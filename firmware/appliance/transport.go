@@ -27,6 +27,14 @@ func (b *Box) listenTLS() error {
 	return b.stack.ListenTLS(c.SIP.TLSListen, &tls.Config{GetCertificate: source.GetCertificate})
 }
 
+// audioMark is what the engine takes: it has a default where the configuration says 0 for none.
+func audioMark(dscp int) int {
+	if dscp == 0 {
+		return -1
+	}
+	return dscp
+}
+
 // certificate is the one that the owner gave, or the box's own.
 func (b *Box) certificate() (*certificate.Source, error) {
 	c := b.config()
