@@ -1,11 +1,13 @@
 package stack
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -92,7 +94,7 @@ func (c *streamConn) take(data []byte) {
 			a.inside, a.started = true, time.Now()
 		}
 		used, err := c.parseNext()
-		if errors.Is(err, io.ErrUnexpectedEOF) {
+		if errors.Is(err, io.ErrUnexpectedEOF) && !whole(a.pending[a.ready:]) {
 			return
 		}
 		if err != nil {
@@ -102,8 +104,26 @@ func (c *streamConn) take(data []byte) {
 		}
 		a.inside = false
 		a.ready += used
-		c.whole()
+		c.complete()
 	}
+}
+
+// whole says whether bytes hold a head and the body that it announces. The parser asks for more, too,
+// where a header field of a whole message breaks off in the middle.
+func whole(raw []byte) bool {
+	head, body, ok := bytes.Cut(raw, []byte("\r\n\r\n"))
+	if !ok {
+		return false
+	}
+	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch string(bytes.ToLower(bytes.TrimSpace(name))) {
+		case "content-length", "l":
+			n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
+			return err == nil && len(body) >= n
+		}
+	}
+	return true
 }
 
 // keepalives removes the line ends between messages; a double one is a ping and gets a single one
@@ -139,8 +159,8 @@ func (c *streamConn) parseNext() (used int, err error) {
 	return used, err
 }
 
-// whole notes a complete message: the connection has proved itself, and pays for the message.
-func (c *streamConn) whole() {
+// complete notes a whole message: the connection has proved itself, and pays for the message.
+func (c *streamConn) complete() {
 	a := &c.assembly
 	a.greeted = true
 	if !a.kept {

@@ -43,6 +43,7 @@ func (s *Stack) receive(msg sip.Message, flow Flow) {
 			s.count.malformed.Add(1)
 			return
 		}
+		tidy(&m.MessageData)
 		stampVia(m.Via(), flow.Remote)
 		if p := checkRequest(m); p != nil {
 			s.count.malformed.Add(1)
@@ -78,6 +79,9 @@ func (s *Stack) receive(msg sip.Message, flow Flow) {
 func (s *Stack) refusedByParser(raw []byte, flow Flow, status, reason string) {
 	s.count.malformed.Add(1)
 	s.log.say("malformed", "a broken SIP message was refused", "from", flow.Remote, "why", "it does not parse")
+	if foreignScheme(raw) {
+		status, reason = "416", "Unsupported URI Scheme"
+	}
 	if res := salvage(raw, status, reason, s.secret+"x"); res != nil {
 		if err := s.transmit(flow, res, nil); err != nil {
 			s.count.sendErrors.Add(1)

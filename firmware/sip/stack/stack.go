@@ -157,6 +157,7 @@ type Stack struct {
 	trust      trust
 	routes     routes
 	public     public
+	shares     shares
 	penalties  penalties
 	withoutTCP withoutTCP
 	wg         sync.WaitGroup // readers, writers, accept loops

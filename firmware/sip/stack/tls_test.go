@@ -229,3 +229,7 @@ func TestWithoutACertificateThereIsNoTLS(t *testing.T) {
 		}
 	}
 }
+
+func tlsTrusting(roots *x509.CertPool) *tls.Config {
+	return &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
+}

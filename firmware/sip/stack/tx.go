@@ -87,6 +87,7 @@ func (sh *shard) newServerTx(key string, req *sip.Request, flow Flow) *ServerTx 
 		tx.m.role = inviteServer
 	}
 	sh.servers[key] = tx
+	sh.stack.shares.add(flow.Remote.Addr(), 1)
 	return tx
 }
 
@@ -180,6 +181,7 @@ func (tx *ServerTx) step(e event, offered []byte) (deliver bool) {
 		tx.disarmAll()
 		delete(tx.sh.servers, tx.key)
 		tx.sh.stack.open.Add(-1)
+		tx.sh.stack.shares.add(tx.flow.Remote.Addr(), -1)
 	}
 	return deliver
 }
