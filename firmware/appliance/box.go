@@ -201,6 +201,7 @@ func (b *Box) openMedia() error {
 	}
 	b.engine, err = media.New(media.Config{
 		Log: b.log.With("room", "media"), PortMin: c.PortMin, PortMax: c.PortMax, Bind: c.Bind, Keeper: b.socketKeeper(), Journal: b.hot,
+		DSCP: audioMark(c.DSCP),
 	})
 	return err
 }
@@ -209,10 +210,10 @@ func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
 	b.openBans()
-	if b.stack, err = stack.New(b.guarded(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"})); err != nil {
+	if b.stack, err = stack.New(b.guarded(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP})); err != nil {
 		return err
 	}
-	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen)); err != nil {
+	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen), b.listenTLS()); err != nil {
 		return err
 	}
 	b.registrar = registrar.New(b.registrarConfig())

@@ -20,6 +20,7 @@ type Config struct {
 	Version int   `yaml:"version"`
 	Box     Box   `yaml:"box"`
 	SIP     SIP   `yaml:"sip"`
+	TLS     TLS   `yaml:"tls"`
 	Media   Media `yaml:"media"`
 	Web     Web   `yaml:"web"`
 
@@ -58,6 +59,8 @@ type Box struct {
 // SIP is where phones and carriers reach the box.
 type SIP struct {
 	Listen    netip.AddrPort `yaml:"listen"`              // UDP and TCP; default 0.0.0.0:5060; needs a restart
+	TLSListen netip.AddrPort `yaml:"tls_listen"`          // SIP over TLS; default none, usually 0.0.0.0:5061; needs a restart
+	DSCP      int            `yaml:"dscp"`                // mark of SIP packets for routers, 0-63; default 24 (CS3), 0 = none; needs a restart
 	Advertise netip.Addr     `yaml:"advertise,omitempty"` // address in Contact and SDP; default: of the route to the peer
 	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; needs a restart, then phones log in again
 	LAN       []netip.Prefix `yaml:"lan"`                 // networks where weak (MD5) phones may register; default the private ranges and loopback; [] is none
@@ -71,6 +74,7 @@ type Media struct {
 	Bind    netip.Addr `yaml:"bind"`     // default 0.0.0.0; needs a restart
 	PortMin int        `yaml:"port_min"` // default 16384, even; needs a restart
 	PortMax int        `yaml:"port_max"` // default 24575; needs a restart
+	DSCP    int        `yaml:"dscp"`     // mark of audio packets for routers, 0-63; default 46 (EF), 0 = none; needs a restart
 }
 
 // Web is where the page is.

@@ -14,6 +14,7 @@ func (c *Config) Validate() Problems {
 	v := validator{c: c, ids: map[string]bool{}, numbers: map[tel.Number]string{}}
 	v.box()
 	v.bans()
+	v.transports()
 	for i := range c.Phones {
 		v.phone(fmt.Sprintf("phones[%d]", i), &c.Phones[i])
 	}

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -351,7 +352,7 @@ func TestFinding9_3000BytesOverUDPPassInBothDirections(t *testing.T) {
 	if _, err := b.Request(tooBig, to, func(r Result) { failed <- r.Err }); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-failed; err != ErrTransport {
+	if err := <-failed; !errors.Is(err, ErrTransport) {
 		t.Errorf("6,000 bytes with a limit of 4,000: %v", err)
 	}
 }

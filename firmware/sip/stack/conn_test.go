@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -265,7 +266,7 @@ func TestAConnectionThatIsRefusedEndsItsTransactionAtOnce(t *testing.T) {
 	}
 	select {
 	case r := <-results:
-		if r.Err != ErrTransport {
+		if !errors.Is(r.Err, ErrTransport) {
 			t.Errorf("heard %+v", r)
 		}
 	case <-time.After(patience):
@@ -314,7 +315,7 @@ func TestAConnectionThatBreaksEndsOnlyWhatHasHeardNothing(t *testing.T) {
 	_ = conn.Close()
 	select {
 	case r := <-silent:
-		if r.Err != ErrTransport {
+		if !errors.Is(r.Err, ErrTransport) {
 			t.Errorf("heard %+v", r)
 		}
 	case <-time.After(patience):
@@ -338,7 +339,7 @@ func TestTheConnectionOfAPhoneIsNeverDialledBack(t *testing.T) {
 	if _, err := b.Request(newRequest(sip.OPTIONS, "x"), flow, func(r Result) { results <- r }); err != nil {
 		t.Fatal(err)
 	}
-	if r := <-results; r.Err != ErrTransport {
+	if r := <-results; !errors.Is(r.Err, ErrTransport) {
 		t.Errorf("heard %+v", r)
 	}
 }
