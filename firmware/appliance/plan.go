@@ -86,14 +86,14 @@ func (n *numbering) Route(from string, caller, dialed tel.Number, at time.Time) 
 }
 
 // Resolve implements call.Plan.
-func (n *numbering) Resolve(to string, _ time.Time) call.Decision {
-	return n.decision(dialplan.To(n.plan, to))
+func (n *numbering) Resolve(to string, at time.Time) call.Decision {
+	return n.decision(dialplan.To(n.plan, to, dialplan.Request{At: at}))
 }
 
 func (n *numbering) decision(d dialplan.Decision) call.Decision {
 	switch d.Action {
-	case dialplan.Devices:
-		return call.Decision{Kind: call.ToDevices, Devices: d.Devices, Agent: d.Agent}
+	case dialplan.Rings:
+		return call.Decision{Kind: call.ToDevices, Devices: d.Ring.Devices(), Agent: d.Agent}
 	case dialplan.Queue:
 		return call.Decision{Kind: call.ToQueue, Queue: d.Queue, QueuePriority: n.priorities[d.Queue]}
 	case dialplan.Outside, dialplan.Emergency:
@@ -104,7 +104,7 @@ func (n *numbering) decision(d dialplan.Decision) call.Decision {
 		return out
 	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp:
 		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: string(d.Action), Reason: d.Reason}
-	case dialplan.Reject, dialplan.Echo:
+	default: // calls cannot do it yet
 	}
 	if d.Cause == tel.CauseNone {
 		d.Cause = tel.CauseUnallocated
