@@ -28,6 +28,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 )
 
 // Options is what cmd gives the box.
@@ -62,6 +63,7 @@ type Box struct {
 	sounds    *sounds
 	lines     lines
 	calls     *call.Exchange
+	toll      *meter.Meter
 	queues    *acd.ACD
 	lamps     lamps
 	web       net.Listener
@@ -77,6 +79,7 @@ func conditions() []health.Spec {
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
+		{Name: "toll", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 	}
 }
@@ -104,6 +107,7 @@ func Build(opts Options) (b *Box, err error) {
 	}{
 		{"web page", b.openWeb},
 		{"journals", b.openJournals},
+		{"toll guard", b.openToll},
 		{"lamps", b.openLamps},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
@@ -346,6 +350,9 @@ func (b *Box) close() {
 		b.feed.Close()
 	}
 	b.wg.Wait()
+	if b.toll != nil {
+		b.toll.Close()
+	}
 	b.lamps.close()
 	if b.history != nil {
 		_ = b.history.Close()

@@ -101,6 +101,7 @@ func (r numberRoom) Commit(_ context.Context, from, to *config.Config) (live.Out
 		return 0, err
 	}
 	r.b.numbering.Store(n)
+	r.b.toll.SetRules(tollRules(next.Toll))
 	for _, p := range from.Phones {
 		if now, ok := phoneLike(to, p); !ok || now.Password != p.Password {
 			r.b.registrar.Forget(p.ID) // else it could be called, and called from, until its time is up
@@ -119,12 +120,15 @@ func (r numberRoom) Commit(_ context.Context, from, to *config.Config) (live.Out
 
 // routing is what a call keeps from its first moment on.
 func routing(c *config.Config) config.Config {
-	return config.Config{Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes}
+	return config.Config{
+		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
+		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours,
+	}
 }
 
 // access is what phones meet.
 func access(c *config.Config) config.Config {
-	return config.Config{Phones: c.Phones, SIP: config.SIP{Advertise: c.SIP.Advertise, LAN: c.SIP.LAN}}
+	return config.Config{Toll: c.Toll, Phones: c.Phones, SIP: config.SIP{Advertise: c.SIP.Advertise, LAN: c.SIP.LAN}}
 }
 
 func phoneLike(c *config.Config, like config.Phone) (config.Phone, bool) {

@@ -24,6 +24,7 @@ func (b *Box) restore() {
 	found := len(legs)
 	f := &finder{b: b, legs: legs}
 	errs = append(errs, b.calls.Restore(states, f)...)
+	b.keepToll()
 	for _, err := range errs {
 		if err != nil {
 			b.log.Warn("part of the earlier process is lost", "err", err)
@@ -67,9 +68,11 @@ func (d dialer) DialDevice(dev tel.DeviceID, o call.Outgoing, events func(call.L
 
 // DialOut implements call.Dialer.
 func (d dialer) DialOut(via string, to tel.Number, o call.Outgoing, events func(call.LegEvent)) (call.Leg, error) {
-	kind, name, _ := strings.Cut(via, ":")
-	if kind == "line" {
-		return d.b.lines.board.DialLine(tel.LineID(name), to, o, events)
-	}
-	return d.b.office.DialTrunk(tel.TrunkID(name), to, o, events)
+	return d.b.throughToll(d.b.tollRequest(via, to, o), events, func(events func(call.LegEvent)) (call.Leg, error) {
+		kind, name, _ := strings.Cut(via, ":")
+		if kind == "line" {
+			return d.b.lines.board.DialLine(tel.LineID(name), to, o, events)
+		}
+		return d.b.office.DialTrunk(tel.TrunkID(name), to, o, events)
+	})
 }

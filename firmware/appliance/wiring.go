@@ -29,6 +29,8 @@ func (b *Box) publish(e tel.Event) {
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.lamps.show(e.Agent, e.State)
+	case tel.CallEnded:
+		b.toll.EndedCall(e.Call)
 	case tel.LampChanged:
 		b.report("lamps", !e.Fault, "a lamp does not answer")
 	}
