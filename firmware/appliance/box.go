@@ -22,13 +22,16 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/health"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
+	"github.com/pronto-pbx/pronto/firmware/mail"
 	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/personal"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
+	"github.com/pronto-pbx/pronto/firmware/voicemail"
 )
 
 // Options is what cmd gives the box.
@@ -66,7 +69,15 @@ type Box struct {
 	toll      *meter.Meter
 	queues    *acd.ACD
 	lamps     lamps
+	voicemail *voicemail.Store
+	mail      *mail.Queue
 	web       net.Listener
+
+	personal *personal.Owner
+	callers  callers
+
+	mu          sync.Mutex           // guards undisturbed
+	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
 
 	reach reach
 	wg    sync.WaitGroup
@@ -80,13 +91,16 @@ func conditions() []health.Spec {
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
+		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
+		{Name: "voicemail", Severity: health.Error},
+		{Name: "mail", Severity: health.Warn},
 	}
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	defer func() {
 		if err != nil {
@@ -97,7 +111,7 @@ func Build(opts Options) (b *Box, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.numbering.Store(n)
+	b.adopt(n)
 	b.present = newPresent(n.plan.Zone)
 	b.feed = feed.New(4096, b.present.snapshot)
 	b.health = health.New(func(h tel.HealthChanged) { b.publish(h) }, conditions()...)
@@ -108,7 +122,9 @@ func Build(opts Options) (b *Box, err error) {
 		{"web page", b.openWeb},
 		{"journals", b.openJournals},
 		{"toll guard", b.openToll},
+		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},
+		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
 		{"calls", b.openCalls},
@@ -177,7 +193,7 @@ func (b *Box) socketKeeper() stack.SocketKeeper {
 func (b *Box) openMedia() error {
 	c := b.config().Media
 	var err error
-	if b.sounds, err = newSounds(); err != nil {
+	if b.sounds, err = newSounds(b.opts.Dir, b.fileSound); err != nil {
 		return err
 	}
 	b.engine, err = media.New(media.Config{
@@ -198,7 +214,7 @@ func (b *Box) openSIP() error {
 	b.registrar = registrar.New(b.registrarConfig())
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
-		Advertise: b.advertise, Phones: b.registrar, Arrive: b.arrive,
+		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive,
 	})
 	b.dialogs = dialog.New(dialog.Config{
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
@@ -233,7 +249,7 @@ func (b *Box) openCalls() error {
 	b.calls = call.New(call.Config{
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
-		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot,
+		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b,
 	})
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
@@ -353,6 +369,10 @@ func (b *Box) close() {
 	if b.toll != nil {
 		b.toll.Close()
 	}
+	if b.personal != nil {
+		b.personal.Close()
+	}
+	b.closeVoicemail()
 	b.lamps.close()
 	if b.history != nil {
 		_ = b.history.Close()

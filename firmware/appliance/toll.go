@@ -73,20 +73,15 @@ func tollRecord(c tel.CallEnded) (r toll.Record, ok bool) {
 	return r, true
 }
 
-// tollRequest is an attempt as the guard sees it. It counts for the extension that calls; calls from
-// outside that leave again count for the box.
+// tollRequest is an attempt as the guard sees it.
 func (b *Box) tollRequest(via string, to tel.Number, o call.Outgoing) toll.Request {
-	n := b.numbering.Load()
-	r := toll.Request{ID: string(tel.NewLegID()), Call: o.Call, Number: to, Via: via}
-	if slices.ContainsFunc(n.plan.Extensions, func(x dialplan.Extension) bool { return x.Number == o.From }) {
-		r.Person = string(o.From)
+	r := toll.Request{
+		ID: string(tel.NewLegID()), Call: o.Call, Number: o.Attempt.Dialed, Via: via, Person: string(o.Attempt.Person),
+		Price: o.Attempt.Price, Priced: o.Attempt.Priced, Night: b.night(b.numbering.Load()),
 	}
-	if i := slices.IndexFunc(n.plan.Outlets, func(out dialplan.Outlet) bool { return out.Via == via }); i >= 0 {
-		if class, ok := dialplan.ClassOf(to); ok {
-			r.Price, r.Priced = n.plan.Outlets[i].Prices[class]
-		}
+	if r.Number == "" {
+		r.Number = to
 	}
-	r.Night = b.night(n)
 	return r
 }
 

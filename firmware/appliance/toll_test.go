@@ -19,8 +19,9 @@ func metered(t *testing.T, limits config.Toll) *Box {
 	t.Helper()
 	c := config.Default()
 	c.Toll = limits
-	c.Agents = []config.Agent{{ID: "anna", Extension: "201", Dial: []string{"internal", "local"}}}
+	c.Agents = []config.Agent{{ID: "anna", Extension: "201", Phones: []tel.DeviceID{"201"}, Dial: []string{"internal", "local"}}}
 	c.Lines = []config.Line{{ID: "gsm0", Type: "gsm", AT: "usb"}}
+	c.Routes = []config.Route{{Via: []string{"line:gsm0"}, Strip: 3, Prepend: "1055"}}
 	c.Dialling.Outlets = []config.Outlet{{Via: "line:gsm0", Prices: map[string]tel.Money{"local": 60}}}
 	n, err := newNumbering(c)
 	if err != nil {
@@ -44,7 +45,7 @@ func TestAnAttemptGoesThroughTheGuardAndItsEndMakesRoom(t *testing.T) {
 	var events []call.LegEventKind
 	var dials []func(call.LegEvent) // how each dialled leg tells its events
 	try := func(n tel.Number, fail error) error {
-		r := b.tollRequest("line:gsm0", n, call.Outgoing{Call: "c", From: "201"})
+		r := b.tollRequest("line:gsm0", n, call.Outgoing{Call: "c", Attempt: call.Attempt{Dialed: n, Person: "201"}})
 		_, err := b.throughToll(r, func(e call.LegEvent) { events = append(events, e.Kind) }, func(f func(call.LegEvent)) (call.Leg, error) {
 			dials = append(dials, f)
 			return nil, fail
@@ -83,13 +84,18 @@ func TestAnAttemptGoesThroughTheGuardAndItsEndMakesRoom(t *testing.T) {
 
 func TestTheGuardKnowsWhoCallsByWhichWayAtWhatPriceAndAtNight(t *testing.T) {
 	b := metered(t, config.Toll{})
-	r := b.tollRequest("line:gsm0", "0287654321", call.Outgoing{Call: "c", From: "201"})
-	if r.Person != "201" || r.Via != "line:gsm0" || r.Price != 60 || !r.Priced || r.Call != "c" || r.ID == "" || r.Night {
-		t.Errorf("%+v", r)
+	phone := b.numbering.Load().Route("phone:201", "201", "0287654321", time.Now())
+	if len(phone.Attempts) != 1 {
+		t.Fatalf("%+v", phone)
 	}
-	r = b.tollRequest("line:gsm0", "3331234567", call.Outgoing{Call: "c", From: "+390299999999"})
-	if r.Person != "" || r.Priced {
-		t.Errorf("a call from outside that is sent on: %+v", r)
+	way := phone.Attempts[0]
+	r := b.tollRequest(way.Via, way.Number, call.Outgoing{Call: "c", Attempt: way})
+	if way.Number != "10550287654321" || r.Number != "+390287654321" || r.Person != "201" || r.Via != "line:gsm0" || r.Price != 60 || !r.Priced || r.Call != "c" || r.ID == "" || r.Night {
+		t.Errorf("%+v by %+v", r, way)
+	}
+	ways := b.numbering.Load().Resolve("outside:3331234567", "", time.Now()).Attempts
+	if len(ways) != 1 || ways[0].Person != "" || ways[0].Priced {
+		t.Errorf("what the configuration sends outside: %+v", ways)
 	}
 	n := *b.numbering.Load()
 	n.cfg.Toll.Night = "office" // a table that is never open

@@ -31,10 +31,14 @@ type Config struct {
 	Routes []Route `yaml:"routes,omitempty"`
 	Lamps  []Lamp  `yaml:"lamps,omitempty"`
 
-	Dialling Dialling `yaml:"dialling"`
-	Groups   []Group  `yaml:"groups,omitempty"`
-	Hours    []Hours  `yaml:"hours,omitempty"`
-	Toll     Toll     `yaml:"toll"`
+	Dialling  Dialling  `yaml:"dialling"`
+	Groups    []Group   `yaml:"groups,omitempty"`
+	Hours     []Hours   `yaml:"hours,omitempty"`
+	Toll      Toll      `yaml:"toll"`
+	Menus     []Menu    `yaml:"menus,omitempty"`
+	Prompts   Prompts   `yaml:"prompts,omitempty"`
+	Voicemail Voicemail `yaml:"voicemail"`
+	Mail      Mail      `yaml:"mail"`
 }
 
 // Box names the box and its place.
@@ -85,6 +89,7 @@ type Phone struct {
 	Password   Secret       `yaml:"password"`    // at least 12 characters
 	MD5        bool         `yaml:"md5"`         // the phone only knows MD5 digest: shown as weak, refused from outside the LAN
 	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN; default false
+	SRTP       SRTP         `yaml:"srtp"`        // off, optional (default) or required; applied to new calls
 }
 
 // Agent is a person who answers.
@@ -127,6 +132,7 @@ type Trunk struct {
 	Number    tel.Number            `yaml:"number"`          // our main number, presented on outgoing calls
 	Format    string                `yaml:"format"`          // how the carrier wants numbers: e164 (default), national, as_is
 	MaxCalls  int                   `yaml:"max_calls"`       // default 0 = no limit
+	SRTP      SRTP                  `yaml:"srtp"`            // off (default), optional or required; applied to new calls
 	In        map[tel.Number]string `yaml:"in,omitempty"`    // called number -> destination; "*" is any
 }
 

@@ -27,8 +27,10 @@ func (v *validator) destination(path, to string) {
 		ok = slices.ContainsFunc(v.c.Groups, func(g Group) bool { return g.ID == d.What })
 	case "hours":
 		ok = slices.ContainsFunc(v.c.Hours, func(h Hours) bool { return h.ID == d.What })
-	case "menu", "voicemail":
-		ok = false
+	case "menu":
+		ok = slices.ContainsFunc(v.c.Menus, func(m Menu) bool { return m.ID == d.What })
+	case "voicemail":
+		ok = v.c.mailbox(tel.Number(d.What))
 	case "outside":
 		if _, known := dialplan.ClassOf(tel.Number(d.What)); !known {
 			v.found.add(path, "number", "calls cannot be sent to %q: it is no outside number, or an emergency number", d.What)

@@ -20,7 +20,9 @@ func (c *Config) DialPlan() dialplan.Plan {
 		p.Zone = zone
 	}
 	for i := range c.Agents {
-		p.Extensions = append(p.Extensions, c.Agents[i].extension())
+		x := c.Agents[i].extension()
+		x.Mailbox = c.mailbox(x.Number)
+		p.Extensions = append(p.Extensions, x)
 	}
 	for _, q := range c.Queues {
 		p.Queues = append(p.Queues, dialplan.QueueNumber{Number: q.Number, Queue: q.ID})
@@ -31,6 +33,9 @@ func (c *Config) DialPlan() dialplan.Plan {
 			group.Members = append(group.Members, dialplan.Member{To: m.To, After: m.After})
 		}
 		p.Groups = append(p.Groups, group)
+	}
+	for _, m := range c.Menus {
+		p.Menus = append(p.Menus, m.ID)
 	}
 	for i := range c.Hours {
 		p.Hours = append(p.Hours, c.Hours[i].table())

@@ -36,6 +36,8 @@ func (c *Config) Validate() Problems {
 	}
 	v.dialling()
 	v.overflowLoops()
+	v.menus()
+	v.voicemail()
 	v.dialPlan()
 	return v.found
 }
@@ -105,6 +107,7 @@ func (v *validator) number(path string, n tel.Number, must bool) {
 
 func (v *validator) phone(path string, p *Phone) {
 	v.id(path, "phone", string(p.ID))
+	v.srtp(path, p.SRTP)
 	if len(p.Password) < 12 {
 		v.found.add(path+".password", "password", "needs at least 12 characters")
 	}
@@ -173,6 +176,7 @@ func (v *validator) trunk(path string, t *Trunk) {
 	if t.Server == "" {
 		v.found.add(path+".server", "missing", "is missing: the carrier's host name or address")
 	}
+	v.srtp(path, t.SRTP)
 	if t.Transport != "udp" && t.Transport != "tcp" {
 		v.found.add(path+".transport", "choice", "%q is not udp or tcp", t.Transport)
 	}

@@ -241,10 +241,7 @@ func (p Plan) colleague(a Action, n tel.Number, from Extension, r Request) Decis
 		if !x.Mailbox {
 			return reject(n, tel.CauseUnallocated, WhyNothing)
 		}
-		if asked, ok := p.needPIN(x, r); ok {
-			return asked
-		}
-		d.Action, d.Mailbox = Messages, n
+		d.Action, d.Mailbox = Messages, n // the mailbox has a code of its own, and asks for it
 	case SeatIn:
 		if x.Agent == "" || r.Device == "" {
 			return reject(n, tel.CauseForbidden, WhyNobody)

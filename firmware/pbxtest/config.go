@@ -16,7 +16,11 @@ func (o *Office) config(s Setup) string {
 	var phones, lamps, agents, members []string
 	for i := range s.Agents {
 		n := 201 + i
-		phones = append(phones, fmt.Sprintf("{id: \"%d\", name: Phone %[1]d, password: %s, md5: %v}", n, Password(n), !s.SHA256))
+		srtp := "optional"
+		if i < len(s.SRTP) {
+			srtp = s.SRTP[i]
+		}
+		phones = append(phones, fmt.Sprintf("{id: \"%d\", name: Phone %[1]d, password: %s, md5: %v, srtp: %s}", n, Password(n), !s.SHA256, srtp))
 		lamps = append(lamps, fmt.Sprintf("{id: desk%d, driver: sim}", n))
 		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v}", n, i < s.LoggedIn))
 		members = append(members, fmt.Sprintf("agent%d", n))

@@ -55,6 +55,7 @@ type Setup struct {
 	Registers bool          // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
 	Modem     bool          // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
 	SHA256    bool          // phones may not use MD5
+	SRTP      []string      // off, optional or required for the phones from 201 on; default optional
 }
 
 // Password is the password of a phone.

@@ -58,6 +58,9 @@ type Refusal struct {
 // Error makes a refusal an error in words.
 func (r Refusal) Error() string { return "not allowed: " + string(r.Why) + " of " + r.Of }
 
+// Cause is what the caller is told.
+func (Refusal) Cause() tel.Cause { return tel.CauseForbidden }
+
 // usual is the price per minute of a class where nobody said one, on the high side.
 func usual(c dialplan.Class) tel.Money {
 	switch c {

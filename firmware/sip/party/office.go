@@ -41,6 +41,10 @@ type Phones interface {
 // Inviter starts dialogs; *dialog.UA satisfies it.
 type Inviter interface {
 	Invite(r dialog.InviteRequest) (*dialog.Session, error)
+	// Match finds the dialog that a Replaces names (RFC 3891).
+	Match(id dialog.ReplacesID) (s *dialog.Session, early, ok bool)
+	// Held finds the dialog that the Replaces inside of a Refer-To names.
+	Held(id dialog.ReplacesID) (*dialog.Session, bool)
 }
 
 // Config wires the office to its neighbours.
@@ -49,7 +53,8 @@ type Config struct {
 	Engine    *media.Engine
 	Sounds    voice.Sounds
 	Language  func() string
-	Advertise func(f stack.Flow) netip.Addr // the address that SDP names towards the other end of a flow
+	Advertise func(f stack.Flow) netip.Addr                 // the address that SDP names towards the other end of a flow
+	Secure    func(party string, f stack.Flow) sdp.Security // how secret the audio shall be; nil: SecurityOff
 	Phones    Phones
 	Arrive    func(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error)
 	Codecs    []codec.ID // in order of preference; nil: PCMA, PCMU, G722
@@ -119,17 +124,32 @@ func (o *Office) Invite(s *dialog.Session) {
 		s.Reject(status, challenge...)
 		return
 	}
-	dialed, err := tel.ParseNumber(s.Request().Recipient.User)
-	if err != nil {
+	party := "phone:" + string(device)
+	in := call.Arrival{From: party, Device: device, Caller: tel.Number(device)}
+	var err error
+	if in.Dialed, err = userNumber(s.Request().Recipient); err != nil {
 		o.discard(s)
 		s.Reject(404)
 		return
 	}
-	party := "phone:" + string(device)
-	o.arrive(s, call.Arrival{From: party, Device: device, Caller: tel.Number(device), Dialed: dialed}, party, nil)
+	if id, ok := s.Replaces(); ok {
+		other, early, ok := o.ua.Match(id)
+		if !ok || id.EarlyOnly && !early {
+			o.discard(s)
+			s.Reject(481)
+			return
+		}
+		in.Replaces, in.EarlyOnly = refPrefix+other.ID(), id.EarlyOnly
+	}
+	o.arrive(s, in, party, nil)
 }
 
 func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
+	if _, ok := s.Replaces(); ok { // our calls are not a carrier's to take
+		o.discard(s)
+		s.Reject(403)
+		return
+	}
 	if !t.Acquire() {
 		o.discard(s)
 		s.Reject(486)
@@ -157,7 +177,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, releas
 		offer, err := sdp.Parse(body)
 		if err == nil {
 			// A trial answer before any port is taken: an offer without audio costs nothing.
-			_, _, err = sdp.Answer(offer, o.local(netip.IPv4Unspecified(), 9, 10))
+			_, _, err = sdp.Answer(offer, o.secure(o.local(netip.IPv4Unspecified(), 9, 10), party, s.Flow()))
 		}
 		if err != nil {
 			o.cfg.Log.Info("offer refused", "party", party, "err", err)
@@ -176,7 +196,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, releas
 	}
 	l.Half = half
 	rtp, rtcp := half.Media().Ports()
-	l.local = o.local(half.Media().Advertise(), rtp, rtcp)
+	l.local = o.secure(o.local(half.Media().Advertise(), rtp, rtcp), party, s.Flow())
 	_, err = o.cfg.Arrive(in, func(events func(call.LegEvent)) call.Leg {
 		sink <- events
 		return l
@@ -226,6 +246,9 @@ func (o *Office) DialDevice(dev tel.DeviceID, out call.Outgoing, events func(cal
 		if out.From == "" {
 			req.From = dialog.Address{Display: "Anonymous", URI: sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}
 		}
+		if out.Intercom {
+			req.Headers = append(req.Headers, answerAtOnce(host)...)
+		}
 		l, err := o.dial("phone:"+string(dev), req, events, nil)
 		if err != nil {
 			errs = append(errs, err)
@@ -234,6 +257,15 @@ func (o *Office) DialDevice(dev tel.DeviceID, out call.Outgoing, events func(cal
 		legs = append(legs, l)
 	}
 	return legs, errors.Join(errs...)
+}
+
+// answerAtOnce asks a phone to answer by itself, in the words that makers understand: Call-Info with
+// answer-after (Snom, Grandstream, Fanvil), Alert-Info (Yealink, Polycom, Cisco).
+func answerAtOnce(host string) []sip.Header {
+	return []sip.Header{
+		sip.NewHeader("Call-Info", "<sip:"+host+">;answer-after=0"),
+		sip.NewHeader("Alert-Info", "<http://"+host+">;info=alert-autoanswer;delay=0"),
+	}
 }
 
 // DialTrunk calls a number through a carrier.
@@ -269,7 +301,7 @@ func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.L
 	}
 	l.Half = half
 	rtp, rtcp := half.Media().Ports()
-	l.local = o.local(half.Media().Advertise(), rtp, rtcp)
+	l.local = o.secure(o.local(half.Media().Advertise(), rtp, rtcp), party, req.Flow)
 	req.SDP = sdp.Offer(l.local)
 	l.local.Last = req.SDP
 	ready := make(chan struct{})
@@ -350,7 +382,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 // recall rebuilds the state of offer and answer from the bodies that the journal kept.
 func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	rtp, rtcp := audio.Ports()
-	l.local = o.local(audio.Advertise(), rtp, rtcp)
+	l.local = o.secure(o.local(audio.Advertise(), rtp, rtcp), l.Party(), l.session.Flow())
 	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
 	theirs, err := sdp.Parse(r.RemoteSDP)
 	if err != nil {
