@@ -26,9 +26,9 @@ func (b *Box) restore() {
 	errs = append(errs, b.calls.RestoreWishes(b.hot.Load("completion"))...)
 	states := b.hot.Load("call")
 	found := len(legs)
-	f := &finder{b: b, legs: legs}
+	f := &finder{b: b, legs: legs, found: map[tel.LegID]bool{}}
 	errs = append(errs, b.calls.Restore(states, f)...)
-	b.keepToll()
+	b.toll.Keep(func(l tel.LegID) bool { return f.found[l] })
 	errs = append(errs, b.sweepRecordings(states))
 	for _, err := range errs {
 		if err != nil {
@@ -46,20 +46,22 @@ func (b *Box) restore() {
 
 // finder gives the calls their legs back; what is left in legs afterwards belongs to nobody.
 type finder struct {
-	b    *Box
-	legs map[tel.LegID]*media.Leg
+	b     *Box
+	legs  map[tel.LegID]*media.Leg
+	found map[tel.LegID]bool
 }
 
 // Find implements call.Finder.
 func (f *finder) Find(id tel.LegID, ref, party string, events func(call.LegEvent)) (call.Leg, bool) {
-	audio := f.legs[id]
+	audio, events := f.legs[id], f.b.metered(id, events)
+	var l call.Leg
+	var ok bool
 	if strings.HasPrefix(ref, "line:") {
-		return f.b.lines.board.Find(ref, id, events)
-	}
-	l, ok := f.b.office.Find(ref, party, audio, events)
-	if ok {
+		l, ok = f.b.lines.board.Find(ref, id, events)
+	} else if l, ok = f.b.office.Find(ref, party, audio, events); ok {
 		delete(f.legs, id)
 	}
+	f.found[id] = ok
 	return l, ok
 }
 

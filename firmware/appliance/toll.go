@@ -3,7 +3,6 @@ package appliance
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ func (b *Box) openToll() error {
 	var err error
 	b.toll, err = meter.Open(meter.Config{
 		Log: b.log.With("room", "toll"), Path: filepath.Join(b.opts.Dir, "toll.json"), Rules: tollRules(b.config().Toll),
-		Publish: b.publish, End: func(c tel.CallID) { b.calls.End(c, tel.CauseForbidden) },
+		Publish: b.publish, End: func(l tel.LegID) { b.calls.EndWith(l, tel.CauseForbidden) },
 		Saved:   func(err error) { b.report("toll", err == nil, "the counters of the toll guard are not on the disk") },
 		Records: b.tollRecords,
 	})
@@ -109,14 +108,21 @@ func (b *Box) throughToll(r toll.Request, events func(call.LegEvent), dial func(
 		}
 		events(e)
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		b.toll.Ended(r.ID)
+	case leg != nil:
+		b.toll.Named(r.ID, leg.ID())
 	}
 	return leg, err
 }
 
-// keepToll forgets the calls that the restart did not leave.
-func (b *Box) keepToll() {
-	live := b.calls.Calls()
-	b.toll.Keep(func(c tel.CallID) bool { return slices.Contains(live, c) })
+// metered lets the guard see the end of a leg that survived a restart.
+func (b *Box) metered(id tel.LegID, events func(call.LegEvent)) func(call.LegEvent) {
+	return func(e call.LegEvent) {
+		if e.Kind == call.LegEnded {
+			b.toll.EndedLeg(id)
+		}
+		events(e)
+	}
 }

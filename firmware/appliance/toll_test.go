@@ -31,7 +31,7 @@ func metered(t *testing.T, limits config.Toll) *Box {
 	b.numbering.Store(n)
 	b.toll, err = meter.Open(meter.Config{
 		Log: b.log, Path: filepath.Join(t.TempDir(), "toll.json"), Rules: tollRules(limits),
-		Publish: func(tel.Event) {}, End: func(tel.CallID) {}, Saved: func(error) {},
+		Publish: func(tel.Event) {}, End: func(tel.LegID) {}, Saved: func(error) {},
 	})
 	if err != nil {
 		t.Fatal(err)

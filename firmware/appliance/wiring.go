@@ -29,8 +29,6 @@ func (b *Box) publish(e tel.Event) {
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.lamps.show(e.Agent, e.State)
-	case tel.CallEnded:
-		b.toll.EndedCall(e.Call)
 	case tel.PartyChanged:
 		b.callers.note(e)
 	case tel.SeatChanged:

@@ -62,10 +62,12 @@ type Use struct {
 	Price int64 `json:"price"` // Money per minute x milliseconds: divided only once, when it is compared
 }
 
-// Talk is an attempt; it costs from its answer on.
+// Talk is an attempt; it costs from its answer on. Its leg may move from call to call, by transfers and
+// pick-ups: whoever has it in the end, it costs whom it was permitted to.
 type Talk struct {
 	Permit
-	Started bool `json:"started,omitempty"`
+	Leg     tel.LegID `json:"leg,omitempty"`
+	Started bool      `json:"started,omitempty"`
 }
 
 const (
@@ -218,7 +220,7 @@ func (g *Guard) spent(account string) (Why, bool) {
 	return "", false
 }
 
-// Allow decides about one attempt. The permit counts as a call until Ended, or EndedCall.
+// Allow decides about one attempt. The permit counts as a call until Ended, or EndedLeg.
 func (g *Guard) Allow(r Request, at time.Time) (Permit, error) {
 	g.advance(at)
 	if r.Number.Emergency() {
@@ -271,25 +273,33 @@ func (g *Guard) Ended(id string, at time.Time) {
 	delete(g.s.Active, id)
 }
 
-// EndedCall says that a call is over with everything that belonged to it.
-func (g *Guard) EndedCall(c tel.CallID, at time.Time) {
-	g.advance(at)
-	maps.DeleteFunc(g.s.Active, func(_ string, t Talk) bool { return t.Call == c })
+// Named says which leg an attempt became: a later process knows it by that.
+func (g *Guard) Named(id string, leg tel.LegID) {
+	if t, ok := g.s.Active[id]; ok {
+		t.Leg = leg
+		g.s.Active[id] = t
+	}
 }
 
-// Keep drops the calls that did not survive a restart.
-func (g *Guard) Keep(live func(tel.CallID) bool, at time.Time) {
+// EndedLeg says that a leg is over.
+func (g *Guard) EndedLeg(leg tel.LegID, at time.Time) {
 	g.advance(at)
-	maps.DeleteFunc(g.s.Active, func(_ string, t Talk) bool { return !live(t.Call) })
+	maps.DeleteFunc(g.s.Active, func(_ string, t Talk) bool { return t.Leg == leg })
 }
 
-// Overrun is a call that must end, and why.
+// Keep drops the legs that did not survive a restart.
+func (g *Guard) Keep(live func(tel.LegID) bool, at time.Time) {
+	g.advance(at)
+	maps.DeleteFunc(g.s.Active, func(_ string, t Talk) bool { return t.Leg == "" || !live(t.Leg) })
+}
+
+// Overrun is a leg that must end, and why.
 type Overrun struct {
-	Permit
+	Talk
 	Refusal
 }
 
-// Over lists the calls that have reached a limit, or that new rules forbid, in order of their ids.
+// Over lists the attempts and calls that have reached a limit, in order of their ids.
 func (g *Guard) Over(at time.Time) []Overrun {
 	g.advance(at)
 	var all []Overrun
@@ -297,7 +307,7 @@ func (g *Guard) Over(at time.Time) []Overrun {
 		t := g.s.Active[id]
 		for _, a := range t.accounts() {
 			if why, reached := g.spent(a); reached {
-				all = append(all, Overrun{t.Permit, Refusal{why, a}})
+				all = append(all, Overrun{t, Refusal{why, a}})
 				break
 			}
 		}

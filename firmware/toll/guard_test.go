@@ -130,13 +130,16 @@ func TestCallsAtTheSameTimeAreLimitedAndEachEndMakesRoom(t *testing.T) {
 		t.Errorf("an emergency call is counted: %+v %v", p, err)
 	}
 	g.Ended("1", start)
-	g.EndedCall("c4", start)
+	g.Named("4", "leg4")
+	g.EndedLeg("leg4", start)
 	if err := errors.Join(allow("7", "anna"), allow("8", "boss")); err != nil {
 		t.Errorf("after two ends: %v", err)
 	}
-	g.Keep(func(c tel.CallID) bool { return c == "c7" }, start)
-	if n := len(g.State().Active); n != 1 {
-		t.Errorf("%d calls after a restart that one survived", n)
+	g.Named("2", "leg2")
+	g.Named("7", "leg7")
+	g.Keep(func(l tel.LegID) bool { return l == "leg7" }, start)
+	if active := g.State().Active; len(active) != 1 || active["7"].Leg != "leg7" {
+		t.Errorf("after a restart that one leg survived: %+v", active)
 	}
 }
 

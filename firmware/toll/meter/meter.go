@@ -33,7 +33,7 @@ type Config struct {
 	Path    string
 	Rules   toll.Rules
 	Publish func(tel.Event)  // alarms; must not block
-	End     func(tel.CallID) // ends a call that reached a limit; must not block
+	End     func(tel.LegID)  // ends the call in which a leg is that reached a limit; must not block
 	Saved   func(error)      // after each write: nil, or why the disk does not have the latest; must not block
 	// Records gives the finished calls since a moment, when the counters are lost; nil = none.
 	Records func(since time.Time) []toll.Record
@@ -123,13 +123,18 @@ func (m *Meter) Started(id string) {
 // Ended says that an attempt is over.
 func (m *Meter) Ended(id string) { m.change(func(g *toll.Guard, now time.Time) { g.Ended(id, now) }) }
 
-// EndedCall says that a call is over with all its attempts.
-func (m *Meter) EndedCall(c tel.CallID) {
-	m.change(func(g *toll.Guard, now time.Time) { g.EndedCall(c, now) })
+// Named says which leg an attempt became.
+func (m *Meter) Named(id string, leg tel.LegID) {
+	m.change(func(g *toll.Guard, _ time.Time) { g.Named(id, leg) })
 }
 
-// Keep drops the calls that did not survive a restart.
-func (m *Meter) Keep(live func(tel.CallID) bool) {
+// EndedLeg says that a leg is over.
+func (m *Meter) EndedLeg(leg tel.LegID) {
+	m.change(func(g *toll.Guard, now time.Time) { g.EndedLeg(leg, now) })
+}
+
+// Keep drops the legs that did not survive a restart.
+func (m *Meter) Keep(live func(tel.LegID) bool) {
 	m.change(func(g *toll.Guard, now time.Time) { g.Keep(live, now) })
 }
 
@@ -189,7 +194,9 @@ func (m *Meter) look() {
 			m.alarm(o.Refusal, o.Call, "", true, now)
 		}
 		m.cfg.Log.Warn("a call reached a limit and ends", "call", o.Call, "why", o.Why, "of", o.Of)
-		m.cfg.End(o.Call)
+		if o.Leg != "" { // else it is being dialled at this moment, and the next look finds it
+			m.cfg.End(o.Leg)
+		}
 	}
 }
 

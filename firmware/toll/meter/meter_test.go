@@ -24,7 +24,7 @@ type office struct {
 	*Meter
 	mu     sync.Mutex // guards what follows
 	alarms []tel.TollAlarm
-	ended  []tel.CallID
+	ended  []tel.LegID
 	saves  int
 	failed error
 }
@@ -36,7 +36,7 @@ func open(t *testing.T, path string, rules toll.Rules, records []toll.Record) *o
 	o.Meter, err = Open(Config{
 		Log: slog.New(slog.DiscardHandler), Path: path, Rules: rules,
 		Publish: func(e tel.Event) { o.mu.Lock(); o.alarms = append(o.alarms, e.(tel.TollAlarm)); o.mu.Unlock() },
-		End:     func(c tel.CallID) { o.mu.Lock(); o.ended = append(o.ended, c); o.mu.Unlock() },
+		End:     func(l tel.LegID) { o.mu.Lock(); o.ended = append(o.ended, l); o.mu.Unlock() },
 		Saved:   func(err error) { o.mu.Lock(); o.saves++; o.failed = err; o.mu.Unlock() },
 		Records: func(time.Time) []toll.Record { return records },
 	})
@@ -46,7 +46,7 @@ func open(t *testing.T, path string, rules toll.Rules, records []toll.Record) *o
 	return o
 }
 
-func (o *office) told() (alarms []tel.TollAlarm, ended []tel.CallID, saves int, failed error) {
+func (o *office) told() (alarms []tel.TollAlarm, ended []tel.LegID, saves int, failed error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.alarms, o.ended, o.saves, o.failed
@@ -61,13 +61,14 @@ func TestACallThatReachesALimitEndsWithOneAlarm(t *testing.T) {
 		if _, err := o.Allow(anna); err != nil {
 			t.Fatal(err)
 		}
+		o.Named("a", "leg")
 		o.Started("a")
 		time.Sleep(4*time.Minute + 50*time.Second)
 		if _, ended, _, _ := o.told(); len(ended) != 0 {
 			t.Fatalf("ended after 4:50: %v", ended)
 		}
 		time.Sleep(20 * time.Second)
-		o.EndedCall("c")
+		o.EndedLeg("leg")
 		for range 3 {
 			if _, err := o.Allow(anna); !errors.Is(err, toll.Refusal{Why: toll.WhyHourMoney, Of: "person:anna"}) {
 				t.Errorf("another call: %v", err)
@@ -81,7 +82,7 @@ func TestACallThatReachesALimitEndsWithOneAlarm(t *testing.T) {
 		if len(alarms) != 2 || !alarms[0].Ended || alarms[0].Call != "c" || alarms[1].Ended || alarms[1].Number != "33******67" {
 			t.Errorf("alarms: %+v", alarms)
 		}
-		if len(ended) == 0 || ended[0] != "c" {
+		if len(ended) == 0 || ended[0] != "leg" {
 			t.Errorf("ended: %v", ended)
 		}
 	})
@@ -95,6 +96,7 @@ func TestCountersSurviveAKillAndTheCallThatIsUpGoesOnCosting(t *testing.T) {
 		if _, err := killed.Allow(anna); err != nil {
 			t.Fatal(err)
 		}
+		killed.Named("a", "leg")
 		killed.Started("a")
 		synctest.Wait() // the answer is on the disk
 		image, err := os.ReadFile(path)
@@ -108,7 +110,7 @@ func TestCountersSurviveAKillAndTheCallThatIsUpGoesOnCosting(t *testing.T) {
 		}
 		o := open(t, path, rules, nil)
 		defer o.Close()
-		o.Keep(func(c tel.CallID) bool { return c == "c" })
+		o.Keep(func(l tel.LegID) bool { return l == "leg" })
 		time.Sleep(2*time.Minute + look/2)
 		if _, ended, _, _ := o.told(); len(ended) != 1 {
 			t.Errorf("after 5 minutes in two processes: %v", ended)
@@ -153,6 +155,7 @@ func TestTheDiskIsSparedAndItsFailureIsReported(t *testing.T) {
 		if _, err := o.Allow(anna); err != nil {
 			t.Fatal(err)
 		}
+		o.Named("a", "leg")
 		o.Started("a")
 		synctest.Wait()
 		if _, _, saves, failed := o.told(); saves != 1 || failed == nil {
@@ -184,6 +187,7 @@ func TestNewRulesHoldForCallsThatAreUp(t *testing.T) {
 		if _, err := o.Allow(anna); err != nil {
 			t.Fatal(err)
 		}
+		o.Named("a", "leg")
 		o.Started("a")
 		time.Sleep(10*time.Minute + look/2) // between two looks
 		o.SetRules(toll.Rules{Line: toll.Caps{HourMinutes: 5}})
