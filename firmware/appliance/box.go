@@ -32,6 +32,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 )
 
@@ -71,6 +72,7 @@ type Box struct {
 	sounds    *sounds
 	lines     lines
 	calls     *call.Exchange
+	toll      *meter.Meter
 	queues    *acd.ACD
 	lamps     lamps
 	voicemail *voicemail.Store
@@ -94,6 +96,7 @@ func conditions() []health.Spec {
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
+		{Name: "toll", Severity: health.Warn},
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
@@ -125,6 +128,7 @@ func Build(opts Options) (b *Box, err error) {
 	}{
 		{"web page", b.openWeb},
 		{"journals", b.openJournals},
+		{"toll guard", b.openToll},
 		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},
 		{"voicemail", b.openVoicemail},
@@ -380,6 +384,9 @@ func (b *Box) close() {
 		b.feed.Close()
 	}
 	b.wg.Wait()
+	if b.toll != nil {
+		b.toll.Close()
+	}
 	if b.personal != nil {
 		b.personal.Close()
 	}

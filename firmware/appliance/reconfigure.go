@@ -102,6 +102,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 		return 0, err
 	}
 	r.b.adopt(n)
+	r.b.toll.SetRules(tollRules(next.Toll))
 	r.b.adoptPersonal(ctx, &next, n)
 	for _, p := range from.Phones {
 		if now, ok := phoneLike(to, p); !ok || now.Password != p.Password {
@@ -123,12 +124,15 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 
 // routing is what a call keeps from its first moment on.
 func routing(c *config.Config) config.Config {
-	return config.Config{Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes}
+	return config.Config{
+		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
+		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours,
+	}
 }
 
 // access is what phones meet.
 func access(c *config.Config) config.Config {
-	return config.Config{Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
+	return config.Config{Toll: c.Toll, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
 	}}

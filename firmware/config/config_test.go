@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -149,6 +150,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(office))
 	f.Add([]byte("queues: [{id: a, overflow: 'queue:a'}]"))
 	f.Add([]byte("a: &a [*a]"))
+	if text, err := os.ReadFile("testdata/dialling.yaml"); err == nil {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := Parse(text)
 		if err != nil {
