@@ -22,12 +22,15 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/health"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
+	"github.com/pronto-pbx/pronto/firmware/mail"
 	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/personal"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/firmware/voicemail"
 )
 
 // Options is what cmd gives the box.
@@ -64,7 +67,15 @@ type Box struct {
 	calls     *call.Exchange
 	queues    *acd.ACD
 	lamps     lamps
+	voicemail *voicemail.Store
+	mail      *mail.Queue
 	web       net.Listener
+
+	personal *personal.Owner
+	callers  callers
+
+	mu          sync.Mutex           // guards undisturbed
+	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
 
 	reach reach
 	wg    sync.WaitGroup
@@ -77,13 +88,16 @@ func conditions() []health.Spec {
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
+		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
+		{Name: "voicemail", Severity: health.Error},
+		{Name: "mail", Severity: health.Warn},
 	}
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	defer func() {
 		if err != nil {
@@ -94,7 +108,7 @@ func Build(opts Options) (b *Box, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.numbering.Store(n)
+	b.adopt(n)
 	b.present = newPresent(n.plan.Zone)
 	b.feed = feed.New(4096, b.present.snapshot)
 	b.health = health.New(func(h tel.HealthChanged) { b.publish(h) }, conditions()...)
@@ -104,7 +118,9 @@ func Build(opts Options) (b *Box, err error) {
 	}{
 		{"web page", b.openWeb},
 		{"journals", b.openJournals},
+		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},
+		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
 		{"calls", b.openCalls},
@@ -173,7 +189,7 @@ func (b *Box) socketKeeper() stack.SocketKeeper {
 func (b *Box) openMedia() error {
 	c := b.config().Media
 	var err error
-	if b.sounds, err = newSounds(b.opts.Dir); err != nil {
+	if b.sounds, err = newSounds(b.opts.Dir, b.fileSound); err != nil {
 		return err
 	}
 	b.engine, err = media.New(media.Config{
@@ -229,7 +245,7 @@ func (b *Box) openCalls() error {
 	b.calls = call.New(call.Config{
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
-		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot,
+		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b,
 	})
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
@@ -346,6 +362,10 @@ func (b *Box) close() {
 		b.feed.Close()
 	}
 	b.wg.Wait()
+	if b.personal != nil {
+		b.personal.Close()
+	}
+	b.closeVoicemail()
 	b.lamps.close()
 	if b.history != nil {
 		_ = b.history.Close()

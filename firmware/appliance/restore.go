@@ -20,10 +20,15 @@ func (b *Box) restore() {
 	errs = append(errs, more...)
 	b.office.Restore(sessions)
 	b.reach.start(b)
+	if _, err := b.engine.RecoverRecordings(b.voicemail.SpoolDir()); err != nil {
+		errs = append(errs, err)
+	}
+	errs = append(errs, b.calls.RestoreWishes(b.hot.Load("completion"))...)
 	states := b.hot.Load("call")
 	found := len(legs)
 	f := &finder{b: b, legs: legs}
 	errs = append(errs, b.calls.Restore(states, f)...)
+	errs = append(errs, b.sweepRecordings(states))
 	for _, err := range errs {
 		if err != nil {
 			b.log.Warn("part of the earlier process is lost", "err", err)

@@ -24,6 +24,7 @@ type Decision struct {
 	EarlyOnly     bool           // ToReplace: only while it rings (RFC 3891 section 7.1)
 	Script        *ivr.State     // ToScript; not started yet
 	Sound         Sound          // ToSound
+	Cancel        bool           // ToWish: takes the wish back
 	Command       string         // AgentCommand: login, logout, pause, resume, finish_wrap_up
 	Reason        string         // AgentCommand: of a pause
 	Cause         tel.Cause      // Refuse
@@ -31,8 +32,14 @@ type Decision struct {
 
 // Attempt is one way out of the box.
 type Attempt struct {
-	Via    string     `json:"via"`    // "trunk:tim" or "line:gsm0"
-	Number tel.Number `json:"number"` // as that trunk or line shall get it
+	Via    string     `json:"via"`            // "trunk:tim" or "line:gsm0"
+	Number tel.Number `json:"number"`         // as that trunk or line shall get it
+	From   tel.Number `json:"from,omitempty"` // shown to the called one; empty: the line decides
+	Hide   bool       `json:"hide,omitempty"` // the caller's number is withheld (CLIR)
+
+	Person tel.Number `json:"person,omitempty"` // whose rights and caps it uses; empty: the configuration's own
+	Price  tel.Money  `json:"price,omitempty"`  // per minute
+	Priced bool       `json:"priced,omitempty"` // Price is known
 }
 
 // DecisionKind is the sort of destination.
@@ -52,6 +59,7 @@ const (
 	ToScript  // a menu, a mailbox, an announcement
 	ToEcho    // the caller hears itself
 	ToSound   // the caller hears Sound until it hangs up
+	ToWish    // completion on busy: to be called back when the last busy number is free, or no more
 	AgentCommand
 )
 

@@ -94,8 +94,8 @@ type (
 		Intercom bool
 	}
 	DoDialOut struct {
-		Key, Via string
-		Number   tel.Number
+		Key string
+		Attempt
 	}
 	DoTellQueue struct{ Message tel.ToQueue }
 	DoCommand   struct {

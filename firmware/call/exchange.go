@@ -25,6 +25,8 @@ type Plan interface {
 	Resolve(to, as string, at time.Time) Decision
 	// Devices lists the phones of an agent.
 	Devices(a tel.AgentID) []tel.DeviceID
+	// Phones lists the phones of an internal number; none for what is not a person's.
+	Phones(n tel.Number) []tel.DeviceID
 	// AgentAt names the agent who uses a phone; extension and name are what colleagues see.
 	AgentAt(d tel.DeviceID) (a tel.AgentID, extension tel.Number, name string)
 	// Language of prompts, "it" or "en", and the IANA name of the zone by whose clock times are said.
@@ -65,6 +67,7 @@ type Exchange struct {
 	parked map[tel.Number]*actor // by place
 	places map[tel.LegID]place
 	closed bool
+	completion
 }
 
 // New returns an exchange without calls.
@@ -72,7 +75,10 @@ func New(cfg Config) *Exchange {
 	if cfg.MaxCalls == 0 {
 		cfg.MaxCalls = 1000
 	}
-	return &Exchange{cfg: cfg, calls: map[tel.CallID]*actor{}, parked: map[tel.Number]*actor{}, places: map[tel.LegID]place{}}
+	return &Exchange{
+		cfg: cfg, calls: map[tel.CallID]*actor{}, parked: map[tel.Number]*actor{}, places: map[tel.LegID]place{},
+		completion: completion{busy: map[string]tel.Number{}, wishes: map[string]wish{}},
+	}
 }
 
 // Arrival is a caller at the door: a leg that waits for an answer.

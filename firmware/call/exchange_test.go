@@ -89,8 +89,9 @@ func (p fakePlan) Devices(tel.AgentID) []tel.DeviceID                       { re
 func (p fakePlan) AgentAt(tel.DeviceID) (tel.AgentID, tel.Number, string) {
 	return "anna", "201", "Anna"
 }
-func (p fakePlan) Language() string { return "it" }
-func (p fakePlan) Zone() string     { return "Europe/Rome" }
+func (p fakePlan) Phones(tel.Number) []tel.DeviceID { return nil }
+func (p fakePlan) Language() string                 { return "it" }
+func (p fakePlan) Zone() string                     { return "Europe/Rome" }
 
 type fakeDialer struct {
 	mu   sync.Mutex

@@ -139,6 +139,9 @@ func (x *Exchange) unindex(id tel.LegID, a *actor) {
 	defer x.mu.Unlock()
 	if x.places[id].owner == a {
 		delete(x.places, id)
+		if len(x.completion.wishes) > 0 {
+			time.AfterFunc(wishPause, x.grant)
+		}
 	}
 }
 

@@ -104,7 +104,9 @@ type Outgoing struct {
 	FromName  string
 	Ring      time.Duration // the longest it may ring
 	Emergency bool
-	Intercom  bool // the phone shall answer by itself
+	Intercom  bool       // the phone shall answer by itself
+	Number    tel.Number // shown to the called one instead of From, outside; empty: the line decides
+	Hide      bool       // the caller's number is withheld
 }
 
 // Dialer makes outgoing legs. Events may be delivered before the method returns.

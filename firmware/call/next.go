@@ -48,6 +48,10 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.handedOver(in)
 	case Scripted:
 		st.script(in.Event)
+	case Summon:
+		st.summon(in)
+	case WhenFree:
+		st.whenFree(in.OK)
 	case Freed:
 		st.freed()
 	case Wake:
@@ -153,6 +157,8 @@ func (st *step) route(d Decision) {
 		st.park(d)
 	case ToSlot, ToPickup, ToReplace:
 		st.fetch(d)
+	case ToWish:
+		st.do(DoWhenFree{d.Cancel})
 	case AgentCommand:
 		st.accept()
 		st.stage(tel.StageGreeting)

@@ -118,7 +118,7 @@ func TestCallsFollowTheirScript(t *testing.T) {
 	offer := tel.Offer{Offer: "o1", Call: "c1", Queue: "sales", Agent: "anna", Ring: 15 * time.Second}
 	toPhones := Begin{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"201", "202"}, Agent: "anna"}}
 	toQueue := Begin{Decision{Kind: ToQueue, Queue: "sales"}}
-	outside := Begin{Decision{Kind: ToOutside, Attempts: []Attempt{{"trunk:a", "+390612"}, {"line:b", "0612"}}}}
+	outside := Begin{Decision{Kind: ToOutside, Attempts: []Attempt{{Via: "trunk:a", Number: "+390612"}, {Via: "line:b", Number: "0612"}}}}
 	scripts := map[string][]move{
 		"two phones ring, the first to answer gets the caller, the other learns why": {
 			{toPhones, "dial(direct,[201 202])"},
@@ -326,11 +326,11 @@ func (w *world) somewhere() Decision {
 		return Decision{Kind: ToPark, Slots: []tel.Number{"701", "702"}, ParkFor: 10 * time.Second}
 	case 2:
 		return Decision{Kind: ToRing, Ring: Ring{
-			Branches: []Branch{{Devices: devices}, {Devices: devices, After: 5 * time.Second}, {Attempts: []Attempt{{"trunk:t", "1"}, {"line:g", "2"}}, After: 7 * time.Second}},
+			Branches: []Branch{{Devices: devices}, {Devices: devices, After: 5 * time.Second}, {Attempts: []Attempt{{Via: "trunk:t", Number: "1"}, {Via: "line:g", Number: "2"}}, After: 7 * time.Second}},
 			OnBusy:   "x", OnNoAnswer: "y", As: "phone:1",
 		}}
 	case 3:
-		return Decision{Kind: ToOutside, Attempts: []Attempt{{"trunk:t", "1"}, {"line:g", "2"}}, Emergency: w.r.IntN(4) == 0}
+		return Decision{Kind: ToOutside, Attempts: []Attempt{{Via: "trunk:t", Number: "1"}, {Via: "line:g", Number: "2"}}, Emergency: w.r.IntN(4) == 0}
 	case 4:
 		return Decision{Kind: ToDevices, Devices: devices, Agent: "bruno"}
 	case 5:

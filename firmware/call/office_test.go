@@ -43,10 +43,12 @@ func (o *office) Route(from string, _, n tel.Number, _ time.Time) Decision {
 		return Decision{Kind: ToSlot, Slots: []tel.Number{n}}
 	case strings.HasPrefix(string(n), "*8"):
 		return Decision{Kind: ToPickup, Pickup: []tel.DeviceID{tel.DeviceID(n[2:])}}
+	case n == "*37" || n == "#37":
+		return Decision{Kind: ToWish, Cancel: n == "#37"}
 	case n == "112":
-		return Decision{Kind: ToOutside, Emergency: true, Attempts: []Attempt{{"line:gsm0", n}}}
+		return Decision{Kind: ToOutside, Emergency: true, Attempts: []Attempt{{Via: "line:gsm0", Number: n}}}
 	case strings.HasPrefix(string(n), "3"):
-		return Decision{Kind: ToOutside, Attempts: []Attempt{{"line:gsm0", n}}}
+		return Decision{Kind: ToOutside, Attempts: []Attempt{{Via: "line:gsm0", Number: n}}}
 	case strings.HasPrefix(string(n), "20"):
 		return Decision{Kind: ToDevices, Devices: []tel.DeviceID{tel.DeviceID(n)}}
 	default:
@@ -69,6 +71,9 @@ func (o *office) Devices(a tel.AgentID) []tel.DeviceID {
 func (o *office) AgentAt(d tel.DeviceID) (tel.AgentID, tel.Number, string) {
 	return tel.AgentID("agent" + d), tel.Number(d), "Name " + string(d)
 }
+
+// Phones implements Plan.
+func (o *office) Phones(n tel.Number) []tel.DeviceID { return []tel.DeviceID{tel.DeviceID(n)} }
 
 // Language implements Plan.
 func (o *office) Language() string { return "it" }
@@ -361,6 +366,50 @@ func TestBetweenCalls(t *testing.T) {
 		}
 		if n := len(slices.DeleteFunc(slices.Clone(o.events), func(e tel.Event) bool { return e.Kind() != "emergency_called" })); n != 2 {
 			o.t.Errorf("%d alarms for two emergency calls", n)
+		}
+	})
+	o.run("completion on busy: who dialled *37 is called when both are free, and then the number", func(o *office) {
+		o.dial("phone:201", "202")
+		bruno := o.phone("202")
+		bruno.answers()
+		carla := o.dial("phone:203", "202")
+		o.phone("202").says(LegEvent{Kind: LegEnded, Cause: tel.CauseBusy, Remote: true})
+		o.wants("Carla", carla, "hangup busy")
+		wish := o.dial("phone:203", "*37")
+		o.wants("Carla", wish, "accept", "play tone_confirm")
+		wish.says(LegEvent{Kind: LegPlayed})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if o.rung["203"] != nil {
+			o.t.Fatal("Carla is called while 202 talks")
+		}
+		bruno.hangsUp()
+		time.Sleep(wishPause)
+		synctest.Wait()
+		back := o.phone("203")
+		o.wants("Carla", back, "rings for 202")
+		before := o.phone("202")
+		back.answers()
+		again := o.phone("202")
+		if again == before {
+			o.t.Fatal("202 is not rung for Carla")
+		}
+		again.answers()
+		o.wants("Carla", back, "join "+string(again.id))
+	})
+	o.run("a wish that was taken back calls nobody", func(o *office) {
+		o.dial("phone:201", "202")
+		bruno := o.phone("202")
+		bruno.answers()
+		o.dial("phone:203", "202")
+		o.phone("202").says(LegEvent{Kind: LegEnded, Cause: tel.CauseBusy, Remote: true})
+		o.dial("phone:203", "*37").says(LegEvent{Kind: LegPlayed})
+		o.dial("phone:203", "#37").says(LegEvent{Kind: LegPlayed})
+		bruno.hangsUp()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if o.rung["203"] != nil {
+			o.t.Error("Carla is called all the same")
 		}
 	})
 	o.run("a phone without call waiting is busy while it talks", func(o *office) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -42,12 +43,12 @@ func (a *actor) perform(e Effect) {
 		}
 	case DoPreempt:
 		a.preempt(e.Vias)
-	case DoAsk:
-		a.ask(e.Question)
 	case DoClerk:
 		if c := a.x.cfg.Clerk; c != nil {
-			c.Do(e.Order)
+			c.Do(a.id, e.Order, func(answer ivr.Event) { a.tell(Scripted{answer}) })
 		}
+	case DoWhenFree:
+		a.handle(WhenFree{a.x.wishFor(a.state.Caller.Party, a.plan, e.Cancel)})
 	case DoEnd:
 		a.end(e.Record)
 	default:
@@ -155,7 +156,9 @@ func (a *actor) identify(l LegState) LegState {
 func (a *actor) dialOut(e DoDialOut) {
 	d := Dialed{Key: e.Key, Cause: tel.CauseCongestion}
 	s := a.newSink()
-	l, err := a.x.cfg.Dialer.DialOut(e.Via, e.Number, a.outgoing(ringOutside), s.event)
+	out := a.outgoing(ringOutside)
+	out.Number, out.Hide = e.From, e.Hide
+	l, err := a.x.cfg.Dialer.DialOut(e.Via, e.Number, out, s.event)
 	if err != nil {
 		a.log.Warn("line does not take the call", "via", e.Via, "err", err)
 	} else {
@@ -172,6 +175,7 @@ func (a *actor) end(r tel.CallEnded) {
 			r.Media = append(r.Media, l.Note())
 		}
 	}
+	a.x.ended(r)
 	a.x.cfg.Record(r)
 	a.forget()
 }

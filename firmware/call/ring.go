@@ -79,7 +79,7 @@ func (st *step) start(b Branch) {
 	if g.Outside {
 		g.Vias = b.Attempts[1:]
 		s.Groups = append(s.Groups, g)
-		st.do(DoDialOut{Key: key, Via: b.Attempts[0].Via, Number: b.Attempts[0].Number}, DoWake{key, g.Deadline})
+		st.do(DoDialOut{key, b.Attempts[0]}, DoWake{key, g.Deadline})
 		return
 	}
 	s.Groups = append(s.Groups, g)
@@ -117,7 +117,7 @@ func (st *step) groupFailed(g int, c tel.Cause) {
 		group.Vias, group.Legs, group.Deadline = group.Vias[1:], nil, st.now.Add(ringOutside+grace)
 		s.Groups[g] = group
 		s.LastCause = telling(s.LastCause, c)
-		st.do(DoDialOut{Key: group.Key, Via: next.Via, Number: next.Number}, DoWake{group.Key, group.Deadline})
+		st.do(DoDialOut{group.Key, next}, DoWake{group.Key, group.Deadline})
 		return
 	}
 	s.Groups = slices.Delete(s.Groups, g, g+1)

@@ -10,18 +10,13 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// Clerk does for scripts what lies outside of a call: mailboxes, codes, announcements. Its methods
-// never block; answers come later, from any goroutine.
+// Clerk does for scripts what lies outside of a call: mailboxes, codes, announcements.
 type Clerk interface {
-	// Check answers whether a code or a number is right.
-	Check(c ivr.Check, answer func(ok bool))
-	// List answers with the messages of a mailbox, oldest first.
-	List(box string, answer func([]ivr.Message))
 	// Spool is the file for a recording of that name.
 	Spool(name string) string
-	// Do carries out Deliver, MarkHeard, Keep, Delete, Undelete, SaveGreeting, SetPIN, SavePrompt and
-	// Discard.
-	Do(e ivr.Effect)
+	// Do carries out what a script asks of others. It never blocks. A Check and a List are answered once,
+	// before Do returns or later from any goroutine.
+	Do(call tel.CallID, e ivr.Effect, answer func(ivr.Event))
 }
 
 // The inputs and effects of scripts.
@@ -36,14 +31,12 @@ type (
 	}
 	DoStopRecord struct{ Leg tel.LegID }
 	DoEcho       struct{ Leg tel.LegID }
-	DoAsk        struct{ Question ivr.Effect } // Check or List; Scripted follows
-	DoClerk      struct{ Order ivr.Effect }
+	DoClerk      struct{ Order ivr.Effect } // after a Check or a List Scripted follows
 )
 
 func (DoRecord) effect()     {}
 func (DoStopRecord) effect() {}
 func (DoEcho) effect()       {}
-func (DoAsk) effect()        {}
 func (DoClerk) effect()      {}
 
 // wakeScript begins the keys of a script's timers; the timer's number follows.
@@ -59,6 +52,12 @@ func (st *step) startScript(script *ivr.State) {
 	s.Ring = nil
 	st.transferred(s.Caller.Party)
 	state := *script
+	state.ID, state.Language = string(s.Call), s.Language
+	if d := state.Deposit; d != nil {
+		about := *d
+		about.From, about.CallerName = s.From, s.FromName
+		state.Deposit = &about
+	}
 	s.Script = &state
 	st.stage(tel.StageMenu)
 	st.script(ivr.Started{})
@@ -108,12 +107,10 @@ func (st *step) script(e ivr.Event) {
 			st.do(DoStopRecord{caller})
 		case ivr.Wait:
 			st.do(DoWake{wakeScript + strconv.Itoa(e.Timer), st.now.Add(e.For)})
-		case ivr.Check, ivr.List:
-			st.do(DoAsk{e})
 		case ivr.Language:
 			s.Language = e.Lang
 		case ivr.Goto:
-			st.leaveScript(DoResolve{To: e.To})
+			st.leaveScript(DoResolve{To: e.To, As: s.scriptAs()})
 		case ivr.Dial:
 			st.leaveScript(DoResolve{To: "ext:" + string(e.Number)})
 		case ivr.CallBack:
@@ -125,6 +122,15 @@ func (st *step) script(e ivr.Event) {
 			st.do(DoClerk{e})
 		}
 	}
+}
+
+// scriptAs is whose rights a script's destinations have: those of the phone that dialled into it when
+// it asked for a code, otherwise nobody's but the configuration's.
+func (s *State) scriptAs() string {
+	if s.Script != nil && s.Script.Kind == ivr.KindPIN {
+		return s.Caller.Party
+	}
+	return ""
 }
 
 // leaveScript sends the caller on; one who wanders from menu to menu without end is let go.
@@ -184,21 +190,6 @@ func (s *State) zone() *time.Location {
 		return zone
 	}
 	return time.UTC
-}
-
-// ask puts a question of a script to the clerk.
-func (a *actor) ask(q ivr.Effect) {
-	c := a.x.cfg.Clerk
-	if c == nil {
-		a.log.Error("nobody answers a script's question", "question", q)
-		return
-	}
-	switch q := q.(type) {
-	case ivr.Check:
-		c.Check(q, func(ok bool) { a.tell(Scripted{ivr.Checked{OK: ok}}) })
-	case ivr.List:
-		c.List(q.Box, func(all []ivr.Message) { a.tell(Scripted{ivr.Listed{Messages: all}}) })
-	}
 }
 
 func (a *actor) record(e DoRecord) {

@@ -31,14 +31,15 @@ type State struct {
 	Peer   *LegState     `json:"peer,omitempty"`   // who talks with the caller
 	Early  tel.LegID     `json:"early,omitempty"`  // whose audio the caller hears before the answer
 
-	Ring   *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
-	Tries  int        `json:"tries,omitempty"`  // branches begun so far; names them
-	Hops   int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
-	As     string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
-	Moving *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
-	Parked *Parked    `json:"parked,omitempty"`
-	Script *ivr.State `json:"script,omitempty"` // that the caller is in
-	Menus  int        `json:"menus,omitempty"`  // scripts left so far
+	Ring     *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
+	Tries    int        `json:"tries,omitempty"`  // branches begun so far; names them
+	Hops     int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
+	As       string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
+	Moving   *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
+	Parked   *Parked    `json:"parked,omitempty"`
+	Summoned tel.Number `json:"summoned,omitempty"` // who answers first dials this: a call back
+	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in
+	Menus    int        `json:"menus,omitempty"`    // scripts left so far
 	// AnswerBy is when another call must have answered for the leg that was offered to it.
 	AnswerBy time.Time `json:"answer_by,omitzero"`
 

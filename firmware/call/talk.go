@@ -85,6 +85,10 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 // won makes the leg that answered first the caller's peer; every other attempt is void.
 func (st *step) won(peer LegState, g int) {
 	s := st.s
+	if s.Summoned != "" {
+		st.summoned(peer)
+		return
+	}
 	group := s.Groups[g]
 	arrived := !slices.ContainsFunc(group.Legs, func(l LegState) bool { return l.ID == peer.ID }) // picked up elsewhere
 	peer.Up = true

@@ -228,7 +228,7 @@ func TestPark(t *testing.T) {
 
 func TestForwards(t *testing.T) {
 	ring := Ring{Branches: []Branch{{Devices: []tel.DeviceID{"x"}}}, OnBusy: "voicemail:201", OnNoAnswer: "outside:+39333", OnUnreachable: "queue:sales", As: "phone:201"}
-	turn := Ring{Branches: []Branch{{Devices: []tel.DeviceID{"a"}}, {Devices: []tel.DeviceID{"b"}, After: 10 * time.Second}, {Attempts: []Attempt{{"trunk:t", "333"}}, After: 20 * time.Second}}}
+	turn := Ring{Branches: []Branch{{Devices: []tel.DeviceID{"a"}}, {Devices: []tel.DeviceID{"b"}, After: 10 * time.Second}, {Attempts: []Attempt{{Via: "trunk:t", Number: "333"}}, After: 20 * time.Second}}}
 	follow(t, map[string][]move{
 		"busy goes where the person said, with the person's rights": {
 			{Begin{Decision{Kind: ToRing, Ring: ring}}, "dial(direct,[x])"},
@@ -239,7 +239,7 @@ func TestForwards(t *testing.T) {
 			{Begin{Decision{Kind: ToRing, Ring: ring}}, "dial(direct,[x])"},
 			{Dialed{Key: "direct", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseNoAnswer}, "resolve(outside:+39333 as phone:201)"},
-			{Rerouted{Decision{Kind: ToOutside, Attempts: []Attempt{{"trunk:a", "333"}}}}, "out(trunk:a,333)"},
+			{Rerouted{Decision{Kind: ToOutside, Attempts: []Attempt{{Via: "trunk:a", Number: "333"}}}}, "out(trunk:a,333)"},
 		},
 		"no phone at all goes to the third": {
 			{Begin{Decision{Kind: ToRing, Ring: ring}}, "dial(direct,[x])"},
@@ -279,7 +279,7 @@ func TestForwards(t *testing.T) {
 			{Begin{Decision{Kind: ToRing, Ring: ring}}, "dial(direct,[x])"},
 			{Dialed{Key: "direct", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseRejected, Redirect: "333"}, "redirect(direct,333 as phone:x)"},
-			{Redirected{"direct", Decision{Kind: ToOutside, Attempts: []Attempt{{"trunk:a", "333"}}}}, "out(trunk:a,333)"},
+			{Redirected{"direct", Decision{Kind: ToOutside, Attempts: []Attempt{{Via: "trunk:a", Number: "333"}}}}, "out(trunk:a,333)"},
 			{Dialed{Key: "out2", Legs: legs("y")}, ""},
 			{LegEvent{Leg: "y", Kind: LegAnswered}, "hush(caller) accept join(caller,y)"},
 		},
@@ -287,7 +287,7 @@ func TestForwards(t *testing.T) {
 }
 
 func TestAnEmergencyCallGetsALine(t *testing.T) {
-	emergency := Begin{Decision{Kind: ToOutside, Emergency: true, Attempts: []Attempt{{"line:gsm0", "112"}, {"trunk:a", "112"}}}}
+	emergency := Begin{Decision{Kind: ToOutside, Emergency: true, Attempts: []Attempt{{Via: "line:gsm0", Number: "112"}, {Via: "trunk:a", Number: "112"}}}}
 	follow(t, map[string][]move{
 		"every line is tried whatever the first says; then one is cut and all are tried again": {
 			{emergency, "out(line:gsm0,112)"},

@@ -182,10 +182,10 @@ type MoveKind string
 
 // The kinds of Move.
 const (
-	MoveBlind    MoveKind = "blind_transfer"    // the party was sent to a number
-	MoveReturned MoveKind = "returned"          // nobody took it there: back to the transferor
-	MoveInto     MoveKind = "into_call"         // the party went on in another call
-	MoveReplaced MoveKind = "replaced"          // the party took another's place
+	MoveBlind    MoveKind = "blind_transfer" // the party was sent to a number
+	MoveReturned MoveKind = "returned"       // nobody took it there: back to the transferor
+	MoveInto     MoveKind = "into_call"      // the party went on in another call
+	MoveReplaced MoveKind = "replaced"       // the party took another's place
 	MoveParked   MoveKind = "parked"
 	MoveFetched  MoveKind = "fetched_from_park"
 	MovePickup   MoveKind = "picked_up"

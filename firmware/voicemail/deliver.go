@@ -128,7 +128,7 @@ func (s *Store) Sweep(live func(name string) bool) error {
 	}
 	var errs []error
 	for _, f := range files {
-		name, ok := strings.CutSuffix(f.Name(), part)
+		name, ok := strings.CutSuffix(f.Name(), ".wav")
 		s.mu.Lock()
 		busy := s.recording[name]
 		s.mu.Unlock()

@@ -24,7 +24,10 @@ func plainName(name string) bool {
 	return name != "" && len(name) <= 120 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
 }
 
-func (s *Store) spool(name string) string { return filepath.Join(s.cfg.Dir, "spool", name+part) }
+func (s *Store) spool(name string) string { return filepath.Join(s.cfg.Dir, "spool", name+".wav") }
+
+// SpoolDir is where recordings are made: NAME.wav, by whoever records.
+func (s *Store) SpoolDir() string { return filepath.Join(s.cfg.Dir, "spool") }
 
 func (s *Store) dir(n tel.Number) string { return filepath.Join(s.cfg.Dir, "box", string(n)) }
 
@@ -106,12 +109,14 @@ func repairFile(f *os.File) (int64, time.Duration, error) {
 	if _, err := f.WriteAt(h[:], 0); err != nil {
 		return 0, 0, err
 	}
-	return wav.HeaderBytes + data, time.Duration(data) * time.Second / codec.SampleRate, f.Sync()
+	return wav.HeaderBytes + data, time.Duration(data/sampleBytes) * time.Second / codec.SampleRate, f.Sync()
 }
 
-// recordingFormat is how messages are stored: A-law, as they came, one byte a sample.
+const sampleBytes = 2
+
+// recordingFormat is how messages are stored.
 func recordingFormat() wav.Format {
-	return wav.Format{Encoding: wav.ALaw, Channels: 1, Rate: codec.SampleRate}
+	return wav.Format{Encoding: wav.PCM16, Channels: 1, Rate: codec.SampleRate}
 }
 
 // metaVersion is written into each .json.

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/wav"
 )
 
@@ -58,5 +59,5 @@ func speak(path string, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(h[:], make([]byte, samplesOf(d))...), 0o600)
+	return os.WriteFile(path, append(h[:], make([]byte, int(d*codec.SampleRate/time.Second)*sampleBytes)...), 0o600)
 }

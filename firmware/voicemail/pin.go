@@ -9,14 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
-
-// ErrEasy is returned for a code that others guess first.
-var ErrEasy = errors.New("this code is too easy")
 
 const (
 	pinFile    = "pin.json"
@@ -47,33 +43,9 @@ func hash(pin string, salt []byte, n int) []byte {
 	return key
 }
 
-// GoodPIN says why a code cannot protect a box: 4 to 10 digits, not the number of the box, not one
-// digit repeated, not counted up or down. The error wraps ErrEasy.
-func GoodPIN(n tel.Number, pin string) error {
-	switch {
-	case len(pin) < 4 || len(pin) > 10 || strings.Trim(pin, "0123456789") != "":
-		return fmt.Errorf("%w: it needs 4 to 10 digits", ErrEasy)
-	case strings.Trim(pin, "0") == strings.Trim(string(n), "0"), pin == string(n)+string(n):
-		return fmt.Errorf("%w: it is the number of the box", ErrEasy)
-	}
-	for step := byte(0); step < 10; step++ {
-		if step > 1 && step < 9 {
-			continue // same, up (…890) and down (…109) are what people choose
-		}
-		steady := true
-		for i := 1; i < len(pin); i++ {
-			steady = steady && (pin[i]-pin[i-1]+10)%10 == step
-		}
-		if steady {
-			return fmt.Errorf("%w: it repeats or counts", ErrEasy)
-		}
-	}
-	return nil
-}
-
-// SetPIN gives a box the code that its owner chose. The error is ErrNoBox or ErrEasy.
+// SetPIN gives a box the code that its owner chose. The error is ErrNoBox or tel.ErrEasyPIN.
 func (s *Store) SetPIN(n tel.Number, pin string) error {
-	if err := GoodPIN(n, pin); err != nil {
+	if err := tel.GoodPIN(n, pin); err != nil {
 		return err
 	}
 	p := changedPIN{Salt: make([]byte, 16), N: iterations}

@@ -182,7 +182,7 @@ func TestAKilledProcessLosesNoMessageAndLeavesNoHalf(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := o.list("201")
-		if !slices.ContainsFunc(all, func(m Message) bool { return m.ID == last }) && len(all) < 20 {
+		if !slices.ContainsFunc(all, func(m Message) bool { return m.ID == last }) {
 			t.Errorf("round %d: %s was stored and is gone", round, last)
 		}
 		if err := o.Sweep(func(string) bool { return false }); err != nil {
@@ -301,7 +301,7 @@ func TestSweepKnowsWhatIsAMessage(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	left, err := os.ReadDir(filepath.Join(o.dir, "spool"))
-	if err != nil || len(left) != 1 || left[0].Name() != "201_live_1.part" {
+	if err != nil || len(left) != 1 || left[0].Name() != "201_live_1.wav" {
 		t.Errorf("left %v, %v", left, err)
 	}
 	o.Configure([]Settings{{Number: "201"}, {Number: "999"}}, nil)

@@ -160,6 +160,18 @@ func (ua *UA) Match(id ReplacesID) (s *Session, early, ok bool) {
 	return nil, false, false
 }
 
+// Held finds the live call that id names whoever began it: what a party of ours may refer to when it
+// transfers its partner into its own other call, also while that one still rings (RFC 5589 section
+// 7.3, semi-attended). It may be called from anywhere.
+func (ua *UA) Held(id ReplacesID) (*Session, bool) {
+	s := ua.find(id.ToTag, id.CallID)
+	if s == nil {
+		return nil, false
+	}
+	f := s.shown.Load()
+	return s, f != nil && f.standing != standingOver && f.knows(id.FromTag)
+}
+
 // replaceable is the status that refuses an INVITE with id, 0 when the dialog can be replaced.
 func (ua *UA) replaceable(id ReplacesID) int {
 	switch _, standing := ua.standingOf(id); standing {
