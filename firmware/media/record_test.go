@@ -337,7 +337,7 @@ func TestASlowDiskCostsTheRecordingAndNotTheCall(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedRecordingIsContinued(t *testing.T) {
+func TestAnInterruptedRecordingIsContinuedOrRecovered(t *testing.T) {
 	dir := t.TempDir()
 	journal := newJournal()
 	change := func(c *Config) { c.Journal = journal }
@@ -367,6 +367,14 @@ func TestAnInterruptedRecordingIsContinued(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for name, body := range map[string]string{"empty.wav.part": "", "short.wav.part": "RIFF", "other.txt": "x"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "folder.part"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 
 	second := startEngine(t, 22900, 22909, change)
 	legs, errs := second.Restore(states)
@@ -375,6 +383,11 @@ func TestAnInterruptedRecordingIsContinued(t *testing.T) {
 	}
 	a.leg = legs[a.leg.ID()]
 	path, ended := record(t, a.leg, RecordConfig{Path: filepath.Join(dir, string(a.leg.ID())+".wav")})
+	found, err := second.RecoverRecordings(dir)
+	if err != nil || len(found) != 1 || found[0].Path != filepath.Join(dir, string(b.leg.ID())+".wav") || found[0].Length != 600*time.Millisecond {
+		t.Errorf("recovered %+v, %v", found, err)
+	}
+	clean(t, "what b said", readWAV(t, found[0].Path)[800:], 700, 1300)
 	a.talk(w, codec.PCMU, enc, 20, nil)
 	settle(t, a.leg)
 	_ = a.leg.StopRecord()
@@ -382,10 +395,12 @@ func TestAnInterruptedRecordingIsContinued(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	clean(t, "what a said", readWAV(t, path)[800:], 700, 1300)
-	// The other call did not come back; its part says by its size how long it is.
-	part := filepath.Join(dir, string(b.leg.ID())+".wav"+PartSuffix)
-	if info, err := os.Stat(part); err != nil || info.Size() != wav.HeaderBytes+30*frameSamples*sampleBytes {
-		t.Errorf("what b said: %v, %v", info, err)
+	left, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(left) != 4 { // two recordings, a text and a folder
+		t.Errorf("left: %v", left)
+	}
+	if found, err := second.RecoverRecordings(filepath.Join(dir, "none")); err != nil || len(found) != 0 {
+		t.Errorf("a directory that is missing: %v, %v", found, err)
 	}
 }
 

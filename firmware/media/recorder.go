@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -269,7 +271,7 @@ func (w *writer) close() error {
 		err = w.file.Sync()
 	}
 	if err = errors.Join(err, w.file.Close()); err != nil {
-		return err // the part stays
+		return err // the part stays for RecoverRecordings
 	}
 	if err := publish(part, w.r.cfg.Path); err != nil {
 		return err
@@ -281,7 +283,7 @@ func (w *writer) close() error {
 // leave keeps the part as it is, for the next process.
 func (w *writer) leave() {
 	if w.file != nil {
-		_ = w.header() // who finds the part after a kill sees its length by its size
+		_ = w.header() // RecoverRecordings writes it anyway
 		_ = w.file.Close()
 	}
 }
@@ -336,3 +338,45 @@ func (t *timeline) place(p *piece, n int) (at, fits int) {
 func samples(d time.Duration) int { return int(d / (time.Second / clockRate)) }
 
 func duration(n int) time.Duration { return time.Duration(n) * time.Second / clockRate }
+
+// RecoverRecordings gives the parts in a directory that an earlier process left their names, with the
+// headers they lack. It leaves alone what is being recorded: call it when the calls are restored, which
+// may go on with theirs. A part without sound is removed. What fails is named in the error, the rest
+// is done.
+func (e *Engine) RecoverRecordings(dir string) (found []Recorded, err error) {
+	all, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // nobody has recorded yet
+	}
+	for _, entry := range all {
+		name, ok := strings.CutSuffix(entry.Name(), PartSuffix)
+		if !ok || !entry.Type().IsRegular() {
+			continue
+		}
+		r, failed := e.recorders.recover(filepath.Join(dir, name))
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("recover the recording %s: %w", name, failed))
+		}
+		if r.Path != "" {
+			found = append(found, r)
+		}
+	}
+	return found, err
+}
+
+func (rs *recorders) recover(path string) (Recorded, error) {
+	r := &recording{cfg: RecordConfig{Path: path}}
+	if !rs.begin(r) {
+		return Recorded{}, nil // it goes on
+	}
+	defer rs.finished(r)
+	w := writer{r: r}
+	var err error
+	if w.file, err = rs.open(path + PartSuffix); err != nil {
+		return Recorded{}, err
+	}
+	if err := errors.Join(w.start(), w.close()); err != nil || !w.kept {
+		return Recorded{}, err
+	}
+	return Recorded{Path: path, Length: duration(w.line.end), Why: RecordEnded}, nil
+}
