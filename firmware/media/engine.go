@@ -216,7 +216,7 @@ func (e *Engine) Bridge(a, b *Leg) error {
 	return a.ask(func(l *loop) error { return l.bridge(a, b) })
 }
 
-// Unbridge ends the bridge or the echo of a, if it has one; both legs then hear nothing.
+// Unbridge ends the bridge, the echo or the page of a, if it has one; who heard it hears nothing.
 func (e *Engine) Unbridge(a *Leg) {
 	e.routing.Lock()
 	defer e.routing.Unlock()
