@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -95,74 +96,76 @@ func (b *Box) announcement(open bool) *ivr.Prompt {
 	return s
 }
 
-// carryOut does what a script asks of the rooms outside of its call, and reports whether the effect
-// was one of these. reply may be called before it returns or later from another goroutine, once for
-// each Check and List.
-func (b *Box) carryOut(e ivr.Effect, call tel.CallID, reply func(ivr.Event)) bool {
-	var err error
-	switch e := e.(type) {
-	case ivr.Check:
-		b.check(e, reply)
-	case ivr.List:
-		b.list(e, reply)
-	case ivr.Deliver:
-		err = b.voicemail.Deliver(e.Path, voicemail.Message{
-			Box: tel.Number(e.Box), Call: call, From: e.From, Name: e.CallerName, At: e.At,
-		}, voicemail.MinLength)
-	case ivr.Discard:
-		err = b.voicemail.Discard(e.Path)
-	case ivr.MarkHeard:
-		err = b.voicemail.MarkHeard(tel.Number(e.Box), e.ID)
-	case ivr.Keep:
-		err = b.voicemail.Keep(tel.Number(e.Box), e.ID)
-	case ivr.Delete:
-		err = b.voicemail.Delete(tel.Number(e.Box), e.ID)
-	case ivr.Undelete:
-		err = b.voicemail.Undelete(tel.Number(e.Box), e.ID)
-	case ivr.SaveGreeting:
-		err = b.voicemail.SaveGreeting(tel.Number(e.Box), e.Kind, e.Path)
-	case ivr.SavePrompt:
-		err = b.voicemail.SavePrompt(e.ID, e.Path)
-	case ivr.SetPIN: // hashing takes longer than a call should wait
-		b.wg.Go(func() {
-			if err := b.voicemail.SetPIN(tel.Number(e.Box), e.PIN); err != nil {
-				b.log.Error("a mailbox's code is not changed", "box", e.Box, "err", err)
-			}
-		})
-	default:
-		return false
-	}
-	if err != nil {
-		b.log.Error("a script's wish is not fulfilled", "call", call, "wish", e, "err", err)
-	}
-	return true
-}
+// clerk does for scripts what lies outside of a call. Nothing in it waits for the disk or for a code
+// to be hashed.
+type clerk struct{ b *Box }
 
-func (b *Box) check(e ivr.Check, reply func(ivr.Event)) {
-	switch e.What {
+// Check answers whether a code or a number is right, from any goroutine.
+func (c clerk) Check(q ivr.Check, answer func(ok bool)) {
+	switch q.What {
 	case ivr.CheckPIN:
-		b.voicemail.CheckPIN(e.Of, e.Value, func(ok bool) { reply(ivr.Checked{OK: ok}) })
+		c.b.voicemail.CheckPIN(q.Of, q.Value, answer)
 	case ivr.CheckNewPIN:
-		reply(ivr.Checked{OK: tel.GoodPIN(tel.Number(e.Of), e.Value) == nil})
+		answer(tel.GoodPIN(tel.Number(q.Of), q.Value) == nil)
 	case ivr.CheckExtension:
-		reply(ivr.Checked{OK: slices.Contains(b.numbering.Load().internal(), tel.Number(e.Value))})
+		answer(slices.Contains(c.b.numbering.Load().internal(), tel.Number(q.Value)))
 	default:
-		b.log.Error("a script asks what nobody knows", "what", e.What)
-		reply(ivr.Checked{})
+		c.b.log.Error("a script asks what nobody knows", "what", q.What)
+		answer(false)
 	}
 }
 
-// list gives a mailbox's messages to a script. A box that is gone is an empty one.
-func (b *Box) list(e ivr.List, reply func(ivr.Event)) {
-	all, err := b.voicemail.List(tel.Number(e.Box))
+// List answers with the messages of a mailbox, oldest first. A box that is gone is an empty one.
+func (c clerk) List(box string, answer func([]ivr.Message)) {
+	all, err := c.b.voicemail.List(tel.Number(box))
 	if err != nil {
-		b.log.Warn("a script asks for a mailbox", "err", err)
+		c.b.log.Warn("a script asks for a mailbox", "err", err)
 	}
-	var out ivr.Listed
+	var out []ivr.Message
 	for _, m := range all {
-		out.Messages = append(out.Messages, ivr.Message{
+		out = append(out, ivr.Message{
 			ID: m.ID, From: m.From, Name: m.Name, At: m.At, Length: m.Length, Heard: !m.Heard.IsZero(),
 		})
 	}
-	reply(out)
+	answer(out)
+}
+
+// Spool is the file for a recording of that name.
+func (c clerk) Spool(name string) string { return c.b.voicemail.Spool(name) }
+
+// Do carries out what a script wants done with messages, greetings, codes and announcements.
+func (c clerk) Do(e ivr.Effect) {
+	var err error
+	v := c.b.voicemail
+	switch e := e.(type) {
+	case ivr.Deliver:
+		err = v.Deliver(e.Path, voicemail.Message{
+			Box: tel.Number(e.Box), From: e.From, Name: e.CallerName, At: e.At,
+		}, voicemail.MinLength)
+	case ivr.Discard:
+		err = v.Discard(e.Path)
+	case ivr.MarkHeard:
+		err = v.MarkHeard(tel.Number(e.Box), e.ID)
+	case ivr.Keep:
+		err = v.Keep(tel.Number(e.Box), e.ID)
+	case ivr.Delete:
+		err = v.Delete(tel.Number(e.Box), e.ID)
+	case ivr.Undelete:
+		err = v.Undelete(tel.Number(e.Box), e.ID)
+	case ivr.SaveGreeting:
+		err = v.SaveGreeting(tel.Number(e.Box), e.Kind, e.Path)
+	case ivr.SavePrompt:
+		err = v.SavePrompt(e.ID, e.Path)
+	case ivr.SetPIN: // hashing takes longer than a call should wait
+		c.b.wg.Go(func() {
+			if err := v.SetPIN(tel.Number(e.Box), e.PIN); err != nil {
+				c.b.log.Error("a mailbox's code is not changed", "box", e.Box, "err", err)
+			}
+		})
+	default:
+		err = fmt.Errorf("%T is none of the clerk's business", e)
+	}
+	if err != nil {
+		c.b.log.Error("a script's wish is not fulfilled", "wish", fmt.Sprintf("%T", e), "err", err)
+	}
 }

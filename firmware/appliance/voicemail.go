@@ -16,9 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/mail"
-	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/prompt"
-	"github.com/pronto-pbx/pronto/firmware/media/wav"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/firmware/voicemail/notice"
@@ -129,7 +127,7 @@ func (b *Box) messageStored(m voicemail.Message, path string) {
 	case "heard":
 		err = b.voicemail.MarkHeard(m.Box, m.ID)
 	case "deleted":
-		if m.Bytes*2 <= largestSound { // otherwise the mail came without it
+		if m.Bytes <= largestSound { // otherwise the mail came without it
 			err = b.voicemail.Delete(m.Box, m.ID)
 		}
 	}
@@ -141,7 +139,7 @@ func (b *Box) messageStored(m voicemail.Message, path string) {
 // mailMessage puts the mail about a message into the queue.
 func (b *Box) mailMessage(c *config.Config, box config.Mailbox, m voicemail.Message, path string) error {
 	n := b.numbering.Load()
-	fits := m.Bytes*2 <= largestSound // two bytes a sample, as every mail program plays it
+	fits := m.Bytes <= largestSound
 	about := notice.Message{
 		Box: m.Box, From: m.From, Name: m.Name, At: m.At.In(n.plan.Zone), Length: m.Length,
 		Attached: !box.TextOnly && fits, TooLarge: !box.TextOnly && !fits, Gone: box.Mailed == "deleted" && fits,
@@ -155,33 +153,13 @@ func (b *Box) mailMessage(c *config.Config, box config.Mailbox, m voicemail.Mess
 	}
 	letter := mail.Message{To: box.Mail, Subject: subject, Text: text, Date: time.Now().In(n.plan.Zone)}
 	if about.Attached {
-		sound, err := linear(path)
+		sound, err := os.ReadFile(path)
 		if err != nil {
 			return fmt.Errorf("the sound of the message: %w", err)
 		}
 		letter.Attachment = &mail.Attachment{Name: about.At.Format("20060102-1504") + ".wav", Type: "audio/wav", Body: sound}
 	}
 	return b.mail.Submit(letter)
-}
-
-// linear is a WAV file as 16-bit samples: few mail programs play A-law.
-func linear(path string) (sound []byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	r, err := wav.NewReader(f)
-	if err != nil {
-		return nil, err
-	}
-	pcm, err := r.ReadAll(largestSound)
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	err = wav.Write(&out, wav.Format{Encoding: wav.PCM16, Channels: 1, Rate: codec.SampleRate}, pcm)
-	return out.Bytes(), err
 }
 
 // languageOf is the language of a mailbox.

@@ -104,35 +104,25 @@ mail: {server: 127.0.0.1, port: %d, security: none, from: "Pronto <box@shop.test
 `, port)
 }
 
-// speak records two seconds and a half of a tone as a caller of a script would, and delivers it.
+// speak puts two seconds and a half of a tone where a recorder puts them, and delivers them.
 func (b *bench) speak(box, name string) {
 	b.t.Helper()
-	done := make(chan struct{})
-	r, err := b.box.voicemail.Record(name, time.Minute, 5*time.Second, func(time.Duration, string) { close(done) })
-	if err != nil {
+	pcm := make([]int16, 20000)
+	dsp.NewGenerator(dsp.Tone{Level: -10, Steps: []dsp.Step{{Hz: [2]float64{440, 0}, For: time.Hour}}}).Next(pcm)
+	var sound bytes.Buffer
+	if err := wav.Write(&sound, wav.Format{Encoding: wav.PCM16, Channels: 1, Rate: 8000}, pcm); err != nil {
 		b.t.Fatal(err)
 	}
-	tone := dsp.NewGenerator(dsp.Tone{Level: -10, Steps: []dsp.Step{{Hz: [2]float64{440, 0}, For: time.Hour}}})
-	var frame [160]int16
-	for range 125 {
-		tone.Next(frame[:])
-		r.Write(frame[:])
+	c := clerk{b.box}
+	if err := os.WriteFile(c.Spool(name), sound.Bytes(), 0o600); err != nil {
+		b.t.Fatal(err)
 	}
-	r.Stop(ivr.WhyLeft)
-	<-done
-	ok := b.box.carryOut(ivr.Deliver{Box: box, Path: name, From: "+39061234567", CallerName: "Rossi", At: time.Now()}, "c1", nil)
-	if !ok {
-		b.t.Fatal("a delivery is nobody's business")
-	}
+	c.Do(ivr.Deliver{Box: box, Path: name, From: "+39061234567", CallerName: "Rossi", At: time.Now()})
 }
 
-func (b *bench) messages(box string) []ivr.Message {
-	b.t.Helper()
-	var got ivr.Listed
-	if !b.box.carryOut(ivr.List{Box: box}, "c1", func(e ivr.Event) { got = e.(ivr.Listed) }) {
-		b.t.Fatal("a list is nobody's business")
-	}
-	return got.Messages
+func (b *bench) messages(box string) (all []ivr.Message) {
+	clerk{b.box}.List(box, func(m []ivr.Message) { all = m })
+	return all
 }
 
 func TestAMessageIsStoredRecordedPlayedAndMailed(t *testing.T) {
@@ -286,23 +276,17 @@ func TestScriptsAreAnswered(t *testing.T) {
 		"an outside number":         {ivr.Check{What: ivr.CheckExtension, Value: "0612345678"}, false},
 		"something else":            {ivr.Check{What: "weather"}, false},
 	} {
-		got := make(chan ivr.Event, 1)
-		if !b.box.carryOut(c.ask, "c1", func(e ivr.Event) { got <- e }) {
-			t.Errorf("%s: nobody's business", name)
-			continue
-		}
-		if e := <-got; e != (ivr.Checked{OK: c.want}) {
-			t.Errorf("%s: %+v", name, e)
+		got := make(chan bool, 1)
+		clerk{b.box}.Check(c.ask, func(ok bool) { got <- ok })
+		if ok := <-got; ok != c.want {
+			t.Errorf("%s: %v", name, ok)
 		}
 	}
-	if b.box.carryOut(ivr.Hangup{}, "c1", nil) {
-		t.Error("a hang-up is the call's business")
-	}
-	b.box.carryOut(ivr.SetPIN{Box: "202", PIN: "7391"}, "c1", nil)
+	clerk{b.box}.Do(ivr.SetPIN{Box: "202", PIN: "7391"})
 	b.eventually("the new code opens", func() bool {
-		got := make(chan ivr.Event, 1)
-		b.box.carryOut(ivr.Check{What: ivr.CheckPIN, Of: "202", Value: "7391"}, "c1", func(e ivr.Event) { got <- e })
-		return <-got == (ivr.Checked{OK: true})
+		got := make(chan bool, 1)
+		clerk{b.box}.Check(ivr.Check{What: ivr.CheckPIN, Of: "202", Value: "7391"}, func(ok bool) { got <- ok })
+		return <-got
 	})
 }
 
@@ -311,13 +295,13 @@ func TestAMessageIsPutAwayAsTheScriptSays(t *testing.T) {
 	b.speak("202", "202_c1_1")
 	b.eventually("the message is there", func() bool { return len(b.messages("202")) == 1 })
 	id := b.messages("202")[0].ID
-	b.box.carryOut(ivr.Delete{Box: "202", ID: id}, "c1", nil)
+	clerk{b.box}.Do(ivr.Delete{Box: "202", ID: id})
 	if n := len(b.messages("202")); n != 0 {
 		t.Errorf("%d after it was deleted", n)
 	}
-	b.box.carryOut(ivr.Undelete{Box: "202", ID: id}, "c1", nil)
-	b.box.carryOut(ivr.MarkHeard{Box: "202", ID: id}, "c1", nil)
-	b.box.carryOut(ivr.Keep{Box: "202", ID: id}, "c1", nil)
+	clerk{b.box}.Do(ivr.Undelete{Box: "202", ID: id})
+	clerk{b.box}.Do(ivr.MarkHeard{Box: "202", ID: id})
+	clerk{b.box}.Do(ivr.Keep{Box: "202", ID: id})
 	if all := b.messages("202"); len(all) != 1 || !all[0].Heard {
 		t.Errorf("%+v", all)
 	}
@@ -359,10 +343,10 @@ func TestARecordingWithoutItsCallBecomesAMessageAtTheStart(t *testing.T) {
 	spool := filepath.Join(b.box.opts.Dir, "voicemail", "spool")
 	for _, name := range []string{"201_gone_1", "201_lives_1"} {
 		var sound bytes.Buffer
-		if err := wav.Write(&sound, wav.Format{Encoding: wav.ALaw, Channels: 1, Rate: 8000}, make([]int16, 24000)); err != nil {
+		if err := wav.Write(&sound, wav.Format{Encoding: wav.PCM16, Channels: 1, Rate: 8000}, make([]int16, 24000)); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(spool, name+".part"), sound.Bytes(), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(spool, name+".wav.part"), sound.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -370,7 +354,7 @@ func TestARecordingWithoutItsCallBecomesAMessageAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.eventually("the orphan is a message", func() bool { return len(b.messages("201")) == 1 })
-	if _, err := os.Stat(filepath.Join(spool, "201_lives_1.part")); err != nil {
+	if _, err := os.Stat(filepath.Join(spool, "201_lives_1.wav.part")); err != nil {
 		t.Errorf("what a call still records was taken: %v", err)
 	}
 }
