@@ -29,12 +29,8 @@ type numbering struct {
 }
 
 func newNumbering(c config.Config) (*numbering, error) {
-	zone, err := time.LoadLocation(c.Box.Timezone)
-	if err != nil {
-		return nil, fmt.Errorf("time zone %q: %w", c.Box.Timezone, err)
-	}
 	n := &numbering{
-		cfg: c, plan: dialplan.Plan{Zone: zone, Features: features()}, priorities: map[tel.QueueID]int{},
+		cfg: c, plan: c.DialPlan(), priorities: map[tel.QueueID]int{},
 		agents: map[tel.AgentID]config.Agent{}, owners: map[tel.DeviceID]config.Agent{},
 		accounts: map[string]registrar.Account{},
 	}
@@ -47,19 +43,12 @@ func newNumbering(c config.Config) (*numbering, error) {
 		for _, d := range a.Phones {
 			n.owners[d] = a
 		}
-		ext := dialplan.Extension{Number: a.Extension, Name: a.Name, Agent: a.ID, Devices: a.Phones}
-		for _, class := range a.Dial {
-			ext.Allow = append(ext.Allow, dialplan.Class(class))
-		}
-		n.plan.Extensions = append(n.plan.Extensions, ext)
 	}
 	var ids []tel.QueueID
 	for _, q := range c.Queues {
 		n.priorities[q.ID] = q.Priority
-		n.plan.Queues = append(n.plan.Queues, dialplan.QueueNumber{Number: q.Number, Queue: q.ID})
 		ids = append(ids, q.ID)
 	}
-	n.outside(c)
 	if err := n.plan.Validate(ids); err != nil {
 		return nil, fmt.Errorf("dial plan: %w", err)
 	}
@@ -82,43 +71,6 @@ func (n *numbering) lan(a netip.Addr) bool {
 	return slices.ContainsFunc(n.cfg.SIP.LAN, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
 }
 
-// features are the codes that phones can dial today.
-func features() []dialplan.Feature {
-	var all []dialplan.Feature
-	for _, f := range dialplan.DefaultFeatures() {
-		if f.Action != dialplan.Echo {
-			all = append(all, f)
-		}
-	}
-	return all
-}
-
-func (n *numbering) outside(c config.Config) {
-	for _, t := range c.Trunks {
-		via := "trunk:" + string(t.ID)
-		n.plan.Outlets = append(n.plan.Outlets, dialplan.Outlet{Via: via})
-		for number, to := range t.In {
-			in := dialplan.Inbound{Via: via, Number: number, To: to}
-			if number == "*" {
-				in.Number = ""
-			}
-			n.plan.Inbound = append(n.plan.Inbound, in)
-		}
-	}
-	for _, l := range c.Lines {
-		via := "line:" + string(l.ID)
-		n.plan.Outlets = append(n.plan.Outlets, dialplan.Outlet{Via: via})
-		if l.In != "" {
-			n.plan.Inbound = append(n.plan.Inbound, dialplan.Inbound{Via: via, To: l.In})
-		}
-	}
-	for _, r := range c.Routes {
-		n.plan.Routes = append(n.plan.Routes, dialplan.OutsideRoute{
-			Prefix: tel.Number(r.Prefix), Via: r.Via, Form: dialplan.E164, Strip: r.Strip, Prepend: tel.Number(r.Prepend),
-		})
-	}
-}
-
 // Route implements call.Plan.
 func (n *numbering) Route(from string, caller, dialed tel.Number, at time.Time) call.Decision {
 	r := dialplan.Request{Dialed: dialed, Caller: caller, At: at}
@@ -134,7 +86,7 @@ func (n *numbering) Route(from string, caller, dialed tel.Number, at time.Time) 
 }
 
 // Resolve implements call.Plan.
-func (n *numbering) Resolve(to string, _ time.Time) call.Decision {
+func (n *numbering) Resolve(to, _ string, _ time.Time) call.Decision {
 	return n.decision(dialplan.To(n.plan, to))
 }
 
@@ -183,6 +135,9 @@ func (b *Box) plan() call.Plan { return callPlan{b.numbering.Load(), b.numbering
 
 // Language implements call.Plan.
 func (n *numbering) Language() string { return n.cfg.Box.Language }
+
+// Zone implements call.Plan.
+func (n *numbering) Zone() string { return n.cfg.Box.Timezone }
 
 // specs is a configuration as the queues' owner sees it.
 func specs(c *config.Config) ([]plan.QueueSpec, []plan.AgentSpec) {

@@ -31,6 +31,10 @@ type Config struct {
 	Routes []Route `yaml:"routes,omitempty"`
 	Lamps  []Lamp  `yaml:"lamps,omitempty"`
 
+	Dialling  Dialling  `yaml:"dialling"`
+	Groups    []Group   `yaml:"groups,omitempty"`
+	Hours     []Hours   `yaml:"hours,omitempty"`
+	Toll      Toll      `yaml:"toll"`
 	Menus     []Menu    `yaml:"menus,omitempty"`
 	Prompts   Prompts   `yaml:"prompts,omitempty"`
 	Voicemail Voicemail `yaml:"voicemail"`
@@ -42,6 +46,11 @@ type Box struct {
 	Name     string `yaml:"name"`     // shown on the page; default "Pronto"; applied at once
 	Language string `yaml:"language"` // "it" (default) or "en": prompts and page; applied to new calls
 	Timezone string `yaml:"timezone"` // IANA name; default Europe/Rome; applied to new calls
+	Town     string `yaml:"town"`     // whose patron's day is a holiday, e.g. bologna or reggio-emilia; default none; applied to new calls
+	Patron   string `yaml:"patron"`   // that day where the list does not know the town, e.g. 09-14; default: of the town
+	// EmergencyTest, while set, is where 112 and its like lead instead of outside, so that an installer
+	// can try them: ext:NUMBER, say:PROMPT or echo. Default empty. Applied to new calls.
+	EmergencyTest string `yaml:"emergency_test"`
 }
 
 // SIP is where phones and carriers reach the box.
@@ -91,6 +100,7 @@ type Agent struct {
 	Lamp      tel.LampID     `yaml:"lamp"`             // may be empty
 	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
 	Dial      []string       `yaml:"dial"`             // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody
+	Calls     AgentCalls     `yaml:"calls"`            // forwards, follow-me, PIN ...
 }
 
 // Queue is a line of waiting callers and the agents who serve it.
@@ -141,6 +151,11 @@ type Route struct {
 	Via     []string `yaml:"via,omitempty"` // "trunk:ID" or "line:ID", tried in order
 	Strip   int      `yaml:"strip"`         // digits removed from the front
 	Prepend string   `yaml:"prepend"`       // digits put in front
+
+	Pattern  string        `yaml:"pattern"`          // instead of prefix: a whole number in international form; X any digit, Z 1-9, N 2-9, a final dot any rest
+	People   []tel.AgentID `yaml:"people,omitempty"` // who uses the route; default everybody
+	Hours    string        `yaml:"hours"`            // only while these opening hours are open; default always
+	Cheapest bool          `yaml:"cheapest"`         // try the cheapest of via first, by dialling.outlets; default false
 }
 
 // Lamp is one busy light.

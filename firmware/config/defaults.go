@@ -22,6 +22,8 @@ func Default() Config {
 		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575},
 		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080")},
 
+		Dialling:  Dialling{ParkFirst: "701", ParkLast: "720"},
+		Toll:      defaultToll(),
 		Voicemail: defaultVoicemail(),
 		Mail:      Mail{Port: 587, Security: "starttls"},
 	}
@@ -29,6 +31,7 @@ func Default() Config {
 
 // normalise fills the defaults of list entries, which YAML creates as zero values.
 func (c *Config) normalise() {
+	c.normaliseDialling()
 	c.normaliseMenus()
 	c.normaliseVoicemail()
 	for i := range c.Queues {

@@ -111,31 +111,14 @@ func (v *validator) menu(path string, m *Menu) {
 		switch to {
 		case "repeat", "language:it", "language:en":
 		default:
-			v.menuDestination(at, to)
+			v.destination(at, to)
 		}
 	}
 	v.duration(path+".wait", m.Wait, time.Second, time.Minute)
 	v.between(path+".timeouts", m.Timeouts, 1, 10)
 	v.between(path+".invalid", m.Invalid, 1, 10)
-	v.menuDestination(path+".timeout_to", m.TimeoutTo)
-	v.menuDestination(path+".invalid_to", m.InvalidTo)
-}
-
-// menuDestination checks where a menu leads: another menu, a mailbox, or what leads everywhere.
-func (v *validator) menuDestination(path, to string) {
-	kind, name, _ := strings.Cut(to, ":")
-	switch kind {
-	case "menu":
-		if !slices.ContainsFunc(v.c.Menus, func(m Menu) bool { return m.ID == name }) {
-			v.found.add(path, "unknown", "there is no menu %q", name)
-		}
-	case "voicemail":
-		if !slices.ContainsFunc(v.c.Voicemail.Boxes, func(b Mailbox) bool { return string(b.Number) == name }) {
-			v.found.add(path, "unknown", "%q has no mailbox", name)
-		}
-	default:
-		v.destination(path, to)
-	}
+	v.destination(path+".timeout_to", m.TimeoutTo)
+	v.destination(path+".invalid_to", m.InvalidTo)
 }
 
 // menuLoops finds menus, and queues behind them, that send a caller who does nothing round and round.

@@ -34,9 +34,11 @@ func (c *Config) Validate() Problems {
 	for i := range c.Routes {
 		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
 	}
+	v.dialling()
 	v.overflowLoops()
 	v.menus()
 	v.voicemail()
+	v.dialPlan()
 	return v.found
 }
 
@@ -165,25 +167,6 @@ func (v *validator) queue(path string, q *Queue) {
 func (v *validator) duration(path string, d, low, high time.Duration) {
 	if d < low || d > high {
 		v.found.add(path, "range", "%s is not between %s and %s", d, low, high)
-	}
-}
-
-// destination checks "queue:ID", "ext:NUMBER" and "hangup".
-func (v *validator) destination(path, to string) {
-	kind, name, _ := strings.Cut(to, ":")
-	switch {
-	case to == "hangup":
-	case kind == "queue":
-		if !slices.ContainsFunc(v.c.Queues, func(q Queue) bool { return string(q.ID) == name }) {
-			v.found.add(path, "unknown", "there is no queue %q", name)
-		}
-	case kind == "ext":
-		known := slices.ContainsFunc(v.c.Agents, func(a Agent) bool { return string(a.Extension) == name })
-		if !known {
-			v.found.add(path, "unknown", "there is no extension %q", name)
-		}
-	default:
-		v.found.add(path, "destination", "%q is not a destination; use queue:ID, ext:NUMBER or hangup", to)
 	}
 }
 

@@ -42,6 +42,11 @@ type Mail struct {
 	From     string `yaml:"from"` // the sender's address, such as "Pronto <box@example.it>"
 }
 
+// mailbox reports whether an extension has one.
+func (c *Config) mailbox(n tel.Number) bool {
+	return slices.ContainsFunc(c.Voicemail.Boxes, func(b Mailbox) bool { return b.Number == n })
+}
+
 func defaultVoicemail() Voicemail {
 	return Voicemail{MaxLength: 3 * time.Minute, Silence: 5 * time.Second, QuotaMB: 500}
 }

@@ -52,7 +52,9 @@ func (v *voice) encode(dst []byte, id codec.ID, f *line.Frame) []byte {
 func (g *Leg) hear(l *loop) {
 	v := &g.voice
 	if g.line != nil {
-		v.has = g.line.ReadFrame(&v.frame)
+		if v.has = g.line.ReadFrame(&v.frame); v.has {
+			g.keepFrame(&v.frame, l.clock.beat)
+		}
 		if g.detector != nil {
 			g.detect()
 		}

@@ -160,6 +160,15 @@ func (p *Baresip) Answer() { p.t.Helper(); p.command("accept", "") }
 // Hangup ends or refuses the call.
 func (p *Baresip) Hangup() { p.t.Helper(); p.command("hangup", "") }
 
+// Hold and Resume stop and take up the call.
+func (p *Baresip) Hold() { p.t.Helper(); p.command("hold", "") }
+
+// Resume ends Hold.
+func (p *Baresip) Resume() { p.t.Helper(); p.command("resume", "") }
+
+// Transfer sends the partner to a number of the office.
+func (p *Baresip) Transfer(number string) { p.t.Helper(); p.command("transfer", number) }
+
 // Mute stops the voice, or lets it sound again.
 func (p *Baresip) Mute() { p.t.Helper(); p.command("mute", "") }
 

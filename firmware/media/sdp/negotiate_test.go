@@ -265,6 +265,8 @@ func TestOfferAnswerAcceptAgree(t *testing.T) {
 			SessionID: random.Uint64() >> 2, Version: 1,
 		}
 		l.RTCP = []uint16{0, rtp + 1, rtp + 501}[random.IntN(3)]
+		l.Security = Security(random.IntN(4))
+		l.Keys, _ = DrawKeys(rand.NewChaCha8([32]byte{byte(rtp), byte(rtp >> 8)})) // it never runs dry
 		return l
 	}
 	agreed := 0
@@ -276,8 +278,9 @@ func TestOfferAnswerAcceptAgree(t *testing.T) {
 		}
 		body, mb, err := Answer(offer, b)
 		common := slices.ContainsFunc(a.Codecs, func(id codec.ID) bool { return slices.Contains(b.Codecs, id) })
-		if common != (err == nil) {
-			t.Fatalf("%v and %v: %v", a.Codecs, b.Codecs, err)
+		fit := (a.Security != SecurityRequired || b.Security != SecurityOff) && (b.Security != SecurityRequired || a.Security >= SecurityOffered)
+		if (common && fit) != (err == nil) {
+			t.Fatalf("%v, %d and %v, %d: %v", a.Codecs, a.Security, b.Codecs, b.Security, err)
 		}
 		if err != nil {
 			continue
@@ -291,7 +294,10 @@ func TestOfferAnswerAcceptAgree(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, body)
 		}
+		secret := a.Security >= SecurityOffered && b.Security >= SecurityAccepted
 		switch {
+		case ma.SendKey != mb.RecvKey, ma.RecvKey != mb.SendKey, secret != (ma.SendKey.Suite != NoSuite):
+			t.Fatalf("%d and %d disagree on secrecy: %v, %v", a.Security, b.Security, ma, mb)
 		case ma.Codec != mb.Codec, ma.SendPT != mb.RecvPT, ma.RecvPT != mb.SendPT,
 			ma.EventSendPT != mb.EventRecvPT, ma.EventRecvPT != mb.EventSendPT, (ma.EventSendPT != 0) != (a.DTMF && b.DTMF),
 			ma.Direction != mb.Direction.Mirror(), ma.RTCPMux != mb.RTCPMux, ma.Ptime != mb.Ptime,
@@ -319,6 +325,7 @@ func TestTheOutcomeSurvivesJSON(t *testing.T) {
 	m := Media{
 		Remote: netip.MustParseAddrPort("[2001:db8::1]:4000"), RTCPMux: true, Codec: codec.G722, SendPT: 9, RecvPT: 9,
 		EventSendPT: 101, EventRecvPT: 96, Ptime: 30, Direction: RecvOnly,
+		SendKey: Crypto{AESCM128SHA80, "a2V5", ""}, RecvKey: Crypto{AESCM128SHA80, "a2V5", "01"},
 	}
 	b, err := json.Marshal(m)
 	if err != nil {
@@ -328,7 +335,9 @@ func TestTheOutcomeSurvivesJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &back); err != nil || back != m {
 		t.Errorf("%s came back as %+v, %v", b, back, err)
 	}
-	if err := json.Unmarshal([]byte(`{"direction":"sideways"}`), &back); err == nil {
-		t.Error("an unknown direction was read")
+	for _, wrong := range []string{`{"direction":"sideways"}`, `{"send_key":{"suite":"ROT13"}}`} {
+		if err := json.Unmarshal([]byte(wrong), &back); err == nil {
+			t.Errorf("%s was read", wrong)
+		}
 	}
 }

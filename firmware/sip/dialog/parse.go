@@ -98,41 +98,29 @@ func without(display string, uri sip.Uri, params sip.HeaderParams) string {
 
 // peerOf is the dialog that a response to our INVITE makes (RFC 3261 section 12.1.2).
 func peerOf(res *sip.Response) core.Peer {
-	return core.Peer{Tag: toTag(res), Target: target(res), Routes: routes(res, true)}
+	return abilities(core.Peer{Tag: toTag(res), Target: target(res), Routes: routes(res, true)}, res)
 }
 
 // causeOf reads the Reason header (RFC 3326) of a BYE or CANCEL; CauseNone when it says nothing.
 func causeOf(m message) tel.Cause {
-	for _, h := range m.GetHeaders("Reason") {
-		for value := range strings.SplitSeq(h.Value(), ",") {
-			protocol, params, _ := strings.Cut(value, ";")
-			code := reasonCode(params)
-			switch strings.ToUpper(strings.TrimSpace(protocol)) {
-			case "SIP":
-				if code == 200 { // RFC 3326 section 2: answered by another branch
-					return tel.CauseAnsweredElsewhere
-				}
-			case "Q.850":
-				if c, ok := causeOfQ850(code); ok {
-					return c
-				}
+	for _, value := range values(m, "Reason", "") {
+		protocol, params, _ := strings.Cut(value, ";")
+		code, err := strconv.Atoi(parameter(params, "cause"))
+		if err != nil {
+			continue
+		}
+		switch strings.ToUpper(strings.TrimSpace(protocol)) {
+		case "SIP":
+			if code == 200 { // RFC 3326 section 2: answered by another branch
+				return tel.CauseAnsweredElsewhere
+			}
+		case "Q.850":
+			if c, ok := causeOfQ850(code); ok {
+				return c
 			}
 		}
 	}
 	return tel.CauseNone
-}
-
-func reasonCode(params string) int {
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, ok := strings.Cut(strings.TrimSpace(p), "=")
-		if ok && strings.EqualFold(name, "cause") {
-			n, err := strconv.Atoi(strings.TrimSpace(value))
-			if err == nil {
-				return n
-			}
-		}
-	}
-	return 0
 }
 
 // causeOfQ850 leaves normal clearing out: it says nothing that the message itself does not.

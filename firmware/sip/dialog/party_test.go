@@ -47,6 +47,8 @@ func (e *ear) String() string {
 			w = append(w, fmt.Sprint(v.Status))
 		case Rejected:
 			w = append(w, fmt.Sprintf("Rejected(%d)", v.Status))
+		case Updated:
+			w = append(w, fmt.Sprintf("Updated(%d)", v.Status))
 		case ReofferDone:
 			w = append(w, fmt.Sprintf("ReofferDone(%d)", v.Status))
 		case Ended:

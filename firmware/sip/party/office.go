@@ -41,6 +41,10 @@ type Phones interface {
 // Inviter starts dialogs; *dialog.UA satisfies it.
 type Inviter interface {
 	Invite(r dialog.InviteRequest) (*dialog.Session, error)
+	// Match finds the dialog that a Replaces names (RFC 3891).
+	Match(id dialog.ReplacesID) (s *dialog.Session, early, ok bool)
+	// Held finds the dialog that the Replaces inside of a Refer-To names.
+	Held(id dialog.ReplacesID) (*dialog.Session, bool)
 }
 
 // Config wires the office to its neighbours.
@@ -119,17 +123,32 @@ func (o *Office) Invite(s *dialog.Session) {
 		s.Reject(status, challenge...)
 		return
 	}
-	dialed, err := tel.ParseNumber(s.Request().Recipient.User)
-	if err != nil {
+	party := "phone:" + string(device)
+	in := call.Arrival{From: party, Device: device, Caller: tel.Number(device)}
+	var err error
+	if in.Dialed, err = userNumber(s.Request().Recipient); err != nil {
 		o.discard(s)
 		s.Reject(404)
 		return
 	}
-	party := "phone:" + string(device)
-	o.arrive(s, call.Arrival{From: party, Device: device, Caller: tel.Number(device), Dialed: dialed}, party, nil)
+	if id, ok := s.Replaces(); ok {
+		other, early, ok := o.ua.Match(id)
+		if !ok || id.EarlyOnly && !early {
+			o.discard(s)
+			s.Reject(481)
+			return
+		}
+		in.Replaces, in.EarlyOnly = refPrefix+other.ID(), id.EarlyOnly
+	}
+	o.arrive(s, in, party, nil)
 }
 
 func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
+	if _, ok := s.Replaces(); ok { // our calls are not a carrier's to take
+		o.discard(s)
+		s.Reject(403)
+		return
+	}
 	if !t.Acquire() {
 		o.discard(s)
 		s.Reject(486)
@@ -226,6 +245,9 @@ func (o *Office) DialDevice(dev tel.DeviceID, out call.Outgoing, events func(cal
 		if out.From == "" {
 			req.From = dialog.Address{Display: "Anonymous", URI: sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}
 		}
+		if out.Intercom {
+			req.Headers = append(req.Headers, answerAtOnce(host)...)
+		}
 		l, err := o.dial("phone:"+string(dev), req, events, nil)
 		if err != nil {
 			errs = append(errs, err)
@@ -234,6 +256,15 @@ func (o *Office) DialDevice(dev tel.DeviceID, out call.Outgoing, events func(cal
 		legs = append(legs, l)
 	}
 	return legs, errors.Join(errs...)
+}
+
+// answerAtOnce asks a phone to answer by itself, in the words that makers understand: Call-Info with
+// answer-after (Snom, Grandstream, Fanvil), Alert-Info (Yealink, Polycom, Cisco).
+func answerAtOnce(host string) []sip.Header {
+	return []sip.Header{
+		sip.NewHeader("Call-Info", "<sip:"+host+">;answer-after=0"),
+		sip.NewHeader("Alert-Info", "<http://"+host+">;info=alert-autoanswer;delay=0"),
+	}
 }
 
 // DialTrunk calls a number through a carrier.
