@@ -82,6 +82,25 @@ func TestAnAttemptGoesThroughTheGuardAndItsEndMakesRoom(t *testing.T) {
 	}
 }
 
+func TestALegThatSurvivedARestartMakesRoomWhenItEnds(t *testing.T) {
+	b := metered(t, config.Toll{Box: config.Caps{Calls: 1}})
+	if _, err := b.toll.Allow(toll.Request{ID: "a", Number: "0287654321", Via: "line:gsm0"}); err != nil {
+		t.Fatal(err)
+	}
+	b.toll.Named("a", "leg") // all that a later process knows of it
+	told := 0
+	events := b.metered("leg", func(call.LegEvent) { told++ })
+	another := toll.Request{ID: "b", Number: "0287654321", Via: "line:gsm0"}
+	events(call.LegEvent{Kind: call.LegHeld})
+	if _, err := b.toll.Allow(another); err == nil {
+		t.Error("a held call makes room")
+	}
+	events(call.LegEvent{Kind: call.LegEnded})
+	if _, err := b.toll.Allow(another); err != nil || told != 2 {
+		t.Errorf("after its end: %v, the call was told %d events", err, told)
+	}
+}
+
 func TestTheGuardKnowsWhoCallsByWhichWayAtWhatPriceAndAtNight(t *testing.T) {
 	b := metered(t, config.Toll{})
 	phone := b.numbering.Load().Route("phone:201", "201", "0287654321", time.Now())

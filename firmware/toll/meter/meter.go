@@ -32,9 +32,9 @@ type Config struct {
 	Log     *slog.Logger
 	Path    string
 	Rules   toll.Rules
-	Publish func(tel.Event)  // alarms; must not block
-	End     func(tel.LegID)  // ends the call in which a leg is that reached a limit; must not block
-	Saved   func(error)      // after each write: nil, or why the disk does not have the latest; must not block
+	Publish func(tel.Event) // alarms; must not block
+	End     func(tel.LegID) // ends the call in which a leg is that reached a limit; must not block
+	Saved   func(error)     // after each write: nil, or why the disk does not have the latest; must not block
 	// Records gives the finished calls since a moment, when the counters are lost; nil = none.
 	Records func(since time.Time) []toll.Record
 }
