@@ -25,8 +25,10 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/mail"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/personal"
+	"github.com/pronto-pbx/pronto/firmware/sip/ban"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
+	"github.com/pronto-pbx/pronto/firmware/sip/presence"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -58,9 +60,13 @@ type Box struct {
 	health    *health.Board
 
 	stack     *stack.Stack
+	bans      *ban.Bans
 	registrar *registrar.Registrar
 	dialogs   *dialog.UA
 	office    *sipparty.Office
+	presence  *presence.Server
+	keys      keys
+	people    sync.Mutex // held while a person's state is shown to the phones
 	trunks    trunks
 	engine    *media.Engine
 	sounds    *sounds
@@ -95,6 +101,7 @@ func conditions() []health.Spec {
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
+		{Name: "bans", Severity: health.Info},
 	}
 }
 
@@ -198,6 +205,7 @@ func (b *Box) openMedia() error {
 	}
 	b.engine, err = media.New(media.Config{
 		Log: b.log.With("room", "media"), PortMin: c.PortMin, PortMax: c.PortMax, Bind: c.Bind, Keeper: b.socketKeeper(), Journal: b.hot,
+		DSCP: audioMark(c.DSCP),
 	})
 	return err
 }
@@ -205,13 +213,15 @@ func (b *Box) openMedia() error {
 func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
-	if b.stack, err = stack.New(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"}); err != nil {
+	b.openBans()
+	if b.stack, err = stack.New(b.guarded(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP})); err != nil {
 		return err
 	}
-	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen)); err != nil {
+	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen), b.listenTLS()); err != nil {
 		return err
 	}
 	b.registrar = registrar.New(b.registrarConfig())
+	b.openPresence()
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive,
@@ -220,6 +230,8 @@ func (b *Box) openSIP() error {
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
 	})
 	b.office.Use(b.dialogs)
+	b.stack.Screen(b.office.Screen)
+	b.restoreBans()
 	return nil
 }
 
@@ -347,6 +359,12 @@ func (b *Box) close() {
 	b.lines.close()
 	if b.registrar != nil {
 		b.registrar.Close()
+	}
+	if b.presence != nil {
+		b.presence.Close()
+	}
+	if b.bans != nil {
+		b.bans.Close()
 	}
 	if b.dialogs != nil {
 		b.dialogs.Close()

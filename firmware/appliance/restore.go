@@ -6,6 +6,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/sip/presence"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -30,6 +31,9 @@ func (b *Box) restore() {
 	errs = append(errs, b.calls.Restore(states, f)...)
 	b.toll.Keep(func(l tel.LegID) bool { return f.found[l] })
 	errs = append(errs, b.sweepRecordings(states))
+	if err := b.presence.Restore(b.hot.Load(presence.JournalKind)); err != nil { // after the calls, which it tells of
+		errs = append(errs, err)
+	}
 	for _, err := range errs {
 		if err != nil {
 			b.log.Warn("part of the earlier process is lost", "err", err)

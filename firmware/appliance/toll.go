@@ -87,7 +87,7 @@ func (b *Box) tollRequest(via string, to tel.Number, o call.Outgoing) toll.Reque
 // night says whether the rules for the night hold now.
 func (b *Box) night(n *numbering) bool {
 	id := n.cfg.Toll.Night
-	return id != "" && !n.plan.OpenAt(id, time.Now()).Open
+	return id != "" && !n.now().OpenAt(id, time.Now()).Open
 }
 
 // throughToll makes an attempt if the guard permits it, and tells the guard of its answer and its end.

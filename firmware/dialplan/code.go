@@ -98,6 +98,9 @@ func (p Plan) codes() []Code {
 	return p.Codes
 }
 
+// FeatureCodes are the codes of this plan, in the order in which the page lists them.
+func (p Plan) FeatureCodes() []Code { return p.codes() }
+
 // fits reports whether digits can follow a code.
 func (b Behind) fits(rest string) bool {
 	switch b {
