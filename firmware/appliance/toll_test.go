@@ -147,3 +147,24 @@ func TestFinishedCallsToTheOutsideAreReadBack(t *testing.T) {
 		}
 	}
 }
+
+func TestAPhoneHearsThatTheBoxDoesNotLetItCallThere(t *testing.T) {
+	b := start(t, shop+`
+trunks:
+  - {id: tim, name: TIM, server: "127.0.0.2:5099", match: ["127.0.0.2/32"]}
+routes:
+  - {prefix: "", via: ["trunk:tim"]}
+`)
+	b.apply(func(c *config.Config) { c.Agents[0].Dial = []string{"internal", "local", "international"} })
+	p := b.phone("201")
+	for number, want := range map[string]string{
+		"00442071234567": "403", // anna may, the box may not: no country is opened
+		"3331234567":     "403", // anna may not
+		"201999":         "404",
+	} {
+		d := &testCall{id: "call" + number, to: "<sip:" + number + "@box>", target: "sip:" + number + "@" + p.box.String()}
+		if got := status(p.ask("INVITE", d, p.sdp(), "")); got != want {
+			t.Errorf("%s: %s, want %s", number, got, want)
+		}
+	}
+}
