@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func metered(t *testing.T, limits config.Toll) *Box {
 	b.numbering.Store(n)
 	b.toll, err = meter.Open(meter.Config{
 		Log: b.log, Path: filepath.Join(t.TempDir(), "toll.json"), Rules: tollRules(limits),
-		Publish: func(tel.Event) {}, End: func(tel.LegID) {}, Saved: func(error) {},
+		Publish: func(tel.Event) {}, Calm: func() {}, End: func(tel.LegID) {}, Saved: func(error) {},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -166,5 +167,9 @@ routes:
 		if got := status(p.ask("INVITE", d, p.sdp(), "")); got != want {
 			t.Errorf("%s: %s, want %s", number, got, want)
 		}
+	}
+	alarm, ok := now(b, func(h tel.HealthChanged) bool { return h.Condition == "toll_limit" })
+	if !ok || alarm.OK || !strings.Contains(alarm.Text, "country") {
+		t.Errorf("the page does not tell of it: %+v", alarm)
 	}
 }
