@@ -95,7 +95,7 @@ func TestBaresipSeesItsColleaguePause(t *testing.T) {
 	o.Lamp(201, tel.AgentReady)
 	key := subscribe(t, anna, "dialog", "*42")
 	note(t, key, `entity="sip:*42@`)
-	b := o.Baresip(202, hzAgent, 201)
+	b := o.BaresipWatching(202, hzAgent, 201)
 	b.Colleagues("Online")
 	c, err := anna.Dial(peer.Outgoing{To: "*42"})
 	if err != nil {

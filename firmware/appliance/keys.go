@@ -12,155 +12,106 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// keys follows the calls of each extension by the events that everybody sees, for the busy keys of
-// the phones. It knows who calls whom and not yet the SIP dialogs behind it, so a key shows a call
-// and cannot pick it up by its dialog.
+// keys follows the legs of every phone, and the parked calls, for the busy keys of the phones.
 type keys struct {
-	mu     sync.Mutex // guards all below, and keeps what is told in the order of the events
-	calls  map[tel.CallID]*keyCall
-	active map[string]map[tel.CallID]bool // extension -> calls that it is part of
+	mu      sync.Mutex // guards all below, and keeps what is told in the order of the events
+	parties map[tel.LegID]tel.PartyChanged
+	shown   map[tel.LegID]string // the extension under which a leg was told
+	slots   map[tel.CallID]tel.Number
 }
 
-// keyCall is one call with the agents who ring for it.
-type keyCall struct {
-	id    tel.CallID
-	now   tel.CallChanged // zero until the call has told of itself
-	rings map[tel.AgentID]bool
-}
+// tags names the SIP dialog of a leg, so that who watches can take what rings (RFC 3891); empty for a
+// leg without one. The number that is watched lives at this box, so the local tag is ours: a phone
+// copies it into the to-tag of its Replaces.
+type tags func(ref string) (callID, local, remote string)
 
-// apply follows an event and tells every extension whose calls have changed.
-func (k *keys) apply(n *numbering, e tel.Event, tell func(extension string, list []presence.Dialog)) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var id tel.CallID
-	switch e := e.(type) {
-	case tel.CallChanged:
-		id = e.Call
-		if c := k.call(id); e.Stage == tel.StageEnded {
-			delete(k.calls, id)
-		} else {
-			c.now = e
-			if e.Stage == tel.StageTalking {
-				clear(c.rings)
-			}
-		}
-	case tel.QueueOffered:
-		id = e.Call
-		k.call(id).rings[e.Agent] = true
-	case tel.QueueOfferEnded:
-		id = e.Call
-		delete(k.call(id).rings, e.Agent)
-	case tel.QueueLeft:
-		id = e.Call
-		for a := range k.call(id).rings {
-			if a != e.Agent { // who has answered rings until the call says that they talk
-				delete(k.calls[id].rings, a)
-			}
-		}
-	default:
+// party follows one leg and tells the extension whose phone it is on.
+func (k *keys) party(n *numbering, e tel.PartyChanged, of tags, tell func(resource string, list []presence.Dialog)) {
+	device, isPhone := strings.CutPrefix(e.Party, "phone:")
+	if !isPhone {
 		return
 	}
-	if c := k.calls[id]; c != nil && c.now.Call == "" && len(c.rings) == 0 {
-		delete(k.calls, id) // a queue event of a call that has ended
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.parties == nil {
+		k.parties, k.shown = map[tel.LegID]tel.PartyChanged{}, map[tel.LegID]string{}
 	}
-	k.tell(n, id, tell)
+	_, number, _ := n.AgentAt(tel.DeviceID(device))
+	extension := string(number)
+	if was := k.shown[e.Leg]; was != "" {
+		extension = was // a seat that is taken in mid-call does not move the call
+	}
+	if e.Phase == tel.PartyGone {
+		delete(k.parties, e.Leg)
+		delete(k.shown, e.Leg)
+	} else if extension != "" {
+		k.parties[e.Leg], k.shown[e.Leg] = e, extension
+	}
+	if extension != "" {
+		tell(extension, k.dialogs(n, extension, of))
+	}
 }
 
-func (k *keys) call(id tel.CallID) *keyCall {
-	if k.calls == nil {
-		k.calls, k.active = map[tel.CallID]*keyCall{}, map[string]map[tel.CallID]bool{}
-	}
-	c := k.calls[id]
-	if c == nil {
-		c = &keyCall{id: id, rings: map[tel.AgentID]bool{}}
-		k.calls[id] = c
-	}
-	return c
-}
-
-// tell works out anew every extension that is, or was, part of the call.
-func (k *keys) tell(n *numbering, id tel.CallID, tell func(string, []presence.Dialog)) {
-	affected := map[string]bool{}
-	for ext, calls := range k.active {
-		if calls[id] {
-			affected[ext] = true
-			delete(calls, id)
+// dialogs are the calls of an extension. It is called with mu held.
+func (k *keys) dialogs(n *numbering, extension string, of tags) []presence.Dialog {
+	var list []presence.Dialog
+	for leg, e := range k.parties {
+		if k.shown[leg] != extension {
+			continue
 		}
+		d := presence.Dialog{ID: string(e.Leg), Direction: document.Recipient, State: document.Confirmed, RemoteNumber: e.Remote, RemoteName: e.RemoteName}
+		if d.RemoteName == "" {
+			d.RemoteName = n.nameOf(string(e.Remote))
+		}
+		if e.Initiator {
+			d.Direction = document.Initiator
+		}
+		if e.Phase == tel.PartyDialing || e.Phase == tel.PartyRinging {
+			d.State = document.Early
+		}
+		d.CallID, d.LocalTag, d.RemoteTag = of(e.Ref)
+		list = append(list, d)
 	}
-	if c := k.calls[id]; c != nil {
-		for ext := range c.parts(n) {
-			affected[ext] = true
-			if k.active[ext] == nil {
-				k.active[ext] = map[tel.CallID]bool{}
+	slices.SortFunc(list, func(a, b presence.Dialog) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+// parked shows a place for parked calls as busy with who waits there, or free.
+func (k *keys) parked(n *numbering, e tel.CallChanged, tell func(resource string, list []presence.Dialog)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if was := k.slots[e.Call]; was != "" && was != e.Slot {
+		delete(k.slots, e.Call)
+		tell(string(was), nil)
+	}
+	if e.Slot == "" || e.Stage == tel.StageEnded {
+		return
+	}
+	if k.slots == nil {
+		k.slots = map[tel.CallID]tel.Number{}
+	}
+	k.slots[e.Call] = e.Slot
+	tell(string(e.Slot), []presence.Dialog{{
+		ID: string(e.Call), Direction: document.Recipient, State: document.Confirmed, RemoteNumber: e.From, RemoteName: n.nameOf(string(e.From)),
+	}})
+}
+
+// showSettings lights the keys of the codes that a person has set, and of forced opening hours.
+func (b *Box) showSettings(agent tel.AgentID) {
+	n := b.numbering.Load()
+	p := n.now()
+	var phone tel.DeviceID
+	if phones := n.Devices(agent); len(phones) > 0 {
+		phone = phones[0]
+	}
+	for _, c := range p.FeatureCodes() {
+		switch w := p.Watched(phone, c.Code); w.Kind {
+		case dialplan.WatchDND, dialplan.WatchForward:
+			if w.Agent == agent && agent != "" {
+				b.presence.SetLamp(personalKey(c.Code, agent), w.On, false)
 			}
-			k.active[ext][id] = true
+		case dialplan.WatchHours:
+			b.presence.SetLamp(string(c.Code), w.On, false)
 		}
 	}
-	for ext := range affected {
-		var list []presence.Dialog
-		for id := range k.active[ext] {
-			if c := k.calls[id]; c != nil {
-				if d, ok := c.parts(n)[ext]; ok {
-					list = append(list, d)
-				}
-			}
-		}
-		slices.SortFunc(list, func(a, b presence.Dialog) int { return cmp.Compare(a.ID, b.ID) })
-		tell(ext, list)
-		if len(k.active[ext]) == 0 {
-			delete(k.active, ext)
-		}
-	}
-}
-
-// parts are the extensions of a call with what each sees of it.
-func (c *keyCall) parts(n *numbering) map[string]presence.Dialog {
-	all := map[string]presence.Dialog{}
-	e := c.now
-	callee := n.agents[e.Agent].Extension
-	if callee == "" && e.Queue == "" && e.Direction != tel.Outbound {
-		if slices.ContainsFunc(n.plan.Extensions, func(x dialplan.Extension) bool { return x.Number == e.To }) {
-			callee = e.To
-		}
-	}
-	if callee != "" && (e.Stage == tel.StageRinging || e.Stage == tel.StageTalking) {
-		all[string(callee)] = c.dialog(n, document.Recipient, calleeState(e.Stage), e.From)
-	}
-	for a := range c.rings {
-		if ext := n.agents[a].Extension; ext != "" && ext != callee {
-			all[string(ext)] = c.dialog(n, document.Recipient, document.Early, e.From)
-		}
-	}
-	if device, ok := strings.CutPrefix(e.Via, "phone:"); ok {
-		if ext := n.owners[tel.DeviceID(device)].Extension; ext != "" {
-			remote := e.To
-			if callee != "" {
-				remote = callee
-			}
-			all[string(ext)] = c.dialog(n, document.Initiator, callerState(e), remote)
-		}
-	}
-	return all
-}
-
-func (c *keyCall) dialog(n *numbering, d document.Direction, s document.DialogState, remote tel.Number) presence.Dialog {
-	return presence.Dialog{ID: string(c.id), Direction: d, State: s, RemoteNumber: remote, RemoteName: n.nameOf(string(remote))}
-}
-
-func calleeState(s tel.CallStage) document.DialogState {
-	if s == tel.StageTalking {
-		return document.Confirmed
-	}
-	return document.Early
-}
-
-// callerState: a queue answers its callers, an extension only rings.
-func callerState(e tel.CallChanged) document.DialogState {
-	switch {
-	case e.Stage == tel.StageRouting:
-		return document.Trying
-	case e.Stage == tel.StageRinging && e.Queue == "":
-		return document.Early
-	}
-	return document.Confirmed
 }

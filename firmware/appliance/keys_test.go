@@ -25,72 +25,62 @@ func shopNumbering(t *testing.T, extra string) *numbering {
 	return n
 }
 
-func TestKeysFollowEveryCallOfAnExtension(t *testing.T) {
+func TestKeysFollowEveryLegOfAnExtensionAndEveryPlace(t *testing.T) {
 	n := shopNumbering(t, "")
-	internal := func(s tel.CallStage, a tel.AgentID) tel.Event {
-		return tel.CallChanged{Call: "c1", Stage: s, Direction: tel.Internal, From: "201", To: "202", Via: "phone:201", Agent: a}
-	}
-	queue := func(s tel.CallStage, a tel.AgentID) tel.Event {
-		return tel.CallChanged{Call: "c2", Stage: s, Direction: tel.Inbound, From: "+393331234567", To: "+390612345678", Via: "trunk:tim", Queue: "sales", Agent: a}
-	}
-	offered := tel.QueueOffered{Call: "c2", Queue: "sales", Agent: "anna"}
-	out := func(s tel.CallStage) tel.Event {
-		return tel.CallChanged{Call: "c3", Stage: s, Direction: tel.Outbound, From: "201", To: "0612345678", Via: "phone:201"}
+	leg := func(id tel.LegID, party string, phase tel.PartyPhase, remote tel.Number) tel.Event {
+		return tel.PartyChanged{Call: "c1", Leg: id, Party: party, Ref: "sip:" + string(id), Phase: phase, Remote: remote, Initiator: phase == tel.PartyDialing}
 	}
 	type step struct {
 		event tel.Event
 		want  string // every key that shows something, afterwards
 	}
 	for name, story := range map[string][]step{
-		"a colleague is called": {
-			{internal(tel.StageRouting, ""), "201 c1 initiator trying 202 Bruno"},
-			{internal(tel.StageRinging, ""), "201 c1 initiator early 202 Bruno; 202 c1 recipient early 201 Anna"},
-			{internal(tel.StageTalking, "bruno"), "201 c1 initiator confirmed 202 Bruno; 202 c1 recipient confirmed 201 Anna"},
-			{internal(tel.StageEnded, "bruno"), ""},
-		},
-		"a queue rings an agent who answers": {
-			{queue(tel.StageWaiting, ""), ""},
-			{offered, "201 c2 recipient early +393331234567 "},
-			{tel.QueueLeft{Call: "c2", Agent: "anna", Outcome: tel.OutcomeAnswered}, "201 c2 recipient early +393331234567 "},
-			{queue(tel.StageTalking, "anna"), "201 c2 recipient confirmed +393331234567 "},
-			{queue(tel.StageEnded, "anna"), ""},
-		},
-		"a queue rings an agent in vain": {
-			{queue(tel.StageRinging, ""), ""},
-			{offered, "201 c2 recipient early +393331234567 "},
-			{tel.QueueOfferEnded{Call: "c2", Agent: "anna"}, ""},
-			{offered, "201 c2 recipient early +393331234567 "},
-			{tel.QueueLeft{Call: "c2", Outcome: tel.OutcomeAbandoned}, ""},
-			{queue(tel.StageEnded, ""), ""},
-		},
-		"an offer that comes behind the end of its call leaves nothing": {
-			{queue(tel.StageEnded, ""), ""},
-			{offered, "201 c2 recipient early  "},
-			{tel.QueueLeft{Call: "c2", Outcome: tel.OutcomeAbandoned}, ""},
+		"a colleague is called, with names and the dialog that can be taken": {
+			{leg("a", "phone:201", tel.PartyDialing, "202"), "201 a initiator early 202 Bruno call-a"},
+			{leg("b", "phone:202", tel.PartyRinging, "201"), "201 a initiator early 202 Bruno call-a; 202 b recipient early 201 Anna call-b"},
+			{leg("b", "phone:202", tel.PartyTalking, "201"), "201 a initiator early 202 Bruno call-a; 202 b recipient confirmed 201 Anna call-b"},
+			{leg("b", "phone:202", tel.PartyHeld, "201"), "201 a initiator early 202 Bruno call-a; 202 b recipient confirmed 201 Anna call-b"},
+			{leg("a", "phone:201", tel.PartyGone, ""), "202 b recipient confirmed 201 Anna call-b"},
+			{leg("b", "phone:202", tel.PartyGone, ""), ""},
 		},
 		"two calls at one extension": {
-			{out(tel.StageTalking), "201 c3 initiator confirmed 0612345678 "},
-			{queue(tel.StageWaiting, ""), "201 c3 initiator confirmed 0612345678 "},
-			{offered, "201 c2 recipient early +393331234567 , c3 initiator confirmed 0612345678 "},
-			{out(tel.StageEnded), "201 c2 recipient early +393331234567 "},
+			{leg("a", "phone:201", tel.PartyTalking, "0612345678"), "201 a recipient confirmed 0612345678  call-a"},
+			{leg("b", "phone:201", tel.PartyRinging, "+393331234567"), "201 a recipient confirmed 0612345678  call-a, b recipient early +393331234567  call-b"},
+			{leg("a", "phone:201", tel.PartyGone, ""), "201 b recipient early +393331234567  call-b"},
+			{leg("b", "phone:201", tel.PartyGone, ""), ""},
 		},
-		"a caller who listens to the music of a queue is on the phone": {
-			{tel.CallChanged{Call: "c4", Stage: tel.StageRinging, Direction: tel.Internal, From: "202", To: "400", Via: "phone:202", Queue: "sales"}, "202 c4 initiator confirmed 400 Vendite"},
+		"a line is nobody's key": {
+			{leg("a", "trunk:tim", tel.PartyTalking, "201"), ""},
+		},
+		"a parked call lights its place until it is fetched": {
+			{tel.CallChanged{Call: "c2", Stage: tel.StageParked, From: "+393331234567", Slot: "701"}, "701 c2 recipient confirmed +393331234567  "},
+			{tel.CallChanged{Call: "c2", Stage: tel.StageTalking, From: "+393331234567"}, ""},
+		},
+		"a caller who gives up frees the place": {
+			{tel.CallChanged{Call: "c2", Stage: tel.StageParked, From: "201", Slot: "701"}, "701 c2 recipient confirmed 201 Anna "},
+			{tel.CallChanged{Call: "c2", Stage: tel.StageEnded, From: "201"}, ""},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var k keys
 			shown := map[string]string{}
+			tell := func(ext string, list []presence.Dialog) {
+				var all []string
+				for _, d := range list {
+					all = append(all, fmt.Sprintf("%s %s %s %s %s %s", d.ID, d.Direction, d.State, d.RemoteNumber, d.RemoteName, d.CallID))
+				}
+				if shown[ext] = strings.Join(all, ", "); len(list) == 0 {
+					delete(shown, ext)
+				}
+			}
+			of := func(ref string) (string, string, string) { return "call-" + strings.TrimPrefix(ref, "sip:"), "l", "r" }
 			for i, s := range story {
-				k.apply(n, s.event, func(ext string, list []presence.Dialog) {
-					var all []string
-					for _, d := range list {
-						all = append(all, fmt.Sprintf("%s %s %s %s %s", d.ID, d.Direction, d.State, d.RemoteNumber, d.RemoteName))
-					}
-					if shown[ext] = strings.Join(all, ", "); list == nil {
-						delete(shown, ext)
-					}
-				})
+				switch e := s.event.(type) {
+				case tel.PartyChanged:
+					k.party(n, e, of, tell)
+				case tel.CallChanged:
+					k.parked(n, e, tell)
+				}
 				var got []string
 				for _, ext := range slices.Sorted(maps.Keys(shown)) {
 					got = append(got, ext+" "+shown[ext])
@@ -99,8 +89,8 @@ func TestKeysFollowEveryCallOfAnExtension(t *testing.T) {
 					t.Fatalf("step %d: %q, want %q", i, now, s.want)
 				}
 			}
-			if last := story[len(story)-1]; last.want == "" && len(k.calls)+len(k.active) != 0 {
-				t.Errorf("remembered for ever: %v %v", k.calls, k.active)
+			if last := story[len(story)-1]; last.want == "" && len(k.parties)+len(k.shown)+len(k.slots) != 0 {
+				t.Errorf("remembered for ever: %v %v %v", k.parties, k.shown, k.slots)
 			}
 		})
 	}

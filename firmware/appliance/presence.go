@@ -18,7 +18,7 @@ func (b *Box) openPresence() {
 		Name:        func(resource string) string { return now().nameOf(resource) },
 		Send:        func(from tel.DeviceID, user string) (presence.Recipient, int) { return now().recipient(from, user) },
 		Unsolicited: func() bool { return now().cfg.Presence.UnsolicitedMWI },
-		Mailbox:     func(d tel.DeviceID) string { return string(now().owners[d].Extension) },
+		Mailbox:     func(d tel.DeviceID) string { return string(now().extensionAt(d)) },
 		Owners:      func(resource string) []tel.DeviceID { return now().phonesOf(resource) },
 		Quality:     b.qualityReported,
 	})
@@ -30,7 +30,7 @@ func (n *numbering) watch(watcher tel.DeviceID, p presence.Package, user string)
 	if _, ok := n.accounts[string(watcher)]; !ok {
 		return "", 403
 	}
-	own := string(n.owners[watcher].Extension)
+	own := string(n.extensionAt(watcher))
 	switch p {
 	case presence.Registrations:
 		if user == string(watcher) || user == own {
@@ -60,30 +60,40 @@ func (n *numbering) watch(watcher tel.DeviceID, p presence.Package, user string)
 // queue, or a code; empty for anything else. The codes by which an agent logs in or pauses are
 // personal: each watcher sees a resource of its own.
 func (n *numbering) watchable(watcher tel.DeviceID, user string) (resource string, personal bool) {
-	if a, ok := n.owners[tel.DeviceID(user)]; ok {
-		return string(a.Extension), false
+	if x := n.extensionAt(tel.DeviceID(user)); x != "" {
+		return string(x), false
 	}
-	number := tel.Number(user)
-	for _, e := range n.plan.Extensions {
-		if e.Number == number {
+	p := n.now()
+	agent, _, _ := n.AgentAt(watcher)
+	switch w := p.Watched(watcher, tel.Number(user)); w.Kind {
+	case dialplan.WatchExtension, dialplan.WatchSlot:
+		return string(w.Number), false
+	case dialplan.WatchDND, dialplan.WatchForward:
+		return personalKey(tel.Number(user), w.Agent), true
+	case dialplan.WatchHours:
+		return user, false
+	}
+	for _, q := range p.Queues {
+		if string(q.Number) == user {
 			return user, false
 		}
 	}
-	for _, q := range n.plan.Queues {
-		if q.Number == number {
-			return user, false
-		}
-	}
-	for _, f := range n.plan.Features {
+	for _, f := range p.FeatureCodes() {
 		switch {
-		case f.Code != number:
+		case string(f.Code) != user:
 		case !lampOf(f.Action):
 			return user, false
-		case n.owners[watcher].ID != "":
-			return personalKey(f.Code, n.owners[watcher].ID), true
+		case agent != "":
+			return personalKey(f.Code, agent), true
 		}
 	}
 	return "", false
+}
+
+// extensionAt is the number of who uses a phone.
+func (n *numbering) extensionAt(d tel.DeviceID) tel.Number {
+	_, number, _ := n.AgentAt(d)
+	return number
 }
 
 // lampOf reports whether a code's key shows the state of the agent who looks at it.
@@ -112,14 +122,7 @@ func (n *numbering) nameOf(resource string) string {
 	return ""
 }
 
-func (n *numbering) phonesOf(resource string) []tel.DeviceID {
-	for _, e := range n.plan.Extensions {
-		if string(e.Number) == resource {
-			return e.Devices
-		}
-	}
-	return nil
-}
+func (n *numbering) phonesOf(resource string) []tel.DeviceID { return n.Phones(tel.Number(resource)) }
 
 // recipient finds the phones of an internal number for a text message; nothing leaves the house.
 func (n *numbering) recipient(from tel.DeviceID, user string) (presence.Recipient, int) {
@@ -136,8 +139,8 @@ func (n *numbering) recipient(from tel.DeviceID, user string) (presence.Recipien
 		}
 		return to, 480 // a person without a phone, or a queue
 	}
-	if a := n.owners[from]; a.ID != "" {
-		to.FromNumber, to.FromName = a.Extension, a.Name
+	if _, number, name := n.AgentAt(from); number != "" {
+		to.FromNumber, to.FromName = number, name
 	}
 	return to, 0
 }
@@ -150,9 +153,18 @@ func (b *Box) showPresence(e tel.Event) {
 		b.showAgent(e.Agent)
 	case tel.DeviceChanged:
 		b.presence.Registered(e.Device, e.Reachable)
-		b.showAgent(n.owners[e.Device].ID)
-	case tel.CallChanged, tel.QueueOffered, tel.QueueOfferEnded, tel.QueueLeft:
-		b.keys.apply(n, e, b.presence.SetDialogs)
+		agent, _, _ := n.AgentAt(e.Device)
+		b.showAgent(agent)
+	case tel.PartyChanged:
+		b.keys.party(n, e, b.office.Dialog, b.presence.SetDialogs)
+	case tel.CallChanged:
+		b.keys.parked(n, e, b.presence.SetDialogs)
+	case tel.VoicemailChanged:
+		b.presence.SetMessages(string(e.Box), e.New, e.Old, 0, 0)
+	case tel.PersonalChanged:
+		b.showSettings(e.Agent)
+	case tel.HoursForced:
+		b.showSettings("")
 	}
 }
 
@@ -170,12 +182,12 @@ func (b *Box) showAgent(id tel.AgentID) {
 	if e.State == tel.AgentLoggedOut && !n.serves(e.Agent) {
 		// Who serves no queue never logs in, and can be called as long as a phone rings.
 		e.State = tel.AgentUnreachable
-		if reachable(b, a.Phones) {
+		if reachable(b, n.Devices(id)) {
 			e.State = tel.AgentReady
 		}
 	}
 	b.presence.SetPresence(string(a.Extension), presenceOf(e, n.cfg.Box.Language))
-	for _, f := range n.plan.Features {
+	for _, f := range n.plan.FeatureCodes() {
 		on := false
 		switch f.Action {
 		case dialplan.Login:
@@ -207,6 +219,7 @@ func (b *Box) renumber(from *config.Config) {
 	}
 	for id := range n.agents {
 		b.showAgent(id)
+		b.showSettings(id)
 	}
 	b.presence.Review()
 }

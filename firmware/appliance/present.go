@@ -56,6 +56,8 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		p.put("lamp/"+string(e.Lamp), e)
 	case tel.HealthChanged:
 		p.put("health/"+e.Condition, e)
+	case tel.VoicemailChanged:
+		p.put("voicemail/"+string(e.Box), e)
 	}
 	return p.count(e)
 }
@@ -147,6 +149,10 @@ func (p *present) adopt(n *numbering) {
 			p.last[key] = e
 		case tel.DeviceChanged:
 			if _, ok := n.accounts[string(e.Device)]; !ok {
+				p.drop(key)
+			}
+		case tel.VoicemailChanged:
+			if !slices.ContainsFunc(n.cfg.Voicemail.Boxes, func(m config.Mailbox) bool { return m.Number == e.Box }) {
 				p.drop(key)
 			}
 		case tel.LampChanged:
