@@ -18,6 +18,8 @@ type Outgoing struct {
 	From string // user part of From; empty: the peer's own
 	Hz   int    // the voice of this call; 0: the peer's
 	SDP  string // offer to send instead of the peer's own: for wrong ones
+
+	Headers string // further lines of the INVITE, such as a Replaces, each with its CRLF
 }
 
 // Dial begins a call and returns at once; Ringing, Answered and Ended tell what becomes of it.
@@ -40,14 +42,14 @@ func (p *Peer) Dial(o Outgoing) (*Call, error) {
 	p.mu.Unlock()
 	body := cmp.Or(o.SDP, c.sdp("sendrecv"))
 	p.spawn(func() {
-		c.place(body)
+		c.place(o.Headers, body)
 		c.forgetAtEnd()
 	})
 	return c, nil
 }
 
 // place runs the INVITE to its end, answering one challenge.
-func (c *Call) place(body string) {
+func (c *Call) place(headers, body string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	uri := c.target
@@ -56,7 +58,7 @@ func (c *Call) place(body string) {
 		c.p.mu.Lock()
 		c.cseq = n
 		c.p.mu.Unlock()
-		res, err := c.transact(ctx, n, auth, body, c.hangup)
+		res, err := c.transact(ctx, n, headers+auth, body, c.hangup)
 		if err != nil {
 			c.finish(0, err.Error(), errors.Is(err, ErrTimeout))
 			return

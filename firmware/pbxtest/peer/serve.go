@@ -46,6 +46,7 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 			return
 		}
 		p.reply(req, from, 200, c.tag, "")
+		c.because(req)
 		c.finish(200, "BYE", true)
 	case sip.CANCEL:
 		if c == nil {
@@ -53,6 +54,7 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 			return
 		}
 		p.reply(req, from, 200, c.tag, "")
+		c.because(req)
 		c.cancelled()
 	case sip.OPTIONS, sip.INFO:
 		p.reply(req, from, 200, "", "")
@@ -76,7 +78,7 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 // reasons are the words of the statuses that this peer says.
 var reasons = map[int]string{
 	100: "Trying", 180: "Ringing", 200: "OK", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required",
-	480: "Temporarily Unavailable", 481: "Call Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 603: "Decline",
+	302: "Moved Temporarily", 480: "Temporarily Unavailable", 481: "Call Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 603: "Decline",
 }
 
 // reply sends a response and keeps it; extra is more header lines, and a body after an empty line.
