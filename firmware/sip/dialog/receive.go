@@ -262,7 +262,7 @@ func (ua *UA) accept(tx ServerTx, key string) {
 		Peer: abilities(core.Peer{
 			Tag: fromTag(req), CSeq: req.CSeq().SeqNo, Target: target(req), Routes: routes(req, false),
 		}, req),
-		RemoteSDP: sdp, Offerless: len(sdp) == 0, Ring: limit, Wish: ua.wish(),
+		RemoteSDP: sdp, Offerless: len(sdp) == 0, Ring: limit, Wish: ua.wish(0),
 	})
 	s.request, s.offer, s.user, s.mergeKey, s.first = req, sdp, req.Recipient.User, key, tx
 	if !ua.add(s) {
