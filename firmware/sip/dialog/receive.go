@@ -148,6 +148,7 @@ func (s *Session) received(tx ServerTx) {
 	case sip.INVITE, sip.UPDATE:
 		e.Text = req.String()
 		e.Terms, e.Timer, e.Update = terms(req), supports(req, "timer"), allows(req, "UPDATE")
+		e.Who = identity(req)
 	case sip.PRACK:
 		e.RAck = rack(req)
 	case sip.INFO:

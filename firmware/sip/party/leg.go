@@ -161,7 +161,7 @@ func (l *leg) notice(e dialog.Event) {
 		l.end(e)
 	case dialog.Referred:
 		l.session.AnswerRefer(e.ID, 603) // phones transfer by feature codes until calls can
-	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
+	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Identified, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
 	}
 }
 
