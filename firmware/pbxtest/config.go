@@ -59,6 +59,9 @@ func (o *Office) config(s Setup) string {
 			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"), cmp.Or(s.In, "queue:sales"))})
 		routes = append(routes, `{prefix: "+393", via: ["line:gsm0"]}`)
 	}
+	if s.Routes != "" {
+		routes = append(routes, s.Routes)
+	}
 	if routes != nil {
 		list("routes", routes)
 	}
