@@ -45,10 +45,16 @@ func TestTheEndOfDoNotDisturbDoesNotEndAPause(t *testing.T) {
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, LoggedIn: 1})
 	anna := deskAt(t, o, 201, hzAgent)
 	anna.code("*421")
-	o.Until("the pause", func(n pbxtest.Now) bool { a := n.Agents["agent201"]; return a.State == tel.AgentPaused && a.Reason == "1" })
+	o.Until("the pause", func(n pbxtest.Now) bool {
+		a := n.Agents["agent201"]
+		return a.State == tel.AgentPaused && a.Reason == "1"
+	})
 	anna.code("*78")
 	anna.code("*79")
-	o.Until("the first pause still", func(n pbxtest.Now) bool { a := n.Agents["agent201"]; return a.State == tel.AgentPaused && a.Reason == "1" })
+	o.Until("the first pause still", func(n pbxtest.Now) bool {
+		a := n.Agents["agent201"]
+		return a.State == tel.AgentPaused && a.Reason == "1"
+	})
 	anna.code("*78")
 	anna.code("*420") // who asks for work ends both
 	o.Lamp(201, tel.AgentReady)
