@@ -201,7 +201,7 @@ func listen(t *testing.T, when string, c *peer.Call) {
 func hearsTone(t *testing.T, who string, c *peer.Call, hz int) {
 	t.Helper()
 	var err error
-	for deadline := time.Now().Add(8 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		c.Audio().Forget()
 		time.Sleep(spoken / 2)
 		if err = tone.Heard(c.Audio().Heard(), hz, tone.Others(tones, hz)...); err == nil {
