@@ -82,6 +82,7 @@ type Box struct {
 	personal *personal.Owner
 	callers  callers
 
+	emergencies emergencies
 	mu          sync.Mutex           // guards undisturbed
 	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
 
@@ -98,6 +99,7 @@ func conditions() []health.Spec {
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
 		{Name: "toll_limit", Severity: health.Warn},
+		{Name: "emergency", Severity: health.Warn},
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},

@@ -33,6 +33,10 @@ func (b *Box) publish(e tel.Event) {
 		b.undisturb(e)
 	case tel.PartyChanged:
 		b.callers.note(e)
+	case tel.EmergencyCalled:
+		b.called(e)
+	case tel.CallEnded:
+		b.emergencyOver(e.Call)
 	case tel.SeatChanged:
 		b.reach.start(b)
 	case tel.PersonalChanged:

@@ -63,8 +63,10 @@ type Setup struct {
 	LAN       string         // networks that count as the LAN, separated by commas; default the box's own choice
 	Calls     map[int]string // fields of the "calls" of a phone's person, such as "pickup: front, office: true"
 	In        string         // where the carrier's and the modem's calls go; default queue:sales
-	Routes    string         // further routes, such as "{prefix: \"+\", via: [\"trunk:carrier\"]}"
-	Extra     string         // further parts of the file, such as "groups: [...]"
+	// EmergencyTest is where 112 leads instead of outside.
+	EmergencyTest string
+	Routes        string // further routes, such as "{prefix: \"+\", via: [\"trunk:carrier\"]}"
+	Extra         string // further parts of the file, such as "groups: [...]"
 }
 
 // Password is the password of a phone.
