@@ -30,6 +30,7 @@ type Call struct {
 
 	// Guarded by p.mu.
 	from, to  string // header values of our side and theirs, with tags
+	early     string // To of the last provisional response, with the tag of the early dialog
 	target    string // URI of the other side
 	routes    []string
 	cseq      int

@@ -149,6 +149,9 @@ func (c *Call) transact(ctx context.Context, n int, auth, body string, give <-ch
 // progress is a provisional response, perhaps with early audio.
 func (c *Call) progress(res *sip.Response) {
 	if res.StatusCode > 100 {
+		c.p.mu.Lock()
+		c.early = res.To().Value()
+		c.p.mu.Unlock()
 		if len(res.Body()) > 0 {
 			c.hear(res.Body())
 		}

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -41,7 +42,7 @@ func (c *Call) Notes() <-chan Note { return c.notes }
 func (c *Call) replaces() string {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
-	return fmt.Sprintf("%s;to-tag=%s;from-tag=%s", c.id, tagIn(c.to), tagIn(c.from))
+	return fmt.Sprintf("%s;to-tag=%s;from-tag=%s", c.id, cmp.Or(tagIn(c.to), tagIn(c.early)), tagIn(c.from))
 }
 
 func tagIn(address string) string {
