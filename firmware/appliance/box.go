@@ -82,7 +82,8 @@ type Box struct {
 	personal *personal.Owner
 	callers  callers
 
-	mu          sync.Mutex           // guards undisturbed
+	mu          sync.Mutex           // guards undisturbed and alarm
+	alarm       *time.Timer          // takes the emergency off the page
 	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
 
 	reach reach
@@ -97,6 +98,7 @@ func conditions() []health.Spec {
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
+		{Name: "emergency", Severity: health.Error},
 		{Name: "toll_limit", Severity: health.Warn},
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
@@ -353,6 +355,11 @@ func (b *Box) end(how func(context.Context) error) error {
 // close lets go of everything that was opened, outer rooms first.
 func (b *Box) close() {
 	b.opts.Live.Close() // no room changes any more
+	b.mu.Lock()
+	if b.alarm != nil {
+		b.alarm.Stop()
+	}
+	b.mu.Unlock()
 	if b.web != nil {
 		_ = b.web.Close()
 	}
