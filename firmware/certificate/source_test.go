@@ -53,9 +53,15 @@ func TestTheBoxKeepsTheCertificateItMade(t *testing.T) {
 
 func TestAnOwnCertificateIsMadeAnewOfTheSameKey(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, dir string) []string{
-		"when a name is new":      func(*testing.T, string) []string { return []string{"pronto", "192.0.2.8"} },
-		"when it cannot be read":  func(t *testing.T, dir string) []string { write(t, dir, "cert.pem", "no PEM"); return []string{"pronto"} },
-		"when it has disappeared": func(t *testing.T, dir string) []string { _ = os.Remove(filepath.Join(dir, "cert.pem")); return []string{"pronto"} },
+		"when a name is new": func(*testing.T, string) []string { return []string{"pronto", "192.0.2.8"} },
+		"when it cannot be read": func(t *testing.T, dir string) []string {
+			write(t, dir, "cert.pem", "no PEM")
+			return []string{"pronto"}
+		},
+		"when it has disappeared": func(t *testing.T, dir string) []string {
+			_ = os.Remove(filepath.Join(dir, "cert.pem"))
+			return []string{"pronto"}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

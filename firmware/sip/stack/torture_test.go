@@ -389,3 +389,7 @@ func TestWhoHoldsFewTransactionsIsServedWhenOthersHaveFilledTheTable(t *testing.
 		t.Errorf("%d transactions", s.Transactions)
 	}
 }
+
+func newRefusal(tx *ServerTx, status int) *sip.Response {
+	return sip.NewResponseFromRequest(tx.Request(), status, "So", nil)
+}
