@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -90,6 +91,7 @@ routes:
   - {prefix: abc, via: ["trunk:zz"], strip: 99}
 lamps:
   - {id: lamp, driver: candle}
+presence: {watchers: ["201", "404"]}
 `))
 	found, ok := errors.AsType[Problems](err)
 	if !ok {
@@ -106,6 +108,7 @@ lamps:
 		"queues[0].overflow loop", "queues[1].overflow loop", "queues[1].agents missing", "queues[2].overflow destination",
 		"trunks[0].server missing", "trunks[0].transport choice", "trunks[0] credentials", "trunks[0].in[x] number", "trunks[0].in[x] unknown",
 		"lines[0].type choice", "lines[0].at missing", "routes[0].prefix number", "routes[0].via[0] unknown", "routes[0].strip range", "lamps[0].driver choice",
+		"presence.watchers[1] unknown",
 	} {
 		if !got[want] {
 			t.Errorf("not reported: %s", want)
@@ -147,6 +150,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(office))
 	f.Add([]byte("queues: [{id: a, overflow: 'queue:a'}]"))
 	f.Add([]byte("a: &a [*a]"))
+	if text, err := os.ReadFile("testdata/dialling.yaml"); err == nil {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := Parse(text)
 		if err != nil {

@@ -48,6 +48,7 @@ var edits = map[string]func(*Config){
 	"a removed destination":   func(c *Config) { delete(c.Trunks[0].In, "*") },
 	"a route, which has none": func(c *Config) { c.Routes[0].Prefix = "+39" },
 	"a second route":          func(c *Config) { c.Routes = append(c.Routes, Route{Prefix: "+49", Via: []string{"trunk:tim"}}) },
+	"who may watch":           func(c *Config) { c.Presence.Watchers = []tel.DeviceID{"202"} },
 	"permissions taken away":  func(c *Config) { c.Agents[0].Dial = []string{} },
 }
 

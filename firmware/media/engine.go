@@ -77,6 +77,9 @@ type Engine struct {
 	loops   []*loop
 	routing sync.Mutex // one change of bridges at a time; loops never take it
 	closed  atomic.Bool
+
+	recorders recorders
+
 	trouble trouble // our own
 	junk    trouble // what others send to our ports: no RTP
 	thieves trouble // RTP of those who have no part in the call
@@ -113,6 +116,7 @@ func New(cfg Config) (*Engine, error) {
 		cname:   newCNAME(),
 		start:   time.Now(),
 	}
+	e.recorders.log, e.recorders.open, e.recorders.paths = cfg.Log, openPart, map[string]bool{}
 	e.trouble.log, e.trouble.level = cfg.Log, slog.LevelError
 	e.junk.log, e.junk.level = cfg.Log, slog.LevelWarn
 	e.thieves.log, e.thieves.level = cfg.Log, slog.LevelWarn
@@ -144,6 +148,7 @@ func (e *Engine) Close() error {
 	for _, l := range e.loops {
 		<-l.done
 	}
+	e.recorders.running.Wait()
 	return nil
 }
 
@@ -211,7 +216,7 @@ func (e *Engine) Bridge(a, b *Leg) error {
 	return a.ask(func(l *loop) error { return l.bridge(a, b) })
 }
 
-// Unbridge ends the bridge of a, if it has one; both legs then hear nothing.
+// Unbridge ends the bridge, the echo or the page of a, if it has one; who heard it hears nothing.
 func (e *Engine) Unbridge(a *Leg) {
 	e.routing.Lock()
 	defer e.routing.Unlock()

@@ -373,6 +373,9 @@ func (c *streamConn) shut(why ending) {
 			c.stack.dropKept(keptConnName(c.flow))
 		}
 		c.stack.lost(c.flow, c.inbound)
+		if told := c.stack.cfg.Closed; told != nil {
+			told(c.flow)
+		}
 	}
 	_ = c.raw.Close() // not by way of TLS, whose farewell may wait for a slow peer
 }

@@ -22,33 +22,3 @@ func TestOptionsIsAnsweredWithWhatWeCanAndHardlyMoreBytesThanItHad(t *testing.T)
 		t.Errorf("what we do not know was answered %q", res)
 	}
 }
-
-func TestWhatAStrangerGetsIsSaidOnceAndNeedsNoAck(t *testing.T) {
-	h := &recorder{request: func(tx *ServerTx) { _ = tx.Respond(newRefusal(tx, 401)) }}
-	b := newBox(t, Config{}, h)
-	p := newPhone(t, b, "127.0.0.2")
-	for range 2 { // a request that comes again is answered again
-		p.send(request("INVITE", "UDP", p.addr, 1))
-		if got := p.status(patience); got != 401 {
-			t.Fatalf("answered %d", got)
-		}
-	}
-	eventually(t, "no transaction is left", func() bool { return b.Stats().Transactions == 0 })
-	if raw := p.hear(3 * t1); raw != "" {
-		t.Errorf("the refusal came again: %q", raw)
-	}
-}
-
-func TestARefusalAfterRingingIsRepeatedSinceNobodyAsksForItAgain(t *testing.T) {
-	b := newBox(t, Config{}, &recorder{request: func(tx *ServerTx) {
-		_ = tx.Respond(newRefusal(tx, 180))
-		_ = tx.Respond(newRefusal(tx, 404))
-	}})
-	p := newPhone(t, b, "127.0.0.2")
-	p.send(request("INVITE", "UDP", p.addr, 1))
-	for _, want := range []int{180, 404, 404} {
-		if got := p.status(patience); got != want {
-			t.Errorf("answered %d, want %d", got, want)
-		}
-	}
-}

@@ -32,6 +32,8 @@ type shard struct {
 	mu      sync.Mutex
 	servers map[string]*ServerTx
 	clients map[string]*ClientTx
+
+	lingering []*ServerTx // finished ones, oldest first
 }
 
 func newShard(s *Stack, queue int) *shard {
@@ -146,7 +148,12 @@ func (sh *shard) request(req *sip.Request, flow Flow) {
 		sh.mu.Unlock()
 		return
 	}
-	if sh.stack.open.Add(1) > sh.stack.room(req, flow) { // taken first: shards race for the last places
+	sh.mu.Unlock()
+	if sh.stack.screened(req, flow) {
+		return
+	}
+	sh.mu.Lock()
+	if sh.stack.open.Add(1) > sh.stack.room(req, flow) && !sh.makeRoom() { // taken first: shards race for the last places
 		sh.stack.open.Add(-1)
 		sh.mu.Unlock()
 		sh.stack.overload(req, flow)

@@ -77,7 +77,9 @@ type Config struct {
 	// dialog are refused with 503 [10,000].
 	MaxTransactions int
 	Keeper          SocketKeeper
-	UserAgent       string // for User-Agent and Server; empty: none
+	// Closed is told of each connection that has ended while the stack runs. It must not block.
+	Closed    func(Flow)
+	UserAgent string // for User-Agent and Server; empty: none
 	// Reflected hears, from any goroutine, that the other end of a flow sees us at another address
 	// than before; was is zero the first time. It must not block.
 	Reflected func(f Flow, was, now netip.AddrPort)
@@ -153,6 +155,7 @@ type Stack struct {
 	transmit func(to Flow, raw []byte, failed func(error)) error
 
 	handler    atomic.Pointer[Handler]
+	screen     func(*sip.Request, Flow) *Refusal
 	links      links
 	trust      trust
 	routes     routes
@@ -258,7 +261,7 @@ func (s *Stack) shardOf(callID string) *shard {
 type counters struct {
 	received, filtered, throttled, junk, malformed, keepalives atomic.Int64
 	dropped, refused, panics, strays, drained                  atomic.Int64
-	oversize, sendErrors, timeouts                             atomic.Int64
+	oversize, sendErrors, timeouts, screened                   atomic.Int64
 	connsRefused, connsSlow, connsIdle, handshakes             atomic.Int64
 }
 
@@ -272,6 +275,7 @@ type Stats struct {
 	Keepalives int64
 	Dropped    int64 // messages that found their shard full
 	Refused    int64 // requests answered 503
+	Screened   int64 // requests of strangers that Screen refused
 	Panics     int64 // recovered
 	Strays     int64 // responses without a transaction
 	Drained    int64 // datagrams thrown away that had queued in a kept socket
@@ -296,7 +300,7 @@ func (s *Stack) Stats() Stats {
 	return Stats{
 		Received: c.received.Load(), Filtered: c.filtered.Load(), Throttled: c.throttled.Load(),
 		Junk: c.junk.Load(), Malformed: c.malformed.Load(), Keepalives: c.keepalives.Load(),
-		Dropped: c.dropped.Load(), Refused: c.refused.Load(), Panics: c.panics.Load(),
+		Dropped: c.dropped.Load(), Refused: c.refused.Load(), Screened: c.screened.Load(), Panics: c.panics.Load(),
 		Strays: c.strays.Load(), Drained: c.drained.Load(), Oversize: c.oversize.Load(),
 		SendErrors: c.sendErrors.Load(), Timeouts: c.timeouts.Load(),
 		ConnsRefused: c.connsRefused.Load(), ConnsSlow: c.connsSlow.Load(), ConnsIdle: c.connsIdle.Load(), Handshakes: c.handshakes.Load(),

@@ -73,6 +73,7 @@ type ServerTx struct {
 	cancelled bool
 	cancel    *sip.Request
 	onCancel  func(*sip.Request)
+	lingers   bool // it is among shard.lingering
 }
 
 // newServerTx enters a transaction into the shard's table; the mutex is held and Stack.open counts
@@ -128,43 +129,8 @@ func (tx *ServerTx) Respond(res *sip.Response) error {
 		tx.tag = tag
 	}
 	tx.sendErr = nil
-	if tx.forgettable(res) {
-		err := tx.send(raw, nil)
-		tx.m.phase = phaseEnded
-		tx.tidyUp()
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrTransport, err)
-		}
-		return nil
-	}
 	tx.step(statusEvent(res.StatusCode), raw)
 	return tx.sendErr
-}
-
-// forgettable says whether a final response may be sent once and its transaction forgotten (RFC 3261
-// section 8.2.7). Who has heard nothing yet repeats the request, and is then answered anew; so what
-// strangers get costs no memory, and whoever forges a source makes us send no more than he does.
-// When the table is half full, that goes for every refusal, and for what OPTIONS brings.
-func (tx *ServerTx) forgettable(res *sip.Response) bool {
-	if tx.m.reliable || tx.last != nil || res.StatusCode < 200 || !outsideDialog(tx.req) {
-		return false
-	}
-	switch res.StatusCode {
-	case sip.StatusUnauthorized, sip.StatusForbidden, sip.StatusNotFound, sip.StatusProxyAuthRequired:
-		return true
-	}
-	pressed := tx.sh.stack.open.Load() > int64(tx.sh.stack.cfg.MaxTransactions)/2
-	return pressed && (res.StatusCode >= 300 || tx.req.Method == sip.OPTIONS)
-}
-
-// tidyUp removes an ended transaction from its shard; the mutex is held.
-func (tx *ServerTx) tidyUp() {
-	if tx.m.phase == phaseEnded && tx.sh.servers[tx.key] == tx {
-		tx.disarmAll()
-		delete(tx.sh.servers, tx.key)
-		tx.sh.stack.open.Add(-1)
-		tx.sh.stack.shares.add(tx.flow.Remote.Addr(), -1)
-	}
 }
 
 // OnCancel sets what is called, on the shard, when the other side cancels this INVITE before its
@@ -212,8 +178,20 @@ func (tx *ServerTx) step(e event, offered []byte) (deliver bool) {
 			tx.disarm(ef.clock)
 		}
 	}
-	tx.tidyUp()
+	tx.sh.linger(tx)
+	tx.end()
 	return deliver
+}
+
+// end takes a transaction that has ended out of the shard's table. The mutex is held.
+func (tx *ServerTx) end() {
+	if tx.m.phase == phaseEnded && tx.sh.servers[tx.key] == tx {
+		tx.disarmAll()
+		delete(tx.sh.servers, tx.key)
+		tx.sh.stack.open.Add(-1)
+		tx.sh.stack.shares.add(tx.flow.Remote.Addr(), -1)
+		tx.sh.forgetEnded()
+	}
 }
 
 // Result is one response to a request, or the error that ended its transaction: ErrTimeout or
