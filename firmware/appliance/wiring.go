@@ -103,6 +103,9 @@ func (b *Box) other(tx *stack.ServerTx) bool {
 	case "REGISTER":
 		b.registrar.Register(tx)
 		return true
+	case "OPTIONS":
+		tx.Capabilities()
+		return true
 	default:
 		return b.forbidden(tx) || b.presence.Request(tx)
 	}
