@@ -184,7 +184,19 @@ func (st *step) refuse(c tel.Cause) {
 	}
 	s.HangAfter, s.LastCause = true, c
 	st.stage(tel.StageGreeting)
-	st.do(DoPlay{s.Caller.ID, Sound{Names: []string{"unavailable", "goodbye"}}})
+	st.do(DoPlay{s.Caller.ID, Sound{Names: []string{regret(c), "goodbye"}}})
+}
+
+// regret is the sentence for a caller whose call cannot go on.
+func regret(c tel.Cause) string {
+	switch c {
+	case tel.CauseUnallocated:
+		return "wrong_number"
+	case tel.CauseCongestion:
+		return "busy_all"
+	default:
+		return "unavailable"
+	}
 }
 
 func (st *step) accept() {
