@@ -25,11 +25,14 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/mail"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/personal"
+	"github.com/pronto-pbx/pronto/firmware/sip/ban"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
+	"github.com/pronto-pbx/pronto/firmware/sip/presence"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 )
 
@@ -57,14 +60,19 @@ type Box struct {
 	health    *health.Board
 
 	stack     *stack.Stack
+	bans      *ban.Bans
 	registrar *registrar.Registrar
 	dialogs   *dialog.UA
 	office    *sipparty.Office
+	presence  *presence.Server
+	keys      keys
+	people    sync.Mutex // held while a person's state is shown to the phones
 	trunks    trunks
 	engine    *media.Engine
 	sounds    *sounds
 	lines     lines
 	calls     *call.Exchange
+	toll      *meter.Meter
 	queues    *acd.ACD
 	lamps     lamps
 	voicemail *voicemail.Store
@@ -74,7 +82,8 @@ type Box struct {
 	personal *personal.Owner
 	callers  callers
 
-	mu          sync.Mutex           // guards undisturbed
+	mu          sync.Mutex           // guards undisturbed and alarm
+	alarm       *time.Timer          // takes the emergency off the page
 	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
 
 	reach reach
@@ -88,10 +97,14 @@ func conditions() []health.Spec {
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
+		{Name: "toll", Severity: health.Warn},
+		{Name: "emergency", Severity: health.Error},
+		{Name: "toll_limit", Severity: health.Warn},
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
+		{Name: "bans", Severity: health.Info},
 	}
 }
 
@@ -118,6 +131,7 @@ func Build(opts Options) (b *Box, err error) {
 	}{
 		{"web page", b.openWeb},
 		{"journals", b.openJournals},
+		{"toll guard", b.openToll},
 		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},
 		{"voicemail", b.openVoicemail},
@@ -194,6 +208,7 @@ func (b *Box) openMedia() error {
 	}
 	b.engine, err = media.New(media.Config{
 		Log: b.log.With("room", "media"), PortMin: c.PortMin, PortMax: c.PortMax, Bind: c.Bind, Keeper: b.socketKeeper(), Journal: b.hot,
+		DSCP: audioMark(c.DSCP),
 	})
 	return err
 }
@@ -201,13 +216,15 @@ func (b *Box) openMedia() error {
 func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
-	if b.stack, err = stack.New(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"}); err != nil {
+	b.openBans()
+	if b.stack, err = stack.New(b.guarded(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP})); err != nil {
 		return err
 	}
-	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen)); err != nil {
+	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen), b.listenTLS()); err != nil {
 		return err
 	}
 	b.registrar = registrar.New(b.registrarConfig())
+	b.openPresence()
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive,
@@ -216,6 +233,8 @@ func (b *Box) openSIP() error {
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
 	})
 	b.office.Use(b.dialogs)
+	b.stack.Screen(b.office.Screen)
+	b.restoreBans()
 	return nil
 }
 
@@ -336,6 +355,11 @@ func (b *Box) end(how func(context.Context) error) error {
 // close lets go of everything that was opened, outer rooms first.
 func (b *Box) close() {
 	b.opts.Live.Close() // no room changes any more
+	b.mu.Lock()
+	if b.alarm != nil {
+		b.alarm.Stop()
+	}
+	b.mu.Unlock()
 	if b.web != nil {
 		_ = b.web.Close()
 	}
@@ -343,6 +367,12 @@ func (b *Box) close() {
 	b.lines.close()
 	if b.registrar != nil {
 		b.registrar.Close()
+	}
+	if b.presence != nil {
+		b.presence.Close()
+	}
+	if b.bans != nil {
+		b.bans.Close()
 	}
 	if b.dialogs != nil {
 		b.dialogs.Close()
@@ -362,6 +392,9 @@ func (b *Box) close() {
 		b.feed.Close()
 	}
 	b.wg.Wait()
+	if b.toll != nil {
+		b.toll.Close()
+	}
 	if b.personal != nil {
 		b.personal.Close()
 	}

@@ -169,7 +169,7 @@ func ringOf(d dialplan.Decision) call.Ring {
 func attemptsOf(all []dialplan.Attempt, hide bool, as tel.Number) []call.Attempt {
 	var out []call.Attempt
 	for _, a := range all {
-		out = append(out, call.Attempt{Via: a.Via, Number: a.Number, From: a.From, Hide: hide, Person: as, Price: a.Price, Priced: a.Priced})
+		out = append(out, call.Attempt{Via: a.Via, Number: a.Number, Dialed: a.Dialed, From: a.From, Hide: hide, Person: as, Price: a.Price, Priced: a.Priced})
 	}
 	return out
 }

@@ -32,7 +32,7 @@ func newNumbering(c config.Config) (*numbering, error) {
 		agents: map[tel.AgentID]config.Agent{}, accounts: map[string]registrar.Account{},
 	}
 	for _, p := range c.Phones {
-		n.accounts[string(p.ID)] = account(p, c.SIP.Realm)
+		n.accounts[string(p.ID)] = account(p, c.SIP)
 		n.md5 = n.md5 || p.MD5
 	}
 	for _, a := range c.Agents {
@@ -49,9 +49,10 @@ func newNumbering(c config.Config) (*numbering, error) {
 	return n, nil
 }
 
-func account(p config.Phone, realm string) registrar.Account {
+func account(p config.Phone, c config.SIP) registrar.Account {
+	realm := c.Realm
 	a := registrar.Account{
-		Device: p.ID, AllowMD5: p.MD5, AnyNetwork: p.AnyNetwork,
+		Device: p.ID, AllowMD5: p.MD5, AnyNetwork: p.AnyNetwork, MaxBindings: c.Registrations.PerPhone,
 		HA1: map[digest.Algorithm]string{digest.SHA256: digest.HA1(digest.SHA256, string(p.ID), realm, string(p.Password))},
 	}
 	if p.MD5 {

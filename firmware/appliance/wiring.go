@@ -26,6 +26,7 @@ func (b *Box) publish(e tel.Event) {
 	if changed {
 		b.feed.Publish(figures)
 	}
+	b.showPresence(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.lamps.show(e.Agent, e.State)
@@ -35,6 +36,10 @@ func (b *Box) publish(e tel.Event) {
 		b.reach.start(b)
 	case tel.PersonalChanged:
 		b.disturb(e)
+	case tel.EmergencyCalled:
+		b.emergency(e)
+	case tel.TollAlarm:
+		b.report("toll_limit", false, "calls to the outside were refused: "+e.Why+" of "+e.Of)
 	case tel.LampChanged:
 		b.report("lamps", !e.Fault, "a lamp does not answer")
 	}
@@ -98,13 +103,16 @@ func (b *Box) other(tx *stack.ServerTx) bool {
 	case "REGISTER":
 		b.registrar.Register(tx)
 		return true
+	case "OPTIONS":
+		tx.Capabilities()
+		return true
 	default:
-		return false
+		return b.forbidden(tx) || b.presence.Request(tx)
 	}
 }
 
 func (b *Box) registrarConfig() registrar.Config {
-	now := b.numbering.Load
+	now, limits := b.numbering.Load, b.config().SIP.Registrations
 	return registrar.Config{
 		Log: b.log.With("room", "registrar"), Realm: b.config().SIP.Realm, Journal: b.hot, Stack: b.stack,
 		NeedMD5:  func() bool { return now().md5 },
@@ -114,10 +122,9 @@ func (b *Box) registrarConfig() registrar.Config {
 			b.publish(d)
 			b.reach.changed(b, d.Device)
 		},
-		Failed: func(src netip.Addr, user string) {
-			b.log.Warn("wrong password or unknown phone", "source", src, "user", user)
-		},
-		Nonce: b.hot.Load(registrar.KindNonce)[registrar.NonceName],
+		Failed: b.failedLogins(), Bans: b.bans,
+		Nonce:      b.hot.Load(registrar.KindNonce)[registrar.NonceName],
+		MinExpires: limits.MinExpires, MaxExpires: limits.MaxExpires, RegisterRate: limits.PerSecond,
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 func (c *Config) Validate() Problems {
 	v := validator{c: c, ids: map[string]bool{}, numbers: map[tel.Number]string{}}
 	v.box()
+	v.bans()
+	v.transports()
 	for i := range c.Phones {
 		v.phone(fmt.Sprintf("phones[%d]", i), &c.Phones[i])
 	}
@@ -39,6 +41,7 @@ func (c *Config) Validate() Problems {
 	v.menus()
 	v.voicemail()
 	v.dialPlan()
+	v.presence()
 	return v.found
 }
 
@@ -162,6 +165,12 @@ func (v *validator) queue(path string, q *Queue) {
 	v.destination(path+".overflow", q.Overflow)
 	if q.Overflow == "queue:"+string(q.ID) {
 		v.found.add(path+".overflow", "loop", "a queue cannot overflow into itself")
+	}
+}
+
+func (v *validator) between(path string, n, low, high int) {
+	if n < low || n > high {
+		v.found.add(path, "range", "%d is not between %d and %d", n, low, high)
 	}
 }
 

@@ -120,12 +120,16 @@ func (p Plan) slots() Slots {
 	return p.Slots
 }
 
-// ParkSlots lists the places for parked calls, in order.
+func (s Slots) has(n tel.Number) bool {
+	return len(n) == len(s.First) && len(n) == len(s.Last) && isDigits(string(n)) && n >= s.First && n <= s.Last
+}
+
+// ParkSlots lists the places of parked calls, in order.
 func (p Plan) ParkSlots() []tel.Number {
 	s := p.slots()
 	first, err1 := strconv.Atoi(string(s.First))
 	last, err2 := strconv.Atoi(string(s.Last))
-	if err1 != nil || err2 != nil {
+	if err1 != nil || err2 != nil || last-first > maxSlots {
 		return nil
 	}
 	var all []tel.Number
@@ -135,9 +139,8 @@ func (p Plan) ParkSlots() []tel.Number {
 	return all
 }
 
-func (s Slots) has(n tel.Number) bool {
-	return len(n) == len(s.First) && len(n) == len(s.Last) && isDigits(string(n)) && n >= s.First && n <= s.Last
-}
+// maxSlots bounds the places for parked calls.
+const maxSlots = 1000
 
 // Inbound says where calls from a trunk or a line go.
 type Inbound struct {

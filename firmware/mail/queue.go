@@ -301,8 +301,8 @@ func open(text []byte) (e envelope, body []byte, err error) {
 		return e, nil, fmt.Errorf("a mail of version %d, this program knows 1", e.V)
 	}
 	for _, a := range []string{e.From, e.To} {
-		if _, err := Address(a); err != nil {
-			return e, nil, err
+		if plain, err := Address(a); err != nil || plain != a {
+			return e, nil, fmt.Errorf("%w: %q", ErrAddress, a)
 		}
 	}
 	return e, body, nil

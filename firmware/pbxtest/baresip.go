@@ -50,6 +50,17 @@ const modules = "/usr/lib/baresip/modules"
 // are further ones of its account, such as "mediaenc=srtp-mand".
 func (o *Office) Baresip(number, hz int, params ...string) *Baresip {
 	o.t.Helper()
+	return o.baresip(number, hz, params, nil)
+}
+
+// BaresipWatching starts a phone that watches the presence of the colleagues that are named.
+func (o *Office) BaresipWatching(number, hz int, watched ...int) *Baresip {
+	o.t.Helper()
+	return o.baresip(number, hz, nil, watched)
+}
+
+func (o *Office) baresip(number, hz int, params []string, watched []int) *Baresip {
+	o.t.Helper()
 	program := Tool(o.t, "baresip", "baresip-core")
 	dir, err := os.MkdirTemp("", "baresip")
 	if err != nil {
@@ -67,8 +78,15 @@ func (o *Office) Baresip(number, hz int, params ...string) *Baresip {
 	}
 	account := fmt.Sprintf("<sip:%d@%s>;auth_user=%[1]d;auth_pass=%[3]s;regint=600;audio_codecs=PCMA;answermode=manual", number, o.SIP, Password(number))
 	account = strings.Join(append([]string{account}, params...), ";") + "\n"
+	contacts := ""
+	for _, n := range watched {
+		contacts += fmt.Sprintf("\"Agent %[1]d\" <sip:%[1]d@%[2]s>;presence=p2p\n", n, o.SIP)
+	}
+	if watched != nil {
+		config = append(config, "module_app contact.so", "module_app presence.so")
+	}
 	files := map[string][]byte{
-		"config": []byte(strings.Join(config, "\n") + "\n"), "accounts": []byte(account), "contacts": nil,
+		"config": []byte(strings.Join(config, "\n") + "\n"), "accounts": []byte(account), "contacts": []byte(contacts),
 		"tone.wav": tone.WAV(tone.Sine(hz, 60*tone.Rate)),
 	}
 	for name, body := range files {
@@ -150,6 +168,32 @@ func (p *Baresip) Until(kind string) string {
 		case <-timeout:
 			p.t.Fatalf("baresip: no %s", kind)
 		}
+	}
+}
+
+// Colleagues waits until the phone's list of contacts holds the word, such as "Online".
+func (p *Baresip) Colleagues(word string) {
+	p.t.Helper()
+	var last string
+	for timeout := time.After(patience); ; {
+		p.command("contacts", "")
+		for answered := false; !answered; {
+			select {
+			case e, ok := <-p.events:
+				if !ok {
+					p.t.Fatalf("baresip ended while its contacts were to show %q", word)
+				}
+				if answered = e.Reply; answered {
+					last = e.Detail
+				}
+			case <-timeout:
+				p.t.Fatalf("baresip's contacts do not show %q, but %s", word, last)
+			}
+		}
+		if strings.Contains(last, word) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 

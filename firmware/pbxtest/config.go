@@ -11,8 +11,12 @@ import (
 // config writes the office's file. It is text and not the product's own encoder, as an owner writes it.
 func (o *Office) config(s Setup) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en}\nsip: {listen: %q}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
-		o.SIP, o.MediaLo, o.MediaHi, o.Web)
+	lan := ""
+	if s.LAN != "" {
+		lan = fmt.Sprintf(", lan: [%s]", s.LAN)
+	}
+	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en}\nsip: {listen: %q%s}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
+		o.SIP, lan, o.MediaLo, o.MediaHi, o.Web)
 	var phones, lamps, agents, members []string
 	for i := range s.Agents {
 		n := 201 + i
@@ -22,7 +26,14 @@ func (o *Office) config(s Setup) string {
 		}
 		phones = append(phones, fmt.Sprintf("{id: \"%d\", name: Phone %[1]d, password: %s, md5: %v, srtp: %s}", n, Password(n), !s.SHA256, srtp))
 		lamps = append(lamps, fmt.Sprintf("{id: desk%d, driver: sim}", n))
-		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v}", n, i < s.LoggedIn))
+		dial := ""
+		if allowed, ok := s.Dial[n]; ok {
+			dial = fmt.Sprintf(", dial: [%s]", allowed)
+		}
+		if calls, ok := s.Calls[n]; ok {
+			dial += fmt.Sprintf(", calls: {%s}", calls)
+		}
+		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v%s}", n, i < s.LoggedIn, dial))
 		members = append(members, fmt.Sprintf("agent%d", n))
 	}
 	list := func(name string, entries []string) {
@@ -39,17 +50,18 @@ func (o *Office) config(s Setup) string {
 		if s.Registers {
 			access = fmt.Sprintf("register: true, user: %q, password: %s", DID, CarrierPassword)
 		}
-		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": \"queue:sales\"}}",
-			o.Carrier, s.Carrier, access, DID)})
+		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": %q}}",
+			o.Carrier, s.Carrier, access, DID, cmp.Or(s.In, "queue:sales"))})
 		routes = append(routes, `{prefix: "+390", via: ["trunk:carrier"]}`)
 	}
 	if s.Modem {
-		list("lines", []string{fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, at: %s, audio: %s, in: \"queue:sales\"}",
-			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"))})
+		list("lines", []string{fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, at: %s, audio: %s, in: %q}",
+			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"), cmp.Or(s.In, "queue:sales"))})
 		routes = append(routes, `{prefix: "+393", via: ["line:gsm0"]}`)
 	}
 	if routes != nil {
 		list("routes", routes)
 	}
+	b.WriteString(s.Extra)
 	return b.String()
 }

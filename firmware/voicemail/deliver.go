@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -67,11 +68,7 @@ func (s *Store) store(name string, m Message, shortest time.Duration) error {
 		if err := os.MkdirAll(s.dir(m.Box), 0o700); err != nil {
 			return fmt.Errorf("store a message: %w", err)
 		}
-		text, err := encode(m)
-		if err != nil {
-			return err
-		}
-		if err := replace(s.meta(m.Box, m.ID), text); err != nil {
+		if err := statefile.Save(s.meta(m.Box, m.ID), metaVersion, m); err != nil {
 			return fmt.Errorf("store a message: %w", err)
 		}
 		if err := os.Rename(from, to); err != nil {
@@ -85,10 +82,9 @@ func (s *Store) store(name string, m Message, shortest time.Duration) error {
 	delete(s.recording, name)
 	b := s.box(m.Box)
 	if m.Bytes == 0 { // renamed by an earlier try, whose figures are in the .json
-		if text, err := os.ReadFile(s.meta(m.Box, m.ID)); err == nil {
-			if kept, err := decode[Message](text); err == nil {
-				m = kept
-			}
+		var kept Message
+		if err := statefile.Load(s.meta(m.Box, m.ID), metaVersion, &kept); err == nil {
+			m = kept
 		}
 	}
 	stored := m

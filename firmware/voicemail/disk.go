@@ -1,7 +1,6 @@
 package voicemail
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/wav"
+	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -34,20 +34,6 @@ func (s *Store) dir(n tel.Number) string { return filepath.Join(s.cfg.Dir, "box"
 func (s *Store) wav(n tel.Number, id string) string { return filepath.Join(s.dir(n), id+".wav") }
 
 func (s *Store) meta(n tel.Number, id string) string { return filepath.Join(s.dir(n), id+".json") }
-
-// replace writes a whole file in one step that a power cut cannot split.
-func replace(path string, text []byte) error {
-	f, err := os.OpenFile(path+part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		_ = os.Remove(path + part)
-		return err
-	}
-	return move(path+part, path)
-}
 
 // move renames a synced file and makes its new name safe.
 func move(from, to string) error {
@@ -122,25 +108,6 @@ func recordingFormat() wav.Format {
 // metaVersion is written into each .json.
 const metaVersion = 1
 
-type versioned[T any] struct {
-	V    int `json:"v"`
-	Body T   `json:"body"`
-}
-
-func encode[T any](v T) ([]byte, error) { return json.Marshal(versioned[T]{metaVersion, v}) }
-
-// decode reads what encode wrote.
-func decode[T any](text []byte) (T, error) {
-	var v versioned[T]
-	if err := json.Unmarshal(text, &v); err != nil {
-		return v.Body, err
-	}
-	if v.V != metaVersion {
-		return v.Body, fmt.Errorf("version %d, this program knows %d", v.V, metaVersion)
-	}
-	return v.Body, nil
-}
-
 // writeMeta writes what is known of a message now.
 func (s *Store) writeMeta(n tel.Number, id string) error {
 	s.mu.Lock()
@@ -153,11 +120,7 @@ func (s *Store) writeMeta(n tel.Number, id string) error {
 	if !ok {
 		return nil // removed meanwhile
 	}
-	text, err := encode(now)
-	if err != nil {
-		return err
-	}
-	return replace(s.meta(n, id), text)
+	return statefile.Save(s.meta(n, id), metaVersion, now)
 }
 
 // removeMessage removes the sound first: a .json without sound is removed by Open, a sound without
@@ -226,16 +189,13 @@ func (s *Store) loadBox(n tel.Number) error {
 }
 
 func (s *Store) loadMessage(n tel.Number, b *box, id string, sound bool) error {
-	text, err := os.ReadFile(s.meta(n, id))
-	if err != nil {
-		return err
-	}
-	m, err := decode[Message](text)
+	var m Message
+	err := statefile.Load(s.meta(n, id), metaVersion, &m)
 	if err == nil && (m.ID != id || m.Box != n) {
 		err = fmt.Errorf("it is about %q of %q", m.ID, m.Box)
 	}
 	if err != nil {
-		s.log.Error("a message's description cannot be read", "box", n, "message", id, "err", err)
+		s.log.Error("a message's description cannot be read; it was put aside", "box", n, "message", id, "err", err)
 		if !sound {
 			return nil // neither to be heard nor to be understood: left for a person to look at
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -60,23 +61,16 @@ func (s *Store) SetPIN(n tel.Number, pin string) error {
 	p.Over = hash(b.set.PIN, p.Salt, 1)
 	b.pin = p
 	s.later(func() error {
-		text, err := encode(p)
-		if err != nil {
-			return err
-		}
 		if err := os.MkdirAll(s.dir(n), 0o700); err != nil {
 			return err
 		}
-		return replace(filepath.Join(s.dir(n), pinFile), text)
+		return statefile.Save(filepath.Join(s.dir(n), pinFile), metaVersion, p)
 	})
 	return nil
 }
 
 func (s *Store) loadPIN(n tel.Number, b *box) {
-	text, err := os.ReadFile(filepath.Join(s.dir(n), pinFile))
-	if err == nil {
-		b.pin, err = decode[changedPIN](text)
-	}
+	err := statefile.Load(filepath.Join(s.dir(n), pinFile), metaVersion, &b.pin)
 	if err == nil && (b.pin.N < 1 || b.pin.N > 10*iterations) {
 		err = errors.New("iterations out of range")
 	}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -108,13 +109,17 @@ func TestManyGuessesAtOnceAreManyTries(t *testing.T) {
 }
 
 func TestACodeThatCannotBeReadIsToldAndDoesNotOpen(t *testing.T) {
-	for name, text := range map[string]string{"noise": "\x00", "no hash": `{"v":1,"body":{}}`, "endless": `{"v":1,"body":{"n":2000000000}}`} {
+	for name, spoil := range map[string]func(path string) error{
+		"noise":   func(path string) error { return os.WriteFile(path, []byte("\x00"), 0o600) },
+		"no hash": func(path string) error { return statefile.Save(path, metaVersion, changedPIN{}) },
+		"endless": func(path string) error { return statefile.Save(path, metaVersion, changedPIN{N: 2_000_000_000}) },
+	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.MkdirAll(filepath.Join(dir, "box", "201"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "box", "201", pinFile), []byte(text), 0o600); err != nil {
+			if err := spoil(filepath.Join(dir, "box", "201", pinFile)); err != nil {
 				t.Fatal(err)
 			}
 			o := open(t, dir, Settings{Number: "201", PIN: "5831"})

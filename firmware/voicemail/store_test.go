@@ -450,28 +450,6 @@ func TestGreetingsAndAnnouncements(t *testing.T) {
 	}
 }
 
-func FuzzDecode(f *testing.F) {
-	text, err := encode(Message{ID: "x", Box: "201"})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(text)
-	f.Add([]byte(`{"v":9}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		m, err := decode[Message](text)
-		if err != nil {
-			return
-		}
-		again, err := encode(m)
-		if err != nil {
-			return // a time that JSON cannot write
-		}
-		if got, err := decode[Message](again); err != nil || got.ID != m.ID || !got.At.Equal(m.At) {
-			t.Errorf("%+v %+v %v", m, got, err)
-		}
-	})
-}
-
 func FuzzFind(f *testing.F) {
 	for _, name := range []string{"message:201/x", "greeting:201/busy", "prompt:a", "recording:b", "message:/etc/passwd"} {
 		f.Add(name)

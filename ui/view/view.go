@@ -97,6 +97,13 @@ type Call struct {
 	Via   string // the line's name where a line carries it, "" for none
 }
 
+// Code is one thing that can be dialled at a phone.
+type Code struct {
+	Code   string // what is dialled
+	Action string // its sentence is "code.ACTION"
+	Behind string // what follows the code, "" for nothing; its word is "behind.BEHIND"
+}
+
 // StateCount is how many agents are in a state.
 type StateCount struct {
 	State tel.AgentState

@@ -46,6 +46,8 @@ func (ua *UA) receive(tx ServerTx, other func() bool) {
 		default:
 			switch {
 			case other():
+			case req.Method == sip.OPTIONS: // phones and carriers ask whether we live (section 11.2)
+				ua.refuse(tx, 200, sip.NewHeader("Allow", allow), sip.NewHeader("Accept", "application/sdp"), sip.NewHeader("Supported", supported))
 			case req.Method == sip.REFER: // a call is transferred from within it
 				ua.refuse(tx, 403)
 			default:
@@ -148,6 +150,7 @@ func (s *Session) received(tx ServerTx) {
 	case sip.INVITE, sip.UPDATE:
 		e.Text = req.String()
 		e.Terms, e.Timer, e.Update = terms(req), supports(req, "timer"), allows(req, "UPDATE")
+		e.Who = identity(req)
 	case sip.PRACK:
 		e.RAck = rack(req)
 	case sip.INFO:
@@ -160,8 +163,12 @@ func (s *Session) received(tx ServerTx) {
 		// The peer proves by its tags that it is there: a phone that reconnected is reached by its new path.
 		s.state.Flow = coreFlow(tx.Flow())
 	}
-	if req.Method == sip.REFER {
+	switch req.Method {
+	case sip.REFER:
 		s.refer(tx, e)
+		return
+	case sip.NOTIFY:
+		s.notify(tx, e)
 		return
 	}
 	s.current = tx
@@ -258,7 +265,7 @@ func (ua *UA) accept(tx ServerTx, key string) {
 		Peer: abilities(core.Peer{
 			Tag: fromTag(req), CSeq: req.CSeq().SeqNo, Target: target(req), Routes: routes(req, false),
 		}, req),
-		RemoteSDP: sdp, Offerless: len(sdp) == 0, Ring: limit, Wish: ua.wish(),
+		RemoteSDP: sdp, Offerless: len(sdp) == 0, Ring: limit, Wish: ua.wish(0),
 	})
 	s.request, s.offer, s.user, s.mergeKey, s.first = req, sdp, req.Recipient.User, key, tx
 	if !ua.add(s) {

@@ -30,6 +30,8 @@ func Next(s State, e Event, now time.Time) (State, []Effect) {
 		m.cancelled(e)
 	case GotRequest:
 		m.request(e)
+	case GotNotify:
+		m.gotNotify(e)
 	case GotRefer:
 		m.gotRefer(e)
 	case GotReply:
@@ -65,6 +67,16 @@ func (m *machine) tell(n Notice) {
 	if m.s.Cause == tel.CauseNone {
 		m.do(Tell{n})
 	}
+}
+
+// identify tells who the peer says is there, when that is news.
+func (m *machine) identify(who []string) {
+	if len(who) == 0 || slices.Equal(who, m.s.Who) || !m.s.Live() {
+		return
+	}
+	m.s.Who = who
+	m.dirty = true
+	m.tell(Identified{Headers: who})
 }
 
 // ended is the only place that tells Ended; it does so once.
@@ -168,7 +180,7 @@ func (m *machine) linger() {
 	s := &m.s
 	s.Phase = Lingering
 	s.Invite.Text, s.LocalSDP, s.RemoteSDP, s.Forks, s.Exchange = "", nil, nil, nil, Exchange{}
-	s.Reliable, s.Headers, s.Expiry = Reliable{}, nil, Expiry{}
+	s.Reliable, s.Headers, s.Who, s.Expiry, s.Handover = Reliable{}, nil, nil, Expiry{}, Handover{}
 	m.arm(TimerLinger, Life)
 	m.dirty = true
 	if s.Incoming && len(s.Referrals) == 0 {
@@ -224,6 +236,8 @@ func (m *machine) fired(t Timer) {
 		m.reofferLate()
 	case TimerGlare:
 		m.offer(m.s.Exchange)
+	case TimerHandover:
+		m.handedOver(408)
 	case TimerReferTo:
 		m.refersForgotten()
 	case TimerRefer:
@@ -267,6 +281,8 @@ func (m *machine) command(e Event) {
 		m.reoffer(e.SDP)
 	case DoUpdate:
 		m.update(e)
+	case DoRefer:
+		m.handOver(e)
 	case DoAnswerRefer:
 		m.answerRefer(e.ID, e.Status)
 	case DoNotifyRefer:
