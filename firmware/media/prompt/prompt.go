@@ -122,6 +122,14 @@ func FromWAV(name string, r io.Reader) (Sound, error) {
 }
 
 func readWAV(r io.Reader) ([]int16, error) {
+	w, err := openWAV(r)
+	if err != nil {
+		return nil, err
+	}
+	return w.ReadAll(int(MaxLength / time.Second * codec.SampleRate))
+}
+
+func openWAV(r io.Reader) (*wav.Reader, error) {
 	w, err := wav.NewReader(r)
 	if err != nil {
 		return nil, err
@@ -129,7 +137,7 @@ func readWAV(r io.Reader) ([]int16, error) {
 	if w.Channels != 1 || w.Rate != codec.SampleRate {
 		return nil, fmt.Errorf("%w but %d channels at %d Hz", ErrFormat, w.Channels, w.Rate)
 	}
-	return w.ReadAll(int(MaxLength / time.Second * codec.SampleRate))
+	return w, nil
 }
 
 // Library holds the sounds that come with the box. It is read-only and safe from any goroutine.
@@ -207,14 +215,14 @@ func (l *Library) add(folder, file string, body []byte) error {
 	return nil
 }
 
-// embedded checks a sound now and decodes it again when it is first played.
+// embedded reads what kind of sound it is now, and the sound when it is first played: thousands of
+// words would otherwise be decoded at each start. That each can be decoded is a test.
 func embedded(name string, body []byte) (Sound, error) {
-	pcm, err := readWAV(bytes.NewReader(body))
+	w, err := openWAV(bytes.NewReader(body))
 	if err != nil {
 		return Sound{}, fmt.Errorf("sound %q: %w", name, err)
 	}
-	return Sound{&shared{name: name, samples: len(pcm), pcm: sync.OnceValue(func() []int16 {
-		// The same bytes were read without an error above.
+	return Sound{&shared{name: name, samples: w.Samples(), pcm: sync.OnceValue(func() []int16 {
 		pcm, _ := readWAV(bytes.NewReader(body))
 		return pcm
 	})}}, nil
