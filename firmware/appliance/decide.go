@@ -100,12 +100,12 @@ func (n *numbering) decision(p dialplan.Plan, d dialplan.Decision, r dialplan.Re
 		return call.Decision{Kind: call.ToQueue, Queue: d.Queue, QueuePriority: n.priorities[d.Queue]}
 	case dialplan.Outside, dialplan.Emergency:
 		return call.Decision{
-			Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency && !d.Test, Attempts: attemptsOf(d.Attempts, d.Hide, d.Class), As: personOf(d.As),
+			Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency && !d.Test, Attempts: attemptsOf(d.Attempts, d.Hide, d.As),
 		}
 	case dialplan.Pickup:
 		return call.Decision{Kind: call.ToPickup, Pickup: d.Devices}
 	case dialplan.Park:
-		return call.Decision{Kind: call.ToPark, Slots: slotsOf(p)}
+		return call.Decision{Kind: call.ToPark, Slots: p.ParkSlots()}
 	case dialplan.Unpark:
 		return call.Decision{Kind: call.ToSlot, Slots: []tel.Number{d.Slot}}
 	case dialplan.CallWhenFree, dialplan.StopWhenFree:
@@ -158,24 +158,20 @@ func ringOf(d dialplan.Decision) call.Ring {
 	out := call.Ring{OnBusy: r.OnBusy, OnNoAnswer: r.OnNoAnswer, OnUnreachable: r.OnUnreachable, As: personOf(r.As)}
 	for _, b := range r.Branches {
 		out.Branches = append(out.Branches, call.Branch{
-			Devices: b.Devices, Agent: b.Agent, Attempts: attemptsOf(b.Attempts, false, b.Class), As: personOf(b.As),
+			Devices: b.Devices, Agent: b.Agent, Attempts: attemptsOf(b.Attempts, false, b.As),
 			After: b.After, For: b.For, SkipBusy: b.Idle,
 		})
 	}
 	return out
 }
 
-func attemptsOf(all []dialplan.Attempt, hide bool, class dialplan.Class) []call.Attempt {
+// attemptsOf are the ways out, with whose rights and caps they are tried.
+func attemptsOf(all []dialplan.Attempt, hide bool, as tel.Number) []call.Attempt {
 	var out []call.Attempt
 	for _, a := range all {
-		out = append(out, call.Attempt{Via: a.Via, Number: a.Number, From: a.From, Hide: hide})
+		out = append(out, call.Attempt{Via: a.Via, Number: a.Number, Dialed: a.Dialed, From: a.From, Hide: hide, Person: as, Price: a.Price, Priced: a.Priced})
 	}
 	return out
-}
-
-// slotsOf lists the places for parked calls.
-func slotsOf(p dialplan.Plan) []tel.Number {
-	return p.ParkSlots()
 }
 
 // Devices implements call.Plan.

@@ -115,6 +115,14 @@ func (p *present) snapshot() any {
 	return events
 }
 
+// agent is the last word about an agent.
+func (p *present) agent(id tel.AgentID) (tel.AgentChanged, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e, ok := p.last["agent/"+string(id)].(tel.AgentChanged)
+	return e, ok
+}
+
 // forget drops what no longer exists; the key is the one of apply.
 func (p *present) forget(key string) {
 	p.mu.Lock()

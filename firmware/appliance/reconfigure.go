@@ -94,20 +94,24 @@ func (numberRoom) Verify(_ context.Context, _, to *config.Config) error {
 }
 
 // Commit implements live.Room.
-func (r numberRoom) Commit(_ context.Context, from, to *config.Config) (live.Outcome, error) {
+func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.Outcome, error) {
 	next := to.Clone()
 	next.SIP.Realm = r.b.config().SIP.Realm // in every password's fingerprint, and so until the restart
 	n, err := newNumbering(next)
 	if err != nil {
 		return 0, err
 	}
-	r.b.numbering.Store(n)
+	r.b.adopt(n)
+	r.b.toll.SetRules(tollRules(next.Toll))
+	r.b.adoptPersonal(ctx, &next, n)
 	for _, p := range from.Phones {
 		if now, ok := phoneLike(to, p); !ok || now.Password != p.Password {
 			r.b.registrar.Forget(p.ID) // else it could be called, and called from, until its time is up
+			r.b.presence.Forget(p.ID)
 		}
 	}
 	r.b.reach.start(r.b)
+	r.b.renumber(from)
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
@@ -120,12 +124,18 @@ func (r numberRoom) Commit(_ context.Context, from, to *config.Config) (live.Out
 
 // routing is what a call keeps from its first moment on.
 func routing(c *config.Config) config.Config {
-	return config.Config{Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes}
+	return config.Config{
+		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
+		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours,
+	}
 }
 
 // access is what phones meet.
 func access(c *config.Config) config.Config {
-	return config.Config{Phones: c.Phones, SIP: config.SIP{Advertise: c.SIP.Advertise, LAN: c.SIP.LAN}}
+	return config.Config{Toll: c.Toll, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
+		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
+		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
+	}}
 }
 
 func phoneLike(c *config.Config, like config.Phone) (config.Phone, bool) {
@@ -169,8 +179,9 @@ func (startRoom) Name() string { return "addresses, ports and realm" }
 func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome, error) {
 	fixed := func(c *config.Config) config.Config {
 		return config.Config{
-			SIP: config.SIP{Listen: c.SIP.Listen, Realm: c.SIP.Realm}, Media: c.Media, Web: c.Web,
-			Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
+			SIP:   config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm, Registrations: fixedLimits(c)},
+			TLS:   c.TLS,
+			Media: c.Media, Web: c.Web, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
 		}
 	}
 	if differs(&r.read, to, fixed) {

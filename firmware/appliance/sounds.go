@@ -8,21 +8,23 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/prompt"
 )
 
-// sounds finds the words of the call rooms in the library: "music", "tone_ringback", prompts.
+// sounds finds the words of the call rooms in the library: "music", "tone_ringback", prompts; and
+// recordings in the state directory: "file:NAME".
 type sounds struct {
-	library *prompt.Library
-	confirm prompt.Sound
-	beep    prompt.Sound
-	file    func(name string) (prompt.Sound, error) // finds what was recorded: "message:201/ID"
+	library  *prompt.Library
+	confirm  prompt.Sound
+	beep     prompt.Sound
+	recorded recordings
+	file     func(name string) (string, error) // where a recording lies, below the state directory: "message:201/ID"
 }
 
-func newSounds(file func(string) (prompt.Sound, error)) (*sounds, error) {
+func newSounds(dir string, file func(string) (string, error)) (*sounds, error) {
 	l, err := prompt.New()
 	if err != nil {
 		return nil, err
 	}
 	return &sounds{
-		library: l, file: file,
+		library: l, file: file, recorded: recordings{dir: dir},
 		confirm: prompt.FromPCM("tone_confirm", notes([]note{{0, rate / 5}, {660, rate / 8}, {0, rate / 20}, {880, rate / 6}, {0, rate / 4}})),
 		beep:    prompt.FromPCM("tone_beep", notes([]note{{0, rate / 5}, {1000, rate * 2 / 5}})),
 	}, nil
@@ -33,6 +35,9 @@ func (s *sounds) Find(lang, name string) (media.Sound, error) {
 	if name == "music" {
 		return s.library.Music(""), nil
 	}
+	if file, ok := strings.CutPrefix(name, recordingPrefix); ok {
+		return s.recorded.find(file)
+	}
 	switch name {
 	case "tone_confirm":
 		return s.confirm, nil
@@ -40,7 +45,11 @@ func (s *sounds) Find(lang, name string) (media.Sound, error) {
 		return s.beep, nil
 	}
 	if strings.Contains(name, ":") {
-		return s.file(name)
+		file, err := s.file(name)
+		if err != nil {
+			return nil, err
+		}
+		return s.recorded.find(file)
 	}
 	if tone, ok := strings.CutPrefix(name, "tone_"); ok {
 		return s.library.Tone(tone)

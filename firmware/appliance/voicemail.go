@@ -16,7 +16,6 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/mail"
-	"github.com/pronto-pbx/pronto/firmware/media/prompt"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/firmware/voicemail/notice"
@@ -172,19 +171,13 @@ func languageOf(c *config.Config, box tel.Number) string {
 	return c.Box.Language
 }
 
-// fileSound reads a sound that is a file of the voicemail store, such as "message:201/ID". It is
-// encoded for the one leg that plays it.
-func (b *Box) fileSound(name string) (prompt.Sound, error) {
+// fileSound finds the file of a sound of the voicemail store, such as "message:201/ID".
+func (b *Box) fileSound(name string) (string, error) {
 	path, err := b.voicemail.Find(name)
 	if err != nil {
-		return prompt.Sound{}, err
+		return "", err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return prompt.Sound{}, err
-	}
-	s, err := prompt.FromWAV(name, f)
-	return s, errors.Join(err, f.Close())
+	return filepath.Rel(b.opts.Dir, path)
 }
 
 // voicemailRoom follows with mailboxes, codes and the mail server.

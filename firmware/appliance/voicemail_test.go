@@ -21,6 +21,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
+	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
@@ -104,25 +105,28 @@ mail: {server: 127.0.0.1, port: %d, security: none, from: "Pronto <box@shop.test
 `, port)
 }
 
-// speak puts two seconds and a half of a tone where a recorder puts them, and delivers them.
+// speak records two seconds and a half of a tone as a caller of a script would, and delivers it.
 func (b *bench) speak(box, name string) {
 	b.t.Helper()
-	pcm := make([]int16, 20000)
-	dsp.NewGenerator(dsp.Tone{Level: -10, Steps: []dsp.Step{{Hz: [2]float64{440, 0}, For: time.Hour}}}).Next(pcm)
-	var sound bytes.Buffer
-	if err := wav.Write(&sound, wav.Format{Encoding: wav.PCM16, Channels: 1, Rate: 8000}, pcm); err != nil {
+	tone := dsp.NewGenerator(dsp.Tone{Level: -10, Steps: []dsp.Step{{Hz: [2]float64{440, 0}, For: time.Hour}}})
+	pcm := make([]int16, 125*160)
+	tone.Next(pcm)
+	var file bytes.Buffer
+	err := wav.Write(&file, wav.Format{Encoding: wav.PCM16, Channels: 1, Rate: 8000}, pcm)
+	if err == nil {
+		err = os.WriteFile(b.box.Spool(name), file.Bytes(), 0o600)
+	}
+	if err != nil {
 		b.t.Fatal(err)
 	}
-	c := clerk{b.box}
-	if err := os.WriteFile(c.Spool(name), sound.Bytes(), 0o600); err != nil {
-		b.t.Fatal(err)
-	}
-	c.Do(ivr.Deliver{Box: box, Path: name, From: "+39061234567", CallerName: "Rossi", At: time.Now()})
+	b.box.Do("c1", ivr.Deliver{Box: box, Path: name, From: "+39061234567", CallerName: "Rossi", At: time.Now()}, nil)
 }
 
-func (b *bench) messages(box string) (all []ivr.Message) {
-	clerk{b.box}.List(box, func(m []ivr.Message) { all = m })
-	return all
+func (b *bench) messages(box string) []ivr.Message {
+	b.t.Helper()
+	var got ivr.Listed
+	b.box.Do("c1", ivr.List{Box: box}, func(e ivr.Event) { got = e.(ivr.Listed) })
+	return got.Messages
 }
 
 func TestAMessageIsStoredRecordedPlayedAndMailed(t *testing.T) {
@@ -238,24 +242,31 @@ func TestScriptsAreBuiltFromTheConfiguration(t *testing.T) {
 	if _, ok := n.menu("night"); ok {
 		t.Error("a menu that does not exist")
 	}
-	d, lang, ok := b.box.deposit("202", true, "201", "Anna")
-	if !ok || lang != "en" || !slices.Equal(d.Greeting, ivr.BusyGreeting()) || d.Full || d.Max != 3*time.Minute {
-		t.Errorf("%+v %q", d, lang)
+	script := func(d dialplan.Decision, from tel.DeviceID) ivr.State {
+		s, ok := n.script(d, dialplan.Request{Device: from, Dialed: "x"})
+		if !ok {
+			t.Fatalf("no script for %+v", d)
+		}
+		return s
 	}
-	if _, _, ok := b.box.deposit("203", false, "", ""); ok {
+	s := script(dialplan.Decision{Action: dialplan.Voicemail, Mailbox: "202"}, "201")
+	if d := s.Deposit; s.Language != "en" || !slices.Equal(d.Greeting, ivr.StandardGreeting()) || d.Full || d.Max != 3*time.Minute {
+		t.Errorf("%+v", s)
+	}
+	if _, ok := n.script(dialplan.Decision{Action: dialplan.Voicemail, Mailbox: "203"}, dialplan.Request{}); ok {
 		t.Error("a message for a person without mailbox")
 	}
-	if own, _ := b.box.mailbox("201", false); own.Box != "201" || !own.Own {
-		t.Errorf("%+v", own)
+	if m := script(dialplan.Decision{Action: dialplan.Messages, Mailbox: "201"}, "201").Mailbox; m.Box != "201" || !m.Own {
+		t.Errorf("own mailbox at the own phone: %+v", m)
 	}
-	if other, lang := b.box.mailbox("202", false); other.Box != "202" || other.Own || lang != "en" {
-		t.Errorf("%+v", other)
+	if m := script(dialplan.Decision{Action: dialplan.Messages, Mailbox: "201"}, "202").Mailbox; m.Own {
+		t.Errorf("another's phone opens a mailbox: %+v", m)
 	}
-	if asked, _ := b.box.mailbox("201", true); asked.Box != "" || asked.Own {
-		t.Errorf("%+v", asked)
+	if s := script(dialplan.Decision{Action: dialplan.RecordPrompt, Prompt: "1"}, "201"); s.Prompt.Of != lockPrompts || s.Prompt.Prompt != "welcome" {
+		t.Errorf("%+v", s)
 	}
-	if p := b.box.announcement(false); p.Of != lockPrompts || p.Numbers["1"] != "welcome" {
-		t.Errorf("%+v", p)
+	if s := script(dialplan.Decision{Action: dialplan.Say, Prompt: "welcome"}, "201"); s.Say.Names[0] != "prompt:welcome" {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -276,17 +287,17 @@ func TestScriptsAreAnswered(t *testing.T) {
 		"an outside number":         {ivr.Check{What: ivr.CheckExtension, Value: "0612345678"}, false},
 		"something else":            {ivr.Check{What: "weather"}, false},
 	} {
-		got := make(chan bool, 1)
-		clerk{b.box}.Check(c.ask, func(ok bool) { got <- ok })
-		if ok := <-got; ok != c.want {
-			t.Errorf("%s: %v", name, ok)
+		got := make(chan ivr.Event, 1)
+		b.box.Do("c1", c.ask, func(e ivr.Event) { got <- e })
+		if e := <-got; e != (ivr.Checked{OK: c.want}) {
+			t.Errorf("%s: %+v", name, e)
 		}
 	}
-	clerk{b.box}.Do(ivr.SetPIN{Box: "202", PIN: "7391"})
+	b.box.Do("c1", ivr.SetPIN{Box: "202", PIN: "7391"}, nil)
 	b.eventually("the new code opens", func() bool {
-		got := make(chan bool, 1)
-		clerk{b.box}.Check(ivr.Check{What: ivr.CheckPIN, Of: "202", Value: "7391"}, func(ok bool) { got <- ok })
-		return <-got
+		got := make(chan ivr.Event, 1)
+		b.box.Do("c1", ivr.Check{What: ivr.CheckPIN, Of: "202", Value: "7391"}, func(e ivr.Event) { got <- e })
+		return <-got == (ivr.Checked{OK: true})
 	})
 }
 
@@ -295,13 +306,13 @@ func TestAMessageIsPutAwayAsTheScriptSays(t *testing.T) {
 	b.speak("202", "202_c1_1")
 	b.eventually("the message is there", func() bool { return len(b.messages("202")) == 1 })
 	id := b.messages("202")[0].ID
-	clerk{b.box}.Do(ivr.Delete{Box: "202", ID: id})
+	b.box.Do("c1", ivr.Delete{Box: "202", ID: id}, nil)
 	if n := len(b.messages("202")); n != 0 {
 		t.Errorf("%d after it was deleted", n)
 	}
-	clerk{b.box}.Do(ivr.Undelete{Box: "202", ID: id})
-	clerk{b.box}.Do(ivr.MarkHeard{Box: "202", ID: id})
-	clerk{b.box}.Do(ivr.Keep{Box: "202", ID: id})
+	b.box.Do("c1", ivr.Undelete{Box: "202", ID: id}, nil)
+	b.box.Do("c1", ivr.MarkHeard{Box: "202", ID: id}, nil)
+	b.box.Do("c1", ivr.Keep{Box: "202", ID: id}, nil)
 	if all := b.messages("202"); len(all) != 1 || !all[0].Heard {
 		t.Errorf("%+v", all)
 	}
@@ -346,7 +357,7 @@ func TestARecordingWithoutItsCallBecomesAMessageAtTheStart(t *testing.T) {
 		if err := wav.Write(&sound, wav.Format{Encoding: wav.PCM16, Channels: 1, Rate: 8000}, make([]int16, 24000)); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(spool, name+".wav.part"), sound.Bytes(), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(spool, name+".wav"), sound.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -354,7 +365,7 @@ func TestARecordingWithoutItsCallBecomesAMessageAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.eventually("the orphan is a message", func() bool { return len(b.messages("201")) == 1 })
-	if _, err := os.Stat(filepath.Join(spool, "201_lives_1.wav.part")); err != nil {
+	if _, err := os.Stat(filepath.Join(spool, "201_lives_1.wav")); err != nil {
 		t.Errorf("what a call still records was taken: %v", err)
 	}
 }

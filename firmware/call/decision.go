@@ -36,6 +36,11 @@ type Attempt struct {
 	Number tel.Number `json:"number"`         // as that trunk or line shall get it
 	From   tel.Number `json:"from,omitempty"` // shown to the called one; empty: the line decides
 	Hide   bool       `json:"hide,omitempty"` // the caller's number is withheld (CLIR)
+
+	Dialed tel.Number `json:"dialed,omitempty"` // the number itself, for limits and records
+	Person tel.Number `json:"person,omitempty"` // whose rights and caps it uses; empty: the configuration's own
+	Price  tel.Money  `json:"price,omitempty"`  // per minute
+	Priced bool       `json:"priced,omitempty"` // Price is known
 }
 
 // DecisionKind is the sort of destination.

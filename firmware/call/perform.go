@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -157,10 +158,16 @@ func (a *actor) dialOut(e DoDialOut) {
 	d := Dialed{Key: e.Key, Cause: tel.CauseCongestion}
 	s := a.newSink()
 	out := a.outgoing(ringOutside)
-	out.Number, out.Hide = e.From, e.Hide
+	out.Number, out.Hide, out.Attempt = e.From, e.Hide, e.Attempt
 	l, err := a.x.cfg.Dialer.DialOut(e.Via, e.Number, out, s.event)
 	if err != nil {
 		a.log.Warn("line does not take the call", "via", e.Via, "err", err)
+		if why, ok := errors.AsType[interface {
+			error
+			Cause() tel.Cause
+		}](err); ok {
+			d.Cause = why.Cause()
+		}
 	} else {
 		a.keep(l, s)
 		d.Legs = []LegState{{ID: l.ID(), Party: l.Party(), Ref: l.Ref(), Number: e.Number}}

@@ -250,7 +250,7 @@ func (s *State) parties() []tel.PartyChanged {
 	}
 	add := func(l LegState, phase tel.PartyPhase, remote tel.Number, name string) {
 		if l.ID != "" {
-			all = append(all, tel.PartyChanged{Call: s.Call, Leg: l.ID, Party: l.Party, Ref: l.Ref, Phase: phase, Remote: remote, RemoteName: name})
+			all = append(all, tel.PartyChanged{Call: s.Call, Leg: l.ID, Party: l.Party, Ref: l.Ref, Phase: phase, Initiator: l.ID == s.Caller.ID && l.Party == s.In, Remote: remote, RemoteName: name})
 		}
 	}
 	phase := func(l LegState, up tel.PartyPhase) tel.PartyPhase {

@@ -20,8 +20,11 @@ type Config struct {
 	Version int   `yaml:"version"`
 	Box     Box   `yaml:"box"`
 	SIP     SIP   `yaml:"sip"`
+	TLS     TLS   `yaml:"tls"`
 	Media   Media `yaml:"media"`
 	Web     Web   `yaml:"web"`
+
+	Presence Presence `yaml:"presence"`
 
 	Phones []Phone `yaml:"phones,omitempty"`
 	Agents []Agent `yaml:"agents,omitempty"`
@@ -56,9 +59,14 @@ type Box struct {
 // SIP is where phones and carriers reach the box.
 type SIP struct {
 	Listen    netip.AddrPort `yaml:"listen"`              // UDP and TCP; default 0.0.0.0:5060; needs a restart
+	TLSListen netip.AddrPort `yaml:"tls_listen"`          // SIP over TLS; default none, usually 0.0.0.0:5061; needs a restart
+	DSCP      int            `yaml:"dscp"`                // mark of SIP packets for routers, 0-63; default 24 (CS3), 0 = none; needs a restart
 	Advertise netip.Addr     `yaml:"advertise,omitempty"` // address in Contact and SDP; default: of the route to the peer
 	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; needs a restart, then phones log in again
 	LAN       []netip.Prefix `yaml:"lan"`                 // networks where weak (MD5) phones may register; default the private ranges and loopback; [] is none
+
+	Bans          Bans          `yaml:"bans"`
+	Registrations Registrations `yaml:"registrations"`
 }
 
 // Media is where audio flows.
@@ -66,6 +74,7 @@ type Media struct {
 	Bind    netip.Addr `yaml:"bind"`     // default 0.0.0.0; needs a restart
 	PortMin int        `yaml:"port_min"` // default 16384, even; needs a restart
 	PortMax int        `yaml:"port_max"` // default 24575; needs a restart
+	DSCP    int        `yaml:"dscp"`     // mark of audio packets for routers, 0-63; default 46 (EF), 0 = none; needs a restart
 }
 
 // Web is where the page is.
@@ -88,7 +97,8 @@ type Phone struct {
 	Name       string       `yaml:"name"`
 	Password   Secret       `yaml:"password"`    // at least 12 characters
 	MD5        bool         `yaml:"md5"`         // the phone only knows MD5 digest: shown as weak, refused from outside the LAN
-	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN; default false
+	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN, over TLS only; default false
+	SRTP       SRTP         `yaml:"srtp"`        // off, optional (default) or required; applied to new calls
 }
 
 // Agent is a person who answers.
@@ -131,6 +141,7 @@ type Trunk struct {
 	Number    tel.Number            `yaml:"number"`          // our main number, presented on outgoing calls
 	Format    string                `yaml:"format"`          // how the carrier wants numbers: e164 (default), national, as_is
 	MaxCalls  int                   `yaml:"max_calls"`       // default 0 = no limit
+	SRTP      SRTP                  `yaml:"srtp"`            // off (default), optional or required; applied to new calls
 	In        map[tel.Number]string `yaml:"in,omitempty"`    // called number -> destination; "*" is any
 }
 

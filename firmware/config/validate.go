@@ -13,6 +13,8 @@ import (
 func (c *Config) Validate() Problems {
 	v := validator{c: c, ids: map[string]bool{}, numbers: map[tel.Number]string{}}
 	v.box()
+	v.bans()
+	v.transports()
 	for i := range c.Phones {
 		v.phone(fmt.Sprintf("phones[%d]", i), &c.Phones[i])
 	}
@@ -39,6 +41,7 @@ func (c *Config) Validate() Problems {
 	v.menus()
 	v.voicemail()
 	v.dialPlan()
+	v.presence()
 	return v.found
 }
 
@@ -107,6 +110,7 @@ func (v *validator) number(path string, n tel.Number, must bool) {
 
 func (v *validator) phone(path string, p *Phone) {
 	v.id(path, "phone", string(p.ID))
+	v.srtp(path, p.SRTP)
 	if len(p.Password) < 12 {
 		v.found.add(path+".password", "password", "needs at least 12 characters")
 	}
@@ -164,6 +168,12 @@ func (v *validator) queue(path string, q *Queue) {
 	}
 }
 
+func (v *validator) between(path string, n, low, high int) {
+	if n < low || n > high {
+		v.found.add(path, "range", "%d is not between %d and %d", n, low, high)
+	}
+}
+
 func (v *validator) duration(path string, d, low, high time.Duration) {
 	if d < low || d > high {
 		v.found.add(path, "range", "%s is not between %s and %s", d, low, high)
@@ -175,6 +185,7 @@ func (v *validator) trunk(path string, t *Trunk) {
 	if t.Server == "" {
 		v.found.add(path+".server", "missing", "is missing: the carrier's host name or address")
 	}
+	v.srtp(path, t.SRTP)
 	if t.Transport != "udp" && t.Transport != "tcp" {
 		v.found.add(path+".transport", "choice", "%q is not udp or tcp", t.Transport)
 	}

@@ -82,12 +82,6 @@ func (v *validator) voicemail() {
 	v.mail()
 }
 
-func (v *validator) between(path string, n, low, high int) {
-	if n < low || n > high {
-		v.found.add(path, "range", "%d is not between %d and %d", n, low, high)
-	}
-}
-
 func (v *validator) mailbox(path string, i int) {
 	b := v.c.Voicemail.Boxes[i]
 	if !slices.ContainsFunc(v.c.Agents, func(a Agent) bool { return a.Extension == b.Number }) {

@@ -46,18 +46,48 @@ var behind = map[Action]Behind{
 // this order. One code may do two things when only one of them has digits behind it.
 func Codes() []Code {
 	return []Code{
-		{"*41", Login}, {"*410", Logout}, {"*42", Pause}, {"*420", Resume}, {"*44", FinishWrapUp},
-		{"*78", DNDOn}, {"*79", DNDOff}, {"*26", WaitingOn}, {"#26", WaitingOff},
-		{"*21", AlwaysOn}, {"#21", AlwaysOff}, {"*67", BusyOn}, {"#67", BusyOff},
-		{"*61", NoAnswerOn}, {"#61", NoAnswerOff}, {"*62", UnreachOn}, {"#62", UnreachOff},
-		{"*8", Pickup}, {"*8", GroupPickup}, {"*70", Park}, {"*80", Intercom},
-		{"*37", CallWhenFree}, {"#37", StopWhenFree},
-		{"*97", Messages}, {"*98", TheirMessages}, {"*99", ToMailbox},
-		{"*0", SpeedDial}, {"*75", SpeedSet}, {"#75", SpeedClear},
-		{"*11", SeatIn}, {"#11", SeatOut}, {"#31#", DialAnonymous},
-		{"*30", BlockLast}, {"*31", Block}, {"#30", Unblock},
-		{"*28", HoursOpen}, {"*29", HoursClosed}, {"*27", HoursAuto},
-		{"*77", RecordPrompt}, {"*43", Echo}, {"*45", Milliwatt}, {"*46", PromptTest},
+		{"*41", Login},
+		{"*410", Logout},
+		{"*42", Pause},
+		{"*420", Resume},
+		{"*44", FinishWrapUp},
+		{"*78", DNDOn},
+		{"*79", DNDOff},
+		{"*26", WaitingOn},
+		{"#26", WaitingOff},
+		{"*21", AlwaysOn},
+		{"#21", AlwaysOff},
+		{"*67", BusyOn},
+		{"#67", BusyOff},
+		{"*61", NoAnswerOn},
+		{"#61", NoAnswerOff},
+		{"*62", UnreachOn},
+		{"#62", UnreachOff},
+		{"*8", Pickup},
+		{"*8", GroupPickup},
+		{"*70", Park},
+		{"*80", Intercom},
+		{"*37", CallWhenFree},
+		{"#37", StopWhenFree},
+		{"*97", Messages},
+		{"*98", TheirMessages},
+		{"*99", ToMailbox},
+		{"*0", SpeedDial},
+		{"*75", SpeedSet},
+		{"#75", SpeedClear},
+		{"*11", SeatIn},
+		{"#11", SeatOut},
+		{"#31#", DialAnonymous},
+		{"*30", BlockLast},
+		{"*31", Block},
+		{"#30", Unblock},
+		{"*28", HoursOpen},
+		{"*29", HoursClosed},
+		{"*27", HoursAuto},
+		{"*77", RecordPrompt},
+		{"*43", Echo},
+		{"*45", Milliwatt},
+		{"*46", PromptTest},
 	}
 }
 
@@ -67,6 +97,9 @@ func (p Plan) codes() []Code {
 	}
 	return p.Codes
 }
+
+// FeatureCodes are the codes of this plan, in the order in which the page lists them.
+func (p Plan) FeatureCodes() []Code { return p.codes() }
 
 // fits reports whether digits can follow a code.
 func (b Behind) fits(rest string) bool {
@@ -211,10 +244,7 @@ func (p Plan) colleague(a Action, n tel.Number, from Extension, r Request) Decis
 		if !x.Mailbox {
 			return reject(n, tel.CauseUnallocated, WhyNothing)
 		}
-		if asked, ok := p.needPIN(x, r); ok {
-			return asked
-		}
-		d.Action, d.Mailbox = Messages, n
+		d.Action, d.Mailbox = Messages, n // the mailbox has a code of its own, and asks for it
 	case SeatIn:
 		if x.Agent == "" || r.Device == "" {
 			return reject(n, tel.CauseForbidden, WhyNobody)

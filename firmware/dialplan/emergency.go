@@ -55,7 +55,7 @@ func (p Plan) emergencyCall(n tel.Number, r Request) Decision {
 	ways := slices.Clone(p.Outlets)
 	slices.SortStableFunc(ways, func(a, b Outlet) int { return a.emergencyOrder() - b.emergencyOrder() })
 	for _, o := range ways {
-		d.Attempts = append(d.Attempts, Attempt{Via: o.Via, Number: n, From: o.Number})
+		d.Attempts = append(d.Attempts, Attempt{Via: o.Via, Number: n, Dialed: n, From: o.Number})
 	}
 	return d
 }

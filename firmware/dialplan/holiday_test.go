@@ -70,8 +70,15 @@ func TestTheFeastsOfTownsFollowTheirRule(t *testing.T) {
 		year int
 		want string
 	}{
-		{"roma", 2026, "06-29"}, {"milano", 2030, "12-07"}, {"asti", 2026, "05-05"}, {"asti", 2029, "05-01"}, {"andria", 2026, "09-20"},
-		{"brindisi", 2026, "09-06"}, {"carbonia", 2026, "05-14"}, {"bolzano", 2026, "05-25"}, {"l-aquila", 2026, "06-10"},
+		{"roma", 2026, "06-29"},
+		{"milano", 2030, "12-07"},
+		{"asti", 2026, "05-05"},
+		{"asti", 2029, "05-01"},
+		{"andria", 2026, "09-20"},
+		{"brindisi", 2026, "09-06"},
+		{"carbonia", 2026, "05-14"},
+		{"bolzano", 2026, "05-25"},
+		{"l-aquila", 2026, "06-10"},
 	} {
 		f, ok := PatronOf(c.town)
 		if got := f.In(c.year).Format("01-02"); !ok || got != c.want {

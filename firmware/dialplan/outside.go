@@ -93,6 +93,7 @@ type Outlet struct {
 type Attempt struct {
 	Via    string     // "trunk:tim" or "line:gsm0"
 	Number tel.Number // as that trunk or line shall get it
+	Dialed tel.Number // the number itself, for limits and records: international where it has that form
 	From   tel.Number // number to show, on emergency calls; empty = as usual
 	Price  tel.Money  // per minute
 	Priced bool       // Price is known
@@ -217,7 +218,7 @@ func (p Plan) attempts(o *OutsideRoute, wide tel.Number, class Class) []Attempt 
 		return nil
 	}
 	for _, via := range o.Via {
-		a := Attempt{Via: via, Number: written}
+		a := Attempt{Via: via, Number: written, Dialed: wide}
 		if i := slices.IndexFunc(p.Outlets, func(out Outlet) bool { return out.Via == via }); i >= 0 {
 			a.Price, a.Priced = p.Outlets[i].Prices[class]
 		}

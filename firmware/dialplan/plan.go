@@ -7,7 +7,9 @@
 package dialplan
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -121,6 +123,24 @@ func (p Plan) slots() Slots {
 func (s Slots) has(n tel.Number) bool {
 	return len(n) == len(s.First) && len(n) == len(s.Last) && isDigits(string(n)) && n >= s.First && n <= s.Last
 }
+
+// ParkSlots lists the places of parked calls, in order.
+func (p Plan) ParkSlots() []tel.Number {
+	s := p.slots()
+	first, err1 := strconv.Atoi(string(s.First))
+	last, err2 := strconv.Atoi(string(s.Last))
+	if err1 != nil || err2 != nil || last-first > maxSlots {
+		return nil
+	}
+	var all []tel.Number
+	for n := first; n <= last; n++ {
+		all = append(all, tel.Number(fmt.Sprintf("%0*d", len(s.First), n)))
+	}
+	return all
+}
+
+// maxSlots bounds the places for parked calls.
+const maxSlots = 1000
 
 // Inbound says where calls from a trunk or a line go.
 type Inbound struct {

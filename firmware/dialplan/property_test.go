@@ -191,6 +191,9 @@ func TestNoChainOfForwardsGetsMoreThanDirectDialling(t *testing.T) {
 			for _, o := range outcomes(t, w.p, d, r, 0) {
 				left++
 				for _, a := range o.attempts {
+					if class, ok := ClassOf(a.Dialed); !ok || class != o.class {
+						t.Fatalf("seed %d: %+v leaves to %s, which is no %s number", seed, r, a.Dialed, o.class)
+					}
 					if reachesEmergency(a.Number) {
 						t.Fatalf("seed %d: %+v reaches the emergency number %s", seed, r, a.Number)
 					}

@@ -278,6 +278,20 @@ func TestStripAndPrependApplyAfterTheForm(t *testing.T) {
 	}
 }
 
+func TestParkSlotsAreTheDialableOnes(t *testing.T) {
+	if got := (Plan{}).ParkSlots(); len(got) != 20 || got[0] != "701" || got[19] != "720" {
+		t.Errorf("%v", got)
+	}
+	if got := (Plan{Slots: Slots{"08", "11"}}).ParkSlots(); fmt.Sprint(got) != "[08 09 10 11]" {
+		t.Errorf("%v", got)
+	}
+	for _, s := range []Slots{{"701", "70"}, {"720", "701"}, {"70x", "709"}, {"70000000", "70000001"}, {"0000", "9999"}} {
+		if err := (Plan{Slots: s}).Validate(nil); err == nil {
+			t.Errorf("%v is accepted", s)
+		}
+	}
+}
+
 func TestDecisionsDoNotAliasThePlan(t *testing.T) {
 	p := site(t)
 	d := Route(p, Request{Device: "202", Dialed: "201"})

@@ -164,7 +164,7 @@ func (v *validator) queueNumbers() {
 
 func (v *validator) slots() {
 	s := v.plan.slots()
-	if !s.has(s.First) || !s.has(s.Last) {
+	if !s.has(s.First) || !s.has(s.Last) || len(s.First) > 6 || len(v.plan.ParkSlots()) == 0 {
 		v.bad("slots: %q to %q is no range of numbers of equal length", s.First, s.Last)
 	}
 	for n, at := range v.numbers {

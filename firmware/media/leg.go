@@ -64,6 +64,9 @@ type Leg struct {
 	fast bool // the bridge needs no decoding
 	echo bool // the leg hears itself
 
+	pager    *Leg   // who speaks to this leg and others; fast is then of that way
+	audience []*Leg // to whom this leg speaks
+
 	talk       talk   // what we say to this leg: prompts and digits
 	speech     speech // how it goes out on the clock
 	voice      voice  // what it says, decoded, on the slow path
@@ -86,8 +89,8 @@ type counts struct {
 type Stats struct {
 	Codec    string
 	Suite    string // of the encryption (RFC 4568); empty: plain
-	Bridged  bool
-	Fast     bool // bridged without decoding
+	Bridged  bool   // or paged
+	Fast     bool   // without decoding
 	Remote   netip.AddrPort
 	Received uint64 // believed RTP packets
 	Sent     uint64
@@ -331,7 +334,7 @@ func (l *loop) send(g *Leg, b []byte) {
 func (g *Leg) snapshotStats() *Stats {
 	c := &g.count
 	s := &Stats{
-		Bridged: g.peer != nil, Fast: g.peer != nil && g.fast,
+		Bridged: g.ear() != nil, Fast: g.ear() != nil && g.fast,
 		Received: g.in.received, Sent: g.out.packets, Lost: g.in.lost(), Jitter: g.in.jitterTime(),
 		RTT: g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
 		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, UnknownPT: c.unknownPT, Early: c.early,

@@ -56,6 +56,7 @@ type loop struct {
 	events  [128]unix.EpollEvent
 	buf     [2048]byte
 	opened  [maxPacket]byte            // what buf held, decrypted
+	copied  [maxPacket]byte            // what goes to more than one
 	sealed  [maxPacket + sealRoom]byte // what is sent, encrypted
 	header  rtp.Header                 // scratch of encryption
 	from    address

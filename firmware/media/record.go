@@ -22,7 +22,7 @@ type RecordConfig struct {
 	// the sound is in Path+PartSuffix. A part that an earlier process left is continued.
 	Path    string
 	Max     time.Duration // the longest; 0: MaxRecording
-	Silence time.Duration // so long without a voice ends it; 0: never
+	Silence time.Duration // so long without a voice ends it and is not kept; 0: never
 	// Done is called once from a goroutine of the engine, also when the leg is closed; not when the
 	// engine is, because the next process goes on. It must not call Close of the engine.
 	Done func(Recorded)

@@ -31,6 +31,9 @@ const (
 	voiceLevel = -40.0
 	// voicePieces in a row make a voice; a click is shorter.
 	voicePieces = 3
+	// silenceKept is what stays behind the last voice of a recording that silence ended, so that it does
+	// not break off.
+	silenceKept = 300 * time.Millisecond
 )
 
 // recorders are the recordings of an engine.
@@ -46,6 +49,7 @@ type recorders struct {
 // recordFile is the part of *os.File that a recording needs.
 type recordFile interface {
 	io.WriterAt
+	Truncate(size int64) error
 	Size() (int64, error)
 	Sync() error
 	Close() error
@@ -97,6 +101,9 @@ func (rs *recorders) write(r *recording) {
 		w.leave()
 		rs.finished(r)
 		return
+	}
+	if why == RecordSilence {
+		err = w.trim()
 	}
 	out := Recorded{Path: r.cfg.Path, Length: duration(w.line.end), Why: why}
 	if err = errors.Join(err, w.close()); err != nil {
@@ -238,6 +245,16 @@ func (w *writer) sound(p *piece) error {
 		w.heard = max(w.heard, at+n)
 	}
 	return nil
+}
+
+// trim takes away the silence that ended the recording; of one in which nobody spoke nothing is left.
+func (w *writer) trim() error {
+	keep := w.heard
+	if keep > 0 {
+		keep += samples(silenceKept)
+	}
+	w.line.end = min(w.line.end, keep)
+	return w.file.Truncate(int64(wav.HeaderBytes + w.line.end*sampleBytes))
 }
 
 // close finishes the file. Nothing recorded is no file.

@@ -104,6 +104,12 @@ func (l *loop) forward(g *Leg, p *packet, event bool) {
 	switch {
 	case g.echo && (!event || g.media.EventSendPT != 0):
 		l.relay(g, g, p, event)
+	case g.audience != nil:
+		if event {
+			g.voice.skip(p)
+		} else {
+			l.fanOut(g, p)
+		}
 	case to == nil:
 	case g.fast:
 		l.relay(g, to, p, event)
@@ -164,8 +170,9 @@ func (l *loop) bridge(a, b *Leg) error {
 	return nil
 }
 
-// unbridge parts a leg from its peer.
+// unbridge parts a leg from its peer, its echo, or its page.
 func (l *loop) unbridge(g *Leg) {
+	l.unpage(g)
 	p := g.peer
 	if g.echo {
 		g.echo = false
@@ -206,7 +213,10 @@ func (l *loop) reroute(g *Leg) {
 			l.schedule(x)
 		}
 	}
-	l.schedule(g)
+	if g.pager != nil {
+		l.repage(g.pager)
+	}
+	l.repage(g)
 }
 
 // relayable reports whether the packets of from can go to to as they are.

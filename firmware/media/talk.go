@@ -183,7 +183,7 @@ func (g *Leg) speak(l *loop) {
 	case len(t.sounds) > 0:
 		g.speech.turn(sayingSound)
 		l.saySound(g)
-	case g.peer != nil && !g.fast:
+	case g.ear() != nil && !g.fast:
 		g.speech.turn(sayingPeer)
 		l.sayPeer(g)
 	case g.echo && g.line != nil && g.voice.has:

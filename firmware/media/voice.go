@@ -78,7 +78,7 @@ func (g *Leg) detect() {
 
 // sayPeer sends on what the peer says.
 func (l *loop) sayPeer(g *Leg) {
-	v := &g.peer.voice
+	v := &g.ear().voice
 	switch {
 	case !v.has:
 		g.speech.pause()

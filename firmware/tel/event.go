@@ -96,6 +96,7 @@ type PartyChanged struct {
 	Party      string     `json:"party"` // "phone:201"
 	Ref        string     `json:"ref"`   // names the leg's SIP dialog, for who wants its tags
 	Phase      PartyPhase `json:"phase"`
+	Initiator  bool       `json:"initiator,omitempty"` // it began the call
 	Remote     Number     `json:"remote,omitempty"`
 	RemoteName string     `json:"remote_name,omitempty"`
 }
@@ -257,6 +258,24 @@ type LampChanged struct {
 	At    time.Time  `json:"at"`
 }
 
+// QualityReported is what a phone says of the audio that it received (RFC 6035). A pointer is nil
+// where the phone does not know.
+type QualityReported struct {
+	Device    DeviceID       `json:"device"`
+	SIPCall   string         `json:"sip_call"` // Call-ID of the phone's dialog
+	Stage     string         `json:"stage"`    // "session" at the end of the call, "interval" during it, "alert" when it turns bad
+	From      string         `json:"from,omitempty"`
+	To        string         `json:"to,omitempty"`
+	Codec     string         `json:"codec,omitempty"`
+	MOSLQ     *float64       `json:"mos_lq,omitempty"` // listening quality, 1 to 5
+	MOSCQ     *float64       `json:"mos_cq,omitempty"` // conversational quality, 1 to 5
+	Loss      *float64       `json:"loss,omitempty"`   // percent lost on the way
+	Discarded *float64       `json:"discarded,omitempty"`
+	Jitter    *time.Duration `json:"jitter,omitempty"`
+	RoundTrip *time.Duration `json:"round_trip,omitempty"`
+	At        time.Time      `json:"at"`
+}
+
 // HealthChanged reports one named condition.
 type HealthChanged struct {
 	Condition string    `json:"condition"`
@@ -287,6 +306,7 @@ func (CallEnded) Kind() string       { return "call_ended" }
 func (LineChanged) Kind() string     { return "line_changed" }
 func (DeviceChanged) Kind() string   { return "device_changed" }
 func (LampChanged) Kind() string     { return "lamp_changed" }
+func (QualityReported) Kind() string { return "quality_reported" }
 func (HealthChanged) Kind() string   { return "health_changed" }
 func (FiguresChanged) Kind() string  { return "figures_changed" }
 

@@ -28,13 +28,9 @@ func (s *Store) Deliver(name string, m Message, shortest time.Duration) error {
 	if m.At.IsZero() {
 		m.At = time.Now()
 	}
-	if _, call, ok := strings.Cut(name, "_"); ok && m.Call == "" { // as scripts name their recordings
-		call, _, _ = strings.Cut(call, "_")
-		m.Call = tel.CallID(call)
-	}
 	m.ID, m.Spool = newID(m.At), name
 	m.Heard, m.Deleted, m.Kept, m.Missing = time.Time{}, time.Time{}, false, false
-	s.taken[name] = true // until it is stored, so that Sweep leaves it alone
+	s.recording[name] = true // until it is stored, so that Sweep leaves it alone
 	s.later(func() error { return s.store(name, m, shortest) })
 	return nil
 }
@@ -51,14 +47,9 @@ func newID(at time.Time) string {
 
 // store is the three steps of a delivery. It may be run again after any of them.
 func (s *Store) store(name string, m Message, shortest time.Duration) error {
-	to := s.wav(m.Box, m.ID)
+	from, to := s.spool(name), s.wav(m.Box, m.ID)
 	if _, err := os.Stat(to); err != nil { // not yet renamed by an earlier try
-		from, err := s.spooled(name)
-		var length time.Duration
-		var size int64
-		if err == nil {
-			length, size, err = repair(from)
-		}
+		length, size, err := repair(from)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			s.log.Warn("a message has no sound", "box", m.Box, "recording", name)
@@ -84,11 +75,11 @@ func (s *Store) store(name string, m Message, shortest time.Duration) error {
 			return fmt.Errorf("store a message: %w", err)
 		}
 	}
-	if err := errors.Join(syncDir(s.dir(m.Box)), syncDir(filepath.Join(s.cfg.Dir, "spool"))); err != nil {
+	if err := errors.Join(syncDir(s.dir(m.Box)), syncDir(filepath.Dir(from))); err != nil {
 		return fmt.Errorf("store a message: %w", err)
 	}
 	s.mu.Lock()
-	delete(s.taken, name)
+	delete(s.recording, name)
 	b := s.box(m.Box)
 	if m.Bytes == 0 { // renamed by an earlier try, whose figures are in the .json
 		var kept Message
@@ -108,7 +99,7 @@ func (s *Store) store(name string, m Message, shortest time.Duration) error {
 func (s *Store) release(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.taken, name)
+	delete(s.recording, name)
 }
 
 // Discard removes a recording of the spool, or what its recorder leaves behind.
@@ -118,14 +109,14 @@ func (s *Store) Discard(name string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.later(func() error { return errors.Join(remove(s.Spool(name)), remove(s.Spool(name)+part)) })
+	s.later(func() error { return remove(s.spool(name)) })
 	return nil
 }
 
 // Sweep looks after recordings that nobody asks for any more, because a process died with their call:
 // those of callers become messages of their box, others are removed. The name of a message's
 // recording begins with its box and "_". live reports names that a call still needs; those that are
-// being delivered are left alone anyway.
+// recorded or being delivered are left alone anyway.
 func (s *Store) Sweep(live func(name string) bool) error {
 	files, err := os.ReadDir(filepath.Join(s.cfg.Dir, "spool"))
 	if err != nil {
@@ -133,9 +124,9 @@ func (s *Store) Sweep(live func(name string) bool) error {
 	}
 	var errs []error
 	for _, f := range files {
-		name, ok := strings.CutSuffix(strings.TrimSuffix(f.Name(), part), ".wav")
+		name, ok := strings.CutSuffix(f.Name(), ".wav")
 		s.mu.Lock()
-		busy := s.taken[name]
+		busy := s.recording[name]
 		s.mu.Unlock()
 		if !ok || !plainName(name) || busy || live(name) {
 			continue

@@ -3,7 +3,6 @@ package voicemail
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,20 +24,10 @@ func plainName(name string) bool {
 	return name != "" && len(name) <= 120 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
 }
 
-// Spool is the file for the recording name. While it is recorded, and after a kill, it ends in
-// ".part" besides.
-func (s *Store) Spool(name string) string { return filepath.Join(s.cfg.Dir, "spool", name+".wav") }
+func (s *Store) spool(name string) string { return filepath.Join(s.cfg.Dir, "spool", name+".wav") }
 
-// spooled finds a recording, finished or not; fs.ErrNotExist when there is none.
-func (s *Store) spooled(name string) (string, error) {
-	whole := s.Spool(name)
-	_, err := os.Stat(whole)
-	if errors.Is(err, fs.ErrNotExist) {
-		_, err = os.Stat(whole + part)
-		whole += part
-	}
-	return whole, err
-}
+// SpoolDir is where recordings are made: NAME.wav, by whoever records.
+func (s *Store) SpoolDir() string { return filepath.Join(s.cfg.Dir, "spool") }
 
 func (s *Store) dir(n tel.Number) string { return filepath.Join(s.cfg.Dir, "box", string(n)) }
 
@@ -89,42 +78,29 @@ func repair(path string) (time.Duration, int64, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	length, size, err := repairFile(f)
+	size, length, err := repairFile(f)
 	return length, size, errors.Join(err, f.Close())
 }
 
-func repairFile(f *os.File) (time.Duration, int64, error) {
+func repairFile(f *os.File) (int64, time.Duration, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, 0, err
 	}
 	data := max(0, info.Size()-wav.HeaderBytes)
-	format := formatOf(f)
-	frame := int64(format.Channels)
-	if format.Encoding == wav.PCM16 {
-		frame *= 2
-	}
-	data -= data % frame
-	h, err := wav.NewHeader(format, data)
+	h, err := wav.NewHeader(recordingFormat(), data)
 	if err != nil {
 		return 0, 0, err
 	}
 	if _, err := f.WriteAt(h[:], 0); err != nil {
 		return 0, 0, err
 	}
-	return time.Duration(data/frame) * time.Second / time.Duration(format.Rate), wav.HeaderBytes + data, f.Sync()
+	return wav.HeaderBytes + data, time.Duration(data/sampleBytes) * time.Second / codec.SampleRate, f.Sync()
 }
 
-// formatOf reads what a recorder wrote at the beginning, and is that of the box's own recorder where
-// it was killed before.
-func formatOf(f *os.File) wav.Format {
-	if r, err := wav.NewReader(io.NewSectionReader(f, 0, wav.HeaderBytes)); err == nil {
-		return r.Format
-	}
-	return recordingFormat()
-}
+const sampleBytes = 2
 
-// recordingFormat is how the box records: 16 bits, which every mail program plays.
+// recordingFormat is how messages are stored.
 func recordingFormat() wav.Format {
 	return wav.Format{Encoding: wav.PCM16, Channels: 1, Rate: codec.SampleRate}
 }
@@ -232,10 +208,7 @@ func (s *Store) loadMessage(n tel.Number, b *box, id string, sound bool) error {
 	if !sound { // killed between the second and the third step
 		err := fs.ErrNotExist
 		if plainName(m.Spool) {
-			var from string
-			if from, err = s.spooled(m.Spool); err == nil {
-				err = move(from, s.wav(n, id))
-			}
+			err = move(s.spool(m.Spool), s.wav(n, id))
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return remove(s.meta(n, id))

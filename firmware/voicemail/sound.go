@@ -47,23 +47,19 @@ func (s *Store) save(name, to string) error {
 	if !plainName(name) {
 		return fmt.Errorf("%w: %q", ErrName, name)
 	}
-	s.taken[name] = true
+	s.recording[name] = true
 	s.later(func() error {
-		from, err := s.spooled(name)
-		if errors.Is(err, fs.ErrNotExist) { // moved by an earlier try
-			s.release(name)
-			return nil
-		}
-		if err == nil {
-			_, _, err = repair(from)
-		}
-		if err != nil {
+		if _, _, err := repair(s.spool(name)); err != nil {
+			if errors.Is(err, fs.ErrNotExist) { // moved by an earlier try
+				s.release(name)
+				return nil
+			}
 			return fmt.Errorf("save a recording: %w", err)
 		}
 		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 			return fmt.Errorf("save a recording: %w", err)
 		}
-		if err := move(from, to); err != nil {
+		if err := move(s.spool(name), to); err != nil {
 			return fmt.Errorf("save a recording: %w", err)
 		}
 		s.release(name)
@@ -116,7 +112,7 @@ func (s *Store) Find(sound string) (string, error) {
 	case kind == "prompt" && plainName(rest):
 		return s.prompt(rest), nil
 	case kind == "recording" && plainName(rest):
-		return s.Spool(rest), nil
+		return s.spool(rest), nil
 	}
 	return "", fmt.Errorf("%w: %q", ErrName, sound)
 }

@@ -58,7 +58,7 @@ func open(t *testing.T, dir string, all ...Settings) *office {
 // leave stores a message of three seconds and waits until it is there.
 func (o *office) leave(box tel.Number, name string, from tel.Number) {
 	o.t.Helper()
-	if err := speak(o.Spool(name), 3*time.Second); err != nil {
+	if err := speak(o.spool(name), 3*time.Second); err != nil {
 		o.t.Fatal(err)
 	}
 	if err := o.Deliver(name, Message{Box: box, From: from}, MinLength); err != nil {
@@ -233,7 +233,7 @@ func TestWhatAnEarlierProcessLeftIsFinished(t *testing.T) {
 		want  int
 	}{
 		"killed between the description and the rename": {func(t *testing.T, o *office, id string) {
-			if err := os.Rename(o.wav("201", id), o.Spool("201_c1_1")); err != nil {
+			if err := os.Rename(o.wav("201", id), o.spool("201_c1_1")); err != nil {
 				t.Fatal(err)
 			}
 		}, 1},
@@ -289,7 +289,7 @@ func TestSweepKnowsWhatIsAMessage(t *testing.T) {
 		"201_gone_1": 3 * time.Second, "201_short_1": time.Second, "greeting_gone_1": 3 * time.Second,
 		"prompt_gone_1": 3 * time.Second, "201_live_1": 3 * time.Second, "999_gone_1": 3 * time.Second,
 	} {
-		if err := speak(o.Spool(name), d); err != nil {
+		if err := speak(o.spool(name), d); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -301,7 +301,7 @@ func TestSweepKnowsWhatIsAMessage(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	left, err := os.ReadDir(filepath.Join(o.dir, "spool"))
-	if err != nil || len(left) != 1 || left[0].Name() != "201_live_1.wav.part" {
+	if err != nil || len(left) != 1 || left[0].Name() != "201_live_1.wav" {
 		t.Errorf("left %v, %v", left, err)
 	}
 	o.Configure([]Settings{{Number: "201"}, {Number: "999"}}, nil)
@@ -355,7 +355,7 @@ func TestABoxAndTheDiskHaveTheirLimits(t *testing.T) {
 	if o.Room("201") || !o.Room("202") {
 		t.Error("two messages fill a box of two, and no other")
 	}
-	o.cfg.Quota = 96_000
+	o.cfg.Quota = 48_000
 	if o.Room("202") {
 		t.Error("the quota is not kept")
 	}
@@ -403,7 +403,7 @@ func TestGreetingsAndAnnouncements(t *testing.T) {
 		t.Errorf("%v from an empty box", g)
 	}
 	for kind, want := range map[string]string{Standard: "greeting:201/standard", Busy: "greeting:201/standard"} {
-		if err := speak(o.Spool("greeting_c1_1"), time.Second); err != nil {
+		if err := speak(o.spool("greeting_c1_1"), time.Second); err != nil {
 			t.Fatal(err)
 		}
 		if err := o.SaveGreeting("201", Standard, "greeting_c1_1"); err != nil {
@@ -414,7 +414,7 @@ func TestGreetingsAndAnnouncements(t *testing.T) {
 			t.Errorf("%s: %v", kind, g)
 		}
 	}
-	if err := speak(o.Spool("greeting_c1_2"), time.Second); err != nil {
+	if err := speak(o.spool("greeting_c1_2"), time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.SaveGreeting("201", Busy, "greeting_c1_2"); err != nil {
@@ -431,7 +431,7 @@ func TestGreetingsAndAnnouncements(t *testing.T) {
 	if g := o.Greeting("201", Busy); g != nil {
 		t.Errorf("%v after it was removed", g)
 	}
-	if err := speak(o.Spool("prompt_c1_1"), time.Second); err != nil {
+	if err := speak(o.spool("prompt_c1_1"), time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.SavePrompt("closed_today", "prompt_c1_1"); err != nil {

@@ -29,6 +29,8 @@ type Config struct {
 	Hz        int      // the voice: a tone; 0 is silence
 	// Incoming plays the callee on a goroutine of its own; nil: every call is busy.
 	Incoming func(*Call)
+	// Texts takes the text messages that come; nil: they are refused.
+	Texts func(from, text string)
 	// Accounts makes a carrier: user -> password of who may register and call out.
 	Accounts map[string]string
 }
@@ -54,6 +56,7 @@ type Peer struct {
 	waiting  map[string]chan *sip.Response // client transactions by branch
 	answers  map[string]answer             // server transactions by branch and method
 	bindings map[string]Binding            // of a carrier's customers
+	watches  map[string]*Watch             // by Call-ID
 	strays   int
 }
 
@@ -88,7 +91,7 @@ func New(cfg Config) (*Peer, error) {
 	}
 	p := &Peer{
 		cfg: cfg, conn: conn, parser: sip.NewParser(), quit: make(chan struct{}), calls: map[string]*Call{},
-		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{},
+		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, watches: map[string]*Watch{},
 	}
 	p.wg.Go(p.read)
 	return p, nil

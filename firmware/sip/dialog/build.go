@@ -13,7 +13,7 @@ import (
 )
 
 // allow lists the methods that a session understands (RFC 3261 section 20.5).
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER"
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY"
 
 // ErrHeader says that a header would not stay on its line.
 var ErrHeader = errors.New("a header field holds a line break")
@@ -34,7 +34,7 @@ var reasons = map[int]string{
 	422: "Session Interval Too Small",
 	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
 	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
-	483: "Too Many Hops", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
+	483: "Too Many Hops", 484: "Address Incomplete", 486: "Busy Here", 489: "Bad Event", 487: "Request Terminated",
 	488: "Not Acceptable Here", 491: "Request Pending",
 	500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
 	504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",

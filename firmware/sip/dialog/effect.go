@@ -216,7 +216,7 @@ func (s *Session) sendRequest(e core.SendRequest) {
 		req.AppendHeader(sip.NewHeader("Allow", allow))
 		req.AppendHeader(sip.NewHeader("Supported", supported))
 		putTerms(req, e.Terms)
-	case "NOTIFY":
+	case "NOTIFY", "REFER":
 		req.AppendHeader(s.contact())
 		req.AppendHeader(sip.NewHeader("Allow", allow))
 	}

@@ -27,6 +27,8 @@ type (
 	Updated = core.Updated
 	// Referred asks for AnswerRefer within core.AnswerWithin: the peer wants the call transferred.
 	Referred = core.Referred
+	// HandoverProgress tells how far our Refer is.
+	HandoverProgress = core.HandoverProgress
 	// Ended is the last event of each session; Remote says that the peer ended it.
 	Ended = core.Ended
 	// Info reports an INFO request, already answered with 200.

@@ -1,7 +1,7 @@
 package dialog
 
 import (
-	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,22 +18,34 @@ var extensions = [...]string{"100rel", "timer", "replaces", "norefersub"}
 const supported = "100rel, timer, replaces, norefersub"
 
 // values lists the elements of a header field that holds a comma-separated list, in any number of
-// fields; short is the compact name, or empty. Commas inside quotes separate nothing.
-func values(m message, name, short string) []string {
+// fields. Commas inside quotes separate nothing.
+func values(m message, name string) []string {
 	var list []string
-	for _, n := range []string{name, short} {
-		if n == "" {
-			continue
-		}
-		for _, h := range m.GetHeaders(n) {
-			for _, v := range split(h.Value(), ',') {
-				if v = strings.TrimSpace(v); v != "" {
-					list = append(list, v)
-				}
+	for _, h := range m.GetHeaders(name) {
+		for _, v := range split(h.Value(), ',') {
+			if v = strings.TrimSpace(v); v != "" {
+				list = append(list, v)
 			}
 		}
 	}
 	return list
+}
+
+// has looks a token up in a header field that holds a list of them, in any number of fields; short
+// is the compact name, or empty. Every message of a call comes by here: it allocates nothing.
+func has(m message, name, short, token string) (found, present bool) {
+	for _, h := range m.Headers() {
+		if n := h.Name(); !strings.EqualFold(n, name) && (short == "" || !strings.EqualFold(n, short)) {
+			continue
+		}
+		for v := range strings.SplitSeq(h.Value(), ",") {
+			if v = strings.TrimSpace(v); v != "" {
+				present = true
+				found = found || strings.EqualFold(v, token)
+			}
+		}
+	}
+	return found, present
 }
 
 // split cuts s at each separator outside a quoted string.
@@ -54,24 +66,21 @@ func split(s string, separator byte) []string {
 	return append(list, s[from:])
 }
 
-// listed reports whether a list of tokens holds token, in any case.
-func listed(list []string, token string) bool {
-	for _, v := range list {
-		if strings.EqualFold(v, token) {
-			return true
-		}
-	}
-	return false
+func supports(m message, option string) bool {
+	found, _ := has(m, "Supported", "k", option)
+	return found
 }
 
-func supports(m message, option string) bool { return listed(values(m, "Supported", "k"), option) }
-func requires(m message, option string) bool { return listed(values(m, "Require", ""), option) }
+func requires(m message, option string) bool {
+	found, _ := has(m, "Require", "", option)
+	return found
+}
 
 // unsupported lists the options that a request demands and the box does not have (section 8.2.2.3).
 func unsupported(req *sip.Request) string {
 	var list []string
-	for _, option := range values(req, "Require", "") {
-		if !listed(extensions[:], option) {
+	for _, option := range values(req, "Require") {
+		if !slices.ContainsFunc(extensions[:], func(known string) bool { return strings.EqualFold(known, option) }) {
 			list = append(list, option)
 		}
 	}
@@ -80,10 +89,10 @@ func unsupported(req *sip.Request) string {
 
 // allows reads what Allow says of a method.
 func allows(m message, method string) core.Known {
-	switch list := values(m, "Allow", ""); {
-	case len(list) == 0:
+	switch found, present := has(m, "Allow", "", method); {
+	case !present:
 		return core.Unsaid
-	case listed(list, method):
+	case found:
 		return core.Yes
 	}
 	return core.No
@@ -110,16 +119,18 @@ func seconds(value string) (d time.Duration, params string) {
 // terms reads what a message says of the session timer (RFC 4028 sections 4 and 5).
 func terms(m message) core.Terms {
 	var t core.Terms
-	if h := cmp.Or(m.GetHeader("Session-Expires"), m.GetHeader("x")); h != nil {
-		var params string
-		t.Expires, params = seconds(h.Value())
-		switch side := strings.ToLower(parameter(params, "refresher")); side {
-		case string(core.SideUAC), string(core.SideUAS):
-			t.Refresher = core.Side(side)
+	for _, h := range m.Headers() {
+		switch name := h.Name(); {
+		case strings.EqualFold(name, "Session-Expires"), strings.EqualFold(name, "x"):
+			var params string
+			t.Expires, params = seconds(h.Value())
+			switch side := core.Side(strings.ToLower(parameter(params, "refresher"))); side {
+			case core.SideUAC, core.SideUAS:
+				t.Refresher = side
+			}
+		case strings.EqualFold(name, "Min-SE"):
+			t.Min, _ = seconds(h.Value())
 		}
-	}
-	if h := m.GetHeader("Min-SE"); h != nil {
-		t.Min, _ = seconds(h.Value())
 	}
 	return t
 }
@@ -135,16 +146,8 @@ func parameter(params, name string) string {
 	return ""
 }
 
-// putTerms writes the session timer's headers; what m had of them goes.
-func putTerms(m interface {
-	sip.Message
-	RemoveHeader(name string) bool
-}, t core.Terms,
-) {
-	for _, name := range []string{"Session-Expires", "Min-SE"} {
-		for m.RemoveHeader(name) {
-		}
-	}
+// putTerms writes the session timer's headers.
+func putTerms(m sip.Message, t core.Terms) {
 	if t.Expires > 0 {
 		value := strconv.Itoa(int(t.Expires / time.Second))
 		if t.Refresher != "" {
@@ -152,7 +155,7 @@ func putTerms(m interface {
 		}
 		m.AppendHeader(sip.NewHeader("Session-Expires", value))
 	}
-	if t.Min > core.DefaultMinSE || t.Min > 0 && t.Expires == 0 { // 90 s go without saying; a 422 says it
+	if t.Min > 0 && (t.Min != core.DefaultMinSE || t.Expires == 0) { // 90 s go without saying, but for a 422
 		m.AppendHeader(sip.NewHeader("Min-SE", strconv.Itoa(int(t.Min/time.Second))))
 	}
 }

@@ -1,6 +1,7 @@
 package dialog
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ const maxRoutes = 16
 // message is what sip.Request and sip.Response have in common here.
 type message interface {
 	sip.Message
+	Headers() []sip.Header
 	GetHeader(name string) sip.Header
 	Contact() *sip.ContactHeader
 	ContentType() *sip.ContentTypeHeader
@@ -103,7 +105,7 @@ func peerOf(res *sip.Response) core.Peer {
 
 // causeOf reads the Reason header (RFC 3326) of a BYE or CANCEL; CauseNone when it says nothing.
 func causeOf(m message) tel.Cause {
-	for _, value := range values(m, "Reason", "") {
+	for _, value := range values(m, "Reason") {
 		protocol, params, _ := strings.Cut(value, ";")
 		code, err := strconv.Atoi(parameter(params, "cause"))
 		if err != nil {
@@ -150,19 +152,53 @@ func retryAfter(m message) time.Duration {
 	return min(time.Duration(n)*time.Second, 24*time.Hour)
 }
 
-// contacts lists where a 3xx sends us.
+// maxContacts bounds the targets of a redirection: each is a call that somebody else makes us try.
+const maxContacts = 8
+
+// contacts lists where a 3xx sends us, the most wanted first (RFC 3261 sections 8.1.3.4 and 20.10).
+// What is no SIP or tel URI, or comes twice, is left out.
 func contacts(res *sip.Response) []string {
 	if res.StatusCode < 300 || res.StatusCode > 399 {
 		return nil
 	}
-	var list []string
+	type wanted struct {
+		uri string
+		q   float64
+	}
+	var all []wanted
 	for _, h := range res.GetHeaders("Contact") {
 		c, ok := h.(*sip.ContactHeader)
-		if ok && !c.Address.Wildcard {
-			list = append(list, c.Address.String())
+		if !ok || !reachable(c.Address) {
+			continue
+		}
+		uri := c.Address.String()
+		if !slices.ContainsFunc(all, func(w wanted) bool { return w.uri == uri }) {
+			all = append(all, wanted{uri, preference(c.Params)})
 		}
 	}
+	slices.SortStableFunc(all, func(a, b wanted) int { return cmp.Compare(b.q, a.q) })
+	var list []string
+	for _, w := range all[:min(len(all), maxContacts)] {
+		list = append(list, w.uri)
+	}
 	return list
+}
+
+// reachable reports whether a redirection may name u: a SIP URI, or a telephone number (RFC 3966).
+func reachable(u sip.Uri) bool {
+	if u.Scheme != "tel" {
+		return usable(u)
+	}
+	return u.Raw() != "" && !strings.ContainsFunc(u.Raw(), func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("<>\"", r) })
+}
+
+// preference reads the q of a Contact; 1 when it is missing or none between 0 and 1.
+func preference(p sip.HeaderParams) float64 {
+	text, ok := p.Get("q")
+	if q, err := strconv.ParseFloat(text, 64); ok && err == nil && q >= 0 && q <= 1 {
+		return q
+	}
+	return 1
 }
 
 // nonceOf names the challenge of a 401 or 407: the nonces of all that it offers.

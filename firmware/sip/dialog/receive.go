@@ -160,8 +160,12 @@ func (s *Session) received(tx ServerTx) {
 		// The peer proves by its tags that it is there: a phone that reconnected is reached by its new path.
 		s.state.Flow = coreFlow(tx.Flow())
 	}
-	if req.Method == sip.REFER {
+	switch req.Method {
+	case sip.REFER:
 		s.refer(tx, e)
+		return
+	case sip.NOTIFY:
+		s.notify(tx, e)
 		return
 	}
 	s.current = tx

@@ -134,17 +134,36 @@ func (f *face) knows(tag string) bool {
 	return false
 }
 
-// standingOf finds the session that id names and how far it is.
-func (ua *UA) standingOf(id ReplacesID) (*Session, standing) {
-	s := ua.find(id.ToTag, id.CallID)
+// Tags names the dialog of the session with that id: Call-ID, our tag and the peer's, which is empty
+// until it is known. It may be called from anywhere.
+func (ua *UA) Tags(id string) (callID, local, remote string) {
+	ua.mu.RLock()
+	s := ua.sessions[id]
+	ua.mu.RUnlock()
 	if s == nil {
-		return nil, standingNone
+		return "", "", ""
 	}
-	f := s.shown.Load()
-	if f == nil || !f.knows(id.FromTag) {
-		return nil, standingNone
+	if f := s.shown.Load(); f != nil {
+		remote = f.tags[0]
 	}
-	return s, f.standing
+	return s.callID, s.id, remote
+}
+
+// standingOf finds the session that id names and how far it is. The tags may come in either order:
+// a phone that picks up what a lamp shows (RFC 4235) names the dialog as the watched phone has it,
+// and the box, which stands in for that phone, has the same dialog from the other end. No tag can be
+// guessed, so this opens nothing.
+func (ua *UA) standingOf(id ReplacesID) (*Session, standing) {
+	for _, tags := range [][2]string{{id.ToTag, id.FromTag}, {id.FromTag, id.ToTag}} {
+		s := ua.find(tags[0], id.CallID)
+		if s == nil {
+			continue
+		}
+		if f := s.shown.Load(); f != nil && f.knows(tags[1]) {
+			return s, f.standing
+		}
+	}
+	return nil, standingNone
 }
 
 // Match finds the live call that id names (RFC 3891 section 3): an established one, or with early an

@@ -100,7 +100,7 @@ func (s *Session) reread() error {
 // bare takes from our INVITE what each repetition gets anew.
 func bare(req *sip.Request) *sip.Request {
 	req = req.Clone()
-	for _, name := range []string{"Via", "Authorization", "Proxy-Authorization"} {
+	for _, name := range []string{"Via", "Authorization", "Proxy-Authorization", "Session-Expires", "Min-SE"} {
 		for req.RemoveHeader(name) {
 		}
 	}

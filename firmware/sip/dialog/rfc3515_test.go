@@ -218,6 +218,56 @@ func TestRFC3515AReferAcrossAKillIsRepeatedAndTaken(t *testing.T) {
 	})
 }
 
+// Both roles of our own user agent: what one writes the other reads.
+func TestRFC3515WeTransferAndHearHowItGoes(t *testing.T) {
+	for name, kill := range map[string]bool{"in one process": false, "over a kill of both": true} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				p := newPair(w)
+				p.up()
+				id := ReplacesID{CallID: "a+b c@d", ToTag: "t&1", FromTag: "f", EarlyOnly: true}
+				p.aliceCall.Refer(uri(t, "sip:300@box;transport=tcp"), &id)
+				p.run(tick)
+				r := p.bobEar.events[1].(Referred)
+				if r.ReferTo != "sip:300@box;transport=tcp" || r.Replaces == nil || *r.Replaces != id || r.ReferredBy != p.aliceCall.state.Local {
+					t.Errorf("%+v, replaces %+v", r, r.Replaces)
+				}
+				p.bobCall.AnswerRefer(r.ID, 202)
+				p.run(tick)
+				if kill {
+					p.killAlice()
+					p.killBob()
+				}
+				p.bobCall.NotifyRefer(r.ID, 180, "Ringing", false)
+				p.run(tick)
+				p.bobCall.NotifyRefer(r.ID, 486, "Busy Here", true)
+				p.run(tick)
+				got := p.aliceEar.String()
+				want := "180 Answered HandoverProgress(202) HandoverProgress(100) HandoverProgress(180) HandoverProgress(486 final)"
+				if got != want && !(kill && strings.HasSuffix(got, "HandoverProgress(180) HandoverProgress(486 final)")) {
+					t.Errorf("alice heard %s", got)
+				}
+				if res := p.send("NOTIFY", "", sip.NewHeader("Event", "presence")); res == nil || res.StatusCode != 489 {
+					t.Errorf("an event of another kind: %v", res)
+				}
+				p.aliceCall.Hangup(hangup)
+				p.over()
+			})
+		})
+	}
+}
+
+func TestRFC3420WhatAFragmentSays(t *testing.T) {
+	for body, want := range map[string]int{
+		"SIP/2.0 200 OK\r\n": 200, "sip/2.0 180": 180, "SIP/2.0 100 Trying\r\nTo: x\r\n": 100,
+		"": 0, "SIP/2.0": 0, "SIP/2.0 99": 0, "SIP/2.0 999 x": 0, "HTTP/1.1 200 OK": 0, "INVITE sip:x SIP/2.0": 0, "SIP/2.0 +20 x": 0,
+	} {
+		if got := fragment([]byte(body)); got != want {
+			t.Errorf("%q is %d, want %d", body, got, want)
+		}
+	}
+}
+
 func TestRFC3515WhatAReferSays(t *testing.T) {
 	for name, c := range map[string]struct {
 		headers []sip.Header
@@ -226,10 +276,14 @@ func TestRFC3515WhatAReferSays(t *testing.T) {
 	}{
 		"a blind transfer": {[]sip.Header{sip.NewHeader("Refer-To", "sip:300@box")}, "sip:300@box", 0},
 		"the compact form": {[]sip.Header{sip.NewHeader("r", "<sip:300@box>"), sip.NewHeader("b", "<sip:9@box>")}, "sip:300@box by <sip:9@box>", 0},
-		"an attended one": {[]sip.Header{sip.NewHeader("Refer-To", "<sip:300@box?Replaces=a%40b%3Bto-tag%3Dt%3Bfrom-tag%3Df&Require=replaces>")},
-			"sip:300@box replaces a@b;to-tag=t;from-tag=f", 0},
-		"an attended one, less escaped": {[]sip.Header{sip.NewHeader("Refer-To", "<sip:300@box?Replaces=a@b%3bfrom-tag%3df%3bto-tag%3dt%3bearly-only>")},
-			"sip:300@box replaces a@b;to-tag=t;from-tag=f;early-only", 0},
+		"an attended one": {
+			[]sip.Header{sip.NewHeader("Refer-To", "<sip:300@box?Replaces=a%40b%3Bto-tag%3Dt%3Bfrom-tag%3Df&Require=replaces>")},
+			"sip:300@box replaces a@b;to-tag=t;from-tag=f", 0,
+		},
+		"an attended one, less escaped": {
+			[]sip.Header{sip.NewHeader("Refer-To", "<sip:300@box?Replaces=a@b%3bfrom-tag%3df%3bto-tag%3dt%3bearly-only>")},
+			"sip:300@box replaces a@b;to-tag=t;from-tag=f;early-only", 0,
+		},
 		"an INVITE by name":        {[]sip.Header{sip.NewHeader("Refer-To", "<sip:300@box;method=INVITE>")}, "sip:300@box", 0},
 		"another method":           {[]sip.Header{sip.NewHeader("Refer-To", "<sip:300@box;method=BYE>")}, "", 400},
 		"no Refer-To":              {nil, "", 400},

@@ -82,6 +82,10 @@ func TestRFC3891AnEarlyDialogIsMatchedOnlyByWhoBeganIt(t *testing.T) {
 		if got, _ := in.Replaces(); heard.String() != "Answered" || !got.EarlyOnly {
 			t.Errorf("carol heard %s", heard)
 		}
+		watched := ReplacesID{CallID: id.CallID, ToTag: id.FromTag, FromTag: id.ToTag}
+		if s, early, ok := p.alice.ua.Match(watched); s != p.aliceCall || !early || !ok {
+			t.Errorf("as the watched phone has it: %v, early %v, %v", s, early, ok)
+		}
 		if _, _, ok := p.bob.ua.Match(idOf(p.bobCall, p.aliceCall.ID())); ok {
 			t.Error("a call that rings at the one who is called is matched")
 		}
@@ -101,10 +105,10 @@ func TestRFC3891WhatCannotBeReplacedIsRefused(t *testing.T) {
 		"a call that nobody has":       {func(p *pair) []string { return []string{"x@y;to-tag=1;from-tag=2"} }, "481"},
 		"a call with another peer":     {func(p *pair) []string { return []string{strings.Replace(up(p), "from-tag=", "from-tag=x", 1)} }, "481"},
 		"a call under another Call-ID": {func(p *pair) []string { return []string{"x" + up(p)} }, "481"},
-		"one with the tags exchanged": {func(p *pair) []string {
+		"one as the watched phone has it (4235)": {func(p *pair) []string {
 			p.up()
 			return []string{FormatReplaces(ReplacesID{CallID: p.aliceCall.CallID(), ToTag: p.bobCall.ID(), FromTag: p.aliceCall.ID()})}
-		}, "481"},
+		}, "Answered"},
 		"early-only and established": {func(p *pair) []string { return []string{up(p) + ";early-only"} }, "486"},
 		"one that has just ended":    {func(p *pair) []string { v := up(p); p.bobCall.Hangup(hangup); p.run(tick); return []string{v} }, "603"},
 		"two of them":                {func(p *pair) []string { v := up(p); return []string{v, v} }, "400"},

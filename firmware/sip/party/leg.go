@@ -153,7 +153,9 @@ func (l *leg) notice(e dialog.Event) {
 		if len(e.SDP) > 0 {
 			if err := l.answered(e.SDP); err != nil {
 				l.session.Hangup(tel.CauseNotAcceptable)
+				return
 			}
+			l.tell(call.LegEvent{Kind: call.LegHeld, Held: l.held()})
 		}
 	case dialog.Reoffered:
 		l.reoffered(e.SDP)
@@ -168,7 +170,7 @@ func (l *leg) notice(e dialog.Event) {
 		l.end(e)
 	case dialog.Referred:
 		l.referred(e)
-	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Refreshed, dialog.Updated, dialog.Ignored:
+	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
 	}
 }
 
@@ -185,6 +187,13 @@ func (l *leg) answered(body []byte) error {
 		return err
 	}
 	return l.agree(m)
+}
+
+// held reports whether the other end wants to hear nothing (RFC 3264 section 8.4).
+func (l *leg) held() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.media.Direction.Sends()
 }
 
 // reoffered answers a re-INVITE or UPDATE: hold, resume, a new address or codec.

@@ -2,6 +2,7 @@ package party
 
 import (
 	"net/url"
+	"strings"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -85,4 +86,13 @@ func userNumber(u sip.Uri) (tel.Number, error) {
 		return "", tel.ErrNumber
 	}
 	return tel.ParseNumber(user)
+}
+
+// Dialog names the SIP dialog of a leg of this package: its Call-ID and both tags, ours first. It is
+// empty for other legs and for one that has no dialog yet.
+func (o *Office) Dialog(ref string) (callID, local, remote string) {
+	if id, ok := strings.CutPrefix(ref, refPrefix); ok {
+		return o.ua.Tags(id)
+	}
+	return "", "", ""
 }

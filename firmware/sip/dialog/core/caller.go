@@ -240,6 +240,7 @@ func (m *machine) nothing(e GotNothing) {
 func (m *machine) giveUp(cause tel.Cause) {
 	heard := m.s.Phase == Ringing
 	m.disarm(TimerC)
+	m.dropExchange()
 	m.s.Phase = Cancelling
 	m.ended(cause, false)
 	if heard {

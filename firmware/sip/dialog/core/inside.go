@@ -44,33 +44,41 @@ func (m *machine) learn(e GotRequest) {
 	if e.Method != "INVITE" && e.Method != "UPDATE" || e.Update == Unsaid {
 		return
 	}
-	m.amend(e.Tag, func(p *Peer) { p.Update = e.Update == Yes })
+	if p := m.peer(e.Tag); p != nil {
+		p.Update = e.Update == Yes
+	}
 }
 
 // noUpdate remembers that the peer refuses UPDATE, whatever its Allow says.
 func (m *machine) noUpdate(tag string) {
-	m.amend(tag, func(p *Peer) { p.Update = false })
+	if p := m.peer(tag); p != nil {
+		p.Update = false
+	}
 }
 
 // retarget follows a target refresh (section 12.2.1.2).
 func (m *machine) retarget(tag, target string) {
-	if target != "" {
-		m.amend(tag, func(p *Peer) { p.Target = target })
+	if target == "" {
+		return
+	}
+	if p := m.peer(tag); p != nil {
+		p.Target = target
 	}
 }
 
-// amend changes what is known of the peer with that tag.
-func (m *machine) amend(tag string, change func(*Peer)) {
+// peer is what is known of the peer with that tag, to be changed; nil when there is none.
+func (m *machine) peer(tag string) *Peer {
 	s := &m.s
 	m.dirty = true
 	if s.Peer.Tag == tag {
-		change(&s.Peer)
-		return
+		return &s.Peer
 	}
-	if i := s.forkOf(tag); i >= 0 {
-		s.Forks = slices.Clone(s.Forks)
-		change(&s.Forks[i].Peer)
+	i := s.forkOf(tag)
+	if i < 0 {
+		return nil
 	}
+	s.Forks = slices.Clone(s.Forks)
+	return &s.Forks[i].Peer
 }
 
 func (s State) forkOf(tag string) int {
@@ -133,6 +141,9 @@ func (m *machine) reply(e GotReply) {
 	switch e.Sent.Method {
 	case "NOTIFY":
 		m.notified(e)
+		return
+	case "REFER":
+		m.handoverReply(e)
 		return
 	case "PRACK": // what it says changes nothing: the INVITE itself decides
 		if s.Phase == Ringing {

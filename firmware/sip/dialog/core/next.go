@@ -30,6 +30,8 @@ func Next(s State, e Event, now time.Time) (State, []Effect) {
 		m.cancelled(e)
 	case GotRequest:
 		m.request(e)
+	case GotNotify:
+		m.gotNotify(e)
 	case GotRefer:
 		m.gotRefer(e)
 	case GotReply:
@@ -168,7 +170,7 @@ func (m *machine) linger() {
 	s := &m.s
 	s.Phase = Lingering
 	s.Invite.Text, s.LocalSDP, s.RemoteSDP, s.Forks, s.Exchange = "", nil, nil, nil, Exchange{}
-	s.Reliable, s.Headers, s.Expiry = Reliable{}, nil, Expiry{}
+	s.Reliable, s.Headers, s.Expiry, s.Handover = Reliable{}, nil, Expiry{}, Handover{}
 	m.arm(TimerLinger, Life)
 	m.dirty = true
 	if s.Incoming && len(s.Referrals) == 0 {
@@ -224,6 +226,8 @@ func (m *machine) fired(t Timer) {
 		m.reofferLate()
 	case TimerGlare:
 		m.offer(m.s.Exchange)
+	case TimerHandover:
+		m.handedOver(408)
 	case TimerReferTo:
 		m.refersForgotten()
 	case TimerRefer:
@@ -267,6 +271,8 @@ func (m *machine) command(e Event) {
 		m.reoffer(e.SDP)
 	case DoUpdate:
 		m.update(e)
+	case DoRefer:
+		m.handOver(e)
 	case DoAnswerRefer:
 		m.answerRefer(e.ID, e.Status)
 	case DoNotifyRefer:

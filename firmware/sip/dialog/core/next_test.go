@@ -106,6 +106,11 @@ func brief(effects []Effect) string {
 				text += fmt.Sprint(" ", n.Status)
 			case ReofferDone:
 				text += fmt.Sprint(" ", n.Status)
+			case HandoverProgress:
+				text += fmt.Sprint(" ", n.Status)
+				if n.Final {
+					text += " final"
+				}
 			case Updated:
 				text += fmt.Sprint(" ", n.Status)
 			case Provisional:

@@ -10,6 +10,36 @@ func referOf(cseq uint32) GotRefer {
 	return e
 }
 
+// RFC 3515: the side that transfers.
+func TestOurReferIsFollowedToItsEndRFC3515(t *testing.T) {
+	up := callee(t, DoAccept{SDP: []byte(answer)}, GotAck{CSeq: 10})
+	do := DoRefer{Headers: []string{"Refer-To: <sip:carol@box>"}}
+	sent := walk(up, do)
+	reply := func(status int) GotReply {
+		return GotReply{Sent: SendRequest{Method: "REFER", CSeq: 2, Peer: up.Peer}, Status: status}
+	}
+	notify := func(status int, over bool, id uint32) GotNotify {
+		return GotNotify{GotRequest: GotRequest{Method: "NOTIFY", CSeq: 11, Tag: "bob"}, Status: status, Over: over, ID: id}
+	}
+	check(t, []row{
+		{"it leaves", "3515 2.4.1", up, do, Up, "save, refer 2 bob {Refer-To: <sip:carol@box>}, arm handover"},
+		{"a second one meanwhile", "3515 2.4.1", sent, do, Up, "Ignored refer"},
+		{"before the call is up", "3515 2.4.1", callee(t), do, Offered, "Ignored refer"},
+		{"taken", "3515 2.4.2", sent, reply(202), Up, "HandoverProgress 202"},
+		{"refused", "3515 2.4.2", sent, reply(603), Up, "save, HandoverProgress 603 final"},
+		{"challenged", "22.2", sent, func() GotReply { r := reply(407); r.Authorization = "x"; return r }(), Up, "save, refer 3 bob"},
+		{"unknown there", "5057 5.1", sent, reply(481), Lingering, "Ended network_failure remote, arm linger, drop"},
+		{"progress", "3515 2.4.5", sent, notify(180, false, 0), Up, "save, 200, HandoverProgress 180"},
+		{"the end", "3515 2.4.5", sent, notify(200, true, 2), Up, "save, 200, HandoverProgress 200 final"},
+		{"the end of who forgets to say so", "3515 2.4.7", sent, notify(486, false, 0), Up, "save, 200, HandoverProgress 486 final"},
+		{"an end without a word", "3515 2.4.7", sent, notify(100, true, 0), Up, "save, 200, HandoverProgress 408 final"},
+		{"progress of another REFER", "3515 2.4.6", sent, notify(180, false, 7), Up, "save, 481"},
+		{"progress that nobody has asked for", "3515 2.4.4", up, notify(180, false, 0), Up, "save, 481"},
+		{"no end at all", "3515 2.4.4", sent, Fired{TimerHandover}, Up, "save, HandoverProgress 408 final"},
+		{"over a restart", "3515 2.4.4", sent, Restart{}, Up, "save, arm handover"},
+	})
+}
+
 // RFC 3515 and 5589: the side that is asked to transfer.
 func TestReferIsAnsweredAndItsProgressToldRFC3515(t *testing.T) {
 	up := callee(t, DoAccept{SDP: []byte(answer)}, GotAck{CSeq: 10})

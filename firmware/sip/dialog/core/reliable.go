@@ -161,7 +161,7 @@ func (m *machine) release() {
 		if s.Reliable.Open.Status != 0 {
 			return
 		}
-		s.Reliable.Held = slices.Clone(s.Reliable.Held[1:])
+		s.Reliable.Held = append([]Reply(nil), s.Reliable.Held[1:]...) // nil when it was the last
 		m.ring(next)
 	}
 }

@@ -29,6 +29,9 @@ func (m *machine) restart() {
 	case Up:
 		m.restartExchange()
 		m.restartExpiry()
+		if s.Handover.CSeq != 0 {
+			m.rearm(TimerHandover, ReferLife)
+		}
 	case Ending:
 		m.sendBye()
 	case Lingering:
@@ -103,9 +106,7 @@ func (m *machine) restartExchange() {
 
 // unread lets the peer's last request, which was not answered, be taken again when it is repeated.
 func (m *machine) unread(tag string, cseq uint32) {
-	m.amend(tag, func(p *Peer) {
-		if p.CSeq == cseq {
-			p.CSeq--
-		}
-	})
+	if p := m.peer(tag); p != nil && p.CSeq == cseq {
+		p.CSeq--
+	}
 }

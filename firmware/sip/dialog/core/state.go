@@ -90,6 +90,8 @@ const (
 	TimerExpire  Timer = "expire"  // nobody has refreshed the session
 	TimerRefer   Timer = "refer"   // the subscriptions of their REFERs end
 	TimerReferTo Timer = "referto" // the application did not answer a REFER
+
+	TimerHandover Timer = "handover" // no end of our own REFER was told
 )
 
 // Flow is the transport path of a call: protocol ("udp", "tcp") and both addresses.
@@ -211,6 +213,7 @@ type State struct {
 	Headers     []string      `json:"headers,omitempty"` // of our 2xx, to repeat it after a restart
 	Referrals   []Referral    `json:"referrals,omitempty"`
 	Referred    bool          `json:"referred,omitempty"` // a REFER has come in this dialog
+	Handover    Handover      `json:"handover,omitzero"`
 	Deadlines   []Deadline    `json:"deadlines,omitempty"`
 }
 

@@ -43,8 +43,9 @@ func (t Terms) TooShort(least time.Duration, supports bool) bool {
 	return supports && t.Expires > 0 && t.Expires < least
 }
 
-// grant settles the session timer in a 2xx of ours (section 9). Whoever asks and understands timers
-// refreshes, unless he leaves it to us; for one who does not understand them we do.
+// grant settles the session timer in a 2xx of ours (section 9). Whoever asks for one refreshes it,
+// unless he leaves that to us. One that only we want we refresh ourselves: not every phone that says
+// it knows timers keeps them unasked, and that would cost the call.
 func (m *machine) grant(asked Terms, supports bool) Terms {
 	s := &m.s
 	every := asked.Expires
@@ -55,7 +56,8 @@ func (m *machine) grant(asked Terms, supports bool) Terms {
 		m.expire(Expiry{})
 		return Terms{}
 	}
-	m.expire(Expiry{Every: every, Ours: !supports || asked.Refresher == SideUAS})
+	asks := supports && (asked.Expires > 0 || asked.Refresher == SideUAC)
+	m.expire(Expiry{Every: every, Ours: !asks || asked.Refresher == SideUAS})
 	return s.granted()
 }
 
@@ -123,6 +125,9 @@ func (m *machine) terms() Terms {
 // effect is tried again.
 func (m *machine) refresh() {
 	s := &m.s
+	if !s.Expiry.Ours { // the peer has taken it over meanwhile
+		return
+	}
 	m.arm(TimerSession, max(s.Expiry.Every/8, time.Second))
 	if s.Phase != Up || s.Exchange.Turn != "" {
 		return

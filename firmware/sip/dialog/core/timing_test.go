@@ -32,9 +32,9 @@ func TestCalleeAgreesOnASessionTimerRFC4028(t *testing.T) {
 		{"a caller who wants to refresh does", "4028 9", called(t, by(SideUAC), true), accept, Accepted, head + "first 200 expires 20m0s uac" + tail},
 		{"a caller who wants us to refresh gets that", "4028 9", called(t, by(SideUAS), true), accept, Accepted, head + "arm session, first 200 expires 20m0s uas" + tail},
 		{"a proxy's wish for a caller without support is ours to fulfil", "4028 9", called(t, twenty, false), accept, Accepted, head + "arm session, first 200 expires 20m0s uas" + tail},
-		{"without a wish of theirs ours holds", "4028 9", called(t, Terms{}, true), accept, Accepted, head + "first 200 expires 30m0s uac" + tail},
+		{"without a wish of theirs ours holds, and is ours to keep", "4028 9", called(t, Terms{}, true), accept, Accepted, head + "arm session, first 200 expires 30m0s uas" + tail},
 		{"also for a caller without support", "4028 9", called(t, Terms{}, false), accept, Accepted, head + "arm session, first 200 expires 30m0s uas" + tail},
-		{"ours is never below their Min-SE", "4028 9", called(t, Terms{Min: time.Hour}, true), accept, Accepted, head + "first 200 expires 1h0m0s uac" + tail},
+		{"ours is never below their Min-SE", "4028 9", called(t, Terms{Min: time.Hour}, true), accept, Accepted, head + "arm session, first 200 expires 1h0m0s uas" + tail},
 	})
 }
 

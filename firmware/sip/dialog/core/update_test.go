@@ -28,6 +28,7 @@ func TestUpdateInEarlyDialogsRFC3311(t *testing.T) {
 		{"the answer wins the call while it waits", "13.2.2.4", caller(t, rel, in(5, offer)), ok, Up, "save, ack 1 bob, Answered"},
 		{"and is still answered", "3311 5.2", caller(t, rel, in(5, offer), ok), DoAnswerReoffer{[]byte(offer)}, Up, "save, theirs 200"},
 		{"another fork wins: theirs is refused", "13.2.2.4", caller(t, rel, in(5, offer)), GotSuccess{CSeq: 1, Peer: eve(), SDP: []byte(answer)}, Up, "save, ack 1 eve, Answered, theirs 487"},
+		{"giving up refuses theirs", "9.1", caller(t, rel, in(5, offer)), DoHangup{}, Cancelling, "save, theirs 487, Ended normal, cancel normal, arm cancel"},
 		{"the callee sends one", "3311 5.1", agreed, DoUpdate{SDP: []byte(offer)}, Offered, "save, update 2 bob, arm reoffer"},
 		{"its 2xx waits for the answer", "6337 3", offering, DoAccept{SDP: []byte(answer)}, Offered, "save"},
 		{"and follows it", "6337 3", walk(offering, DoAccept{SDP: []byte(answer)}), GotReply{Sent: ours, Status: 200, SDP: []byte(answer)}, Accepted, "save, ReofferDone 200, first 200, arm resend, arm ack"},

@@ -24,7 +24,7 @@ func dice(r *rand.Rand, s State) Event {
 	}
 	peer.Update, peer.Timer, peer.Reliable = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
 	terms := []Terms{{}, {}, {Expires: 20 * time.Minute, Refresher: SideUAS}, {Expires: time.Hour, Min: 40 * time.Minute}, {Expires: time.Minute}}[r.IntN(5)]
-	switch r.IntN(24) {
+	switch r.IntN(25) {
 	case 0, 1:
 		return GotProvisional{CSeq: cseq, Status: 100 + 80*r.IntN(2), Peer: peer, SDP: sdp, RSeq: uint32(r.IntN(4))}
 	case 2, 3:
@@ -72,11 +72,26 @@ func dice(r *rand.Rand, s State) Event {
 	case 19:
 		ack := RAck{RSeq: s.Reliable.RSeq + uint32(r.IntN(5)/4), CSeq: cseq, Method: "INVITE"}
 		return GotRequest{Method: "PRACK", CSeq: s.Peer.CSeq + 1, Tag: s.Peer.Tag, RAck: ack, SDP: sdp}
-	case 21:
+	case 21, 22, 23:
+		return diceTransfer(r, s)
+	case 20:
+		return DoUpdate{SDP: sdp, Headers: []string{"X: y"}}
+	default:
+		if r.IntN(10) == 0 {
+			return Restart{}
+		}
+		return DoAccept{SDP: []byte(answer)}
+	}
+}
+
+// diceTransfer makes a random event of a transfer, in either role.
+func diceTransfer(r *rand.Rand, s State) Event {
+	switch r.IntN(3) {
+	case 0:
 		e := GotRefer{GotRequest: GotRequest{Method: "REFER", CSeq: s.Peer.CSeq + uint32(r.IntN(3)), Tag: s.Peer.Tag}, Silent: r.IntN(4) == 0}
 		e.Referred.ReferTo = "sip:carol@127.0.0.6"
 		return e
-	case 22:
+	case 1:
 		if len(s.Referrals) == 0 {
 			return DoAnswerRefer{ID: 1, Status: 202}
 		}
@@ -87,13 +102,15 @@ func dice(r *rand.Rand, s State) Event {
 			DoNotifyRefer{ID: f.ID, Progress: Progress{Status: 100 + r.IntN(400), Final: r.IntN(3) == 0}},
 			GotReply{Sent: sent, Status: []int{100, 200, 200, 481}[r.IntN(4)]},
 		}[r.IntN(3)]
-	case 20:
-		return DoUpdate{SDP: sdp, Headers: []string{"X: y"}}
 	default:
-		if r.IntN(10) == 0 {
-			return Restart{}
-		}
-		return DoAccept{SDP: []byte(answer)}
+		return []Event{
+			DoRefer{Headers: []string{"Refer-To: <sip:x@y>"}},
+			GotReply{Sent: SendRequest{Method: "REFER", CSeq: s.Handover.CSeq, Peer: s.Peer}, Status: []int{202, 407, 481, 603}[r.IntN(4)], Authorization: "x"},
+			GotNotify{
+				GotRequest: GotRequest{Method: "NOTIFY", CSeq: s.Peer.CSeq + 1, Tag: s.Peer.Tag},
+				ID:         s.Handover.CSeq, Status: []int{0, 100, 200}[r.IntN(3)], Over: r.IntN(3) == 0,
+			},
+		}[r.IntN(3)]
 	}
 }
 
