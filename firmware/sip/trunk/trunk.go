@@ -1,8 +1,11 @@
 package trunk
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
@@ -38,10 +41,12 @@ const KindTrunk = "trunk"
 // Deps are a trunk's surroundings. Changed is called from the trunk's goroutine, in order, and must
 // not block.
 type Deps struct {
-	Log     *slog.Logger
-	Stack   Stack
-	Journal HotJournal
-	Changed func(tel.LineChanged)
+	Log           *slog.Logger
+	Stack         Stack
+	Directory     Directory // nil = Resolved{Stack}
+	Journal       HotJournal
+	Changed       func(tel.LineChanged)
+	PublicAddress func() netip.AddrPort // where the carrier reaches us, if not at the flow's address; nil or invalid = there
 }
 
 const (
@@ -61,6 +66,8 @@ type Trunk struct {
 
 	inbox   chan event
 	poke    chan struct{} // the number of calls changed
+	gone    chan struct{} // closed when the carrier has been told that we leave
+	goneSet sync.Once
 	ctx     context.Context
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
@@ -71,6 +78,7 @@ type Trunk struct {
 	mu       sync.Mutex
 	standing state
 	calls    int
+	numbers  map[tel.Number]bool // of Config.Numbers, in the box's form
 }
 
 // New checks the config, all mistakes at once, and prepares a trunk; Start lets it live.
@@ -87,19 +95,30 @@ func New(cfg Config, deps Deps) (*Trunk, error) {
 	if deps.Changed == nil {
 		deps.Changed = func(tel.LineChanged) {}
 	}
-	_, reachable := cfg.target()
+	if deps.Directory == nil {
+		deps.Directory = Resolved{deps.Stack}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	now := time.Now()
 	t := &Trunk{
 		cfg: cfg, deps: deps, stack: deps.Stack, log: deps.Log.With("trunk", cfg.ID),
-		policy: policy{mode: cfg.Mode, qualify: cfg.Qualify, realm: cfg.Realm, blind: !reachable},
+		policy: policy{
+			mode: cfg.Mode, qualify: cfg.Qualify, retry: cfg.Retry, realm: cfg.Realm, blind: len(cfg.hops()) == 0, learn: cfg.LearnHome,
+		},
 		signer: signer{who: cfg.Credentials},
-		inbox:  make(chan event, mailbox), poke: make(chan struct{}, 1),
+		inbox:  make(chan event, mailbox), poke: make(chan struct{}, 1), gone: make(chan struct{}),
 		ctx: ctx, cancel: cancel,
 	}
 	t.standing = state{
 		callID: rand.Text(), tag: rand.Text(), token: "t" + rand.Text(), expires: cfg.Expires,
 		cause: tel.LineRegistering, since: now, due: now,
+	}
+	if cfg.Disabled {
+		t.standing.cause, t.standing.due, t.standing.leaving = tel.LineDisabled, time.Time{}, true
+	}
+	t.SetNumbers(cfg.Numbers)
+	if t.cfg.PresentsFromAbroad() {
+		t.log.Warn("carrier abroad would present Italian numbers: networks in Italy drop such calls", "country", cfg.Country)
 	}
 	return t, nil
 }
@@ -108,7 +127,7 @@ func New(cfg Config, deps Deps) (*Trunk, error) {
 // left; call it before Start. Without a record of its own the trunk starts afresh.
 func (t *Trunk) Restore(states map[string][]byte) error {
 	value, ok := states[string(t.cfg.ID)]
-	if !ok {
+	if !ok || t.cfg.Disabled {
 		return nil
 	}
 	rec, err := decode(value)
@@ -127,6 +146,9 @@ func (t *Trunk) Restore(states map[string][]byte) error {
 // carrier does not ring us twice (RFC 3261 section 10.2.4).
 func (t *Trunk) Succeed(closed *Trunk) {
 	was := closed.view()
+	if t.cfg.Disabled {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.standing.callID, t.standing.tag, t.standing.token = was.callID, was.tag, was.token
@@ -139,6 +161,23 @@ func (t *Trunk) Start() {
 		return
 	}
 	t.wg.Go(t.run)
+}
+
+// Leave unregisters a trunk that is no longer wanted and takes no more calls; Close follows. It
+// returns when the carrier has answered, or with the error of ctx.
+func (t *Trunk) Leave(ctx context.Context) error {
+	if !t.started.Load() {
+		return nil
+	}
+	t.tell(leave{})
+	select {
+	case <-t.gone:
+		return nil
+	case <-t.ctx.Done():
+		return t.ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Close stops the trunk and waits for its goroutines. It does not unregister: calls come in for the
@@ -170,7 +209,7 @@ func (t *Trunk) run() {
 		var alarm <-chan time.Time
 		if !s.due.IsZero() {
 			wait := time.Until(s.due)
-			if s.flow.Transport == "tcp" && s.up {
+			if s.flow.Transport != "udp" && s.up {
 				wait = min(wait, linkCheck)
 			}
 			timer.Reset(max(wait, 0))
@@ -185,7 +224,7 @@ func (t *Trunk) run() {
 		case <-alarm:
 			usable := s.flow.Remote.IsValid() && t.stack.Alive(s.flow)
 			if time.Until(s.due) <= 0 || s.phase == waiting && !usable {
-				t.step(due{usable})
+				t.step(due{usable: usable})
 			}
 		}
 		reported = t.report(reported)
@@ -199,7 +238,7 @@ func (t *Trunk) step(e event) {
 			t.panics.Add(1)
 			t.log.Error("trunk step panicked", "panic", p, "stack", string(debug.Stack()))
 			t.mu.Lock()
-			t.standing, _ = t.standing.fail(tel.LineUnreachable, 0, time.Now(), mathrand.Float64())
+			t.standing, _ = t.standing.fail(t.policy, tel.LineUnreachable, 0, time.Now(), mathrand.Float64())
 			t.mu.Unlock()
 		}
 	}()
@@ -229,6 +268,19 @@ func (t *Trunk) do(s state, f effect) {
 			return
 		}
 		t.send(s, f.attempt, req)
+	case did:
+		if f.well {
+			t.deps.Directory.Worked(f.flow)
+		} else {
+			t.deps.Directory.Failed(f.flow)
+		}
+	case left:
+		if t.deps.Journal != nil {
+			if err := t.deps.Journal.Delete(KindTrunk, string(t.cfg.ID)); err != nil {
+				t.log.Warn("registration that has ended stays in the journal", "error", err)
+			}
+		}
+		t.goneSet.Do(func() { close(t.gone) })
 	}
 }
 
@@ -247,37 +299,49 @@ func (t *Trunk) save(s state) {
 
 // resolve may wait for a name server, so it has a goroutine; the machine has one such at a time.
 func (t *Trunk) resolve(attempt uint64) {
-	target, _ := t.cfg.target()
+	hops := t.cfg.hops()
 	t.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(t.ctx, resolveTime)
 		defer cancel()
-		flow, err := t.stack.Resolve(ctx, target, t.cfg.Transport)
+		targets, err := targetsOf(ctx, t.deps.Directory, hops, t.cfg.Transport)
 		if err != nil {
-			t.log.Warn("carrier's address not found", "host", target.Host, "error", err)
+			t.log.Warn("carrier's address not found", "error", err)
 		}
-		t.tell(resolved{attempt, flow, err != nil})
+		t.tell(resolved{attempt, targets, untrusted(err)})
 	})
 }
 
 func (t *Trunk) send(s state, attempt uint64, req *sip.Request) {
-	_, err := t.stack.Request(req, s.flow, func(res stack.Result) {
+	_, err := t.stack.Request(req, s.trial, func(res stack.Result) {
 		if res.Err == nil && res.Response.StatusCode < 200 {
 			return
 		}
 		r := readReply(res.Response, s.token)
 		if res.Err != nil {
-			r = reply{}
+			r = reply{untrusted: untrusted(res.Err)}
 		}
 		t.tell(replied{attempt, r})
 	})
 	if err != nil {
 		t.log.Debug("request not sent", "method", req.Method, "error", err)
-		t.tell(replied{attempt, reply{}})
+		t.tell(replied{attempt, reply{untrusted: untrusted(err)}})
 	}
 }
 
-// tell puts an event into the mailbox. At most one answer is awaited at a time, so it never fills;
-// were it full all the same, the machine's own deadline stands in for the lost event.
+// untrusted reports that a server showed a certificate that we do not trust.
+func untrusted(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
+}
+
+// Observe tells the trunk how a call over it went, for its health.
+func (t *Trunk) Observe(o Outcome) { t.tell(called{o}) }
+
+// Media is what the carrier wants of its calls beyond their signalling.
+func (t *Trunk) Media() Media { return t.cfg.Media }
+
+// tell puts an event into the mailbox. At most one answer is awaited at a time; were the mailbox full
+// of what calls did, the machine's own deadline stands in for a lost answer.
 func (t *Trunk) tell(e event) {
 	select {
 	case t.inbox <- e:
@@ -305,7 +369,10 @@ func (t *Trunk) Status() tel.LineChanged {
 	defer t.mu.Unlock()
 	s := t.standing
 	cause := s.cause
-	if s.up && t.cfg.Limit > 0 && t.calls >= t.cfg.Limit {
+	if s.up {
+		cause = cmp.Or(s.warnCalls, s.warnAccount, cause)
+	}
+	if s.up && cause == tel.LineOK && t.cfg.Limit > 0 && t.calls >= t.cfg.Limit {
 		cause = tel.LineInUse
 	}
 	return tel.LineChanged{
@@ -349,55 +416,4 @@ func (t *Trunk) nudge() {
 	case t.poke <- struct{}{}:
 	default: // one is pending, it will see this change too
 	}
-}
-
-// Matches reports whether a request from outside belongs to this carrier: it is for the contact
-// that only the carrier knows, or comes from the address that we register with, or from one of the
-// configured sources. Nothing that the request says about itself counts.
-func (t *Trunk) Matches(req *sip.Request, flow stack.Flow) bool {
-	return t.known(req) || t.from(flow.Remote.Addr())
-}
-
-func (t *Trunk) known(req *sip.Request) bool {
-	return t.cfg.Mode == Register && req.Recipient.User == t.view().token
-}
-
-func (t *Trunk) from(addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	for _, p := range t.cfg.Sources {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return t.cfg.Mode == Register && addr.IsValid() && t.view().flow.Remote.Addr().Unmap() == addr
-}
-
-// Match finds the carrier of a request among several: the one whose secret contact is asked for,
-// else one that the address fits, and of two accounts with one carrier the one whose user or number
-// is called. nil = a stranger.
-func Match(trunks []*Trunk, req *sip.Request, flow stack.Flow) *Trunk {
-	var fits *Trunk
-	for _, t := range trunks {
-		switch {
-		case t.known(req):
-			return t
-		case !t.from(flow.Remote.Addr()):
-		case fits == nil || t.named(req) && !fits.named(req):
-			fits = t
-		}
-	}
-	return fits
-}
-
-// named reports that the request calls this account by user or by number.
-func (t *Trunk) named(req *sip.Request) bool {
-	to := req.To()
-	if t.cfg.User != "" && (req.Recipient.User == t.cfg.User || to != nil && to.Address.User == t.cfg.User) {
-		return true
-	}
-	if t.cfg.Number == "" {
-		return false
-	}
-	n, ok := numberOf(&req.Recipient)
-	return ok && t.cfg.Incoming.In(n) == t.cfg.Number
 }
