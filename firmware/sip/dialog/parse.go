@@ -122,6 +122,19 @@ func causeOf(m message) tel.Cause {
 	return tel.CauseNone
 }
 
+// q850Of is the Q.850 cause of a message's Reason headers (RFC 3326); 0 = none.
+func q850Of(m message) int {
+	for _, h := range m.GetHeaders("Reason") {
+		for value := range strings.SplitSeq(h.Value(), ",") {
+			protocol, params, _ := strings.Cut(value, ";")
+			if code := reasonCode(params); strings.EqualFold(strings.TrimSpace(protocol), "Q.850") && code > 0 && code < 128 {
+				return code
+			}
+		}
+	}
+	return 0
+}
+
 func reasonCode(params string) int {
 	for p := range strings.SplitSeq(params, ";") {
 		name, value, ok := strings.Cut(strings.TrimSpace(p), "=")

@@ -1,13 +1,6 @@
 package trunk
 
-import (
-	"strconv"
-	"strings"
-
-	"github.com/emiago/sipgo/sip"
-
-	"github.com/pronto-pbx/pronto/firmware/tel"
-)
+import "github.com/pronto-pbx/pronto/firmware/tel"
 
 // refusals is what a carrier hears for a call that we do not take: a SIP status (RFC 3261 section 21)
 // and a Q.850 cause for the Reason header (RFC 6432). There is no 6xx: a carrier takes one for the word
@@ -137,23 +130,4 @@ func Failure(status, q850 int) (cause tel.Cause, next bool) {
 	}
 	cause = tel.CauseFromSIP(status)
 	return cause, status < 600 && (status >= 500 || status < 400)
-}
-
-// Q850Of reads the Q.850 cause of a message's Reason headers (RFC 3326); 0 = none.
-func Q850Of(m interface{ GetHeaders(string) []sip.Header }) int {
-	for _, h := range m.GetHeaders("Reason") {
-		for value := range strings.SplitSeq(h.Value(), ",") {
-			protocol, params, _ := strings.Cut(value, ";")
-			if !strings.EqualFold(strings.TrimSpace(protocol), "Q.850") {
-				continue
-			}
-			for p := range strings.SplitSeq(params, ";") {
-				name, text, ok := strings.Cut(p, "=")
-				if n, err := strconv.Atoi(strings.TrimSpace(text)); ok && err == nil && strings.EqualFold(strings.TrimSpace(name), "cause") && n > 0 && n < 128 {
-					return n
-				}
-			}
-		}
-	}
-	return 0
 }

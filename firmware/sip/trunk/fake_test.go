@@ -3,6 +3,7 @@ package trunk
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,12 +20,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeStack answers as the test says, 10 ms later.
 type fakeStack struct {
-	mu       sync.Mutex
-	dead     bool
-	noDNS    bool
-	sent     []*sip.Request
-	resolved int
-	answer   func(req *sip.Request) (*sip.Response, error)
+	mu             sync.Mutex
+	dead           bool
+	noDNS          bool
+	sent           []*sip.Request
+	resolved       int
+	failed, worked []stack.Flow
+	answer         func(req *sip.Request) (*sip.Response, error)
 }
 
 func (f *fakeStack) Contact(stack.Flow) (string, int) { return "192.168.1.1", 5060 }
@@ -45,6 +47,11 @@ func (f *fakeStack) requests() []*sip.Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]*sip.Request(nil), f.sent...)
+}
+
+// registers are the REGISTERs among the requests.
+func (f *fakeStack) registers() []*sip.Request {
+	return slices.DeleteFunc(f.requests(), func(r *sip.Request) bool { return r.Method != sip.REGISTER })
 }
 
 func (f *fakeStack) Resolve(_ context.Context, _ sip.Uri, transport string) (stack.Flow, error) {

@@ -260,6 +260,9 @@ func (s state) ask(p policy, now time.Time) (state, []effect) {
 	s.cseq++
 	s.named = s.seen
 	s.phase, s.due = asking, now.Add(patience)
+	if s.leaving {
+		return s, []effect{register{s.attempt, s.last}}
+	}
 	// The contact's token must be known to the next process before the carrier learns it.
 	return s, []effect{save{}, register{s.attempt, s.last}}
 }

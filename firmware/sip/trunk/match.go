@@ -95,6 +95,7 @@ func (t *Trunk) owns(n tel.Number) bool {
 	if n == "" {
 		return false
 	}
+	n = international(n)
 	if n == international(t.cfg.Number) {
 		return true
 	}

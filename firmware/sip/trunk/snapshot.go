@@ -60,7 +60,7 @@ func decode(value []byte) (record, error) {
 
 // resume continues where an earlier process stood. A registration that still runs is not repeated:
 // it is refreshed when it would have been. alive = its flow can carry a message.
-func resume(fresh state, rec record, alive bool, now time.Time) state {
+func resume(p policy, fresh state, rec record, alive bool, now time.Time) state {
 	s := fresh
 	s.callID, s.tag, s.token, s.realm = rec.CallID, rec.Tag, rec.Token, rec.Realm
 	s.cseq = (rec.CSeq + restartJump) & (1<<31 - 1) // RFC 3261 section 8.1.1.5
@@ -75,10 +75,13 @@ func resume(fresh state, rec record, alive bool, now time.Time) state {
 	s.named = s.seen
 	s.refresh = now.Add(min(max(rec.Due.Sub(now), 0), left))
 	s.due = s.refresh
+	if at := now.Add(p.qualify); p.qualify > 0 && at.Before(s.due) {
+		s.due = at
+	}
 	if rec.Up {
 		s = s.stand(true, tel.LineOK, now)
 	} else {
-		s.due = now
+		s.due, s.refresh = now, now
 	}
 	return s
 }

@@ -74,6 +74,9 @@ type Trunk struct {
 	started atomic.Bool
 	panics  atomic.Int64
 
+	journal sync.Mutex // guards retired, and is held while the journal is written
+	retired bool       // the state in the journal is no longer ours
+
 	// mu guards what others read; only the trunk's own goroutine writes standing once it runs.
 	mu       sync.Mutex
 	standing state
@@ -136,7 +139,7 @@ func (t *Trunk) Restore(states map[string][]byte) error {
 	}
 	alive := rec.Flow.Remote.IsValid() && t.stack.Alive(rec.Flow)
 	t.mu.Lock()
-	t.standing = resume(t.standing, rec, alive, time.Now())
+	t.standing = resume(t.policy, t.standing, rec, alive, time.Now())
 	t.mu.Unlock()
 	return nil
 }
@@ -163,21 +166,19 @@ func (t *Trunk) Start() {
 	t.wg.Go(t.run)
 }
 
-// Leave unregisters a trunk that is no longer wanted and takes no more calls; Close follows. It
-// returns when the carrier has answered, or with the error of ctx.
-func (t *Trunk) Leave(ctx context.Context) error {
+// Leave unregisters a trunk that is no longer wanted and takes no more calls; its state in the journal
+// belongs to the caller from then on. The channel closes when the carrier has answered, which may be
+// never; Close follows.
+func (t *Trunk) Leave() <-chan struct{} {
+	t.journal.Lock()
+	t.retired = true
+	t.journal.Unlock()
 	if !t.started.Load() {
-		return nil
+		t.goneSet.Do(func() { close(t.gone) })
+		return t.gone
 	}
 	t.tell(leave{})
-	select {
-	case <-t.gone:
-		return nil
-	case <-t.ctx.Done():
-		return t.ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return t.gone
 }
 
 // Close stops the trunk and waits for its goroutines. It does not unregister: calls come in for the
@@ -275,17 +276,14 @@ func (t *Trunk) do(s state, f effect) {
 			t.deps.Directory.Failed(f.flow)
 		}
 	case left:
-		if t.deps.Journal != nil {
-			if err := t.deps.Journal.Delete(KindTrunk, string(t.cfg.ID)); err != nil {
-				t.log.Warn("registration that has ended stays in the journal", "error", err)
-			}
-		}
 		t.goneSet.Do(func() { close(t.gone) })
 	}
 }
 
 func (t *Trunk) save(s state) {
-	if t.deps.Journal == nil {
+	t.journal.Lock()
+	defer t.journal.Unlock()
+	if t.deps.Journal == nil || t.retired {
 		return
 	}
 	value, err := encode(s)
@@ -335,7 +333,11 @@ func untrusted(err error) bool {
 }
 
 // Observe tells the trunk how a call over it went, for its health.
-func (t *Trunk) Observe(o Outcome) { t.tell(called{o}) }
+func (t *Trunk) Observe(o Outcome) {
+	if t.ctx.Err() == nil { // a call may outlive its trunk
+		t.tell(called{o})
+	}
+}
 
 // Media is what the carrier wants of its calls beyond their signalling.
 func (t *Trunk) Media() Media { return t.cfg.Media }

@@ -120,6 +120,7 @@ type Confirmed struct{ SDP []byte }
 // Rejected reports the final failure of our INVITE; Ended follows. Contacts are those of a 3xx.
 type Rejected struct {
 	Status     int
+	Q850       int // of its Reason header (RFC 3326), 0 = none
 	Reason     string
 	RetryAfter time.Duration
 	Contacts   []string

@@ -1,0 +1,77 @@
+package party
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
+	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// heardWithin is how long an answered call may be without audio before that means something.
+const heardWithin = 5 * time.Second
+
+// carried is what a leg keeps of the carrier that brings it. Its zero value is a phone's.
+type carried struct {
+	trunk *trunk.Trunk
+	taken time.Time // when the call was answered
+	why   tel.Cause // of a failure, as the carrier's words mean it
+}
+
+// refuse answers a carrier's call that nobody took: with a status that does not close the carrier's
+// other ways, as the causes of tel would. It reports false for every other leg.
+func (l *leg) refuse(why tel.Cause) bool {
+	l.mu.Lock()
+	open := l.carried.trunk != nil && l.session.Incoming() && l.carried.taken.IsZero()
+	l.mu.Unlock()
+	if !open {
+		return false
+	}
+	status, q850 := trunk.Refusal(why)
+	l.session.Reject(status, sip.NewHeader("Reason", "Q.850;cause="+strconv.Itoa(q850)))
+	return true
+}
+
+// taken takes note of the answer.
+func (l *leg) taken() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.carried.taken.IsZero() {
+		l.carried.taken = time.Now()
+	}
+}
+
+// failed tells the trunk how a call out went, and reads the cause from the carrier's own words.
+func (l *leg) failed(e dialog.Rejected) {
+	if l.carried.trunk == nil {
+		return
+	}
+	why, _ := trunk.Failure(e.Status, e.Q850)
+	l.mu.Lock()
+	l.carried.why = why
+	l.mu.Unlock()
+	l.carried.trunk.Observe(trunk.Outcome{Status: e.Status, Q850: e.Q850, Text: e.Reason})
+}
+
+// heard tells the trunk at the end of a call whether audio came from the carrier.
+func (l *leg) heard() {
+	l.mu.Lock()
+	t, taken := l.carried.trunk, l.carried.taken
+	l.mu.Unlock()
+	if t == nil || taken.IsZero() {
+		return
+	}
+	in := l.session.Incoming()
+	if !in {
+		t.Observe(trunk.Outcome{Status: 200})
+	}
+	switch got := l.Media().Stats().Received; {
+	case got > 0:
+		t.Observe(trunk.Outcome{Incoming: in, Status: 200, BothWays: true})
+	case time.Since(taken) >= heardWithin:
+		t.Observe(trunk.Outcome{Incoming: in, Status: 200, OneWay: true})
+	}
+}
