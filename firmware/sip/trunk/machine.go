@@ -1,6 +1,7 @@
 package trunk
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -353,6 +354,14 @@ func (s state) stand(up bool, cause tel.LineCause, now time.Time) state {
 		s.up, s.cause, s.since = up, cause, now
 	}
 	return s
+}
+
+// shown is the cause that people see: of a trunk that is up, what is wrong all the same.
+func (s state) shown() tel.LineCause {
+	if !s.up {
+		return s.cause
+	}
+	return cmp.Or(s.warnCalls, s.warnAccount, s.cause)
 }
 
 // realmAllowed holds the rule that credentials go to one realm only: the configured one, else the

@@ -38,9 +38,15 @@ func say(s state, effects []effect, now time.Time) string {
 		case resolve:
 			parts = append(parts, "resolve")
 		case register:
-			parts = append(parts, "register"+map[bool]string{true: ":" + f.challenge.Nonce}[f.challenge.Nonce != ""])
+			what := "register"
+			if s.leaving {
+				what = "unregister"
+			}
+			parts = append(parts, what+map[bool]string{true: ":" + f.challenge.Nonce}[f.challenge.Nonce != ""]+where(s))
 		case options:
-			parts = append(parts, "options")
+			parts = append(parts, "options"+where(s))
+		case left:
+			parts = append(parts, "left")
 		case save:
 			parts = append(parts, "save")
 		}
@@ -53,7 +59,15 @@ func say(s state, effects []effect, now time.Time) string {
 	if s.phase == waiting && !s.due.IsZero() {
 		wait = fmt.Sprintf(" wait %v", s.due.Sub(now).Round(time.Second))
 	}
-	return fmt.Sprintf("%s | %s %s%s", strings.Join(parts, " "), standing, s.cause, wait)
+	return fmt.Sprintf("%s | %s %s%s", strings.Join(parts, " "), standing, s.shown(), wait)
+}
+
+// where marks what is sent to the second server.
+func where(s state) string {
+	if sameEnd(s.trial, second) {
+		return "@second"
+	}
+	return ""
 }
 
 // The table is the specification of a trunk that registers. roll 0.5 takes the jitter out.
@@ -149,8 +163,20 @@ func walk(t *testing.T, p policy, s state, steps func(func(any, string) bool)) {
 		case reply:
 			now = now.Add(time.Second)
 			s, effects = next(p, s, replied{s.attempt, e}, now, 0.5)
+		case Outcome:
+			now = now.Add(time.Second)
+			s, effects = next(p, s, called{e}, now, 0.5)
+		case time.Duration:
+			now = now.Add(e)
+			s, effects = next(p, s, called{Outcome{Status: 200}}, now, 0.5)
 		case string:
 			switch e {
+			case "leave":
+				s, effects = next(p, s, leave{}, now, 0.5)
+			case "found both":
+				s, effects = next(p, s, resolved{attempt: s.attempt, targets: []stack.Flow{carrier, second}}, now, 0.5)
+			case "found an impostor":
+				s, effects = next(p, s, resolved{attempt: s.attempt, untrusted: true}, now, 0.5)
 			case "due", "due without flow":
 				now = s.due
 				s, effects = next(p, s, due{usable: e == "due"}, now, 0.5)
@@ -232,7 +258,9 @@ func TestMachineNeverStallsNorLeaksCredentials(t *testing.T) {
 		ups, downs := 0, 0
 		for range 100_000 {
 			var e event
-			switch rng.IntN(6) {
+			switch rng.IntN(7) {
+			case 2:
+				e = called{Outcome{Status: []int{0, 200, 402, 403, 404, 486, 488, 503}[rng.IntN(8)], Text: []string{"", "not registered"}[rng.IntN(2)], OneWay: rng.IntN(9) == 0}}
 			case 0:
 				now = s.due
 				e = due{usable: rng.IntN(2) == 0}

@@ -1,7 +1,6 @@
 package trunk
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -74,8 +73,8 @@ type Trunk struct {
 	started atomic.Bool
 	panics  atomic.Int64
 
-	journal sync.Mutex // guards retired, and is held while the journal is written
-	retired bool       // the state in the journal is no longer ours
+	telling sync.Mutex // guards retired, and is held while the journal and observers are told something
+	retired bool       // neither may hear of this trunk any more
 
 	// mu guards what others read; only the trunk's own goroutine writes standing once it runs.
 	mu       sync.Mutex
@@ -166,13 +165,13 @@ func (t *Trunk) Start() {
 	t.wg.Go(t.run)
 }
 
-// Leave unregisters a trunk that is no longer wanted and takes no more calls; its state in the journal
-// belongs to the caller from then on. The channel closes when the carrier has answered, which may be
-// never; Close follows.
+// Leave unregisters a trunk that is no longer wanted. Once it has returned, neither the journal nor
+// observers hear of the trunk. The channel closes when the carrier has answered, which may be never;
+// Close follows.
 func (t *Trunk) Leave() <-chan struct{} {
-	t.journal.Lock()
+	t.telling.Lock()
 	t.retired = true
-	t.journal.Unlock()
+	t.telling.Unlock()
 	if !t.started.Load() {
 		t.goneSet.Do(func() { close(t.gone) })
 		return t.gone
@@ -281,8 +280,8 @@ func (t *Trunk) do(s state, f effect) {
 }
 
 func (t *Trunk) save(s state) {
-	t.journal.Lock()
-	defer t.journal.Unlock()
+	t.telling.Lock()
+	defer t.telling.Unlock()
 	if t.deps.Journal == nil || t.retired {
 		return
 	}
@@ -361,7 +360,11 @@ func (t *Trunk) report(last tel.LineChanged) tel.LineChanged {
 	if now.Up != last.Up || now.Cause != last.Cause {
 		t.log.Info("trunk changed", "up", now.Up, "cause", now.Cause)
 	}
-	t.deps.Changed(now)
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	if !t.retired {
+		t.deps.Changed(now)
+	}
 	return now
 }
 
@@ -370,10 +373,7 @@ func (t *Trunk) Status() tel.LineChanged {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.standing
-	cause := s.cause
-	if s.up {
-		cause = cmp.Or(s.warnCalls, s.warnAccount, cause)
-	}
+	cause := s.shown()
 	if s.up && cause == tel.LineOK && t.cfg.Limit > 0 && t.calls >= t.cfg.Limit {
 		cause = tel.LineInUse
 	}
