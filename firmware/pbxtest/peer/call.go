@@ -224,8 +224,7 @@ func (c *Call) Hold(ctx context.Context, on bool) error {
 // ---- received
 
 func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
-	if p.cfg.Accounts != nil && !p.genuine(req, "Proxy-Authorization") {
-		p.reply(req, from, 407, rand.Text(), challenge("Proxy-Authenticate"))
+	if p.cfg.Accounts != nil && !p.admit(req, from, true) {
 		return
 	}
 	if p.cfg.Incoming == nil {

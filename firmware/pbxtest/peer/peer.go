@@ -31,6 +31,7 @@ type Config struct {
 	Incoming func(*Call)
 	// Accounts makes a carrier: user -> password of who may register and call out.
 	Accounts map[string]string
+	Quirks   Quirks // of a carrier
 }
 
 // Errors of requests.
@@ -54,6 +55,8 @@ type Peer struct {
 	waiting  map[string]chan *sip.Response // client transactions by branch
 	answers  map[string]answer             // server transactions by branch and method
 	bindings map[string]Binding            // of a carrier's customers
+	nonces   map[string]bool               // that a carrier with FreshNonce has given out
+	kept     []*sip.Request
 	strays   int
 }
 
@@ -88,7 +91,7 @@ func New(cfg Config) (*Peer, error) {
 	}
 	p := &Peer{
 		cfg: cfg, conn: conn, parser: sip.NewParser(), quit: make(chan struct{}), calls: map[string]*Call{},
-		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{},
+		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, nonces: map[string]bool{},
 	}
 	p.wg.Go(p.read)
 	return p, nil
