@@ -27,6 +27,7 @@ import (
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -39,6 +40,8 @@ type Options struct {
 	Keeper *keeper.Client // nil: sockets end with the process
 	Board  Board
 	Record string // recordd's socket; empty: nobody asks for records
+
+	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 }
 
 // Box is a running Pronto. Build makes it, Run runs it.

@@ -51,7 +51,7 @@ func (t *trunks) make(c config.Trunk) (carrier, error) {
 		return carrier{}, fmt.Errorf("trunk %q: %w", c.ID, err)
 	}
 	made, err := trunk.New(cfg, trunk.Deps{
-		Log: t.b.log.With("room", "trunk"), Stack: t.b.stack, Journal: t.b.hot, Changed: t.b.lineChanged,
+		Log: t.b.log.With("room", "trunk"), Stack: t.b.stack, Directory: t.b.opts.Carriers, Journal: t.b.hot, Changed: t.b.lineChanged,
 	})
 	if err != nil {
 		return carrier{}, fmt.Errorf("trunk %q: %w", c.ID, err)

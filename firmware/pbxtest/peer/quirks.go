@@ -76,6 +76,11 @@ func (p *Peer) CallIn(account, number, from string) (*Call, error) {
 	return p.dial(o, at)
 }
 
+// CallAt calls a number of a customer whose address this carrier knows.
+func (p *Peer) CallAt(at netip.AddrPort, number, from string) (*Call, error) {
+	return p.dial(Outgoing{To: number, From: from, SDP: p.offer()}, at)
+}
+
 // offer is an SDP body with the carrier's payloads; empty = the peer's own.
 func (p *Peer) offer() string {
 	if len(p.cfg.Quirks.Payloads) == 0 {

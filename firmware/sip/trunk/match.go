@@ -42,8 +42,8 @@ func (t *Trunk) known(req *sip.Request) bool {
 }
 
 // sends reports that both the source and the identity of a request are the carrier's. From names the
-// carrier's domain, or one of its addresses; or it names some other place than the one that is called,
-// which a phone never does, since its domain is the box.
+// carrier's domain, or one of its addresses; or it names a subscriber of some other place than the one
+// that is called, which a phone never does, since its domain is the box.
 func (t *Trunk) sends(req *sip.Request, source netip.Addr) bool {
 	from := req.From()
 	if t.cfg.Disabled || from == nil || !t.from(source) {
@@ -59,7 +59,14 @@ func (t *Trunk) sends(req *sip.Request, source netip.Addr) bool {
 	case literal && elsewhere && t.from(addr):
 		return true
 	}
-	return elsewhere && (t.cfg.Mode == Address || t.named(req))
+	return elsewhere && subscriber(&from.Address) && (t.cfg.Mode == Address || t.named(req))
+}
+
+// subscriber reports a user that calls from a public network: one with a telephone number, or one who
+// withholds it. The phones of an office have short numbers and names.
+func subscriber(u *sip.Uri) bool {
+	n, ok := numberOf(u)
+	return ok && len(n) >= shortest || anonymous(u)
 }
 
 // from reports that the carrier's messages may come from an address.
