@@ -71,6 +71,7 @@ type subscription struct {
 // settings. Names are the hosts that lead to the carrier.
 func openAccount(t *testing.T, at netip.AddrPort, names []string, q peer.Quirks, settings string) *subscription {
 	t.Helper()
+	a := &subscription{}
 	accounts := map[string]string{ourAccount: ourSecret, ourNumber: ourSecret}
 	if strings.Contains(settings, "match:") {
 		accounts = nil
