@@ -332,19 +332,22 @@ func TestCredentialsGoToTheTrunksOwnRealmOnly(t *testing.T) {
 
 	tr := idle(t)
 	auth := tr.Auth()
+	plain, signed, both := invite(t, "sip:1@tim.it"), invite(t, "sip:1@tim.it", "Proxy-Authorization: Digest x"), invite(t, "sip:1@tim.it", "Proxy-Authorization: Digest x", "Authorization: Digest y")
 	for i, step := range []struct {
+		req *sip.Request
 		res *sip.Response
 		err error
 	}{
-		{ask(407, "tim.it", "n1", false), nil},
-		{ask(401, "tim.it", "n1", false), nil}, // a server behind the proxy asks for itself
-		{ask(407, "tim.it", "n2", true), nil},
-		{ask(407, "tim.it", "n3", false), ErrRefused},
-		{ask(401, "tim.it", "n4", false), ErrRefused},
-		{ask(401, "thief", "n5", true), ErrNotOurs},
-		{sip.NewResponseFromRequest(req, 401, "x", nil), ErrNotOurs},
+		{plain, ask(407, "tim.it", "n1", false), nil},
+		{signed, ask(401, "tim.it", "n1", false), nil}, // a server behind the proxy asks for itself
+		{signed, ask(407, "tim.it", "n2", true), nil},
+		{signed, ask(407, "tim.it", "n3", false), ErrRefused},
+		{both, ask(401, "tim.it", "n4", false), ErrRefused},
+		{plain, ask(407, "tim.it", "n5", false), nil}, // the BYE of the same call
+		{plain, ask(401, "thief", "n6", true), ErrNotOurs},
+		{plain, sip.NewResponseFromRequest(req, 401, "x", nil), ErrNotOurs},
 	} {
-		h, err := auth(step.res, req)
+		h, err := auth(step.res, step.req)
 		if !errors.Is(err, step.err) || (h == nil) != (step.err != nil) {
 			t.Errorf("step %d: %v, %v", i, h, err)
 		}

@@ -261,6 +261,19 @@ func TestCallOutProvesItselfToTheCarrier(t *testing.T) {
 	}
 }
 
+func TestRefusedCredentialsOfACallAreNoLoop(t *testing.T) {
+	x := newExchange(t)
+	o := openOffice(t, x, nil)
+	events := o.call(t, "0212345678", "")
+	for _, nonce := range []string{"i1", "i2"} {
+		x.answer(x.request(sip.INVITE), 407, challengeHeader("Proxy-Authenticate", "realm-of-tim", nonce))
+		x.request(sip.ACK)
+	}
+	if r := rejection(t, events); r.Status != 407 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestStrangersChallengeBehindTheCarrierGetsNothing(t *testing.T) {
 	x := newExchange(t)
 	o := openOffice(t, x, nil)
