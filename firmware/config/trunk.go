@@ -73,12 +73,13 @@ func (t *Trunk) normalise() {
 // Filled is the trunk with its preset's values, then the defaults, in the fields that were left out.
 // The error is presets.ErrUnknown.
 func (t Trunk) Filled() (Trunk, error) {
+	var unknown error
 	if t.Preset != "" {
 		p, err := presets.Find(t.Preset)
-		if err != nil {
-			return t, err
+		if err == nil {
+			t.take(p)
 		}
-		t.take(p)
+		unknown = err
 	}
 	if t.Domain == "" {
 		t.Domain = hostOf(t.Server)
@@ -103,7 +104,7 @@ func (t Trunk) Filled() (Trunk, error) {
 			*d.field = d.value
 		}
 	}
-	return t, nil
+	return t, unknown
 }
 
 func fill(field *string, value string) {
