@@ -199,3 +199,70 @@ func TestEneganIsNotAskedAgainTooSoon(t *testing.T) {
 		})
 	}
 }
+
+// Two carriers, the first of which refuses.
+func TestNextLineIsTriedOnlyWhereItMayHelp(t *testing.T) {
+	var status int
+	var reason string
+	first, err := peer.New(peer.Config{Listen: netip.AddrPortFrom(newAddress(), 5060), Accounts: map[string]string{ourAccount: ourSecret}, Incoming: func(c *peer.Call) {
+		c.Reject(status, reason)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	at := netip.AddrPortFrom(newAddress(), 5060)
+	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ""))
+	a.apply(func(c *config.Config) {
+		c.Trunks = append(c.Trunks, config.Trunk{
+			ID: "first", Server: first.Local().String(), Register: true, User: ourAccount, Password: ourSecret, Number: ourNumber,
+		})
+		c.Routes[0].Via = []string{"trunk:first", "trunk:line"}
+	})
+	a.eventually("both trunks are up", func() bool { return a.status().Up && a.box.trunks.find("first").trunk.Status().Up })
+	q850 := func(n int) string { return fmt.Sprintf("Reason: Q.850;cause=%d\r\n", n) }
+	for _, tc := range []struct {
+		name   string
+		status int
+		reason string
+		heard  string // by the phone
+	}{
+		{"busy", 486, "", "486"},
+		{"declined", 603, "", "603"},
+		{"no such number", 404, "", "404"},
+		{"a full network", 503, "", "200"},
+		{"a fault", 500, "", "200"},
+		{"not allowed over this one", 403, "", "200"},
+		{"no money", 402, "", "200"},
+		{"the form of the number", 484, "", "200"},
+		{"no common codec", 488, "", "200"},
+		{"a busy line behind a gateway's fault", 500, q850(17), "486"},
+		{"a lost route behind a gateway's 404", 404, q850(3), "200"},
+		{"a number that does not exist behind a gateway's 503", 503, q850(1), "404"},
+	} {
+		status, reason = tc.status, tc.reason // only one call at a time
+		if _, got := a.callOut(); got != tc.heard {
+			t.Errorf("%s: the phone hears %s, want %s", tc.name, got, tc.heard)
+		}
+	}
+}
+
+func TestCallWithoutAudioFromTheCarrierIsNamed(t *testing.T) {
+	at := netip.AddrPortFrom(newAddress(), 5060)
+	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ""))
+	a.eventually("the trunk is up", func() bool { return a.status().Up })
+	call := func(mute bool, length time.Duration) {
+		c, err := a.carrier.CallIn(ourAccount, ourNumber, customer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Audio().Mute(mute)
+		a.settled(c)
+		time.Sleep(length)
+		c.Hangup()
+	}
+	call(true, 5100*time.Millisecond) // without a packet for so long is no accident
+	a.eventually("one-way audio is named", func() bool { s := a.status(); return s.Up && s.Cause == tel.LineOneWayAudio })
+	call(false, 100*time.Millisecond)
+	a.eventually("audio came, the fault is gone", func() bool { return a.status().Cause == tel.LineOK })
+}

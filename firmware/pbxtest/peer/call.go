@@ -283,10 +283,10 @@ func (c *Call) Ring() {
 	}
 }
 
-// Reject refuses a received call that is not answered.
-func (c *Call) Reject(status int) {
+// Reject refuses a received call that is not answered; headers are further lines, each with its end.
+func (c *Call) Reject(status int, headers ...string) {
 	if req := c.pending(true); req != nil {
-		c.p.reply(req, c.flow, status, c.tag, "")
+		c.p.reply(req, c.flow, status, c.tag, strings.Join(headers, ""))
 		c.finish(status, reasons[status], false)
 	}
 }

@@ -49,7 +49,7 @@ func (l *leg) failed(e dialog.Rejected) {
 	if l.carried.trunk == nil {
 		return
 	}
-	why, _ := trunk.Failure(e.Status, e.Q850)
+	why := trunk.Failure(e.Status, e.Q850)
 	l.mu.Lock()
 	l.carried.why = why
 	l.mu.Unlock()
@@ -59,7 +59,7 @@ func (l *leg) failed(e dialog.Rejected) {
 // heard tells the trunk at the end of a call whether audio came from the carrier.
 func (l *leg) heard() {
 	l.mu.Lock()
-	t, taken := l.carried.trunk, l.carried.taken
+	t, taken, wanted := l.carried.trunk, l.carried.taken, l.media.Direction.Receives()
 	l.mu.Unlock()
 	if t == nil || taken.IsZero() {
 		return
@@ -71,7 +71,7 @@ func (l *leg) heard() {
 	switch got := l.Media().Stats().Received; {
 	case got > 0:
 		t.Observe(trunk.Outcome{Incoming: in, Status: 200, BothWays: true})
-	case time.Since(taken) >= heardWithin:
+	case wanted && time.Since(taken) >= heardWithin:
 		t.Observe(trunk.Outcome{Incoming: in, Status: 200, OneWay: true})
 	}
 }

@@ -20,13 +20,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeStack answers as the test says, 10 ms later.
 type fakeStack struct {
-	mu             sync.Mutex
-	dead           bool
-	noDNS          bool
-	sent           []*sip.Request
-	resolved       int
-	failed, worked []stack.Flow
-	answer         func(req *sip.Request) (*sip.Response, error)
+	mu       sync.Mutex
+	dead     bool
+	noDNS    bool
+	sent     []*sip.Request
+	resolved int
+	answer   func(req *sip.Request) (*sip.Response, error)
 }
 
 func (f *fakeStack) Contact(stack.Flow) (string, int) { return "192.168.1.1", 5060 }

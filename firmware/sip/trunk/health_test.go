@@ -290,37 +290,37 @@ func TestCausesBetweenCarrierAndBox(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status, q850 int
 		cause        tel.Cause
-		next         bool
 	}{
-		"busy":                                     {486, 0, tel.CauseBusy, false},
-		"busy everywhere":                          {600, 0, tel.CauseBusy, false},
-		"declined":                                 {603, 0, tel.CauseRejected, false},
-		"unwanted (RFC 8197)":                      {607, 0, tel.CauseRejected, false},
-		"no such number":                           {404, 0, tel.CauseUnallocated, false},
-		"nowhere such a number":                    {604, 0, tel.CauseUnallocated, false},
-		"no such number, said by a lost route":     {404, 3, tel.CauseNetworkFailure, true},
-		"a gateway's 500 for a busy line":          {500, 17, tel.CauseBusy, false},
-		"a gateway's 480 for a full network":       {480, 34, tel.CauseCongestion, true},
-		"a gateway's 503 for nobody at home":       {503, 19, tel.CauseNoAnswer, false},
-		"number changed":                           {410, 22, tel.CauseUnallocated, false},
-		"an unknown Q.850 cause: the status":       {486, 99, tel.CauseBusy, false},
-		"the carrier wants money":                  {402, 0, tel.CauseForbidden, true},
-		"forbidden over this carrier":              {403, 0, tel.CauseForbidden, true},
-		"the password is wrong":                    {407, 0, tel.CauseForbidden, true},
-		"the form of the number":                   {484, 0, tel.CauseUnallocated, true},
-		"no common codec with this carrier":        {488, 0, tel.CauseNotAcceptable, true},
-		"100rel demanded of a box without":         {421, 0, tel.CauseNotAcceptable, true},
-		"overloaded":                               {503, 0, tel.CauseCongestion, true},
-		"a fault of the carrier":                   {500, 0, tel.CauseNetworkFailure, true},
-		"a fault nobody named":                     {599, 0, tel.CauseNetworkFailure, true},
-		"a word of six hundred that nobody named":  {699, 0, tel.CauseNetworkFailure, false},
-		"a word of four hundred that nobody named": {499, 0, tel.CauseRejected, false},
-		"silence":        {0, 0, tel.CauseTimeout, true},
-		"our own CANCEL": {487, 0, tel.CauseCancelled, false},
+		"busy":                                     {486, 0, tel.CauseBusy},
+		"busy everywhere":                          {600, 0, tel.CauseBusy},
+		"declined":                                 {603, 0, tel.CauseRejected},
+		"unwanted (RFC 8197)":                      {607, 0, tel.CauseRejected},
+		"no such number":                           {404, 0, tel.CauseUnallocated},
+		"nowhere such a number":                    {604, 0, tel.CauseUnallocated},
+		"no such number, said by a lost route":     {404, 3, tel.CauseNetworkFailure},
+		"a gateway's 500 for a busy line":          {500, 17, tel.CauseBusy},
+		"a gateway's 480 for a full network":       {480, 34, tel.CauseCongestion},
+		"a gateway's 503 for nobody at home":       {503, 19, tel.CauseNoAnswer},
+		"a number that the network cannot read":    {500, 28, tel.CauseForbidden},
+		"nobody there":                             {480, 20, tel.CauseNoAnswer},
+		"number changed":                           {410, 22, tel.CauseUnallocated},
+		"an unknown Q.850 cause: the status":       {486, 99, tel.CauseBusy},
+		"the carrier wants money":                  {402, 0, tel.CauseForbidden},
+		"forbidden over this carrier":              {403, 0, tel.CauseForbidden},
+		"the password is wrong":                    {407, 0, tel.CauseForbidden},
+		"the form of the number":                   {484, 0, tel.CauseForbidden},
+		"no common codec with this carrier":        {488, 0, tel.CauseNotAcceptable},
+		"100rel demanded of a box without":         {421, 0, tel.CauseNotAcceptable},
+		"overloaded":                               {503, 0, tel.CauseCongestion},
+		"a fault of the carrier":                   {500, 0, tel.CauseNetworkFailure},
+		"a fault nobody named":                     {599, 0, tel.CauseNetworkFailure},
+		"a word of six hundred that nobody named":  {699, 0, tel.CauseNetworkFailure},
+		"a word of four hundred that nobody named": {499, 0, tel.CauseRejected},
+		"silence":        {0, 0, tel.CauseTimeout},
+		"our own CANCEL": {487, 0, tel.CauseCancelled},
 	} {
-		cause, next := Failure(tc.status, tc.q850)
-		if cause != tc.cause || next != tc.next {
-			t.Errorf("%s: %v %v, want %v %v", name, cause, next, tc.cause, tc.next)
+		if cause := Failure(tc.status, tc.q850); cause != tc.cause {
+			t.Errorf("%s: %v, want %v", name, cause, tc.cause)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func diagnose(o Outcome) tel.LineCause {
 	case o.Q850 == 28, o.Q850 == 0 && (o.Status == 403 || o.Status == 416 || o.Status == 484):
 		return tel.LineRefusedNumber
 	}
-	switch cause, _ := Failure(o.Status, o.Q850); cause {
+	switch Failure(o.Status, o.Q850) {
 	case tel.CauseCongestion, tel.CauseNetworkFailure, tel.CauseTimeout, tel.CauseInternalError, tel.CauseInterfaceFailure:
 		return tel.LineCarrierDown
 	default:
