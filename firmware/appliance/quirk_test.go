@@ -202,10 +202,14 @@ func TestEneganIsNotAskedAgainTooSoon(t *testing.T) {
 
 // Two carriers, the first of which refuses.
 func TestNextLineIsTriedOnlyWhereItMayHelp(t *testing.T) {
-	var status int
-	var reason string
+	type refusal struct {
+		status int
+		reason string
+	}
+	how := make(chan refusal, 1)
 	first, err := peer.New(peer.Config{Listen: netip.AddrPortFrom(newAddress(), 5060), Accounts: map[string]string{ourAccount: ourSecret}, Incoming: func(c *peer.Call) {
-		c.Reject(status, reason)
+		r := <-how
+		c.Reject(r.status, r.reason)
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +244,7 @@ func TestNextLineIsTriedOnlyWhereItMayHelp(t *testing.T) {
 		{"a lost route behind a gateway's 404", 404, q850(3), "200"},
 		{"a number that does not exist behind a gateway's 503", 503, q850(1), "404"},
 	} {
-		status, reason = tc.status, tc.reason // only one call at a time
+		how <- refusal{tc.status, tc.reason}
 		if _, got := a.callOut(); got != tc.heard {
 			t.Errorf("%s: the phone hears %s, want %s", tc.name, got, tc.heard)
 		}
