@@ -24,6 +24,8 @@ var commands = []struct {
 	{"reload", "have prontod read its configuration again, and tell what it did", reload},
 	{"status", "show queue, agents, lines and lamps once", status},
 	{"calls", "list the latest finished calls", calls},
+	{"bans", "list the addresses that are refused", bans},
+	{"unban", "lift the ban of an address", unban},
 }
 
 func run(args []string, out, errs io.Writer) int {

@@ -107,7 +107,13 @@ func (b *bad) talk(t *testing.T, muted bool) (caller, agent *peer.Call) {
 // second, or "".
 func ask(t *testing.T, to netip.AddrPort, text string) string {
 	t.Helper()
-	conn, err := net.Dial("udp", to.String())
+	return askFrom(t, "127.0.0.1", to, text)
+}
+
+// askFrom is ask from an address of this machine.
+func askFrom(t *testing.T, from string, to netip.AddrPort, text string) string {
+	t.Helper()
+	conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, net.UDPAddrFromAddrPort(to))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,13 +22,19 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/health"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
+	"github.com/pronto-pbx/pronto/firmware/mail"
 	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/personal"
+	"github.com/pronto-pbx/pronto/firmware/sip/ban"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
+	"github.com/pronto-pbx/pronto/firmware/sip/presence"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/firmware/toll/meter"
+	"github.com/pronto-pbx/pronto/firmware/voicemail"
 )
 
 // Options is what cmd gives the box.
@@ -57,17 +63,30 @@ type Box struct {
 	health    *health.Board
 
 	stack     *stack.Stack
+	bans      *ban.Bans
 	registrar *registrar.Registrar
 	dialogs   *dialog.UA
 	office    *sipparty.Office
+	presence  *presence.Server
+	keys      keys
+	people    sync.Mutex // held while a person's state is shown to the phones
 	trunks    trunks
 	engine    *media.Engine
 	sounds    *sounds
 	lines     lines
 	calls     *call.Exchange
+	toll      *meter.Meter
 	queues    *acd.ACD
 	lamps     lamps
+	voicemail *voicemail.Store
+	mail      *mail.Queue
 	web       net.Listener
+
+	personal *personal.Owner
+	callers  callers
+
+	mu          sync.Mutex           // guards undisturbed
+	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
 
 	reach reach
 	wg    sync.WaitGroup
@@ -80,13 +99,18 @@ func conditions() []health.Spec {
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
+		{Name: "toll", Severity: health.Warn},
+		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
+		{Name: "voicemail", Severity: health.Error},
+		{Name: "mail", Severity: health.Warn},
+		{Name: "bans", Severity: health.Info},
 	}
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	defer func() {
 		if err != nil {
@@ -97,7 +121,7 @@ func Build(opts Options) (b *Box, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.numbering.Store(n)
+	b.adopt(n)
 	b.present = newPresent(n.plan.Zone)
 	b.feed = feed.New(4096, b.present.snapshot)
 	b.health = health.New(func(h tel.HealthChanged) { b.publish(h) }, conditions()...)
@@ -107,7 +131,10 @@ func Build(opts Options) (b *Box, err error) {
 	}{
 		{"web page", b.openWeb},
 		{"journals", b.openJournals},
+		{"toll guard", b.openToll},
+		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},
+		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
 		{"calls", b.openCalls},
@@ -176,11 +203,12 @@ func (b *Box) socketKeeper() stack.SocketKeeper {
 func (b *Box) openMedia() error {
 	c := b.config().Media
 	var err error
-	if b.sounds, err = newSounds(); err != nil {
+	if b.sounds, err = newSounds(b.opts.Dir, b.fileSound); err != nil {
 		return err
 	}
 	b.engine, err = media.New(media.Config{
 		Log: b.log.With("room", "media"), PortMin: c.PortMin, PortMax: c.PortMax, Bind: c.Bind, Keeper: b.socketKeeper(), Journal: b.hot,
+		DSCP: audioMark(c.DSCP),
 	})
 	return err
 }
@@ -188,21 +216,25 @@ func (b *Box) openMedia() error {
 func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
-	if b.stack, err = stack.New(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto"}); err != nil {
+	b.openBans()
+	if b.stack, err = stack.New(b.guarded(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP})); err != nil {
 		return err
 	}
-	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen)); err != nil {
+	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen), b.listenTLS()); err != nil {
 		return err
 	}
 	b.registrar = registrar.New(b.registrarConfig())
+	b.openPresence()
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
-		Advertise: b.advertise, Phones: b.registrar, Arrive: b.arrive,
+		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive,
 	})
 	b.dialogs = dialog.New(dialog.Config{
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
 	})
 	b.office.Use(b.dialogs)
+	b.stack.Screen(b.office.Screen)
+	b.restoreBans()
 	return nil
 }
 
@@ -232,7 +264,7 @@ func (b *Box) openCalls() error {
 	b.calls = call.New(call.Config{
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
-		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot,
+		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b,
 	})
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
@@ -331,6 +363,12 @@ func (b *Box) close() {
 	if b.registrar != nil {
 		b.registrar.Close()
 	}
+	if b.presence != nil {
+		b.presence.Close()
+	}
+	if b.bans != nil {
+		b.bans.Close()
+	}
 	if b.dialogs != nil {
 		b.dialogs.Close()
 	}
@@ -349,6 +387,13 @@ func (b *Box) close() {
 		b.feed.Close()
 	}
 	b.wg.Wait()
+	if b.toll != nil {
+		b.toll.Close()
+	}
+	if b.personal != nil {
+		b.personal.Close()
+	}
+	b.closeVoicemail()
 	b.lamps.close()
 	if b.history != nil {
 		_ = b.history.Close()

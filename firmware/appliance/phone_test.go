@@ -33,13 +33,18 @@ type testPhone struct {
 
 func newPhone(t *testing.T, box, user, password string) *testPhone {
 	t.Helper()
+	return newPhoneAt(t, net.IPv4(127, 0, 0, 1), box, user, password)
+}
+
+func newPhoneAt(t *testing.T, ip net.IP, box, user, password string) *testPhone {
+	t.Helper()
 	p := &testPhone{t: t, user: user, password: password, replies: make(chan string, 64)}
 	var err error
 	if p.box, err = net.ResolveUDPAddr("udp", box); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []**net.UDPConn{&p.sip, &p.rtp} {
-		if *c, err = net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+		if *c, err = net.ListenUDP("udp", &net.UDPAddr{IP: ip}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/call"
@@ -23,52 +21,38 @@ type numbering struct {
 	plan       dialplan.Plan
 	priorities map[tel.QueueID]int
 	agents     map[tel.AgentID]config.Agent
-	owners     map[tel.DeviceID]config.Agent
 	accounts   map[string]registrar.Account
 	md5        bool // one phone knows no better digest
+	b          *Box // whose people and mailboxes it is about; nil while a configuration is only tried
 }
 
 func newNumbering(c config.Config) (*numbering, error) {
-	zone, err := time.LoadLocation(c.Box.Timezone)
-	if err != nil {
-		return nil, fmt.Errorf("time zone %q: %w", c.Box.Timezone, err)
-	}
 	n := &numbering{
-		cfg: c, plan: dialplan.Plan{Zone: zone, Features: features()}, priorities: map[tel.QueueID]int{},
-		agents: map[tel.AgentID]config.Agent{}, owners: map[tel.DeviceID]config.Agent{},
-		accounts: map[string]registrar.Account{},
+		cfg: c, plan: c.DialPlan(), priorities: map[tel.QueueID]int{},
+		agents: map[tel.AgentID]config.Agent{}, accounts: map[string]registrar.Account{},
 	}
 	for _, p := range c.Phones {
-		n.accounts[string(p.ID)] = account(p, c.SIP.Realm)
+		n.accounts[string(p.ID)] = account(p, c.SIP)
 		n.md5 = n.md5 || p.MD5
 	}
 	for _, a := range c.Agents {
 		n.agents[a.ID] = a
-		for _, d := range a.Phones {
-			n.owners[d] = a
-		}
-		ext := dialplan.Extension{Number: a.Extension, Name: a.Name, Agent: a.ID, Devices: a.Phones}
-		for _, class := range a.Dial {
-			ext.Allow = append(ext.Allow, dialplan.Class(class))
-		}
-		n.plan.Extensions = append(n.plan.Extensions, ext)
 	}
 	var ids []tel.QueueID
 	for _, q := range c.Queues {
 		n.priorities[q.ID] = q.Priority
-		n.plan.Queues = append(n.plan.Queues, dialplan.QueueNumber{Number: q.Number, Queue: q.ID})
 		ids = append(ids, q.ID)
 	}
-	n.outside(c)
 	if err := n.plan.Validate(ids); err != nil {
 		return nil, fmt.Errorf("dial plan: %w", err)
 	}
 	return n, nil
 }
 
-func account(p config.Phone, realm string) registrar.Account {
+func account(p config.Phone, c config.SIP) registrar.Account {
+	realm := c.Realm
 	a := registrar.Account{
-		Device: p.ID, AllowMD5: p.MD5, AnyNetwork: p.AnyNetwork,
+		Device: p.ID, AllowMD5: p.MD5, AnyNetwork: p.AnyNetwork, MaxBindings: c.Registrations.PerPhone,
 		HA1: map[digest.Algorithm]string{digest.SHA256: digest.HA1(digest.SHA256, string(p.ID), realm, string(p.Password))},
 	}
 	if p.MD5 {
@@ -82,93 +66,6 @@ func (n *numbering) lan(a netip.Addr) bool {
 	return slices.ContainsFunc(n.cfg.SIP.LAN, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
 }
 
-// features are the codes that phones can dial today.
-func features() []dialplan.Feature {
-	var all []dialplan.Feature
-	for _, f := range dialplan.DefaultFeatures() {
-		if f.Action != dialplan.Echo {
-			all = append(all, f)
-		}
-	}
-	return all
-}
-
-func (n *numbering) outside(c config.Config) {
-	for _, t := range c.Trunks {
-		via := "trunk:" + string(t.ID)
-		n.plan.Outlets = append(n.plan.Outlets, dialplan.Outlet{Via: via})
-		for number, to := range t.In {
-			in := dialplan.Inbound{Via: via, Number: number, To: to}
-			if number == "*" {
-				in.Number = ""
-			}
-			n.plan.Inbound = append(n.plan.Inbound, in)
-		}
-	}
-	for _, l := range c.Lines {
-		via := "line:" + string(l.ID)
-		n.plan.Outlets = append(n.plan.Outlets, dialplan.Outlet{Via: via})
-		if l.In != "" {
-			n.plan.Inbound = append(n.plan.Inbound, dialplan.Inbound{Via: via, To: l.In})
-		}
-	}
-	for _, r := range c.Routes {
-		n.plan.Routes = append(n.plan.Routes, dialplan.OutsideRoute{
-			Prefix: tel.Number(r.Prefix), Via: r.Via, Form: dialplan.E164, Strip: r.Strip, Prepend: tel.Number(r.Prepend),
-		})
-	}
-}
-
-// Route implements call.Plan.
-func (n *numbering) Route(from string, caller, dialed tel.Number, at time.Time) call.Decision {
-	r := dialplan.Request{Dialed: dialed, Caller: caller, At: at}
-	switch kind, name, _ := strings.Cut(from, ":"); kind {
-	case "phone":
-		r.Device = tel.DeviceID(name)
-	case "trunk":
-		r.Trunk = tel.TrunkID(name)
-	case "line":
-		r.Line = tel.LineID(name)
-	}
-	return n.decision(dialplan.Route(n.plan, r))
-}
-
-// Resolve implements call.Plan.
-func (n *numbering) Resolve(to string, _ time.Time) call.Decision {
-	return n.decision(dialplan.To(n.plan, to))
-}
-
-func (n *numbering) decision(d dialplan.Decision) call.Decision {
-	switch d.Action {
-	case dialplan.Devices:
-		return call.Decision{Kind: call.ToDevices, Devices: d.Devices, Agent: d.Agent}
-	case dialplan.Queue:
-		return call.Decision{Kind: call.ToQueue, Queue: d.Queue, QueuePriority: n.priorities[d.Queue]}
-	case dialplan.Outside, dialplan.Emergency:
-		out := call.Decision{Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency}
-		for _, a := range d.Attempts {
-			out.Attempts = append(out.Attempts, call.Attempt{Via: a.Via, Number: a.Number})
-		}
-		return out
-	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp:
-		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: string(d.Action), Reason: d.Reason}
-	case dialplan.Reject, dialplan.Echo:
-	}
-	if d.Cause == tel.CauseNone {
-		d.Cause = tel.CauseUnallocated
-	}
-	return call.Decision{Kind: call.Refuse, Cause: d.Cause}
-}
-
-// Devices implements call.Plan.
-func (n *numbering) Devices(a tel.AgentID) []tel.DeviceID { return n.agents[a].Phones }
-
-// AgentAt implements call.Plan.
-func (n *numbering) AgentAt(d tel.DeviceID) (tel.AgentID, tel.Number, string) {
-	a := n.owners[d]
-	return a.ID, a.Extension, a.Name
-}
-
 // callPlan is the numbering that a call was born with. Only who uses which phone is looked up anew:
 // the queues offer to the people of today.
 type callPlan struct {
@@ -179,10 +76,18 @@ type callPlan struct {
 // Devices implements call.Plan.
 func (p callPlan) Devices(a tel.AgentID) []tel.DeviceID { return p.today().Devices(a) }
 
+// AgentAt implements call.Plan.
+func (p callPlan) AgentAt(d tel.DeviceID) (tel.AgentID, tel.Number, string) {
+	return p.today().AgentAt(d)
+}
+
 func (b *Box) plan() call.Plan { return callPlan{b.numbering.Load(), b.numbering.Load} }
 
 // Language implements call.Plan.
 func (n *numbering) Language() string { return n.cfg.Box.Language }
+
+// Zone implements call.Plan.
+func (n *numbering) Zone() string { return n.cfg.Box.Timezone }
 
 // specs is a configuration as the queues' owner sees it.
 func specs(c *config.Config) ([]plan.QueueSpec, []plan.AgentSpec) {

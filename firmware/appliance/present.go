@@ -56,6 +56,8 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		p.put("lamp/"+string(e.Lamp), e)
 	case tel.HealthChanged:
 		p.put("health/"+e.Condition, e)
+	case tel.VoicemailChanged:
+		p.put("voicemail/"+string(e.Box), e)
 	}
 	return p.count(e)
 }
@@ -113,6 +115,14 @@ func (p *present) snapshot() any {
 	return events
 }
 
+// agent is the last word about an agent.
+func (p *present) agent(id tel.AgentID) (tel.AgentChanged, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e, ok := p.last["agent/"+string(id)].(tel.AgentChanged)
+	return e, ok
+}
+
 // forget drops what no longer exists; the key is the one of apply.
 func (p *present) forget(key string) {
 	p.mu.Lock()
@@ -139,6 +149,10 @@ func (p *present) adopt(n *numbering) {
 			p.last[key] = e
 		case tel.DeviceChanged:
 			if _, ok := n.accounts[string(e.Device)]; !ok {
+				p.drop(key)
+			}
+		case tel.VoicemailChanged:
+			if !slices.ContainsFunc(n.cfg.Voicemail.Boxes, func(m config.Mailbox) bool { return m.Number == e.Box }) {
 				p.drop(key)
 			}
 		case tel.LampChanged:

@@ -173,9 +173,11 @@ func (p *punisher) Request(req *sip.Request, _ stack.Flow, sink func(stack.Resul
 	return nil, nil
 }
 
-func (*punisher) Resolve(context.Context, sip.Uri, string) (stack.Flow, error) {
-	return stack.Flow{Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060")}, nil
+func (*punisher) Targets(context.Context, sip.Uri, string) ([]stack.Target, error) {
+	return []stack.Target{{Flow: stack.Flow{Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060")}}}, nil
 }
+func (*punisher) Penalise(stack.Flow)              {}
+func (*punisher) Succeed(stack.Flow)               {}
 func (*punisher) Contact(stack.Flow) (string, int) { return "192.0.2.2", 5060 }
 func (*punisher) Alive(stack.Flow) bool            { return true }
 

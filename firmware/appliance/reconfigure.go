@@ -16,6 +16,7 @@ func (b *Box) rooms() []live.Room {
 		trunkRoom{&b.trunks},
 		lampRoom{&b.lamps},
 		queueRoom{b},
+		voicemailRoom{b},
 		numberRoom{b},
 		pageRoom{b},
 		startRoom{*b.opts.Live.Current()},
@@ -93,20 +94,24 @@ func (numberRoom) Verify(_ context.Context, _, to *config.Config) error {
 }
 
 // Commit implements live.Room.
-func (r numberRoom) Commit(_ context.Context, from, to *config.Config) (live.Outcome, error) {
+func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.Outcome, error) {
 	next := to.Clone()
 	next.SIP.Realm = r.b.config().SIP.Realm // in every password's fingerprint, and so until the restart
 	n, err := newNumbering(next)
 	if err != nil {
 		return 0, err
 	}
-	r.b.numbering.Store(n)
+	r.b.adopt(n)
+	r.b.toll.SetRules(tollRules(next.Toll))
+	r.b.adoptPersonal(ctx, &next, n)
 	for _, p := range from.Phones {
 		if now, ok := phoneLike(to, p); !ok || now.Password != p.Password {
 			r.b.registrar.Forget(p.ID) // else it could be called, and called from, until its time is up
+			r.b.presence.Forget(p.ID)
 		}
 	}
 	r.b.reach.start(r.b)
+	r.b.renumber(from)
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
@@ -119,12 +124,18 @@ func (r numberRoom) Commit(_ context.Context, from, to *config.Config) (live.Out
 
 // routing is what a call keeps from its first moment on.
 func routing(c *config.Config) config.Config {
-	return config.Config{Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes}
+	return config.Config{
+		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
+		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours,
+	}
 }
 
 // access is what phones meet.
 func access(c *config.Config) config.Config {
-	return config.Config{Phones: c.Phones, SIP: config.SIP{Advertise: c.SIP.Advertise, LAN: c.SIP.LAN}}
+	return config.Config{Toll: c.Toll, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
+		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
+		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
+	}}
 }
 
 func phoneLike(c *config.Config, like config.Phone) (config.Phone, bool) {
@@ -154,7 +165,7 @@ func (r pageRoom) Commit(_ context.Context, from, to *config.Config) (live.Outco
 
 // shown is what the page names.
 func shown(c *config.Config) config.Config {
-	return config.Config{Box: c.Box, Phones: c.Phones, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Lamps: c.Lamps}
+	return config.Config{Box: c.Box, Phones: c.Phones, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Lamps: c.Lamps, Voicemail: c.Voicemail}
 }
 
 // startRoom stands for what is only read when prontod starts. It compares with what was read then,
@@ -167,7 +178,11 @@ func (startRoom) Name() string { return "addresses, ports and realm" }
 // Commit implements live.Room.
 func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome, error) {
 	fixed := func(c *config.Config) config.Config {
-		return config.Config{SIP: config.SIP{Listen: c.SIP.Listen, Realm: c.SIP.Realm}, Media: c.Media, Web: c.Web}
+		return config.Config{
+			SIP:   config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm, Registrations: fixedLimits(c)},
+			TLS:   c.TLS,
+			Media: c.Media, Web: c.Web, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
+		}
 	}
 	if differs(&r.read, to, fixed) {
 		return live.NeedsRestart, nil

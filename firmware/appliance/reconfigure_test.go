@@ -57,19 +57,21 @@ type bench struct {
 
 var benches atomic.Int32
 
-// start runs a box on an address of its own, so that tests never meet on a port.
-func start(t *testing.T, text string) *bench {
+// start runs a box on an address of its own, so that tests never meet on a port; more goes into the
+// section sip.
+func start(t *testing.T, text string, more ...string) *bench {
 	t.Helper()
-	return startWith(t, text, func(*Options) {}, func(*Box) {})
+	return startWith(t, text, func(*Options) {}, func(*Box) {}, more...)
 }
 
 // startWith runs a box with options of its own; built sees it before it runs.
-func startWith(t *testing.T, text string, change func(*Options), built func(*Box)) *bench {
+func startWith(t *testing.T, text string, change func(*Options), built func(*Box), more ...string) *bench {
 	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	dir := t.TempDir()
 	host := fmt.Sprintf("127.%d.%d.%d", 100+os.Getpid()>>8%100, os.Getpid()%250+1, benches.Add(1))
-	text = fmt.Sprintf("sip: {listen: \"%s:5060\"}\nmedia: {bind: %s, port_min: 20000, port_max: 20200}\nweb: {listen: \"%s:8080\"}\n", host, host, host) + text
+	sip := strings.Join(append([]string{"listen: \"" + host + ":5060\""}, more...), ", ")
+	text = fmt.Sprintf("sip: {%s}\nmedia: {bind: %s, port_min: 20000, port_max: 20200}\nweb: {listen: \"%s:8080\"}\n", sip, host, host) + text
 	file := filepath.Join(dir, "pronto.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

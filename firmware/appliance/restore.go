@@ -6,6 +6,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/media"
+	"github.com/pronto-pbx/pronto/firmware/sip/presence"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -20,10 +21,19 @@ func (b *Box) restore() {
 	errs = append(errs, more...)
 	b.office.Restore(sessions)
 	b.reach.start(b)
+	if _, err := b.engine.RecoverRecordings(b.voicemail.SpoolDir()); err != nil {
+		errs = append(errs, err)
+	}
+	errs = append(errs, b.calls.RestoreWishes(b.hot.Load("completion"))...)
 	states := b.hot.Load("call")
 	found := len(legs)
-	f := &finder{b: b, legs: legs}
+	f := &finder{b: b, legs: legs, found: map[tel.LegID]bool{}}
 	errs = append(errs, b.calls.Restore(states, f)...)
+	b.toll.Keep(func(l tel.LegID) bool { return f.found[l] })
+	errs = append(errs, b.sweepRecordings(states))
+	if err := b.presence.Restore(b.hot.Load(presence.JournalKind)); err != nil { // after the calls, which it tells of
+		errs = append(errs, err)
+	}
 	for _, err := range errs {
 		if err != nil {
 			b.log.Warn("part of the earlier process is lost", "err", err)
@@ -40,20 +50,22 @@ func (b *Box) restore() {
 
 // finder gives the calls their legs back; what is left in legs afterwards belongs to nobody.
 type finder struct {
-	b    *Box
-	legs map[tel.LegID]*media.Leg
+	b     *Box
+	legs  map[tel.LegID]*media.Leg
+	found map[tel.LegID]bool
 }
 
 // Find implements call.Finder.
 func (f *finder) Find(id tel.LegID, ref, party string, events func(call.LegEvent)) (call.Leg, bool) {
-	audio := f.legs[id]
+	audio, events := f.legs[id], f.b.metered(id, events)
+	var l call.Leg
+	var ok bool
 	if strings.HasPrefix(ref, "line:") {
-		return f.b.lines.board.Find(ref, id, events)
-	}
-	l, ok := f.b.office.Find(ref, party, audio, events)
-	if ok {
+		l, ok = f.b.lines.board.Find(ref, id, events)
+	} else if l, ok = f.b.office.Find(ref, party, audio, events); ok {
 		delete(f.legs, id)
 	}
+	f.found[id] = ok
 	return l, ok
 }
 
@@ -67,9 +79,11 @@ func (d dialer) DialDevice(dev tel.DeviceID, o call.Outgoing, events func(call.L
 
 // DialOut implements call.Dialer.
 func (d dialer) DialOut(via string, to tel.Number, o call.Outgoing, events func(call.LegEvent)) (call.Leg, error) {
-	kind, name, _ := strings.Cut(via, ":")
-	if kind == "line" {
-		return d.b.lines.board.DialLine(tel.LineID(name), to, o, events)
-	}
-	return d.b.office.DialTrunk(tel.TrunkID(name), to, o, events)
+	return d.b.throughToll(d.b.tollRequest(via, to, o), events, func(events func(call.LegEvent)) (call.Leg, error) {
+		kind, name, _ := strings.Cut(via, ":")
+		if kind == "line" {
+			return d.b.lines.board.DialLine(tel.LineID(name), to, o, events)
+		}
+		return d.b.office.DialTrunk(tel.TrunkID(name), to, o, events)
+	})
 }

@@ -8,18 +8,26 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/prompt"
 )
 
-// sounds finds the words of the call rooms in the library: "music", "tone_ringback", prompts.
+// sounds finds the words of the call rooms in the library: "music", "tone_ringback", prompts; and
+// recordings in the state directory: "file:NAME".
 type sounds struct {
-	library *prompt.Library
-	confirm prompt.Sound
+	library  *prompt.Library
+	confirm  prompt.Sound
+	beep     prompt.Sound
+	recorded recordings
+	file     func(name string) (string, error) // where a recording lies, below the state directory: "message:201/ID"
 }
 
-func newSounds() (*sounds, error) {
+func newSounds(dir string, file func(string) (string, error)) (*sounds, error) {
 	l, err := prompt.New()
 	if err != nil {
 		return nil, err
 	}
-	return &sounds{library: l, confirm: prompt.FromPCM("tone_confirm", twoBeeps())}, nil
+	return &sounds{
+		library: l, file: file, recorded: recordings{dir: dir},
+		confirm: prompt.FromPCM("tone_confirm", notes([]note{{0, rate / 5}, {660, rate / 8}, {0, rate / 20}, {880, rate / 6}, {0, rate / 4}})),
+		beep:    prompt.FromPCM("tone_beep", notes([]note{{0, rate / 5}, {1000, rate * 2 / 5}})),
+	}, nil
 }
 
 // Find implements voice.Sounds.
@@ -27,8 +35,21 @@ func (s *sounds) Find(lang, name string) (media.Sound, error) {
 	if name == "music" {
 		return s.library.Music(""), nil
 	}
-	if name == "tone_confirm" {
+	if file, ok := strings.CutPrefix(name, recordingPrefix); ok {
+		return s.recorded.find(file)
+	}
+	switch name {
+	case "tone_confirm":
 		return s.confirm, nil
+	case "tone_beep":
+		return s.beep, nil
+	}
+	if strings.Contains(name, ":") {
+		file, err := s.file(name)
+		if err != nil {
+			return nil, err
+		}
+		return s.recorded.find(file)
 	}
 	if tone, ok := strings.CutPrefix(name, "tone_"); ok {
 		return s.library.Tone(tone)
@@ -36,17 +57,23 @@ func (s *sounds) Find(lang, name string) (media.Sound, error) {
 	return s.library.Get(lang, name)
 }
 
-// twoBeeps is what a phone hears when a feature code was understood: two short notes, rising.
-func twoBeeps() []int16 {
-	const rate, level = 8000, 6000
+// rate is the number of samples in a second.
+const rate = 8000
+
+// note is a tone, or silence at 0 Hz, for a number of samples.
+type note struct {
+	hz      float64
+	samples int
+}
+
+// notes are short signals: two, rising, when a feature code was understood; one before one speaks.
+func notes(all []note) []int16 {
+	const level = 6000
 	var pcm []int16
-	for _, note := range []struct {
-		hz      float64
-		samples int
-	}{{0, rate / 5}, {660, rate / 8}, {0, rate / 20}, {880, rate / 6}, {0, rate / 4}} {
-		for i := range note.samples {
-			fade := min(1, float64(min(i, note.samples-1-i))/80) // 10 ms, so that it does not click
-			pcm = append(pcm, int16(level*fade*math.Sin(2*math.Pi*note.hz*float64(i)/rate)))
+	for _, n := range all {
+		for i := range n.samples {
+			fade := min(1, float64(min(i, n.samples-1-i))/80) // 10 ms, so that it does not click
+			pcm = append(pcm, int16(level*fade*math.Sin(2*math.Pi*n.hz*float64(i)/rate)))
 		}
 	}
 	return pcm

@@ -61,6 +61,8 @@ func (b *Box) follow(ctx context.Context) {
 			b.log.Error("page ended", "err", err)
 		}
 	})
+	b.wg.Go(func() { b.watchBans(ctx) })
+	b.wg.Go(func() { b.control(ctx) })
 	if b.opts.Record != "" {
 		b.wg.Go(func() { b.trim(ctx) })
 	}

@@ -26,9 +26,16 @@ func (b *Box) publish(e tel.Event) {
 	if changed {
 		b.feed.Publish(figures)
 	}
+	b.showPresence(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.lamps.show(e.Agent, e.State)
+	case tel.PartyChanged:
+		b.callers.note(e)
+	case tel.SeatChanged:
+		b.reach.start(b)
+	case tel.PersonalChanged:
+		b.disturb(e)
 	case tel.LampChanged:
 		b.report("lamps", !e.Fault, "a lamp does not answer")
 	}
@@ -77,6 +84,8 @@ func (b *Box) command(agent tel.AgentID, command, reason string) {
 			err = b.queues.Resume(ctx, agent)
 		case "finish_wrap_up":
 			err = b.queues.FinishWrapUp(ctx, agent)
+		case setCommand:
+			err = b.set(ctx, reason)
 		}
 		if err != nil && !errors.Is(err, plan.ErrNotPaused) && !errors.Is(err, plan.ErrNoWrapUp) {
 			b.log.Warn("agent's command was refused", "agent", agent, "command", command, "err", err)
@@ -91,12 +100,12 @@ func (b *Box) other(tx *stack.ServerTx) bool {
 		b.registrar.Register(tx)
 		return true
 	default:
-		return false
+		return b.forbidden(tx) || b.presence.Request(tx)
 	}
 }
 
 func (b *Box) registrarConfig() registrar.Config {
-	now := b.numbering.Load
+	now, limits := b.numbering.Load, b.config().SIP.Registrations
 	return registrar.Config{
 		Log: b.log.With("room", "registrar"), Realm: b.config().SIP.Realm, Journal: b.hot, Stack: b.stack,
 		NeedMD5:  func() bool { return now().md5 },
@@ -106,10 +115,9 @@ func (b *Box) registrarConfig() registrar.Config {
 			b.publish(d)
 			b.reach.changed(b, d.Device)
 		},
-		Failed: func(src netip.Addr, user string) {
-			b.log.Warn("wrong password or unknown phone", "source", src, "user", user)
-		},
-		Nonce: b.hot.Load(registrar.KindNonce)[registrar.NonceName],
+		Failed: b.failedLogins(), Bans: b.bans,
+		Nonce:      b.hot.Load(registrar.KindNonce)[registrar.NonceName],
+		MinExpires: limits.MinExpires, MaxExpires: limits.MaxExpires, RegisterRate: limits.PerSecond,
 	}
 }
 
@@ -123,24 +131,29 @@ type reach struct {
 func (r *reach) start(b *Box) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if b.queues == nil {
+		return // a seat was taken before there were queues; they ask at the start
+	}
 	r.was = map[tel.AgentID]bool{}
-	for id, a := range b.numbering.Load().agents {
-		r.was[id] = reachable(b, a.Phones)
+	n := b.numbering.Load()
+	for id := range n.agents {
+		r.was[id] = reachable(b, n.Devices(id))
 		b.queues.Tell(tel.AgentReachable{Agent: id, Reachable: r.was[id]})
 	}
 }
 
 // changed tells the queues when an agent's last phone went or the first one came.
 func (r *reach) changed(b *Box, d tel.DeviceID) {
-	a := b.numbering.Load().owners[d]
-	if a.ID == "" {
+	n := b.numbering.Load()
+	agent, _, _ := n.AgentAt(d)
+	if agent == "" {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if is := reachable(b, a.Phones); r.was != nil && r.was[a.ID] != is {
-		r.was[a.ID] = is
-		b.queues.Tell(tel.AgentReachable{Agent: a.ID, Reachable: is})
+	if is := reachable(b, n.Devices(agent)); r.was != nil && r.was[agent] != is {
+		r.was[agent] = is
+		b.queues.Tell(tel.AgentReachable{Agent: agent, Reachable: is})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -15,31 +16,70 @@ const mailbox = 128
 // actor runs one call. Only its goroutine touches state, legs and timers.
 type actor struct {
 	x    *Exchange
+	id   tel.CallID
 	plan Plan
 	log  *slog.Logger
 	in   chan any
-	done chan struct{}
+	halt chan struct{} // closed to end the goroutine before the call's own end
+	over chan struct{} // closed when the goroutine has ended
 	once sync.Once
 
-	state  State
-	legs   map[tel.LegID]Leg
-	timers []*time.Timer
-	shown  tel.CallChanged
+	mu        sync.Mutex // orders tell and the end: what tell has taken will be handled
+	closed    bool
+	abandoned bool // the next process takes the call over: no leg is touched
+
+	state   State
+	legs    map[tel.LegID]held
+	moved   map[tel.LegID]*actor   // legs that another call has taken: what still comes for them goes there
+	offered map[tel.LegID]LegEvent // legs offered to another call, with their end if it came meanwhile
+	timers  []*time.Timer
+	shown   tel.CallChanged
+	seen    []tel.PartyChanged
+	taking  *adoption // the Adopt at hand
+
+	// What the exchange looks at; written by the actor.
+	ringing atomic.Pointer[ringing] // what others may pick up
+	urgent  atomic.Bool             // an emergency call
+}
+
+// held is a leg and the sink of its events, which goes with it to another call.
+type held struct {
+	Leg
+	sink *sink
+}
+
+// sink delivers a leg's events to the call that has the leg now.
+type sink struct{ owner atomic.Pointer[actor] }
+
+func (s *sink) event(e LegEvent) {
+	for {
+		a := s.owner.Load()
+		if a.tell(e) || s.owner.Load() == a {
+			return
+		}
+	}
+}
+
+func (a *actor) newSink() *sink {
+	s := &sink{}
+	s.owner.Store(a)
+	return s
 }
 
 func newActor(x *Exchange, plan Plan, s State) *actor {
 	return &actor{
-		x: x, plan: plan, state: s, log: x.cfg.Log.With("call", s.Call),
-		in: make(chan any, mailbox), done: make(chan struct{}), legs: map[tel.LegID]Leg{},
+		x: x, id: s.Call, plan: plan, state: s, log: x.cfg.Log.With("call", s.Call),
+		in: make(chan any, mailbox), halt: make(chan struct{}), over: make(chan struct{}),
+		legs: map[tel.LegID]held{}, moved: map[tel.LegID]*actor{}, offered: map[tel.LegID]LegEvent{},
 	}
 }
 
 // tell hands a message to the call; false means that the call is over or does not keep up.
 func (a *actor) tell(m any) bool {
-	select {
-	case <-a.done:
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
 		return false
-	default:
 	}
 	select {
 	case a.in <- m:
@@ -51,13 +91,20 @@ func (a *actor) tell(m any) bool {
 	}
 }
 
-func (a *actor) legEvent(e LegEvent) { a.tell(e) }
+// stop ends the goroutine before another message.
+func (a *actor) stop() { a.once.Do(func() { close(a.halt) }) }
 
-// stop ends the goroutine without another message.
-func (a *actor) stop() { a.once.Do(func() { close(a.done) }) }
+// abandon ends the goroutine and leaves legs and journal as they are.
+func (a *actor) abandon() {
+	a.mu.Lock()
+	a.abandoned, a.closed = true, true
+	a.mu.Unlock()
+	a.stop()
+}
 
 func (a *actor) run() {
-	defer a.x.remove(a.state.Call)
+	defer close(a.over)
+	defer a.x.remove(a)
 	defer func() {
 		for _, t := range a.timers {
 			t.Stop()
@@ -65,25 +112,37 @@ func (a *actor) run() {
 	}()
 	for a.state.Stage != tel.StageEnded {
 		select {
-		case <-a.done:
-			return
+		case <-a.halt:
+			a.mu.Lock()
+			abandoned := a.abandoned
+			a.mu.Unlock()
+			if abandoned {
+				return
+			}
+			a.giveUp()
 		case m := <-a.in:
 			a.handle(m)
 		}
 	}
-	a.stop()
-	a.drain()
-}
-
-// drain answers what arrived between the end of the call and the end of its mailbox.
-func (a *actor) drain() {
 	for {
-		select {
-		case m := <-a.in:
-			a.handle(m)
-		default:
+		m, more := a.last()
+		if !more {
 			return
 		}
+		a.handle(m) // what arrived between the end of the call and the end of its mailbox
+	}
+}
+
+// last is the next message of a call that has ended; when there is none the mailbox closes.
+func (a *actor) last() (m any, more bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case m = <-a.in:
+		return m, true
+	default:
+		a.closed = true
+		return nil, false
 	}
 }
 
@@ -92,17 +151,14 @@ func (a *actor) handle(m any) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.log.Error("call ended by a fault of ours", "panic", p, "stack", string(debug.Stack()))
-			for _, l := range a.legs {
-				l.Hangup(tel.CauseInternalError)
-			}
-			a.x.cfg.Queue(tel.CallerGone{Call: a.state.Call, Cause: tel.CauseInternalError})
-			if a.state.Offer != "" {
-				a.x.cfg.Queue(tel.TalkEnded{Offer: a.state.Offer, Cause: tel.CauseInternalError})
-			}
-			a.state.Stage = tel.StageEnded
-			a.forget()
+			a.giveUp()
 		}
 	}()
+	m, mine := a.unwrap(m)
+	if !mine {
+		return
+	}
+	defer func() { a.taking = nil }()
 	state, effects := Next(a.state, m, time.Now())
 	a.state = state
 	a.persist()
@@ -110,6 +166,56 @@ func (a *actor) handle(m any) {
 		a.perform(e)
 	}
 	a.show()
+}
+
+// unwrap does what a message asks of the actor itself. False says that it was for another call.
+func (a *actor) unwrap(m any) (in any, mine bool) {
+	switch m := m.(type) {
+	case LegEvent:
+		if to := a.moved[m.Leg]; to != nil {
+			to.tell(m)
+			return nil, false
+		}
+		if m.Kind == LegEnded {
+			if _, ok := a.offered[m.Leg]; ok {
+				a.offered[m.Leg] = m
+			}
+			a.drop(m.Leg)
+		}
+	case adoption:
+		a.taking = &m
+		return m.Adopt, true
+	case handed:
+		a.gave(m)
+		return m.HandedOver, true
+	}
+	return m, true
+}
+
+// giveUp ends a call whose handling has failed: every party and the queues learn of it.
+func (a *actor) giveUp() {
+	for _, l := range a.legs {
+		l.Hangup(tel.CauseInternalError)
+	}
+	s := &a.state
+	if s.Waiting {
+		a.x.cfg.Queue(tel.CallerGone{Call: s.Call, Cause: tel.CauseInternalError})
+	}
+	for _, l := range []*LegState{&s.Caller, s.Peer} {
+		switch {
+		case l == nil:
+		case l.Offer != "":
+			a.x.cfg.Queue(tel.TalkEnded{Offer: l.Offer, Cause: tel.CauseInternalError})
+		case l.Engaged:
+			a.x.cfg.Queue(tel.AgentDisengaged{Agent: l.Agent, Call: s.Call})
+		}
+	}
+	if s.Parked != nil {
+		a.x.unpark(s.Parked.Slot, a)
+	}
+	s.Stage = tel.StageEnded
+	a.showParties(nil)
+	a.forget()
 }
 
 // persist writes the state before any message that depends on it leaves.
@@ -137,208 +243,56 @@ func (a *actor) forget() {
 
 // show tells observers when something that they see has changed.
 func (a *actor) show() {
+	a.showParties(a.state.parties())
 	if now := a.state.changed(); now != a.shown {
 		if now.Stage != a.shown.Stage {
 			a.log.Info("call", "stage", now.Stage, "direction", now.Direction, "from", now.From.Masked(), "to", now.To.Masked(),
 				"via", now.Via, "queue", now.Queue, "agent", now.Agent)
 		}
 		a.shown = now
+		a.urgent.Store(a.state.Emergency)
 		a.x.cfg.Publish(now)
 	}
 }
 
-func (a *actor) perform(e Effect) {
-	caller := a.legs[a.state.Caller.ID]
-	switch e := e.(type) {
-	case DoAlert:
-		if caller != nil {
-			caller.Alert(e.Early)
+// showParties publishes what has changed of the phones' parts, and lets others pick up what rings.
+func (a *actor) showParties(now []tel.PartyChanged) {
+	for _, p := range a.seen {
+		if find(now, p.Leg) == nil {
+			p.Phase = tel.PartyGone
+			a.x.cfg.Publish(p)
 		}
-	case DoAccept:
-		if caller != nil {
-			caller.Accept()
-		}
-	case DoHangup:
-		if l := a.legs[e.Leg]; l != nil {
-			l.Hangup(e.Cause)
-		}
-	case DoPlay:
-		if l := a.legs[e.Leg]; l != nil {
-			l.Play(e.Sound)
-		}
-	case DoHush:
-		if l := a.legs[e.Leg]; l != nil {
-			l.Hush()
-		}
-	case DoJoin:
-		a.join(e.A, e.B)
-	case DoPart:
-		if l := a.legs[e.Leg]; l != nil {
-			l.Part()
-		}
-	case DoDigit:
-		from, to := a.legs[e.From], a.legs[e.To]
-		if from != nil && to != nil && !(from.PassesDTMF() && to.PassesDTMF()) {
-			to.SendDTMF(string(e.Digit))
-		}
-	case DoDialDevices:
-		a.dialDevices(e)
-	case DoDialOut:
-		a.dialOut(e)
-	case DoTellQueue:
-		if !a.x.cfg.Queue(e.Message) {
-			a.log.Error("queue does not take messages", "message", e.Message)
-		}
-	case DoCommand:
-		a.x.cfg.Command(e.Agent, e.Command, e.Reason)
-	case DoResolve:
-		a.handle(Rerouted{a.plan.Resolve(e.To, time.Now())})
-	case DoWake:
-		a.timers = append(a.timers, time.AfterFunc(time.Until(e.At), func() { a.tell(Wake{e.Key}) }))
-	case DoEnd:
-		a.end(e.Record)
 	}
+	rings := &ringing{since: a.state.Since}
+	for _, p := range now {
+		if was := find(a.seen, p.Leg); was == nil || *was != p {
+			a.x.cfg.Publish(p)
+		}
+		if p.Phase == tel.PartyRinging {
+			rings.parties = append(rings.parties, p.Party)
+		}
+	}
+	a.seen = now
+	a.ringing.Store(rings)
 }
 
-func (a *actor) join(x, y tel.LegID) {
-	lx, ly := a.legs[x], a.legs[y]
-	if lx == nil || ly == nil {
-		return
+func find(all []tel.PartyChanged, leg tel.LegID) *tel.PartyChanged {
+	for i := range all {
+		if all[i].Leg == leg {
+			return &all[i]
+		}
 	}
-	if err := lx.Join(ly); err != nil {
-		a.log.Warn("audio is not joined; a party may have gone in this instant", "err", err)
-	}
+	return nil
 }
 
-func (a *actor) outgoing(ring time.Duration) Outgoing {
-	return Outgoing{Call: a.state.Call, From: a.state.From, FromName: a.state.FromName, Ring: ring, Emergency: a.state.Emergency}
+// keep takes a leg into the call; drop notes its end. The record still asks it for its notes.
+func (a *actor) keep(l Leg, s *sink) {
+	a.legs[l.ID()] = held{l, s}
+	a.x.index(l, a)
 }
 
-func (a *actor) dialDevices(e DoDialDevices) {
-	devices := e.Devices
-	if e.Agent != "" {
-		devices = a.plan.Devices(e.Agent)
-	}
-	d := Dialed{Key: e.Key, Cause: tel.CauseUnreachable}
-	for _, dev := range devices {
-		legs, err := a.x.cfg.Dialer.DialDevice(dev, a.outgoing(e.Ring), a.legEvent)
-		if err != nil {
-			a.log.Warn("phone cannot be rung", "device", dev, "err", err)
-		}
-		for _, l := range legs {
-			a.legs[l.ID()] = l
-			d.Legs = append(d.Legs, LegState{ID: l.ID(), Party: l.Party(), Ref: l.Ref()})
-		}
-	}
-	a.handle(d)
-}
-
-func (a *actor) dialOut(e DoDialOut) {
-	d := Dialed{Key: e.Key, Cause: tel.CauseCongestion}
-	l, err := a.x.cfg.Dialer.DialOut(e.Via, e.Number, a.outgoing(ringOutside), a.legEvent)
-	if err != nil {
-		a.log.Warn("line does not take the call", "via", e.Via, "err", err)
-	} else {
-		a.legs[l.ID()] = l
-		d.Legs = []LegState{{ID: l.ID(), Party: l.Party(), Ref: l.Ref()}}
-	}
-	a.handle(d)
-}
-
-// end writes the record; the notes of the audio are taken while the legs still know them.
-func (a *actor) end(r tel.CallEnded) {
-	for _, id := range []tel.LegID{a.callerLeg(), a.peerLeg()} {
-		if l := a.legs[id]; l != nil {
-			r.Media = append(r.Media, l.Note())
-		}
-	}
-	a.x.cfg.Record(r)
-	a.forget()
-}
-
-// callerLeg and peerLeg find the legs even when the state already forgot the id of the one that
-// ended.
-func (a *actor) callerLeg() tel.LegID { return a.byParty(a.state.Caller) }
-
-func (a *actor) peerLeg() tel.LegID {
-	if a.state.Peer == nil {
-		return ""
-	}
-	return a.byParty(*a.state.Peer)
-}
-
-func (a *actor) byParty(s LegState) tel.LegID {
-	if s.ID != "" {
-		return s.ID
-	}
-	for id, l := range a.legs {
-		if l.Ref() == s.Ref {
-			return id
-		}
-	}
-	return ""
-}
-
-// recover finds the legs again after a restart. It runs before the goroutine starts.
-func (a *actor) recover(find Finder) {
-	s := &a.state
-	s.Recovered = true
-	take := func(l LegState) bool {
-		leg, ok := find.Find(l.ID, l.Ref, l.Party, a.legEvent)
-		if ok {
-			a.legs[l.ID] = leg
-		}
-		return ok
-	}
-	for _, g := range s.Groups { // each is ended: the queue offers again, the caller never left
-		for _, l := range g.Legs {
-			if take(l) {
-				a.legs[l.ID].Hangup(tel.CauseCancelled)
-			}
-		}
-		if g.Offer != "" {
-			a.x.cfg.Queue(tel.OfferFailed{Offer: g.Offer, Cause: tel.CauseCancelled})
-		}
-	}
-	ringing := len(s.Groups) > 0
-	s.Groups, s.Early = nil, ""
-	callerHere := take(s.Caller)
-	peerHere := s.Peer == nil || take(*s.Peer)
-	switch {
-	case !callerHere:
-		s.Caller.ID = ""
-		a.tell(End{tel.CauseTimeout})
-	case !peerHere:
-		s.Peer.ID = ""
-		a.tell(End{tel.CauseTimeout})
-	default:
-		a.resume(ringing)
-	}
-}
-
-// resume puts the audio of a recovered call back to where it was.
-func (a *actor) resume(ringing bool) {
-	s := &a.state
-	switch {
-	case s.Peer != nil && (s.Caller.Held || s.Peer.Held):
-		other := s.Caller.ID
-		if s.Caller.Held {
-			other = s.Peer.ID
-		}
-		a.legs[other].Play(music)
-	case s.Peer != nil:
-		a.join(s.Caller.ID, s.Peer.ID)
-	case s.Queue != "":
-		if s.Stage == tel.StageRinging {
-			s.Stage = tel.StageWaiting
-		}
-		a.legs[s.Caller.ID].Play(music)
-		a.x.cfg.Queue(tel.Enqueue{ // changes nothing when the place survived too
-			Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, EnqueuedAt: s.Enqueued,
-		})
-	case ringing && s.Direction != tel.Outbound:
-		a.tell(Rerouted{a.plan.Route(s.Caller.Party, s.From, s.To, time.Now())})
-	default:
-		a.tell(End{tel.CauseTimeout})
+func (a *actor) drop(id tel.LegID) {
+	if _, ok := a.legs[id]; ok {
+		a.x.unindex(id, a)
 	}
 }

@@ -20,14 +20,18 @@ var ErrFull = errors.New("too many calls")
 type Plan interface {
 	// Route decides where a dialled number goes for a caller at "phone:201", "trunk:tim", "line:gsm0".
 	Route(from string, caller, dialed tel.Number, at time.Time) Decision
-	// Resolve decides for a destination written in the config, such as "queue:sales".
-	Resolve(to string, at time.Time) Decision
+	// Resolve decides for a destination written in the config, such as "queue:sales", or set by a
+	// person, whose rights count then: as is "phone:201", or empty.
+	Resolve(to, as string, at time.Time) Decision
 	// Devices lists the phones of an agent.
 	Devices(a tel.AgentID) []tel.DeviceID
+	// Phones lists the phones of an internal number; none for what is not a person's.
+	Phones(n tel.Number) []tel.DeviceID
 	// AgentAt names the agent who uses a phone; extension and name are what colleagues see.
 	AgentAt(d tel.DeviceID) (a tel.AgentID, extension tel.Number, name string)
-	// Language of prompts, "it" or "en".
+	// Language of prompts, "it" or "en", and the IANA name of the zone by whose clock times are said.
 	Language() string
+	Zone() string
 }
 
 // HotJournal keeps the last value of each key through a crash of the process.
@@ -49,6 +53,7 @@ type Config struct {
 	Publish  func(tel.Event)                                 // live view; must not block
 	Record   func(tel.CallEnded)                             // the call's record; must not block
 	Journal  HotJournal                                      // nil: calls do not survive a crash
+	Clerk    Clerk                                           // nil: no script has a mailbox or a code
 	MaxCalls int                                             // 0: 1,000
 }
 
@@ -57,9 +62,12 @@ type Exchange struct {
 	cfg Config
 	wg  sync.WaitGroup
 
-	mu     sync.Mutex // guards calls and closed only; never held while an actor is told something
+	mu     sync.Mutex // guards what follows; an actor may be told something with it held, never asked
 	calls  map[tel.CallID]*actor
+	parked map[tel.Number]*actor // by place
+	places map[tel.LegID]place
 	closed bool
+	completion
 }
 
 // New returns an exchange without calls.
@@ -67,7 +75,10 @@ func New(cfg Config) *Exchange {
 	if cfg.MaxCalls == 0 {
 		cfg.MaxCalls = 1000
 	}
-	return &Exchange{cfg: cfg, calls: map[tel.CallID]*actor{}}
+	return &Exchange{
+		cfg: cfg, calls: map[tel.CallID]*actor{}, parked: map[tel.Number]*actor{}, places: map[tel.LegID]place{},
+		completion: completion{busy: map[string]tel.Number{}, wishes: map[string]wish{}},
+	}
 }
 
 // Arrival is a caller at the door: a leg that waits for an answer.
@@ -77,6 +88,9 @@ type Arrival struct {
 	Caller tel.Number
 	Name   string
 	Dialed tel.Number
+
+	Replaces  string // reference of the leg whose place the caller wants (RFC 3891); empty: Dialed counts
+	EarlyOnly bool   // only while that leg rings
 }
 
 // Arrive begins a call. makeLeg is called once with the sink for the leg's events, before the call
@@ -85,16 +99,22 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 	plan := x.cfg.Plan()
 	s := State{
 		Call: tel.NewCallID(), Direction: tel.Inbound, From: in.Caller, FromName: in.Name, To: in.Dialed,
-		Language: plan.Language(), Stage: tel.StageRouting,
+		Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting,
 	}
+	var agent tel.AgentID
 	if in.Device != "" {
-		agent, extension, name := plan.AgentAt(in.Device)
-		s.Direction, s.CallerIs = tel.Internal, agent
+		var extension tel.Number
+		var name string
+		agent, extension, name = plan.AgentAt(in.Device)
+		s.Direction = tel.Internal
 		if extension != "" {
 			s.From, s.FromName = extension, name
 		}
 	}
-	d := plan.Route(in.From, s.From, in.Dialed, time.Now())
+	d := Decision{Kind: ToReplace, Replaces: in.Replaces, EarlyOnly: in.EarlyOnly}
+	if in.Replaces == "" {
+		d = plan.Route(in.From, s.From, in.Dialed, time.Now())
+	}
 	if in.Device != "" && d.Kind == ToOutside {
 		s.Direction = tel.Outbound
 	}
@@ -102,9 +122,13 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 	if err := x.add(a); err != nil {
 		return "", err
 	}
-	leg := makeLeg(a.legEvent)
-	a.legs[leg.ID()] = leg
-	a.state.Caller = LegState{ID: leg.ID(), Party: leg.Party(), Ref: leg.Ref()}
+	sink := a.newSink()
+	leg := makeLeg(sink.event)
+	a.keep(leg, sink)
+	a.state.Caller = LegState{ID: leg.ID(), Party: leg.Party(), Ref: leg.Ref(), Number: s.From, Name: s.FromName, Agent: agent}
+	if d.Emergency {
+		x.cfg.Publish(tel.EmergencyCalled{Call: s.Call, From: in.From, Name: s.FromName, Number: in.Dialed, At: time.Now()})
+	}
 	a.tell(Begin{d})
 	x.wg.Go(a.run)
 	return s.Call, nil
@@ -123,10 +147,16 @@ func (x *Exchange) add(a *actor) error {
 	return nil
 }
 
-func (x *Exchange) remove(id tel.CallID) {
+// remove forgets a call whose goroutine ends.
+func (x *Exchange) remove(a *actor) {
 	x.mu.Lock()
-	delete(x.calls, id)
-	x.mu.Unlock()
+	defer x.mu.Unlock()
+	delete(x.calls, a.id)
+	for id, p := range x.places {
+		if p.owner == a {
+			delete(x.places, id)
+		}
+	}
 }
 
 func (x *Exchange) find(id tel.CallID) *actor {
@@ -203,7 +233,7 @@ func (x *Exchange) Abandon(ctx context.Context) error {
 	x.mu.Lock()
 	x.closed = true
 	for _, a := range x.calls {
-		a.stop()
+		a.abandon()
 	}
 	x.mu.Unlock()
 	return x.wait(ctx)

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -17,6 +18,7 @@ import (
 type fakeLeg struct {
 	id     tel.LegID
 	ref    string
+	party  string
 	events func(LegEvent)
 	mu     sync.Mutex
 	log    []string
@@ -36,8 +38,13 @@ func (l *fakeLeg) told() []string {
 	return append([]string(nil), l.log...)
 }
 
-func (l *fakeLeg) ID() tel.LegID    { return l.id }
-func (l *fakeLeg) Party() string    { return "phone:201" }
+func (l *fakeLeg) ID() tel.LegID { return l.id }
+func (l *fakeLeg) Party() string {
+	if l.party == "" {
+		return "phone:201"
+	}
+	return l.party
+}
 func (l *fakeLeg) Ref() string      { return l.ref }
 func (l *fakeLeg) Alert(early bool) { l.note("alert") }
 func (l *fakeLeg) Accept() {
@@ -62,20 +69,29 @@ func (l *fakeLeg) Hush()                { l.note("hush") }
 func (l *fakeLeg) Join(other Leg) error { l.note("join " + string(other.ID())); return nil }
 func (l *fakeLeg) Part()                { l.note("part") }
 func (l *fakeLeg) Echo()                { l.note("echo") }
-func (l *fakeLeg) PassesDTMF() bool     { return false }
-func (l *fakeLeg) SendDTMF(d string)    { l.note("dtmf " + d) }
-func (l *fakeLeg) Note() tel.LegNote    { return tel.LegNote{Leg: l.id, Party: l.Party(), Received: 7} }
+func (l *fakeLeg) StopRecord()          { l.note("stop record") }
+
+func (l *fakeLeg) Record(path string, _, _ time.Duration) { l.note("record " + path) }
+func (l *fakeLeg) PassesDTMF() bool                       { return false }
+func (l *fakeLeg) SendDTMF(d string)                      { l.note("dtmf " + d) }
+func (l *fakeLeg) AnswerRefer(status int)                 { l.note(fmt.Sprint("refer ", status)) }
+func (l *fakeLeg) NotifyRefer(status int, final bool) {
+	l.note(fmt.Sprint("notify ", status, map[bool]string{true: " final"}[final]))
+}
+func (l *fakeLeg) Note() tel.LegNote { return tel.LegNote{Leg: l.id, Party: l.Party(), Received: 7} }
 
 type fakePlan struct{ d Decision }
 
 func (p fakePlan) Route(string, tel.Number, tel.Number, time.Time) Decision { return p.d }
-func (p fakePlan) Resolve(string, time.Time) Decision                       { return p.d }
+func (p fakePlan) Resolve(string, string, time.Time) Decision               { return p.d }
 func (p fakePlan) Devices(tel.AgentID) []tel.DeviceID                       { return []tel.DeviceID{"201"} }
 
 func (p fakePlan) AgentAt(tel.DeviceID) (tel.AgentID, tel.Number, string) {
 	return "anna", "201", "Anna"
 }
-func (p fakePlan) Language() string { return "it" }
+func (p fakePlan) Phones(tel.Number) []tel.DeviceID { return nil }
+func (p fakePlan) Language() string                 { return "it" }
+func (p fakePlan) Zone() string                     { return "Europe/Rome" }
 
 type fakeDialer struct {
 	mu   sync.Mutex

@@ -34,6 +34,13 @@ type Leg interface {
 	Part()
 	// SendDTMF plays digits to the party.
 	SendDTMF(digits string)
+	// Echo lets the party hear itself until Join, Part or the end.
+	Echo()
+	// Record writes what the party says into a file until max, until silence without a voice (0: never),
+	// StopRecord or the end of the leg; LegRecorded follows once.
+	Record(path string, max, silence time.Duration)
+	// StopRecord ends the recording.
+	StopRecord()
 	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733), so that joined legs
 	// which both do so need no help.
 	PassesDTMF() bool
@@ -41,10 +48,19 @@ type Leg interface {
 	Note() tel.LegNote
 }
 
+// Referrer is a leg that can send its partner elsewhere and wants to know how it went (RFC 3515).
+type Referrer interface {
+	// AnswerRefer takes the wish up (202) or refuses it (300 to 699).
+	AnswerRefer(status int)
+	// NotifyRefer reports the progress; after final there is no more.
+	NotifyRefer(status int, final bool)
+}
+
 // Sound names what a party shall hear: prompts one after the other, music or a tone.
 type Sound struct {
-	Names []string `json:"names"`
-	Loop  bool     `json:"loop,omitempty"`
+	Names    []string `json:"names"`
+	Loop     bool     `json:"loop,omitempty"`
+	Language string   `json:"language,omitempty"` // of prompts; empty: the box's
 }
 
 // LegEventKind is what happened on a leg.
@@ -56,9 +72,11 @@ const (
 	LegAnswered
 	LegEnded // Cause, Remote
 	LegDigit
-	LegHeld   // Held
-	LegPlayed // the sound of the last Play has ended
-	LegSilent // no audio arrived for the time-out
+	LegHeld     // Held
+	LegPlayed   // the sound of the last Play has ended
+	LegSilent   // no audio arrived for the time-out
+	LegRecorded // Path, Length, Why
+	LegRefer    // To, Replaces: the party wants its partner elsewhere; a Referrer is told how it goes
 )
 
 // LegEvent is one happening on one leg.
@@ -70,6 +88,13 @@ type LegEvent struct {
 	Remote bool
 	Digit  rune
 	Cause  tel.Cause
+
+	To       tel.Number    // LegRefer: a number to dial
+	Replaces string        // LegRefer: or the reference of the party's leg in another call
+	Path     string        // LegRecorded: as given to Record
+	Length   time.Duration // LegRecorded: without the silence that ended it
+	Why      string        // LegRecorded: one of the Why constants of ivr
+	Redirect tel.Number    // LegEnded: where the phone sends the call instead (a 302)
 }
 
 // Outgoing describes a leg to be made.
@@ -79,6 +104,10 @@ type Outgoing struct {
 	FromName  string
 	Ring      time.Duration // the longest it may ring
 	Emergency bool
+	Intercom  bool       // the phone shall answer by itself
+	Number    tel.Number // shown to the called one instead of From, outside; empty: the line decides
+	Hide      bool       // the caller's number is withheld
+	Attempt   Attempt    // of DialOut: whom it is charged to and what it costs
 }
 
 // Dialer makes outgoing legs. Events may be delivered before the method returns.

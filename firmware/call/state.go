@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// stateVersion is written into each snapshot.
-const stateVersion = 1
+// stateVersion is written into each snapshot. Version 1 knew one caller, one peer and no transfer.
+const stateVersion = 2
 
 // State is everything a call is, as one plain value.
 type State struct {
@@ -20,7 +21,9 @@ type State struct {
 	FromName  string        `json:"from_name,omitempty"`
 	To        tel.Number    `json:"to"`
 	Language  string        `json:"language"`
+	Zone      string        `json:"zone,omitempty"` // IANA name: dates and times are said by its clock
 
+	In     string        `json:"in,omitempty"` // the party that began the call
 	Stage  tel.CallStage `json:"stage"`
 	Since  time.Time     `json:"since"` // of the stage
 	Caller LegState      `json:"caller"`
@@ -28,19 +31,32 @@ type State struct {
 	Peer   *LegState     `json:"peer,omitempty"`   // who talks with the caller
 	Early  tel.LegID     `json:"early,omitempty"`  // whose audio the caller hears before the answer
 
+	Ring     *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
+	Tries    int        `json:"tries,omitempty"`  // branches begun so far; names them
+	Hops     int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
+	As       string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
+	Moving   *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
+	Parked   *Parked    `json:"parked,omitempty"`
+	Summoned tel.Number `json:"summoned,omitempty"` // who answers first dials this: a call back
+	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in
+	Menus    int        `json:"menus,omitempty"`    // scripts left so far
+	// AnswerBy is when another call must have answered for the leg that was offered to it.
+	AnswerBy time.Time `json:"answer_by,omitzero"`
+
 	Queue     tel.QueueID `json:"queue,omitempty"`
 	Priority  int         `json:"priority,omitempty"`
-	Offer     tel.OfferID `json:"offer,omitempty"` // of the conversation
-	Agent     tel.AgentID `json:"agent,omitempty"` // who talks
-	CallerIs  tel.AgentID `json:"caller_is,omitempty"`
-	Vias      []Attempt   `json:"vias,omitempty"` // outside routes not yet tried
+	Waiting   bool        `json:"waiting,omitempty"` // the queue's owner counts this caller
+	Agent     tel.AgentID `json:"agent,omitempty"`   // who talks, or talked last
 	Emergency bool        `json:"emergency,omitempty"`
+	Lines     []Attempt   `json:"lines,omitempty"`  // of an emergency call: every way out
+	FreeBy    time.Time   `json:"free_by,omitzero"` // one of them was cut for it and must be free by then
 	LastCause tel.Cause   `json:"last_cause,omitempty"`
 	HangAfter bool        `json:"hang_after,omitempty"` // end when the prompt is over
 
-	Started  time.Time `json:"started"`
-	Enqueued time.Time `json:"enqueued,omitzero"`
-	Answered time.Time `json:"answered,omitzero"`
+	Started  time.Time  `json:"started"`
+	Enqueued time.Time  `json:"enqueued,omitzero"`
+	Answered time.Time  `json:"answered,omitzero"`
+	Moves    []tel.Move `json:"moves,omitempty"` // parties who came or went by transfer, park or pickup
 
 	Recovered bool `json:"recovered,omitempty"`
 }
@@ -52,16 +68,43 @@ type LegState struct {
 	Ref   string    `json:"ref"`
 	Up    bool      `json:"up,omitempty"` // answered
 	Held  bool      `json:"held,omitempty"`
+
+	Number tel.Number  `json:"number,omitempty"` // of the far end, as others see it
+	Name   string      `json:"name,omitempty"`
+	Agent  tel.AgentID `json:"agent,omitempty"` // whose phone it is
+	// What the queues' owner was told of that agent, and must be told the end of.
+	Offer   tel.OfferID `json:"offer,omitempty"`   // the offer that this conversation came from
+	Engaged bool        `json:"engaged,omitempty"` // on a call that came from no queue
 }
 
 // Group is one attempt: legs that ring together, of which one may win.
 type Group struct {
-	Key      string      `json:"key"` // the offer, or "direct" or "out"
+	Key      string      `json:"key"` // the offer, or "direct" or "out" and a number
 	Offer    tel.OfferID `json:"offer,omitempty"`
 	Agent    tel.AgentID `json:"agent,omitempty"`
+	Outside  bool        `json:"outside,omitempty"` // by trunks and lines
+	Vias     []Attempt   `json:"vias,omitempty"`    // of an outside group: not tried yet
 	Legs     []LegState  `json:"legs"`
 	Deadline time.Time   `json:"deadline"`
 	Rang     bool        `json:"rang,omitempty"`
+}
+
+// Moving is a transfer under way. The transferor's leg stays until the outcome is known (RFC 5589
+// section 6), unless its phone hangs up before.
+type Moving struct {
+	By       LegState   `json:"by"` // ID empty: its phone has left
+	To       tel.Number `json:"to,omitempty"`
+	Attended bool       `json:"attended,omitempty"` // to a call that the transferor has; otherwise to a number
+	Returned bool       `json:"returned,omitempty"` // the transferor is rung again
+}
+
+// Parked is a caller who waits in a numbered place.
+type Parked struct {
+	Slot  tel.Number    `json:"slot,omitempty"` // empty until a place is found
+	By    string        `json:"by"`             // the party that parked the call and gets it back
+	Slots []tel.Number  `json:"slots,omitempty"`
+	For   time.Duration `json:"for"`
+	Until time.Time     `json:"until,omitzero"`
 }
 
 // Snapshot encodes the state.
@@ -70,25 +113,62 @@ func (s *State) Snapshot() ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// Restore decodes what Snapshot wrote.
+// Restore decodes what Snapshot wrote, in this version or the one before: an update must not lose
+// the calls that are up.
 func Restore(b []byte) (State, error) {
 	var s State
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("restore a call: %w", err)
 	}
-	if s.V != stateVersion {
+	if s.Script != nil {
+		if err := s.Script.Valid(); err != nil {
+			return s, fmt.Errorf("restore a call: %w", err)
+		}
+	}
+	switch s.V {
+	case stateVersion:
+		return s, nil
+	case 1:
+		return fromVersion1(s, b)
+	default:
 		return s, fmt.Errorf("restore a call: version %d, this program knows %d", s.V, stateVersion)
 	}
+}
+
+// fromVersion1 moves what version 1 kept for the call as a whole to the legs.
+func fromVersion1(s State, b []byte) (State, error) {
+	var old struct {
+		Offer    tel.OfferID `json:"offer"`
+		CallerIs tel.AgentID `json:"caller_is"`
+	}
+	if err := json.Unmarshal(b, &old); err != nil {
+		return s, fmt.Errorf("restore a call of version 1: %w", err)
+	}
+	s.V = stateVersion
+	s.Caller.Agent, s.Caller.Engaged = old.CallerIs, old.CallerIs != ""
+	s.Caller.Number, s.Caller.Name = s.From, s.FromName
+	if s.Peer != nil {
+		s.Peer.Agent, s.Peer.Offer = s.Agent, old.Offer
+		s.Peer.Engaged = s.Agent != "" && old.Offer == ""
+	}
+	s.Waiting = s.Queue != "" && old.Offer == ""
+	s.In = s.Caller.Party
 	return s, nil
 }
 
-// leg finds a leg of the call by id; group is -1 for the caller and the peer.
-func (s *State) leg(id tel.LegID) (leg *LegState, group int) {
-	if s.Caller.ID == id {
-		return &s.Caller, -1
+// leg finds a leg of the call by id. Where is inGroup and the index of its group, or which of the
+// places below it has.
+func (s *State) leg(id tel.LegID) (leg *LegState, where int) {
+	if id == "" {
+		return nil, nowhere
 	}
-	if s.Peer != nil && s.Peer.ID == id {
-		return s.Peer, -1
+	switch {
+	case s.Caller.ID == id:
+		return &s.Caller, asCaller
+	case s.Peer != nil && s.Peer.ID == id:
+		return s.Peer, asPeer
+	case s.Moving != nil && s.Moving.By.ID == id:
+		return &s.Moving.By, asTransferor
 	}
 	for g := range s.Groups {
 		for i := range s.Groups[g].Legs {
@@ -97,7 +177,47 @@ func (s *State) leg(id tel.LegID) (leg *LegState, group int) {
 			}
 		}
 	}
-	return nil, -1
+	return nil, nowhere
+}
+
+// The places of a leg that is in no group.
+const (
+	nowhere      = -1
+	asCaller     = -2
+	asPeer       = -3
+	asTransferor = -4
+)
+
+// byRef finds a leg by its reference.
+func (s *State) byRef(ref string) (leg *LegState, where int) {
+	all := []*LegState{&s.Caller}
+	if s.Peer != nil {
+		all = append(all, s.Peer)
+	}
+	for _, l := range all {
+		if l.Ref == ref && l.ID != "" {
+			return s.leg(l.ID)
+		}
+	}
+	for g := range s.Groups {
+		for i := range s.Groups[g].Legs {
+			if l := &s.Groups[g].Legs[i]; l.Ref == ref {
+				return l, g
+			}
+		}
+	}
+	return nil, nowhere
+}
+
+// other is who talks with leg; nil when nobody does.
+func (s *State) other(leg *LegState) *LegState {
+	if s.Peer == nil || leg.ID == "" {
+		return nil
+	}
+	if leg.ID == s.Peer.ID {
+		return &s.Caller
+	}
+	return s.Peer
 }
 
 // group finds an attempt by key.
@@ -112,8 +232,49 @@ func (s *State) group(key string) int {
 
 // changed is what observers see of the state.
 func (s *State) changed() tel.CallChanged {
-	return tel.CallChanged{
+	c := tel.CallChanged{
 		Call: s.Call, Stage: s.Stage, Direction: s.Direction, From: s.From, To: s.To,
-		Via: s.Caller.Party, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
+		Via: s.In, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
 	}
+	if s.Parked != nil {
+		c.Slot = s.Parked.Slot
+	}
+	return c
+}
+
+// parties is what busy-lamp fields show: each phone's part in the call.
+func (s *State) parties() []tel.PartyChanged {
+	var all []tel.PartyChanged
+	if s.Stage == tel.StageEnded {
+		return nil
+	}
+	add := func(l LegState, phase tel.PartyPhase, remote tel.Number, name string) {
+		if l.ID != "" {
+			all = append(all, tel.PartyChanged{Call: s.Call, Leg: l.ID, Party: l.Party, Ref: l.Ref, Phase: phase, Initiator: l.ID == s.Caller.ID && l.Party == s.In, Remote: remote, RemoteName: name})
+		}
+	}
+	phase := func(l LegState, up tel.PartyPhase) tel.PartyPhase {
+		if l.Held {
+			return tel.PartyHeld
+		}
+		return up
+	}
+	called, name := s.To, ""
+	if s.Peer != nil && s.Peer.Number != "" {
+		called, name = s.Peer.Number, s.Peer.Name
+	}
+	if s.Caller.Up {
+		add(s.Caller, phase(s.Caller, tel.PartyTalking), called, name)
+	} else {
+		add(s.Caller, tel.PartyDialing, called, name)
+	}
+	if s.Peer != nil {
+		add(*s.Peer, phase(*s.Peer, tel.PartyTalking), s.From, s.FromName)
+	}
+	for _, g := range s.Groups {
+		for _, l := range g.Legs {
+			add(l, tel.PartyRinging, s.From, s.FromName)
+		}
+	}
+	return all
 }

@@ -6,34 +6,45 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// music is what a waiting or held party hears.
-var music = Sound{Names: []string{"music"}, Loop: true}
+// music is what a waiting or held party hears; ringback what an answered one hears while it rings.
+var (
+	music    = Sound{Names: []string{"music"}, Loop: true}
+	ringback = Sound{Names: []string{"tone_ringback"}, Loop: true}
+)
 
 func (st *step) legEvent(e LegEvent) {
-	s := st.s
-	leg, g := s.leg(e.Leg)
+	if e.Kind == LegRecorded {
+		st.recorded(e)
+		return
+	}
+	leg, where := st.s.leg(e.Leg)
 	if leg == nil {
 		return // a leg that already lost: it ends by itself
 	}
+	if st.scriptEvent(where, e) {
+		return
+	}
 	switch e.Kind {
 	case LegProgress:
-		st.progress(leg, g, e.Early)
+		st.progress(leg, where, e.Early)
 	case LegAnswered:
-		if g >= 0 {
-			st.won(leg, g)
+		if where >= 0 {
+			st.won(*leg, where)
 		}
 	case LegEnded:
-		st.legEnded(leg, g, e)
+		st.legEnded(leg, where, e)
 	case LegHeld:
-		st.held(leg, e.Held)
+		st.held(leg, where, e.Held)
 	case LegPlayed:
-		st.played(leg)
+		st.played(where)
 	case LegSilent:
-		if g < 0 && leg.Up && !leg.Held && s.Stage == tel.StageTalking {
+		if (where == asCaller || where == asPeer) && leg.Up && !leg.Held && st.s.Stage == tel.StageTalking {
 			st.finish(tel.CauseMediaTimeout, "box")
 		}
 	case LegDigit:
-		st.digit(leg, e.Digit)
+		st.digit(leg, where, e.Digit)
+	case LegRefer:
+		st.referred(leg, where, e)
 	}
 }
 
@@ -42,16 +53,19 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 	if g < 0 {
 		return
 	}
-	if group := &s.Groups[g]; !group.Rang {
-		group.Rang = true
-		if group.Offer != "" {
+	group := &s.Groups[g]
+	first := !group.Rang
+	group.Rang = true
+	if group.Offer != "" {
+		if first {
 			st.tell(tel.OfferRinging{Offer: group.Offer})
 		}
-	}
-	if s.Groups[g].Offer != "" {
 		return // a queued caller hears music, not the agent's phone
 	}
-	if early && s.Groups[g].Key == "out" {
+	if first && s.Moving != nil && !s.Moving.Returned && s.Moving.By.ID != "" {
+		st.do(DoNotifyRefer{s.Moving.By.ID, 180, false})
+	}
+	if early && group.Outside && len(s.Groups) == 1 {
 		if s.Early == "" {
 			s.Early = leg.ID
 			if !s.Caller.Up {
@@ -64,14 +78,19 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 	if !s.Caller.Up {
 		st.do(DoAlert{})
 	} else if s.Early == "" {
-		st.do(DoPlay{s.Caller.ID, Sound{Names: []string{"tone_ringback"}, Loop: true}})
+		st.do(DoPlay{s.Caller.ID, ringback})
 	}
 }
 
 // won makes the leg that answered first the caller's peer; every other attempt is void.
-func (st *step) won(leg *LegState, g int) {
+func (st *step) won(peer LegState, g int) {
 	s := st.s
-	peer, group := *leg, s.Groups[g]
+	if s.Summoned != "" {
+		st.summoned(peer)
+		return
+	}
+	group := s.Groups[g]
+	arrived := !slices.ContainsFunc(group.Legs, func(l LegState) bool { return l.ID == peer.ID }) // picked up elsewhere
 	peer.Up = true
 	for i := range s.Groups {
 		for _, l := range s.Groups[i].Legs {
@@ -80,27 +99,63 @@ func (st *step) won(leg *LegState, g int) {
 			}
 		}
 	}
-	s.Groups, s.Vias = nil, nil
-	s.Peer, s.Early = &peer, ""
-	s.Agent, s.Offer = group.Agent, group.Offer
-	s.Answered = st.now
+	s.Groups, s.Ring, s.Early = nil, nil, ""
+	if peer.Agent == "" && !arrived {
+		peer.Agent = group.Agent
+	}
+	s.Peer, s.Agent = &peer, peer.Agent
+	if s.Answered.IsZero() {
+		s.Answered = st.now
+	}
 	st.stage(tel.StageTalking)
 	st.do(DoHush{s.Caller.ID})
 	st.accept()
+	if arrived {
+		st.do(DoAccept{peer.ID})
+	}
 	st.do(DoJoin{s.Caller.ID, peer.ID})
 	switch {
-	case group.Offer != "":
+	case group.Offer != "" && !arrived:
+		s.Waiting = false
+		s.Peer.Offer = group.Offer
 		st.tell(tel.OfferAnswered{Offer: group.Offer})
-	case group.Agent != "":
-		st.tell(tel.AgentEngaged{Agent: group.Agent, Call: s.Call, Internal: s.Direction == tel.Internal})
+	case group.Offer != "": // the queue's caller is taken by somebody to whom it was not offered
+		s.Waiting = false
+		st.tell(tel.CallerGone{Call: s.Call, Cause: tel.CauseAnsweredElsewhere})
+		st.engage(s.Peer)
+	default:
+		st.engage(s.Peer)
+	}
+	st.transferred(peer.Party)
+}
+
+// engage tells the queues that an agent is on a call which did not come from them.
+func (st *step) engage(l *LegState) {
+	if l.Agent != "" && l.Offer == "" && !l.Engaged {
+		l.Engaged = true
+		st.tell(tel.AgentEngaged{Agent: l.Agent, Call: st.s.Call, Internal: st.s.Direction == tel.Internal})
 	}
 }
 
-func (st *step) legEnded(leg *LegState, g int, e LegEvent) {
-	s := st.s
+// disengage gives back what the queues hold for a party that leaves the conversation.
+func (st *step) disengage(l *LegState, c tel.Cause) {
 	switch {
-	case leg.ID == s.Caller.ID:
-		by := "box"
+	case l.Offer != "":
+		st.tell(tel.TalkEnded{Offer: l.Offer, Cause: c})
+	case l.Engaged:
+		st.tell(tel.AgentDisengaged{Agent: l.Agent, Call: st.s.Call})
+	}
+	l.Offer, l.Engaged = "", false
+}
+
+func (st *step) legEnded(leg *LegState, where int, e LegEvent) {
+	s := st.s
+	by := "box"
+	if s.Moving != nil && s.Moving.By.ID == leg.ID {
+		s.Moving.By.ID = ""
+	}
+	switch {
+	case where == asCaller:
 		if e.Remote {
 			by = "caller"
 		}
@@ -110,52 +165,69 @@ func (st *step) legEnded(leg *LegState, g int, e LegEvent) {
 		}
 		s.Caller.ID = "" // gone: nothing is left to hang up
 		st.finish(c, by)
-	case s.Peer != nil && leg.ID == s.Peer.ID:
-		by := "box"
+	case where == asPeer:
 		if e.Remote {
 			by = "callee"
 		}
 		s.Peer.ID = ""
 		st.finish(e.Cause, by)
-	case g >= 0:
-		id := leg.ID
-		if s.Early == id {
-			s.Early = ""
-			st.do(DoPart{s.Caller.ID})
-		}
-		group := &s.Groups[g]
-		group.Legs = slices.DeleteFunc(group.Legs, func(l LegState) bool { return l.ID == id })
-		if len(group.Legs) == 0 {
-			st.groupFailed(g, e.Cause)
-		}
+	case where == asTransferor: // it has done its part: the transfer goes on without it
+	case where >= 0:
+		st.groupLegEnded(leg, where, e)
+	}
+}
+
+func (st *step) groupLegEnded(leg *LegState, g int, e LegEvent) {
+	s := st.s
+	gone := *leg
+	if s.Early == gone.ID {
+		s.Early = ""
+		st.do(DoPart{s.Caller.ID})
+	}
+	group := &s.Groups[g]
+	group.Legs = slices.DeleteFunc(group.Legs, func(l LegState) bool { return l.ID == gone.ID })
+	if e.Redirect != "" && st.redirect(&gone, g, e.Redirect) {
+		return
+	}
+	if len(group.Legs) == 0 {
+		st.groupFailed(g, e.Cause)
 	}
 }
 
 // held plays music to the one while the other is away (RFC 3264 section 8.4).
-func (st *step) held(leg *LegState, held bool) {
+func (st *step) held(leg *LegState, where int, held bool) {
 	s := st.s
-	if leg.Held == held || s.Peer == nil || s.Stage != tel.StageTalking {
+	if leg.Held == held || s.Peer == nil || s.Stage != tel.StageTalking || where == asTransferor {
 		leg.Held = held
 		return
 	}
 	was := s.Caller.Held || s.Peer.Held
 	leg.Held = held
 	is := s.Caller.Held || s.Peer.Held
-	other := s.Caller.ID
-	if leg.ID == other {
-		other = s.Peer.ID
-	}
 	switch {
 	case is && !was:
-		st.do(DoPart{s.Caller.ID}, DoPlay{other, music})
+		st.do(DoPart{s.Caller.ID}, DoPlay{s.other(leg).ID, music})
 	case !is && was:
 		st.do(DoHush{s.Caller.ID}, DoHush{s.Peer.ID}, DoJoin{s.Caller.ID, s.Peer.ID})
 	}
 }
 
-func (st *step) played(leg *LegState) {
+// connect puts the audio of a conversation to where it belongs.
+func (st *step) connect() {
 	s := st.s
-	if leg.ID != s.Caller.ID {
+	switch {
+	case s.Caller.Held:
+		st.do(DoPlay{s.Peer.ID, music})
+	case s.Peer.Held:
+		st.do(DoPlay{s.Caller.ID, music})
+	default:
+		st.do(DoHush{s.Caller.ID}, DoHush{s.Peer.ID}, DoJoin{s.Caller.ID, s.Peer.ID})
+	}
+}
+
+func (st *step) played(where int) {
+	s := st.s
+	if where != asCaller {
 		return
 	}
 	switch {
@@ -165,23 +237,21 @@ func (st *step) played(leg *LegState) {
 			c = tel.CauseNormal
 		}
 		st.finish(c, "box")
-	case s.Queue != "" && (s.Stage == tel.StageWaiting || s.Stage == tel.StageRinging):
+	case s.Waiting && (s.Stage == tel.StageWaiting || s.Stage == tel.StageRinging):
+		st.do(DoPlay{s.Caller.ID, music})
+	case s.Stage == tel.StageParked && s.Parked != nil:
 		st.do(DoPlay{s.Caller.ID, music})
 	}
 }
 
 // digit carries a key to the other party. The actor leaves it to the media bridge where both legs
 // pass telephone-events (RFC 4733) themselves.
-func (st *step) digit(leg *LegState, digit rune) {
+func (st *step) digit(leg *LegState, where int, digit rune) {
 	s := st.s
-	if s.Peer == nil || s.Stage != tel.StageTalking {
+	if s.Peer == nil || s.Stage != tel.StageTalking || (where != asCaller && where != asPeer) {
 		return
 	}
-	to := s.Peer.ID
-	if leg.ID == to {
-		to = s.Caller.ID
-	}
-	st.do(DoDigit{From: leg.ID, To: to, Digit: digit})
+	st.do(DoDigit{From: leg.ID, To: s.other(leg).ID, Digit: digit})
 }
 
 // finish ends every leg, tells the queue, and writes the call's record.
@@ -191,6 +261,13 @@ func (st *step) finish(c tel.Cause, by string) {
 		c = tel.CauseNormal
 	}
 	st.dropAll(tel.CauseCancelled)
+	s.Ring = nil
+	if m := s.Moving; m != nil && m.By.ID != "" && !m.Returned {
+		st.do(DoNotifyRefer{m.By.ID, 503, true})
+		if !m.Attended { // otherwise it is one of the two below
+			st.do(DoHangup{m.By.ID, c})
+		}
+	}
 	answeredAt := ""
 	if s.Peer != nil {
 		answeredAt = s.Peer.Party
@@ -201,27 +278,20 @@ func (st *step) finish(c tel.Cause, by string) {
 	if s.Caller.ID != "" {
 		st.do(DoHangup{s.Caller.ID, c})
 	}
-	st.release(c)
+	if s.Parked != nil && s.Parked.Slot != "" {
+		st.do(DoUnpark{s.Parked.Slot})
+	}
+	if s.Peer != nil {
+		st.disengage(s.Peer, c)
+	}
+	if s.Waiting {
+		st.tell(tel.CallerGone{Call: s.Call, Cause: c})
+	}
+	st.disengage(&s.Caller, c)
 	st.stage(tel.StageEnded)
 	st.do(DoEnd{tel.CallEnded{
-		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.Caller.Party, Out: answeredAt,
+		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
-		Cause: c, EndedBy: by, Recovered: s.Recovered,
+		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
 	}})
-}
-
-// release gives back what the queue's owner holds for this call.
-func (st *step) release(c tel.Cause) {
-	s := st.s
-	switch {
-	case s.Offer != "":
-		st.tell(tel.TalkEnded{Offer: s.Offer, Cause: c})
-	case s.Queue != "":
-		st.tell(tel.CallerGone{Call: s.Call, Cause: c})
-	case s.Agent != "":
-		st.tell(tel.AgentDisengaged{Agent: s.Agent, Call: s.Call})
-	}
-	if s.CallerIs != "" {
-		st.tell(tel.AgentDisengaged{Agent: s.CallerIs, Call: s.Call})
-	}
 }

@@ -20,8 +20,11 @@ type Config struct {
 	Version int   `yaml:"version"`
 	Box     Box   `yaml:"box"`
 	SIP     SIP   `yaml:"sip"`
+	TLS     TLS   `yaml:"tls"`
 	Media   Media `yaml:"media"`
 	Web     Web   `yaml:"web"`
+
+	Presence Presence `yaml:"presence"`
 
 	Phones []Phone `yaml:"phones,omitempty"`
 	Agents []Agent `yaml:"agents,omitempty"`
@@ -30,6 +33,15 @@ type Config struct {
 	Lines  []Line  `yaml:"lines,omitempty"`
 	Routes []Route `yaml:"routes,omitempty"`
 	Lamps  []Lamp  `yaml:"lamps,omitempty"`
+
+	Dialling  Dialling  `yaml:"dialling"`
+	Groups    []Group   `yaml:"groups,omitempty"`
+	Hours     []Hours   `yaml:"hours,omitempty"`
+	Toll      Toll      `yaml:"toll"`
+	Menus     []Menu    `yaml:"menus,omitempty"`
+	Prompts   Prompts   `yaml:"prompts,omitempty"`
+	Voicemail Voicemail `yaml:"voicemail"`
+	Mail      Mail      `yaml:"mail"`
 }
 
 // Box names the box and its place.
@@ -37,14 +49,24 @@ type Box struct {
 	Name     string `yaml:"name"`     // shown on the page; default "Pronto"; applied at once
 	Language string `yaml:"language"` // "it" (default) or "en": prompts and page; applied to new calls
 	Timezone string `yaml:"timezone"` // IANA name; default Europe/Rome; applied to new calls
+	Town     string `yaml:"town"`     // whose patron's day is a holiday, e.g. bologna or reggio-emilia; default none; applied to new calls
+	Patron   string `yaml:"patron"`   // that day where the list does not know the town, e.g. 09-14; default: of the town
+	// EmergencyTest, while set, is where 112 and its like lead instead of outside, so that an installer
+	// can try them: ext:NUMBER, say:PROMPT or echo. Default empty. Applied to new calls.
+	EmergencyTest string `yaml:"emergency_test"`
 }
 
 // SIP is where phones and carriers reach the box.
 type SIP struct {
 	Listen    netip.AddrPort `yaml:"listen"`              // UDP and TCP; default 0.0.0.0:5060; needs a restart
+	TLSListen netip.AddrPort `yaml:"tls_listen"`          // SIP over TLS; default none, usually 0.0.0.0:5061; needs a restart
+	DSCP      int            `yaml:"dscp"`                // mark of SIP packets for routers, 0-63; default 24 (CS3), 0 = none; needs a restart
 	Advertise netip.Addr     `yaml:"advertise,omitempty"` // address in Contact and SDP; default: of the route to the peer
 	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; needs a restart, then phones log in again
 	LAN       []netip.Prefix `yaml:"lan"`                 // networks where weak (MD5) phones may register; default the private ranges and loopback; [] is none
+
+	Bans          Bans          `yaml:"bans"`
+	Registrations Registrations `yaml:"registrations"`
 }
 
 // Media is where audio flows.
@@ -52,6 +74,7 @@ type Media struct {
 	Bind    netip.Addr `yaml:"bind"`     // default 0.0.0.0; needs a restart
 	PortMin int        `yaml:"port_min"` // default 16384, even; needs a restart
 	PortMax int        `yaml:"port_max"` // default 24575; needs a restart
+	DSCP    int        `yaml:"dscp"`     // mark of audio packets for routers, 0-63; default 46 (EF), 0 = none; needs a restart
 }
 
 // Web is where the page is.
@@ -74,7 +97,8 @@ type Phone struct {
 	Name       string       `yaml:"name"`
 	Password   Secret       `yaml:"password"`    // at least 12 characters
 	MD5        bool         `yaml:"md5"`         // the phone only knows MD5 digest: shown as weak, refused from outside the LAN
-	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN; default false
+	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN, over TLS only; default false
+	SRTP       SRTP         `yaml:"srtp"`        // off, optional (default) or required; applied to new calls
 }
 
 // Agent is a person who answers.
@@ -86,6 +110,7 @@ type Agent struct {
 	Lamp      tel.LampID     `yaml:"lamp"`             // may be empty
 	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
 	Dial      []string       `yaml:"dial"`             // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody
+	Calls     AgentCalls     `yaml:"calls"`            // forwards, follow-me, PIN ...
 }
 
 // Queue is a line of waiting callers and the agents who serve it.
@@ -120,6 +145,11 @@ type Route struct {
 	Via     []string `yaml:"via,omitempty"` // "trunk:ID" or "line:ID", tried in order
 	Strip   int      `yaml:"strip"`         // digits removed from the front
 	Prepend string   `yaml:"prepend"`       // digits put in front
+
+	Pattern  string        `yaml:"pattern"`          // instead of prefix: a whole number in international form; X any digit, Z 1-9, N 2-9, a final dot any rest
+	People   []tel.AgentID `yaml:"people,omitempty"` // who uses the route; default everybody
+	Hours    string        `yaml:"hours"`            // only while these opening hours are open; default always
+	Cheapest bool          `yaml:"cheapest"`         // try the cheapest of via first, by dialling.outlets; default false
 }
 
 // Lamp is one busy light.

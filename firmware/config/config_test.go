@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -69,8 +70,10 @@ func TestEncodeThenParseIsTheSameConfiguration(t *testing.T) {
 func TestEveryMistakeIsFoundAtOnceWithItsPath(t *testing.T) {
 	_, err := Parse([]byte(`
 version: 1
+sip: {listen: "0.0.0.0:5060", tls_listen: "192.0.2.1:5060", dscp: 64}
+tls: {cert: /etc/cert.pem}
 box: {language: fr, timezone: Mars/Olympus}
-media: {port_min: 80}
+media: {port_min: 80, dscp: -1}
 phones:
   - {id: "201", password: short}
   - {id: "201", password: correct-horse-1}
@@ -88,6 +91,7 @@ routes:
   - {prefix: abc, via: ["trunk:zz"], strip: 99}
 lamps:
   - {id: lamp, driver: candle}
+presence: {watchers: ["201", "404"]}
 `))
 	found, ok := errors.AsType[Problems](err)
 	if !ok {
@@ -98,12 +102,13 @@ lamps:
 		got[p.Path+" "+p.Code] = true
 	}
 	for _, want := range []string{
-		"box.language choice", "box.timezone timezone", "media ports", "phones[0].password password", "phones[1].id duplicate",
+		"box.language choice", "box.timezone timezone", "sip.tls_listen duplicate", "tls pair", "sip.dscp range", "media.dscp range", "media ports", "phones[0].password password", "phones[1].id duplicate",
 		"agents[0].id id", "agents[0].extension emergency", "agents[0].phones[0] unknown", "agents[0].lamp unknown", "agents[0].dial[0] choice",
 		"queues[0].strategy choice", "queues[0].agents[0] unknown", "queues[0].ring range", "queues[1].number duplicate",
 		"queues[0].overflow loop", "queues[1].overflow loop", "queues[1].agents missing", "queues[2].overflow destination",
 		"trunks[0].server missing", "trunks[0].transport choice", "trunks[0] credentials", "trunks[0].in[x] number", "trunks[0].in[x] unknown",
 		"lines[0].type choice", "lines[0].at missing", "routes[0].prefix number", "routes[0].via[0] unknown", "routes[0].strip range", "lamps[0].driver choice",
+		"presence.watchers[1] unknown",
 	} {
 		if !got[want] {
 			t.Errorf("not reported: %s", want)
@@ -145,6 +150,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(office))
 	f.Add([]byte("queues: [{id: a, overflow: 'queue:a'}]"))
 	f.Add([]byte("a: &a [*a]"))
+	if text, err := os.ReadFile("testdata/dialling.yaml"); err == nil {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := Parse(text)
 		if err != nil {

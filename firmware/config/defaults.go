@@ -12,20 +12,32 @@ func Default() Config {
 		Box:     Box{Name: "Pronto", Language: "it", Timezone: "Europe/Rome"},
 		SIP: SIP{
 			Listen: netip.MustParseAddrPort("0.0.0.0:5060"),
+			DSCP:   24,
 			Realm:  "pronto",
 			LAN: []netip.Prefix{
 				netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"),
 				netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
 				netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"),
 			},
+			Bans: defaultBans(), Registrations: defaultRegistrations(),
 		},
-		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575},
+		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575, DSCP: 46},
 		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080")},
+
+		Dialling:  Dialling{ParkFirst: "701", ParkLast: "720"},
+		Toll:      defaultToll(),
+		Voicemail: defaultVoicemail(),
+		Mail:      Mail{Port: 587, Security: "starttls"},
+		Presence:  Presence{Messages: true, UnsolicitedMWI: true},
 	}
 }
 
 // normalise fills the defaults of list entries, which YAML creates as zero values.
 func (c *Config) normalise() {
+	c.normaliseDialling()
+	c.normaliseMenus()
+	c.normaliseVoicemail()
+	c.normaliseSRTP()
 	for i := range c.Queues {
 		q := &c.Queues[i]
 		if q.Strategy == "" {

@@ -28,6 +28,8 @@ var edits = map[string]func(*Config){
 	"a name":                 func(c *Config) { c.Box.Name = "Officina" },
 	"an address":             func(c *Config) { c.SIP.Advertise = netip.MustParseAddr("192.0.2.1") },
 	"an address with a port": func(c *Config) { c.Web.Listen = netip.MustParseAddrPort("127.0.0.1:8081") },
+	"a port for TLS":         func(c *Config) { c.SIP.TLSListen = netip.MustParseAddrPort("0.0.0.0:5061") },
+	"a given certificate":    func(c *Config) { c.TLS = TLS{Cert: "/etc/pronto/cert.pem", Key: "/etc/pronto/key.pem"} },
 	"a list of networks":     func(c *Config) { c.SIP.LAN = nil },
 	"a number":               func(c *Config) { c.Media.PortMax = 20001 },
 	"a switch":               func(c *Config) { c.Phones[1].MD5 = true },
@@ -46,6 +48,7 @@ var edits = map[string]func(*Config){
 	"a removed destination":   func(c *Config) { delete(c.Trunks[0].In, "*") },
 	"a route, which has none": func(c *Config) { c.Routes[0].Prefix = "+39" },
 	"a second route":          func(c *Config) { c.Routes = append(c.Routes, Route{Prefix: "+49", Via: []string{"trunk:tim"}}) },
+	"who may watch":           func(c *Config) { c.Presence.Watchers = []tel.DeviceID{"202"} },
 	"permissions taken away":  func(c *Config) { c.Agents[0].Dial = []string{} },
 }
 

@@ -53,6 +53,7 @@ type Trunk struct {
 	KeepAlive     time.Duration `yaml:"keep_alive,omitempty"`     // towards a router between; default the box's, 5s-1h
 	PublicAddress string        `yaml:"public_address,omitempty"` // what Contact names: an address or address:port, or seen (where the carrier sees us); default the box's own
 
+	SRTP     SRTP                  `yaml:"srtp"`         // off (default), optional or required; applied to new calls
 	MaxCalls int                   `yaml:"max_calls"`    // default 0 = no limit
 	In       map[tel.Number]string `yaml:"in,omitempty"` // called number -> destination; "*" is any
 }
@@ -93,6 +94,9 @@ func (t Trunk) Filled() (Trunk, error) {
 	fill(&t.CallerID, "extension")
 	fill(&t.Country, "it")
 	fill(&t.AuthUser, t.User)
+	if t.SRTP == "" {
+		t.SRTP = SRTPOff
+	}
 	if t.Assert == nil {
 		t.Assert = []string{"pai"}
 	}
@@ -133,6 +137,9 @@ func (t *Trunk) take(p presets.Preset) {
 	}
 	fill(&t.DID, p.DID)
 	fill(&t.FromUser, p.FromUser)
+	if t.SRTP == "" && p.SRTP == "sdes" {
+		t.SRTP = SRTPRequired
+	}
 	t.Register = t.Register || p.Register
 	if t.Assert == nil {
 		t.Assert = p.Assert
@@ -220,6 +227,7 @@ func (v *validator) trunk(path string, written *Trunk) {
 	if !t.Register && len(t.Match) == 0 {
 		v.found.add(path+".match", "missing", "a trunk that does not register needs the carrier's addresses")
 	}
+	v.srtp(path, t.SRTP)
 	v.trunkChoices(path, &t)
 	v.trunkRanges(path, &t)
 	for n, to := range t.In {

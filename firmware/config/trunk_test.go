@@ -28,7 +28,7 @@ func TestTrunkWithoutPresetHasTheDefaults(t *testing.T) {
 	want := Trunk{
 		ID: "x", Server: "sip.example.net:5070", Domain: "sip.example.net", Transport: "udp", User: "u", AuthUser: "u",
 		Expires: time.Hour, Retry: time.Minute, Qualify: time.Minute, Format: "e164", NumberIn: "e164", NumberOut: "e164",
-		DID: "request", FromUser: "account", CallerID: "extension", Assert: []string{"pai"}, Country: "it",
+		DID: "request", FromUser: "account", CallerID: "extension", Assert: []string{"pai"}, Country: "it", SRTP: SRTPOff,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -65,6 +65,8 @@ func TestPresetFillsOnlyWhatIsLeftOut(t *testing.T) {
 		"written codecs stay":                               {Trunk{Preset: "netoip", Codecs: []string{"g722", "pcmu"}}, func(f Trunk) bool { return slices.Equal(f.CodecIDs(), []codec.ID{codec.G722, codec.PCMU}) }},
 		"a written format stands for both directions":       {Trunk{Preset: "vodafone", Format: "national"}, func(f Trunk) bool { return f.NumberIn == "national" && f.NumberOut == "national" }},
 		"a written rule for From stays":                     {Trunk{Preset: "twt", FromUser: "account"}, func(f Trunk) bool { return f.FromUser == "account" }},
+		"encryption where the carrier takes nothing else":   {Trunk{Preset: "sixcomm"}, func(f Trunk) bool { return f.SRTP == SRTPRequired }},
+		"a written wish for encryption stays":               {Trunk{Preset: "sixcomm", SRTP: SRTPOptional}, func(f Trunk) bool { return f.SRTP == SRTPOptional }},
 		"a template registers when it is told to":           {Trunk{Preset: "tim-business", Register: true}, func(f Trunk) bool { return f.Register }},
 		"a template by address does not register":           {Trunk{Preset: "irideos"}, func(f Trunk) bool { return !f.Register }},
 	} {

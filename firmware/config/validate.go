@@ -13,6 +13,8 @@ import (
 func (c *Config) Validate() Problems {
 	v := validator{c: c, ids: map[string]bool{}, numbers: map[tel.Number]string{}}
 	v.box()
+	v.bans()
+	v.transports()
 	for i := range c.Phones {
 		v.phone(fmt.Sprintf("phones[%d]", i), &c.Phones[i])
 	}
@@ -34,7 +36,12 @@ func (c *Config) Validate() Problems {
 	for i := range c.Routes {
 		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
 	}
+	v.dialling()
 	v.overflowLoops()
+	v.menus()
+	v.voicemail()
+	v.dialPlan()
+	v.presence()
 	return v.found
 }
 
@@ -103,6 +110,7 @@ func (v *validator) number(path string, n tel.Number, must bool) {
 
 func (v *validator) phone(path string, p *Phone) {
 	v.id(path, "phone", string(p.ID))
+	v.srtp(path, p.SRTP)
 	if len(p.Password) < 12 {
 		v.found.add(path+".password", "password", "needs at least 12 characters")
 	}
@@ -160,28 +168,15 @@ func (v *validator) queue(path string, q *Queue) {
 	}
 }
 
-func (v *validator) duration(path string, d, low, high time.Duration) {
-	if d < low || d > high {
-		v.found.add(path, "range", "%s is not between %s and %s", d, low, high)
+func (v *validator) between(path string, n, low, high int) {
+	if n < low || n > high {
+		v.found.add(path, "range", "%d is not between %d and %d", n, low, high)
 	}
 }
 
-// destination checks "queue:ID", "ext:NUMBER" and "hangup".
-func (v *validator) destination(path, to string) {
-	kind, name, _ := strings.Cut(to, ":")
-	switch {
-	case to == "hangup":
-	case kind == "queue":
-		if !slices.ContainsFunc(v.c.Queues, func(q Queue) bool { return string(q.ID) == name }) {
-			v.found.add(path, "unknown", "there is no queue %q", name)
-		}
-	case kind == "ext":
-		known := slices.ContainsFunc(v.c.Agents, func(a Agent) bool { return string(a.Extension) == name })
-		if !known {
-			v.found.add(path, "unknown", "there is no extension %q", name)
-		}
-	default:
-		v.found.add(path, "destination", "%q is not a destination; use queue:ID, ext:NUMBER or hangup", to)
+func (v *validator) duration(path string, d, low, high time.Duration) {
+	if d < low || d > high {
+		v.found.add(path, "range", "%s is not between %s and %s", d, low, high)
 	}
 }
 

@@ -8,15 +8,31 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// Request is one number that somebody dialled. Exactly one of Device, Trunk and Line is set.
+// Request is one number that somebody dialled. Exactly one of Device, Trunk and Line is set; none of
+// them for a Stranger.
 type Request struct {
 	Device tel.DeviceID
 	Trunk  tel.TrunkID
 	Line   tel.LineID
-	Dialed tel.Number
-	Caller tel.Number // as presented; not used to grant anything
-	At     time.Time
+	// Stranger is a phone on the local network that did not say who it is: it may dial an emergency
+	// number and nothing else.
+	Stranger bool
+	Dialed   tel.Number
+	Caller   tel.Number // as presented; empty = withheld; not used to grant anything
+	PIN      string     // what was entered after an AskPIN
+	Last     tel.Number // who called this phone last, for the code that blocks the last caller
+	At       time.Time
+	// As is the extension whose rights an outside number needs when a destination is resolved: who
+	// set the forward. Route sets it to the user of Device. Empty = the configuration wrote it.
+	As tel.Number
+	// Hops counts the forwards that the call went through.
+	Hops int
+
+	direct bool // the user of Device dialled the number: a PIN can be asked for
 }
+
+// maxHops bounds chains of forwards, opening hours and speed dials.
+const maxHops = 5
 
 // via names a request's trunk or line as the plan writes it; empty for a phone.
 func (r Request) via() string {
@@ -30,42 +46,28 @@ func (r Request) via() string {
 	}
 }
 
-// Action is what shall happen with a call.
-type Action string
-
-// The actions.
-const (
-	Reject       Action = "reject"
-	Devices      Action = "devices" // ring the devices of an extension
-	Queue        Action = "queue"
-	Outside      Action = "outside"   // try the attempts in order
-	Emergency    Action = "emergency" // as Outside; may take a busy line
-	Echo         Action = "echo"
-	Login        Action = "login"
-	Logout       Action = "logout"
-	Pause        Action = "pause"
-	Resume       Action = "resume"
-	FinishWrapUp Action = "finish_wrap_up"
-)
-
-// Attempt is one way out.
-type Attempt struct {
-	Via    string     // "trunk:tim" or "line:gsm0"
-	Number tel.Number // as that trunk or line shall get it
-}
-
-// Decision is where a call goes.
+// Decision is where a call goes. Which fields say something depends on Action.
 type Decision struct {
 	Action   Action
 	Cause    tel.Cause // of a Reject; never one that becomes a 6xx towards a carrier
 	Why      string    // of a Reject, one of a closed list: the Why constants
 	Number   tel.Number
-	Devices  []tel.DeviceID
 	Agent    tel.AgentID // whose phones ring, or who dialled a feature code
+	Ring     *Ring
+	Devices  []tel.DeviceID // whose ringing calls may be taken (Pickup), or that answer by themselves (Intercom)
 	Queue    tel.QueueID
-	Attempts []Attempt
-	Class    Class  // of an Outside call
-	Reason   string // digits after a pause code
+	Menu     string
+	Prompt   string     // name of a prompt to be played or recorded
+	Mailbox  tel.Number // extension whose voicemail it is
+	Slot     tel.Number // of a parked call
+	Attempts []Attempt  // of Outside and Emergency, in order
+	Class    Class      // of an Outside call
+	As       tel.Number // whose rights and caps an Outside call uses; empty = the configuration's
+	Hide     bool       // the caller's number is not shown (CLIR)
+	Reason   string     // digits after a pause code
+	Change   Change     // when its Kind is set, a setting to be kept whatever Action is
+	VIP      bool       // the caller is on the list
+	Test     bool       // an emergency number dialled in test mode
 }
 
 // The reasons of a Reject.
@@ -75,8 +77,17 @@ const (
 	WhyStranger  = "unknown_phone"
 	WhyNoRoute   = "no_route"
 	WhyClosed    = "closed"
-	WhyNobody    = "nobody_at_this_phone" // a feature for agents, dialled from a phone of nobody
+	WhyNobody    = "nobody_at_this_phone" // a feature for people, dialled from a phone of nobody
 	WhyNoPhone   = "no_phone"             // the extension has no device
+	WhyDND       = "do_not_disturb"
+	WhyBlocked   = "caller_blocked"
+	WhyAnonymous = "anonymous_caller"
+	WhyLoop      = "forward_loop" // more forwards than maxHops
+	WhyWrongPIN  = "wrong_pin"
+	WhyPINLocked = "pin_locked" // too many wrong PINs at this phone
+	WhyNotOffice = "not_for_this_person"
+	WhyNothing   = "nothing_to_do" // no last caller, an empty speed dial, no mailbox
+	WhyEmergency = "emergency_is_no_destination"
 )
 
 // Route decides where a dialled number goes.
@@ -85,63 +96,143 @@ func Route(p Plan, r Request) Decision {
 		return p.inbound(via, r)
 	}
 	if n, ok := p.emergency(r.Dialed); ok {
-		return p.emergencyCall(n)
+		return p.emergencyCall(n, r)
 	}
-	from, ok := p.owner(r.Device)
-	if !ok {
+	if r.Stranger {
 		return reject(r.Dialed, tel.CauseForbidden, WhyStranger)
 	}
-	if d, ok := p.feature(from, r.Dialed); ok {
-		return d
+	from, known := p.At(r.Device)
+	r.As, r.direct = from.Number, true
+	if c, rest, ok := p.code(r.Dialed); ok {
+		return p.obey(c, rest, from, r)
 	}
-	if d, ok := p.internal(r.Dialed); ok {
-		if !from.may(Internal) {
-			return reject(r.Dialed, tel.CauseForbidden, WhyForbidden)
-		}
-		return d
+	if !known {
+		return reject(r.Dialed, tel.CauseForbidden, WhyStranger)
 	}
-	number, ok := p.outsideNumber(r.Dialed)
-	if !ok {
-		return reject(r.Dialed, tel.CauseUnallocated, WhyUnknown)
-	}
-	class, ok := ClassOf(number)
-	if !ok {
-		return reject(number, tel.CauseUnallocated, WhyUnknown)
-	}
-	if !from.may(class) {
-		return reject(number, tel.CauseForbidden, WhyForbidden)
-	}
-	return p.outside(number, class)
+	return p.dial(from, r.Dialed, r)
 }
 
-// To decides where a destination of the plan leads: an overflow, or the target of an inbound rule.
-// The configuration wrote it, so no permission is asked.
-func To(p Plan, destination string) Decision {
-	kind, what, _ := strings.Cut(destination, ":")
-	switch kind {
+// dial follows an internal or outside number that a person dialled.
+func (p Plan) dial(from Extension, n tel.Number, r Request) Decision {
+	if to, ok := p.internal(n); ok {
+		if !from.may(Internal) {
+			return reject(n, tel.CauseForbidden, WhyForbidden)
+		}
+		if to.Kind == "slot" {
+			return Decision{Action: Unpark, Number: n, Slot: n, Agent: from.Agent}
+		}
+		return To(p, to.String(), r)
+	}
+	number, ok := p.outsideNumber(n)
+	if !ok {
+		return reject(n, tel.CauseUnallocated, WhyUnknown)
+	}
+	return p.outside(number, r)
+}
+
+// internal finds what an internal number means; the kind "slot" is no destination of a configuration.
+func (p Plan) internal(n tel.Number) (Destination, bool) {
+	if n == "" {
+		return Destination{}, false
+	}
+	if _, ok := p.extension(n); ok {
+		return Destination{"ext", string(n)}, true
+	}
+	for _, q := range p.Queues {
+		if q.Number == n {
+			return Destination{"queue", string(q.Queue)}, true
+		}
+	}
+	for _, g := range p.Groups {
+		if g.Number == n {
+			return Destination{"group", g.ID}, true
+		}
+	}
+	return Destination{"slot", string(n)}, p.slots().has(n)
+}
+
+// To decides where a destination leads: an overflow, a forward, the target of an inbound rule. Only At,
+// Caller, As and Hops of the request, and where it came from, are looked at.
+func To(p Plan, destination string, r Request) Decision {
+	d, err := ParseDestination(destination)
+	if err != nil {
+		return reject(tel.Number(destination), tel.CauseUnallocated, WhyUnknown)
+	}
+	if r.Hops > maxHops {
+		return reject(tel.Number(d.What), tel.CauseUnreachable, WhyLoop)
+	}
+	switch d.Kind {
 	case "queue":
-		return Decision{Action: Queue, Queue: tel.QueueID(what)}
+		return Decision{Action: Queue, Queue: tel.QueueID(d.What), VIP: p.vip(r)}
 	case "ext":
-		if d, ok := p.internal(tel.Number(what)); ok {
-			return d
+		if x, ok := p.extension(tel.Number(d.What)); ok {
+			return p.reach(x, r)
+		}
+	case "group":
+		if i := slices.IndexFunc(p.Groups, func(g Group) bool { return g.ID == d.What }); i >= 0 {
+			return p.ringGroup(p.Groups[i], r)
+		}
+	case "menu":
+		if slices.Contains(p.Menus, d.What) {
+			return Decision{Action: Menu, Menu: d.What, VIP: p.vip(r)}
+		}
+	case "hours":
+		if h, ok := p.hours(d.What); ok {
+			return p.byHours(h, r)
+		}
+	case "voicemail":
+		if x, ok := p.extension(tel.Number(d.What)); ok && x.Mailbox {
+			return Decision{Action: Voicemail, Number: x.Number, Mailbox: x.Number, Agent: x.Agent}
 		}
 	case "outside":
-		if class, ok := ClassOf(tel.Number(what)); ok {
-			return p.outside(tel.Number(what), class)
-		}
+		return p.outside(tel.Number(d.What), r)
+	case "say":
+		return Decision{Action: Say, Prompt: d.What}
 	case "echo":
 		return Decision{Action: Echo}
+	case "hangup":
+		return Decision{Action: Hangup}
 	}
-	return reject(tel.Number(what), tel.CauseUnallocated, WhyUnknown)
+	return reject(tel.Number(d.What), tel.CauseUnallocated, WhyUnknown)
+}
+
+// hop follows a further destination on behalf of an extension.
+func (p Plan) hop(destination string, as tel.Number, r Request) Decision {
+	r.As, r.Hops, r.direct = as, r.Hops+1, false
+	return To(p, destination, r)
 }
 
 func reject(n tel.Number, cause tel.Cause, why string) Decision {
 	return Decision{Action: Reject, Number: n, Cause: cause, Why: why}
 }
 
+// hours finds a table by its id.
+func (p Plan) hours(id string) (Hours, bool) {
+	i := slices.IndexFunc(p.Hours, func(h Hours) bool { return h.ID == id })
+	if i < 0 {
+		return Hours{}, false
+	}
+	return p.Hours[i], true
+}
+
+// OpenAt says whether a table of the plan is open, also when somebody forced it.
+func (p Plan) OpenAt(id string, at time.Time) OpenState {
+	h, _ := p.hours(id)
+	return h.StateAt(at, p.Zone, p.Calendar, p.Personal.Hours[id])
+}
+
+func (p Plan) byHours(h Hours, r Request) Decision {
+	to := h.destination(p.OpenAt(h.ID, r.At))
+	if to == "" {
+		return reject(r.Dialed, tel.CauseUnreachable, WhyClosed)
+	}
+	return p.hop(to, r.As, r)
+}
+
 // inbound follows the table of called numbers. A call from outside goes where the plan sends it and
 // never where its dialled number would lead a phone: that would be a free way out for strangers.
 func (p Plan) inbound(via string, r Request) Decision {
+	r.As, r.direct = "", false
 	var rule *Inbound
 	for i := range p.Inbound {
 		in := &p.Inbound[i]
@@ -159,19 +250,66 @@ func (p Plan) inbound(via string, r Request) Decision {
 	if rule == nil {
 		return reject(r.Dialed, tel.CauseUnallocated, WhyUnknown)
 	}
-	to := rule.To
-	if rule.Hours != "" {
-		i := slices.IndexFunc(p.Hours, func(h Hours) bool { return h.Name == rule.Hours })
-		if i >= 0 && !p.Hours[i].OpenAt(r.At, p.Zone) {
-			if to = rule.Closed; to == "" {
-				return reject(r.Dialed, tel.CauseUnreachable, WhyClosed)
-			}
-		}
+	if d, ok := p.screen(p.Blocked, p.Anonymous, "", r); ok {
+		return d
 	}
-	return To(p, to)
+	return To(p, rule.To, r)
 }
 
-// sameNumber compares called numbers in the forms in which carriers write them: +39 02..., 0039 02...
+// screen turns away callers from outside that the box or a person does not want. A blocked caller
+// hears what any caller of a busy phone hears.
+func (p Plan) screen(blocked []string, anonymous string, as tel.Number, r Request) (Decision, bool) {
+	switch {
+	case r.via() == "" || p.vip(r):
+		return Decision{}, false
+	case r.Caller == "" && anonymous == "reject":
+		return reject(r.Dialed, tel.CauseForbidden, WhyAnonymous), true
+	case r.Caller == "" && anonymous != "":
+		return p.hop(anonymous, as, r), true
+	case matchesAny(blocked, r.Caller):
+		return reject(r.Dialed, tel.CauseBusy, WhyBlocked), true
+	}
+	return Decision{}, false
+}
+
+func (p Plan) vip(r Request) bool { return r.via() != "" && matchesAny(p.VIP, r.Caller) }
+
+// matchesAny compares a caller with numbers and beginnings, all in any usual form.
+func matchesAny(patterns []string, n tel.Number) bool {
+	if n == "" {
+		return false
+	}
+	wide, ok := n.E164()
+	if !ok {
+		wide = n
+	}
+	for _, pattern := range patterns {
+		start, isPrefix := strings.CutSuffix(pattern, "*")
+		switch {
+		case isPrefix && start == "": // everybody would be a mistake
+		case isPrefix && (strings.HasPrefix(string(wide), widePrefix(start)) || strings.HasPrefix(string(n), start)):
+			return true
+		case !isPrefix && sameNumber(tel.Number(pattern), n):
+			return true
+		}
+	}
+	return false
+}
+
+// widePrefix writes the beginning of a number in international form; it may be too short for
+// tel.Number.E164 to know it.
+func widePrefix(s string) string {
+	switch {
+	case strings.HasPrefix(s, "+"):
+		return s
+	case strings.HasPrefix(s, "00"):
+		return "+" + s[2:]
+	default:
+		return "+39" + s
+	}
+}
+
+// sameNumber compares numbers in the forms in which carriers write them: +39 02..., 0039 02...
 // and 02....
 func sameNumber(a, b tel.Number) bool {
 	if a == b {
@@ -180,187 +318,4 @@ func sameNumber(a, b tel.Number) bool {
 	x, okX := a.E164()
 	y, okY := b.E164()
 	return okX && okY && x == y
-}
-
-// emergency recognises an emergency number also behind the outside prefix and behind +39: whoever
-// dials it means it.
-func (p Plan) emergency(n tel.Number) (tel.Number, bool) {
-	if n.Emergency() {
-		return n, true
-	}
-	for _, prefix := range []tel.Number{p.OutsidePrefix, "+39", "0039"} {
-		if rest, ok := strings.CutPrefix(string(n), string(prefix)); ok && prefix != "" && tel.Number(rest).Emergency() {
-			return tel.Number(rest), true
-		}
-	}
-	return "", false
-}
-
-// emergencyCall tries marked lines first, then everything else that leads out.
-func (p Plan) emergencyCall(n tel.Number) Decision {
-	d := Decision{Action: Emergency, Number: n}
-	for _, marked := range []bool{true, false} {
-		for _, o := range p.Outlets {
-			if o.Emergency == marked {
-				d.Attempts = append(d.Attempts, Attempt{o.Via, n})
-			}
-		}
-	}
-	return d
-}
-
-// owner finds the extension to which a phone belongs.
-func (p Plan) owner(dev tel.DeviceID) (Extension, bool) {
-	for _, x := range p.Extensions {
-		if slices.Contains(x.Devices, dev) {
-			return x, true
-		}
-	}
-	return Extension{}, false
-}
-
-func (x Extension) may(c Class) bool {
-	if x.Allow == nil {
-		return slices.Contains(DefaultClasses(), c)
-	}
-	return slices.Contains(x.Allow, c)
-}
-
-func (p Plan) features() []Feature {
-	if p.Features == nil {
-		return DefaultFeatures()
-	}
-	return p.Features
-}
-
-// feature recognises the longest code. Only a pause takes digits behind it.
-func (p Plan) feature(from Extension, dialed tel.Number) (Decision, bool) {
-	var best Feature
-	for _, f := range p.features() {
-		fits := dialed == f.Code || f.Action == Pause && f.Code != "" && strings.HasPrefix(string(dialed), string(f.Code))
-		if fits && len(f.Code) > len(best.Code) {
-			best = f
-		}
-	}
-	if best.Code == "" {
-		return Decision{}, false
-	}
-	if best.Action != Echo && from.Agent == "" {
-		return reject(dialed, tel.CauseForbidden, WhyNobody), true
-	}
-	return Decision{
-		Action: best.Action, Number: dialed, Agent: from.Agent,
-		Reason: strings.TrimPrefix(string(dialed), string(best.Code)),
-	}, true
-}
-
-func (p Plan) internal(n tel.Number) (Decision, bool) {
-	for _, x := range p.Extensions {
-		if x.Number != n {
-			continue
-		}
-		if len(x.Devices) == 0 {
-			return reject(n, tel.CauseUnreachable, WhyNoPhone), true
-		}
-		return Decision{Action: Devices, Number: n, Devices: slices.Clone(x.Devices), Agent: x.Agent}, true
-	}
-	for _, q := range p.Queues {
-		if q.Number == n {
-			return Decision{Action: Queue, Number: n, Queue: q.Queue}, true
-		}
-	}
-	return Decision{}, false
-}
-
-// outsideNumber removes the outside prefix; ok is false when it is missing.
-func (p Plan) outsideNumber(n tel.Number) (tel.Number, bool) {
-	if p.OutsidePrefix == "" || strings.HasPrefix(string(n), "+") {
-		return n, true
-	}
-	rest, ok := strings.CutPrefix(string(n), string(p.OutsidePrefix))
-	return tel.Number(rest), ok && rest != ""
-}
-
-// satellite and premium country codes: Inmarsat, global mobile satellite, international networks
-// and international premium rate (ITU-T E.164 assigned codes).
-var costly = []string{"+870", "+881", "+882", "+883", "+979"}
-
-// ClassOf says which permission an outside number needs; ok is false for what is no outside number.
-func ClassOf(n tel.Number) (c Class, ok bool) {
-	national := italian(n)
-	if national != n && strings.HasPrefix(string(national), "00") {
-		return "", false // +39 00 44...: would leave as an international call in a national dress
-	}
-	switch n.Kind() {
-	case tel.KindGeographic, tel.KindNomadic, tel.KindTollFree, tel.KindSharedCost:
-		return Local, true
-	case tel.KindMobile:
-		return Mobile, true
-	case tel.KindPremium:
-		return Premium, true
-	case tel.KindShort:
-		if strings.HasPrefix(string(national), "12") { // directory enquiries
-			return Premium, true
-		}
-		return Local, true
-	case tel.KindInternational:
-		e164, ok := n.E164()
-		if !ok {
-			return "", false
-		}
-		for _, prefix := range costly {
-			if strings.HasPrefix(string(e164), prefix) {
-				return Premium, true
-			}
-		}
-		return International, true
-	default:
-		return "", false
-	}
-}
-
-// italian removes the country code of Italy.
-func italian(n tel.Number) tel.Number {
-	for _, prefix := range []string{"+39", "0039"} {
-		if rest, ok := strings.CutPrefix(string(n), prefix); ok {
-			return tel.Number(rest)
-		}
-	}
-	return n
-}
-
-// outside finds the ways out for a number.
-func (p Plan) outside(n tel.Number, class Class) Decision {
-	wide, hasE164 := n.E164()
-	if !hasE164 {
-		wide = n
-	}
-	var best *OutsideRoute
-	for i := range p.Routes {
-		r := &p.Routes[i]
-		if strings.HasPrefix(string(wide), string(r.Prefix)) && (best == nil || len(r.Prefix) > len(best.Prefix)) {
-			best = r
-		}
-	}
-	if best == nil || len(best.Via) == 0 {
-		return reject(n, tel.CauseCongestion, WhyNoRoute)
-	}
-	d := Decision{Action: Outside, Number: wide, Class: class}
-	for _, via := range best.Via {
-		d.Attempts = append(d.Attempts, Attempt{via, best.write(wide)})
-	}
-	return d
-}
-
-// write puts a number into the form of the route.
-func (r OutsideRoute) write(n tel.Number) tel.Number {
-	s := string(n)
-	if r.Form != E164 {
-		if rest, ok := strings.CutPrefix(s, "+39"); ok {
-			s = rest
-		} else if rest, ok := strings.CutPrefix(s, "+"); ok {
-			s = "00" + rest
-		}
-	}
-	return r.Prepend + tel.Number(s[min(max(r.Strip, 0), len(s)):])
 }

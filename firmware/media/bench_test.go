@@ -19,6 +19,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/pion/rtp"
+	"github.com/pion/srtp/v3"
 	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
@@ -37,7 +39,16 @@ const (
 type plan struct {
 	Ports    []uint16
 	PT       []uint8
+	Suite    []sdp.Suite // of each socket; its key is benchKey
 	Duration time.Duration
+}
+
+// benchKey is the key of all streams of a suite, both ways: every direction has its own context.
+func benchKey(s sdp.Suite) sdp.Crypto {
+	if s == sdp.NoSuite {
+		return sdp.Crypto{}
+	}
+	return suiteKey(s, 7)
 }
 
 // outcome is what the generator measured.
@@ -51,16 +62,40 @@ type outcome struct {
 // the kernel's receive stamp, so that a late generator is not counted as a late box.
 func BenchmarkRelay500(b *testing.B) {
 	for b.Loop() {
-		o := benchBridges(b, benchCalls, codec.PCMA, codec.PCMA)
-		if o.Received != o.Sent {
-			b.Errorf("%d of %d packets were lost", o.Sent-o.Received, o.Sent)
-		}
-		b.ReportMetric(float64(o.Sent-o.Received), "lost")
-		b.ReportMetric(float64(o.Sent)/benchTime.Seconds(), "packets/s")
-		b.ReportMetric(o.P50.Seconds()*1000, "p50-ms")
-		b.ReportMetric(o.P99.Seconds()*1000, "p99-ms")
-		b.ReportMetric(o.Max.Seconds()*1000, "max-ms")
+		benchRelay(b, benchCalls, sdp.NoSuite, sdp.NoSuite)
 	}
+}
+
+// BenchmarkRelaySecret relays 250 calls whose one or both sides are encrypted, and as many plain ones
+// to compare with: figures of one run only.
+func BenchmarkRelaySecret(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		x, y sdp.Suite
+	}{
+		{"plain-plain", sdp.NoSuite, sdp.NoSuite},
+		{"plain-AES_CM_128_SHA1_80", sdp.NoSuite, sdp.AESCM128SHA80},
+		{"both-AES_CM_128_SHA1_80", sdp.AESCM128SHA80, sdp.AESCM128SHA80},
+		{"both-AEAD_AES_128_GCM", sdp.AEADAES128GCM, sdp.AEADAES128GCM},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				benchRelay(b, benchCalls/2, c.x, c.y)
+			}
+		})
+	}
+}
+
+func benchRelay(b *testing.B, calls int, x, y sdp.Suite) {
+	o := benchBridges(b, calls, codec.PCMA, codec.PCMA, x, y)
+	if o.Received != o.Sent {
+		b.Errorf("%d of %d packets were lost", o.Sent-o.Received, o.Sent)
+	}
+	b.ReportMetric(float64(o.Sent-o.Received), "lost")
+	b.ReportMetric(float64(o.Sent)/benchTime.Seconds(), "packets/s")
+	b.ReportMetric(o.P50.Seconds()*1000, "p50-ms")
+	b.ReportMetric(o.P99.Seconds()*1000, "p99-ms")
+	b.ReportMetric(o.Max.Seconds()*1000, "max-ms")
 }
 
 // BenchmarkFloor500 carries the packets of BenchmarkRelay500 with nothing but the system calls:
@@ -91,7 +126,7 @@ func floorBench(b *testing.B, calls int) {
 		}
 		socks[i] = s
 		to[i^1] = s.address(netip.AddrPortFrom(netip.MustParseAddr(generatorIP), gen.ports[i^1]))
-		p.Ports, p.PT = append(p.Ports, s.port), append(p.PT, 8)
+		p.Ports, p.PT, p.Suite = append(p.Ports, s.port), append(p.PT, 8), append(p.Suite, sdp.NoSuite)
 		e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(firstLegSlot + i)}
 		if err := unix.EpollCtl(loops[i/2%2].epfd, unix.EPOLL_CTL_ADD, s.fd, &e); err != nil {
 			b.Fatal(err)
@@ -139,14 +174,14 @@ func BenchmarkTranscode(b *testing.B) {
 	for _, id := range []codec.ID{codec.PCMU, codec.G722} {
 		b.Run("PCMA-"+id.Name(), func(b *testing.B) {
 			for b.Loop() {
-				benchBridges(b, 100, codec.PCMA, id)
+				benchBridges(b, 100, codec.PCMA, id, sdp.NoSuite, sdp.NoSuite)
 			}
 		})
 	}
 }
 
-// benchBridges carries calls between phones of two codecs and reports what they cost.
-func benchBridges(b *testing.B, calls int, x, y codec.ID) outcome {
+// benchBridges carries calls between phones of two codecs and suites and reports what they cost.
+func benchBridges(b *testing.B, calls int, x, y codec.ID, sx, sy sdp.Suite) outcome {
 	gen := startGenerator(b, 2*calls)
 	e := startEngine(b, 26000, 26000+8*calls, nil)
 	before := memory()
@@ -160,11 +195,13 @@ func benchBridges(b *testing.B, calls int, x, y codec.ID) outcome {
 		id := [...]codec.ID{x, y}[i%2]
 		m := sdp.Media{Codec: id, SendPT: id.PayloadType(), RecvPT: id.PayloadType(), EventSendPT: 101, EventRecvPT: 101, Ptime: 20}
 		m.Remote = netip.AddrPortFrom(netip.MustParseAddr(generatorIP), gen.ports[i])
+		suite := [...]sdp.Suite{sx, sy}[i%2]
+		m.SendKey, m.RecvKey = benchKey(suite), benchKey(suite)
 		if err := g.Configure(m); err != nil {
 			b.Fatal(err)
 		}
 		port, _ := g.Ports()
-		p.Ports, p.PT = append(p.Ports, port), append(p.PT, m.RecvPT)
+		p.Ports, p.PT, p.Suite = append(p.Ports, port), append(p.PT, m.RecvPT), append(p.Suite, suite)
 		legs = append(legs, g)
 		if i%2 == 1 {
 			if err := e.Bridge(legs[i-1], g); err != nil {
@@ -303,10 +340,14 @@ func generate(sockets string) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&p); err != nil {
 		return err
 	}
+	ciphers, in, err := benchContexts(p)
+	if err != nil {
+		return err
+	}
 	delays := make(chan []time.Duration)
 	var expected atomic.Int64
-	go func() { delays <- collect(epoll, socks, &expected) }()
-	sent := spray(socks, p)
+	go func() { delays <- collect(epoll, socks, in, &expected) }()
+	sent := spray(socks, p, ciphers)
 	expected.Store(int64(sent))
 	got := <-delays
 	slices.Sort(got)
@@ -318,7 +359,9 @@ func generate(sockets string) error {
 }
 
 // spray sends a packet per socket and 20 ms, spread over the 20 ms as independent phones are.
-func spray(socks []*socket, p plan) (sent int) {
+func spray(socks []*socket, p plan, ciphers []*srtp.Context) (sent int) {
+	var header rtp.Header
+	sealed := make([]byte, maxPacket)
 	to := make([]address, len(socks))
 	for i, s := range socks {
 		to[i] = s.address(netip.AddrPortFrom(netip.MustParseAddr(boxAddr), p.Ports[i]))
@@ -336,7 +379,14 @@ func spray(socks []*socket, p plan) (sent int) {
 		for i := slot % 20 * group; i < min((slot%20+1)*group, len(socks)); i++ {
 			putHeader(b, p.PT[i], frame == 0, uint16(frame), 160*frame, uint32(i))
 			binary.BigEndian.PutUint64(b[headerSize:], uint64(time.Now().UnixNano()))
-			if socks[i].send(b, &to[i]) == 0 {
+			packet := b
+			if ciphers[i] != nil {
+				var err error
+				if packet, err = ciphers[i].EncryptRTP(sealed[:0], b, &header); err != nil {
+					continue
+				}
+			}
+			if socks[i].send(packet, &to[i]) == 0 {
 				sent++
 			}
 		}
@@ -347,7 +397,9 @@ func spray(socks []*socket, p plan) (sent int) {
 // gives up when nothing comes for lateTime. It sleeps instead of waiting for packets: on loopback
 // the sender pays for waking the receiver, which no network would charge to the box. The kernel's
 // stamps make the delays right all the same.
-func collect(epoll int, socks []*socket, expected *atomic.Int64) []time.Duration {
+func collect(epoll int, socks []*socket, ciphers []*srtp.Context, expected *atomic.Int64) []time.Duration {
+	var header rtp.Header
+	opened := make([]byte, maxPacket)
 	delays := make([]time.Duration, 0, 1<<20)
 	events := make([]unix.EpollEvent, 256)
 	payload, oob := make([]byte, 2000), make([]byte, 128)
@@ -369,16 +421,38 @@ func collect(epoll int, socks []*socket, expected *atomic.Int64) []time.Duration
 			msg.SetControllen(len(oob))
 			msg.SetIovlen(1)
 			got, _, errno := syscall.RawSyscall(unix.SYS_RECVMSG, uintptr(socks[e.Fd].fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT)
-			if errno != 0 || got != headerSize+160 {
+			if errno != 0 || got < headerSize+160 || payload[1]&0x7f >= 72 {
 				continue // a report of the box
+			}
+			packet := payload[:got]
+			if c := ciphers[e.Fd]; c != nil {
+				if packet, err = c.DecryptRTP(opened[:0], packet, &header); err != nil {
+					continue
+				}
 			}
 			// The only control message is the stamp: a header and a timespec.
 			stamp := (*unix.Timespec)(unsafe.Pointer(&oob[unix.CmsgLen(0)]))
-			sent := int64(binary.BigEndian.Uint64(payload[headerSize:]))
+			sent := int64(binary.BigEndian.Uint64(packet[headerSize:]))
 			delays = append(delays, time.Duration(stamp.Nano()-sent))
 		}
 	}
 	return delays
+}
+
+// benchContexts makes what each socket of the generator encrypts and decrypts with.
+func benchContexts(p plan) (out, in []*srtp.Context, err error) {
+	out, in = make([]*srtp.Context, len(p.Suite)), make([]*srtp.Context, len(p.Suite))
+	for i, s := range p.Suite {
+		if s == sdp.NoSuite {
+			continue
+		}
+		for _, c := range []*[]*srtp.Context{&out, &in} {
+			if (*c)[i], err = newContext(benchKey(s)); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return out, in, nil
 }
 
 func runGenerator() int {

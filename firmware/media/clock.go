@@ -64,7 +64,8 @@ func (l *loop) schedule(g *Leg) {
 
 // clocked reports whether the leg must be served each tick.
 func (g *Leg) clocked() bool {
-	return g.line != nil || g.talk.busy() || (g.peer != nil && !g.fast && g.configured)
+	return g.line != nil || g.talk.busy() ||
+		g.configured && (g.heardSlowly() || g.pager != nil && !g.fast)
 }
 
 // timer is a timerfd. Its deadlines are absolute inside the kernel, so it does not drift.

@@ -39,6 +39,7 @@ type Config struct {
 	Drain   time.Duration // how long a port rests before its next use; 5 s
 	Keeper  SocketKeeper  // nil: sockets end with the process
 	Journal HotJournal    // nil: legs end with the process
+	DSCP    int           // mark of every packet; 46: EF (RFC 3246), voice goes first; below 0: none
 }
 
 // LegConfig describes one party of a call.
@@ -61,6 +62,8 @@ const (
 	defaultLoops   = 2
 	defaultDrain   = 5 * time.Second
 	defaultTimeout = 30 * time.Second
+
+	expeditedForwarding = 46
 )
 
 // Engine owns the sockets and the loops of all legs. Its methods are safe from any goroutine
@@ -74,6 +77,9 @@ type Engine struct {
 	loops   []*loop
 	routing sync.Mutex // one change of bridges at a time; loops never take it
 	closed  atomic.Bool
+
+	recorders recorders
+
 	trouble trouble // our own
 	junk    trouble // what others send to our ports: no RTP
 	thieves trouble // RTP of those who have no part in the call
@@ -93,6 +99,9 @@ func New(cfg Config) (*Engine, error) {
 	if !cfg.Bind.IsValid() {
 		cfg.Bind = netip.IPv4Unspecified()
 	}
+	if cfg.DSCP == 0 {
+		cfg.DSCP = expeditedForwarding
+	}
 	if cfg.Drain == 0 {
 		cfg.Drain = defaultDrain
 	}
@@ -102,11 +111,12 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		log:     cfg.Log,
-		sockets: sockets{bind: cfg.Bind.Unmap(), ports: pool, keeper: cfg.Keeper},
+		sockets: sockets{bind: cfg.Bind.Unmap(), ports: pool, keeper: cfg.Keeper, dscp: max(cfg.DSCP, 0)},
 		journal: cfg.Journal,
 		cname:   newCNAME(),
 		start:   time.Now(),
 	}
+	e.recorders.log, e.recorders.open, e.recorders.paths = cfg.Log, openPart, map[string]bool{}
 	e.trouble.log, e.trouble.level = cfg.Log, slog.LevelError
 	e.junk.log, e.junk.level = cfg.Log, slog.LevelWarn
 	e.thieves.log, e.thieves.level = cfg.Log, slog.LevelWarn
@@ -138,6 +148,7 @@ func (e *Engine) Close() error {
 	for _, l := range e.loops {
 		<-l.done
 	}
+	e.recorders.running.Wait()
 	return nil
 }
 
@@ -205,7 +216,7 @@ func (e *Engine) Bridge(a, b *Leg) error {
 	return a.ask(func(l *loop) error { return l.bridge(a, b) })
 }
 
-// Unbridge ends the bridge of a, if it has one; both legs then hear nothing.
+// Unbridge ends the bridge, the echo or the page of a, if it has one; who heard it hears nothing.
 func (e *Engine) Unbridge(a *Leg) {
 	e.routing.Lock()
 	defer e.routing.Unlock()

@@ -60,6 +60,11 @@ func (l *latch) target() *address {
 	return &l.signalled
 }
 
+// mayBelieve reports whether a packet from an address could be believed at all; it changes nothing.
+func (l *latch) mayBelieve(from *address) bool {
+	return !l.locked.set() || l.locked.same(from) || l.signalled.same(from)
+}
+
 // packet judges the source of a well-formed RTP packet.
 func (l *latch) packet(from *address, p *packet, now time.Duration) belief {
 	if l.locked.set() {

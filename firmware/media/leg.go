@@ -53,6 +53,7 @@ type Leg struct {
 	out        stream
 	events     eventReader
 	control    control // RTCP
+	secret     *secrecy
 	reportAt   time.Duration
 	heard      time.Duration // last believed packet
 	greeted    bool          // FirstPacket was sent
@@ -61,10 +62,15 @@ type Leg struct {
 
 	peer *Leg
 	fast bool // the bridge needs no decoding
+	echo bool // the leg hears itself
+
+	pager    *Leg   // who speaks to this leg and others; fast is then of that way
+	audience []*Leg // to whom this leg speaks
 
 	talk       talk   // what we say to this leg: prompts and digits
 	speech     speech // how it goes out on the clock
 	voice      voice  // what it says, decoded, on the slow path
+	record     *recording
 	onClock    bool
 	clockPlace int // in the clock's list
 
@@ -76,13 +82,15 @@ type Leg struct {
 type counts struct {
 	junk, strangers, unknownPT, early, rejected, late  uint64
 	unsent, sendErrors, receiveErrors, rtcpJunk, muted uint64
+	forged                                             uint64
 }
 
 // Stats sums up one leg. Lost, Jitter and RTT are those of RTCP (RFC 3550 section 6.4).
 type Stats struct {
 	Codec    string
-	Bridged  bool
-	Fast     bool // bridged without decoding
+	Suite    string // of the encryption (RFC 4568); empty: plain
+	Bridged  bool   // or paged
+	Fast     bool   // without decoding
 	Remote   netip.AddrPort
 	Received uint64 // believed RTP packets
 	Sent     uint64
@@ -95,6 +103,7 @@ type Stats struct {
 
 	Junk       uint64 // datagrams that are not RTP or RTCP
 	Strangers  uint64 // RTP from a source that the lock keeps out
+	Forged     uint64 // packets and reports without the agreed key, or repeated
 	UnknownPT  uint64 // payload types that were not negotiated
 	Early      uint64 // packets before Configure
 	Wild       uint64 // sequence numbers without connection to the stream
@@ -276,6 +285,13 @@ func (l *loop) configure(g *Leg, m sdp.Media) error {
 	if m.Remote.IsValid() && m.Remote.Port() != 0 && !signalled.set() {
 		return fmt.Errorf("address %v is of another family than our sockets", m.Remote.Addr())
 	}
+	secret, renewed, err := g.rekey(&m)
+	if err != nil {
+		return err
+	}
+	if g.secret = secret; renewed {
+		g.out.freshStream(rand.Uint32())
+	}
 	first := !g.configured
 	if first || g.media != m {
 		g.out.src = source{} // what comes next is marked and joined to what was sent
@@ -300,26 +316,33 @@ func (g *Leg) ready() bool {
 }
 
 // send writes one RTP packet to the far end.
-func (g *Leg) send(b []byte) {
+func (l *loop) send(g *Leg, b []byte) {
+	size := len(b)
+	if g.secret != nil {
+		if b = l.seal(g, b); b == nil {
+			return
+		}
+	}
 	if errno := g.ports.rtp.send(b, g.latch.target()); errno != 0 {
 		g.count.sendErrors++
 		return
 	}
 	g.out.packets++
-	g.out.octets += uint64(len(b) - headerSize)
+	g.out.octets += uint64(size - headerSize)
 }
 
 func (g *Leg) snapshotStats() *Stats {
 	c := &g.count
 	s := &Stats{
-		Bridged: g.peer != nil, Fast: g.peer != nil && g.fast,
+		Bridged: g.ear() != nil, Fast: g.ear() != nil && g.fast,
 		Received: g.in.received, Sent: g.out.packets, Lost: g.in.lost(), Jitter: g.in.jitterTime(),
 		RTT: g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
-		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, UnknownPT: c.unknownPT, Early: c.early,
+		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, UnknownPT: c.unknownPT, Early: c.early,
 		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors, ReadErrors: c.receiveErrors,
 	}
 	if g.configured {
 		s.Codec = g.media.Codec.Name()
+		s.Suite = g.media.SendKey.Suite.String()
 		s.Remote = g.latch.target().addrPort()
 	}
 	if g.line != nil {

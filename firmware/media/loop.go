@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pion/rtp"
 	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
@@ -54,6 +55,10 @@ type loop struct {
 	legs    []*Leg
 	events  [128]unix.EpollEvent
 	buf     [2048]byte
+	opened  [maxPacket]byte            // what buf held, decrypted
+	copied  [maxPacket]byte            // what goes to more than one
+	sealed  [maxPacket + sealRoom]byte // what is sent, encrypted
+	header  rtp.Header                 // scratch of encryption
 	from    address
 	pkt     packet
 	now     time.Duration
@@ -182,6 +187,7 @@ func (l *loop) run() {
 		l.turn()
 	}
 	for _, g := range l.legs {
+		g.endRecord(recordLeft)
 		g.final.Store(g.snapshotStats())
 		if g.line == nil {
 			g.ports.rtp.close()
@@ -412,6 +418,7 @@ func (l *loop) close(g *Leg) {
 // dispose frees what a detached leg holds.
 func (l *loop) dispose(g *Leg) {
 	g.closed = true
+	g.endRecord(RecordEnded)
 	g.final.Store(g.snapshotStats())
 	l.schedule(g)
 	if g.line == nil {
@@ -437,6 +444,7 @@ func (l *loop) tendLeg(g *Leg) {
 		l.current = nil
 		return
 	}
+	g.keepTime(l.now)
 	g.events.expire(l.now, g.pressed)
 	l.watchSilence(g)
 	if l.now >= g.reportAt {

@@ -17,6 +17,7 @@ type sockets struct {
 	bind   netip.Addr
 	ports  *portPool
 	keeper SocketKeeper
+	dscp   int // 0: none
 }
 
 // bindTries bounds how many ports held by other programs are skipped before giving up.
@@ -65,6 +66,7 @@ func (s *sockets) openAt(port uint16) (pair, error) {
 		rtp.close()
 		return pair{}, err
 	}
+	_, _ = rtp.mark(s.dscp), rtcp.mark(s.dscp) // an unmarked call is better than none
 	return pair{rtp, rtcp}, nil
 }
 

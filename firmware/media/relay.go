@@ -22,12 +22,18 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 		l.report(g, b, from)
 		return
 	}
+	if g.secret != nil {
+		if !g.latch.mayBelieve(from) { // encryption is not for everybody who sprays the port
+			l.stranger(g)
+			return
+		}
+		if b = l.open(g, b); b == nil {
+			return
+		}
+	}
 	p := &l.pkt
 	if len(b) == 0 || !p.parse(b) {
-		if g.count.junk++; g.count.junk == 1 {
-			l.engine.junk.note("junk on an audio port is dropped", errJunk,
-				slog.String("leg", string(g.id)), slog.String("from", from.addrPort().String()))
-		}
+		l.junk(g)
 		return
 	}
 	if !g.configured {
@@ -42,10 +48,7 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	}
 	switch g.latch.packet(from, p, l.now) {
 	case stranger:
-		if g.count.strangers++; g.count.strangers == sayStrangers {
-			l.engine.thieves.note("audio from a stranger is dropped", errStranger,
-				slog.String("leg", string(g.id)), slog.String("from", from.addrPort().String()))
-		}
+		l.stranger(g)
 		return
 	case newlyLocked:
 		l.latched(g)
@@ -75,11 +78,38 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	}
 }
 
+// junk counts what is no RTP, and names its sender once.
+func (l *loop) junk(g *Leg) {
+	if g.count.junk++; g.count.junk == 1 {
+		l.engine.junk.note("junk on an audio port is dropped", errJunk,
+			slog.String("leg", string(g.id)), slog.String("from", l.from.addrPort().String()))
+	}
+}
+
+// stranger counts a packet of who has no part in the call, and names the sender once.
+func (l *loop) stranger(g *Leg) {
+	if g.count.strangers++; g.count.strangers == sayStrangers {
+		l.engine.thieves.note("audio from a stranger is dropped", errStranger,
+			slog.String("leg", string(g.id)), slog.String("from", l.from.addrPort().String()))
+	}
+}
+
 // forward sends a packet on to who is bridged with the leg: at once on the fast path, by way of the
 // jitter ring on the slow one.
 func (l *loop) forward(g *Leg, p *packet, event bool) {
+	if g.record != nil && !event {
+		g.keepPacket(p, l.now)
+	}
 	to := g.peer
 	switch {
+	case g.echo && (!event || g.media.EventSendPT != 0):
+		l.relay(g, g, p, event)
+	case g.audience != nil:
+		if event {
+			g.voice.skip(p)
+		} else {
+			l.fanOut(g, p)
+		}
 	case to == nil:
 	case g.fast:
 		l.relay(g, to, p, event)
@@ -111,7 +141,7 @@ func (l *loop) relay(g, to *Leg, p *packet, event bool) {
 		return
 	}
 	putMapped(p.bytes, pt, marker, seq, ts, to.out.ssrc)
-	to.send(p.bytes)
+	l.send(to, p.bytes)
 }
 
 // latched follows a change of the far end's address.
@@ -131,6 +161,7 @@ func (l *loop) bridge(a, b *Leg) error {
 		l.unbridge(b)
 	}
 	a.peer, b.peer = b, a
+	a.echo, b.echo = false, false
 	l.hush(a)
 	l.hush(b)
 	l.reroute(a)
@@ -139,9 +170,15 @@ func (l *loop) bridge(a, b *Leg) error {
 	return nil
 }
 
-// unbridge parts a leg from its peer.
+// unbridge parts a leg from its peer, its echo, or its page.
 func (l *loop) unbridge(g *Leg) {
+	l.unpage(g)
 	p := g.peer
+	if g.echo {
+		g.echo = false
+		g.out.src = source{}
+		l.changed(g)
+	}
 	if p == nil {
 		return
 	}
@@ -155,6 +192,16 @@ func (l *loop) unbridge(g *Leg) {
 	}
 }
 
+// Echo lets the party hear itself, with no more delay than the way to us and back has, in the place of
+// a bridge; Unbridge and Bridge end it. What is played meanwhile is heard instead.
+func (g *Leg) Echo() error {
+	return g.tell(func(l *loop) {
+		l.unbridge(g)
+		g.echo = true
+		l.changed(g)
+	})
+}
+
 // reroute chooses the path of a leg's bridge after any change of either side.
 func (l *loop) reroute(g *Leg) {
 	if p := g.peer; p != nil {
@@ -166,7 +213,10 @@ func (l *loop) reroute(g *Leg) {
 			l.schedule(x)
 		}
 	}
-	l.schedule(g)
+	if g.pager != nil {
+		l.repage(g.pager)
+	}
+	l.repage(g)
 }
 
 // relayable reports whether the packets of from can go to to as they are.

@@ -89,7 +89,7 @@ func (l *loop) sendReport(g *Leg) {
 	if g.line != nil || !g.configured || (!g.in.started && g.out.packets == 0) {
 		return
 	}
-	g.control.send(g, g.appendReport(l.buf[:0], l.now, time.Now()))
+	l.sendControl(g, g.appendReport(l.buf[:0], l.now, time.Now()))
 }
 
 // sayGoodbye tells the far end that our stream is over (RFC 3550 section 6.6).
@@ -100,16 +100,23 @@ func (l *loop) sayGoodbye(g *Leg) {
 	b := g.appendReport(l.buf[:0], l.now, time.Now())
 	b = append(b, 2<<6|1, rtcpBYE, 0, 1)
 	b = binary.BigEndian.AppendUint32(b, g.out.ssrc)
-	g.control.send(g, b)
+	l.sendControl(g, b)
 }
 
-func (c *control) send(g *Leg, b []byte) {
+// sendControl sends a compound packet where the far end wants it.
+func (l *loop) sendControl(g *Leg, b []byte) {
+	c := &g.control
 	sock, to := g.ports.rtcp, &c.target
 	if c.mux {
 		sock, to = g.ports.rtp, g.latch.target()
 	}
 	if !to.set() {
 		return
+	}
+	if g.secret != nil {
+		if b = l.sealReport(g, b); b == nil {
+			return
+		}
 	}
 	if errno := sock.send(b, to); errno != 0 {
 		g.count.sendErrors++
@@ -178,6 +185,12 @@ func (l *loop) report(g *Leg, b []byte, from *address) {
 	if !g.configured || (!g.latch.target().sameHost(from) && !g.control.target.same(from)) {
 		g.count.strangers++
 		return
+	}
+	if g.secret != nil {
+		if b = l.openReport(g, b); b == nil {
+			g.count.forged++
+			return
+		}
 	}
 	var n news
 	if !n.parse(b, g.out.ssrc) {

@@ -51,9 +51,6 @@ type socket struct {
 	port   uint16
 }
 
-// expeditedForwarding is DSCP EF (RFC 3246) as the byte of the IP header: voice goes first.
-const expeditedForwarding = 46 << 2
-
 // openSocket binds a UDP socket to bind:port.
 func openSocket(bind netip.Addr, port uint16) (*socket, error) {
 	family := unix.AF_INET
@@ -67,19 +64,22 @@ func openSocket(bind netip.Addr, port uint16) (*socket, error) {
 	var local unix.Sockaddr
 	if family == unix.AF_INET {
 		local = &unix.SockaddrInet4{Port: int(port), Addr: bind.As4()}
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, expeditedForwarding)
 	} else {
 		local = &unix.SockaddrInet6{Port: int(port), Addr: bind.As16()}
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, expeditedForwarding)
 	}
-	if err == nil {
-		err = unix.Bind(fd, local)
-	}
-	if err != nil {
+	if err := unix.Bind(fd, local); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("bind UDP port %d: %w", port, err)
 	}
 	return &socket{fd: fd, family: family, port: port}, nil
+}
+
+// mark writes a DSCP into every packet that the socket will send; 0 takes the mark away.
+func (s *socket) mark(dscp int) error {
+	if s.family == unix.AF_INET6 {
+		return unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscp<<2)
+	}
+	return unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)
 }
 
 // adoptSocket turns a file that a keeper held back into a socket, after checking that it is bound

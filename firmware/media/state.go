@@ -17,8 +17,10 @@ import (
 const (
 	// stateKind is the journal's name for legs.
 	stateKind = "leg"
-	// stateVersion is the encoding that this program writes.
-	stateVersion = 1
+	// stateVersion is the newest encoding; plainVersion, for legs without encryption, is what earlier
+	// programs read too, so that an update that is taken back keeps their calls.
+	stateVersion = 2
+	plainVersion = 1
 	// highWaterEvery is how often the place in the sent stream is journalled while packets flow.
 	highWaterEvery = 30 * time.Second
 	// A restored stream jumps over all that may have been sent since the last high-water mark, at
@@ -47,12 +49,21 @@ type legState struct {
 	Seq        uint16         `json:"seq"` // highest sent at the time of writing
 	Timestamp  uint32         `json:"ts"`
 	Peer       tel.LegID      `json:"peer,omitempty"`
+	Echo       bool           `json:"echo,omitempty"`
+	Secret     secretState    `json:"secret,omitzero"` // of an encrypted leg; the keys are in Media
 }
 
 // encode writes the journal's form.
 func (s legState) encode() ([]byte, error) {
-	s.Version = stateVersion
+	s.Version = s.version()
 	return json.Marshal(s)
+}
+
+func (s *legState) version() int {
+	if s.Media.SendKey.Suite != sdp.NoSuite {
+		return stateVersion
+	}
+	return plainVersion
 }
 
 // decodeState reads the journal's form; what a later version wrote is refused in words.
@@ -63,8 +74,8 @@ func decodeState(b []byte) (s legState, err error) {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return s, fmt.Errorf("read a leg's state: %w", err)
 	}
-	if v.Version != stateVersion {
-		return s, fmt.Errorf("a leg's state has version %d, this program reads %d", v.Version, stateVersion)
+	if v.Version != stateVersion && v.Version != plainVersion {
+		return s, fmt.Errorf("a leg's state has version %d, this program reads %d and %d", v.Version, plainVersion, stateVersion)
 	}
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("read a leg's state: %w", err)
@@ -81,22 +92,24 @@ func decodeState(b []byte) (s legState, err error) {
 // state is the snapshot of a leg.
 func (g *Leg) state() legState {
 	s := legState{
-		Version: stateVersion, ID: g.id, RTP: g.ports.rtp.port, RTCP: g.ports.rtcp.port,
+		ID: g.id, RTP: g.ports.rtp.port, RTCP: g.ports.rtcp.port,
 		Advertise: g.advertise, Learn: g.learn, Source: g.source, Timeout: g.timeout,
 		Configured: g.configured, Media: g.media,
 		Learned: g.latch.locked.addrPort(), Control: g.control.target.addrPort(),
+		Secret: g.secret.state(), Echo: g.echo,
 		SSRC: g.out.ssrc, RemoteSSRC: g.in.ssrc, Seq: g.out.high, Timestamp: g.out.clock,
 	}
 	if g.peer != nil {
 		s.Peer = g.peer.id
 	}
+	s.Version = s.version()
 	return s
 }
 
 // resume puts a snapshot into a leg that has its sockets. The stream goes on under a new SSRC and
 // beyond the high-water mark; its first packet carries the marker.
-func (g *Leg) resume(s legState, now time.Duration) {
-	g.configured, g.media = s.Configured, s.Media
+func (g *Leg) resume(s legState, now time.Duration) error {
+	g.configured, g.media, g.echo = s.Configured, s.Media, s.Echo
 	g.codec.Store(uint32(s.Media.Codec))
 	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.arm(g.ports.rtp.address(s.Media.Remote), g.learn, now)
@@ -110,6 +123,7 @@ func (g *Leg) resume(s legState, now time.Duration) {
 	g.out.clock = s.Timestamp + restoreTSJump
 	g.heard, g.greeted = now, s.Learned.IsValid()
 	g.reportAt = now + reportPause(true)
+	return g.resumeSecret(&s)
 }
 
 // changed journals the state of a leg, before any message that depends on it can leave.
@@ -183,10 +197,13 @@ func (e *Engine) reopen(s legState) (*Leg, error) {
 	}
 	g := newLeg(e, LegConfig{ID: s.ID, Advertise: s.Advertise, Lock: !s.Learn, Source: s.Source, Timeout: s.Timeout})
 	g.ports = p
-	g.resume(s, e.now())
+	err = g.resume(s, e.now())
 	if s.Media.Remote.IsValid() && !g.latch.signalled.set() {
+		err = errors.New("its remote address is of another family than our sockets")
+	}
+	if err != nil {
 		e.sockets.close(p, time.Now())
-		return nil, errors.New("its remote address is of another family than our sockets")
+		return nil, err
 	}
 	if err := e.place(g); err != nil {
 		return nil, err

@@ -183,9 +183,12 @@ func (g *Leg) speak(l *loop) {
 	case len(t.sounds) > 0:
 		g.speech.turn(sayingSound)
 		l.saySound(g)
-	case g.peer != nil && !g.fast:
+	case g.ear() != nil && !g.fast:
 		g.speech.turn(sayingPeer)
 		l.sayPeer(g)
+	case g.echo && g.line != nil && g.voice.has:
+		g.speech.turn(sayingNothing)
+		g.line.WriteFrame(&g.voice.frame)
 	default:
 		g.speech.turn(sayingNothing)
 		if g.line != nil {
@@ -242,7 +245,7 @@ func (l *loop) say(g *Leg, payload []byte) {
 		seq, ts, marker := g.out.made(s.spurt, s.offset, true, l.now)
 		s.offset += uint32(size)
 		putHeader(b, g.media.SendPT, marker, seq, ts, g.out.ssrc)
-		g.send(b)
+		l.send(g, b)
 	}
 }
 
@@ -265,5 +268,5 @@ func (l *loop) sayDigit(g *Leg) {
 	}
 	seq, ts, marker := g.out.made(s.spurt, 0, false, l.now)
 	putHeader(b, g.media.EventSendPT, marker, seq, ts, g.out.ssrc)
-	g.send(b)
+	l.send(g, b)
 }

@@ -52,7 +52,9 @@ func (v *voice) encode(dst []byte, id codec.ID, f *line.Frame) []byte {
 func (g *Leg) hear(l *loop) {
 	v := &g.voice
 	if g.line != nil {
-		v.has = g.line.ReadFrame(&v.frame)
+		if v.has = g.line.ReadFrame(&v.frame); v.has {
+			g.keepFrame(&v.frame, l.clock.beat)
+		}
 		if g.detector != nil {
 			g.detect()
 		}
@@ -76,7 +78,7 @@ func (g *Leg) detect() {
 
 // sayPeer sends on what the peer says.
 func (l *loop) sayPeer(g *Leg) {
-	v := &g.peer.voice
+	v := &g.ear().voice
 	switch {
 	case !v.has:
 		g.speech.pause()

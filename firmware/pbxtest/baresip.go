@@ -46,8 +46,20 @@ type event struct {
 // modules is where Debian puts them.
 const modules = "/usr/lib/baresip/modules"
 
-// Baresip starts a phone of the office and waits until it is registered. It ends with the test.
-func (o *Office) Baresip(number, hz int) *Baresip {
+// Baresip starts a phone of the office and waits until it is registered. It ends with the test. Params
+// are further ones of its account, such as "mediaenc=srtp-mand".
+func (o *Office) Baresip(number, hz int, params ...string) *Baresip {
+	o.t.Helper()
+	return o.baresip(number, hz, params, nil)
+}
+
+// BaresipWatching starts a phone that watches the presence of the colleagues that are named.
+func (o *Office) BaresipWatching(number, hz int, watched ...int) *Baresip {
+	o.t.Helper()
+	return o.baresip(number, hz, nil, watched)
+}
+
+func (o *Office) baresip(number, hz int, params []string, watched []int) *Baresip {
 	o.t.Helper()
 	program := Tool(o.t, "baresip", "baresip-core")
 	dir, err := os.MkdirTemp("", "baresip")
@@ -59,14 +71,22 @@ func (o *Office) Baresip(number, hz int) *Baresip {
 	_, control := freePorts(o.t)
 	config := []string{
 		"sip_listen 127.0.0.1:0", "net_interface 127.0.0.1", "module_path " + modules,
-		"module g711.so", "module aufile.so", "module sndfile.so", "module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so",
+		"module g711.so", "module aufile.so", "module sndfile.so", "module srtp.so", "module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so",
 		fmt.Sprintf("ctrl_tcp_listen 127.0.0.1:%d", control),
 		"audio_source aufile," + filepath.Join(dir, "tone.wav"), "ausrc_srate 8000", "auplay_srate 8000",
 		"ausrc_channels 1", "auplay_channels 1", "audio_buffer 20-160", "snd_path " + dir, "rtp_ports 26000-27999",
 	}
-	account := fmt.Sprintf("<sip:%d@%s>;auth_user=%[1]d;auth_pass=%[3]s;regint=600;audio_codecs=PCMA;answermode=manual\n", number, o.SIP, Password(number))
+	account := fmt.Sprintf("<sip:%d@%s>;auth_user=%[1]d;auth_pass=%[3]s;regint=600;audio_codecs=PCMA;answermode=manual", number, o.SIP, Password(number))
+	account = strings.Join(append([]string{account}, params...), ";") + "\n"
+	contacts := ""
+	for _, n := range watched {
+		contacts += fmt.Sprintf("\"Agent %[1]d\" <sip:%[1]d@%[2]s>;presence=p2p\n", n, o.SIP)
+	}
+	if watched != nil {
+		config = append(config, "module_app contact.so", "module_app presence.so")
+	}
 	files := map[string][]byte{
-		"config": []byte(strings.Join(config, "\n") + "\n"), "accounts": []byte(account), "contacts": nil,
+		"config": []byte(strings.Join(config, "\n") + "\n"), "accounts": []byte(account), "contacts": []byte(contacts),
 		"tone.wav": tone.WAV(tone.Sine(hz, 60*tone.Rate)),
 	}
 	for name, body := range files {
@@ -151,6 +171,32 @@ func (p *Baresip) Until(kind string) string {
 	}
 }
 
+// Colleagues waits until the phone's list of contacts holds the word, such as "Online".
+func (p *Baresip) Colleagues(word string) {
+	p.t.Helper()
+	var last string
+	for timeout := time.After(patience); ; {
+		p.command("contacts", "")
+		for answered := false; !answered; {
+			select {
+			case e, ok := <-p.events:
+				if !ok {
+					p.t.Fatalf("baresip ended while its contacts were to show %q", word)
+				}
+				if answered = e.Reply; answered {
+					last = e.Detail
+				}
+			case <-timeout:
+				p.t.Fatalf("baresip's contacts do not show %q, but %s", word, last)
+			}
+		}
+		if strings.Contains(last, word) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
 // Dial calls a number at the office.
 func (p *Baresip) Dial(number string) { p.t.Helper(); p.command("dial", number) }
 
@@ -159,6 +205,15 @@ func (p *Baresip) Answer() { p.t.Helper(); p.command("accept", "") }
 
 // Hangup ends or refuses the call.
 func (p *Baresip) Hangup() { p.t.Helper(); p.command("hangup", "") }
+
+// Hold and Resume stop and take up the call.
+func (p *Baresip) Hold() { p.t.Helper(); p.command("hold", "") }
+
+// Resume ends Hold.
+func (p *Baresip) Resume() { p.t.Helper(); p.command("resume", "") }
+
+// Transfer sends the partner to a number of the office.
+func (p *Baresip) Transfer(number string) { p.t.Helper(); p.command("transfer", number) }
 
 // Mute stops the voice, or lets it sound again.
 func (p *Baresip) Mute() { p.t.Helper(); p.command("mute", "") }

@@ -11,14 +11,26 @@ import (
 // config writes the office's file. It is text and not the product's own encoder, as an owner writes it.
 func (o *Office) config(s Setup) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en}\nsip: {listen: %q}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
-		o.SIP, o.MediaLo, o.MediaHi, o.Web)
+	lan := ""
+	if s.LAN != "" {
+		lan = fmt.Sprintf(", lan: [%s]", s.LAN)
+	}
+	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en}\nsip: {listen: %q%s}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
+		o.SIP, lan, o.MediaLo, o.MediaHi, o.Web)
 	var phones, lamps, agents, members []string
 	for i := range s.Agents {
 		n := 201 + i
-		phones = append(phones, fmt.Sprintf("{id: \"%d\", name: Phone %[1]d, password: %s, md5: %v}", n, Password(n), !s.SHA256))
+		srtp := "optional"
+		if i < len(s.SRTP) {
+			srtp = s.SRTP[i]
+		}
+		phones = append(phones, fmt.Sprintf("{id: \"%d\", name: Phone %[1]d, password: %s, md5: %v, srtp: %s}", n, Password(n), !s.SHA256, srtp))
 		lamps = append(lamps, fmt.Sprintf("{id: desk%d, driver: sim}", n))
-		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v}", n, i < s.LoggedIn))
+		dial := ""
+		if allowed, ok := s.Dial[n]; ok {
+			dial = fmt.Sprintf(", dial: [%s]", allowed)
+		}
+		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v%s}", n, i < s.LoggedIn, dial))
 		members = append(members, fmt.Sprintf("agent%d", n))
 	}
 	list := func(name string, entries []string) {

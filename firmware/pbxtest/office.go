@@ -43,18 +43,24 @@ func NewBench(programs ...string) (*Bench, error) {
 // Close removes the programs.
 func (b *Bench) Close() error { return os.RemoveAll(b.bin) }
 
+// Programs is the directory of the programs that were built.
+func (b *Bench) Programs() string { return b.bin }
+
 // Setup describes an office. Phones and agents are numbered from 201; phone N has the password
 // Password(N); each agent has one phone, a lamp, and the queue "sales", number 400.
 type Setup struct {
-	Agents    int           // with a phone each
-	LoggedIn  int           // the first so many agents are at work
-	WrapUp    time.Duration // of the queue
-	Ring      time.Duration // of the queue; default 15 s
-	Strategy  string        // of the queue; default longest_idle
-	Carrier   uint16        // port of the carrier's host that trunk "carrier" calls; 0: no trunk
-	Registers bool          // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
-	Modem     bool          // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
-	SHA256    bool          // phones may not use MD5
+	Agents    int            // with a phone each
+	LoggedIn  int            // the first so many agents are at work
+	WrapUp    time.Duration  // of the queue
+	Ring      time.Duration  // of the queue; default 15 s
+	Strategy  string         // of the queue; default longest_idle
+	Carrier   uint16         // port of the carrier's host that trunk "carrier" calls; 0: no trunk
+	Registers bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
+	Modem     bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
+	SHA256    bool           // phones may not use MD5
+	SRTP      []string       // off, optional or required for the phones from 201 on; default optional
+	Dial      map[int]string // what the person of a phone may call, separated by commas; default the box's own choice
+	LAN       string         // networks that count as the LAN, separated by commas; default the box's own choice
 }
 
 // Password is the password of a phone.

@@ -25,6 +25,7 @@ const (
 	CauseMediaTimeout            // no audio arrived for too long
 	CausePreempted               // cut to free the line for an emergency call
 	CauseInternalError           // our own fault; always logged
+	CauseTransferred             // the party went on in another call
 )
 
 // causeFacts is one row per cause: stable name, SIP status towards a caller who has no answer yet
@@ -52,6 +53,7 @@ var causeFacts = [...]struct {
 	CauseMediaTimeout:      {"media_timeout", 480, 31},
 	CausePreempted:         {"preempted", 503, 8},
 	CauseInternalError:     {"internal_error", 500, 41},
+	CauseTransferred:       {"transferred", 480, 16},
 }
 
 // String returns the stable name used in journals, records and APIs.

@@ -85,7 +85,42 @@ type CallChanged struct {
 	Via       string    `json:"via,omitempty"` // "trunk:tim", "line:gsm0", "phone:201"
 	Queue     QueueID   `json:"queue,omitempty"`
 	Agent     AgentID   `json:"agent,omitempty"`
+	Slot      Number    `json:"slot,omitempty"` // where it is parked
 	Since     time.Time `json:"since"`
+}
+
+// PartyChanged reports one phone's part in one call, for busy-lamp fields (RFC 4235).
+type PartyChanged struct {
+	Call       CallID     `json:"call"`
+	Leg        LegID      `json:"leg"`
+	Party      string     `json:"party"` // "phone:201"
+	Ref        string     `json:"ref"`   // names the leg's SIP dialog, for who wants its tags
+	Phase      PartyPhase `json:"phase"`
+	Initiator  bool       `json:"initiator,omitempty"` // it began the call
+	Remote     Number     `json:"remote,omitempty"`
+	RemoteName string     `json:"remote_name,omitempty"`
+}
+
+// PartyPhase is what a phone does in a call.
+type PartyPhase string
+
+// The phases of a party.
+const (
+	PartyDialing PartyPhase = "dialing" // it called and is not answered yet
+	PartyRinging PartyPhase = "ringing" // it is called
+	PartyTalking PartyPhase = "talking"
+	PartyHeld    PartyPhase = "held" // it holds the other
+	PartyGone    PartyPhase = "gone"
+)
+
+// EmergencyCalled reports a call to an emergency number the moment it is dialled: somebody at the site
+// should know.
+type EmergencyCalled struct {
+	Call   CallID    `json:"call"`
+	From   string    `json:"from"` // "phone:201"
+	Name   string    `json:"name,omitempty"`
+	Number Number    `json:"number"`
+	At     time.Time `json:"at"`
 }
 
 // CallStage is where a call stands.
@@ -98,6 +133,8 @@ const (
 	StageWaiting  CallStage = "waiting"
 	StageRinging  CallStage = "ringing"
 	StageTalking  CallStage = "talking"
+	StageParked   CallStage = "parked"
+	StageMenu     CallStage = "menu" // with a menu, a mailbox or another script
 	StageEnded    CallStage = "ended"
 )
 
@@ -127,8 +164,34 @@ type CallEnded struct {
 	Cause     Cause     `json:"cause"`
 	EndedBy   string    `json:"ended_by,omitempty"` // "caller", "callee", "box"
 	Recovered bool      `json:"recovered,omitempty"`
+	Moves     []Move    `json:"moves,omitempty"`
 	Media     []LegNote `json:"media,omitempty"`
 }
+
+// Move is a change of the parties of a call by transfer, park or pickup.
+type Move struct {
+	At    time.Time `json:"at"`
+	Kind  MoveKind  `json:"kind"`
+	By    string    `json:"by,omitempty"`    // the party that did it
+	Party string    `json:"party,omitempty"` // who came or went
+	To    Number    `json:"to,omitempty"`    // where to, of a transfer to a number; the place of a park
+	Call  CallID    `json:"call,omitempty"`  // the other call
+}
+
+// MoveKind is the sort of a Move.
+type MoveKind string
+
+// The kinds of Move.
+const (
+	MoveBlind    MoveKind = "blind_transfer" // the party was sent to a number
+	MoveReturned MoveKind = "returned"       // nobody took it there: back to the transferor
+	MoveInto     MoveKind = "into_call"      // the party went on in another call
+	MoveReplaced MoveKind = "replaced"       // the party took another's place
+	MoveParked   MoveKind = "parked"
+	MoveFetched  MoveKind = "fetched_from_park"
+	MovePickup   MoveKind = "picked_up"
+	MoveForward  MoveKind = "forwarded"
+)
 
 // LegNote sums up the audio of one leg.
 type LegNote struct {
@@ -204,6 +267,24 @@ type LampChanged struct {
 	At    time.Time  `json:"at"`
 }
 
+// QualityReported is what a phone says of the audio that it received (RFC 6035). A pointer is nil
+// where the phone does not know.
+type QualityReported struct {
+	Device    DeviceID       `json:"device"`
+	SIPCall   string         `json:"sip_call"` // Call-ID of the phone's dialog
+	Stage     string         `json:"stage"`    // "session" at the end of the call, "interval" during it, "alert" when it turns bad
+	From      string         `json:"from,omitempty"`
+	To        string         `json:"to,omitempty"`
+	Codec     string         `json:"codec,omitempty"`
+	MOSLQ     *float64       `json:"mos_lq,omitempty"` // listening quality, 1 to 5
+	MOSCQ     *float64       `json:"mos_cq,omitempty"` // conversational quality, 1 to 5
+	Loss      *float64       `json:"loss,omitempty"`   // percent lost on the way
+	Discarded *float64       `json:"discarded,omitempty"`
+	Jitter    *time.Duration `json:"jitter,omitempty"`
+	RoundTrip *time.Duration `json:"round_trip,omitempty"`
+	At        time.Time      `json:"at"`
+}
+
 // HealthChanged reports one named condition.
 type HealthChanged struct {
 	Condition string    `json:"condition"`
@@ -228,10 +309,13 @@ func (QueueOffered) Kind() string    { return "queue_offered" }
 func (QueueOfferEnded) Kind() string { return "queue_offer_ended" }
 func (QueueLeft) Kind() string       { return "queue_left" }
 func (CallChanged) Kind() string     { return "call_changed" }
+func (PartyChanged) Kind() string    { return "party_changed" }
+func (EmergencyCalled) Kind() string { return "emergency_called" }
 func (CallEnded) Kind() string       { return "call_ended" }
 func (LineChanged) Kind() string     { return "line_changed" }
 func (DeviceChanged) Kind() string   { return "device_changed" }
 func (LampChanged) Kind() string     { return "lamp_changed" }
+func (QualityReported) Kind() string { return "quality_reported" }
 func (HealthChanged) Kind() string   { return "health_changed" }
 func (FiguresChanged) Kind() string  { return "figures_changed" }
 

@@ -36,90 +36,64 @@ func ParseNumber(s string) (Number, error) {
 	return Number(b.String()), nil
 }
 
-// Kind is the class of a number in the Italian plan (AGCOM: first digit 0 geographic, 3 mobile,
-// 5 nomadic, 8 toll-free, shared cost and premium; the leading 0 is part of the number).
-type Kind uint8
-
-// The kinds of number.
+// The lengths of an international number with its + (ITU-T E.164 section 6: at most 15 digits). Below
+// seven digits it is a short code in an international dress.
 const (
-	KindUnknown Kind = iota
-	KindExtension
-	KindEmergency
-	KindGeographic
-	KindMobile
-	KindNomadic
-	KindTollFree
-	KindSharedCost
-	KindPremium
-	KindShort
-	KindInternational
+	minE164 = 1 + 7
+	maxE164 = 1 + 15
 )
-
-// emergency is the one table of numbers that must always get through (112 and the national
-// emergency and public-safety numbers of Italy).
-var emergency = map[Number]bool{
-	"112": true, "113": true, "115": true, "117": true, "118": true,
-	"1515": true, "1530": true, "116000": true,
-}
-
-// Emergency reports whether n, as dialled, is an emergency number.
-func (n Number) Emergency() bool { return emergency[n] }
 
 // E164 returns the number in international form for a box in Italy: 00 becomes +, a national
 // number gets +39 with its leading zero kept. Extensions, short and emergency numbers have no
 // international form; ok is false for them.
 func (n Number) E164() (e164 Number, ok bool) {
 	s := string(n)
-	switch {
-	case strings.HasPrefix(s, "+"):
-		return n, len(s) >= 8
-	case strings.HasPrefix(s, "00"):
-		return Number("+" + s[2:]), len(s) >= 9
+	if rest, abroad := strings.CutPrefix(s, "00"); abroad {
+		s = "+" + rest
 	}
-	switch n.Kind() {
-	case KindGeographic, KindMobile, KindNomadic, KindTollFree, KindSharedCost, KindPremium:
+	if rest, wide := strings.CutPrefix(s, "+"); wide {
+		// +39 00 is abroad in a national dress: an exchange would read 00 as the way out.
+		return Number(s), len(s) >= minE164 && len(s) <= maxE164 && digits(rest) && !strings.HasPrefix(rest, "3900")
+	}
+	if k := n.Kind(); k.dialledAbroad() && len(s)+len("+39") <= maxE164 && len(s)+len("+39") >= minE164 {
 		return Number("+39" + s), true
+	}
+	return "", false
+}
+
+// dialledAbroad reports the kinds that exist behind +39: services on short codes do not.
+func (k Kind) dialledAbroad() bool {
+	switch k {
+	case KindGeographic, KindMobile, KindNomadic, KindTollFree, KindSharedCost, KindPremium, KindInternet:
+		return true
 	default:
-		return "", false
+		return false
 	}
 }
 
-// Kind classifies n as dialled from inside Italy.
-func (n Number) Kind() Kind {
+// National returns the number as a telephone in Italy dials it: +39 is taken off, another country's
+// + becomes 00. What has no international form stays as it is.
+func (n Number) National() Number {
 	s := string(n)
-	if n.Emergency() {
-		return KindEmergency
-	}
-	if rest, ok := strings.CutPrefix(s, "+39"); ok {
-		s = rest
-	} else if rest, ok := strings.CutPrefix(s, "0039"); ok {
-		s = rest
-	} else if strings.HasPrefix(s, "+") || strings.HasPrefix(s, "00") {
-		return KindInternational
-	}
-	if s == "" || strings.ContainsAny(s, "*#+") {
-		return KindUnknown
-	}
 	switch {
-	case len(s) >= 6 && s[0] == '0':
-		return KindGeographic
-	case len(s) >= 9 && s[0] == '3':
-		return KindMobile
-	case len(s) >= 8 && s[0] == '5':
-		return KindNomadic
-	case len(s) >= 6 && (strings.HasPrefix(s, "800") || strings.HasPrefix(s, "803")):
-		return KindTollFree
-	case len(s) >= 6 && (strings.HasPrefix(s, "84") || strings.HasPrefix(s, "199")):
-		return KindSharedCost
-	case len(s) >= 5 && (strings.HasPrefix(s, "89") || s[0] == '4' || strings.HasPrefix(s, "178")):
-		return KindPremium
-	case s[0] == '1' && len(s) >= 3 && len(s) <= 6:
-		return KindShort
-	case len(s) <= 5:
-		return KindExtension
+	case strings.HasPrefix(s, "+39"):
+		return Number(s[3:])
+	case strings.HasPrefix(s, "0039"):
+		return Number(s[4:])
+	case strings.HasPrefix(s, "+"):
+		return Number("00" + s[1:])
 	default:
-		return KindUnknown
+		return n
 	}
+}
+
+// Digits returns the international form without its +, as some carriers want it; what has no
+// international form stays as it is.
+func (n Number) Digits() Number {
+	if e, ok := n.E164(); ok {
+		return e[1:]
+	}
+	return n
 }
 
 // Masked hides the middle of the number for logs: 02*****12.
@@ -129,4 +103,14 @@ func (n Number) Masked() string {
 		return s
 	}
 	return s[:2] + strings.Repeat("*", len(s)-4) + s[len(s)-2:]
+}
+
+// digits reports whether s holds 0-9 only, and at least one.
+func digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
 }

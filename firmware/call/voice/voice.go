@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -89,8 +91,12 @@ func (h *Half) Party() string { return h.party }
 // left, LegPlayed comes at once, so that no caller waits for it.
 func (h *Half) Play(s call.Sound) {
 	var found []media.Sound
+	lang := s.Language
+	if lang == "" {
+		lang = h.lang()
+	}
 	for _, name := range s.Names {
-		one, err := h.sounds.Find(h.lang(), name)
+		one, err := h.sounds.Find(lang, name)
 		if err != nil {
 			h.log.Error("sound is missing", "sound", name, "err", err)
 			continue
@@ -140,6 +146,51 @@ func (h *Half) Join(other call.Leg) error {
 
 // Part implements call.Leg.
 func (h *Half) Part() { h.engine.Unbridge(h.leg) }
+
+// Echo implements call.Leg.
+func (h *Half) Echo() {
+	if err := h.leg.Echo(); err != nil {
+		h.log.Debug("nobody to hear itself", "party", h.party, "err", err)
+	}
+}
+
+// recordEnd is the media engine's reason in the words of scripts.
+func recordEnd(why media.RecordEnd) string {
+	switch why {
+	case media.RecordStopped:
+		return ivr.WhyStopped
+	case media.RecordLimit:
+		return ivr.WhyMax
+	case media.RecordSilence:
+		return ivr.WhySilence
+	case media.RecordEnded:
+		return ivr.WhyLeft
+	default:
+		return ivr.WhyFailed
+	}
+}
+
+// Record implements call.Leg.
+func (h *Half) Record(path string, longest, silence time.Duration) {
+	id := h.leg.ID()
+	ended := func(length time.Duration, why string) {
+		h.events(call.LegEvent{Leg: id, Kind: call.LegRecorded, Path: path, Length: length, Why: why})
+	}
+	err := h.leg.Record(media.RecordConfig{
+		Path: path, Max: longest, Silence: silence, Done: func(r media.Recorded) { ended(r.Length, recordEnd(r.Why)) },
+	})
+	if err != nil {
+		h.log.Warn("nothing is recorded", "party", h.party, "err", err)
+		ended(0, ivr.WhyFailed)
+	}
+}
+
+// StopRecord implements call.Leg.
+func (h *Half) StopRecord() {
+	if err := h.leg.StopRecord(); err != nil {
+		h.log.Debug("no recording to stop", "party", h.party, "err", err)
+	}
+}
 
 // Note implements call.Leg.
 func (h *Half) Note() tel.LegNote {

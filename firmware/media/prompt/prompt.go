@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -164,7 +165,22 @@ func New() (*Library, error) {
 	} {
 		l.tones[name] = fromTone(name, t)
 	}
+	l.tones["milliwatt"] = milliwatt()
 	return l, nil
+}
+
+// milliwatt is the reference of ITU-T G.711 tables 5 and 6: 1,000 Hz at 0 dBm0, in the phase in which
+// its eight samples become exactly the eight bytes of the tables. A technician's meter reads the loss
+// of a line from it.
+func milliwatt() Sound {
+	const seconds, period = 2, 8
+	return Sound{&shared{name: "tone/milliwatt", samples: seconds * codec.SampleRate, pcm: sync.OnceValue(func() []int16 {
+		pcm := make([]int16, seconds*codec.SampleRate)
+		for i := range pcm {
+			pcm[i] = -int16(math.Round(dsp.Amplitude(0) * math.Sin(2*math.Pi*(float64(i%period)+0.5)/period)))
+		}
+		return pcm
+	})}}
 }
 
 func (l *Library) add(folder, file string, body []byte) error {
@@ -250,8 +266,8 @@ func (l *Library) Music(name string) Sound {
 	return l.music["hold"]
 }
 
-// Tone gives one repetition of "ringback", "busy", "congestion", "dial" or "call_waiting", to be
-// played in a loop, or ErrUnknown.
+// Tone gives one repetition of "ringback", "busy", "congestion", "dial", "call_waiting" or "milliwatt",
+// to be played in a loop, or ErrUnknown.
 func (l *Library) Tone(name string) (Sound, error) {
 	s, ok := l.tones[name]
 	if !ok {

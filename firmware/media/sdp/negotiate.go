@@ -22,7 +22,7 @@ func Offer(l Local) []byte {
 				w.refuse(s)
 				continue
 			}
-			w.audio(&l, s.Proto, offered(&l, &s), l.ptime(), l.Direction, l.RTCPMux)
+			w.audio(&l, s.Proto, offered(&l, &s), l.ptime(), l.Direction, l.RTCPMux, l.offeredCrypto(&s))
 		}
 	})
 }
@@ -33,7 +33,7 @@ func Answer(offer *Session, l Local) (body []byte, m Media, err error) {
 	var why error
 	ours := -1
 	for i := range offer.Streams {
-		m, err = agree(&l, &offer.Streams[i], nil)
+		m, err = agree(&l, &offer.Streams[i], nil, nil)
 		if err == nil {
 			ours = i
 			break
@@ -59,7 +59,7 @@ func Answer(offer *Session, l Local) (body []byte, m Media, err error) {
 				w.refuse(t)
 				continue
 			}
-			w.audio(&l, s.Proto, formats, m.Ptime, m.Direction, m.RTCPMux)
+			w.audio(&l, s.Proto, formats, m.Ptime, m.Direction, m.RTCPMux, s.chosen(&m))
 		}
 	})
 	return body, m, nil
@@ -68,14 +68,14 @@ func Answer(offer *Session, l Local) (body []byte, m Media, err error) {
 // Accept reads the answer to the offer that Offer made of the same Local.
 func Accept(offer Local, answer *Session) (Media, error) {
 	lines, ours := layout(offer)
-	formats := offered(&offer, &lines[ours])
+	formats, keys := offered(&offer, &lines[ours]), offer.offeredCrypto(&lines[ours])
 	if len(answer.Streams) == len(lines) {
-		return agree(&offer, &answer.Streams[ours], formats)
+		return agreeAnswer(&offer, &lines[ours], &answer.Streams[ours], formats, keys)
 	}
 	// RFC 3264 wants as many lines back; who leaves out the refused ones is still understood.
 	var why error = fmt.Errorf("%w: it has no media line", ErrNoAudio)
 	for i := range answer.Streams {
-		m, err := agree(&offer, &answer.Streams[i], formats)
+		m, err := agreeAnswer(&offer, &lines[ours], &answer.Streams[i], formats, keys)
 		if err == nil {
 			return m, nil
 		}
@@ -84,14 +84,28 @@ func Accept(offer Local, answer *Session) (Media, error) {
 	return Media{}, why
 }
 
-// agree settles one stream of the peer. offered is what we offered when s answers us, and nil when
-// s is an offer, whose payload types then hold for both directions.
-func agree(l *Local, s *Stream, offered []format) (Media, error) {
+// agreeAnswer settles a stream that answers ours. Who answers an offer of RTP/SAVP with plain RTP has
+// not read it.
+func agreeAnswer(l *Local, ours, s *Stream, formats []format, keys []cryptoLine) (Media, error) {
+	m, err := agree(l, s, formats, keys)
+	if _, must := profile(ours.Proto); err == nil && must && m.SendKey.Suite == NoSuite {
+		return Media{}, fmt.Errorf("%w: we offered %s and the answer is %s without a key", ErrNoAudio, ours.Proto, s.Proto)
+	}
+	return m, err
+}
+
+// agree settles one stream of the peer. offered and keys are what we offered when s answers us;
+// offered is nil when s is an offer, whose payload types then hold for both directions.
+func agree(l *Local, s *Stream, offered []format, keys []cryptoLine) (Media, error) {
 	if err := usable(l, s); err != nil {
 		return Media{}, err
 	}
+	send, recv, err := l.secure(s, keys, offered == nil)
+	if err != nil {
+		return Media{}, err
+	}
 	known := s.known()
-	m := Media{Ptime: packetTime(l, s), Direction: l.Direction.And(s.Direction.Mirror())}
+	m := Media{Ptime: packetTime(l, s), Direction: l.Direction.And(s.Direction.Mirror()), SendKey: send, RecvKey: recv}
 	found := false
 	for _, f := range known {
 		if !f.id.Audio() || !slices.Contains(l.Codecs, f.id) {
@@ -143,15 +157,15 @@ func received(offered []format, f format) (uint8, bool) {
 
 // usable tells in words why a stream cannot be our audio.
 func usable(l *Local, s *Stream) error {
-	proto := strings.ToUpper(s.Proto)
+	rtp, _ := profile(s.Proto)
 	switch {
 	case s.Kind != "audio":
 		return fmt.Errorf("%w: %.20q is not audio", ErrNoAudio, s.Kind)
 	case s.Port == 0:
 		return fmt.Errorf("%w: the audio is refused or removed (port 0)", ErrNoAudio)
-	case strings.HasSuffix(proto, "RTP/SAVP") || strings.HasSuffix(proto, "RTP/SAVPF"):
-		return fmt.Errorf("%w: the audio is offered only encrypted (%s)", ErrNoAudio, s.Proto)
-	case proto != "RTP/AVP" && proto != "RTP/AVPF":
+	case !rtp && strings.HasPrefix(strings.ToUpper(s.Proto), "UDP/TLS/"):
+		return fmt.Errorf("%w: the keys are to be exchanged by DTLS (%s), which is for browsers", ErrNoAudio, s.Proto)
+	case !rtp:
 		return fmt.Errorf("%w: the transport %.30q is unknown", ErrNoAudio, s.Proto)
 	case !s.Addr.IsValid() && s.Host == "":
 		return fmt.Errorf("%w: the audio has no connection address (c=)", ErrNoAudio)
@@ -207,6 +221,9 @@ func (l *Local) ptime() int {
 // layout gives the media lines that our next offer must have and which of them is the audio.
 func layout(l Local) (lines []Stream, ours int) {
 	fresh := []Stream{{Kind: "audio", Proto: "RTP/AVP"}}
+	if l.Security == SecurityRequired {
+		fresh[0].Proto = "RTP/SAVP"
+	}
 	if l.Last == nil {
 		return fresh, 0
 	}

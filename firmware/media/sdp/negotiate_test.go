@@ -35,21 +35,48 @@ func TestOurFirstOfferNamesWhatWeHave(t *testing.T) {
 }
 
 func TestTheDirectionOfAnAnswerMirrorsTheOfferWithinOurWill(t *testing.T) {
-	for _, c := range []struct{ offer, ours, answer Direction }{
-		{SendRecv, SendRecv, SendRecv},
-		{SendOnly, SendRecv, RecvOnly},
-		{RecvOnly, SendRecv, SendOnly},
-		{Inactive, SendRecv, Inactive},
-		{SendRecv, SendOnly, SendOnly},
-		{SendOnly, SendOnly, Inactive},
-		{RecvOnly, RecvOnly, Inactive},
-		{SendRecv, Inactive, Inactive},
+	// RFC 3264 section 6.1 with our will beside it.
+	for offer, answers := range map[Direction][4]Direction{
+		//         we would: SendRecv, SendOnly, RecvOnly, Inactive
+		SendRecv: {SendRecv, SendOnly, RecvOnly, Inactive},
+		SendOnly: {RecvOnly, Inactive, RecvOnly, Inactive},
+		RecvOnly: {SendOnly, SendOnly, Inactive, Inactive},
+		Inactive: {Inactive, Inactive, Inactive, Inactive},
 	} {
-		l := localIPv4()
-		l.Direction = c.ours
-		body, m, err := Answer(offerOf(t, "m=audio 5000 RTP/AVP 8", "a="+c.offer.String()), l)
-		if err != nil || m.Direction != c.answer || !bytes.Contains(body, []byte("a="+c.answer.String()+"\r\n")) {
-			t.Errorf("offer %v, we %v: %v, %v, want %v in\n%s", c.offer, c.ours, m.Direction, err, c.answer, body)
+		for ours, answer := range answers {
+			l := localIPv4()
+			l.Direction = Direction(ours)
+			body, m, err := Answer(offerOf(t, "m=audio 5000 RTP/AVP 8", "a="+offer.String()), l)
+			if err != nil || m.Direction != answer || !bytes.Contains(body, []byte("a="+answer.String()+"\r\n")) {
+				t.Errorf("offer %v, we %v: %v, %v, want %v in\n%s", offer, l.Direction, m.Direction, err, answer, body)
+			}
+		}
+	}
+}
+
+func TestEveryFormOfHoldAndEveryRefusedLineIsAnsweredAsRFC3264(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		lines  []string // behind the session's c=
+		answer Direction
+		remote bool // we know where to send
+		body   string
+	}{
+		{"the old hold", []string{"m=audio 5000 RTP/AVP 8", "c=IN IP4 0.0.0.0"}, RecvOnly, false, "m=audio 16384"},
+		{"the old hold that also says sendonly", []string{"m=audio 5000 RTP/AVP 8", "c=IN IP4 0.0.0.0", "a=sendonly"}, RecvOnly, false, "m=audio 16384"},
+		{"the old hold that says inactive", []string{"m=audio 5000 RTP/AVP 8", "c=IN IP4 0.0.0.0", "a=inactive"}, Inactive, false, "m=audio 16384"},
+		{"the old hold that wants to receive", []string{"m=audio 5000 RTP/AVP 8", "c=IN IP4 0.0.0.0", "a=recvonly"}, Inactive, false, "m=audio 16384"},
+		{"hold for the session", []string{"a=sendonly", "m=audio 5000 RTP/AVP 8"}, RecvOnly, true, "m=audio 16384"},
+		{"hold for the session, not for the audio", []string{"a=sendonly", "m=audio 5000 RTP/AVP 8", "a=sendrecv"}, SendRecv, true, "m=audio 16384"},
+		{"video that was taken away", []string{"m=audio 5000 RTP/AVP 8", "m=video 0 RTP/AVP 96"}, SendRecv, true, "m=video 0 RTP/AVP 96"},
+		{"video before the audio", []string{"m=video 5002 RTP/AVP 96", "a=rtpmap:96 H264/90000", "m=audio 5000 RTP/AVP 8"}, SendRecv, true, "m=video 0 RTP/AVP 96\r\nm=audio 16384"},
+		{"a fax line beside the audio", []string{"m=audio 5000 RTP/AVP 8", "m=image 5004 udptl t38"}, SendRecv, true, "m=image 0 udptl t38"},
+		{"video with a direction of its own", []string{"m=audio 5000 RTP/AVP 8", "m=video 5002 RTP/AVP 96", "a=inactive"}, SendRecv, true, "a=sendrecv\r\nm=video 0"},
+	} {
+		body, m, err := Answer(offerOf(t, c.lines...), localIPv4())
+		if err != nil || m.Direction != c.answer || m.Remote.IsValid() != c.remote || !strings.Contains(string(body), c.body) ||
+			!strings.Contains(string(body), "a="+c.answer.String()+"\r\n") {
+			t.Errorf("%s: %v, to %v, %v in\n%s", c.name, m.Direction, m.Remote, err, body)
 		}
 	}
 }
@@ -265,6 +292,8 @@ func TestOfferAnswerAcceptAgree(t *testing.T) {
 			SessionID: random.Uint64() >> 2, Version: 1,
 		}
 		l.RTCP = []uint16{0, rtp + 1, rtp + 501}[random.IntN(3)]
+		l.Security = Security(random.IntN(4))
+		l.Keys, _ = DrawKeys(rand.NewChaCha8([32]byte{byte(rtp), byte(rtp >> 8)})) // it never runs dry
 		return l
 	}
 	agreed := 0
@@ -276,8 +305,9 @@ func TestOfferAnswerAcceptAgree(t *testing.T) {
 		}
 		body, mb, err := Answer(offer, b)
 		common := slices.ContainsFunc(a.Codecs, func(id codec.ID) bool { return slices.Contains(b.Codecs, id) })
-		if common != (err == nil) {
-			t.Fatalf("%v and %v: %v", a.Codecs, b.Codecs, err)
+		fit := (a.Security != SecurityRequired || b.Security != SecurityOff) && (b.Security != SecurityRequired || a.Security >= SecurityOffered)
+		if (common && fit) != (err == nil) {
+			t.Fatalf("%v, %d and %v, %d: %v", a.Codecs, a.Security, b.Codecs, b.Security, err)
 		}
 		if err != nil {
 			continue
@@ -291,7 +321,10 @@ func TestOfferAnswerAcceptAgree(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, body)
 		}
+		secret := a.Security >= SecurityOffered && b.Security >= SecurityAccepted
 		switch {
+		case ma.SendKey != mb.RecvKey, ma.RecvKey != mb.SendKey, secret != (ma.SendKey.Suite != NoSuite):
+			t.Fatalf("%d and %d disagree on secrecy: %v, %v", a.Security, b.Security, ma, mb)
 		case ma.Codec != mb.Codec, ma.SendPT != mb.RecvPT, ma.RecvPT != mb.SendPT,
 			ma.EventSendPT != mb.EventRecvPT, ma.EventRecvPT != mb.EventSendPT, (ma.EventSendPT != 0) != (a.DTMF && b.DTMF),
 			ma.Direction != mb.Direction.Mirror(), ma.RTCPMux != mb.RTCPMux, ma.Ptime != mb.Ptime,
@@ -319,6 +352,7 @@ func TestTheOutcomeSurvivesJSON(t *testing.T) {
 	m := Media{
 		Remote: netip.MustParseAddrPort("[2001:db8::1]:4000"), RTCPMux: true, Codec: codec.G722, SendPT: 9, RecvPT: 9,
 		EventSendPT: 101, EventRecvPT: 96, Ptime: 30, Direction: RecvOnly,
+		SendKey: Crypto{AESCM128SHA80, "a2V5", ""}, RecvKey: Crypto{AESCM128SHA80, "a2V5", "01"},
 	}
 	b, err := json.Marshal(m)
 	if err != nil {
@@ -328,7 +362,9 @@ func TestTheOutcomeSurvivesJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &back); err != nil || back != m {
 		t.Errorf("%s came back as %+v, %v", b, back, err)
 	}
-	if err := json.Unmarshal([]byte(`{"direction":"sideways"}`), &back); err == nil {
-		t.Error("an unknown direction was read")
+	for _, wrong := range []string{`{"direction":"sideways"}`, `{"send_key":{"suite":"ROT13"}}`} {
+		if err := json.Unmarshal([]byte(wrong), &back); err == nil {
+			t.Errorf("%s was read", wrong)
+		}
 	}
 }

@@ -39,7 +39,8 @@ type Stream struct {
 	RTCPMux   bool
 	RTCP      netip.AddrPort // a=rtcp; its address is invalid when only a port was given
 
-	maps map[string]mapping
+	maps   map[string]mapping
+	crypto []cryptoLine // the usable ones, in order
 }
 
 // mapping is one a=rtpmap.
@@ -204,6 +205,8 @@ func (p *parser) attribute(value string) error {
 		s.RTCPMux = true
 	case "rtcp":
 		s.rtcp(arg)
+	case "crypto":
+		s.cryptoLine(arg)
 	}
 	return nil
 }

@@ -86,10 +86,13 @@ func FuzzParseAndAnswer(f *testing.F) {
 			}
 			return
 		}
-		if _, err := Accept(localIPv4(), s); err != nil && !errors.Is(err, ErrNoAudio) && !errors.Is(err, ErrNoCodec) {
+		l := localIPv4()
+		l.Security = SecurityAccepted
+		l.Keys = []Crypto{{AESCM128SHA80, keyOf(AESCM128SHA80, 1), ""}, {AEADAES256GCM, keyOf(AEADAES256GCM, 1), ""}}
+		if _, err := Accept(l, s); err != nil && !errors.Is(err, ErrNoAudio) && !errors.Is(err, ErrNoCodec) {
 			t.Fatalf("accept: %v", err)
 		}
-		answer, m, err := Answer(s, localIPv4())
+		answer, m, err := Answer(s, l)
 		if err != nil {
 			if !errors.Is(err, ErrNoAudio) && !errors.Is(err, ErrNoCodec) {
 				t.Fatalf("answer: %v", err)
@@ -109,10 +112,12 @@ func FuzzParseAndAnswer(f *testing.F) {
 				open++
 			}
 		}
+		if m.SendKey.Suite != m.RecvKey.Suite {
+			t.Fatalf("one direction is encrypted: %+v", m)
+		}
 		if open != 1 || !m.Codec.Audio() || m.Ptime < 10 || m.Ptime > 60 {
 			t.Fatalf("%d lines open, %+v", open, m)
 		}
-		l := localIPv4()
 		l.Last = answer
 		if re, err := Parse(Offer(l)); err != nil || len(re.Streams) != len(s.Streams) {
 			t.Fatalf("re-offer: %v", err)

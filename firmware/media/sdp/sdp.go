@@ -104,6 +104,8 @@ type Local struct {
 	DTMF      bool       // we speak RFC 4733
 	Ptime     int        // milliseconds per packet that we like; 0 means 20
 	Direction Direction  // what we are willing to do
+	Security  Security   // how much secrecy we want; with more than SecurityOff Keys are needed
+	Keys      []Crypto   // of DrawKeys, this session's own
 
 	// SessionID and Version fill the first o= line of a session. Values below 1<<62 are safe for
 	// peers that read them as signed numbers.
@@ -128,4 +130,6 @@ type Media struct {
 	EventRecvPT uint8          `json:"event_recv_pt,omitempty"`
 	Ptime       int            `json:"ptime"`     // milliseconds per packet that we send
 	Direction   Direction      `json:"direction"` // what we may send and expect to receive
+	SendKey     Crypto         `json:"send_key,omitzero"`
+	RecvKey     Crypto         `json:"recv_key,omitzero"` // both keys or none
 }

@@ -65,7 +65,7 @@ func (w *writer) refuse(s Stream) {
 	w.line("m=%s 0 %s %s", s.Kind, s.Proto, strings.Join(s.Formats, " "))
 }
 
-func (w *writer) audio(l *Local, proto string, formats []format, ptime int, d Direction, mux bool) {
+func (w *writer) audio(l *Local, proto string, formats []format, ptime int, d Direction, mux bool, keys []cryptoLine) {
 	fmt.Fprintf(&w.Buffer, "m=audio %d %s", l.RTP, proto)
 	for _, f := range formats {
 		fmt.Fprintf(&w.Buffer, " %d", f.pt)
@@ -76,6 +76,9 @@ func (w *writer) audio(l *Local, proto string, formats []format, ptime int, d Di
 		if f.id == codec.TelephoneEvent {
 			w.line("a=fmtp:%d 0-16", f.pt)
 		}
+	}
+	for _, k := range keys {
+		w.line("a=crypto:%s %s inline:%s", k.tag, k.Suite, k.Key)
 	}
 	w.line("a=ptime:%d", ptime)
 	if l.RTCP != 0 && l.RTCP != l.RTP+1 {

@@ -280,6 +280,68 @@ func BenchmarkPhoneToPhone(b *testing.B) {
 	}
 }
 
+// BenchmarkRegister has 50 phones, each from an address of its own, register over and over: as after
+// a power cut, with the challenge each time (two requests), and as every day, with the nonce of the
+// last time (one request). The processor time of the box is the kernel's count for its process; the
+// generator's own is shown beside it.
+func BenchmarkRegister(b *testing.B) {
+	const registrations = 20_000 // below what the box allows each address at once
+	for _, kind := range []string{"login", "refresh"} {
+		b.Run(kind, func(b *testing.B) {
+			for b.Loop() {
+				s := opened(b, "longest_idle", "0s", load.Phones, nil)
+				m := newMeter(b, s.box)
+				own := generatorCPU(b)
+				registerAll(b, s, registrations, kind == "login")
+				took := time.Since(m.at)
+				cpu, kb := m.used()
+				mine := generatorCPU(b) - own
+				rate, each := registrations/took.Seconds(), cpu/registrations
+				printMachine(b)
+				b.Logf("%s over UDP with digest, %d from %d phones at a time: %.0f per second beside the generator; prontod %.3f ms CPU each, the generator %.3f ms; memory %+.0f KB",
+					kind, registrations, load.Phones, rate, each, ms(mine)/registrations, kb)
+				b.ReportMetric(rate, "registers/s")
+				b.ReportMetric(each, "cpu-ms/register")
+				b.ReportMetric(ms(mine)/registrations, "generator-ms/register")
+			}
+		})
+	}
+}
+
+// registerAll spreads n registrations over all phones, which work side by side.
+func registerAll(b *testing.B, s *site, n int, anew bool) {
+	b.Helper()
+	var wg sync.WaitGroup
+	failed := make(chan error, len(s.phones))
+	for _, p := range s.phones {
+		wg.Go(func() {
+			for range n / len(s.phones) {
+				do := p.Refresh
+				if anew {
+					do = p.Register
+				}
+				if err := do(); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(failed)
+	for err := range failed {
+		b.Error(err)
+	}
+}
+
+// generatorCPU is the processor time of this process so far.
+func generatorCPU(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	must(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkIdle starts the demo office of `make run` and leaves it alone.
 func BenchmarkIdle(b *testing.B) {
 	for b.Loop() {

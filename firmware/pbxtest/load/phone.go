@@ -25,6 +25,7 @@ type Phone struct {
 	rung     func(*Call)
 	done     chan struct{}
 	serial   atomic.Int64
+	login    login // of Register and Refresh alone
 	resent   atomic.Int64
 	strange  atomic.Int64
 
@@ -203,14 +204,36 @@ func reply(m *message, status int, reason, tag, rest string) string {
 // patience is how long the phones wait for the box before they say that it does not answer.
 const patience = 5 * time.Second
 
-// Register logs the phone in for an hour.
+// Register logs the phone in for an hour as a phone does that was just switched on: it is challenged
+// first, which makes two requests. Refresh and Register must not run at the same time.
 func (p *Phone) Register() error {
+	p.login = login{id: fmt.Sprintf("r%d-%s-%d", p.serial.Add(1), p.User, p.addr.Port())}
+	return p.Refresh()
+}
+
+// login is what a phone remembers between two REGISTERs.
+type login struct {
+	id        string // Call-ID
+	cseq      int
+	challenge challenge
+	count     int // uses of the challenge's nonce
+}
+
+// Refresh registers again with the challenge of the last time, which makes one request, unless the
+// box asks for another.
+func (p *Phone) Refresh() error {
 	uri := fmt.Sprintf("sip:%s:%d", p.box.Addr(), p.box.Port())
-	id, auth := fmt.Sprintf("r%d-%s-%d", p.serial.Add(1), p.User, p.addr.Port()), ""
-	for try := 1; try <= 3; try++ {
+	l := &p.login
+	for range 3 {
+		l.cseq++
+		auth := ""
+		if l.challenge.nonce != "" {
+			l.count++
+			auth = "Authorization: " + l.challenge.authorization(p.User, p.password, "REGISTER", uri, l.count) + "\r\n"
+		}
 		text := fmt.Sprintf("REGISTER %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKr%d-%d;rport\r\nMax-Forwards: 70\r\n"+
 			"From: <sip:%s@%s>;tag=r\r\nTo: <sip:%s@%s>\r\nCall-ID: %s\r\nCSeq: %d REGISTER\r\nContact: <sip:%s@%s>\r\nExpires: 3600\r\n%sContent-Length: 0\r\n\r\n",
-			uri, p.addr, p.serial.Add(1), p.addr.Port(), p.User, p.box.Addr(), p.User, p.box.Addr(), id, try, p.User, p.addr, auth)
+			uri, p.addr, p.serial.Add(1), p.addr.Port(), p.User, p.box.Addr(), p.User, p.box.Addr(), l.id, l.cseq, p.User, p.addr, auth)
 		p.send(text)
 		select {
 		case m := <-p.register:
@@ -221,7 +244,7 @@ func (p *Phone) Register() error {
 			if m.status != 401 || !ok {
 				return fmt.Errorf("register %s: %d", p.User, m.status)
 			}
-			auth = "Authorization: " + c.authorization(p.User, p.password, "REGISTER", uri, 1) + "\r\n"
+			l.challenge, l.count = c, 0
 		case <-time.After(patience):
 			return fmt.Errorf("register %s: no answer", p.User)
 		}

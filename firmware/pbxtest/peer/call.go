@@ -205,18 +205,31 @@ func (c *Call) Hold(ctx context.Context, on bool) error {
 	if on {
 		direction = "sendonly"
 	}
+	return c.reinvite(ctx, c.sdp(direction))
+}
+
+// Reoffer sends a re-INVITE with an SDP like that of Hold, changed by edit, and waits. A nil edit leaves
+// the SDP out: the box offers, and the ACK answers with sendrecv.
+func (c *Call) Reoffer(ctx context.Context, edit func(sdp string) string) error {
+	if edit == nil {
+		return c.reinvite(ctx, "")
+	}
+	return c.reinvite(ctx, edit(c.sdp("sendrecv")))
+}
+
+func (c *Call) reinvite(ctx context.Context, body string) error {
 	c.p.mu.Lock()
 	c.cseq++
 	n := c.cseq
 	c.p.mu.Unlock()
-	res, err := c.transact(ctx, n, "", c.sdp(direction), nil)
+	res, err := c.transact(ctx, n, "", body, nil)
 	switch {
 	case err != nil:
 		return err
 	case res.StatusCode != 200:
-		return fmt.Errorf("hold: %d %s: %w", res.StatusCode, res.Reason, ErrStatus)
-	case !c.hear(res.Body()):
-		return fmt.Errorf("hold: answer without audio: %w", ErrStatus)
+		return fmt.Errorf("re-INVITE: %d %s: %w", res.StatusCode, res.Reason, ErrStatus)
+	case body != "" && !c.hear(res.Body()):
+		return fmt.Errorf("re-INVITE: answer without audio: %w", ErrStatus)
 	}
 	return nil
 }

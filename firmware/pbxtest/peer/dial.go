@@ -136,7 +136,7 @@ func (c *Call) transact(ctx context.Context, n int, auth, body string, give <-ch
 				giveUp = time.After(5 * time.Minute)
 			}
 			if res.StatusCode >= 200 {
-				c.confirm(res, b, n)
+				c.confirm(res, b, n, body == "")
 				return res, nil
 			}
 			c.progress(res)
@@ -163,8 +163,13 @@ func (c *Call) progress(res *sip.Response) {
 	}
 }
 
-// confirm sends the ACK of a final response and keeps it for when the response comes again.
-func (c *Call) confirm(res *sip.Response, b string, n int) {
+// confirm sends the ACK of a final response and keeps it for when the response comes again. Of an INVITE
+// without an offer it carries the answer to the box's.
+func (c *Call) confirm(res *sip.Response, b string, n int, offerless bool) {
+	answer := ""
+	if offerless && res.StatusCode < 300 && c.hear(res.Body()) {
+		answer = c.sdp("sendrecv")
+	}
 	ackBranch := b
 	to := res.To().Value()
 	c.p.mu.Lock()
@@ -182,7 +187,7 @@ func (c *Call) confirm(res *sip.Response, b string, n int) {
 		}
 	}
 	c.p.mu.Unlock()
-	ack := c.message("ACK", ackBranch, n, "", "")
+	ack := c.message("ACK", ackBranch, n, "", answer)
 	c.p.mu.Lock()
 	c.acks[b] = ack
 	if res.StatusCode >= 300 {

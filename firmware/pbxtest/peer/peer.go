@@ -29,6 +29,8 @@ type Config struct {
 	Hz        int      // the voice: a tone; 0 is silence
 	// Incoming plays the callee on a goroutine of its own; nil: every call is busy.
 	Incoming func(*Call)
+	// Texts takes the text messages that come; nil: they are refused.
+	Texts func(from, text string)
 	// Accounts makes a carrier: user -> password of who may register and call out.
 	Accounts map[string]string
 	Quirks   Quirks // of a carrier
@@ -57,6 +59,7 @@ type Peer struct {
 	bindings map[string]Binding            // of a carrier's customers
 	nonces   map[string]bool               // that a carrier with FreshNonce has given out
 	kept     []*sip.Request
+	watches  map[string]*Watch             // by Call-ID
 	strays   int
 }
 
@@ -91,7 +94,7 @@ func New(cfg Config) (*Peer, error) {
 	}
 	p := &Peer{
 		cfg: cfg, conn: conn, parser: sip.NewParser(), quit: make(chan struct{}), calls: map[string]*Call{},
-		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, nonces: map[string]bool{},
+		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, nonces: map[string]bool{}, watches: map[string]*Watch{},
 	}
 	p.wg.Go(p.read)
 	return p, nil

@@ -64,8 +64,18 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 		}
 		p.reply(req, from, 200, c.tag, "")
 		c.cancelled()
-	case sip.OPTIONS, sip.INFO, sip.NOTIFY:
+	case sip.OPTIONS, sip.INFO:
 		p.reply(req, from, 200, "", "")
+	case sip.NOTIFY:
+		p.reply(req, from, 200, "", "")
+		p.notified(req)
+	case sip.MESSAGE:
+		if p.cfg.Texts == nil {
+			p.reply(req, from, 405, "", "")
+			return
+		}
+		p.reply(req, from, 200, "", "")
+		p.cfg.Texts(req.From().Address.User, string(req.Body()))
 	case sip.REGISTER:
 		p.registered(req, from)
 	default:

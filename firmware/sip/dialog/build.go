@@ -13,7 +13,7 @@ import (
 )
 
 // allow lists the methods that a session understands (RFC 3261 section 20.5).
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY"
 
 // ErrHeader says that a header would not stay on its line.
 var ErrHeader = errors.New("a header field holds a line break")
@@ -28,12 +28,13 @@ var (
 // reasons are the phrases of the statuses that the box sends (RFC 3261 section 21).
 var reasons = map[int]string{
 	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
-	200: "OK", 302: "Moved Temporarily",
+	200: "OK", 202: "Accepted", 302: "Moved Temporarily",
 	400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
 	406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone",
+	422: "Session Interval Too Small",
 	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
 	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
-	483: "Too Many Hops", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
+	483: "Too Many Hops", 484: "Address Incomplete", 486: "Busy Here", 489: "Bad Event", 487: "Request Terminated",
 	488: "Not Acceptable Here", 491: "Request Pending",
 	500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
 	504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
@@ -185,6 +186,16 @@ func headerLine(h sip.Header) string {
 		return ""
 	}
 	return h.Name() + ": " + h.Value()
+}
+
+func headerLines(headers []sip.Header) []string {
+	var lines []string
+	for _, h := range headers {
+		if line := headerLine(h); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func header(line string) (sip.Header, bool) {

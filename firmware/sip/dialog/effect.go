@@ -102,6 +102,7 @@ func (s *Session) cancel(tx ClientTx, headers ...sip.Header) {
 func (s *Session) sendInvite(e core.SendInvite) {
 	req := s.request.Clone()
 	req.CSeq().SeqNo = s.state.Invite.CSeq
+	putTerms(req, s.state.Wish)
 	if h, ok := header(e.Authorization); ok {
 		req.AppendHeader(h)
 		s.creds = h
@@ -132,17 +133,17 @@ func (s *Session) inviteResult(cseq uint32, req *sip.Request, r stack.Result) {
 	}
 	switch {
 	case res.IsProvisional():
-		s.feed(core.GotProvisional{CSeq: cseq, Status: res.StatusCode, Peer: s.peerOf(res), SDP: sdpOf(res)})
+		s.feed(core.GotProvisional{CSeq: cseq, Status: res.StatusCode, RSeq: rseq(res), Peer: s.peerOf(res), SDP: sdpOf(res)})
 	case res.IsSuccess() && toTag(res) == "":
 		s.log.Warn("2xx without a tag makes no dialog")
 		s.feed(core.GotFailure{CSeq: cseq, Status: 502, Reason: reason(502)})
 	case res.IsSuccess():
-		s.feed(core.GotSuccess{CSeq: cseq, Peer: s.peerOf(res), SDP: sdpOf(res)})
+		s.feed(core.GotSuccess{CSeq: cseq, Peer: s.peerOf(res), SDP: sdpOf(res), Terms: terms(res)})
 	default:
 		nonce, line := s.credentials(res, req)
 		s.feed(core.GotFailure{
 			CSeq: cseq, Status: res.StatusCode, Q850: q850Of(res), Reason: res.Reason, RetryAfter: retryAfter(res),
-			Contacts: contacts(res), Nonce: nonce, Authorization: line,
+			Contacts: contacts(res), MinSE: terms(res).Min, Nonce: nonce, Authorization: line,
 		})
 	}
 }
@@ -210,10 +211,16 @@ func (s *Session) sendRequest(e core.SendRequest) {
 		if e.Cause != tel.CauseNone {
 			req.AppendHeader(reasonHeader(e.Cause))
 		}
-	case "INVITE":
+	case "INVITE", "UPDATE":
+		req.AppendHeader(s.contact())
+		req.AppendHeader(sip.NewHeader("Allow", allow))
+		req.AppendHeader(sip.NewHeader("Supported", supported))
+		putTerms(req, e.Terms)
+	case "NOTIFY", "REFER":
 		req.AppendHeader(s.contact())
 		req.AppendHeader(sip.NewHeader("Allow", allow))
 	}
+	appendLines(req, e.Headers)
 	body(req, e.ContentType, e.Body)
 	if err := onOneLine(req); err != nil {
 		s.log.Warn("request not sent", "method", e.Method, "err", err)
@@ -246,19 +253,21 @@ func (s *Session) replied(e core.SendRequest, req *sip.Request, r stack.Result) 
 	res := r.Response
 	_, line := s.credentials(res, req)
 	s.feed(core.GotReply{
-		Sent: e, Status: res.StatusCode, SDP: sdpOf(res), Target: target(res), Authorization: line, Dice: rand.Uint32(),
+		Sent: e, Status: res.StatusCode, SDP: sdpOf(res), Target: target(res), Terms: terms(res),
+		Authorization: line, Dice: rand.Uint32(),
 	})
 }
 
 // respond answers the request that e names.
 func (s *Session) respond(e core.Respond) {
-	tx := map[core.Txn]ServerTx{core.This: s.current, core.First: s.first, core.Theirs: s.theirs}[e.To]
+	tx := s.transaction(e)
 	if tx == nil {
 		s.log.Warn("nothing to respond to", "status", e.Status)
 		return
 	}
-	res := s.response(tx.Request(), e)
-	if e.Status >= 200 && e.Status < 300 && e.To != core.This {
+	req := tx.Request()
+	res := s.response(req, e)
+	if e.Status >= 200 && e.Status < 300 && req.IsInvite() {
 		s.final = res
 	}
 	if err := tx.Respond(res); err != nil {
@@ -266,15 +275,39 @@ func (s *Session) respond(e core.Respond) {
 	}
 }
 
+// transaction is the request that e answers.
+func (s *Session) transaction(e core.Respond) ServerTx {
+	switch e.To {
+	case core.First:
+		return s.first
+	case core.Theirs:
+		return s.theirs
+	case core.Refer:
+		return s.refers[e.Refer]
+	}
+	return s.current
+}
+
 // response renders e as the response to req.
 func (s *Session) response(req *sip.Request, e core.Respond) *sip.Response {
 	res := response(req, e.Status, s.id)
-	makesDialog := req.Method == sip.INVITE || req.Method == sip.UPDATE
+	makesDialog := req.Method == sip.INVITE || req.Method == sip.UPDATE || req.Method == sip.REFER
 	if makesDialog && e.Status > 100 && e.Status < 300 {
 		res.AppendHeader(s.contact())
 	}
-	if e.Status == 405 || e.Status >= 200 && e.Status < 300 && req.Method != sip.BYE {
+	if e.Status == 405 || e.RSeq > 0 || e.Status >= 200 && e.Status < 300 && req.Method != sip.BYE {
 		res.AppendHeader(sip.NewHeader("Allow", allow))
+	}
+	if makesDialog && e.Status >= 200 && e.Status < 300 || req.Method == sip.OPTIONS {
+		res.AppendHeader(sip.NewHeader("Supported", supported))
+	}
+	if e.RSeq > 0 {
+		res.AppendHeader(sip.NewHeader("Require", "100rel"))
+		res.AppendHeader(sip.NewHeader("RSeq", strconv.FormatUint(uint64(e.RSeq), 10)))
+	}
+	putTerms(res, e.Terms)
+	if e.Terms.Expires > 0 && supports(req, "timer") { // RFC 4028 section 9
+		res.AppendHeader(sip.NewHeader("Require", "timer"))
 	}
 	if req.Method == sip.OPTIONS && e.Status == 200 {
 		res.AppendHeader(sip.NewHeader("Accept", "application/sdp"))
@@ -282,13 +315,17 @@ func (s *Session) response(req *sip.Request, e core.Respond) *sip.Response {
 	if e.RetryAfter > 0 {
 		res.AppendHeader(sip.NewHeader("Retry-After", strconv.Itoa(e.RetryAfter)))
 	}
-	for _, line := range e.Headers {
-		if h, ok := header(line); ok {
-			res.AppendHeader(h)
-		}
-	}
+	appendLines(res, e.Headers)
 	body(res, "application/sdp", e.SDP)
 	return res
+}
+
+func appendLines(m sip.Message, lines []string) {
+	for _, line := range lines {
+		if h, ok := header(line); ok {
+			m.AppendHeader(h)
+		}
+	}
 }
 
 // resend repeats our 2xx; after a restart it is rendered again from what the journal kept.
@@ -301,7 +338,7 @@ func (s *Session) resend(e core.Resend) {
 		if tx == nil {
 			return
 		}
-		s.final = s.response(tx.Request(), core.Respond{To: e.To, Status: 200, SDP: s.state.LocalSDP})
+		s.final = s.response(tx.Request(), s.state.Success(e.To))
 	}
 	if err := s.ua.cfg.Stack.Send(s.final, stackFlow(s.state.Flow)); err != nil {
 		s.log.Debug("2xx not repeated", "err", err)

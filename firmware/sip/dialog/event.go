@@ -19,6 +19,16 @@ type (
 	Reoffered = core.Reoffered
 	// ReofferDone reports the end of our Reoffer: 200 with the answer, or the status that refused it.
 	ReofferDone = core.ReofferDone
+	// EarlyAnswered reports the answer in a PRACK to the offer of our reliable provisional.
+	EarlyAnswered = core.EarlyAnswered
+	// Refreshed reports that the peer's description has changed in its reply to our session refresh.
+	Refreshed = core.Refreshed
+	// Updated reports the final status of an Update without an offer.
+	Updated = core.Updated
+	// Referred asks for AnswerRefer within core.AnswerWithin: the peer wants the call transferred.
+	Referred = core.Referred
+	// HandoverProgress tells how far our Refer is.
+	HandoverProgress = core.HandoverProgress
 	// Ended is the last event of each session; Remote says that the peer ended it.
 	Ended = core.Ended
 	// Info reports an INFO request, already answered with 200.

@@ -34,6 +34,14 @@ func FuzzMessages(f *testing.F) {
 		"SIP/2.0 407 Auth\r\n" + reply + "CSeq: 1 INVITE\r\nProxy-Authenticate: Digest nonce=\"\r\n\r\n",
 		"SIP/2.0 302 Moved\r\n" + reply + "CSeq: 1 INVITE\r\nContact: <sip:x@y>;q=0.1, sip:z\r\nRetry-After: 99999999999 (x)\r\n\r\n",
 		"SIP/2.0 999 \r\n\r\n",
+		"PRACK sip:x@127.0.0.2 SIP/2.0\r\n" + inside + "CSeq: 9 PRACK\r\nRAck: 1 1 INVITE\r\nContent-Type: application/sdp\r\n\r\n" + offer,
+		"UPDATE sip:x@127.0.0.2 SIP/2.0\r\n" + inside + "CSeq: 9 UPDATE\r\nSession-Expires: 90;refresher=uas\r\nMin-SE: 90\r\nSupported: timer\r\nAllow: UPDATE\r\n\r\n",
+		"REFER sip:x@127.0.0.2 SIP/2.0\r\n" + inside + "CSeq: 9 REFER\r\nRefer-To: <sip:c@d?Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\nRefer-Sub: true\r\nReferred-By: <sip:x@y>\r\n\r\n",
+		"NOTIFY sip:x@127.0.0.2 SIP/2.0\r\n" + inside + "CSeq: 9 NOTIFY\r\nEvent: refer;id=2\r\nSubscription-State: terminated;reason=noresource\r\nContent-Type: message/sipfrag\r\n\r\nSIP/2.0 200 OK\r\n",
+		"INVITE sip:x@y SIP/2.0\r\n" + head + "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: n\r\nCSeq: 1 INVITE\r\nContact: <sip:a@b>\r\nRequire: 100rel\r\nReplaces: ID;to-tag=TAG;from-tag=PEER\r\nSession-Expires: 1\r\n\r\n",
+		"SIP/2.0 183 Progress\r\n" + reply + "CSeq: 1 INVITE\r\nRequire: 100rel\r\nRSeq: 7\r\nContact: <sip:x@127.0.0.1>\r\nContent-Type: application/sdp\r\n\r\n" + answer,
+		"SIP/2.0 422 Small\r\n" + reply + "CSeq: 1 INVITE\r\nMin-SE: 4294967295\r\n\r\n",
+		"SIP/2.0 200 OK\r\n" + reply + "CSeq: 1 INVITE\r\nContact: <sip:x@127.0.0.1>\r\nSession-Expires: 0;refresher=uac\r\n\r\n",
 		// A Contact that would have made our BYE unreadable; found by this target.
 		"SIP/2.0 200 OK\r\n" + reply + "CSeq: 1 INVITE\r\nContact: <aa: 0>\r\n\r\n",
 	} {

@@ -152,7 +152,7 @@ func TestRequestsThatMakeNoCallGetTheReplyOfTheRFC(t *testing.T) {
 		want string
 	}{
 		"no loop goes on for ever (RFC 7332)":         {text(invite, via, from, to, callID, contact, "CSeq: 1 INVITE", "Max-Forwards: 0"), "483"},
-		"an extension that nobody knows (8.2.2.3)":    {text(invite, via, from, to, callID, contact, "CSeq: 1 INVITE", hops, "Require: 100rel, foo"), "420 100rel, foo"},
+		"an extension that nobody knows (8.2.2.3)":    {text(invite, via, from, to, callID, contact, "CSeq: 1 INVITE", hops, "Require: 100rel, foo", "Require: bar"), "420 foo, bar"},
 		"no Contact (8.1.1.8)":                        {text(invite, via, from, to, callID, "CSeq: 1 INVITE", hops), "400"},
 		"two From (8.1.1)":                            {text(invite, via, from, from, to, callID, contact, "CSeq: 1 INVITE", hops), "400"},
 		"a compact second From (7.3.3)":               {text(invite, via, from, "f: <sip:x@y>;tag=1", to, callID, contact, "CSeq: 1 INVITE"), "400"},
@@ -257,7 +257,7 @@ func TestRequestsInsideADialog(t *testing.T) {
 		"OPTIONS":                 {"OPTIONS", 9, nil, "", "200"},
 		"a method nobody knows":   {"FROB", 9, nil, "", "405"},
 		"a CSeq of the past":      {"INFO", 1, nil, "", "500"},
-		"an unknown extension":    {"INVITE", 9, []sip.Header{sip.NewHeader("Require", "timer")}, "", "420"},
+		"an unknown extension":    {"INVITE", 9, []sip.Header{sip.NewHeader("Require", "gruu")}, "", "420"},
 		"a body of another kind":  {"INVITE", 9, []sip.Header{sip.NewHeader("Content-Type", "text/html")}, "<p>", "415"},
 		"UPDATE without an offer": {"UPDATE", 9, []sip.Header{sip.NewHeader("Contact", "<sip:new@127.0.0.1:5060>")}, "", "200"},
 	} {

@@ -1,6 +1,7 @@
 package dialog
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ const maxRoutes = 16
 // message is what sip.Request and sip.Response have in common here.
 type message interface {
 	sip.Message
+	Headers() []sip.Header
 	GetHeader(name string) sip.Header
 	Contact() *sip.ContactHeader
 	ContentType() *sip.ContentTypeHeader
@@ -98,24 +100,25 @@ func without(display string, uri sip.Uri, params sip.HeaderParams) string {
 
 // peerOf is the dialog that a response to our INVITE makes (RFC 3261 section 12.1.2).
 func peerOf(res *sip.Response) core.Peer {
-	return core.Peer{Tag: toTag(res), Target: target(res), Routes: routes(res, true)}
+	return abilities(core.Peer{Tag: toTag(res), Target: target(res), Routes: routes(res, true)}, res)
 }
 
 // causeOf reads the Reason header (RFC 3326) of a BYE or CANCEL; CauseNone when it says nothing.
 func causeOf(m message) tel.Cause {
-	for _, h := range m.GetHeaders("Reason") {
-		for value := range strings.SplitSeq(h.Value(), ",") {
-			protocol, params, _ := strings.Cut(value, ";")
-			code := reasonCode(params)
-			switch strings.ToUpper(strings.TrimSpace(protocol)) {
-			case "SIP":
-				if code == 200 { // RFC 3326 section 2: answered by another branch
-					return tel.CauseAnsweredElsewhere
-				}
-			case "Q.850":
-				if c, ok := causeOfQ850(code); ok {
-					return c
-				}
+	for _, value := range values(m, "Reason") {
+		protocol, params, _ := strings.Cut(value, ";")
+		code, err := strconv.Atoi(parameter(params, "cause"))
+		if err != nil {
+			continue
+		}
+		switch strings.ToUpper(strings.TrimSpace(protocol)) {
+		case "SIP":
+			if code == 200 { // RFC 3326 section 2: answered by another branch
+				return tel.CauseAnsweredElsewhere
+			}
+		case "Q.850":
+			if c, ok := causeOfQ850(code); ok {
+				return c
 			}
 		}
 	}
@@ -124,25 +127,11 @@ func causeOf(m message) tel.Cause {
 
 // q850Of is the Q.850 cause of a message's Reason headers (RFC 3326); 0 = none.
 func q850Of(m message) int {
-	for _, h := range m.GetHeaders("Reason") {
-		for value := range strings.SplitSeq(h.Value(), ",") {
-			protocol, params, _ := strings.Cut(value, ";")
-			if code := reasonCode(params); strings.EqualFold(strings.TrimSpace(protocol), "Q.850") && code > 0 && code < 128 {
-				return code
-			}
-		}
-	}
-	return 0
-}
-
-func reasonCode(params string) int {
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, ok := strings.Cut(strings.TrimSpace(p), "=")
-		if ok && strings.EqualFold(name, "cause") {
-			n, err := strconv.Atoi(strings.TrimSpace(value))
-			if err == nil {
-				return n
-			}
+	for _, value := range values(m, "Reason") {
+		protocol, params, _ := strings.Cut(value, ";")
+		code, err := strconv.Atoi(parameter(params, "cause"))
+		if err == nil && strings.EqualFold(strings.TrimSpace(protocol), "Q.850") && code > 0 && code < 128 {
+			return code
 		}
 	}
 	return 0
@@ -175,19 +164,53 @@ func retryAfter(m message) time.Duration {
 	return min(time.Duration(n)*time.Second, 24*time.Hour)
 }
 
-// contacts lists where a 3xx sends us.
+// maxContacts bounds the targets of a redirection: each is a call that somebody else makes us try.
+const maxContacts = 8
+
+// contacts lists where a 3xx sends us, the most wanted first (RFC 3261 sections 8.1.3.4 and 20.10).
+// What is no SIP or tel URI, or comes twice, is left out.
 func contacts(res *sip.Response) []string {
 	if res.StatusCode < 300 || res.StatusCode > 399 {
 		return nil
 	}
-	var list []string
+	type wanted struct {
+		uri string
+		q   float64
+	}
+	var all []wanted
 	for _, h := range res.GetHeaders("Contact") {
 		c, ok := h.(*sip.ContactHeader)
-		if ok && !c.Address.Wildcard {
-			list = append(list, c.Address.String())
+		if !ok || !reachable(c.Address) {
+			continue
+		}
+		uri := c.Address.String()
+		if !slices.ContainsFunc(all, func(w wanted) bool { return w.uri == uri }) {
+			all = append(all, wanted{uri, preference(c.Params)})
 		}
 	}
+	slices.SortStableFunc(all, func(a, b wanted) int { return cmp.Compare(b.q, a.q) })
+	var list []string
+	for _, w := range all[:min(len(all), maxContacts)] {
+		list = append(list, w.uri)
+	}
 	return list
+}
+
+// reachable reports whether a redirection may name u: a SIP URI, or a telephone number (RFC 3966).
+func reachable(u sip.Uri) bool {
+	if u.Scheme != "tel" {
+		return usable(u)
+	}
+	return u.Raw() != "" && !strings.ContainsFunc(u.Raw(), func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("<>\"", r) })
+}
+
+// preference reads the q of a Contact; 1 when it is missing or none between 0 and 1.
+func preference(p sip.HeaderParams) float64 {
+	text, ok := p.Get("q")
+	if q, err := strconv.ParseFloat(text, 64); ok && err == nil && q >= 0 && q <= 1 {
+		return q
+	}
+	return 1
 }
 
 // nonceOf names the challenge of a 401 or 407: the nonces of all that it offers.

@@ -47,6 +47,14 @@ func (e *ear) String() string {
 			w = append(w, fmt.Sprint(v.Status))
 		case Rejected:
 			w = append(w, fmt.Sprintf("Rejected(%d)", v.Status))
+		case HandoverProgress:
+			end := ""
+			if v.Final {
+				end = " final"
+			}
+			w = append(w, fmt.Sprintf("HandoverProgress(%d%s)", v.Status, end))
+		case Updated:
+			w = append(w, fmt.Sprintf("Updated(%d)", v.Status))
 		case ReofferDone:
 			w = append(w, fmt.Sprintf("ReofferDone(%d)", v.Status))
 		case Ended:

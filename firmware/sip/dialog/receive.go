@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +29,12 @@ func (ua *UA) receive(tx ServerTx, other func() bool) {
 			ua.refuse(tx, 400, sip.NewHeader("Warning", `399 pronto "`+err.Error()+`"`))
 			return
 		}
-		if tag := toTag(req); tag != "" {
+		tag := toTag(req)
+		if req.GetHeader("Replaces") != nil && (req.Method != sip.INVITE || tag != "") { // RFC 3891 section 3
+			ua.refuse(tx, 400, sip.NewHeader("Warning", `399 pronto "only a new INVITE replaces a call"`))
+			return
+		}
+		if tag != "" {
 			ua.inside(tx, tag, other)
 			return
 		}
@@ -38,7 +44,11 @@ func (ua *UA) receive(tx ServerTx, other func() bool) {
 		case sip.BYE, sip.CANCEL, sip.INFO, sip.UPDATE, sip.PRACK:
 			ua.refuse(tx, 481)
 		default:
-			if !other() {
+			switch {
+			case other():
+			case req.Method == sip.REFER: // a call is transferred from within it
+				ua.refuse(tx, 403)
+			default:
 				ua.refuse(tx, 405, sip.NewHeader("Allow", allow))
 			}
 		}
@@ -114,7 +124,7 @@ func (ua *UA) inside(tx ServerTx, tag string, other func() bool) {
 		}
 		return
 	}
-	if list := required(req); list != "" {
+	if list := unsupported(req); list != "" {
 		ua.refuse(tx, 420, sip.NewHeader("Unsupported", list))
 		return
 	}
@@ -125,7 +135,8 @@ func (ua *UA) inside(tx ServerTx, tag string, other func() bool) {
 func (s *Session) received(tx ServerTx) {
 	req := tx.Request()
 	sdp := sdpOf(req)
-	if (req.Method == sip.INVITE || req.Method == sip.UPDATE) && len(req.Body()) > 0 && sdp == nil {
+	describes := req.Method == sip.INVITE || req.Method == sip.UPDATE || req.Method == sip.PRACK
+	if describes && len(req.Body()) > 0 && sdp == nil {
 		s.ua.refuse(tx, 415, sip.NewHeader("Accept", "application/sdp"))
 		return
 	}
@@ -136,6 +147,9 @@ func (s *Session) received(tx ServerTx) {
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE:
 		e.Text = req.String()
+		e.Terms, e.Timer, e.Update = terms(req), supports(req, "timer"), allows(req, "UPDATE")
+	case sip.PRACK:
+		e.RAck = rack(req)
 	case sip.INFO:
 		e.Body = req.Body()
 		if t := req.ContentType(); t != nil {
@@ -145,6 +159,14 @@ func (s *Session) received(tx ServerTx) {
 	if e.CSeq > s.state.Peer.CSeq && e.Tag == s.state.Peer.Tag {
 		// The peer proves by its tags that it is there: a phone that reconnected is reached by its new path.
 		s.state.Flow = coreFlow(tx.Flow())
+	}
+	switch req.Method {
+	case sip.REFER:
+		s.refer(tx, e)
+		return
+	case sip.NOTIFY:
+		s.notify(tx, e)
+		return
 	}
 	s.current = tx
 	s.feed(e)
@@ -159,19 +181,6 @@ func (s *Session) received(tx ServerTx) {
 			})
 		})
 	}
-}
-
-// required lists the options that a request demands; the box has none (section 8.2.2.3).
-func required(req *sip.Request) string {
-	var list []string
-	for _, h := range req.GetHeaders("Require") {
-		for option := range strings.SplitSeq(h.Value(), ",") {
-			if option = strings.TrimSpace(option); option != "" {
-				list = append(list, option)
-			}
-		}
-	}
-	return strings.Join(list, ", ")
 }
 
 // mergeKey is what two copies of one INVITE share that came by different paths (section 8.2.2.2).
@@ -196,19 +205,39 @@ func (ua *UA) incoming(tx ServerTx) {
 		ua.refuse(tx, 482)
 	case hops != nil && hops.Val() == 0:
 		ua.refuse(tx, 483) // the box passes calls on, so it must end loops (RFC 7332)
-	case required(req) != "":
-		ua.refuse(tx, 420, sip.NewHeader("Unsupported", required(req)))
+	case unsupported(req) != "":
+		ua.refuse(tx, 420, sip.NewHeader("Unsupported", unsupported(req)))
 	case target(req) == "":
 		ua.refuse(tx, 400, sip.NewHeader("Warning", `399 pronto "no Contact header field"`))
 	case len(req.Body()) > 0 && !isSDP(req):
 		ua.refuse(tx, 415, sip.NewHeader("Accept", "application/sdp"))
 	case encoded(req):
 		ua.refuse(tx, 415, sip.NewHeader("Accept-Encoding", "identity"))
+	case terms(req).TooShort(ua.cfg.MinSE, supports(req, "timer")):
+		ua.refuse(tx, 422, sip.NewHeader("Min-SE", strconv.Itoa(int(ua.cfg.MinSE/time.Second))))
 	case ua.cfg.Invite == nil:
 		ua.refuse(tx, 405, sip.NewHeader("Allow", "OPTIONS"))
+	case !ua.replaces(tx):
 	default:
 		ua.accept(tx, key)
 	}
+}
+
+// replaces refuses an INVITE whose Replaces cannot be served (RFC 3891 section 3); false when it did.
+func (ua *UA) replaces(tx ServerTx) bool {
+	id, ok, err := replacesOf(tx.Request())
+	if err != nil {
+		ua.refuse(tx, 400, sip.NewHeader("Warning", `399 pronto "`+err.Error()+`"`))
+		return false
+	}
+	if !ok {
+		return true
+	}
+	if status := ua.replaceable(id); status != 0 {
+		ua.refuse(tx, status)
+		return false
+	}
+	return true
 }
 
 func encoded(req *sip.Request) bool {
@@ -228,16 +257,19 @@ func (ua *UA) accept(tx ServerTx, key string) {
 	s := ua.newSession(core.State{
 		ID: rand.Text(), Incoming: true, Phase: core.Offered, CallID: req.CallID().Value(),
 		Local: without(to.DisplayName, to.Address, to.Params), Remote: without(from.DisplayName, from.Address, from.Params),
-		Flow: coreFlow(tx.Flow()), Invite: core.Invite{CSeq: req.CSeq().SeqNo, Text: req.String()},
-		Peer:      core.Peer{Tag: fromTag(req), CSeq: req.CSeq().SeqNo, Target: target(req), Routes: routes(req, false)},
-		RemoteSDP: sdp, Offerless: len(sdp) == 0, Ring: limit,
+		Flow:   coreFlow(tx.Flow()),
+		Invite: core.Invite{CSeq: req.CSeq().SeqNo, Text: req.String(), Terms: terms(req), Always: requires(req, "100rel")},
+		Peer: abilities(core.Peer{
+			Tag: fromTag(req), CSeq: req.CSeq().SeqNo, Target: target(req), Routes: routes(req, false),
+		}, req),
+		RemoteSDP: sdp, Offerless: len(sdp) == 0, Ring: limit, Wish: ua.wish(),
 	})
 	s.request, s.offer, s.user, s.mergeKey, s.first = req, sdp, req.Recipient.User, key, tx
 	if !ua.add(s) {
 		ua.refuse(tx, 503, sip.NewHeader("Retry-After", "5"))
 		return
 	}
-	s.feed(core.Begin{})
+	s.feed(core.Begin{Dice: mathrand.Uint32()})
 	s.watchCancel(tx)
 	ua.guard(s, func() { ua.cfg.Invite(s) })
 }

@@ -192,3 +192,28 @@ func TestARestartOnRealSocketsLosesNoCall(t *testing.T) {
 		})
 	}
 }
+
+func TestTheAnswerInEarlyMediaStandsWhenTheCalleeComesBack(t *testing.T) {
+	calls := make(chan *dialog.Session, 1)
+	alices, bobs := make(chan dialog.Event, 64), make(chan dialog.Event, 64)
+	bob := newBox(t, func(s *dialog.Session) {
+		s.Bind(func(e dialog.Event) { bobs <- e })
+		s.Provisional(180, nil)
+		calls <- s
+	})
+	alice := newBox(t, nil)
+	a := alice.call(t, &bob.phone, "udp", func(e dialog.Event) { alices <- e })
+	b := <-calls
+	expect[dialog.Provisional](t, alices)
+	b.Provisional(183, []byte(answer))
+	expect[dialog.Provisional](t, alices)
+	b = bob.restart(t, bobs)
+	b.Accept([]byte(answer)) // the 2xx without it, since the 183 was acknowledged; or with it, if the PRACK was lost
+	if e := expect[dialog.Answered](t, alices); string(e.SDP) != answer {
+		t.Errorf("the caller learns %q", e.SDP)
+	}
+	expect[dialog.Confirmed](t, bobs)
+	a.Hangup(tel.CauseNormal)
+	expect[dialog.Ended](t, alices)
+	expect[dialog.Ended](t, bobs)
+}

@@ -100,7 +100,7 @@ func (s *Session) reread() error {
 // bare takes from our INVITE what each repetition gets anew.
 func bare(req *sip.Request) *sip.Request {
 	req = req.Clone()
-	for _, name := range []string{"Via", "Authorization", "Proxy-Authorization"} {
+	for _, name := range []string{"Via", "Authorization", "Proxy-Authorization", "Session-Expires", "Min-SE"} {
 		for req.RemoveHeader(name) {
 		}
 	}
@@ -140,9 +140,9 @@ func (s *Session) readopt(e core.Readopt) {
 	var last *sip.Response
 	switch {
 	case t == core.First && s.state.Phase == core.Offered && s.state.Provisional != 0:
-		last = s.response(req, core.Respond{To: t, Status: s.state.Provisional, SDP: s.state.LocalSDP})
+		last = s.response(req, s.state.Ringing())
 	case t == core.First && s.state.Phase == core.Accepted, t == core.Theirs && s.state.Exchange.Turn == core.TurnAck:
-		last = s.response(req, core.Respond{To: t, Status: 200, SDP: s.state.LocalSDP})
+		last = s.response(req, s.state.Success(t))
 	}
 	tx, err := s.ua.cfg.Stack.RestoreServerTx(req, stackFlow(s.state.Flow), last)
 	if err != nil {

@@ -3,6 +3,7 @@ package dialog
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -49,15 +50,18 @@ type Session struct {
 	told    bool    // Ended, the last event
 	waiting []Event // told before Bind
 	auth    func(*sip.Response, *sip.Request) (sip.Header, error)
-	creds   sip.Header // of our INVITE; its ACK repeats them (section 22.1)
-	client  ClientTx   // our INVITE
-	reoffer ClientTx   // our re-INVITE
-	first   ServerTx   // their INVITE
-	theirs  ServerTx   // their re-INVITE or UPDATE
-	current ServerTx   // the request that is being handled
+	creds   sip.Header          // of our INVITE; its ACK repeats them (section 22.1)
+	client  ClientTx            // our INVITE
+	reoffer ClientTx            // our re-INVITE
+	first   ServerTx            // their INVITE
+	theirs  ServerTx            // their re-INVITE or UPDATE
+	current ServerTx            // the request that is being handled
+	refers  map[uint32]ServerTx // their REFERs that wait for the application, by CSeq
 	final   *sip.Response
 	timers  map[core.Timer]func()
 	unsent  []delivery
+
+	shown atomic.Pointer[face] // for Match, which runs on any shard
 }
 
 // ID names the session; it is our tag and the key in the hot journal.
@@ -99,24 +103,25 @@ func (s *Session) Authorize(auth func(*sip.Response, *sip.Request) (sip.Header, 
 }
 
 // Provisional sends a 101 to 199 response to their INVITE, with early media when sdp is not nil. It
-// is repeated each minute (RFC 3261 section 13.3.1.1).
-func (s *Session) Provisional(status int, sdp []byte) {
-	s.command(core.DoProvisional{Status: status, SDP: sdp})
+// is repeated each minute (RFC 3261 section 13.3.1.1). It goes out reliably (RFC 3262) when the caller
+// requires that, or supports it and sdp is not nil; a caller who then sends no PRACK is answered 504
+// after 32 s. sdp is an offer, which EarlyAnswered answers, when the INVITE had none; without a
+// reliable way it is left out then.
+func (s *Session) Provisional(status int, sdp []byte, headers ...sip.Header) {
+	s.command(core.DoProvisional{Status: status, SDP: sdp, Headers: headerLines(headers)})
 }
 
 // Accept answers their INVITE with 200 and sdp: the answer to RemoteOffer, or our offer when there
 // was none. It is repeated until the ACK comes (Confirmed); without ACK the call is hung up.
-func (s *Session) Accept(sdp []byte) { s.command(core.DoAccept{SDP: sdp}) }
+// The headers, such as a P-Asserted-Identity, go into the 2xx. It waits for the PRACK of a reliable
+// provisional that has carried a description; then sdp is given already and is not sent again.
+func (s *Session) Accept(sdp []byte, headers ...sip.Header) {
+	s.command(core.DoAccept{SDP: sdp, Headers: headerLines(headers)})
+}
 
 // Reject answers their INVITE with a final status of 300 to 699.
 func (s *Session) Reject(status int, headers ...sip.Header) {
-	var lines []string
-	for _, h := range headers {
-		if line := headerLine(h); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	s.command(core.DoReject{Status: status, Headers: lines})
+	s.command(core.DoReject{Status: status, Headers: headerLines(headers)})
 }
 
 // Hangup ends the call in whatever phase it is: CANCEL, a rejection or BYE, with the cause as
@@ -133,6 +138,14 @@ func (s *Session) Hangup(cause tel.Cause) {
 
 // Reoffer sends a re-INVITE with a new offer; ReofferDone tells the end.
 func (s *Session) Reoffer(sdp []byte) { s.command(core.DoReoffer{SDP: sdp}) }
+
+// Update sends an UPDATE (RFC 3311), in an early dialog too: with an offer once the first exchange
+// is complete, or with nil for its headers alone, such as a new P-Asserted-Identity (RFC 4916). In an
+// established call with a peer that does not take UPDATE a re-INVITE does the same. ReofferDone tells
+// the end of one with an offer, Updated that of one without.
+func (s *Session) Update(sdp []byte, headers ...sip.Header) {
+	s.command(core.DoUpdate{SDP: sdp, Headers: headerLines(headers)})
+}
 
 // AnswerReoffer accepts what Reoffered brought.
 func (s *Session) AnswerReoffer(sdp []byte) { s.command(core.DoAnswerReoffer{SDP: sdp}) }
@@ -199,11 +212,13 @@ func (s *Session) work() {
 		s.queue = s.queue[1:]
 		var effects []core.Effect
 		s.state, effects = core.Next(s.state, e, time.Now())
+		s.show()
 		for _, effect := range effects {
 			s.do(effect)
 		}
 	}
 	s.queue = nil
+	s.forgetRefers()
 }
 
 // tell passes a notice to the application, or keeps it until Bind.

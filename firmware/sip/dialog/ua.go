@@ -1,12 +1,14 @@
 package dialog
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +33,10 @@ type Config struct {
 	Stack     Transport
 	Journal   HotJournal // nil = calls do not survive a restart
 	UserAgent string
+
+	// SessionExpires is how long a call lives without a refresh (RFC 4028), by our wish: 0 = 30 min,
+	// negative = no session timer of ours. MinSE is the least that we take from others, 0 = 90 s.
+	SessionExpires, MinSE time.Duration
 
 	// Invite gets each new incoming call, on its shard; it must not block. It usually calls Bind.
 	Invite func(*Session)
@@ -67,11 +73,20 @@ func New(cfg Config) *UA {
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "Pronto"
 	}
+	cfg.MinSE = cmp.Or(cfg.MinSE, core.DefaultMinSE)
+	if cfg.SessionExpires = cmp.Or(cfg.SessionExpires, core.DefaultExpires); cfg.SessionExpires > 0 {
+		cfg.SessionExpires = max(cfg.SessionExpires, cfg.MinSE)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &UA{
 		cfg: cfg, log: cfg.Log, ctx: ctx, cancel: cancel,
 		sessions: make(map[string]*Session), merged: make(map[string]*Session),
 	}
+}
+
+// wish is the session timer that a new call asks for.
+func (ua *UA) wish() core.Terms {
+	return core.Terms{Expires: max(ua.cfg.SessionExpires, 0), Min: ua.cfg.MinSE}
 }
 
 // Close stops name resolution and refuses new calls. Calls stay as they are, in the journal too:
@@ -126,6 +141,7 @@ type InviteRequest struct {
 	SDP         []byte       // the offer
 	Headers     []sip.Header // further headers, e.g. P-Asserted-Identity
 	MaxForwards int          // 0 = 70; a call that passes through takes one less (RFC 7332)
+	Unreliable  bool         // does not offer 100rel (RFC 3262), for a peer that cannot bear it
 
 	// Auth answers a 401 or 407, at most once for each challenge. nil refuses: towards phones and
 	// strangers no challenge may ever be answered.
@@ -149,7 +165,7 @@ func (ua *UA) Invite(r InviteRequest) (*Session, error) {
 	s := ua.newSession(core.State{
 		ID: rand.Text(), Phase: core.Calling, CallID: r.CallID,
 		Local: r.From.String(), Remote: r.To.String(), Flow: coreFlow(r.Flow),
-		CSeq: 1, Invite: core.Invite{CSeq: 1}, Ring: r.Ring, LocalSDP: r.SDP,
+		CSeq: 1, Invite: core.Invite{CSeq: 1}, Ring: r.Ring, LocalSDP: r.SDP, Wish: ua.wish(),
 	})
 	s.user, s.auth, s.sink, s.bound = r.From.URI.User, r.Auth, r.Events, r.Events != nil
 	req, err := s.invite(r)
@@ -182,6 +198,11 @@ func (s *Session) invite(r InviteRequest) (*sip.Request, error) {
 	}
 	req.AppendHeader(s.contact())
 	req.AppendHeader(sip.NewHeader("Allow", allow))
+	options := supported
+	if r.Unreliable {
+		_, options, _ = strings.Cut(supported, ", ")
+	}
+	req.AppendHeader(sip.NewHeader("Supported", options))
 	for _, h := range r.Headers {
 		req.AppendHeader(sip.HeaderClone(h))
 	}
@@ -270,6 +291,6 @@ func (ua *UA) StrayResponse(res *sip.Response, flow stack.Flow) {
 		if s == nil || res.CSeq().MethodName != sip.INVITE || !res.IsSuccess() {
 			return
 		}
-		s.feed(core.GotSuccess{CSeq: res.CSeq().SeqNo, Peer: s.peerOf(res), SDP: sdpOf(res)})
+		s.feed(core.GotSuccess{CSeq: res.CSeq().SeqNo, Peer: s.peerOf(res), SDP: sdpOf(res), Terms: terms(res)})
 	})
 }

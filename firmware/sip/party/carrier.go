@@ -17,7 +17,7 @@ const heardWithin = 5 * time.Second
 // carried is what a leg keeps of the carrier that brings it. Its zero value is a phone's.
 type carried struct {
 	trunk *trunk.Trunk
-	taken time.Time // when the call was answered
+	since time.Time // when the call was answered
 	why   tel.Cause // of a failure, as the carrier's words mean it
 }
 
@@ -25,7 +25,7 @@ type carried struct {
 // other ways, as the causes of tel would. It reports false for every other leg.
 func (l *leg) refuse(why tel.Cause) bool {
 	l.mu.Lock()
-	open := l.carried.trunk != nil && l.session.Incoming() && l.carried.taken.IsZero()
+	open := l.carried.trunk != nil && l.session.Incoming() && l.carried.since.IsZero()
 	l.mu.Unlock()
 	if !open {
 		return false
@@ -35,12 +35,12 @@ func (l *leg) refuse(why tel.Cause) bool {
 	return true
 }
 
-// taken takes note of the answer.
-func (l *leg) taken() {
+// connected takes note of the answer.
+func (l *leg) connected() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.carried.taken.IsZero() {
-		l.carried.taken = time.Now()
+	if l.carried.since.IsZero() {
+		l.carried.since = time.Now()
 	}
 }
 
@@ -59,9 +59,9 @@ func (l *leg) failed(e dialog.Rejected) {
 // heard tells the trunk at the end of a call whether audio came from the carrier.
 func (l *leg) heard() {
 	l.mu.Lock()
-	t, taken, wanted := l.carried.trunk, l.carried.taken, l.media.Direction.Receives()
+	t, since, wanted := l.carried.trunk, l.carried.since, l.media.Direction.Receives()
 	l.mu.Unlock()
-	if t == nil || taken.IsZero() {
+	if t == nil || since.IsZero() {
 		return
 	}
 	in := l.session.Incoming()
@@ -71,7 +71,7 @@ func (l *leg) heard() {
 	switch got := l.Media().Stats().Received; {
 	case got > 0:
 		t.Observe(trunk.Outcome{Incoming: in, Status: 200, BothWays: true})
-	case wanted && time.Since(taken) >= heardWithin:
+	case wanted && time.Since(since) >= heardWithin:
 		t.Observe(trunk.Outcome{Incoming: in, Status: 200, OneWay: true})
 	}
 }

@@ -33,7 +33,13 @@ type leg struct {
 	agreed  bool
 	alerted bool
 	ended   bool
+	asked   uint32 // the referral that waits for AnswerRefer
+	taken   uint32 // the referral that is under way
+
+	redirect tel.Number // of a 302; the shard's
 }
+
+func (l *leg) isPhone() bool { return strings.HasPrefix(l.Party(), "phone:") }
 
 func (l *leg) tell(e call.LegEvent) {
 	e.Leg = l.ID()
@@ -89,7 +95,7 @@ func (l *leg) Alert(early bool) {
 
 // Accept implements call.Leg.
 func (l *leg) Accept() {
-	l.taken()
+	l.connected()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	body, err := l.answer()
@@ -148,13 +154,15 @@ func (l *leg) notice(e dialog.Event) {
 			l.session.Hangup(tel.CauseNotAcceptable)
 			return
 		}
-		l.taken()
+		l.connected()
 		l.tell(call.LegEvent{Kind: call.LegAnswered})
 	case dialog.Confirmed:
 		if len(e.SDP) > 0 {
 			if err := l.answered(e.SDP); err != nil {
 				l.session.Hangup(tel.CauseNotAcceptable)
+				return
 			}
+			l.tell(call.LegEvent{Kind: call.LegHeld, Held: l.held()})
 		}
 	case dialog.Reoffered:
 		l.reoffered(e.SDP)
@@ -165,9 +173,12 @@ func (l *leg) notice(e dialog.Event) {
 	case dialog.Rejected:
 		l.o.cfg.Log.Info("call was not taken", "party", l.Party(), "status", e.Status, "reason", e.Reason)
 		l.failed(e)
+		l.redirect = l.redirected(e)
 	case dialog.Ended:
 		l.end(e)
-	case dialog.ReofferDone, dialog.Ignored:
+	case dialog.Referred:
+		l.referred(e)
+	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
 	}
 }
 
@@ -184,6 +195,13 @@ func (l *leg) answered(body []byte) error {
 		return err
 	}
 	return l.agree(m)
+}
+
+// held reports whether the other end wants to hear nothing (RFC 3264 section 8.4).
+func (l *leg) held() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.media.Direction.Sends()
 }
 
 // reoffered answers a re-INVITE or UPDATE: hold, resume, a new address or codec.
@@ -239,7 +257,7 @@ func (l *leg) end(e dialog.Ended) {
 	if l.release != nil {
 		l.release()
 	}
-	l.tell(call.LegEvent{Kind: call.LegEnded, Cause: e.Cause, Remote: e.Remote})
+	l.tell(call.LegEvent{Kind: call.LegEnded, Cause: e.Cause, Remote: e.Remote, Redirect: l.redirect})
 }
 
 // infoDigit reads the two forms of DTMF in INFO that phones use.

@@ -3,6 +3,7 @@
 package party
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,12 +37,19 @@ var ErrTrunkFull = errors.New("the trunk is full")
 // Phones is the part of the registrar that calls need; *registrar.Registrar satisfies it.
 type Phones interface {
 	Authenticate(req *sip.Request, flow stack.Flow) (dev tel.DeviceID, challenge []sip.Header, status int)
-	Bindings(dev tel.DeviceID) []registrar.Binding
+	Screen(req *sip.Request, flow stack.Flow) *stack.Refusal
+	Flows(dev tel.DeviceID) [][]registrar.Binding
 }
 
 // Inviter starts dialogs; *dialog.UA satisfies it.
 type Inviter interface {
 	Invite(r dialog.InviteRequest) (*dialog.Session, error)
+	// Match finds the dialog that a Replaces names (RFC 3891).
+	Match(id dialog.ReplacesID) (s *dialog.Session, early, ok bool)
+	// Held finds the dialog that the Replaces inside of a Refer-To names.
+	Held(id dialog.ReplacesID) (*dialog.Session, bool)
+	// Tags names the dialog of a session.
+	Tags(id string) (callID, local, remote string)
 }
 
 // Config wires the office to its neighbours.
@@ -50,7 +58,8 @@ type Config struct {
 	Engine    *media.Engine
 	Sounds    voice.Sounds
 	Language  func() string
-	Advertise func(f stack.Flow) netip.Addr // the address that SDP names towards the other end of a flow
+	Advertise func(f stack.Flow) netip.Addr                 // the address that SDP names towards the other end of a flow
+	Secure    func(party string, f stack.Flow) sdp.Security // how secret the audio shall be; nil: SecurityOff
 	Phones    Phones
 	Arrive    func(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error)
 	Codecs    []codec.ID // in order of preference; nil: PCMA, PCMU, G722
@@ -120,17 +129,32 @@ func (o *Office) Invite(s *dialog.Session) {
 		s.Reject(status, challenge...)
 		return
 	}
-	dialed, err := tel.ParseNumber(s.Request().Recipient.User)
-	if err != nil {
+	party := "phone:" + string(device)
+	in := call.Arrival{From: party, Device: device, Caller: tel.Number(device)}
+	var err error
+	if in.Dialed, err = userNumber(s.Request().Recipient); err != nil {
 		o.discard(s)
 		s.Reject(404)
 		return
 	}
-	party := "phone:" + string(device)
-	o.arrive(s, call.Arrival{From: party, Device: device, Caller: tel.Number(device), Dialed: dialed}, party, nil)
+	if id, ok := s.Replaces(); ok {
+		other, early, ok := o.ua.Match(id)
+		if !ok || id.EarlyOnly && !early {
+			o.discard(s)
+			s.Reject(481)
+			return
+		}
+		in.Replaces, in.EarlyOnly = refPrefix+other.ID(), id.EarlyOnly
+	}
+	o.arrive(s, in, party, nil)
 }
 
 func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
+	if _, ok := s.Replaces(); ok { // our calls are not a carrier's to take
+		o.discard(s)
+		s.Reject(403)
+		return
+	}
 	if !t.Acquire() {
 		o.discard(s)
 		s.Reject(486)
@@ -161,7 +185,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *tru
 		offer, err := sdp.Parse(body)
 		if err == nil {
 			// A trial answer before any port is taken: an offer without audio costs nothing.
-			_, _, err = sdp.Answer(offer, o.local(t, netip.IPv4Unspecified(), 9, 10))
+			_, _, err = sdp.Answer(offer, o.secure(o.local(t, netip.IPv4Unspecified(), 9, 10), party, s.Flow()))
 		}
 		if err != nil {
 			o.cfg.Log.Info("offer refused", "party", party, "err", err)
@@ -180,7 +204,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *tru
 	}
 	l.Half = half
 	rtp, rtcp := half.Media().Ports()
-	l.local = o.local(t, half.Media().Advertise(), rtp, rtcp)
+	l.local = o.secure(o.local(t, half.Media().Advertise(), rtp, rtcp), party, s.Flow())
 	_, err = o.cfg.Arrive(in, func(events func(call.LegEvent)) call.Leg {
 		sink <- events
 		return l
@@ -217,31 +241,51 @@ func (o *Office) voice(party string, events func(call.LegEvent)) voice.Config {
 	return voice.Config{Log: o.cfg.Log, Engine: o.cfg.Engine, Sounds: o.cfg.Sounds, Language: o.cfg.Language, Party: party, Events: events}
 }
 
-// DialDevice implements part of call.Dialer: every reachable contact of the phone rings.
+// DialDevice implements part of call.Dialer: every reachable phone of the device rings, each on the
+// first of its flows that takes the call (RFC 5626 section 7).
 func (o *Office) DialDevice(dev tel.DeviceID, out call.Outgoing, events func(call.LegEvent)) ([]call.Leg, error) {
 	var legs []call.Leg
 	var errs []error
-	for _, b := range o.cfg.Phones.Bindings(dev) {
-		if !b.Reachable {
-			continue
+	for _, flows := range o.cfg.Phones.Flows(dev) {
+		for _, b := range flows {
+			if !b.Reachable {
+				continue
+			}
+			l, err := o.dialBinding(dev, b, out, events)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			legs = append(legs, l)
+			break
 		}
-		host := b.Flow.Local.Addr().String()
-		req := dialog.InviteRequest{
-			From:   dialog.Address{Display: out.FromName, URI: sip.Uri{Scheme: "sip", User: string(out.From), Host: host}},
-			To:     dialog.Address{URI: sip.Uri{Scheme: "sip", User: string(dev), Host: host}},
-			Target: b.Contact, Route: b.Path, Flow: b.Flow, Ring: out.Ring,
-		}
-		if out.From == "" {
-			req.From = dialog.Address{Display: "Anonymous", URI: sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}
-		}
-		l, err := o.dial("phone:"+string(dev), req, events, nil)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		legs = append(legs, l)
 	}
 	return legs, errors.Join(errs...)
+}
+
+// answerAtOnce asks a phone to answer by itself, in the words that makers understand: Call-Info with
+// answer-after (Snom, Grandstream, Fanvil), Alert-Info (Yealink, Polycom, Cisco).
+func answerAtOnce(host string) []sip.Header {
+	return []sip.Header{
+		sip.NewHeader("Call-Info", "<sip:"+host+">;answer-after=0"),
+		sip.NewHeader("Alert-Info", "<http://"+host+">;info=alert-autoanswer;delay=0"),
+	}
+}
+
+func (o *Office) dialBinding(dev tel.DeviceID, b registrar.Binding, out call.Outgoing, events func(call.LegEvent)) (call.Leg, error) {
+	host := b.Flow.Local.Addr().String()
+	req := dialog.InviteRequest{
+		From:   dialog.Address{Display: out.FromName, URI: sip.Uri{Scheme: "sip", User: string(out.From), Host: host}},
+		To:     dialog.Address{URI: sip.Uri{Scheme: "sip", User: string(dev), Host: host}},
+		Target: b.Contact, Route: b.Path, Flow: b.Flow, Ring: out.Ring,
+	}
+	if out.From == "" {
+		req.From = dialog.Address{Display: "Anonymous", URI: sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}
+	}
+	if out.Intercom {
+		req.Headers = append(req.Headers, answerAtOnce(host)...)
+	}
+	return o.dial("phone:"+string(dev), req, events, nil)
 }
 
 // DialTrunk calls a number through a carrier.
@@ -255,7 +299,7 @@ func (o *Office) DialTrunk(id tel.TrunkID, to tel.Number, out call.Outgoing, eve
 	} else if !t.Acquire() {
 		return nil, fmt.Errorf("%w: %s", ErrTrunkFull, id)
 	}
-	req, err := t.Invite(trunk.Outgoing{To: to, From: out.From, Emergency: out.Emergency})
+	req, err := t.Invite(trunk.Outgoing{To: to, From: cmp.Or(out.Number, out.From), Withhold: out.Hide, Emergency: out.Emergency})
 	if err != nil {
 		t.Release()
 		return nil, err
@@ -280,7 +324,7 @@ func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.L
 	}
 	l.Half = half
 	rtp, rtcp := half.Media().Ports()
-	l.local = o.local(t, half.Media().Advertise(), rtp, rtcp)
+	l.local = o.secure(o.local(t, half.Media().Advertise(), rtp, rtcp), party, req.Flow)
 	req.SDP = sdp.Offer(l.local)
 	l.local.Last = req.SDP
 	ready := make(chan struct{})
@@ -348,7 +392,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 	}
 	o.recall(l, v.session.Restored(), audio)
 	if v.session.Restored().Phase > core.Offered { // it was answered before
-		l.taken()
+		l.connected()
 	}
 	o.mu.Lock()
 	v.sink = l.notice
@@ -364,7 +408,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 // recall rebuilds the state of offer and answer from the bodies that the journal kept.
 func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	rtp, rtcp := audio.Ports()
-	l.local = o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp)
+	l.local = o.secure(o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp), l.Party(), l.session.Flow())
 	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
 	theirs, err := sdp.Parse(r.RemoteSDP)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 // names (RFC 5626 section 5.3, RFC 3581): the contact of a phone behind a NAT leads nowhere.
 type Binding struct {
 	Contact   sip.Uri
-	Instance  string // +sip.instance and reg-id; empty = the contact itself is the identity
+	Instance  string // +sip.instance without its quotes; empty = the contact itself is the identity
+	RegID     int    // names one of several flows of the instance (RFC 5626); 0 = it has only this one
 	Flow      stack.Flow
 	Path      []sip.Uri // RFC 3327; to be put as Route, in this order
 	Expires   time.Time
@@ -83,7 +84,7 @@ func apply(have []Binding, reg registration, flow stack.Flow, weak bool, lim lim
 		if c.expires == 0 {
 			continue
 		}
-		fresh.Contact, fresh.Instance, fresh.Flow, fresh.Path = c.uri, c.instance, flow, reg.path
+		fresh.Contact, fresh.Instance, fresh.RegID, fresh.Flow, fresh.Path = c.uri, c.instance, c.regID, flow, reg.path
 		fresh.Expires, fresh.Updated = now.Add(min(c.expires, lim.maxExpires)), now
 		fresh.CallID, fresh.CSeq, fresh.UserAgent, fresh.WeakAuth = reg.callID, reg.cseq, reg.agent, weak
 		next = append(next, fresh)
@@ -108,17 +109,21 @@ func tooBrief(least time.Duration) *final {
 	}
 }
 
-// find returns the binding that c renews: the same instance, or else the same contact.
+// find returns the binding that c renews: the same flow of the same instance, or else the same
+// contact. Two flows of one phone may name one contact, so of flows only the names count.
 func find(list []Binding, c contact) int {
 	if c.instance != "" {
 		for i := range list {
-			if list[i].Instance == c.instance {
+			if list[i].Instance == c.instance && list[i].RegID == c.regID {
 				return i
 			}
 		}
 	}
+	if c.regID > 0 {
+		return -1
+	}
 	for i := range list {
-		if sameContact(&list[i].Contact, &c.uri) {
+		if list[i].RegID == 0 && sameContact(&list[i].Contact, &c.uri) {
 			return i
 		}
 	}

@@ -93,6 +93,12 @@ func inst(text, instance string) contact {
 	return contact{uri: uri(text), instance: instance, expires: time.Hour}
 }
 
+func flowOf(text, instance string, regID int) contact {
+	c := inst(text, instance)
+	c.regID = regID
+	return c
+}
+
 // The rules of RFC 3261 section 10.3, step by step on one device: each step shows the contacts
 // that stand after it, oldest REGISTER first.
 func TestBindingsFollowTheRegisters(t *testing.T) {
@@ -135,7 +141,18 @@ func TestBindingsFollowTheRegisters(t *testing.T) {
 			{reg("a", 1, inst("sip:1@h1", "<urn:uuid:1>")), 0, 0, "1@h1:3600"},
 			{reg("b", 1, inst("sip:1@h9:40000", "<urn:uuid:1>")), 0, 0, "1@h9:3600"},
 			{reg("c", 1, inst("sip:1@h9", "<urn:uuid:2>")), 0, 0, "1@h9:3600 1@h9:3600"},
-			{reg("d", 1, inst("sip:1@h1", "<urn:uuid:1>;reg-id=2")), 0, 0, "1@h9:3600 1@h9:3600 1@h1:3600"},
+			{reg("d", 1, flowOf("sip:1@h1", "<urn:uuid:1>", 2)), 0, 0, "1@h9:3600 1@h9:3600 1@h1:3600"},
+		},
+		"a phone keeps a flow for each reg-id, though both name one contact": {
+			{reg("a", 1, flowOf("sip:1@h1", "<urn:uuid:1>", 1)), 0, 0, "1@h1:3600"},
+			{reg("b", 1, flowOf("sip:1@h1", "<urn:uuid:1>", 2)), 0, 0, "1@h1:3600 1@h1:3600"},
+			{reg("a", 2, flowOf("sip:1@h2", "<urn:uuid:1>", 1)), time.Second, 0, "1@h1:3599 1@h2:3600"},
+			{reg("c", 1, at("sip:1@h1", time.Hour)), 0, 0, "1@h1:3599 1@h2:3600 1@h1:3600"},
+		},
+		"the flow that is given up leaves the others": {
+			{reg("a", 1, flowOf("sip:1@h1", "<urn:uuid:1>", 1)), 0, 0, "1@h1:3600"},
+			{reg("b", 1, flowOf("sip:1@h2", "<urn:uuid:1>", 2)), 0, 0, "1@h1:3600 1@h2:3600"},
+			{reg("a", 2, contact{uri: uri("sip:1@h1"), instance: "<urn:uuid:1>", regID: 1}), 0, 0, "1@h2:3600"},
 		},
 		"the oldest goes when there are too many": {
 			{reg("a", 1, at("sip:1@h1", time.Hour)), 0, 0, "1@h1:3600"},
@@ -201,7 +218,7 @@ func TestBindingsKeepTheirInvariants(t *testing.T) {
 		for range rng.IntN(4) {
 			c := at(fmt.Sprintf("sip:1@h%d", rng.IntN(5)), time.Duration(rng.IntN(5000))*time.Second)
 			if rng.IntN(3) == 0 {
-				c.instance = fmt.Sprint("<urn:uuid:", rng.IntN(3), ">")
+				c.instance, c.regID = fmt.Sprint("<urn:uuid:", rng.IntN(3), ">"), rng.IntN(3)
 			}
 			r.contacts = append(r.contacts, c)
 		}
@@ -223,10 +240,11 @@ func TestBindingsKeepTheirInvariants(t *testing.T) {
 			if left := b.Expires.Sub(now); left <= 0 || left > lim.maxExpires {
 				t.Fatalf("left %v", left)
 			}
-			if b.Instance != "" && instances[b.Instance] {
-				t.Fatal("one instance bound twice")
+			name := fmt.Sprint(b.Instance, b.RegID)
+			if b.Instance != "" && instances[name] {
+				t.Fatal("one flow of one instance bound twice")
 			}
-			instances[b.Instance] = true
+			instances[name] = true
 		}
 		if !slices.IsSortedFunc(next, func(a, b Binding) int { return a.Updated.Compare(b.Updated) }) {
 			t.Fatal("not ordered by the last REGISTER")
@@ -286,7 +304,7 @@ func randomBinding(rng *rand.Rand) Binding {
 		WeakAuth: rng.IntN(2) == 0, Reachable: rng.IntN(2) == 0, RTT: time.Duration(rng.IntN(1e9)),
 	}
 	if rng.IntN(2) == 0 {
-		b.Instance, b.UserAgent = "<urn:uuid:"+rand16()+">;reg-id=1", `T "x" \ <é>`
+		b.Instance, b.RegID, b.UserAgent = "<urn:uuid:"+rand16()+">", rng.IntN(3), `T "x" \ <é>`
 		b.Path = []sip.Uri{uri("sip:p1;lr"), uri("sip:p2;lr")}
 	}
 	return b
@@ -294,7 +312,7 @@ func randomBinding(rng *rand.Rand) Binding {
 
 func TestUnreadableJournalRecordIsAClearError(t *testing.T) {
 	for name, value := range map[string]string{
-		"newer version": `{"v":2,"bindings":[]}`, "no version": `{}`, "torn": `{"v":1,"bind`,
+		"newer version": `{"v":3,"bindings":[]}`, "no version": `{}`, "torn": `{"v":1,"bind`,
 		"bad contact": `{"v":1,"bindings":[{"contact":""}]}`, "bad path": `{"v":1,"bindings":[{"contact":"sip:a@b","path":["x"]}]}`,
 	} {
 		if list, err := decodeBindings([]byte(value)); err == nil || list != nil {

@@ -35,6 +35,12 @@ func tcpFlow(remote string) stack.Flow {
 	return f
 }
 
+func tlsFlow(remote string) stack.Flow {
+	f := udpFlow(remote)
+	f.Transport = "tls"
+	return f
+}
+
 // fakeStack runs everything at once and answers OPTIONS as the test says.
 type fakeStack struct {
 	mu     sync.Mutex
@@ -294,3 +300,5 @@ func want(t testing.TB, res *sip.Response, status int) *sip.Response {
 	}
 	return res
 }
+
+func addr(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}) }

@@ -3,6 +3,7 @@ package registrar
 import (
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,9 +27,12 @@ func TestWhoMayLogIn(t *testing.T) {
 		"MD5 where the account allows it":                 {"202", func(p *phone) { p.algorithm = digest.MD5 }, 200, true},
 		"SHA-256 where MD5 is allowed too":                {"202", func(*phone) {}, 200, false},
 		"MD5 where the account does not":                  {"201", func(p *phone) { p.algorithm = digest.MD5 }, 401, false},
-		"SHA-256 from outside where allowed":              {"203", func(p *phone) { p.flow = wanFlow }, 200, false},
-		"MD5 from outside though allowed on the LAN":      {"203", func(p *phone) { p.flow = wanFlow; p.algorithm = digest.MD5 }, 401, false},
-		"from outside where not allowed":                  {"201", func(p *phone) { p.flow = wanFlow }, 401, false},
+		"from outside over TLS where allowed":             {"203", func(p *phone) { p.flow = tlsFlow("203.0.113.7:5061") }, 200, false},
+		"from outside over WSS where allowed":             {"203", func(p *phone) { p.flow = tlsFlow("203.0.113.7:5061"); p.flow.Transport = "wss" }, 200, false},
+		"from outside over UDP though allowed over TLS":   {"203", func(p *phone) { p.flow = wanFlow }, 401, false},
+		"from outside over TCP though allowed over TLS":   {"203", func(p *phone) { p.flow = wanFlow; p.flow.Transport = "tcp" }, 401, false},
+		"MD5 over TLS though allowed on the LAN":          {"203", func(p *phone) { p.flow = tlsFlow("203.0.113.7:5061"); p.algorithm = digest.MD5 }, 401, false},
+		"from outside over TLS where not allowed":         {"201", func(p *phone) { p.flow = tlsFlow("203.0.113.7:5061") }, 401, false},
 		"wrong password":                                  {"201", func(p *phone) { p.password = "x" }, 401, false},
 		"unknown user":                                    {"999", func(*phone) {}, 401, false},
 		"no qop with MD5 where allowed":                   {"204", func(p *phone) { p.algorithm = digest.MD5; p.noQOP = true }, 200, true},
@@ -150,8 +154,8 @@ func TestAnswersDoNotTellWhichUsersExist(t *testing.T) {
 		},
 	}
 	for name, step := range steps {
-		for _, flow := range []stack.Flow{lanFlow, wanFlow} {
-			t.Run(name+" from "+flow.Remote.Addr().String(), func(t *testing.T) {
+		for _, flow := range []stack.Flow{lanFlow, wanFlow, tlsFlow("203.0.113.7:5061")} {
+			t.Run(name+" over "+flow.Transport+" from "+flow.Remote.Addr().String(), func(t *testing.T) {
 				var first string
 				for _, user := range []string{"201", "202", "203", "204", "990", "991"} {
 					p := newPhone(user)
@@ -221,7 +225,7 @@ func TestNonceFromAnotherAddressOrTooOldIsStale(t *testing.T) {
 			p.learn(t, res)
 		}
 		want(t, p.register(t, b), 200)
-		p.flow = wanFlow
+		p.flow = tlsFlow("203.0.113.7:5060")
 		stale(p.register(t, b))
 		want(t, p.register(t, b), 200)
 		time.Sleep(defaultNonceLifetime)
@@ -272,12 +276,12 @@ func TestCapturedHeaderDoesNotServeAnotherRequest(t *testing.T) {
 	}
 }
 
-func TestTenFailuresInFiveMinutesCloseTheDoorForThatAddressOnly(t *testing.T) {
+func TestTenWrongPasswordsCloseTheDoorForThatAddressOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox(t)
 		thief, owner := newPhone("203"), newPhone("203")
-		thief.password, thief.flow, owner.flow = "guess", wanFlow, udpFlow("203.0.113.8:5060")
-		for range maxFailures {
+		thief.password, thief.flow, owner.flow = "guess", wanFlow, tlsFlow("203.0.113.8:5060")
+		for range 10 {
 			thief.nonce = ""
 			want(t, thief.register(t, b), 401)
 		}
@@ -285,89 +289,136 @@ func TestTenFailuresInFiveMinutesCloseTheDoorForThatAddressOnly(t *testing.T) {
 		thief.password = "secret-203"
 		want(t, b.send(t, thief.text(thief.authorization(t, "REGISTER")), thief.flow), 403)
 		want(t, owner.register(t, b), 200)
-		if len(b.failed) != maxFailures || b.failed[0] != "203.0.113.7 203" {
+		if len(b.failed) != 10 || b.failed[0] != "203.0.113.7 203" {
 			t.Errorf("told %v", b.failed)
 		}
-		if c := b.Counters(); c.Blocked != 2 || c.Failures != maxFailures {
+		if c := b.Counters(); c.Blocked != 2 || c.Failures != 10 {
 			t.Errorf("%+v", c)
 		}
-		time.Sleep(failureWindow)
-		thief.nonce = ""
+		time.Sleep(10 * time.Minute)
+		thief.nonce, thief.flow = "", tlsFlow("203.0.113.7:5060")
 		want(t, thief.register(t, b), 200)
 	})
 }
 
-func TestThousandsOfGuessersLeaveBoundedMemoryAndThenNone(t *testing.T) {
-	now := time.Now()
-	a := newAttempts(100)
-	first, last := sourceOf(addr(0)), sourceOf(addr(4999))
-	for i := range 5000 {
-		for range maxFailures {
-			a.failed(sourceOf(addr(i)), now)
-		}
-		if len(a.sources) > 100 || len(a.order) != len(a.sources) {
-			t.Fatalf("%d sources, %d in order", len(a.sources), len(a.order))
-		}
-	}
-	if a.blocked(first, now) || !a.blocked(last, now) {
-		t.Error("the oldest goes first")
-	}
-	a.sweep(now.Add(failureWindow))
-	if len(a.sources) != 0 || len(a.order) != 0 {
-		t.Errorf("%d left", len(a.sources))
-	}
-}
-
-func addr(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}) }
-
-func TestIPv6GuessersAreCountedByTheir64(t *testing.T) {
-	same := [2]string{"2001:db8:0:1::1", "2001:db8:0:1:ffff::2"}
-	if sourceOf(netip.MustParseAddr(same[0])) != sourceOf(netip.MustParseAddr(same[1])) {
-		t.Error("one host counts as many")
-	}
-	if sourceOf(netip.MustParseAddr("2001:db8:0:2::1")) == sourceOf(netip.MustParseAddr(same[0])) {
-		t.Error("two networks count as one")
-	}
-	if sourceOf(netip.MustParseAddr("::ffff:192.0.2.1")) != sourceOf(netip.MustParseAddr("192.0.2.1")) {
-		t.Error("mapped IPv4")
-	}
-	if sourceOf(netip.MustParseAddr("fe80::1%eth0")) != sourceOf(netip.MustParseAddr("fe80::2%eth1")) {
-		t.Error("zones make sources")
-	}
-}
-
-// The time to answer an unknown user is that of a known one: both compute one digest. The bound is
-// wide because the machine is shared; what it catches is a path that skips the digest.
-func TestUnknownUserCostsTheSameWork(t *testing.T) {
+// Behind one address sit a phone that is registered and one whose password is wrong. The first stays
+// served from its own port, in its own name, and in no other.
+func TestAPhoneBesideAGuesserIsServedInItsOwnNameOnly(t *testing.T) {
 	b := newBox(t)
-	cost := func(user string) time.Duration {
-		p := newPhone(user)
-		p.password = "guess"
-		p.ask(t, b)
-		a, err := digest.ParseAuthorization(p.authorization(t, "REGISTER"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		best := time.Hour
-		for range 40 {
-			start := time.Now()
-			for range 500 {
-				if _, ok := b.gate.verify(&a, sip.REGISTER, p.flow.Remote.Addr()); ok {
-					t.Fatal("let in")
-				}
-			}
-			best = min(best, time.Since(start))
-		}
-		return best
+	good, bad, next := newPhone("203"), newPhone("201"), newPhone("204")
+	good.flow, bad.flow = tlsFlow("203.0.113.7:40001"), tlsFlow("203.0.113.7:40002")
+	want(t, good.register(t, b), 200)
+	bad.password = "guess"
+	for range 10 {
+		want(t, bad.register(t, b), 401)
 	}
-	// The test's account table itself hashes for known users, so the gate gets a plain table here.
-	table := map[string]Account{"201": {Device: "201", HA1: ha1("201", "x")}}
-	b.cfg.Accounts = func(user string) (Account, bool) { a, ok := table[user]; return a, ok }
-	known, unknown := cost("201"), cost("999")
-	if ratio := float64(known) / float64(unknown); ratio < 0.6 || ratio > 1.7 {
-		t.Errorf("known %v, unknown %v", known, unknown)
+	want(t, bad.register(t, b), 403)
+	want(t, good.register(t, b), 200)
+	next.flow = good.flow
+	want(t, next.ask(t, b), 403) // another account over the good phone's connection
+	moved := newPhone("203")
+	moved.flow = tlsFlow("203.0.113.7:40003")
+	want(t, moved.ask(t, b), 403) // whoever else says to be the good phone
+	invite := func(user string, flow stack.Flow) int {
+		_, _, status := b.Authenticate(parse(t, "INVITE sip:400@192.168.1.1 SIP/2.0\r\nVia: SIP/2.0/TLS 203.0.113.7;branch=z9hG4bK1\r\nFrom: <sip:"+user+"@192.168.1.1>;tag=1\r\n"+
+			"To: <sip:400@192.168.1.1>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"), flow)
+		return status
+	}
+	if a, x := invite("203", good.flow), invite("203", bad.flow); a != 401 || x != 403 {
+		t.Errorf("calls: of the good phone %d, of the other in its name %d", a, x)
 	}
 }
+
+func TestAnAttackProgramIsRefusedAtItsFirstWord(t *testing.T) {
+	b := newBox(t)
+	p := newPhone("203")
+	p.flow, p.agent = wanFlow, "Friendly-Scanner"
+	want(t, b.send(t, p.text(""), p.flow), 403)
+	p.agent = "Yealink SIP-T46S 66.86.0.15"
+	want(t, b.send(t, p.text(""), p.flow), 403)
+	p.flow = udpFlow("203.0.113.8:5060")
+	want(t, b.send(t, p.text(""), p.flow), 401)
+	options := func(agent string, flow stack.Flow) bool {
+		req := parse(t, "OPTIONS sip:100@192.168.1.1 SIP/2.0\r\nVia: SIP/2.0/UDP 1.1.1.1;branch=z9hG4bK1\r\nFrom: <sip:100@1.1.1.1>;tag=1\r\n"+
+			"To: <sip:100@1.1.1.1>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nUser-Agent: "+agent+"\r\nContent-Length: 0\r\n\r\n")
+		tx := &fakeTx{req: req, flow: flow, got: make(chan *sip.Response, 2)}
+		repelled := b.Repel(tx)
+		if repelled != (len(tx.got) == 1) || repelled && (<-tx.got).StatusCode != 403 {
+			t.Error("repelled without its answer, or answered without being repelled")
+		}
+		return repelled
+	}
+	if options("Testphone", p.flow) || !options("sipvicious/0.3", p.flow) || !options("Testphone", p.flow) {
+		t.Error("OPTIONS of an attack program")
+	}
+}
+
+func TestASearchThroughManyNamesIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t)
+		for i := range 30 {
+			p := newPhone(strconv.Itoa(900 + i)) // none of them exists, and it would change nothing
+			p.flow = wanFlow
+			want(t, p.ask(t, b), 401)
+		}
+		time.Sleep(32 * time.Second)
+		p := newPhone("930")
+		p.flow = wanFlow
+		want(t, p.ask(t, b), 401)
+		want(t, p.ask(t, b), 403)
+		p.flow = lanFlow
+		want(t, p.ask(t, b), 401)
+	})
+}
+
+// What is computed for an unknown user is what is computed for a known one: the same number of
+// allocations, which a skipped digest or a skipped challenge would change, and one account looked up.
+func TestUnknownUserCostsTheSameWork(t *testing.T) {
+	table := map[string]Account{
+		"201": {Device: "201", HA1: ha1("201", "x")},
+		"203": {Device: "203", HA1: ha1("203", "x"), AnyNetwork: true, AllowMD5: true},
+	}
+	lookups := 0
+	b := newBox(t, func(c *Config) {
+		c.Bans = lenient{}
+		c.Failed = func(netip.Addr, string) {}
+		c.Accounts = func(user string) (Account, bool) { lookups++; a, ok := table[user]; return a, ok }
+	})
+	type cost struct {
+		allocs  float64
+		lookups int
+	}
+	for _, flow := range []stack.Flow{lanFlow, wanFlow, tlsFlow("203.0.113.7:5061")} {
+		for _, alg := range digest.Algorithms() {
+			costs := map[string]cost{}
+			for _, user := range []string{"201", "203", "999"} {
+				p := newPhone(user)
+				p.password, p.algorithm, p.flow = "guess", alg, flow
+				p.ask(t, b)
+				req := parse(t, p.text(p.authorization(t, "REGISTER")))
+				lookups = 0
+				allocs := testing.AllocsPerRun(100, func() {
+					if a := b.gate.admit(req, flow, user, time.Now()); a.status != 401 {
+						t.Fatalf("%s: %d", user, a.status)
+					}
+				})
+				costs[user] = cost{allocs, lookups}
+			}
+			if costs["201"] != costs["999"] || costs["203"] != costs["999"] {
+				t.Errorf("%s from %s: %+v", alg, flow.Transport, costs)
+			}
+		}
+	}
+}
+
+// lenient bans nobody.
+type lenient struct{}
+
+func (lenient) Banned(netip.Addr) bool    { return false }
+func (lenient) Guessed(netip.Addr)        {}
+func (lenient) Asked(netip.Addr, string)  {}
+func (lenient) Proved(netip.Addr, string) {}
+func (lenient) Scanned(netip.Addr)        {}
 
 func TestNonceKeyOutlivesTheProcess(t *testing.T) {
 	b := newBox(t)

@@ -14,6 +14,7 @@ import (
 type owner struct {
 	r       *Registrar
 	devices map[tel.DeviceID]*device
+	total   int    // bindings of all devices
 	probes  uint64 // names the probes, so that a late answer is not taken for another one's
 }
 
@@ -100,6 +101,7 @@ func (o *owner) set(id tel.DeviceID, next []Binding, now time.Time) {
 			}
 		}
 	}
+	o.total += len(entries) - len(d.entries)
 	d.entries = entries
 	o.keep(id, next)
 	o.publish(id, now)
@@ -135,11 +137,13 @@ func (o *owner) keep(id tel.DeviceID, list []Binding) {
 // publish makes the device's state visible, and tells observers if it differs from the last time.
 func (o *owner) publish(id tel.DeviceID, now time.Time) {
 	d := o.device(id)
+	bindings := d.bindings()
 	o.r.mu.Lock()
-	if len(d.entries) == 0 {
+	o.r.places.move(id, o.r.published[id], bindings)
+	if len(bindings) == 0 {
 		delete(o.r.published, id)
 	} else {
-		o.r.published[id] = d.bindings()
+		o.r.published[id] = bindings
 	}
 	o.r.mu.Unlock()
 
@@ -178,14 +182,25 @@ func (d *device) summary(id tel.DeviceID) tel.DeviceChanged {
 
 // tick ends what is over and probes what is due.
 func (o *owner) tick(now time.Time) {
-	o.r.gate.attempts.sweep(now)
 	for id, d := range o.devices {
-		gone := func(e entry) bool { return !e.Expires.After(now) || !o.connected(e.Flow) }
-		if slices.ContainsFunc(d.entries, gone) {
-			left := slices.DeleteFunc(slices.Clone(d.entries), gone)
-			o.set(id, (&device{entries: left}).bindings(), now)
-		}
+		o.drop(id, d, func(e entry) bool { return !e.Expires.After(now) || !o.connected(e.Flow) }, now)
 		o.probeDevice(id, d, now)
+	}
+}
+
+// drop ends the bindings of a device that are gone.
+func (o *owner) drop(id tel.DeviceID, d *device, gone func(entry) bool, now time.Time) {
+	if slices.ContainsFunc(d.entries, gone) {
+		left := slices.DeleteFunc(slices.Clone(d.entries), gone)
+		o.set(id, (&device{entries: left}).bindings(), now)
+	}
+}
+
+// closed ends the bindings of a connection that has ended.
+func (o *owner) closed(f stack.Flow) {
+	now := time.Now()
+	for id, d := range o.devices {
+		o.drop(id, d, func(e entry) bool { return e.Flow == f }, now)
 	}
 }
 

@@ -2,11 +2,11 @@ package registrar
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/pronto-pbx/pronto/firmware/sip/ban"
 	"github.com/pronto-pbx/pronto/firmware/sip/digest"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 )
@@ -30,7 +30,12 @@ func (r *Registrar) Register(tx Transaction) {
 	}()
 	r.count.registers.Add(1)
 	req, flow, now := tx.Request(), tx.Flow(), time.Now()
-	reg, refused := readRegister(req)
+	if !r.rate.allow(flow.Remote.Addr(), now) {
+		r.count.shed.Add(1)
+		r.answer(tx, busy())
+		return
+	}
+	reg, refused := readRegister(req, flow, r.cfg.STUN)
 	if refused != nil {
 		if refused.status == sip.StatusBadRequest {
 			r.count.malformed.Add(1)
@@ -48,10 +53,15 @@ func (r *Registrar) Register(tx Transaction) {
 	}
 	if !r.tell(func(o *owner) { o.register(tx, reg, who) }) {
 		r.count.shed.Add(1)
-		r.answer(tx, &final{
-			status: sip.StatusServiceUnavailable, reason: "Busy",
-			headers: []sip.Header{sip.NewHeader("Retry-After", strconv.Itoa(retryAfter))},
-		})
+		r.answer(tx, busy())
+	}
+}
+
+// busy asks the phone to come again, before anything was done for it.
+func busy() *final {
+	return &final{
+		status: sip.StatusServiceUnavailable, reason: "Busy",
+		headers: []sip.Header{sip.NewHeader("Retry-After", strconv.Itoa(retryAfter))},
 	}
 }
 
@@ -68,13 +78,18 @@ func (o *owner) register(tx Transaction, reg registration, who admission) {
 		have = d.bindings()
 	}
 	next, refused := apply(have, reg, tx.Flow(), who.weak, lim, now)
+	if more := len(next) - len(have); refused == nil && more > 0 && o.total+more > o.r.cfg.MaxBindings {
+		o.r.count.shed.Add(1)
+		refused = busy()
+	}
 	if refused == nil && (reg.removeAll || len(reg.contacts) > 0) {
 		o.set(id, next, now)
 	}
 	if refused == nil {
-		headers := append(contactHeaders(next, now), pathHeaders(reg.path)...)
+		headers := append(contactHeaders(next, now), reg.flowHeaders()...)
+		headers = append(headers, reg.pathHeaders()...)
 		if g := o.r.gate; g.nonces.Aging(who.nonce, now) {
-			source := sourceOf(tx.Flow().Remote.Addr()).String()
+			source := ban.SourceOf(tx.Flow().Remote.Addr()).String()
 			headers = append(headers, sip.NewHeader("Authentication-Info",
 				digest.Confirmation{NextNonce: g.nonces.Issue(now, source)}.String()))
 		}
@@ -102,32 +117,25 @@ func contactHeaders(list []Binding, now time.Time) []sip.Header {
 		left := (b.Expires.Sub(now) + time.Second - 1) / time.Second
 		h := &sip.ContactHeader{Address: *b.Contact.Clone()}
 		h.Params = append(h.Params, sip.HeaderKV{K: "expires", V: strconv.FormatInt(int64(left), 10)})
-		h.Params = append(h.Params, instanceParams(b.Instance)...)
+		if b.Instance != "" {
+			h.Params = append(h.Params, sip.HeaderKV{K: "+sip.instance", V: `"` + b.Instance + `"`})
+		}
+		if b.RegID > 0 {
+			h.Params = append(h.Params, sip.HeaderKV{K: "reg-id", V: strconv.Itoa(b.RegID)})
+		}
 		headers = append(headers, h)
 	}
 	return headers
 }
 
-func pathHeaders(path []sip.Uri) []sip.Header {
-	var headers []sip.Header
-	for i := range path {
-		headers = append(headers, sip.NewHeader("Path", "<"+path[i].String()+">"))
-	}
-	if headers != nil {
-		headers = append(headers, sip.NewHeader("Supported", "path"))
-	}
-	return headers
-}
-
-// instanceParams splits what readContact joined.
-func instanceParams(instance string) sip.HeaderParams {
-	if instance == "" {
+// pathHeaders give the phone its Path back, if it knows what that is (RFC 3327 section 5.3).
+func (reg *registration) pathHeaders() []sip.Header {
+	if len(reg.path) == 0 || !reg.knowsPath {
 		return nil
 	}
-	urn, id, hasID := strings.Cut(instance, ";reg-id=")
-	params := sip.HeaderParams{{K: "+sip.instance", V: `"` + urn + `"`}}
-	if hasID {
-		params = append(params, sip.HeaderKV{K: "reg-id", V: id})
+	headers := make([]sip.Header, 0, len(reg.path)+1)
+	for i := range reg.path {
+		headers = append(headers, sip.NewHeader("Path", "<"+reg.path[i].String()+">"))
 	}
-	return params
+	return append(headers, sip.NewHeader("Supported", "path, outbound"))
 }

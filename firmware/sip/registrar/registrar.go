@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/pronto-pbx/pronto/firmware/sip/ban"
 	"github.com/pronto-pbx/pronto/firmware/sip/digest"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -24,7 +26,7 @@ type Account struct {
 	HA1         map[digest.Algorithm]string // lower-case hexadecimal, made with Config.Realm
 	AllowMD5    bool                        // MD5 is accepted from the LAN and shown as weak
 	AllowNoQOP  bool                        // the RFC 2069 form without qop is accepted where MD5 is
-	AnyNetwork  bool                        // may log in from outside the LAN
+	AnyNetwork  bool                        // may log in from outside the LAN, over TLS
 	MaxBindings int                         // contacts at one time; 0 = 5
 }
 
@@ -39,6 +41,15 @@ type Stack interface {
 type HotJournal interface {
 	Put(kind, key string, value []byte) error
 	Delete(kind, key string) error
+}
+
+// Guard is told what strangers do, and says who is not believed; *ban.Bans satisfies it.
+type Guard interface {
+	Banned(src netip.Addr) bool
+	Guessed(src netip.Addr)            // a wrong password, from an address that is not forged
+	Asked(src netip.Addr, name string) // a challenge was sent
+	Proved(src netip.Addr, name string)
+	Scanned(src netip.Addr) // the program is known to attack
 }
 
 // Kinds in the hot journal.
@@ -72,7 +83,8 @@ type Config struct {
 	MD5Agents []string
 
 	Changed func(tel.DeviceChanged)           // once per change, in order, from the owner
-	Failed  func(src netip.Addr, user string) // a wrong password or unknown user, for bans
+	Failed  func(src netip.Addr, user string) // a wrong password or unknown user, for the log
+	Bans    Guard                             // nil = bans in memory, with the default policy
 	Journal HotJournal                        // nil = none
 	Nonce   []byte                            // value of KindNonce/NonceName of the earlier process; nil = none
 	Stack   Stack
@@ -81,6 +93,14 @@ type Config struct {
 	MaxExpires    time.Duration // longer wishes are cut; 0 = 1 h
 	Qualify       time.Duration // between two OPTIONS to a phone, +-20 %; 0 = 30 s, negative = never
 	NonceLifetime time.Duration // 0 = 10 min
+
+	// STUN says that the stack answers keep-alives by STUN on its UDP sockets (RFC 5626 section 4.4.2).
+	// Without them a phone would think its UDP flow dead, so flows over UDP are not promised then.
+	STUN bool
+
+	RegisterRate  int // REGISTER requests per second from one source; more get 503; 0 = 100
+	RegisterBurst int // of them at once: an office behind one address after a power cut; 0 = 10 times the rate
+	MaxBindings   int // of all devices together; a new one above gets 503; 0 = 10,000
 }
 
 // MD5Agents are the programs known to fail on a SHA-256 challenge, seen with baresip 1.0.0 (libre
@@ -92,7 +112,10 @@ const (
 	defaultMaxExpires    = time.Hour
 	defaultQualify       = 30 * time.Second
 	defaultNonceLifetime = 10 * time.Minute
-	defaultMaxBindings   = 5
+	defaultMaxBindings   = 5 // of one device
+	defaultAllBindings   = 10_000
+	defaultRegisterRate  = 100
+	burstRatio           = 10
 
 	mailbox    = 1024
 	maxNonces  = 8192
@@ -131,6 +154,15 @@ func (c *Config) setDefaults() {
 	if c.NonceLifetime == 0 {
 		c.NonceLifetime = defaultNonceLifetime
 	}
+	if c.RegisterRate == 0 {
+		c.RegisterRate = defaultRegisterRate
+	}
+	if c.RegisterBurst == 0 {
+		c.RegisterBurst = burstRatio * c.RegisterRate
+	}
+	if c.MaxBindings == 0 {
+		c.MaxBindings = defaultAllBindings
+	}
 }
 
 // Counters are events since the start.
@@ -138,13 +170,14 @@ type Counters struct {
 	Registers int64 // REGISTER requests seen
 	Malformed int64 // answered 400
 	Failures  int64 // wrong password or unknown user
-	Blocked   int64 // answered 403 because of too many failures
-	Shed      int64 // answered 503 because the owner was busy
+	Blocked   int64 // answered 403 because the source is banned
+	Shed      int64 // answered 503: too many from one source, too many bindings, or the owner was busy
+	Silent    int64 // strangers from outside who got no answer, lest it reach somebody else
 	Panics    int64 // recovered; each one is a fault of ours
 }
 
 type counters struct {
-	registers, malformed, failures, blocked, shed, panics atomic.Int64
+	registers, malformed, failures, blocked, shed, silent, panics atomic.Int64
 }
 
 // Registrar keeps the bindings and proves identities. Its methods are safe from any goroutine.
@@ -156,9 +189,14 @@ type Registrar struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	// published is written by the owner and read by anybody who asks for Bindings.
+	rate  *rates // REGISTER requests
+	reply replies
+	bans  *ban.Bans // our own, when none were given
+
+	// What the owner publishes, for anybody who asks.
 	mu        sync.RWMutex
 	published map[tel.DeviceID][]Binding
+	places    places
 }
 
 // message is run by the owner.
@@ -177,8 +215,15 @@ func New(cfg Config) *Registrar {
 		cancel:    cancel,
 		done:      make(chan struct{}),
 		published: map[tel.DeviceID][]Binding{},
+		places:    newPlaces(),
+		rate:      newRates(float64(cfg.RegisterRate), float64(cfg.RegisterBurst)),
+		reply:     newReplies(),
 	}
-	r.gate = newGate(&r.cfg, &r.count, time.Now())
+	if cfg.Bans == nil {
+		r.bans = ban.New(ban.Config{Log: cfg.Log, Near: cfg.LAN, Known: r.Known, Behind: r.Behind})
+		r.cfg.Bans = r.bans
+	}
+	r.gate = newGate(r, time.Now())
 	if cfg.Journal != nil {
 		if err := cfg.Journal.Put(KindNonce, NonceName, encodeNonceKey(r.gate.nonces.Key())); err != nil {
 			cfg.Log.Warn("nonce key not kept", "error", err)
@@ -197,6 +242,9 @@ func New(cfg Config) *Registrar {
 func (r *Registrar) Close() {
 	r.cancel()
 	<-r.done
+	if r.bans != nil {
+		r.bans.Close()
+	}
 }
 
 // Counters returns the events since the start.
@@ -204,24 +252,58 @@ func (r *Registrar) Counters() Counters {
 	return Counters{
 		Registers: r.count.registers.Load(), Malformed: r.count.malformed.Load(),
 		Failures: r.count.failures.Load(), Blocked: r.count.blocked.Load(),
-		Shed: r.count.shed.Load(), Panics: r.count.panics.Load(),
+		Shed: r.count.shed.Load(), Silent: r.count.silent.Load(), Panics: r.count.panics.Load(),
 	}
 }
 
-// Bindings returns where the device can be reached, the most recently registered last. Expired
-// bindings are not returned.
+// Bindings returns where the device can be reached, one binding for each phone of it, the most
+// recently registered last. Of a phone that keeps several flows (RFC 5626) it is the one to use
+// first. Expired bindings are not returned.
 func (r *Registrar) Bindings(dev tel.DeviceID) []Binding {
+	var list []Binding
+	for _, flows := range r.Flows(dev) {
+		list = append(list, flows[0])
+	}
+	return list
+}
+
+// Flows returns the bindings of a device by phone. Of each phone's flows the first is to be used;
+// the next only when the first has failed (RFC 5626 section 7): each phone is to ring once.
+func (r *Registrar) Flows(dev tel.DeviceID) [][]Binding {
 	r.mu.RLock()
 	list := r.published[dev]
 	r.mu.RUnlock()
-	now := time.Now()
-	live := make([]Binding, 0, len(list))
-	for _, b := range list {
-		if b.Expires.After(now) {
-			live = append(live, b.clone())
-		}
+	return byPhone(list, time.Now())
+}
+
+// Known reports that a phone is registered from exactly this address and port.
+func (r *Registrar) Known(at netip.AddrPort) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.places.at[unmapped(at)]) > 0
+}
+
+// Behind reports that a phone is registered from this source, whatever its port.
+func (r *Registrar) Behind(a netip.Addr) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.places.behind[ban.SourceOf(a)] > 0
+}
+
+// speaks reports that the device is registered from exactly this address and port.
+func (r *Registrar) speaks(at netip.AddrPort, dev tel.DeviceID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Contains(r.places.at[unmapped(at)], dev)
+}
+
+// FlowClosed drops the bindings of a connection that has ended: nobody but the phone can open it
+// again (RFC 5626 section 5.3). It does not block; should the owner be too busy to listen, it finds
+// out by itself within a second.
+func (r *Registrar) FlowClosed(f stack.Flow) {
+	if r.Known(f.Remote) {
+		r.tell(func(o *owner) { o.closed(f) })
 	}
-	return live
 }
 
 // Forget drops all bindings of a device, for when its account is removed or its secret changed.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 )
 
 // Limits of one REGISTER.
@@ -31,12 +33,16 @@ type registration struct {
 	contacts  []contact // none = a query, unless removeAll
 	removeAll bool      // Contact: *
 	path      []sip.Uri
+	knowsPath bool // the phone understands Path in the answer
+	keepsFlow bool // outbound is agreed on
+	timer     int  // with keepsFlow: Flow-Timer in seconds; 0 = not ours to name
 	agent     string
 }
 
 type contact struct {
 	uri      sip.Uri
-	instance string // +sip.instance without its quotes, with reg-id appended
+	instance string // +sip.instance without its quotes
+	regID    int    // 0 = none
 	expires  time.Duration
 }
 
@@ -50,9 +56,9 @@ type final struct {
 func malformed(what string) *final { return &final{status: sip.StatusBadRequest, reason: what} }
 
 // readRegister checks the form of a REGISTER (RFC 3261 section 10.3 steps 2 to 6). It looks at
-// nothing but the request, so that its refusals say nothing about accounts. The domain of the
+// nothing but the request and its way here, so that its refusals say nothing about accounts. The domain of the
 // address of record is not looked at: a box has several addresses and no domain of its own.
-func readRegister(req *sip.Request) (registration, *final) {
+func readRegister(req *sip.Request, flow stack.Flow, stun bool) (registration, *final) {
 	var reg registration
 	to, from, callID, cseq := req.To(), req.From(), req.CallID(), req.CSeq()
 	if to == nil || from == nil || callID == nil || cseq == nil || req.Via() == nil {
@@ -82,7 +88,10 @@ func readRegister(req *sip.Request) (registration, *final) {
 	if r := reg.readContacts(req); r != nil {
 		return reg, r
 	}
-	return reg, reg.readPath(req)
+	if r := reg.readPath(req); r != nil {
+		return reg, r
+	}
+	return reg, reg.agree(req, flow, stun)
 }
 
 // unsupported refuses extensions that are demanded and not spoken (RFC 3261 section 8.2.2.3).
@@ -90,7 +99,8 @@ func unsupported(req *sip.Request) *final {
 	var missing []string
 	for _, h := range req.GetHeaders("require") {
 		for tag := range strings.SplitSeq(h.Value(), ",") {
-			if tag = strings.TrimSpace(tag); tag != "" && !strings.EqualFold(tag, "path") {
+			tag = strings.TrimSpace(tag)
+			if tag != "" && !strings.EqualFold(tag, "path") && !strings.EqualFold(tag, "outbound") {
 				missing = append(missing, printable(tag, maxUser))
 			}
 		}
@@ -98,9 +108,13 @@ func unsupported(req *sip.Request) *final {
 	if missing == nil {
 		return nil
 	}
+	return badExtension(strings.Join(missing, ", "))
+}
+
+func badExtension(tags string) *final {
 	return &final{
 		status: sip.StatusBadExtension, reason: "Bad Extension",
-		headers: []sip.Header{sip.NewHeader("Unsupported", strings.Join(missing, ", "))},
+		headers: []sip.Header{sip.NewHeader("Unsupported", tags)},
 	}
 }
 
@@ -150,9 +164,8 @@ func readContact(h *sip.ContactHeader, expires time.Duration) (contact, bool) {
 		}
 	}
 	if id, ok := parameter(h.Params, "reg-id"); ok && c.instance != "" {
-		// RFC 5626 section 6: one device may keep a flow per reg-id.
 		if n, err := strconv.ParseUint(id, 10, 16); err == nil {
-			c.instance += ";reg-id=" + strconv.FormatUint(n, 10)
+			c.regID = int(n)
 		}
 	}
 	return c, true
@@ -179,6 +192,7 @@ func stableURI(u *sip.Uri) (sip.Uri, bool) {
 
 // readPath reads Path (RFC 3327) in the order in which requests to the phone must travel it.
 func (reg *registration) readPath(req *sip.Request) *final {
+	reg.knowsPath = tagged(req, "supported", "path") || tagged(req, "require", "path")
 	for _, h := range req.GetHeaders("path") {
 		for part := range strings.SplitSeq(h.Value(), ",") {
 			var u sip.Uri

@@ -3,6 +3,8 @@ package registrar
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -10,7 +12,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 )
 
-const snapshotVersion = 1
+const snapshotVersion = 2 // 1 had the reg-id inside the instance
 
 // record is what the hot journal keeps of one device.
 type record struct {
@@ -21,6 +23,7 @@ type record struct {
 type bindingRecord struct {
 	Contact   string        `json:"contact"`
 	Instance  string        `json:"instance,omitempty"`
+	RegID     int           `json:"reg_id,omitempty"`
 	Flow      stack.Flow    `json:"flow"`
 	Path      []string      `json:"path,omitempty"`
 	Expires   time.Time     `json:"expires"`
@@ -41,7 +44,7 @@ func encodeBindings(list []Binding) ([]byte, error) {
 			path = append(path, b.Path[j].String())
 		}
 		rec.Bindings[i] = bindingRecord{
-			b.Contact.String(), b.Instance, b.Flow, path, b.Expires, b.Updated, b.CallID, b.CSeq,
+			b.Contact.String(), b.Instance, b.RegID, b.Flow, path, b.Expires, b.Updated, b.CallID, b.CSeq,
 			b.UserAgent, b.WeakAuth, b.Reachable, b.RTT,
 		}
 	}
@@ -53,14 +56,18 @@ func decodeBindings(value []byte) ([]Binding, error) {
 	if err := json.Unmarshal(value, &rec); err != nil {
 		return nil, fmt.Errorf("read bindings: %w", err)
 	}
-	if rec.V != snapshotVersion {
+	if rec.V != 1 && rec.V != snapshotVersion {
 		return nil, fmt.Errorf("bindings are of version %d, this program reads %d", rec.V, snapshotVersion)
 	}
 	list := make([]Binding, len(rec.Bindings))
 	for i, b := range rec.Bindings {
 		list[i] = Binding{
-			Instance: b.Instance, Flow: b.Flow, Expires: b.Expires, Updated: b.Updated, CallID: b.CallID,
+			Instance: b.Instance, RegID: b.RegID, Flow: b.Flow, Expires: b.Expires, Updated: b.Updated, CallID: b.CallID,
 			CSeq: b.CSeq, UserAgent: b.UserAgent, WeakAuth: b.WeakAuth, Reachable: b.Reachable, RTT: b.RTT,
+		}
+		if urn, id, joined := strings.Cut(b.Instance, ";reg-id="); rec.V == 1 && joined {
+			list[i].Instance = urn
+			list[i].RegID, _ = strconv.Atoi(id)
 		}
 		if err := sip.ParseUri(b.Contact, &list[i].Contact); err != nil {
 			return nil, fmt.Errorf("contact %q: %w", b.Contact, err)

@@ -350,7 +350,7 @@ func BenchmarkRegisterOverUDP(b *testing.B) {
 	if err := s.ListenUDP(netip.MustParseAddrPort("127.0.0.1:0")); err != nil {
 		b.Fatal(err)
 	}
-	x := newBox(b, func(c *Config) { c.Stack = s })
+	x := newBox(b, func(c *Config) { c.Stack, c.RegisterRate = s, 1<<30 })
 	s.Serve(&switchboard{x.Registrar})
 	conn, err := net.Dial("udp", s.Addresses("udp")[0].String())
 	if err != nil {

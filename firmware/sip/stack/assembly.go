@@ -1,10 +1,13 @@
 package stack
 
 import (
+	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -20,7 +23,7 @@ const throttlePause = 20 * time.Millisecond
 
 // Read hands whole messages to sipgo, and only such as have parsed here, under recover. It closes
 // connections that take too long to say something, whole or at all.
-func (c *tcpConn) Read(p []byte) (int, error) {
+func (c *streamConn) Read(p []byte) (int, error) {
 	a := &c.assembly
 	for {
 		if a.ready > 0 {
@@ -38,12 +41,14 @@ func (c *tcpConn) Read(p []byte) (int, error) {
 		if err := c.SetReadDeadline(deadline); err != nil {
 			return 0, net.ErrClosed
 		}
-		n, err := c.Conn.Read(p)
+		n, err := c.Conn.Read(p) // the first one makes the handshake of TLS
 		if n > 0 {
+			c.heardAt.Store(time.Now().UnixNano())
 			c.take(p[:n])
 			continue // an error comes again
 		}
 		if err != nil {
+			c.countHandshake()
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				c.shut(why)
 			}
@@ -52,8 +57,15 @@ func (c *tcpConn) Read(p []byte) (int, error) {
 	}
 }
 
+// countHandshake counts a TLS connection that ends before it was one.
+func (c *streamConn) countHandshake() {
+	if secure, ok := c.Conn.(*tls.Conn); ok && !secure.ConnectionState().HandshakeComplete {
+		c.stack.count.handshakes.Add(1)
+	}
+}
+
 // deadline is when the connection is closed unless more arrives, and why.
-func (c *tcpConn) deadline(now time.Time) (time.Time, ending) {
+func (c *streamConn) deadline(now time.Time) (time.Time, ending) {
 	a, cfg := &c.assembly, &c.stack.cfg
 	switch {
 	case !a.greeted:
@@ -65,7 +77,7 @@ func (c *tcpConn) deadline(now time.Time) (time.Time, ending) {
 }
 
 // take adds bytes and parses ahead as far as they go.
-func (c *tcpConn) take(data []byte) {
+func (c *streamConn) take(data []byte) {
 	a := &c.assembly
 	a.pending = append(a.pending, data...)
 	if a.inside {
@@ -82,7 +94,7 @@ func (c *tcpConn) take(data []byte) {
 			a.inside, a.started = true, time.Now()
 		}
 		used, err := c.parseNext()
-		if errors.Is(err, io.ErrUnexpectedEOF) {
+		if errors.Is(err, io.ErrUnexpectedEOF) && !whole(a.pending[a.ready:]) {
 			return
 		}
 		if err != nil {
@@ -92,13 +104,31 @@ func (c *tcpConn) take(data []byte) {
 		}
 		a.inside = false
 		a.ready += used
-		c.whole()
+		c.complete()
 	}
+}
+
+// whole says whether bytes hold a head and the body that it announces. The parser asks for more, too,
+// where a header field of a whole message breaks off in the middle.
+func whole(raw []byte) bool {
+	head, body, ok := bytes.Cut(raw, []byte("\r\n\r\n"))
+	if !ok {
+		return false
+	}
+	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch string(bytes.ToLower(bytes.TrimSpace(name))) {
+		case "content-length", "l":
+			n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
+			return err == nil && len(body) >= n
+		}
+	}
+	return true
 }
 
 // keepalives removes the line ends between messages; a double one is a ping and gets a single one
 // back (RFC 5626 section 3.5.1).
-func (c *tcpConn) keepalives() {
+func (c *streamConn) keepalives() {
 	a := &c.assembly
 	rest := a.pending[a.ready:]
 	n := 0
@@ -110,13 +140,16 @@ func (c *tcpConn) keepalives() {
 	}
 	a.pending = append(a.pending[:a.ready], rest[n:]...)
 	c.stack.count.keepalives.Add(1)
+	if n == 2 && time.Since(time.Unix(0, c.pingedAt.Load())) < c.stack.cfg.Pong {
+		c.answers.Store(true)
+	}
 	if n >= 4 {
 		_ = c.enqueue(outgoing{raw: []byte("\r\n")}) // a peer that takes nothing is closed by it
 	}
 }
 
 // parseNext parses one message of the stream and returns its length.
-func (c *tcpConn) parseNext() (used int, err error) {
+func (c *streamConn) parseNext() (used int, err error) {
 	fine := c.stack.guard("tcp parser", func() {
 		_, used, err = c.assembly.stream.ParseNext()
 	})
@@ -126,8 +159,8 @@ func (c *tcpConn) parseNext() (used int, err error) {
 	return used, err
 }
 
-// whole notes a complete message: the connection has proved itself, and pays for the message.
-func (c *tcpConn) whole() {
+// complete notes a whole message: the connection has proved itself, and pays for the message.
+func (c *streamConn) complete() {
 	a := &c.assembly
 	a.greeted = true
 	if !a.kept {
@@ -145,7 +178,7 @@ func (c *tcpConn) whole() {
 }
 
 // wait pauses the reader; false means that the connection was closed meanwhile.
-func (c *tcpConn) wait(d time.Duration) bool {
+func (c *streamConn) wait(d time.Duration) bool {
 	select {
 	case <-c.gone:
 		return false

@@ -43,6 +43,7 @@ func (s *Stack) receive(msg sip.Message, flow Flow) {
 			s.count.malformed.Add(1)
 			return
 		}
+		tidy(&m.MessageData)
 		stampVia(m.Via(), flow.Remote)
 		if p := checkRequest(m); p != nil {
 			s.count.malformed.Add(1)
@@ -50,6 +51,7 @@ func (s *Stack) receive(msg sip.Message, flow Flow) {
 			s.refuse(m, flow, p.status, p.reason)
 			return
 		}
+		s.learnFrom(m, flow)
 	case *sip.Response:
 		if m.Via() == nil || checkShape(&m.MessageData) != nil || m.StatusCode < 100 || m.StatusCode > 699 {
 			s.count.malformed.Add(1)
@@ -77,6 +79,9 @@ func (s *Stack) receive(msg sip.Message, flow Flow) {
 func (s *Stack) refusedByParser(raw []byte, flow Flow, status, reason string) {
 	s.count.malformed.Add(1)
 	s.log.say("malformed", "a broken SIP message was refused", "from", flow.Remote, "why", "it does not parse")
+	if foreignScheme(raw) {
+		status, reason = "416", "Unsupported URI Scheme"
+	}
 	if res := salvage(raw, status, reason, s.secret+"x"); res != nil {
 		if err := s.transmit(flow, res, nil); err != nil {
 			s.count.sendErrors.Add(1)
@@ -89,6 +94,9 @@ func (s *Stack) refusedByParser(raw []byte, flow Flow, status, reason string) {
 func (s *Stack) admitted(src netip.AddrPort, data []byte) bool {
 	if len(data) <= 8 && len(bytes.Trim(data, "\r\n\x00")) == 0 {
 		s.count.keepalives.Add(1)
+		return false
+	}
+	if s.stunAnswer(data) {
 		return false
 	}
 	if s.cfg.Filter != nil && !s.cfg.Filter(src, data) {

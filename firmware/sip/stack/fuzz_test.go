@@ -127,7 +127,7 @@ func FuzzReceive(f *testing.F) {
 	}
 	var h Handler = &echoer{}
 	s.handler.Store(&h)
-	s.transmit = func(to Flow, raw []byte, _ func()) error {
+	s.transmit = func(to Flow, raw []byte, _ func(error)) error {
 		if _, err := sip.ParseMessage(raw); err != nil && !errors.Is(err, io.EOF) {
 			return err // an answer may repeat a header that only our tolerance accepted
 		}

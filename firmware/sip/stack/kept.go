@@ -49,7 +49,10 @@ func (s *Stack) dropKept(name string) {
 }
 
 // keepConn has the supervisor keep a connection that has spoken SIP.
-func (s *Stack) keepConn(c *tcpConn) {
+func (s *Stack) keepConn(c *streamConn) {
+	if c.flow.Transport != "tcp" { // the keys of a TLS connection die with the process
+		return
+	}
 	if raw, ok := c.Conn.(syscall.Conn); ok {
 		s.keep(keptConnName(c.flow), raw)
 	}
@@ -95,12 +98,12 @@ func (s *Stack) drainUDP(conn *net.UDPConn) {
 	})
 }
 
-// takeTCPListener returns the listener kept for an address; nil when there is none.
-func (s *Stack) takeTCPListener(addr netip.AddrPort) (*net.TCPListener, error) {
+// takeListener returns the listener kept for a transport at an address; nil when there is none.
+func (s *Stack) takeListener(transport string, addr netip.AddrPort) (*net.TCPListener, error) {
 	if s.cfg.Keeper == nil {
 		return nil, nil
 	}
-	file, ok := s.cfg.Keeper.Take(keptName("sip-tcp", addr))
+	file, ok := s.cfg.Keeper.Take(keptName("sip-"+transport, addr))
 	if !ok {
 		return nil, nil
 	}
@@ -108,14 +111,14 @@ func (s *Stack) takeTCPListener(addr netip.AddrPort) (*net.TCPListener, error) {
 	err = errors.Join(err, file.Close())
 	ln, ok := l.(*net.TCPListener)
 	if err != nil || !ok {
-		return nil, fmt.Errorf("the listener kept for TCP %s cannot be used: %w", addr, err)
+		return nil, fmt.Errorf("the listener kept for %s %s cannot be used: %w", transport, addr, err)
 	}
 	return ln, nil
 }
 
 // adopt takes back the connection of a flow that the supervisor kept; nil when there is none. A
 // connection in the middle of a message breaks at its first line and is opened again by the phone.
-func (s *Stack) adopt(f Flow) *tcpConn {
+func (s *Stack) adopt(f Flow) *streamConn {
 	if s.cfg.Keeper == nil || !f.Local.IsValid() || f.Local.Port() == 0 {
 		return nil
 	}
@@ -137,7 +140,7 @@ func (s *Stack) adopt(f Flow) *tcpConn {
 	inbound := !s.links.ours(f)
 	s.links.mu.RUnlock()
 	c := s.newConn(f, inbound)
-	if !s.establish(c, raw, true) {
+	if !s.establish(c, raw, raw, true) {
 		_ = raw.Close()
 		return nil
 	}

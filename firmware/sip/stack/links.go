@@ -17,11 +17,11 @@ type links struct {
 	named    map[string]link
 	udp      map[netip.AddrPort]*udpSocket
 	unread   []*udpSocket // opened, not yet served
-	tcp      map[netip.AddrPort]*tcpListener
-	unserved []*tcpListener
-	flows    map[Flow]*tcpConn           // established
-	dialled  map[netip.AddrPort]*tcpConn // ours, by remote, being dialled or established
-	perAddr  map[netip.Addr]int          // accepted connections
+	streams  map[netip.AddrPort]*streamListener
+	unserved []*streamListener
+	flows    map[Flow]*streamConn // established
+	dialled  map[Flow]*streamConn // ours, by dialKey, being dialled or established
+	perAddr  map[netip.Addr]int   // accepted connections
 	accepted int
 	funnel   *funnel
 }
@@ -29,9 +29,9 @@ type links struct {
 func (l *links) init() {
 	l.named = make(map[string]link)
 	l.udp = make(map[netip.AddrPort]*udpSocket)
-	l.tcp = make(map[netip.AddrPort]*tcpListener)
-	l.flows = make(map[Flow]*tcpConn)
-	l.dialled = make(map[netip.AddrPort]*tcpConn)
+	l.streams = make(map[netip.AddrPort]*streamListener)
+	l.flows = make(map[Flow]*streamConn)
+	l.dialled = make(map[Flow]*streamConn)
 	l.perAddr = make(map[netip.Addr]int)
 	l.funnel = newFunnel()
 }
@@ -93,6 +93,13 @@ func (l *links) udpFor(f Flow) *udpSocket {
 	return best
 }
 
+// anyUDP says whether we have UDP at all.
+func (l *links) anyUDP() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.udp) > 0
+}
+
 // fits says whether a socket bound to local can reach remote. A socket on [::] carries IPv4 too;
 // one on a loopback address reaches only this machine.
 func fits(local, remote netip.Addr) bool {
@@ -117,14 +124,16 @@ func (l *links) listening(transport string, addr netip.Addr) uint16 {
 			look(local)
 		}
 	} else {
-		for local := range l.tcp {
-			look(local)
+		for local, ln := range l.streams {
+			if ln.transport == transport {
+				look(local)
+			}
 		}
 	}
 	return port
 }
 
-// Addresses returns what the stack listens on for a transport, "udp" or "tcp".
+// Addresses returns what the stack listens on for a transport: "udp", "tcp" or "tls".
 func (s *Stack) Addresses(transport string) []netip.AddrPort {
 	s.links.mu.RLock()
 	defer s.links.mu.RUnlock()
@@ -134,8 +143,10 @@ func (s *Stack) Addresses(transport string) []netip.AddrPort {
 			all = append(all, a)
 		}
 	} else {
-		for a := range s.links.tcp {
-			all = append(all, a)
+		for a, ln := range s.links.streams {
+			if ln.transport == transport {
+				all = append(all, a)
+			}
 		}
 	}
 	return all
@@ -178,7 +189,7 @@ func (s *Stack) closeLinks() error {
 		return nil
 	}
 	l.closed = true
-	var open []*tcpConn
+	var open []*streamConn
 	for _, c := range l.flows {
 		open = append(open, c)
 	}
@@ -189,7 +200,7 @@ func (s *Stack) closeLinks() error {
 	for _, sock := range l.udp {
 		errs = append(errs, sock.Close())
 	}
-	for _, ln := range l.tcp {
+	for _, ln := range l.streams {
 		errs = append(errs, ln.Close())
 	}
 	l.mu.Unlock()
@@ -201,15 +212,15 @@ func (s *Stack) closeLinks() error {
 }
 
 // write puts bytes on the wire.
-func (s *Stack) write(to Flow, raw []byte, failed func()) error {
+func (s *Stack) write(to Flow, raw []byte, failed func(error)) error {
 	if to.Transport == "udp" {
 		return s.writeUDP(to, raw)
 	}
-	return s.writeTCP(to, raw, failed)
+	return s.writeStream(to, raw, failed)
 }
 
 // Alive reports whether a flow can carry a message now: for UDP that its socket is open, for TCP
-// that the connection stands. A connection that the supervisor kept is taken back by asking.
+// and TLS that the connection stands. A connection that the supervisor kept is taken back by asking.
 func (s *Stack) Alive(f Flow) bool {
 	if f.Transport == "udp" {
 		return s.links.udpFor(f) != nil
@@ -218,16 +229,16 @@ func (s *Stack) Alive(f Flow) bool {
 	return c != nil && c.established()
 }
 
-// funnel is the one listener that sipgo accepts TCP connections from: accepted, dialled and kept
+// funnel is the one listener that sipgo accepts TCP and TLS connections from: accepted, dialled and kept
 // ones arrive here alike.
 type funnel struct {
-	conns chan *tcpConn
+	conns chan *streamConn
 	done  chan struct{}
 	once  sync.Once
 }
 
 func newFunnel() *funnel {
-	return &funnel{conns: make(chan *tcpConn), done: make(chan struct{})}
+	return &funnel{conns: make(chan *streamConn), done: make(chan struct{})}
 }
 
 // Accept, Close and Addr make a funnel a net.Listener.
@@ -250,7 +261,7 @@ func (f *funnel) Addr() net.Addr { return &net.TCPAddr{} }
 func (f *funnel) shut() { f.once.Do(func() { close(f.done) }) }
 
 // put hands a connection to sipgo; false when the stack is closing.
-func (f *funnel) put(c *tcpConn) bool {
+func (f *funnel) put(c *streamConn) bool {
 	select {
 	case f.conns <- c:
 		return true

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"fmt"
 	"hash/fnv"
 	"net/netip"
 	"strconv"
@@ -34,11 +35,52 @@ func wire(msg sip.Message) []byte {
 // belong to the INVITE (RFC 3261 sections 17.2.3 and 9.2).
 func serverKey(req *sip.Request) (string, error) {
 	cseq := req.CSeq()
+	if key, ok := oldKey(req); ok {
+		return key, nil
+	}
 	if req.Method == sip.CANCEL && cseq != nil {
 		cseq.MethodName = sip.INVITE
 		defer func() { cseq.MethodName = sip.CANCEL }()
 	}
 	return sip.ServerTxKeyMake(req)
+}
+
+// oldKey is the key of a request of RFC 2543 that names neither a branch of RFC 3261 nor a From tag,
+// which sipgo refuses: what section 17.2.3 compares for such requests, the tags left out.
+func oldKey(req *sip.Request) (string, bool) {
+	via, cseq := req.Via(), req.CSeq()
+	if via == nil || cseq == nil || req.From() == nil || req.CallID() == nil {
+		return "", false
+	}
+	if branch, _ := via.Params.Get("branch"); req.From().Params.Has("tag") || len(branch) > len(sip.RFC3261BranchMagicCookie) &&
+		strings.HasPrefix(branch, sip.RFC3261BranchMagicCookie) {
+		return "", false
+	}
+	method := cseq.MethodName
+	if method == sip.ACK || method == sip.CANCEL {
+		method = sip.INVITE
+	}
+	return fmt.Sprintf("rfc2543 %s %s %d %s %s:%d", req.From().Address.String(), req.CallID().Value(), cseq.SeqNo, method, via.Host, via.Port), true
+}
+
+// tidy removes the white space that may stand around the parts of a parameter (RFC 3261 section
+// 25.1) and that the parser leaves there: else a tag with a space before its "=" is none.
+func tidy(m *sip.MessageData) {
+	if h := m.From(); h != nil {
+		tidyParams(h.Params)
+	}
+	if h := m.To(); h != nil {
+		tidyParams(h.Params)
+	}
+	if h := m.Via(); h != nil {
+		tidyParams(h.Params)
+	}
+}
+
+func tidyParams(params sip.HeaderParams) {
+	for i := range params {
+		params[i].K, params[i].V = strings.TrimSpace(params[i].K), strings.TrimSpace(params[i].V)
+	}
 }
 
 // outsideDialog says whether a request may be refused for lack of room: one within a dialog, which
@@ -53,7 +95,7 @@ func outsideDialog(req *sip.Request) bool {
 func (s *Stack) finishRequest(req *sip.Request, to Flow, branch string) {
 	for req.RemoveHeader("Via") {
 	}
-	host, port := s.Contact(to)
+	host, port := s.sentBy(to)
 	via := &sip.ViaHeader{
 		ProtocolName: "SIP", ProtocolVersion: "2.0",
 		Transport: strings.ToUpper(to.Transport), Host: host, Port: port, Params: sip.NewParams(),
@@ -123,10 +165,34 @@ func checkRequest(req *sip.Request) *problem {
 	if p := checkShape(&req.MessageData); p != nil {
 		return p
 	}
-	if req.CSeq().MethodName != req.Method {
+	// The parser puts the request line's method in capitals. For a method that nobody knows that does
+	// no harm; "invite", though, is not INVITE (RFC 3261 section 7.1).
+	if named := req.CSeq().MethodName; named != req.Method && (known(req.Method) || !strings.EqualFold(string(named), string(req.Method))) {
 		return &problem{sip.StatusBadRequest, "CSeq Names Another Method"}
 	}
+	if !dialable(req.Recipient.Scheme) && !req.IsAck() {
+		return &problem{416, "Unsupported URI Scheme"}
+	}
 	return nil
+}
+
+func known(method sip.RequestMethod) bool {
+	switch method {
+	case sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.REGISTER, sip.OPTIONS, sip.SUBSCRIBE, sip.NOTIFY, sip.REFER,
+		sip.INFO, sip.MESSAGE, sip.PRACK, sip.UPDATE, sip.PUBLISH:
+		return true
+	}
+	return false
+}
+
+// dialable says whether a Request-URI of that scheme may mean somebody: urn is how some phones call
+// emergency services (RFC 5031).
+func dialable(scheme string) bool {
+	switch strings.ToLower(scheme) {
+	case "", "sip", "sips", "tel", "urn":
+		return true
+	}
+	return false
 }
 
 // checkShape returns what is wrong with the headers that any message needs, or nil.

@@ -48,6 +48,18 @@ func salvage(raw []byte, status, reason, tag string) []byte {
 	return []byte(b.String())
 }
 
+// foreignScheme says whether a request is for a URI of a scheme that is not ours, such as
+// "soap.beep://host": it may be whole and still beyond the parser.
+func foreignScheme(raw []byte) bool {
+	line, _, _ := bytes.Cut(raw, []byte("\r\n"))
+	parts := strings.Split(string(line), " ")
+	if len(parts) != 3 || !isToken(parts[0]) || parts[2] != "SIP/2.0" {
+		return false
+	}
+	scheme, _, ok := strings.Cut(parts[1], ":")
+	return ok && isToken(scheme) && !dialable(scheme)
+}
+
 // copiedHeader is the index of a header that every response copies (RFC 3261 section 8.2.6.2), or -1.
 func copiedHeader(name string) int {
 	switch strings.ToLower(name) {

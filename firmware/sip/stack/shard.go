@@ -32,6 +32,8 @@ type shard struct {
 	mu      sync.Mutex
 	servers map[string]*ServerTx
 	clients map[string]*ClientTx
+
+	lingering []*ServerTx // finished ones, oldest first
 }
 
 func newShard(s *Stack, queue int) *shard {
@@ -146,7 +148,12 @@ func (sh *shard) request(req *sip.Request, flow Flow) {
 		sh.mu.Unlock()
 		return
 	}
-	if sh.stack.open.Add(1) > sh.stack.room(req) { // taken first: shards race for the last places
+	sh.mu.Unlock()
+	if sh.stack.screened(req, flow) {
+		return
+	}
+	sh.mu.Lock()
+	if sh.stack.open.Add(1) > sh.stack.room(req, flow) && !sh.makeRoom() { // taken first: shards race for the last places
 		sh.stack.open.Add(-1)
 		sh.mu.Unlock()
 		sh.stack.overload(req, flow)
@@ -166,12 +173,17 @@ func (sh *shard) request(req *sip.Request, flow Flow) {
 }
 
 // room is how many server transactions may be open for this request to begin another. Requests of
-// calls that exist have twice as much, so that calls can still end.
-func (s *Stack) room(req *sip.Request) int64 {
-	if outsideDialog(req) {
-		return int64(s.cfg.MaxTransactions)
+// calls that exist have twice as much, so that calls can still end. The last quarter is for sources
+// that hold few, so that who floods, from many addresses too, shuts out himself.
+func (s *Stack) room(req *sip.Request, flow Flow) int64 {
+	limit := int64(s.cfg.MaxTransactions)
+	switch {
+	case !outsideDialog(req):
+		return 2 * limit
+	case s.shares.modest(flow.Remote.Addr()):
+		return limit
 	}
-	return 2 * int64(s.cfg.MaxTransactions)
+	return limit - limit/4
 }
 
 // ack feeds the ACK of a refusal to its transaction; any other ACK is one of a 2xx.
@@ -232,6 +244,10 @@ func (sh *shard) response(res *sip.Response, flow Flow) {
 			(*h).StrayResponse(res, flow)
 		}
 		return
+	}
+	if deliver {
+		sh.stack.judge(tx.dest, Result{Response: res})
+		sh.stack.learn(tx.Request(), res, tx.dest)
 	}
 	if deliver && tx.sink != nil {
 		tx.sink(Result{Response: res})

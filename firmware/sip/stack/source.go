@@ -46,12 +46,7 @@ func newSources(rate, burst float64) *sources {
 
 // allow takes one token of the source. An IPv6 source is its /64, since one host owns all of it.
 func (s *sources) allow(src netip.Addr, now time.Time) bool {
-	key := src.Unmap()
-	if key.Is6() {
-		if p, err := key.Prefix(64); err == nil {
-			key = p.Addr()
-		}
-	}
+	key := hostOf(src)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.table[key]
@@ -68,6 +63,45 @@ func (s *sources) allow(src netip.Addr, now time.Time) bool {
 		}
 	}
 	return b.take(now, s.rate, s.burst)
+}
+
+// hostOf is what counts as one source: an address, and for IPv6 its /64.
+func hostOf(src netip.Addr) netip.Addr {
+	src = src.Unmap()
+	if src.Is6() {
+		if p, err := src.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return src
+}
+
+// modestShare is how many open transactions a source may have and still be served when others have
+// filled the table.
+const modestShare = 8
+
+// shares counts the open server transactions of each source. Its memory is bounded by theirs.
+type shares struct {
+	mu   sync.Mutex
+	open map[netip.Addr]int
+}
+
+func (s *shares) add(src netip.Addr, n int) {
+	key := hostOf(src)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = make(map[netip.Addr]int)
+	}
+	if s.open[key] += n; s.open[key] <= 0 {
+		delete(s.open, key)
+	}
+}
+
+func (s *shares) modest(src netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[hostOf(src)] < modestShare
 }
 
 // sweep forgets the sources whose bucket is full again, at most once a second: with every entry

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -14,6 +15,9 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/dns"
+	"github.com/pronto-pbx/pronto/firmware/sip/nat"
 )
 
 // Errors that callers decide on.
@@ -25,10 +29,10 @@ var (
 	ErrRequest   = errors.New("the request lacks what a transaction needs")
 )
 
-// Flow names the path of a message: the transport, our address and theirs. A TCP flow with local
+// Flow names the path of a message: the transport, our address and theirs. A TCP or TLS flow with local
 // port 0 means "the connection that we open to Remote".
 type Flow struct {
-	Transport string         `json:"transport"` // "udp" or "tcp"
+	Transport string         `json:"transport"` // "udp", "tcp" or "tls"
 	Local     netip.AddrPort `json:"local"`
 	Remote    netip.AddrPort `json:"remote"`
 }
@@ -73,20 +77,31 @@ type Config struct {
 	// dialog are refused with 503 [10,000].
 	MaxTransactions int
 	Keeper          SocketKeeper
-	UserAgent       string // for User-Agent and Server; empty: none
+	// Closed is told of each connection that has ended while the stack runs. It must not block.
+	Closed    func(Flow)
+	UserAgent string // for User-Agent and Server; empty: none
+	// Reflected hears, from any goroutine, that the other end of a flow sees us at another address
+	// than before; was is zero the first time. It must not block.
+	Reflected func(f Flow, was, now netip.AddrPort)
+	// Finding hears each named fault of the network once, as Findings lists them. It must not block.
+	Finding func(nat.Finding)
 
 	SourceRate, SourceBurst int // messages per second from one address [1,000] and at once [2,000]
 
-	MaxConns, MaxConnsPerAddr int // TCP connections that others may open, in all [512], per address [64]
-	// Greeting is how long a new TCP connection may take to send its first whole message, and
+	MaxConns, MaxConnsPerAddr int // TCP and TLS connections that others may open, in all [512], per address [64]
+	// Greeting is how long a new connection may take to send its first whole message, TLS included, and
 	// Assembly how long any later message may take from its first byte to its last [10 s, 10 s].
 	Greeting, Assembly time.Duration
 	// Idle closes a TCP connection that has been silent for so long [2 h].
 	Idle time.Duration
-	// MaxDatagram is the longest message sent over UDP, in bytes [8,192]. RFC 3261 section 18.1.1
-	// wants TCP above 1,300, which many phones do not speak: longer messages are sent and counted.
+	// Pong is how long a peer may take to answer a keep-alive [10 s, as RFC 5626 section 4.4.1 says].
+	Pong time.Duration
+	DSCP int // mark of our packets, 0 to 63, such as 24 for CS3; 0: none
+	// MaxDatagram is the longest message sent over UDP, in bytes [8,192]. A request above 1,300 goes
+	// by TCP when the peer takes a connection (RFC 3261 section 18.1.1); many phones do not, and
+	// then, like every response, it is sent over UDP and counted.
 	MaxDatagram int
-	Resolver    Resolver // [the system's]
+	Names       Names // finds servers [dns.New with the system's files]
 }
 
 func (c Config) withDefaults() Config {
@@ -114,8 +129,9 @@ func (c Config) withDefaults() Config {
 	wait(&c.Greeting, 10*time.Second)
 	wait(&c.Assembly, 10*time.Second)
 	wait(&c.Idle, 2*time.Hour)
-	if c.Resolver == nil {
-		c.Resolver = net.DefaultResolver
+	wait(&c.Pong, 10*time.Second)
+	if c.Names == nil {
+		c.Names = dns.New(dns.Config{})
 	}
 	return c
 }
@@ -126,7 +142,8 @@ type Stack struct {
 	log     *gate
 	shards  []*shard
 	sources *sources
-	names   *nameCache
+	names   Names
+	lot     uint64 // draws among SRV records of one priority
 	secret  string // makes the tags of stateless answers recognisable as ours
 	layer   *sip.TransportLayer
 	parser  *sip.Parser
@@ -135,12 +152,19 @@ type Stack struct {
 
 	// transmit puts bytes on the wire; failed is called later, from any goroutine, when a message
 	// that was queued could not be sent.
-	transmit func(to Flow, raw []byte, failed func()) error
+	transmit func(to Flow, raw []byte, failed func(error)) error
 
-	handler atomic.Pointer[Handler]
-	links   links
-	wg      sync.WaitGroup // readers, writers, accept loops
-	shardWG sync.WaitGroup
+	handler    atomic.Pointer[Handler]
+	screen     func(*sip.Request, Flow) *Refusal
+	links      links
+	trust      trust
+	routes     routes
+	public     public
+	shares     shares
+	penalties  penalties
+	withoutTCP withoutTCP
+	wg         sync.WaitGroup // readers, writers, accept loops
+	shardWG    sync.WaitGroup
 }
 
 // New starts the shards; sockets come with ListenUDP and ListenTCP, messages with Serve.
@@ -150,11 +174,13 @@ func New(cfg Config) (*Stack, error) {
 		cfg:     cfg,
 		log:     newGate(cfg.Log),
 		sources: newSources(float64(cfg.SourceRate), float64(cfg.SourceBurst)),
-		names:   newNameCache(cfg.Resolver),
+		names:   cfg.Names,
+		lot:     rand.Uint64(),
 		secret:  sip.GenerateTagN(12),
 		parser:  sip.NewParser(),
 	}
 	s.transmit = s.write
+	s.routes.ask = routeTo
 	s.links.init()
 	// What sipgo logs holds whole messages, callers' numbers among them: we count and log instead.
 	s.layer = sip.NewTransportLayer(net.DefaultResolver, s.parser, nil,
@@ -209,7 +235,12 @@ func (s *Stack) Send(msg sip.Message, to Flow) error {
 		if m.CallID() == nil || m.CSeq() == nil || m.From() == nil || m.To() == nil {
 			return ErrRequest
 		}
-		s.finishRequest(m, to, sip.GenerateBranch())
+		branch := sip.GenerateBranch()
+		s.finishRequest(m, to, branch)
+		if tcp, may := s.byTCP(to, len(wire(m))); may && s.Alive(tcp) {
+			dest = tcp
+			s.finishRequest(m, tcp, branch)
+		}
 	case *sip.Response:
 		s.finishResponse(m)
 		dest = replyPath(m.Via(), to)
@@ -230,8 +261,8 @@ func (s *Stack) shardOf(callID string) *shard {
 type counters struct {
 	received, filtered, throttled, junk, malformed, keepalives atomic.Int64
 	dropped, refused, panics, strays, drained                  atomic.Int64
-	oversize, sendErrors, timeouts                             atomic.Int64
-	connsRefused, connsSlow, connsIdle                         atomic.Int64
+	oversize, sendErrors, timeouts, screened                   atomic.Int64
+	connsRefused, connsSlow, connsIdle, handshakes             atomic.Int64
 }
 
 // Stats are totals since the start, except those said to be of now.
@@ -244,6 +275,7 @@ type Stats struct {
 	Keepalives int64
 	Dropped    int64 // messages that found their shard full
 	Refused    int64 // requests answered 503
+	Screened   int64 // requests of strangers that Screen refused
 	Panics     int64 // recovered
 	Strays     int64 // responses without a transaction
 	Drained    int64 // datagrams thrown away that had queued in a kept socket
@@ -254,6 +286,7 @@ type Stats struct {
 	ConnsRefused int64 // TCP connections above the limits
 	ConnsSlow    int64 // TCP connections closed because a message did not arrive in time
 	ConnsIdle    int64
+	Handshakes   int64 // TLS handshakes that failed
 
 	Transactions int64 // server transactions open now
 	Conns        int   // TCP connections open now
@@ -267,10 +300,10 @@ func (s *Stack) Stats() Stats {
 	return Stats{
 		Received: c.received.Load(), Filtered: c.filtered.Load(), Throttled: c.throttled.Load(),
 		Junk: c.junk.Load(), Malformed: c.malformed.Load(), Keepalives: c.keepalives.Load(),
-		Dropped: c.dropped.Load(), Refused: c.refused.Load(), Panics: c.panics.Load(),
+		Dropped: c.dropped.Load(), Refused: c.refused.Load(), Screened: c.screened.Load(), Panics: c.panics.Load(),
 		Strays: c.strays.Load(), Drained: c.drained.Load(), Oversize: c.oversize.Load(),
 		SendErrors: c.sendErrors.Load(), Timeouts: c.timeouts.Load(),
-		ConnsRefused: c.connsRefused.Load(), ConnsSlow: c.connsSlow.Load(), ConnsIdle: c.connsIdle.Load(),
+		ConnsRefused: c.connsRefused.Load(), ConnsSlow: c.connsSlow.Load(), ConnsIdle: c.connsIdle.Load(), Handshakes: c.handshakes.Load(),
 		Transactions: s.open.Load(), Conns: s.links.conns(), Sources: s.sources.size(),
 		PoolEntries: s.layer.Pool("udp").Size() + s.layer.Pool("tcp").Size(),
 	}

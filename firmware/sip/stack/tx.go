@@ -3,6 +3,7 @@ package stack
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -52,7 +53,7 @@ func (t *transaction) disarmAll() {
 }
 
 // send puts bytes on the wire and counts a failure.
-func (t *transaction) send(raw []byte, failed func()) error {
+func (t *transaction) send(raw []byte, failed func(error)) error {
 	if raw == nil {
 		return nil
 	}
@@ -72,6 +73,7 @@ type ServerTx struct {
 	cancelled bool
 	cancel    *sip.Request
 	onCancel  func(*sip.Request)
+	lingers   bool // it is among shard.lingering
 }
 
 // newServerTx enters a transaction into the shard's table; the mutex is held and Stack.open counts
@@ -86,6 +88,7 @@ func (sh *shard) newServerTx(key string, req *sip.Request, flow Flow) *ServerTx 
 		tx.m.role = inviteServer
 	}
 	sh.servers[key] = tx
+	sh.stack.shares.add(flow.Remote.Addr(), 1)
 	return tx
 }
 
@@ -175,12 +178,20 @@ func (tx *ServerTx) step(e event, offered []byte) (deliver bool) {
 			tx.disarm(ef.clock)
 		}
 	}
+	tx.sh.linger(tx)
+	tx.end()
+	return deliver
+}
+
+// end takes a transaction that has ended out of the shard's table. The mutex is held.
+func (tx *ServerTx) end() {
 	if tx.m.phase == phaseEnded && tx.sh.servers[tx.key] == tx {
 		tx.disarmAll()
 		delete(tx.sh.servers, tx.key)
 		tx.sh.stack.open.Add(-1)
+		tx.sh.stack.shares.add(tx.flow.Remote.Addr(), -1)
+		tx.sh.forgetEnded()
 	}
-	return deliver
 }
 
 // Result is one response to a request, or the error that ended its transaction: ErrTimeout or
@@ -197,17 +208,24 @@ type ClientTx struct {
 	sink    func(Result)
 	pending bool // a CANCEL waits for the first provisional response
 	headers []sip.Header
-	asked   bool // a CANCEL was sent
+	asked   bool  // a CANCEL was sent
+	cause   error // why the transport failed
 	res     *sip.Response
 }
 
-// Request returns the request as it was sent, Via included: what RestoreClientTx needs.
-func (tx *ClientTx) Request() *sip.Request { return tx.req }
+// Request returns the request as it was sent, Via included: what RestoreClientTx needs. While it is
+// tried whether the peer takes a long one by TCP, the Via is that of UDP.
+func (tx *ClientTx) Request() *sip.Request {
+	tx.sh.mu.Lock()
+	defer tx.sh.mu.Unlock()
+	return tx.req
+}
 
 // Request sends a request and tells sink every response that the transaction passes up: each
 // provisional one, the final one, and for an INVITE each 2xx that follows within 32 s, repeated or
 // of another branch of a fork; or the error that ended it. sink runs on the shard of the Call-ID,
 // in order, and must not block; called from elsewhere, Request may return after its first result.
+// A request that is too long for UDP goes by TCP where the peer speaks it (RFC 3261 section 18.1.1).
 // The request gets its Via here, and Max-Forwards, User-Agent and
 // Content-Length where missing.
 func (s *Stack) Request(req *sip.Request, to Flow, sink func(Result)) (*ClientTx, error) {
@@ -217,8 +235,12 @@ func (s *Stack) Request(req *sip.Request, to Flow, sink func(Result)) (*ClientTx
 	if req.CallID() == nil || req.CSeq() == nil || req.From() == nil || req.To() == nil {
 		return nil, ErrRequest
 	}
-	s.finishRequest(req, to, sip.GenerateBranch())
+	branch := sip.GenerateBranch()
+	s.finishRequest(req, to, branch)
 	raw := wire(req)
+	if tcp, may := s.byTCP(to, len(raw)); may {
+		return s.requestByTCP(req, to, tcp, branch, sink)
+	}
 	return s.newClientTx(req, to, sink, func(tx *ClientTx) { tx.step(evStart, raw) })
 }
 
@@ -277,7 +299,7 @@ func (tx *ClientTx) step(e event, offered []byte) (deliver bool) {
 			tx.sh.stack.count.timeouts.Add(1)
 			tx.fail(ErrTimeout)
 		case actBroken:
-			tx.fail(ErrTransport)
+			tx.fail(transportError(tx.cause))
 		case actArm:
 			tx.arm(ef, tx.fire)
 		case actDisarm:
@@ -299,14 +321,36 @@ func (tx *ClientTx) fire(e event) {
 
 // sendOrBreak sends; a failure ends the transaction from the shard, never from within this step.
 func (tx *ClientTx) sendOrBreak(raw []byte) {
-	broken := func() { tx.sh.alarms.set(0, func() { tx.fire(evBroken) }) }
+	broken := func(err error) { tx.sh.alarms.set(0, func() { tx.broken(err) }) }
 	if err := tx.send(raw, broken); err != nil {
-		broken()
+		broken(err)
 	}
+}
+
+// broken ends a transaction whose message could not be sent; it runs on the shard.
+func (tx *ClientTx) broken(err error) {
+	tx.sh.mu.Lock()
+	defer tx.sh.mu.Unlock()
+	tx.cause = err
+	tx.step(evBroken, nil)
+}
+
+// transportError is ErrTransport with its cause, if that is known.
+func transportError(cause error) error {
+	switch {
+	case cause == nil:
+		return ErrTransport
+	case errors.Is(cause, ErrTransport):
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ErrTransport, cause)
 }
 
 // fail tells sink the end from the shard, without the mutex.
 func (tx *ClientTx) fail(err error) {
+	if tx.res == nil || !errors.Is(err, ErrTimeout) { // who was heard once is only slow
+		tx.sh.stack.judge(tx.dest, Result{Err: err})
+	}
 	if tx.sink == nil {
 		return
 	}
@@ -413,7 +457,13 @@ func (s *Stack) RestoreClientTx(req *sip.Request, flow Flow, sink func(Result)) 
 	if req.CallID() == nil {
 		return nil, ErrRequest
 	}
-	return s.newClientTx(req, flow, sink, func(tx *ClientTx) { tx.m.phase = phaseProceeding })
+	return s.newClientTx(req, flow, sink, func(tx *ClientTx) {
+		tx.m.phase = phaseProceeding
+		if via := req.Via(); flow.Transport == "udp" && via != nil && strings.EqualFold(via.Transport, "tcp") {
+			tx.dest = s.flowTo("tcp", flow.Remote) // it was too long for UDP
+			tx.m.reliable = true
+		}
+	})
 }
 
 // statusEvent is the event that a status code means to a machine.

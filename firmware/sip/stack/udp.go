@@ -13,9 +13,6 @@ import (
 // udpBuffer is asked of the kernel for each socket, so that a burst survives a busy moment.
 const udpBuffer = 1 << 20
 
-// mtuPolicy is the size above which RFC 3261 section 18.1.1 wants another transport.
-const mtuPolicy = 1300
-
 // udpSocket is a listening socket as ServeUDP reads it. sipgo calls ReadFrom, parses and hands over
 // the message in one goroutine, one datagram after the other, so the fields below need no lock.
 type udpSocket struct {
@@ -42,6 +39,7 @@ func (s *Stack) ListenUDP(addr netip.AddrPort) error {
 			return listenError("udp", addr, err)
 		}
 	}
+	s.mark(conn)
 	_ = conn.SetReadBuffer(udpBuffer) // the kernel may give less; nothing depends on it
 	sock := &udpSocket{UDPConn: conn, stack: s, local: addrPortOf(conn.LocalAddr())}
 	if err := s.links.addUDP(sock); err != nil {

@@ -42,7 +42,7 @@ func newBench(t *testing.T, cfg Config, h Handler) *bench {
 		Transport: "udp",
 		Local:     netip.MustParseAddrPort("127.0.0.1:5060"), Remote: netip.MustParseAddrPort("127.0.0.2:5062"),
 	}}
-	s.transmit = func(to Flow, raw []byte, failed func()) error {
+	s.transmit = func(to Flow, raw []byte, failed func(error)) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.fail != nil {

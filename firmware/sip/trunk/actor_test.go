@@ -2,7 +2,6 @@ package trunk
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/netip"
@@ -106,7 +105,7 @@ func TestAllServersOfTheListAndOfDNSAreTriedInOrder(t *testing.T) {
 
 func TestServerWithAForgedCertificateIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		forged := fmt.Errorf("handshake: %w", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}})
+		forged := fmt.Errorf("handshake: %w", &stack.UntrustedError{Err: x509.UnknownAuthorityError{}})
 		for name, deps := range map[string]Deps{
 			"while it is looked for": {Stack: &fakeStack{}, Directory: &phoneBook{err: forged}},
 			"while it is asked":      {Stack: &fakeStack{answer: func(*sip.Request) (*sip.Response, error) { return nil, forged }}},

@@ -53,17 +53,20 @@ func (f *fakeStack) registers() []*sip.Request {
 	return slices.DeleteFunc(f.requests(), func(r *sip.Request) bool { return r.Method != sip.REGISTER })
 }
 
-func (f *fakeStack) Resolve(_ context.Context, _ sip.Uri, transport string) (stack.Flow, error) {
+func (*fakeStack) Penalise(stack.Flow) {}
+func (*fakeStack) Succeed(stack.Flow)  {}
+
+func (f *fakeStack) Targets(_ context.Context, _ sip.Uri, transport string) ([]stack.Target, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.resolved++
 	if f.noDNS {
-		return stack.Flow{}, errors.New("no such host")
+		return nil, errors.New("no such host")
 	}
 	f.dead = false
 	flow := carrier
 	flow.Transport = transport
-	return flow, nil
+	return []stack.Target{{Flow: flow}}, nil
 }
 
 func (f *fakeStack) Request(req *sip.Request, _ stack.Flow, sink func(stack.Result)) (*stack.ClientTx, error) {

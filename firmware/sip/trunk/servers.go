@@ -19,23 +19,27 @@ type Directory interface {
 	Worked(stack.Flow)
 }
 
-// Resolved is the directory of a stack that knows one flow to each host.
-type Resolved struct{ Stack Stack }
+// located is the directory of the SIP stack: DNS and its penalty box.
+type located struct{ stack Stack }
 
 // Targets implements Directory.
-func (r Resolved) Targets(ctx context.Context, host sip.Uri, transport string) ([]stack.Flow, error) {
-	f, err := r.Stack.Resolve(ctx, host, transport)
+func (l located) Targets(ctx context.Context, host sip.Uri, transport string) ([]stack.Flow, error) {
+	targets, err := l.stack.Targets(ctx, host, transport)
 	if err != nil {
 		return nil, err
 	}
-	return []stack.Flow{f}, nil
+	flows := make([]stack.Flow, len(targets))
+	for i, t := range targets {
+		flows[i] = t.Flow
+	}
+	return flows, nil
 }
 
-// Failed implements Directory; there is nothing to choose among.
-func (Resolved) Failed(stack.Flow) {}
+// Failed implements Directory.
+func (l located) Failed(f stack.Flow) { l.stack.Penalise(f) }
 
 // Worked implements Directory.
-func (Resolved) Worked(stack.Flow) {}
+func (l located) Worked(f stack.Flow) { l.stack.Succeed(f) }
 
 const maxTargets = 16 // of one carrier that are tried
 

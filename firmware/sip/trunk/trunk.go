@@ -3,7 +3,6 @@ package trunk
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,7 +22,9 @@ import (
 // Stack is what a trunk needs of the SIP stack; *stack.Stack satisfies it.
 type Stack interface {
 	Request(req *sip.Request, to stack.Flow, sink func(stack.Result)) (*stack.ClientTx, error)
-	Resolve(ctx context.Context, uri sip.Uri, transport string) (stack.Flow, error)
+	Targets(ctx context.Context, uri sip.Uri, transport string) ([]stack.Target, error)
+	Penalise(f stack.Flow)
+	Succeed(f stack.Flow)
 	Contact(f stack.Flow) (host string, port int)
 	Alive(f stack.Flow) bool
 }
@@ -42,7 +43,7 @@ const KindTrunk = "trunk"
 type Deps struct {
 	Log           *slog.Logger
 	Stack         Stack
-	Directory     Directory // nil = Resolved{Stack}
+	Directory     Directory // nil = that of the stack
 	Journal       HotJournal
 	Changed       func(tel.LineChanged)
 	PublicAddress func() netip.AddrPort // where the carrier reaches us, if not at the flow's address; nil or invalid = there
@@ -98,7 +99,7 @@ func New(cfg Config, deps Deps) (*Trunk, error) {
 		deps.Changed = func(tel.LineChanged) {}
 	}
 	if deps.Directory == nil {
-		deps.Directory = Resolved{deps.Stack}
+		deps.Directory = located{deps.Stack}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	now := time.Now()
@@ -327,7 +328,7 @@ func (t *Trunk) send(s state, attempt uint64, req *sip.Request) {
 
 // untrusted reports that a server showed a certificate that we do not trust.
 func untrusted(err error) bool {
-	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	_, ok := errors.AsType[*stack.UntrustedError](err)
 	return ok
 }
 

@@ -2,29 +2,49 @@ package core
 
 import "github.com/pronto-pbx/pronto/firmware/tel"
 
-// ring sends a provisional response with our tag (section 13.3.1.1).
-func (m *machine) ring(e DoProvisional) {
+// accept sends the 2xx and starts its own retransmission, on every transport (section 13.3.1.4).
+func (m *machine) accept(p Reply) {
 	s := &m.s
-	s.Provisional = e.Status
-	if len(e.SDP) > 0 {
-		m.setLocal(e.SDP)
-	}
+	s.Reliable.Held = nil // provisionals that nobody needs any more
 	m.dirty = true
-	m.do(Respond{To: First, Status: e.Status, SDP: e.SDP})
-	m.arm(TimerRefresh, RefreshEvery)
+	if !s.mayAccept() {
+		s.Reliable.Held = []Reply{p}
+		return
+	}
+	if len(p.SDP) > 0 && !s.Reliable.Described {
+		m.setLocal(p.SDP)
+	}
+	s.Phase, s.Headers = Accepted, p.Headers
+	s.Reliable.Open = Reply{}
+	m.disarm(TimerLimit, TimerRefresh, TimerPrack)
+	m.grant(s.Invite.Terms, s.Peer.Timer)
+	m.do(s.Success(First))
+	m.awaitAck()
 }
 
-// accept sends the 2xx and starts its own retransmission, on every transport (section 13.3.1.4).
-func (m *machine) accept(sdp []byte) {
-	s := &m.s
-	if len(sdp) > 0 {
-		m.setLocal(sdp)
+// Success is our 2xx to their INVITE or re-INVITE, the first time and repeated. An answer that a
+// reliable provisional has given is not given again (RFC 6337 section 2.2).
+func (s State) Success(to Txn) Respond {
+	r := Respond{To: to, Status: 200, SDP: s.LocalSDP, Terms: s.granted()}
+	if to == First {
+		r.Headers = s.Headers
+		if s.Agreed {
+			r.SDP = nil
+		}
 	}
-	s.Phase = Accepted
-	m.dirty = true
-	m.disarm(TimerLimit, TimerRefresh)
-	m.do(Respond{To: First, Status: 200, SDP: s.LocalSDP})
-	m.awaitAck()
+	return r
+}
+
+// Ringing is our last provisional response, for whoever takes up the transaction after a restart.
+func (s State) Ringing() Respond {
+	if s.Reliable.Open.Status != 0 {
+		return s.openProvisional()
+	}
+	r := Respond{To: First, Status: s.Provisional}
+	if !s.Offerless && !s.Reliable.Described {
+		r.SDP = s.LocalSDP
+	}
+	return r
 }
 
 func (m *machine) setLocal(sdp []byte) {
@@ -38,15 +58,19 @@ func (m *machine) awaitAck() {
 	m.arm(TimerAck, Life)
 }
 
-// resend repeats our 2xx: after T1, then doubling up to T2 (finding 5 of the sipgo study).
+// resend repeats our 2xx: after T1, then doubling up to T2 (finding 5 of the sipgo study); or our
+// reliable provisional, which doubles without end (RFC 3262 section 3).
 func (m *machine) resend() {
 	s := &m.s
-	to := First
-	if s.Phase == Up {
-		to = Theirs
+	switch s.Phase {
+	case Offered:
+		m.do(s.openProvisional())
+	case Up:
+		m.do(Resend{To: Theirs})
+	default:
+		m.do(Resend{To: First})
 	}
-	m.do(Resend{To: to})
-	s.Resend = min(2*s.Resend, T2)
+	s.Resend = doubled(s.Resend, s.Phase == Offered)
 	m.arm(TimerResend, s.Resend)
 }
 
@@ -56,13 +80,14 @@ func (m *machine) ack(e GotAck) {
 	switch {
 	case s.Phase == Accepted && e.CSeq == s.Invite.CSeq:
 		m.disarm(TimerResend, TimerAck)
-		s.Phase, s.Invite.Text = Up, ""
+		s.Phase, s.Invite.Text, s.Headers = Up, "", nil
 		m.dirty = true
 		var answer []byte
-		if s.Offerless {
+		if s.Offerless && !s.Agreed {
 			answer = e.SDP
 			s.RemoteSDP = e.SDP
 		}
+		s.Agreed = true
 		m.tell(Confirmed{SDP: answer})
 		if s.HangupAtAck {
 			m.bye(s.Cause)

@@ -26,40 +26,61 @@ func (m *machine) provisional(e GotProvisional) {
 		if e.Status == 100 {
 			return // hop by hop: no dialog, and Timer C does not count it (section 16.7 step 2)
 		}
-		if e.Peer.Tag != "" {
-			m.fork(e)
+		if e.Peer.Tag != "" && !m.fork(e) {
+			return
 		}
 		m.arm(TimerC, s.Ring)
+		m.prack(e)
 		m.tell(Provisional{Status: e.Status, SDP: e.SDP})
 	}
 }
 
-// fork remembers an early dialog (section 12.1.2).
-func (m *machine) fork(e GotProvisional) {
+// fork remembers an early dialog (section 12.1.2). It reports false for a reliable provisional that
+// is a repetition, or that came before one which is still missing (RFC 3262 section 4).
+func (m *machine) fork(e GotProvisional) bool {
 	s := &m.s
-	f := Fork{Peer: e.Peer, SDP: e.SDP}
+	f := Fork{Peer: e.Peer, SDP: e.SDP, RSeq: e.RSeq, Agreed: e.RSeq > 0 && len(e.SDP) > 0}
 	i := slices.IndexFunc(s.Forks, func(f Fork) bool { return f.Tag == e.Peer.Tag })
 	switch {
 	case i >= 0:
 		old := s.Forks[i]
-		f.CSeq = old.CSeq
-		if len(f.SDP) == 0 {
-			f.SDP = old.SDP
+		if e.RSeq > 0 && old.RSeq > 0 && e.RSeq != old.RSeq+1 {
+			return false
 		}
-		if f.Target == "" {
-			f.Target, f.Routes = old.Target, old.Routes
-		}
-		if f.Target == old.Target && slices.Equal(f.Routes, old.Routes) && slices.Equal(f.SDP, old.SDP) {
-			return
+		f = f.after(old)
+		if f.same(old) {
+			return true
 		}
 		s.Forks = slices.Clone(s.Forks)
 		s.Forks[i] = f
 	case len(s.Forks) < maxForks:
 		s.Forks = append(slices.Clone(s.Forks), f)
 	default:
-		return
+		return e.RSeq == 0
 	}
 	m.dirty = true
+	return true
+}
+
+// after fills in what the newer provisional of a fork leaves unsaid.
+func (f Fork) after(old Fork) Fork {
+	f.CSeq = old.CSeq
+	if len(f.SDP) == 0 {
+		f.SDP = old.SDP
+	}
+	if f.Target == "" {
+		f.Target, f.Routes = old.Target, old.Routes
+	}
+	f.RSeq = max(f.RSeq, old.RSeq)
+	f.Agreed = f.Agreed || old.Agreed
+	f.Update = f.Update || old.Update
+	f.Timer = f.Timer || old.Timer
+	return f
+}
+
+func (f Fork) same(old Fork) bool {
+	return f.Target == old.Target && slices.Equal(f.Routes, old.Routes) && slices.Equal(f.SDP, old.SDP) &&
+		f.RSeq == old.RSeq && f.Agreed == old.Agreed && f.Update == old.Update && f.Timer == old.Timer
 }
 
 // success is a 2xx to our INVITE: each one is acknowledged, the first one wins, every other fork
@@ -106,7 +127,13 @@ func (m *machine) answered(e GotSuccess) {
 	s.RemoteSDP = sdp
 	m.disarm(TimerC)
 	m.do(SendAck{CSeq: e.CSeq, Peer: s.Peer})
+	m.settle(s.Wish, e.Terms)
 	m.tell(Answered{SDP: sdp})
+	if x := &s.Exchange; x.Turn != "" && x.Tag == s.Peer.Tag {
+		x.Tag = "" // it goes on in the dialog that is left
+	} else if x.Turn != "" {
+		m.abandonExchange()
+	}
 }
 
 // adopt makes the fork of e the dialog.
@@ -115,7 +142,7 @@ func (m *machine) adopt(e GotSuccess) {
 	p := e.Peer
 	for _, f := range s.Forks {
 		if f.Tag == p.Tag {
-			p.CSeq = f.CSeq
+			p.CSeq, p.Update, p.Timer = f.CSeq, p.Update || f.Update, p.Timer || f.Timer
 		}
 	}
 	s.Peer, s.Forks, s.Invite.Text = p, nil, ""
@@ -139,7 +166,8 @@ func (m *machine) loser(e GotSuccess) {
 	if s.Peer.Tag == "" {
 		cause = s.Cause
 	}
-	m.do(SendRequest{Method: "BYE", CSeq: s.Invite.CSeq + 1, Peer: e.Peer, Cause: cause, Loser: true})
+	s.CSeq++ // its dialog may have seen a PRACK or UPDATE of ours
+	m.do(SendRequest{Method: "BYE", CSeq: s.CSeq, Peer: e.Peer, Cause: cause, Loser: true})
 }
 
 // failure is a final response of 300 or more to our INVITE.
@@ -152,7 +180,7 @@ func (m *machine) failure(e GotFailure) {
 	case Cancelling:
 		m.linger()
 	case Calling, Ringing:
-		if m.authorize(e) {
+		if m.authorize(e) || m.longer(e) {
 			return
 		}
 		m.tell(Rejected{Status: e.Status, Q850: e.Q850, Reason: e.Reason, RetryAfter: e.RetryAfter, Contacts: e.Contacts})
@@ -177,6 +205,22 @@ func (m *machine) authorize(e GotFailure) bool {
 	return true
 }
 
+// longer repeats the INVITE with the session interval that a 422 asks for (RFC 4028 section 7.3).
+// It goes without credentials: a challenge that was answered may be asked again.
+func (m *machine) longer(e GotFailure) bool {
+	s := &m.s
+	if e.Status != 422 || s.Raises >= maxRaises || !m.raise(e.MinSE) {
+		return false
+	}
+	s.Raises++
+	s.CSeq++
+	s.Invite.CSeq = s.CSeq
+	s.Phase, s.Forks, s.Nonces = Calling, nil, nil
+	m.do(SendInvite{})
+	m.arm(TimerC, s.Ring)
+	return true
+}
+
 func (m *machine) nothing(e GotNothing) {
 	status, cause := 503, tel.CauseNetworkFailure // section 8.1.3.1
 	if e.Timeout {
@@ -196,6 +240,7 @@ func (m *machine) nothing(e GotNothing) {
 func (m *machine) giveUp(cause tel.Cause) {
 	heard := m.s.Phase == Ringing
 	m.disarm(TimerC)
+	m.dropExchange()
 	m.s.Phase = Cancelling
 	m.ended(cause, false)
 	if heard {

@@ -3,5 +3,6 @@
 // knows no socket, no clock and no goroutine; package dialog feeds it and carries its effects out.
 //
 // Begin reading at State, then Next. The rules are those of RFC 3261 sections 9, 12 to 15 and 17,
-// RFC 3311 (UPDATE) and RFC 6026; the section stands beside each rule.
+// RFC 3262 (reliable.go), RFC 3311 (exchange.go), RFC 3515 (refer.go, referrer.go), RFC 4028
+// (timing.go) and RFC 6026; the section stands beside each rule.
 package core

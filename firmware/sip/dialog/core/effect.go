@@ -18,7 +18,7 @@ type Drop struct{}
 // Close forgets the call: no message can concern it any more.
 type Close struct{}
 
-// SendInvite renders our INVITE with State.Invite.CSeq, keeps its text in the state, saves and
+// SendInvite renders our INVITE with State.Invite.CSeq and State.Wish, keeps its text in the state, saves and
 // sends it. Authorization is a header line for it, or empty.
 type SendInvite struct{ Authorization string }
 
@@ -44,6 +44,10 @@ type SendRequest struct {
 	Authorization string
 	Cause         tel.Cause // for the Reason header of a BYE
 	Loser         bool      // hangs up a forked answer: nobody waits for the reply
+	Terms         Terms     // of a re-INVITE or UPDATE
+	Purpose       Purpose
+	Refer         uint32 // the REFER of whose progress a NOTIFY tells
+	Headers       []string
 }
 
 // Txn names a server transaction of the call.
@@ -53,7 +57,8 @@ type Txn uint8
 const (
 	This   Txn = iota // the request that is being handled now
 	First             // the INVITE that opened the call
-	Theirs            // their re-INVITE or UPDATE that waits for the application
+	Theirs            // their re-INVITE, UPDATE or PRACK that waits for the application
+	Refer             // their REFER that Respond.Refer names
 )
 
 // Respond answers a request.
@@ -61,7 +66,10 @@ type Respond struct {
 	To         Txn
 	Status     int
 	SDP        []byte
-	RetryAfter int // seconds, 0 = none
+	RetryAfter int    // seconds, 0 = none
+	RSeq       uint32 // of a reliable provisional, else 0
+	Refer      uint32 // the CSeq of the REFER that is answered
+	Terms      Terms
 	Headers    []string
 }
 
@@ -117,6 +125,10 @@ type Answered struct{ SDP []byte }
 // Confirmed reports the ACK of our 2xx. SDP is the answer when our 2xx carried the offer.
 type Confirmed struct{ SDP []byte }
 
+// EarlyAnswered reports the answer to an offer of ours that came before the call was answered: in
+// the PRACK of a reliable provisional (RFC 3262 section 5).
+type EarlyAnswered struct{ SDP []byte }
+
 // Rejected reports the final failure of our INVITE; Ended follows. Contacts are those of a 3xx.
 type Rejected struct {
 	Status     int
@@ -136,6 +148,13 @@ type ReofferDone struct {
 	SDP    []byte
 }
 
+// Refreshed reports a description that the peer has sent without being asked for one: in its reply
+// to our session refresh. It replaces the one before; media may have moved.
+type Refreshed struct{ SDP []byte }
+
+// Updated reports the final status of an Update without an offer.
+type Updated struct{ Status int }
+
 // Ended is the last notice of each call. Remote says that the peer ended it.
 type Ended struct {
 	Cause  tel.Cause
@@ -151,12 +170,15 @@ type Info struct {
 // Ignored reports a command that the call's phase did not allow.
 type Ignored struct{ Command, Phase string }
 
-func (Provisional) notice() {}
-func (Answered) notice()    {}
-func (Confirmed) notice()   {}
-func (Rejected) notice()    {}
-func (Reoffered) notice()   {}
-func (ReofferDone) notice() {}
-func (Ended) notice()       {}
-func (Info) notice()        {}
-func (Ignored) notice()     {}
+func (Provisional) notice()   {}
+func (Answered) notice()      {}
+func (Confirmed) notice()     {}
+func (Rejected) notice()      {}
+func (Reoffered) notice()     {}
+func (ReofferDone) notice()   {}
+func (Ended) notice()         {}
+func (Refreshed) notice()     {}
+func (EarlyAnswered) notice() {}
+func (Updated) notice()       {}
+func (Info) notice()          {}
+func (Ignored) notice()       {}

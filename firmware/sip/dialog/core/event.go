@@ -10,7 +10,7 @@ import (
 type Event interface{ event() }
 
 // Begin starts the life of a new State in Calling or Offered.
-type Begin struct{}
+type Begin struct{ Dice uint32 }
 
 // Restart takes up a State that an earlier process left.
 type Restart struct{}
@@ -19,15 +19,17 @@ type Restart struct{}
 type GotProvisional struct {
 	CSeq   uint32
 	Status int
-	Peer   Peer // Tag empty when the response had none
+	RSeq   uint32 // of a reliable one (RFC 3262), else 0
+	Peer   Peer   // Tag empty when the response had none
 	SDP    []byte
 }
 
 // GotSuccess is a 2xx to our INVITE, first or repeated, of the dialog in which we are or another.
 type GotSuccess struct {
-	CSeq uint32
-	Peer Peer
-	SDP  []byte
+	CSeq  uint32
+	Peer  Peer
+	SDP   []byte
+	Terms Terms
 }
 
 // GotFailure is a final response of 300 or more to our INVITE.
@@ -38,8 +40,9 @@ type GotFailure struct {
 	Reason        string
 	RetryAfter    time.Duration
 	Contacts      []string
-	Nonce         string // of the challenge in a 401 or 407
-	Authorization string // header line that answers the challenge, empty when it cannot be answered
+	MinSE         time.Duration // of a 422
+	Nonce         string        // of the challenge in a 401 or 407
+	Authorization string        // header line that answers the challenge, empty when it cannot be answered
 }
 
 // GotNothing says that our INVITE got no final response: no reply in time, or a transport error.
@@ -68,7 +71,27 @@ type GotRequest struct {
 	Body        []byte
 	Text        string    // the whole request
 	Cause       tel.Cause // of the Reason header of a BYE
+	Terms       Terms
+	Timer       bool  // its Supported lists "timer"
+	Update      Known // what its Allow says of UPDATE
+	RAck        RAck  // of a PRACK
 	Dice        uint32
+}
+
+// Known is what a message says of an ability of its sender.
+type Known uint8
+
+// What may be known; a message without the header leaves it as it was.
+const (
+	Unsaid Known = iota
+	Yes
+	No
+)
+
+// RAck names the reliable provisional response that a PRACK acknowledges (RFC 3262 section 7.2).
+type RAck struct {
+	RSeq, CSeq uint32
+	Method     string
 }
 
 // GotReply is a response to a request of ours inside the dialog, or its failure (Status 408 after
@@ -79,7 +102,7 @@ type GotReply struct {
 	Silent        bool
 	SDP           []byte
 	Target        string
-	Nonce         string
+	Terms         Terms
 	Authorization string
 	Dice          uint32
 }
@@ -90,16 +113,24 @@ type Fired struct{ Timer Timer }
 // The wishes of the application; what they mean stands at the methods of dialog.Session.
 type (
 	DoProvisional struct {
-		Status int
-		SDP    []byte
+		Status  int
+		SDP     []byte
+		Headers []string
 	}
-	DoAccept struct{ SDP []byte }
+	DoAccept struct {
+		SDP     []byte
+		Headers []string
+	}
 	DoReject struct {
 		Status  int
 		Headers []string
 	}
-	DoHangup        struct{ Cause tel.Cause }
-	DoReoffer       struct{ SDP []byte }
+	DoHangup  struct{ Cause tel.Cause }
+	DoReoffer struct{ SDP []byte }
+	DoUpdate  struct {
+		SDP     []byte
+		Headers []string
+	}
 	DoAnswerReoffer struct{ SDP []byte }
 	DoRejectReoffer struct{ Status int }
 	DoInfo          struct {
@@ -127,3 +158,4 @@ func (DoReoffer) event()       {}
 func (DoAnswerReoffer) event() {}
 func (DoRejectReoffer) event() {}
 func (DoInfo) event()          {}
+func (DoUpdate) event()        {}

@@ -2,7 +2,6 @@ package core
 
 import (
 	"slices"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -22,11 +21,14 @@ func (m *machine) request(e GotRequest) {
 		m.do(Respond{Status: 481})
 		return
 	}
+	m.learn(e)
 	switch e.Method {
 	case "INVITE":
 		m.gotInvite(e)
 	case "UPDATE":
 		m.gotUpdate(e)
+	case "PRACK":
+		m.gotPrack(e)
 	case "INFO":
 		m.do(Respond{Status: 200})
 		m.tell(Info{ContentType: e.ContentType, Body: e.Body})
@@ -35,6 +37,52 @@ func (m *machine) request(e GotRequest) {
 	default:
 		m.do(Respond{Status: 405})
 	}
+}
+
+// learn keeps what the peer says of its abilities, which may change with who answers for it.
+func (m *machine) learn(e GotRequest) {
+	if e.Method != "INVITE" && e.Method != "UPDATE" || e.Update == Unsaid {
+		return
+	}
+	if p := m.peer(e.Tag); p != nil {
+		p.Update = e.Update == Yes
+	}
+}
+
+// noUpdate remembers that the peer refuses UPDATE, whatever its Allow says.
+func (m *machine) noUpdate(tag string) {
+	if p := m.peer(tag); p != nil {
+		p.Update = false
+	}
+}
+
+// retarget follows a target refresh (section 12.2.1.2).
+func (m *machine) retarget(tag, target string) {
+	if target == "" {
+		return
+	}
+	if p := m.peer(tag); p != nil {
+		p.Target = target
+	}
+}
+
+// peer is what is known of the peer with that tag, to be changed; nil when there is none.
+func (m *machine) peer(tag string) *Peer {
+	s := &m.s
+	m.dirty = true
+	if s.Peer.Tag == tag {
+		return &s.Peer
+	}
+	i := s.forkOf(tag)
+	if i < 0 {
+		return nil
+	}
+	s.Forks = slices.Clone(s.Forks)
+	return &s.Forks[i].Peer
+}
+
+func (s State) forkOf(tag string) int {
+	return slices.IndexFunc(s.Forks, func(f Fork) bool { return f.Tag == tag })
 }
 
 // retryAfter is 0 to 10 seconds (section 14.2), at least 1 because 0 cannot be written as "none".
@@ -84,126 +132,35 @@ func (m *machine) gotBye(e GotRequest) {
 	}
 }
 
-// gotInvite is a re-INVITE (section 14.2).
-func (m *machine) gotInvite(e GotRequest) {
-	switch {
-	case m.s.Phase == Offered, m.s.Exchange.Turn == TurnTheirs:
-		m.do(Respond{Status: 500, RetryAfter: retryAfter(e.Dice)}) // the previous one is not answered yet
-	case m.s.Phase != Up, m.s.Exchange.Turn == TurnOurs, m.s.Exchange.Turn == TurnAck:
-		m.do(Respond{Status: 491})
-	default:
-		m.take(e)
-	}
-}
-
-// gotUpdate follows RFC 3311 section 5.2: without an offer it only refreshes the target.
-func (m *machine) gotUpdate(e GotRequest) {
-	s := &m.s
-	switch {
-	case len(e.SDP) == 0:
-		if e.Target != "" && e.Tag == s.Peer.Tag {
-			s.Peer.Target = e.Target
-		}
-		m.do(Respond{Status: 200})
-	case s.Phase == Offered, s.Exchange.Turn == TurnTheirs:
-		m.do(Respond{Status: 500, RetryAfter: retryAfter(e.Dice)})
-	case s.Phase != Up, s.Exchange.Turn == TurnOurs, s.Exchange.Turn == TurnAck:
-		m.do(Respond{Status: 491})
-	default:
-		m.take(e)
-	}
-}
-
-// take hands their offer to the application. An offer of ours that waited after a 491 gives way:
-// it was made for a session that is about to change.
-func (m *machine) take(e GotRequest) {
-	if m.s.Exchange.Turn == TurnBackoff {
-		m.disarm(TimerGlare)
-		m.tell(ReofferDone{Status: 491})
-	}
-	m.s.Exchange = Exchange{
-		Turn: TurnTheirs, Method: e.Method, CSeq: e.CSeq, SDP: e.SDP, Target: e.Target, Text: e.Text,
-	}
-	m.dirty = true
-	m.arm(TimerAnswer, AnswerWithin)
-	m.tell(Reoffered{SDP: e.SDP})
-}
-
-func (m *machine) answerReoffer(sdp []byte) {
-	s := &m.s
-	m.disarm(TimerAnswer)
-	m.setLocal(sdp)
-	if len(s.Exchange.SDP) > 0 {
-		s.RemoteSDP = s.Exchange.SDP
-	}
-	if s.Exchange.Target != "" {
-		s.Peer.Target = s.Exchange.Target // target refresh, section 12.2.2
-	}
-	m.dirty = true
-	m.do(Respond{To: Theirs, Status: 200, SDP: sdp})
-	if s.Exchange.Method != "INVITE" {
-		s.Exchange = Exchange{}
-		return
-	}
-	s.Exchange.Turn = TurnAck
-	m.awaitAck()
-}
-
-// rejectReoffer leaves the session as it was before their offer (section 14.2).
-func (m *machine) rejectReoffer(status int) {
-	m.disarm(TimerAnswer)
-	m.do(Respond{To: Theirs, Status: status})
-	m.s.Exchange = Exchange{}
-	m.dirty = true
-}
-
-// dropExchange answers what the peer still waits for (section 15.1.2: 487 to pending requests).
-func (m *machine) dropExchange() {
-	if m.s.Exchange.Turn == TurnTheirs {
-		m.rejectReoffer(487)
-	}
-	m.disarm(TimerResend, TimerAck, TimerReoffer, TimerGlare)
-	m.s.Exchange = Exchange{}
-}
-
-func (m *machine) reoffer(sdp []byte) {
-	switch {
-	case len(sdp) == 0 || !m.s.Live() || m.s.Phase != Up && m.s.Phase != Accepted:
-		m.ignore("reoffer")
-	case m.s.Phase == Accepted, m.s.Exchange.Turn != "":
-		m.tell(ReofferDone{Status: 491}) // section 14.1: one INVITE at a time
-	default:
-		m.offer(sdp)
-	}
-}
-
-// offer sends our re-INVITE.
-func (m *machine) offer(sdp []byte) {
-	s := &m.s
-	s.CSeq++
-	s.Exchange = Exchange{Turn: TurnOurs, Method: "INVITE", CSeq: s.CSeq, SDP: sdp}
-	s.SDPVersion = max(s.SDPVersion, sdpVersion(sdp))
-	m.dirty = true
-	m.do(SendRequest{Method: "INVITE", CSeq: s.CSeq, Peer: s.Peer, ContentType: "application/sdp", Body: sdp})
-	m.arm(TimerReoffer, Life)
-}
-
-// reofferLate stops waiting for the final response to our re-INVITE: first by CANCEL, then by BYE.
-func (m *machine) reofferLate() {
-	if m.s.Exchange.Cancelled {
-		m.bye(tel.CauseTimeout)
-		return
-	}
-	m.s.Exchange.Cancelled = true
-	m.dirty = true
-	m.do(CancelReoffer{})
-	m.arm(TimerReoffer, Life)
-}
-
 // reply is a response to a request of ours inside the dialog.
 func (m *machine) reply(e GotReply) {
 	s := &m.s
-	if e.Sent.Loser || s.Phase < Up || s.Peer.Tag == "" {
+	if e.Sent.Loser || e.Sent.Peer.Tag != "" && !s.Knows(e.Sent.Peer.Tag) {
+		return
+	}
+	switch e.Sent.Method {
+	case "NOTIFY":
+		m.notified(e)
+		return
+	case "REFER":
+		m.handoverReply(e)
+		return
+	case "PRACK": // what it says changes nothing: the INVITE itself decides
+		if s.Phase == Ringing {
+			m.authorizeInside(e)
+		}
+		return
+	case "UPDATE":
+		switch {
+		case !s.Live() || s.Phase == Calling || s.Phase == Accepted && len(e.Sent.Body) > 0:
+		case len(e.Sent.Body) == 0:
+			m.updateReply(e)
+		case s.Exchange.Turn == TurnOurs && e.Sent.CSeq == s.Exchange.CSeq:
+			m.reofferReply(e)
+		}
+		return
+	}
+	if s.Phase < Up || s.Peer.Tag == "" {
 		return
 	}
 	if e.Sent.Method == "INVITE" && e.Status >= 200 && e.Status < 300 {
@@ -227,53 +184,6 @@ func (m *machine) reply(e GotReply) {
 		}
 		m.authorizeInside(e) // any other failure of an INFO leaves the call alone (RFC 5057 section 5.1)
 	}
-}
-
-func (m *machine) reofferReply(e GotReply) {
-	s := &m.s
-	switch {
-	case e.Status < 200:
-		if !s.Exchange.Cancelled {
-			m.arm(TimerReoffer, Life)
-		}
-	case e.Status < 300:
-		m.setLocal(s.Exchange.SDP)
-		s.RemoteSDP = e.SDP
-		if e.Target != "" {
-			s.Peer.Target = e.Target
-		}
-		m.reofferDone(200, e.SDP)
-	case e.Status == 491 && !s.Exchange.Cancelled:
-		m.disarm(TimerReoffer)
-		s.Exchange.Turn = TurnBackoff
-		m.dirty = true
-		m.arm(TimerGlare, backoff(s.Incoming, e.Dice))
-	case e.Status == 481: // section 12.2.1.2: the peer has no such dialog
-		m.end(tel.CauseNetworkFailure, true)
-	case e.Status == 408:
-		m.bye(tel.CauseTimeout)
-	case m.authorizeInside(e):
-		s.Exchange.CSeq = s.CSeq
-		m.arm(TimerReoffer, Life)
-	default:
-		m.reofferDone(e.Status, nil)
-	}
-}
-
-func (m *machine) reofferDone(status int, sdp []byte) {
-	m.disarm(TimerReoffer)
-	m.s.Exchange = Exchange{}
-	m.dirty = true
-	m.tell(ReofferDone{Status: status, SDP: sdp})
-}
-
-// backoff is the wait after a 491 (section 14.1), in units of 10 ms: the owner of the Call-ID waits
-// 2.1 to 4 s, the other 0 to 2 s, so that they do not meet again.
-func backoff(incoming bool, dice uint32) time.Duration {
-	if incoming {
-		return time.Duration(dice%201) * 10 * time.Millisecond
-	}
-	return 2100*time.Millisecond + time.Duration(dice%191)*10*time.Millisecond
 }
 
 // authorizeInside repeats a challenged request once with credentials.

@@ -13,7 +13,7 @@ func Next(s State, e Event, now time.Time) (State, []Effect) {
 	m := &machine{s: s, now: now}
 	switch e := e.(type) {
 	case Begin:
-		m.begin()
+		m.begin(e)
 	case Restart:
 		m.restart()
 	case GotProvisional:
@@ -30,6 +30,10 @@ func Next(s State, e Event, now time.Time) (State, []Effect) {
 		m.cancelled(e)
 	case GotRequest:
 		m.request(e)
+	case GotNotify:
+		m.gotNotify(e)
+	case GotRefer:
+		m.gotRefer(e)
 	case GotReply:
 		m.reply(e)
 	case Fired:
@@ -50,7 +54,7 @@ type machine struct {
 
 // finish puts the Save before every message.
 func (m *machine) finish() (State, []Effect) {
-	if m.dirty && m.s.Phase != Gone && (m.s.Phase != Lingering || !m.s.Incoming) {
+	if m.dirty && m.s.Phase != Gone && (m.s.Phase != Lingering || !m.s.Incoming || len(m.s.Referrals) > 0) {
 		m.out = slices.Insert(m.out, 0, Effect(Save{}))
 	}
 	return m.s, m.out
@@ -121,15 +125,21 @@ func (m *machine) unarmed(t Timer) bool {
 	return true
 }
 
+// disarmAll stops what serves the call; the subscriptions of a transfer outlive it.
 func (m *machine) disarmAll() {
+	var left []Deadline
 	for _, d := range m.s.Deadlines {
+		if d.Timer == TimerRefer || d.Timer == TimerReferTo {
+			left = append(left, d)
+			continue
+		}
 		m.do(Disarm{d.Timer})
 	}
-	m.s.Deadlines = nil
+	m.s.Deadlines = left
 }
 
 // begin is the birth of a call; the application knows of it already.
-func (m *machine) begin() {
+func (m *machine) begin(e Begin) {
 	if m.s.Ring <= 0 {
 		m.s.Ring = DefaultRing
 		if m.s.Incoming {
@@ -137,6 +147,7 @@ func (m *machine) begin() {
 		}
 	}
 	if m.s.Phase == Offered {
+		m.s.Reliable.RSeq = e.Dice % (1 << 16) // RFC 3262 section 3: unpredictable, with room to count
 		m.dirty = true
 		m.arm(TimerLimit, m.s.Ring)
 		return
@@ -159,9 +170,10 @@ func (m *machine) linger() {
 	s := &m.s
 	s.Phase = Lingering
 	s.Invite.Text, s.LocalSDP, s.RemoteSDP, s.Forks, s.Exchange = "", nil, nil, nil, Exchange{}
+	s.Reliable, s.Headers, s.Expiry, s.Handover = Reliable{}, nil, Expiry{}, Handover{}
 	m.arm(TimerLinger, Life)
 	m.dirty = true
-	if s.Incoming {
+	if s.Incoming && len(s.Referrals) == 0 {
 		m.do(Drop{}) // their late messages need no memory of ours beyond this process
 	}
 }
@@ -194,8 +206,13 @@ func (m *machine) fired(t Timer) {
 	case TimerCancel, TimerBye:
 		m.linger()
 	case TimerRefresh:
-		m.do(Respond{To: First, Status: m.s.Provisional, SDP: m.s.LocalSDP})
-		m.arm(TimerRefresh, RefreshEvery)
+		m.ringOn()
+	case TimerPrack:
+		m.unacknowledged()
+	case TimerSession:
+		m.refresh()
+	case TimerExpire:
+		m.bye(tel.CauseTimeout)
 	case TimerLimit:
 		m.do(Respond{To: First, Status: 480})
 		m.end(tel.CauseNoAnswer, false)
@@ -208,8 +225,18 @@ func (m *machine) fired(t Timer) {
 	case TimerReoffer:
 		m.reofferLate()
 	case TimerGlare:
-		m.offer(m.s.Exchange.SDP)
+		m.offer(m.s.Exchange)
+	case TimerHandover:
+		m.handedOver(408)
+	case TimerReferTo:
+		m.refersForgotten()
+	case TimerRefer:
+		m.refersExpired()
 	case TimerLinger:
+		if len(m.s.Referrals) > 0 { // bounded by TimerRefer
+			m.arm(TimerLinger, Life)
+			return
+		}
 		m.s.Phase = Gone
 		m.do(Drop{}, Close{})
 	}
@@ -220,17 +247,17 @@ func (m *machine) command(e Event) {
 	s := &m.s
 	switch e := e.(type) {
 	case DoProvisional:
-		if s.Phase != Offered || e.Status <= 100 || e.Status >= 200 {
+		if s.Phase != Offered || e.Status <= 100 || e.Status >= 200 || s.Reliable.accepting() {
 			m.ignore("provisional")
 			return
 		}
-		m.ring(e)
+		m.ring(Reply(e))
 	case DoAccept:
-		if s.Phase != Offered || len(e.SDP)+len(s.LocalSDP) == 0 {
+		if s.Phase != Offered || len(e.SDP)+len(s.LocalSDP) == 0 || s.Reliable.accepting() {
 			m.ignore("accept")
 			return
 		}
-		m.accept(e.SDP)
+		m.accept(Reply{Status: 200, SDP: e.SDP, Headers: e.Headers})
 	case DoReject:
 		if s.Phase != Offered || e.Status < 300 || e.Status > 699 {
 			m.ignore("reject")
@@ -242,14 +269,22 @@ func (m *machine) command(e Event) {
 		m.hangup(e.Cause)
 	case DoReoffer:
 		m.reoffer(e.SDP)
+	case DoUpdate:
+		m.update(e)
+	case DoRefer:
+		m.handOver(e)
+	case DoAnswerRefer:
+		m.answerRefer(e.ID, e.Status)
+	case DoNotifyRefer:
+		m.notifyRefer(e.ID, e.Progress)
 	case DoAnswerReoffer:
-		if s.Phase != Up || s.Exchange.Turn != TurnTheirs || len(e.SDP) == 0 {
+		if !s.Live() || s.Exchange.Turn != TurnTheirs || len(e.SDP) == 0 {
 			m.ignore("answer reoffer")
 			return
 		}
 		m.answerReoffer(e.SDP)
 	case DoRejectReoffer:
-		if s.Phase != Up || s.Exchange.Turn != TurnTheirs || e.Status < 300 || e.Status > 699 {
+		if !s.Live() || s.Exchange.Turn != TurnTheirs || e.Status < 300 || e.Status > 699 {
 			m.ignore("reject reoffer")
 			return
 		}

@@ -68,17 +68,29 @@ func brief(effects []Effect) string {
 			if e.Cause != tel.CauseNone {
 				text += " " + e.Cause.String()
 			}
-			w = append(w, text)
+			for _, h := range e.Headers {
+				text += " {" + h + "}"
+			}
+			if e.Method == "NOTIFY" {
+				text = strings.TrimSpace(text + " " + string(e.Body))
+			}
+			w = append(w, text+briefTerms(e.Terms))
 		case SendInvite:
 			w = append(w, strings.TrimSpace("invite "+e.Authorization))
 		case SendCancel:
 			w = append(w, "cancel "+e.Cause.String())
 		case Respond:
-			text := fmt.Sprint(map[Txn]string{This: "", First: "first ", Theirs: "theirs "}[e.To], e.Status)
+			text := fmt.Sprint(map[Txn]string{This: "", First: "first ", Theirs: "theirs ", Refer: "refer "}[e.To], e.Status)
 			if e.RetryAfter > 0 {
 				text += " later"
 			}
-			w = append(w, text)
+			if e.RSeq > 0 {
+				text += fmt.Sprint(" reliable ", e.RSeq)
+			}
+			if len(e.SDP) > 0 && e.RSeq > 0 {
+				text += " sdp"
+			}
+			w = append(w, text+briefTerms(e.Terms))
 		case Arm:
 			w = append(w, "arm "+string(e.Timer))
 		case Disarm:
@@ -94,6 +106,13 @@ func brief(effects []Effect) string {
 				text += fmt.Sprint(" ", n.Status)
 			case ReofferDone:
 				text += fmt.Sprint(" ", n.Status)
+			case HandoverProgress:
+				text += fmt.Sprint(" ", n.Status)
+				if n.Final {
+					text += " final"
+				}
+			case Updated:
+				text += fmt.Sprint(" ", n.Status)
 			case Provisional:
 				text += fmt.Sprint(" ", n.Status)
 			case Ignored:
@@ -105,6 +124,17 @@ func brief(effects []Effect) string {
 		}
 	}
 	return strings.Join(w, ", ")
+}
+
+func briefTerms(t Terms) string {
+	var text string
+	if t.Expires > 0 {
+		text += fmt.Sprintf(" expires %s %s", t.Expires, t.Refresher)
+	}
+	if t.Min > 0 {
+		text += fmt.Sprintf(" min %s", t.Min)
+	}
+	return text
 }
 
 // rows are the specification: RFC 3261 unless another one is named.
@@ -184,12 +214,12 @@ func TestCallerFollowsTheRFC(t *testing.T) {
 }
 
 func TestCalleeFollowsTheRFC(t *testing.T) {
-	accept := DoAccept{[]byte(answer)}
+	accept := DoAccept{SDP: []byte(answer)}
 	ack := GotAck{CSeq: 10}
 	check(t, []row{
-		{"ringing", "13.3.1.1", callee(t), DoProvisional{180, nil}, Offered, "save, first 180, arm refresh"},
-		{"the provisional is repeated each minute", "13.3.1.1", callee(t, DoProvisional{183, []byte(answer)}), Fired{TimerRefresh}, Offered, "first 183, arm refresh"},
-		{"a 100 is the transaction's business", "17.2.1", callee(t), DoProvisional{100, nil}, Offered, "Ignored provisional"},
+		{"ringing", "13.3.1.1", callee(t), DoProvisional{Status: 180}, Offered, "save, first 180, arm refresh"},
+		{"the provisional is repeated each minute", "13.3.1.1", callee(t, DoProvisional{Status: 183, SDP: []byte(answer)}), Fired{TimerRefresh}, Offered, "first 183, arm refresh"},
+		{"a 100 is the transaction's business", "17.2.1", callee(t), DoProvisional{Status: 100}, Offered, "Ignored provisional"},
 		{"accepting", "13.3.1.4", callee(t), accept, Accepted, "save, first 200, arm resend, arm ack"},
 		{"accepting twice", "13.3.1.4", callee(t, accept), accept, Accepted, "Ignored accept"},
 		{"accepting without an answer", "13.2.1", callee(t), DoAccept{}, Offered, "Ignored accept"},
@@ -202,7 +232,7 @@ func TestCalleeFollowsTheRFC(t *testing.T) {
 		{"and then sends BYE", "15", callee(t, accept, DoHangup{}), ack, Ending, "save, bye 2 bob normal, arm bye"},
 		{"rejecting", "13.3.1.3", callee(t), DoReject{Status: 486}, Lingering, "first 486, Ended busy, arm linger, drop"},
 		{"hanging up an unanswered call rejects it", "13.3.1.3", callee(t), DoHangup{tel.CauseNoAnswer}, Lingering, "first 480, Ended no_answer, arm linger, drop"},
-		{"CANCEL is answered with 487", "9.2", callee(t, DoProvisional{180, nil}), GotCancel{Of: First}, Lingering, "first 487, Ended cancelled remote, arm linger, drop"},
+		{"CANCEL is answered with 487", "9.2", callee(t, DoProvisional{Status: 180}), GotCancel{Of: First}, Lingering, "first 487, Ended cancelled remote, arm linger, drop"},
 		{"CANCEL answered elsewhere", "RFC 3326", callee(t), GotCancel{Of: First, Cause: tel.CauseAnsweredElsewhere}, Lingering, "first 487, Ended answered_elsewhere remote, arm linger, drop"},
 		{"CANCEL after our 2xx has no effect", "9.2", callee(t, accept), GotCancel{Of: First}, Accepted, ""},
 		{"BYE in the early dialog", "15.1.2", callee(t), GotRequest{Method: "BYE", CSeq: 11, Tag: "bob"}, Lingering, "200, first 487, Ended cancelled remote, arm linger, drop"},
@@ -215,7 +245,7 @@ func TestCalleeFollowsTheRFC(t *testing.T) {
 }
 
 func TestEstablishedDialogFollowsTheRFC(t *testing.T) {
-	up := callee(t, DoAccept{[]byte(answer)}, GotAck{CSeq: 10})
+	up := callee(t, DoAccept{SDP: []byte(answer)}, GotAck{CSeq: 10})
 	in := func(method string, cseq uint32, sdp string) GotRequest {
 		return GotRequest{Method: method, CSeq: cseq, Tag: "bob", SDP: []byte(sdp), Target: "sip:new@127.0.0.9"}
 	}
@@ -270,13 +300,13 @@ func TestEstablishedDialogFollowsTheRFC(t *testing.T) {
 func TestRestartTakesUpEveryPhase(t *testing.T) {
 	ringing := GotProvisional{CSeq: 1, Status: 180, Peer: bob()}
 	ok := GotSuccess{CSeq: 1, Peer: bob(), SDP: []byte(answer)}
-	up := callee(t, DoAccept{[]byte(answer)}, GotAck{CSeq: 10})
+	up := callee(t, DoAccept{SDP: []byte(answer)}, GotAck{CSeq: 10})
 	reinvite := GotRequest{Method: "INVITE", CSeq: 11, Tag: "bob", SDP: []byte(offer), Text: "INVITE"}
 	check(t, []row{
 		{"a ringing call of ours can still be answered", "12", caller(t, ringing), Restart{}, Ringing, "save, readopt, arm c"},
 		{"a cancelled one is cancelled again", "9.1", caller(t, ringing, DoHangup{}), Restart{}, Cancelling, "save, readopt, cancel normal, arm cancel"},
-		{"an unanswered call of theirs can still be answered", "13.3", callee(t, DoProvisional{180, nil}), Restart{}, Offered, "save, readopt, arm limit, arm refresh"},
-		{"an accepted one repeats its 2xx", "13.3.1.4", callee(t, DoAccept{[]byte(answer)}), Restart{}, Accepted, "save, readopt, resend, arm resend, arm ack"},
+		{"an unanswered call of theirs can still be answered", "13.3", callee(t, DoProvisional{Status: 180}), Restart{}, Offered, "save, readopt, arm limit, arm refresh"},
+		{"an accepted one repeats its 2xx", "13.3.1.4", callee(t, DoAccept{SDP: []byte(answer)}), Restart{}, Accepted, "save, readopt, resend, arm resend, arm ack"},
 		{"an established one is silent", "12", up, Restart{}, Up, "save"},
 		{"their open re-INVITE is sent back for a second try", "14.2", walk(up, reinvite), Restart{}, Up, "save, readopt, theirs 500 later"},
 		{"our open re-INVITE is reported", "14.1", walk(up, DoReoffer{[]byte(answer)}), Restart{}, Up, "save, ReofferDone 491"},
@@ -290,7 +320,7 @@ func TestRestartTakesUpEveryPhase(t *testing.T) {
 }
 
 func TestRetransmissionOfOur2xxDoublesUpToT2(t *testing.T) {
-	s := callee(t, DoAccept{[]byte(answer)})
+	s := callee(t, DoAccept{SDP: []byte(answer)})
 	var got []time.Duration
 	for range 6 {
 		var effects []Effect
@@ -315,7 +345,7 @@ func TestGlareBackoffKeepsTheTwoRangesApart(t *testing.T) {
 }
 
 func TestTargetRefreshTakesEffectWithThe2xx(t *testing.T) {
-	up := callee(t, DoAccept{[]byte(answer)}, GotAck{CSeq: 10})
+	up := callee(t, DoAccept{SDP: []byte(answer)}, GotAck{CSeq: 10})
 	in := GotRequest{Method: "INVITE", CSeq: 11, Tag: "bob", SDP: []byte(offer), Target: "sip:new@127.0.0.9"}
 	if got := walk(up, in, DoRejectReoffer{488}).Peer.Target; got != bob().Target {
 		t.Errorf("after a rejected re-INVITE the target is %q", got)
@@ -332,7 +362,7 @@ func TestTargetRefreshTakesEffectWithThe2xx(t *testing.T) {
 func TestOfferlessInviteGetsItsAnswerInTheAck(t *testing.T) {
 	s := callee(t)
 	s.Offerless, s.RemoteSDP = true, nil
-	s, _ = Next(s, DoAccept{[]byte(offer)}, start)
+	s, _ = Next(s, DoAccept{SDP: []byte(offer)}, start)
 	s, effects := Next(s, GotAck{CSeq: 10, SDP: []byte(answer)}, start)
 	var got []byte
 	for _, e := range effects {

@@ -6,10 +6,12 @@ func (m *machine) restart() {
 	s := &m.s
 	s.CSeq += RestartJump
 	m.dirty = true
+	m.restartRefers()
 	switch s.Phase {
 	case Calling, Ringing:
 		m.do(Readopt{This, s.Invite.Text})
 		m.rearm(TimerC, s.Ring)
+		m.restartExchange()
 	case Cancelling:
 		m.do(Readopt{This, s.Invite.Text})
 		if s.CancelSent {
@@ -19,18 +21,55 @@ func (m *machine) restart() {
 	case Offered:
 		m.do(Readopt{First, s.Invite.Text})
 		m.rearm(TimerLimit, s.Ring)
-		if s.Provisional != 0 {
-			m.rearm(TimerRefresh, RefreshEvery)
-		}
+		m.restartRinging()
 	case Accepted:
 		m.do(Readopt{First, s.Invite.Text})
 		m.resendNow(First)
+		m.restartExpiry()
 	case Up:
 		m.restartExchange()
+		m.restartExpiry()
+		if s.Handover.CSeq != 0 {
+			m.rearm(TimerHandover, ReferLife)
+		}
 	case Ending:
 		m.sendBye()
 	case Lingering:
 		m.rearm(TimerLinger, Life)
+	}
+}
+
+// restartRinging goes on with their unanswered INVITE; a reliable provisional is repeated at once,
+// because its PRACK may have come while nobody listened.
+func (m *machine) restartRinging() {
+	s := &m.s
+	if s.Provisional != 0 {
+		m.rearm(TimerRefresh, RefreshEvery)
+	}
+	m.restartExchange()
+	if s.Reliable.Open.Status != 0 {
+		s.Resend = T1
+		m.do(s.openProvisional())
+		m.arm(TimerResend, T1)
+		m.rearm(TimerPrack, Life)
+	}
+	m.release()
+}
+
+// restartExpiry takes up the session timer. A clock that has jumped must not end a call that the
+// peer still has: there is always time for one refresh.
+func (m *machine) restartExpiry() {
+	s := &m.s
+	if s.Expiry.Every == 0 {
+		return
+	}
+	left, ok := s.Until(TimerExpire, m.now, s.Expiry.lasts())
+	if !ok {
+		left = s.Expiry.lasts()
+	}
+	m.arm(TimerExpire, max(left, min(Life, s.Expiry.lasts())))
+	if s.Expiry.Ours {
+		m.rearm(TimerSession, s.Expiry.Every/2)
 	}
 }
 
@@ -48,6 +87,11 @@ func (m *machine) restartExchange() {
 	switch s.Exchange.Turn {
 	case TurnTheirs:
 		m.disarm(TimerAnswer)
+		if s.Exchange.Method != "INVITE" { // its sender repeats it: let it be new again
+			m.unread(s.tagOf(s.Exchange), s.Exchange.CSeq)
+			s.Exchange = Exchange{}
+			return
+		}
 		m.do(Readopt{Theirs, s.Exchange.Text}, Respond{To: Theirs, Status: 500, RetryAfter: 1}) // section 14.2: they try again
 		s.Exchange = Exchange{}
 	case TurnAck:
@@ -55,7 +99,14 @@ func (m *machine) restartExchange() {
 		m.resendNow(Theirs)
 	case TurnOurs, TurnBackoff:
 		m.disarm(TimerReoffer, TimerGlare)
+		m.giveWay(491)
 		s.Exchange = Exchange{}
-		m.tell(ReofferDone{Status: 491})
+	}
+}
+
+// unread lets the peer's last request, which was not answered, be taken again when it is repeated.
+func (m *machine) unread(tag string, cseq uint32) {
+	if p := m.peer(tag); p != nil && p.CSeq == cseq {
+		p.CSeq--
 	}
 }

@@ -85,6 +85,13 @@ const (
 	TimerReoffer Timer = "reoffer" // no final response to our re-INVITE
 	TimerGlare   Timer = "glare"   // time to try again after a 491
 	TimerLinger  Timer = "linger"  // late messages are no longer expected
+	TimerPrack   Timer = "prack"   // no PRACK for our reliable provisional
+	TimerSession Timer = "session" // time to refresh the session
+	TimerExpire  Timer = "expire"  // nobody has refreshed the session
+	TimerRefer   Timer = "refer"   // the subscriptions of their REFERs end
+	TimerReferTo Timer = "referto" // the application did not answer a REFER
+
+	TimerHandover Timer = "handover" // no end of our own REFER was told
 )
 
 // Flow is the transport path of a call: protocol ("udp", "tcp") and both addresses.
@@ -100,12 +107,18 @@ type Peer struct {
 	CSeq   uint32   `json:"cseq,omitempty"`   // highest CSeq that the peer has used, 0 = none yet
 	Target string   `json:"target,omitempty"` // remote target URI
 	Routes []string `json:"routes,omitempty"` // route set in the order in which it is sent
+
+	Update   bool `json:"update,omitempty"`   // its Allow lists UPDATE
+	Timer    bool `json:"timer,omitempty"`    // it supports session timers (RFC 4028)
+	Reliable bool `json:"reliable,omitempty"` // it supports reliable provisionals (RFC 3262)
 }
 
 // Fork is an early dialog of an INVITE of ours.
 type Fork struct {
 	Peer
-	SDP []byte `json:"sdp,omitempty"` // last body of its provisional responses
+	SDP    []byte `json:"sdp,omitempty"`    // last body of its provisional responses
+	RSeq   uint32 `json:"rseq,omitempty"`   // of the last reliable one, 0 = none yet
+	Agreed bool   `json:"agreed,omitempty"` // a reliable one has answered our offer
 }
 
 // Turn says who waits for whom in an offer/answer exchange inside an established dialog.
@@ -119,21 +132,38 @@ const (
 	TurnAck     Turn = "ack"     // our 2xx to their re-INVITE waits for the ACK
 )
 
-// Exchange is an offer/answer exchange inside an established dialog (RFC 3261 section 14, RFC 3311).
+// Purpose is why we send a re-INVITE or UPDATE.
+type Purpose string
+
+// The purposes; the empty Purpose is an offer of the application.
+const (
+	ForRefresh Purpose = "refresh" // the session timer is due
+	ForUpdate  Purpose = "update"  // the application has headers to send and no offer
+)
+
+// Exchange is an offer/answer exchange after the first one (RFC 3261 section 14, RFC 3311).
 type Exchange struct {
-	Turn      Turn   `json:"turn,omitempty"`
-	Method    string `json:"method,omitempty"`
-	CSeq      uint32 `json:"cseq,omitempty"`
-	SDP       []byte `json:"sdp,omitempty"`    // the offer, empty when their INVITE had none
-	Target    string `json:"target,omitempty"` // remote target that a 2xx makes valid
-	Text      string `json:"text,omitempty"`   // their request as received, to answer it after a restart
-	Cancelled bool   `json:"cancelled,omitempty"`
+	Turn      Turn     `json:"turn,omitempty"`
+	Method    string   `json:"method,omitempty"` // INVITE, UPDATE or PRACK
+	CSeq      uint32   `json:"cseq,omitempty"`
+	Tag       string   `json:"tag,omitempty"`    // the fork of our INVITE in which it runs, empty once there is one dialog
+	SDP       []byte   `json:"sdp,omitempty"`    // the offer, empty when their INVITE had none
+	Target    string   `json:"target,omitempty"` // remote target that a 2xx makes valid
+	Text      string   `json:"text,omitempty"`   // their request as received, to answer it after a restart
+	Headers   []string `json:"headers,omitempty"`
+	Cancelled bool     `json:"cancelled,omitempty"`
+	Purpose   Purpose  `json:"purpose,omitempty"`
+	Then      []byte   `json:"then,omitempty"` // the application's offer that waits for our refresh to end
+	Terms     Terms    `json:"terms,omitzero"` // what theirs asks of the session timer
+	Timer     bool     `json:"timer,omitempty"`
 }
 
 // Invite is the transaction that opened the call.
 type Invite struct {
-	CSeq uint32 `json:"cseq"`
-	Text string `json:"text,omitempty"` // the request as received or sent, with its Via; dropped when answered
+	CSeq   uint32 `json:"cseq"`
+	Text   string `json:"text,omitempty"`   // the request as received or sent, with its Via; dropped when answered
+	Terms  Terms  `json:"terms,omitzero"`   // what theirs asks of the session timer
+	Always bool   `json:"always,omitempty"` // theirs requires 100rel: every provisional is reliable
 }
 
 // Deadline is when a timer fires, in wall time. It is used only to arm timers again after a
@@ -174,7 +204,16 @@ type State struct {
 	HangupAtAck bool          `json:"hangup_at_ack,omitempty"` // section 15: a callee's BYE waits for the ACK
 	ByeCSeq     uint32        `json:"bye_cseq,omitempty"`
 	Cause       tel.Cause     `json:"cause,omitempty"` // why it ended; CauseNone while the application has it
+	Reliable    Reliable      `json:"reliable,omitzero"`
+	Agreed      bool          `json:"agreed,omitempty"` // their INVITE: the first offer has its answer
 	Exchange    Exchange      `json:"exchange,omitzero"`
+	Wish        Terms         `json:"wish,omitzero"`     // the session timer that we ask for, and the least that we take
+	Raises      int           `json:"raises,omitempty"`  // how often a 422 has made us ask for more
+	Expiry      Expiry        `json:"expiry,omitzero"`   // the one in force
+	Headers     []string      `json:"headers,omitempty"` // of our 2xx, to repeat it after a restart
+	Referrals   []Referral    `json:"referrals,omitempty"`
+	Referred    bool          `json:"referred,omitempty"` // a REFER has come in this dialog
+	Handover    Handover      `json:"handover,omitzero"`
 	Deadlines   []Deadline    `json:"deadlines,omitempty"`
 }
 

@@ -22,14 +22,16 @@ func dice(r *rand.Rand, s State) Event {
 	if r.IntN(5) == 0 {
 		cseq += uint32(r.IntN(3))
 	}
-	switch r.IntN(20) {
+	peer.Update, peer.Timer, peer.Reliable = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
+	terms := []Terms{{}, {}, {Expires: 20 * time.Minute, Refresher: SideUAS}, {Expires: time.Hour, Min: 40 * time.Minute}, {Expires: time.Minute}}[r.IntN(5)]
+	switch r.IntN(25) {
 	case 0, 1:
-		return GotProvisional{CSeq: cseq, Status: 100 + 80*r.IntN(2), Peer: peer, SDP: sdp}
+		return GotProvisional{CSeq: cseq, Status: 100 + 80*r.IntN(2), Peer: peer, SDP: sdp, RSeq: uint32(r.IntN(4))}
 	case 2, 3:
-		return GotSuccess{CSeq: cseq, Peer: peer, SDP: sdp}
+		return GotSuccess{CSeq: cseq, Peer: peer, SDP: sdp, Terms: terms}
 	case 4:
-		status := []int{302, 401, 407, 408, 486, 487, 503, 603}[r.IntN(8)]
-		return GotFailure{CSeq: cseq, Status: status, Nonce: tags[r.IntN(3)], Authorization: []string{"", "Authorization: x"}[r.IntN(2)]}
+		status := []int{302, 401, 407, 408, 422, 422, 486, 487, 503, 603}[r.IntN(10)]
+		return GotFailure{CSeq: cseq, Status: status, MinSE: time.Duration(r.IntN(3)) * time.Hour, Nonce: tags[r.IntN(3)], Authorization: []string{"", "Authorization: x"}[r.IntN(2)]}
 	case 5:
 		return GotNothing{Timeout: r.IntN(2) == 0}
 	case 6, 7:
@@ -40,34 +42,75 @@ func dice(r *rand.Rand, s State) Event {
 	case 8:
 		return GotCancel{Of: First + Txn(r.IntN(2)), Cause: tel.Cause(r.IntN(4))}
 	case 9, 10, 11:
-		method := []string{"BYE", "INVITE", "INVITE", "UPDATE", "INFO", "OPTIONS", "FOO"}[r.IntN(7)]
+		method := []string{"BYE", "INVITE", "INVITE", "UPDATE", "UPDATE", "INFO", "OPTIONS", "FOO"}[r.IntN(8)]
 		return GotRequest{
 			Method: method, CSeq: s.Peer.CSeq + uint32(r.IntN(3)), Tag: peer.Tag, SDP: sdp,
 			Target: []string{"", "sip:t@127.0.0.5"}[r.IntN(2)], Text: "text", Dice: r.Uint32(),
+			Terms: terms, Timer: peer.Timer, Update: Known(r.IntN(3)),
 		}
 	case 12, 13:
-		method := []string{"BYE", "INVITE", "INFO"}[r.IntN(3)]
-		status := []int{100, 180, 200, 200, 401, 407, 408, 481, 488, 491, 500}[r.IntN(11)]
+		method := []string{"BYE", "INVITE", "INFO", "UPDATE", "UPDATE", "PRACK"}[r.IntN(6)]
+		status := []int{100, 180, 200, 200, 401, 405, 407, 408, 422, 481, 488, 491, 500}[r.IntN(13)]
 		sent := SendRequest{Method: method, CSeq: s.CSeq - uint32(r.IntN(2)), Peer: s.Peer, Loser: r.IntN(8) == 0}
-		return GotReply{Sent: sent, Status: status, SDP: sdp, Authorization: []string{"", "x"}[r.IntN(2)], Dice: r.Uint32()}
+		if method == "UPDATE" {
+			sent.Body, sent.Purpose = sdp, []Purpose{"", ForRefresh, ForUpdate}[r.IntN(3)]
+		}
+		return GotReply{Sent: sent, Status: status, SDP: sdp, Terms: terms, Authorization: []string{"", "x"}[r.IntN(2)], Dice: r.Uint32()}
 	case 14:
 		if len(s.Deadlines) > 0 {
 			return Fired{s.Deadlines[r.IntN(len(s.Deadlines))].Timer}
 		}
 		return Fired{TimerC}
 	case 15:
-		return []Event{DoAccept{sdp}, DoProvisional{Status: 100 + r.IntN(120), SDP: sdp}, DoReject{Status: r.IntN(700)}}[r.IntN(3)]
+		return []Event{DoAccept{SDP: sdp}, DoProvisional{Status: 100 + r.IntN(120), SDP: sdp}, DoReject{Status: r.IntN(700)}}[r.IntN(3)]
 	case 16:
 		return DoHangup{tel.Cause(r.IntN(18))}
 	case 17:
 		return DoReoffer{sdp}
 	case 18:
 		return []Event{DoAnswerReoffer{sdp}, DoRejectReoffer{Status: r.IntN(700)}, DoInfo{ContentType: "a/b", Body: []byte("x")}}[r.IntN(3)]
+	case 19:
+		ack := RAck{RSeq: s.Reliable.RSeq + uint32(r.IntN(5)/4), CSeq: cseq, Method: "INVITE"}
+		return GotRequest{Method: "PRACK", CSeq: s.Peer.CSeq + 1, Tag: s.Peer.Tag, RAck: ack, SDP: sdp}
+	case 21, 22, 23:
+		return diceTransfer(r, s)
+	case 20:
+		return DoUpdate{SDP: sdp, Headers: []string{"X: y"}}
 	default:
 		if r.IntN(10) == 0 {
 			return Restart{}
 		}
-		return DoAccept{[]byte(answer)}
+		return DoAccept{SDP: []byte(answer)}
+	}
+}
+
+// diceTransfer makes a random event of a transfer, in either role.
+func diceTransfer(r *rand.Rand, s State) Event {
+	switch r.IntN(3) {
+	case 0:
+		e := GotRefer{GotRequest: GotRequest{Method: "REFER", CSeq: s.Peer.CSeq + uint32(r.IntN(3)), Tag: s.Peer.Tag}, Silent: r.IntN(4) == 0}
+		e.Referred.ReferTo = "sip:carol@127.0.0.6"
+		return e
+	case 1:
+		if len(s.Referrals) == 0 {
+			return DoAnswerRefer{ID: 1, Status: 202}
+		}
+		f := s.Referrals[r.IntN(len(s.Referrals))]
+		sent := SendRequest{Method: "NOTIFY", Refer: f.ID, Peer: s.Peer}
+		return []Event{
+			DoAnswerRefer{ID: f.ID, Status: []int{202, 202, 202, 603, 200}[r.IntN(5)]},
+			DoNotifyRefer{ID: f.ID, Progress: Progress{Status: 100 + r.IntN(400), Final: r.IntN(3) == 0}},
+			GotReply{Sent: sent, Status: []int{100, 200, 200, 481}[r.IntN(4)]},
+		}[r.IntN(3)]
+	default:
+		return []Event{
+			DoRefer{Headers: []string{"Refer-To: <sip:x@y>"}},
+			GotReply{Sent: SendRequest{Method: "REFER", CSeq: s.Handover.CSeq, Peer: s.Peer}, Status: []int{202, 407, 481, 603}[r.IntN(4)], Authorization: "x"},
+			GotNotify{
+				GotRequest: GotRequest{Method: "NOTIFY", CSeq: s.Peer.CSeq + 1, Tag: s.Peer.Tag},
+				ID:         s.Handover.CSeq, Status: []int{0, 100, 200}[r.IntN(3)], Over: r.IntN(3) == 0,
+			},
+		}[r.IntN(3)]
 	}
 }
 
@@ -80,6 +123,8 @@ type watch struct {
 	final    bool // a final response to our INVITE has come
 	armed    map[Timer]bool
 	inviteNo uint32
+	rseq     uint32 // of our last reliable provisional
+	open     bool   // it is not acknowledged
 }
 
 func (w *watch) step(before State, e Event, s State, effects []Effect) {
@@ -91,6 +136,10 @@ func (w *watch) step(before State, e Event, s State, effects []Effect) {
 		w.final = w.final || e.CSeq == before.Invite.CSeq
 	case GotNothing:
 		w.final = true
+	case GotRequest:
+		if e.Method == "PRACK" && s.Reliable.Open.Status == 0 || s.Reliable.RSeq != w.rseq {
+			w.open = false
+		}
 	}
 	for i, effect := range effects {
 		switch f := effect.(type) {
@@ -121,6 +170,7 @@ func (w *watch) step(before State, e Event, s State, effects []Effect) {
 			if f.Status >= 200 || f.To != This {
 				w.mustBeSaved(s, effects)
 			}
+			w.responds(before, f)
 		case Arm:
 			w.armed[f.Timer] = true
 		case Disarm:
@@ -139,6 +189,23 @@ func (w *watch) step(before State, e Event, s State, effects []Effect) {
 	}
 	if len(w.armed) != len(s.Deadlines) {
 		w.t.Fatalf("timers that run %v, deadlines %v", w.armed, s.Deadlines)
+	}
+}
+
+// responds holds what RFC 3262 asks of our responses to their INVITE: reliable ones in order and one
+// at a time, and no 2xx while one with a description is not acknowledged.
+func (w *watch) responds(before State, f Respond) {
+	w.t.Helper()
+	open := before.Reliable.Open
+	switch {
+	case f.To != First:
+	case f.RSeq > 0 && f.RSeq != w.rseq:
+		if f.RSeq != w.rseq+1 || w.open {
+			w.t.Fatalf("reliable provisional %d after %d, acknowledged %v", f.RSeq, w.rseq, !w.open)
+		}
+		w.rseq, w.open = f.RSeq, true
+	case f.Status >= 200 && f.Status < 300 && w.open && len(open.SDP) > 0:
+		w.t.Fatal("2xx before the PRACK of a description")
 	}
 }
 
@@ -198,6 +265,11 @@ func TestRandomWalksKeepThePromises(t *testing.T) {
 			s.Peer = bob()
 			s.Peer.CSeq = 10
 			s.Offerless = seed%4 == 1
+			s.Peer.Update, s.Peer.Timer, s.Peer.Reliable = seed%3 == 0, seed%5 < 2, seed%7 < 5
+			s.Invite.Always = seed%7 == 0
+		}
+		if seed%3 > 0 {
+			s.Wish = Terms{Expires: DefaultExpires, Min: DefaultMinSE}
 		}
 		w := &watch{t: t, armed: map[Timer]bool{}}
 		if s.Incoming {
@@ -230,9 +302,11 @@ func TestRandomWalksKeepThePromises(t *testing.T) {
 			e = dice(r, s)
 		}
 		if s.Phase == Up && s.Exchange.Turn == "" && s.Live() {
-			s = w.drain(s) // an established call needs no clock; it ends by a BYE
-			s, _ = Next(s, DoHangup{}, start)
-			w.ended++
+			s = w.drain(s) // an established call needs no clock but the session's; it ends by a BYE
+			if s.Live() {
+				s, _ = Next(s, DoHangup{}, start)
+				w.ended++
+			}
 		}
 		left := w.drain(s)
 		if left.Phase == Up && left.Live() {

@@ -1,0 +1,91 @@
+package main_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+)
+
+// Phones say hold in many ways, and resume also by a re-INVITE without an offer (RFC 3264 section 8.4,
+// RFC 3261 section 14.1).
+func TestEveryFormOfHoldIsUnderstoodAndEndedByAReinviteWithoutAnOffer(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 2})
+	got := make(chan *peer.Call, 1)
+	phone(t, o, 201, hzAgent, func(c *peer.Call) { c.Answer(); got <- c })
+	c, err := phone(t, o, 202, hzCaller, nil).Dial(peer.Outgoing{To: "201"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := <-got
+	<-c.Answered()
+	replace := func(old, now string) func(string) string {
+		return func(sdp string) string {
+			if !strings.Contains(sdp, old) {
+				t.Errorf("no %q in %q", old, sdp)
+			}
+			return strings.Replace(sdp, old, now, 1)
+		}
+	}
+	for _, form := range []struct {
+		name   string
+		edit   func(string) string
+		answer string
+		agent  bool // the agent, who sends it, hears the caller
+		caller string
+	}{
+		{"sendonly", replace("a=sendrecv", "a=sendonly"), "recvonly", false, "music"},
+		{"inactive", replace("a=sendrecv", "a=inactive"), "inactive", false, "music"},
+		{"recvonly", replace("a=sendrecv", "a=recvonly"), "sendonly", true, "nothing"},
+		{"no address", replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0"), "recvonly", false, "music"},
+		{"sendonly for the session", func(s string) string {
+			return replace("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n")(replace("a=sendrecv\r\n", "")(s))
+		}, "recvonly", false, "music"},
+		{"video beside the audio", func(s string) string { return s + "m=video 5006 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n" }, "sendrecv", true, "agent"},
+		{"video taken away again", func(s string) string { return s + "m=video 0 RTP/AVP 96\r\n" }, "sendrecv", true, "agent"},
+		{"another codec", func(s string) string {
+			return replace("a=rtpmap:8 PCMA", "a=rtpmap:0 PCMU")(replace("RTP/AVP 8", "RTP/AVP 0")(s))
+		}, "sendrecv", true, "agent"},
+		{"nothing", nil, "sendrecv", true, "agent"},
+	} {
+		if err := agent.Reoffer(t.Context(), form.edit); err != nil {
+			t.Fatalf("%s: %v", form.name, err)
+		}
+		if d := agent.Direction(); d != form.answer {
+			t.Errorf("%s: answered with %s, want %s", form.name, d, form.answer)
+		}
+		judge(t, form.name, c, agent, form.agent, form.caller)
+		if err := agent.Reoffer(t.Context(), nil); err != nil {
+			t.Fatalf("%s: resume: %v", form.name, err)
+		}
+		judge(t, form.name+" ended", c, agent, true, "agent")
+	}
+	c.Hangup()
+	<-agent.Ended()
+}
+
+// judge listens for a while to what both hear.
+func judge(t *testing.T, when string, caller, agent *peer.Call, agentHears bool, callerHears string) {
+	t.Helper()
+	time.Sleep(100 * time.Millisecond) // what was under way
+	caller.Audio().Forget()
+	agent.Audio().Forget()
+	time.Sleep(700 * time.Millisecond)
+	if at := tone.Level(agent.Audio().Heard(), hzCaller); agentHears != (at > tone.Audible) {
+		t.Errorf("%s: the agent hears the caller at %.1f dB, want %v", when, at, agentHears)
+	}
+	packets, at := caller.Audio().Packets(), tone.Level(caller.Audio().Heard(), hzAgent)
+	got := "music"
+	switch {
+	case packets < 5:
+		got = "nothing"
+	case at > tone.Audible:
+		got = "agent"
+	}
+	if got != callerHears {
+		t.Errorf("%s: the caller hears %s (%d packets, the agent at %.1f dB), want %s", when, got, packets, at, callerHears)
+	}
+}

@@ -1,0 +1,79 @@
+package main_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
+)
+
+// baresip's srtp-mand takes no plain audio and its srtp none where keys were agreed, so what it hears
+// was encrypted.
+func TestPhonesWithSRTPHearEachOtherAndPlainOnes(t *testing.T) {
+	realPrograms(t)
+	for _, c := range []struct {
+		name                     string
+		box                      []string // of 201 and 202
+		callerPhone, calleePhone string
+	}{
+		{"both required", []string{"required", "required"}, "mediaenc=srtp-mand", "mediaenc=srtp-mand"},
+		{"from required to plain", []string{"required", "off"}, "mediaenc=srtp-mand", ""},
+		{"from plain to required", []string{"off", "required"}, "", "mediaenc=srtp-mand"},
+		{"from one who need not to plain", []string{"optional", "optional"}, "mediaenc=srtp", ""},
+		{"with feedback", []string{"optional", "required"}, "mediaenc=srtp-mandf", "mediaenc=srtp-mand"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := bench.Start(t, pbxtest.Setup{Agents: 2, SRTP: c.box})
+			anna, bruno := o.Baresip(201, hzCaller, params(c.callerPhone)...), o.Baresip(202, hzAgent, params(c.calleePhone)...)
+			anna.Dial("202")
+			bruno.Until("CALL_INCOMING")
+			bruno.Answer()
+			anna.Until("CALL_ESTABLISHED")
+			time.Sleep(talk)
+			anna.Hangup()
+			anna.Until("CALL_CLOSED")
+			bruno.Until("CALL_CLOSED")
+			hears(t, "Anna", anna.Heard(), hzAgent)
+			hears(t, "Bruno", bruno.Heard(), hzCaller)
+		})
+	}
+}
+
+// The phones know nothing of the restart: their keys and rollover counters go on.
+func TestAnEncryptedCallGoesOnAfterAKill(t *testing.T) {
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, SRTP: []string{"required", "required"}})
+	anna, bruno := o.Baresip(201, hzCaller, "mediaenc=srtp-mand"), o.Baresip(202, hzAgent, "mediaenc=srtp-mand")
+	anna.Dial("202")
+	bruno.Until("CALL_INCOMING")
+	bruno.Answer()
+	anna.Until("CALL_ESTABLISHED")
+	time.Sleep(talk)
+	o.Kill()
+	time.Sleep(talk + time.Second)
+	anna.Hangup()
+	anna.Until("CALL_CLOSED")
+	bruno.Until("CALL_CLOSED")
+	hears(t, "Anna", anna.Heard(), hzAgent)
+	hears(t, "Bruno", bruno.Heard(), hzCaller)
+}
+
+func TestAPhoneWithoutTheRequiredSRTPIsRefused(t *testing.T) {
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, SRTP: []string{"required", "required"}})
+	anna := o.Baresip(201, hzCaller)
+	phone(t, o, 202, hzAgent, nil)
+	anna.Dial("202")
+	if why := anna.Until("CALL_CLOSED"); !strings.Contains(why, "488") {
+		t.Errorf("a call without SRTP ended with %q", why)
+	}
+	o.Says("the audio is not encrypted, which is required here")
+}
+
+func params(p string) []string {
+	if p == "" {
+		return nil
+	}
+	return []string{p}
+}

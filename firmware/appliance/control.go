@@ -1,0 +1,61 @@
+package appliance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// control answers prontoctl on a unix socket that only the owner of the state can open: what the page
+// does not offer to visitors.
+func (b *Box) control(ctx context.Context) {
+	path := filepath.Join(b.opts.RunDir, "control.sock")
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		b.log.Warn("prontoctl cannot reach us: the socket of an earlier process stays", "err", err)
+		return
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		b.log.Warn("prontoctl cannot reach us", "err", err)
+		return
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		b.log.Warn("prontoctl cannot reach us", "err", errors.Join(err, l.Close()))
+		return
+	}
+	server := &http.Server{Handler: b.commands(), ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 8 << 10}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		b.log.Warn("prontoctl cannot reach us any more", "err", err)
+	}
+}
+
+// commands are what prontoctl can ask: GET /bans lists them, DELETE /bans/SOURCE lifts one.
+func (b *Box) commands() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /bans", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(b.bans.List()) // who hung up needs no answer
+	})
+	mux.HandleFunc("DELETE /bans/{source...}", func(w http.ResponseWriter, r *http.Request) {
+		name, _, _ := strings.Cut(r.PathValue("source"), "/") // of a network its address is enough
+		a, err := netip.ParseAddr(name)
+		switch {
+		case err != nil:
+			http.Error(w, "not an address", http.StatusBadRequest)
+		case !b.bans.Lift(a):
+			http.Error(w, "not banned", http.StatusNotFound)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})
+	return mux
+}

@@ -1,0 +1,45 @@
+package appliance
+
+import (
+	"strings"
+
+	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/media/sdp"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+)
+
+// secure is how secret the audio towards a party shall be.
+func (b *Box) secure(party string, flow stack.Flow) sdp.Security {
+	return secrecy(b.config(), party, flow)
+}
+
+// secrecy reads the wish for a party. An optional offer of ours goes only over TLS: elsewhere anybody
+// on the way reads the keys, and an old phone may stumble over lines that it does not know.
+func secrecy(c *config.Config, party string, flow stack.Flow) sdp.Security {
+	mode := config.SRTPOff
+	switch kind, name, _ := strings.Cut(party, ":"); kind {
+	case "phone":
+		for i := range c.Phones {
+			if string(c.Phones[i].ID) == name {
+				mode = c.Phones[i].SRTP
+			}
+		}
+	case "trunk":
+		for i := range c.Trunks {
+			if string(c.Trunks[i].ID) == name {
+				if t, err := c.Trunks[i].Filled(); err == nil {
+					mode = t.SRTP
+				}
+			}
+		}
+	}
+	switch {
+	case mode == config.SRTPRequired:
+		return sdp.SecurityRequired
+	case mode == config.SRTPOptional && flow.Transport == "tls":
+		return sdp.SecurityOffered
+	case mode == config.SRTPOptional:
+		return sdp.SecurityAccepted
+	}
+	return sdp.SecurityOff
+}

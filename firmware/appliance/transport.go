@@ -1,0 +1,88 @@
+package appliance
+
+import (
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"github.com/pronto-pbx/pronto/firmware/certificate"
+)
+
+// maxCertifiedAddrs bounds how many of the machine's addresses a self-made certificate names.
+const maxCertifiedAddrs = 16
+
+// listenTLS opens SIP over TLS where the configuration wants it.
+func (b *Box) listenTLS() error {
+	c := b.config()
+	if !c.SIP.TLSListen.IsValid() {
+		return nil
+	}
+	source, err := b.certificate()
+	if err != nil {
+		return err
+	}
+	b.log.Info("SIP over TLS", "listen", c.SIP.TLSListen, "fingerprint", source.Fingerprint(), "expires", source.Expires())
+	return b.stack.ListenTLS(c.SIP.TLSListen, &tls.Config{GetCertificate: source.GetCertificate})
+}
+
+// audioMark is what the engine takes: it has a default where the configuration says 0 for none.
+func audioMark(dscp int) int {
+	if dscp == 0 {
+		return -1
+	}
+	return dscp
+}
+
+// certificate is the one that the owner gave, or the box's own.
+func (b *Box) certificate() (*certificate.Source, error) {
+	c := b.config()
+	if c.TLS.Cert != "" {
+		return certificate.Files(c.TLS.Cert, c.TLS.Key)
+	}
+	names := []string{hostLabel(c.Box.Name), hostLabel(c.Box.Name) + ".local"}
+	if c.SIP.Advertise.IsValid() {
+		names = append(names, c.SIP.Advertise.String())
+	}
+	if a := c.SIP.TLSListen.Addr(); !a.IsUnspecified() {
+		names = append(names, a.WithZone("").String())
+	} else {
+		names = append(names, ownAddresses()...)
+	}
+	return certificate.Own(filepath.Join(b.opts.Dir, "tls"), names)
+}
+
+// ownAddresses are those by which a phone may know the machine.
+func ownAddresses() (names []string) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range addrs {
+		p, err := netip.ParsePrefix(a.String())
+		if err != nil || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast() || len(names) >= maxCertifiedAddrs {
+			continue
+		}
+		names = append(names, p.Addr().String())
+	}
+	return names
+}
+
+// hostLabel makes a host name of the box's name: "Bottega Nuova" is bottega-nuova.
+func hostLabel(name string) string {
+	label := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '-'
+	}, name)
+	label = strings.Trim(label[:min(len(label), 63)], "-")
+	if label == "" {
+		return "pronto"
+	}
+	return label
+}

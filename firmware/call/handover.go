@@ -1,0 +1,190 @@
+package call
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// adoption is an Adopt on its way to another call, with the leg itself.
+type adoption struct {
+	Adopt
+	leg  held
+	from *actor
+}
+
+// ringing is which phones ring in a call, for who wants to pick one up.
+type ringing struct {
+	parties []string
+	since   time.Time
+}
+
+// handOver offers a leg to the call that the target names.
+func (a *actor) handOver(e DoHandOver) {
+	to := a.x.owner(e.Target, a)
+	leg, ok := a.legs[e.Leg.ID]
+	a.offered[e.Leg.ID] = LegEvent{}
+	if to == nil || !ok || !to.tell(adoption{Adopt: Adopt{Leg: e.Leg, Target: e.Target}, leg: leg, from: a}) {
+		a.handle(HandedOver{Leg: e.Leg.ID, Cause: tel.CauseUnallocated})
+	}
+}
+
+// take makes the leg of the adoption at hand ours. The other call learns so; what still reaches it
+// for the leg comes here.
+func (a *actor) take(id tel.LegID) {
+	ad := a.taking
+	if ad == nil || ad.Leg.ID != id {
+		return
+	}
+	ad.leg.sink.owner.Store(a)
+	a.keep(ad.leg.Leg, ad.leg.sink)
+	if !ad.from.tell(handed{HandedOver{Leg: id, Into: a.id, OK: true}, a}) {
+		a.tell(LegEvent{Leg: id, Kind: LegEnded, Cause: tel.CauseNormal}) // the other call has ended, and its leg with it
+	}
+}
+
+// handed is a HandedOver with the call that has the leg now.
+type handed struct {
+	HandedOver
+	to *actor
+}
+
+// gave forgets a leg that another call has taken, and tells that call if the leg has ended meanwhile.
+func (a *actor) gave(h handed) {
+	delete(a.legs, h.Leg)
+	a.moved[h.Leg] = h.to
+	if end := a.offered[h.Leg]; end.Kind == LegEnded {
+		h.to.tell(end)
+	}
+	delete(a.offered, h.Leg)
+}
+
+// owner finds the call that a target names; never the one that asks.
+func (x *Exchange) owner(t Target, asks *actor) *actor {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var found *actor
+	switch {
+	case t.Slot != "":
+		found = x.parked[t.Slot]
+	case t.Ref != "":
+		for _, p := range x.places {
+			if p.ref == t.Ref {
+				found = p.owner
+			}
+		}
+	default:
+		found = x.longestRinging(t.Ringing)
+	}
+	if found == asks {
+		return nil
+	}
+	return found
+}
+
+// longestRinging finds, of the calls that ring on one of the phones, the one that has waited longest.
+// It is called with mu held.
+func (x *Exchange) longestRinging(phones []tel.DeviceID) *actor {
+	var best *actor
+	var since time.Time
+	for _, a := range x.calls {
+		r := a.ringing.Load()
+		if r == nil || best != nil && !r.since.Before(since) {
+			continue
+		}
+		if slices.ContainsFunc(phones, func(d tel.DeviceID) bool { return slices.Contains(r.parties, "phone:"+string(d)) }) {
+			best, since = a, r.since
+		}
+	}
+	return best
+}
+
+// park gives the call the first free of the places; empty when all are taken.
+func (x *Exchange) park(slots []tel.Number, a *actor) tel.Number {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, s := range slots {
+		if x.parked[s] == nil {
+			x.parked[s] = a
+			return s
+		}
+	}
+	return ""
+}
+
+func (x *Exchange) unpark(slot tel.Number, a *actor) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.parked[slot] == a {
+		delete(x.parked, slot)
+	}
+}
+
+// place is where a leg is.
+type place struct {
+	ref, party string
+	owner      *actor
+}
+
+// index makes a leg known to other calls: by its reference, and as a phone or line that is in a call.
+func (x *Exchange) index(l Leg, a *actor) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.places[l.ID()] = place{l.Ref(), l.Party(), a}
+}
+
+func (x *Exchange) unindex(id tel.LegID, a *actor) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.places[id].owner == a {
+		delete(x.places, id)
+		if len(x.completion.wishes) > 0 {
+			time.AfterFunc(wishPause, x.grant)
+		}
+	}
+}
+
+// inCall reports whether a party has a leg in any call.
+func (x *Exchange) inCall(party string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.places {
+		if p.party == party {
+			return true
+		}
+	}
+	return false
+}
+
+// preempt cuts one call that is no emergency off one of the lines, so that an emergency call can have
+// it. Freed follows when that call has ended; the line may need a moment more.
+func (a *actor) preempt(vias []string) {
+	victim := a.x.cutOff(vias)
+	if victim == nil {
+		a.tell(Freed{})
+		return
+	}
+	a.log.Warn("a call is cut to free a line for an emergency call", "cut", victim.id)
+	a.x.wg.Go(func() {
+		select {
+		case <-victim.over:
+			a.tell(Freed{})
+		case <-a.over:
+		}
+	})
+}
+
+// cutOff ends a call which is no emergency on the first of the lines that has one.
+func (x *Exchange) cutOff(vias []string) *actor {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, via := range vias {
+		for _, p := range x.places {
+			if p.party == via && !p.owner.urgent.Load() && p.owner.tell(End{tel.CausePreempted}) {
+				return p.owner
+			}
+		}
+	}
+	return nil
+}

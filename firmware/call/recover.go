@@ -1,0 +1,113 @@
+package call
+
+import (
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/ivr"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// recover finds the legs again after a restart. It runs before the goroutine starts.
+func (a *actor) recover(find Finder) {
+	s := &a.state
+	s.Recovered = true
+	take := func(l LegState) bool {
+		sink := a.newSink()
+		leg, ok := find.Find(l.ID, l.Ref, l.Party, sink.event)
+		if ok {
+			a.keep(leg, sink)
+		}
+		return ok
+	}
+	for _, g := range s.Groups { // each is ended: the queue offers again, the caller never left
+		for _, l := range g.Legs {
+			if take(l) {
+				a.legs[l.ID].Hangup(tel.CauseCancelled)
+			}
+		}
+		if g.Offer != "" {
+			a.x.cfg.Queue(tel.OfferFailed{Offer: g.Offer, Cause: tel.CauseCancelled})
+		}
+	}
+	ringing := len(s.Groups) > 0
+	s.Groups, s.Early = nil, ""
+	if s.Moving != nil && (s.Moving.By.ID == "" || !take(s.Moving.By)) {
+		s.Moving.By.ID = ""
+	}
+	callerHere := take(s.Caller)
+	peerHere := s.Peer == nil || take(*s.Peer)
+	switch {
+	case !callerHere && s.Script != nil: // a message may have been left
+		s.Caller.ID = ""
+		a.tell(Scripted{ivr.Left{}})
+		a.tell(Scripted{ivr.Resumed{}})
+	case !callerHere:
+		s.Caller.ID = ""
+		a.tell(End{tel.CauseTimeout})
+	case !peerHere:
+		s.Peer.ID = ""
+		a.tell(End{tel.CauseTimeout})
+	default:
+		a.resume(ringing)
+	}
+}
+
+// resume puts a recovered call back to where it was.
+func (a *actor) resume(ringing bool) {
+	s := &a.state
+	switch {
+	case s.Peer != nil && (s.Caller.Held || s.Peer.Held):
+		other := s.Caller.ID
+		if s.Caller.Held {
+			other = s.Peer.ID
+		}
+		a.legs[other].Play(music)
+		a.resumeHandOver()
+	case s.Peer != nil:
+		a.join(s.Caller.ID, s.Peer.ID)
+		a.resumeHandOver()
+	case s.Parked != nil:
+		a.resumePark()
+	case s.Script != nil:
+		a.tell(Scripted{ivr.Resumed{}})
+	case s.Moving != nil && s.Moving.Returned:
+		s.Moving.Returned = false
+		a.tell(Rerouted{Decision{Kind: Refuse, Cause: tel.CauseNoAnswer}}) // rings the transferor once more
+	case s.Moving != nil:
+		a.legs[s.Caller.ID].Play(ringback)
+		a.tell(Rerouted{a.plan.Route(s.As, s.From, s.Moving.To, time.Now())})
+	case s.Waiting:
+		if s.Stage == tel.StageRinging {
+			s.Stage = tel.StageWaiting
+		}
+		a.legs[s.Caller.ID].Play(music)
+		a.x.cfg.Queue(tel.Enqueue{ // changes nothing when the place survived too
+			Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, EnqueuedAt: s.Enqueued,
+		})
+	case ringing && (s.Direction != tel.Outbound || s.Emergency):
+		a.tell(Rerouted{a.plan.Route(s.In, s.From, s.To, time.Now())})
+	default:
+		a.tell(End{tel.CauseTimeout})
+	}
+}
+
+// resumePark takes the place again, or goes on looking for one.
+func (a *actor) resumePark() {
+	p := a.state.Parked
+	a.legs[a.state.Caller.ID].Play(music)
+	slots, until := p.Slots, p.Until
+	if p.Slot != "" {
+		slots = []tel.Number{p.Slot}
+		p.For = max(time.Until(until), time.Second)
+	}
+	p.Slot = ""
+	a.tell(ParkedAt{a.x.park(slots, a)})
+}
+
+// resumeHandOver gives an attended transfer that was under way a clean end: the parties are where they
+// were, and the transferor is told so.
+func (a *actor) resumeHandOver() {
+	if m := a.state.Moving; m != nil && m.Attended {
+		a.tell(HandedOver{Cause: tel.CauseTimeout})
+	}
+}

@@ -1,0 +1,185 @@
+package pbxtest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+)
+
+// Linphone is a real telephone of another maker, remote-controlled by its console. It says a tone from
+// a file and writes down what it hears.
+type Linphone struct {
+	t     testing.TB
+	dir   string
+	heard string // the file that it writes
+	stdin io.WriteCloser
+	cmd   *exec.Cmd
+	lines chan string
+	read  sync.WaitGroup
+
+	mu  sync.Mutex // guards out
+	out strings.Builder
+}
+
+// Linphone starts a phone of the office and waits until it is registered. It ends with the test.
+func (o *Office) Linphone(number, hz int) *Linphone {
+	o.t.Helper()
+	program := Tool(o.t, "linphonec", "linphone-cli")
+	dir, err := os.MkdirTemp("", "linphone")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	p := &Linphone{t: o.t, dir: dir, heard: filepath.Join(dir, "heard.wav"), lines: make(chan string, 1024)}
+	o.t.Cleanup(p.end)
+	sip, _ := freePorts(o.t)
+	// The audio ports lie beside those of the other phones of the tests.
+	rtp := 28000 + (number%100)*20 + os.Getpid()%50*40
+	if err := os.MkdirAll(filepath.Join(dir, ".local", "share", "linphone"), 0o700); err != nil { // without its data base it does not start
+		o.t.Fatal(err)
+	}
+	files := map[string][]byte{
+		"rc": fmt.Appendf(nil, "[sip]\nsip_port=%d\nsip_tcp_port=0\nsip_tls_port=0\nguess_hostname=0\ncontact=sip:%d@127.0.0.1\n"+
+			"ipv6=0\n[rtp]\naudio_rtp_port=%d\naudio_adaptive_jitt_comp_enabled=0\n[sound]\nechocancellation=0\n"+
+			"[video]\nenabled=0\ncapture=0\ndisplay=0\n[audio_codec_0]\nmime=PCMA\nrate=8000\nchannels=1\nenabled=1\n", sip, number, rtp),
+		"tone.wav": tone.WAV(tone.Sine(hz, 60*tone.Rate)),
+	}
+	for name, body := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	p.cmd = exec.Command(program, "-c", filepath.Join(dir, "rc"))
+	p.cmd.Dir, p.cmd.Env = dir, append(os.Environ(), "HOME="+dir)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		o.t.Fatal(err)
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		o.t.Fatal(err)
+	}
+	p.read.Go(func() { p.listen(stdout) })
+	p.say("soundcard use files")
+	for codec := range 3 { // opus and speex: the test tones are told apart at 8,000 Hz
+		p.say(fmt.Sprintf("codec disable %d", codec))
+	}
+	p.say("play " + filepath.Join(dir, "tone.wav"))
+	p.say("record " + p.heard)
+	p.say(fmt.Sprintf("register sip:%d@%s sip:%[2]s %s", number, o.SIP, Password(number)))
+	o.Phone(number)
+	return p
+}
+
+func (p *Linphone) listen(r io.Reader) {
+	defer close(p.lines)
+	s := bufio.NewScanner(r)
+	for s.Scan() {
+		line := strings.TrimPrefix(s.Text(), "linphonec> ")
+		p.mu.Lock()
+		p.out.WriteString(line + "\n")
+		p.mu.Unlock()
+		select {
+		case p.lines <- line:
+		default: // nobody looks: the test is at its end
+		}
+	}
+}
+
+func (p *Linphone) say(command string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.stdin, command+"\n"); err != nil {
+		p.t.Fatalf("linphone does not take %q: %v", command, err)
+	}
+}
+
+// Until waits for a line that holds the text, such as "incoming call", "connected" or "ended".
+func (p *Linphone) Until(text string) string {
+	p.t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case line, ok := <-p.lines:
+			if !ok {
+				p.t.Fatalf("linphone ended while %q was awaited", text)
+			}
+			if strings.Contains(line, text) {
+				return line
+			}
+		case <-timeout:
+			p.t.Fatalf("linphone: no %q", text)
+		}
+	}
+}
+
+// Dial calls a number at the office.
+func (p *Linphone) Dial(number string) { p.t.Helper(); p.say("call " + number) }
+
+// Answer takes the call that rings.
+func (p *Linphone) Answer() { p.t.Helper(); p.say("answer") }
+
+// Hangup ends the calls.
+func (p *Linphone) Hangup() { p.t.Helper(); p.say("terminate all") }
+
+// Hold puts the call with that id (they count from 1) on hold.
+func (p *Linphone) Hold(id int) { p.t.Helper(); p.say(fmt.Sprintf("pause %d", id)) }
+
+// Resume takes it back.
+func (p *Linphone) Resume(id int) { p.t.Helper(); p.say(fmt.Sprintf("resume %d", id)) }
+
+// Transfer sends the partner of a call to a number.
+func (p *Linphone) Transfer(id int, number string) {
+	p.t.Helper()
+	p.say(fmt.Sprintf("transfer %d %s", id, number))
+}
+
+// Join sends the partner of one call to that of another (attended transfer).
+func (p *Linphone) Join(id, other int) {
+	p.t.Helper()
+	p.say(fmt.Sprintf("transfer %d --to-call %d", id, other))
+}
+
+// Heard ends the phone and returns the end of what it heard: two seconds before the last 300 ms.
+func (p *Linphone) Heard() []int16 {
+	p.t.Helper()
+	p.end()
+	body, err := os.ReadFile(p.heard)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	pcm, ok := tone.FromWAV(body)
+	if !ok {
+		p.t.Fatalf("%s is no sound of 8,000 Hz (%d bytes)", p.heard, len(body))
+	}
+	return tone.Tail(pcm, 2*tone.Rate, tone.Rate*3/10)
+}
+
+func (p *Linphone) end() {
+	if p.cmd == nil || p.cmd.Process == nil {
+		return
+	}
+	_, _ = io.WriteString(p.stdin, "quit\n")
+	killer := time.AfterFunc(5*time.Second, func() { _ = p.cmd.Process.Kill() })
+	p.read.Wait()
+	_ = p.cmd.Wait()
+	killer.Stop()
+	p.cmd = nil
+	if p.t.Failed() {
+		p.mu.Lock()
+		p.t.Logf("linphone said:\n%s", p.out.String())
+		p.mu.Unlock()
+	}
+	p.t.Cleanup(func() { _ = os.RemoveAll(p.dir) })
+}

@@ -1,0 +1,105 @@
+// Package statefile keeps one small value in one file that a power cut leaves whole: either the old
+// value or the new one. Large or often changing state belongs into a journal.
+package statefile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+)
+
+// ErrDamaged is returned for a file that does not hold what was written, or of another version. Load
+// has put it aside, as the path with ".damaged" behind it.
+var ErrDamaged = errors.New("damaged state file")
+
+// maxFile bounds what Load reads.
+const maxFile = 16 << 20
+
+// envelope is the file: a value that says what it is and proves that it is whole.
+type envelope struct {
+	Version int             `json:"v"`
+	Sum     uint32          `json:"sum"` // CRC-32 (IEEE) of Value
+	Value   json.RawMessage `json:"value"`
+}
+
+// Save writes a value as JSON. When it returns nil the value is safe from a power cut.
+func Save(path string, version int, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
+	}
+	text, err := json.Marshal(envelope{version, crc32.ChecksumIEEE(body), body})
+	if err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
+	}
+	if err := replace(path, text); err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
+	}
+	return nil
+}
+
+func replace(path string, text []byte) error {
+	part := path + ".part"
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	if err := os.Rename(part, path); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Load reads what Save wrote into value. A missing file is fs.ErrNotExist; after ErrDamaged value may
+// hold anything.
+func Load(path string, version int, value any) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", path, err)
+	}
+	if info.Size() > maxFile {
+		return aside(path, fmt.Errorf("larger than %d bytes", maxFile))
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", path, err)
+	}
+	if err := decode(text, version, value); err != nil {
+		return aside(path, err)
+	}
+	return nil
+}
+
+func decode(text []byte, version int, value any) error {
+	var e envelope
+	if err := json.Unmarshal(text, &e); err != nil {
+		return err
+	}
+	if e.Version != version {
+		return fmt.Errorf("version %d, this program knows %d", e.Version, version)
+	}
+	var body bytes.Buffer
+	if err := json.Compact(&body, e.Value); err != nil {
+		return err
+	}
+	if crc32.ChecksumIEEE(body.Bytes()) != e.Sum {
+		return errors.New("checksum differs")
+	}
+	return json.Unmarshal(e.Value, value)
+}
+
+func aside(path string, why error) error {
+	return errors.Join(fmt.Errorf("load %s: %w: %w", path, ErrDamaged, why), os.Rename(path, path+".damaged"))
+}

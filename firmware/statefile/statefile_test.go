@@ -1,0 +1,93 @@
+package statefile
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestWhatWasSavedIsLoadedAndAnUnfinishedSaveDoesNotCount(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.json")
+	var got map[string]int
+	if err := Load(path, 1, &got); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("a missing file: %v", err)
+	}
+	want := map[string]int{"a": 1}
+	if err := Save(path, 1, want); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+".part", []byte(`{"v":1,"sum":`), 0o600); err != nil { // the power went here
+		t.Fatal(err)
+	}
+	if err := Load(path, 1, &got); err != nil || !maps.Equal(got, want) {
+		t.Fatalf("%v %v", got, err)
+	}
+	if err := Save(path, 1, map[string]int{"b": 2}); err != nil {
+		t.Fatal(err)
+	}
+	got = nil
+	if err := Load(path, 1, &got); err != nil || got["b"] != 2 {
+		t.Fatalf("%v %v", got, err)
+	}
+	if err := Save(path, 1, func() {}); err == nil {
+		t.Error("what is no value was saved")
+	}
+	if err := Save(filepath.Join(path, "below"), 1, want); err == nil {
+		t.Error("saved below a file")
+	}
+}
+
+func TestADamagedFileIsPutAside(t *testing.T) {
+	whole := func(t *testing.T) (string, []byte) {
+		path := filepath.Join(t.TempDir(), "x.json")
+		if err := Save(path, 1, map[string]int{"a": 1}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path, text
+	}
+	for name, spoil := range map[string]func([]byte) []byte{
+		"empty":           func([]byte) []byte { return nil },
+		"cut":             func(b []byte) []byte { return b[:len(b)-3] },
+		"another value":   func(b []byte) []byte { return []byte(`{"v":1,"sum":1,"value":{"a":2}}`) },
+		"another version": func(b []byte) []byte { b[5] = '2'; return b },
+		"zeros":           func(b []byte) []byte { return make([]byte, len(b)) },
+		"a wrong type":    func(b []byte) []byte { return []byte(`{"v":1,"sum":223132457,"value":"a"}`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, text := whole(t)
+			if err := os.WriteFile(path, spoil(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var got map[string]int
+			if err := Load(path, 1, &got); !errors.Is(err, ErrDamaged) {
+				t.Fatalf("%v %v", got, err)
+			}
+			if _, err := os.Stat(path + ".damaged"); err != nil {
+				t.Error("not put aside")
+			}
+			if err := Load(path, 1, &got); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the second time: %v", err)
+			}
+		})
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"v":1,"sum":2238339752,"value":{"a":1}}`))
+	f.Add([]byte(`{"v":1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var got map[string]int
+		_ = decode(text, 1, &got)
+	})
+}

@@ -1,0 +1,221 @@
+// Package meter owns the toll guard of a running box: it keeps the counters on the disk, ends calls that
+// reach a limit, and raises the alarm.
+package meter
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/statefile"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/firmware/toll"
+)
+
+// fileVersion is written into the file.
+const fileVersion = 1
+
+const (
+	// look is how often running calls are compared with the limits.
+	look = 10 * time.Second
+	// lazy is how long a change may wait for the disk. An answer is written at once: the time that a
+	// call costs is counted from there, also through a restart.
+	lazy = time.Minute
+	// quiet is how long the same alarm is not repeated.
+	quiet = 10 * time.Minute
+)
+
+// Config wires the meter to its neighbours. All fields but Records are needed.
+type Config struct {
+	Log     *slog.Logger
+	Path    string
+	Rules   toll.Rules
+	Publish func(tel.Event)  // alarms; must not block
+	End     func(tel.LegID)  // ends the call in which a leg is that reached a limit; must not block
+	Saved   func(error)      // after each write: nil, or why the disk does not have the latest; must not block
+	// Records gives the finished calls since a moment, when the counters are lost; nil = none.
+	Records func(since time.Time) []toll.Record
+}
+
+// Meter owns a guard. Its methods never wait for the disk and may be called from any goroutine.
+type Meter struct {
+	cfg  Config
+	wake chan struct{} // holds one
+	stop chan struct{}
+	wg   sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	guard  *toll.Guard
+	alarms map[string]time.Time // when each was raised last
+	dirty  time.Time            // since when the disk lacks a change; zero = it has all
+}
+
+// Open reads the counters, or rebuilds them, and starts the goroutine that writes them.
+func Open(cfg Config) (*Meter, error) {
+	m := &Meter{cfg: cfg, wake: make(chan struct{}, 1), stop: make(chan struct{}), alarms: map[string]time.Time{}}
+	now := time.Now()
+	var kept toll.State
+	err := statefile.Load(cfg.Path, fileVersion, &kept)
+	lost := errors.Is(err, statefile.ErrDamaged) || errors.Is(err, fs.ErrNotExist)
+	switch {
+	case err == nil:
+	case lost:
+		kept = toll.State{}
+	default:
+		return nil, err
+	}
+	m.guard = toll.New(cfg.Rules, kept, now)
+	if lost && cfg.Records != nil {
+		records := cfg.Records(now.Add(-24 * time.Hour))
+		m.guard.Rebuild(records, now)
+		if !errors.Is(err, fs.ErrNotExist) || len(records) > 0 {
+			cfg.Log.Warn("toll counters are rebuilt from the call records", "records", len(records), "err", err)
+		}
+	}
+	m.wg.Go(m.run)
+	return m, nil
+}
+
+// Allow decides about an attempt to call outside; the error is a toll.Refusal, and an alarm where a
+// limit was reached.
+func (m *Meter) Allow(r toll.Request) (toll.Permit, error) {
+	now := time.Now()
+	m.mu.Lock()
+	p, err := m.guard.Allow(r, now)
+	m.soil(now)
+	refusal, refused := errors.AsType[toll.Refusal](err)
+	loud := refused && m.raise(refusal, now)
+	m.mu.Unlock()
+	if loud {
+		m.alarm(refusal, r.Call, r.Number, false, now)
+	}
+	return p, err
+}
+
+// raise reports whether an alarm is not merely a repetition. It is called with mu held.
+func (m *Meter) raise(r toll.Refusal, now time.Time) bool {
+	key := string(r.Why) + " " + r.Of
+	if at, ok := m.alarms[key]; ok && now.Sub(at) < quiet {
+		return false
+	}
+	if len(m.alarms) > 1000 {
+		clear(m.alarms)
+	}
+	m.alarms[key] = now
+	return true
+}
+
+func (m *Meter) alarm(r toll.Refusal, c tel.CallID, n tel.Number, ended bool, at time.Time) {
+	m.cfg.Publish(tel.TollAlarm{Why: string(r.Why), Of: r.Of, Call: c, Number: n.Masked(), Ended: ended, At: at})
+}
+
+// Started says that an attempt was answered.
+func (m *Meter) Started(id string) {
+	m.change(func(g *toll.Guard, now time.Time) { g.Started(id, now) })
+	select {
+	case m.wake <- struct{}{}:
+	default: // it is about to write
+	}
+}
+
+// Ended says that an attempt is over.
+func (m *Meter) Ended(id string) { m.change(func(g *toll.Guard, now time.Time) { g.Ended(id, now) }) }
+
+// Named says which leg an attempt became.
+func (m *Meter) Named(id string, leg tel.LegID) {
+	m.change(func(g *toll.Guard, _ time.Time) { g.Named(id, leg) })
+}
+
+// EndedLeg says that a leg is over.
+func (m *Meter) EndedLeg(leg tel.LegID) {
+	m.change(func(g *toll.Guard, now time.Time) { g.EndedLeg(leg, now) })
+}
+
+// Keep drops the legs that did not survive a restart.
+func (m *Meter) Keep(live func(tel.LegID) bool) {
+	m.change(func(g *toll.Guard, now time.Time) { g.Keep(live, now) })
+}
+
+// SetRules changes the rules, also for calls that are up.
+func (m *Meter) SetRules(r toll.Rules) { m.change(func(g *toll.Guard, _ time.Time) { g.SetRules(r) }) }
+
+func (m *Meter) change(f func(*toll.Guard, time.Time)) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(m.guard, now)
+	m.soil(now)
+}
+
+// soil notes that the disk lacks something. It is called with mu held.
+func (m *Meter) soil(now time.Time) {
+	if m.dirty.IsZero() {
+		m.dirty = now
+	}
+}
+
+// Close writes the counters and ends the goroutine. It must be called once.
+func (m *Meter) Close() {
+	close(m.stop)
+	m.wg.Wait()
+}
+
+func (m *Meter) run() {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.wake:
+			m.save(0)
+		case <-tick.C:
+			m.look()
+			m.save(lazy)
+		case <-m.stop:
+			m.save(0)
+			return
+		}
+	}
+}
+
+// look ends the calls that reached a limit.
+func (m *Meter) look() {
+	now := time.Now()
+	m.mu.Lock()
+	over := m.guard.Over(now)
+	loud := make([]bool, len(over))
+	for i, o := range over {
+		loud[i] = m.raise(o.Refusal, now)
+	}
+	m.mu.Unlock()
+	for i, o := range over {
+		if loud[i] {
+			m.alarm(o.Refusal, o.Call, "", true, now)
+		}
+		m.cfg.Log.Warn("a call reached a limit and ends", "call", o.Call, "why", o.Why, "of", o.Of)
+		if o.Leg != "" { // else it is being dialled at this moment, and the next look finds it
+			m.cfg.End(o.Leg)
+		}
+	}
+}
+
+// save writes the counters when the disk lacks something for a while.
+func (m *Meter) save(since time.Duration) {
+	m.mu.Lock()
+	if m.dirty.IsZero() || time.Since(m.dirty) < since {
+		m.mu.Unlock()
+		return
+	}
+	s := m.guard.State()
+	m.dirty = time.Time{}
+	m.mu.Unlock()
+	err := statefile.Save(m.cfg.Path, fileVersion, s)
+	if err != nil {
+		m.cfg.Log.Error("toll counters are not on the disk", "err", err)
+		m.mu.Lock()
+		m.soil(time.Now())
+		m.mu.Unlock()
+	}
+	m.cfg.Saved(err)
+}
