@@ -107,7 +107,12 @@ func (a *subscription) status() tel.LineChanged { return a.box.trunks.find("line
 // callOut dials a mobile from the phone and returns what the carrier saw, and the status the phone got.
 func (a *subscription) callOut() (seen *sip.Request, status string) {
 	a.t.Helper()
-	d := &testCall{id: "out" + fmt.Sprint(carriers.Load()) + fmt.Sprint(time.Now().UnixNano()), to: "<sip:3331234567@box>", target: "sip:3331234567@" + a.sip}
+	return a.dial("3331234567")
+}
+
+func (a *subscription) dial(number string) (seen *sip.Request, status string) {
+	a.t.Helper()
+	d := &testCall{id: "out" + fmt.Sprint(carriers.Load()) + fmt.Sprint(time.Now().UnixNano()), to: "<sip:" + number + "@box>", target: "sip:" + number + "@" + a.sip}
 	res := a.phone.ask("INVITE", d, a.phone.sdp(), "")
 	status = find(res, `^SIP/2.0 (\d+)`)
 	to := headers(res, "To")[0]
@@ -168,11 +173,10 @@ func invites(p *testPhone) int {
 	return n
 }
 
-// quirksOf makes the carrier of a preset behave as the preset says that it does. What needs PRACK
-// inside a dialog is left out here.
+// quirksOf makes the carrier of a preset behave as the preset says that it does.
 func quirksOf(t *testing.T, p presets.Preset) peer.Quirks {
 	t.Helper()
-	q, err := lab.Quirks(slices.DeleteFunc(slices.Clone(p.Quirks), func(n string) bool { return n == "prack_required" }), ourNumber)
+	q, err := lab.Quirks(p.Quirks, ourNumber)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,6 +243,13 @@ func TestEveryPresetRegistersCallsOutAndIsCalledByItsNumber(t *testing.T) {
 				t.Errorf("called %s", seen.Recipient.String())
 			}
 			a.callsComeInByNumber()
+			if slices.Contains(p.Quirks, "prack_required") {
+				c := a.callIn(ourNumber)
+				if c.Acknowledged() == 0 {
+					t.Error("the carrier demands 100rel, and the box rang without")
+				}
+				c.Hangup()
+			}
 			if s := a.status(); !s.Up || s.Cause != tel.LineOK && s.Cause != tel.LineOneWayAudio {
 				t.Errorf("%+v", s)
 			}

@@ -176,6 +176,15 @@ func (p *punisher) Request(req *sip.Request, _ stack.Flow, sink func(stack.Resul
 func (*punisher) Targets(context.Context, sip.Uri, string) ([]stack.Target, error) {
 	return []stack.Target{{Flow: stack.Flow{Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060")}}}, nil
 }
+func (*punisher) Advertise(netip.Addr, netip.AddrPort) {}
+func (*punisher) STUN(context.Context, netip.AddrPort) (netip.AddrPort, error) {
+	return netip.AddrPort{}, stack.ErrTimeout
+}
+
+func (*punisher) KeepAlive(stack.Flow, stack.KeepAlive, func()) func() { return func() {} }
+func (*punisher) WatchAddress(netip.AddrPort, time.Duration, func(was, now netip.Addr)) func() {
+	return func() {}
+}
 func (*punisher) Penalise(stack.Flow)              {}
 func (*punisher) Succeed(stack.Flow)               {}
 func (*punisher) Contact(stack.Flow) (string, int) { return "192.0.2.2", 5060 }
@@ -271,4 +280,32 @@ func TestCallWithoutAudioFromTheCarrierIsNamed(t *testing.T) {
 	a.eventually("one-way audio is named", func() bool { s := a.status(); return s.Up && s.Cause == tel.LineOneWayAudio })
 	call(false, 100*time.Millisecond)
 	a.eventually("audio came, the fault is gone", func() bool { return a.status().Cause == tel.LineOK })
+}
+
+func TestCarrierIsToldThePublicAddressInContactAndSDP(t *testing.T) {
+	at := netip.AddrPortFrom(newAddress(), 5060)
+	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ", public_address: 198.51.100.9"))
+	a.eventually("the trunk is up", func() bool { return a.status().Up })
+	seen, _ := a.callOut()
+	if got := seen.Contact().Address.HostPort(); got != "198.51.100.9:5060" || !strings.Contains(string(seen.Body()), "c=IN IP4 198.51.100.9\r\n") {
+		t.Errorf("Contact %s\n%s", got, seen.Body())
+	}
+	a.apply(func(c *config.Config) { c.Trunks[0].PublicAddress = "" })
+	a.eventually("the changed trunk is up", func() bool { return a.status().Up })
+	if seen, _ = a.callOut(); seen.Contact().Address.HostPort() != a.sip {
+		t.Errorf("Contact %s after the address was taken back", seen.Contact())
+	}
+}
+
+func TestCallerWhoHidesIsHiddenFromTheCalledOnly(t *testing.T) {
+	at := netip.AddrPortFrom(newAddress(), 5060)
+	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ""))
+	a.eventually("the trunk is up", func() bool { return a.status().Up })
+	seen, status := a.dial("%2331%233331234567")
+	if status != "200" || seen.Recipient.User != customer || seen.GetHeader("Privacy") == nil || seen.GetHeader("P-Asserted-Identity") == nil || seen.From().DisplayName != "" {
+		t.Errorf("%s\n%v", status, seen)
+	}
+	if seen, _ = a.callOut(); seen.GetHeader("Privacy") != nil || seen.GetHeader("P-Asserted-Identity").Value() != "<sip:"+ourNumber+"@"+at.Addr().String()+">" {
+		t.Errorf("the next call\n%v", seen)
+	}
 }

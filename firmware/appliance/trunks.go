@@ -207,10 +207,10 @@ func trunkConfig(written config.Trunk) (trunk.Config, error) {
 		Domain: c.Domain, Proxy: c.Proxy, Transport: c.Transport,
 		User: c.User, Credentials: digest.Credentials{Username: c.AuthUser, Password: digest.NewSecret(string(c.Password))}, Realm: c.Realm,
 		Sources: c.Match, Expires: c.Expires, Retry: c.Retry, Qualify: c.Qualify,
-		Number: c.Number, Numbers: numbersOf(written), Limit: c.MaxCalls, Country: c.Country, LearnHome: c.Seen(),
+		Number: c.Number, Numbers: numbersOf(written), Limit: c.MaxCalls, Country: c.Country, Public: public, Seen: c.Seen(), STUN: c.STUN(), KeepAlive: c.KeepAlive,
 		Incoming: formats[c.NumberIn], Outgoing: formats[c.NumberOut],
 		Called: calledFrom[c.DID], From: fromUsers[c.FromUser], Caller: callerIDs[c.CallerID],
-		Media: trunk.Media{Codecs: c.CodecIDs(), Address: public, AudioTOS: c.DSCP, SignalTOS: c.DSCPSignal, KeepAlive: c.KeepAlive},
+		Media: trunk.Media{Codecs: c.CodecIDs(), DSCP: c.DSCP},
 	}
 	if c.Server != "" {
 		t.Servers = append([]string{c.Server}, c.Servers...)

@@ -49,9 +49,8 @@ type Trunk struct {
 
 	Codecs        []string      `yaml:"codecs,omitempty"`         // pcma, pcmu, g722, in order; default the box's
 	DSCP          int           `yaml:"dscp,omitempty"`           // of audio, 1-63; default the box's
-	DSCPSignal    int           `yaml:"dscp_signal,omitempty"`    // of signalling, 1-63; default the box's
-	KeepAlive     time.Duration `yaml:"keep_alive,omitempty"`     // towards a router between; default the box's, 5s-1h
-	PublicAddress string        `yaml:"public_address,omitempty"` // what Contact names: an address or address:port, or seen (where the carrier sees us); default the box's own
+	KeepAlive     time.Duration `yaml:"keep_alive,omitempty"`     // for the router between; default 25s over udp, else 2m; 5s-1h
+	PublicAddress string        `yaml:"public_address,omitempty"` // what Contact and SDP name: an address or address:port, seen (where the carrier sees us) or stun:host[:port]; default the box's own
 
 	SRTP     SRTP                  `yaml:"srtp"`         // off (default), optional or required; applied to new calls
 	MaxCalls int                   `yaml:"max_calls"`    // default 0 = no limit
@@ -187,9 +186,18 @@ func codecNamed(name string) (codec.ID, bool) {
 // Seen reports that Contact names the address at which the carrier sees the box.
 func (t *Trunk) Seen() bool { return t.PublicAddress == "seen" }
 
+// STUN is the server that is asked for the public address; empty = none.
+func (t *Trunk) STUN() string {
+	server, _ := strings.CutPrefix(t.PublicAddress, "stun:")
+	if server == t.PublicAddress {
+		return ""
+	}
+	return server
+}
+
 // Public is the fixed public address, port 0 = the local one; invalid = none.
 func (t *Trunk) Public() (netip.AddrPort, error) {
-	if t.PublicAddress == "" || t.Seen() {
+	if t.PublicAddress == "" || t.Seen() || t.STUN() != "" {
 		return netip.AddrPort{}, nil
 	}
 	if a, err := netip.ParseAddr(t.PublicAddress); err == nil {
@@ -271,7 +279,7 @@ func (v *validator) trunkChoices(path string, t *Trunk) {
 		v.found.add(path+".country", "choice", "%q is not a country's two small letters", t.Country)
 	}
 	if _, err := t.Public(); err != nil {
-		v.found.add(path+".public_address", "address", "%q is not an address, address:port or seen", t.PublicAddress)
+		v.found.add(path+".public_address", "address", "%q is not an address, address:port, seen or stun:host", t.PublicAddress)
 	}
 }
 
@@ -282,10 +290,8 @@ func (v *validator) trunkRanges(path string, t *Trunk) {
 	if t.KeepAlive != 0 {
 		v.duration(path+".keep_alive", t.KeepAlive, 5*time.Second, time.Hour)
 	}
-	for field, n := range map[string]int{"dscp": t.DSCP, "dscp_signal": t.DSCPSignal} {
-		if n < 0 || n > 63 {
-			v.found.add(path+"."+field, "range", "%d is not 0 to 63", n)
-		}
+	if t.DSCP < 0 || t.DSCP > 63 {
+		v.found.add(path+".dscp", "range", "%d is not 0 to 63", t.DSCP)
 	}
 	if t.MaxCalls < 0 {
 		v.found.add(path+".max_calls", "range", "must not be negative")

@@ -35,6 +35,7 @@ type Call struct {
 	cseq      int
 	version   int
 	acks      map[string]string // by branch of our INVITE
+	pracks    map[string]bool   // provisional responses that were acknowledged, by RSeq
 	invite    *sip.Request      // received and not answered yet, or being answered
 	confirmed chan struct{}     // closed by the ACK of the INVITE being answered
 	status    int               // of the end, or of the answer
@@ -82,6 +83,13 @@ func (c *Call) Outcome() (status int, reason string, byBox bool) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	return c.status, c.reason, c.byThem
+}
+
+// Acknowledged counts the provisional responses that the box sent reliably (RFC 3262).
+func (c *Call) Acknowledged() int {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return len(c.pracks)
 }
 
 // Direction is what the box's last SDP said: sendrecv, sendonly, recvonly or inactive.

@@ -140,6 +140,7 @@ func (c *Call) transact(ctx context.Context, n int, auth, body string, give <-ch
 				return res, nil
 			}
 			c.progress(res)
+			c.acknowledge(ctx, res, n)
 		case <-give:
 			cancelling, give = true, nil
 			if !heard {
@@ -160,6 +161,33 @@ func (c *Call) progress(res *sip.Response) {
 			c.hear(res.Body())
 		}
 		c.ringOnce.Do(func() { close(c.ringing) })
+	}
+}
+
+// acknowledge sends the PRACK of a reliable provisional response (RFC 3262 section 4), once for each.
+func (c *Call) acknowledge(ctx context.Context, res *sip.Response, invite int) {
+	seq := res.GetHeader("RSeq")
+	if seq == nil || res.Contact() == nil {
+		return
+	}
+	c.p.mu.Lock()
+	again := c.pracks[seq.Value()]
+	if c.pracks == nil {
+		c.pracks = map[string]bool{}
+	}
+	c.pracks[seq.Value()] = true
+	kept, target := c.to, c.target
+	c.cseq++
+	n := c.cseq
+	c.to, c.target = res.To().Value(), res.Contact().Address.String()
+	c.p.mu.Unlock()
+	b := branch()
+	text := c.message("PRACK", b, n, fmt.Sprintf("RAck: %s %d INVITE\r\n", seq.Value(), invite), "")
+	c.p.mu.Lock()
+	c.to, c.target = kept, target
+	c.p.mu.Unlock()
+	if !again {
+		c.p.spawn(func() { _, _ = c.p.exchange(ctx, "PRACK", b, text, c.flow) })
 	}
 }
 

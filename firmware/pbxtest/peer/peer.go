@@ -59,7 +59,7 @@ type Peer struct {
 	bindings map[string]Binding            // of a carrier's customers
 	nonces   map[string]bool               // that a carrier with FreshNonce has given out
 	kept     []*sip.Request
-	watches  map[string]*Watch             // by Call-ID
+	watches  map[string]*Watch // by Call-ID
 	strays   int
 }
 

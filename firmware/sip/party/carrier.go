@@ -21,6 +21,14 @@ type carried struct {
 	why   tel.Cause // of a failure, as the carrier's words mean it
 }
 
+// dscp is the mark that the carrier wants on audio; 0 = the box's own.
+func (c carried) dscp() int {
+	if c.trunk == nil {
+		return 0
+	}
+	return c.trunk.Media().DSCP
+}
+
 // refuse answers a carrier's call that nobody took: with a status that does not close the carrier's
 // other ways, as the causes of tel would. It reports false for every other leg.
 func (l *leg) refuse(why tel.Cause) bool {

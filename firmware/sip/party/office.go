@@ -196,7 +196,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *tru
 	}
 	sink := make(chan func(call.LegEvent), 1)
 	l.events = lateSink(sink)
-	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: o.cfg.Advertise(s.Flow()), Source: s.Flow().Remote.Addr()})
+	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: o.cfg.Advertise(s.Flow()), Source: s.Flow().Remote.Addr(), DSCP: l.carried.dscp()})
 	if err != nil {
 		o.cfg.Log.Error("no audio for a caller", "party", party, "err", err)
 		refuse(503, sip.NewHeader("Retry-After", "5"))
@@ -318,7 +318,7 @@ func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.L
 	if t != nil {
 		l.release = t.Release
 	}
-	half, err := voice.Open(o.voice(party, events), media.LegConfig{Advertise: o.cfg.Advertise(req.Flow), Source: req.Flow.Remote.Addr()})
+	half, err := voice.Open(o.voice(party, events), media.LegConfig{Advertise: o.cfg.Advertise(req.Flow), Source: req.Flow.Remote.Addr(), DSCP: l.carried.dscp()})
 	if err != nil {
 		return nil, err
 	}

@@ -192,28 +192,76 @@ func TestSwitchedOffTrunkDoesNothing(t *testing.T) {
 }
 
 func TestContactIsWhereTheCarrierReachesUs(t *testing.T) {
-	public := func() netip.AddrPort { return netip.MustParseAddrPort("198.51.100.7:6060") }
-	for name, tc := range map[string]struct {
-		deps   Deps
-		change func(*Config)
-		want   string
-	}{
-		"the flow's address":                   {Deps{}, func(*Config) {}, "192.168.1.1:5060"},
-		"the one that STUN found":              {Deps{PublicAddress: public}, func(*Config) {}, "198.51.100.7:6060"},
-		"the fixed one before it":              {Deps{PublicAddress: public}, func(c *Config) { c.Media.Address = netip.MustParseAddrPort("198.51.100.9:7070") }, "198.51.100.9:7070"},
-		"a fixed one without port":             {Deps{}, func(c *Config) { c.Media.Address = netip.MustParseAddrPort("198.51.100.9:0") }, "198.51.100.9:5060"},
-		"not known yet: the flow's":            {Deps{PublicAddress: func() netip.AddrPort { return netip.AddrPort{} }}, func(*Config) {}, "192.168.1.1:5060"},
-		"the one at which the carrier sees us": {Deps{}, func(c *Config) { c.LearnHome = true }, "203.0.113.77:4711"},
-	} {
-		tc.deps.Stack = &fakeStack{}
-		tr := made(t, tc.deps, tc.change)
-		s := tr.view()
-		s.trial, s.seen = carrier, netip.MustParseAddrPort("203.0.113.77:4711")
-		req, err := tr.registerRequest(s, challenge{})
-		if err != nil || req.Contact().Address.HostPort() != tc.want {
-			t.Errorf("%s: %s, %v", name, req.Contact(), err)
+	synctest.Test(t, func(t *testing.T) {
+		outside := netip.MustParseAddrPort("198.51.100.7:6060")
+		for name, tc := range map[string]struct {
+			net    *fakeStack
+			change func(*Config)
+			want   string
+		}{
+			"the flow's address":                 {&fakeStack{}, func(*Config) {}, "192.168.1.1:5060"},
+			"the one that STUN found":            {&fakeStack{outside: outside}, func(c *Config) { c.STUN = "stun.example.net" }, "198.51.100.7:6060"},
+			"STUN finds nothing":                 {&fakeStack{stunErr: stack.ErrTimeout}, func(c *Config) { c.STUN = "stun.example.net:3479" }, "192.168.1.1:5060"},
+			"the fixed one":                      {&fakeStack{}, func(c *Config) { c.Public = netip.MustParseAddrPort("198.51.100.9:7070") }, "198.51.100.9:7070"},
+			"a fixed one without port":           {&fakeStack{}, func(c *Config) { c.Public = netip.MustParseAddrPort("198.51.100.9:0") }, "198.51.100.9:5060"},
+			"where the carrier sees us":          {&fakeStack{}, func(c *Config) { c.Seen = true }, "203.0.113.77:4711"},
+			"over a connection the port is ours": {&fakeStack{}, func(c *Config) { c.Seen, c.Transport = true, "tcp" }, "203.0.113.77:5060"},
+		} {
+			answer := registrarOf(t, "hunter2", 600)
+			tc.net.answer = func(req *sip.Request) (*sip.Response, error) {
+				res, err := answer(req)
+				if err == nil {
+					res.PrependHeader(&sip.ViaHeader{
+						ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: "UDP", Host: "192.168.1.1", Port: 5060,
+						Params: sip.HeaderParams{{K: "received", V: "203.0.113.77"}, {K: "rport", V: "4711"}},
+					})
+				}
+				return res, err
+			}
+			tr := made(t, Deps{Stack: tc.net}, tc.change)
+			tr.Start()
+			time.Sleep(5 * time.Second)
+			all := tc.net.registers()
+			if got := all[len(all)-1].Contact().Address.HostPort(); got != tc.want || !tr.Status().Up {
+				t.Errorf("%s: %s, %+v", name, got, tr.Status())
+			}
+			tr.Close()
+			if len(tc.net.advertised) != 0 || tc.net.kept.Remote.IsValid() || tc.net.moved != nil {
+				t.Errorf("%s: a closed trunk leaves %v, %v behind", name, tc.net.advertised, tc.net.kept)
+			}
 		}
-	}
+	})
+}
+
+func TestPathToTheCarrierIsKeptOpenAndFollowsOurAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := &fakeStack{answer: registrarOf(t, "hunter2", 3600)}
+		tr := made(t, Deps{Stack: net})
+		tr.Start()
+		time.Sleep(time.Second)
+		if net.kept != carrier || net.every != 25*time.Second {
+			t.Fatalf("kept open: %v every %s", net.kept, net.every)
+		}
+		before := len(net.registers())
+		net.moved(netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("192.168.1.2"))
+		time.Sleep(time.Second)
+		if n := len(net.registers()); n == before || !tr.Status().Up {
+			t.Errorf("%d REGISTERs after our address changed, %+v", n-before, tr.Status())
+		}
+		before = len(net.registers())
+		net.lost()
+		time.Sleep(time.Second)
+		if n := len(net.registers()); n == before || !tr.Status().Up {
+			t.Errorf("%d REGISTERs after the flow was lost, %+v", n-before, tr.Status())
+		}
+		net.set(func(f *fakeStack) {
+			f.answer = func(*sip.Request) (*sip.Response, error) { return nil, stack.ErrTimeout }
+		})
+		time.Sleep(2 * time.Hour)
+		if net.kept.Remote.IsValid() {
+			t.Error("a trunk that is down keeps routers open")
+		}
+	})
 }
 
 func TestResponsesAreReducedToWhatMatters(t *testing.T) {

@@ -92,33 +92,42 @@ type Config struct {
 	Incoming Format       // how the carrier writes numbers
 	Outgoing Format       // how the carrier wants them
 
-	From      FromUser
-	Caller    CallerID
-	Assert    Assert // 0 = AssertPAI
-	Country   string // where the carrier hands calls over, "it" or another ISO 3166 code; empty = it
-	LearnHome bool   // name the address at which the carrier sees us (RFC 3581) in our Contact
+	From    FromUser
+	Caller  CallerID
+	Assert  Assert // 0 = AssertPAI
+	Country string // where the carrier hands calls over, "it" or another ISO 3166 code; empty = it
 
-	Limit   int           // calls at one time; 0 = no limit
-	Qualify time.Duration // between two OPTIONS; 0 = 60 s
-	Media   Media
+	// What our Contact and SDP name to the carrier, if not the address of the flow: a fixed address
+	// (port 0 = the local one), the one at which the carrier sees us (RFC 3581), or the one that a STUN
+	// server (host[:port]) sees.
+	Public netip.AddrPort
+	Seen   bool
+	STUN   string
+
+	Limit     int           // calls at one time; 0 = no limit
+	Qualify   time.Duration // between two OPTIONS; 0 = 60 s
+	KeepAlive time.Duration // between two line ends that keep routers open; 0 = 25 s over UDP, else 2 min
+	Media     Media
 }
 
-// Media is what a carrier wants of its calls beyond their signalling. The trunk only keeps it; who
-// makes offers, opens sockets and keeps NATs open reads it by Trunk.Media.
+// Media is what a carrier wants of the audio of its calls. The trunk only keeps it for who makes
+// offers and opens sockets.
 type Media struct {
-	Codecs    []codec.ID     // offered and answered, in this order; empty = the box's own list
-	Address   netip.AddrPort // fixed public address for Contact and SDP; port 0 = the local one; zero = none
-	SignalTOS int            // DSCP of signalling, 1 to 63; 0 = the box's own
-	AudioTOS  int            // DSCP of audio, 1 to 63; 0 = the box's own
-	KeepAlive time.Duration  // between two keep-alives towards the carrier; 0 = the stack's own
+	Codecs []codec.ID // offered and answered, in this order; empty = the box's own list
+	DSCP   int        // of audio, 1 to 63; 0 = the box's own
 }
 
 const (
 	defaultExpires = time.Hour
 	defaultQualify = time.Minute
 	defaultRetry   = time.Minute
-	maxExpires     = 24 * time.Hour
-	maxServers     = 8
+
+	// Translators forget UDP after 30 s and TCP after minutes.
+	keepAliveUDP    = 25 * time.Second
+	keepAliveStream = 2 * time.Minute
+
+	maxExpires = 24 * time.Hour
+	maxServers = 8
 )
 
 // check fills in the defaults and reports every mistake at once.
@@ -144,7 +153,7 @@ func (c *Config) check() error {
 	if len(c.Servers) > maxServers {
 		wrong("servers", fmt.Sprintf("are more than %d", maxServers))
 	}
-	for field, hosts := range map[string][]string{"domain": {c.Domain}, "servers": c.Servers, "proxy": {c.Proxy}} {
+	for field, hosts := range map[string][]string{"domain": {c.Domain}, "servers": c.Servers, "proxy": {c.Proxy}, "stun": {c.STUN}} {
 		for _, host := range hosts {
 			if _, err := hostURI(host); (host != "" || field == "servers") && err != nil {
 				wrong(field, err.Error())
@@ -172,6 +181,12 @@ func (c *Config) fillIn() {
 	if c.Qualify == 0 {
 		c.Qualify = defaultQualify
 	}
+	if c.KeepAlive == 0 {
+		c.KeepAlive = keepAliveUDP
+		if c.Transport != "udp" {
+			c.KeepAlive = keepAliveStream
+		}
+	}
 	if c.Assert == 0 {
 		c.Assert = AssertPAI
 	}
@@ -184,12 +199,10 @@ func (c *Config) fillIn() {
 }
 
 func (c *Config) checkMedia(wrong func(field, why string)) {
-	for _, v := range []int{c.Media.SignalTOS, c.Media.AudioTOS} {
-		if v < 0 || v > 63 {
-			wrong("dscp", "must be from 0 to 63")
-		}
+	if c.Media.DSCP < 0 || c.Media.DSCP > 63 {
+		wrong("dscp", "must be from 0 to 63")
 	}
-	if k := c.Media.KeepAlive; k != 0 && (k < 5*time.Second || k > time.Hour) {
+	if c.KeepAlive < 5*time.Second || c.KeepAlive > time.Hour {
 		wrong("keep-alive", "must be from 5 s to 1 h")
 	}
 	for _, id := range c.Media.Codecs {

@@ -110,6 +110,7 @@ type (
 	resolved struct {
 		attempt   uint64
 		targets   []stack.Flow
+		public    netip.AddrPort // our address, by STUN
 		untrusted bool
 	}
 	// replied: a final response, or none.
@@ -121,6 +122,8 @@ type (
 	called struct{ Outcome }
 	// leave: unregister and rest.
 	leave struct{}
+	// displaced: our own address changed, or the flow that carries calls carries nothing any more.
+	displaced struct{}
 )
 
 // reply is a final response reduced to what the machine needs; status 0 = no answer came.
@@ -137,11 +140,12 @@ type reply struct {
 	untrusted  bool           // the server's certificate is not trusted
 }
 
-func (due) event()      {}
-func (resolved) event() {}
-func (replied) event()  {}
-func (called) event()   {}
-func (leave) event()    {}
+func (due) event()       {}
+func (resolved) event()  {}
+func (replied) event()   {}
+func (called) event()    {}
+func (leave) event()     {}
+func (displaced) event() {}
 
 // The effects.
 type (
@@ -195,6 +199,11 @@ func next(p policy, s state, e event, now time.Time, roll float64) (state, []eff
 		return s.learn(p, e.Outcome, now)
 	case leave:
 		return s.leave(p, now)
+	case displaced:
+		if !p.blind && !s.leaving && s.up {
+			s.answers, s.adapted, s.refresh = 0, false, now
+			return s.look(now)
+		}
 	}
 	return s, nil
 }
@@ -249,6 +258,9 @@ func (s state) found(p policy, e resolved, now time.Time, roll float64) (state, 
 		return s.fail(p, tel.LineDNSFailed, 0, now, roll)
 	}
 	s.server, s.trial = 0, s.targets[0]
+	if e.public.IsValid() {
+		s.seen = e.public
+	}
 	return s.ask(p, now)
 }
 

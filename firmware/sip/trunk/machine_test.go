@@ -258,7 +258,9 @@ func TestMachineNeverStallsNorLeaksCredentials(t *testing.T) {
 		ups, downs := 0, 0
 		for range 100_000 {
 			var e event
-			switch rng.IntN(7) {
+			switch rng.IntN(8) {
+			case 3:
+				e = displaced{}
 			case 2:
 				e = called{Outcome{Status: []int{0, 200, 402, 403, 404, 486, 488, 503}[rng.IntN(8)], Text: []string{"", "not registered"}[rng.IntN(2)], OneWay: rng.IntN(9) == 0}}
 			case 0:

@@ -139,6 +139,9 @@ func (s state) forget(now time.Time) state {
 // whatever it thinks of the method. A challenge is not answered.
 func (s state) probed(p policy, r reply, now time.Time, roll float64) (state, []effect) {
 	s.phase = waiting
+	if p.learn && r.seen.IsValid() {
+		s.seen = r.seen
+	}
 	if r.status == 0 || r.status == 408 || r.status == 503 {
 		return s.missed(p, r, now, roll)
 	}

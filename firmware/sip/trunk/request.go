@@ -52,7 +52,7 @@ func (t *Trunk) envelope(method sip.RequestMethod, s state, to sip.Uri) *sip.Req
 // registerRequest is RFC 3261 section 10.2, with credentials if there is a challenge to answer.
 func (t *Trunk) registerRequest(s state, c challenge) (*sip.Request, error) {
 	req := t.envelope(sip.REGISTER, s, t.account())
-	host, port := t.address(s)
+	host, port := t.stack.Contact(s.trial)
 	contact := sip.Uri{Scheme: "sip", User: s.token, Host: host, Port: port}
 	if s.trial.Transport != "udp" {
 		contact.UriParams = sip.HeaderParams{{K: "transport", V: s.trial.Transport}}
@@ -81,26 +81,6 @@ func (t *Trunk) optionsRequest(s state) *sip.Request {
 	req.AppendHeader(sip.NewHeader("Accept", "application/sdp"))
 	req.SetBody(nil)
 	return req
-}
-
-// address is where the carrier reaches us: the configured address, the one that Deps knows, the one
-// that the carrier sees, or that of the flow.
-func (t *Trunk) address(s state) (host string, port int) {
-	host, port = t.stack.Contact(s.trial)
-	public := t.cfg.Media.Address
-	if !public.IsValid() && t.deps.PublicAddress != nil {
-		public = t.deps.PublicAddress()
-	}
-	if !public.Addr().IsValid() && t.cfg.LearnHome {
-		public = s.seen
-	}
-	if !public.Addr().IsValid() {
-		return host, port
-	}
-	if public.Port() != 0 {
-		port = int(public.Port())
-	}
-	return public.Addr().Unmap().WithZone("").String(), port
 }
 
 // readReply reduces a final response; nil, for no answer, is the zero reply.

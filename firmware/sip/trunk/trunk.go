@@ -26,6 +26,10 @@ type Stack interface {
 	Penalise(f stack.Flow)
 	Succeed(f stack.Flow)
 	Contact(f stack.Flow) (host string, port int)
+	Advertise(remote netip.Addr, addr netip.AddrPort)
+	STUN(ctx context.Context, server netip.AddrPort) (netip.AddrPort, error)
+	KeepAlive(f stack.Flow, k stack.KeepAlive, lost func()) (stop func())
+	WatchAddress(remote netip.AddrPort, every time.Duration, fn func(was, now netip.Addr)) (stop func())
 	Alive(f stack.Flow) bool
 }
 
@@ -41,12 +45,11 @@ const KindTrunk = "trunk"
 // Deps are a trunk's surroundings. Changed is called from the trunk's goroutine, in order, and must
 // not block.
 type Deps struct {
-	Log           *slog.Logger
-	Stack         Stack
-	Directory     Directory // nil = that of the stack
-	Journal       HotJournal
-	Changed       func(tel.LineChanged)
-	PublicAddress func() netip.AddrPort // where the carrier reaches us, if not at the flow's address; nil or invalid = there
+	Log       *slog.Logger
+	Stack     Stack
+	Directory Directory // nil = that of the stack
+	Journal   HotJournal
+	Changed   func(tel.LineChanged)
 }
 
 const (
@@ -63,6 +66,7 @@ type Trunk struct {
 	stack  Stack
 	deps   Deps
 	signer signer
+	path   path // of the trunk's goroutine
 
 	inbox   chan event
 	poke    chan struct{} // the number of calls changed
@@ -106,7 +110,7 @@ func New(cfg Config, deps Deps) (*Trunk, error) {
 	t := &Trunk{
 		cfg: cfg, deps: deps, stack: deps.Stack, log: deps.Log.With("trunk", cfg.ID),
 		policy: policy{
-			mode: cfg.Mode, qualify: cfg.Qualify, retry: cfg.Retry, realm: cfg.Realm, blind: len(cfg.hops()) == 0, learn: cfg.LearnHome,
+			mode: cfg.Mode, qualify: cfg.Qualify, retry: cfg.Retry, realm: cfg.Realm, blind: len(cfg.hops()) == 0, learn: cfg.Seen,
 		},
 		signer: signer{who: cfg.Credentials},
 		inbox:  make(chan event, mailbox), poke: make(chan struct{}, 1), gone: make(chan struct{}),
@@ -204,6 +208,7 @@ func (t *Trunk) view() state {
 func (t *Trunk) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	defer t.path.release(t.stack)
 	reported := t.report(tel.LineChanged{})
 	for {
 		s := t.view()
@@ -228,6 +233,7 @@ func (t *Trunk) run() {
 				t.step(due{usable: usable})
 			}
 		}
+		t.path.follow(t, t.view())
 		reported = t.report(reported)
 	}
 }
@@ -259,8 +265,10 @@ func (t *Trunk) do(s state, f effect) {
 	case resolve:
 		t.resolve(f.attempt)
 	case options:
+		t.path.advertise(t, s)
 		t.send(s, f.attempt, t.optionsRequest(s))
 	case register:
+		t.path.advertise(t, s)
 		req, err := t.registerRequest(s, f.challenge)
 		if err != nil {
 			// Credentials that cannot answer this challenge are as good as wrong ones.
@@ -305,7 +313,14 @@ func (t *Trunk) resolve(attempt uint64) {
 		if err != nil {
 			t.log.Warn("carrier's address not found", "error", err)
 		}
-		t.tell(resolved{attempt, targets, untrusted(err)})
+		var public netip.AddrPort
+		if err == nil && t.cfg.STUN != "" {
+			if public, err = t.outside(ctx); err != nil {
+				t.log.Warn("public address not found", "stun", t.cfg.STUN, "error", err)
+			}
+			err = nil // the carrier may be reached all the same
+		}
+		t.tell(resolved{attempt, targets, public, untrusted(err)})
 	})
 }
 
@@ -339,7 +354,7 @@ func (t *Trunk) Observe(o Outcome) {
 	}
 }
 
-// Media is what the carrier wants of its calls beyond their signalling.
+// Media is what the carrier wants of the audio of its calls.
 func (t *Trunk) Media() Media { return t.cfg.Media }
 
 // tell puts an event into the mailbox. At most one answer is awaited at a time; were the mailbox full
