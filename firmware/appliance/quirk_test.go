@@ -309,3 +309,32 @@ func TestCallerWhoHidesIsHiddenFromTheCalledOnly(t *testing.T) {
 		t.Errorf("the next call\n%v", seen)
 	}
 }
+
+func TestForwardedCallShowsItsCallerWhereTheCarrierTakesIt(t *testing.T) {
+	for rule, want := range map[string]string{"pass": "+390698765432", "extension": ourNumber} {
+		t.Run(rule, func(t *testing.T) {
+			at := netip.AddrPortFrom(newAddress(), 5060)
+			a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ", caller_id: "+rule))
+			a.eventually("the trunk is up", func() bool { return a.status().Up })
+			forward := a.phone.call("*213331234567") // all calls, from now on
+			a.phone.hangup(forward)
+			c, err := a.carrier.CallIn(ourAccount, ourNumber, "+390698765432")
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.settled(c)
+			all := a.carrier.Requests(sip.INVITE)
+			if len(all) == 0 {
+				t.Fatal("nothing went out")
+			}
+			out := all[len(all)-1]
+			if got := out.GetHeader("P-Asserted-Identity").Value(); out.Recipient.User != customer || got != "<sip:"+want+"@"+at.Addr().String()+">" {
+				t.Errorf("%s\n%s", got, out)
+			}
+			if d := out.GetHeader("Diversion"); (d != nil) != (rule == "pass") || d != nil && !strings.HasPrefix(d.Value(), "<sip:"+ourNumber+"@") {
+				t.Errorf("Diversion %v", d)
+			}
+			c.Hangup()
+		})
+	}
+}

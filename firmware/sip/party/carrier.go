@@ -1,11 +1,13 @@
 package party
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -27,6 +29,16 @@ func (c carried) dscp() int {
 		return 0
 	}
 	return c.trunk.Media().DSCP
+}
+
+// outgoing says a call to a carrier's trunk in its own words. A caller from outside whose call goes
+// outside again was forwarded, by the person whose rights it uses.
+func outgoing(to tel.Number, out call.Outgoing) trunk.Outgoing {
+	o := trunk.Outgoing{To: to, From: cmp.Or(out.Number, out.From), Withhold: out.Hide, Emergency: out.Emergency}
+	if _, outside := out.From.E164(); outside && out.Number == "" {
+		o.Diverting = out.Attempt.Person
+	}
+	return o
 }
 
 // refuse answers a carrier's call that nobody took: with a status that does not close the carrier's

@@ -3,7 +3,6 @@
 package party
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -299,7 +298,7 @@ func (o *Office) DialTrunk(id tel.TrunkID, to tel.Number, out call.Outgoing, eve
 	} else if !t.Acquire() {
 		return nil, fmt.Errorf("%w: %s", ErrTrunkFull, id)
 	}
-	req, err := t.Invite(trunk.Outgoing{To: to, From: cmp.Or(out.Number, out.From), Withhold: out.Hide, Emergency: out.Emergency})
+	req, err := t.Invite(outgoing(to, out))
 	if err != nil {
 		t.Release()
 		return nil, err

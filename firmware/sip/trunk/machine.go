@@ -290,7 +290,13 @@ func (s state) probe(now time.Time) (state, []effect) {
 // elsewhere goes on with the next server, or ends the attempt when all have failed.
 func (s state) elsewhere(p policy, cause tel.LineCause, retryAfter time.Duration, now time.Time, roll float64) (state, []effect) {
 	bad := did{s.trial, false}
-	if s.server+1 >= len(s.targets) {
+	last := s.server+1 >= len(s.targets)
+	if last && p.mode == Register && s.up && now.Before(s.refresh) && !sameEnd(s.trial, s.flow) {
+		// It was only tried for the sake of calls: the server that we are registered with stays.
+		s.phase, s.back = waiting, now.Add(returnAfter)
+		return s.rest(p, now, roll), []effect{bad}
+	}
+	if last {
 		s, effects := s.fail(p, cause, retryAfter, now, roll)
 		return s, append([]effect{bad}, effects...)
 	}
