@@ -13,6 +13,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
@@ -97,6 +98,27 @@ func TestRemovedTrunkIsNoLongerRegistered(t *testing.T) {
 	a.eventually("the carrier hears that we leave", func() bool { _, ok := a.carrier.Registered(ourAccount); return !ok })
 	if kept := a.box.hot.Load(trunk.KindTrunk); len(kept) != 0 {
 		t.Errorf("kept: %v", kept)
+	}
+}
+
+func TestNumbersOfAnAccountChangeWithoutANewRegistration(t *testing.T) {
+	at := netip.AddrPortFrom(newAddress(), 5060)
+	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ""))
+	a.eventually("the trunk is up", func() bool { return a.status().Up })
+	before := len(a.carrier.Requests(sip.REGISTER))
+	said := a.apply(func(c *config.Config) {
+		c.Trunks[0].Numbers = []tel.Number{"+390699999999"}
+		c.Trunks[0].In["+390699999999"] = "ext:201"
+	})
+	if said["trunks"] != live.Applied || len(a.carrier.Requests(sip.REGISTER)) != before {
+		t.Errorf("%v, %d REGISTERs", said, len(a.carrier.Requests(sip.REGISTER))-before)
+	}
+	if c := a.callIn("+390699999999"); invites(a.phone) != 1 {
+		status, reason, _ := c.Outcome()
+		t.Errorf("a call to the new number: %d %s", status, reason)
+	}
+	if said = a.apply(func(c *config.Config) { c.Trunks[0].In[ourNumber] = "ext:202" }); said["trunks"] != live.Unchanged {
+		t.Errorf("where a number leads is not the trunk's: %v", said)
 	}
 }
 

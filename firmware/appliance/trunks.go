@@ -25,8 +25,9 @@ type trunks struct {
 
 // carrier is a trunk and what it was made of.
 type carrier struct {
-	cfg   config.Trunk // the lasting part
-	trunk *trunk.Trunk
+	cfg     config.Trunk // the lasting part
+	numbers []tel.Number // the other part
+	trunk   *trunk.Trunk
 }
 
 func (b *Box) openTrunks() error {
@@ -56,7 +57,7 @@ func (t *trunks) make(c config.Trunk) (carrier, error) {
 	if err != nil {
 		return carrier{}, fmt.Errorf("trunk %q: %w", c.ID, err)
 	}
-	return carrier{lasting(c), made}, nil
+	return carrier{lasting(c), cfg.Numbers, made}, nil
 }
 
 // lasting is the part of a trunk whose change makes a new one: its numbers and where they lead do not.
@@ -129,7 +130,10 @@ func (t *trunks) replace(all []config.Trunk) (live.Outcome, error) {
 			}
 			have, outcome = made, live.Applied
 		}
-		have.trunk.SetNumbers(numbersOf(c))
+		if now := numbersOf(c); !slices.Equal(have.numbers, now) {
+			have.trunk.SetNumbers(now)
+			have.numbers, outcome = now, max(outcome, live.Applied)
+		}
 		next = append(next, have)
 	}
 	was := t.open
@@ -246,5 +250,6 @@ func numbersOf(c config.Trunk) []tel.Number {
 			all = append(all, n)
 		}
 	}
-	return all
+	slices.Sort(all)
+	return slices.Compact(all)
 }
