@@ -239,17 +239,19 @@ func TestPathToTheCarrierIsKeptOpenAndFollowsOurAddress(t *testing.T) {
 		tr := made(t, Deps{Stack: net})
 		tr.Start()
 		time.Sleep(time.Second)
-		if net.kept != carrier || net.every != 25*time.Second {
-			t.Fatalf("kept open: %v every %s", net.kept, net.every)
+		kept, every, _, moved := net.open()
+		if kept != carrier || every != 25*time.Second {
+			t.Fatalf("kept open: %v every %s", kept, every)
 		}
 		before := len(net.registers())
-		net.moved(netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("192.168.1.2"))
+		moved(netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("192.168.1.2"))
 		time.Sleep(time.Second)
 		if n := len(net.registers()); n == before || !tr.Status().Up {
 			t.Errorf("%d REGISTERs after our address changed, %+v", n-before, tr.Status())
 		}
 		before = len(net.registers())
-		net.lost()
+		_, _, lost, _ := net.open()
+		lost()
 		time.Sleep(time.Second)
 		if n := len(net.registers()); n == before || !tr.Status().Up {
 			t.Errorf("%d REGISTERs after the flow was lost, %+v", n-before, tr.Status())
@@ -258,7 +260,7 @@ func TestPathToTheCarrierIsKeptOpenAndFollowsOurAddress(t *testing.T) {
 			f.answer = func(*sip.Request) (*sip.Response, error) { return nil, stack.ErrTimeout }
 		})
 		time.Sleep(2 * time.Hour)
-		if net.kept.Remote.IsValid() {
+		if kept, _, _, _ = net.open(); kept.Remote.IsValid() {
 			t.Error("a trunk that is down keeps routers open")
 		}
 	})

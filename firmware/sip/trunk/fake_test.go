@@ -59,6 +59,14 @@ func (f *fakeStack) set(change func(*fakeStack)) {
 	change(f)
 }
 
+// open is what keeps the path open: the flow with keep-alives, their pace, and who is told of its end
+// and of a new address of ours.
+func (f *fakeStack) open() (kept stack.Flow, every time.Duration, lost func(), moved func(was, now netip.Addr)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.kept, f.every, f.lost, f.moved
+}
+
 func (f *fakeStack) requests() []*sip.Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
