@@ -1,15 +1,19 @@
 package appliance
 
 import (
+	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
+	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // watcher is a registered phone that can subscribe.
@@ -82,4 +86,52 @@ func TestWatchersFollowAChangeOfTheOffice(t *testing.T) {
 	}
 	b.apply(func(c *config.Config) { c.Phones[0].Password = "another-password" })
 	b.told(mail, "terminated;reason=deactivated")
+}
+
+func TestPhoneThatDoesNotAskHearsOfItsMessagesUnlessTurnedOff(t *testing.T) {
+	b := start(t, shop)
+	anna, bruno := b.phone("201"), b.phone("202")
+	heard := func(p *testPhone) bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return slices.Contains(p.asked, "NOTIFY")
+	}
+	b.box.presence.SetMessages("201", 1, 0, 0, 0)
+	b.eventually("Anna's phone lights its lamp", func() bool { return heard(anna) })
+	if heard(bruno) {
+		t.Error("Bruno hears of Anna's messages")
+	}
+	b.apply(func(c *config.Config) { c.Presence.UnsolicitedMWI = false })
+	b.box.presence.SetMessages("202", 1, 0, 0, 0)
+	told := b.watch(b.watcher("203"), "message-summary", "203") // behind it in the queue of the same owner
+	b.told(told, "Messages-Waiting: no")
+	if heard(bruno) {
+		t.Error("Bruno's phone is told although that is turned off")
+	}
+}
+
+func TestVoiceQualityReportIsWrittenDown(t *testing.T) {
+	b := start(t, shop)
+	anna := b.watcher("201")
+	body := "VQSessionReport: CallTerm\r\nCallID: call-7\r\nLocalMetrics:\r\nPacketLoss: NLR=1.5\r\nQualityEst: MOSLQ=4.2 MOSCQ=127\r\n"
+	if err := anna.Publish(t.Context(), "vq-rtcpxr", "application/vq-rtcpxr", body); err != nil {
+		t.Fatal(err)
+	}
+	var got qualityRecord
+	b.eventually("the report is in the history", func() bool {
+		err := b.box.history.Read(0, func(r journal.Record) error {
+			if r.Kind != (tel.QualityReported{}).Kind() {
+				return nil
+			}
+			return json.Unmarshal(r.Body, &got)
+		})
+		return err == nil && got.V == 1
+	})
+	e := got.Event
+	if e.Device != "201" || e.SIPCall != "call-7" || e.Stage != "session" || e.MOSLQ == nil || *e.MOSLQ != 4.2 || e.MOSCQ != nil || e.Loss == nil || *e.Loss != 1.5 || e.At.IsZero() {
+		t.Errorf("%+v", e)
+	}
+	if c := classOf(e.Kind()); c != journal.Statistic {
+		t.Errorf("its class is %v", c)
+	}
 }

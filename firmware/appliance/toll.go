@@ -22,6 +22,7 @@ func (b *Box) openToll() error {
 	b.toll, err = meter.Open(meter.Config{
 		Log: b.log.With("room", "toll"), Path: filepath.Join(b.opts.Dir, "toll.json"), Rules: tollRules(b.config().Toll),
 		Publish: b.publish, End: func(l tel.LegID) { b.calls.EndWith(l, tel.CauseForbidden) },
+		Calm:    func() { b.report("toll_limit", true, "") },
 		Saved:   func(err error) { b.report("toll", err == nil, "the counters of the toll guard are not on the disk") },
 		Records: b.tollRecords,
 	})

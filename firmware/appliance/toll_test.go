@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func metered(t *testing.T, limits config.Toll) *Box {
 	b.numbering.Store(n)
 	b.toll, err = meter.Open(meter.Config{
 		Log: b.log, Path: filepath.Join(t.TempDir(), "toll.json"), Rules: tollRules(limits),
-		Publish: func(tel.Event) {}, End: func(tel.LegID) {}, Saved: func(error) {},
+		Publish: func(tel.Event) {}, Calm: func() {}, End: func(tel.LegID) {}, Saved: func(error) {},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +83,25 @@ func TestAnAttemptGoesThroughTheGuardAndItsEndMakesRoom(t *testing.T) {
 	}
 }
 
+func TestALegThatSurvivedARestartMakesRoomWhenItEnds(t *testing.T) {
+	b := metered(t, config.Toll{Box: config.Caps{Calls: 1}})
+	if _, err := b.toll.Allow(toll.Request{ID: "a", Number: "0287654321", Via: "line:gsm0"}); err != nil {
+		t.Fatal(err)
+	}
+	b.toll.Named("a", "leg") // all that a later process knows of it
+	told := 0
+	events := b.metered("leg", func(call.LegEvent) { told++ })
+	another := toll.Request{ID: "b", Number: "0287654321", Via: "line:gsm0"}
+	events(call.LegEvent{Kind: call.LegHeld})
+	if _, err := b.toll.Allow(another); err == nil {
+		t.Error("a held call makes room")
+	}
+	events(call.LegEvent{Kind: call.LegEnded})
+	if _, err := b.toll.Allow(another); err != nil || told != 2 {
+		t.Errorf("after its end: %v, the call was told %d events", err, told)
+	}
+}
+
 func TestTheGuardKnowsWhoCallsByWhichWayAtWhatPriceAndAtNight(t *testing.T) {
 	b := metered(t, config.Toll{})
 	phone := b.numbering.Load().Route("phone:201", "201", "0287654321", time.Now())
@@ -126,5 +146,30 @@ func TestFinishedCallsToTheOutsideAreReadBack(t *testing.T) {
 		if got, ok := tollRecord(c.call); ok != c.ok || got != c.want {
 			t.Errorf("%s: %+v %v", c.name, got, ok)
 		}
+	}
+}
+
+func TestAPhoneHearsThatTheBoxDoesNotLetItCallThere(t *testing.T) {
+	b := start(t, shop+`
+trunks:
+  - {id: tim, name: TIM, server: "127.0.0.2:5099", match: ["127.0.0.2/32"]}
+routes:
+  - {prefix: "", via: ["trunk:tim"]}
+`)
+	b.apply(func(c *config.Config) { c.Agents[0].Dial = []string{"internal", "local", "international"} })
+	p := b.phone("201")
+	for number, want := range map[string]string{
+		"00442071234567": "403", // anna may, the box may not: no country is opened
+		"3331234567":     "403", // anna may not
+		"201999":         "404",
+	} {
+		d := &testCall{id: "call" + number, to: "<sip:" + number + "@box>", target: "sip:" + number + "@" + p.box.String()}
+		if got := status(p.ask("INVITE", d, p.sdp(), "")); got != want {
+			t.Errorf("%s: %s, want %s", number, got, want)
+		}
+	}
+	alarm, ok := now(b, func(h tel.HealthChanged) bool { return h.Condition == "toll_limit" })
+	if !ok || alarm.OK || !strings.Contains(alarm.Text, "country") {
+		t.Errorf("the page does not tell of it: %+v", alarm)
 	}
 }

@@ -36,6 +36,8 @@ func (b *Box) publish(e tel.Event) {
 		b.reach.start(b)
 	case tel.PersonalChanged:
 		b.disturb(e)
+	case tel.TollAlarm:
+		b.report("toll_limit", false, "calls to the outside were refused: "+e.Why+" of "+e.Of)
 	case tel.LampChanged:
 		b.report("lamps", !e.Fault, "a lamp does not answer")
 	}

@@ -78,6 +78,7 @@ func (l *fakeLeg) AnswerRefer(status int)                 { l.note(fmt.Sprint("r
 func (l *fakeLeg) NotifyRefer(status int, final bool) {
 	l.note(fmt.Sprint("notify ", status, map[bool]string{true: " final"}[final]))
 }
+
 func (l *fakeLeg) Note() tel.LegNote { return tel.LegNote{Leg: l.id, Party: l.Party(), Received: 7} }
 
 type fakePlan struct{ d Decision }

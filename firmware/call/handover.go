@@ -25,7 +25,7 @@ func (a *actor) handOver(e DoHandOver) {
 	to := a.x.owner(e.Target, a)
 	leg, ok := a.legs[e.Leg.ID]
 	a.offered[e.Leg.ID] = LegEvent{}
-	if to == nil || !ok || !to.tell(adoption{Adopt: Adopt{Leg: e.Leg, Target: e.Target}, leg: leg, from: a}) {
+	if to == nil || !ok || !to.tell(adoption{Adopt: Adopt(e), leg: leg, from: a}) {
 		a.handle(HandedOver{Leg: e.Leg.ID, Cause: tel.CauseUnallocated})
 	}
 }

@@ -100,7 +100,7 @@ func orphan(in any) []Effect {
 		return []Effect{DoDecline{tel.CauseUnallocated}}
 	case ParkedAt:
 		if in.Slot != "" {
-			return []Effect{DoUnpark{in.Slot}}
+			return []Effect{DoUnpark(in)}
 		}
 	}
 	return nil

@@ -33,7 +33,7 @@ func (st *step) parkedAt(at ParkedAt) {
 	switch {
 	case s.Parked == nil || s.Stage != tel.StageParked:
 		if at.Slot != "" {
-			st.do(DoUnpark{at.Slot})
+			st.do(DoUnpark(at))
 		}
 	case at.Slot == "":
 		s.Parked = nil

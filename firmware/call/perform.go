@@ -155,24 +155,30 @@ func (a *actor) identify(l LegState) LegState {
 }
 
 func (a *actor) dialOut(e DoDialOut) {
-	d := Dialed{Key: e.Key, Cause: tel.CauseCongestion}
+	d := Dialed{Key: e.Key}
 	s := a.newSink()
 	out := a.outgoing(ringOutside)
 	out.Number, out.Hide, out.Attempt = e.From, e.Hide, e.Attempt
 	l, err := a.x.cfg.Dialer.DialOut(e.Via, e.Number, out, s.event)
 	if err != nil {
 		a.log.Warn("line does not take the call", "via", e.Via, "err", err)
-		if why, ok := errors.AsType[interface {
-			error
-			Cause() tel.Cause
-		}](err); ok {
-			d.Cause = why.Cause()
-		}
+		d.Cause = dialCause(err)
 	} else {
 		a.keep(l, s)
 		d.Legs = []LegState{{ID: l.ID(), Party: l.Party(), Ref: l.Ref(), Number: e.Number}}
 	}
 	a.handle(d)
+}
+
+// dialCause is why a line does not take a call: an error may know better than that it has no room.
+func dialCause(err error) tel.Cause {
+	if why, ok := errors.AsType[interface {
+		error
+		Cause() tel.Cause
+	}](err); ok {
+		return why.Cause()
+	}
+	return tel.CauseCongestion
 }
 
 // end writes the record; the notes of the audio are taken while the legs still know them.

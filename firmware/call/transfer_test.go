@@ -251,7 +251,14 @@ func TestForwards(t *testing.T) {
 			{Wake{wakeBranch}, ""},
 			{LegEvent{Leg: "a", Kind: LegEnded, Cause: tel.CauseBusy}, "dial(direct2,[b])"}, // nothing rings: at once
 			{Dialed{Key: "direct2", Legs: legs("b")}, ""},
-			{Wake{wakeBranch}, ""}, {Wake{wakeBranch}, ""}, {Wake{wakeBranch}, ""}, {Wake{wakeBranch}, ""}, {Wake{wakeBranch}, ""}, {Wake{wakeBranch}, ""}, {Wake{wakeBranch}, ""}, {Wake{wakeBranch}, ""},
+			{Wake{wakeBranch}, ""},
+			{Wake{wakeBranch}, ""},
+			{Wake{wakeBranch}, ""},
+			{Wake{wakeBranch}, ""},
+			{Wake{wakeBranch}, ""},
+			{Wake{wakeBranch}, ""},
+			{Wake{wakeBranch}, ""},
+			{Wake{wakeBranch}, ""},
 			{Wake{wakeBranch}, "out(trunk:t,333)"},
 			{Dialed{Key: "out3", Legs: legs("m")}, ""},
 			{LegEvent{Leg: "m", Kind: LegProgress, Early: true}, "alert(false)"}, // two ring: no one's early audio

@@ -30,6 +30,9 @@ func (o *Office) config(s Setup) string {
 		if allowed, ok := s.Dial[n]; ok {
 			dial = fmt.Sprintf(", dial: [%s]", allowed)
 		}
+		if calls, ok := s.Calls[n]; ok {
+			dial += fmt.Sprintf(", calls: {%s}", calls)
+		}
 		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v%s}", n, i < s.LoggedIn, dial))
 		members = append(members, fmt.Sprintf("agent%d", n))
 	}
@@ -47,17 +50,18 @@ func (o *Office) config(s Setup) string {
 		if s.Registers {
 			access = fmt.Sprintf("register: true, user: %q, password: %s", DID, CarrierPassword)
 		}
-		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": \"queue:sales\"}}",
-			o.Carrier, s.Carrier, access, DID)})
+		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": %q}}",
+			o.Carrier, s.Carrier, access, DID, cmp.Or(s.In, "queue:sales"))})
 		routes = append(routes, `{prefix: "+390", via: ["trunk:carrier"]}`)
 	}
 	if s.Modem {
-		list("lines", []string{fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, at: %s, audio: %s, in: \"queue:sales\"}",
-			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"))})
+		list("lines", []string{fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, at: %s, audio: %s, in: %q}",
+			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"), cmp.Or(s.In, "queue:sales"))})
 		routes = append(routes, `{prefix: "+393", via: ["line:gsm0"]}`)
 	}
 	if routes != nil {
 		list("routes", routes)
 	}
+	b.WriteString(s.Extra)
 	return b.String()
 }

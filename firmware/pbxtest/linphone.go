@@ -139,6 +139,14 @@ func (p *Linphone) Hold(id int) { p.t.Helper(); p.say(fmt.Sprintf("pause %d", id
 // Resume takes it back.
 func (p *Linphone) Resume(id int) { p.t.Helper(); p.say(fmt.Sprintf("resume %d", id)) }
 
+// Press sends keys as telephone-events (RFC 4733).
+func (p *Linphone) Press(keys string) {
+	p.t.Helper()
+	for _, k := range keys {
+		p.say(string(k))
+	}
+}
+
 // Transfer sends the partner of a call to a number.
 func (p *Linphone) Transfer(id int, number string) {
 	p.t.Helper()

@@ -61,6 +61,9 @@ type Setup struct {
 	SRTP      []string       // off, optional or required for the phones from 201 on; default optional
 	Dial      map[int]string // what the person of a phone may call, separated by commas; default the box's own choice
 	LAN       string         // networks that count as the LAN, separated by commas; default the box's own choice
+	Calls     map[int]string // fields of the "calls" of a phone's person, such as "pickup: front, office: true"
+	In        string         // where the carrier's and the modem's calls go; default queue:sales
+	Extra     string         // further parts of the file, such as "groups: [...]"
 }
 
 // Password is the password of a phone.

@@ -13,7 +13,7 @@ import (
 )
 
 // allow lists the methods that a session understands (RFC 3261 section 20.5).
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY"
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY, SUBSCRIBE, PUBLISH, MESSAGE"
 
 // ErrHeader says that a header would not stay on its line.
 var ErrHeader = errors.New("a header field holds a line break")

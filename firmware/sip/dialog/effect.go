@@ -133,12 +133,12 @@ func (s *Session) inviteResult(cseq uint32, req *sip.Request, r stack.Result) {
 	}
 	switch {
 	case res.IsProvisional():
-		s.feed(core.GotProvisional{CSeq: cseq, Status: res.StatusCode, RSeq: rseq(res), Peer: s.peerOf(res), SDP: sdpOf(res)})
+		s.feed(core.GotProvisional{CSeq: cseq, Status: res.StatusCode, RSeq: rseq(res), Peer: s.peerOf(res), SDP: sdpOf(res), Who: identity(res)})
 	case res.IsSuccess() && toTag(res) == "":
 		s.log.Warn("2xx without a tag makes no dialog")
 		s.feed(core.GotFailure{CSeq: cseq, Status: 502, Reason: reason(502)})
 	case res.IsSuccess():
-		s.feed(core.GotSuccess{CSeq: cseq, Peer: s.peerOf(res), SDP: sdpOf(res), Terms: terms(res)})
+		s.feed(core.GotSuccess{CSeq: cseq, Peer: s.peerOf(res), SDP: sdpOf(res), Terms: terms(res), Who: identity(res)})
 	default:
 		nonce, line := s.credentials(res, req)
 		s.feed(core.GotFailure{
@@ -253,7 +253,7 @@ func (s *Session) replied(e core.SendRequest, req *sip.Request, r stack.Result) 
 	res := r.Response
 	_, line := s.credentials(res, req)
 	s.feed(core.GotReply{
-		Sent: e, Status: res.StatusCode, SDP: sdpOf(res), Target: target(res), Terms: terms(res),
+		Sent: e, Status: res.StatusCode, SDP: sdpOf(res), Target: target(res), Terms: terms(res), Who: identity(res),
 		Authorization: line, Dice: rand.Uint32(),
 	})
 }

@@ -21,6 +21,8 @@ type (
 	ReofferDone = core.ReofferDone
 	// EarlyAnswered reports the answer in a PRACK to the offer of our reliable provisional.
 	EarlyAnswered = core.EarlyAnswered
+	// Identified tells what the peer says of who is at his end, when that has changed.
+	Identified = core.Identified
 	// Refreshed reports that the peer's description has changed in its reply to our session refresh.
 	Refreshed = core.Refreshed
 	// Updated reports the final status of an Update without an offer.

@@ -106,6 +106,27 @@ func abilities(p core.Peer, m message) core.Peer {
 	return p
 }
 
+// Limits on the header lines that name the peer.
+const (
+	maxIdentities = 4
+	maxIdentity   = 512 // bytes of one
+)
+
+// identity lists the header lines in which a message says who is at its sender's end.
+func identity(m message) []string {
+	var lines []string
+	for _, h := range m.Headers() {
+		switch n := h.Name(); {
+		case !strings.EqualFold(n, "P-Asserted-Identity") && !strings.EqualFold(n, "Remote-Party-ID") && !strings.EqualFold(n, "Privacy"):
+		case len(lines) < maxIdentities:
+			if line := headerLine(h); line != "" && len(line) <= maxIdentity {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
 // seconds reads a delta-seconds with what follows its semicolon; 0 when it is none.
 func seconds(value string) (d time.Duration, params string) {
 	digits, params, _ := strings.Cut(value, ";")

@@ -128,6 +128,19 @@ func TestSessionTimerHeadersAreReadAsRFC4028Writes(t *testing.T) {
 	}
 }
 
+func TestWhoTheOtherSaysHeIsHasALimit(t *testing.T) {
+	var lines []string
+	for range 20 {
+		lines = append(lines, "Remote-Party-ID: <sip:1@x>;party=calling")
+	}
+	if got := identity(bearing(t, lines...)); len(got) != maxIdentities || got[0] != lines[0] {
+		t.Errorf("%d lines: %q", len(got), got)
+	}
+	if got := identity(bearing(t, "P-Asserted-Identity: <sip:"+strings.Repeat("9", 600)+"@x>", "From-X: y")); got != nil {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestRAckIsReadAsRFC3262Writes(t *testing.T) {
 	for value, want := range map[string]core.RAck{
 		"776656 1 INVITE":      {RSeq: 776656, CSeq: 1, Method: "INVITE"},

@@ -148,6 +148,7 @@ func (s *Session) received(tx ServerTx) {
 	case sip.INVITE, sip.UPDATE:
 		e.Text = req.String()
 		e.Terms, e.Timer, e.Update = terms(req), supports(req, "timer"), allows(req, "UPDATE")
+		e.Who = identity(req)
 	case sip.PRACK:
 		e.RAck = rack(req)
 	case sip.INFO:
@@ -262,7 +263,7 @@ func (ua *UA) accept(tx ServerTx, key string) {
 		Peer: abilities(core.Peer{
 			Tag: fromTag(req), CSeq: req.CSeq().SeqNo, Target: target(req), Routes: routes(req, false),
 		}, req),
-		RemoteSDP: sdp, Offerless: len(sdp) == 0, Ring: limit, Wish: ua.wish(),
+		RemoteSDP: sdp, Offerless: len(sdp) == 0, Ring: limit, Wish: ua.wish(0),
 	})
 	s.request, s.offer, s.user, s.mergeKey, s.first = req, sdp, req.Recipient.User, key, tx
 	if !ua.add(s) {

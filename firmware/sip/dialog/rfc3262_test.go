@@ -35,7 +35,7 @@ func TestRFC3262EarlyMediaIsAcknowledgedAndTheAnswerGivenOnce(t *testing.T) {
 		p.counted("bob", "200 PRACK", 1)
 		p.bobCall.Accept([]byte(answer), sip.NewHeader("P-Asserted-Identity", "<sip:205@box>"))
 		p.run(tick)
-		p.want("183 Answered", "Confirmed")
+		p.want("183 Identified Answered", "Confirmed")
 		ok := w.lastResponse(200, sip.INVITE)
 		if len(ok.Body()) > 0 {
 			t.Errorf("the 200 answers again:\n%s", ok)
@@ -43,7 +43,7 @@ func TestRFC3262EarlyMediaIsAcknowledgedAndTheAnswerGivenOnce(t *testing.T) {
 		if got := only(t, ok, "P-Asserted-Identity"); got != "<sip:205@box>" {
 			t.Errorf("the 200 names %s", got)
 		}
-		if got := string(p.aliceEar.events[1].(Answered).SDP); got != answer {
+		if got := string(p.aliceEar.events[2].(Answered).SDP); got != answer {
 			t.Errorf("the caller learns %q", got)
 		}
 		if n := w.last(sip.ACK).CSeq().SeqNo; n != 1 {
@@ -277,7 +277,7 @@ func TestRFC3311AnUPDATEInTheEarlyDialogChangesTheSession(t *testing.T) {
 		}
 		p.bobCall.Accept(nil)
 		p.run(tick)
-		p.want("183 ReofferDone(200) Reoffered Answered", "Reoffered ReofferDone(200) Updated(200) Confirmed")
+		p.want("183 ReofferDone(200) Reoffered Identified Answered", "Reoffered ReofferDone(200) Updated(200) Confirmed")
 		p.counted("alice", "ACK", 1)
 		p.aliceCall.Hangup(hangup)
 		p.over()
@@ -313,4 +313,39 @@ func TestRFC3311BothUPDATEAtOnceAndBothGetThrough(t *testing.T) {
 			p.over()
 		})
 	}
+}
+
+// RFC 3325 and 4916: who answers, and who takes the call over later.
+func TestRFC4916TheApplicationHearsWhoIsThereWheneverThatChanges(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		p := newPair(w)
+		ring, desk := sip.NewHeader("P-Asserted-Identity", `"Sales" <sip:600@box>`), sip.NewHeader("P-Asserted-Identity", "<sip:205@box>")
+		p.call()
+		p.run(tick)
+		p.bobCall.Provisional(180, nil, ring)
+		p.run(tick)
+		p.bobCall.Provisional(180, nil, ring) // no news
+		p.run(tick)
+		p.bobCall.Accept([]byte(answer), desk, sip.NewHeader("Privacy", "none"))
+		p.run(tick)
+		p.bobCall.Update(nil, ring)
+		p.run(tick)
+		p.want("Identified 180 180 Identified Answered Identified", "Confirmed Updated(200)")
+		var got []string
+		for _, e := range p.aliceEar.events {
+			if i, ok := e.(Identified); ok {
+				got = append(got, strings.Join(i.Headers, " + "))
+			}
+		}
+		want := `P-Asserted-Identity: "Sales" <sip:600@box> | P-Asserted-Identity: <sip:205@box> + Privacy: none | P-Asserted-Identity: "Sales" <sip:600@box>`
+		if strings.Join(got, " | ") != want {
+			t.Errorf("heard %s", strings.Join(got, " | "))
+		}
+		p.killAlice()
+		p.bobCall.Update(nil, ring) // known before the kill
+		p.run(tick)
+		p.want("Identified 180 180 Identified Answered Identified", "Confirmed Updated(200) Updated(200)")
+		p.aliceCall.Hangup(hangup)
+		p.over()
+	})
 }

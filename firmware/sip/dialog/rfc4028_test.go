@@ -256,3 +256,27 @@ func TestRFC4028WithoutAWishNoTimerRuns(t *testing.T) {
 		p.over()
 	})
 }
+
+func TestRFC4028ACallMayAskForItsOwnInterval(t *testing.T) {
+	for want, expires := range map[string]time.Duration{"600": 10 * time.Minute, "90": time.Second, "": -1} {
+		inWorld(t, 1, func(w *world) {
+			p := timed(w, 300*time.Second, -1, 90*time.Second)
+			r := p.request()
+			r.SessionExpires = expires
+			s, err := p.alice.ua.Invite(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.run(tick)
+			got := ""
+			if h := w.last(sip.INVITE).GetHeader("Session-Expires"); h != nil {
+				got = h.Value()
+			}
+			if got != want {
+				t.Errorf("asked for %q, want %q", got, want)
+			}
+			s.Hangup(hangup)
+			p.over()
+		})
+	}
+}

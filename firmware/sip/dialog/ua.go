@@ -74,9 +74,7 @@ func New(cfg Config) *UA {
 		cfg.UserAgent = "Pronto"
 	}
 	cfg.MinSE = cmp.Or(cfg.MinSE, core.DefaultMinSE)
-	if cfg.SessionExpires = cmp.Or(cfg.SessionExpires, core.DefaultExpires); cfg.SessionExpires > 0 {
-		cfg.SessionExpires = max(cfg.SessionExpires, cfg.MinSE)
-	}
+	cfg.SessionExpires = cmp.Or(cfg.SessionExpires, core.DefaultExpires)
 	ctx, cancel := context.WithCancel(context.Background())
 	return &UA{
 		cfg: cfg, log: cfg.Log, ctx: ctx, cancel: cancel,
@@ -84,9 +82,13 @@ func New(cfg Config) *UA {
 	}
 }
 
-// wish is the session timer that a new call asks for.
-func (ua *UA) wish() core.Terms {
-	return core.Terms{Expires: max(ua.cfg.SessionExpires, 0), Min: ua.cfg.MinSE}
+// wish is the session timer that a new call asks for; 0 = that of Config.
+func (ua *UA) wish(expires time.Duration) core.Terms {
+	expires = cmp.Or(expires, ua.cfg.SessionExpires)
+	if expires > 0 {
+		expires = max(expires, ua.cfg.MinSE)
+	}
+	return core.Terms{Expires: max(expires, 0), Min: ua.cfg.MinSE}
 }
 
 // Close stops name resolution and refuses new calls. Calls stay as they are, in the journal too:
@@ -143,6 +145,10 @@ type InviteRequest struct {
 	MaxForwards int          // 0 = 70; a call that passes through takes one less (RFC 7332)
 	Unreliable  bool         // does not offer 100rel (RFC 3262), for a peer that cannot bear it
 
+	// SessionExpires replaces Config.SessionExpires for this call, for a carrier that wants another
+	// interval: 0 = that of Config, negative = none of ours.
+	SessionExpires time.Duration
+
 	// Auth answers a 401 or 407, at most once for each challenge. nil refuses: towards phones and
 	// strangers no challenge may ever be answered.
 	Auth func(res *sip.Response, req *sip.Request) (sip.Header, error)
@@ -165,7 +171,7 @@ func (ua *UA) Invite(r InviteRequest) (*Session, error) {
 	s := ua.newSession(core.State{
 		ID: rand.Text(), Phase: core.Calling, CallID: r.CallID,
 		Local: r.From.String(), Remote: r.To.String(), Flow: coreFlow(r.Flow),
-		CSeq: 1, Invite: core.Invite{CSeq: 1}, Ring: r.Ring, LocalSDP: r.SDP, Wish: ua.wish(),
+		CSeq: 1, Invite: core.Invite{CSeq: 1}, Ring: r.Ring, LocalSDP: r.SDP, Wish: ua.wish(r.SessionExpires),
 	})
 	s.user, s.auth, s.sink, s.bound = r.From.URI.User, r.Auth, r.Events, r.Events != nil
 	req, err := s.invite(r)

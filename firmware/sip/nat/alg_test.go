@@ -38,8 +38,13 @@ func TestARequestForAPrivateAddressThatWeNeverNamedIsMistaken(t *testing.T) {
 		requested  string
 		want       bool
 	}{
-		{public, "192.168.1.9", true}, {public, "203.0.113.5", false}, {public, "pronto.local", false},
-		{private, "192.168.1.9", false}, {public, "[fd00::1]", true}, {public, "100.64.0.1", true}, {public, "", false},
+		{public, "192.168.1.9", true},
+		{public, "203.0.113.5", false},
+		{public, "pronto.local", false},
+		{private, "192.168.1.9", false},
+		{public, "[fd00::1]", true},
+		{public, "100.64.0.1", true},
+		{public, "", false},
 	} {
 		if got := Mistaken(c.advertised, c.requested); got != c.want {
 			t.Errorf("advertised %s, requested %q: %v", c.advertised, c.requested, got)

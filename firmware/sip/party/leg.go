@@ -178,7 +178,7 @@ func (l *leg) notice(e dialog.Event) {
 		l.end(e)
 	case dialog.Referred:
 		l.referred(e)
-	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
+	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Identified, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
 	}
 }
 

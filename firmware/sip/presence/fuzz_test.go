@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/emiago/sipgo/sip"
@@ -16,6 +17,8 @@ import (
 func FuzzSubscribe(f *testing.F) {
 	f.Add(newPhone("202").text("SUBSCRIBE", "201", "", "Event: dialog;id=7", "Expires: 600", "Record-Route: <sip:192.0.2.9;lr>, <sip:192.0.2.8:5080;lr>"))
 	f.Add(newPhone("202").text("SUBSCRIBE", "*41%23", "", "o: message-summary", "Accept: application/*", "Record-Route: <sip:strict.example>"))
+	f.Add(strings.Replace(newPhone("202").text("SUBSCRIBE", "201", "", "Event: reg"), `"Anna"`, `"An\"na \\ <x>"`, 1))
+	f.Add(strings.ReplaceAll(newPhone("202").text("SUBSCRIBE", "201", "", "Event: presence", "Accept: */*"), "192.0.2.50", "[2001:db8::1]"))
 	s := &Server{cfg: Config{Stack: &network{dead: map[stack.Flow]bool{}}, Phones: &book{bindings: map[tel.DeviceID][]registrar.Binding{}}, Watch: func(tel.DeviceID, Package, string) (string, int) { return "", 0 }}}
 	s.cfg.setDefaults()
 	s.facts, s.inbox = newFacts(), newInbox()

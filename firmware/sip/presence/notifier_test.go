@@ -134,10 +134,12 @@ func TestSubscribeIsRefused(t *testing.T) {
 
 func TestSubscriptionLastsAsLongAsAgreed(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
+		number := 210
 		for wish, lasts := range map[string]string{"Expires: 60": "60", "Expires: 7200": "3600", "X-None: 1": "3600"} {
 			p := newPhone("202")
 			p.callID = wish
-			res := want(t, b.send(p.text("SUBSCRIBE", "201", "", "Event: dialog", wish), p.flow), 200)
+			number++
+			res := want(t, b.send(p.text("SUBSCRIBE", fmt.Sprint(number), "", "Event: dialog", wish), p.flow), 200)
 			if header(res, "Expires") != lasts {
 				t.Errorf("%s: lasts %s, want %s", wish, header(res, "Expires"), lasts)
 			}
@@ -385,6 +387,32 @@ func TestSubscriptionsAreBounded(t *testing.T) {
 			t.Errorf("%d subscriptions", n)
 		}
 	}, small)
+}
+
+func TestPhoneThatWasRestartedDoesNotPileUpSubscriptions(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		boot := 0
+		ask := func(n int) {
+			p := newPhone("202")
+			p.callID = fmt.Sprintf("boot-%d-key-%d", boot, n)
+			want(t, p.subscribe(b, Dialogs, fmt.Sprint(210+n), 600), 200)
+		}
+		b.net.answers(func(req *sip.Request, to stack.Flow) stack.Result {
+			if !strings.HasPrefix(req.CallID().Value(), fmt.Sprintf("boot-%d-", boot)) {
+				return status(481)(req, to)
+			}
+			return status(200)(req, to)
+		})
+		for boot = range 4 {
+			for n := range 5 { // of seven that it may have
+				ask(n)
+			}
+			time.Sleep(time.Second)
+			if n := b.Counters().Subscriptions; n != 5 {
+				t.Fatalf("%d subscriptions after %d restarts", n, boot)
+			}
+		}
+	}, func(c *Config) { c.PerWatcher = 7 })
 }
 
 func TestPhoneOverTCPThatReconnectedIsToldOnItsNewConnection(t *testing.T) {

@@ -108,6 +108,7 @@ func (o *owner) subscribe(tx Transaction, dev tel.DeviceID, resource string, w w
 		return
 	}
 	o.replace(dev, w)
+	o.doubt(dev, topic{w.pkg, resource}, w.eventID)
 	switch {
 	case len(o.subs) >= o.s.cfg.Total:
 		o.s.refuse(tx, busy())
@@ -129,6 +130,25 @@ func (o *owner) replace(dev tel.DeviceID, w wish) {
 		if sub.RemoteTag == w.RemoteTag && sub.Watcher == dev && sub.Package == w.pkg && sub.EventID == w.eventID {
 			o.drop(sub)
 		}
+	}
+}
+
+// doubt asks what a phone watches already, when it asks for the same anew: a phone that was restarted
+// has forgotten its subscriptions and says so by 481. Where its number of subscriptions is used up,
+// the one that was told least lately is dropped at once.
+func (o *owner) doubt(dev tel.DeviceID, t topic, eventID string) {
+	var oldest *subscription
+	for _, sub := range o.topics[t] {
+		if sub.Watcher != dev || sub.EventID != eventID {
+			continue
+		}
+		o.feed(sub, core.Change{}, nil)
+		if oldest == nil || sub.State.Sent.Before(oldest.State.Sent) {
+			oldest = sub
+		}
+	}
+	if oldest != nil && o.watchers[dev] >= o.s.cfg.PerWatcher {
+		o.drop(oldest)
 	}
 }
 

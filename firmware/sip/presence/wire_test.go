@@ -32,9 +32,9 @@ type office struct {
 	phones   *registrar.Registrar
 }
 
-func newOffice(t *testing.T) *office {
+func newOffice(t testing.TB) *office {
 	t.Helper()
-	st, err := stack.New(stack.Config{UserAgent: "Pronto"})
+	st, err := stack.New(stack.Config{UserAgent: "Pronto", SourceRate: 1 << 20, MaxTransactions: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,12 +76,12 @@ func newOffice(t *testing.T) *office {
 // device is a phone on a real socket, message by message.
 type device struct {
 	*siptest.Peer
-	t    *testing.T
+	t    testing.TB
 	user string
 	box  netip.AddrPort
 }
 
-func (o *office) device(t *testing.T, transport, user string) *device {
+func (o *office) device(t testing.TB, transport, user string) *device {
 	t.Helper()
 	at := o.udp
 	if transport == "tcp" {
@@ -380,6 +380,34 @@ func BenchmarkChangeToldToFiftyPhones(b *testing.B) {
 			done <- struct{}{}
 		}, 0)
 		<-done
+	}
+}
+
+// A fetch over UDP, password and all: SUBSCRIBE, 200, NOTIFY, 200. The phone of the test runs on the
+// same processors.
+func BenchmarkFetchOverUDP(b *testing.B) {
+	o := newOffice(b)
+	d := o.device(b, "udp", "202")
+	first := d.request(sip.SUBSCRIBE, "201", "Event", "dialog", "Expires", "0")
+	d.Send(d.box, first)
+	challenge, err := digest.ParseChallenge(header(d.NextResponse(401), "WWW-Authenticate"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	nc := uint32(0)
+	for b.Loop() {
+		nc++
+		req := d.request(sip.SUBSCRIBE, "201", "Event", "dialog", "Expires", "0")
+		auth, err := digest.Answer(challenge, digest.Credentials{Username: "202", Password: digest.NewSecret("secret-202")}, "SUBSCRIBE", req.Recipient.String(), nc, "0a4f113b")
+		if err != nil {
+			b.Fatal(err)
+		}
+		req.AppendHeader(sip.NewHeader("Authorization", auth.String()))
+		d.Send(d.box, req)
+		if res := d.NextResponse(0); res.StatusCode != 200 {
+			b.Fatal(res.StartLine())
+		}
+		d.notified()
 	}
 }
 

@@ -66,8 +66,12 @@ func TestTargetsFollowTheURIAndTheRecords(t *testing.T) {
 		{"the URI's transport", sip.Uri{Host: "192.0.2.9", UriParams: param("TCP")}, "", "tcp 192.0.2.9:5060"},
 		{"the caller's transport first", sip.Uri{Host: "192.0.2.9", UriParams: param("tcp")}, "udp", "udp 192.0.2.9:5060"},
 		{"maddr", sip.Uri{Host: "full.example", UriParams: sip.HeaderParams{{K: "maddr", V: "192.0.2.9"}}}, "", "udp 192.0.2.9:5060"},
-		{"NAPTR, then SRV, then A and AAAA", sip.Uri{Host: "Full.Example"}, "",
-			"tls 192.0.2.1:5071, tls [2001:db8::1]:5071, tcp 192.0.2.2:5081, tcp 192.0.2.1:5080, tcp [2001:db8::1]:5080"},
+		{
+			"NAPTR, then SRV, then A and AAAA",
+			sip.Uri{Host: "Full.Example"},
+			"",
+			"tls 192.0.2.1:5071, tls [2001:db8::1]:5071, tcp 192.0.2.2:5081, tcp 192.0.2.1:5080, tcp [2001:db8::1]:5080",
+		},
 		{"a transport asks for no NAPTR", sip.Uri{Host: "full.example"}, "udp", "udp 192.0.2.1:5090, udp [2001:db8::1]:5090"},
 		{"a port asks for no SRV", sip.Uri{Host: "full.example", Port: 5062}, "", "udp 192.0.2.3:5062"},
 		{"no NAPTR, the transport that has SRV", sip.Uri{Host: "tcponly.example"}, "", "tcp 192.0.2.2:5060"},
@@ -120,8 +124,11 @@ func TestFinding13_EachRecordIsAskedForOnceWhileItLives(t *testing.T) {
 
 func TestServersOfOnePriorityAreDrawnByWeight(t *testing.T) {
 	records := []dns.SRV{
-		{Priority: 1, Weight: 70, Target: "often"}, {Priority: 1, Weight: 30, Target: "seldom"},
-		{Priority: 1, Weight: 0, Target: "hardly"}, {Priority: 0, Weight: 0, Target: "first"}, {Priority: 2, Weight: 99, Target: "last"},
+		{Priority: 1, Weight: 70, Target: "often"},
+		{Priority: 1, Weight: 30, Target: "seldom"},
+		{Priority: 1, Weight: 0, Target: "hardly"},
+		{Priority: 0, Weight: 0, Target: "first"},
+		{Priority: 2, Weight: 99, Target: "last"},
 	}
 	second := map[string]int{}
 	for lot := range uint64(2000) {

@@ -138,8 +138,11 @@ func TestACertificateIsTrustedAsItsPeerIsConfigured(t *testing.T) {
 		{"not for another name", "other.example", map[string]PeerTLS{"carrier.example": {}}, true, false},
 		{"for another name that was asked for", "other.example", map[string]PeerTLS{"carrier.example": {Name: "other.example"}}, true, true},
 		{"for any name when nobody is to check", "other.example", map[string]PeerTLS{"carrier.example": {Insecure: true}}, false, true},
-		{"but not when another host at that address is to be checked", "other.example",
-			map[string]PeerTLS{"carrier.example": {Insecure: true}, "careful.example": {}}, true, false},
+		{
+			"but not when another host at that address is to be checked", "other.example",
+			map[string]PeerTLS{"carrier.example": {Insecure: true}, "careful.example": {}},
+			true, false,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			secure, roots := identity(t, c.cert)

@@ -32,9 +32,10 @@ type Config struct {
 	Log     *slog.Logger
 	Path    string
 	Rules   toll.Rules
-	Publish func(tel.Event)  // alarms; must not block
-	End     func(tel.LegID)  // ends the call in which a leg is that reached a limit; must not block
-	Saved   func(error)      // after each write: nil, or why the disk does not have the latest; must not block
+	Publish func(tel.Event) // alarms; must not block
+	Calm    func()          // no alarm for ten minutes; must not block
+	End     func(tel.LegID) // ends the call in which a leg is that reached a limit; must not block
+	Saved   func(error)     // after each write: nil, or why the disk does not have the latest; must not block
 	// Records gives the finished calls since a moment, when the counters are lost; nil = none.
 	Records func(since time.Time) []toll.Record
 }
@@ -49,6 +50,7 @@ type Meter struct {
 	mu     sync.Mutex // guards what follows
 	guard  *toll.Guard
 	alarms map[string]time.Time // when each was raised last
+	latest time.Time            // refusal or end; zero = it is calm
 	dirty  time.Time            // since when the disk lacks a change; zero = it has all
 }
 
@@ -97,6 +99,7 @@ func (m *Meter) Allow(r toll.Request) (toll.Permit, error) {
 // raise reports whether an alarm is not merely a repetition. It is called with mu held.
 func (m *Meter) raise(r toll.Refusal, now time.Time) bool {
 	key := string(r.Why) + " " + r.Of
+	m.latest = now
 	if at, ok := m.alarms[key]; ok && now.Sub(at) < quiet {
 		return false
 	}
@@ -188,7 +191,14 @@ func (m *Meter) look() {
 	for i, o := range over {
 		loud[i] = m.raise(o.Refusal, now)
 	}
+	calm := !m.latest.IsZero() && now.Sub(m.latest) >= quiet
+	if calm {
+		m.latest = time.Time{}
+	}
 	m.mu.Unlock()
+	if calm {
+		m.cfg.Calm()
+	}
 	for i, o := range over {
 		if loud[i] {
 			m.alarm(o.Refusal, o.Call, "", true, now)

@@ -26,6 +26,7 @@ type office struct {
 	alarms []tel.TollAlarm
 	ended  []tel.LegID
 	saves  int
+	calm   int
 	failed error
 }
 
@@ -36,6 +37,7 @@ func open(t *testing.T, path string, rules toll.Rules, records []toll.Record) *o
 	o.Meter, err = Open(Config{
 		Log: slog.New(slog.DiscardHandler), Path: path, Rules: rules,
 		Publish: func(e tel.Event) { o.mu.Lock(); o.alarms = append(o.alarms, e.(tel.TollAlarm)); o.mu.Unlock() },
+		Calm:    func() { o.mu.Lock(); o.calm++; o.mu.Unlock() },
 		End:     func(l tel.LegID) { o.mu.Lock(); o.ended = append(o.ended, l); o.mu.Unlock() },
 		Saved:   func(err error) { o.mu.Lock(); o.saves++; o.failed = err; o.mu.Unlock() },
 		Records: func(time.Time) []toll.Record { return records },
@@ -176,6 +178,34 @@ func TestTheDiskIsSparedAndItsFailureIsReported(t *testing.T) {
 		o.Close()
 		if _, _, saves, _ := o.told(); saves != 3 {
 			t.Errorf("%d writes in the end", saves)
+		}
+	})
+}
+
+func TestAnAlarmIsOverAfterTenQuietMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, filepath.Join(t.TempDir(), "toll.json"), toll.Rules{}, nil)
+		defer o.Close()
+		abroad := anna
+		abroad.Number = "+442071234567"
+		calm := func() int { o.mu.Lock(); defer o.mu.Unlock(); return o.calm }
+		time.Sleep(look / 2) // between two looks
+		for range 3 {
+			if _, err := o.Allow(abroad); err == nil {
+				t.Fatal("London is open")
+			}
+			time.Sleep(quiet - look)
+			if calm() != 0 {
+				t.Fatal("calm, while somebody still tries")
+			}
+		}
+		time.Sleep(2 * look)
+		if calm() != 1 {
+			t.Error("not calm after ten minutes")
+		}
+		time.Sleep(time.Hour)
+		if alarms, _, _, _ := o.told(); calm() != 1 || len(alarms) < 2 {
+			t.Errorf("calm %d times after %d alarms", calm(), len(alarms))
 		}
 	})
 }

@@ -31,6 +31,7 @@ func (m *machine) provisional(e GotProvisional) {
 		}
 		m.arm(TimerC, s.Ring)
 		m.prack(e)
+		m.identify(e.Who)
 		m.tell(Provisional{Status: e.Status, SDP: e.SDP})
 	}
 }
@@ -128,6 +129,7 @@ func (m *machine) answered(e GotSuccess) {
 	m.disarm(TimerC)
 	m.do(SendAck{CSeq: e.CSeq, Peer: s.Peer})
 	m.settle(s.Wish, e.Terms)
+	m.identify(e.Who)
 	m.tell(Answered{SDP: sdp})
 	if x := &s.Exchange; x.Turn != "" && x.Tag == s.Peer.Tag {
 		x.Tag = "" // it goes on in the dialog that is left

@@ -148,6 +148,11 @@ type ReofferDone struct {
 	SDP    []byte
 }
 
+// Identified tells what the peer says of who is at his end (RFC 3325 and its like, RFC 4916), when
+// that has changed: Headers are the lines of P-Asserted-Identity, Remote-Party-ID and Privacy. It
+// comes before the notice of the message that said so. Whether to believe it is for the application.
+type Identified struct{ Headers []string }
+
 // Refreshed reports a description that the peer has sent without being asked for one: in its reply
 // to our session refresh. It replaces the one before; media may have moved.
 type Refreshed struct{ SDP []byte }
@@ -176,6 +181,7 @@ func (Confirmed) notice()     {}
 func (Rejected) notice()      {}
 func (Reoffered) notice()     {}
 func (ReofferDone) notice()   {}
+func (Identified) notice()    {}
 func (Ended) notice()         {}
 func (Refreshed) notice()     {}
 func (EarlyAnswered) notice() {}

@@ -22,6 +22,7 @@ type GotProvisional struct {
 	RSeq   uint32 // of a reliable one (RFC 3262), else 0
 	Peer   Peer   // Tag empty when the response had none
 	SDP    []byte
+	Who    []string // header lines that name the peer, as Identified has them
 }
 
 // GotSuccess is a 2xx to our INVITE, first or repeated, of the dialog in which we are or another.
@@ -30,6 +31,7 @@ type GotSuccess struct {
 	Peer  Peer
 	SDP   []byte
 	Terms Terms
+	Who   []string
 }
 
 // GotFailure is a final response of 300 or more to our INVITE.
@@ -75,6 +77,7 @@ type GotRequest struct {
 	Timer       bool  // its Supported lists "timer"
 	Update      Known // what its Allow says of UPDATE
 	RAck        RAck  // of a PRACK
+	Who         []string
 	Dice        uint32
 }
 
@@ -103,6 +106,7 @@ type GotReply struct {
 	SDP           []byte
 	Target        string
 	Terms         Terms
+	Who           []string
 	Authorization string
 	Dice          uint32
 }

@@ -319,6 +319,7 @@ func (m *machine) reofferTaken(e GotReply) {
 	m.setLocal(x.SDP)
 	m.described(x.Tag, e.SDP)
 	m.retarget(s.tagOf(x), e.Target)
+	m.identify(e.Who)
 	if s.Phase == Up {
 		m.settle(e.Sent.Terms, e.Terms)
 	}

@@ -22,6 +22,7 @@ func (m *machine) request(e GotRequest) {
 		return
 	}
 	m.learn(e)
+	m.identify(e.Who)
 	switch e.Method {
 	case "INVITE":
 		m.gotInvite(e)

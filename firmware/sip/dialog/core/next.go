@@ -69,6 +69,16 @@ func (m *machine) tell(n Notice) {
 	}
 }
 
+// identify tells who the peer says is there, when that is news.
+func (m *machine) identify(who []string) {
+	if len(who) == 0 || slices.Equal(who, m.s.Who) || !m.s.Live() {
+		return
+	}
+	m.s.Who = who
+	m.dirty = true
+	m.tell(Identified{Headers: who})
+}
+
 // ended is the only place that tells Ended; it does so once.
 func (m *machine) ended(cause tel.Cause, remote bool) {
 	if m.s.Cause != tel.CauseNone {
@@ -170,7 +180,7 @@ func (m *machine) linger() {
 	s := &m.s
 	s.Phase = Lingering
 	s.Invite.Text, s.LocalSDP, s.RemoteSDP, s.Forks, s.Exchange = "", nil, nil, nil, Exchange{}
-	s.Reliable, s.Headers, s.Expiry, s.Handover = Reliable{}, nil, Expiry{}, Handover{}
+	s.Reliable, s.Headers, s.Who, s.Expiry, s.Handover = Reliable{}, nil, nil, Expiry{}, Handover{}
 	m.arm(TimerLinger, Life)
 	m.dirty = true
 	if s.Incoming && len(s.Referrals) == 0 {

@@ -210,6 +210,7 @@ type State struct {
 	Wish        Terms         `json:"wish,omitzero"`     // the session timer that we ask for, and the least that we take
 	Raises      int           `json:"raises,omitempty"`  // how often a 422 has made us ask for more
 	Expiry      Expiry        `json:"expiry,omitzero"`   // the one in force
+	Who         []string      `json:"who,omitempty"`     // what Identified has told last
 	Headers     []string      `json:"headers,omitempty"` // of our 2xx, to repeat it after a restart
 	Referrals   []Referral    `json:"referrals,omitempty"`
 	Referred    bool          `json:"referred,omitempty"` // a REFER has come in this dialog

@@ -24,11 +24,12 @@ func dice(r *rand.Rand, s State) Event {
 	}
 	peer.Update, peer.Timer, peer.Reliable = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
 	terms := []Terms{{}, {}, {Expires: 20 * time.Minute, Refresher: SideUAS}, {Expires: time.Hour, Min: 40 * time.Minute}, {Expires: time.Minute}}[r.IntN(5)]
+	who := [][]string{nil, {"P-Asserted-Identity: <sip:1@x>"}, {"P-Asserted-Identity: <sip:2@x>"}}[r.IntN(3)]
 	switch r.IntN(25) {
 	case 0, 1:
-		return GotProvisional{CSeq: cseq, Status: 100 + 80*r.IntN(2), Peer: peer, SDP: sdp, RSeq: uint32(r.IntN(4))}
+		return GotProvisional{CSeq: cseq, Status: 100 + 80*r.IntN(2), Peer: peer, SDP: sdp, RSeq: uint32(r.IntN(4)), Who: who}
 	case 2, 3:
-		return GotSuccess{CSeq: cseq, Peer: peer, SDP: sdp, Terms: terms}
+		return GotSuccess{CSeq: cseq, Peer: peer, SDP: sdp, Terms: terms, Who: who}
 	case 4:
 		status := []int{302, 401, 407, 408, 422, 422, 486, 487, 503, 603}[r.IntN(10)]
 		return GotFailure{CSeq: cseq, Status: status, MinSE: time.Duration(r.IntN(3)) * time.Hour, Nonce: tags[r.IntN(3)], Authorization: []string{"", "Authorization: x"}[r.IntN(2)]}
@@ -46,7 +47,7 @@ func dice(r *rand.Rand, s State) Event {
 		return GotRequest{
 			Method: method, CSeq: s.Peer.CSeq + uint32(r.IntN(3)), Tag: peer.Tag, SDP: sdp,
 			Target: []string{"", "sip:t@127.0.0.5"}[r.IntN(2)], Text: "text", Dice: r.Uint32(),
-			Terms: terms, Timer: peer.Timer, Update: Known(r.IntN(3)),
+			Who: who, Terms: terms, Timer: peer.Timer, Update: Known(r.IntN(3)),
 		}
 	case 12, 13:
 		method := []string{"BYE", "INVITE", "INFO", "UPDATE", "UPDATE", "PRACK"}[r.IntN(6)]

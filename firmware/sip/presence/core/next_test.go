@@ -110,8 +110,23 @@ func TestSubscription(t *testing.T) {
 			{time.Second, Wake{}, notify(2, 1, time.Hour-time.Second)},
 			{0, Answered{CSeq: 1, Status: 481}, nil},
 			{0, Lost{CSeq: 1}, nil},
-			{0, Answered{CSeq: 2, Status: 100}, nil},
-			{0, ok(2), nil},
+		},
+		"a provisional answer is none": {
+			{0, hour, first},
+			{0, Answered{CSeq: 1, Status: 100}, nil},
+			{time.Second, Change{}, nil},
+			{0, ok(1), notify(2, 1, time.Hour-time.Second)},
+		},
+		"a watcher puts the state off for five minutes at most": {
+			{0, hour, first},
+			{0, Answered{CSeq: 1, Status: 503, RetryAfter: time.Hour}, nil},
+			{5 * time.Minute, Wake{}, notify(2, 1, 55*time.Minute)},
+		},
+		"the last NOTIFY is not sent again": {
+			{0, hour, first},
+			{0, ok(1), nil},
+			{0, Terminate{NoResource}, last(2, 1, NoResource)},
+			{0, Answered{CSeq: 2, Status: 503, RetryAfter: time.Second}, forget},
 		},
 		"after a restart CSeq jumps, the version goes on, and the state is told when the box has settled": {
 			{0, hour, first},

@@ -30,8 +30,9 @@ const (
 )
 
 // Dialog is one call of a watched number. CallID and the tags are those of the SIP dialog between
-// the box and the phone of the watched number, as that phone names them: who sends an INVITE with
-// Replaces of them takes the call (RFC 3891). They are left out when CallID is empty.
+// the box and the phone of the watched number, seen from the box, at which the number lives: who
+// sends it an INVITE with Replaces of them, LocalTag as the to-tag, takes the call (RFC 3891 section
+// 3). They are left out when CallID is empty.
 type Dialog struct {
 	ID                          string // stays the same for as long as the dialog lives
 	Direction                   Direction
