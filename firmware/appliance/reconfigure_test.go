@@ -61,6 +61,12 @@ var benches atomic.Int32
 // section sip.
 func start(t *testing.T, text string, more ...string) *bench {
 	t.Helper()
+	return startWith(t, text, func(*Options) {}, func(*Box) {}, more...)
+}
+
+// startWith runs a box with options of its own; built sees it before it runs.
+func startWith(t *testing.T, text string, change func(*Options), built func(*Box), more ...string) *bench {
+	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	dir := t.TempDir()
 	host := fmt.Sprintf("127.%d.%d.%d", 100+os.Getpid()>>8%100, os.Getpid()%250+1, benches.Add(1))
@@ -75,12 +81,14 @@ func start(t *testing.T, text string, more ...string) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t, live: l, board: &testBoard{}, sip: host + ":5060"}
-	b.box, err = Build(Options{
+	options := Options{
 		Log: slog.New(slog.DiscardHandler), Live: l, Dir: filepath.Join(dir, "var"), RunDir: filepath.Join(dir, "var", "run"), Board: b.board,
-	})
-	if err != nil {
+	}
+	change(&options)
+	if b.box, err = Build(options); err != nil {
 		t.Fatal(err)
 	}
+	built(b.box)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- b.box.Run(ctx, nil) }()

@@ -27,7 +27,9 @@ func secrecy(c *config.Config, party string, flow stack.Flow) sdp.Security {
 	case "trunk":
 		for i := range c.Trunks {
 			if string(c.Trunks[i].ID) == name {
-				mode = c.Trunks[i].SRTP
+				if t, err := c.Trunks[i].Filled(); err == nil {
+					mode = t.SRTP
+				}
 			}
 		}
 	}

@@ -130,7 +130,7 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 		x.cfg.Publish(tel.EmergencyCalled{Call: s.Call, From: in.From, Name: s.FromName, Number: in.Dialed, At: time.Now()})
 	}
 	a.tell(Begin{d})
-	x.wg.Go(a.run)
+	x.begin(a)
 	return s.Call, nil
 }
 
@@ -144,7 +144,16 @@ func (x *Exchange) add(a *actor) error {
 		return ErrFull
 	}
 	x.calls[a.state.Call] = a
+	x.wg.Add(1) // with the lock: whoever closes afterwards waits for this one, too
 	return nil
+}
+
+// begin starts the goroutine of a call that was added.
+func (x *Exchange) begin(a *actor) {
+	go func() {
+		defer x.wg.Done()
+		a.run()
+	}()
 }
 
 // remove forgets a call whose goroutine ends.
@@ -207,7 +216,7 @@ func (x *Exchange) Restore(states map[string][]byte, find Finder) []error {
 		}
 		a.recover(find)
 		a.show() // observers knew only the process that is gone
-		x.wg.Go(a.run)
+		x.begin(a)
 	}
 	return errs
 }

@@ -128,23 +128,6 @@ type Queue struct {
 	Priority  int           `yaml:"priority"`         // higher is served first among queues; default 0
 }
 
-// Trunk is a SIP carrier account.
-type Trunk struct {
-	ID        tel.TrunkID           `yaml:"id"`
-	Name      string                `yaml:"name"`
-	Server    string                `yaml:"server"`    // host or host:port
-	Transport string                `yaml:"transport"` // udp (default) or tcp
-	Register  bool                  `yaml:"register"`  // log in at the carrier; otherwise matched by address
-	User      string                `yaml:"user"`
-	Password  Secret                `yaml:"password"`
-	Match     []netip.Prefix        `yaml:"match,omitempty"` // source addresses of the carrier
-	Number    tel.Number            `yaml:"number"`          // our main number, presented on outgoing calls
-	Format    string                `yaml:"format"`          // how the carrier wants numbers: e164 (default), national, as_is
-	MaxCalls  int                   `yaml:"max_calls"`       // default 0 = no limit
-	SRTP      SRTP                  `yaml:"srtp"`            // off (default), optional or required; applied to new calls
-	In        map[tel.Number]string `yaml:"in,omitempty"`    // called number -> destination; "*" is any
-}
-
 // Line is a GSM or analog line.
 type Line struct {
 	ID    tel.LineID `yaml:"id"`

@@ -51,13 +51,7 @@ func (c *Config) normalise() {
 		}
 	}
 	for i := range c.Trunks {
-		t := &c.Trunks[i]
-		if t.Transport == "" {
-			t.Transport = "udp"
-		}
-		if t.Format == "" {
-			t.Format = "e164"
-		}
+		c.Trunks[i].normalise()
 	}
 	for i := range c.Agents {
 		if a := &c.Agents[i]; a.Dial == nil {

@@ -180,33 +180,6 @@ func (v *validator) duration(path string, d, low, high time.Duration) {
 	}
 }
 
-func (v *validator) trunk(path string, t *Trunk) {
-	v.id(path, "trunk", string(t.ID))
-	if t.Server == "" {
-		v.found.add(path+".server", "missing", "is missing: the carrier's host name or address")
-	}
-	v.srtp(path, t.SRTP)
-	if t.Transport != "udp" && t.Transport != "tcp" {
-		v.found.add(path+".transport", "choice", "%q is not udp or tcp", t.Transport)
-	}
-	if t.Register && (t.User == "" || t.Password == "") {
-		v.found.add(path, "credentials", "a trunk that registers needs user and password")
-	}
-	if !t.Register && len(t.Match) == 0 {
-		v.found.add(path+".match", "missing", "a trunk that does not register needs the carrier's addresses")
-	}
-	if !slices.Contains([]string{"e164", "national", "as_is"}, t.Format) {
-		v.found.add(path+".format", "choice", "%q is not one of e164, national, as_is", t.Format)
-	}
-	for n, to := range t.In {
-		at := fmt.Sprintf("%s.in[%s]", path, n)
-		if _, err := tel.ParseNumber(string(n)); err != nil {
-			v.found.add(at, "number", "%q is not a number; use * for any", n)
-		}
-		v.destination(at, to)
-	}
-}
-
 func (v *validator) line(path string, l *Line) {
 	v.id(path, "line", string(l.ID))
 	if l.Type != "gsm" {

@@ -237,6 +237,15 @@ const (
 	LineDenied      LineCause = "registration_denied"
 	LineAudioFault  LineCause = "audio_fault"
 	LineRestarting  LineCause = "restarting"
+
+	LineRefusedNumber        LineCause = "refused_number"         // of a call out: the presented or the dialled one
+	LineTooManyRegistrations LineCause = "too_many_registrations" // somebody else uses the account, too
+	LineExpiredEarly         LineCause = "expired_early"          // the carrier forgot a registration before its time
+	LineOneWayAudio          LineCause = "nat_one_way_audio"
+	LineCodecMismatch        LineCause = "codec_mismatch"
+	LineTLSUntrusted         LineCause = "tls_untrusted"
+	LineCarrierDown          LineCause = "carrier_down" // registered, and no call gets through
+	LineSpendLimit           LineCause = "spend_limit"
 )
 
 // DeviceChanged reports the registration of one phone.
@@ -315,5 +324,7 @@ func LineCauses() []LineCause {
 	return []LineCause{
 		LineOK, LineInUse, LineRegistering, LineDisabled, LineDNSFailed, LineUnreachable, LineRefused, LineWrongDomain,
 		LineNoModem, LineModemMute, LineNoSIM, LineSIMPIN, LineSearching, LineDenied, LineAudioFault, LineRestarting,
+		LineRefusedNumber, LineTooManyRegistrations, LineExpiredEarly, LineOneWayAudio, LineCodecMismatch, LineTLSUntrusted,
+		LineCarrierDown, LineSpendLimit,
 	}
 }

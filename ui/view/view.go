@@ -71,6 +71,7 @@ type Level string
 // The levels of a line.
 const (
 	LevelOK       Level = "ok"
+	LevelWarn     Level = "warn"     // serves, but something is wrong
 	LevelStarting Level = "starting" // expected to serve in a moment, by itself
 	LevelOff      Level = "off"      // by the owner's wish
 	LevelDown     Level = "down"
@@ -78,8 +79,10 @@ const (
 
 func levelOf(l tel.LineChanged) Level {
 	switch {
-	case l.Up:
+	case l.Up && (l.Cause == tel.LineOK || l.Cause == tel.LineInUse):
 		return LevelOK
+	case l.Up:
+		return LevelWarn
 	case l.Cause == tel.LineDisabled:
 		return LevelOff
 	case l.Cause == tel.LineRegistering, l.Cause == tel.LineRestarting:

@@ -35,6 +35,7 @@ type Call struct {
 	cseq      int
 	version   int
 	acks      map[string]string // by branch of our INVITE
+	pracks    map[string]bool   // provisional responses that were acknowledged, by RSeq
 	invite    *sip.Request      // received and not answered yet, or being answered
 	confirmed chan struct{}     // closed by the ACK of the INVITE being answered
 	status    int               // of the end, or of the answer
@@ -82,6 +83,13 @@ func (c *Call) Outcome() (status int, reason string, byBox bool) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	return c.status, c.reason, c.byThem
+}
+
+// Acknowledged counts the provisional responses that the box sent reliably (RFC 3262).
+func (c *Call) Acknowledged() int {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return len(c.pracks)
 }
 
 // Direction is what the box's last SDP said: sendrecv, sendonly, recvonly or inactive.
@@ -237,8 +245,7 @@ func (c *Call) reinvite(ctx context.Context, body string) error {
 // ---- received
 
 func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
-	if p.cfg.Accounts != nil && !p.genuine(req, "Proxy-Authorization") {
-		p.reply(req, from, 407, rand.Text(), challenge("Proxy-Authenticate"))
+	if p.cfg.Accounts != nil && !p.admit(req, from, true) {
 		return
 	}
 	if p.cfg.Incoming == nil {
@@ -297,10 +304,10 @@ func (c *Call) Ring() {
 	}
 }
 
-// Reject refuses a received call that is not answered.
-func (c *Call) Reject(status int) {
+// Reject refuses a received call that is not answered; headers are further lines, each with its end.
+func (c *Call) Reject(status int, headers ...string) {
 	if req := c.pending(true); req != nil {
-		c.p.reply(req, c.flow, status, c.tag, "")
+		c.p.reply(req, c.flow, status, c.tag, strings.Join(headers, ""))
 		c.finish(status, reasons[status], false)
 	}
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Texts func(from, text string)
 	// Accounts makes a carrier: user -> password of who may register and call out.
 	Accounts map[string]string
+	Quirks   Quirks // of a carrier
 }
 
 // Errors of requests.
@@ -56,7 +57,9 @@ type Peer struct {
 	waiting  map[string]chan *sip.Response // client transactions by branch
 	answers  map[string]answer             // server transactions by branch and method
 	bindings map[string]Binding            // of a carrier's customers
-	watches  map[string]*Watch             // by Call-ID
+	nonces   map[string]bool               // that a carrier with FreshNonce has given out
+	kept     []*sip.Request
+	watches  map[string]*Watch // by Call-ID
 	strays   int
 }
 
@@ -91,7 +94,7 @@ func New(cfg Config) (*Peer, error) {
 	}
 	p := &Peer{
 		cfg: cfg, conn: conn, parser: sip.NewParser(), quit: make(chan struct{}), calls: map[string]*Call{},
-		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, watches: map[string]*Watch{},
+		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, nonces: map[string]bool{}, watches: map[string]*Watch{},
 	}
 	p.wg.Go(p.read)
 	return p, nil

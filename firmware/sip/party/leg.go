@@ -23,6 +23,7 @@ type leg struct {
 	o       *Office
 	events  func(call.LegEvent)
 	release func() // gives a trunk's channel back; nil for phones
+	carried carried
 
 	mu      sync.Mutex
 	session *dialog.Session
@@ -94,6 +95,7 @@ func (l *leg) Alert(early bool) {
 
 // Accept implements call.Leg.
 func (l *leg) Accept() {
+	l.connected()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	body, err := l.answer()
@@ -118,7 +120,11 @@ func rejection(err error) int {
 }
 
 // Hangup implements call.Leg.
-func (l *leg) Hangup(why tel.Cause) { l.session.Hangup(why) }
+func (l *leg) Hangup(why tel.Cause) {
+	if !l.refuse(why) {
+		l.session.Hangup(why)
+	}
+}
 
 // SendDTMF implements call.Leg.
 func (l *leg) SendDTMF(digits string) {
@@ -148,6 +154,7 @@ func (l *leg) notice(e dialog.Event) {
 			l.session.Hangup(tel.CauseNotAcceptable)
 			return
 		}
+		l.connected()
 		l.tell(call.LegEvent{Kind: call.LegAnswered})
 	case dialog.Confirmed:
 		if len(e.SDP) > 0 {
@@ -165,6 +172,7 @@ func (l *leg) notice(e dialog.Event) {
 		}
 	case dialog.Rejected:
 		l.o.cfg.Log.Info("call was not taken", "party", l.Party(), "status", e.Status, "reason", e.Reason)
+		l.failed(e)
 		l.redirect = l.redirected(e)
 	case dialog.Ended:
 		l.end(e)
@@ -237,10 +245,14 @@ func (l *leg) end(e dialog.Ended) {
 	l.mu.Lock()
 	first := !l.ended
 	l.ended = true
+	if l.carried.why != tel.CauseNone {
+		e.Cause = l.carried.why
+	}
 	l.mu.Unlock()
 	if !first {
 		return
 	}
+	l.heard()
 	l.Media().Close()
 	if l.release != nil {
 		l.release()
