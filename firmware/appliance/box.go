@@ -78,6 +78,7 @@ type Box struct {
 	toll      *meter.Meter
 	queues    *acd.ACD
 	lamps     lamps
+	doors     doors
 	voicemail *voicemail.Store
 	mail      *mail.Queue
 	web       net.Listener
@@ -115,6 +116,7 @@ func conditions() []health.Spec {
 func Build(opts Options) (b *Box, err error) {
 	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
+	b.doors.b = b
 	defer func() {
 		if err != nil {
 			b.close()
@@ -137,6 +139,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"toll guard", b.openToll},
 		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},
+		{"doors", b.openDoors},
 		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
@@ -267,7 +270,7 @@ func (b *Box) openCalls() error {
 	b.calls = call.New(call.Config{
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
-		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b,
+		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b, Door: b.doors.open,
 	})
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
@@ -403,6 +406,9 @@ func (b *Box) close() {
 	}
 	b.closeVoicemail()
 	b.lamps.close()
+	if err := b.doors.close(); err != nil {
+		b.log.Warn("door relay does not close well", "err", err)
+	}
 	if b.history != nil {
 		_ = b.history.Close()
 	}

@@ -15,6 +15,7 @@ func (b *Box) rooms() []live.Room {
 		lineRoom{&b.lines},
 		trunkRoom{&b.trunks},
 		lampRoom{&b.lamps},
+		doorRoom{&b.doors},
 		queueRoom{b},
 		voicemailRoom{b},
 		numberRoom{b},
@@ -126,7 +127,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 func routing(c *config.Config) config.Config {
 	return config.Config{
 		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
-		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours,
+		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours, Contacts: c.Contacts,
 	}
 }
 

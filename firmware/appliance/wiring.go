@@ -38,6 +38,8 @@ func (b *Box) publish(e tel.Event) {
 		b.disturb(e)
 	case tel.EmergencyCalled:
 		b.emergency(e)
+	case tel.DoorOpened:
+		b.doorOpened(e)
 	case tel.TollAlarm:
 		b.report("toll_limit", false, "calls to the outside were refused: "+e.Why+" of "+e.Of)
 	case tel.LampChanged:

@@ -138,7 +138,9 @@ type (
 	}
 	// DoPreempt frees one of the lines for an emergency call (Freed follows).
 	DoPreempt struct{ Vias []string }
-	DoEnd     struct{ Record tel.CallEnded }
+	// DoOpenDoor opens the door of the party Door because By has pressed its key.
+	DoOpenDoor struct{ Door, By string }
+	DoEnd      struct{ Record tel.CallEnded }
 )
 
 func (DoAlert) effect()       {}
@@ -165,4 +167,5 @@ func (DoDecline) effect()     {}
 func (DoAnswerRefer) effect() {}
 func (DoNotifyRefer) effect() {}
 func (DoPreempt) effect()     {}
+func (DoOpenDoor) effect()    {}
 func (DoEnd) effect()         {}

@@ -90,6 +90,8 @@ func (p fakePlan) Devices(tel.AgentID) []tel.DeviceID                       { re
 func (p fakePlan) AgentAt(tel.DeviceID) (tel.AgentID, tel.Number, string) {
 	return "anna", "201", "Anna"
 }
+func (p fakePlan) NameOf(tel.Number) string         { return "" }
+func (p fakePlan) DoorAt(tel.DeviceID) (rune, bool) { return 0, false }
 func (p fakePlan) Phones(tel.Number) []tel.DeviceID { return nil }
 func (p fakePlan) Language() string                 { return "it" }
 func (p fakePlan) Zone() string                     { return "Europe/Rome" }

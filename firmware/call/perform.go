@@ -48,6 +48,8 @@ func (a *actor) perform(e Effect) {
 		if c := a.x.cfg.Clerk; c != nil {
 			c.Do(a.id, e.Order, func(answer ivr.Event) { a.tell(Scripted{answer}) })
 		}
+	case DoOpenDoor:
+		a.openDoor(e)
 	case DoWhenFree:
 		a.handle(WhenFree{a.x.wishFor(a.state.Caller.Party, a.plan, e.Cancel)})
 	case DoEnd:
@@ -146,10 +148,23 @@ func (a *actor) dialDevices(e DoDialDevices) {
 	a.handle(d)
 }
 
+// openDoor opens a door for the party that pressed its key, and says so.
+func (a *actor) openDoor(e DoOpenDoor) {
+	dev, _ := strings.CutPrefix(e.Door, "phone:")
+	a.log.Info("door opened", "door", dev, "by", e.By)
+	if a.x.cfg.Door != nil {
+		a.x.cfg.Door(tel.DeviceID(dev))
+	}
+	a.x.cfg.Publish(tel.DoorOpened{Door: tel.DeviceID(dev), By: e.By, Call: a.id, At: time.Now()})
+}
+
 // identify notes who is at a phone.
 func (a *actor) identify(l LegState) LegState {
 	if dev, ok := strings.CutPrefix(l.Party, "phone:"); ok {
 		l.Agent, l.Number, l.Name = a.plan.AgentAt(tel.DeviceID(dev))
+		if key, ok := a.plan.DoorAt(tel.DeviceID(dev)); ok {
+			l.Door = key
+		}
 	}
 	return l
 }

@@ -72,6 +72,7 @@ type LegState struct {
 	Number tel.Number  `json:"number,omitempty"` // of the far end, as others see it
 	Name   string      `json:"name,omitempty"`
 	Agent  tel.AgentID `json:"agent,omitempty"` // whose phone it is
+	Door   rune        `json:"door,omitempty"`  // it is a door's: the key that opens it
 	// What the queues' owner was told of that agent, and must be told the end of.
 	Offer   tel.OfferID `json:"offer,omitempty"`   // the offer that this conversation came from
 	Engaged bool        `json:"engaged,omitempty"` // on a call that came from no queue

@@ -251,7 +251,12 @@ func (st *step) digit(leg *LegState, where int, digit rune) {
 	if s.Peer == nil || s.Stage != tel.StageTalking || (where != asCaller && where != asPeer) {
 		return
 	}
-	st.do(DoDigit{From: leg.ID, To: s.other(leg).ID, Digit: digit})
+	other := s.other(leg)
+	if other.Door != 0 && other.Door == digit {
+		st.do(DoOpenDoor{Door: other.Party, By: leg.Party})
+		return
+	}
+	st.do(DoDigit{From: leg.ID, To: other.ID, Digit: digit})
 }
 
 // finish ends every leg, tells the queue, and writes the call's record.

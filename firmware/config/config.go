@@ -34,10 +34,12 @@ type Config struct {
 	Routes []Route `yaml:"routes,omitempty"`
 	Lamps  []Lamp  `yaml:"lamps,omitempty"`
 
-	Dialling  Dialling  `yaml:"dialling"`
-	Groups    []Group   `yaml:"groups,omitempty"`
-	Hours     []Hours   `yaml:"hours,omitempty"`
-	Toll      Toll      `yaml:"toll"`
+	Dialling Dialling  `yaml:"dialling"`
+	Groups   []Group   `yaml:"groups,omitempty"`
+	Hours    []Hours   `yaml:"hours,omitempty"`
+	Toll     Toll      `yaml:"toll"`
+	Contacts []Contact `yaml:"contacts,omitempty"`
+
 	Menus     []Menu    `yaml:"menus,omitempty"`
 	Prompts   Prompts   `yaml:"prompts,omitempty"`
 	Voicemail Voicemail `yaml:"voicemail"`
@@ -99,6 +101,10 @@ type Phone struct {
 	MD5        bool         `yaml:"md5"`         // the phone only knows MD5 digest: shown as weak, refused from outside the LAN
 	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN, over TLS only; default false
 	SRTP       SRTP         `yaml:"srtp"`        // off, optional (default) or required; applied to new calls
+	// A phone of a place and not of a person may have a number of its own; applied to new calls.
+	Extension tel.Number `yaml:"extension"`      // internal number, 2-5 digits; default none
+	Dial      []string   `yaml:"dial,omitempty"` // what it may call; default internal
+	Door      *Door      `yaml:"door,omitempty"` // it is a door station
 }
 
 // Agent is a person who answers.

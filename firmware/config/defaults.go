@@ -35,6 +35,7 @@ func Default() Config {
 // normalise fills the defaults of list entries, which YAML creates as zero values.
 func (c *Config) normalise() {
 	c.normaliseDialling()
+	c.normaliseDoors()
 	c.normaliseMenus()
 	c.normaliseVoicemail()
 	c.normaliseSRTP()

@@ -49,7 +49,7 @@ type AgentCalls struct {
 	Ring      time.Duration `yaml:"ring"`              // how long the phones ring; default 30s, 5s-3m
 	Follow    []Member      `yaml:"follow,omitempty"`  // what rings besides the phones, e.g. a mobile after 15s
 	Forward   Forward       `yaml:"forward,omitempty"` // until the person sets another by code
-	PIN       Secret        `yaml:"pin"`               // 4-12 digits: opens pin_dial for one call, another desk, the mailbox from elsewhere
+	PIN       Secret        `yaml:"pin"`               // 4-10 digits: opens pin_dial for one call, another desk, the mailbox from elsewhere
 	PINDial   []string      `yaml:"pin_dial,omitempty"`
 	Blocked   []string      `yaml:"blocked,omitempty"` // as dialling.blocked, for this person
 	Anonymous string        `yaml:"anonymous"`         // as dialling.anonymous, for this person

@@ -24,6 +24,16 @@ func (c *Config) DialPlan() dialplan.Plan {
 		x.Mailbox = c.mailbox(x.Number)
 		p.Extensions = append(p.Extensions, x)
 	}
+	for _, ph := range c.Phones {
+		if ph.Extension == "" {
+			continue
+		}
+		x := dialplan.Extension{Number: ph.Extension, Name: ph.Name, Devices: []tel.DeviceID{ph.ID}, Allow: classes(ph.Dial)}
+		if ph.Dial == nil {
+			x.Allow = []dialplan.Class{dialplan.Internal}
+		}
+		p.Extensions = append(p.Extensions, x)
+	}
 	for _, q := range c.Queues {
 		p.Queues = append(p.Queues, dialplan.QueueNumber{Number: q.Number, Queue: q.ID})
 	}

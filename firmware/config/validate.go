@@ -36,6 +36,7 @@ func (c *Config) Validate() Problems {
 	for i := range c.Routes {
 		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
 	}
+	v.contacts()
 	v.dialling()
 	v.overflowLoops()
 	v.menus()
@@ -114,6 +115,7 @@ func (v *validator) phone(path string, p *Phone) {
 	if len(p.Password) < 12 {
 		v.found.add(path+".password", "password", "needs at least 12 characters")
 	}
+	v.placePhone(path, p)
 }
 
 func (v *validator) agent(path string, a *Agent) {
@@ -212,15 +214,20 @@ func (v *validator) route(path string, r *Route) {
 
 func (v *validator) lamp(path string, l *Lamp) {
 	v.id(path, "lamp", string(l.ID))
+	v.output(path, l)
+}
+
+// output checks where a lamp or a relay is connected.
+func (v *validator) output(path string, l *Lamp) {
 	switch l.Driver {
 	case "sim":
 	case "gpio":
 		if l.Chip == "" || l.Line == "" {
-			v.found.add(path, "missing", "a gpio lamp needs the chip's label and the line's name")
+			v.found.add(path, "missing", "a gpio output needs the chip's label and the line's name")
 		}
 	case "74hc595":
 		if l.Chip == "" || l.Bit < 0 || l.Bit > 255 {
-			v.found.add(path, "missing", "a 74hc595 lamp needs the SPI device and an output from 0 to 255")
+			v.found.add(path, "missing", "a 74hc595 output needs the SPI device and an output from 0 to 255")
 		}
 	default:
 		v.found.add(path+".driver", "choice", "%q is not one of sim, gpio, 74hc595", l.Driver)

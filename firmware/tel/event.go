@@ -123,6 +123,15 @@ type EmergencyCalled struct {
 	At     time.Time `json:"at"`
 }
 
+// DoorOpened reports that somebody who talks with a door station has opened the door. It is a record:
+// journals keep it.
+type DoorOpened struct {
+	Door DeviceID  `json:"door"`
+	By   string    `json:"by"` // "phone:201"
+	Call CallID    `json:"call"`
+	At   time.Time `json:"at"`
+}
+
 // CallStage is where a call stands.
 type CallStage string
 
@@ -311,6 +320,7 @@ func (QueueLeft) Kind() string       { return "queue_left" }
 func (CallChanged) Kind() string     { return "call_changed" }
 func (PartyChanged) Kind() string    { return "party_changed" }
 func (EmergencyCalled) Kind() string { return "emergency_called" }
+func (DoorOpened) Kind() string      { return "door_opened" }
 func (CallEnded) Kind() string       { return "call_ended" }
 func (LineChanged) Kind() string     { return "line_changed" }
 func (DeviceChanged) Kind() string   { return "device_changed" }
