@@ -102,6 +102,8 @@ func (n *numbering) decision(p dialplan.Plan, d dialplan.Decision, r dialplan.Re
 		return call.Decision{
 			Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency && !d.Test, Attempts: attemptsOf(d.Attempts, d.Hide, d.As),
 		}
+	case dialplan.Page:
+		return call.Decision{Kind: call.ToPage, Devices: d.Devices}
 	case dialplan.Pickup:
 		return call.Decision{Kind: call.ToPickup, Pickup: d.Devices}
 	case dialplan.Park:

@@ -28,7 +28,10 @@ func (st *step) legEvent(e LegEvent) {
 	case LegProgress:
 		st.progress(leg, where, e.Early)
 	case LegAnswered:
-		if where >= 0 {
+		switch {
+		case where >= 0 && st.s.Page:
+			st.listens(*leg, where)
+		case where >= 0:
 			st.won(*leg, where)
 		}
 	case LegEnded:
@@ -56,6 +59,9 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 	group := &s.Groups[g]
 	first := !group.Rang
 	group.Rang = true
+	if s.Page {
+		return // who speaks does not wait for anybody
+	}
 	if group.Offer != "" {
 		if first {
 			st.tell(tel.OfferRinging{Offer: group.Offer})
@@ -171,6 +177,8 @@ func (st *step) legEnded(leg *LegState, where int, e LegEvent) {
 		}
 		s.Peer.ID = ""
 		st.finish(e.Cause, by)
+	case where == asListener:
+		st.stopsListening(leg, e.Cause)
 	case where == asTransferor: // it has done its part: the transfer goes on without it
 	case where >= 0:
 		st.groupLegEnded(leg, where, e)
@@ -279,6 +287,10 @@ func (st *step) finish(c tel.Cause, by string) {
 		if s.Peer.ID != "" {
 			st.do(DoHangup{s.Peer.ID, c})
 		}
+	}
+	for i := range s.Paged {
+		st.do(DoHangup{s.Paged[i].ID, c})
+		st.disengage(&s.Paged[i], c)
 	}
 	if s.Caller.ID != "" {
 		st.do(DoHangup{s.Caller.ID, c})

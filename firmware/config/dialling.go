@@ -32,6 +32,7 @@ type Group struct {
 	Name     string        `yaml:"name"`
 	Number   tel.Number    `yaml:"number"` // internal number; may be empty
 	Members  []Member      `yaml:"members,omitempty"`
+	Page     bool          `yaml:"page"`      // an announcement to all: their phones answer by themselves and only hear; default false
 	InTurn   bool          `yaml:"in_turn"`   // one after the other; default false: all together
 	Ring     time.Duration `yaml:"ring"`      // of each in turn, else of all; default 30s, 5s-3m
 	Busy     string        `yaml:"busy"`      // destination when nobody is free; default: as no_answer
