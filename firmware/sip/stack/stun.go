@@ -1,9 +1,9 @@
 package stack
 
 import (
-	"errors"
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/netip"
 	"time"
 
