@@ -107,7 +107,7 @@ func (n *numbering) decision(p dialplan.Plan, d dialplan.Decision, r dialplan.Re
 	case dialplan.Pickup:
 		return call.Decision{Kind: call.ToPickup, Pickup: d.Devices}
 	case dialplan.Park:
-		return call.Decision{Kind: call.ToPark, Slots: p.ParkSlots()}
+		return call.Decision{Kind: call.ToPark, Slots: p.ParkSlots(), ParkFor: n.cfg.Dialling.ParkFor}
 	case dialplan.Unpark:
 		return call.Decision{Kind: call.ToSlot, Slots: []tel.Number{d.Slot}}
 	case dialplan.CallWhenFree, dialplan.StopWhenFree:

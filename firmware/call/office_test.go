@@ -514,7 +514,13 @@ func TestEachStateOfACallSurvivesACrash(t *testing.T) {
 				}
 				time.Sleep(time.Minute + time.Second)
 				synctest.Wait()
-				o.wants("Anna", o.phone("201"), "rings for +39061234567")
+				anna := o.phone("201")
+				o.wants("Anna", anna, "rings for +39061234567")
+				anna.answers()
+				l[0].says(LegEvent{Kind: LegEnded, Cause: tel.CauseNormal, Remote: true})
+				if r := o.records[len(o.records)-1]; len(r.Moves) != 3 || r.Moves[1].Kind != tel.MoveParked || r.Moves[2].Kind != tel.MoveReturned {
+					o.t.Errorf("the record tells of %+v", r.Moves)
+				}
 			})
 		}
 	})

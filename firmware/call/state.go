@@ -70,6 +70,7 @@ type LegState struct {
 	Ref   string    `json:"ref"`
 	Up    bool      `json:"up,omitempty"` // answered
 	Held  bool      `json:"held,omitempty"`
+	Rang  bool      `json:"rang,omitempty"` // its phone said so
 
 	Number tel.Number  `json:"number,omitempty"` // of the far end, as others see it
 	Name   string      `json:"name,omitempty"`
@@ -286,6 +287,9 @@ func (s *State) parties() []tel.PartyChanged {
 	for _, g := range s.Groups {
 		for _, l := range g.Legs {
 			add(l, tel.PartyRinging, s.From, s.FromName)
+			if n := len(all); n > 0 && all[n-1].Leg == l.ID {
+				all[n-1].Alerted = l.Rang
+			}
 		}
 	}
 	return all

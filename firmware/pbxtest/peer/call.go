@@ -41,7 +41,10 @@ type Call struct {
 	status    int               // of the end, or of the answer
 	reason    string
 	byThem    bool
-	direction string // theirs, in the last SDP
+	direction string       // theirs, in the last SDP
+	cause     string       // Reason of the BYE or CANCEL that ended the call
+	first     *sip.Request // the INVITE that came
+	notes     chan Note    // NOTIFY within the dialog: how a transfer goes
 }
 
 func (p *Peer) newCall(id string, flow netip.AddrPort) (*Call, error) {
@@ -51,7 +54,7 @@ func (p *Peer) newCall(id string, flow netip.AddrPort) (*Call, error) {
 	}
 	c := &Call{
 		p: p, id: id, flow: flow, tag: rand.Text(), audio: a, start: time.Now(), acks: map[string]string{}, direction: "sendrecv",
-		ringing: make(chan struct{}), answered: make(chan struct{}), ended: make(chan struct{}), hangup: make(chan struct{}),
+		notes: make(chan Note, 64), ringing: make(chan struct{}), answered: make(chan struct{}), ended: make(chan struct{}), hangup: make(chan struct{}),
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,6 +93,35 @@ func (c *Call) Acknowledged() int {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	return len(c.pracks)
+}
+
+// Header is a header of the INVITE that came; empty when it had none.
+func (c *Call) Header(name string) string {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if c.first == nil {
+		return ""
+	}
+	if h := c.first.GetHeader(name); h != nil {
+		return h.Value()
+	}
+	return ""
+}
+
+// Cause is the Reason (RFC 3326) with which the box ended the call; empty when it gave none.
+func (c *Call) Cause() string {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return c.cause
+}
+
+// because notes why the box ends the call.
+func (c *Call) because(req *sip.Request) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if h := req.GetHeader("Reason"); h != nil {
+		c.cause = h.Value()
+	}
 }
 
 // Direction is what the box's last SDP said: sendrecv, sendonly, recvonly or inactive.
@@ -157,7 +189,8 @@ func (c *Call) sdp(direction string) string {
 	c.version++
 	v := c.version
 	c.p.mu.Unlock()
-	return writeSDP(c.audio.Local(), c.audio.law(), v, direction)
+	law, events := c.audio.agreed()
+	return writeSDP(c.audio.Local(), law, events, v, direction)
 }
 
 // message is a request in the dialog, or the one that begins it.
@@ -261,7 +294,8 @@ func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
 	theirs, _ := strings.CutPrefix(req.From().String(), "From: ")
 	ours, _ := strings.CutPrefix(req.To().String(), "To: ")
 	p.mu.Lock()
-	c.invite, c.from, c.to = req, ours+";tag="+c.tag, theirs
+	c.invite, c.first = req, req
+	c.from, c.to = ours+";tag="+c.tag, theirs
 	if ct := req.Contact(); ct != nil {
 		c.target = ct.Address.String()
 	}
