@@ -68,6 +68,7 @@ type LegState struct {
 	Ref   string    `json:"ref"`
 	Up    bool      `json:"up,omitempty"` // answered
 	Held  bool      `json:"held,omitempty"`
+	Rang  bool      `json:"rang,omitempty"` // the far end has said that it rings
 
 	Number tel.Number  `json:"number,omitempty"` // of the far end, as others see it
 	Name   string      `json:"name,omitempty"`
@@ -250,7 +251,7 @@ func (s *State) parties() []tel.PartyChanged {
 	}
 	add := func(l LegState, phase tel.PartyPhase, remote tel.Number, name string) {
 		if l.ID != "" {
-			all = append(all, tel.PartyChanged{Call: s.Call, Leg: l.ID, Party: l.Party, Ref: l.Ref, Phase: phase, Initiator: l.ID == s.Caller.ID && l.Party == s.In, Remote: remote, RemoteName: name})
+			all = append(all, tel.PartyChanged{Call: s.Call, Leg: l.ID, Party: l.Party, Ref: l.Ref, Phase: phase, Alerting: phase == tel.PartyRinging && l.Rang, Initiator: l.ID == s.Caller.ID && l.Party == s.In, Remote: remote, RemoteName: name})
 		}
 	}
 	phase := func(l LegState, up tel.PartyPhase) tel.PartyPhase {

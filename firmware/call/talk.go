@@ -53,6 +53,7 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 	if g < 0 {
 		return
 	}
+	leg.Rang = true
 	group := &s.Groups[g]
 	first := !group.Rang
 	group.Rang = true

@@ -96,6 +96,7 @@ type PartyChanged struct {
 	Party      string     `json:"party"` // "phone:201"
 	Ref        string     `json:"ref"`   // names the leg's SIP dialog, for who wants its tags
 	Phase      PartyPhase `json:"phase"`
+	Alerting   bool       `json:"alerting,omitempty"`  // ringing, and the phone says so: its dialog has both tags
 	Initiator  bool       `json:"initiator,omitempty"` // it began the call
 	Remote     Number     `json:"remote,omitempty"`
 	RemoteName string     `json:"remote_name,omitempty"`
