@@ -18,6 +18,9 @@ type Outgoing struct {
 	From string // user part of From; empty: the peer's own
 	Hz   int    // the voice of this call; 0: the peer's
 	SDP  string // offer to send instead of the peer's own: for wrong ones
+
+	Offerless bool   // the box offers, the ACK answers
+	Headers   string // further header lines, each with its CRLF, such as Replaces
 }
 
 // Dial begins a call and returns at once; Ringing, Answered and Ended tell what becomes of it.
@@ -39,15 +42,18 @@ func (p *Peer) Dial(o Outgoing) (*Call, error) {
 	c.target = cmp.Or(o.URI, fmt.Sprintf("sip:%s@%s", o.To, host))
 	p.mu.Unlock()
 	body := cmp.Or(o.SDP, c.sdp("sendrecv"))
+	if o.Offerless {
+		body = ""
+	}
 	p.spawn(func() {
-		c.place(body)
+		c.place(o.Headers, body)
 		c.forgetAtEnd()
 	})
 	return c, nil
 }
 
 // place runs the INVITE to its end, answering one challenge.
-func (c *Call) place(body string) {
+func (c *Call) place(headers, body string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	uri := c.target
@@ -56,7 +62,7 @@ func (c *Call) place(body string) {
 		c.p.mu.Lock()
 		c.cseq = n
 		c.p.mu.Unlock()
-		res, err := c.transact(ctx, n, auth, body, c.hangup)
+		res, err := c.transact(ctx, n, headers+auth, body, c.hangup)
 		if err != nil {
 			c.finish(0, err.Error(), errors.Is(err, ErrTimeout))
 			return
@@ -150,6 +156,9 @@ func (c *Call) progress(res *sip.Response) {
 		if len(res.Body()) > 0 {
 			c.hear(res.Body())
 		}
+		c.p.mu.Lock()
+		c.early = res.To().Value()
+		c.p.mu.Unlock()
 		c.ringOnce.Do(func() { close(c.ringing) })
 	}
 }

@@ -46,6 +46,7 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 			return
 		}
 		p.reply(req, from, 200, c.tag, "")
+		c.heard(req)
 		c.finish(200, "BYE", true)
 	case sip.CANCEL:
 		if c == nil {
@@ -53,12 +54,19 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 			return
 		}
 		p.reply(req, from, 200, c.tag, "")
+		c.heard(req)
 		c.cancelled()
 	case sip.OPTIONS, sip.INFO:
 		p.reply(req, from, 200, "", "")
 	case sip.NOTIFY:
 		p.reply(req, from, 200, "", "")
 		p.notified(req)
+	case sip.UPDATE:
+		if c == nil {
+			p.reply(req, from, 481, "", "")
+			return
+		}
+		c.updated(req, from)
 	case sip.MESSAGE:
 		if p.cfg.Texts == nil {
 			p.reply(req, from, 405, "", "")
@@ -75,7 +83,7 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 
 // reasons are the words of the statuses that this peer says.
 var reasons = map[int]string{
-	100: "Trying", 180: "Ringing", 200: "OK", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required",
+	100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 302: "Moved Temporarily", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required",
 	480: "Temporarily Unavailable", 481: "Call Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 603: "Decline",
 }
 

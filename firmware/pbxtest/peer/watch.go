@@ -99,12 +99,18 @@ func (p *Peer) ask(ctx context.Context, method, uri, to, id, tag string, cseq *i
 	}
 }
 
-// notified passes a NOTIFY to its watch, if there is one.
+// notified passes a NOTIFY to its watch or its call, if there is one.
 func (p *Peer) notified(req *sip.Request) {
 	p.mu.Lock()
-	w := p.watches[string(*req.CallID())]
+	w, c := p.watches[string(*req.CallID())], p.calls[string(*req.CallID())]
 	p.mu.Unlock()
-	if w == nil {
+	var notes chan Note
+	switch {
+	case w != nil:
+		notes = w.Notes
+	case c != nil:
+		notes = c.notes
+	default:
 		return
 	}
 	n := Note{CSeq: req.CSeq().SeqNo, Body: string(req.Body())}
@@ -115,7 +121,7 @@ func (p *Peer) notified(req *sip.Request) {
 		n.Type = h.Value()
 	}
 	select {
-	case w.Notes <- n:
+	case notes <- n:
 	default: // nobody looks: the test is at its end
 	}
 }
