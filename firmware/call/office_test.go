@@ -450,6 +450,22 @@ func TestBetweenCalls(t *testing.T) {
 			}
 		}
 	})
+	o.run("who watches learns when a phone has said that it rings: only then its dialog has both tags", func(o *office) {
+		o.dial("phone:201", "202")
+		bruno := o.phone("202")
+		if p := o.parties[bruno.id]; p.Phase != tel.PartyRinging || p.Alerted {
+			o.t.Errorf("before the phone's word: %+v", p)
+		}
+		bruno.says(LegEvent{Kind: LegProgress})
+		if p := o.parties[bruno.id]; p.Phase != tel.PartyRinging || !p.Alerted {
+			o.t.Errorf("when it rings: %+v", p)
+		}
+		bruno.answers()
+		if p := o.parties[bruno.id]; p.Phase != tel.PartyTalking || p.Alerted {
+			o.t.Errorf("when it talks: %+v", p)
+		}
+		bruno.hangsUp()
+	})
 	o.run("a phone without call waiting is busy while it talks", func(o *office) {
 		o.dial("phone:201", "202")
 		if !o.x.inCall("phone:201") || !o.x.inCall("phone:202") || o.x.inCall("phone:203") {

@@ -30,6 +30,7 @@ type Call struct {
 
 	// Guarded by p.mu.
 	from, to  string // header values of our side and theirs, with tags
+	early     string // as to, of the last provisional response
 	target    string // URI of the other side
 	routes    []string
 	cseq      int
@@ -208,16 +209,6 @@ func (c *Call) message(method, branch string, cseq int, headers, body string) st
 		method, target, c.p.via(branch), from, to, c.id, cseq, c.p.contact(), headers, len(body), body)
 }
 
-// request is a transaction in the dialog other than INVITE.
-func (c *Call) request(ctx context.Context, method string) (*sip.Response, error) {
-	c.p.mu.Lock()
-	c.cseq++
-	n := c.cseq
-	c.p.mu.Unlock()
-	b := branch()
-	return c.p.exchange(ctx, method, b, c.message(method, b, n, "", ""), c.flow)
-}
-
 // Hangup ends the call as its state asks: CANCEL, a refusal, or BYE. It does not wait.
 func (c *Call) Hangup() {
 	c.p.mu.Lock()
@@ -228,7 +219,7 @@ func (c *Call) Hangup() {
 	case c.up():
 		c.p.spawn(func() {
 			// The box may be restarting: BYE is repeated until it answers.
-			if _, err := c.request(context.Background(), "BYE"); err != nil {
+			if _, err := c.ask(context.Background(), "BYE", "", ""); err != nil {
 				c.p.cfg.Log.Warn("hang-up was not confirmed", "error", err)
 			}
 		})
@@ -406,9 +397,5 @@ func (c *Call) reinvited(req *sip.Request, from netip.AddrPort) {
 		c.p.reply(req, from, 488, c.tag, "")
 		return
 	}
-	answer := map[string]string{"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}[c.Direction()]
-	if answer == "" {
-		answer = "sendrecv"
-	}
-	c.accept(req, from, c.sdp(answer))
+	c.accept(req, from, c.sdp(answerTo(c.Direction())))
 }
