@@ -201,8 +201,8 @@ func TestCallsFollowTheirScript(t *testing.T) {
 			{Dialed{Key: "direct", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "x", Kind: LegAnswered}, "hush(caller) accept join(caller,x) queue(AgentEngaged)"},
 			{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "part(caller) play(caller,music)"},
-			{LegEvent{Leg: "caller", Kind: LegHeld, Held: true}, ""},
-			{LegEvent{Leg: "x", Kind: LegHeld}, ""},
+			{LegEvent{Leg: "caller", Kind: LegHeld, Held: true}, "hush(caller)"},
+			{LegEvent{Leg: "x", Kind: LegHeld}, "play(x,music)"},
 			{LegEvent{Leg: "caller", Kind: LegHeld}, "hush(caller) hush(x) join(caller,x)"},
 		},
 		"a silent line is not hung up while held, but is while talking": {

@@ -210,13 +210,15 @@ func (st *step) held(leg *LegState, where int, held bool) {
 		leg.Held = held
 		return
 	}
-	was := s.Caller.Held || s.Peer.Held
 	leg.Held = held
-	is := s.Caller.Held || s.Peer.Held
-	switch {
-	case is && !was:
-		st.do(DoPart{s.Caller.ID}, DoPlay{s.other(leg).ID, music})
-	case !is && was:
+	switch other := s.other(leg); {
+	case held && other.Held: // now both are away
+		st.do(DoHush{leg.ID})
+	case held:
+		st.do(DoPart{s.Caller.ID}, DoPlay{other.ID, music})
+	case other.Held: // back, but alone
+		st.do(DoPlay{leg.ID, music})
+	default:
 		st.do(DoHush{s.Caller.ID}, DoHush{s.Peer.ID}, DoJoin{s.Caller.ID, s.Peer.ID})
 	}
 }
@@ -225,6 +227,7 @@ func (st *step) held(leg *LegState, where int, held bool) {
 func (st *step) connect() {
 	s := st.s
 	switch {
+	case s.Caller.Held && s.Peer.Held:
 	case s.Caller.Held:
 		st.do(DoPlay{s.Peer.ID, music})
 	case s.Peer.Held:
