@@ -32,8 +32,8 @@ const (
 	nothing    = 0
 )
 
-// spoken is a level that parties reach, and no single note of the music.
-const spoken = -20.0
+// voiced is a level that parties reach, and no single note of the music.
+const voiced = -20.0
 
 // ear is a party and what it must hear: the tone of another one, music or nothing.
 type ear struct {
@@ -62,7 +62,7 @@ func allHear(t *testing.T, when string, ears ...ear) {
 				t.Errorf("%s: %s hears no music: %d packets at %.0f dB", when, e.who, packets, tone.Power(pcm))
 			}
 			for _, hz := range tones {
-				if l := tone.Level(pcm, hz); l > spoken {
+				if l := tone.Level(pcm, hz); l > voiced {
 					t.Errorf("%s: %s hears the tone of %d Hz at %.0f dB instead of music", when, e.who, hz, l)
 				}
 			}
