@@ -27,6 +27,8 @@ type testPhone struct {
 
 	mu     sync.Mutex // guards what follows
 	asked  []string   // methods of requests, without OPTIONS
+	raw    []string   // the same requests, whole
+	again  string     // the answer to a re-INVITE; empty = 200
 	cseq   int
 	theirs string // media address that the box told last
 }
@@ -78,12 +80,19 @@ func (p *testPhone) request(msg string) {
 	method, _, _ := strings.Cut(msg, " ")
 	if method != "OPTIONS" {
 		p.mu.Lock()
-		p.asked = append(p.asked, method)
+		p.asked, p.raw = append(p.asked, method), append(p.raw, msg)
 		p.mu.Unlock()
 	}
 	switch method {
 	case "ACK":
 	case "INVITE":
+		p.mu.Lock()
+		again := p.again
+		p.mu.Unlock()
+		if again != "" && strings.Contains(headers(msg, "To")[0], "tag=") {
+			p.reply(msg, again, "")
+			return
+		}
 		p.reply(msg, "180 Ringing", "")
 		p.reply(msg, "200 OK", p.sdp())
 	default:
