@@ -111,6 +111,7 @@ func conditions() []health.Spec {
 		{Name: "voicemail", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
 		{Name: "bans", Severity: health.Info},
+		{Name: "sip_alg", Severity: health.Warn},
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/i18n"
 )
 
 // reinvites are the bodies and contacts of the re-INVITEs that a phone got.
@@ -170,4 +172,53 @@ func TestACallOfACarrierFollowsThePublicAddressOfTheTrunk(t *testing.T) {
 		t.Errorf("the phone, whose address of us is the same, got %d re-INVITEs", n)
 	}
 	c.Hangup()
+}
+
+func TestARouterThatRewritesSIPIsNamedOnThePageUntilItIsMended(t *testing.T) {
+	b := start(t, shop)
+	anna, bruno := b.phone("201"), b.phone("202")
+	shown := func() (tel.HealthChanged, bool) {
+		return now(b, func(h tel.HealthChanged) bool { return h.Condition == "sip_alg" })
+	}
+	anna.hangup(anna.call("202"))
+	if h, ok := shown(); ok && !h.OK {
+		t.Fatalf("without a router between: %+v", h)
+	}
+	bruno.mu.Lock()
+	bruno.mangle = func(head string) string { return strings.Replace(head, b.sip, "203.0.113.5:5060", 1) }
+	bruno.mu.Unlock()
+	talk := anna.call("202")
+	b.eventually("the router is named", func() bool { h, ok := shown(); return ok && !h.OK })
+	if h, _ := shown(); h.Severity != "warn" || !strings.Contains(h.Text, "Via") || !strings.Contains(h.Text, "203.0.113.5") {
+		t.Errorf("%+v", h)
+	}
+	b.eventually("the page says so", func() bool { return strings.Contains(b.page(), "SIP ALG") })
+	anna.hangup(talk)
+	seen := b.box.stack.Findings()
+	if len(seen) != 1 {
+		t.Fatalf("%+v", seen)
+	}
+	b.box.showFindings(seen)
+	if h, _ := shown(); h.OK {
+		t.Error("mended at once")
+	}
+	seen[0].At = seen[0].At.Add(-2 * findingLife)
+	b.box.showFindings(seen)
+	if h, _ := shown(); !h.OK {
+		t.Error("shown for ever")
+	}
+}
+
+func TestEveryConditionHasASentenceInEveryLanguage(t *testing.T) {
+	for _, lang := range i18n.Languages() {
+		cat, err := i18n.Load(lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range conditions() {
+			if !cat.Has("condition." + c.Name) {
+				t.Errorf("%s: %s has no sentence", lang, c.Name)
+			}
+		}
+	}
 }
