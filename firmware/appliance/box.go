@@ -48,6 +48,8 @@ type Options struct {
 	Record string // recordd's socket; empty: nobody asks for records
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
+	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.
+	Route func(remote netip.AddrPort) netip.Addr
 }
 
 // Box is a running Pronto. Build makes it, Run runs it.
@@ -109,6 +111,7 @@ func conditions() []health.Spec {
 		{Name: "voicemail", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
 		{Name: "bans", Severity: health.Info},
+		{Name: "sip_alg", Severity: health.Warn},
 	}
 }
 
@@ -223,7 +226,7 @@ func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
 	b.openBans()
-	if b.stack, err = stack.New(b.guarded(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP})); err != nil {
+	if b.stack, err = stack.New(b.guarded(b.placed(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP}))); err != nil {
 		return err
 	}
 	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen), b.listenTLS()); err != nil {

@@ -63,6 +63,7 @@ func (b *Box) follow(ctx context.Context) {
 		}
 	})
 	b.wg.Go(func() { b.watchBans(ctx) })
+	b.wg.Go(func() { b.watchAddresses(ctx) })
 	b.wg.Go(func() { b.control(ctx) })
 	if b.opts.Record != "" {
 		b.wg.Go(func() { b.trim(ctx) })

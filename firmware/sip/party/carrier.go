@@ -61,6 +61,7 @@ func (l *leg) connected() {
 	defer l.mu.Unlock()
 	if l.carried.since.IsZero() {
 		l.carried.since = time.Now()
+		l.o.up(l)
 	}
 }
 

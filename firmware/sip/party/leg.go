@@ -36,6 +36,8 @@ type leg struct {
 	asked   uint32 // the referral that waits for AnswerRefer
 	taken   uint32 // the referral that is under way
 
+	move move
+
 	redirect tel.Number // of a 302; the shard's
 }
 
@@ -178,7 +180,9 @@ func (l *leg) notice(e dialog.Event) {
 		l.end(e)
 	case dialog.Referred:
 		l.referred(e)
-	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Identified, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
+	case dialog.ReofferDone:
+		l.moved(e)
+	case dialog.EarlyAnswered, dialog.Identified, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
 	}
 }
 
@@ -221,6 +225,7 @@ func (l *leg) renegotiate(body []byte) (held bool, status int, out []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.local.Version++
+	l.settle()
 	if body == nil {
 		out = sdp.Offer(l.local)
 		l.local.Last = out
@@ -252,6 +257,7 @@ func (l *leg) end(e dialog.Ended) {
 	if !first {
 		return
 	}
+	l.o.down(l)
 	l.heard()
 	l.Media().Close()
 	if l.release != nil {

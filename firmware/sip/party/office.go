@@ -75,6 +75,7 @@ type Office struct {
 	mu       sync.RWMutex
 	trunks   []*trunk.Trunk
 	restored map[string]*survivor // by session id, until Find or Forget
+	answered map[*leg]bool        // calls that are up, for Displaced
 }
 
 // survivor is what an earlier process left of one leg.
@@ -89,7 +90,7 @@ func New(cfg Config) *Office {
 	if cfg.Codecs == nil {
 		cfg.Codecs = []codec.ID{codec.PCMA, codec.PCMU, codec.G722}
 	}
-	return &Office{cfg: cfg, restored: map[string]*survivor{}}
+	return &Office{cfg: cfg, restored: map[string]*survivor{}, answered: map[*leg]bool{}}
 }
 
 // Use sets the user agent that sends, which needs the office's Invite to be made.

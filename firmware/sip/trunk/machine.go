@@ -14,12 +14,13 @@ import (
 
 // Times of the machine.
 const (
-	backoffMost = 10 * time.Minute
-	patience    = 45 * time.Second // for one step; over Timer F's 32 s, so it only catches a lost result
-	leastLife   = 20 * time.Second // a registration granted for less is refreshed as if it were this long
-	retryLater  = 10 * time.Second // second look after one missed OPTIONS
-	returnAfter = 10 * time.Minute // until the preferred server is tried again
-	mostRetry   = time.Hour        // a longer Retry-After is not believed
+	backoffMost  = 10 * time.Minute
+	patience     = 45 * time.Second // for one step; over Timer F's 32 s, so it only catches a lost result
+	leastLife    = 20 * time.Second // a registration granted for less is refreshed as if it were this long
+	retryLater   = 10 * time.Second // second look after one missed OPTIONS
+	returnAfter  = 10 * time.Minute // until the preferred server is tried again
+	reflectPause = 30 * time.Second // after a registration, in which a new address of ours asks for no other one
+	mostRetry    = time.Hour        // a longer Retry-After is not believed
 )
 
 // Limits of one attempt and of patience with refusals.
@@ -124,6 +125,8 @@ type (
 	leave struct{}
 	// displaced: our own address changed, or the flow that carries calls carries nothing any more.
 	displaced struct{}
+	// reflected: the carrier sees us at another address than before.
+	reflected struct{ at netip.AddrPort }
 )
 
 // reply is a final response reduced to what the machine needs; status 0 = no answer came.
@@ -146,6 +149,7 @@ func (replied) event()   {}
 func (called) event()    {}
 func (leave) event()     {}
 func (displaced) event() {}
+func (reflected) event() {}
 
 // The effects.
 type (
@@ -204,8 +208,20 @@ func next(p policy, s state, e event, now time.Time, roll float64) (state, []eff
 			s.answers, s.adapted, s.refresh = 0, false, now
 			return s.look(now)
 		}
+	case reflected:
+		return s.reflect(p, e.at, now)
 	}
 	return s, nil
+}
+
+// reflect registers anew when a router has given us another address: what the carrier knows of us leads
+// nowhere any more. A router that gives another one to every request must not make us ask forever.
+func (s state) reflect(p policy, at netip.AddrPort, now time.Time) (state, []effect) {
+	if p.mode != Register || s.leaving || !s.up || s.phase != waiting || at == s.named || now.Sub(s.begun) < reflectPause {
+		return s, nil
+	}
+	s.answers, s.adapted, s.refresh = 0, false, now
+	return s.look(now)
 }
 
 // wake starts an attempt, or ends one whose result was lost.

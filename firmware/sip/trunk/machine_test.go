@@ -258,9 +258,11 @@ func TestMachineNeverStallsNorLeaksCredentials(t *testing.T) {
 		ups, downs := 0, 0
 		for range 100_000 {
 			var e event
-			switch rng.IntN(8) {
+			switch rng.IntN(9) {
 			case 3:
 				e = displaced{}
+			case 4:
+				e = reflected{netip.AddrPortFrom(carrier.Remote.Addr(), uint16(rng.IntN(3)))}
 			case 2:
 				e = called{Outcome{Status: []int{0, 200, 402, 403, 404, 486, 488, 503}[rng.IntN(8)], Text: []string{"", "not registered"}[rng.IntN(2)], OneWay: rng.IntN(9) == 0}}
 			case 0:
@@ -413,5 +415,58 @@ func TestSnapshotsComeBackAsTheyWere(t *testing.T) {
 		if !reflect.DeepEqual(got, s) {
 			t.Fatalf("\n got %+v\nwant %+v", got, s)
 		}
+	}
+}
+
+func TestAnotherAddressInTheCarriersEyesRegistersAnewButNotForever(t *testing.T) {
+	p := policy{mode: Register, qualify: time.Minute, retry: time.Minute}
+	s, now := fresh(), t0
+	tell := func(e event) string {
+		t.Helper()
+		var effects []effect
+		s, effects = next(p, s, e, now, 0.5)
+		return say(s, effects, now)
+	}
+	tell(due{})
+	tell(resolved{attempt: s.attempt, targets: []stack.Flow{carrier}})
+	tell(replied{s.attempt, reply{status: 200, granted: time.Hour}})
+	moved := reflected{netip.MustParseAddrPort("198.51.100.7:5060")}
+	now = now.Add(reflectPause - time.Second)
+	if got := tell(moved); !strings.HasPrefix(got, " |") {
+		t.Errorf("right after a registration: %s", got)
+	}
+	now = now.Add(time.Second)
+	if got := tell(moved); got != "resolve | up ok" {
+		t.Errorf("later: %s", got)
+	}
+	if got := tell(resolved{attempt: s.attempt, targets: []stack.Flow{carrier}}); got != "save register | up ok" {
+		t.Errorf("then: %s", got)
+	}
+	if got := tell(moved); !strings.HasPrefix(got, " |") {
+		t.Errorf("while it is asked: %s", got)
+	}
+	tell(replied{s.attempt, reply{status: 200, granted: time.Hour}})
+	if got := tell(moved); !strings.HasPrefix(got, " |") {
+		t.Errorf("again at once: %s", got)
+	}
+}
+
+func TestAnAnswerToOptionsThatShowsAnotherAddressRegistersAnew(t *testing.T) {
+	p := policy{mode: Register, qualify: time.Minute, retry: time.Minute, learn: true}
+	first, second := netip.MustParseAddrPort("198.51.100.7:5060"), netip.MustParseAddrPort("198.51.100.8:5060")
+	s, now := fresh(), t0
+	s, _ = next(p, s, due{}, now, 0.5)
+	s, _ = next(p, s, resolved{attempt: s.attempt, targets: []stack.Flow{carrier}}, now, 0.5)
+	for range 2 { // the second one names what the first one has learned
+		s, _ = next(p, s, replied{s.attempt, reply{status: 200, granted: time.Hour, seen: first}}, now, 0.5)
+	}
+	now = s.due
+	s, effects := next(p, s, due{usable: true}, now, 0.5)
+	if got := say(s, effects, now); got != "options | up ok" {
+		t.Fatalf("%s", got)
+	}
+	s, effects = next(p, s, replied{s.attempt, reply{status: 200, seen: second}}, now, 0.5)
+	if got := say(s, effects, now); got != "save register | up ok" || s.named != second {
+		t.Errorf("%s, named %v", got, s.named)
 	}
 }

@@ -150,6 +150,10 @@ func (s state) probed(p policy, r reply, now time.Time, roll float64) (state, []
 		if unknownToCarrier(r.status, r.text) {
 			return s.forget(now), nil
 		}
+		if p.learn && s.seen != s.named && now.Sub(s.begun) >= reflectPause {
+			s.answers, s.adapted, s.refresh = 0, false, now
+			return s.ask(p, now)
+		}
 		return s.rest(p, now, roll), nil
 	}
 	s.failures = 0

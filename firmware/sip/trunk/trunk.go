@@ -354,6 +354,14 @@ func (t *Trunk) Observe(o Outcome) {
 	}
 }
 
+// Reflected tells the trunk that the other end of a flow sees the box at another address than before.
+// It does not block.
+func (t *Trunk) Reflected(f stack.Flow, at netip.AddrPort) {
+	if sameEnd(t.view().flow, f) && t.ctx.Err() == nil {
+		t.tell(reflected{at})
+	}
+}
+
 // Media is what the carrier wants of the audio of its calls.
 func (t *Trunk) Media() Media { return t.cfg.Media }
 
