@@ -94,7 +94,7 @@ func judge(t *testing.T, when string, caller, agent *peer.Call, agentHears bool,
 // who is left alone hears music until the other is back.
 func TestBothSidesHoldAndResumeInAnyOrder(t *testing.T) {
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
-	anna, bruno := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
+	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
 	a, b := connected(t, anna, bruno, "202")
 	sends := func(direction string) func(string) string {
 		return func(sdp string) string { return strings.Replace(sdp, "a=sendrecv", "a="+direction, 1) }
@@ -132,7 +132,7 @@ func TestBothSidesHoldAndResumeInAnyOrder(t *testing.T) {
 		if err := change(t.Context(), step.edit); err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}
-		listen(t, step.name, ear{"Anna", a, step.a}, ear{"Bruno", b, step.b})
+		allHear(t, step.name, ear{"Anna", a, step.a}, ear{"Bruno", b, step.b})
 	}
 	a.Hangup()
 	ended(t, b)
