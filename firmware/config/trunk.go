@@ -26,6 +26,9 @@ type Trunk struct {
 	Domain    string   `yaml:"domain,omitempty"`  // of the account; default the server's host
 	Transport string   `yaml:"transport"`         // udp (default), tcp or tls
 
+	TLSCA       string `yaml:"tls_ca,omitempty"`       // over tls: PEM file with the authorities that may vouch for the carrier; default the system's; read at a change
+	TLSInsecure bool   `yaml:"tls_insecure,omitempty"` // over tls: take any certificate, so that anybody on the way can listen and call; default false
+
 	Register bool           `yaml:"register"` // log in at the carrier; otherwise matched by address
 	User     string         `yaml:"user"`
 	AuthUser string         `yaml:"auth_user,omitempty"` // name to log in with; default user
@@ -236,6 +239,7 @@ func (v *validator) trunk(path string, written *Trunk) {
 		v.found.add(path+".match", "missing", "a trunk that does not register needs the carrier's addresses")
 	}
 	v.srtp(path, t.SRTP)
+	v.trunkTrust(path, &t)
 	v.trunkChoices(path, &t)
 	v.trunkRanges(path, &t)
 	for n, to := range t.In {

@@ -30,6 +30,7 @@ func (c *Config) Validate() Problems {
 	for i := range c.Trunks {
 		v.trunk(fmt.Sprintf("trunks[%d]", i), &c.Trunks[i])
 	}
+	v.sharedTrust()
 	for i := range c.Lines {
 		v.line(fmt.Sprintf("lines[%d]", i), &c.Lines[i])
 	}
