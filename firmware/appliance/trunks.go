@@ -225,10 +225,14 @@ func trunkConfig(written config.Trunk) (trunk.Config, error) {
 		Number: c.Number, Numbers: numbersOf(written), Limit: c.MaxCalls, Country: c.Country, Public: public, Seen: c.Seen(), STUN: c.STUN(), KeepAlive: c.KeepAlive,
 		Incoming: formats[c.NumberIn], Outgoing: formats[c.NumberOut],
 		Called: calledFrom[c.DID], From: fromUsers[c.FromUser], Caller: callerIDs[c.CallerID],
+		SessionExpires: c.SessionExpires, Unreliable: c.NoReliable,
 		Media: trunk.Media{Codecs: c.CodecIDs(), DSCP: c.DSCP},
 	}
 	if c.Server != "" {
 		t.Servers = append([]string{c.Server}, c.Servers...)
+	}
+	if c.NoSessionTimer {
+		t.SessionExpires = noTimer
 	}
 	if c.Register {
 		t.Mode = trunk.Register

@@ -55,6 +55,10 @@ type Trunk struct {
 	KeepAlive     time.Duration `yaml:"keep_alive,omitempty"`     // for the router between; default 25s over udp, else 2m; 5s-1h
 	PublicAddress string        `yaml:"public_address,omitempty"` // what Contact and SDP name: an address or address:port, seen (where the carrier sees us) or stun:host[:port]; default the box's own
 
+	SessionExpires time.Duration `yaml:"session_expires,omitempty"`  // as in sip, for calls over this carrier; default that of sip; 90s-24h
+	NoSessionTimer bool          `yaml:"no_session_timer,omitempty"` // the carrier's calls get no timer of ours; default false
+	NoReliable     bool          `yaml:"no_100rel,omitempty"`        // calls do not offer 100rel (RFC 3262), for a carrier that stumbles over it; default false
+
 	SRTP     SRTP                  `yaml:"srtp"`         // off (default), optional or required; applied to new calls
 	MaxCalls int                   `yaml:"max_calls"`    // default 0 = no limit
 	In       map[tel.Number]string `yaml:"in,omitempty"` // called number -> destination; "*" is any
@@ -240,6 +244,7 @@ func (v *validator) trunk(path string, written *Trunk) {
 	}
 	v.srtp(path, t.SRTP)
 	v.trunkTrust(path, &t)
+	v.trunkSessions(path, &t)
 	v.trunkChoices(path, &t)
 	v.trunkRanges(path, &t)
 	for n, to := range t.In {

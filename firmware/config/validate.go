@@ -15,6 +15,7 @@ func (c *Config) Validate() Problems {
 	v.box()
 	v.bans()
 	v.transports()
+	v.sessions()
 	for i := range c.Phones {
 		v.phone(fmt.Sprintf("phones[%d]", i), &c.Phones[i])
 	}
