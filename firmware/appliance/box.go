@@ -240,6 +240,7 @@ func (b *Box) openSIP() error {
 	})
 	b.dialogs = dialog.New(dialog.Config{
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
+		SessionExpires: sessionTimer(c.SessionExpires), MinSE: c.MinSE,
 	})
 	b.office.Use(b.dialogs)
 	b.stack.Screen(b.office.Screen)

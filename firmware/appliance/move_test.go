@@ -29,25 +29,33 @@ func (p *testPhone) reinvites() []string {
 	return all
 }
 
+// freeAddress is 127.0.0.1 with a port that is free for TCP and UDP.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 50 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := net.ListenPacket("udp", l.Addr().String())
+		_ = l.Close()
+		if err == nil {
+			_ = u.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no port is free for UDP and TCP")
+	return ""
+}
+
 // movable is a box on every address of the machine and the address that it believes to be its own.
 func movable(t *testing.T) (b *bench, move func(to string)) {
 	t.Helper()
 	var mu sync.Mutex // guards ours
 	ours := netip.MustParseAddr("127.0.0.1")
-	l, err := net.ListenPacket("udp", "127.0.0.1:0") // a port that is free
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.LocalAddr().(*net.UDPAddr).Port
-	_ = l.Close()
-	w, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := w.Addr().String()
-	_ = w.Close()
-	text := fmt.Sprintf("sip: {listen: \"0.0.0.0:%d\"}\nmedia: {bind: 0.0.0.0, port_min: 21000, port_max: 21200}\nweb: {listen: %q}\n", port, web) + shop
-	b = startOn(t, fmt.Sprintf("127.0.0.1:%d", port), text, func(o *Options) {
+	at := netip.MustParseAddrPort(freeAddress(t))
+	text := fmt.Sprintf("sip: {listen: \"0.0.0.0:%d\"}\nmedia: {bind: 0.0.0.0, port_min: 21000, port_max: 21200}\nweb: {listen: %q}\n", at.Port(), freeAddress(t)) + shop
+	b = startOn(t, at.String(), text, func(o *Options) {
 		o.Route = func(netip.AddrPort) netip.Addr {
 			mu.Lock()
 			defer mu.Unlock()

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"os"
@@ -74,6 +75,13 @@ type subscription struct {
 // settings. Names are the hosts that lead to the carrier.
 func openAccount(t *testing.T, at netip.AddrPort, names []string, q peer.Quirks, settings string) *subscription {
 	t.Helper()
+	return openAccountOver(t, nil, at, names, q, settings)
+}
+
+// openAccountOver is openAccount with a carrier that speaks TLS, unless secure is nil; more goes into the
+// section sip.
+func openAccountOver(t *testing.T, secure *tls.Config, at netip.AddrPort, names []string, q peer.Quirks, settings string, more ...string) *subscription {
+	t.Helper()
 	a := &subscription{}
 	accounts := map[string]string{ourAccount: ourSecret, ourNumber: ourSecret}
 	if strings.Contains(settings, "match:") {
@@ -88,7 +96,7 @@ func openAccount(t *testing.T, at netip.AddrPort, names []string, q peer.Quirks,
 	a.bench = startWith(t, text, func(o *Options) {
 		o.Carriers = dns
 		var err error
-		a.carrier, err = peer.New(peer.Config{Listen: at, Law: tone.ALaw, Accounts: accounts, Quirks: q, Incoming: func(c *peer.Call) {
+		a.carrier, err = peer.New(peer.Config{Listen: at, TLS: secure, Law: tone.ALaw, Accounts: accounts, Quirks: q, Incoming: func(c *peer.Call) {
 			c.Ring()
 			c.Answer()
 		}})
@@ -96,7 +104,7 @@ func openAccount(t *testing.T, at netip.AddrPort, names []string, q peer.Quirks,
 			t.Fatal(err)
 		}
 		t.Cleanup(a.carrier.Close)
-	}, func(b *Box) { dns.stack.Store(b.stack) })
+	}, func(b *Box) { dns.stack.Store(b.stack) }, more...)
 	a.phone = a.bench.phone("201")
 	a.bench.phone("202")
 	return a

@@ -180,7 +180,7 @@ func (startRoom) Name() string { return "addresses, ports and realm" }
 func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome, error) {
 	fixed := func(c *config.Config) config.Config {
 		return config.Config{
-			SIP:   config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm, Registrations: fixedLimits(c)},
+			SIP:   config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm, SessionExpires: c.SIP.SessionExpires, MinSE: c.SIP.MinSE, Registrations: fixedLimits(c)},
 			TLS:   c.TLS,
 			Media: c.Media, Web: c.Web, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
 		}

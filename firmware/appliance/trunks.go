@@ -11,6 +11,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/sip/digest"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -20,7 +21,8 @@ import (
 type trunks struct {
 	b       *Box
 	open    []carrier
-	leaving sync.WaitGroup // trunks that say goodbye
+	trusted map[string]stack.PeerTLS // what was said of certificates, by host
+	leaving sync.WaitGroup           // trunks that say goodbye
 }
 
 // carrier is a trunk and what it was made of.
@@ -31,6 +33,9 @@ type carrier struct {
 }
 
 func (b *Box) openTrunks() error {
+	if err := b.trunks.trust(b.config().Trunks); err != nil {
+		return err
+	}
 	kept := b.hot.Load(trunk.KindTrunk)
 	for _, c := range b.config().Trunks {
 		t, err := b.trunks.make(c)
@@ -100,6 +105,9 @@ func (t *trunks) close() {
 // verify finds out what the trunk's own check says of a configuration.
 func (t *trunks) verify(all []config.Trunk) error {
 	var errs []error
+	if _, err := trusted(all); err != nil {
+		errs = append(errs, err)
+	}
 	for _, c := range all {
 		made, err := t.make(c)
 		if err != nil {
@@ -114,6 +122,9 @@ func (t *trunks) verify(all []config.Trunk) error {
 // replace keeps the trunks that are the same, and closes the others. A call that is up keeps the
 // trunk that it came with; its place does not count for the new one's limit.
 func (t *trunks) replace(all []config.Trunk) (live.Outcome, error) {
+	if err := t.trust(all); err != nil {
+		return 0, err
+	}
 	var next []carrier
 	outcome := live.Unchanged
 	for _, c := range all {
@@ -214,10 +225,14 @@ func trunkConfig(written config.Trunk) (trunk.Config, error) {
 		Number: c.Number, Numbers: numbersOf(written), Limit: c.MaxCalls, Country: c.Country, Public: public, Seen: c.Seen(), STUN: c.STUN(), KeepAlive: c.KeepAlive,
 		Incoming: formats[c.NumberIn], Outgoing: formats[c.NumberOut],
 		Called: calledFrom[c.DID], From: fromUsers[c.FromUser], Caller: callerIDs[c.CallerID],
+		SessionExpires: c.SessionExpires, Unreliable: c.NoReliable,
 		Media: trunk.Media{Codecs: c.CodecIDs(), DSCP: c.DSCP},
 	}
 	if c.Server != "" {
 		t.Servers = append([]string{c.Server}, c.Servers...)
+	}
+	if c.NoSessionTimer {
+		t.SessionExpires = noTimer
 	}
 	if c.Register {
 		t.Mode = trunk.Register

@@ -67,6 +67,9 @@ type SIP struct {
 	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; needs a restart, then phones log in again
 	LAN       []netip.Prefix `yaml:"lan"`                 // networks where weak (MD5) phones may register; default the private ranges and loopback; [] is none
 
+	SessionExpires time.Duration `yaml:"session_expires"` // a call that nobody refreshes for so long ends (RFC 4028); default 30m, min_se-24h, 0 = no timer of ours; needs a restart
+	MinSE          time.Duration `yaml:"min_se"`          // who wants more frequent refreshes is told so; default 90s, 90s-1h; needs a restart
+
 	Bans          Bans          `yaml:"bans"`
 	Registrations Registrations `yaml:"registrations"`
 }

@@ -11,9 +11,10 @@ func Default() Config {
 		Version: Version,
 		Box:     Box{Name: "Pronto", Language: "it", Timezone: "Europe/Rome"},
 		SIP: SIP{
-			Listen: netip.MustParseAddrPort("0.0.0.0:5060"),
-			DSCP:   24,
-			Realm:  "pronto",
+			Listen:         netip.MustParseAddrPort("0.0.0.0:5060"),
+			DSCP:           24,
+			Realm:          "pronto",
+			SessionExpires: 30 * time.Minute, MinSE: leastSE,
 			LAN: []netip.Prefix{
 				netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"),
 				netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),

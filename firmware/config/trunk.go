@@ -26,6 +26,9 @@ type Trunk struct {
 	Domain    string   `yaml:"domain,omitempty"`  // of the account; default the server's host
 	Transport string   `yaml:"transport"`         // udp (default), tcp or tls
 
+	TLSCA       string `yaml:"tls_ca,omitempty"`       // over tls: PEM file with the authorities that may vouch for the carrier; default the system's; read at a change
+	TLSInsecure bool   `yaml:"tls_insecure,omitempty"` // over tls: take any certificate, so that anybody on the way can listen and call; default false
+
 	Register bool           `yaml:"register"` // log in at the carrier; otherwise matched by address
 	User     string         `yaml:"user"`
 	AuthUser string         `yaml:"auth_user,omitempty"` // name to log in with; default user
@@ -51,6 +54,10 @@ type Trunk struct {
 	DSCP          int           `yaml:"dscp,omitempty"`           // of audio, 1-63; default the box's
 	KeepAlive     time.Duration `yaml:"keep_alive,omitempty"`     // for the router between; default 25s over udp, else 2m; 5s-1h
 	PublicAddress string        `yaml:"public_address,omitempty"` // what Contact and SDP name: an address or address:port, seen (where the carrier sees us) or stun:host[:port]; default the box's own
+
+	SessionExpires time.Duration `yaml:"session_expires,omitempty"`  // as in sip, for calls over this carrier; default that of sip; 90s-24h
+	NoSessionTimer bool          `yaml:"no_session_timer,omitempty"` // the carrier's calls get no timer of ours; default false
+	NoReliable     bool          `yaml:"no_100rel,omitempty"`        // calls do not offer 100rel (RFC 3262), for a carrier that stumbles over it; default false
 
 	SRTP     SRTP                  `yaml:"srtp"`         // off (default), optional or required; applied to new calls
 	MaxCalls int                   `yaml:"max_calls"`    // default 0 = no limit
@@ -236,6 +243,8 @@ func (v *validator) trunk(path string, written *Trunk) {
 		v.found.add(path+".match", "missing", "a trunk that does not register needs the carrier's addresses")
 	}
 	v.srtp(path, t.SRTP)
+	v.trunkTrust(path, &t)
+	v.trunkSessions(path, &t)
 	v.trunkChoices(path, &t)
 	v.trunkRanges(path, &t)
 	for n, to := range t.In {

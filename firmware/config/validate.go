@@ -15,6 +15,7 @@ func (c *Config) Validate() Problems {
 	v.box()
 	v.bans()
 	v.transports()
+	v.sessions()
 	for i := range c.Phones {
 		v.phone(fmt.Sprintf("phones[%d]", i), &c.Phones[i])
 	}
@@ -30,6 +31,7 @@ func (c *Config) Validate() Problems {
 	for i := range c.Trunks {
 		v.trunk(fmt.Sprintf("trunks[%d]", i), &c.Trunks[i])
 	}
+	v.sharedTrust()
 	for i := range c.Lines {
 		v.line(fmt.Sprintf("lines[%d]", i), &c.Lines[i])
 	}

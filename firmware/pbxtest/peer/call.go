@@ -43,6 +43,7 @@ type Call struct {
 	reason    string
 	byThem    bool
 	direction string       // theirs, in the last SDP
+	described string       // the last SDP itself
 	cause     string       // Reason of the BYE or CANCEL that ended the call
 	first     *sip.Request // the INVITE that came
 	notes     chan Note    // NOTIFY within the dialog: how a transfer goes
@@ -132,6 +133,13 @@ func (c *Call) Direction() string {
 	return c.direction
 }
 
+// Described is the box's last SDP.
+func (c *Call) Described() string {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return c.described
+}
+
 func (c *Call) up() bool {
 	select {
 	case <-c.answered:
@@ -179,7 +187,7 @@ func (c *Call) hear(body []byte) bool {
 	if ok {
 		c.audio.use(s)
 		c.p.mu.Lock()
-		c.direction = s.direction
+		c.direction, c.described = s.direction, string(body)
 		c.p.mu.Unlock()
 	}
 	return ok

@@ -104,10 +104,14 @@ type Config struct {
 	Seen   bool
 	STUN   string
 
-	Limit     int           // calls at one time; 0 = no limit
-	Qualify   time.Duration // between two OPTIONS; 0 = 60 s
-	KeepAlive time.Duration // between two line ends that keep routers open; 0 = 25 s over UDP, else 2 min
-	Media     Media
+	Limit   int           // calls at one time; 0 = no limit
+	Qualify time.Duration // between two OPTIONS; 0 = 60 s
+	// SessionExpires is how long a call lives without a refresh (RFC 4028), and Unreliable that calls do
+	// not offer 100rel, as in dialog.InviteRequest.
+	SessionExpires time.Duration
+	Unreliable     bool
+	KeepAlive      time.Duration // between two line ends that keep routers open; 0 = 25 s over UDP, else 2 min
+	Media          Media
 }
 
 // Media is what a carrier wants of the audio of its calls. The trunk only keeps it for who makes

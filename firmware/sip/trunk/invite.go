@@ -46,6 +46,7 @@ func (t *Trunk) Invite(o Outgoing) (dialog.InviteRequest, error) {
 	r := dialog.InviteRequest{
 		From: dialog.Address{URI: t.account()}, To: dialog.Address{URI: target}, Target: target,
 		Route: t.route(), Flow: v.flow, SDP: o.SDP, MaxForwards: o.MaxForwards, Auth: t.Auth(),
+		SessionExpires: t.cfg.SessionExpires, Unreliable: t.cfg.Unreliable,
 	}
 	shown, diverting := t.presented(o)
 	withhold := o.Withhold && !o.Emergency
