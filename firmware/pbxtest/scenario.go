@@ -107,6 +107,12 @@ func alive(req []byte) []byte {
 // receiving is ready when Run returns. What is left of it ends with t.
 func (p *SIPpPhone) Run(t testing.TB, file string, keys map[string]string) *SIPp {
 	t.Helper()
+	return p.RunFor(t, 20*time.Second, file, keys)
+}
+
+// RunFor is Run for a scenario that takes longer: SIPp fails at the limit.
+func (p *SIPpPhone) RunFor(t testing.TB, limit time.Duration, file string, keys map[string]string) *SIPp {
+	t.Helper()
 	program := Tool(t, "sipp", "sip-tester")
 	dir, err := os.MkdirTemp("", "sipp")
 	if err != nil {
@@ -133,7 +139,7 @@ func (p *SIPpPhone) Run(t testing.TB, file string, keys map[string]string) *SIPp
 	p.mu.Unlock()
 	s.start(program, p.At().String(), "-sf", s.name, "-m", "1", "-i", inside.Addr().String(), "-mi", inside.Addr().String(),
 		"-p", fmt.Sprint(port), "-s", p.user, "-au", p.user, "-ap", p.password, "-auth_uri", uri,
-		"-timeout", "20s", "-timeout_error", "-nostdin", "-trace_err")
+		"-timeout", fmt.Sprintf("%ds", int(limit.Seconds())), "-timeout_error", "-nostdin", "-trace_err")
 	p.o.await("SIPp to listen", 10*time.Second, func() bool { return s.over() || listening(t, inside) })
 	return s
 }

@@ -94,10 +94,26 @@ func answerTo(direction string) string {
 	return "sendrecv"
 }
 
-// Early answers a received call with 183 and audio before the answer.
-func (c *Call) Early() {
+// Early says 183 to a received call, with the peer's own audio. A fork is the same from somebody else
+// whom the call has also reached: with that tag, and with the voice of a stranger.
+func (c *Call) Early(fork string, voice *Stranger) {
+	req := c.pending(false)
+	if req == nil {
+		return
+	}
+	tag, body := cmp.Or(fork, c.tag), ""
+	if voice != nil {
+		body = writeSDP(voice.Local(), voice.law(), 1, "sendrecv")
+	} else {
+		body = c.sdp("sendrecv")
+	}
+	c.p.reply(req, c.flow, 183, tag, "Contact: "+c.p.contact()+"\r\n\r\n"+body)
+}
+
+// Progress says 183 to a received call, without audio.
+func (c *Call) Progress() {
 	if req := c.pending(false); req != nil {
-		c.p.reply(req, c.flow, 183, c.tag, "Contact: "+c.p.contact()+"\r\n\r\n"+c.sdp("sendrecv"))
+		c.p.reply(req, c.flow, 183, c.tag, "Contact: "+c.p.contact()+"\r\n")
 	}
 }
 
