@@ -20,12 +20,12 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, Carrier: 5070, In: "ext:202"})
 	carrier := o.SIPpCarrier(netip.AddrPort{})
-	alice, bob := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
+	alice, bob := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
 	o.Line("trunk:carrier", true)
 	run := func(t *testing.T, file string) *pbxtest.SIPp {
 		return carrier.Run(t, filepath.Join("testdata", "carrier", file), keys{"callee": pbxtest.DID})
 	}
-	outside := func(t *testing.T) *peer.Call { return alice.dial(t, "0698765432") }
+	outside := func(t *testing.T) *peer.Call { return alice.dial("0698765432") }
 
 	t.Run("it wants its 183 acknowledged", func(t *testing.T) {
 		s := run(t, "prack.xml")
@@ -36,7 +36,7 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 	})
 	t.Run("it calls only with reliable provisionals", func(t *testing.T) {
 		s := run(t, "require.xml")
-		b := bob.rung(t)
+		b := bob.ring()
 		time.Sleep(300 * time.Millisecond) // for the PRACK
 		b.Answer()
 		time.Sleep(300 * time.Millisecond)
@@ -54,7 +54,7 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 	})
 	t.Run("it refreshes the session", func(t *testing.T) {
 		s := run(t, "refreshes.xml")
-		b := bob.answer(t)
+		b := bob.picksUp()
 		s.Wait()
 		ended(t, b)
 	})
@@ -68,10 +68,10 @@ func TestTheBoxRefreshesASessionAndTriesAgainAfterGlare(t *testing.T) {
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, Carrier: 5070})
 	carrier := o.SIPpCarrier(netip.AddrPort{})
-	alice := sit(t, o, 201, hzCaller)
+	alice := deskAt(t, o, 201, hzCaller)
 	o.Line("trunk:carrier", true)
 	s := carrier.RunFor(t, 58*time.Second, filepath.Join("testdata", "carrier", "refreshed.xml"), nil)
-	a := alice.dial(t, "0698765432")
+	a := alice.dial("0698765432")
 	within(t, "the answer", a.Answered())
 	s.Wait()
 	ended(t, a)
@@ -81,7 +81,7 @@ func TestTheBoxRefreshesASessionAndTriesAgainAfterGlare(t *testing.T) {
 func office(t *testing.T, incoming func(*peer.Call)) (o *pbxtest.Office, alice, bob *desk, carrier *peer.Peer) {
 	t.Helper()
 	o = bench.Start(t, pbxtest.Setup{Agents: 2, Carrier: 5070, In: "ext:202"})
-	alice, bob = sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
+	alice, bob = deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
 	carrier, err := peer.New(peer.Config{Listen: netip.AddrPortFrom(o.Carrier, o.CarrierPort), Box: o.SIP, Law: tone.ALaw, Hz: hzCarrier, Incoming: incoming})
 	if err != nil {
 		t.Fatal(err)
@@ -108,54 +108,54 @@ func TestEarlyMediaAndForksOfACarrierAreHeard(t *testing.T) {
 	first, second := strangerAt(t, o.Carrier, hzModem), strangerAt(t, o.Carrier, hzStranger)
 
 	t.Run("progress without audio is ringing, then the answer is heard", func(t *testing.T) {
-		a := alice.dial(t, "0698765432")
+		a := alice.dial("0698765432")
 		c := <-rings
 		c.Progress()
 		within(t, "ringing", a.Ringing())
 		c.Answer()
 		within(t, "the answer", a.Answered())
-		listen(t, "answered", ear{"Alice", a, hzCarrier}, ear{"the carrier", c, hzCaller})
+		allHear(t, "answered", ear{"Alice", a, hzCarrier}, ear{"the carrier", c, hzCaller})
 		a.Hangup()
 		ended(t, c)
 	})
 	t.Run("the announcement and the answer come from different places", func(t *testing.T) {
-		a := alice.dial(t, "0698765432")
+		a := alice.dial("0698765432")
 		c := <-rings
 		c.Early("", first)
 		first.Aim(c.Audio().Remote())
 		within(t, "ringing", a.Ringing())
-		listen(t, "before the answer", ear{"Alice", a, hzModem})
+		allHear(t, "before the answer", ear{"Alice", a, hzModem})
 		c.Answer()
 		within(t, "the answer", a.Answered())
-		listen(t, "answered, while the announcement goes on", ear{"Alice", a, hzCarrier}, ear{"the carrier", c, hzCaller})
+		allHear(t, "answered, while the announcement goes on", ear{"Alice", a, hzCarrier}, ear{"the carrier", c, hzCaller})
 		a.Hangup()
 		ended(t, c)
 		first.Aim(netip.AddrPort{})
 	})
 	t.Run("two forks speak and a third answers", func(t *testing.T) {
-		a := alice.dial(t, "0698765432")
+		a := alice.dial("0698765432")
 		c := <-rings
 		c.Early("fork-one", first)
 		first.Aim(c.Audio().Remote())
 		within(t, "ringing", a.Ringing())
-		listen(t, "one fork", ear{"Alice", a, hzModem})
+		allHear(t, "one fork", ear{"Alice", a, hzModem})
 		c.Early("fork-two", second)
 		second.Aim(c.Audio().Remote())
 		time.Sleep(200 * time.Millisecond)
 		c.Answer()
 		within(t, "the answer", a.Answered())
-		listen(t, "answered", ear{"Alice", a, hzCarrier}, ear{"the carrier", c, hzCaller})
+		allHear(t, "answered", ear{"Alice", a, hzCarrier}, ear{"the carrier", c, hzCaller})
 		a.Hangup()
 		ended(t, c)
 		first.Aim(netip.AddrPort{})
 		second.Aim(netip.AddrPort{})
 	})
 	t.Run("an announcement in place of an answer, then a refusal", func(t *testing.T) {
-		a := alice.dial(t, "0698765432")
+		a := alice.dial("0698765432")
 		c := <-rings
 		c.Early("", nil)
 		within(t, "ringing", a.Ringing())
-		listen(t, "before the refusal", ear{"Alice", a, hzCarrier})
+		allHear(t, "before the refusal", ear{"Alice", a, hzCarrier})
 		c.Reject(404)
 		ended(t, a)
 		if status, why, _ := a.Outcome(); status != 404 {
@@ -170,9 +170,9 @@ func TestACarrierThatOffersNothingIsAnsweredWithAnOffer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bob.answer(t)
+	b := bob.picksUp()
 	within(t, "the answer", c.Answered())
-	listen(t, "answered", ear{"the carrier", c, hzAgent}, ear{"Bob", b, hzCarrier})
+	allHear(t, "answered", ear{"the carrier", c, hzAgent}, ear{"Bob", b, hzCarrier})
 	b.Hangup()
 	ended(t, c)
 }
@@ -185,7 +185,7 @@ func TestAStormOfReinvitesLeavesTheAudioAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bob.answer(t)
+	b := bob.picksUp()
 	within(t, "the answer", c.Answered())
 	a, _ := connected(t, alice, bob, "202")
 	time.Sleep(100 * time.Millisecond)
@@ -205,7 +205,7 @@ func TestAStormOfReinvitesLeavesTheAudioAlone(t *testing.T) {
 		}
 		hears(t, who, call.Audio().Heard(), hzAgent)
 	}
-	listen(t, "after the storm", ear{"the carrier", c, hzAgent}, ear{"Bob", b, hzCarrier})
+	allHear(t, "after the storm", ear{"the carrier", c, hzAgent}, ear{"Bob", b, hzCarrier})
 }
 
 func TestWhereBothHangUpAtOnceNothingIsLeft(t *testing.T) {
@@ -216,7 +216,7 @@ func TestWhereBothHangUpAtOnceNothingIsLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := bob.answer(t)
+		b := bob.picksUp()
 		within(t, "the answer", c.Answered())
 		if i%2 == 0 {
 			c.Hangup()

@@ -103,7 +103,8 @@ func (c *Call) Early(fork string, voice *Stranger) {
 	}
 	tag, body := cmp.Or(fork, c.tag), ""
 	if voice != nil {
-		body = writeSDP(voice.Local(), voice.law(), 1, "sendrecv")
+		law, events := voice.agreed()
+		body = writeSDP(voice.Local(), law, events, 1, "sendrecv")
 	} else {
 		body = c.sdp("sendrecv")
 	}
