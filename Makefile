@@ -25,7 +25,7 @@ deps:
 	@.ci/install-test-deps
 
 .PHONY: test
-test: deps ## run every test (installs SIPp, baresip, sox ... when root on Debian)
+test: deps ## run every test (installs SIPp, baresip, linphone, sox ... when root on Debian)
 	$(GO) test -count=1 ./...
 
 .PHONY: short

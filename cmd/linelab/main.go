@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/pronto-pbx/pronto/cmd/linelab/lab"
@@ -31,6 +32,7 @@ func run(args []string, out, errs io.Writer) int {
 	pbx := flags.String("pbx", "127.0.0.1:5060", "SIP address of the office")
 	carrier := flags.String("carrier", "127.0.0.2:5070", "SIP address of the carrier")
 	flags.StringVar(&cfg.Account, "account", "+390612345678:linelab-secret", "the office's number and password at the carrier")
+	quirks := flags.String("quirks", "", "what the carrier does otherwise, by the names in presets: did_in_to,single_registration")
 	agents := flags.String("agents", "", "phones to play: user:password,user:password")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "the same seed plays the same day")
 	flags.Float64Var(&cfg.PerMinute, "calls-per-minute", 8, "customers who call in")
@@ -48,6 +50,11 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	if cfg.Agents, err = lab.ParseAgents(*agents); err != nil {
 		fmt.Fprintln(errs, "linelab: -agents:", err)
+		return exitUseless
+	}
+	number, _, _ := strings.Cut(cfg.Account, ":")
+	if cfg.Quirks, err = lab.ParseQuirks(*quirks, number); err != nil {
+		fmt.Fprintln(errs, "linelab: -quirks:", err)
 		return exitUseless
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

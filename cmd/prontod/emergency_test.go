@@ -46,7 +46,6 @@ func TestEveryPhoneOfTheSiteReachesEmergencyNumbersAndAStrangerNothingElse(t *te
 		}
 		talking(t, when, c, hz, out, hzCarrier)
 		over(t, c, out)
-		o.Alarm("emergency", false)
 	}
 	if s := anna.refused("00612345678"); s != 403 {
 		t.Errorf("a landline from a phone without rights: %d", s)

@@ -21,8 +21,8 @@ func TestAParkedCallShowsOnItsKeyAndComesBackToWhoParkedIt(t *testing.T) {
 		c := carla.dial("201")
 		at := anna.picksUp()
 		talking(t, "before the park", c, hzCaller, at, hzAgent)
-		if err := at.Refer(t.Context(), "*70"); err != nil {
-			t.Fatal(err)
+		if status, err := at.Refer(t.Context(), "*70"); err != nil || status != 202 {
+			t.Fatal(status, err)
 		}
 		within(t, "the end at who parked the call", at.Ended())
 		note(t, key, "<state>confirmed</state>", ">sip:203@")

@@ -40,8 +40,8 @@ func transferOffice(t *testing.T, o *pbxtest.Office) (anna, carrier *desk, custo
 
 func refer(t *testing.T, c *peer.Call, to string) {
 	t.Helper()
-	if err := c.Refer(t.Context(), to); err != nil {
-		t.Fatal(err)
+	if status, err := c.Refer(t.Context(), to); err != nil || status != 202 {
+		t.Fatal(status, err)
 	}
 }
 
@@ -145,8 +145,8 @@ func TestAttendedTransfersAlsoOfACallThatStillRings(t *testing.T) {
 				target.Answer()
 				talking(t, "the consultation", consult, hzAgent, target, hzCaller)
 			}
-			if err := at.ReferTo(t.Context(), consult); err != nil {
-				t.Fatal(err)
+			if status, err := at.ReferInto(t.Context(), consult); err != nil || status != 202 {
+				t.Fatal(status, err)
 			}
 			progress(t, at, "200")
 			within(t, "Anna's first leg", at.Ended())

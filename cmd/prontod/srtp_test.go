@@ -40,6 +40,29 @@ func TestPhonesWithSRTPHearEachOtherAndPlainOnes(t *testing.T) {
 	}
 }
 
+// libsrtp in linphone and libre in baresip, the one against the other through the box.
+func TestLinphoneAndBaresipHearEachOtherEncryptedAndHold(t *testing.T) {
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, SRTP: []string{"required", "required"}})
+	anna := o.Linphone(201, hzCaller, "media_encryption=srtp", "media_encryption_mandatory=1")
+	bruno := o.Baresip(202, hzAgent, "mediaenc=srtp-mand")
+	anna.Dial("202")
+	bruno.Until("CALL_INCOMING")
+	bruno.Answer()
+	anna.Until("connected")
+	time.Sleep(talk)
+	anna.Hold(1)
+	anna.Until("paused")
+	time.Sleep(talk)
+	anna.Resume(1)
+	anna.Until("Media streams established")
+	time.Sleep(talk)
+	anna.Hangup()
+	bruno.Until("CALL_CLOSED")
+	hears(t, "Anna", anna.Heard(), hzAgent)
+	hears(t, "Bruno", bruno.Heard(), hzCaller)
+}
+
 // The phones know nothing of the restart: their keys and rollover counters go on.
 func TestAnEncryptedCallGoesOnAfterAKill(t *testing.T) {
 	realPrograms(t)

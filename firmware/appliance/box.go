@@ -31,6 +31,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/sip/presence"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
@@ -45,6 +46,10 @@ type Options struct {
 	Keeper *keeper.Client // nil: sockets end with the process
 	Board  Board
 	Record string // recordd's socket; empty: nobody asks for records
+
+	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
+	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.
+	Route func(remote netip.AddrPort) netip.Addr
 }
 
 // Box is a running Pronto. Build makes it, Run runs it.
@@ -75,6 +80,7 @@ type Box struct {
 	toll      *meter.Meter
 	queues    *acd.ACD
 	lamps     lamps
+	doors     doors
 	voicemail *voicemail.Store
 	mail      *mail.Queue
 	web       net.Listener
@@ -82,8 +88,8 @@ type Box struct {
 	personal *personal.Owner
 	callers  callers
 
-	emergencies emergencies
-	mu          sync.Mutex           // guards undisturbed
+	mu          sync.Mutex           // guards undisturbed and alarm
+	alarm       *time.Timer          // takes the emergency off the page
 	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
 
 	reach reach
@@ -98,13 +104,14 @@ func conditions() []health.Spec {
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
+		{Name: "emergency", Severity: health.Error},
 		{Name: "toll_limit", Severity: health.Warn},
-		{Name: "emergency", Severity: health.Warn},
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
 		{Name: "bans", Severity: health.Info},
+		{Name: "sip_alg", Severity: health.Warn},
 	}
 }
 
@@ -112,6 +119,7 @@ func conditions() []health.Spec {
 func Build(opts Options) (b *Box, err error) {
 	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
+	b.doors.b = b
 	defer func() {
 		if err != nil {
 			b.close()
@@ -134,6 +142,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"toll guard", b.openToll},
 		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},
+		{"doors", b.openDoors},
 		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
@@ -217,7 +226,7 @@ func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
 	b.openBans()
-	if b.stack, err = stack.New(b.guarded(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP})); err != nil {
+	if b.stack, err = stack.New(b.guarded(b.placed(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP}))); err != nil {
 		return err
 	}
 	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen), b.listenTLS()); err != nil {
@@ -231,6 +240,7 @@ func (b *Box) openSIP() error {
 	})
 	b.dialogs = dialog.New(dialog.Config{
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
+		SessionExpires: sessionTimer(c.SessionExpires), MinSE: c.MinSE,
 	})
 	b.office.Use(b.dialogs)
 	b.stack.Screen(b.office.Screen)
@@ -264,7 +274,7 @@ func (b *Box) openCalls() error {
 	b.calls = call.New(call.Config{
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
-		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b,
+		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b, Door: b.doors.open,
 	})
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
@@ -355,6 +365,11 @@ func (b *Box) end(how func(context.Context) error) error {
 // close lets go of everything that was opened, outer rooms first.
 func (b *Box) close() {
 	b.opts.Live.Close() // no room changes any more
+	b.mu.Lock()
+	if b.alarm != nil {
+		b.alarm.Stop()
+	}
+	b.mu.Unlock()
 	if b.web != nil {
 		_ = b.web.Close()
 	}
@@ -395,6 +410,9 @@ func (b *Box) close() {
 	}
 	b.closeVoicemail()
 	b.lamps.close()
+	if err := b.doors.close(); err != nil {
+		b.log.Warn("door relay does not close well", "err", err)
+	}
 	if b.history != nil {
 		_ = b.history.Close()
 	}

@@ -102,6 +102,8 @@ func (n *numbering) decision(p dialplan.Plan, d dialplan.Decision, r dialplan.Re
 		return call.Decision{
 			Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency && !d.Test, Attempts: attemptsOf(d.Attempts, d.Hide, d.As),
 		}
+	case dialplan.Page:
+		return call.Decision{Kind: call.ToPage, Devices: d.Devices}
 	case dialplan.Pickup:
 		return call.Decision{Kind: call.ToPickup, Pickup: d.Devices}
 	case dialplan.Park:
@@ -200,4 +202,21 @@ func (n *numbering) Phones(number tel.Number) []tel.DeviceID {
 func (n *numbering) AgentAt(d tel.DeviceID) (tel.AgentID, tel.Number, string) {
 	x, _ := n.now().At(d)
 	return x.Agent, x.Number, x.Name
+}
+
+// NameOf implements call.Plan.
+func (n *numbering) NameOf(number tel.Number) string { return n.names[bookKey(number)] }
+
+// bookKey is how the phone book compares numbers: in international form where they have one.
+func bookKey(n tel.Number) tel.Number {
+	if e164, ok := n.E164(); ok {
+		return e164
+	}
+	return n
+}
+
+// DoorAt implements call.Plan.
+func (n *numbering) DoorAt(d tel.DeviceID) (rune, bool) {
+	key, ok := n.doors[d]
+	return key, ok
 }

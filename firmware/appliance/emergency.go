@@ -4,11 +4,15 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+const (
+	alarmLamps = 30 * time.Second // how long every lamp of the house blinks after an emergency call
+	alarmPage  = time.Hour        // how long the page says who called: help takes its time to come
 )
 
 // open reports that a phone on the LAN may call a number without saying who it is: an emergency
@@ -18,33 +22,17 @@ func (b *Box) open(dialed tel.Number, from netip.Addr) bool {
 	return n.lan(from) && dialplan.Route(n.plan, dialplan.Request{Stranger: true, Dialed: dialed, At: time.Now()}).Action != dialplan.Reject
 }
 
-// emergencies are the calls to emergency numbers that are up: while there is one the page says so, for
-// whoever must open the door.
-type emergencies struct {
-	mu sync.Mutex // guards up
-	up map[tel.CallID]bool
-}
-
-// called raises the alarm.
-func (b *Box) called(e tel.EmergencyCalled) {
-	b.emergencies.mu.Lock()
-	if b.emergencies.up == nil {
-		b.emergencies.up = map[tel.CallID]bool{}
+// emergency tells the house that somebody calls for help: who comes through the door must know to whom
+// to go.
+func (b *Box) emergency(e tel.EmergencyCalled) {
+	who := cmp.Or(e.Name, e.From)
+	b.log.Warn("emergency call", "number", e.Number, "from", e.From, "name", e.Name, "call", e.Call)
+	b.lamps.alarm()
+	b.report("emergency", false, fmt.Sprintf("%s → %s, %s", who, e.Number, e.At.In(b.numbering.Load().plan.Zone).Format("15:04")))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.alarm != nil {
+		b.alarm.Stop()
 	}
-	b.emergencies.up[e.Call] = true
-	b.emergencies.mu.Unlock()
-	b.log.Warn("an emergency number is called", "from", e.From, "name", e.Name, "number", e.Number, "call", e.Call)
-	b.report("emergency", false, fmt.Sprintf("%s is called from %s", e.Number, cmp.Or(e.Name, e.From)))
-}
-
-// emergencyOver takes the alarm back with the last such call.
-func (b *Box) emergencyOver(c tel.CallID) {
-	b.emergencies.mu.Lock()
-	was := b.emergencies.up[c]
-	delete(b.emergencies.up, c)
-	over := was && len(b.emergencies.up) == 0
-	b.emergencies.mu.Unlock()
-	if over {
-		b.report("emergency", true, "")
-	}
+	b.alarm = time.AfterFunc(alarmPage, func() { b.report("emergency", true, "") })
 }

@@ -67,6 +67,15 @@ func (l *lamps) show(agent tel.AgentID, state tel.AgentState) {
 	}
 }
 
+// alarm shows an emergency on every lamp.
+func (l *lamps) alarm() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.panel != nil {
+		l.panel.Alarm(alarmLamps)
+	}
+}
+
 func (l *lamps) close() {
 	l.mu.Lock()
 	panel := l.panel

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,14 +16,6 @@ import (
 	lineparty "github.com/pronto-pbx/pronto/firmware/line/party"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
-
-// hostOf is the host of "host" or "host:port".
-func hostOf(server string) string {
-	if host, _, err := net.SplitHostPort(server); err == nil {
-		return host
-	}
-	return server
-}
 
 // lines are the modems of the configuration in force, and those that drain: a call that is up keeps
 // its line, whatever the configuration says meanwhile.

@@ -25,8 +25,11 @@ type testPhone struct {
 	replies  chan string
 	done     sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
-	asked  []string   // methods of requests, without OPTIONS
+	mu     sync.Mutex          // guards what follows
+	asked  []string            // methods of requests, without OPTIONS
+	raw    []string            // the same requests, whole
+	mangle func(string) string // what a router makes of responses; nil = nothing
+	again  string              // the answer to a re-INVITE; empty = 200
 	cseq   int
 	theirs string // media address that the box told last
 }
@@ -78,12 +81,19 @@ func (p *testPhone) request(msg string) {
 	method, _, _ := strings.Cut(msg, " ")
 	if method != "OPTIONS" {
 		p.mu.Lock()
-		p.asked = append(p.asked, method)
+		p.asked, p.raw = append(p.asked, method), append(p.raw, msg)
 		p.mu.Unlock()
 	}
 	switch method {
 	case "ACK":
 	case "INVITE":
+		p.mu.Lock()
+		again := p.again
+		p.mu.Unlock()
+		if again != "" && strings.Contains(headers(msg, "To")[0], "tag=") {
+			p.reply(msg, again, "")
+			return
+		}
 		p.reply(msg, "180 Ringing", "")
 		p.reply(msg, "200 OK", p.sdp())
 	default:
@@ -103,7 +113,14 @@ func (p *testPhone) reply(req, status, body string) {
 		}
 	}
 	b.WriteString("Contact: " + p.contact() + "\r\n")
-	p.send(b.String(), body)
+	head := b.String()
+	p.mu.Lock()
+	mangle := p.mangle
+	p.mu.Unlock()
+	if mangle != nil {
+		head = mangle(head)
+	}
+	p.send(head, body)
 }
 
 func (p *testPhone) contact() string { return fmt.Sprintf("<sip:%s@%s>", p.user, p.sip.LocalAddr()) }

@@ -22,16 +22,25 @@ type numbering struct {
 	priorities map[tel.QueueID]int
 	agents     map[tel.AgentID]config.Agent
 	accounts   map[string]registrar.Account
-	md5        bool // one phone knows no better digest
-	b          *Box // whose people and mailboxes it is about; nil while a configuration is only tried
+	md5        bool                  // one phone knows no better digest
+	names      map[tel.Number]string // the phone book
+	doors      map[tel.DeviceID]rune // the keys that open them
+	b          *Box                  // whose people and mailboxes it is about; nil while a configuration is only tried
 }
 
 func newNumbering(c config.Config) (*numbering, error) {
 	n := &numbering{
 		cfg: c, plan: c.DialPlan(), priorities: map[tel.QueueID]int{},
 		agents: map[tel.AgentID]config.Agent{}, accounts: map[string]registrar.Account{},
+		names: map[tel.Number]string{}, doors: map[tel.DeviceID]rune{},
+	}
+	for _, x := range c.Contacts {
+		n.names[bookKey(x.Number)] = x.Name
 	}
 	for _, p := range c.Phones {
+		if p.Door != nil {
+			n.doors[p.ID] = rune(p.Door.Key[0])
+		}
 		n.accounts[string(p.ID)] = account(p, c.SIP)
 		n.md5 = n.md5 || p.MD5
 	}

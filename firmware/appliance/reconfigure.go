@@ -15,6 +15,7 @@ func (b *Box) rooms() []live.Room {
 		lineRoom{&b.lines},
 		trunkRoom{&b.trunks},
 		lampRoom{&b.lamps},
+		doorRoom{&b.doors},
 		queueRoom{b},
 		voicemailRoom{b},
 		numberRoom{b},
@@ -126,7 +127,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 func routing(c *config.Config) config.Config {
 	return config.Config{
 		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
-		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours,
+		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours, Contacts: c.Contacts,
 	}
 }
 
@@ -179,7 +180,7 @@ func (startRoom) Name() string { return "addresses, ports and realm" }
 func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome, error) {
 	fixed := func(c *config.Config) config.Config {
 		return config.Config{
-			SIP:   config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm, Registrations: fixedLimits(c)},
+			SIP:   config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm, SessionExpires: c.SIP.SessionExpires, MinSE: c.SIP.MinSE, Registrations: fixedLimits(c)},
 			TLS:   c.TLS,
 			Media: c.Media, Web: c.Web, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
 		}

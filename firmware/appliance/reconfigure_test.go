@@ -61,11 +61,23 @@ var benches atomic.Int32
 // section sip.
 func start(t *testing.T, text string, more ...string) *bench {
 	t.Helper()
+	return startWith(t, text, func(*Options) {}, func(*Box) {}, more...)
+}
+
+// startWith runs a box with options of its own; built sees it before it runs.
+func startWith(t *testing.T, text string, change func(*Options), built func(*Box), more ...string) *bench {
+	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	dir := t.TempDir()
 	host := fmt.Sprintf("127.%d.%d.%d", 100+os.Getpid()>>8%100, os.Getpid()%250+1, benches.Add(1))
 	sip := strings.Join(append([]string{"listen: \"" + host + ":5060\""}, more...), ", ")
 	text = fmt.Sprintf("sip: {%s}\nmedia: {bind: %s, port_min: 20000, port_max: 20200}\nweb: {listen: \"%s:8080\"}\n", sip, host, host) + text
+	return startOn(t, host+":5060", text, change, built)
+}
+
+// startOn runs a box whose configuration says itself where it listens; sip is where phones find it.
+func startOn(t *testing.T, sip, text string, change func(*Options), built func(*Box)) *bench {
+	t.Helper()
+	dir := t.TempDir()
 	file := filepath.Join(dir, "pronto.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -74,13 +86,15 @@ func start(t *testing.T, text string, more ...string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, live: l, board: &testBoard{}, sip: host + ":5060"}
-	b.box, err = Build(Options{
+	b := &bench{t: t, live: l, board: &testBoard{}, sip: sip}
+	options := Options{
 		Log: slog.New(slog.DiscardHandler), Live: l, Dir: filepath.Join(dir, "var"), RunDir: filepath.Join(dir, "var", "run"), Board: b.board,
-	})
-	if err != nil {
+	}
+	change(&options)
+	if b.box, err = Build(options); err != nil {
 		t.Fatal(err)
 	}
+	built(b.box)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- b.box.Run(ctx, nil) }()

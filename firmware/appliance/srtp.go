@@ -10,7 +10,11 @@ import (
 
 // secure is how secret the audio towards a party shall be.
 func (b *Box) secure(party string, flow stack.Flow) sdp.Security {
-	return secrecy(b.config(), party, flow)
+	n := b.numbering.Load()
+	if strings.HasPrefix(party, "phone:") && flow.Remote.IsValid() && !n.lan(flow.Remote.Addr()) {
+		return sdp.SecurityRequired // a home worker's voice crosses other people's networks
+	}
+	return secrecy(&n.cfg, party, flow)
 }
 
 // secrecy reads the wish for a party. An optional offer of ours goes only over TLS: elsewhere anybody
@@ -27,7 +31,9 @@ func secrecy(c *config.Config, party string, flow stack.Flow) sdp.Security {
 	case "trunk":
 		for i := range c.Trunks {
 			if string(c.Trunks[i].ID) == name {
-				mode = c.Trunks[i].SRTP
+				if t, err := c.Trunks[i].Filled(); err == nil {
+					mode = t.SRTP
+				}
 			}
 		}
 	}

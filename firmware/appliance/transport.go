@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/certificate"
 )
@@ -25,6 +26,17 @@ func (b *Box) listenTLS() error {
 	}
 	b.log.Info("SIP over TLS", "listen", c.SIP.TLSListen, "fingerprint", source.Fingerprint(), "expires", source.Expires())
 	return b.stack.ListenTLS(c.SIP.TLSListen, &tls.Config{GetCertificate: source.GetCertificate})
+}
+
+// noTimer is a session timer of ours that is switched off; to the dialogs 0 is their default.
+const noTimer = -1
+
+// sessionTimer is what the dialogs take: the configuration says 0 for none.
+func sessionTimer(expires time.Duration) time.Duration {
+	if expires == 0 {
+		return noTimer
+	}
+	return expires
 }
 
 // audioMark is what the engine takes: it has a default where the configuration says 0 for none.

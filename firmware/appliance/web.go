@@ -15,6 +15,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
 )
@@ -62,6 +63,7 @@ func (b *Box) follow(ctx context.Context) {
 		}
 	})
 	b.wg.Go(func() { b.watchBans(ctx) })
+	b.wg.Go(func() { b.watchAddresses(ctx) })
 	b.wg.Go(func() { b.control(ctx) })
 	if b.opts.Record != "" {
 		b.wg.Go(func() { b.trim(ctx) })
@@ -76,10 +78,28 @@ func (b *Box) pages(hub *live.Hub) http.Handler {
 	byLanguage := map[string]http.Handler{}
 	for _, lang := range i18n.Languages() {
 		byLanguage[lang] = web.New(web.Config{
-			Log: b.log.With("room", "page"), Hub: hub, Language: lang, Ready: b.fit, Present: b.present.document,
+			Log: b.log.With("room", "page"), Hub: hub, Language: lang, Ready: b.fit, Present: b.present.document, Codes: b.codesPage,
 		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { byLanguage[b.language()].ServeHTTP(w, r) })
+}
+
+// codesPage lists the feature codes of today.
+func (b *Box) codesPage(lang string) ([]byte, error) {
+	cat, err := i18n.Load(lang)
+	if err != nil {
+		return nil, err
+	}
+	r, err := page.New(cat)
+	if err != nil {
+		return nil, err
+	}
+	n := b.numbering.Load()
+	var codes []view.Code
+	for _, c := range n.plan.FeatureCodes() {
+		codes = append(codes, view.Code{Code: string(c.Code), Action: string(c.Action), Behind: string(c.Behind())})
+	}
+	return r.Codes(n.cfg.Box.Name, codes, time.Now())
 }
 
 func (b *Box) emptyOffice() *view.Model {

@@ -33,14 +33,14 @@ func (b *Box) publish(e tel.Event) {
 		b.undisturb(e)
 	case tel.PartyChanged:
 		b.callers.note(e)
-	case tel.EmergencyCalled:
-		b.called(e)
-	case tel.CallEnded:
-		b.emergencyOver(e.Call)
 	case tel.SeatChanged:
 		b.reach.start(b)
 	case tel.PersonalChanged:
 		b.disturb(e)
+	case tel.EmergencyCalled:
+		b.emergency(e)
+	case tel.DoorOpened:
+		b.doorOpened(e)
 	case tel.TollAlarm:
 		b.report("toll_limit", false, "calls to the outside were refused: "+e.Why+" of "+e.Of)
 	case tel.LampChanged:
@@ -107,6 +107,9 @@ func (b *Box) other(tx *stack.ServerTx) bool {
 	switch tx.Request().Method {
 	case "REGISTER":
 		b.registrar.Register(tx)
+		return true
+	case "OPTIONS":
+		tx.Capabilities()
 		return true
 	default:
 		return b.forbidden(tx) || b.presence.Request(tx)

@@ -203,6 +203,6 @@ func (x *Exchange) Summon(device tel.DeviceID, number tel.Number) error {
 		return err
 	}
 	a.tell(Summon{device, number})
-	x.wg.Go(a.run)
+	x.begin(a)
 	return nil
 }

@@ -50,6 +50,7 @@ const (
 	wakeBranch   = "branch"   // the next branch of the ring is due
 	wakePark     = "park"     // nobody fetched the parked call
 	wakeHandOver = "handover" // another call did not take the leg
+	wakePage     = "paged"    // an announcement has lasted long enough
 	wakeTest     = "test"     // an echo or a test tone has lasted long enough
 	wakePreempt  = "preempt"  // a line for the emergency call did not become free
 )
@@ -138,7 +139,9 @@ type (
 	}
 	// DoPreempt frees one of the lines for an emergency call (Freed follows).
 	DoPreempt struct{ Vias []string }
-	DoEnd     struct{ Record tel.CallEnded }
+	// DoOpenDoor opens the door of the party Door because By has pressed its key.
+	DoOpenDoor struct{ Door, By string }
+	DoEnd      struct{ Record tel.CallEnded }
 )
 
 func (DoAlert) effect()       {}
@@ -165,4 +168,5 @@ func (DoDecline) effect()     {}
 func (DoAnswerRefer) effect() {}
 func (DoNotifyRefer) effect() {}
 func (DoPreempt) effect()     {}
+func (DoOpenDoor) effect()    {}
 func (DoEnd) effect()         {}

@@ -28,6 +28,10 @@ type Plan interface {
 	Devices(a tel.AgentID) []tel.DeviceID
 	// Phones lists the phones of an internal number; none for what is not a person's.
 	Phones(n tel.Number) []tel.DeviceID
+	// NameOf is the phone book's name of an outside number; empty for one that is not in it.
+	NameOf(n tel.Number) string
+	// DoorAt tells whether a phone is a door's: the key that opens it, and for how long.
+	DoorAt(d tel.DeviceID) (key rune, ok bool)
 	// AgentAt names the agent who uses a phone; extension and name are what colleagues see.
 	AgentAt(d tel.DeviceID) (a tel.AgentID, extension tel.Number, name string)
 	// Language of prompts, "it" or "en", and the IANA name of the zone by whose clock times are said.
@@ -50,6 +54,7 @@ type Config struct {
 	Plan     func() Plan // the plan of this instant
 	Dialer   Dialer
 	Queue    func(tel.ToQueue) bool                          // non-blocking; false: the owner is overloaded
+	Door     func(door tel.DeviceID)                         // opens a door; must not block; nil: there is none
 	Command  func(agent tel.AgentID, command, reason string) // login, logout, pause, resume, finish_wrap_up; must not block
 	Publish  func(tel.Event)                                 // live view; must not block
 	Record   func(tel.CallEnded)                             // the call's record; must not block
@@ -102,6 +107,9 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 		Call: tel.NewCallID(), Direction: tel.Inbound, From: in.Caller, FromName: in.Name, To: in.Dialed,
 		Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting,
 	}
+	if s.FromName == "" && in.Device == "" {
+		s.FromName = plan.NameOf(in.Caller)
+	}
 	var agent tel.AgentID
 	if in.Device != "" {
 		var extension tel.Number
@@ -127,11 +135,14 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 	leg := makeLeg(sink.event)
 	a.keep(leg, sink)
 	a.state.Caller = LegState{ID: leg.ID(), Party: leg.Party(), Ref: leg.Ref(), Number: s.From, Name: s.FromName, Agent: agent}
+	if key, ok := plan.DoorAt(in.Device); ok {
+		a.state.Caller.Door = key
+	}
 	if d.Emergency {
 		x.cfg.Publish(tel.EmergencyCalled{Call: s.Call, From: in.From, Name: s.FromName, Number: in.Dialed, At: time.Now()})
 	}
 	a.tell(Begin{d})
-	x.wg.Go(a.run)
+	x.begin(a)
 	return s.Call, nil
 }
 
@@ -145,7 +156,16 @@ func (x *Exchange) add(a *actor) error {
 		return ErrFull
 	}
 	x.calls[a.state.Call] = a
+	x.wg.Add(1) // with the lock: whoever closes afterwards waits for this one, too
 	return nil
+}
+
+// begin starts the goroutine of a call that was added.
+func (x *Exchange) begin(a *actor) {
+	go func() {
+		defer x.wg.Done()
+		a.run()
+	}()
 }
 
 // remove forgets a call whose goroutine ends.
@@ -208,7 +228,7 @@ func (x *Exchange) Restore(states map[string][]byte, find Finder) []error {
 		}
 		a.recover(find)
 		a.show() // observers knew only the process that is gone
-		x.wg.Go(a.run)
+		x.begin(a)
 	}
 	return errs
 }

@@ -73,6 +73,7 @@ func (s State) clone() State {
 		s.Ring.Branches = slices.Clone(s.Ring.Branches)
 	}
 	s.Moves = slices.Clip(s.Moves)
+	s.Paged = slices.Clone(s.Paged)
 	return s
 }
 
@@ -157,6 +158,8 @@ func (st *step) route(d Decision) {
 		st.park(d)
 	case ToSlot, ToPickup, ToReplace:
 		st.fetch(d)
+	case ToPage:
+		st.page(d)
 	case ToWish:
 		st.do(DoWhenFree{d.Cancel})
 	case AgentCommand:
@@ -184,7 +187,19 @@ func (st *step) refuse(c tel.Cause) {
 	}
 	s.HangAfter, s.LastCause = true, c
 	st.stage(tel.StageGreeting)
-	st.do(DoPlay{s.Caller.ID, Sound{Names: []string{"unavailable", "goodbye"}}})
+	st.do(DoPlay{s.Caller.ID, Sound{Names: []string{regret(c), "goodbye"}}})
+}
+
+// regret is the sentence for a caller whose call cannot go on.
+func regret(c tel.Cause) string {
+	switch c {
+	case tel.CauseUnallocated:
+		return "wrong_number"
+	case tel.CauseCongestion:
+		return "busy_all"
+	default:
+		return "unavailable"
+	}
 }
 
 func (st *step) accept() {
@@ -210,6 +225,10 @@ func (st *step) woke(key string) {
 		}
 	case wakePreempt:
 		st.freed()
+	case wakePage:
+		if s.Page {
+			st.finish(tel.CauseNormal, "box")
+		}
 	case wakeTest:
 		if s.Stage == tel.StageMenu && s.Script == nil {
 			st.finish(tel.CauseNormal, "box")

@@ -86,6 +86,8 @@ func brief(effects []Effect) string {
 				final = ",final"
 			}
 			out = append(out, fmt.Sprintf("notify(%s,%d%s)", e.Leg, e.Status, final))
+		case DoPage:
+			out = append(out, fmt.Sprintf("page(%s,%v)", e.From, e.To))
 		case DoEcho:
 			out = append(out, fmt.Sprintf("echo(%s)", e.Leg))
 		case DoRecord:
@@ -199,8 +201,8 @@ func TestCallsFollowTheirScript(t *testing.T) {
 			{Dialed{Key: "direct", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "x", Kind: LegAnswered}, "hush(caller) accept join(caller,x) queue(AgentEngaged)"},
 			{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "part(caller) play(caller,music)"},
-			{LegEvent{Leg: "caller", Kind: LegHeld, Held: true}, ""},
-			{LegEvent{Leg: "x", Kind: LegHeld}, ""},
+			{LegEvent{Leg: "caller", Kind: LegHeld, Held: true}, "hush(caller)"},
+			{LegEvent{Leg: "x", Kind: LegHeld}, "play(x,music)"},
 			{LegEvent{Leg: "caller", Kind: LegHeld}, "hush(caller) hush(x) join(caller,x)"},
 		},
 		"a silent line is not hung up while held, but is while talking": {
@@ -313,7 +315,9 @@ func (w *world) name(prefix string) string { w.n++; return fmt.Sprint(prefix, w.
 // somewhere is what the dial plan may answer.
 func (w *world) somewhere() Decision {
 	devices := []tel.DeviceID{"1"}
-	switch w.r.IntN(11) {
+	switch w.r.IntN(12) {
+	case 11:
+		return Decision{Kind: ToPage, Devices: devices}
 	case 8:
 		return menu()
 	case 9:
@@ -633,6 +637,7 @@ func empty(s *State) {
 		s.Groups[i].Legs = orNil(s.Groups[i].Legs)
 		s.Groups[i].Vias = orNil(s.Groups[i].Vias)
 	}
+	s.Paged = orNil(s.Paged)
 	s.Groups, s.Moves, s.Lines = orNil(s.Groups), orNil(s.Moves), orNil(s.Lines)
 	if s.Ring != nil {
 		s.Ring.Branches = orNil(s.Ring.Branches)

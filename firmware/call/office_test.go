@@ -72,6 +72,17 @@ func (o *office) AgentAt(d tel.DeviceID) (tel.AgentID, tel.Number, string) {
 	return tel.AgentID("agent" + d), tel.Number(d), "Name " + string(d)
 }
 
+// NameOf implements Plan.
+func (o *office) NameOf(n tel.Number) string {
+	if n == "+39061234567" {
+		return "Rossi"
+	}
+	return ""
+}
+
+// DoorAt implements Plan: 209 is the door.
+func (o *office) DoorAt(d tel.DeviceID) (rune, bool) { return '5', d == "209" }
+
 // Phones implements Plan.
 func (o *office) Phones(n tel.Number) []tel.DeviceID { return []tel.DeviceID{tel.DeviceID(n)} }
 
@@ -411,6 +422,49 @@ func TestBetweenCalls(t *testing.T) {
 		if o.rung["203"] != nil {
 			o.t.Error("Carla is called all the same")
 		}
+	})
+	o.run("who talks with the door opens it by its key, from either side of the call", func(o *office) {
+		o.dial("phone:209", "201")
+		anna := o.phone("201")
+		anna.answers()
+		anna.says(LegEvent{Kind: LegDigit, Digit: '5'})
+		o.dial("phone:202", "209")
+		door := o.phone("209")
+		door.answers()
+		door.says(LegEvent{Kind: LegDigit, Digit: '5'}) // who stands outside cannot let himself in
+		var opened []string
+		for _, e := range o.events {
+			if d, ok := e.(tel.DoorOpened); ok {
+				opened = append(opened, string(d.Door)+" by "+d.By)
+			}
+		}
+		if !slices.Equal(opened, []string{"209 by phone:201"}) {
+			o.t.Errorf("opened %q", opened)
+		}
+	})
+	o.run("a caller from the phone book has a name", func(o *office) {
+		o.dial("trunk:tim", "201")
+		for _, p := range o.parties {
+			if p.Party == "phone:201" && p.RemoteName != "Rossi" {
+				o.t.Errorf("the lamp of 201 says %q", p.RemoteName)
+			}
+		}
+	})
+	o.run("who watches learns when a phone has said that it rings: only then its dialog has both tags", func(o *office) {
+		o.dial("phone:201", "202")
+		bruno := o.phone("202")
+		if p := o.parties[bruno.id]; p.Phase != tel.PartyRinging || p.Alerted {
+			o.t.Errorf("before the phone's word: %+v", p)
+		}
+		bruno.says(LegEvent{Kind: LegProgress})
+		if p := o.parties[bruno.id]; p.Phase != tel.PartyRinging || !p.Alerted {
+			o.t.Errorf("when it rings: %+v", p)
+		}
+		bruno.answers()
+		if p := o.parties[bruno.id]; p.Phase != tel.PartyTalking || p.Alerted {
+			o.t.Errorf("when it talks: %+v", p)
+		}
+		bruno.hangsUp()
 	})
 	o.run("a phone without call waiting is busy while it talks", func(o *office) {
 		o.dial("phone:201", "202")

@@ -48,6 +48,8 @@ func (a *actor) perform(e Effect) {
 		if c := a.x.cfg.Clerk; c != nil {
 			c.Do(a.id, e.Order, func(answer ivr.Event) { a.tell(Scripted{answer}) })
 		}
+	case DoOpenDoor:
+		a.openDoor(e)
 	case DoWhenFree:
 		a.handle(WhenFree{a.x.wishFor(a.state.Caller.Party, a.plan, e.Cancel)})
 	case DoEnd:
@@ -74,6 +76,8 @@ func (a *actor) command(e Effect) {
 		a.join(e.A, e.B)
 	case DoPart:
 		a.with(e.Leg, Leg.Part)
+	case DoPage:
+		a.speakTo(e)
 	case DoEcho:
 		a.with(e.Leg, Leg.Echo)
 	case DoRecord:
@@ -116,6 +120,23 @@ func (a *actor) join(x, y tel.LegID) {
 	}
 }
 
+// speakTo lets the phones that are still there hear the caller.
+func (a *actor) speakTo(e DoPage) {
+	from := a.legs[e.From]
+	if from.Leg == nil {
+		return
+	}
+	var to []Leg
+	for _, id := range e.To {
+		if l, ok := a.legs[id]; ok {
+			to = append(to, l.Leg)
+		}
+	}
+	if err := from.Page(to); err != nil {
+		a.log.Warn("an announcement is not heard everywhere", "err", err)
+	}
+}
+
 func (a *actor) outgoing(ring time.Duration) Outgoing {
 	return Outgoing{Call: a.state.Call, From: a.state.From, FromName: a.state.FromName, Ring: ring, Emergency: a.state.Emergency}
 }
@@ -146,10 +167,23 @@ func (a *actor) dialDevices(e DoDialDevices) {
 	a.handle(d)
 }
 
+// openDoor opens a door for the party that pressed its key, and says so.
+func (a *actor) openDoor(e DoOpenDoor) {
+	dev, _ := strings.CutPrefix(e.Door, "phone:")
+	a.log.Info("door opened", "door", dev, "by", e.By)
+	if a.x.cfg.Door != nil {
+		a.x.cfg.Door(tel.DeviceID(dev))
+	}
+	a.x.cfg.Publish(tel.DoorOpened{Door: tel.DeviceID(dev), By: e.By, Call: a.id, At: time.Now()})
+}
+
 // identify notes who is at a phone.
 func (a *actor) identify(l LegState) LegState {
 	if dev, ok := strings.CutPrefix(l.Party, "phone:"); ok {
 		l.Agent, l.Number, l.Name = a.plan.AgentAt(tel.DeviceID(dev))
+		if key, ok := a.plan.DoorAt(tel.DeviceID(dev)); ok {
+			l.Door = key
+		}
 	}
 	return l
 }

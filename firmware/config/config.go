@@ -34,10 +34,12 @@ type Config struct {
 	Routes []Route `yaml:"routes,omitempty"`
 	Lamps  []Lamp  `yaml:"lamps,omitempty"`
 
-	Dialling  Dialling  `yaml:"dialling"`
-	Groups    []Group   `yaml:"groups,omitempty"`
-	Hours     []Hours   `yaml:"hours,omitempty"`
-	Toll      Toll      `yaml:"toll"`
+	Dialling Dialling  `yaml:"dialling"`
+	Groups   []Group   `yaml:"groups,omitempty"`
+	Hours    []Hours   `yaml:"hours,omitempty"`
+	Toll     Toll      `yaml:"toll"`
+	Contacts []Contact `yaml:"contacts,omitempty"`
+
 	Menus     []Menu    `yaml:"menus,omitempty"`
 	Prompts   Prompts   `yaml:"prompts,omitempty"`
 	Voicemail Voicemail `yaml:"voicemail"`
@@ -58,12 +60,15 @@ type Box struct {
 
 // SIP is where phones and carriers reach the box.
 type SIP struct {
-	Listen    netip.AddrPort `yaml:"listen"`              // UDP and TCP; default 0.0.0.0:5060; needs a restart
+	Listen    netip.AddrPort `yaml:"listen"`              // UDP and TCP; default 0.0.0.0:5060, [::]:5060 is IPv6 too; needs a restart
 	TLSListen netip.AddrPort `yaml:"tls_listen"`          // SIP over TLS; default none, usually 0.0.0.0:5061; needs a restart
 	DSCP      int            `yaml:"dscp"`                // mark of SIP packets for routers, 0-63; default 24 (CS3), 0 = none; needs a restart
 	Advertise netip.Addr     `yaml:"advertise,omitempty"` // address in Contact and SDP; default: of the route to the peer
 	Realm     string         `yaml:"realm"`               // digest realm; default "pronto"; needs a restart, then phones log in again
 	LAN       []netip.Prefix `yaml:"lan"`                 // networks where weak (MD5) phones may register; default the private ranges and loopback; [] is none
+
+	SessionExpires time.Duration `yaml:"session_expires"` // a call that nobody refreshes for so long ends (RFC 4028); default 30m, min_se-24h, 0 = no timer of ours; needs a restart
+	MinSE          time.Duration `yaml:"min_se"`          // who wants more frequent refreshes is told so; default 90s, 90s-1h; needs a restart
 
 	Bans          Bans          `yaml:"bans"`
 	Registrations Registrations `yaml:"registrations"`
@@ -99,6 +104,10 @@ type Phone struct {
 	MD5        bool         `yaml:"md5"`         // the phone only knows MD5 digest: shown as weak, refused from outside the LAN
 	AnyNetwork bool         `yaml:"any_network"` // may register from outside the LAN, over TLS only; default false
 	SRTP       SRTP         `yaml:"srtp"`        // off, optional (default) or required; applied to new calls
+	// A phone of a place and not of a person may have a number of its own; applied to new calls.
+	Extension tel.Number `yaml:"extension"`      // internal number, 2-5 digits; default none
+	Dial      []string   `yaml:"dial,omitempty"` // what it may call; default internal
+	Door      *Door      `yaml:"door,omitempty"` // it is a door station
 }
 
 // Agent is a person who answers.
@@ -126,23 +135,6 @@ type Queue struct {
 	MaxLength int           `yaml:"max_length"`       // waiting callers; default 0 = no limit
 	Overflow  string        `yaml:"overflow"`         // destination after max_wait, max_length or no agents: "queue:ID", "ext:NUMBER" or "hangup"; default hangup
 	Priority  int           `yaml:"priority"`         // higher is served first among queues; default 0
-}
-
-// Trunk is a SIP carrier account.
-type Trunk struct {
-	ID        tel.TrunkID           `yaml:"id"`
-	Name      string                `yaml:"name"`
-	Server    string                `yaml:"server"`    // host or host:port
-	Transport string                `yaml:"transport"` // udp (default) or tcp
-	Register  bool                  `yaml:"register"`  // log in at the carrier; otherwise matched by address
-	User      string                `yaml:"user"`
-	Password  Secret                `yaml:"password"`
-	Match     []netip.Prefix        `yaml:"match,omitempty"` // source addresses of the carrier
-	Number    tel.Number            `yaml:"number"`          // our main number, presented on outgoing calls
-	Format    string                `yaml:"format"`          // how the carrier wants numbers: e164 (default), national, as_is
-	MaxCalls  int                   `yaml:"max_calls"`       // default 0 = no limit
-	SRTP      SRTP                  `yaml:"srtp"`            // off (default), optional or required; applied to new calls
-	In        map[tel.Number]string `yaml:"in,omitempty"`    // called number -> destination; "*" is any
 }
 
 // Line is a GSM or analog line.

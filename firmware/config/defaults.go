@@ -11,9 +11,10 @@ func Default() Config {
 		Version: Version,
 		Box:     Box{Name: "Pronto", Language: "it", Timezone: "Europe/Rome"},
 		SIP: SIP{
-			Listen: netip.MustParseAddrPort("0.0.0.0:5060"),
-			DSCP:   24,
-			Realm:  "pronto",
+			Listen:         netip.MustParseAddrPort("0.0.0.0:5060"),
+			DSCP:           24,
+			Realm:          "pronto",
+			SessionExpires: 30 * time.Minute, MinSE: leastSE,
 			LAN: []netip.Prefix{
 				netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"),
 				netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
@@ -35,6 +36,7 @@ func Default() Config {
 // normalise fills the defaults of list entries, which YAML creates as zero values.
 func (c *Config) normalise() {
 	c.normaliseDialling()
+	c.normaliseDoors()
 	c.normaliseMenus()
 	c.normaliseVoicemail()
 	c.normaliseSRTP()
@@ -51,13 +53,7 @@ func (c *Config) normalise() {
 		}
 	}
 	for i := range c.Trunks {
-		t := &c.Trunks[i]
-		if t.Transport == "" {
-			t.Transport = "udp"
-		}
-		if t.Format == "" {
-			t.Format = "e164"
-		}
+		c.Trunks[i].normalise()
 	}
 	for i := range c.Agents {
 		if a := &c.Agents[i]; a.Dial == nil {

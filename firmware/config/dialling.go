@@ -33,6 +33,7 @@ type Group struct {
 	Name     string        `yaml:"name"`
 	Number   tel.Number    `yaml:"number"` // internal number; may be empty
 	Members  []Member      `yaml:"members,omitempty"`
+	Page     bool          `yaml:"page"`      // an announcement to all: their phones answer by themselves and only hear; default false
 	InTurn   bool          `yaml:"in_turn"`   // one after the other; default false: all together
 	Ring     time.Duration `yaml:"ring"`      // of each in turn, else of all; default 30s, 5s-3m
 	Busy     string        `yaml:"busy"`      // destination when nobody is free; default: as no_answer
@@ -50,7 +51,7 @@ type AgentCalls struct {
 	Ring      time.Duration `yaml:"ring"`              // how long the phones ring; default 30s, 5s-3m
 	Follow    []Member      `yaml:"follow,omitempty"`  // what rings besides the phones, e.g. a mobile after 15s
 	Forward   Forward       `yaml:"forward,omitempty"` // until the person sets another by code
-	PIN       Secret        `yaml:"pin"`               // 4-12 digits: opens pin_dial for one call, another desk, the mailbox from elsewhere
+	PIN       Secret        `yaml:"pin"`               // 4-10 digits: opens pin_dial for one call, another desk, the mailbox from elsewhere
 	PINDial   []string      `yaml:"pin_dial,omitempty"`
 	Blocked   []string      `yaml:"blocked,omitempty"` // as dialling.blocked, for this person
 	Anonymous string        `yaml:"anonymous"`         // as dialling.anonymous, for this person

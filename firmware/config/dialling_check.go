@@ -22,7 +22,8 @@ func (v *validator) destination(path, to string) {
 	case "queue":
 		ok = slices.ContainsFunc(v.c.Queues, func(q Queue) bool { return string(q.ID) == d.What })
 	case "ext":
-		ok = slices.ContainsFunc(v.c.Agents, func(a Agent) bool { return string(a.Extension) == d.What })
+		ok = slices.ContainsFunc(v.c.Agents, func(a Agent) bool { return string(a.Extension) == d.What }) ||
+			slices.ContainsFunc(v.c.Phones, func(p Phone) bool { return string(p.Extension) == d.What })
 	case "group":
 		ok = slices.ContainsFunc(v.c.Groups, func(g Group) bool { return g.ID == d.What })
 	case "hours":
@@ -188,7 +189,7 @@ func (v *validator) agentCalls(path string, a *AgentCalls) {
 	v.place(path+".forward.no_answer", a.Forward.NoAnswer)
 	v.place(path+".forward.unreachable", a.Forward.Unreachable)
 	if a.PIN != "" && !dialplan.IsPIN(string(a.PIN)) {
-		v.found.add(path+".pin", "pin", "use 4 to 12 digits, not all alike")
+		v.found.add(path+".pin", "pin", "use 4 to 10 digits, not all alike")
 	}
 	if len(a.PINDial) > 0 && a.PIN == "" {
 		v.found.add(path+".pin", "missing", "is missing, but pin_dial needs it")

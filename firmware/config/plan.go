@@ -24,11 +24,21 @@ func (c *Config) DialPlan() dialplan.Plan {
 		x.Mailbox = c.mailbox(x.Number)
 		p.Extensions = append(p.Extensions, x)
 	}
+	for _, ph := range c.Phones {
+		if ph.Extension == "" {
+			continue
+		}
+		x := dialplan.Extension{Number: ph.Extension, Name: ph.Name, Devices: []tel.DeviceID{ph.ID}, Allow: classes(ph.Dial)}
+		if ph.Dial == nil {
+			x.Allow = []dialplan.Class{dialplan.Internal}
+		}
+		p.Extensions = append(p.Extensions, x)
+	}
 	for _, q := range c.Queues {
 		p.Queues = append(p.Queues, dialplan.QueueNumber{Number: q.Number, Queue: q.ID})
 	}
 	for _, g := range c.Groups {
-		group := dialplan.Group{ID: g.ID, Number: g.Number, Name: g.Name, InTurn: g.InTurn, Ring: g.Ring, Busy: g.Busy, NoAnswer: g.NoAnswer}
+		group := dialplan.Group{ID: g.ID, Number: g.Number, Name: g.Name, Page: g.Page, InTurn: g.InTurn, Ring: g.Ring, Busy: g.Busy, NoAnswer: g.NoAnswer}
 		for _, m := range g.Members {
 			group.Members = append(group.Members, dialplan.Member{To: m.To, After: m.After})
 		}

@@ -27,7 +27,7 @@ func (c *Config) normaliseSRTP() {
 		}
 	}
 	for i := range c.Trunks {
-		if t := &c.Trunks[i]; t.SRTP == "" {
+		if t := &c.Trunks[i]; t.SRTP == "" && t.Preset == "" {
 			t.SRTP = SRTPOff
 		}
 	}

@@ -15,6 +15,7 @@ func (c *Config) Validate() Problems {
 	v.box()
 	v.bans()
 	v.transports()
+	v.sessions()
 	for i := range c.Phones {
 		v.phone(fmt.Sprintf("phones[%d]", i), &c.Phones[i])
 	}
@@ -30,12 +31,14 @@ func (c *Config) Validate() Problems {
 	for i := range c.Trunks {
 		v.trunk(fmt.Sprintf("trunks[%d]", i), &c.Trunks[i])
 	}
+	v.sharedTrust()
 	for i := range c.Lines {
 		v.line(fmt.Sprintf("lines[%d]", i), &c.Lines[i])
 	}
 	for i := range c.Routes {
 		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
 	}
+	v.contacts()
 	v.dialling()
 	v.overflowLoops()
 	v.menus()
@@ -114,6 +117,7 @@ func (v *validator) phone(path string, p *Phone) {
 	if len(p.Password) < 12 {
 		v.found.add(path+".password", "password", "needs at least 12 characters")
 	}
+	v.placePhone(path, p)
 }
 
 func (v *validator) agent(path string, a *Agent) {
@@ -180,33 +184,6 @@ func (v *validator) duration(path string, d, low, high time.Duration) {
 	}
 }
 
-func (v *validator) trunk(path string, t *Trunk) {
-	v.id(path, "trunk", string(t.ID))
-	if t.Server == "" {
-		v.found.add(path+".server", "missing", "is missing: the carrier's host name or address")
-	}
-	v.srtp(path, t.SRTP)
-	if t.Transport != "udp" && t.Transport != "tcp" {
-		v.found.add(path+".transport", "choice", "%q is not udp or tcp", t.Transport)
-	}
-	if t.Register && (t.User == "" || t.Password == "") {
-		v.found.add(path, "credentials", "a trunk that registers needs user and password")
-	}
-	if !t.Register && len(t.Match) == 0 {
-		v.found.add(path+".match", "missing", "a trunk that does not register needs the carrier's addresses")
-	}
-	if !slices.Contains([]string{"e164", "national", "as_is"}, t.Format) {
-		v.found.add(path+".format", "choice", "%q is not one of e164, national, as_is", t.Format)
-	}
-	for n, to := range t.In {
-		at := fmt.Sprintf("%s.in[%s]", path, n)
-		if _, err := tel.ParseNumber(string(n)); err != nil {
-			v.found.add(at, "number", "%q is not a number; use * for any", n)
-		}
-		v.destination(at, to)
-	}
-}
-
 func (v *validator) line(path string, l *Line) {
 	v.id(path, "line", string(l.ID))
 	if l.Type != "gsm" {
@@ -239,15 +216,20 @@ func (v *validator) route(path string, r *Route) {
 
 func (v *validator) lamp(path string, l *Lamp) {
 	v.id(path, "lamp", string(l.ID))
+	v.output(path, l)
+}
+
+// output checks where a lamp or a relay is connected.
+func (v *validator) output(path string, l *Lamp) {
 	switch l.Driver {
 	case "sim":
 	case "gpio":
 		if l.Chip == "" || l.Line == "" {
-			v.found.add(path, "missing", "a gpio lamp needs the chip's label and the line's name")
+			v.found.add(path, "missing", "a gpio output needs the chip's label and the line's name")
 		}
 	case "74hc595":
 		if l.Chip == "" || l.Bit < 0 || l.Bit > 255 {
-			v.found.add(path, "missing", "a 74hc595 lamp needs the SPI device and an output from 0 to 255")
+			v.found.add(path, "missing", "a 74hc595 output needs the SPI device and an output from 0 to 255")
 		}
 	default:
 		v.found.add(path+".driver", "choice", "%q is not one of sim, gpio, 74hc595", l.Driver)

@@ -92,7 +92,7 @@ func (v *validator) extensions() {
 // The lengths of a PIN.
 const (
 	minPIN = 4
-	maxPIN = 12
+	maxPIN = 10 // scripts collect no more
 )
 
 // IsPIN reports whether digits can be a PIN: long enough, and not one digit over and over.

@@ -114,7 +114,7 @@ func choose(r *rand.Rand, s State) Event {
 	case n < 17:
 		return Checked{r.IntN(3) > 0}
 	case n == 17:
-		return Listed{messages()[:r.IntN(4)]}
+		return Listed{messages()[r.IntN(4):]}
 	case n == 18 && r.IntN(4) == 0:
 		return Resumed{}
 	case n == 19 && r.IntN(15) == 0:
@@ -128,7 +128,7 @@ func TestNoSequenceOfEventsIsADeadEnd(t *testing.T) {
 	seen := map[string]bool{}
 	for name, part := range scripts() {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(1500) {
+			for seed := range uint64(500) {
 				walk(t, seed, part, seen)
 			}
 		})
@@ -142,7 +142,7 @@ func walk(t *testing.T, seed uint64, part any, seen map[string]bool) {
 	s := New("c0ffee", "it", part)
 	var e Event = Started{}
 	now, log := t0, []string{}
-	for step := 0; step < 400 && !s.Done; step++ {
+	for step := 0; step < 250 && !s.Done; step++ {
 		before, err := s.Snapshot()
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -19,9 +20,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// looks are the patterns by name: those of the states, and the alarm.
+func looks() map[string]Pattern {
+	all := map[string]Pattern{"alarm": AlarmPattern(255)}
+	for _, s := range tel.AgentStates() {
+		all[s.String()] = PatternFor(s, 255)
+	}
+	return all
+}
+
 // sequence is what an eye that sees no colour and no brightness sees, frame by frame.
-func sequence(s tel.AgentState, from, length time.Duration) []bool {
-	p := PatternFor(s, 255)
+func sequence(p Pattern, from, length time.Duration) []bool {
 	var seq []bool
 	for t := from; t < from+length; t += Frame {
 		l, _ := p.At(t)
@@ -33,14 +42,15 @@ func sequence(s tel.AgentState, from, length time.Duration) []bool {
 func TestThePatternAloneNamesTheState(t *testing.T) {
 	// Whenever the eye begins to look: every phase of one state against every phase of the other.
 	const look = 10 * time.Second
-	states := tel.AgentStates()
-	if len(states) != 8 {
-		t.Fatalf("%d states, the patterns were designed for 8", len(states))
+	patterns := looks()
+	names := slices.Sorted(maps.Keys(patterns))
+	if len(names) != 9 {
+		t.Fatalf("%d patterns, they were designed for 8 states and the alarm", len(names))
 	}
-	for i, a := range states {
-		whole := sequence(a, 0, look+PatternFor(a, 255).Period())
-		for _, b := range states[i+1:] {
-			other := sequence(b, 0, look+PatternFor(b, 255).Period())
+	for i, a := range names {
+		whole := sequence(patterns[a], 0, look+patterns[a].Period())
+		for _, b := range names[i+1:] {
+			other := sequence(patterns[b], 0, look+patterns[b].Period())
 			n := int(look / Frame)
 			for x := 0; x+n <= len(whole); x++ {
 				for y := 0; y+n <= len(other); y++ {
@@ -54,9 +64,9 @@ func TestThePatternAloneNamesTheState(t *testing.T) {
 }
 
 func TestNothingBlinksFasterThanTwoAndAHalfTimesASecond(t *testing.T) {
-	for _, s := range tel.AgentStates() {
+	for s, pattern := range looks() {
 		last, lit := -time.Hour, true
-		for i, on := range sequence(s, 0, 20*time.Second) {
+		for i, on := range sequence(pattern, 0, 20*time.Second) {
 			at := time.Duration(i) * Frame
 			if on && !lit {
 				if at-last < 400*time.Millisecond {
@@ -66,7 +76,7 @@ func TestNothingBlinksFasterThanTwoAndAHalfTimesASecond(t *testing.T) {
 			}
 			lit = on
 		}
-		for _, step := range PatternFor(s, 255) {
+		for _, step := range pattern {
 			if step.For%Frame != 0 || step.For < 2*Frame {
 				t.Errorf("%v has a step of %v", s, step.For)
 			}
@@ -377,4 +387,41 @@ func TestThePolicyIsPureThoughThePanelLivesBesideIt(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestTheAlarmTakesEveryLampAndGivesItBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		anna, spare := &fakeLight{id: "desk1"}, &fakeLight{id: "desk2"}
+		p := NewPanel(Config{Lights: []Assignment{{anna, "anna"}, {spare, ""}}})
+		defer p.Close()
+		p.Show("anna", tel.AgentTalking)
+		synctest.Wait()
+		p.Alarm(10 * time.Second)
+		synctest.Wait()
+		red := Level{Brightness: 255, R: 255}
+		if anna.last() != red || spare.last() != red {
+			t.Fatalf("at the alarm: %+v and %+v", anna.last(), spare.last())
+		}
+		time.Sleep(700 * time.Millisecond)
+		synctest.Wait()
+		p.Show("anna", tel.AgentReady) // the call ends meanwhile
+		synctest.Wait()
+		if anna.last() != (Level{}) || spare.last() != (Level{}) {
+			t.Errorf("700 ms later: %+v and %+v, want the gap of the alarm", anna.last(), spare.last())
+		}
+		time.Sleep(15 * time.Second) // the flash of "ready" comes each four
+		synctest.Wait()
+		if spare.last() != (Level{}) {
+			t.Errorf("a lamp of nobody shows %+v after the alarm", spare.last())
+		}
+		seen := 0
+		for _, w := range anna.writes() {
+			if w.level == (Level{Brightness: 255, G: 255}) {
+				seen++
+			}
+		}
+		if seen == 0 {
+			t.Error("the lamp never shows that Anna is ready")
+		}
+	})
 }

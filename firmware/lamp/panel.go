@@ -42,10 +42,12 @@ type Panel struct {
 
 	// mu guards told: Show writes it from any goroutine, the panel's goroutine takes it. Only the
 	// latest state of each agent counts, so it is bounded by the number of agents with a lamp.
-	mu   sync.Mutex
-	told map[tel.AgentID]tel.AgentState
+	mu    sync.Mutex
+	told  map[tel.AgentID]tel.AgentState
+	alarm time.Time // until when all lights show the alarm; written by Alarm, taken like told
 
-	lights []*bulb // the goroutine's
+	lights   []*bulb   // the goroutine's, as all below
+	alarming time.Time // until when they do
 }
 
 // bulb is one light and what the panel knows about it.
@@ -90,6 +92,18 @@ func (p *Panel) Show(agent tel.AgentID, state tel.AgentState) {
 	}
 	p.mu.Lock()
 	p.told[agent] = state
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Alarm shows the alarm on every light for a time, those of nobody included; afterwards each shows its
+// agent's state again. It never blocks and may be called from any goroutine.
+func (p *Panel) Alarm(lasts time.Duration) {
+	p.mu.Lock()
+	p.alarm = time.Now().Add(lasts)
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -147,12 +161,20 @@ func (p *Panel) take() {
 	p.mu.Lock()
 	told := p.told
 	p.told = make(map[tel.AgentID]tel.AgentState, len(told))
+	alarm := p.alarm
 	p.mu.Unlock()
 	now := time.Now()
+	if alarm.After(p.alarming) && alarm.After(now) {
+		p.alarming = alarm
+		p.restart(now)
+	}
 	for _, b := range p.lights {
 		state, ok := told[b.agent]
 		if !ok || state == b.state {
 			continue
+		}
+		if b.state = state; p.alarming.After(now) {
+			continue // seen when the alarm is over
 		}
 		b.begin(state, p.cfg.Full, now)
 		wasFaulty := b.faulty
@@ -160,6 +182,19 @@ func (p *Panel) take() {
 		if b.faulty == wasFaulty { // else write has reported
 			p.report(b, now)
 		}
+	}
+}
+
+// restart begins every light's pattern anew: the alarm, or after it the state of today.
+func (p *Panel) restart(now time.Time) {
+	for _, b := range p.lights {
+		if p.alarming.After(now) {
+			b.pattern, b.began = AlarmPattern(p.cfg.Full), now
+		} else {
+			b.begin(b.state, p.cfg.Full, now)
+			p.report(b, now)
+		}
+		p.write(b, now)
 	}
 }
 
@@ -172,6 +207,10 @@ func (b *bulb) begin(state tel.AgentState, full uint8, now time.Time) {
 // tick writes what is due.
 func (p *Panel) tick() {
 	now := time.Now()
+	if !p.alarming.IsZero() && !p.alarming.After(now) {
+		p.alarming = time.Time{}
+		p.restart(now)
+	}
 	for _, b := range p.lights {
 		level, _ := b.pattern.At(now.Sub(b.began))
 		if level != b.shown || b.faulty || now.Sub(b.written) >= refreshEvery {
@@ -184,6 +223,9 @@ func (p *Panel) tick() {
 func (p *Panel) next() time.Time {
 	now := time.Now()
 	at := now.Add(refreshEvery)
+	if !p.alarming.IsZero() {
+		at = earlier(at, p.alarming)
+	}
 	for _, b := range p.lights {
 		if b.faulty {
 			at = earlier(at, b.retryAt)

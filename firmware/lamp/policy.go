@@ -52,6 +52,11 @@ func PatternFor(state tel.AgentState, full uint8) Pattern {
 	}
 }
 
+// AlarmPattern is what every lamp of the house shows after an emergency call: 600 ms of each 800 ms, red.
+func AlarmPattern(full uint8) Pattern {
+	return Pattern{{30 * Frame, Level{Brightness: full, R: 255}}, {10 * Frame, Level{}}}
+}
+
 // Period is the time after which the pattern repeats.
 func (p Pattern) Period() time.Duration {
 	var sum time.Duration

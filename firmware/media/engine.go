@@ -49,6 +49,7 @@ type LegConfig struct {
 	Advertise netip.Addr    // the address that SDP shall name; the engine only remembers it
 	Lock      bool          // believe only the signalled address, never learn another (no NAT)
 	Source    netip.Addr    // host of the leg's signalling: besides the signalled host only it may be learned; zero: any
+	DSCP      int           // mark of the leg's packets; 0 is the engine's, which a restart brings back
 	Timeout   time.Duration // silence that makes a Timeout event; 30 s
 	// Line makes a leg without sockets whose audio is that of a GSM or analog line.
 	Line line.Media
@@ -168,6 +169,9 @@ func (e *Engine) Open(cfg LegConfig) (*Leg, error) {
 			return nil, fmt.Errorf("open leg %s: %w", g.id, err)
 		}
 		g.ports = p
+		if cfg.DSCP > 0 {
+			_, _ = p.rtp.mark(cfg.DSCP), p.rtcp.mark(cfg.DSCP)
+		}
 	}
 	if err := e.place(g); err != nil {
 		return nil, err

@@ -20,21 +20,22 @@ import (
 // the others never wait.
 type Leg struct {
 	// Set before the leg is shared, constant after.
-	id        tel.LegID
-	engine    *Engine
-	advertise netip.Addr
-	learn     bool
-	source    netip.Addr
-	timeout   time.Duration
-	line      line.Media
-	detector  *dsp.DTMF // of a line without digit events of its own, else nil
-	ports     pair
-	press     func(Digit) // pressed, bound once so that a packet needs no allocation
+	id       tel.LegID
+	engine   *Engine
+	learn    bool
+	source   netip.Addr
+	timeout  time.Duration
+	line     line.Media
+	detector *dsp.DTMF // of a line without digit events of its own, else nil
+	ports    pair
+	press    func(Digit) // pressed, bound once so that a packet needs no allocation
 
 	// home is written by the loop that gives the leg away and read by whoever sends a command; mu
 	// makes "queue for the home" and "change the home" exclude each other. Neither waits inside.
 	mu   sync.Mutex
 	home *loop
+
+	advertise atomic.Pointer[netip.Addr]
 
 	closing atomic.Bool           // Close was asked; the loop looks in case the command was lost
 	codec   atomic.Uint32         // of what is played, a codec.ID: set by the loop, read by Play
@@ -116,9 +117,10 @@ type Stats struct {
 // newLeg makes a leg that belongs to no loop yet.
 func newLeg(e *Engine, cfg LegConfig) *Leg {
 	g := &Leg{
-		id: cfg.ID, engine: e, advertise: cfg.Advertise, learn: !cfg.Lock, source: cfg.Source,
+		id: cfg.ID, engine: e, learn: !cfg.Lock, source: cfg.Source,
 		timeout: cfg.Timeout, line: cfg.Line, sink: cfg.Events,
 	}
+	g.advertise.Store(&cfg.Advertise)
 	if g.id == "" {
 		g.id = tel.NewLegID()
 	}
@@ -149,8 +151,16 @@ func (g *Leg) Ports() (rtp, rtcp uint16) {
 	return g.ports.rtp.port, g.ports.rtcp.port
 }
 
-// Advertise is the address of LegConfig that SDP names.
-func (g *Leg) Advertise() netip.Addr { return g.advertise }
+// Advertise is the address that SDP names: that of LegConfig, or of Readvertise.
+func (g *Leg) Advertise() netip.Addr { return *g.advertise.Load() }
+
+// Readvertise notes that SDP names another address from now on, which a restart brings back.
+func (g *Leg) Readvertise(addr netip.Addr) error {
+	return g.tell(func(l *loop) {
+		g.advertise.Store(&addr)
+		l.changed(g)
+	})
+}
 
 // Bind replaces the receiver of events; a restored leg has none until then.
 func (g *Leg) Bind(events func(Event)) error {

@@ -7,6 +7,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func TestALegMayHaveAMarkOfItsOwn(t *testing.T) {
+	e, err := New(Config{PortMin: 21100, PortMax: 21109})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	g, err := e.Open(LegConfig{DSCP: 34})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	for _, s := range []*socket{g.ports.rtp, g.ports.rtcp} {
+		if got, err := unix.GetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TOS); err != nil || got>>2 != 34 {
+			t.Errorf("port %d: %d, %v", s.port, got>>2, err)
+		}
+	}
+}
+
 func TestAudioPacketsCarryTheirMark(t *testing.T) {
 	for _, c := range []struct {
 		name       string

@@ -450,7 +450,7 @@ func TestNoPieceLeavesTheRecording(t *testing.T) {
 		var now time.Duration
 		ts := random.Uint32()
 		for range 200 {
-			now += time.Duration(random.IntN(int(3 * time.Second)))
+			now += time.Duration(random.Int64N(int64(3 * time.Second)))
 			switch random.IntN(4) {
 			case 0:
 				ts = random.Uint32()

@@ -340,8 +340,7 @@ func samples(d time.Duration) int { return int(d / (time.Second / clockRate)) }
 func duration(n int) time.Duration { return time.Duration(n) * time.Second / clockRate }
 
 // RecoverRecordings gives the parts in a directory that an earlier process left their names, with the
-// headers they lack. It leaves alone what is being recorded: call it when the calls are restored, which
-// may go on with theirs. A part without sound is removed. What fails is named in the error, the rest
+// headers they lack. It leaves alone what is being recorded now. A part without sound is removed. What fails is named in the error, the rest
 // is done.
 func (e *Engine) RecoverRecordings(dir string) (found []Recorded, err error) {
 	all, err := os.ReadDir(dir)

@@ -534,3 +534,56 @@ func TestASecretPacketRelayedAllocatesNothing(t *testing.T) {
 		b.leg.Close()
 	}
 }
+
+// Nothing but an authentic packet gets through, whatever comes, and nothing that comes is a fault.
+func FuzzSecretPacket(f *testing.F) {
+	seed := func(recv sdp.Crypto) []byte {
+		key, salt, err := recv.Master()
+		if err != nil {
+			f.Fatal(err)
+		}
+		ctx, err := srtp.CreateContext(key, salt, profile(recv.Suite))
+		if err != nil {
+			f.Fatal(err)
+		}
+		b, err := (&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: 1, SSRC: 2}, Payload: make([]byte, 160)}).Marshal()
+		if err != nil {
+			f.Fatal(err)
+		}
+		if b, err = ctx.EncryptRTP(nil, b, nil); err != nil {
+			f.Fatal(err)
+		}
+		return b
+	}
+	for _, s := range []sdp.Suite{sdp.AESCM128SHA80, sdp.AEADAES128GCM} {
+		good := seed(suiteKey(s, 2))
+		f.Add(uint8(s), good)
+		f.Add(uint8(s), good[:20])
+		f.Add(uint8(s), append(slices.Clone(good), 0))
+		f.Add(uint8(s), []byte{0x90, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0xbe, 0xde, 0xff, 0xff})
+		f.Add(uint8(s), []byte{0x80, 201, 0, 1, 0, 0, 0, 2, 0x80, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
+	}
+	e := startEngine(f, 27020, 27029, nil)
+	authentic := map[sdp.Suite][]byte{}
+	for s := sdp.AESCM128SHA80; s <= sdp.AEADAES256GCM; s++ {
+		authentic[s] = seed(suiteKey(s, 2))
+	}
+	f.Fuzz(func(t *testing.T, suite uint8, b []byte) {
+		s := sdp.Suite(suite)
+		if authentic[s] == nil || len(b) > maxPacket {
+			return
+		}
+		g := newLeg(e, LegConfig{})
+		m := secret(pcmu, suiteKey(s, 1), suiteKey(s, 2))
+		next, _, err := g.rekey(&m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.secret = next
+		l := &loop{engine: e}
+		if out := l.open(g, b); (out != nil) != bytes.Equal(b, authentic[s]) {
+			t.Fatalf("%s opened % x as % x", s, b, out)
+		}
+		l.openReport(g, b)
+	})
+}

@@ -93,7 +93,7 @@ func decodeState(b []byte) (s legState, err error) {
 func (g *Leg) state() legState {
 	s := legState{
 		ID: g.id, RTP: g.ports.rtp.port, RTCP: g.ports.rtcp.port,
-		Advertise: g.advertise, Learn: g.learn, Source: g.source, Timeout: g.timeout,
+		Advertise: g.Advertise(), Learn: g.learn, Source: g.source, Timeout: g.timeout,
 		Configured: g.configured, Media: g.media,
 		Learned: g.latch.locked.addrPort(), Control: g.control.target.addrPort(),
 		Secret: g.secret.state(), Echo: g.echo,

@@ -47,6 +47,9 @@ func (o *Office) config(s Setup) string {
 	var routes []string
 	if s.Carrier != 0 {
 		access := fmt.Sprintf("match: [%s/32]", o.Carrier)
+		if s.Challenge {
+			access += fmt.Sprintf(", user: %q, password: %s", DID, CarrierPassword)
+		}
 		if s.Registers {
 			access = fmt.Sprintf("register: true, user: %q, password: %s", DID, CarrierPassword)
 		}

@@ -32,7 +32,8 @@ type Linphone struct {
 }
 
 // Linphone starts a phone of the office and waits until it is registered. It ends with the test.
-func (o *Office) Linphone(number, hz int) *Linphone {
+// Settings are further ones of its section "sip", such as "media_encryption=srtp".
+func (o *Office) Linphone(number, hz int, settings ...string) *Linphone {
 	o.t.Helper()
 	program := Tool(o.t, "linphonec", "linphone-cli")
 	dir, err := os.MkdirTemp("", "linphone")
@@ -49,8 +50,8 @@ func (o *Office) Linphone(number, hz int) *Linphone {
 	}
 	files := map[string][]byte{
 		"rc": fmt.Appendf(nil, "[sip]\nsip_port=%d\nsip_tcp_port=0\nsip_tls_port=0\nguess_hostname=0\ncontact=sip:%d@127.0.0.1\n"+
-			"ipv6=0\n[rtp]\naudio_rtp_port=%d\naudio_adaptive_jitt_comp_enabled=0\n[sound]\nechocancellation=0\n"+
-			"[video]\nenabled=0\ncapture=0\ndisplay=0\n[audio_codec_0]\nmime=PCMA\nrate=8000\nchannels=1\nenabled=1\n", sip, number, rtp),
+			"ipv6=0\n%s[rtp]\naudio_rtp_port=%d\naudio_adaptive_jitt_comp_enabled=0\n[sound]\nechocancellation=0\n"+
+			"[video]\nenabled=0\ncapture=0\ndisplay=0\n[audio_codec_0]\nmime=PCMA\nrate=8000\nchannels=1\nenabled=1\n", sip, number, strings.Join(append(settings, ""), "\n"), rtp),
 		"tone.wav": tone.WAV(tone.Sine(hz, 60*tone.Rate)),
 	}
 	for name, body := range files {

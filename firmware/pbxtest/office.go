@@ -56,6 +56,7 @@ type Setup struct {
 	Strategy  string         // of the queue; default longest_idle
 	Carrier   uint16         // port of the carrier's host that trunk "carrier" calls; 0: no trunk
 	Registers bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
+	Challenge bool           // the trunk knows DID and CarrierPassword without logging in
 	Modem     bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
 	SHA256    bool           // phones may not use MD5
 	SRTP      []string       // off, optional or required for the phones from 201 on; default optional

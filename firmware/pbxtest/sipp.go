@@ -18,10 +18,14 @@ import (
 // hangs up.
 type SIPp struct {
 	t    testing.TB
+	name string // of the scenario
 	dir  string
 	cmd  *exec.Cmd
 	out  bytes.Buffer
 	Ears *Capture // what reaches the carrier
+
+	ended  chan struct{} // closed at the end of the program
+	result error         // of the program; read after ended
 }
 
 // carrierCalls is the scenario; %s are called number, caller, what is sent as audio and the pause in ms.
@@ -105,7 +109,7 @@ func (o *Office) SIPpKeys(caller, keys string, after time.Duration) *SIPp {
 func (o *Office) sipp(caller, port string, audio func(tone string) string, hz int, after time.Duration) *SIPp {
 	o.t.Helper()
 	program := Tool(o.t, "sipp", "sip-tester")
-	s := &SIPp{t: o.t, Ears: o.Capture(o.Carrier)}
+	s := &SIPp{t: o.t, name: "carrier", Ears: o.Capture(o.Carrier)}
 	var err error
 	if s.dir, err = os.MkdirTemp("", "sipp"); err != nil {
 		o.t.Fatal(err)
@@ -121,30 +125,52 @@ func (o *Office) sipp(caller, port string, audio func(tone string) string, hz in
 			o.t.Fatal(err)
 		}
 	}
-	s.cmd = exec.Command(program, o.SIP.String(), "-sf", "scenario.xml", "-m", "1", "-i", o.Carrier.String(), "-mi", o.Carrier.String(),
+	s.start(program, o.SIP.String(), "-sf", "scenario.xml", "-m", "1", "-i", o.Carrier.String(), "-mi", o.Carrier.String(),
 		"-p", fmt.Sprint(o.CarrierPort), "-aa", "-timeout", "30s", "-timeout_error", "-nostdin", "-trace_err")
+	return s
+}
+
+// start runs the program until Wait or the end of the test.
+func (s *SIPp) start(program string, args ...string) {
+	s.t.Helper()
+	s.cmd = exec.Command(program, args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.out, &s.out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.ended = make(chan struct{})
 	if err := s.cmd.Start(); err != nil {
-		o.t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	o.t.Cleanup(func() {
+	go func() {
+		s.result = s.cmd.Wait()
+		close(s.ended)
+	}()
+	s.t.Cleanup(func() {
 		_ = s.cmd.Process.Kill() // has ended, if Wait was called
-		_ = s.cmd.Wait()
-		if o.t.Failed() {
-			o.t.Logf("SIPp said:\n%s", s.said())
+		<-s.ended
+		if s.t.Failed() {
+			s.t.Logf("SIPp %s said:\n%s", s.name, s.said())
 		}
 		_ = os.RemoveAll(s.dir)
 	})
-	return s
+}
+
+// over reports whether SIPp has ended.
+func (s *SIPp) over() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // Wait waits for the end of the scenario and fails the test when SIPp saw something else than it
 // expects.
 func (s *SIPp) Wait() {
 	s.t.Helper()
-	if err := s.cmd.Wait(); err != nil {
-		s.t.Errorf("SIPp: %v", err)
+	<-s.ended
+	if s.result != nil {
+		s.t.Errorf("SIPp %s: %v", s.name, s.result)
 	}
 }
 

@@ -124,6 +124,15 @@ type EmergencyCalled struct {
 	At     time.Time `json:"at"`
 }
 
+// DoorOpened reports that somebody who talks with a door station has opened the door. It is a record:
+// journals keep it.
+type DoorOpened struct {
+	Door DeviceID  `json:"door"`
+	By   string    `json:"by"` // "phone:201"
+	Call CallID    `json:"call"`
+	At   time.Time `json:"at"`
+}
+
 // CallStage is where a call stands.
 type CallStage string
 
@@ -238,6 +247,15 @@ const (
 	LineDenied      LineCause = "registration_denied"
 	LineAudioFault  LineCause = "audio_fault"
 	LineRestarting  LineCause = "restarting"
+
+	LineRefusedNumber        LineCause = "refused_number"         // of a call out: the presented or the dialled one
+	LineTooManyRegistrations LineCause = "too_many_registrations" // somebody else uses the account, too
+	LineExpiredEarly         LineCause = "expired_early"          // the carrier forgot a registration before its time
+	LineOneWayAudio          LineCause = "nat_one_way_audio"
+	LineCodecMismatch        LineCause = "codec_mismatch"
+	LineTLSUntrusted         LineCause = "tls_untrusted"
+	LineCarrierDown          LineCause = "carrier_down" // registered, and no call gets through
+	LineSpendLimit           LineCause = "spend_limit"
 )
 
 // DeviceChanged reports the registration of one phone.
@@ -303,6 +321,7 @@ func (QueueLeft) Kind() string       { return "queue_left" }
 func (CallChanged) Kind() string     { return "call_changed" }
 func (PartyChanged) Kind() string    { return "party_changed" }
 func (EmergencyCalled) Kind() string { return "emergency_called" }
+func (DoorOpened) Kind() string      { return "door_opened" }
 func (CallEnded) Kind() string       { return "call_ended" }
 func (LineChanged) Kind() string     { return "line_changed" }
 func (DeviceChanged) Kind() string   { return "device_changed" }
@@ -316,5 +335,7 @@ func LineCauses() []LineCause {
 	return []LineCause{
 		LineOK, LineInUse, LineRegistering, LineDisabled, LineDNSFailed, LineUnreachable, LineRefused, LineWrongDomain,
 		LineNoModem, LineModemMute, LineNoSIM, LineSIMPIN, LineSearching, LineDenied, LineAudioFault, LineRestarting,
+		LineRefusedNumber, LineTooManyRegistrations, LineExpiredEarly, LineOneWayAudio, LineCodecMismatch, LineTLSUntrusted,
+		LineCarrierDown, LineSpendLimit,
 	}
 }

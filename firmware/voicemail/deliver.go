@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -28,9 +27,13 @@ func (s *Store) Deliver(name string, m Message, shortest time.Duration) error {
 	if m.At.IsZero() {
 		m.At = time.Now()
 	}
+	if _, call, ok := strings.Cut(name, "_"); ok && m.Call == "" { // as scripts name their recordings
+		call, _, _ = strings.Cut(call, "_")
+		m.Call = tel.CallID(call)
+	}
 	m.ID, m.Spool = newID(m.At), name
 	m.Heard, m.Deleted, m.Kept, m.Missing = time.Time{}, time.Time{}, false, false
-	s.recording[name] = true // until it is stored, so that Sweep leaves it alone
+	s.taken[name] = true // until it is stored, so that Sweep leaves it alone
 	s.later(func() error { return s.store(name, m, shortest) })
 	return nil
 }
@@ -47,9 +50,14 @@ func newID(at time.Time) string {
 
 // store is the three steps of a delivery. It may be run again after any of them.
 func (s *Store) store(name string, m Message, shortest time.Duration) error {
-	from, to := s.spool(name), s.wav(m.Box, m.ID)
+	to := s.wav(m.Box, m.ID)
 	if _, err := os.Stat(to); err != nil { // not yet renamed by an earlier try
-		length, size, err := repair(from)
+		from, err := s.spooled(name)
+		var length time.Duration
+		var size int64
+		if err == nil {
+			length, size, err = repair(from)
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			s.log.Warn("a message has no sound", "box", m.Box, "recording", name)
@@ -75,11 +83,11 @@ func (s *Store) store(name string, m Message, shortest time.Duration) error {
 			return fmt.Errorf("store a message: %w", err)
 		}
 	}
-	if err := errors.Join(syncDir(s.dir(m.Box)), syncDir(filepath.Dir(from))); err != nil {
+	if err := errors.Join(syncDir(s.dir(m.Box)), syncDir(s.SpoolDir())); err != nil {
 		return fmt.Errorf("store a message: %w", err)
 	}
 	s.mu.Lock()
-	delete(s.recording, name)
+	delete(s.taken, name)
 	b := s.box(m.Box)
 	if m.Bytes == 0 { // renamed by an earlier try, whose figures are in the .json
 		var kept Message
@@ -99,7 +107,7 @@ func (s *Store) store(name string, m Message, shortest time.Duration) error {
 func (s *Store) release(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.recording, name)
+	delete(s.taken, name)
 }
 
 // Discard removes a recording of the spool, or what its recorder leaves behind.
@@ -109,24 +117,24 @@ func (s *Store) Discard(name string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.later(func() error { return remove(s.spool(name)) })
+	s.later(func() error { return errors.Join(remove(s.spool(name)), remove(s.spool(name)+part)) })
 	return nil
 }
 
 // Sweep looks after recordings that nobody asks for any more, because a process died with their call:
 // those of callers become messages of their box, others are removed. The name of a message's
 // recording begins with its box and "_". live reports names that a call still needs; those that are
-// recorded or being delivered are left alone anyway.
+// being delivered are left alone anyway.
 func (s *Store) Sweep(live func(name string) bool) error {
-	files, err := os.ReadDir(filepath.Join(s.cfg.Dir, "spool"))
+	files, err := os.ReadDir(s.SpoolDir())
 	if err != nil {
 		return fmt.Errorf("sweep the spool: %w", err)
 	}
 	var errs []error
 	for _, f := range files {
-		name, ok := strings.CutSuffix(f.Name(), ".wav")
+		name, ok := strings.CutSuffix(strings.TrimSuffix(f.Name(), part), ".wav")
 		s.mu.Lock()
-		busy := s.recording[name]
+		busy := s.taken[name]
 		s.mu.Unlock()
 		if !ok || !plainName(name) || busy || live(name) {
 			continue

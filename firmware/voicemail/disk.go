@@ -3,6 +3,7 @@ package voicemail
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,10 +25,22 @@ func plainName(name string) bool {
 	return name != "" && len(name) <= 120 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
 }
 
-func (s *Store) spool(name string) string { return filepath.Join(s.cfg.Dir, "spool", name+".wav") }
-
-// SpoolDir is where recordings are made: NAME.wav, by whoever records.
+// SpoolDir is where recordings are made: NAME.wav, or NAME.wav.part while it is recorded and after a
+// kill, by whoever records.
 func (s *Store) SpoolDir() string { return filepath.Join(s.cfg.Dir, "spool") }
+
+func (s *Store) spool(name string) string { return filepath.Join(s.SpoolDir(), name+".wav") }
+
+// spooled finds a recording, finished or not; fs.ErrNotExist when there is none.
+func (s *Store) spooled(name string) (string, error) {
+	whole := s.spool(name)
+	_, err := os.Stat(whole)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(whole + part)
+		whole += part
+	}
+	return whole, err
+}
 
 func (s *Store) dir(n tel.Number) string { return filepath.Join(s.cfg.Dir, "box", string(n)) }
 
@@ -78,29 +91,42 @@ func repair(path string) (time.Duration, int64, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	size, length, err := repairFile(f)
+	length, size, err := repairFile(f)
 	return length, size, errors.Join(err, f.Close())
 }
 
-func repairFile(f *os.File) (int64, time.Duration, error) {
+func repairFile(f *os.File) (time.Duration, int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, 0, err
 	}
 	data := max(0, info.Size()-wav.HeaderBytes)
-	h, err := wav.NewHeader(recordingFormat(), data)
+	format := formatOf(f)
+	frame := int64(format.Channels)
+	if format.Encoding == wav.PCM16 {
+		frame *= 2
+	}
+	data -= data % frame
+	h, err := wav.NewHeader(format, data)
 	if err != nil {
 		return 0, 0, err
 	}
 	if _, err := f.WriteAt(h[:], 0); err != nil {
 		return 0, 0, err
 	}
-	return wav.HeaderBytes + data, time.Duration(data/sampleBytes) * time.Second / codec.SampleRate, f.Sync()
+	return time.Duration(data/frame) * time.Second / time.Duration(format.Rate), wav.HeaderBytes + data, f.Sync()
 }
 
-const sampleBytes = 2
+// formatOf reads what a recorder wrote at the beginning, and is that of the box's own recorder where
+// it was killed before.
+func formatOf(f *os.File) wav.Format {
+	if r, err := wav.NewReader(io.NewSectionReader(f, 0, wav.HeaderBytes)); err == nil {
+		return r.Format
+	}
+	return recordingFormat()
+}
 
-// recordingFormat is how messages are stored.
+// recordingFormat is how the box records: 16 bits, which every mail program plays.
 func recordingFormat() wav.Format {
 	return wav.Format{Encoding: wav.PCM16, Channels: 1, Rate: codec.SampleRate}
 }
@@ -208,7 +234,10 @@ func (s *Store) loadMessage(n tel.Number, b *box, id string, sound bool) error {
 	if !sound { // killed between the second and the third step
 		err := fs.ErrNotExist
 		if plainName(m.Spool) {
-			err = move(s.spool(m.Spool), s.wav(n, id))
+			var from string
+			if from, err = s.spooled(m.Spool); err == nil {
+				err = move(from, s.wav(n, id))
+			}
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return remove(s.meta(n, id))

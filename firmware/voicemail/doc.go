@@ -1,7 +1,7 @@
 // Package voicemail keeps the messages, greetings and codes of mailboxes, and the announcements that
 // the owner of the box records, as plain files:
 //
-//	spool/NAME.wav              what was recorded and waits to be stored
+//	spool/NAME.wav              what was recorded and waits to be stored; NAME.wav.part while it is recorded
 //	box/201/ID.wav, ID.json     a message and what is known about it
 //	box/201/standard.wav        greetings: standard, busy
 //	box/201/pin.json            a code that was changed by phone

@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/wav"
 )
 
@@ -53,11 +52,12 @@ func victim(dir string) {
 	}
 }
 
-// speak writes a file as a recorder leaves it that was killed: its header does not know the length.
+// speak writes a file as a recorder leaves it that was killed: not by its name, and with a header that
+// does not know the length.
 func speak(path string, d time.Duration) error {
 	h, err := wav.NewHeader(recordingFormat(), 0)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(h[:], make([]byte, int(d*codec.SampleRate/time.Second)*sampleBytes)...), 0o600)
+	return os.WriteFile(path+part, append(h[:], make([]byte, 2*8000*d/time.Second)...), 0o600)
 }

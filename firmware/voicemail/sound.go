@@ -47,19 +47,23 @@ func (s *Store) save(name, to string) error {
 	if !plainName(name) {
 		return fmt.Errorf("%w: %q", ErrName, name)
 	}
-	s.recording[name] = true
+	s.taken[name] = true
 	s.later(func() error {
-		if _, _, err := repair(s.spool(name)); err != nil {
-			if errors.Is(err, fs.ErrNotExist) { // moved by an earlier try
-				s.release(name)
-				return nil
-			}
+		from, err := s.spooled(name)
+		if errors.Is(err, fs.ErrNotExist) { // moved by an earlier try
+			s.release(name)
+			return nil
+		}
+		if err == nil {
+			_, _, err = repair(from)
+		}
+		if err != nil {
 			return fmt.Errorf("save a recording: %w", err)
 		}
 		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 			return fmt.Errorf("save a recording: %w", err)
 		}
-		if err := move(s.spool(name), to); err != nil {
+		if err := move(from, to); err != nil {
 			return fmt.Errorf("save a recording: %w", err)
 		}
 		s.release(name)

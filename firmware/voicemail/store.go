@@ -82,20 +82,19 @@ const (
 
 // Store owns everything below its directory. Methods may be called from any goroutine.
 type Store struct {
-	cfg     Config
-	log     *slog.Logger
-	wake    chan struct{}
-	cancel  context.CancelFunc
-	closing <-chan struct{} // closed by Close
-	wg      sync.WaitGroup
-	checks  chan struct{} // bounds the codes that are checked at a time
+	cfg    Config
+	log    *slog.Logger
+	wake   chan struct{}
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	checks chan struct{} // bounds the codes that are checked at a time
 
-	mu        sync.Mutex // guards what follows; never held while the disk works
-	boxes     map[tel.Number]*box
-	locks     map[string]*lock
-	recording map[string]bool // names in the spool that somebody writes
-	work      []func() error  // in order, for the writing goroutine
-	failed    []func() error  // work to be tried again
+	mu     sync.Mutex // guards what follows; never held while the disk works
+	boxes  map[tel.Number]*box
+	locks  map[string]*lock
+	taken  map[string]bool // names in the spool that are being put away
+	work   []func() error  // in order, for the writing goroutine
+	failed []func() error  // work to be tried again
 }
 
 type box struct {
@@ -127,7 +126,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), checks: make(chan struct{}, 2),
-		boxes: map[tel.Number]*box{}, locks: map[string]*lock{}, recording: map[string]bool{},
+		boxes: map[tel.Number]*box{}, locks: map[string]*lock{}, taken: map[string]bool{},
 	}
 	for _, d := range []string{"spool", "box", "prompt"} {
 		if err := os.MkdirAll(filepath.Join(cfg.Dir, d), 0o700); err != nil {
@@ -138,7 +137,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open voicemail: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel, s.closing = cancel, ctx.Done()
+	s.cancel = cancel
 	s.wg.Go(func() { s.write(ctx) })
 	return s, nil
 }

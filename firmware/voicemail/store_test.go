@@ -301,7 +301,7 @@ func TestSweepKnowsWhatIsAMessage(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	left, err := os.ReadDir(filepath.Join(o.dir, "spool"))
-	if err != nil || len(left) != 1 || left[0].Name() != "201_live_1.wav" {
+	if err != nil || len(left) != 1 || left[0].Name() != "201_live_1.wav.part" {
 		t.Errorf("left %v, %v", left, err)
 	}
 	o.Configure([]Settings{{Number: "201"}, {Number: "999"}}, nil)
@@ -355,7 +355,7 @@ func TestABoxAndTheDiskHaveTheirLimits(t *testing.T) {
 	if o.Room("201") || !o.Room("202") {
 		t.Error("two messages fill a box of two, and no other")
 	}
-	o.cfg.Quota = 48_000
+	o.cfg.Quota = 96_000
 	if o.Room("202") {
 		t.Error("the quota is not kept")
 	}

@@ -70,6 +70,14 @@ func (r *Renderer) Office(o view.Office, now time.Time) ([]byte, error) {
 	return r.render("office.html", r.frame(o, now))
 }
 
+// Codes renders the list of what can be dialled at a phone of the office called name.
+func (r *Renderer) Codes(name string, codes []view.Code, now time.Time) ([]byte, error) {
+	return r.render("codes.html", struct {
+		frame
+		Codes []view.Code
+	}{r.frame(view.Office{Name: name}, now), codes})
+}
+
 // Part renders one fragment. An element that is not in the office any more gives its whole section.
 func (r *Renderer) Part(p view.Part, o view.Office, now time.Time) ([]byte, error) {
 	f := r.frame(o, now)

@@ -71,6 +71,7 @@ type Level string
 // The levels of a line.
 const (
 	LevelOK       Level = "ok"
+	LevelWarn     Level = "warn"     // serves, but something is wrong
 	LevelStarting Level = "starting" // expected to serve in a moment, by itself
 	LevelOff      Level = "off"      // by the owner's wish
 	LevelDown     Level = "down"
@@ -78,8 +79,10 @@ const (
 
 func levelOf(l tel.LineChanged) Level {
 	switch {
-	case l.Up:
+	case l.Up && (l.Cause == tel.LineOK || l.Cause == tel.LineInUse):
 		return LevelOK
+	case l.Up:
+		return LevelWarn
 	case l.Cause == tel.LineDisabled:
 		return LevelOff
 	case l.Cause == tel.LineRegistering, l.Cause == tel.LineRestarting:
@@ -95,6 +98,13 @@ type Call struct {
 	Agent string // name
 	Queue string // name, "" for none
 	Via   string // the line's name where a line carries it, "" for none
+}
+
+// Code is one thing that can be dialled at a phone.
+type Code struct {
+	Code   string // what is dialled
+	Action string // its sentence is "code.ACTION"
+	Behind string // what follows the code, "" for nothing; its word is "behind.BEHIND"
 }
 
 // StateCount is how many agents are in a state.

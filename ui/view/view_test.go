@@ -52,6 +52,8 @@ func TestALineThatIsStartingOrOffIsNotBroken(t *testing.T) {
 	}{
 		{true, tel.LineOK, LevelOK},
 		{true, tel.LineInUse, LevelOK},
+		{true, tel.LineCarrierDown, LevelWarn},
+		{true, tel.LineExpiredEarly, LevelWarn},
 		{false, tel.LineRegistering, LevelStarting},
 		{false, tel.LineRestarting, LevelStarting},
 		{false, tel.LineDisabled, LevelOff},

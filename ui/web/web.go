@@ -19,15 +19,17 @@ import (
 type Config struct {
 	Log      *slog.Logger
 	Hub      *live.Hub
-	Language string                 // of a visitor who asks for none
-	Ready    func() error           // nil when the box can carry a call
-	Present  func() ([]byte, error) // what holds now, as JSON
+	Language string                            // of a visitor who asks for none
+	Ready    func() error                      // nil when the box can carry a call
+	Present  func() ([]byte, error)            // what holds now, as JSON
+	Codes    func(lang string) ([]byte, error) // the page of what phones can dial
 }
 
 // New returns the page's handler.
 func New(cfg Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", cfg.office)
+	mux.HandleFunc("GET /codes", cfg.codes)
 	mux.HandleFunc("GET /live", cfg.live)
 	mux.HandleFunc("GET /healthz", cfg.healthz)
 	mux.HandleFunc("GET /api/now", cfg.now)
@@ -101,6 +103,16 @@ func (c Config) language(r *http.Request) string {
 
 func (c Config) office(w http.ResponseWriter, r *http.Request) {
 	html, err := c.Hub.Page(c.language(r), time.Now())
+	c.show(w, html, err)
+}
+
+func (c Config) codes(w http.ResponseWriter, r *http.Request) {
+	html, err := c.Codes(c.language(r))
+	c.show(w, html, err)
+}
+
+// show sends a page, or says that there is none.
+func (c Config) show(w http.ResponseWriter, html []byte, err error) {
 	if err != nil {
 		c.Log.Error("page cannot be rendered", "err", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)

@@ -38,8 +38,7 @@ func (l *lab) customers() {
 
 // callsIn is one customer of the carrier.
 func (l *lab) callsIn(number string) {
-	b, ok := l.carrier.Registered(l.number)
-	if !ok {
+	if _, ok := l.carrier.Registered(l.number); !ok {
 		l.say("customer %s hears that the office is not connected", number)
 		return
 	}
@@ -47,7 +46,7 @@ func (l *lab) callsIn(number string) {
 	if l.chance(35) {
 		called = called[:len(called)-1] + "9" // another number of the same account
 	}
-	c, err := l.carrier.Dial(peer.Outgoing{To: called, URI: b.Contact, From: number})
+	c, err := l.carrier.CallIn(l.number, called, number)
 	if err != nil {
 		l.say("customer %s cannot call: %v", number, err)
 		return

@@ -41,6 +41,7 @@ type Config struct {
 	Box       netip.AddrPort
 	Carrier   netip.AddrPort
 	Account   string // the office's number and password at the carrier
+	Quirks    peer.Quirks
 	Agents    []Agent
 	Seed      uint64
 	PerMinute float64 // customers
@@ -80,6 +81,7 @@ func Run(ctx context.Context, cfg Config) error {
 	var err error
 	l.carrier, err = peer.New(peer.Config{
 		Listen: cfg.Carrier, Box: cfg.Box, Accounts: map[string]string{number: password}, Hz: 440, Law: tone.ALaw, Incoming: l.called,
+		Quirks: cfg.Quirks,
 	})
 	if err != nil {
 		return fmt.Errorf("the carrier cannot listen on %s: %w", cfg.Carrier, err)

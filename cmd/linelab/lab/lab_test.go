@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
+	"github.com/pronto-pbx/pronto/firmware/sip/trunk/presets"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -26,6 +27,25 @@ func TestParseAgents(t *testing.T) {
 	for _, bad := range []string{"201", ":a", "201:", "201:a,x"} {
 		if _, err := ParseAgents(bad); err == nil {
 			t.Errorf("%q passed", bad)
+		}
+	}
+}
+
+func TestParseQuirks(t *testing.T) {
+	q, err := ParseQuirks("did_in_to,from_number,vad_off,", "+390612345678")
+	if err != nil || !q.DIDInTo || q.FromUser != "+390612345678" || q.Single {
+		t.Errorf("%+v, %v", q, err)
+	}
+	if _, err := ParseQuirks("did_in_to,moody", ""); err == nil || !strings.Contains(err.Error(), `"moody"`) {
+		t.Errorf("%v", err)
+	}
+	all, err := presets.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if _, err := Quirks(p.Quirks, ""); err != nil {
+			t.Errorf("preset %s: %v", p.ID, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package spoken
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,10 +14,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// library opens the recordings once for all tests.
+var library = sync.OnceValues(prompt.New)
+
 // sentence is what a person hears: the texts of the recordings, which must all exist.
 func sentence(t *testing.T, lang string, names []string) string {
 	t.Helper()
-	l, err := prompt.New()
+	l, err := library()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +73,7 @@ func TestNumbersAreSaidAsPeopleSayThem(t *testing.T) {
 }
 
 func TestEveryNumberMinuteDayAndMonthHasItsRecording(t *testing.T) {
-	l, err := prompt.New()
+	l, err := library()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,6 +122,14 @@ func FromWAV(name string, r io.Reader) (Sound, error) {
 }
 
 func readWAV(r io.Reader) ([]int16, error) {
+	w, err := openWAV(r)
+	if err != nil {
+		return nil, err
+	}
+	return w.ReadAll(int(MaxLength / time.Second * codec.SampleRate))
+}
+
+func openWAV(r io.Reader) (*wav.Reader, error) {
 	w, err := wav.NewReader(r)
 	if err != nil {
 		return nil, err
@@ -129,7 +137,7 @@ func readWAV(r io.Reader) ([]int16, error) {
 	if w.Channels != 1 || w.Rate != codec.SampleRate {
 		return nil, fmt.Errorf("%w but %d channels at %d Hz", ErrFormat, w.Channels, w.Rate)
 	}
-	return w.ReadAll(int(MaxLength / time.Second * codec.SampleRate))
+	return w, nil
 }
 
 // Library holds the sounds that come with the box. It is read-only and safe from any goroutine.
@@ -150,11 +158,7 @@ func New() (*Library, error) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		body, err := sounds.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		return l.add(path.Base(path.Dir(file)), path.Base(file), body)
+		return l.add(file)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the sound library: %w", err)
@@ -183,16 +187,21 @@ func milliwatt() Sound {
 	})}}
 }
 
-func (l *Library) add(folder, file string, body []byte) error {
-	name, kind, _ := strings.Cut(file, ".")
+func (l *Library) add(file string) error {
+	folder := path.Base(path.Dir(file))
+	name, kind, _ := strings.Cut(path.Base(file), ".")
 	if kind == "txt" {
+		body, err := sounds.ReadFile(file)
+		if err != nil {
+			return err
+		}
 		if l.texts[folder] == nil {
 			l.texts[folder] = make(map[string]string)
 		}
 		l.texts[folder][name] = strings.TrimSpace(string(body))
 		return nil
 	}
-	s, err := embedded(folder+"/"+name, body)
+	s, err := embedded(folder+"/"+name, file)
 	if err != nil {
 		return err
 	}
@@ -207,17 +216,27 @@ func (l *Library) add(folder, file string, body []byte) error {
 	return nil
 }
 
-// embedded checks a sound now and decodes it again when it is first played.
-func embedded(name string, body []byte) (Sound, error) {
-	pcm, err := readWAV(bytes.NewReader(body))
+// embedded reads what kind of sound it is now, and the sound when it is first played: hundreds of
+// words would otherwise be copied and decoded at each start. That each can be decoded is a test.
+func embedded(name, file string) (Sound, error) {
+	w, err := header(file)
 	if err != nil {
 		return Sound{}, fmt.Errorf("sound %q: %w", name, err)
 	}
-	return Sound{&shared{name: name, samples: len(pcm), pcm: sync.OnceValue(func() []int16 {
-		// The same bytes were read without an error above.
+	return Sound{&shared{name: name, samples: w.Samples(), pcm: sync.OnceValue(func() []int16 {
+		body, _ := sounds.ReadFile(file) // it is there: its header was read
 		pcm, _ := readWAV(bytes.NewReader(body))
 		return pcm
 	})}}, nil
+}
+
+func header(file string) (*wav.Reader, error) {
+	f, err := sounds.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	w, err := openWAV(f)
+	return w, errors.Join(err, f.Close())
 }
 
 // fromTone is one repetition of a tone, to be played in a loop.

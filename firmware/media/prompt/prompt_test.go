@@ -66,6 +66,9 @@ func TestNoSentenceIsSilentClippedOrOffLevel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if got := time.Duration(len(s.PCM())) * time.Second / 8000; got != s.Duration() {
+				t.Errorf("%s: its header says %v, it lasts %v", s.Name(), s.Duration(), got)
+			}
 			var m dsp.Meter
 			m.Add(s.PCM())
 			dBFS := m.Level() - 3.14 - 3.01 // from dBm0: full scale is 3.14, and a sine's mean is 3.01 below its peak

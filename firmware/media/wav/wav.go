@@ -138,6 +138,9 @@ func (w *Reader) readFormat(size int64) error {
 	return nil
 }
 
+// Samples is how many samples are left by what the header says; a stream may end before.
+func (w *Reader) Samples() int { return int(w.left) / w.Encoding.bytes() }
+
 // Read fills pcm with samples, those of two channels in turns, and returns their number. At the
 // end of the sound it returns io.EOF, also where the stream ends before what its header says, as
 // that of a recording cut short by a power failure does.

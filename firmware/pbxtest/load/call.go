@@ -184,7 +184,11 @@ func (c *Call) local() string {
 	if c.incoming {
 		return c.invite.header("To")
 	}
-	return "<sip:" + c.phone.User + "@" + c.phone.box.Addr().String() + ">"
+	home := c.phone.box.Addr()
+	if c.phone.password == "" {
+		home = c.phone.addr.Addr() // a carrier's callers are not of the box's domain
+	}
+	return "<sip:" + c.phone.User + "@" + home.String() + ">"
 }
 
 // Ring answers an incoming INVITE with 180.

@@ -30,18 +30,20 @@ type Call struct {
 
 	// Guarded by p.mu.
 	from, to  string // header values of our side and theirs, with tags
-	early     string // To of the last provisional response, with the tag of the early dialog
+	early     string // as to, of the last provisional response
 	target    string // URI of the other side
 	routes    []string
 	cseq      int
 	version   int
 	acks      map[string]string // by branch of our INVITE
+	pracks    map[string]bool   // provisional responses that were acknowledged, by RSeq
 	invite    *sip.Request      // received and not answered yet, or being answered
 	confirmed chan struct{}     // closed by the ACK of the INVITE being answered
 	status    int               // of the end, or of the answer
 	reason    string
 	byThem    bool
 	direction string       // theirs, in the last SDP
+	described string       // the last SDP itself
 	cause     string       // Reason of the BYE or CANCEL that ended the call
 	first     *sip.Request // the INVITE that came
 	notes     chan Note    // NOTIFY within the dialog: how a transfer goes
@@ -88,6 +90,13 @@ func (c *Call) Outcome() (status int, reason string, byBox bool) {
 	return c.status, c.reason, c.byThem
 }
 
+// Acknowledged counts the provisional responses that the box sent reliably (RFC 3262).
+func (c *Call) Acknowledged() int {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return len(c.pracks)
+}
+
 // Header is a header of the INVITE that came; empty when it had none.
 func (c *Call) Header(name string) string {
 	c.p.mu.Lock()
@@ -122,6 +131,13 @@ func (c *Call) Direction() string {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	return c.direction
+}
+
+// Described is the box's last SDP.
+func (c *Call) Described() string {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return c.described
 }
 
 func (c *Call) up() bool {
@@ -171,7 +187,7 @@ func (c *Call) hear(body []byte) bool {
 	if ok {
 		c.audio.use(s)
 		c.p.mu.Lock()
-		c.direction = s.direction
+		c.direction, c.described = s.direction, string(body)
 		c.p.mu.Unlock()
 	}
 	return ok
@@ -201,16 +217,6 @@ func (c *Call) message(method, branch string, cseq int, headers, body string) st
 		method, target, c.p.via(branch), from, to, c.id, cseq, c.p.contact(), headers, len(body), body)
 }
 
-// request is a transaction in the dialog other than INVITE.
-func (c *Call) request(ctx context.Context, method string) (*sip.Response, error) {
-	c.p.mu.Lock()
-	c.cseq++
-	n := c.cseq
-	c.p.mu.Unlock()
-	b := branch()
-	return c.p.exchange(ctx, method, b, c.message(method, b, n, "", ""), c.flow)
-}
-
 // Hangup ends the call as its state asks: CANCEL, a refusal, or BYE. It does not wait.
 func (c *Call) Hangup() {
 	c.p.mu.Lock()
@@ -221,7 +227,7 @@ func (c *Call) Hangup() {
 	case c.up():
 		c.p.spawn(func() {
 			// The box may be restarting: BYE is repeated until it answers.
-			if _, err := c.request(context.Background(), "BYE"); err != nil {
+			if _, err := c.ask(context.Background(), "BYE", "", ""); err != nil {
 				c.p.cfg.Log.Warn("hang-up was not confirmed", "error", err)
 			}
 		})
@@ -271,8 +277,7 @@ func (c *Call) reinvite(ctx context.Context, body string) error {
 // ---- received
 
 func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
-	if p.cfg.Accounts != nil && !p.genuine(req, "Proxy-Authorization") {
-		p.reply(req, from, 407, rand.Text(), challenge("Proxy-Authenticate"))
+	if p.cfg.Accounts != nil && !p.admit(req, from, true) {
 		return
 	}
 	if p.cfg.Incoming == nil {
@@ -332,10 +337,10 @@ func (c *Call) Ring() {
 	}
 }
 
-// Reject refuses a received call that is not answered.
-func (c *Call) Reject(status int) {
+// Reject refuses a received call that is not answered; headers are further lines, each with its end.
+func (c *Call) Reject(status int, headers ...string) {
 	if req := c.pending(true); req != nil {
-		c.p.reply(req, c.flow, status, c.tag, "")
+		c.p.reply(req, c.flow, status, c.tag, strings.Join(headers, ""))
 		c.finish(status, reasons[status], false)
 	}
 }
@@ -400,9 +405,5 @@ func (c *Call) reinvited(req *sip.Request, from netip.AddrPort) {
 		c.p.reply(req, from, 488, c.tag, "")
 		return
 	}
-	answer := map[string]string{"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}[c.Direction()]
-	if answer == "" {
-		answer = "sendrecv"
-	}
-	c.accept(req, from, c.sdp(answer))
+	c.accept(req, from, c.sdp(answerTo(c.Direction())))
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -19,12 +20,15 @@ type Outgoing struct {
 	Hz   int    // the voice of this call; 0: the peer's
 	SDP  string // offer to send instead of the peer's own: for wrong ones
 
-	Headers string // further lines of the INVITE, such as a Replaces, each with its CRLF
+	Offerless bool   // the box offers, the ACK answers
+	Headers   string // further header lines, each with its CRLF, such as Replaces
 }
 
 // Dial begins a call and returns at once; Ringing, Answered and Ended tell what becomes of it.
-func (p *Peer) Dial(o Outgoing) (*Call, error) {
-	c, err := p.newCall(rand.Text(), p.cfg.Box)
+func (p *Peer) Dial(o Outgoing) (*Call, error) { return p.dial(o, p.cfg.Box) }
+
+func (p *Peer) dial(o Outgoing, at netip.AddrPort) (*Call, error) {
+	c, err := p.newCall(rand.Text(), at)
 	if err != nil {
 		return nil, err
 	}
@@ -33,23 +37,30 @@ func (p *Peer) Dial(o Outgoing) (*Call, error) {
 	}
 	from := cmp.Or(o.From, p.name())
 	c.Caller, c.Called = from, o.To
-	host := p.cfg.Box.String()
+	host := at.String()
+	home := host
+	if p.cfg.User == "" {
+		home = p.Local().String() // a carrier's callers are in its own domain
+	}
 	p.mu.Lock()
 	c.cseq = 1
-	c.from = fmt.Sprintf("<sip:%s@%s>;tag=%s", from, host, c.tag)
+	c.from = fmt.Sprintf("<sip:%s@%s>;tag=%s", from, home, c.tag)
 	c.to = fmt.Sprintf("<sip:%s@%s>", o.To, host)
 	c.target = cmp.Or(o.URI, fmt.Sprintf("sip:%s@%s", o.To, host))
 	p.mu.Unlock()
 	body := cmp.Or(o.SDP, c.sdp("sendrecv"))
+	if o.Offerless {
+		body = ""
+	}
 	p.spawn(func() {
-		c.place(o.Headers, body)
+		c.place(body, o.Headers)
 		c.forgetAtEnd()
 	})
 	return c, nil
 }
 
 // place runs the INVITE to its end, answering one challenge.
-func (c *Call) place(headers, body string) {
+func (c *Call) place(body, headers string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	uri := c.target
@@ -133,6 +144,7 @@ func (c *Call) transact(ctx context.Context, n int, auth, body string, give <-ch
 				return res, nil
 			}
 			c.progress(res)
+			c.acknowledge(ctx, res, n)
 		case <-give:
 			cancelling, give = true, nil
 			if !heard {
@@ -149,13 +161,40 @@ func (c *Call) transact(ctx context.Context, n int, auth, body string, give <-ch
 // progress is a provisional response, perhaps with early audio.
 func (c *Call) progress(res *sip.Response) {
 	if res.StatusCode > 100 {
-		c.p.mu.Lock()
-		c.early = res.To().Value()
-		c.p.mu.Unlock()
 		if len(res.Body()) > 0 {
 			c.hear(res.Body())
 		}
+		c.p.mu.Lock()
+		c.early = res.To().Value()
+		c.p.mu.Unlock()
 		c.ringOnce.Do(func() { close(c.ringing) })
+	}
+}
+
+// acknowledge sends the PRACK of a reliable provisional response (RFC 3262 section 4), once for each.
+func (c *Call) acknowledge(ctx context.Context, res *sip.Response, invite int) {
+	seq := res.GetHeader("RSeq")
+	if seq == nil || res.Contact() == nil {
+		return
+	}
+	c.p.mu.Lock()
+	again := c.pracks[seq.Value()]
+	if c.pracks == nil {
+		c.pracks = map[string]bool{}
+	}
+	c.pracks[seq.Value()] = true
+	kept, target := c.to, c.target
+	c.cseq++
+	n := c.cseq
+	c.to, c.target = res.To().Value(), res.Contact().Address.String()
+	c.p.mu.Unlock()
+	b := branch()
+	text := c.message("PRACK", b, n, fmt.Sprintf("RAck: %s %d INVITE\r\n", seq.Value(), invite), "")
+	c.p.mu.Lock()
+	c.to, c.target = kept, target
+	c.p.mu.Unlock()
+	if !again {
+		c.p.spawn(func() { _, _ = c.p.exchange(ctx, "PRACK", b, text, c.flow) })
 	}
 }
 

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,6 +34,10 @@ type Config struct {
 	Texts func(from, text string)
 	// Accounts makes a carrier: user -> password of who may register and call out.
 	Accounts map[string]string
+	Quirks   Quirks // of a carrier
+	// TLS carries everything over TLS instead of UDP: its certificates are shown to who connects, its
+	// RootCAs believed of who is connected to.
+	TLS *tls.Config
 }
 
 // Errors of requests.
@@ -45,7 +50,8 @@ var (
 // Peer is one endpoint. Its methods may be called from any goroutine.
 type Peer struct {
 	cfg    Config
-	conn   *net.UDPConn
+	conn   *net.UDPConn // nil over TLS
+	tls    *streams     // nil over UDP
 	parser *sip.Parser
 	quit   chan struct{}
 	wg     sync.WaitGroup
@@ -56,7 +62,9 @@ type Peer struct {
 	waiting  map[string]chan *sip.Response // client transactions by branch
 	answers  map[string]answer             // server transactions by branch and method
 	bindings map[string]Binding            // of a carrier's customers
-	watches  map[string]*Watch             // by Call-ID
+	nonces   map[string]bool               // that a carrier with FreshNonce has given out
+	kept     []*sip.Request
+	watches  map[string]*Watch // by Call-ID
 	strays   int
 }
 
@@ -85,15 +93,19 @@ func New(cfg Config) (*Peer, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(cfg.Listen))
+	p := &Peer{
+		cfg: cfg, parser: sip.NewParser(), quit: make(chan struct{}), calls: map[string]*Call{},
+		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, nonces: map[string]bool{}, watches: map[string]*Watch{},
+	}
+	var err error
+	if cfg.TLS != nil {
+		err = p.listenTLS()
+	} else if p.conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(cfg.Listen)); err == nil {
+		p.wg.Go(p.read)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
-	p := &Peer{
-		cfg: cfg, conn: conn, parser: sip.NewParser(), quit: make(chan struct{}), calls: map[string]*Call{},
-		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, watches: map[string]*Watch{},
-	}
-	p.wg.Go(p.read)
 	return p, nil
 }
 
@@ -109,7 +121,11 @@ func (p *Peer) Close() {
 	p.calls = map[string]*Call{}
 	p.mu.Unlock()
 	close(p.quit)
-	_ = p.conn.Close()
+	if p.tls != nil {
+		p.tls.close()
+	} else {
+		_ = p.conn.Close()
+	}
 	for _, c := range calls {
 		c.finish(0, "closed", false)
 	}
@@ -126,7 +142,12 @@ func (p *Peer) spawn(f func()) {
 }
 
 // Local is the peer's own SIP address.
-func (p *Peer) Local() netip.AddrPort { return p.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+func (p *Peer) Local() netip.AddrPort {
+	if p.tls != nil {
+		return p.tls.local
+	}
+	return p.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
 
 // Registered tells where a customer of the carrier is.
 func (p *Peer) Registered(user string) (Binding, bool) {
@@ -153,17 +174,21 @@ func (p *Peer) read() {
 		if err != nil || len(strings.TrimSpace(string(buf[:n]))) == 0 {
 			continue
 		}
-		msg, err := p.parser.ParseSIP(buf[:n])
-		if err != nil {
-			p.cfg.Log.Warn("the box sends what is no SIP", "error", err)
-			continue
-		}
-		switch m := msg.(type) {
-		case *sip.Response:
-			p.response(m)
-		case *sip.Request:
-			p.request(m, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
-		}
+		p.message(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+	}
+}
+
+func (p *Peer) message(raw []byte, from netip.AddrPort) {
+	msg, err := p.parser.ParseSIP(raw)
+	if err != nil {
+		p.cfg.Log.Warn("the box sends what is no SIP", "error", err)
+		return
+	}
+	switch m := msg.(type) {
+	case *sip.Response:
+		p.response(m)
+	case *sip.Request:
+		p.request(m, from)
 	}
 }
 
@@ -199,6 +224,10 @@ func (p *Peer) response(res *sip.Response) {
 }
 
 func (p *Peer) send(text string, to netip.AddrPort) {
+	if p.tls != nil {
+		p.tls.send(p, text, to)
+		return
+	}
 	_, _ = p.conn.WriteToUDPAddrPort([]byte(text), to)
 }
 
@@ -246,10 +275,19 @@ func branch() string { return "z9hG4bK" + rand.Text() }
 
 // via is the top of every request.
 func (p *Peer) via(branch string) string {
-	return fmt.Sprintf("Via: SIP/2.0/UDP %s;branch=%s;rport\r\nMax-Forwards: 70\r\n", p.Local(), branch)
+	transport := "UDP"
+	if p.tls != nil {
+		transport = "TLS"
+	}
+	return fmt.Sprintf("Via: SIP/2.0/%s %s;branch=%s;rport\r\nMax-Forwards: 70\r\n", transport, p.Local(), branch)
 }
 
-func (p *Peer) contact() string { return fmt.Sprintf("<sip:%s@%s>", p.name(), p.Local()) }
+func (p *Peer) contact() string {
+	if p.tls != nil {
+		return fmt.Sprintf("<sip:%s@%s;transport=tls>", p.name(), p.Local())
+	}
+	return fmt.Sprintf("<sip:%s@%s>", p.name(), p.Local())
+}
 
 func (p *Peer) name() string {
 	if p.cfg.User == "" {

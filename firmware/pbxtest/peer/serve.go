@@ -25,6 +25,16 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 		p.send(old.text, from)
 		return
 	}
+	if req.Method != sip.ACK {
+		p.keep(req)
+		if status, extra := p.refusal(req); status != 0 {
+			p.reply(req, from, status, rand.Text(), extra)
+			return
+		}
+	}
+	if p.cfg.Quirks.ChallengeAll && (req.Method == sip.BYE || req.Method == sip.OPTIONS || req.Method == sip.INFO) && !p.admit(req, from, true) {
+		return
+	}
 	_, inDialog := req.To().Params.Get("tag")
 	switch req.Method {
 	case sip.ACK:
@@ -61,6 +71,12 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 	case sip.NOTIFY:
 		p.reply(req, from, 200, "", "")
 		p.notified(req)
+	case sip.UPDATE:
+		if c == nil {
+			p.reply(req, from, 481, "", "")
+			return
+		}
+		c.updated(req, from)
 	case sip.MESSAGE:
 		if p.cfg.Texts == nil {
 			p.reply(req, from, 405, "", "")
@@ -77,8 +93,9 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 
 // reasons are the words of the statuses that this peer says.
 var reasons = map[int]string{
-	100: "Trying", 180: "Ringing", 200: "OK", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required",
-	302: "Moved Temporarily", 480: "Temporarily Unavailable", 481: "Call Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 603: "Decline",
+	100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 302: "Moved Temporarily", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required",
+	421: "Extension Required", 423: "Interval Too Brief", 484: "Address Incomplete",
+	480: "Temporarily Unavailable", 481: "Call Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 603: "Decline",
 }
 
 // reply sends a response and keeps it; extra is more header lines, and a body after an empty line.
@@ -117,35 +134,14 @@ func (p *Peer) reply(req *sip.Request, to netip.AddrPort, status int, tag, extra
 
 // registered is the carrier's registrar: MD5 digest, one contact per customer.
 func (p *Peer) registered(req *sip.Request, from netip.AddrPort) {
-	user := req.To().Address.User
 	if p.cfg.Accounts == nil {
 		p.reply(req, from, 405, "", "")
 		return
 	}
-	if !p.genuine(req, "Authorization") {
-		p.reply(req, from, 401, "", challenge("WWW-Authenticate"))
-		return
+	if p.admit(req, from, false) {
+		status, extra := p.enrol(req, from)
+		p.reply(req, from, status, rand.Text(), extra)
 	}
-	contact, expires := req.Contact(), "3600"
-	if h := req.GetHeader("Expires"); h != nil {
-		expires = h.Value()
-	}
-	p.mu.Lock()
-	if contact == nil || expires == "0" {
-		delete(p.bindings, user)
-	} else {
-		p.bindings[user] = Binding{Contact: contact.Address.String(), From: from}
-	}
-	p.mu.Unlock()
-	extra := ""
-	if contact != nil {
-		extra = fmt.Sprintf("Contact: <%s>;expires=%s\r\n", contact.Address.String(), expires)
-	}
-	p.reply(req, from, 200, rand.Text(), extra)
-}
-
-func challenge(header string) string {
-	return fmt.Sprintf("%s: Digest realm=\"carrier\", nonce=\"%s\", algorithm=MD5, qop=\"auth\"\r\n", header, rand.Text())
 }
 
 // genuine checks a customer's credentials. The nonce is not remembered: nobody replays here.

@@ -99,7 +99,7 @@ func (p *Peer) ask(ctx context.Context, method, uri, to, id, tag string, cseq *i
 	}
 }
 
-// notified passes a NOTIFY to its watch, if there is one.
+// notified passes a NOTIFY to its watch or its call, if there is one.
 func (p *Peer) notified(req *sip.Request) {
 	p.mu.Lock()
 	var to chan Note

@@ -41,7 +41,6 @@ type Config struct {
 
 	Journal HotJournal
 	File    string // for a restart of the machine; empty = none
-	Changed func() // a ban began or ended; called without locks held
 }
 
 // Bans decides who is listened to. Its methods are safe from any goroutine.
@@ -64,8 +63,7 @@ type Bans struct {
 	said   time.Time
 	unsaid int
 
-	refused atomic.Int64
-	file    *file
+	file *file
 }
 
 // table is a bounded set of records. order has the source of the latest offence last.
@@ -96,9 +94,6 @@ func New(cfg Config) *Bans {
 	}
 	if cfg.Known == nil {
 		cfg.Known = func(netip.AddrPort) bool { return false }
-	}
-	if cfg.Changed == nil {
-		cfg.Changed = func() {}
 	}
 	b := &Bans{cfg: cfg, seed: maphash.MakeSeed(), swept: time.Now(), barred: map[netip.Prefix]time.Time{}}
 	for i := range b.tables {
@@ -132,15 +127,8 @@ func (b *Bans) Banned(src netip.Addr) bool {
 // Deaf reports that a datagram or a connection from src is not to be read: it is banned, outside of
 // the LAN, and no known phone. It costs one atomic load while nobody is banned.
 func (b *Bans) Deaf(src netip.AddrPort) bool {
-	if !b.Banned(src.Addr()) || b.cfg.Near(src.Addr().Unmap()) || b.cfg.Known(src) {
-		return false
-	}
-	b.refused.Add(1)
-	return true
+	return b.Banned(src.Addr()) && !b.cfg.Near(src.Addr().Unmap()) && !b.cfg.Known(src)
 }
-
-// Refused is how many datagrams and connections Deaf has turned away since the start.
-func (b *Bans) Refused() int64 { return b.refused.Load() }
 
 // Guessed counts a wrong password, or one for a user who does not exist. The caller has made sure
 // that src is not forged, by a nonce that was sent there.
@@ -338,7 +326,6 @@ func (b *Bans) changed() {
 	if b.file != nil {
 		b.file.dirty()
 	}
-	b.cfg.Changed()
 }
 
 // describe writes a source as a person reads it: one address without its length.

@@ -77,9 +77,6 @@ func TestTheTenthWrongPasswordBansTheAddressAndNobodyElse(t *testing.T) {
 		if got := b.List(); len(got) != 1 || got[0].Source != "203.0.113.7" || got[0].Why != Guess || got[0].Bans != 1 || got[0].Near {
 			t.Errorf("%+v", got)
 		}
-		if b.Refused() != 1 {
-			t.Errorf("%d counted", b.Refused())
-		}
 	})
 }
 
@@ -305,8 +302,8 @@ func TestWhatIsOverIsForgotten(t *testing.T) {
 
 func TestALiftedBanLeavesNoPast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, changes := &notes{}, 0
-		b := made(t, func(c *Config) { c.Journal, c.Changed = j, func() { changes++ } })
+		j := &notes{}
+		b := made(t, func(c *Config) { c.Journal = j })
 		guess(b, thief, 10)
 		b.Scanned(thief)
 		if b.Lift(owner) || !b.Lift(thief) || b.Lift(thief) {
@@ -314,9 +311,6 @@ func TestALiftedBanLeavesNoPast(t *testing.T) {
 		}
 		if b.Banned(thief) || len(b.List()) != 0 || len(j.values) != 0 {
 			t.Errorf("%v %+v %d", b.Banned(thief), b.List(), len(j.values))
-		}
-		if changes != 3 {
-			t.Errorf("told %d times, want two bans and one end", changes)
 		}
 		guess(b, thief, 10)
 		if got := b.List(); len(got) != 1 || got[0].Bans != 1 {

@@ -96,9 +96,6 @@ func (b *Bans) Restore(states map[string][]byte) error {
 		b.restore(s, now)
 	}
 	b.mu.Unlock()
-	if len(all) > 0 {
-		b.cfg.Changed()
-	}
 	return errors.Join(errs...)
 }
 

@@ -7,5 +7,9 @@
 // Call-ID. It has no goroutine per call and no lock around a dialog: a Session's fields below the
 // inbox are touched by its shard only.
 //
+// Beyond RFC 3261 it knows reliable provisionals (RFC 3262), UPDATE (RFC 3311), session timers (RFC
+// 4028), REFER in both roles (RFC 3515) and Replaces (RFC 3891). The files rfcNNNN_test.go hold their
+// flows; in sipp_test.go SIPp judges them.
+//
 // Begin reading at UA, then Session, then effect.go.
 package dialog

@@ -142,7 +142,7 @@ func (s *Session) inviteResult(cseq uint32, req *sip.Request, r stack.Result) {
 	default:
 		nonce, line := s.credentials(res, req)
 		s.feed(core.GotFailure{
-			CSeq: cseq, Status: res.StatusCode, Reason: res.Reason, RetryAfter: retryAfter(res),
+			CSeq: cseq, Status: res.StatusCode, Q850: q850Of(res), Reason: res.Reason, RetryAfter: retryAfter(res),
 			Contacts: contacts(res), MinSE: terms(res).Min, Nonce: nonce, Authorization: line,
 		})
 	}

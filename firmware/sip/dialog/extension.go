@@ -170,14 +170,14 @@ func parameter(params, name string) string {
 // putTerms writes the session timer's headers.
 func putTerms(m sip.Message, t core.Terms) {
 	if t.Expires > 0 {
-		value := strconv.Itoa(int(t.Expires / time.Second))
+		value := strconv.FormatInt(int64(t.Expires/time.Second), 10)
 		if t.Refresher != "" {
 			value += ";refresher=" + string(t.Refresher)
 		}
 		m.AppendHeader(sip.NewHeader("Session-Expires", value))
 	}
 	if t.Min > 0 && (t.Min != core.DefaultMinSE || t.Expires == 0) { // 90 s go without saying, but for a 422
-		m.AppendHeader(sip.NewHeader("Min-SE", strconv.Itoa(int(t.Min/time.Second))))
+		m.AppendHeader(sip.NewHeader("Min-SE", strconv.FormatInt(int64(t.Min/time.Second), 10)))
 	}
 }
 

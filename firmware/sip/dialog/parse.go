@@ -125,6 +125,18 @@ func causeOf(m message) tel.Cause {
 	return tel.CauseNone
 }
 
+// q850Of is the Q.850 cause of a message's Reason headers (RFC 3326); 0 = none.
+func q850Of(m message) int {
+	for _, value := range values(m, "Reason") {
+		protocol, params, _ := strings.Cut(value, ";")
+		code, err := strconv.Atoi(parameter(params, "cause"))
+		if err == nil && strings.EqualFold(strings.TrimSpace(protocol), "Q.850") && code > 0 && code < 128 {
+			return code
+		}
+	}
+	return 0
+}
+
 // causeOfQ850 leaves normal clearing out: it says nothing that the message itself does not.
 func causeOfQ850(code int) (tel.Cause, bool) {
 	for c := tel.CauseAnsweredElsewhere; c <= tel.CauseInternalError; c++ {

@@ -128,6 +128,15 @@ func TestSessionTimerHeadersAreReadAsRFC4028Writes(t *testing.T) {
 	}
 }
 
+func TestTheLongestSessionIntervalIsWrittenAsItWasRead(t *testing.T) {
+	in := bearing(t, "Session-Expires: 4294967295;refresher=uas", "Min-SE: 4294967295")
+	out := bearing(t)
+	putTerms(out, terms(in))
+	if got := only(t, out, "Session-Expires") + " " + only(t, out, "Min-SE"); got != "4294967295;refresher=uas 4294967295" {
+		t.Errorf("written as %s", got)
+	}
+}
+
 func TestWhoTheOtherSaysHeIsHasALimit(t *testing.T) {
 	var lines []string
 	for range 20 {

@@ -23,6 +23,7 @@ type leg struct {
 	o       *Office
 	events  func(call.LegEvent)
 	release func() // gives a trunk's channel back; nil for phones
+	carried carried
 
 	mu      sync.Mutex
 	session *dialog.Session
@@ -34,6 +35,8 @@ type leg struct {
 	ended   bool
 	asked   uint32 // the referral that waits for AnswerRefer
 	taken   uint32 // the referral that is under way
+
+	move move
 
 	redirect tel.Number // of a 302; the shard's
 }
@@ -94,6 +97,7 @@ func (l *leg) Alert(early bool) {
 
 // Accept implements call.Leg.
 func (l *leg) Accept() {
+	l.connected()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	body, err := l.answer()
@@ -118,7 +122,11 @@ func rejection(err error) int {
 }
 
 // Hangup implements call.Leg.
-func (l *leg) Hangup(why tel.Cause) { l.session.Hangup(why) }
+func (l *leg) Hangup(why tel.Cause) {
+	if !l.refuse(why) {
+		l.session.Hangup(why)
+	}
+}
 
 // SendDTMF implements call.Leg.
 func (l *leg) SendDTMF(digits string) {
@@ -148,6 +156,7 @@ func (l *leg) notice(e dialog.Event) {
 			l.session.Hangup(tel.CauseNotAcceptable)
 			return
 		}
+		l.connected()
 		l.tell(call.LegEvent{Kind: call.LegAnswered})
 	case dialog.Confirmed:
 		if len(e.SDP) > 0 {
@@ -165,12 +174,15 @@ func (l *leg) notice(e dialog.Event) {
 		}
 	case dialog.Rejected:
 		l.o.cfg.Log.Info("call was not taken", "party", l.Party(), "status", e.Status, "reason", e.Reason)
+		l.failed(e)
 		l.redirect = l.redirected(e)
 	case dialog.Ended:
 		l.end(e)
 	case dialog.Referred:
 		l.referred(e)
-	case dialog.ReofferDone, dialog.EarlyAnswered, dialog.Identified, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
+	case dialog.ReofferDone:
+		l.moved(e)
+	case dialog.EarlyAnswered, dialog.Identified, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
 	}
 }
 
@@ -213,6 +225,7 @@ func (l *leg) renegotiate(body []byte) (held bool, status int, out []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.local.Version++
+	l.settle()
 	if body == nil {
 		out = sdp.Offer(l.local)
 		l.local.Last = out
@@ -237,10 +250,15 @@ func (l *leg) end(e dialog.Ended) {
 	l.mu.Lock()
 	first := !l.ended
 	l.ended = true
+	if l.carried.why != tel.CauseNone {
+		e.Cause = l.carried.why
+	}
 	l.mu.Unlock()
 	if !first {
 		return
 	}
+	l.o.down(l)
+	l.heard()
 	l.Media().Close()
 	if l.release != nil {
 		l.release()

@@ -20,6 +20,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
+	"github.com/pronto-pbx/pronto/firmware/sip/dialog/core"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
@@ -74,6 +75,7 @@ type Office struct {
 	mu       sync.RWMutex
 	trunks   []*trunk.Trunk
 	restored map[string]*survivor // by session id, until Find or Forget
+	answered map[*leg]bool        // calls that are up, for Displaced
 }
 
 // survivor is what an earlier process left of one leg.
@@ -88,7 +90,7 @@ func New(cfg Config) *Office {
 	if cfg.Codecs == nil {
 		cfg.Codecs = []codec.ID{codec.PCMA, codec.PCMU, codec.G722}
 	}
-	return &Office{cfg: cfg, restored: map[string]*survivor{}}
+	return &Office{cfg: cfg, restored: map[string]*survivor{}, answered: map[*leg]bool{}}
 }
 
 // Use sets the user agent that sends, which needs the office's Invite to be made.
@@ -172,27 +174,30 @@ func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
 	}
 	caller, name := t.Caller(s.Request())
 	party := "trunk:" + string(t.ID())
-	o.arrive(s, call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request())}, party, t.Release)
+	o.arrive(s, call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request())}, party, t)
 }
 
 // discard listens to a session that never becomes a leg.
 func (o *Office) discard(s *dialog.Session) { s.Bind(func(dialog.Event) {}) }
 
 // arrive makes the caller's leg, or refuses with the status that the offer deserves.
-func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, release func()) {
+func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *trunk.Trunk) {
 	refuse := func(status int, headers ...sip.Header) {
 		o.discard(s)
 		s.Reject(status, headers...)
-		if release != nil {
-			release()
+		if t != nil {
+			t.Release()
 		}
 	}
-	l := &leg{o: o, session: s, release: release}
+	l := &leg{o: o, session: s, carried: carried{trunk: t}}
+	if t != nil {
+		l.release = t.Release
+	}
 	if body := s.RemoteOffer(); body != nil {
 		offer, err := sdp.Parse(body)
 		if err == nil {
 			// A trial answer before any port is taken: an offer without audio costs nothing.
-			_, _, err = sdp.Answer(offer, o.secure(o.local(netip.IPv4Unspecified(), 9, 10), party, s.Flow()))
+			_, _, err = sdp.Answer(offer, o.secure(o.local(t, netip.IPv4Unspecified(), 9, 10), party, s.Flow()))
 		}
 		if err != nil {
 			o.cfg.Log.Info("offer refused", "party", party, "err", err)
@@ -203,7 +208,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, releas
 	}
 	sink := make(chan func(call.LegEvent), 1)
 	l.events = lateSink(sink)
-	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: o.cfg.Advertise(s.Flow()), Source: s.Flow().Remote.Addr()})
+	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: o.cfg.Advertise(s.Flow()), Source: s.Flow().Remote.Addr(), DSCP: l.carried.dscp()})
 	if err != nil {
 		o.cfg.Log.Error("no audio for a caller", "party", party, "err", err)
 		refuse(503, sip.NewHeader("Retry-After", "5"))
@@ -211,7 +216,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, releas
 	}
 	l.Half = half
 	rtp, rtcp := half.Media().Ports()
-	l.local = o.secure(o.local(half.Media().Advertise(), rtp, rtcp), party, s.Flow())
+	l.local = o.secure(o.local(t, half.Media().Advertise(), rtp, rtcp), party, s.Flow())
 	_, err = o.cfg.Arrive(in, func(events func(call.LegEvent)) call.Leg {
 		sink <- events
 		return l
@@ -221,7 +226,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, releas
 		refuse(503, sip.NewHeader("Retry-After", "10"))
 		return
 	}
-	if t := o.trunk(tel.TrunkID(strings.TrimPrefix(party, "trunk:"))); t != nil {
+	if t != nil {
 		s.Authorize(t.Auth())
 	}
 	s.Bind(l.notice)
@@ -233,9 +238,13 @@ func lateSink(ch chan func(call.LegEvent)) func(call.LegEvent) {
 	return func(e call.LegEvent) { get()(e) }
 }
 
-func (o *Office) local(addr netip.Addr, rtp, rtcp uint16) sdp.Local {
+func (o *Office) local(t *trunk.Trunk, addr netip.Addr, rtp, rtcp uint16) sdp.Local {
+	codecs := o.cfg.Codecs
+	if t != nil && len(t.Media().Codecs) > 0 {
+		codecs = t.Media().Codecs
+	}
 	return sdp.Local{
-		Addr: addr, RTP: rtp, RTCP: rtcp, RTCPMux: true, Codecs: o.cfg.Codecs, DTMF: true, Ptime: 20,
+		Addr: addr, RTP: rtp, RTCP: rtcp, RTCPMux: true, Codecs: codecs, DTMF: true, Ptime: 20,
 		Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixMilli()), Version: 1,
 	}
 }
@@ -302,13 +311,13 @@ func (o *Office) DialTrunk(id tel.TrunkID, to tel.Number, out call.Outgoing, eve
 	} else if !t.Acquire() {
 		return nil, fmt.Errorf("%w: %s", ErrTrunkFull, id)
 	}
-	req, err := t.Invite(to, out.From, nil)
+	req, err := t.Invite(outgoing(to, out))
 	if err != nil {
 		t.Release()
 		return nil, err
 	}
 	req.Ring = out.Ring
-	l, err := o.dial("trunk:"+string(id), req, events, t.Release)
+	l, err := o.dial("trunk:"+string(id), req, events, t)
 	if err != nil {
 		t.Release()
 		return nil, err
@@ -316,15 +325,18 @@ func (o *Office) DialTrunk(id tel.TrunkID, to tel.Number, out call.Outgoing, eve
 	return l, nil
 }
 
-func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.LegEvent), release func()) (call.Leg, error) {
-	l := &leg{o: o, events: events, release: release}
-	half, err := voice.Open(o.voice(party, events), media.LegConfig{Advertise: o.cfg.Advertise(req.Flow), Source: req.Flow.Remote.Addr()})
+func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.LegEvent), t *trunk.Trunk) (call.Leg, error) {
+	l := &leg{o: o, events: events, carried: carried{trunk: t}}
+	if t != nil {
+		l.release = t.Release
+	}
+	half, err := voice.Open(o.voice(party, events), media.LegConfig{Advertise: o.cfg.Advertise(req.Flow), Source: req.Flow.Remote.Addr(), DSCP: l.carried.dscp()})
 	if err != nil {
 		return nil, err
 	}
 	l.Half = half
 	rtp, rtcp := half.Media().Ports()
-	l.local = o.secure(o.local(half.Media().Advertise(), rtp, rtcp), party, req.Flow)
+	l.local = o.secure(o.local(t, half.Media().Advertise(), rtp, rtcp), party, req.Flow)
 	req.SDP = sdp.Offer(l.local)
 	l.local.Last = req.SDP
 	ready := make(chan struct{})
@@ -383,13 +395,16 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 		return nil, false
 	}
 	l.Half = half
-	o.recall(l, v.session.Restored(), audio)
 	if kind, name, _ := strings.Cut(party, ":"); kind == "trunk" {
 		if t := o.trunk(tel.TrunkID(name)); t != nil {
 			t.Occupy()
-			l.release = t.Release
+			l.release, l.carried.trunk = t.Release, t
 			v.session.Authorize(t.Auth())
 		}
+	}
+	o.recall(l, v.session.Restored(), audio)
+	if v.session.Restored().Phase > core.Offered { // it was answered before
+		l.connected()
 	}
 	o.mu.Lock()
 	v.sink = l.notice
@@ -405,7 +420,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 // recall rebuilds the state of offer and answer from the bodies that the journal kept.
 func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	rtp, rtcp := audio.Ports()
-	l.local = o.secure(o.local(audio.Advertise(), rtp, rtcp), l.Party(), l.session.Flow())
+	l.local = o.secure(o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp), l.Party(), l.session.Flow())
 	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
 	theirs, err := sdp.Parse(r.RemoteSDP)
 	if err != nil {

@@ -81,6 +81,7 @@ func (c *streamConn) take(data []byte) {
 	a := &c.assembly
 	a.pending = append(a.pending, data...)
 	if a.inside {
+		a.pieces++
 		_, _ = a.stream.Write(data) // never fails
 	}
 	for {
@@ -91,11 +92,14 @@ func (c *streamConn) take(data []byte) {
 			}
 			a.stream.Reset()
 			_, _ = a.stream.Write(a.pending[a.ready:])
-			a.inside, a.started = true, time.Now()
+			a.inside, a.pieces, a.started = true, 1, time.Now()
 		}
 		used, err := c.parseNext()
 		if errors.Is(err, io.ErrUnexpectedEOF) && !whole(a.pending[a.ready:]) {
 			return
+		}
+		if err == nil && a.pieces > 1 && !c.parsesInOne(a.pending[a.ready:a.ready+used]) {
+			err = errBroken
 		}
 		if err != nil {
 			a.broken = true
@@ -157,6 +161,15 @@ func (c *streamConn) parseNext() (used int, err error) {
 		return 0, errBroken
 	}
 	return used, err
+}
+
+// parsesInOne says whether a message that came in pieces is the same message when it is read at once,
+// as sipgo's reader will read it: a header line that was cut may have been taken for two.
+func (c *streamConn) parsesInOne(raw []byte) bool {
+	c.assembly.stream.Reset()
+	_, _ = c.assembly.stream.Write(raw)
+	used, err := c.parseNext()
+	return err == nil && used == len(raw)
 }
 
 // complete notes a whole message: the connection has proved itself, and pays for the message.

@@ -479,6 +479,7 @@ type assembly struct {
 	greeted bool      // a whole message has come, or the connection needs none
 	kept    bool      // the supervisor has been given a duplicate
 	inside  bool      // stream holds a part of a message
+	pieces  int       // in which that part came
 	started time.Time // when that part began
 	broken  bool      // what follows ready does not parse
 	pending []byte    // bytes read and not handed on

@@ -20,6 +20,13 @@
 // All writing is ours: a retransmission must be byte for byte the message that was sent first, and a
 // slow TCP peer must never stop a shard.
 //
+// # Ways
+//
+// Targets finds the servers of a name (RFC 3263) and Flow names one way to one of them; what failed is
+// tried last for a while. UDP, TCP and TLS share everything above the socket. A request too long for
+// UDP goes by TCP where the peer takes it. Advertise, KeepAlive, STUN and WatchAddress are for ways
+// through a translator; Findings tells of routers that rewrite SIP.
+//
 // # Order
 //
 // Each message goes to a shard chosen by its Call-ID: one goroutine with a bounded queue, which

@@ -23,7 +23,7 @@ type box struct {
 	udp, tcp netip.AddrPort
 }
 
-func newBox(t testing.TB, cfg Config, h Handler) *box {
+func newBox(t testing.TB, cfg Config, h Handler, before ...func(*Stack)) *box {
 	t.Helper()
 	s, err := New(cfg)
 	if err != nil {
@@ -38,6 +38,9 @@ func newBox(t testing.TB, cfg Config, h Handler) *box {
 		if err := listen(netip.MustParseAddrPort("127.0.0.1:0")); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, set := range before {
+		set(s)
 	}
 	s.Serve(h)
 	return &box{s, s.Addresses("udp")[0], s.Addresses("tcp")[0]}

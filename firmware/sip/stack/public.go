@@ -78,8 +78,11 @@ func (s *Stack) Findings() []nat.Finding {
 
 // Contact returns the host and port at which we are reached by the other end of a flow: for our
 // Contact. It is what Advertise said, or the address of the socket; a socket on a wildcard address
-// shows the address that leads there. The host of an IPv6 address has no brackets; sip.Uri adds them.
+// shows the address that leads there, and so does a connection that is no more. The host of an IPv6 address has no brackets; sip.Uri adds them.
 func (s *Stack) Contact(f Flow) (host string, port int) {
+	if f.Transport != "udp" && f.Local.IsValid() && !s.Alive(f) {
+		f.Local = netip.AddrPort{} // it may have stood on an address that we have lost
+	}
 	host, port = s.sentBy(f)
 	if a := s.public.advertisedTo(f.Remote.Addr()); a.IsValid() {
 		host = a.Addr().Unmap().String()

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	routeTTL  = 10 * time.Second
+	routeTTL  = time.Second
 	maxRoutes = 1024
 )
 

@@ -102,6 +102,9 @@ type Config struct {
 	// then, like every response, it is sent over UDP and counted.
 	MaxDatagram int
 	Names       Names // finds servers [dns.New with the system's files]
+	// Route finds which of our addresses leads to a remote one, the zero Addr when none does [asks the
+	// kernel]. It may be called from any goroutine.
+	Route func(remote netip.AddrPort) netip.Addr
 }
 
 func (c Config) withDefaults() Config {
@@ -130,6 +133,9 @@ func (c Config) withDefaults() Config {
 	wait(&c.Assembly, 10*time.Second)
 	wait(&c.Idle, 2*time.Hour)
 	wait(&c.Pong, 10*time.Second)
+	if c.Route == nil {
+		c.Route = routeTo
+	}
 	if c.Names == nil {
 		c.Names = dns.New(dns.Config{})
 	}
@@ -180,7 +186,7 @@ func New(cfg Config) (*Stack, error) {
 		parser:  sip.NewParser(),
 	}
 	s.transmit = s.write
-	s.routes.ask = routeTo
+	s.routes.ask = cfg.Route
 	s.links.init()
 	// What sipgo logs holds whole messages, callers' numbers among them: we count and log instead.
 	s.layer = sip.NewTransportLayer(net.DefaultResolver, s.parser, nil,

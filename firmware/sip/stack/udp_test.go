@@ -146,7 +146,7 @@ func TestFinding6_5000SourcesOfValidRequestsLeaveNoEntriesInThePool(t *testing.T
 	b := newBox(t, Config{MaxTransactions: 100}, &echoer{})
 	for round := range 10 {
 		scatter(t, b.udp, 500*round, 500, func(i int, src netip.AddrPort) string {
-			return request("OPTIONS", "UDP", src, i)
+			return request("MESSAGE", "UDP", src, i)
 		})
 		eventually(t, "all requests are seen", func() bool { return b.Stats().Received == int64(500*(round+1)) })
 	}

@@ -3,14 +3,14 @@ package trunk
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/sip/digest"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -27,55 +27,111 @@ const (
 // CalledFrom says where a carrier writes the number that was called.
 type CalledFrom uint8
 
-// The places; To and P-Called-Party-ID (RFC 7315 section 4.2) fall back to the request line.
+// The places; each falls back to the request line, and that to To.
 const (
 	CalledRequestLine CalledFrom = iota
 	CalledTo
-	CalledPartyID
+	CalledPartyID   // P-Called-Party-ID (RFC 7315 section 4.2)
+	CalledDiversion // the party that the caller dialled first, in Diversion or History-Info
 )
 
-// Identity says who the From header of our calls names. Carriers differ: most accept only the
-// account there and take the number to show from P-Asserted-Identity (RFC 3325).
-type Identity uint8
+// FromUser says who stands in the From header of our calls.
+type FromUser uint8
 
-// The ways to present the caller.
+// The rules for From.
 const (
-	IdentityAccount Identity = iota // From: the account; P-Asserted-Identity: the caller
-	IdentityCaller                  // From: the caller; P-Asserted-Identity: the account
+	FromAccount FromUser = iota // the account; the caller is asserted beside it
+	FromNumber                  // the number that is presented, as the carrier writes numbers
+	FromE164                    // the number that is presented, as +39NUMBER
+)
+
+// CallerID says which number our calls present.
+type CallerID uint8
+
+// The rules for the presented number. A number that is not one of the trunk's is presented by
+// CallerPass only, and only with the party that forwarded the call beside it.
+const (
+	CallerExtension CallerID = iota // the caller's own number if it belongs to the trunk, else the main one
+	CallerOwn                       // always the main number
+	CallerPass                      // as CallerExtension; of a forwarded call the original caller, with Diversion (RFC 5806)
+)
+
+// Assert is a set of headers that name the caller to the carrier.
+type Assert uint8
+
+// The headers. They are sent only where a number is to be named that From does not name.
+const (
+	AssertPAI  Assert = 1 << iota // P-Asserted-Identity (RFC 3325)
+	AssertPPI                     // P-Preferred-Identity (RFC 3325)
+	AssertRPID                    // Remote-Party-ID (draft-ietf-sip-privacy-04, still asked for)
 )
 
 // Config describes one carrier account. It is read once, by New.
 type Config struct {
-	ID   tel.TrunkID
-	Name string // shown to people
-	Mode Mode
+	ID       tel.TrunkID
+	Name     string // shown to people
+	Mode     Mode
+	Disabled bool // takes and makes no calls, and does not register
 
-	Domain    string // of the account: host of From, To and request lines
-	Server    string // host[:port] to send to; empty = Domain
-	Proxy     string // host[:port] of an outbound proxy, put as Route; empty = none
-	Transport string // "udp" or "tcp"; empty = udp
+	Domain    string   // of the account: host of From, To and request lines
+	Servers   []string // host[:port] to send to, the preferred one first; empty = Domain
+	Proxy     string   // host[:port] of an outbound proxy, put as Route and sent to instead; empty = none
+	Transport string   // "udp", "tcp" or "tls"; empty = udp
 
 	User        string // user part of the account's address
 	Credentials digest.Credentials
 	Realm       string        // the only realm answered; empty = Domain, or what the registrar names
-	Expires     time.Duration // to ask for; 0 = 1 h
+	Expires     time.Duration // to ask for, 1 min to 24 h; 0 = 1 h
+	Retry       time.Duration // after a first failure, doubling to 10 min; 0 = 60 s
 
 	Sources []netip.Prefix // further addresses that calls come from; needed in mode Address
 
 	Called   CalledFrom
-	Number   tel.Number // called number of a request that names none
-	Incoming Format     // how the carrier writes numbers
-	Outgoing Format     // how the carrier wants them
-	Identity Identity
+	Number   tel.Number   // the main number: presented, and called by a request that names none
+	Numbers  []tel.Number // further numbers of ours
+	Incoming Format       // how the carrier writes numbers
+	Outgoing Format       // how the carrier wants them
+
+	From    FromUser
+	Caller  CallerID
+	Assert  Assert // 0 = AssertPAI
+	Country string // where the carrier hands calls over, "it" or another ISO 3166 code; empty = it
+
+	// What our Contact and SDP name to the carrier, if not the address of the flow: a fixed address
+	// (port 0 = the local one), the one at which the carrier sees us (RFC 3581), or the one that a STUN
+	// server (host[:port]) sees.
+	Public netip.AddrPort
+	Seen   bool
+	STUN   string
 
 	Limit   int           // calls at one time; 0 = no limit
-	Qualify time.Duration // between two OPTIONS in mode Address; 0 = 60 s
+	Qualify time.Duration // between two OPTIONS; 0 = 60 s
+	// SessionExpires is how long a call lives without a refresh (RFC 4028), and Unreliable that calls do
+	// not offer 100rel, as in dialog.InviteRequest.
+	SessionExpires time.Duration
+	Unreliable     bool
+	KeepAlive      time.Duration // between two line ends that keep routers open; 0 = 25 s over UDP, else 2 min
+	Media          Media
+}
+
+// Media is what a carrier wants of the audio of its calls. The trunk only keeps it for who makes
+// offers and opens sockets.
+type Media struct {
+	Codecs []codec.ID // offered and answered, in this order; empty = the box's own list
+	DSCP   int        // of audio, 1 to 63; 0 = the box's own
 }
 
 const (
 	defaultExpires = time.Hour
 	defaultQualify = time.Minute
-	maxExpires     = 24 * time.Hour
+	defaultRetry   = time.Minute
+
+	// Translators forget UDP after 30 s and TCP after minutes.
+	keepAliveUDP    = 25 * time.Second
+	keepAliveStream = 2 * time.Minute
+
+	maxExpires = 24 * time.Hour
+	maxServers = 8
 )
 
 // check fills in the defaults and reports every mistake at once.
@@ -85,34 +141,79 @@ func (c *Config) check() error {
 	if c.ID == "" {
 		wrong("id", "is missing")
 	}
-	if c.Transport == "" {
-		c.Transport = "udp"
-	}
-	if c.Transport != "udp" && c.Transport != "tcp" {
-		wrong("transport", "must be udp or tcp")
-	}
-	if c.Expires == 0 {
-		c.Expires = defaultExpires
+	c.fillIn()
+	if !slices.Contains([]string{"udp", "tcp", "tls"}, c.Transport) {
+		wrong("transport", "must be udp, tcp or tls")
 	}
 	if c.Expires < time.Minute || c.Expires > maxExpires {
 		wrong("expires", "must be from 1 min to 24 h")
 	}
+	if c.Retry < 10*time.Second || c.Retry > time.Hour {
+		wrong("retry", "must be from 10 s to 1 h")
+	}
+	if c.Qualify < 10*time.Second || c.Qualify > time.Hour {
+		wrong("qualify", "must be from 10 s to 1 h")
+	}
+	if len(c.Servers) > maxServers {
+		wrong("servers", fmt.Sprintf("are more than %d", maxServers))
+	}
+	for field, hosts := range map[string][]string{"domain": {c.Domain}, "servers": c.Servers, "proxy": {c.Proxy}, "stun": {c.STUN}} {
+		for _, host := range hosts {
+			if _, err := hostURI(host); (host != "" || field == "servers") && err != nil {
+				wrong(field, err.Error())
+			}
+		}
+	}
+	if c.User != "" && !plainUser(c.User) {
+		wrong("user", "may hold letters, digits and -_.+!~*'()&=$,;?/% only")
+	}
+	c.checkMedia(wrong)
+	c.checkMode(wrong)
+	return errors.Join(errs...)
+}
+
+func (c *Config) fillIn() {
+	if c.Transport == "" {
+		c.Transport = "udp"
+	}
+	if c.Expires == 0 {
+		c.Expires = defaultExpires
+	}
+	if c.Retry == 0 {
+		c.Retry = defaultRetry
+	}
 	if c.Qualify == 0 {
 		c.Qualify = defaultQualify
+	}
+	if c.KeepAlive == 0 {
+		c.KeepAlive = keepAliveUDP
+		if c.Transport != "udp" {
+			c.KeepAlive = keepAliveStream
+		}
+	}
+	if c.Assert == 0 {
+		c.Assert = AssertPAI
+	}
+	if c.Country == "" {
+		c.Country = "it"
 	}
 	if c.Credentials.Username == "" {
 		c.Credentials.Username = c.User
 	}
-	for field, host := range map[string]string{"domain": c.Domain, "server": c.Server, "proxy": c.Proxy} {
-		if _, err := hostURI(host); host != "" && err != nil {
-			wrong(field, err.Error())
+}
+
+func (c *Config) checkMedia(wrong func(field, why string)) {
+	if c.Media.DSCP < 0 || c.Media.DSCP > 63 {
+		wrong("dscp", "must be from 0 to 63")
+	}
+	if c.KeepAlive < 5*time.Second || c.KeepAlive > time.Hour {
+		wrong("keep-alive", "must be from 5 s to 1 h")
+	}
+	for _, id := range c.Media.Codecs {
+		if id.Name() == "" || id == codec.TelephoneEvent {
+			wrong("codecs", id.String()+" is not a codec of this box")
 		}
 	}
-	if c.User != "" && !plainUser(c.User) {
-		wrong("user", "may hold letters, digits and -_.!~*'()&=+$,;?/% only")
-	}
-	c.checkMode(wrong)
-	return errors.Join(errs...)
 }
 
 func (c *Config) checkMode(wrong func(field, why string)) {
@@ -139,23 +240,30 @@ func (c *Config) checkMode(wrong func(field, why string)) {
 	}
 }
 
-// target is where requests of this trunk are sent: proxy, server or domain, in this order; ok is
-// false for a trunk that only receives.
-func (c *Config) target() (uri sip.Uri, ok bool) {
-	for _, host := range []string{c.Proxy, c.Server, c.Domain} {
-		if host != "" {
-			u, err := hostURI(host)
-			return u, err == nil
+// hops are where requests of this trunk are sent, in order of preference: the proxy, else the
+// servers, else the domain; empty for a trunk that only receives.
+func (c *Config) hops() []sip.Uri {
+	hosts := c.Servers
+	if len(hosts) == 0 && c.Domain != "" {
+		hosts = []string{c.Domain}
+	}
+	if c.Proxy != "" {
+		hosts = []string{c.Proxy}
+	}
+	var all []sip.Uri
+	for _, host := range hosts {
+		if u, err := hostURI(host); err == nil {
+			all = append(all, u)
 		}
 	}
-	return sip.Uri{}, false
+	return all
 }
 
 // home is sip:domain, the request line of REGISTER and the base of our addresses.
 func (c *Config) home() sip.Uri {
 	host := c.Domain
-	if host == "" {
-		host = c.Server
+	if host == "" && len(c.Servers) > 0 {
+		host = c.Servers[0]
 	}
 	u, err := hostURI(host)
 	if err != nil {
@@ -164,32 +272,23 @@ func (c *Config) home() sip.Uri {
 	return u
 }
 
-// hostURI reads host, host:port, IPv4 or [IPv6] with or without port.
-func hostURI(text string) (sip.Uri, error) {
-	u := sip.Uri{Scheme: "sip", Host: text}
-	if host, port, err := net.SplitHostPort(text); err == nil {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return u, fmt.Errorf("port %q is not 1 to 65535", port)
-		}
-		u.Host, u.Port = host, int(n)
-	}
-	bare := strings.Trim(u.Host, "[]")
-	if _, err := netip.ParseAddr(bare); err == nil {
-		u.Host = bare
-		return u, nil
-	}
-	if u.Host == "" || strings.ContainsFunc(u.Host, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
-	}) {
-		return u, fmt.Errorf("%q is not a host name or address", text)
-	}
-	return u, nil
+// carries reports that a host name is one of the carrier's.
+func (c *Config) carries(host string) bool {
+	return slices.ContainsFunc(append([]string{c.Domain, c.Proxy}, c.Servers...), func(own string) bool {
+		u, err := hostURI(own)
+		return own != "" && err == nil && strings.EqualFold(u.Host, host)
+	})
 }
 
-// plainUser accepts the characters of RFC 3261 section 25.1 for a user part.
-func plainUser(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.!~*'()&=+$,;?/%", r)
+// PresentsFromAbroad reports a carrier abroad that would present Italian numbers: Italian networks
+// drop such calls when they come in from abroad, fixed numbers since 19 August 2025 and mobile ones
+// since 19 November 2025 (AGCOM 106/25/CONS).
+func (c *Config) PresentsFromAbroad() bool {
+	if c.Country == "" || strings.EqualFold(c.Country, "it") {
+		return false
+	}
+	return slices.ContainsFunc(append([]tel.Number{c.Number}, c.Numbers...), func(n tel.Number) bool {
+		e, ok := n.E164()
+		return ok && strings.HasPrefix(string(e), "+39")
 	})
 }

@@ -1,8 +1,11 @@
 package trunk
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,10 +27,25 @@ type fakeStack struct {
 	noDNS    bool
 	sent     []*sip.Request
 	resolved int
-	answer   func(req *sip.Request) (*sip.Response, error)
+
+	advertised map[netip.Addr]netip.AddrPort
+	outside    netip.AddrPort // what STUN says
+	stunErr    error
+	kept       stack.Flow // with keep-alives
+	every      time.Duration
+	lost       func()
+	moved      func(was, now netip.Addr)
+	answer     func(req *sip.Request) (*sip.Response, error)
 }
 
-func (f *fakeStack) Contact(stack.Flow) (string, int) { return "192.168.1.1", 5060 }
+func (f *fakeStack) Contact(flow stack.Flow) (string, int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if a, ok := f.advertised[flow.Remote.Addr()]; ok {
+		return a.Addr().String(), cmp.Or(int(a.Port()), 5060)
+	}
+	return "192.168.1.1", 5060
+}
 
 func (f *fakeStack) Alive(stack.Flow) bool {
 	f.mu.Lock()
@@ -41,23 +59,78 @@ func (f *fakeStack) set(change func(*fakeStack)) {
 	change(f)
 }
 
+// open is what keeps the path open: the flow with keep-alives, their pace, and who is told of its end
+// and of a new address of ours.
+func (f *fakeStack) open() (kept stack.Flow, every time.Duration, lost func(), moved func(was, now netip.Addr)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.kept, f.every, f.lost, f.moved
+}
+
 func (f *fakeStack) requests() []*sip.Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]*sip.Request(nil), f.sent...)
 }
 
-func (f *fakeStack) Resolve(_ context.Context, _ sip.Uri, transport string) (stack.Flow, error) {
+// registers are the REGISTERs among the requests.
+func (f *fakeStack) registers() []*sip.Request {
+	return slices.DeleteFunc(f.requests(), func(r *sip.Request) bool { return r.Method != sip.REGISTER })
+}
+
+func (f *fakeStack) Advertise(remote netip.Addr, addr netip.AddrPort) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.advertised == nil {
+		f.advertised = map[netip.Addr]netip.AddrPort{}
+	}
+	if f.advertised[remote] = addr; !addr.Addr().IsValid() {
+		delete(f.advertised, remote)
+	}
+}
+
+func (f *fakeStack) STUN(context.Context, netip.AddrPort) (netip.AddrPort, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.outside, f.stunErr
+}
+
+func (f *fakeStack) KeepAlive(flow stack.Flow, k stack.KeepAlive, lost func()) (stop func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept, f.every, f.lost = flow, k.Every, lost
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.kept = stack.Flow{}
+	}
+}
+
+func (f *fakeStack) WatchAddress(_ netip.AddrPort, _ time.Duration, fn func(was, now netip.Addr)) (stop func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.moved = fn
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.moved = nil
+	}
+}
+
+func (*fakeStack) Penalise(stack.Flow) {}
+func (*fakeStack) Succeed(stack.Flow)  {}
+
+func (f *fakeStack) Targets(_ context.Context, _ sip.Uri, transport string) ([]stack.Target, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.resolved++
 	if f.noDNS {
-		return stack.Flow{}, errors.New("no such host")
+		return nil, errors.New("no such host")
 	}
 	f.dead = false
 	flow := carrier
 	flow.Transport = transport
-	return flow, nil
+	return []stack.Target{{Flow: flow}}, nil
 }
 
 func (f *fakeStack) Request(req *sip.Request, _ stack.Flow, sink func(stack.Result)) (*stack.ClientTx, error) {

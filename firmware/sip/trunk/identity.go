@@ -15,34 +15,65 @@ const maxName = 64 // bytes of a caller's display name that are kept
 // config says, else from the request line, else from To, else the trunk's own number.
 func (t *Trunk) Called(req *sip.Request) tel.Number {
 	var places []sip.Uri
-	if t.cfg.Called == CalledPartyID {
+	to := req.To()
+	switch t.cfg.Called {
+	case CalledPartyID:
 		if _, u, ok := addressOf(req, "P-Called-Party-ID"); ok {
 			places = append(places, u)
 		}
-	}
-	to := req.To()
-	if t.cfg.Called == CalledTo && to != nil {
-		places = append(places, to.Address)
+	case CalledTo:
+		if to != nil {
+			places = append(places, to.Address)
+		}
+	case CalledDiversion:
+		if first, _, ok := t.Diverted(req); ok && first.Number != "" {
+			return first.Number
+		}
+	case CalledRequestLine:
 	}
 	places = append(places, req.Recipient) // our secret contact starts with a letter: it is no number
 	if to != nil {
 		places = append(places, to.Address)
 	}
 	for i := range places {
-		if n, ok := numberOf(&places[i]); ok {
-			return t.cfg.Incoming.In(n)
+		if places[i].User == t.cfg.User && t.cfg.User != "" && t.cfg.Number != "" && !t.owns(t.numberAt(&places[i])) {
+			continue // an account that consists of digits is not the number that was dialled
+		}
+		if n := t.numberAt(&places[i]); n != "" {
+			return n
 		}
 	}
 	return t.cfg.Number
 }
 
+// numberAt is the number in a URI, in the box's form; empty = none.
+func (t *Trunk) numberAt(u *sip.Uri) tel.Number {
+	if n, ok := numberOf(u); ok {
+		return t.cfg.Incoming.In(n)
+	}
+	return ""
+}
+
 // Caller returns who calls, in the box's form: P-Asserted-Identity (RFC 3325), which this carrier
-// vouches for, else From. The number is empty when the caller withholds it (RFC 3323) or has none.
+// vouches for, else Remote-Party-ID, else From. The number is empty when the caller withholds it
+// (RFC 3323) or has none.
 func (t *Trunk) Caller(req *sip.Request) (number tel.Number, name string) {
 	if private(req) {
 		return "", ""
 	}
 	name, u, ok := addressOf(req, "P-Asserted-Identity")
+	if !ok {
+		var hidden hiding
+		if name, u, hidden, ok = remoteParty(req); ok {
+			switch hidden {
+			case hidesAll:
+				return "", ""
+			case hidesName:
+				name = ""
+			case hidesNothing:
+			}
+		}
+	}
 	if !ok {
 		from := req.From()
 		if from == nil {
@@ -53,10 +84,34 @@ func (t *Trunk) Caller(req *sip.Request) (number tel.Number, name string) {
 	if anonymous(&u) {
 		return "", ""
 	}
-	if n, ok := numberOf(&u); ok {
-		number = t.cfg.Incoming.In(n)
+	return t.numberAt(&u), displayName(name, &u)
+}
+
+// hiding is how much a Remote-Party-ID lets us show.
+type hiding uint8
+
+const (
+	hidesNothing hiding = iota
+	hidesName
+	hidesAll
+)
+
+// remoteParty reads the Remote-Party-ID of the calling party (draft-ietf-sip-privacy-04 section 5).
+func remoteParty(req *sip.Request) (name string, u sip.Uri, h hiding, ok bool) {
+	for _, header := range req.GetHeaders("Remote-Party-ID") {
+		name, u, params, read := nameAddr(header.Value())
+		if party := params["party"]; !read || party != "" && party != "calling" {
+			continue
+		}
+		switch params["privacy"] {
+		case "full", "uri":
+			h = hidesAll
+		case "name":
+			h = hidesName
+		}
+		return name, u, h, true
 	}
-	return number, displayName(name, &u)
+	return "", sip.Uri{}, hidesNothing, false
 }
 
 // private reports that the caller asked not to be named.
@@ -85,13 +140,9 @@ func anonymous(u *sip.Uri) bool {
 // addressOf reads the first name-addr of a header that sipgo leaves as text.
 func addressOf(req *sip.Request, header string) (name string, u sip.Uri, ok bool) {
 	for _, h := range req.GetHeaders(header) {
-		value := h.Value()
-		if i := strings.IndexByte(value, '>'); i >= 0 {
-			value = value[:i+1] // a list of two: sip first, tel second, both the same number
-		}
-		var parsed sip.Uri
-		if name, err := sip.ParseAddressValue(value, &parsed, nil); err == nil {
-			return name, parsed, true
+		// A list of two: sip first, tel second, both the same number.
+		if name, u, _, ok := nameAddr(h.Value()); ok {
+			return name, u, true
 		}
 	}
 	return "", sip.Uri{}, false

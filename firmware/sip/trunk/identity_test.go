@@ -3,13 +3,11 @@ package trunk
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/emiago/sipgo/sip"
 
-	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -27,6 +25,15 @@ func TestNumbersAreReadAndWrittenAsTheCarrierWants(t *testing.T) {
 		{E164, "112", "112", "112"},
 		{E164, "201", "201", "201"},
 		{E164, "*100*1234567", "*100*1234567", "*100*1234567"},
+		{E164, "0212345678", "+390212345678", "+390212345678"}, // no country code begins with 0
+		{Bare, "390212345678", "+390212345678", "390212345678"},
+		{Bare, "393471234567", "+393471234567", "393471234567"},
+		{Bare, "+442012345678", "+442012345678", "442012345678"},
+		{Bare, "112", "112", "112"},
+		{Prefixed, "00390212345678", "+390212345678", "00390212345678"}, // the 0 of Milan stays
+		{Prefixed, "00442012345678", "+442012345678", "00442012345678"},
+		{Prefixed, "3471234567", "+393471234567", "00393471234567"},
+		{Prefixed, "1515", "1515", "1515"},
 		{National, "0212345678", "+390212345678", "0212345678"},
 		{National, "3471234567", "+393471234567", "3471234567"},
 		{National, "+390212345678", "+390212345678", "0212345678"},
@@ -67,7 +74,7 @@ func TestNumbersMakeTheRoundTrip(t *testing.T) {
 			continue // not a number of the Italian plan
 		}
 		tried++
-		for _, f := range []Format{AsIs, E164, National} {
+		for _, f := range []Format{AsIs, E164, National, Bare, Prefixed} {
 			if got := f.In(f.Out(n)); got != n {
 				t.Fatalf("format %d: %s came back as %s by way of %s", f, n, got, f.Out(n))
 			}
@@ -103,14 +110,18 @@ func TestCalledNumberIsFoundWhereTheCarrierPutsIt(t *testing.T) {
 		want    tel.Number
 	}{
 		"request line": {CalledRequestLine, "sip:0212345678@box", nil, "+390212345678"},
-		"request line with escapes and parameters":   {CalledRequestLine, "sip:%2b390212345678;npdi@box;user=phone", nil, "+390212345678"},
-		"tel request line":                           {CalledRequestLine, "tel:+39-02-1234.5678;phone-context=x", nil, "+390212345678"},
-		"our secret contact: then To":                {CalledRequestLine, "sip:TOKEN@box", nil, "+390299999999"},
-		"To, as configured":                          {CalledTo, "sip:0212345678@box", nil, "+390299999999"},
-		"P-Called-Party-ID, as configured":           {CalledPartyID, "sip:TOKEN@box", []string{"P-Called-Party-ID: \"x\" <sip:0688888888@c;user=phone>;y=z"}, "+390688888888"},
-		"P-Called-Party-ID missing: request line":    {CalledPartyID, "sip:0212345678@box", nil, "+390212345678"},
-		"P-Called-Party-ID unreadable: request line": {CalledPartyID, "sip:0212345678@box", []string{"P-Called-Party-ID: <"}, "+390212345678"},
-		"a name is no number: the trunk's own":       {CalledRequestLine, "sip:sales@box", []string{"To: <sip:sales@box>"}, "+390211111111"},
+		"request line with escapes and parameters":          {CalledRequestLine, "sip:%2b390212345678;npdi@box;user=phone", nil, "+390212345678"},
+		"tel request line":                                  {CalledRequestLine, "tel:+39-02-1234.5678;phone-context=x", nil, "+390212345678"},
+		"our secret contact: then To":                       {CalledRequestLine, "sip:TOKEN@box", nil, "+390299999999"},
+		"To, as configured":                                 {CalledTo, "sip:0212345678@box", nil, "+390299999999"},
+		"P-Called-Party-ID, as configured":                  {CalledPartyID, "sip:TOKEN@box", []string{"P-Called-Party-ID: \"x\" <sip:0688888888@c;user=phone>;y=z"}, "+390688888888"},
+		"P-Called-Party-ID missing: request line":           {CalledPartyID, "sip:0212345678@box", nil, "+390212345678"},
+		"P-Called-Party-ID unreadable: request line":        {CalledPartyID, "sip:0212345678@box", []string{"P-Called-Party-ID: <"}, "+390212345678"},
+		"Diversion, as configured: whom the caller dialled": {CalledDiversion, "sip:TOKEN@box", []string{"Diversion: <sip:0677777777@c>;reason=unconditional, <sip:0688888888@c>;reason=user-busy"}, "+390688888888"},
+		"Diversion missing: request line":                   {CalledDiversion, "sip:0212345678@box", nil, "+390212345678"},
+		"Diversion withheld: request line":                  {CalledDiversion, "sip:0212345678@box", []string{"Diversion: <sip:0688888888@c>;privacy=full"}, "+390212345678"},
+		"an account of digits is not what was dialled":      {CalledRequestLine, "sip:0211@box", []string{"To: <sip:0233333333@box>"}, "+390233333333"},
+		"a name is no number: the trunk's own":              {CalledRequestLine, "sip:sales@box", []string{"To: <sip:sales@box>"}, "+390211111111"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := idle(t, func(c *Config) { c.Called = tc.called; c.Incoming = National; c.Number = "+390211111111" })
@@ -141,6 +152,12 @@ func TestCallerIsWhomTheCarrierAsserts(t *testing.T) {
 		"a name without number":            {[]string{`From: "Bob" <sip:bob@c>;tag=1`}, "", "Bob"},
 		"control characters in the name":   {[]string{"From: \"a\x01b\xc2\x85c\xff\" <sip:0212345678@c>;tag=1"}, "+390212345678", "abc\uFFFD"},
 		"a name of any length is bounded":  {[]string{`From: "` + strings.Repeat("è", 500) + `" <sip:0212345678@c>;tag=1`}, "+390212345678", strings.Repeat("è", 32)},
+		"remote party beats From":          {[]string{`From: "x" <sip:box@c>;tag=1`, `Remote-Party-ID: "Rossi" <sip:0212345678@c>;party=calling;screen=yes;privacy=off`}, "+390212345678", "Rossi"},
+		"asserted beats remote party":      {[]string{`Remote-Party-ID: <sip:0288888888@c>`, `P-Asserted-Identity: <sip:0212345678@c>`}, "+390212345678", ""},
+		"remote party that hides all":      {[]string{`Remote-Party-ID: "Rossi" <sip:0212345678@c>;privacy=full`}, "", ""},
+		"remote party that hides its name": {[]string{`Remote-Party-ID: "Rossi" <sip:0212345678@c>;privacy=name;party=calling`}, "+390212345678", ""},
+		"the called party's is not ours":   {[]string{`Remote-Party-ID: <sip:0288888888@c>;party=called`, `From: <sip:0212345678@c>;tag=1`}, "+390212345678", ""},
+		"brackets in a quoted name":        {[]string{`P-Asserted-Identity: "Rossi <sip:112@c>" <sip:0212345678@c>`}, "+390212345678", "Rossi <sip:112@c>"},
 		"a number that cannot be a number": {[]string{`From: <sip:` + strings.Repeat("1", 100) + `@c>;tag=1`}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,51 +170,6 @@ func TestCallerIsWhomTheCarrierAsserts(t *testing.T) {
 	}
 }
 
-func TestOnlyTheCarrierIsTheCarrier(t *testing.T) {
-	office := netip.MustParsePrefix("198.51.100.0/24")
-	reg := idle(t, func(c *Config) { c.ID, c.User, c.Number = "reg", "0211", "+390211" })
-	reg.standing.flow = carrier
-	twin := idle(t, func(c *Config) { c.ID, c.User, c.Number, c.Incoming = "twin", "0222", "+390222222222", National })
-	twin.standing.flow = carrier
-	addr := idle(t, func(c *Config) { c.ID, c.Mode, c.Sources = "addr", Address, []netip.Prefix{office} })
-	addr.standing.flow = stack.Flow{Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.200:5060")}
-	all := []*Trunk{reg, twin, addr}
-	from := func(s string) stack.Flow { return stack.Flow{Transport: "udp", Remote: netip.MustParseAddrPort(s)} }
-	token := func(tr *Trunk) string { return "sip:" + tr.view().token + "@box" }
-
-	for name, tc := range map[string]struct {
-		target string
-		flow   stack.Flow
-		want   *Trunk
-	}{
-		"secret contact from anywhere":                {token(reg), from("192.0.2.99:5060"), reg},
-		"secret contact beats the address":            {token(twin), from("203.0.113.10:5060"), twin},
-		"address of the registrar, any port":          {"sip:1@box", from("203.0.113.10:9999"), reg},
-		"two accounts, one carrier: by user":          {"sip:0222@box", from("203.0.113.10:5060"), twin},
-		"two accounts, one carrier: by number":        {"sip:0222222222@box", from("203.0.113.10:5060"), twin},
-		"source prefix":                               {"sip:1@box", from("198.51.100.7:5060"), addr},
-		"source prefix through an IPv6 socket":        {"sip:1@box", from("[::ffff:198.51.100.7]:5060"), addr},
-		"next to the prefix":                          {"sip:1@box", from("198.51.101.7:5060"), nil},
-		"where the box sends to is no source":         {"sip:1@box", from("192.0.2.200:5060"), nil},
-		"stranger with the carrier's name in the URI": {"sip:0211@203.0.113.10", from("192.0.2.99:5060"), nil},
-		"secret contact of a trunk without one":       {token(addr), from("192.0.2.99:5060"), nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			req := invite(t, tc.target, "P-Asserted-Identity: <sip:0211@tim.it>", "Route: <sip:203.0.113.10>")
-			got := Match(all, req, tc.flow)
-			if got != tc.want {
-				t.Errorf("%v", got)
-			}
-			if tc.want != nil && !tc.want.Matches(req, tc.flow) {
-				t.Error("Matches disagrees")
-			}
-			if tc.want == nil && (reg.Matches(req, tc.flow) || addr.Matches(req, tc.flow)) {
-				t.Error("Matches accepts a stranger")
-			}
-		})
-	}
-}
-
 func FuzzWhatTheCarrierSays(f *testing.F) {
 	f.Add(`"a" <sip:1@c>;tag=1`, "<tel:+39;x>", "id", "sip:%2b39@b")
 	f.Add(`sip:a;b=c`, `"\"<`, "none;user", "tel:")
@@ -205,6 +177,7 @@ func FuzzWhatTheCarrierSays(f *testing.F) {
 	f.Fuzz(func(t *testing.T, from, asserted, privacy, target string) {
 		msg, err := sip.NewParser().ParseSIP([]byte("INVITE " + target + " SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: " + from + "\r\nTo: " + from +
 			"\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nP-Asserted-Identity: " + asserted + "\r\nP-Called-Party-ID: " + asserted + "\r\nPrivacy: " + privacy +
+			"\r\nDiversion: " + asserted + "\r\nHistory-Info: " + asserted + "\r\nRemote-Party-ID: " + asserted +
 			"\r\nContact: " + from + "\r\nRetry-After: " + privacy + "\r\nMin-Expires: " + privacy + "\r\nContent-Length: 0\r\n\r\n"))
 		if err != nil {
 			return
@@ -215,7 +188,8 @@ func FuzzWhatTheCarrierSays(f *testing.F) {
 		}
 		tr.Matches(req, carrier)
 		number, name := tr.Caller(req)
-		for _, n := range []tel.Number{number, tr.Called(req)} {
+		first, last, _ := tr.Diverted(req)
+		for _, n := range []tel.Number{number, tr.Called(req), first.Number, last.Number} {
 			digits := strings.TrimPrefix(string(n), "+39") // which the box itself puts in front
 			if digits == "" {
 				continue

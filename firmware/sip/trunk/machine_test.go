@@ -17,6 +17,7 @@ import (
 var (
 	t0      = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	carrier = stack.Flow{Transport: "udp", Local: netip.MustParseAddrPort("192.168.1.1:5060"), Remote: netip.MustParseAddrPort("203.0.113.10:5060")}
+	second  = stack.Flow{Transport: "udp", Local: netip.MustParseAddrPort("192.168.1.1:5060"), Remote: netip.MustParseAddrPort("203.0.113.20:5060")}
 )
 
 func fresh() state {
@@ -37,9 +38,15 @@ func say(s state, effects []effect, now time.Time) string {
 		case resolve:
 			parts = append(parts, "resolve")
 		case register:
-			parts = append(parts, "register"+map[bool]string{true: ":" + f.challenge.Nonce}[f.challenge.Nonce != ""])
+			what := "register"
+			if s.leaving {
+				what = "unregister"
+			}
+			parts = append(parts, what+map[bool]string{true: ":" + f.challenge.Nonce}[f.challenge.Nonce != ""]+where(s))
 		case options:
-			parts = append(parts, "options")
+			parts = append(parts, "options"+where(s))
+		case left:
+			parts = append(parts, "left")
 		case save:
 			parts = append(parts, "save")
 		}
@@ -52,7 +59,15 @@ func say(s state, effects []effect, now time.Time) string {
 	if s.phase == waiting && !s.due.IsZero() {
 		wait = fmt.Sprintf(" wait %v", s.due.Sub(now).Round(time.Second))
 	}
-	return fmt.Sprintf("%s | %s %s%s", strings.Join(parts, " "), standing, s.cause, wait)
+	return fmt.Sprintf("%s | %s %s%s", strings.Join(parts, " "), standing, s.shown(), wait)
+}
+
+// where marks what is sent to the second server.
+func where(s state) string {
+	if sameEnd(s.trial, second) {
+		return "@second"
+	}
+	return ""
 }
 
 // The table is the specification of a trunk that registers. roll 0.5 takes the jitter out.
@@ -128,7 +143,7 @@ func TestRegisteringTrunkStepByStep(t *testing.T) {
 		"a lost name lookup ends, too":  append(start[:1:1], step{"due", " | down unreachable wait 30s"}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			walk(t, policy{mode: Register}, fresh(), func(yield func(any, string) bool) {
+			walk(t, policy{mode: Register, retry: 30 * time.Second}, fresh(), func(yield func(any, string) bool) {
 				for _, s := range steps {
 					if !yield(s.event, s.want) {
 						return
@@ -148,17 +163,29 @@ func walk(t *testing.T, p policy, s state, steps func(func(any, string) bool)) {
 		case reply:
 			now = now.Add(time.Second)
 			s, effects = next(p, s, replied{s.attempt, e}, now, 0.5)
+		case Outcome:
+			now = now.Add(time.Second)
+			s, effects = next(p, s, called{e}, now, 0.5)
+		case time.Duration:
+			now = now.Add(e)
+			s, effects = next(p, s, called{Outcome{Status: 200}}, now, 0.5)
 		case string:
 			switch e {
+			case "leave":
+				s, effects = next(p, s, leave{}, now, 0.5)
+			case "found both":
+				s, effects = next(p, s, resolved{attempt: s.attempt, targets: []stack.Flow{carrier, second}}, now, 0.5)
+			case "found an impostor":
+				s, effects = next(p, s, resolved{attempt: s.attempt, untrusted: true}, now, 0.5)
 			case "due", "due without flow":
 				now = s.due
 				s, effects = next(p, s, due{usable: e == "due"}, now, 0.5)
 			case "found":
-				s, effects = next(p, s, resolved{s.attempt, carrier, false}, now, 0.5)
+				s, effects = next(p, s, resolved{attempt: s.attempt, targets: []stack.Flow{carrier}}, now, 0.5)
 			case "not found":
-				s, effects = next(p, s, resolved{s.attempt, stack.Flow{}, true}, now, 0.5)
+				s, effects = next(p, s, resolved{attempt: s.attempt}, now, 0.5)
 			case "late found":
-				s, effects = next(p, s, resolved{s.attempt - 1, carrier, false}, now, 0.5)
+				s, effects = next(p, s, resolved{attempt: s.attempt - 1, targets: []stack.Flow{carrier}}, now, 0.5)
 			case "late":
 				s, effects = next(p, s, replied{s.attempt - 1, reply{}}, now, 0.5)
 			}
@@ -206,7 +233,7 @@ func TestWatchedTrunkStepByStep(t *testing.T) {
 		"a dead connection is looked for anew": {{"due without flow", "resolve | down registering"}, {"found", "options | down registering"}, {fine, " | up ok wait 1m0s"}, {"due without flow", "resolve | up ok"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			walk(t, policy{mode: Address, qualify: time.Minute}, fresh(), func(yield func(any, string) bool) {
+			walk(t, policy{mode: Address, qualify: time.Minute, retry: 30 * time.Second}, fresh(), func(yield func(any, string) bool) {
 				for _, s := range steps {
 					if !yield(s[0], s[1].(string)) {
 						return
@@ -226,12 +253,18 @@ func TestWatchedTrunkStepByStep(t *testing.T) {
 func TestMachineNeverStallsNorLeaksCredentials(t *testing.T) {
 	for _, mode := range []Mode{Register, Address} {
 		rng := rand.New(rand.NewPCG(7, uint64(mode)))
-		p := policy{mode: mode, qualify: time.Minute, realm: "tim.it"}
+		p := policy{mode: mode, qualify: time.Minute, retry: time.Minute, realm: "tim.it"}
 		s, now, signed, sinceAnswer := fresh(), t0, 0, 0
 		ups, downs := 0, 0
 		for range 100_000 {
 			var e event
-			switch rng.IntN(6) {
+			switch rng.IntN(9) {
+			case 3:
+				e = displaced{}
+			case 4:
+				e = reflected{netip.AddrPortFrom(carrier.Remote.Addr(), uint16(rng.IntN(3)))}
+			case 2:
+				e = called{Outcome{Status: []int{0, 200, 402, 403, 404, 486, 488, 503}[rng.IntN(8)], Text: []string{"", "not registered"}[rng.IntN(2)], OneWay: rng.IntN(9) == 0}}
 			case 0:
 				now = s.due
 				e = due{usable: rng.IntN(2) == 0}
@@ -239,7 +272,7 @@ func TestMachineNeverStallsNorLeaksCredentials(t *testing.T) {
 					sinceAnswer = 0
 				}
 			case 1:
-				e = resolved{s.attempt - uint64(rng.IntN(2)), carrier, rng.IntN(3) == 0}
+				e = resolved{attempt: s.attempt - uint64(rng.IntN(2)), targets: []stack.Flow{carrier, second}[:rng.IntN(3)]}
 			default:
 				r := reply{
 					status:     []int{0, 200, 200, 302, 401, 401, 403, 404, 407, 423, 480, 500, 503, 603, 999}[rng.IntN(15)],
@@ -288,20 +321,24 @@ func TestMachineNeverStallsNorLeaksCredentials(t *testing.T) {
 func TestBackoffStaysInItsBounds(t *testing.T) {
 	for n := range 100 {
 		for _, roll := range []float64{0, 0.5, 0.999} {
-			if d := backoff(n, roll); d < 27*time.Second || d > 11*time.Minute {
+			if d := backoff(30*time.Second, n, roll); d < 27*time.Second || d > 11*time.Minute {
 				t.Errorf("%d: %v", n, d)
 			}
 		}
 	}
-	if backoff(1, 0.5) != 30*time.Second || backoff(2, 0.5) != time.Minute || backoff(20, 0.5) != 10*time.Minute {
+	if backoff(30*time.Second, 1, 0.5) != 30*time.Second || backoff(30*time.Second, 2, 0.5) != time.Minute || backoff(30*time.Second, 20, 0.5) != 10*time.Minute || backoff(time.Hour, 3, 0.5) != time.Hour {
 		t.Error("30 s doubling to 10 min")
 	}
 }
 
 func TestRegistrationSurvivesARestart(t *testing.T) {
 	s := fresh()
-	s.flow, s.cseq, s.realm = carrier, 41, "tim.it"
-	s.until, s.due = t0.Add(time.Hour), t0.Add(50*time.Minute)
+	s.flow, s.trial, s.cseq, s.realm = carrier, carrier, 41, "tim.it"
+	s.targets, s.home, s.life = []stack.Flow{second, carrier}, second, 20*time.Minute
+	s.seen = netip.MustParseAddrPort("203.0.113.99:4711")
+	s.named = s.seen
+	s.begun, s.until, s.refresh = t0, t0.Add(time.Hour), t0.Add(50*time.Minute)
+	s.due = s.refresh
 	s = s.stand(true, tel.LineOK, t0)
 	value, err := encode(s)
 	if err != nil {
@@ -315,13 +352,13 @@ func TestRegistrationSurvivesARestart(t *testing.T) {
 	other.callID, other.tag, other.token = "x", "y", "z"
 
 	later := t0.Add(10 * time.Minute)
-	got := resume(other, rec, true, later)
+	got := resume(policy{}, other, rec, true, later)
 	want := s
 	want.cseq, want.since = 1041, later
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
-	if _, effects := next(policy{mode: Register}, got, due{usable: true}, got.due, 0.5); len(effects) == 0 {
+	if _, effects := next(policy{mode: Register, retry: 30 * time.Second}, got, due{usable: true}, got.due, 0.5); len(effects) == 0 {
 		t.Error("the refresh is forgotten")
 	}
 
@@ -329,12 +366,12 @@ func TestRegistrationSurvivesARestart(t *testing.T) {
 		at    time.Time
 		alive bool
 	}{"the connection is gone": {later, false}, "it has expired": {t0.Add(2 * time.Hour), true}} {
-		got := resume(other, rec, tc.alive, tc.at)
+		got := resume(policy{}, other, rec, tc.alive, tc.at)
 		if got.up || !got.due.Equal(other.due) || got.token != s.token || got.callID != s.callID || got.cseq != 1041 || got.realm != "tim.it" {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if got := resume(other, rec, true, t0.Add(-24*365*time.Hour)); got.until.Sub(t0.Add(-24*365*time.Hour)) > maxExpires {
+	if got := resume(policy{}, other, rec, true, t0.Add(-24*365*time.Hour)); got.until.Sub(t0.Add(-24*365*time.Hour)) > maxExpires {
 		t.Error("a clock set back makes an eternal registration")
 	}
 	for name, bad := range map[string]string{"newer": `{"v":2}`, "torn": `{"v":1,`, "empty": `{"v":1}`} {
@@ -351,8 +388,19 @@ func TestSnapshotsComeBackAsTheyWere(t *testing.T) {
 		s.cseq, s.realm = uint32(rng.IntN(1<<30)), fmt.Sprint("r", rng.IntN(9))
 		s.expires = time.Hour + time.Duration(rng.IntN(3600))*time.Second
 		s.flow = stack.Flow{Transport: "tcp", Local: netip.MustParseAddrPort("[::1]:0"), Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 2, 3, byte(rng.IntN(256))}), uint16(rng.IntN(65536)))}
+		s.trial = s.flow
+		for range rng.IntN(4) {
+			s.targets = append(s.targets, stack.Flow{Transport: "udp", Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 2, 3, byte(rng.IntN(256))}), 5060)})
+			s.home = s.targets[0]
+		}
+		if rng.IntN(2) == 0 {
+			s.seen = netip.AddrPortFrom(netip.AddrFrom4([4]byte{9, 2, 3, byte(rng.IntN(256))}), 4711)
+			s.named, s.life = s.seen, time.Duration(rng.IntN(3600))*time.Second
+		}
+		s.begun = t0.Add(-time.Duration(rng.IntN(600)) * time.Second)
 		s.until = t0.Add(time.Minute + time.Duration(rng.Int64N(int64(time.Hour))))
-		s.due = t0.Add(time.Duration(rng.Int64N(int64(time.Minute))))
+		s.refresh = t0.Add(time.Duration(rng.Int64N(int64(time.Minute))))
+		s.due = s.refresh
 		s = s.stand(true, tel.LineOK, t0)
 		value, err := encode(s)
 		if err != nil {
@@ -362,10 +410,63 @@ func TestSnapshotsComeBackAsTheyWere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := resume(fresh(), rec, true, t0)
+		got := resume(policy{}, fresh(), rec, true, t0)
 		got.cseq -= restartJump
 		if !reflect.DeepEqual(got, s) {
 			t.Fatalf("\n got %+v\nwant %+v", got, s)
 		}
+	}
+}
+
+func TestAnotherAddressInTheCarriersEyesRegistersAnewButNotForever(t *testing.T) {
+	p := policy{mode: Register, qualify: time.Minute, retry: time.Minute}
+	s, now := fresh(), t0
+	tell := func(e event) string {
+		t.Helper()
+		var effects []effect
+		s, effects = next(p, s, e, now, 0.5)
+		return say(s, effects, now)
+	}
+	tell(due{})
+	tell(resolved{attempt: s.attempt, targets: []stack.Flow{carrier}})
+	tell(replied{s.attempt, reply{status: 200, granted: time.Hour}})
+	moved := reflected{netip.MustParseAddrPort("198.51.100.7:5060")}
+	now = now.Add(reflectPause - time.Second)
+	if got := tell(moved); !strings.HasPrefix(got, " |") {
+		t.Errorf("right after a registration: %s", got)
+	}
+	now = now.Add(time.Second)
+	if got := tell(moved); got != "resolve | up ok" {
+		t.Errorf("later: %s", got)
+	}
+	if got := tell(resolved{attempt: s.attempt, targets: []stack.Flow{carrier}}); got != "save register | up ok" {
+		t.Errorf("then: %s", got)
+	}
+	if got := tell(moved); !strings.HasPrefix(got, " |") {
+		t.Errorf("while it is asked: %s", got)
+	}
+	tell(replied{s.attempt, reply{status: 200, granted: time.Hour}})
+	if got := tell(moved); !strings.HasPrefix(got, " |") {
+		t.Errorf("again at once: %s", got)
+	}
+}
+
+func TestAnAnswerToOptionsThatShowsAnotherAddressRegistersAnew(t *testing.T) {
+	p := policy{mode: Register, qualify: time.Minute, retry: time.Minute, learn: true}
+	first, second := netip.MustParseAddrPort("198.51.100.7:5060"), netip.MustParseAddrPort("198.51.100.8:5060")
+	s, now := fresh(), t0
+	s, _ = next(p, s, due{}, now, 0.5)
+	s, _ = next(p, s, resolved{attempt: s.attempt, targets: []stack.Flow{carrier}}, now, 0.5)
+	for range 2 { // the second one names what the first one has learned
+		s, _ = next(p, s, replied{s.attempt, reply{status: 200, granted: time.Hour, seen: first}}, now, 0.5)
+	}
+	now = s.due
+	s, effects := next(p, s, due{usable: true}, now, 0.5)
+	if got := say(s, effects, now); got != "options | up ok" {
+		t.Fatalf("%s", got)
+	}
+	s, effects = next(p, s, replied{s.attempt, reply{status: 200, seen: second}}, now, 0.5)
+	if got := say(s, effects, now); got != "save register | up ok" || s.named != second {
+		t.Errorf("%s, named %v", got, s.named)
 	}
 }

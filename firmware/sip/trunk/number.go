@@ -15,30 +15,31 @@ const (
 	AsIs     Format = iota // passed on as it comes
 	E164                   // +390212345678; read with or without +
 	National               // 0212345678, and 0044... for abroad
+	Bare                   // 390212345678; read as E164
+	Prefixed               // 00390212345678, and 0044...
 )
 
 // shortest is the fewest digits of an international number; less is a short code or an extension,
 // which has no international form.
 const shortest = 7
 
-// In reads a number as the carrier wrote it.
+// In reads a number as the carrier wrote it. The zero that begins an Italian land line belongs to the
+// number and stays, also behind +39.
 func (f Format) In(n tel.Number) tel.Number {
 	s := string(n)
 	switch {
 	case f == AsIs, n.Emergency(), strings.HasPrefix(s, "+"):
 		return n
-	case f == E164 && strings.HasPrefix(s, "00"):
-		return tel.Number("+" + s[2:])
-	case f == E164:
-		if len(s) < shortest || strings.ContainsAny(s, "*#") {
-			return n
+	case f != E164 && f != Bare || strings.HasPrefix(s, "0"):
+		// No country code begins with 0: this is 00 and the country, or a land line.
+		if e, ok := n.E164(); ok {
+			return e
 		}
-		return tel.Number("+" + s)
+		return n
+	case len(s) < shortest || strings.ContainsAny(s, "*#"):
+		return n
 	}
-	if e, ok := n.E164(); ok {
-		return e
-	}
-	return n
+	return tel.Number("+" + s)
 }
 
 // Out writes a number as the carrier wants it. Emergency numbers, short codes and whatever has no
@@ -51,11 +52,16 @@ func (f Format) Out(n tel.Number) tel.Number {
 	if !ok {
 		return n
 	}
-	if f == E164 {
+	digits := string(e[1:])
+	switch f {
+	case E164:
 		return e
+	case Bare:
+		return tel.Number(digits)
+	case National:
+		if rest, ok := strings.CutPrefix(digits, "39"); ok {
+			return tel.Number(rest)
+		}
 	}
-	if rest, ok := strings.CutPrefix(string(e), "+39"); ok {
-		return tel.Number(rest)
-	}
-	return tel.Number("00" + string(e[1:]))
+	return tel.Number("00" + digits)
 }

@@ -2,23 +2,15 @@ package trunk
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 
-	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	"github.com/pronto-pbx/pronto/firmware/sip/digest"
-	"github.com/pronto-pbx/pronto/firmware/tel"
-)
-
-// Errors of Invite.
-var (
-	ErrDown   = errors.New("the trunk is down")
-	ErrNumber = errors.New("there is no number to call")
 )
 
 // account is our address with the carrier; without a user it is the bare domain.
@@ -32,10 +24,13 @@ func (t *Trunk) route() []sip.Uri {
 	if t.cfg.Proxy == "" {
 		return nil
 	}
-	u, _ := t.cfg.target()
+	u, err := hostURI(t.cfg.Proxy)
+	if err != nil {
+		return nil
+	}
 	u.UriParams = sip.HeaderParams{{K: "lr"}}
-	if t.cfg.Transport == "tcp" {
-		u.UriParams = append(u.UriParams, sip.HeaderKV{K: "transport", V: "tcp"})
+	if t.cfg.Transport != "udp" {
+		u.UriParams = append(u.UriParams, sip.HeaderKV{K: "transport", V: t.cfg.Transport})
 	}
 	return []sip.Uri{u}
 }
@@ -57,13 +52,17 @@ func (t *Trunk) envelope(method sip.RequestMethod, s state, to sip.Uri) *sip.Req
 // registerRequest is RFC 3261 section 10.2, with credentials if there is a challenge to answer.
 func (t *Trunk) registerRequest(s state, c challenge) (*sip.Request, error) {
 	req := t.envelope(sip.REGISTER, s, t.account())
-	host, port := t.stack.Contact(s.flow)
+	host, port := t.stack.Contact(s.trial)
 	contact := sip.Uri{Scheme: "sip", User: s.token, Host: host, Port: port}
-	if s.flow.Transport == "tcp" {
-		contact.UriParams = sip.HeaderParams{{K: "transport", V: "tcp"}}
+	if s.trial.Transport != "udp" {
+		contact.UriParams = sip.HeaderParams{{K: "transport", V: s.trial.Transport}}
 	}
 	req.AppendHeader(&sip.ContactHeader{Address: contact})
-	req.AppendHeader(sip.NewHeader("Expires", strconv.FormatInt(int64(s.expires/time.Second), 10)))
+	expires := s.expires
+	if s.leaving {
+		expires = 0
+	}
+	req.AppendHeader(sip.NewHeader("Expires", strconv.FormatInt(int64(expires/time.Second), 10)))
 	req.AppendHeader(sip.NewHeader("Supported", "path"))
 	if c.Nonce != "" {
 		value, err := t.signer.sign(c.Challenge, sip.REGISTER, req.Recipient.String())
@@ -89,7 +88,7 @@ func readReply(res *sip.Response, token string) reply {
 	if res == nil {
 		return reply{}
 	}
-	r := reply{status: res.StatusCode, challenges: challengesOf(res)}
+	r := reply{status: res.StatusCode, text: textOf(res), challenges: challengesOf(res), seen: seenBy(res)}
 	if h := res.GetHeader("Min-Expires"); h != nil {
 		r.minExpires = seconds(h.Value())
 	}
@@ -104,16 +103,74 @@ func readReply(res *sip.Response, token string) reply {
 	if h := res.GetHeader("Expires"); h != nil {
 		r.granted = seconds(h.Value())
 	}
+	var home string // of our contact: another one there is this box before a restart
+	var others []string
 	for _, h := range res.GetHeaders("contact") {
-		if c, ok := h.(*sip.ContactHeader); ok && c.Address.User == token {
-			for _, p := range c.Params {
-				if strings.EqualFold(p.K, "expires") {
-					r.granted = seconds(p.V)
-				}
+		c, ok := h.(*sip.ContactHeader)
+		if !ok {
+			continue
+		}
+		life, said := time.Duration(0), false
+		for _, p := range c.Params {
+			if strings.EqualFold(p.K, "expires") {
+				life, said = seconds(p.V), true
 			}
+		}
+		switch {
+		case c.Address.User == token:
+			home = c.Address.HostPort()
+			if said {
+				r.granted = life
+			}
+		case !said || life > 0:
+			others = append(others, c.Address.HostPort())
+		}
+	}
+	for _, o := range others {
+		if o != home {
+			r.others++
 		}
 	}
 	return r
+}
+
+// textOf is what a response says in words: its reason phrase and its Warning (RFC 3261 section 20.43).
+func textOf(res *sip.Response) string {
+	text := res.Reason
+	for _, name := range []string{"Warning", "Reason"} {
+		for _, h := range res.GetHeaders(name) {
+			text += " " + h.Value()
+		}
+	}
+	return text[:min(len(text), maxText)]
+}
+
+const maxText = 512 // bytes of a response's words that are looked at
+
+// seenBy is our address as the answering server saw it (RFC 3581 section 4).
+func seenBy(res *sip.Response) netip.AddrPort {
+	via := res.Via()
+	if via == nil {
+		return netip.AddrPort{}
+	}
+	received, _ := via.Params.Get("received")
+	if received == "" {
+		received = via.Host
+	}
+	addr, err := netip.ParseAddr(strings.Trim(received, "[]"))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	port := via.Port
+	if text, _ := via.Params.Get("rport"); text != "" {
+		if n, err := strconv.ParseUint(text, 10, 16); err == nil && n > 0 {
+			port = int(n)
+		}
+	}
+	if port <= 0 || port > 65535 {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(port))
 }
 
 // seconds reads delta-seconds, which a comment or parameters may follow (RFC 3261 section 20.33).
@@ -127,47 +184,4 @@ func seconds(s string) time.Duration {
 		return 0
 	}
 	return time.Duration(n) * time.Second
-}
-
-// Invite prepares a call over this carrier to number to, presented as from; an empty from is the
-// account itself. The caller of Invite sets Events and Ring, and has a place from Acquire. ErrDown
-// and ErrNumber say why there is no call.
-func (t *Trunk) Invite(to, from tel.Number, sdp []byte) (dialog.InviteRequest, error) {
-	v := t.view()
-	switch {
-	case !v.up || !v.flow.Remote.IsValid():
-		return dialog.InviteRequest{}, fmt.Errorf("trunk %q: %w (%s)", t.cfg.ID, ErrDown, v.cause)
-	case to == "":
-		return dialog.InviteRequest{}, fmt.Errorf("trunk %q: %w", t.cfg.ID, ErrNumber)
-	}
-	target := t.at(t.cfg.Outgoing.Out(to))
-	r := dialog.InviteRequest{
-		From: dialog.Address{URI: t.account()}, To: dialog.Address{URI: target}, Target: target,
-		Route: t.route(), Flow: v.flow, SDP: sdp, Auth: t.Auth(),
-	}
-	if from == "" {
-		from = t.cfg.Number
-	}
-	if from == "" {
-		return r, nil
-	}
-	shown := t.cfg.Outgoing.Out(from)
-	asserted := t.at(shown)
-	if t.cfg.Identity == IdentityCaller {
-		r.From.URI, asserted = asserted, r.From.URI
-		// Our Contact takes its user from From; in-dialog requests are matched by tag.
-	} else {
-		r.From.Display = string(shown)
-	}
-	if asserted.User != "" {
-		r.Headers = append(r.Headers, sip.NewHeader("P-Asserted-Identity", "<"+asserted.String()+">"))
-	}
-	return r, nil
-}
-
-// at is a number at the carrier. The hash sign is not allowed in a user part (RFC 3261 section 25.1).
-func (t *Trunk) at(n tel.Number) sip.Uri {
-	u := t.cfg.home()
-	u.User = strings.ReplaceAll(string(n), "#", "%23")
-	return u
 }

@@ -71,19 +71,19 @@ func authorizationHeader(proxy bool, value string) sip.Header {
 }
 
 // Auth returns what answers the challenges of one call to this carrier, for
-// dialog.InviteRequest.Auth and for restored calls. It answers the trunk's own realm only, and a
-// second time only if the carrier says that the nonce was too old.
+// dialog.InviteRequest.Auth and for restored calls. It answers the trunk's own realm only. A request
+// that already carries credentials is answered again only if the carrier says that the nonce was too
+// old, or if a proxy and the server behind it ask in turn; each request of a call may be challenged
+// anew.
 func (t *Trunk) Auth() func(res *sip.Response, req *sip.Request) (sip.Header, error) {
-	answered := map[bool]bool{} // by proxy: a proxy and the server behind it may both ask
 	return func(res *sip.Response, req *sip.Request) (sip.Header, error) {
 		for _, c := range challengesOf(res) {
 			if !t.ours(c.Realm) {
 				continue
 			}
-			if answered[c.proxy] && !c.Stale {
+			if req.GetHeader(authorizationHeader(c.proxy, "").Name()) != nil && !c.Stale {
 				return nil, fmt.Errorf("trunk %q: %w", t.cfg.ID, ErrRefused)
 			}
-			answered[c.proxy] = true
 			value, err := t.signer.sign(c.Challenge, req.Method, req.Recipient.String())
 			if err != nil {
 				return nil, fmt.Errorf("trunk %q: %w", t.cfg.ID, err)

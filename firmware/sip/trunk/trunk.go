@@ -3,6 +3,7 @@ package trunk
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
@@ -21,8 +22,14 @@ import (
 // Stack is what a trunk needs of the SIP stack; *stack.Stack satisfies it.
 type Stack interface {
 	Request(req *sip.Request, to stack.Flow, sink func(stack.Result)) (*stack.ClientTx, error)
-	Resolve(ctx context.Context, uri sip.Uri, transport string) (stack.Flow, error)
+	Targets(ctx context.Context, uri sip.Uri, transport string) ([]stack.Target, error)
+	Penalise(f stack.Flow)
+	Succeed(f stack.Flow)
 	Contact(f stack.Flow) (host string, port int)
+	Advertise(remote netip.Addr, addr netip.AddrPort)
+	STUN(ctx context.Context, server netip.AddrPort) (netip.AddrPort, error)
+	KeepAlive(f stack.Flow, k stack.KeepAlive, lost func()) (stop func())
+	WatchAddress(remote netip.AddrPort, every time.Duration, fn func(was, now netip.Addr)) (stop func())
 	Alive(f stack.Flow) bool
 }
 
@@ -38,10 +45,11 @@ const KindTrunk = "trunk"
 // Deps are a trunk's surroundings. Changed is called from the trunk's goroutine, in order, and must
 // not block.
 type Deps struct {
-	Log     *slog.Logger
-	Stack   Stack
-	Journal HotJournal
-	Changed func(tel.LineChanged)
+	Log       *slog.Logger
+	Stack     Stack
+	Directory Directory // nil = that of the stack
+	Journal   HotJournal
+	Changed   func(tel.LineChanged)
 }
 
 const (
@@ -58,19 +66,26 @@ type Trunk struct {
 	stack  Stack
 	deps   Deps
 	signer signer
+	path   path // of the trunk's goroutine
 
 	inbox   chan event
 	poke    chan struct{} // the number of calls changed
+	gone    chan struct{} // closed when the carrier has been told that we leave
+	goneSet sync.Once
 	ctx     context.Context
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	started atomic.Bool
 	panics  atomic.Int64
 
+	telling sync.Mutex // guards retired, and is held while the journal and observers are told something
+	retired bool       // neither may hear of this trunk any more
+
 	// mu guards what others read; only the trunk's own goroutine writes standing once it runs.
 	mu       sync.Mutex
 	standing state
 	calls    int
+	numbers  map[tel.Number]bool // of Config.Numbers, in the box's form
 }
 
 // New checks the config, all mistakes at once, and prepares a trunk; Start lets it live.
@@ -87,19 +102,30 @@ func New(cfg Config, deps Deps) (*Trunk, error) {
 	if deps.Changed == nil {
 		deps.Changed = func(tel.LineChanged) {}
 	}
-	_, reachable := cfg.target()
+	if deps.Directory == nil {
+		deps.Directory = located{deps.Stack}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	now := time.Now()
 	t := &Trunk{
 		cfg: cfg, deps: deps, stack: deps.Stack, log: deps.Log.With("trunk", cfg.ID),
-		policy: policy{mode: cfg.Mode, qualify: cfg.Qualify, realm: cfg.Realm, blind: !reachable},
+		policy: policy{
+			mode: cfg.Mode, qualify: cfg.Qualify, retry: cfg.Retry, realm: cfg.Realm, blind: len(cfg.hops()) == 0, learn: cfg.Seen,
+		},
 		signer: signer{who: cfg.Credentials},
-		inbox:  make(chan event, mailbox), poke: make(chan struct{}, 1),
+		inbox:  make(chan event, mailbox), poke: make(chan struct{}, 1), gone: make(chan struct{}),
 		ctx: ctx, cancel: cancel,
 	}
 	t.standing = state{
 		callID: rand.Text(), tag: rand.Text(), token: "t" + rand.Text(), expires: cfg.Expires,
 		cause: tel.LineRegistering, since: now, due: now,
+	}
+	if cfg.Disabled {
+		t.standing.cause, t.standing.due, t.standing.leaving = tel.LineDisabled, time.Time{}, true
+	}
+	t.SetNumbers(cfg.Numbers)
+	if t.cfg.PresentsFromAbroad() {
+		t.log.Warn("carrier abroad would present Italian numbers: networks in Italy drop such calls", "country", cfg.Country)
 	}
 	return t, nil
 }
@@ -108,7 +134,7 @@ func New(cfg Config, deps Deps) (*Trunk, error) {
 // left; call it before Start. Without a record of its own the trunk starts afresh.
 func (t *Trunk) Restore(states map[string][]byte) error {
 	value, ok := states[string(t.cfg.ID)]
-	if !ok {
+	if !ok || t.cfg.Disabled {
 		return nil
 	}
 	rec, err := decode(value)
@@ -117,7 +143,7 @@ func (t *Trunk) Restore(states map[string][]byte) error {
 	}
 	alive := rec.Flow.Remote.IsValid() && t.stack.Alive(rec.Flow)
 	t.mu.Lock()
-	t.standing = resume(t.standing, rec, alive, time.Now())
+	t.standing = resume(t.policy, t.standing, rec, alive, time.Now())
 	t.mu.Unlock()
 	return nil
 }
@@ -127,6 +153,9 @@ func (t *Trunk) Restore(states map[string][]byte) error {
 // carrier does not ring us twice (RFC 3261 section 10.2.4).
 func (t *Trunk) Succeed(closed *Trunk) {
 	was := closed.view()
+	if t.cfg.Disabled {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.standing.callID, t.standing.tag, t.standing.token = was.callID, was.tag, was.token
@@ -139,6 +168,21 @@ func (t *Trunk) Start() {
 		return
 	}
 	t.wg.Go(t.run)
+}
+
+// Leave unregisters a trunk that is no longer wanted. Once it has returned, neither the journal nor
+// observers hear of the trunk. The channel closes when the carrier has answered, which may be never;
+// Close follows.
+func (t *Trunk) Leave() <-chan struct{} {
+	t.telling.Lock()
+	t.retired = true
+	t.telling.Unlock()
+	if !t.started.Load() {
+		t.goneSet.Do(func() { close(t.gone) })
+		return t.gone
+	}
+	t.tell(leave{})
+	return t.gone
 }
 
 // Close stops the trunk and waits for its goroutines. It does not unregister: calls come in for the
@@ -164,13 +208,14 @@ func (t *Trunk) view() state {
 func (t *Trunk) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	defer t.path.release(t.stack)
 	reported := t.report(tel.LineChanged{})
 	for {
 		s := t.view()
 		var alarm <-chan time.Time
 		if !s.due.IsZero() {
 			wait := time.Until(s.due)
-			if s.flow.Transport == "tcp" && s.up {
+			if s.flow.Transport != "udp" && s.up {
 				wait = min(wait, linkCheck)
 			}
 			timer.Reset(max(wait, 0))
@@ -185,9 +230,10 @@ func (t *Trunk) run() {
 		case <-alarm:
 			usable := s.flow.Remote.IsValid() && t.stack.Alive(s.flow)
 			if time.Until(s.due) <= 0 || s.phase == waiting && !usable {
-				t.step(due{usable})
+				t.step(due{usable: usable})
 			}
 		}
+		t.path.follow(t, t.view())
 		reported = t.report(reported)
 	}
 }
@@ -199,7 +245,7 @@ func (t *Trunk) step(e event) {
 			t.panics.Add(1)
 			t.log.Error("trunk step panicked", "panic", p, "stack", string(debug.Stack()))
 			t.mu.Lock()
-			t.standing, _ = t.standing.fail(tel.LineUnreachable, 0, time.Now(), mathrand.Float64())
+			t.standing, _ = t.standing.fail(t.policy, tel.LineUnreachable, 0, time.Now(), mathrand.Float64())
 			t.mu.Unlock()
 		}
 	}()
@@ -219,8 +265,10 @@ func (t *Trunk) do(s state, f effect) {
 	case resolve:
 		t.resolve(f.attempt)
 	case options:
+		t.path.advertise(t, s)
 		t.send(s, f.attempt, t.optionsRequest(s))
 	case register:
+		t.path.advertise(t, s)
 		req, err := t.registerRequest(s, f.challenge)
 		if err != nil {
 			// Credentials that cannot answer this challenge are as good as wrong ones.
@@ -229,11 +277,21 @@ func (t *Trunk) do(s state, f effect) {
 			return
 		}
 		t.send(s, f.attempt, req)
+	case did:
+		if f.well {
+			t.deps.Directory.Worked(f.flow)
+		} else {
+			t.deps.Directory.Failed(f.flow)
+		}
+	case left:
+		t.goneSet.Do(func() { close(t.gone) })
 	}
 }
 
 func (t *Trunk) save(s state) {
-	if t.deps.Journal == nil {
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	if t.deps.Journal == nil || t.retired {
 		return
 	}
 	value, err := encode(s)
@@ -247,37 +305,68 @@ func (t *Trunk) save(s state) {
 
 // resolve may wait for a name server, so it has a goroutine; the machine has one such at a time.
 func (t *Trunk) resolve(attempt uint64) {
-	target, _ := t.cfg.target()
+	hops := t.cfg.hops()
 	t.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(t.ctx, resolveTime)
 		defer cancel()
-		flow, err := t.stack.Resolve(ctx, target, t.cfg.Transport)
+		targets, err := targetsOf(ctx, t.deps.Directory, hops, t.cfg.Transport)
 		if err != nil {
-			t.log.Warn("carrier's address not found", "host", target.Host, "error", err)
+			t.log.Warn("carrier's address not found", "error", err)
 		}
-		t.tell(resolved{attempt, flow, err != nil})
+		var public netip.AddrPort
+		if err == nil && t.cfg.STUN != "" {
+			if public, err = t.outside(ctx); err != nil {
+				t.log.Warn("public address not found", "stun", t.cfg.STUN, "error", err)
+			}
+			err = nil // the carrier may be reached all the same
+		}
+		t.tell(resolved{attempt, targets, public, untrusted(err)})
 	})
 }
 
 func (t *Trunk) send(s state, attempt uint64, req *sip.Request) {
-	_, err := t.stack.Request(req, s.flow, func(res stack.Result) {
+	_, err := t.stack.Request(req, s.trial, func(res stack.Result) {
 		if res.Err == nil && res.Response.StatusCode < 200 {
 			return
 		}
 		r := readReply(res.Response, s.token)
 		if res.Err != nil {
-			r = reply{}
+			r = reply{untrusted: untrusted(res.Err)}
 		}
 		t.tell(replied{attempt, r})
 	})
 	if err != nil {
 		t.log.Debug("request not sent", "method", req.Method, "error", err)
-		t.tell(replied{attempt, reply{}})
+		t.tell(replied{attempt, reply{untrusted: untrusted(err)}})
 	}
 }
 
-// tell puts an event into the mailbox. At most one answer is awaited at a time, so it never fills;
-// were it full all the same, the machine's own deadline stands in for the lost event.
+// untrusted reports that a server showed a certificate that we do not trust.
+func untrusted(err error) bool {
+	_, ok := errors.AsType[*stack.UntrustedError](err)
+	return ok
+}
+
+// Observe tells the trunk how a call over it went, for its health.
+func (t *Trunk) Observe(o Outcome) {
+	if t.ctx.Err() == nil { // a call may outlive its trunk
+		t.tell(called{o})
+	}
+}
+
+// Reflected tells the trunk that the other end of a flow sees the box at another address than before.
+// It does not block.
+func (t *Trunk) Reflected(f stack.Flow, at netip.AddrPort) {
+	if sameEnd(t.view().flow, f) && t.ctx.Err() == nil {
+		t.tell(reflected{at})
+	}
+}
+
+// Media is what the carrier wants of the audio of its calls.
+func (t *Trunk) Media() Media { return t.cfg.Media }
+
+// tell puts an event into the mailbox. At most one answer is awaited at a time; were the mailbox full
+// of what calls did, the machine's own deadline stands in for a lost answer.
 func (t *Trunk) tell(e event) {
 	select {
 	case t.inbox <- e:
@@ -295,7 +384,11 @@ func (t *Trunk) report(last tel.LineChanged) tel.LineChanged {
 	if now.Up != last.Up || now.Cause != last.Cause {
 		t.log.Info("trunk changed", "up", now.Up, "cause", now.Cause)
 	}
-	t.deps.Changed(now)
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	if !t.retired {
+		t.deps.Changed(now)
+	}
 	return now
 }
 
@@ -304,8 +397,8 @@ func (t *Trunk) Status() tel.LineChanged {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.standing
-	cause := s.cause
-	if s.up && t.cfg.Limit > 0 && t.calls >= t.cfg.Limit {
+	cause := s.shown()
+	if s.up && cause == tel.LineOK && t.cfg.Limit > 0 && t.calls >= t.cfg.Limit {
 		cause = tel.LineInUse
 	}
 	return tel.LineChanged{
@@ -349,55 +442,4 @@ func (t *Trunk) nudge() {
 	case t.poke <- struct{}{}:
 	default: // one is pending, it will see this change too
 	}
-}
-
-// Matches reports whether a request from outside belongs to this carrier: it is for the contact
-// that only the carrier knows, or comes from the address that we register with, or from one of the
-// configured sources. Nothing that the request says about itself counts.
-func (t *Trunk) Matches(req *sip.Request, flow stack.Flow) bool {
-	return t.known(req) || t.from(flow.Remote.Addr())
-}
-
-func (t *Trunk) known(req *sip.Request) bool {
-	return t.cfg.Mode == Register && req.Recipient.User == t.view().token
-}
-
-func (t *Trunk) from(addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	for _, p := range t.cfg.Sources {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return t.cfg.Mode == Register && addr.IsValid() && t.view().flow.Remote.Addr().Unmap() == addr
-}
-
-// Match finds the carrier of a request among several: the one whose secret contact is asked for,
-// else one that the address fits, and of two accounts with one carrier the one whose user or number
-// is called. nil = a stranger.
-func Match(trunks []*Trunk, req *sip.Request, flow stack.Flow) *Trunk {
-	var fits *Trunk
-	for _, t := range trunks {
-		switch {
-		case t.known(req):
-			return t
-		case !t.from(flow.Remote.Addr()):
-		case fits == nil || t.named(req) && !fits.named(req):
-			fits = t
-		}
-	}
-	return fits
-}
-
-// named reports that the request calls this account by user or by number.
-func (t *Trunk) named(req *sip.Request) bool {
-	to := req.To()
-	if t.cfg.User != "" && (req.Recipient.User == t.cfg.User || to != nil && to.Address.User == t.cfg.User) {
-		return true
-	}
-	if t.cfg.Number == "" {
-		return false
-	}
-	n, ok := numberOf(&req.Recipient)
-	return ok && t.cfg.Incoming.In(n) == t.cfg.Number
 }

@@ -195,7 +195,8 @@ func openOffice(t *testing.T, x *exchange, incoming func(*dialog.Session)) offic
 	t.Cleanup(ua.Close)
 	near.Serve(ua)
 	tr := made(t, Deps{Stack: near}, func(c *Config) {
-		c.Server, c.Outgoing, c.Incoming = x.conn.LocalAddr().String(), E164, E164
+		c.Servers, c.Outgoing, c.Incoming = []string{x.conn.LocalAddr().String()}, E164, E164
+		c.Numbers = []tel.Number{"+390211001"}
 	})
 	tr.Start()
 	x.answer(x.request(sip.REGISTER), 401, challengeHeader("WWW-Authenticate", "realm-of-tim", "r1"))
@@ -211,7 +212,7 @@ func openOffice(t *testing.T, x *exchange, incoming func(*dialog.Session)) offic
 // call starts a call and returns its events.
 func (o office) call(t *testing.T, to, from tel.Number) <-chan dialog.Event {
 	t.Helper()
-	r, err := o.Invite(to, from, []byte("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"))
+	r, err := o.Invite(Outgoing{To: to, From: from, SDP: []byte("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,6 +257,19 @@ func TestCallOutProvesItselfToTheCarrier(t *testing.T) {
 	x.answer(second, 486)
 	x.request(sip.ACK)
 	if r := rejection(t, events); r.Status != 486 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestRefusedCredentialsOfACallAreNoLoop(t *testing.T) {
+	x := newExchange(t)
+	o := openOffice(t, x, nil)
+	events := o.call(t, "0212345678", "")
+	for _, nonce := range []string{"i1", "i2"} {
+		x.answer(x.request(sip.INVITE), 407, challengeHeader("Proxy-Authenticate", "realm-of-tim", nonce))
+		x.request(sip.ACK)
+	}
+	if r := rejection(t, events); r.Status != 407 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -185,7 +185,7 @@ func (m *machine) failure(e GotFailure) {
 		if m.authorize(e) || m.longer(e) {
 			return
 		}
-		m.tell(Rejected{Status: e.Status, Reason: e.Reason, RetryAfter: e.RetryAfter, Contacts: e.Contacts})
+		m.tell(Rejected{Status: e.Status, Q850: e.Q850, Reason: e.Reason, RetryAfter: e.RetryAfter, Contacts: e.Contacts})
 		m.end(tel.CauseFromSIP(e.Status), true)
 	}
 }

@@ -132,6 +132,7 @@ type EarlyAnswered struct{ SDP []byte }
 // Rejected reports the final failure of our INVITE; Ended follows. Contacts are those of a 3xx.
 type Rejected struct {
 	Status     int
+	Q850       int // of its Reason header (RFC 3326), 0 = none
 	Reason     string
 	RetryAfter time.Duration
 	Contacts   []string

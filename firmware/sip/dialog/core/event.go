@@ -38,6 +38,7 @@ type GotSuccess struct {
 type GotFailure struct {
 	CSeq          uint32
 	Status        int
+	Q850          int // of its Reason header, 0 = none
 	Reason        string
 	RetryAfter    time.Duration
 	Contacts      []string

@@ -95,6 +95,9 @@ func TestReferIsAnsweredAndItsProgressToldRFC3515(t *testing.T) {
 	if got, effects := Next(walk(asked, Restart{}), referOf(11), start); len(got.Referrals) != 1 {
 		t.Errorf("the repeated REFER after a restart: %s", brief(effects))
 	}
+	if done := walk(free, tell(200, true), reply(11, 200)); len(done.Deadlines) > 0 || len(done.Referrals) > 0 {
+		t.Errorf("after the end of a transfer %+v and %+v are left", done.Deadlines, done.Referrals)
+	}
 	many := up
 	for i := range uint32(10) {
 		many = walk(many, referOf(11+i))

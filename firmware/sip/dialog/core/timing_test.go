@@ -96,6 +96,7 @@ func TestSessionIsRefreshedRFC4028(t *testing.T) {
 		{"the peer may hand the refreshing over", "4028 7.2", walk(ours, Fired{TimerSession}), GotReply{Sent: update, Status: 200, Terms: Terms{Expires: time.Hour, Refresher: SideUAS}}, Up, "save, arm expire"},
 		{"a 422 raises the interval", "4028 7.3", ours, GotReply{Sent: update, Status: 422, Terms: Terms{Min: time.Hour}}, Up, "save, update 2 bob expires 1h0m0s uac min 1h0m0s"},
 		{"an UPDATE that is refused becomes a re-INVITE", "3311 5.1", ours, GotReply{Sent: update, Status: 501}, Up, "save, arm session, invite 2 bob" + asks + ", arm reoffer"},
+		{"nothing becomes of one whose peer has taken over meanwhile", "4028 7.2", theirs, GotReply{Sent: update, Status: 501}, Up, "save"},
 		{"a 500 leaves it to the next try", "4028 7.4", ours, GotReply{Sent: update, Status: 500}, Up, ""},
 		{"a peer that has no such call ends it", "4028 10", ours, GotReply{Sent: update, Status: 481}, Lingering, "save, Ended network_failure remote, arm linger"},
 		{"a peer that is silent is hung up", "4028 10", ours, GotReply{Sent: update, Status: 408, Silent: true}, Ending, "save, Ended timeout, bye 2 bob timeout, arm bye"},

@@ -383,10 +383,20 @@ func FuzzDecode(f *testing.F) {
 	good, _ := base().encodeIn(Ringing)
 	f.Add(good)
 	f.Add([]byte(`{"v":1}`))
+	f.Add([]byte(`{"v":1,"id":"x","call_id":"y","phase":"offered","incoming":true,"provisional":183,"reliable":{"rseq":4294967295,"open":{"status":183},"held":[{"status":200}]},"exchange":{"turn":"theirs","method":"PRACK","tag":"f"}}`))
+	f.Add([]byte(`{"v":1,"id":"x","call_id":"y","phase":"up","expiry":{"every":-5,"ours":true},"handover":{"cseq":7},"referrals":[{"id":1,"asked":true},{"id":1,"busy":true}],"deadlines":[{"timer":"refer"},{"timer":"session"},{"timer":"session"}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := Decode(b)
 		if err != nil {
 			return
+		}
+		for _, d := range s.Deadlines {
+			_, _ = Next(s, Fired{d.Timer}, start)
+		}
+		r := rand.New(rand.NewPCG(1, uint64(len(b))))
+		damaged := s
+		for range 30 {
+			damaged, _ = Next(damaged, dice(r, damaged), start)
 		}
 		for range 4 { // whatever a damaged journal says, the machine must not panic on it
 			s, _ = Next(s, Restart{}, start)

@@ -1,0 +1,162 @@
+package party
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/call"
+	"github.com/pronto-pbx/pronto/firmware/media/sdp"
+	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+)
+
+// moveLimit is when a re-INVITE of ours is over at the latest, whatever was lost of it.
+const moveLimit = 2 * time.Minute
+
+// move is the re-INVITE with which a leg tells the other end a new address of ours.
+type move struct {
+	begun   time.Time // zero: none is under way
+	to      sdp.Local // our side, if the other end agrees
+	refused netip.Addr
+}
+
+// Mover is a call that is up and whose other end sends to an address that is no longer ours.
+type Mover interface {
+	// Moved sends the other end the new address, in SDP and Contact (RFC 3261 section 14). It does not wait.
+	Moved(to netip.Addr)
+}
+
+// Displaced finds the calls whose SDP names another address than it would now, with that address. A
+// call whose other end has refused the address is left alone until there is another one.
+func (o *Office) Displaced() map[Mover]netip.Addr {
+	o.mu.RLock()
+	all := make([]*leg, 0, len(o.answered))
+	for l := range o.answered {
+		all = append(all, l)
+	}
+	o.mu.RUnlock()
+	found := map[Mover]netip.Addr{}
+	for _, l := range all {
+		if to := l.present(); l.displaced(to) {
+			found[l] = to
+		}
+	}
+	return found
+}
+
+// up is called with the leg's mu held.
+func (o *Office) up(l *leg) {
+	if l.ended {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.answered[l] = true
+}
+
+func (o *Office) down(l *leg) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.answered, l)
+}
+
+// present is the address that our SDP would name now; invalid while no way leads to the other end.
+func (l *leg) present() netip.Addr {
+	a := l.o.cfg.Advertise(l.session.Flow())
+	if a.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a
+}
+
+func (l *leg) displaced(to netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mayMove(to)
+}
+
+// mayMove is called with mu held.
+func (l *leg) mayMove(to netip.Addr) bool {
+	return to.IsValid() && to != l.local.Addr && to != l.move.refused && !l.ended && (l.move.begun.IsZero() || time.Since(l.move.begun) > moveLimit)
+}
+
+// Moved implements Mover.
+func (l *leg) Moved(to netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.mayMove(to) {
+		return
+	}
+	l.move.begun, l.move.to = time.Now(), l.local
+	l.move.to.Addr = to
+	l.move.to.Last = sdp.Offer(l.move.to)
+	l.o.cfg.Log.Info("our address changed during a call", "party", l.Party(), "was", l.local.Addr, "now", to)
+	l.session.Reoffer(l.move.to.Last)
+}
+
+// settle has an answer of ours name the address of now. It is called with mu held.
+func (l *leg) settle() {
+	if to := l.present(); to.IsValid() && to != l.local.Addr {
+		l.local.Addr = to
+		l.readvertise(to)
+	}
+}
+
+// moved takes the end of our re-INVITE.
+func (l *leg) moved(e dialog.ReofferDone) {
+	if held, ok := l.arrived(e); ok {
+		l.tell(call.LegEvent{Kind: call.LegHeld, Held: held})
+	}
+}
+
+// arrived reports whether the other end agreed, and whether it holds the call. After 491 its own offer
+// came first: our answer to that named the new address, or Displaced finds the call again.
+func (l *leg) arrived(e dialog.ReofferDone) (held, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.move.begun.IsZero() {
+		return false, false
+	}
+	to := l.move.to
+	l.move.begun, l.move.to = time.Time{}, sdp.Local{}
+	switch {
+	case e.Status == 491:
+		return false, false
+	case e.Status != 200:
+		l.move.refused = to.Addr
+		l.o.cfg.Log.Warn("our new address was refused: audio may stop", "party", l.Party(), "status", e.Status)
+		return false, false
+	}
+	l.local = to
+	l.readvertise(to.Addr)
+	answer, err := sdp.Parse(e.SDP)
+	if err != nil {
+		l.o.cfg.Log.Warn("the answer to our new address cannot be read", "party", l.Party(), "err", err)
+		return false, false
+	}
+	m, err := sdp.Accept(to, answer)
+	if err == nil {
+		err = l.agree(m)
+	}
+	if err != nil {
+		l.o.cfg.Log.Warn("the answer to our new address cannot be used", "party", l.Party(), "err", err)
+		return false, false
+	}
+	return !m.Direction.Sends(), true
+}
+
+// readvertise has a restart know the address that the other end knows.
+func (l *leg) readvertise(to netip.Addr) {
+	if err := l.Media().Readvertise(to); err != nil {
+		l.o.cfg.Log.Warn("a restart would not know our new address", "party", l.Party(), "err", err)
+	}
+}
+
+// Reflected tells the trunks that the other end of a flow sees the box at another address than before.
+func (o *Office) Reflected(f stack.Flow, at netip.AddrPort) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	for _, t := range o.trunks {
+		t.Reflected(f, at)
+	}
+}

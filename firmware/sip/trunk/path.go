@@ -1,0 +1,95 @@
+package trunk
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
+)
+
+const (
+	addressCheck = 10 * time.Second // between two looks at our own address towards the carrier
+	stunPort     = 3478             // RFC 8489 section 8
+)
+
+// path keeps the way to the carrier open: what is advertised there, the keep-alives of the flow that
+// carries calls, and the watch over our own address. It belongs to the trunk's goroutine.
+type path struct {
+	flow       stack.Flow
+	stops      []func()
+	advertised map[netip.Addr]bool
+}
+
+// advertise has our Contact name our public address to the server that is asked next.
+func (p *path) advertise(t *Trunk, s state) {
+	public := t.cfg.Public
+	if !public.Addr().IsValid() && (t.cfg.Seen || t.cfg.STUN != "") {
+		public = s.seen
+		if s.trial.Transport != "udp" && public.IsValid() {
+			public = netip.AddrPortFrom(public.Addr(), 0) // the port of a connection is nobody's to call
+		}
+	}
+	if !public.Addr().IsValid() {
+		return
+	}
+	remote := s.trial.Remote.Addr()
+	if p.advertised == nil {
+		p.advertised = map[netip.Addr]bool{}
+	}
+	p.advertised[remote] = true
+	t.stack.Advertise(remote, public)
+}
+
+// follow moves the keep-alives and the watch to the flow that carries calls now.
+func (p *path) follow(t *Trunk, s state) {
+	want := s.flow
+	if !s.up || s.leaving || !want.Remote.IsValid() {
+		want = stack.Flow{}
+	}
+	if want == p.flow {
+		return
+	}
+	p.stop()
+	if p.flow = want; !want.Remote.IsValid() {
+		return
+	}
+	p.stops = []func(){
+		t.stack.KeepAlive(want, stack.KeepAlive{Every: t.cfg.KeepAlive}, func() { t.tell(displaced{}) }),
+		t.stack.WatchAddress(want.Remote, addressCheck, func(was, now netip.Addr) {
+			t.log.Info("our address towards the carrier changed", "was", was, "now", now)
+			t.tell(displaced{})
+		}),
+	}
+}
+
+func (p *path) stop() {
+	for _, stop := range p.stops {
+		stop()
+	}
+	p.stops = nil
+}
+
+// release gives everything back.
+func (p *path) release(s Stack) {
+	p.stop()
+	for remote := range p.advertised {
+		s.Advertise(remote, netip.AddrPort{})
+	}
+}
+
+// outside asks the STUN server where our SIP socket is seen.
+func (t *Trunk) outside(ctx context.Context) (netip.AddrPort, error) {
+	host, err := hostURI(t.cfg.STUN)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if host.Port == 0 {
+		host.Port = stunPort
+	}
+	targets, err := t.stack.Targets(ctx, host, "udp")
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return t.stack.STUN(ctx, targets[0].Flow.Remote)
+}
