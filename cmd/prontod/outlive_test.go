@@ -85,7 +85,7 @@ func TestAConsultationGoesOnAfterCrashesAndIsTransferred(t *testing.T) {
 		talking(t, when, consult, hzAgent, target, hzCarrier)
 		listen(t, when, c)
 	})
-	if err := at.ReferTo(t.Context(), consult); err != nil {
+	if _, err := at.ReferInto(t.Context(), consult); err != nil {
 		t.Fatal(err)
 	}
 	progress(t, at, "200")
