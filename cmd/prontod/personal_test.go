@@ -214,3 +214,31 @@ func TestAPremiumNumberAsksForTheCodeOfThePerson(t *testing.T) {
 	c.Hangup()
 	carrier.quiet("the code was wrong")
 }
+
+// Whose number is not to be shown is still told to the carrier, who keeps it from the called (RFC 3325
+// section 9.3); an emergency call always shows it.
+func TestACallWithoutANumberAsksTheCarrierForPrivacy(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 1, Carrier: 5070})
+	anna := deskAt(t, o, 201, hzAgent)
+	carrier := carrierOf(t, o, hzCarrier)
+	for _, x := range []struct{ dialed, called, privacy string }{
+		{"0698765432", "+390698765432", ""}, {"#31#0698765432", "+390698765432", "id"}, {"#31#112", "112", ""},
+	} {
+		c := anna.dial(x.dialed)
+		out := carrier.picksUp()
+		if out.Called != x.called {
+			t.Errorf("%s: the carrier is asked for %q", x.dialed, out.Called)
+		}
+		if p := out.Header("Privacy"); p != x.privacy {
+			t.Errorf("%s: Privacy %q, want %q", x.dialed, p, x.privacy)
+		}
+		if shown := strings.Contains(out.Header("From"), pbxtest.DID); shown != (x.privacy == "") {
+			t.Errorf("%s: From %q", x.dialed, out.Header("From"))
+		}
+		if id := out.Header("P-Asserted-Identity"); !strings.Contains(id, strings.TrimPrefix(pbxtest.DID, "+")) {
+			t.Errorf("%s: the carrier is told %q", x.dialed, id)
+		}
+		talking(t, x.dialed, c, hzAgent, out, hzCarrier)
+		over(t, c, out)
+	}
+}
