@@ -374,3 +374,24 @@ func TestARecordingWithoutItsCallBecomesAMessageAtTheStart(t *testing.T) {
 		t.Errorf("what a call still records was taken: %v", err)
 	}
 }
+
+// The lamps of the phones belong to SIP, which must be there when the messages are counted.
+func TestABoxThatHasMessagesStartsAndShowsThem(t *testing.T) {
+	first := start(t, withMailbox(25))
+	first.speak("201", "201_c1_1")
+	first.eventually("the message is stored", func() bool { return len(first.messages("201")) == 1 })
+	next := startWith(t, withMailbox(25), func(o *Options) {
+		if err := os.CopyFS(filepath.Join(o.Dir, "voicemail"), os.DirFS(filepath.Join(first.box.opts.Dir, "voicemail"))); err != nil {
+			t.Fatal(err)
+		}
+	}, func(*Box) {})
+	if n := len(next.messages("201")); n != 1 {
+		t.Errorf("%d messages after the restart", n)
+	}
+	if !slices.ContainsFunc(next.box.present.snapshot().([]tel.Event), func(e tel.Event) bool {
+		v, ok := e.(tel.VoicemailChanged)
+		return ok && v.Box == "201" && v.New+v.Old == 1
+	}) {
+		t.Error("nobody is told of the message that waits")
+	}
+}
