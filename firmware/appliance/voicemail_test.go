@@ -377,11 +377,17 @@ func TestARecordingWithoutItsCallBecomesAMessageAtTheStart(t *testing.T) {
 
 // The lamps of the phones belong to SIP, which must be there when the messages are counted.
 func TestABoxThatHasMessagesStartsAndShowsThem(t *testing.T) {
-	first := start(t, withMailbox(25))
-	first.speak("201", "201_c1_1")
-	first.eventually("the message is stored", func() bool { return len(first.messages("201")) == 1 })
+	kept := t.TempDir()
+	t.Run("a message is left", func(t *testing.T) {
+		b := start(t, withMailbox(25))
+		b.speak("201", "201_c1_1")
+		b.eventually("the message is stored", func() bool { return len(b.messages("201")) == 1 })
+		if err := os.CopyFS(kept, os.DirFS(filepath.Join(b.box.opts.Dir, "voicemail"))); err != nil {
+			t.Fatal(err)
+		}
+	})
 	next := startWith(t, withMailbox(25), func(o *Options) {
-		if err := os.CopyFS(filepath.Join(o.Dir, "voicemail"), os.DirFS(filepath.Join(first.box.opts.Dir, "voicemail"))); err != nil {
+		if err := os.CopyFS(filepath.Join(o.Dir, "voicemail"), os.DirFS(kept)); err != nil {
 			t.Fatal(err)
 		}
 	}, func(*Box) {})
