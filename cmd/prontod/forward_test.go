@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 )
@@ -30,11 +29,7 @@ func TestAForwardByCodeIsFollowedShownAndOutlivesACrashAndARestart(t *testing.T)
 	o.Phone(203)
 	reaches("after a crash", bruno)
 	o.Restart()
-	for _, d := range []*desk{anna, bruno, carla} { // as phones do when the box has forgotten them
-		if _, err := d.Register(t.Context(), time.Hour); err != nil {
-			t.Fatal(err)
-		}
-	}
+	o.Phone(203)
 	reaches("after a restart", bruno)
 	anna.quiet("forwarded")
 	anna.code("#21")

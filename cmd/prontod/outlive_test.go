@@ -42,6 +42,30 @@ func TestATalkGoesOnAfterCrashes(t *testing.T) {
 	}
 }
 
+// An update leaves the calls to the next program: a talk, a call on hold and one that rings.
+func TestCallsGoOnThroughAnUpdate(t *testing.T) {
+	o, anna, bruno, carla := colleagues(t, pbxtest.Setup{})
+	c := carla.dial("201")
+	at := anna.picksUp()
+	talking(t, "before the update", c, hzCaller, at, hzAgent)
+	other := anna.dial("202")
+	rings := bruno.ring()
+	o.HandOver()
+	o.Until("both calls", func(n pbxtest.Now) bool { return len(n.Calls) == 2 })
+	talking(t, "after the update", c, hzCaller, at, hzAgent)
+	within(t, "the end of the ring before", rings.Ended())
+	talking(t, "answered after the update", other, hzAgent, bruno.picksUp(), hzCarrier)
+	if err := at.Hold(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	judge(t, "on hold before the second update", c, at, false, "music")
+	o.HandOver()
+	o.Until("both calls", func(n pbxtest.Now) bool { return len(n.Calls) == 2 })
+	judge(t, "on hold after the second update", c, at, false, "music")
+	over(t, c, at)
+	other.Hangup()
+}
+
 func TestAHeldCallIsHeldAfterCrashesAndResumes(t *testing.T) {
 	o, anna, _, carla := colleagues(t, pbxtest.Setup{})
 	c := carla.dial("201")
