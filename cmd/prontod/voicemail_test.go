@@ -44,7 +44,7 @@ func TestAMessageIsLeftShownMailedHeardAndDeleted(t *testing.T) {
 
 	box := anna.talksTo("*97")
 	listen(t, "the menu of the mailbox", box)
-	box.Audio().Press("1")
+	box.Audio().Press("1#") // listen, and skip when it came and from whom
 	hearsTone(t, "Anna", box, hzCarrier)
 	box.Audio().Press("3")
 	note(t, lamp, "Messages-Waiting: no", "Voice-Message: 0/0")
