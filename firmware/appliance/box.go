@@ -146,6 +146,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
+		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},
 		{"lines", b.openLines},

@@ -43,10 +43,12 @@ func (b *Box) openVoicemail() error {
 		Changed: b.messagesCounted, Stored: b.messageStored,
 		Report: func(ok bool, text string) { b.report("voicemail", ok, text) },
 	})
-	if err != nil {
-		return err
-	}
-	b.configureVoicemail(c)
+	return err
+}
+
+// openMailboxes says whose messages there are; the lamps of the phones are told of those that wait.
+func (b *Box) openMailboxes() error {
+	b.configureVoicemail(b.config())
 	return nil
 }
 

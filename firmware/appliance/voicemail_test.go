@@ -374,3 +374,30 @@ func TestARecordingWithoutItsCallBecomesAMessageAtTheStart(t *testing.T) {
 		t.Errorf("what a call still records was taken: %v", err)
 	}
 }
+
+// The lamps of the phones belong to SIP, which must be there when the messages are counted.
+func TestABoxThatHasMessagesStartsAndShowsThem(t *testing.T) {
+	kept := t.TempDir()
+	t.Run("a message is left", func(t *testing.T) {
+		b := start(t, withMailbox(25))
+		b.speak("201", "201_c1_1")
+		b.eventually("the message is stored", func() bool { return len(b.messages("201")) == 1 })
+		if err := os.CopyFS(kept, os.DirFS(filepath.Join(b.box.opts.Dir, "voicemail"))); err != nil {
+			t.Fatal(err)
+		}
+	})
+	next := startWith(t, withMailbox(25), func(o *Options) {
+		if err := os.CopyFS(filepath.Join(o.Dir, "voicemail"), os.DirFS(kept)); err != nil {
+			t.Fatal(err)
+		}
+	}, func(*Box) {})
+	if n := len(next.messages("201")); n != 1 {
+		t.Errorf("%d messages after the restart", n)
+	}
+	if !slices.ContainsFunc(next.box.present.snapshot().([]tel.Event), func(e tel.Event) bool {
+		v, ok := e.(tel.VoicemailChanged)
+		return ok && v.Box == "201" && v.New+v.Old == 1
+	}) {
+		t.Error("nobody is told of the message that waits")
+	}
+}

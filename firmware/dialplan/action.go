@@ -17,7 +17,7 @@ const (
 	AskPIN        Action = "ask_pin"         // collect digits, then Route the same request with PIN
 	Set           Action = "set"             // keep Change and confirm it
 	Echo          Action = "echo"            // play back what is said
-	Milliwatt     Action = "milliwatt"       // 1,004 Hz at 0 dBm0
+	Milliwatt     Action = "milliwatt"       // 1,000 Hz at 0 dBm0
 	PromptTest    Action = "prompt_test"     // play the prompts
 	Login         Action = "login"           // of Agent at the queues
 	Logout        Action = "logout"          //

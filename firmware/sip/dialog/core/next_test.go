@@ -304,6 +304,8 @@ func TestRestartTakesUpEveryPhase(t *testing.T) {
 	reinvite := GotRequest{Method: "INVITE", CSeq: 11, Tag: "bob", SDP: []byte(offer), Text: "INVITE"}
 	check(t, []row{
 		{"a ringing call of ours can still be answered", "12", caller(t, ringing), Restart{}, Ringing, "save, readopt, arm c"},
+		{"one whose ringing nobody heard can be cancelled at once", "9.1", walk(caller(t), Restart{}), DoHangup{}, Cancelling, "save, Ended normal, cancel normal, arm cancel"},
+		{"one that waited for the provisional is cancelled", "9.1", caller(t, DoHangup{}), Restart{}, Cancelling, "save, readopt, cancel normal, arm cancel"},
 		{"a cancelled one is cancelled again", "9.1", caller(t, ringing, DoHangup{}), Restart{}, Cancelling, "save, readopt, cancel normal, arm cancel"},
 		{"an unanswered call of theirs can still be answered", "13.3", callee(t, DoProvisional{Status: 180}), Restart{}, Offered, "save, readopt, arm limit, arm refresh"},
 		{"an accepted one repeats its 2xx", "13.3.1.4", callee(t, DoAccept{SDP: []byte(answer)}), Restart{}, Accepted, "save, readopt, resend, arm resend, arm ack"},

@@ -9,14 +9,15 @@ func (m *machine) restart() {
 	m.restartRefers()
 	switch s.Phase {
 	case Calling, Ringing:
+		// The peer's provisional may have come while nobody listened, or after the last record. Our INVITE
+		// left long enough ago for a CANCEL not to overtake it (RFC 3261 section 9.1).
+		s.Phase = Ringing
 		m.do(Readopt{This, s.Invite.Text})
 		m.rearm(TimerC, s.Ring)
 		m.restartExchange()
 	case Cancelling:
 		m.do(Readopt{This, s.Invite.Text})
-		if s.CancelSent {
-			m.sendCancel()
-		}
+		m.sendCancel() // also when the provisional that it waited for was lost
 		m.rearm(TimerCancel, Life)
 	case Offered:
 		m.do(Readopt{First, s.Invite.Text})
