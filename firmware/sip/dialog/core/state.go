@@ -254,8 +254,12 @@ func Decode(b []byte) (State, error) {
 // Live reports whether the application still has the call.
 func (s State) Live() bool { return s.Cause == tel.CauseNone && s.Phase < Ending }
 
-// Knows reports whether tag is the peer's in one of the dialogs of this call.
+// Knows reports whether tag is the peer's in one of the dialogs of this call. A peer of RFC 2543 that
+// called has none.
 func (s State) Knows(tag string) bool {
+	if tag == "" && !s.Incoming {
+		return false // nobody has answered yet
+	}
 	return s.Peer.Tag == tag || slices.ContainsFunc(s.Forks, func(f Fork) bool { return f.Tag == tag })
 }
 
