@@ -119,7 +119,7 @@ func (a *actor) join(x, y tel.LegID) {
 }
 
 func (a *actor) outgoing(ring time.Duration) Outgoing {
-	return Outgoing{Call: a.state.Call, From: a.state.From, FromName: a.state.FromName, Ring: ring, Emergency: a.state.Emergency}
+	return Outgoing{Call: a.state.Call, From: a.state.From, FromName: a.state.FromName, Ring: ring, Emergency: a.state.Emergency, Forwards: a.state.Forwards}
 }
 
 func (a *actor) dialDevices(e DoDialDevices) {

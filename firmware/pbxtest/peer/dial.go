@@ -21,6 +21,8 @@ type Outgoing struct {
 	SDP  string // offer to send instead of the peer's own: for wrong ones
 
 	Headers string // further header lines, each with its end
+
+	Forwards int // Max-Forwards; 0: 70
 }
 
 // Dial begins a call and returns at once; Ringing, Answered and Ended tell what becomes of it.
@@ -34,6 +36,7 @@ func (p *Peer) dial(o Outgoing, at netip.AddrPort) (*Call, error) {
 	if o.Hz != 0 {
 		c.audio.Voice(o.Hz)
 	}
+	c.Forwards = cmp.Or(o.Forwards, forwards)
 	from := cmp.Or(o.From, p.name())
 	c.Caller, c.Called = from, o.To
 	host := at.String()

@@ -142,7 +142,7 @@ type InviteRequest struct {
 	Flow        stack.Flow   // where to send, e.g. the flow of a phone's registration
 	SDP         []byte       // the offer
 	Headers     []sip.Header // further headers, e.g. P-Asserted-Identity
-	MaxForwards int          // 0 = 70; a call that passes through takes one less (RFC 7332)
+	MaxForwards int          // 0 = 70, negative = 0; a call that passes through takes one less (RFC 7332)
 	Unreliable  bool         // does not offer 100rel (RFC 3262), for a peer that cannot bear it
 
 	// SessionExpires replaces Config.SessionExpires for this call, for a carrier that wants another
@@ -199,8 +199,8 @@ func (s *Session) invite(r InviteRequest) (*sip.Request, error) {
 		return nil, err
 	}
 	s.number(req, 1)
-	if r.MaxForwards > 0 {
-		*req.MaxForwards() = sip.MaxForwardsHeader(r.MaxForwards)
+	if r.MaxForwards != 0 {
+		*req.MaxForwards() = sip.MaxForwardsHeader(max(r.MaxForwards, 0))
 	}
 	req.AppendHeader(s.contact())
 	req.AppendHeader(sip.NewHeader("Allow", allow))

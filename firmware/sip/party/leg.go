@@ -258,6 +258,7 @@ func (l *leg) end(e dialog.Ended) {
 		return
 	}
 	l.o.down(l)
+	l.settled()
 	l.heard()
 	l.Media().Close()
 	if l.release != nil {

@@ -66,8 +66,9 @@ type Config struct {
 
 // Office makes legs. Use must be called before the first session arrives.
 type Office struct {
-	cfg Config
-	ua  Inviter
+	cfg    Config
+	ua     Inviter
+	rounds rounds
 
 	mu       sync.RWMutex
 	trunks   []*trunk.Trunk
@@ -130,7 +131,7 @@ func (o *Office) Invite(s *dialog.Session) {
 		return
 	}
 	party := "phone:" + string(device)
-	in := call.Arrival{From: party, Device: device, Caller: tel.Number(device)}
+	in := call.Arrival{From: party, Device: device, Caller: tel.Number(device), Forwards: forwards(s.Request())}
 	var err error
 	if in.Dialed, err = userNumber(s.Request().Recipient); err != nil {
 		o.discard(s)
@@ -162,7 +163,11 @@ func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
 	}
 	caller, name := t.Caller(s.Request())
 	party := "trunk:" + string(t.ID())
-	o.arrive(s, call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request())}, party, t)
+	in := call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request()), Forwards: forwards(s.Request())}
+	if _, last, ok := t.Diverted(s.Request()); ok {
+		in.Diverted = last.Number
+	}
+	o.arrive(s, in, party, t)
 }
 
 // discard listens to a session that never becomes a leg.
@@ -170,14 +175,23 @@ func (o *Office) discard(s *dialog.Session) { s.Bind(func(dialog.Event) {}) }
 
 // arrive makes the caller's leg, or refuses with the status that the offer deserves.
 func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *trunk.Trunk) {
+	leave, fine := o.rounds.enter(in)
 	refuse := func(status int, headers ...sip.Header) {
 		o.discard(s)
 		s.Reject(status, headers...)
 		if t != nil {
 			t.Release()
 		}
+		if fine {
+			leave()
+		}
 	}
-	l := &leg{o: o, session: s, carried: carried{trunk: t}}
+	if !fine {
+		o.cfg.Log.Warn("a call goes round: a number of ours leads to one that leads to it", "party", party, "dialed", in.Dialed)
+		refuse(482)
+		return
+	}
+	l := &leg{o: o, session: s, carried: carried{trunk: t, leave: leave}}
 	if t != nil {
 		l.release = t.Release
 	}
@@ -277,7 +291,7 @@ func (o *Office) dialBinding(dev tel.DeviceID, b registrar.Binding, out call.Out
 	req := dialog.InviteRequest{
 		From:   dialog.Address{Display: out.FromName, URI: sip.Uri{Scheme: "sip", User: string(out.From), Host: host}},
 		To:     dialog.Address{URI: sip.Uri{Scheme: "sip", User: string(dev), Host: host}},
-		Target: b.Contact, Route: b.Path, Flow: b.Flow, Ring: out.Ring,
+		Target: b.Contact, Route: b.Path, Flow: b.Flow, Ring: out.Ring, MaxForwards: out.Forwards,
 	}
 	if out.From == "" {
 		req.From = dialog.Address{Display: "Anonymous", URI: sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}

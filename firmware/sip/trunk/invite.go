@@ -24,7 +24,7 @@ type Outgoing struct {
 	Withhold    bool       // the caller is not to be shown to the called party (CLIR)
 	Diverting   tel.Number // of a forwarded call: who forwarded it; From is then the original caller
 	Emergency   bool       // presents the trunk's own number, never withheld
-	MaxForwards int        // of the call that is passed on; 0 = a call of our own
+	MaxForwards int        // that are left to the call, as in dialog.InviteRequest
 	SDP         []byte
 }
 
