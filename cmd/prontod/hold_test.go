@@ -89,3 +89,51 @@ func judge(t *testing.T, when string, caller, agent *peer.Call, agentHears bool,
 		t.Errorf("%s: the caller hears %s (%d packets, the agent at %.1f dB), want %s", when, got, packets, at, callerHears)
 	}
 }
+
+// Either side may hold, both may at once and resume in any order, by re-INVITE and by UPDATE (RFC 3311);
+// who is left alone hears music until the other is back.
+func TestBothSidesHoldAndResumeInAnyOrder(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
+	a, b := connected(t, anna, bruno, "202")
+	sends := func(direction string) func(string) string {
+		return func(sdp string) string { return strings.Replace(sdp, "a=sendrecv", "a="+direction, 1) }
+	}
+	noAddress := func(sdp string) string {
+		return strings.Replace(sdp, "c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0", 1)
+	}
+	again := sends("sendrecv")
+	for _, step := range []struct {
+		name   string
+		by     *peer.Call
+		update bool
+		edit   func(string) string
+		a, b   int // what Anna and Bruno hear then
+	}{
+		{"Bruno holds by UPDATE", b, true, sends("sendonly"), musicHeard, nothing},
+		{"and resumes by UPDATE", b, true, again, hzAgent, hzCaller},
+		{"Anna, who called, holds by UPDATE", a, true, sends("inactive"), nothing, musicHeard},
+		{"and resumes by re-INVITE", a, false, again, hzAgent, hzCaller},
+		{"Anna holds by re-INVITE", a, false, sends("sendonly"), nothing, musicHeard},
+		{"Bruno holds too", b, false, sends("sendonly"), nothing, nothing},
+		{"Anna is back before Bruno", a, false, again, musicHeard, nothing},
+		{"then Bruno", b, false, again, hzAgent, hzCaller},
+		{"Bruno holds without an address", b, false, noAddress, musicHeard, nothing},
+		{"Anna holds too, without audio at all", a, true, sends("inactive"), nothing, nothing},
+		{"Bruno is back, by an INVITE that offers nothing", b, false, nil, nothing, musicHeard},
+		{"then Anna", a, false, again, hzAgent, hzCaller},
+		{"Anna only listens", a, false, sends("recvonly"), hzAgent, nothing},
+		{"Anna speaks again", a, false, again, hzAgent, hzCaller},
+	} {
+		change := step.by.Reoffer
+		if step.update {
+			change = step.by.Update
+		}
+		if err := change(t.Context(), step.edit); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		allHear(t, step.name, ear{"Anna", a, step.a}, ear{"Bruno", b, step.b})
+	}
+	a.Hangup()
+	ended(t, b)
+}

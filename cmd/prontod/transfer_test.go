@@ -106,3 +106,28 @@ func TestATargetThatDoesNotAnswerGivesTheCallerBack(t *testing.T) {
 	carla.Until("CALL_CLOSED")
 	hears(t, "Carla", carla.Heard(), hzAgent)
 }
+
+func TestLinphoneTransfersToACallThatStillRings(t *testing.T) {
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 3, LoggedIn: 3})
+	anna, bruno, carla := o.Linphone(201, hzModem), o.Baresip(202, hzAgent), o.Baresip(203, hzCaller)
+	carla.Dial("201")
+	anna.Until("incoming call")
+	anna.Answer()
+	carla.Until("CALL_ESTABLISHED")
+	anna.Hold(1)
+	anna.Until("paused")
+	anna.Dial("202")
+	bruno.Until("CALL_INCOMING")
+	anna.Until("ringing")
+	anna.Join(1, 2)
+	o.Lamp(201, tel.AgentReady)
+	bruno.Answer()
+	bruno.Until("CALL_ESTABLISHED")
+	time.Sleep(talk)
+	carla.Hangup()
+	carla.Until("CALL_CLOSED")
+	bruno.Until("CALL_CLOSED")
+	hears(t, "Carla", carla.Heard(), hzAgent)
+	hears(t, "Bruno", bruno.Heard(), hzCaller)
+}

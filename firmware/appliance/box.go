@@ -236,7 +236,7 @@ func (b *Box) openSIP() error {
 	b.openPresence()
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
-		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive,
+		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive, Open: b.open,
 	})
 	b.dialogs = dialog.New(dialog.Config{
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,

@@ -102,10 +102,12 @@ func (n *numbering) decision(p dialplan.Plan, d dialplan.Decision, r dialplan.Re
 		return call.Decision{
 			Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency && !d.Test, Attempts: attemptsOf(d.Attempts, d.Hide, d.As),
 		}
+	case dialplan.Page:
+		return call.Decision{Kind: call.ToPage, Devices: d.Devices}
 	case dialplan.Pickup:
 		return call.Decision{Kind: call.ToPickup, Pickup: d.Devices}
 	case dialplan.Park:
-		return call.Decision{Kind: call.ToPark, Slots: p.ParkSlots()}
+		return call.Decision{Kind: call.ToPark, Slots: p.ParkSlots(), ParkFor: n.cfg.Dialling.ParkFor}
 	case dialplan.Unpark:
 		return call.Decision{Kind: call.ToSlot, Slots: []tel.Number{d.Slot}}
 	case dialplan.CallWhenFree, dialplan.StopWhenFree:

@@ -22,6 +22,13 @@ func (b *Box) openPersonal() error {
 			b.report("personal", err == nil, "what people set from their phones is not on the disk")
 		},
 	})
+	if err == nil {
+		for a, p := range b.personal.Current().People {
+			if p.DND {
+				b.undisturbed[a] = true
+			}
+		}
+	}
 	return err
 }
 
@@ -51,8 +58,12 @@ func (b *Box) set(ctx context.Context, change string) error {
 	return b.personal.Change(ctx, c)
 }
 
+// pausedByDND is the reason of a pause that do-not-disturb made.
+const pausedByDND = "dnd"
+
 // disturb keeps do-not-disturb and the pause of an agent one state: who is not to be disturbed gets no
-// calls of queues either, and colleagues see one truth.
+// calls of queues either, and colleagues see one truth. A pause that the agent took for another reason
+// is not ours to end.
 func (b *Box) disturb(e tel.PersonalChanged) {
 	b.mu.Lock()
 	was := b.undisturbed[e.Agent]
@@ -62,12 +73,31 @@ func (b *Box) disturb(e tel.PersonalChanged) {
 		delete(b.undisturbed, e.Agent)
 	}
 	b.mu.Unlock()
+	a, _ := b.present.agent(e.Agent)
+	own := a.State == tel.AgentPaused && a.Reason != pausedByDND
 	switch {
-	case e.DND && !was:
-		b.command(e.Agent, "pause", "dnd")
-	case !e.DND && was:
-		b.command(e.Agent, "resume", "")
+	case e.DND && !was && !own:
+		b.command(e.Agent, "pause", pausedByDND)
+	case !e.DND && was && !own:
+		b.command(e.Agent, "unpause", "")
 	}
+}
+
+// undisturb pauses an agent who comes to work, or ends another pause, and is not to be disturbed.
+func (b *Box) undisturb(e tel.AgentChanged) {
+	if e.State == tel.AgentReady && b.personal != nil && b.personal.Current().People[e.Agent].DND {
+		b.command(e.Agent, "pause", pausedByDND)
+	}
+}
+
+// resume ends a pause, and with it do-not-disturb: who asks for work wants the phone to ring.
+func (b *Box) resume(ctx context.Context, agent tel.AgentID) error {
+	if b.personal.Current().People[agent].DND {
+		if err := b.personal.Change(ctx, dialplan.Change{Kind: dialplan.DND, Agent: agent}); err != nil {
+			return err
+		}
+	}
+	return b.queues.Resume(ctx, agent)
 }
 
 // callers remembers who called each phone last from outside, for the code that blocks that caller.

@@ -30,6 +30,7 @@ func (b *Box) publish(e tel.Event) {
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.lamps.show(e.Agent, e.State)
+		b.undisturb(e)
 	case tel.PartyChanged:
 		b.callers.note(e)
 	case tel.SeatChanged:
@@ -87,6 +88,8 @@ func (b *Box) command(agent tel.AgentID, command, reason string) {
 		case "pause":
 			err = b.queues.Pause(ctx, agent, reason)
 		case "resume":
+			err = b.resume(ctx, agent)
+		case "unpause":
 			err = b.queues.Resume(ctx, agent)
 		case "finish_wrap_up":
 			err = b.queues.FinishWrapUp(ctx, agent)

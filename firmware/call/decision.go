@@ -60,6 +60,7 @@ const (
 	ToScript  // a menu, a mailbox, an announcement
 	ToEcho    // the caller hears itself
 	ToSound   // the caller hears Sound until it hangs up
+	ToPage    // the caller speaks to Devices, which answer by themselves
 	ToWish    // completion on busy: to be called back when the last busy number is free, or no more
 	AgentCommand
 )

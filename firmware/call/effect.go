@@ -50,6 +50,7 @@ const (
 	wakeBranch   = "branch"   // the next branch of the ring is due
 	wakePark     = "park"     // nobody fetched the parked call
 	wakeHandOver = "handover" // another call did not take the leg
+	wakePage     = "paged"    // an announcement has lasted long enough
 	wakeTest     = "test"     // an echo or a test tone has lasted long enough
 	wakePreempt  = "preempt"  // a line for the emergency call did not become free
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,7 +89,7 @@ func New(cfg Config) *Exchange {
 
 // Arrival is a caller at the door: a leg that waits for an answer.
 type Arrival struct {
-	From   string // "phone:201", "trunk:tim", "line:gsm0"
+	From   string // "phone:201", "trunk:tim", "line:gsm0"; "stranger:192.168.1.9" for a phone that did not say who it is
 	Device tel.DeviceID
 	Caller tel.Number
 	Name   string
@@ -128,7 +129,7 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 	if in.Replaces == "" {
 		d = plan.Route(in.From, s.From, in.Dialed, time.Now())
 	}
-	if in.Device != "" && d.Kind == ToOutside {
+	if d.Kind == ToOutside && (in.Device != "" || strings.HasPrefix(in.From, "stranger:")) {
 		s.Direction = tel.Outbound
 	}
 	a := newActor(x, plan, s)

@@ -69,7 +69,11 @@ func (l *fakeLeg) Hush()                { l.note("hush") }
 func (l *fakeLeg) Join(other Leg) error { l.note("join " + string(other.ID())); return nil }
 func (l *fakeLeg) Part()                { l.note("part") }
 func (l *fakeLeg) Echo()                { l.note("echo") }
-func (l *fakeLeg) StopRecord()          { l.note("stop record") }
+func (l *fakeLeg) Page(to []Leg) error {
+	l.note(fmt.Sprint("page ", len(to)))
+	return nil
+}
+func (l *fakeLeg) StopRecord() { l.note("stop record") }
 
 func (l *fakeLeg) Record(path string, _, _ time.Duration) { l.note("record " + path) }
 func (l *fakeLeg) PassesDTMF() bool                       { return false }

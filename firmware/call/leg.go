@@ -34,6 +34,8 @@ type Leg interface {
 	Part()
 	// SendDTMF plays digits to the party.
 	SendDTMF(digits string)
+	// Page lets the other parties hear this one, and nobody else anybody, until Join, Part or the end.
+	Page(to []Leg) error
 	// Echo lets the party hear itself until Join, Part or the end.
 	Echo()
 	// Record writes what the party says into a file until max, until silence without a voice (0: never),

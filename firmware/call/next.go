@@ -73,6 +73,7 @@ func (s State) clone() State {
 		s.Ring.Branches = slices.Clone(s.Ring.Branches)
 	}
 	s.Moves = slices.Clip(s.Moves)
+	s.Paged = slices.Clone(s.Paged)
 	return s
 }
 
@@ -157,6 +158,8 @@ func (st *step) route(d Decision) {
 		st.park(d)
 	case ToSlot, ToPickup, ToReplace:
 		st.fetch(d)
+	case ToPage:
+		st.page(d)
 	case ToWish:
 		st.do(DoWhenFree{d.Cancel})
 	case AgentCommand:
@@ -222,6 +225,10 @@ func (st *step) woke(key string) {
 		}
 	case wakePreempt:
 		st.freed()
+	case wakePage:
+		if s.Page {
+			st.finish(tel.CauseNormal, "box")
+		}
 	case wakeTest:
 		if s.Stage == tel.StageMenu && s.Script == nil {
 			st.finish(tel.CauseNormal, "box")

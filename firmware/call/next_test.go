@@ -86,6 +86,8 @@ func brief(effects []Effect) string {
 				final = ",final"
 			}
 			out = append(out, fmt.Sprintf("notify(%s,%d%s)", e.Leg, e.Status, final))
+		case DoPage:
+			out = append(out, fmt.Sprintf("page(%s,%v)", e.From, e.To))
 		case DoEcho:
 			out = append(out, fmt.Sprintf("echo(%s)", e.Leg))
 		case DoRecord:
@@ -199,8 +201,8 @@ func TestCallsFollowTheirScript(t *testing.T) {
 			{Dialed{Key: "direct", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "x", Kind: LegAnswered}, "hush(caller) accept join(caller,x) queue(AgentEngaged)"},
 			{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "part(caller) play(caller,music)"},
-			{LegEvent{Leg: "caller", Kind: LegHeld, Held: true}, ""},
-			{LegEvent{Leg: "x", Kind: LegHeld}, ""},
+			{LegEvent{Leg: "caller", Kind: LegHeld, Held: true}, "hush(caller)"},
+			{LegEvent{Leg: "x", Kind: LegHeld}, "play(x,music)"},
 			{LegEvent{Leg: "caller", Kind: LegHeld}, "hush(caller) hush(x) join(caller,x)"},
 		},
 		"a silent line is not hung up while held, but is while talking": {
@@ -313,7 +315,9 @@ func (w *world) name(prefix string) string { w.n++; return fmt.Sprint(prefix, w.
 // somewhere is what the dial plan may answer.
 func (w *world) somewhere() Decision {
 	devices := []tel.DeviceID{"1"}
-	switch w.r.IntN(11) {
+	switch w.r.IntN(12) {
+	case 11:
+		return Decision{Kind: ToPage, Devices: devices}
 	case 8:
 		return menu()
 	case 9:
@@ -633,6 +637,7 @@ func empty(s *State) {
 		s.Groups[i].Legs = orNil(s.Groups[i].Legs)
 		s.Groups[i].Vias = orNil(s.Groups[i].Vias)
 	}
+	s.Paged = orNil(s.Paged)
 	s.Groups, s.Moves, s.Lines = orNil(s.Groups), orNil(s.Moves), orNil(s.Lines)
 	if s.Ring != nil {
 		s.Ring.Branches = orNil(s.Ring.Branches)
@@ -650,5 +655,20 @@ func TestASnapshotOfANewerProgramIsRefusedInWords(t *testing.T) {
 	_, err := Restore([]byte(`{"v":99,"call":"c1"}`))
 	if err == nil || !strings.Contains(err.Error(), "version 99") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Busy keys are told again when a phone says that it rings: its dialog is complete only then, and who wants
+// to pick the call up needs both tags.
+func TestAPhoneThatSaysItRingsChangesItsPart(t *testing.T) {
+	s := incoming()
+	at := func() tel.PartyChanged { return s.parties()[1] }
+	for _, in := range []any{Begin{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"201"}}}, Dialed{Key: "direct", Legs: legs("x")}} {
+		s, _ = Next(s, in, noon)
+	}
+	before := at()
+	s, _ = Next(s, LegEvent{Leg: "x", Kind: LegProgress}, noon)
+	if after := at(); before.Alerted || !after.Alerted || before.Leg != "x" || after.Phase != tel.PartyRinging {
+		t.Errorf("before %+v, after %+v", before, after)
 	}
 }

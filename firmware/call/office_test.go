@@ -450,6 +450,22 @@ func TestBetweenCalls(t *testing.T) {
 			}
 		}
 	})
+	o.run("who watches learns when a phone has said that it rings: only then its dialog has both tags", func(o *office) {
+		o.dial("phone:201", "202")
+		bruno := o.phone("202")
+		if p := o.parties[bruno.id]; p.Phase != tel.PartyRinging || p.Alerted {
+			o.t.Errorf("before the phone's word: %+v", p)
+		}
+		bruno.says(LegEvent{Kind: LegProgress})
+		if p := o.parties[bruno.id]; p.Phase != tel.PartyRinging || !p.Alerted {
+			o.t.Errorf("when it rings: %+v", p)
+		}
+		bruno.answers()
+		if p := o.parties[bruno.id]; p.Phase != tel.PartyTalking || p.Alerted {
+			o.t.Errorf("when it talks: %+v", p)
+		}
+		bruno.hangsUp()
+	})
 	o.run("a phone without call waiting is busy while it talks", func(o *office) {
 		o.dial("phone:201", "202")
 		if !o.x.inCall("phone:201") || !o.x.inCall("phone:202") || o.x.inCall("phone:203") {
@@ -514,7 +530,13 @@ func TestEachStateOfACallSurvivesACrash(t *testing.T) {
 				}
 				time.Sleep(time.Minute + time.Second)
 				synctest.Wait()
-				o.wants("Anna", o.phone("201"), "rings for +39061234567")
+				anna := o.phone("201")
+				o.wants("Anna", anna, "rings for +39061234567")
+				anna.answers()
+				l[0].says(LegEvent{Kind: LegEnded, Cause: tel.CauseNormal, Remote: true})
+				if r := o.records[len(o.records)-1]; len(r.Moves) != 3 || r.Moves[1].Kind != tel.MoveParked || r.Moves[2].Kind != tel.MoveReturned {
+					o.t.Errorf("the record tells of %+v", r.Moves)
+				}
 			})
 		}
 	})

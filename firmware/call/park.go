@@ -40,7 +40,10 @@ func (st *step) parkedAt(at ParkedAt) {
 		st.refuse(tel.CauseCongestion)
 	default:
 		s.Parked.Slot, s.Parked.Until = at.Slot, st.now.Add(s.Parked.For)
-		st.moved(tel.Move{Kind: tel.MoveParked, By: s.Parked.By, Party: s.Caller.Party, To: at.Slot})
+		parked := tel.Move{Kind: tel.MoveParked, By: s.Parked.By, Party: s.Caller.Party, To: at.Slot}
+		if n := len(s.Moves); n == 0 || !s.Recovered || s.Moves[n-1].Kind != parked.Kind || s.Moves[n-1].To != parked.To {
+			st.moved(parked) // once, however often the program was started meanwhile
+		}
 		st.do(DoWake{wakePark, s.Parked.Until})
 		if s.Moving != nil || s.Parked.By != s.Caller.Party {
 			st.transferred(s.Caller.Party)

@@ -76,6 +76,8 @@ func (a *actor) command(e Effect) {
 		a.join(e.A, e.B)
 	case DoPart:
 		a.with(e.Leg, Leg.Part)
+	case DoPage:
+		a.speakTo(e)
 	case DoEcho:
 		a.with(e.Leg, Leg.Echo)
 	case DoRecord:
@@ -115,6 +117,23 @@ func (a *actor) join(x, y tel.LegID) {
 	}
 	if err := lx.Join(ly.Leg); err != nil {
 		a.log.Warn("audio is not joined; a party may have gone in this instant", "err", err)
+	}
+}
+
+// speakTo lets the phones that are still there hear the caller.
+func (a *actor) speakTo(e DoPage) {
+	from := a.legs[e.From]
+	if from.Leg == nil {
+		return
+	}
+	var to []Leg
+	for _, id := range e.To {
+		if l, ok := a.legs[id]; ok {
+			to = append(to, l.Leg)
+		}
+	}
+	if err := from.Page(to); err != nil {
+		a.log.Warn("an announcement is not heard everywhere", "err", err)
 	}
 }
 

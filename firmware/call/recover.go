@@ -31,6 +31,11 @@ func (a *actor) recover(find Finder) {
 	}
 	ringing := len(s.Groups) > 0
 	s.Groups, s.Early = nil, ""
+	for _, l := range s.Paged { // an announcement is not taken up again: who speaks hears that it is over
+		if take(l) {
+			a.legs[l.ID].Hangup(tel.CauseNormal)
+		}
+	}
 	if s.Moving != nil && (s.Moving.By.ID == "" || !take(s.Moving.By)) {
 		s.Moving.By.ID = ""
 	}
@@ -70,6 +75,8 @@ func (a *actor) resume(ringing bool) {
 		a.resumePark()
 	case s.Script != nil:
 		a.tell(Scripted{ivr.Resumed{}})
+	case s.Page:
+		a.tell(End{tel.CauseNormal})
 	case s.Moving != nil && s.Moving.Returned:
 		s.Moving.Returned = false
 		a.tell(Rerouted{Decision{Kind: Refuse, Cause: tel.CauseNoAnswer}}) // rings the transferor once more

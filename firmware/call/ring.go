@@ -128,6 +128,7 @@ func (st *step) groupFailed(g int, c tel.Cause) {
 	}
 	s.LastCause = telling(s.LastCause, c)
 	switch {
+	case s.Page && len(s.Paged) > 0:
 	case len(s.Groups) > 0:
 	case s.Ring != nil && len(s.Ring.Branches) > 0:
 		st.hurry()

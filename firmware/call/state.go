@@ -40,6 +40,8 @@ type State struct {
 	As       string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
 	Moving   *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
 	Parked   *Parked    `json:"parked,omitempty"`
+	Page     bool       `json:"page,omitempty"`     // the caller speaks to many
+	Paged    []LegState `json:"paged,omitempty"`    // who hear it
 	Summoned tel.Number `json:"summoned,omitempty"` // who answers first dials this: a call back
 	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in
 	Menus    int        `json:"menus,omitempty"`    // scripts left so far
@@ -71,6 +73,7 @@ type LegState struct {
 	Ref   string    `json:"ref"`
 	Up    bool      `json:"up,omitempty"` // answered
 	Held  bool      `json:"held,omitempty"`
+	Rang  bool      `json:"rang,omitempty"` // its phone said so
 
 	Number tel.Number  `json:"number,omitempty"` // of the far end, as others see it
 	Name   string      `json:"name,omitempty"`
@@ -174,6 +177,11 @@ func (s *State) leg(id tel.LegID) (leg *LegState, where int) {
 	case s.Moving != nil && s.Moving.By.ID == id:
 		return &s.Moving.By, asTransferor
 	}
+	for i := range s.Paged {
+		if s.Paged[i].ID == id {
+			return &s.Paged[i], asListener
+		}
+	}
 	for g := range s.Groups {
 		for i := range s.Groups[g].Legs {
 			if s.Groups[g].Legs[i].ID == id {
@@ -190,6 +198,7 @@ const (
 	asCaller     = -2
 	asPeer       = -3
 	asTransferor = -4
+	asListener   = -5
 )
 
 // byRef finds a leg by its reference.
@@ -275,9 +284,15 @@ func (s *State) parties() []tel.PartyChanged {
 	if s.Peer != nil {
 		add(*s.Peer, phase(*s.Peer, tel.PartyTalking), s.From, s.FromName)
 	}
+	for _, l := range s.Paged {
+		add(l, tel.PartyTalking, s.From, s.FromName)
+	}
 	for _, g := range s.Groups {
 		for _, l := range g.Legs {
 			add(l, tel.PartyRinging, s.From, s.FromName)
+			if n := len(all); n > 0 && all[n-1].Leg == l.ID {
+				all[n-1].Alerted = l.Rang
+			}
 		}
 	}
 	return all

@@ -28,7 +28,10 @@ func (st *step) legEvent(e LegEvent) {
 	case LegProgress:
 		st.progress(leg, where, e.Early)
 	case LegAnswered:
-		if where >= 0 {
+		switch {
+		case where >= 0 && st.s.Page:
+			st.listens(*leg, where)
+		case where >= 0:
 			st.won(*leg, where)
 		}
 	case LegEnded:
@@ -53,9 +56,13 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 	if g < 0 {
 		return
 	}
+	leg.Rang = true
 	group := &s.Groups[g]
 	first := !group.Rang
 	group.Rang = true
+	if s.Page {
+		return // who speaks does not wait for anybody
+	}
 	if group.Offer != "" {
 		if first {
 			st.tell(tel.OfferRinging{Offer: group.Offer})
@@ -171,6 +178,8 @@ func (st *step) legEnded(leg *LegState, where int, e LegEvent) {
 		}
 		s.Peer.ID = ""
 		st.finish(e.Cause, by)
+	case where == asListener:
+		st.stopsListening(leg, e.Cause)
 	case where == asTransferor: // it has done its part: the transfer goes on without it
 	case where >= 0:
 		st.groupLegEnded(leg, where, e)
@@ -201,13 +210,15 @@ func (st *step) held(leg *LegState, where int, held bool) {
 		leg.Held = held
 		return
 	}
-	was := s.Caller.Held || s.Peer.Held
 	leg.Held = held
-	is := s.Caller.Held || s.Peer.Held
-	switch {
-	case is && !was:
-		st.do(DoPart{s.Caller.ID}, DoPlay{s.other(leg).ID, music})
-	case !is && was:
+	switch other := s.other(leg); {
+	case held && other.Held: // now both are away
+		st.do(DoHush{leg.ID})
+	case held:
+		st.do(DoPart{s.Caller.ID}, DoPlay{other.ID, music})
+	case other.Held: // back, but alone
+		st.do(DoPlay{leg.ID, music})
+	default:
 		st.do(DoHush{s.Caller.ID}, DoHush{s.Peer.ID}, DoJoin{s.Caller.ID, s.Peer.ID})
 	}
 }
@@ -216,6 +227,7 @@ func (st *step) held(leg *LegState, where int, held bool) {
 func (st *step) connect() {
 	s := st.s
 	switch {
+	case s.Caller.Held && s.Peer.Held:
 	case s.Caller.Held:
 		st.do(DoPlay{s.Peer.ID, music})
 	case s.Peer.Held:
@@ -279,6 +291,10 @@ func (st *step) finish(c tel.Cause, by string) {
 		if s.Peer.ID != "" {
 			st.do(DoHangup{s.Peer.ID, c})
 		}
+	}
+	for i := range s.Paged {
+		st.do(DoHangup{s.Paged[i].ID, c})
+		st.disengage(&s.Paged[i], c)
 	}
 	if s.Caller.ID != "" {
 		st.do(DoHangup{s.Caller.ID, c})

@@ -12,6 +12,7 @@ type Dialling struct {
 	Codes     map[string]tel.Number `yaml:"codes,omitempty"`   // feature code by action, e.g. echo: "*43"; "off" takes one away; default: the list on the page
 	ParkFirst tel.Number            `yaml:"park_first"`        // parked calls lie at these numbers; default 701
 	ParkLast  tel.Number            `yaml:"park_last"`         // default 720
+	ParkFor   time.Duration         `yaml:"park_for"`          // then a parked call rings at who parked it; default 2m, 10s-1h
 	Blocked   []string              `yaml:"blocked,omitempty"` // callers from outside that nobody wants: a number, or a beginning and *
 	VIP       []string              `yaml:"vip,omitempty"`     // callers who always pass, written alike
 	Anonymous string                `yaml:"anonymous"`         // callers without a number: a destination, "reject", or empty (default) = like others
@@ -32,6 +33,7 @@ type Group struct {
 	Name     string        `yaml:"name"`
 	Number   tel.Number    `yaml:"number"` // internal number; may be empty
 	Members  []Member      `yaml:"members,omitempty"`
+	Page     bool          `yaml:"page"`      // an announcement to all: their phones answer by themselves and only hear; default false
 	InTurn   bool          `yaml:"in_turn"`   // one after the other; default false: all together
 	Ring     time.Duration `yaml:"ring"`      // of each in turn, else of all; default 30s, 5s-3m
 	Busy     string        `yaml:"busy"`      // destination when nobody is free; default: as no_answer

@@ -55,6 +55,7 @@ func (v *validator) dialling() {
 	if strings.Trim(string(d.Prefix), "0123456789") != "" || len(d.Prefix) > 3 {
 		v.found.add("dialling.prefix", "number", "%q is not a prefix of up to 3 digits", d.Prefix)
 	}
+	v.duration("dialling.park_for", d.ParkFor, 10*time.Second, time.Hour)
 	for action, code := range d.Codes {
 		path := fmt.Sprintf("dialling.codes[%s]", action)
 		if !slices.ContainsFunc(dialplan.Codes(), func(c dialplan.Code) bool { return string(c.Action) == action }) {

@@ -149,6 +149,7 @@ func TestWhatOnlyTheWholePlanShowsIsFoundToo(t *testing.T) {
 		"slots that hide 112":                func(c *Config) { c.Dialling.ParkFirst, c.Dialling.ParkLast = "110", "119" },
 		"two tables of hours under one key":  func(c *Config) { h := c.Hours[0]; h.ID = "other"; c.Hours = append(c.Hours, h) },
 		"a test of emergencies at no phone":  func(c *Config) { c.Agents[1].Phones = nil; c.Box.EmergencyTest = "ext:202" },
+		"a park that hardly lasts":           func(c *Config) { c.Dialling.ParkFor = time.Second },
 		"an exception that ends before":      func(c *Config) { c.Hours[0].Exceptions[0].To = "2026-08-01" },
 		"an exception with a year and not":   func(c *Config) { c.Hours[0].Exceptions[0].To = "08-21" },
 		"follow-me that rings one's own":     func(c *Config) { c.Agents[0].Calls.Follow[0].To = "ext:201" },

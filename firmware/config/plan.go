@@ -38,7 +38,7 @@ func (c *Config) DialPlan() dialplan.Plan {
 		p.Queues = append(p.Queues, dialplan.QueueNumber{Number: q.Number, Queue: q.ID})
 	}
 	for _, g := range c.Groups {
-		group := dialplan.Group{ID: g.ID, Number: g.Number, Name: g.Name, InTurn: g.InTurn, Ring: g.Ring, Busy: g.Busy, NoAnswer: g.NoAnswer}
+		group := dialplan.Group{ID: g.ID, Number: g.Number, Name: g.Name, Page: g.Page, InTurn: g.InTurn, Ring: g.Ring, Busy: g.Busy, NoAnswer: g.NoAnswer}
 		for _, m := range g.Members {
 			group.Members = append(group.Members, dialplan.Member{To: m.To, After: m.After})
 		}

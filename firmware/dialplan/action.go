@@ -30,6 +30,7 @@ const (
 	Messages      Action = "messages"        // listen to Mailbox
 	RecordPrompt  Action = "record_prompt"   // Prompt
 	Intercom      Action = "intercom"        // Devices answer by themselves
+	Page          Action = "page"            // Devices answer by themselves and hear the caller, one way
 	CallWhenFree  Action = "call_when_free"  // completion on busy: of Number, or of the last busy one
 	StopWhenFree  Action = "stop_when_free"  // give every wish to be called back up
 	DialAnonymous Action = "dial_anonymous"  // code only: CLIR for one call

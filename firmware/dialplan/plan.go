@@ -88,6 +88,7 @@ type Group struct {
 	Number  tel.Number // internal; may be empty
 	Name    string
 	Members []Member
+	Page    bool          // they are spoken to: their phones answer by themselves and only hear
 	InTurn  bool          // one after the other, in the order of Members; false = together
 	Ring    time.Duration // per member in turn, else in all; 0 = DefaultRing
 	Busy    string        // destination when nobody is free; empty = NoAnswer

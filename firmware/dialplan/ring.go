@@ -101,6 +101,28 @@ func (p Plan) reach(x Extension, r Request) Decision {
 	return p.ringing(ring, r)
 }
 
+// page speaks to the phones of a group that may be disturbed. Only people of the house may: a stranger's
+// voice in every room is no announcement.
+func (p Plan) page(g Group, r Request) Decision {
+	if r.Device == "" {
+		return reject(g.Number, tel.CauseForbidden, WhyForbidden)
+	}
+	d := Decision{Action: Page, Number: g.Number}
+	at, _ := p.At(r.Device)
+	for _, m := range g.Members {
+		to, err := ParseDestination(m.To)
+		x, ok := p.extension(tel.Number(to.What))
+		if err != nil || to.Kind != "ext" || !ok || x.Number == at.Number || p.Personal.People[x.Agent].DND && x.Agent != "" {
+			continue
+		}
+		d.Devices = append(d.Devices, p.Phones(x)...)
+	}
+	if len(d.Devices) == 0 {
+		return reject(g.Number, tel.CauseUnreachable, WhyNoPhone)
+	}
+	return d
+}
+
 // ringGroup calls the members who may be disturbed. Their forwards are not followed: who answers a
 // group's calls is the group's business.
 func (p Plan) ringGroup(g Group, r Request) Decision {

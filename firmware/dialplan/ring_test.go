@@ -1,6 +1,7 @@
 package dialplan
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -146,5 +147,24 @@ func TestTheFirstThatCanRingRingsAtOnce(t *testing.T) {
 	p.Extensions[1].Allow = []Class{Internal}
 	if got := brief(Route(p, Request{Device: "201", Dialed: "202", At: monday})); got != "reject unreachable no_phone" {
 		t.Errorf("a mobile that its person may not dial rings: %s", got)
+	}
+}
+
+func TestAnAnnouncementGoesToTheGroupsPhonesAndComesFromInsideOnly(t *testing.T) {
+	p := Plan{
+		Extensions: []Extension{
+			{Number: "201", Agent: "anna", Devices: []tel.DeviceID{"201"}},
+			{Number: "202", Agent: "bruno", Devices: []tel.DeviceID{"202", "202b"}},
+			{Number: "203", Agent: "carla", Devices: []tel.DeviceID{"203"}},
+		},
+		Groups:   []Group{{ID: "all", Number: "290", Page: true, Members: []Member{{To: "ext:201"}, {To: "ext:202"}, {To: "ext:203"}}}},
+		Inbound:  []Inbound{{Via: "trunk:t", To: "group:all"}},
+		Personal: Personal{People: map[tel.AgentID]Person{"carla": {DND: true}}},
+	}
+	if d := Route(p, Request{Device: "201", Dialed: "290", At: monday}); d.Action != Page || !slices.Equal(d.Devices, []tel.DeviceID{"202", "202b"}) {
+		t.Errorf("201 speaks to %+v", d)
+	}
+	if d := Route(p, Request{Trunk: "t", Dialed: "0612345678", At: monday}); d.Why != WhyForbidden {
+		t.Errorf("a caller from outside speaks to everybody: %+v", d)
 	}
 }

@@ -170,6 +170,9 @@ func To(p Plan, destination string, r Request) Decision {
 		}
 	case "group":
 		if i := slices.IndexFunc(p.Groups, func(g Group) bool { return g.ID == d.What }); i >= 0 {
+			if p.Groups[i].Page {
+				return p.page(p.Groups[i], r)
+			}
 			return p.ringGroup(p.Groups[i], r)
 		}
 	case "menu":

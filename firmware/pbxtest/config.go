@@ -15,8 +15,8 @@ func (o *Office) config(s Setup) string {
 	if s.LAN != "" {
 		lan = fmt.Sprintf(", lan: [%s]", s.LAN)
 	}
-	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en}\nsip: {listen: %q%s}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
-		o.SIP, lan, o.MediaLo, o.MediaHi, o.Web)
+	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en, emergency_test: %q}\nsip: {listen: %q%s}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
+		s.EmergencyTest, o.SIP, lan, o.MediaLo, o.MediaHi, o.Web)
 	var phones, lamps, agents, members []string
 	for i := range s.Agents {
 		n := 201 + i
@@ -47,6 +47,9 @@ func (o *Office) config(s Setup) string {
 	var routes []string
 	if s.Carrier != 0 {
 		access := fmt.Sprintf("match: [%s/32]", o.Carrier)
+		if s.Challenge {
+			access += fmt.Sprintf(", user: %q, password: %s", DID, CarrierPassword)
+		}
 		if s.Registers {
 			access = fmt.Sprintf("register: true, user: %q, password: %s", DID, CarrierPassword)
 		}
@@ -58,6 +61,9 @@ func (o *Office) config(s Setup) string {
 		list("lines", []string{fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, at: %s, audio: %s, in: %q}",
 			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"), cmp.Or(s.In, "queue:sales"))})
 		routes = append(routes, `{prefix: "+393", via: ["line:gsm0"]}`)
+	}
+	if s.Routes != "" {
+		routes = append(routes, s.Routes)
 	}
 	if routes != nil {
 		list("routes", routes)

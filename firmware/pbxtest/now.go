@@ -20,13 +20,14 @@ type Now struct {
 	Waits   []tel.QueueJoined // in the order of the queue
 	Offers  []tel.QueueOffered
 	Calls   []tel.CallChanged
+	Health  map[string]tel.HealthChanged // by condition
 }
 
 // Now asks the page's address for what holds.
 func (o *Office) Now() (Now, error) {
 	n := Now{
 		Agents: map[tel.AgentID]tel.AgentChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{},
-		Devices: map[tel.DeviceID]tel.DeviceChanged{}, Lines: map[string]tel.LineChanged{},
+		Devices: map[tel.DeviceID]tel.DeviceChanged{}, Lines: map[string]tel.LineChanged{}, Health: map[string]tel.HealthChanged{},
 	}
 	client := http.Client{Timeout: 2 * time.Second}
 	res, err := client.Get("http://" + o.Web + "/api/now")
@@ -77,6 +78,10 @@ func (n *Now) take(kind string, body []byte) error {
 	case tel.QueueOffered{}.Kind():
 		e, err := read[tel.QueueOffered](body)
 		n.Offers = append(n.Offers, e)
+		return err
+	case tel.HealthChanged{}.Kind():
+		e, err := read[tel.HealthChanged](body)
+		n.Health[e.Condition] = e
 		return err
 	case tel.CallChanged{}.Kind():
 		e, err := read[tel.CallChanged](body)
@@ -129,6 +134,16 @@ func (o *Office) Phone(number int) {
 func (o *Office) Line(name string, up bool) {
 	o.t.Helper()
 	o.Until(fmt.Sprintf("%s up=%v", name, up), func(n Now) bool { l, ok := n.Lines[name]; return ok && l.Up == up })
+}
+
+// Alarm waits until a condition of the box is reported as failed, or as well, and returns its text.
+func (o *Office) Alarm(condition string, failed bool) string {
+	o.t.Helper()
+	n := o.Until(fmt.Sprintf("the condition %s failed=%v", condition, failed), func(n Now) bool {
+		h, ok := n.Health[condition]
+		return ok && h.OK != failed || !ok && !failed
+	})
+	return n.Health[condition].Text
 }
 
 // CallRecords waits until recordd has n call records and returns them, newest first.

@@ -56,6 +56,7 @@ type Setup struct {
 	Strategy  string         // of the queue; default longest_idle
 	Carrier   uint16         // port of the carrier's host that trunk "carrier" calls; 0: no trunk
 	Registers bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
+	Challenge bool           // the trunk knows DID and CarrierPassword without logging in
 	Modem     bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
 	SHA256    bool           // phones may not use MD5
 	SRTP      []string       // off, optional or required for the phones from 201 on; default optional
@@ -63,7 +64,10 @@ type Setup struct {
 	LAN       string         // networks that count as the LAN, separated by commas; default the box's own choice
 	Calls     map[int]string // fields of the "calls" of a phone's person, such as "pickup: front, office: true"
 	In        string         // where the carrier's and the modem's calls go; default queue:sales
-	Extra     string         // further parts of the file, such as "groups: [...]"
+	// EmergencyTest is where 112 leads instead of outside.
+	EmergencyTest string
+	Routes        string // further routes, such as "{prefix: \"+\", via: [\"trunk:carrier\"]}"
+	Extra         string // further parts of the file, such as "groups: [...]"
 }
 
 // Password is the password of a phone.
@@ -225,6 +229,17 @@ func (o *Office) Kill() {
 		o.t.Fatal(err)
 	}
 	o.await("prontod to be started again", 10*time.Second, func() bool { p := o.pids()["prontod"]; return p > 1 && p != before })
+}
+
+// Restart ends prontod with SIGTERM, as an update does, and returns when the supervisor has started the
+// next one.
+func (o *Office) Restart() {
+	o.t.Helper()
+	before := o.prontod()
+	if err := syscall.Kill(before, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		o.t.Fatal(err)
+	}
+	o.await("prontod to be started again", 20*time.Second, func() bool { p := o.pids()["prontod"]; return p > 1 && p != before })
 }
 
 // freePorts finds one port that is free for UDP and TCP, and one for TCP.

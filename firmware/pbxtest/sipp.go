@@ -18,14 +18,18 @@ import (
 // hangs up.
 type SIPp struct {
 	t    testing.TB
+	name string // of the scenario
 	dir  string
 	cmd  *exec.Cmd
 	out  bytes.Buffer
 	Ears *Capture // what reaches the carrier
+
+	ended  chan struct{} // closed at the end of the program
+	result error         // of the program; read after ended
 }
 
-// carrierCalls is the scenario; %s are called number, caller, tone file and the pause in ms. SIPp's own
-// words stand in square brackets.
+// carrierCalls is the scenario; %s are called number, caller, what is sent as audio and the pause in ms.
+// SIPp's own words stand in square brackets. Its keys have the payload type 96.
 const carrierCalls = `<?xml version="1.0" encoding="ISO-8859-1" ?>
 <scenario name="carrier calls">
 <send retrans="500"><![CDATA[
@@ -46,8 +50,10 @@ o=carrier 1 1 IN IP4 [local_ip]
 s=-
 c=IN IP4 [media_ip]
 t=0 0
-m=audio [rtpstream_audio_port] RTP/AVP 8
+m=audio [%[5]s] RTP/AVP 8 96
 a=rtpmap:8 PCMA/8000
+a=rtpmap:96 telephone-event/8000
+a=fmtp:96 0-15
 a=sendrecv
 
 ]]></send>
@@ -66,7 +72,7 @@ Max-Forwards: 70
 Content-Length: 0
 
 ]]></send>
-<nop><action><exec rtp_stream="%[3]s,-1,8"/></action></nop>
+%[3]s
 <pause milliseconds="%[4]d"/>
 <send retrans="500"><![CDATA[
 BYE [next_url] SIP/2.0
@@ -86,8 +92,24 @@ Content-Length: 0
 // SIPp calls DID as the carrier, and hangs up so long after the box has answered.
 func (o *Office) SIPp(caller string, hz int, after time.Duration) *SIPp {
 	o.t.Helper()
+	return o.sipp(caller, "rtpstream_audio_port", func(tone string) string {
+		return fmt.Sprintf(`<nop><action><exec rtp_stream="%s,-1,8"/></action></nop>`, tone)
+	}, hz, after)
+}
+
+// SIPpKeys calls DID as the carrier and presses keys (RFC 4733) one second after the answer; it says
+// nothing, and hangs up so long after the keys.
+func (o *Office) SIPpKeys(caller, keys string, after time.Duration) *SIPp {
+	o.t.Helper()
+	return o.sipp(caller, "media_port", func(string) string {
+		return fmt.Sprintf(`<pause milliseconds="1000"/><nop><action><exec play_dtmf="%s" /></action></nop>`, keys)
+	}, 0, after)
+}
+
+func (o *Office) sipp(caller, port string, audio func(tone string) string, hz int, after time.Duration) *SIPp {
+	o.t.Helper()
 	program := Tool(o.t, "sipp", "sip-tester")
-	s := &SIPp{t: o.t, Ears: o.Capture(o.Carrier)}
+	s := &SIPp{t: o.t, name: "carrier", Ears: o.Capture(o.Carrier)}
 	var err error
 	if s.dir, err = os.MkdirTemp("", "sipp"); err != nil {
 		o.t.Fatal(err)
@@ -96,37 +118,59 @@ func (o *Office) SIPp(caller string, hz int, after time.Duration) *SIPp {
 	files := map[string][]byte{
 		// A whole number of periods, so that the tone goes on when the file begins again.
 		voice:                                tone.NewCoder(tone.ALaw).Encode(nil, tone.Sine(hz, tone.Rate)),
-		filepath.Join(s.dir, "scenario.xml"): fmt.Appendf(nil, carrierCalls, DID, caller, voice, after.Milliseconds()),
+		filepath.Join(s.dir, "scenario.xml"): fmt.Appendf(nil, carrierCalls, DID, caller, audio(voice), after.Milliseconds(), port),
 	}
 	for path, body := range files {
 		if err := os.WriteFile(path, body, 0o600); err != nil {
 			o.t.Fatal(err)
 		}
 	}
-	s.cmd = exec.Command(program, o.SIP.String(), "-sf", "scenario.xml", "-m", "1", "-i", o.Carrier.String(), "-mi", o.Carrier.String(),
+	s.start(program, o.SIP.String(), "-sf", "scenario.xml", "-m", "1", "-i", o.Carrier.String(), "-mi", o.Carrier.String(),
 		"-p", fmt.Sprint(o.CarrierPort), "-aa", "-timeout", "30s", "-timeout_error", "-nostdin", "-trace_err")
+	return s
+}
+
+// start runs the program until Wait or the end of the test.
+func (s *SIPp) start(program string, args ...string) {
+	s.t.Helper()
+	s.cmd = exec.Command(program, args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.out, &s.out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.ended = make(chan struct{})
 	if err := s.cmd.Start(); err != nil {
-		o.t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	o.t.Cleanup(func() {
+	go func() {
+		s.result = s.cmd.Wait()
+		close(s.ended)
+	}()
+	s.t.Cleanup(func() {
 		_ = s.cmd.Process.Kill() // has ended, if Wait was called
-		_ = s.cmd.Wait()
-		if o.t.Failed() {
-			o.t.Logf("SIPp said:\n%s", s.said())
+		<-s.ended
+		if s.t.Failed() {
+			s.t.Logf("SIPp %s said:\n%s", s.name, s.said())
 		}
 		_ = os.RemoveAll(s.dir)
 	})
-	return s
+}
+
+// over reports whether SIPp has ended.
+func (s *SIPp) over() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // Wait waits for the end of the scenario and fails the test when SIPp saw something else than it
 // expects.
 func (s *SIPp) Wait() {
 	s.t.Helper()
-	if err := s.cmd.Wait(); err != nil {
-		s.t.Errorf("SIPp: %v", err)
+	<-s.ended
+	if s.result != nil {
+		s.t.Errorf("SIPp %s: %v", s.name, s.result)
 	}
 }
 

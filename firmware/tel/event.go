@@ -99,6 +99,7 @@ type PartyChanged struct {
 	Ref        string     `json:"ref"`   // names the leg's SIP dialog, for who wants its tags
 	Phase      PartyPhase `json:"phase"`
 	Initiator  bool       `json:"initiator,omitempty"` // it began the call
+	Alerted    bool       `json:"alerted,omitempty"`   // of a phone that rings: it said so, and its dialog has both tags now
 	Remote     Number     `json:"remote,omitempty"`
 	RemoteName string     `json:"remote_name,omitempty"`
 }

@@ -144,6 +144,20 @@ func (h *Half) Join(other call.Leg) error {
 	return err
 }
 
+// Page implements call.Leg.
+func (h *Half) Page(to []call.Leg) error {
+	var legs []*media.Leg
+	for _, l := range to {
+		if o, ok := l.(interface{ Media() *media.Leg }); ok {
+			legs = append(legs, o.Media())
+		}
+	}
+	if err := h.engine.Page(h.leg, legs...); err != nil && !errors.Is(err, media.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 // Part implements call.Leg.
 func (h *Half) Part() { h.engine.Unbridge(h.leg) }
 

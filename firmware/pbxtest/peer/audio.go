@@ -23,6 +23,10 @@ type Audio struct {
 	coder   *tone.Coder
 	to      netip.AddrPort // invalid: nowhere yet
 	muted   bool
+	events  uint8  // payload type of telephone-events; 0: the other side knows none
+	press   []rune // keys that wait to be pressed
+	keys    []rune // keys that the other side pressed
+	keyAt   uint32 // timestamp of the last of them
 	hz      int
 	heard   []int16
 	packets int
@@ -41,7 +45,7 @@ func newAudio(at netip.Addr, law tone.Law, hz int) (*Audio, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Audio{conn: conn, quit: make(chan struct{}), coder: tone.NewCoder(law), hz: hz}
+	a := &Audio{conn: conn, quit: make(chan struct{}), coder: tone.NewCoder(law), hz: hz, events: eventType}
 	a.wg.Go(a.speak)
 	a.wg.Go(a.listen)
 	return a, nil
@@ -50,10 +54,11 @@ func newAudio(at netip.Addr, law tone.Law, hz int) (*Audio, error) {
 // Local is where this party hears.
 func (a *Audio) Local() netip.AddrPort { return a.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
 
-func (a *Audio) law() tone.Law {
+// agreed is the law, and the payload type of telephone-events, that both sides speak.
+func (a *Audio) agreed() (tone.Law, uint8) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.coder.Law()
+	return a.coder.Law(), a.events
 }
 
 // use follows what the other side's SDP says.
@@ -63,6 +68,7 @@ func (a *Audio) use(s session) {
 	if a.to = s.to; !s.sends() {
 		a.to = netip.AddrPort{}
 	}
+	a.events = s.events
 	if s.law != a.coder.Law() {
 		a.coder = tone.NewCoder(s.law)
 	}
@@ -141,6 +147,7 @@ func (a *Audio) speak() {
 	}}
 	pcm := make([]int16, frame)
 	var wire []byte
+	var key pressed
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -150,19 +157,30 @@ func (a *Audio) speak() {
 		case <-tick.C:
 		}
 		a.mu.Lock()
-		to, coder, muted := a.to, a.coder, a.muted
+		to, coder, muted, events := a.to, a.coder, a.muted, a.events
 		voice.Hz = a.hz
+		if !key.down() && len(a.press) > 0 && events != 0 && to.IsValid() {
+			key = pressed{key: a.press[0], at: p.Timestamp + frame, left: keyFrames}
+			a.press = a.press[1:]
+		}
 		a.mu.Unlock()
 		p.Timestamp += frame
-		if !to.IsValid() || muted {
+		if !to.IsValid() || muted && !key.down() {
 			continue
 		}
-		voice.Fill(pcm)
-		p.PayloadType = uint8(coder.Law())
-		p.Payload = coder.Encode(p.Payload[:0], pcm)
+		q := p
+		if key.down() {
+			q = key.packet(p, events)
+		} else {
+			voice.Fill(pcm)
+			q.PayloadType = uint8(coder.Law())
+			q.Payload = coder.Encode(p.Payload[:0], pcm)
+			p.Payload = q.Payload
+		}
 		p.SequenceNumber++
-		wire = append(wire[:0], make([]byte, p.MarshalSize())...)
-		if n, err := p.MarshalTo(wire); err == nil {
+		q.SequenceNumber = p.SequenceNumber
+		wire = append(wire[:0], make([]byte, q.MarshalSize())...)
+		if n, err := q.MarshalTo(wire); err == nil {
 			_, _ = a.conn.WriteToUDPAddrPort(wire[:n], to)
 		}
 		p.Marker = false
@@ -187,6 +205,10 @@ func (a *Audio) listen() {
 func (a *Audio) take(p *rtp.Packet) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.events != 0 && p.PayloadType == a.events {
+		a.hearKey(p)
+		return
+	}
 	if p.PayloadType != uint8(a.coder.Law()) {
 		return
 	}

@@ -31,6 +31,7 @@ type Call struct {
 
 	// Guarded by p.mu.
 	from, to  string // header values of our side and theirs, with tags
+	early     string // as to, of the last provisional response
 	target    string // URI of the other side
 	routes    []string
 	cseq      int
@@ -42,8 +43,11 @@ type Call struct {
 	status    int               // of the end, or of the answer
 	reason    string
 	byThem    bool
-	direction string // theirs, in the last SDP
-	described string // the last SDP itself
+	direction string       // theirs, in the last SDP
+	described string       // the last SDP itself
+	cause     string       // Reason of the BYE or CANCEL that ended the call
+	first     *sip.Request // the INVITE that came
+	notes     chan Note    // NOTIFY within the dialog: how a transfer goes
 }
 
 func (p *Peer) newCall(id string, flow netip.AddrPort) (*Call, error) {
@@ -53,7 +57,7 @@ func (p *Peer) newCall(id string, flow netip.AddrPort) (*Call, error) {
 	}
 	c := &Call{
 		p: p, id: id, flow: flow, tag: rand.Text(), Forwards: forwards, audio: a, start: time.Now(), acks: map[string]string{}, direction: "sendrecv",
-		ringing: make(chan struct{}), answered: make(chan struct{}), ended: make(chan struct{}), hangup: make(chan struct{}),
+		notes: make(chan Note, 64), ringing: make(chan struct{}), answered: make(chan struct{}), ended: make(chan struct{}), hangup: make(chan struct{}),
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,6 +96,35 @@ func (c *Call) Acknowledged() int {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	return len(c.pracks)
+}
+
+// Header is a header of the INVITE that came; empty when it had none.
+func (c *Call) Header(name string) string {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if c.first == nil {
+		return ""
+	}
+	if h := c.first.GetHeader(name); h != nil {
+		return h.Value()
+	}
+	return ""
+}
+
+// Cause is the Reason (RFC 3326) with which the box ended the call; empty when it gave none.
+func (c *Call) Cause() string {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return c.cause
+}
+
+// because notes why the box ends the call.
+func (c *Call) because(req *sip.Request) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if h := req.GetHeader("Reason"); h != nil {
+		c.cause = h.Value()
+	}
 }
 
 // Direction is what the box's last SDP said: sendrecv, sendonly, recvonly or inactive.
@@ -166,7 +199,8 @@ func (c *Call) sdp(direction string) string {
 	c.version++
 	v := c.version
 	c.p.mu.Unlock()
-	return writeSDP(c.audio.Local(), c.audio.law(), v, direction)
+	law, events := c.audio.agreed()
+	return writeSDP(c.audio.Local(), law, events, v, direction)
 }
 
 // message is a request in the dialog, or the one that begins it.
@@ -184,16 +218,6 @@ func (c *Call) message(method, branch string, cseq int, headers, body string) st
 		method, target, c.p.hop(branch, c.Forwards), from, to, c.id, cseq, c.p.contact(), headers, len(body), body)
 }
 
-// request is a transaction in the dialog other than INVITE.
-func (c *Call) request(ctx context.Context, method string) (*sip.Response, error) {
-	c.p.mu.Lock()
-	c.cseq++
-	n := c.cseq
-	c.p.mu.Unlock()
-	b := branch()
-	return c.p.exchange(ctx, method, b, c.message(method, b, n, "", ""), c.flow)
-}
-
 // Hangup ends the call as its state asks: CANCEL, a refusal, or BYE. It does not wait.
 func (c *Call) Hangup() {
 	c.p.mu.Lock()
@@ -204,7 +228,7 @@ func (c *Call) Hangup() {
 	case c.up():
 		c.p.spawn(func() {
 			// The box may be restarting: BYE is repeated until it answers.
-			if _, err := c.request(context.Background(), "BYE"); err != nil {
+			if _, err := c.ask(context.Background(), "BYE", "", ""); err != nil {
 				c.p.cfg.Log.Warn("hang-up was not confirmed", "error", err)
 			}
 		})
@@ -273,7 +297,8 @@ func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
 	theirs, _ := strings.CutPrefix(req.From().String(), "From: ")
 	ours, _ := strings.CutPrefix(req.To().String(), "To: ")
 	p.mu.Lock()
-	c.invite, c.from, c.to = req, ours+";tag="+c.tag, theirs
+	c.invite, c.first = req, req
+	c.from, c.to = ours+";tag="+c.tag, theirs
 	if ct := req.Contact(); ct != nil {
 		c.target = ct.Address.String()
 	}
@@ -384,9 +409,5 @@ func (c *Call) reinvited(req *sip.Request, from netip.AddrPort) {
 		c.p.reply(req, from, 488, c.tag, "")
 		return
 	}
-	answer := map[string]string{"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}[c.Direction()]
-	if answer == "" {
-		answer = "sendrecv"
-	}
-	c.accept(req, from, c.sdp(answer))
+	c.accept(req, from, c.sdp(answerTo(c.Direction())))
 }

@@ -20,9 +20,9 @@ type Outgoing struct {
 	Hz   int    // the voice of this call; 0: the peer's
 	SDP  string // offer to send instead of the peer's own: for wrong ones
 
-	Headers string // further header lines, each with its end
-
-	Forwards int // Max-Forwards; 0: 70
+	Offerless bool   // the box offers, the ACK answers
+	Headers   string // further header lines, each with its CRLF, such as Replaces
+	Forwards  int    // Max-Forwards; 0: 70
 }
 
 // Dial begins a call and returns at once; Ringing, Answered and Ended tell what becomes of it.
@@ -51,6 +51,9 @@ func (p *Peer) dial(o Outgoing, at netip.AddrPort) (*Call, error) {
 	c.target = cmp.Or(o.URI, fmt.Sprintf("sip:%s@%s", o.To, host))
 	p.mu.Unlock()
 	body := cmp.Or(o.SDP, c.sdp("sendrecv"))
+	if o.Offerless {
+		body = ""
+	}
 	p.spawn(func() {
 		c.place(body, o.Headers)
 		c.forgetAtEnd()
@@ -163,6 +166,9 @@ func (c *Call) progress(res *sip.Response) {
 		if len(res.Body()) > 0 {
 			c.hear(res.Body())
 		}
+		c.p.mu.Lock()
+		c.early = res.To().Value()
+		c.p.mu.Unlock()
 		c.ringOnce.Do(func() { close(c.ringing) })
 	}
 }

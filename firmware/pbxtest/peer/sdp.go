@@ -13,6 +13,7 @@ import (
 type session struct {
 	to        netip.AddrPort // where its audio goes
 	law       tone.Law
+	events    uint8  // payload type of their telephone-events (RFC 4733); 0: none
 	direction string // as the other side wrote it: sendrecv, sendonly, recvonly, inactive
 }
 
@@ -32,7 +33,7 @@ func readSDP(body []byte) (s session, ok bool) {
 				continue
 			}
 			port, _ := strconv.ParseUint(fields[1], 10, 16)
-			s.to = netip.AddrPortFrom(addr, uint16(port))
+			s.to, s.events = netip.AddrPortFrom(addr, uint16(port)), 0
 			for _, pt := range fields[3:] {
 				if pt == "8" || pt == "0" {
 					ok = port > 0
@@ -43,6 +44,9 @@ func readSDP(body []byte) (s session, ok bool) {
 					break
 				}
 			}
+		case audio && strings.HasPrefix(line, "a=rtpmap:") && len(fields) == 2 && strings.EqualFold(fields[1], "telephone-event/8000"):
+			pt, _ := strconv.ParseUint(strings.TrimPrefix(fields[0], "a=rtpmap:"), 10, 7)
+			s.events = uint8(pt)
 		case audio && (line == "a=sendonly" || line == "a=recvonly" || line == "a=inactive" || line == "a=sendrecv"):
 			s.direction = line[2:]
 		}
@@ -53,9 +57,16 @@ func readSDP(body []byte) (s session, ok bool) {
 	return s, ok && addr.IsValid()
 }
 
-// writeSDP offers or answers one law at an address.
-func writeSDP(at netip.AddrPort, law tone.Law, version int, direction string) string {
-	return fmt.Sprintf("v=0\r\no=peer %d %d IN IP4 %s\r\ns=call\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP %d\r\n"+
-		"a=rtpmap:%d %s/8000\r\na=ptime:20\r\na=%s\r\n",
-		at.Port(), version, at.Addr(), at.Addr(), at.Port(), law, law, law, direction)
+// eventType is the payload type that a peer offers for telephone-events.
+const eventType = 101
+
+// writeSDP offers or answers one law at an address, and telephone-events unless their type is 0.
+func writeSDP(at netip.AddrPort, law tone.Law, events uint8, version int, direction string) string {
+	types, lines := "", ""
+	if events != 0 {
+		types, lines = fmt.Sprintf(" %d", events), fmt.Sprintf("a=rtpmap:%d telephone-event/8000\r\na=fmtp:%[1]d 0-15\r\n", events)
+	}
+	return fmt.Sprintf("v=0\r\no=peer %d %d IN IP4 %s\r\ns=call\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP %d%s\r\n"+
+		"a=rtpmap:%d %s/8000\r\n%sa=ptime:20\r\na=%s\r\n",
+		at.Port(), version, at.Addr(), at.Addr(), at.Port(), law, types, law, law, lines, direction)
 }

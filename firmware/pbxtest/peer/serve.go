@@ -56,6 +56,7 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 			return
 		}
 		p.reply(req, from, 200, c.tag, "")
+		c.because(req)
 		c.finish(200, "BYE", true)
 	case sip.CANCEL:
 		if c == nil {
@@ -63,12 +64,19 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 			return
 		}
 		p.reply(req, from, 200, c.tag, "")
+		c.because(req)
 		c.cancelled()
 	case sip.OPTIONS, sip.INFO:
 		p.reply(req, from, 200, "", "")
 	case sip.NOTIFY:
 		p.reply(req, from, 200, "", "")
 		p.notified(req)
+	case sip.UPDATE:
+		if c == nil {
+			p.reply(req, from, 481, "", "")
+			return
+		}
+		c.updated(req, from)
 	case sip.MESSAGE:
 		if p.cfg.Texts == nil {
 			p.reply(req, from, 405, "", "")
@@ -85,7 +93,7 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 
 // reasons are the words of the statuses that this peer says.
 var reasons = map[int]string{
-	100: "Trying", 180: "Ringing", 200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required",
+	100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 302: "Moved Temporarily", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required",
 	421: "Extension Required", 423: "Interval Too Brief", 484: "Address Incomplete",
 	480: "Temporarily Unavailable", 481: "Call Does Not Exist", 483: "Too Many Hops", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 603: "Decline",
 }

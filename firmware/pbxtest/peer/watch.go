@@ -99,14 +99,16 @@ func (p *Peer) ask(ctx context.Context, method, uri, to, id, tag string, cseq *i
 	}
 }
 
-// notified passes a NOTIFY to its watch, if there is one.
+// notified passes a NOTIFY to its watch or its call, if there is one.
 func (p *Peer) notified(req *sip.Request) {
 	p.mu.Lock()
-	w := p.watches[string(*req.CallID())]
-	p.mu.Unlock()
-	if w == nil {
-		return
+	var to chan Note
+	if w := p.watches[string(*req.CallID())]; w != nil {
+		to = w.Notes
+	} else if c := p.calls[string(*req.CallID())]; c != nil {
+		to = c.notes
 	}
+	p.mu.Unlock()
 	n := Note{CSeq: req.CSeq().SeqNo, Body: string(req.Body())}
 	if h := req.GetHeader("Subscription-State"); h != nil {
 		n.State = h.Value()
@@ -115,7 +117,7 @@ func (p *Peer) notified(req *sip.Request) {
 		n.Type = h.Value()
 	}
 	select {
-	case w.Notes <- n:
+	case to <- n:
 	default: // nobody looks: the test is at its end
 	}
 }

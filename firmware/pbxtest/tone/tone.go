@@ -109,3 +109,15 @@ func Tail(pcm []int16, d, skip int) []int16 {
 	pcm = pcm[:max(0, len(pcm)-skip)]
 	return pcm[max(0, len(pcm)-d):]
 }
+
+// Power is how loud pcm is as a whole, in dB below a sine of full scale.
+func Power(pcm []int16) float64 {
+	var sum float64
+	for _, v := range pcm {
+		sum += float64(v) / 32768 * float64(v) / 32768
+	}
+	if sum == 0 {
+		return Silence
+	}
+	return max(Silence, 10*math.Log10(2*sum/float64(len(pcm))))
+}

@@ -138,3 +138,16 @@ func TestAnOutsideProgramHearsTheTone(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+func TestPowerIsThatOfTheTone(t *testing.T) {
+	pcm := Sine(440, Rate)
+	if p, l := Power(pcm), Level(pcm, 440); p < l-0.1 || p > l+0.1 {
+		t.Errorf("%.2f dB, as a tone %.2f dB", p, l)
+	}
+	if p := Power(make([]int16, Rate)); p != Silence {
+		t.Errorf("nothing has %.1f dB", p)
+	}
+	if p := Power(nil); p != Silence {
+		t.Errorf("no samples have %.1f dB", p)
+	}
+}

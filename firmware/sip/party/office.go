@@ -61,7 +61,10 @@ type Config struct {
 	Secure    func(party string, f stack.Flow) sdp.Security // how secret the audio shall be; nil: SecurityOff
 	Phones    Phones
 	Arrive    func(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error)
-	Codecs    []codec.ID // in order of preference; nil: PCMA, PCMU, G722
+	// Open reports that a phone at an address may call a number without saying who it is: an emergency
+	// call from the LAN. It must not block; nil: never.
+	Open   func(dialed tel.Number, from netip.Addr) bool
+	Codecs []codec.ID // in order of preference; nil: PCMA, PCMU, G722
 }
 
 // Office makes legs. Use must be called before the first session arrives.
@@ -124,7 +127,16 @@ func (o *Office) Invite(s *dialog.Session) {
 		o.fromTrunk(t, s)
 		return
 	}
+	open := o.open(s.Request(), s.Flow())
+	if open && s.Request().GetHeader("Authorization") == nil {
+		o.fromAnybody(s) // no time is lost with a challenge that an unknown phone cannot answer
+		return
+	}
 	device, challenge, status := o.cfg.Phones.Authenticate(s.Request(), s.Flow())
+	if status != 0 && open {
+		o.fromAnybody(s)
+		return
+	}
 	if status != 0 {
 		o.discard(s)
 		s.Reject(status, challenge...)

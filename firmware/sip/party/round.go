@@ -1,6 +1,7 @@
 package party
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/pronto-pbx/pronto/firmware/call"
@@ -26,7 +27,7 @@ type round struct{ from, caller, dialed string }
 // enter counts a call until leave, which may be called more than once. ok is false for one too many;
 // then there is nothing to leave.
 func (r *rounds) enter(in call.Arrival) (leave func(), ok bool) {
-	if in.Device != "" {
+	if !strings.HasPrefix(in.From, "trunk:") { // carriers alone bring calls back
 		return func() {}, true
 	}
 	limit := maxRounds

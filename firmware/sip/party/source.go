@@ -20,7 +20,7 @@ func (o *Office) Carrier(a netip.Addr) bool {
 // Screen answers strangers before anything is kept of them; nil = the request goes on. Carriers need
 // no password.
 func (o *Office) Screen(req *sip.Request, flow stack.Flow) *stack.Refusal {
-	if o.trunkOf(req, flow) != nil {
+	if o.trunkOf(req, flow) != nil || o.open(req, flow) {
 		return nil
 	}
 	return o.cfg.Phones.Screen(req, flow)

@@ -7,7 +7,6 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
-	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // Strangers from outside who ask by UDP may be forged: what is sent to them goes to whoever's address
@@ -43,9 +42,6 @@ func (r *Registrar) Screen(req *sip.Request, flow stack.Flow) *stack.Refusal {
 		return nil // malformed: those whose business it is say how
 	}
 	lan := r.cfg.LAN(flow.Remote.Addr().Unmap())
-	if lan && emergency(req) {
-		return nil
-	}
 	now := time.Now()
 	_, no := r.gate.screen(req, flow, user, now)
 	if no.status == 0 {
@@ -67,11 +63,4 @@ func (r *Registrar) Screen(req *sip.Request, flow stack.Flow) *stack.Refusal {
 		r.count.malformed.Add(1)
 	}
 	return &stack.Refusal{Status: no.status, Reason: no.reason, Headers: no.challenge}
-}
-
-// emergency reports a call to an emergency number, which from the LAN needs no password: whoever
-// takes calls decides.
-func emergency(req *sip.Request) bool {
-	n, err := tel.ParseNumber(req.Recipient.User)
-	return err == nil && req.Method == sip.INVITE && n.Emergency()
 }

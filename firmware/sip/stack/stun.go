@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -86,7 +87,7 @@ func (s *Stack) binding(f Flow, done func(netip.AddrPort, error)) (cancel func()
 }
 
 func transportOrTimeout(err error) error {
-	if err == ErrTimeout {
+	if errors.Is(err, ErrTimeout) {
 		return err
 	}
 	return transportError(err)

@@ -1,0 +1,428 @@
+package main_test
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// The services of RFC 5359 as the box offers them, named by their sections. Not here: 2.10 and 2.11
+// (conferences of three) and 2.18 (click to dial), which are not built.
+
+// connected is a call from one to the other that is answered.
+func connected(t *testing.T, from, to *desk, number string) (caller, called *peer.Call) {
+	t.Helper()
+	caller = from.dial(number)
+	called = to.picksUp()
+	within(t, "the answer", caller.Answered())
+	return caller, called
+}
+
+// What somebody hears who hears no party.
+const (
+	musicHeard = -1
+	nothing    = 0
+)
+
+// voiced is a level that parties reach, and no single note of the music.
+const voiced = -20.0
+
+// ear is a party and what it must hear: the tone of another one, music or nothing.
+type ear struct {
+	who  string
+	call *peer.Call
+	hz   int
+}
+
+// allHear judges all of them at once.
+func allHear(t *testing.T, when string, ears ...ear) {
+	t.Helper()
+	time.Sleep(100 * time.Millisecond) // what was under way
+	for _, e := range ears {
+		e.call.Audio().Forget()
+	}
+	time.Sleep(700 * time.Millisecond)
+	for _, e := range ears {
+		pcm, packets := e.call.Audio().Heard(), e.call.Audio().Packets()
+		switch e.hz {
+		case nothing:
+			if packets > 4 {
+				t.Errorf("%s: %s gets %d packets, want none", when, e.who, packets)
+			}
+		case musicHeard:
+			if packets < 25 || tone.Power(pcm) < -50 {
+				t.Errorf("%s: %s hears no music: %d packets at %.0f dB", when, e.who, packets, tone.Power(pcm))
+			}
+			for _, hz := range tones {
+				if l := tone.Level(pcm, hz); l > voiced {
+					t.Errorf("%s: %s hears the tone of %d Hz at %.0f dB instead of music", when, e.who, hz, l)
+				}
+			}
+		default:
+			hears(t, when+": "+e.who, pcm, e.hz)
+		}
+	}
+}
+
+// outcome waits for the NOTIFY that ends a transfer, and returns the statuses that were told.
+func outcome(t *testing.T, c *peer.Call) (told []string) {
+	t.Helper()
+	for timeout := time.After(15 * time.Second); ; {
+		select {
+		case n := <-c.Notes():
+			status, _, _ := strings.Cut(strings.TrimPrefix(n.Body, "SIP/2.0 "), "\r\n")
+			told = append(told, status[:min(3, len(status))])
+			if n.Type != "message/sipfrag;version=2.0" && n.Type != "message/sipfrag" {
+				t.Errorf("NOTIFY of type %q", n.Type)
+			}
+			if strings.HasPrefix(n.State, "terminated") {
+				return told
+			}
+		case <-timeout:
+			t.Fatalf("no NOTIFY ends the transfer; told so far: %q", told)
+		}
+	}
+}
+
+func accepted(t *testing.T) func(int, error) {
+	return func(status int, err error) {
+		t.Helper()
+		if err != nil || status != 202 {
+			t.Fatalf("REFER: %d, %v", status, err)
+		}
+	}
+}
+
+func hold(t *testing.T, c *peer.Call, on bool) {
+	t.Helper()
+	if err := c.Hold(t.Context(), on); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ended waits for the end of all.
+func ended(t *testing.T, calls ...*peer.Call) {
+	t.Helper()
+	for _, c := range calls {
+		within(t, "the end", c.Ended())
+	}
+}
+
+func TestRFC5359HoldAndTransfer(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 3})
+	alice, bob, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
+
+	t.Run("2.1 and 2.3 call hold, with music", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		allHear(t, "before", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
+		hold(t, b, true)
+		allHear(t, "held", ear{"Alice", a, musicHeard}, ear{"Bob", b, nothing})
+		hold(t, b, false)
+		allHear(t, "after", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
+		a.Hangup()
+		ended(t, b)
+	})
+
+	t.Run("2.2 consultation hold", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		hold(t, b, true)
+		asks, c := connected(t, bob, carol, "203")
+		allHear(t, "consulting", ear{"Alice", a, musicHeard}, ear{"Bob", asks, hzCarrier}, ear{"Carol", c, hzAgent})
+		asks.Hangup()
+		ended(t, c)
+		hold(t, b, false)
+		allHear(t, "back", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
+		b.Hangup()
+		ended(t, a)
+	})
+
+	t.Run("2.4 transfer, unattended", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		accepted(t)(b.Refer(t.Context(), "203"))
+		c := carol.picksUp()
+		if told := outcome(t, b); told[len(told)-1] != "200" {
+			t.Errorf("Bob learned %q", told)
+		}
+		ended(t, b)
+		allHear(t, "transferred", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
+		a.Hangup()
+		ended(t, c)
+	})
+
+	t.Run("2.4 to a phone that is busy: Bob has his call again", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		accepted(t)(b.Refer(t.Context(), "203"))
+		carol.ring().Reject(486)
+		if told := outcome(t, b); told[len(told)-1] != "486" {
+			t.Errorf("Bob learned %q", told)
+		}
+		allHear(t, "given back", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
+		a.Hangup()
+		ended(t, b)
+	})
+
+	t.Run("2.5 transfer, attended", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		hold(t, b, true)
+		asks, c := connected(t, bob, carol, "203")
+		accepted(t)(b.ReferInto(t.Context(), asks))
+		if told := outcome(t, b); told[len(told)-1] != "200" {
+			t.Errorf("Bob learned %q", told)
+		}
+		ended(t, b, asks)
+		allHear(t, "transferred", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
+		c.Hangup()
+		ended(t, a)
+	})
+
+	t.Run("2.5 by the caller, while it still rings", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		hold(t, a, true)
+		asks := alice.dial("203")
+		c := carol.ring()
+		within(t, "ringing", asks.Ringing())
+		accepted(t)(a.ReferInto(t.Context(), asks))
+		c.Answer()
+		ended(t, a, asks)
+		allHear(t, "transferred", ear{"Bob", b, hzCarrier}, ear{"Carol", c, hzAgent})
+		c.Hangup()
+		ended(t, b)
+	})
+
+	t.Run("2.6 transfer by an instant message", func(t *testing.T) {
+		texts := make(chan string, 1)
+		dave, err := peer.New(peer.Config{
+			Listen: netip.MustParseAddrPort("127.0.0.1:0"), Box: o.SIP, User: "201", Password: pbxtest.Password(201),
+			Hz: hzModem, Law: tone.ALaw, Texts: func(_, text string) { texts <- text },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dave.Close()
+		if _, err := dave.Register(t.Context(), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		first, err := dave.Dial(peer.Outgoing{To: "202"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := bob.picksUp()
+		within(t, "the answer", first.Answered())
+		if err := bob.Text(t.Context(), "201", fmt.Sprintf("Please call sip:203@%s", o.SIP)); err != nil {
+			t.Fatal(err)
+		}
+		uri := strings.TrimPrefix(<-texts, "Please call ")
+		second, err := dave.Dial(peer.Outgoing{To: "203", URI: uri})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := carol.picksUp()
+		first.Hangup()
+		ended(t, b)
+		allHear(t, "transferred", ear{"Dave", second, hzCarrier}, ear{"Carol", c, hzModem})
+		c.Hangup()
+		ended(t, second)
+	})
+}
+
+func TestRFC5359Forwarding(t *testing.T) {
+	for _, c := range []struct {
+		section, forward string
+		bob              func(*peer.Call)
+	}{
+		{"2.7 unconditional", "always", nil},
+		{"2.8 busy", "busy", func(c *peer.Call) { c.Reject(486) }},
+		{"2.9 no answer", "no_answer", func(*peer.Call) {}},
+	} {
+		t.Run(c.section, func(t *testing.T) {
+			o := bench.Start(t, pbxtest.Setup{Agents: 3, Calls: map[int]string{202: fmt.Sprintf("ring: 5s, forward: {%s: \"ext:203\"}", c.forward)}})
+			alice, bob, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
+			a := alice.dial("202")
+			if c.bob != nil {
+				rings := bob.ring()
+				c.bob(rings)
+				ended(t, rings)
+			}
+			b := carol.picksUp()
+			within(t, "the answer", a.Answered())
+			allHear(t, "forwarded", ear{"Alice", a, hzCarrier}, ear{"Carol", b, hzCaller})
+			a.Hangup()
+			ended(t, b)
+			if c.bob == nil && len(bob.rings) > 0 {
+				t.Error("Bob's phone rang")
+			}
+			r := o.CallRecords(1)[0]
+			if r.To != "202" || r.Out != "phone:203" {
+				t.Errorf("call record %+v", r)
+			}
+			if c.bob != nil && (len(r.Moves) != 1 || r.Moves[0].Kind != tel.MoveForward) {
+				t.Errorf("the record does not say that the call was sent on: %+v", r)
+			}
+		})
+	}
+}
+
+func TestRFC5359Section2_12FindMe(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 3, Calls: map[int]string{202: `follow: [{to: "ext:203", after: 1s}]`}})
+	alice, bob, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
+	a := alice.dial("202")
+	b := bob.ring()
+	c := carol.picksUp()
+	ended(t, b)
+	if why := b.Cause(); !strings.Contains(why, "SIP") || !strings.Contains(why, "cause=200") {
+		t.Errorf("the phone that lost was told %q, want RFC 3326's call completed elsewhere", why)
+	}
+	within(t, "the answer", a.Answered())
+	allHear(t, "found", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
+	c.Hangup()
+	ended(t, a)
+}
+
+func TestRFC5359Screening(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{
+		Agents: 2, Carrier: 5070, In: "ext:201", Dial: map[int]string{201: "internal"},
+		Calls: map[int]string{201: `blocked: ["+39333*"], anonymous: reject`},
+	})
+	alice := deskAt(t, o, 201, hzCaller)
+	outside := make(chan *peer.Call, 1)
+	carrier, err := peer.New(peer.Config{Listen: netip.AddrPortFrom(o.Carrier, o.CarrierPort), Box: o.SIP, Law: tone.ALaw, Hz: hzCarrier, Incoming: func(c *peer.Call) { outside <- c }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(carrier.Close)
+	o.Line("trunk:carrier", true)
+	for _, c := range []struct {
+		section, from string
+		status        int // 0: the phone rings
+	}{
+		{"2.13 incoming: who is blocked", "+393331234567", 486},
+		{"2.13 incoming: who hides", "anonymous", 403},
+		{"2.13 incoming: who is welcome", "+390698765432", 0},
+	} {
+		t.Run(c.section, func(t *testing.T) {
+			call, err := carrier.Dial(peer.Outgoing{To: pbxtest.DID, From: c.from})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.status == 0 {
+				b := alice.picksUp()
+				within(t, "the answer", call.Answered())
+				call.Hangup()
+				ended(t, b)
+				return
+			}
+			ended(t, call)
+			if status, why, _ := call.Outcome(); status != c.status {
+				t.Errorf("refused with %d %s, want %d", status, why, c.status)
+			}
+			if len(alice.rings) > 0 {
+				t.Error("the phone rang")
+			}
+		})
+	}
+	t.Run("2.14 outgoing: what the person may not dial", func(t *testing.T) {
+		call := alice.dial("0698765432")
+		ended(t, call)
+		if status, why, _ := call.Outcome(); status != 403 {
+			t.Errorf("refused with %d %s, want 403", status, why)
+		}
+		if len(outside) > 0 {
+			t.Error("the carrier was called")
+		}
+	})
+}
+
+func TestRFC5359ParkAndPickup(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 3})
+	alice, bob, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
+
+	t.Run("2.15 call park", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		accepted(t)(b.Refer(t.Context(), "*70"))
+		if told := outcome(t, b); told[len(told)-1] != "200" {
+			t.Errorf("Bob learned %q", told)
+		}
+		ended(t, b)
+		allHear(t, "parked", ear{"Alice", a, musicHeard})
+		c := carol.dial("701")
+		within(t, "the answer", c.Answered())
+		allHear(t, "fetched", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
+		a.Hangup()
+		ended(t, c)
+	})
+
+	// Carol's phone sees the call in a dialog document and takes it by Replaces, as its key does.
+	t.Run("2.16 call pickup", func(t *testing.T) {
+		keys := subscribe(t, carol.Peer, "dialog", "202")
+		a := alice.dial("202")
+		b := bob.ring()
+		rings := note(t, keys, "<state>early</state>", `remote-tag="`)
+		attribute := func(name string) string {
+			m := regexp.MustCompile(name + `="([^"]*)"`).FindStringSubmatch(rings.Body)
+			if m == nil {
+				t.Fatalf("no %s in %s", name, rings.Body)
+			}
+			return m[1]
+		}
+		c, err := carol.Dial(peer.Outgoing{To: "202", Headers: fmt.Sprintf("Replaces: %s;to-tag=%s;from-tag=%s;early-only\r\nRequire: replaces\r\n",
+			attribute("call-id"), attribute("local-tag"), attribute("remote-tag"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		within(t, "the answer", c.Answered())
+		within(t, "the answer", a.Answered())
+		ended(t, b)
+		allHear(t, "picked up", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
+		c.Hangup()
+		ended(t, a)
+	})
+}
+
+// The box watches for the phone: who wished so is called as soon as the other is free.
+func TestRFC5359Section2_17AutomaticRedial(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 3})
+	alice, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 203, hzCarrier)
+	free := make(chan *peer.Call, 2)
+	busy := true
+	phone(t, o, 202, hzAgent, func(c *peer.Call) {
+		if busy {
+			c.Reject(486)
+			return
+		}
+		c.Ring()
+		free <- c
+	})
+	first := alice.dial("202")
+	ended(t, first)
+	if status, _, _ := first.Outcome(); status != 486 {
+		t.Fatalf("the first call ended with %d", status)
+	}
+	busy = false
+	c := carol.dial("202") // which keeps Bob's phone in a call while Alice wishes
+	other := <-free
+	other.Answer()
+	within(t, "the answer", c.Answered())
+	wish := alice.dial("*37")
+	within(t, "the answer", wish.Answered())
+	within(t, "the end", wish.Ended())
+	c.Hangup()
+	ended(t, other)
+	a := alice.picksUp()
+	select {
+	case b := <-free:
+		b.Answer()
+		allHear(t, "called again", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
+		a.Hangup()
+		ended(t, b)
+	case <-time.After(10 * time.Second):
+		t.Fatal("Bob's phone does not ring")
+	}
+}
