@@ -46,13 +46,13 @@ func outgoing(to tel.Number, out call.Outgoing) trunk.Outgoing {
 // other ways, as the causes of tel would. It reports false for every other leg.
 func (l *leg) refuse(why tel.Cause) bool {
 	l.mu.Lock()
-	open := l.carried.trunk != nil && l.session.Incoming() && l.carried.since.IsZero()
+	open := l.carried.trunk != nil && l.session().Incoming() && l.carried.since.IsZero()
 	l.mu.Unlock()
 	if !open {
 		return false
 	}
 	status, q850 := trunk.Refusal(why)
-	l.session.Reject(status, sip.NewHeader("Reason", "Q.850;cause="+strconv.Itoa(q850)))
+	l.session().Reject(status, sip.NewHeader("Reason", "Q.850;cause="+strconv.Itoa(q850)))
 	return true
 }
 
@@ -94,7 +94,7 @@ func (l *leg) heard() {
 	if t == nil || since.IsZero() {
 		return
 	}
-	in := l.session.Incoming()
+	in := l.session().Incoming()
 	if !in {
 		t.Observe(trunk.Outcome{Status: 200})
 	}

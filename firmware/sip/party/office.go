@@ -75,8 +75,9 @@ type Office struct {
 
 	mu       sync.RWMutex
 	trunks   []*trunk.Trunk
-	restored map[string]*survivor // by session id, until Find or Forget
+	restored map[string]*survivor // by session label, until Find or Forget
 	answered map[*leg]bool        // calls that are up, for Displaced
+	later    map[string]string    // by label of a leg whose first session another one replaced: that one's id
 }
 
 // survivor is what an earlier process left of one leg.
@@ -91,7 +92,7 @@ func New(cfg Config) *Office {
 	if cfg.Codecs == nil {
 		cfg.Codecs = []codec.ID{codec.PCMA, codec.PCMU, codec.G722}
 	}
-	return &Office{cfg: cfg, restored: map[string]*survivor{}, answered: map[*leg]bool{}}
+	return &Office{cfg: cfg, restored: map[string]*survivor{}, answered: map[*leg]bool{}, later: map[string]string{}}
 }
 
 // Use sets the user agent that sends, which needs the office's Invite to be made.
@@ -157,7 +158,7 @@ func (o *Office) Invite(s *dialog.Session) {
 			s.Reject(481)
 			return
 		}
-		in.Replaces, in.EarlyOnly = refPrefix+other.ID(), id.EarlyOnly
+		in.Replaces, in.EarlyOnly = refPrefix+other.Label(), id.EarlyOnly
 	}
 	o.arrive(s, in, party, nil)
 }
@@ -203,7 +204,8 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *tru
 		refuse(482)
 		return
 	}
-	l := &leg{o: o, session: s, carried: carried{trunk: t, leave: leave}}
+	l := &leg{o: o, label: s.Label(), carried: carried{trunk: t, leave: leave}}
+	l.current.Store(s)
 	if t != nil {
 		l.release = t.Release
 	}
@@ -353,16 +355,13 @@ func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.L
 	l.local = o.secure(o.local(t, half.Media().Advertise(), rtp, rtcp), party, req.Flow)
 	req.SDP = sdp.Offer(l.local)
 	l.local.Last = req.SDP
-	ready := make(chan struct{})
-	req.Events = func(e dialog.Event) {
-		<-ready // for the instant between sending and knowing the session
-		l.notice(e)
-	}
-	defer close(ready)
-	if l.session, err = o.ua.Invite(req); err != nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.ask(req); err != nil {
 		half.Media().Close()
 		return nil, fmt.Errorf("call %s: %w", party, err)
 	}
+	l.label = l.session().Label()
 	return l, nil
 }
 
@@ -372,7 +371,7 @@ func (o *Office) Restore(sessions []*dialog.Session) {
 	for _, s := range sessions {
 		v := &survivor{session: s}
 		o.mu.Lock()
-		o.restored[s.ID()] = v
+		o.survived(v)
 		o.mu.Unlock()
 		s.Bind(func(e dialog.Event) {
 			o.mu.Lock()
@@ -401,7 +400,9 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 	if v == nil || !v.session.Restored().Live {
 		return nil, false
 	}
-	l := &leg{o: o, session: v.session, events: events}
+	l := &leg{o: o, label: id, events: events}
+	l.current.Store(v.session)
+	o.moved(l)
 	half, err := voice.Adopt(o.voice(party, events), audio)
 	if err != nil {
 		o.cfg.Log.Warn("audio of a recovered call is gone", "party", party, "err", err)
@@ -434,13 +435,13 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 // recall rebuilds the state of offer and answer from the bodies that the journal kept.
 func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	rtp, rtcp := audio.Ports()
-	l.local = o.secure(o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp), l.Party(), l.session.Flow())
+	l.local = o.secure(o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp), l.Party(), l.session().Flow())
 	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
 	theirs, err := sdp.Parse(r.RemoteSDP)
 	if err != nil {
 		return
 	}
-	if l.session.Incoming() {
+	if l.session().Incoming() {
 		l.offer = theirs
 		if _, m, err := sdp.Answer(theirs, l.local); err == nil && r.LocalSDP != nil {
 			l.media, l.agreed = m, true

@@ -3,11 +3,13 @@ package trunk
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -60,6 +62,16 @@ func (t *Trunk) Invite(o Outgoing) (dialog.InviteRequest, error) {
 		r.Headers = append(r.Headers, sip.NewHeader("Privacy", "id"))
 	}
 	return r, nil
+}
+
+// Another is a way to the carrier beside those that a call has tried; ok is false when there is none.
+func (t *Trunk) Another(tried []stack.Flow) (f stack.Flow, ok bool) {
+	for _, f := range t.view().targets {
+		if !slices.ContainsFunc(tried, func(was stack.Flow) bool { return sameEnd(was, f) }) {
+			return f, true
+		}
+	}
+	return stack.Flow{}, false
 }
 
 // presented is the number to show and, beside it, who forwarded the call; empty = none.

@@ -176,7 +176,8 @@ type Deadline struct {
 // State is everything that is known of one call over SIP. It is a plain value: Next never changes
 // the one it was given, and what is reachable from it must not be changed by others.
 type State struct {
-	ID       string `json:"id"` // our tag; key of the call in the hot journal
+	ID       string `json:"id"`              // our tag; key of the call in the hot journal
+	Label    string `json:"label,omitempty"` // of the application; empty: the ID
 	Incoming bool   `json:"incoming,omitempty"`
 	Phase    Phase  `json:"phase"`
 
