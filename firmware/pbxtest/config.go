@@ -53,6 +53,9 @@ func (o *Office) config(s Setup) string {
 		if s.Registers {
 			access = fmt.Sprintf("register: true, user: %q, password: %s", DID, CarrierPassword)
 		}
+		if s.Spare != 0 {
+			access += fmt.Sprintf(", servers: [\"%s:%d\"]", o.Carrier, s.Spare)
+		}
 		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": %q}}",
 			o.Carrier, s.Carrier, access, DID, cmp.Or(s.In, "queue:sales"))})
 		routes = append(routes, `{prefix: "+390", via: ["trunk:carrier"]}`)

@@ -55,6 +55,7 @@ type Setup struct {
 	Ring      time.Duration  // of the queue; default 15 s
 	Strategy  string         // of the queue; default longest_idle
 	Carrier   uint16         // port of the carrier's host that trunk "carrier" calls; 0: no trunk
+	Spare     uint16         // port of the carrier's second server; 0: it has one
 	Registers bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
 	Challenge bool           // the trunk knows DID and CarrierPassword without logging in
 	Modem     bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir

@@ -22,6 +22,7 @@ type Outgoing struct {
 
 	Offerless bool   // the box offers, the ACK answers
 	Headers   string // further header lines, each with its CRLF, such as Replaces
+	Forwards  int    // Max-Forwards; 0: 70
 }
 
 // Dial begins a call and returns at once; Ringing, Answered and Ended tell what becomes of it.
@@ -35,6 +36,7 @@ func (p *Peer) dial(o Outgoing, at netip.AddrPort) (*Call, error) {
 	if o.Hz != 0 {
 		c.audio.Voice(o.Hz)
 	}
+	c.Forwards = cmp.Or(o.Forwards, forwards)
 	from := cmp.Or(o.From, p.name())
 	c.Caller, c.Called = from, o.To
 	host := at.String()
