@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,11 +71,17 @@ func TestTheBoxRefreshesASessionAndTriesAgainAfterGlare(t *testing.T) {
 	carrier := o.SIPpCarrier(netip.AddrPort{})
 	alice := sit(t, o, 201, hzCaller)
 	o.Line("trunk:carrier", true)
-	s := carrier.RunFor(t, 58*time.Second, filepath.Join("testdata", "carrier", "refreshed.xml"), nil)
+	voice := filepath.Join(t.TempDir(), "tone.alaw")
+	if err := os.WriteFile(voice, tone.NewCoder(tone.ALaw).Encode(nil, tone.Sine(hzCarrier, tone.Rate)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := carrier.RunFor(t, 75*time.Second, filepath.Join("testdata", "carrier", "refreshed.xml"), keys{"voice": voice})
 	a := alice.dial(t, "0698765432")
 	within(t, "the answer", a.Answered())
+	listen(t, "before the refresh", ear{"Alice", a, hzCarrier})
 	s.Wait()
 	ended(t, a)
+	hears(t, "Alice, through the refreshes", tone.Tail(a.Audio().Heard(), 50*tone.Rate, tone.Rate/2), hzCarrier)
 }
 
 // office is one with Alice at phone 201, Bob at phone 202, whom the carrier calls, and a carrier.
