@@ -111,7 +111,7 @@ func strangerAt(t *testing.T, at netip.Addr, hz int) *peer.Stranger {
 
 func TestEarlyMediaAndForksOfACarrierAreHeard(t *testing.T) {
 	rings := make(chan *peer.Call, 1)
-	o, alice, _, _ := office(t, func(c *peer.Call) { rings <- c })
+	o, alice, bob, _ := office(t, func(c *peer.Call) { rings <- c })
 	first, second := strangerAt(t, o.Carrier, hzModem), strangerAt(t, o.Carrier, hzStranger)
 
 	t.Run("progress without audio is ringing, then the answer is heard", func(t *testing.T) {
@@ -157,6 +157,14 @@ func TestEarlyMediaAndForksOfACarrierAreHeard(t *testing.T) {
 		first.Aim(netip.AddrPort{})
 		second.Aim(netip.AddrPort{})
 	})
+	t.Run("the carrier names another place: it is not called", func(t *testing.T) {
+		a := alice.dial(t, "0698765432")
+		(<-rings).Redirect("202")
+		ended(t, a)
+		if status, why, _ := a.Outcome(); status < 400 || len(bob.calls) > 0 {
+			t.Errorf("Alice is refused with %d %s; Bob's phone rings: %v", status, why, len(bob.calls) > 0)
+		}
+	})
 	t.Run("an announcement in place of an answer, then a refusal", func(t *testing.T) {
 		a := alice.dial(t, "0698765432")
 		c := <-rings
@@ -168,6 +176,40 @@ func TestEarlyMediaAndForksOfACarrierAreHeard(t *testing.T) {
 		if status, why, _ := a.Outcome(); status != 404 {
 			t.Errorf("Alice is refused with %d %s", status, why)
 		}
+	})
+}
+
+func TestACallThatBeginsOnHoldIsFilledWithMusic(t *testing.T) {
+	rings := make(chan *peer.Call, 1)
+	_, alice, bob, carrier := office(t, func(c *peer.Call) { rings <- c })
+	again := func(sdp string) string { return sdp }
+	t.Run("the carrier answers so", func(t *testing.T) {
+		a := alice.dial(t, "0698765432")
+		c := <-rings
+		c.AnswerWith("inactive")
+		within(t, "the answer", a.Answered())
+		listen(t, "on hold", ear{"Alice", a, musicHeard}, ear{"the carrier", c, nothing})
+		if err := c.Reoffer(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+		listen(t, "then", ear{"Alice", a, hzCarrier}, ear{"the carrier", c, hzCaller})
+		a.Hangup()
+		ended(t, c)
+	})
+	t.Run("the carrier calls so", func(t *testing.T) {
+		c, err := carrier.Dial(peer.Outgoing{To: pbxtest.DID, From: "+390698765432", Direction: "sendonly"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := bob.answer(t)
+		within(t, "the answer", c.Answered())
+		listen(t, "on hold", ear{"Bob", b, musicHeard}, ear{"the carrier", c, nothing})
+		if err := c.Reoffer(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+		listen(t, "then", ear{"Bob", b, hzCarrier}, ear{"the carrier", c, hzAgent})
+		b.Hangup()
+		ended(t, c)
 	})
 }
 

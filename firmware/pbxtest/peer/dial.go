@@ -19,6 +19,7 @@ type Outgoing struct {
 	Hz   int    // the voice of this call; 0: the peer's
 	SDP  string // offer to send instead of the peer's own: for wrong ones
 
+	Direction string // of the audio offered; empty: sendrecv
 	Offerless bool   // the box offers, the ACK answers
 	Headers   string // further header lines, each with its CRLF, such as Replaces
 }
@@ -41,7 +42,7 @@ func (p *Peer) Dial(o Outgoing) (*Call, error) {
 	c.to = fmt.Sprintf("<sip:%s@%s>", o.To, host)
 	c.target = cmp.Or(o.URI, fmt.Sprintf("sip:%s@%s", o.To, host))
 	p.mu.Unlock()
-	body := cmp.Or(o.SDP, c.sdp("sendrecv"))
+	body := cmp.Or(o.SDP, c.sdp(cmp.Or(o.Direction, "sendrecv")))
 	if o.Offerless {
 		body = ""
 	}
