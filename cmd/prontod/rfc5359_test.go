@@ -439,6 +439,41 @@ func TestRFC5359ParkAndPickup(t *testing.T) {
 	})
 }
 
+// A call that is up is taken over by who names its dialog (RFC 3891 section 3).
+func TestRFC3891TheCallOfAColleagueIsTakenOver(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 3})
+	alice, bob, carol := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent), sit(t, o, 203, hzCarrier)
+	a, b := connected(t, alice, bob, "202")
+	take := func(t *testing.T, replaces string) *peer.Call {
+		t.Helper()
+		c, err := carol.Dial(peer.Outgoing{To: "202", Headers: "Replaces: " + replaces + "\r\nRequire: replaces\r\n"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for name, wrong := range map[string]struct {
+		replaces string
+		status   int
+	}{
+		"a dialog that nobody has": {"nobody;to-tag=a;from-tag=b", 481},
+		"only if it still rings":   {b.Replaces() + ";early-only", 486},
+	} {
+		c := take(t, wrong.replaces)
+		ended(t, c)
+		if status, why, _ := c.Outcome(); status != wrong.status {
+			t.Errorf("%s: %d %s, want %d", name, status, why, wrong.status)
+		}
+	}
+	listen(t, "undisturbed", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
+	c := take(t, b.Replaces())
+	within(t, "the answer", c.Answered())
+	ended(t, b)
+	listen(t, "taken over", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
+	a.Hangup()
+	ended(t, c)
+}
+
 // The box watches for the phone: who wished so is called as soon as the other is free.
 func TestRFC5359Section2_17AutomaticRedial(t *testing.T) {
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
