@@ -290,3 +290,98 @@ func TestWhereBothHangUpAtOnceNothingIsLeft(t *testing.T) {
 		t.Error("the log speaks of an error")
 	}
 }
+
+func TestCustomersOfACarrierAreTransferred(t *testing.T) {
+	rings := make(chan *peer.Call, 1)
+	o, alice, bob, carrier := office(t, func(c *peer.Call) { rings <- c })
+	// customer is in a call with Bob.
+	customer := func(t *testing.T) (c, b *peer.Call) {
+		c, err := carrier.Dial(peer.Outgoing{To: pbxtest.DID, From: "+390698765432", Hz: hzModem})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = bob.answer(t)
+		within(t, "the answer", c.Answered())
+		return c, b
+	}
+	done := func(t *testing.T, by *peer.Call) {
+		t.Helper()
+		if told := outcome(t, by); told[len(told)-1] != "200" {
+			t.Errorf("who transferred learned %q", told)
+		}
+		ended(t, by)
+	}
+	t.Run("to a colleague", func(t *testing.T) {
+		c, b := customer(t)
+		accepted(t)(b.Refer(t.Context(), "201"))
+		a := alice.answer(t)
+		done(t, b)
+		listen(t, "transferred", ear{"the customer", c, hzCaller}, ear{"Alice", a, hzModem})
+		c.Hangup()
+		ended(t, a)
+	})
+	t.Run("to a number outside, while that one rings", func(t *testing.T) {
+		c, b := customer(t)
+		accepted(t)(b.Refer(t.Context(), "0655555555"))
+		far := <-rings
+		far.Ring()
+		listen(t, "ringing", ear{"the customer", c, musicHeard}) // the ringing tone
+		far.Answer()
+		done(t, b)
+		listen(t, "transferred", ear{"the customer", c, hzCarrier}, ear{"the other", far, hzModem})
+		far.Hangup()
+		ended(t, c)
+	})
+	t.Run("who was called outside, to a colleague", func(t *testing.T) {
+		a := alice.dial(t, "0698765432")
+		far := <-rings
+		far.Answer()
+		within(t, "the answer", a.Answered())
+		accepted(t)(a.Refer(t.Context(), "202"))
+		b := bob.answer(t)
+		done(t, a)
+		listen(t, "transferred", ear{"the customer", far, hzAgent}, ear{"Bob", b, hzCarrier})
+		b.Hangup()
+		ended(t, far)
+	})
+	t.Run("after a question to somebody outside", func(t *testing.T) {
+		c, b := customer(t)
+		hold(t, b, true)
+		asks := bob.dial(t, "0655555555")
+		far := <-rings
+		far.Answer()
+		within(t, "the answer", asks.Answered())
+		accepted(t)(b.ReferInto(t.Context(), asks))
+		done(t, b)
+		ended(t, asks)
+		listen(t, "transferred", ear{"the customer", c, hzCarrier}, ear{"the other", far, hzModem})
+		c.Hangup()
+		ended(t, far)
+	})
+	o.Until("no call to be left", func(n pbxtest.Now) bool { return len(n.Calls) == 0 })
+}
+
+// The caller gives up in the instant of the answer: whichever was first, nothing is left.
+func TestWhereACallerGivesUpAtTheAnswerNothingIsLeft(t *testing.T) {
+	o, alice, bob, _ := office(t, nil)
+	const calls = 20
+	for i := range calls {
+		a := alice.dial(t, "202")
+		b := bob.rung(t)
+		within(t, "ringing", a.Ringing())
+		if i%2 == 0 {
+			a.Hangup()
+			b.Answer()
+		} else {
+			b.Answer()
+			a.Hangup()
+		}
+		ended(t, a, b)
+	}
+	o.Until("no call to be left", func(n pbxtest.Now) bool { return len(n.Calls) == 0 })
+	for _, r := range o.CallRecords(calls) {
+		if r.Cause != tel.CauseNormal && r.Cause != tel.CauseCancelled {
+			t.Errorf("call record %+v", r)
+		}
+	}
+}
