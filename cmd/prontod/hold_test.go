@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,6 +135,49 @@ func TestBothSidesHoldAndResumeInAnyOrder(t *testing.T) {
 		}
 		listen(t, step.name, ear{"Anna", a, step.a}, ear{"Bruno", b, step.b})
 	}
+	a.Hangup()
+	ended(t, b)
+}
+
+// The program dies while both hold; the phones know nothing of it and come back one after the other.
+func TestBothHoldThroughAKillAndComeBack(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, bruno := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
+	a, b := connected(t, anna, bruno, "202")
+	hold(t, a, true)
+	hold(t, b, true)
+	o.Kill()
+	hold(t, a, false)
+	listen(t, "Anna is back", ear{"Anna", a, musicHeard}, ear{"Bruno", b, nothing})
+	hold(t, b, false)
+	listen(t, "both are back", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
+	b.Hangup()
+	ended(t, a)
+}
+
+// Both press hold, or both resume, in the same instant, over and over: what counts at the end is what
+// each said last.
+func TestBothSidesChangeAtTheSameInstant(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, bruno := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
+	a, b := connected(t, anna, bruno, "202")
+	for i := range 40 {
+		var both sync.WaitGroup
+		both.Go(func() {
+			if err := a.Hold(t.Context(), i%2 == 0); err != nil {
+				t.Errorf("Anna: %v", err)
+			}
+		})
+		both.Go(func() {
+			if err := b.Hold(t.Context(), i%3 == 0); err != nil {
+				t.Errorf("Bruno: %v", err)
+			}
+		})
+		both.Wait()
+	}
+	listen(t, "Bruno holds", ear{"Anna", a, musicHeard}, ear{"Bruno", b, nothing})
+	hold(t, b, false)
+	listen(t, "at the end", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
 	a.Hangup()
 	ended(t, b)
 }

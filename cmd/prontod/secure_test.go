@@ -14,7 +14,18 @@ import (
 func TestAPhoneOverTLSAndSRTPTalksToAPlainOne(t *testing.T) {
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, TLS: true, SRTP: []string{"required", "off"}})
-	anna, bruno := o.BaresipTLS(201, hzCaller, "mediaenc=srtp-mand"), o.Baresip(202, hzAgent)
+	bothWays(t, o.BaresipTLS(201, hzCaller, "mediaenc=srtp-mand"), o.Baresip(202, hzAgent))
+}
+
+func TestAPhoneOverTCPTalksToOneOverUDP(t *testing.T) {
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	bothWays(t, o.BaresipTCP(201, hzCaller), o.Baresip(202, hzAgent))
+}
+
+// bothWays lets phone 201 call phone 202, and be called by it.
+func bothWays(t *testing.T, anna, bruno *pbxtest.Baresip) {
+	t.Helper()
 	for _, c := range []struct {
 		name         string
 		from, to     *pbxtest.Baresip

@@ -60,6 +60,12 @@ func (o *Office) BaresipTLS(number, hz int, params ...string) *Baresip {
 	return o.baresip(number, hz, o.TLS, params, nil)
 }
 
+// BaresipTCP is Baresip over TCP.
+func (o *Office) BaresipTCP(number, hz int, params ...string) *Baresip {
+	o.t.Helper()
+	return o.baresip(number, hz, o.SIP, append([]string{"outbound=\"sip:" + o.SIP.String() + ";transport=tcp\""}, params...), nil)
+}
+
 // BaresipWatching starts a phone that watches the presence of the colleagues that are named.
 func (o *Office) BaresipWatching(number, hz int, watched ...int) *Baresip {
 	o.t.Helper()
