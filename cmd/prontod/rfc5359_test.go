@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,7 +17,8 @@ import (
 )
 
 // The services of RFC 5359 as the box offers them, named by their sections. Not here: 2.10 and 2.11
-// (conferences of three) and 2.18 (click to dial), which are not built.
+// (conferences of three) and 2.18 (click to dial), which are not built. SIPp judges 2.1 and 2.4 here; baresip and
+// linphone transfer, park and pick up in transfer_test.go and daily_test.go.
 
 // desk is a phone whose calls wait for the test to take them.
 type desk struct {
@@ -284,6 +286,32 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 		c.Hangup()
 		ended(t, second)
 	})
+}
+
+func TestRFC5359HoldAndTransferBySIPp(t *testing.T) {
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 3})
+	alice, bob, carol := ready(t, o, 201), sit(t, o, 202, hzAgent), sit(t, o, 203, hzCarrier)
+	flow := func(name string, more keys) *pbxtest.SIPp {
+		more["callee"] = "202"
+		return alice.Run(t, filepath.Join("testdata", "rfc5359", name), more)
+	}
+	s := flow("2.1-hold.xml", keys{})
+	b := bob.answer(t)
+	time.Sleep(300 * time.Millisecond) // SIPp holds at once
+	listen(t, "2.1, held", ear{"Bob", b, musicHeard})
+	s.Wait()
+	ended(t, b)
+
+	s = flow("2.4-transferor.xml", keys{"target": "203"})
+	b = bob.answer(t)
+	c := carol.rung(t)
+	time.Sleep(200 * time.Millisecond)
+	c.Answer()
+	s.Wait()
+	listen(t, "2.4, transferred", ear{"Bob", b, hzCarrier}, ear{"Carol", c, hzAgent})
+	b.Hangup()
+	ended(t, c)
 }
 
 func TestRFC5359Forwarding(t *testing.T) {

@@ -69,7 +69,7 @@ func TestOfficesAreConfiguredRightly(t *testing.T) {
 
 // SIPp would take the box's keep-alive for a call of its own.
 func TestTheDoorOfSIPpAnswersKeepAlives(t *testing.T) {
-	got := string(alive([]byte("OPTIONS sip:202@127.0.0.1:5070 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\nFrom: <sip:b>;tag=1\r\n"+
+	got := string(alive([]byte("OPTIONS sip:202@127.0.0.1:5070 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\nFrom: <sip:b>;tag=1\r\n" +
 		"To: <sip:a>\r\nCall-ID: c\r\nCSeq: 7 OPTIONS\r\nContact: <sip:b>\r\nContent-Length: 0\r\n\r\n")))
 	want := "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\nFrom: <sip:b>;tag=1\r\nTo: <sip:a>\r\nCall-ID: c\r\nCSeq: 7 OPTIONS\r\nContent-Length: 0\r\n\r\n"
 	if got != want {
