@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -178,6 +180,32 @@ func TestBothSidesChangeAtTheSameInstant(t *testing.T) {
 	listen(t, "Bruno holds", ear{"Anna", a, musicHeard}, ear{"Bruno", b, nothing})
 	hold(t, b, false)
 	listen(t, "at the end", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
+	a.Hangup()
+	ended(t, b)
+}
+
+// RFC 3261 section 14.1: a change that is refused leaves the session as it was.
+func TestAChangeThatCannotBeIsRefusedAndTheCallGoesOn(t *testing.T) {
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, bruno := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
+	a, b := connected(t, anna, bruno, "202")
+	for name, change := range map[string]struct {
+		edit   func(string) string
+		status string
+	}{
+		"a codec that nobody has": {func(s string) string {
+			return strings.NewReplacer("RTP/AVP 8", "RTP/AVP 4", "a=rtpmap:8 PCMA", "a=rtpmap:4 G723").Replace(s)
+		}, "488"},
+		"video alone":    {func(s string) string { return strings.Replace(s, "m=audio", "m=video", 1) }, "488"},
+		"what is no SDP": {func(string) string { return "hold, please" }, "400"},
+	} {
+		for how, by := range map[string]func(context.Context, func(string) string) error{"re-INVITE": a.Reoffer, "UPDATE": a.Update} {
+			if err := by(t.Context(), change.edit); !errors.Is(err, peer.ErrStatus) || !strings.Contains(err.Error(), change.status) {
+				t.Errorf("%s by %s: %v, want %s", name, how, err, change.status)
+			}
+		}
+	}
+	listen(t, "afterwards", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
 	a.Hangup()
 	ended(t, b)
 }

@@ -212,6 +212,27 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 		ended(t, c)
 	})
 
+	t.Run("2.4 by somebody who hangs up at once", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		accepted(t)(b.Refer(t.Context(), "203"))
+		b.Hangup()
+		c := carol.answer(t)
+		listen(t, "transferred", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
+		a.Hangup()
+		ended(t, c)
+	})
+
+	t.Run("2.4 to nobody's number: Bob has his call again", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		accepted(t)(b.Refer(t.Context(), "299"))
+		if told := outcome(t, b); told[len(told)-1] != "404" {
+			t.Errorf("Bob learned %q", told)
+		}
+		listen(t, "given back", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
+		a.Hangup()
+		ended(t, b)
+	})
+
 	t.Run("2.4 to a phone that is busy: Bob has his call again", func(t *testing.T) {
 		a, b := connected(t, alice, bob, "202")
 		accepted(t)(b.Refer(t.Context(), "203"))
