@@ -28,13 +28,19 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 	}
 	outside := func(t *testing.T) *peer.Call { return alice.dial(t, "0698765432") }
 
-	t.Run("it wants its 183 acknowledged", func(t *testing.T) {
-		s := run(t, "prack.xml")
-		a := outside(t)
-		within(t, "the answer", a.Answered())
-		s.Wait()
-		ended(t, a)
-	})
+	for name, file := range map[string]string{
+		"it wants its 183 acknowledged":                        "prack.xml",
+		"its acknowledged 183 is the answer, the 200 has none": "prack-answer.xml",
+		"it forgets the answer in the 200 after a 183 with it": "early-answer.xml",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := run(t, file)
+			a := outside(t)
+			within(t, "the answer", a.Answered())
+			s.Wait()
+			ended(t, a)
+		})
+	}
 	t.Run("it calls only with reliable provisionals", func(t *testing.T) {
 		s := run(t, "require.xml")
 		b := bob.rung(t)
