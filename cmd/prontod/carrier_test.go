@@ -59,6 +59,15 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 		ended(t, a)
 		s.Wait()
 	})
+	t.Run("its caller was answered elsewhere: our phone has missed nothing", func(t *testing.T) {
+		s := run(t, "elsewhere.xml")
+		b := bob.rung(t)
+		s.Wait()
+		ended(t, b)
+		if why := b.Reason(); !strings.Contains(why, "SIP;cause=200") {
+			t.Errorf("the phone was told %q", why)
+		}
+	})
 	t.Run("it refreshes the session", func(t *testing.T) {
 		s := run(t, "refreshes.xml")
 		b := bob.answer(t)
