@@ -32,6 +32,7 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 		"it wants its 183 acknowledged":                        "prack.xml",
 		"its acknowledged 183 is the answer, the 200 has none": "prack-answer.xml",
 		"it forgets the answer in the 200 after a 183 with it": "early-answer.xml",
+		"two of its forks answer: the second is ended":         "two-answers.xml",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := run(t, file)
