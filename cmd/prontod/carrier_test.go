@@ -18,6 +18,7 @@ import (
 
 // What SIPp judges: reliable provisionals, unknown extensions, a late answer, session timers.
 func TestCarriersAsSIPpPlaysThem(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, Carrier: 5070, In: "ext:202"})
 	carrier := o.SIPpCarrier(netip.AddrPort{})
@@ -82,6 +83,7 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 
 // The least interval that the RFC allows is 90 s, so this test waits for 45.
 func TestTheBoxRefreshesASessionAndTriesAgainAfterGlare(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, Carrier: 5070})
 	carrier := o.SIPpCarrier(netip.AddrPort{})
@@ -126,6 +128,7 @@ func strangerAt(t *testing.T, at netip.Addr, hz int) *peer.Stranger {
 }
 
 func TestEarlyMediaAndForksOfACarrierAreHeard(t *testing.T) {
+	t.Parallel()
 	rings := make(chan *peer.Call, 1)
 	o, alice, bob, _ := office(t, func(c *peer.Call) { rings <- c })
 	first, second := strangerAt(t, o.Carrier, hzModem), strangerAt(t, o.Carrier, hzStranger)
@@ -196,6 +199,7 @@ func TestEarlyMediaAndForksOfACarrierAreHeard(t *testing.T) {
 }
 
 func TestACallThatBeginsOnHoldIsFilledWithMusic(t *testing.T) {
+	t.Parallel()
 	rings := make(chan *peer.Call, 1)
 	_, alice, bob, carrier := office(t, func(c *peer.Call) { rings <- c })
 	again := func(sdp string) string { return sdp }
@@ -230,6 +234,7 @@ func TestACallThatBeginsOnHoldIsFilledWithMusic(t *testing.T) {
 }
 
 func TestACarrierThatOffersNothingIsAnsweredWithAnOffer(t *testing.T) {
+	t.Parallel()
 	_, _, bob, carrier := office(t, nil)
 	c, err := carrier.Dial(peer.Outgoing{To: pbxtest.DID, From: "+390698765432", Offerless: true})
 	if err != nil {
@@ -274,6 +279,7 @@ func TestAStormOfReinvitesLeavesTheAudioAlone(t *testing.T) {
 }
 
 func TestWhereBothHangUpAtOnceNothingIsLeft(t *testing.T) {
+	t.Parallel()
 	o, _, bob, carrier := office(t, nil)
 	const calls = 20
 	for i := range calls {
@@ -308,6 +314,7 @@ func TestWhereBothHangUpAtOnceNothingIsLeft(t *testing.T) {
 }
 
 func TestCustomersOfACarrierAreTransferred(t *testing.T) {
+	t.Parallel()
 	rings := make(chan *peer.Call, 1)
 	o, alice, bob, carrier := office(t, func(c *peer.Call) { rings <- c })
 	// customer is in a call with Bob.
@@ -379,6 +386,7 @@ func TestCustomersOfACarrierAreTransferred(t *testing.T) {
 
 // The caller gives up in the instant of the answer: whichever was first, nothing is left.
 func TestWhereACallerGivesUpAtTheAnswerNothingIsLeft(t *testing.T) {
+	t.Parallel()
 	o, alice, bob, _ := office(t, nil)
 	const calls = 20
 	for i := range calls {

@@ -96,6 +96,7 @@ func judge(t *testing.T, when string, caller, agent *peer.Call, agentHears bool,
 // Either side may hold, both may at once and resume in any order, by re-INVITE and by UPDATE (RFC 3311);
 // who is left alone hears music until the other is back.
 func TestBothSidesHoldAndResumeInAnyOrder(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	anna, bruno := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
 	a, b := connected(t, anna, bruno, "202")
@@ -143,6 +144,7 @@ func TestBothSidesHoldAndResumeInAnyOrder(t *testing.T) {
 
 // The program dies while both hold; the phones know nothing of it and come back one after the other.
 func TestBothHoldThroughAKillAndComeBack(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	anna, bruno := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
 	a, b := connected(t, anna, bruno, "202")
@@ -160,6 +162,7 @@ func TestBothHoldThroughAKillAndComeBack(t *testing.T) {
 // Both press hold, or both resume, in the same instant, over and over: what counts at the end is what
 // each said last.
 func TestBothSidesChangeAtTheSameInstant(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	anna, bruno := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
 	a, b := connected(t, anna, bruno, "202")
@@ -186,6 +189,7 @@ func TestBothSidesChangeAtTheSameInstant(t *testing.T) {
 
 // RFC 3261 section 14.1: a change that is refused leaves the session as it was.
 func TestAChangeThatCannotBeIsRefusedAndTheCallGoesOn(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	anna, bruno := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent)
 	a, b := connected(t, anna, bruno, "202")

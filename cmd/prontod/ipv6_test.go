@@ -12,6 +12,7 @@ import (
 
 // The box stands between the families: each phone speaks its own, in SIP and in audio.
 func TestAPhoneOverIPv6TalksToOneOverIPv4(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, IPv6: true})
 	six := &desk{calls: make(chan *peer.Call, 1)}
 	var err error

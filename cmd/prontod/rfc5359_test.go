@@ -172,6 +172,7 @@ func ended(t *testing.T, calls ...*peer.Call) {
 }
 
 func TestRFC5359HoldAndTransfer(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	alice, bob, carol := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent), sit(t, o, 203, hzCarrier)
 
@@ -310,6 +311,7 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 }
 
 func TestRFC5359HoldAndTransferBySIPp(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	alice, bob, carol := ready(t, o, 201), sit(t, o, 202, hzAgent), sit(t, o, 203, hzCarrier)
@@ -336,6 +338,7 @@ func TestRFC5359HoldAndTransferBySIPp(t *testing.T) {
 }
 
 func TestRFC5359Forwarding(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		section, forward string
 		bob              func(*peer.Call)
@@ -373,6 +376,7 @@ func TestRFC5359Forwarding(t *testing.T) {
 }
 
 func TestRFC5359Section2_12FindMe(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, Calls: map[int]string{202: `follow: [{to: "ext:203", after: 1s}]`}})
 	alice, bob, carol := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent), sit(t, o, 203, hzCarrier)
 	a := alice.dial(t, "202")
@@ -389,6 +393,7 @@ func TestRFC5359Section2_12FindMe(t *testing.T) {
 }
 
 func TestRFC5359Screening(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, In: "ext:201", Dial: map[int]string{201: "internal"},
 		Calls: map[int]string{201: `blocked: ["+39333*"], anonymous: reject`},
@@ -443,6 +448,7 @@ func TestRFC5359Screening(t *testing.T) {
 }
 
 func TestRFC5359ParkAndPickup(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	alice, bob, carol := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent), sit(t, o, 203, hzCarrier)
 
@@ -490,6 +496,7 @@ func TestRFC5359ParkAndPickup(t *testing.T) {
 
 // A call that is up is taken over by who names its dialog (RFC 3891 section 3).
 func TestRFC3891TheCallOfAColleagueIsTakenOver(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	alice, bob, carol := sit(t, o, 201, hzCaller), sit(t, o, 202, hzAgent), sit(t, o, 203, hzCarrier)
 	a, b := connected(t, alice, bob, "202")
@@ -525,6 +532,7 @@ func TestRFC3891TheCallOfAColleagueIsTakenOver(t *testing.T) {
 
 // The box watches for the phone: who wished so is called as soon as the other is free.
 func TestRFC5359Section2_17AutomaticRedial(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	alice, carol := sit(t, o, 201, hzCaller), sit(t, o, 203, hzCarrier)
 	free := make(chan *peer.Call, 2)

@@ -12,12 +12,14 @@ import (
 
 // The phone trusts the box's own certificate and no other, and takes no plain audio.
 func TestAPhoneOverTLSAndSRTPTalksToAPlainOne(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, TLS: true, SRTP: []string{"required", "off"}})
 	bothWays(t, o.BaresipTLS(201, hzCaller, "mediaenc=srtp-mand"), o.Baresip(202, hzAgent))
 }
 
 func TestAPhoneOverTCPTalksToOneOverUDP(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	bothWays(t, o.BaresipTCP(201, hzCaller), o.Baresip(202, hzAgent))
@@ -52,6 +54,7 @@ func bothWays(t *testing.T, anna, bruno *pbxtest.Baresip) {
 
 // Here only 127.0.0.2 is the LAN, so the phone on 127.0.0.1 is at home.
 func TestAHomeWorkerIsLetInOverTLSOnly(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, TLS: true, LAN: "127.0.0.2/32", Home: []int{201}, SRTP: []string{"required", "off", "off"}})
 	at := func(address string, user string, password string, incoming func(*peer.Call)) *peer.Peer {
