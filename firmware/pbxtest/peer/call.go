@@ -350,13 +350,16 @@ func (c *Call) Reject(status int, headers ...string) {
 }
 
 // Answer takes the received call; false when it is over or was taken already.
-func (c *Call) Answer() bool {
+func (c *Call) Answer() bool { return c.AnswerWith("sendrecv") }
+
+// AnswerWith is Answer with a direction, such as "inactive" of somebody who holds from the beginning.
+func (c *Call) AnswerWith(direction string) bool {
 	req := c.pending(true)
 	if req == nil || c.over() {
 		return false
 	}
 	c.answerOnce.Do(func() { close(c.answered) })
-	c.accept(req, c.flow, c.sdp("sendrecv"))
+	c.accept(req, c.flow, c.sdp(direction))
 	return true
 }
 

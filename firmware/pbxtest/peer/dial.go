@@ -20,6 +20,7 @@ type Outgoing struct {
 	Hz   int    // the voice of this call; 0: the peer's
 	SDP  string // offer to send instead of the peer's own: for wrong ones
 
+	Direction string // of the audio offered; empty: sendrecv
 	Offerless bool   // the box offers, the ACK answers
 	Headers   string // further header lines, each with its CRLF, such as Replaces
 	Forwards  int    // Max-Forwards; 0: 70
@@ -50,7 +51,7 @@ func (p *Peer) dial(o Outgoing, at netip.AddrPort) (*Call, error) {
 	c.to = fmt.Sprintf("<sip:%s@%s>", o.To, host)
 	c.target = cmp.Or(o.URI, fmt.Sprintf("sip:%s@%s", o.To, host))
 	p.mu.Unlock()
-	body := cmp.Or(o.SDP, c.sdp("sendrecv"))
+	body := cmp.Or(o.SDP, c.sdp(cmp.Or(o.Direction, "sendrecv")))
 	if o.Offerless {
 		body = ""
 	}

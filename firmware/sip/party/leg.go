@@ -167,6 +167,7 @@ func (l *leg) notice(e dialog.Event) {
 		}
 		l.connected()
 		l.tell(call.LegEvent{Kind: call.LegAnswered})
+		l.tellHeld()
 	case dialog.Confirmed:
 		if len(e.SDP) > 0 {
 			if err := l.answered(e.SDP); err != nil {
@@ -174,7 +175,9 @@ func (l *leg) notice(e dialog.Event) {
 				return
 			}
 			l.tell(call.LegEvent{Kind: call.LegHeld, Held: l.held()})
+			return
 		}
+		l.tellHeld()
 	case dialog.Reoffered:
 		l.reoffered(e.SDP)
 	case dialog.Info:
@@ -218,6 +221,14 @@ func (l *leg) held() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return !l.media.Direction.Sends()
+}
+
+// tellHeld tells of a call that begins on hold: its silence is no fault, and the other end is not to
+// hear nothing.
+func (l *leg) tellHeld() {
+	if l.held() {
+		l.tell(call.LegEvent{Kind: call.LegHeld, Held: true})
+	}
 }
 
 // reoffered answers a re-INVITE or UPDATE: hold, resume, a new address or codec.

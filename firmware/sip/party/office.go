@@ -209,11 +209,12 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *tru
 	if t != nil {
 		l.release = t.Release
 	}
+	ours := o.cfg.Advertise(s.Flow())
 	if body := s.RemoteOffer(); body != nil {
 		offer, err := sdp.Parse(body)
 		if err == nil {
 			// A trial answer before any port is taken: an offer without audio costs nothing.
-			_, _, err = sdp.Answer(offer, o.secure(o.local(t, netip.IPv4Unspecified(), 9, 10), party, s.Flow()))
+			_, _, err = sdp.Answer(offer, o.secure(o.local(t, ours, 9, 10), party, s.Flow()))
 		}
 		if err != nil {
 			o.cfg.Log.Info("offer refused", "party", party, "err", err)
@@ -224,7 +225,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *tru
 	}
 	sink := make(chan func(call.LegEvent), 1)
 	l.events = lateSink(sink)
-	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: o.cfg.Advertise(s.Flow()), Source: s.Flow().Remote.Addr(), DSCP: l.carried.dscp()})
+	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: ours, Source: s.Flow().Remote.Addr(), DSCP: l.carried.dscp()})
 	if err != nil {
 		o.cfg.Log.Error("no audio for a caller", "party", party, "err", err)
 		refuse(503, sip.NewHeader("Retry-After", "5"))
