@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 // What SIPp judges: reliable provisionals, unknown extensions, a late answer, session timers.
 func TestCarriersAsSIPpPlaysThem(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, Carrier: 5070, In: "ext:202"})
 	carrier := o.SIPpCarrier(netip.AddrPort{})
@@ -27,13 +29,20 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 	}
 	outside := func(t *testing.T) *peer.Call { return alice.dial("0698765432") }
 
-	t.Run("it wants its 183 acknowledged", func(t *testing.T) {
-		s := run(t, "prack.xml")
-		a := outside(t)
-		within(t, "the answer", a.Answered())
-		s.Wait()
-		ended(t, a)
-	})
+	for name, file := range map[string]string{
+		"it wants its 183 acknowledged":                        "prack.xml",
+		"its acknowledged 183 is the answer, the 200 has none": "prack-answer.xml",
+		"it forgets the answer in the 200 after a 183 with it": "early-answer.xml",
+		"two of its forks answer: the second is ended":         "two-answers.xml",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := run(t, file)
+			a := outside(t)
+			within(t, "the answer", a.Answered())
+			s.Wait()
+			ended(t, a)
+		})
+	}
 	t.Run("it calls only with reliable provisionals", func(t *testing.T) {
 		s := run(t, "require.xml")
 		b := bob.ring()
@@ -52,6 +61,15 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 		ended(t, a)
 		s.Wait()
 	})
+	t.Run("its caller was answered elsewhere: our phone has missed nothing", func(t *testing.T) {
+		s := run(t, "elsewhere.xml")
+		b := bob.ring()
+		s.Wait()
+		ended(t, b)
+		if why := b.Cause(); !strings.Contains(why, "SIP;cause=200") {
+			t.Errorf("the phone was told %q", why)
+		}
+	})
 	t.Run("it refreshes the session", func(t *testing.T) {
 		s := run(t, "refreshes.xml")
 		b := bob.picksUp()
@@ -65,16 +83,23 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 
 // The least interval that the RFC allows is 90 s, so this test waits for 45.
 func TestTheBoxRefreshesASessionAndTriesAgainAfterGlare(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, Carrier: 5070})
 	carrier := o.SIPpCarrier(netip.AddrPort{})
 	alice := deskAt(t, o, 201, hzCaller)
 	o.Line("trunk:carrier", true)
-	s := carrier.RunFor(t, 58*time.Second, filepath.Join("testdata", "carrier", "refreshed.xml"), nil)
+	voice := filepath.Join(t.TempDir(), "tone.alaw")
+	if err := os.WriteFile(voice, tone.NewCoder(tone.ALaw).Encode(nil, tone.Sine(hzCarrier, tone.Rate)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := carrier.RunFor(t, 75*time.Second, filepath.Join("testdata", "carrier", "refreshed.xml"), keys{"voice": voice})
 	a := alice.dial("0698765432")
 	within(t, "the answer", a.Answered())
+	allHear(t, "before the refresh", ear{"Alice", a, hzCarrier})
 	s.Wait()
 	ended(t, a)
+	hears(t, "Alice, through the refreshes", tone.Tail(a.Audio().Heard(), 50*tone.Rate, tone.Rate/2), hzCarrier)
 }
 
 // office is one with Alice at phone 201, Bob at phone 202, whom the carrier calls, and a carrier.
@@ -103,8 +128,9 @@ func strangerAt(t *testing.T, at netip.Addr, hz int) *peer.Stranger {
 }
 
 func TestEarlyMediaAndForksOfACarrierAreHeard(t *testing.T) {
+	t.Parallel()
 	rings := make(chan *peer.Call, 1)
-	o, alice, _, _ := office(t, func(c *peer.Call) { rings <- c })
+	o, alice, bob, _ := office(t, func(c *peer.Call) { rings <- c })
 	first, second := strangerAt(t, o.Carrier, hzModem), strangerAt(t, o.Carrier, hzStranger)
 
 	t.Run("progress without audio is ringing, then the answer is heard", func(t *testing.T) {
@@ -150,6 +176,14 @@ func TestEarlyMediaAndForksOfACarrierAreHeard(t *testing.T) {
 		first.Aim(netip.AddrPort{})
 		second.Aim(netip.AddrPort{})
 	})
+	t.Run("the carrier names another place: it is not called", func(t *testing.T) {
+		a := alice.dial("0698765432")
+		(<-rings).Redirect("202")
+		ended(t, a)
+		if status, why, _ := a.Outcome(); status < 400 || len(bob.rings) > 0 {
+			t.Errorf("Alice is refused with %d %s; Bob's phone rings: %v", status, why, len(bob.rings) > 0)
+		}
+	})
 	t.Run("an announcement in place of an answer, then a refusal", func(t *testing.T) {
 		a := alice.dial("0698765432")
 		c := <-rings
@@ -164,7 +198,43 @@ func TestEarlyMediaAndForksOfACarrierAreHeard(t *testing.T) {
 	})
 }
 
+func TestACallThatBeginsOnHoldIsFilledWithMusic(t *testing.T) {
+	t.Parallel()
+	rings := make(chan *peer.Call, 1)
+	_, alice, bob, carrier := office(t, func(c *peer.Call) { rings <- c })
+	again := func(sdp string) string { return sdp }
+	t.Run("the carrier answers so", func(t *testing.T) {
+		a := alice.dial("0698765432")
+		c := <-rings
+		c.AnswerWith("inactive")
+		within(t, "the answer", a.Answered())
+		allHear(t, "on hold", ear{"Alice", a, musicHeard}, ear{"the carrier", c, nothing})
+		if err := c.Reoffer(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+		allHear(t, "then", ear{"Alice", a, hzCarrier}, ear{"the carrier", c, hzCaller})
+		a.Hangup()
+		ended(t, c)
+	})
+	t.Run("the carrier calls so", func(t *testing.T) {
+		c, err := carrier.Dial(peer.Outgoing{To: pbxtest.DID, From: "+390698765432", Direction: "sendonly"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := bob.picksUp()
+		within(t, "the answer", c.Answered())
+		allHear(t, "on hold", ear{"Bob", b, musicHeard}, ear{"the carrier", c, nothing})
+		if err := c.Reoffer(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+		allHear(t, "then", ear{"Bob", b, hzCarrier}, ear{"the carrier", c, hzAgent})
+		b.Hangup()
+		ended(t, c)
+	})
+}
+
 func TestACarrierThatOffersNothingIsAnsweredWithAnOffer(t *testing.T) {
+	t.Parallel()
 	_, _, bob, carrier := office(t, nil)
 	c, err := carrier.Dial(peer.Outgoing{To: pbxtest.DID, From: "+390698765432", Offerless: true})
 	if err != nil {
@@ -209,6 +279,7 @@ func TestAStormOfReinvitesLeavesTheAudioAlone(t *testing.T) {
 }
 
 func TestWhereBothHangUpAtOnceNothingIsLeft(t *testing.T) {
+	t.Parallel()
 	o, _, bob, carrier := office(t, nil)
 	const calls = 20
 	for i := range calls {
@@ -239,5 +310,102 @@ func TestWhereBothHangUpAtOnceNothingIsLeft(t *testing.T) {
 	}
 	if strings.Contains(o.Log(), "level=ERROR") {
 		t.Error("the log speaks of an error")
+	}
+}
+
+func TestCustomersOfACarrierAreTransferred(t *testing.T) {
+	t.Parallel()
+	rings := make(chan *peer.Call, 1)
+	o, alice, bob, carrier := office(t, func(c *peer.Call) { rings <- c })
+	// customer is in a call with Bob.
+	customer := func(t *testing.T) (c, b *peer.Call) {
+		c, err := carrier.Dial(peer.Outgoing{To: pbxtest.DID, From: "+390698765432", Hz: hzModem})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = bob.picksUp()
+		within(t, "the answer", c.Answered())
+		return c, b
+	}
+	done := func(t *testing.T, by *peer.Call) {
+		t.Helper()
+		if told := outcome(t, by); told[len(told)-1] != "200" {
+			t.Errorf("who transferred learned %q", told)
+		}
+		ended(t, by)
+	}
+	t.Run("to a colleague", func(t *testing.T) {
+		c, b := customer(t)
+		accepted(t)(b.Refer(t.Context(), "201"))
+		a := alice.picksUp()
+		done(t, b)
+		allHear(t, "transferred", ear{"the customer", c, hzCaller}, ear{"Alice", a, hzModem})
+		c.Hangup()
+		ended(t, a)
+	})
+	t.Run("to a number outside, while that one rings", func(t *testing.T) {
+		c, b := customer(t)
+		accepted(t)(b.Refer(t.Context(), "0655555555"))
+		far := <-rings
+		far.Ring()
+		allHear(t, "ringing", ear{"the customer", c, musicHeard}) // the ringing tone
+		far.Answer()
+		done(t, b)
+		allHear(t, "transferred", ear{"the customer", c, hzCarrier}, ear{"the other", far, hzModem})
+		far.Hangup()
+		ended(t, c)
+	})
+	t.Run("who was called outside, to a colleague", func(t *testing.T) {
+		a := alice.dial("0698765432")
+		far := <-rings
+		far.Answer()
+		within(t, "the answer", a.Answered())
+		accepted(t)(a.Refer(t.Context(), "202"))
+		b := bob.picksUp()
+		done(t, a)
+		allHear(t, "transferred", ear{"the customer", far, hzAgent}, ear{"Bob", b, hzCarrier})
+		b.Hangup()
+		ended(t, far)
+	})
+	t.Run("after a question to somebody outside", func(t *testing.T) {
+		c, b := customer(t)
+		hold(t, b, true)
+		asks := bob.dial("0655555555")
+		far := <-rings
+		far.Answer()
+		within(t, "the answer", asks.Answered())
+		accepted(t)(b.ReferInto(t.Context(), asks))
+		done(t, b)
+		ended(t, asks)
+		allHear(t, "transferred", ear{"the customer", c, hzCarrier}, ear{"the other", far, hzModem})
+		c.Hangup()
+		ended(t, far)
+	})
+	o.Until("no call to be left", func(n pbxtest.Now) bool { return len(n.Calls) == 0 })
+}
+
+// The caller gives up in the instant of the answer: whichever was first, nothing is left.
+func TestWhereACallerGivesUpAtTheAnswerNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	o, alice, bob, _ := office(t, nil)
+	const calls = 20
+	for i := range calls {
+		a := alice.dial("202")
+		b := bob.ring()
+		within(t, "ringing", a.Ringing())
+		if i%2 == 0 {
+			a.Hangup()
+			b.Answer()
+		} else {
+			b.Answer()
+			a.Hangup()
+		}
+		ended(t, a, b)
+	}
+	o.Until("no call to be left", func(n pbxtest.Now) bool { return len(n.Calls) == 0 })
+	for _, r := range o.CallRecords(calls) {
+		if r.Cause != tel.CauseNormal && r.Cause != tel.CauseCancelled {
+			t.Errorf("call record %+v", r)
+		}
 	}
 }

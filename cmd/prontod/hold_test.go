@@ -1,7 +1,10 @@
 package main_test
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,6 +96,7 @@ func judge(t *testing.T, when string, caller, agent *peer.Call, agentHears bool,
 // Either side may hold, both may at once and resume in any order, by re-INVITE and by UPDATE (RFC 3311);
 // who is left alone hears music until the other is back.
 func TestBothSidesHoldAndResumeInAnyOrder(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
 	a, b := connected(t, anna, bruno, "202")
@@ -134,6 +138,78 @@ func TestBothSidesHoldAndResumeInAnyOrder(t *testing.T) {
 		}
 		allHear(t, step.name, ear{"Anna", a, step.a}, ear{"Bruno", b, step.b})
 	}
+	a.Hangup()
+	ended(t, b)
+}
+
+// The program dies while both hold; the phones know nothing of it and come back one after the other.
+func TestBothHoldThroughAKillAndComeBack(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
+	a, b := connected(t, anna, bruno, "202")
+	hold(t, a, true)
+	hold(t, b, true)
+	o.Kill()
+	hold(t, a, false)
+	allHear(t, "Anna is back", ear{"Anna", a, musicHeard}, ear{"Bruno", b, nothing})
+	hold(t, b, false)
+	allHear(t, "both are back", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
+	b.Hangup()
+	ended(t, a)
+}
+
+// Both press hold, or both resume, in the same instant, over and over: what counts at the end is what
+// each said last.
+func TestBothSidesChangeAtTheSameInstant(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
+	a, b := connected(t, anna, bruno, "202")
+	for i := range 40 {
+		var both sync.WaitGroup
+		both.Go(func() {
+			if err := a.Hold(t.Context(), i%2 == 0); err != nil {
+				t.Errorf("Anna: %v", err)
+			}
+		})
+		both.Go(func() {
+			if err := b.Hold(t.Context(), i%3 == 0); err != nil {
+				t.Errorf("Bruno: %v", err)
+			}
+		})
+		both.Wait()
+	}
+	allHear(t, "Bruno holds", ear{"Anna", a, musicHeard}, ear{"Bruno", b, nothing})
+	hold(t, b, false)
+	allHear(t, "at the end", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
+	a.Hangup()
+	ended(t, b)
+}
+
+// RFC 3261 section 14.1: a change that is refused leaves the session as it was.
+func TestAChangeThatCannotBeIsRefusedAndTheCallGoesOn(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
+	a, b := connected(t, anna, bruno, "202")
+	for name, change := range map[string]struct {
+		edit   func(string) string
+		status string
+	}{
+		"a codec that nobody has": {func(s string) string {
+			return strings.NewReplacer("RTP/AVP 8", "RTP/AVP 4", "a=rtpmap:8 PCMA", "a=rtpmap:4 G723").Replace(s)
+		}, "488"},
+		"video alone":    {func(s string) string { return strings.Replace(s, "m=audio", "m=video", 1) }, "488"},
+		"what is no SDP": {func(string) string { return "hold, please" }, "400"},
+	} {
+		for how, by := range map[string]func(context.Context, func(string) string) error{"re-INVITE": a.Reoffer, "UPDATE": a.Update} {
+			if err := by(t.Context(), change.edit); !errors.Is(err, peer.ErrStatus) || !strings.Contains(err.Error(), change.status) {
+				t.Errorf("%s by %s: %v, want %s", name, how, err, change.status)
+			}
+		}
+	}
+	allHear(t, "afterwards", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
 	a.Hangup()
 	ended(t, b)
 }

@@ -33,6 +33,7 @@ func registration(t testing.TB, p *pbxtest.SIPpPhone, status int, lines, shows, 
 const contactHere = "Contact: <sip:[service]@[local_ip]:[local_port]>"
 
 func TestRFC3665Section2Registrations(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	bob := o.SIPpPhone(201, pbxtest.Password(201))
@@ -59,6 +60,7 @@ func ready(t testing.TB, o *pbxtest.Office, number int) *pbxtest.SIPpPhone {
 type keys = map[string]string
 
 func TestRFC3665Section3Sessions(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, Carrier: 5070, Challenge: true, Calls: map[int]string{203: "ring: 5s"}})
 	alice, bob := ready(t, o, 201), ready(t, o, 202)
@@ -111,6 +113,7 @@ func TestRFC3665Section3Sessions(t *testing.T) {
 
 // The box tries the next of the route's carriers, as the RFC's user agent tries its second proxy.
 func TestRFC3665Section3_4SessionWithAHopThatFails(t *testing.T) {
+	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, Extra: `trunks:
   - {id: first, name: First, server: "127.0.0.21:5071", match: [127.0.0.21/32], number: "+390612345678", in: {"*": "queue:sales"}}

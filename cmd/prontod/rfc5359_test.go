@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,7 +16,8 @@ import (
 )
 
 // The services of RFC 5359 as the box offers them, named by their sections. Not here: 2.10 and 2.11
-// (conferences of three) and 2.18 (click to dial), which are not built.
+// (conferences of three) and 2.18 (click to dial), which are not built. SIPp judges 2.1 and 2.4 here; baresip and
+// linphone transfer, park and pick up in transfer_test.go and daily_test.go.
 
 // connected is a call from one to the other that is answered.
 func connected(t *testing.T, from, to *desk, number string) (caller, called *peer.Call) {
@@ -117,6 +119,7 @@ func ended(t *testing.T, calls ...*peer.Call) {
 }
 
 func TestRFC5359HoldAndTransfer(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	alice, bob, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
 
@@ -155,6 +158,27 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 		allHear(t, "transferred", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
 		a.Hangup()
 		ended(t, c)
+	})
+
+	t.Run("2.4 by somebody who hangs up at once", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		accepted(t)(b.Refer(t.Context(), "203"))
+		b.Hangup()
+		c := carol.picksUp()
+		allHear(t, "transferred", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
+		a.Hangup()
+		ended(t, c)
+	})
+
+	t.Run("2.4 to nobody's number: Bob has his call again", func(t *testing.T) {
+		a, b := connected(t, alice, bob, "202")
+		accepted(t)(b.Refer(t.Context(), "299"))
+		if told := outcome(t, b); told[len(told)-1] != "404" {
+			t.Errorf("Bob learned %q", told)
+		}
+		allHear(t, "given back", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
+		a.Hangup()
+		ended(t, b)
 	})
 
 	t.Run("2.4 to a phone that is busy: Bob has his call again", func(t *testing.T) {
@@ -233,7 +257,35 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 	})
 }
 
+func TestRFC5359HoldAndTransferBySIPp(t *testing.T) {
+	t.Parallel()
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 3})
+	alice, bob, carol := ready(t, o, 201), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
+	flow := func(name string, more keys) *pbxtest.SIPp {
+		more["callee"] = "202"
+		return alice.Run(t, filepath.Join("testdata", "rfc5359", name), more)
+	}
+	s := flow("2.1-hold.xml", keys{})
+	b := bob.picksUp()
+	time.Sleep(300 * time.Millisecond) // SIPp holds at once
+	allHear(t, "2.1, held", ear{"Bob", b, musicHeard})
+	s.Wait()
+	ended(t, b)
+
+	s = flow("2.4-transferor.xml", keys{"target": "203"})
+	b = bob.picksUp()
+	c := carol.ring()
+	time.Sleep(200 * time.Millisecond)
+	c.Answer()
+	s.Wait()
+	allHear(t, "2.4, transferred", ear{"Bob", b, hzCarrier}, ear{"Carol", c, hzAgent})
+	b.Hangup()
+	ended(t, c)
+}
+
 func TestRFC5359Forwarding(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		section, forward string
 		bob              func(*peer.Call)
@@ -271,6 +323,7 @@ func TestRFC5359Forwarding(t *testing.T) {
 }
 
 func TestRFC5359Section2_12FindMe(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, Calls: map[int]string{202: `follow: [{to: "ext:203", after: 1s}]`}})
 	alice, bob, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
 	a := alice.dial("202")
@@ -287,6 +340,7 @@ func TestRFC5359Section2_12FindMe(t *testing.T) {
 }
 
 func TestRFC5359Screening(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, In: "ext:201", Dial: map[int]string{201: "internal"},
 		Calls: map[int]string{201: `blocked: ["+39333*"], anonymous: reject`},
@@ -341,6 +395,7 @@ func TestRFC5359Screening(t *testing.T) {
 }
 
 func TestRFC5359ParkAndPickup(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	alice, bob, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
 
@@ -386,8 +441,45 @@ func TestRFC5359ParkAndPickup(t *testing.T) {
 	})
 }
 
+// A call that is up is taken over by who names its dialog (RFC 3891 section 3).
+func TestRFC3891TheCallOfAColleagueIsTakenOver(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 3})
+	alice, bob, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
+	a, b := connected(t, alice, bob, "202")
+	take := func(t *testing.T, replaces string) *peer.Call {
+		t.Helper()
+		c, err := carol.Dial(peer.Outgoing{To: "202", Headers: "Replaces: " + replaces + "\r\nRequire: replaces\r\n"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for name, wrong := range map[string]struct {
+		replaces string
+		status   int
+	}{
+		"a dialog that nobody has": {"nobody;to-tag=a;from-tag=b", 481},
+		"only if it still rings":   {b.Replaces() + ";early-only", 486},
+	} {
+		c := take(t, wrong.replaces)
+		ended(t, c)
+		if status, why, _ := c.Outcome(); status != wrong.status {
+			t.Errorf("%s: %d %s, want %d", name, status, why, wrong.status)
+		}
+	}
+	allHear(t, "undisturbed", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
+	c := take(t, b.Replaces())
+	within(t, "the answer", c.Answered())
+	ended(t, b)
+	allHear(t, "taken over", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
+	a.Hangup()
+	ended(t, c)
+}
+
 // The box watches for the phone: who wished so is called as soon as the other is free.
 func TestRFC5359Section2_17AutomaticRedial(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	alice, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 203, hzCarrier)
 	free := make(chan *peer.Call, 2)

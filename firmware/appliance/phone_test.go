@@ -143,13 +143,19 @@ type testCall struct{ id, to, target, branch string }
 // ask sends a request, answers a challenge once, and returns the final response.
 func (p *testPhone) ask(method string, d *testCall, body, extra string) string {
 	p.t.Helper()
+	return p.askFor(method, d, body, extra, 5*time.Second)
+}
+
+// askFor is ask with a limit of its own for each answer.
+func (p *testPhone) askFor(method string, d *testCall, body, extra string, limit time.Duration) string {
+	p.t.Helper()
 	auth := ""
 	for range 2 {
 		p.cseq++
 		d.branch = "z9hG4bK" + rand.Text()
 		p.send(fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=%s\r\nMax-Forwards: 70\r\nFrom: <sip:%s@box>;tag=f%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\nContact: %s\r\n%s%s",
 			method, d.target, p.sip.LocalAddr(), d.branch, p.user, p.user, d.to, d.id, p.cseq, method, p.contact(), extra, auth), body)
-		res := p.final(method)
+		res := p.finalWithin(method, limit)
 		challenges := headers(res, "WWW-Authenticate")
 		if !strings.HasPrefix(res, "SIP/2.0 401") || auth != "" || len(challenges) == 0 {
 			return res
@@ -178,7 +184,12 @@ func (p *testPhone) ack(d *testCall, to, branch string) {
 // final waits for the end of the transaction.
 func (p *testPhone) final(method string) string {
 	p.t.Helper()
-	limit := time.After(5 * time.Second)
+	return p.finalWithin(method, 5*time.Second)
+}
+
+func (p *testPhone) finalWithin(method string, within time.Duration) string {
+	p.t.Helper()
+	limit := time.After(within)
 	for {
 		select {
 		case res := <-p.replies:

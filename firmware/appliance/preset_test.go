@@ -69,6 +69,7 @@ type subscription struct {
 	*bench
 	carrier *peer.Peer
 	phone   *testPhone
+	take    atomic.Pointer[func(*peer.Call)] // how the carrier takes our calls; nil: answers them
 }
 
 // openAccount starts a carrier at an address and port, and an office whose trunk has the given
@@ -97,6 +98,10 @@ func openAccountOver(t *testing.T, secure *tls.Config, at netip.AddrPort, names 
 		o.Carriers = dns
 		var err error
 		a.carrier, err = peer.New(peer.Config{Listen: at, TLS: secure, Law: tone.ALaw, Accounts: accounts, Quirks: q, Incoming: func(c *peer.Call) {
+			if take := a.take.Load(); take != nil {
+				(*take)(c)
+				return
+			}
 			c.Ring()
 			c.Answer()
 		}})

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,8 +51,13 @@ func TestSessionTimersAnd100relAreTheConfigurations(t *testing.T) {
 			other := a.phone
 			caller := a.bench.phone("203")
 			caller.hangup(caller.call("201"))
-			for _, msg := range other.raw {
+			other.mu.Lock()
+			all := slices.Clone(other.raw)
+			other.mu.Unlock()
+			called := false
+			for _, msg := range all {
 				if strings.HasPrefix(msg, "INVITE") {
+					called = true
 					got := ""
 					if all := headers(msg, "Session-Expires"); len(all) > 0 {
 						got, _, _ = strings.Cut(all[0], ";")
@@ -60,6 +66,9 @@ func TestSessionTimersAnd100relAreTheConfigurations(t *testing.T) {
 						t.Errorf("the phone is asked for %q", got)
 					}
 				}
+			}
+			if !called {
+				t.Error("the phone is not called")
 			}
 		})
 	}

@@ -97,6 +97,11 @@ type Arrival struct {
 
 	Replaces  string // reference of the leg whose place the caller wants (RFC 3891); empty: Dialed counts
 	EarlyOnly bool   // only while that leg rings
+
+	Diverted tel.Number // who forwarded the call on its way to us, the last one; empty: nobody, or withheld
+	// Forwards is how often the call may be passed on (RFC 7332): 0 = as often as a call of our own,
+	// negative = not once more.
+	Forwards int
 }
 
 // Arrive begins a call. makeLeg is called once with the sink for the leg's events, before the call
@@ -105,7 +110,7 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 	plan := x.cfg.Plan()
 	s := State{
 		Call: tel.NewCallID(), Direction: tel.Inbound, From: in.Caller, FromName: in.Name, To: in.Dialed,
-		Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting,
+		Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting, DivertedBy: in.Diverted, Forwards: in.Forwards,
 	}
 	if s.FromName == "" && in.Device == "" {
 		s.FromName = plan.NameOf(in.Caller)

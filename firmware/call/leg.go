@@ -110,6 +110,7 @@ type Outgoing struct {
 	Number    tel.Number // shown to the called one instead of From, outside; empty: the line decides
 	Hide      bool       // the caller's number is withheld
 	Attempt   Attempt    // of DialOut: whom it is charged to and what it costs
+	Forwards  int        // as in Arrival
 }
 
 // Dialer makes outgoing legs. Events may be delivered before the method returns.

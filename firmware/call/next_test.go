@@ -151,6 +151,14 @@ func TestCallsFollowTheirScript(t *testing.T) {
 			{Dialed{Key: "direct", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "caller", Kind: LegEnded, Cause: tel.CauseNormal, Remote: true}, "hangup(x,cancelled) end(cancelled,caller)"},
 		},
+		"the caller was answered elsewhere: no phone of ours has missed it": {
+			{toPhones, "dial(direct,[201 202])"},
+			{Dialed{Key: "direct", Legs: legs("x")}, ""},
+			{
+				LegEvent{Leg: "caller", Kind: LegEnded, Cause: tel.CauseAnsweredElsewhere, Remote: true},
+				"hangup(x,answered_elsewhere) end(answered_elsewhere,caller)",
+			},
+		},
 		"a queued caller is answered, waits with music, and gets the agent": {
 			{toQueue, "accept play(caller,greeting+wait) queue(Enqueue)"},
 			{LegEvent{Leg: "caller", Kind: LegPlayed}, "play(caller,music)"},

@@ -138,7 +138,7 @@ func (a *actor) speakTo(e DoPage) {
 }
 
 func (a *actor) outgoing(ring time.Duration) Outgoing {
-	return Outgoing{Call: a.state.Call, From: a.state.From, FromName: a.state.FromName, Ring: ring, Emergency: a.state.Emergency}
+	return Outgoing{Call: a.state.Call, From: a.state.From, FromName: a.state.FromName, Ring: ring, Emergency: a.state.Emergency, Forwards: a.state.Forwards}
 }
 
 func (a *actor) dialDevices(e DoDialDevices) {

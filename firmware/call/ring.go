@@ -163,10 +163,10 @@ func telling(a, b tel.Cause) tel.Cause {
 }
 
 // retryable tells whether another line may succeed where this one failed: not when the called
-// person was reached and said no.
+// person was reached and said no. A call that came round would come round again, each time twice as often.
 func retryable(c tel.Cause) bool {
 	switch c {
-	case tel.CauseBusy, tel.CauseNoAnswer, tel.CauseRejected, tel.CauseUnallocated, tel.CauseCancelled, tel.CauseNormal:
+	case tel.CauseBusy, tel.CauseNoAnswer, tel.CauseRejected, tel.CauseUnallocated, tel.CauseCancelled, tel.CauseNormal, tel.CauseLoop:
 		return false
 	default:
 		return true
@@ -187,6 +187,7 @@ func (st *step) ringFailed() {
 	to := ""
 	if s.Ring != nil {
 		switch c {
+		case tel.CauseLoop: // who is behind the loop is asked already
 		case tel.CauseBusy, tel.CauseRejected:
 			to = s.Ring.OnBusy
 		case tel.CauseUnreachable:

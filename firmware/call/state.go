@@ -23,6 +23,9 @@ type State struct {
 	Language  string        `json:"language"`
 	Zone      string        `json:"zone,omitempty"` // IANA name: dates and times are said by its clock
 
+	DivertedBy tel.Number `json:"diverted_by,omitempty"` // who forwarded the call to us
+	Forwards   int        `json:"forwards,omitempty"`    // as in Arrival
+
 	In     string        `json:"in,omitempty"` // the party that began the call
 	Stage  tel.CallStage `json:"stage"`
 	Since  time.Time     `json:"since"` // of the stage
@@ -244,7 +247,7 @@ func (s *State) group(key string) int {
 func (s *State) changed() tel.CallChanged {
 	c := tel.CallChanged{
 		Call: s.Call, Stage: s.Stage, Direction: s.Direction, From: s.From, To: s.To,
-		Via: s.In, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
+		Via: s.In, DivertedBy: s.DivertedBy, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
 	}
 	if s.Parked != nil {
 		c.Slot = s.Parked.Slot

@@ -277,7 +277,11 @@ func (st *step) finish(c tel.Cause, by string) {
 	if c == tel.CauseNone {
 		c = tel.CauseNormal
 	}
-	st.dropAll(tel.CauseCancelled)
+	why := tel.CauseCancelled
+	if c == tel.CauseAnsweredElsewhere {
+		why = c // by a branch of the caller's network: no phone of ours has missed the call (RFC 3326)
+	}
+	st.dropAll(why)
 	s.Ring = nil
 	if m := s.Moving; m != nil && m.By.ID != "" && !m.Returned {
 		st.do(DoNotifyRefer{m.By.ID, 503, true})
@@ -311,7 +315,7 @@ func (st *step) finish(c tel.Cause, by string) {
 	st.disengage(&s.Caller, c)
 	st.stage(tel.StageEnded)
 	st.do(DoEnd{tel.CallEnded{
-		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt,
+		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
 		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
 	}})

@@ -172,6 +172,27 @@ func TestMusicHasOnePlayheadForAllListeners(t *testing.T) {
 	}
 }
 
+func TestATonesRhythmBeginsForEachListenerAndBeginsAgain(t *testing.T) {
+	e := startEngine(t, 23150, 23153, func(c *Config) { c.Loops = 1 })
+	a := join(t, e, "127.0.0.33", pcmu, nil)
+	clock := byHand(t, a.leg)
+	for range 2 { // whenever it is begun
+		clock.tick(2)
+		if err := a.leg.Play([]Sound{sentence{"tone", 3}}, true, nil); err != nil {
+			t.Fatal(err)
+		}
+		clock.tick(4)
+		for _, want := range []string{"tone PCMU 0", "tone PCMU 1", "tone PCMU 2", "tone PCMU 0"} {
+			if got := said(a.receive()); got != want {
+				t.Errorf("heard %q, want %q", got, want)
+			}
+		}
+		if err := a.leg.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestAPromptOverABridgeReplacesThePeerForItsTime(t *testing.T) {
 	e := startEngine(t, 23020, 23029, nil)
 	a, b := bridged(t, e, pcmu, pcmu)

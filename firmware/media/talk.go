@@ -25,7 +25,7 @@ type talk struct {
 	parts  [][][]byte // the frames of each sound
 	total  int        // frames in all parts
 	part   int        // place of a sound that does not loop
-	frame  int
+	frame  int        // of a tone that loops: the next one
 	digits eventWriter
 	tone   *dsp.Generator // of the digit being sent as tones
 }
@@ -33,8 +33,13 @@ type talk struct {
 // busy reports whether something of ours has the leg's ear.
 func (t *talk) busy() bool { return len(t.sounds) > 0 || t.digits.pending() }
 
-// next returns the frame of tick number in a codec. Sounds that loop have one playhead for all
-// listeners, which follows the number; others begin at their first frame and end: over is true
+// shared is the length, in frames, from which sounds that loop are music with one playhead for all
+// listeners. What is shorter is a tone: its rhythm begins for each listener, who would else hear
+// seconds of its pause first.
+const shared = 500
+
+// next returns the frame of tick number in a codec. Music that loops follows the number; tones that
+// loop, and all that does not, begin at their first frame. What does not loop ends: over is true
 // after the last.
 func (t *talk) next(id codec.ID, number int64) (payload []byte, over bool) {
 	if t.coded != id {
@@ -45,6 +50,10 @@ func (t *talk) next(id codec.ID, number int64) (payload []byte, over bool) {
 	}
 	if t.loop {
 		at := int(number % int64(t.total))
+		if t.total < shared {
+			at = t.frame % t.total
+			t.frame = at + 1
+		}
 		for _, frames := range t.parts {
 			if at < len(frames) {
 				return frames[at], false

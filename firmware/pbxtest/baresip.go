@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,16 +51,28 @@ const modules = "/usr/lib/baresip/modules"
 // are further ones of its account, such as "mediaenc=srtp-mand".
 func (o *Office) Baresip(number, hz int, params ...string) *Baresip {
 	o.t.Helper()
-	return o.baresip(number, hz, params, nil)
+	return o.baresip(number, hz, o.SIP, params, nil)
+}
+
+// BaresipTLS is Baresip over TLS: it knows the box's certificate and takes no other.
+func (o *Office) BaresipTLS(number, hz int, params ...string) *Baresip {
+	o.t.Helper()
+	return o.baresip(number, hz, o.TLS, params, nil)
+}
+
+// BaresipTCP is Baresip over TCP.
+func (o *Office) BaresipTCP(number, hz int, params ...string) *Baresip {
+	o.t.Helper()
+	return o.baresip(number, hz, o.SIP, append([]string{"outbound=\"sip:" + o.SIP.String() + ";transport=tcp\""}, params...), nil)
 }
 
 // BaresipWatching starts a phone that watches the presence of the colleagues that are named.
 func (o *Office) BaresipWatching(number, hz int, watched ...int) *Baresip {
 	o.t.Helper()
-	return o.baresip(number, hz, nil, watched)
+	return o.baresip(number, hz, o.SIP, nil, watched)
 }
 
-func (o *Office) baresip(number, hz int, params []string, watched []int) *Baresip {
+func (o *Office) baresip(number, hz int, at netip.AddrPort, params []string, watched []int) *Baresip {
 	o.t.Helper()
 	program := Tool(o.t, "baresip", "baresip-core")
 	dir, err := os.MkdirTemp("", "baresip")
@@ -76,7 +89,12 @@ func (o *Office) baresip(number, hz int, params []string, watched []int) *Baresi
 		"audio_source aufile," + filepath.Join(dir, "tone.wav"), "ausrc_srate 8000", "auplay_srate 8000",
 		"ausrc_channels 1", "auplay_channels 1", "audio_buffer 20-160", "snd_path " + dir, "rtp_ports 26000-27999",
 	}
-	account := fmt.Sprintf("<sip:%d@%s>;auth_user=%[1]d;auth_pass=%[3]s;regint=600;audio_codecs=PCMA;answermode=manual", number, o.SIP, Password(number))
+	transport := ""
+	if at == o.TLS {
+		transport = ";transport=tls"
+		config = append(config, "sip_cafile "+o.Certificate(), "sip_verify_server yes")
+	}
+	account := fmt.Sprintf("<sip:%d@%s%s>;auth_user=%[1]d;auth_pass=%[4]s;regint=600;audio_codecs=PCMA;answermode=manual", number, at, transport, Password(number))
 	account = strings.Join(append([]string{account}, params...), ";") + "\n"
 	contacts := ""
 	for _, n := range watched {

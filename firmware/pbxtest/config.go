@@ -3,7 +3,9 @@ package pbxtest
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,8 +17,15 @@ func (o *Office) config(s Setup) string {
 	if s.LAN != "" {
 		lan = fmt.Sprintf(", lan: [%s]", s.LAN)
 	}
-	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en, emergency_test: %q}\nsip: {listen: %q%s}\nmedia: {bind: 0.0.0.0, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
-		s.EmergencyTest, o.SIP, lan, o.MediaLo, o.MediaHi, o.Web)
+	listen, bind := o.SIP, "0.0.0.0"
+	if s.IPv6 {
+		listen, bind = netip.AddrPortFrom(netip.IPv6Unspecified(), o.SIP.Port()), "'::'"
+	}
+	if s.TLS {
+		lan += fmt.Sprintf(", tls_listen: %q", o.TLS)
+	}
+	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en, emergency_test: %q}\nsip: {listen: %q%s}\nmedia: {bind: %s, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
+		s.EmergencyTest, listen, lan, bind, o.MediaLo, o.MediaHi, o.Web)
 	var phones, lamps, agents, members []string
 	for i := range s.Agents {
 		n := 201 + i
@@ -24,7 +33,7 @@ func (o *Office) config(s Setup) string {
 		if i < len(s.SRTP) {
 			srtp = s.SRTP[i]
 		}
-		phones = append(phones, fmt.Sprintf("{id: \"%d\", name: Phone %[1]d, password: %s, md5: %v, srtp: %s}", n, Password(n), !s.SHA256, srtp))
+		phones = append(phones, fmt.Sprintf("{id: \"%d\", name: Phone %[1]d, password: %s, md5: %v, srtp: %s, any_network: %v}", n, Password(n), !s.SHA256, srtp, slices.Contains(s.Home, n)))
 		lamps = append(lamps, fmt.Sprintf("{id: desk%d, driver: sim}", n))
 		dial := ""
 		if allowed, ok := s.Dial[n]; ok {
@@ -52,6 +61,9 @@ func (o *Office) config(s Setup) string {
 		}
 		if s.Registers {
 			access = fmt.Sprintf("register: true, user: %q, password: %s", DID, CarrierPassword)
+		}
+		if s.Spare != 0 {
+			access += fmt.Sprintf(", servers: [\"%s:%d\"]", o.Carrier, s.Spare)
 		}
 		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": %q}}",
 			o.Carrier, s.Carrier, access, DID, cmp.Or(s.In, "queue:sales"))})

@@ -35,6 +35,17 @@ type Linphone struct {
 // Settings are further ones of its section "sip", such as "media_encryption=srtp".
 func (o *Office) Linphone(number, hz int, settings ...string) *Linphone {
 	o.t.Helper()
+	return o.linphone(number, hz, false, settings)
+}
+
+// LinphoneTLS is Linphone over TLS with SRTP only: it knows the box's certificate and takes no other.
+func (o *Office) LinphoneTLS(number, hz int) *Linphone {
+	o.t.Helper()
+	return o.linphone(number, hz, true, nil)
+}
+
+func (o *Office) linphone(number, hz int, secure bool, settings []string) *Linphone {
+	o.t.Helper()
 	program := Tool(o.t, "linphonec", "linphone-cli")
 	dir, err := os.MkdirTemp("", "linphone")
 	if err != nil {
@@ -48,10 +59,15 @@ func (o *Office) Linphone(number, hz int, settings ...string) *Linphone {
 	if err := os.MkdirAll(filepath.Join(dir, ".local", "share", "linphone"), 0o700); err != nil { // without its data base it does not start
 		o.t.Fatal(err)
 	}
+	at, transport, security := o.SIP, "", "sip_tls_port=0\n"
+	if secure {
+		at, transport = o.TLS, ";transport=tls"
+		security = "sip_tls_port=-1\nverify_server_certs=1\nverify_server_cn=0\nroot_ca=" + o.Certificate() + "\nmedia_encryption=srtp\nmedia_encryption_mandatory=1\n"
+	}
 	files := map[string][]byte{
-		"rc": fmt.Appendf(nil, "[sip]\nsip_port=%d\nsip_tcp_port=0\nsip_tls_port=0\nguess_hostname=0\ncontact=sip:%d@127.0.0.1\n"+
+		"rc": fmt.Appendf(nil, "[sip]\nsip_port=%d\nsip_tcp_port=0\n%sguess_hostname=0\ncontact=sip:%d@127.0.0.1\n"+
 			"ipv6=0\n%s[rtp]\naudio_rtp_port=%d\naudio_adaptive_jitt_comp_enabled=0\n[sound]\nechocancellation=0\n"+
-			"[video]\nenabled=0\ncapture=0\ndisplay=0\n[audio_codec_0]\nmime=PCMA\nrate=8000\nchannels=1\nenabled=1\n", sip, number, strings.Join(append(settings, ""), "\n"), rtp),
+			"[video]\nenabled=0\ncapture=0\ndisplay=0\n[audio_codec_0]\nmime=PCMA\nrate=8000\nchannels=1\nenabled=1\n", sip, security, number, strings.Join(append(settings, ""), "\n"), rtp),
 		"tone.wav": tone.WAV(tone.Sine(hz, 60*tone.Rate)),
 	}
 	for name, body := range files {
@@ -79,7 +95,7 @@ func (o *Office) Linphone(number, hz int, settings ...string) *Linphone {
 	}
 	p.say("play " + filepath.Join(dir, "tone.wav"))
 	p.say("record " + p.heard)
-	p.say(fmt.Sprintf("register sip:%d@%s sip:%[2]s %s", number, o.SIP, Password(number)))
+	p.say(fmt.Sprintf("register sip:%d@%s sip:%[2]s%s %s", number, at, transport, Password(number)))
 	o.Phone(number)
 	return p
 }

@@ -55,8 +55,12 @@ type Setup struct {
 	Ring      time.Duration  // of the queue; default 15 s
 	Strategy  string         // of the queue; default longest_idle
 	Carrier   uint16         // port of the carrier's host that trunk "carrier" calls; 0: no trunk
+	Spare     uint16         // port of the carrier's second server; 0: it has one
 	Registers bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
 	Challenge bool           // the trunk knows DID and CarrierPassword without logging in
+	TLS       bool           // SIP over TLS is open too, with the box's own certificate
+	IPv6      bool           // the box listens on every address of both families
+	Home      []int          // phones that may log in from outside the LAN
 	Modem     bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
 	SHA256    bool           // phones may not use MD5
 	SRTP      []string       // off, optional or required for the phones from 201 on; default optional
@@ -84,6 +88,7 @@ type Office struct {
 	t           testing.TB
 	Dir         string         // of its state
 	SIP         netip.AddrPort // of the box
+	TLS         netip.AddrPort // of the box, for SIP over TLS
 	Web         string         // host:port of the page
 	Carrier     netip.Addr     // what comes from this address is the carrier's
 	CarrierPort uint16
@@ -110,6 +115,8 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	sip, web := freePorts(t)
 	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), sip)
 	o.Web = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(web)))
+	_, tls := freePorts(t)
+	o.TLS = netip.AddrPortFrom(o.SIP.Addr(), tls)
 	file := filepath.Join(dir, "pronto.yaml")
 	if err := os.WriteFile(file, []byte(o.config(s)), 0o600); err != nil {
 		t.Fatal(err)
@@ -171,6 +178,9 @@ func (o *Office) checkLog() {
 		o.t.Logf("the end of the office's log:\n%s", strings.Join(lines[max(0, len(lines)-80):], "\n"))
 	}
 }
+
+// Certificate is the file with which the box proves itself over TLS.
+func (o *Office) Certificate() string { return filepath.Join(o.Dir, "tls", "cert.pem") }
 
 // Log is all that the services wrote.
 func (o *Office) Log() string {

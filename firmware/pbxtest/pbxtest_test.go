@@ -39,7 +39,7 @@ func FuzzCapture(f *testing.F) {
 // Every office that a test can ask for must be one that the product accepts.
 func TestOfficesAreConfiguredRightly(t *testing.T) {
 	o := &Office{
-		Dir: "/tmp/x", SIP: netip.MustParseAddrPort("127.0.0.1:5060"), Web: "127.0.0.1:8080", MediaLo: 10000, MediaHi: 10199,
+		Dir: "/tmp/x", SIP: netip.MustParseAddrPort("127.0.0.1:5060"), TLS: netip.MustParseAddrPort("127.0.0.1:5061"), Web: "127.0.0.1:8080", MediaLo: 10000, MediaHi: 10199,
 		Carrier: netip.MustParseAddr("127.77.0.1"),
 	}
 	for _, s := range []Setup{
@@ -47,6 +47,8 @@ func TestOfficesAreConfiguredRightly(t *testing.T) {
 		{Agents: 8, LoggedIn: 4, Carrier: 5070, Modem: true},
 		{Agents: 2, Carrier: 5070, Registers: true},
 		{Agents: 2, WrapUp: time.Second, Ring: 5 * time.Second, Strategy: "ring_all", SHA256: true, Modem: true},
+		{Agents: 2, Carrier: 5070, Challenge: true, TLS: true, Home: []int{202}, SRTP: []string{"off", "required"}},
+		{Agents: 1, IPv6: true, LAN: "127.0.0.2/32"},
 	} {
 		c, err := config.Parse([]byte(o.config(s)))
 		if err != nil {
@@ -62,6 +64,16 @@ func TestOfficesAreConfiguredRightly(t *testing.T) {
 		if len(c.Phones) != s.Agents || in != s.LoggedIn || (len(c.Trunks) == 1) != (s.Carrier != 0) || (len(c.Lines) == 1) != s.Modem {
 			t.Errorf("%+v became %+v", s, c)
 		}
+	}
+}
+
+// SIPp would take the box's keep-alive for a call of its own.
+func TestTheDoorOfSIPpAnswersKeepAlives(t *testing.T) {
+	got := string(alive([]byte("OPTIONS sip:202@127.0.0.1:5070 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\nFrom: <sip:b>;tag=1\r\n" +
+		"To: <sip:a>\r\nCall-ID: c\r\nCSeq: 7 OPTIONS\r\nContact: <sip:b>\r\nContent-Length: 0\r\n\r\n")))
+	want := "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\nFrom: <sip:b>;tag=1\r\nTo: <sip:a>\r\nCall-ID: c\r\nCSeq: 7 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+	if got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 	CausePreempted               // cut to free the line for an emergency call
 	CauseInternalError           // our own fault; always logged
 	CauseTransferred             // the party went on in another call
+	CauseLoop                    // the call came round to where it had been (RFC 7332)
 )
 
 // causeFacts is one row per cause: stable name, SIP status towards a caller who has no answer yet
@@ -54,6 +55,7 @@ var causeFacts = [...]struct {
 	CausePreempted:         {"preempted", 503, 8},
 	CauseInternalError:     {"internal_error", 500, 41},
 	CauseTransferred:       {"transferred", 480, 16},
+	CauseLoop:              {"loop", 483, 25},
 }
 
 // String returns the stable name used in journals, records and APIs.
@@ -100,6 +102,8 @@ func CauseFromSIP(status int) Cause {
 		return CauseCancelled
 	case 603, 607, 608:
 		return CauseRejected
+	case 482, 483:
+		return CauseLoop
 	case 503:
 		return CauseCongestion
 	}

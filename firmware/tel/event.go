@@ -86,7 +86,9 @@ type CallChanged struct {
 	Queue     QueueID   `json:"queue,omitempty"`
 	Agent     AgentID   `json:"agent,omitempty"`
 	Slot      Number    `json:"slot,omitempty"` // where it is parked
-	Since     time.Time `json:"since"`
+	// DivertedBy is who forwarded the call to us, before it came; empty: nobody, or it is withheld.
+	DivertedBy Number    `json:"diverted_by,omitempty"`
+	Since      time.Time `json:"since"`
 }
 
 // PartyChanged reports one phone's part in one call, for busy-lamp fields (RFC 4235).
@@ -160,22 +162,23 @@ const (
 
 // CallEnded is the call detail record, written once when the last leg is gone.
 type CallEnded struct {
-	Call      CallID    `json:"call"`
-	Direction Direction `json:"direction"`
-	From      Number    `json:"from"`
-	To        Number    `json:"to"`
-	In        string    `json:"in"`            // where it came from: "trunk:tim", "line:gsm0", "phone:201"
-	Out       string    `json:"out,omitempty"` // where it was answered
-	Queue     QueueID   `json:"queue,omitempty"`
-	Agent     AgentID   `json:"agent,omitempty"`
-	Started   time.Time `json:"started"`
-	Answered  time.Time `json:"answered,omitzero"` // when the caller was connected with a person
-	Ended     time.Time `json:"ended"`
-	Cause     Cause     `json:"cause"`
-	EndedBy   string    `json:"ended_by,omitempty"` // "caller", "callee", "box"
-	Recovered bool      `json:"recovered,omitempty"`
-	Moves     []Move    `json:"moves,omitempty"`
-	Media     []LegNote `json:"media,omitempty"`
+	Call       CallID    `json:"call"`
+	Direction  Direction `json:"direction"`
+	From       Number    `json:"from"`
+	To         Number    `json:"to"`
+	In         string    `json:"in"`                    // where it came from: "trunk:tim", "line:gsm0", "phone:201"
+	Out        string    `json:"out,omitempty"`         // where it was answered
+	DivertedBy Number    `json:"diverted_by,omitempty"` // as in CallChanged
+	Queue      QueueID   `json:"queue,omitempty"`
+	Agent      AgentID   `json:"agent,omitempty"`
+	Started    time.Time `json:"started"`
+	Answered   time.Time `json:"answered,omitzero"` // when the caller was connected with a person
+	Ended      time.Time `json:"ended"`
+	Cause      Cause     `json:"cause"`
+	EndedBy    string    `json:"ended_by,omitempty"` // "caller", "callee", "box"
+	Recovered  bool      `json:"recovered,omitempty"`
+	Moves      []Move    `json:"moves,omitempty"`
+	Media      []LegNote `json:"media,omitempty"`
 }
 
 // Move is a change of the parties of a call by transfer, park or pickup.

@@ -22,6 +22,7 @@ type Call struct {
 	start time.Time
 
 	Caller, Called string // user parts of From and To
+	Forwards       int    // Max-Forwards of the INVITE
 
 	ringing, answered, ended      chan struct{} // closed when it is so
 	ringOnce, answerOnce, endOnce sync.Once
@@ -55,7 +56,7 @@ func (p *Peer) newCall(id string, flow netip.AddrPort) (*Call, error) {
 		return nil, err
 	}
 	c := &Call{
-		p: p, id: id, flow: flow, tag: rand.Text(), audio: a, start: time.Now(), acks: map[string]string{}, direction: "sendrecv",
+		p: p, id: id, flow: flow, tag: rand.Text(), Forwards: forwards, audio: a, start: time.Now(), acks: map[string]string{}, direction: "sendrecv",
 		notes: make(chan Note, 64), ringing: make(chan struct{}), answered: make(chan struct{}), ended: make(chan struct{}), hangup: make(chan struct{}),
 	}
 	p.mu.Lock()
@@ -214,7 +215,7 @@ func (c *Call) message(method, branch string, cseq int, headers, body string) st
 		headers += "Content-Type: application/sdp\r\n"
 	}
 	return fmt.Sprintf("%s %s SIP/2.0\r\n%sFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %[1]s\r\nContact: %[8]s\r\nUser-Agent: peer\r\n%[9]sContent-Length: %[10]d\r\n\r\n%[11]s",
-		method, target, c.p.via(branch), from, to, c.id, cseq, c.p.contact(), headers, len(body), body)
+		method, target, c.p.hop(branch, c.Forwards), from, to, c.id, cseq, c.p.contact(), headers, len(body), body)
 }
 
 // Hangup ends the call as its state asks: CANCEL, a refusal, or BYE. It does not wait.
@@ -290,6 +291,9 @@ func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
 		return
 	}
 	c.Caller, c.Called = req.From().Address.User, req.Recipient.User
+	if h := req.MaxForwards(); h != nil {
+		c.Forwards = int(h.Val())
+	}
 	theirs, _ := strings.CutPrefix(req.From().String(), "From: ")
 	ours, _ := strings.CutPrefix(req.To().String(), "To: ")
 	p.mu.Lock()
@@ -346,13 +350,16 @@ func (c *Call) Reject(status int, headers ...string) {
 }
 
 // Answer takes the received call; false when it is over or was taken already.
-func (c *Call) Answer() bool {
+func (c *Call) Answer() bool { return c.AnswerWith("sendrecv") }
+
+// AnswerWith is Answer with a direction, such as "inactive" of somebody who holds from the beginning.
+func (c *Call) AnswerWith(direction string) bool {
 	req := c.pending(true)
 	if req == nil || c.over() {
 		return false
 	}
 	c.answerOnce.Do(func() { close(c.answered) })
-	c.accept(req, c.flow, c.sdp("sendrecv"))
+	c.accept(req, c.flow, c.sdp(direction))
 	return true
 }
 

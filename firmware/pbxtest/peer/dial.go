@@ -20,8 +20,10 @@ type Outgoing struct {
 	Hz   int    // the voice of this call; 0: the peer's
 	SDP  string // offer to send instead of the peer's own: for wrong ones
 
+	Direction string // of the audio offered; empty: sendrecv
 	Offerless bool   // the box offers, the ACK answers
 	Headers   string // further header lines, each with its CRLF, such as Replaces
+	Forwards  int    // Max-Forwards; 0: 70
 }
 
 // Dial begins a call and returns at once; Ringing, Answered and Ended tell what becomes of it.
@@ -35,6 +37,7 @@ func (p *Peer) dial(o Outgoing, at netip.AddrPort) (*Call, error) {
 	if o.Hz != 0 {
 		c.audio.Voice(o.Hz)
 	}
+	c.Forwards = cmp.Or(o.Forwards, forwards)
 	from := cmp.Or(o.From, p.name())
 	c.Caller, c.Called = from, o.To
 	host := at.String()
@@ -48,7 +51,7 @@ func (p *Peer) dial(o Outgoing, at netip.AddrPort) (*Call, error) {
 	c.to = fmt.Sprintf("<sip:%s@%s>", o.To, host)
 	c.target = cmp.Or(o.URI, fmt.Sprintf("sip:%s@%s", o.To, host))
 	p.mu.Unlock()
-	body := cmp.Or(o.SDP, c.sdp("sendrecv"))
+	body := cmp.Or(o.SDP, c.sdp(cmp.Or(o.Direction, "sendrecv")))
 	if o.Offerless {
 		body = ""
 	}

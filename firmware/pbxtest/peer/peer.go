@@ -82,9 +82,11 @@ type Binding struct {
 
 // The timers of RFC 3261 section 17.
 const (
-	t1    = 500 * time.Millisecond
-	t2    = 4 * time.Second
-	life  = 64 * t1
+	t1       = 500 * time.Millisecond
+	t2       = 4 * time.Second
+	life     = 64 * t1
+	forwards = 70 // Max-Forwards of a new request (RFC 3261 section 8.1.1.6)
+
 	sweep = 1000 // server transactions before old ones are dropped
 )
 
@@ -274,12 +276,15 @@ func (p *Peer) exchange(ctx context.Context, method, branch, text string, to net
 func branch() string { return "z9hG4bK" + rand.Text() }
 
 // via is the top of every request.
-func (p *Peer) via(branch string) string {
+func (p *Peer) via(branch string) string { return p.hop(branch, forwards) }
+
+// hop is the top of a request that may be passed on so often.
+func (p *Peer) hop(branch string, left int) string {
 	transport := "UDP"
 	if p.tls != nil {
 		transport = "TLS"
 	}
-	return fmt.Sprintf("Via: SIP/2.0/%s %s;branch=%s;rport\r\nMax-Forwards: 70\r\n", transport, p.Local(), branch)
+	return fmt.Sprintf("Via: SIP/2.0/%s %s;branch=%s;rport\r\nMax-Forwards: %d\r\n", transport, p.Local(), branch, left)
 }
 
 func (p *Peer) contact() string {

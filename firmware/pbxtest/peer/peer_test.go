@@ -231,3 +231,55 @@ func FuzzDigestParams(f *testing.F) {
 		_ = credentials([]string{s}, "", "anna", "secret", "INVITE", "sip:x")
 	})
 }
+
+func TestAPeerSaysWhatComesBeforeTheAnswerAndChangesTheCallByUPDATE(t *testing.T) {
+	got := make(chan *Call, 1)
+	phone := pair(t, func(c *Call) { got <- c })
+	c, err := phone.Dial(Outgoing{To: "0612345678"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := <-got
+	far.Audio().Mute(true) // a phone speaks from the offer on
+	fork, err := NewStranger(far.p.Local().Addr(), 980)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fork.Close)
+	far.Early("fork", fork)
+	within(t, "progress", c.Ringing())
+	fork.Aim(c.Audio().Local())
+	hears(t, "caller before the answer", c.Audio(), 980, 620)
+	fork.Aim(netip.AddrPort{})
+	if want := c.ID() + ";to-tag=fork;from-tag=" + c.tag; c.Replaces() != want {
+		t.Errorf("the early dialog is %q, want %q", c.Replaces(), want)
+	}
+	far.Audio().Mute(false)
+	far.AnswerWith("inactive")
+	within(t, "answer", c.Answered())
+	if d := c.Direction(); d != "inactive" {
+		t.Errorf("answered %s", d)
+	}
+	if err := far.Update(t.Context(), func(sdp string) string { return sdp }); err != nil {
+		t.Fatal(err)
+	}
+	hears(t, "caller after the answer", c.Audio(), 620, 440)
+	hears(t, "callee after the answer", far.Audio(), 440, 620)
+	if want := c.ID() + ";to-tag=" + far.tag + ";from-tag=" + c.tag; c.Replaces() != want {
+		t.Errorf("the dialog is %q, want %q", c.Replaces(), want)
+	}
+	c.Hangup()
+	within(t, "end", far.Ended())
+}
+
+func TestAPeerNamesAnotherPlaceInsteadOfAnswering(t *testing.T) {
+	phone := pair(t, func(c *Call) { c.Redirect("203") })
+	c, err := phone.Dial(Outgoing{To: "0612345678"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, "end", c.Ended())
+	if status, _, byBox := c.Outcome(); status != 302 || !byBox {
+		t.Errorf("ended with %d, by the other side: %v", status, byBox)
+	}
+}

@@ -54,6 +54,39 @@ func (p *Peer) keep(req *sip.Request) {
 // CallIn calls a number of a registered account as this carrier does it: at the contact, as the
 // account registered it.
 func (p *Peer) CallIn(account, number, from string) (*Call, error) {
+	return p.callIn(account, Outgoing{To: number, From: from})
+}
+
+// PassBack calls a number of a registered account on behalf of a call that came from the box, as a
+// carrier does to whom that number was forwarded; what becomes of it becomes of the call. RFC 3261
+// section 16.6 takes one from Max-Forwards, and the last one is refused with 483.
+func (p *Peer) PassBack(c *Call, account, number, headers string) {
+	if c.Forwards <= 1 {
+		c.Reject(483)
+		return
+	}
+	onward, err := p.callIn(account, Outgoing{To: number, From: c.Caller, Forwards: c.Forwards - 1, Headers: headers})
+	if err != nil {
+		c.Reject(480)
+		return
+	}
+	select {
+	case <-onward.Answered():
+		c.Answer()
+	case <-onward.Ended():
+		status, _, _ := onward.Outcome()
+		c.Reject(max(status, 400))
+	case <-c.Ended():
+	}
+	select {
+	case <-c.Ended():
+		onward.Hangup()
+	case <-onward.Ended():
+		c.Hangup()
+	}
+}
+
+func (p *Peer) callIn(account string, o Outgoing) (*Call, error) {
 	b, ok := p.Registered(account)
 	if !ok {
 		return nil, fmt.Errorf("%s is not registered: %w", account, ErrStatus)
@@ -62,12 +95,12 @@ func (p *Peer) CallIn(account, number, from string) (*Call, error) {
 	if err := sip.ParseUri(b.Contact, &contact); err != nil {
 		return nil, err
 	}
-	o := Outgoing{To: number, From: from, URI: b.Contact, SDP: p.offer()}
+	o.URI, o.SDP = b.Contact, p.offer()
 	if !p.cfg.Quirks.DIDInTo {
-		o.URI = fmt.Sprintf("sip:%s@%s", number, contact.HostPort())
+		o.URI = fmt.Sprintf("sip:%s@%s", o.To, contact.HostPort())
 	}
 	if p.cfg.Quirks.Demand100rel {
-		o.Headers = "Require: 100rel\r\nSupported: 100rel\r\n"
+		o.Headers += "Require: 100rel\r\nSupported: 100rel\r\n"
 	}
 	at, err := netip.ParseAddrPort(contact.HostPort())
 	if err != nil {

@@ -26,7 +26,7 @@ func readSDP(body []byte) (s session, ok bool) {
 	audio := false
 	for line := range strings.SplitSeq(strings.ReplaceAll(string(body), "\r", ""), "\n") {
 		switch fields := strings.Fields(line); {
-		case strings.HasPrefix(line, "c=IN IP4 ") && len(fields) == 3:
+		case strings.HasPrefix(line, "c=IN IP") && len(fields) == 3:
 			addr, _ = netip.ParseAddr(fields[2])
 		case strings.HasPrefix(line, "m="):
 			if audio = fields[0] == "m=audio" && !ok && len(fields) > 3; !audio {
@@ -62,11 +62,14 @@ const eventType = 101
 
 // writeSDP offers or answers one law at an address, and telephone-events unless their type is 0.
 func writeSDP(at netip.AddrPort, law tone.Law, events uint8, version int, direction string) string {
-	types, lines := "", ""
+	family, types, lines := "IP4", "", ""
+	if at.Addr().Is6() {
+		family = "IP6"
+	}
 	if events != 0 {
 		types, lines = fmt.Sprintf(" %d", events), fmt.Sprintf("a=rtpmap:%d telephone-event/8000\r\na=fmtp:%[1]d 0-15\r\n", events)
 	}
-	return fmt.Sprintf("v=0\r\no=peer %d %d IN IP4 %s\r\ns=call\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP %d%s\r\n"+
-		"a=rtpmap:%d %s/8000\r\n%sa=ptime:20\r\na=%s\r\n",
-		at.Port(), version, at.Addr(), at.Addr(), at.Port(), law, types, law, law, lines, direction)
+	return fmt.Sprintf("v=0\r\no=peer %d %d IN %s %s\r\ns=call\r\nc=IN %[3]s %[4]s\r\nt=0 0\r\nm=audio %[1]d RTP/AVP %[5]d%[6]s\r\n"+
+		"a=rtpmap:%[5]d %[5]s/8000\r\n%[7]sa=ptime:20\r\na=%[8]s\r\n",
+		at.Port(), version, family, at.Addr(), law, types, lines, direction)
 }

@@ -65,7 +65,8 @@ var single = [...]struct{ name, short string }{
 
 var errBroken = errors.New("a header field cannot be read")
 
-// essential says what is missing from a request, or there twice, in words for a Warning.
+// essential says what is missing from a request, or there twice, in words for a Warning. A tag in From
+// may be missing: those who speak RFC 2543 have none (RFC 3261 section 12.1.1).
 func essential(req *sip.Request) error {
 	var seen [len(single)]int
 	for _, h := range req.Headers() {
@@ -87,10 +88,8 @@ func essential(req *sip.Request) error {
 	switch {
 	case req.Via() == nil, req.From() == nil, req.To() == nil, req.CallID() == nil, req.CSeq() == nil:
 		return errBroken
-	case req.CSeq().MethodName != req.Method:
+	case !strings.EqualFold(string(req.CSeq().MethodName), string(req.Method)): // the stack has looked closer at those that are known
 		return errors.New("another method in cseq")
-	case fromTag(req) == "":
-		return errors.New("no tag in from")
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type Session struct {
 	ua       *UA
 	log      *slog.Logger
 	id       string
+	label    string
 	callID   string
 	incoming bool
 	request  *sip.Request // their INVITE, or ours as it was first rendered
@@ -66,6 +67,9 @@ type Session struct {
 
 // ID names the session; it is our tag and the key in the hot journal.
 func (s *Session) ID() string { return s.id }
+
+// Label is what the application called the session, or its ID.
+func (s *Session) Label() string { return s.label }
 
 // CallID returns the Call-ID.
 func (s *Session) CallID() string { return s.callID }

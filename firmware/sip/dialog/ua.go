@@ -136,13 +136,14 @@ func quote(s string) string {
 // InviteRequest describes an outgoing call.
 type InviteRequest struct {
 	CallID      string // empty = a random one
+	Label       string // by which the application finds the session again after a restart; empty = its ID
 	From, To    Address
 	Target      sip.Uri      // Request-URI
 	Route       []sip.Uri    // preloaded route set, e.g. an outbound proxy
 	Flow        stack.Flow   // where to send, e.g. the flow of a phone's registration
 	SDP         []byte       // the offer
 	Headers     []sip.Header // further headers, e.g. P-Asserted-Identity
-	MaxForwards int          // 0 = 70; a call that passes through takes one less (RFC 7332)
+	MaxForwards int          // 0 = 70, negative = 0; a call that passes through takes one less (RFC 7332)
 	Unreliable  bool         // does not offer 100rel (RFC 3262), for a peer that cannot bear it
 
 	// SessionExpires replaces Config.SessionExpires for this call, for a carrier that wants another
@@ -169,7 +170,7 @@ func (ua *UA) Invite(r InviteRequest) (*Session, error) {
 		r.CallID = rand.Text()
 	}
 	s := ua.newSession(core.State{
-		ID: rand.Text(), Phase: core.Calling, CallID: r.CallID,
+		ID: rand.Text(), Label: r.Label, Phase: core.Calling, CallID: r.CallID,
 		Local: r.From.String(), Remote: r.To.String(), Flow: coreFlow(r.Flow),
 		CSeq: 1, Invite: core.Invite{CSeq: 1}, Ring: r.Ring, LocalSDP: r.SDP, Wish: ua.wish(r.SessionExpires),
 	})
@@ -199,8 +200,8 @@ func (s *Session) invite(r InviteRequest) (*sip.Request, error) {
 		return nil, err
 	}
 	s.number(req, 1)
-	if r.MaxForwards > 0 {
-		*req.MaxForwards() = sip.MaxForwardsHeader(r.MaxForwards)
+	if r.MaxForwards != 0 {
+		*req.MaxForwards() = sip.MaxForwardsHeader(max(r.MaxForwards, 0))
 	}
 	req.AppendHeader(s.contact())
 	req.AppendHeader(sip.NewHeader("Allow", allow))
@@ -218,7 +219,7 @@ func (s *Session) invite(r InviteRequest) (*sip.Request, error) {
 
 func (ua *UA) newSession(state core.State) *Session {
 	return &Session{
-		ua: ua, id: state.ID, callID: state.CallID, incoming: state.Incoming, state: state,
+		ua: ua, id: state.ID, label: cmp.Or(state.Label, state.ID), callID: state.CallID, incoming: state.Incoming, state: state,
 		flow: stackFlow(state.Flow), timers: make(map[core.Timer]func()),
 		log: ua.log.With("dialog", state.ID, "call_id", state.CallID),
 	}

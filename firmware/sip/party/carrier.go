@@ -19,6 +19,7 @@ const heardWithin = 5 * time.Second
 // carried is what a leg keeps of the carrier that brings it. Its zero value is a phone's.
 type carried struct {
 	trunk *trunk.Trunk
+	leave func()    // of a call in: it waits no more for its answer
 	since time.Time // when the call was answered
 	why   tel.Cause // of a failure, as the carrier's words mean it
 }
@@ -34,7 +35,7 @@ func (c carried) dscp() int {
 // outgoing says a call to a carrier's trunk in its own words. A caller from outside whose call goes
 // outside again was forwarded, by the person whose rights it uses.
 func outgoing(to tel.Number, out call.Outgoing) trunk.Outgoing {
-	o := trunk.Outgoing{To: to, From: cmp.Or(out.Number, out.From), Withhold: out.Hide, Emergency: out.Emergency}
+	o := trunk.Outgoing{To: to, From: cmp.Or(out.Number, out.From), Withhold: out.Hide, Emergency: out.Emergency, MaxForwards: out.Forwards}
 	if _, outside := out.From.E164(); outside && out.Number == "" {
 		o.Diverting = out.Attempt.Person
 	}
@@ -45,13 +46,13 @@ func outgoing(to tel.Number, out call.Outgoing) trunk.Outgoing {
 // other ways, as the causes of tel would. It reports false for every other leg.
 func (l *leg) refuse(why tel.Cause) bool {
 	l.mu.Lock()
-	open := l.carried.trunk != nil && l.session.Incoming() && l.carried.since.IsZero()
+	open := l.carried.trunk != nil && l.session().Incoming() && l.carried.since.IsZero()
 	l.mu.Unlock()
 	if !open {
 		return false
 	}
 	status, q850 := trunk.Refusal(why)
-	l.session.Reject(status, sip.NewHeader("Reason", "Q.850;cause="+strconv.Itoa(q850)))
+	l.session().Reject(status, sip.NewHeader("Reason", "Q.850;cause="+strconv.Itoa(q850)))
 	return true
 }
 
@@ -61,7 +62,15 @@ func (l *leg) connected() {
 	defer l.mu.Unlock()
 	if l.carried.since.IsZero() {
 		l.carried.since = time.Now()
+		l.settled()
 		l.o.up(l)
+	}
+}
+
+// settled takes note that the call was answered or is over.
+func (l *leg) settled() {
+	if l.carried.leave != nil {
+		l.carried.leave()
 	}
 }
 
@@ -85,7 +94,7 @@ func (l *leg) heard() {
 	if t == nil || since.IsZero() {
 		return
 	}
-	in := l.session.Incoming()
+	in := l.session().Incoming()
 	if !in {
 		t.Observe(trunk.Outcome{Status: 200})
 	}
@@ -95,4 +104,16 @@ func (l *leg) heard() {
 	case wanted && time.Since(since) >= heardWithin:
 		t.Observe(trunk.Outcome{Incoming: in, Status: 200, OneWay: true})
 	}
+}
+
+// forwards is how often a call may still be passed on, as call.Arrival wants it: we take one.
+func forwards(req *sip.Request) int {
+	h := req.MaxForwards()
+	switch {
+	case h == nil:
+		return 0
+	case h.Val() <= 1:
+		return -1
+	}
+	return int(min(h.Val(), 70)) - 1 // more than the usual 70 only prolongs a loop
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/call/voice"
@@ -13,7 +14,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// refPrefix marks a leg of this package in a call's snapshot; the session's id follows.
+// refPrefix marks a leg of this package in a call's snapshot; the session's label follows.
 const refPrefix = "sip:"
 
 // leg is a call.Leg over SIP. Commands come from the call's goroutine, notices from the shard of
@@ -24,9 +25,10 @@ type leg struct {
 	events  func(call.LegEvent)
 	release func() // gives a trunk's channel back; nil for phones
 	carried carried
+	label   string                         // names the leg after a restart, whatever server took the call
+	current atomic.Pointer[dialog.Session] // changes only before anybody rings
 
 	mu      sync.Mutex
-	session *dialog.Session
 	local   sdp.Local
 	offer   *sdp.Session // theirs; nil: ours is open
 	media   sdp.Media
@@ -36,7 +38,8 @@ type leg struct {
 	asked   uint32 // the referral that waits for AnswerRefer
 	taken   uint32 // the referral that is under way
 
-	move move
+	move   move
+	search search // of a call out over a carrier: the server that takes it
 
 	redirect tel.Number // of a 302; the shard's
 }
@@ -49,7 +52,7 @@ func (l *leg) tell(e call.LegEvent) {
 }
 
 // Ref implements call.Leg.
-func (l *leg) Ref() string { return refPrefix + l.session.ID() }
+func (l *leg) Ref() string { return refPrefix + l.label }
 
 // answer agrees with their offer once and returns our side of it. It is called with mu held.
 func (l *leg) answer() ([]byte, error) {
@@ -81,18 +84,18 @@ func (l *leg) Alert(early bool) {
 	defer l.mu.Unlock()
 	if !early || l.offer == nil {
 		if !l.alerted {
-			l.session.Provisional(180, nil)
+			l.session().Provisional(180, nil)
 		}
 		l.alerted = true
 		return
 	}
 	body, err := l.answer()
 	if err != nil {
-		l.session.Reject(rejection(err))
+		l.session().Reject(rejection(err))
 		return
 	}
 	l.alerted = true
-	l.session.Provisional(183, body)
+	l.session().Provisional(183, body)
 }
 
 // Accept implements call.Leg.
@@ -103,10 +106,10 @@ func (l *leg) Accept() {
 	body, err := l.answer()
 	if err != nil {
 		l.o.cfg.Log.Warn("offer cannot be answered", "party", l.Party(), "err", err)
-		l.session.Reject(rejection(err))
+		l.session().Reject(rejection(err))
 		return
 	}
-	l.session.Accept(body)
+	l.session().Accept(body)
 }
 
 // rejection is the status for an offer that we cannot take (RFC 3261 section 13.3.1.3).
@@ -121,10 +124,14 @@ func rejection(err error) int {
 	}
 }
 
+// session is what the leg stands on now.
+func (l *leg) session() *dialog.Session { return l.current.Load() }
+
 // Hangup implements call.Leg.
 func (l *leg) Hangup(why tel.Cause) {
+	l.stay()
 	if !l.refuse(why) {
-		l.session.Hangup(why)
+		l.session().Hangup(why)
 	}
 }
 
@@ -146,26 +153,31 @@ func (l *leg) PassesDTMF() bool {
 func (l *leg) notice(e dialog.Event) {
 	switch e := e.(type) {
 	case dialog.Provisional:
+		l.found(e.Status)
 		early := e.SDP != nil && l.answered(e.SDP) == nil
 		if e.Status > 100 {
 			l.tell(call.LegEvent{Kind: call.LegProgress, Early: early})
 		}
 	case dialog.Answered:
+		l.found(200)
 		if err := l.answered(e.SDP); err != nil {
 			l.o.cfg.Log.Warn("answer cannot be used", "party", l.Party(), "err", err)
-			l.session.Hangup(tel.CauseNotAcceptable)
+			l.session().Hangup(tel.CauseNotAcceptable)
 			return
 		}
 		l.connected()
 		l.tell(call.LegEvent{Kind: call.LegAnswered})
+		l.tellHeld()
 	case dialog.Confirmed:
 		if len(e.SDP) > 0 {
 			if err := l.answered(e.SDP); err != nil {
-				l.session.Hangup(tel.CauseNotAcceptable)
+				l.session().Hangup(tel.CauseNotAcceptable)
 				return
 			}
 			l.tell(call.LegEvent{Kind: call.LegHeld, Held: l.held()})
+			return
 		}
+		l.tellHeld()
 	case dialog.Reoffered:
 		l.reoffered(e.SDP)
 	case dialog.Info:
@@ -173,6 +185,9 @@ func (l *leg) notice(e dialog.Event) {
 			l.tell(call.LegEvent{Kind: call.LegDigit, Digit: d})
 		}
 	case dialog.Rejected:
+		if l.elsewhere(e) {
+			return
+		}
 		l.o.cfg.Log.Info("call was not taken", "party", l.Party(), "status", e.Status, "reason", e.Reason)
 		l.failed(e)
 		l.redirect = l.redirected(e)
@@ -208,14 +223,22 @@ func (l *leg) held() bool {
 	return !l.media.Direction.Sends()
 }
 
+// tellHeld tells of a call that begins on hold: its silence is no fault, and the other end is not to
+// hear nothing.
+func (l *leg) tellHeld() {
+	if l.held() {
+		l.tell(call.LegEvent{Kind: call.LegHeld, Held: true})
+	}
+}
+
 // reoffered answers a re-INVITE or UPDATE: hold, resume, a new address or codec.
 func (l *leg) reoffered(body []byte) {
 	held, status, out := l.renegotiate(body)
 	if status != 0 {
-		l.session.RejectReoffer(status)
+		l.session().RejectReoffer(status)
 		return
 	}
-	l.session.AnswerReoffer(out)
+	l.session().AnswerReoffer(out)
 	if body != nil {
 		l.tell(call.LegEvent{Kind: call.LegHeld, Held: held})
 	}
@@ -258,6 +281,8 @@ func (l *leg) end(e dialog.Ended) {
 		return
 	}
 	l.o.down(l)
+	l.stay()
+	l.settled()
 	l.heard()
 	l.Media().Close()
 	if l.release != nil {

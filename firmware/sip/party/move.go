@@ -58,11 +58,12 @@ func (o *Office) down(l *leg) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.answered, l)
+	delete(o.later, l.label)
 }
 
 // present is the address that our SDP would name now; invalid while no way leads to the other end.
 func (l *leg) present() netip.Addr {
-	a := l.o.cfg.Advertise(l.session.Flow())
+	a := l.o.cfg.Advertise(l.session().Flow())
 	if a.IsUnspecified() {
 		return netip.Addr{}
 	}
@@ -91,7 +92,7 @@ func (l *leg) Moved(to netip.Addr) {
 	l.move.to.Addr = to
 	l.move.to.Last = sdp.Offer(l.move.to)
 	l.o.cfg.Log.Info("our address changed during a call", "party", l.Party(), "was", l.local.Addr, "now", to)
-	l.session.Reoffer(l.move.to.Last)
+	l.session().Reoffer(l.move.to.Last)
 }
 
 // settle has an answer of ours name the address of now. It is called with mu held.

@@ -69,13 +69,15 @@ type Config struct {
 
 // Office makes legs. Use must be called before the first session arrives.
 type Office struct {
-	cfg Config
-	ua  Inviter
+	cfg    Config
+	ua     Inviter
+	rounds rounds
 
 	mu       sync.RWMutex
 	trunks   []*trunk.Trunk
-	restored map[string]*survivor // by session id, until Find or Forget
+	restored map[string]*survivor // by session label, until Find or Forget
 	answered map[*leg]bool        // calls that are up, for Displaced
+	later    map[string]string    // by label of a leg whose first session another one replaced: that one's id
 }
 
 // survivor is what an earlier process left of one leg.
@@ -90,7 +92,7 @@ func New(cfg Config) *Office {
 	if cfg.Codecs == nil {
 		cfg.Codecs = []codec.ID{codec.PCMA, codec.PCMU, codec.G722}
 	}
-	return &Office{cfg: cfg, restored: map[string]*survivor{}, answered: map[*leg]bool{}}
+	return &Office{cfg: cfg, restored: map[string]*survivor{}, answered: map[*leg]bool{}, later: map[string]string{}}
 }
 
 // Use sets the user agent that sends, which needs the office's Invite to be made.
@@ -142,7 +144,7 @@ func (o *Office) Invite(s *dialog.Session) {
 		return
 	}
 	party := "phone:" + string(device)
-	in := call.Arrival{From: party, Device: device, Caller: tel.Number(device)}
+	in := call.Arrival{From: party, Device: device, Caller: tel.Number(device), Forwards: forwards(s.Request())}
 	var err error
 	if in.Dialed, err = userNumber(s.Request().Recipient); err != nil {
 		o.discard(s)
@@ -156,7 +158,7 @@ func (o *Office) Invite(s *dialog.Session) {
 			s.Reject(481)
 			return
 		}
-		in.Replaces, in.EarlyOnly = refPrefix+other.ID(), id.EarlyOnly
+		in.Replaces, in.EarlyOnly = refPrefix+other.Label(), id.EarlyOnly
 	}
 	o.arrive(s, in, party, nil)
 }
@@ -174,7 +176,11 @@ func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
 	}
 	caller, name := t.Caller(s.Request())
 	party := "trunk:" + string(t.ID())
-	o.arrive(s, call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request())}, party, t)
+	in := call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request()), Forwards: forwards(s.Request())}
+	if _, last, ok := t.Diverted(s.Request()); ok {
+		in.Diverted = last.Number
+	}
+	o.arrive(s, in, party, t)
 }
 
 // discard listens to a session that never becomes a leg.
@@ -182,22 +188,33 @@ func (o *Office) discard(s *dialog.Session) { s.Bind(func(dialog.Event) {}) }
 
 // arrive makes the caller's leg, or refuses with the status that the offer deserves.
 func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *trunk.Trunk) {
+	leave, fine := o.rounds.enter(in)
 	refuse := func(status int, headers ...sip.Header) {
 		o.discard(s)
 		s.Reject(status, headers...)
 		if t != nil {
 			t.Release()
 		}
+		if fine {
+			leave()
+		}
 	}
-	l := &leg{o: o, session: s, carried: carried{trunk: t}}
+	if !fine {
+		o.cfg.Log.Warn("a call goes round: a number of ours leads to one that leads to it", "party", party, "dialed", in.Dialed)
+		refuse(482)
+		return
+	}
+	l := &leg{o: o, label: s.Label(), carried: carried{trunk: t, leave: leave}}
+	l.current.Store(s)
 	if t != nil {
 		l.release = t.Release
 	}
+	ours := o.cfg.Advertise(s.Flow())
 	if body := s.RemoteOffer(); body != nil {
 		offer, err := sdp.Parse(body)
 		if err == nil {
 			// A trial answer before any port is taken: an offer without audio costs nothing.
-			_, _, err = sdp.Answer(offer, o.secure(o.local(t, netip.IPv4Unspecified(), 9, 10), party, s.Flow()))
+			_, _, err = sdp.Answer(offer, o.secure(o.local(t, ours, 9, 10), party, s.Flow()))
 		}
 		if err != nil {
 			o.cfg.Log.Info("offer refused", "party", party, "err", err)
@@ -208,7 +225,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *tru
 	}
 	sink := make(chan func(call.LegEvent), 1)
 	l.events = lateSink(sink)
-	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: o.cfg.Advertise(s.Flow()), Source: s.Flow().Remote.Addr(), DSCP: l.carried.dscp()})
+	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: ours, Source: s.Flow().Remote.Addr(), DSCP: l.carried.dscp()})
 	if err != nil {
 		o.cfg.Log.Error("no audio for a caller", "party", party, "err", err)
 		refuse(503, sip.NewHeader("Retry-After", "5"))
@@ -289,7 +306,7 @@ func (o *Office) dialBinding(dev tel.DeviceID, b registrar.Binding, out call.Out
 	req := dialog.InviteRequest{
 		From:   dialog.Address{Display: out.FromName, URI: sip.Uri{Scheme: "sip", User: string(out.From), Host: host}},
 		To:     dialog.Address{URI: sip.Uri{Scheme: "sip", User: string(dev), Host: host}},
-		Target: b.Contact, Route: b.Path, Flow: b.Flow, Ring: out.Ring,
+		Target: b.Contact, Route: b.Path, Flow: b.Flow, Ring: out.Ring, MaxForwards: out.Forwards,
 	}
 	if out.From == "" {
 		req.From = dialog.Address{Display: "Anonymous", URI: sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}
@@ -339,16 +356,13 @@ func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.L
 	l.local = o.secure(o.local(t, half.Media().Advertise(), rtp, rtcp), party, req.Flow)
 	req.SDP = sdp.Offer(l.local)
 	l.local.Last = req.SDP
-	ready := make(chan struct{})
-	req.Events = func(e dialog.Event) {
-		<-ready // for the instant between sending and knowing the session
-		l.notice(e)
-	}
-	defer close(ready)
-	if l.session, err = o.ua.Invite(req); err != nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.ask(req); err != nil {
 		half.Media().Close()
 		return nil, fmt.Errorf("call %s: %w", party, err)
 	}
+	l.label = l.session().Label()
 	return l, nil
 }
 
@@ -358,7 +372,7 @@ func (o *Office) Restore(sessions []*dialog.Session) {
 	for _, s := range sessions {
 		v := &survivor{session: s}
 		o.mu.Lock()
-		o.restored[s.ID()] = v
+		o.survived(v)
 		o.mu.Unlock()
 		s.Bind(func(e dialog.Event) {
 			o.mu.Lock()
@@ -387,7 +401,9 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 	if v == nil || !v.session.Restored().Live {
 		return nil, false
 	}
-	l := &leg{o: o, session: v.session, events: events}
+	l := &leg{o: o, label: id, events: events}
+	l.current.Store(v.session)
+	o.moved(l)
 	half, err := voice.Adopt(o.voice(party, events), audio)
 	if err != nil {
 		o.cfg.Log.Warn("audio of a recovered call is gone", "party", party, "err", err)
@@ -420,13 +436,13 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 // recall rebuilds the state of offer and answer from the bodies that the journal kept.
 func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	rtp, rtcp := audio.Ports()
-	l.local = o.secure(o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp), l.Party(), l.session.Flow())
+	l.local = o.secure(o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp), l.Party(), l.session().Flow())
 	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
 	theirs, err := sdp.Parse(r.RemoteSDP)
 	if err != nil {
 		return
 	}
-	if l.session.Incoming() {
+	if l.session().Incoming() {
 		l.offer = theirs
 		if _, m, err := sdp.Answer(theirs, l.local); err == nil && r.LocalSDP != nil {
 			l.media, l.agreed = m, true

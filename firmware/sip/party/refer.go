@@ -18,14 +18,14 @@ func (l *leg) referred(r dialog.Referred) {
 	if r.Replaces != nil {
 		s, ok := l.o.ua.Held(*r.Replaces)
 		if !ok {
-			l.session.AnswerRefer(r.ID, 481)
+			l.session().AnswerRefer(r.ID, 481)
 			return
 		}
-		e.Replaces = refPrefix + s.ID()
+		e.Replaces = refPrefix + s.Label()
 	} else {
 		n, err := numberOf(r.ReferTo)
 		if err != nil {
-			l.session.AnswerRefer(r.ID, 400)
+			l.session().AnswerRefer(r.ID, 400)
 			return
 		}
 		e.To = n
@@ -44,7 +44,7 @@ func (l *leg) AnswerRefer(status int) {
 		l.taken = id
 	}
 	l.mu.Unlock()
-	l.session.AnswerRefer(id, status)
+	l.session().AnswerRefer(id, status)
 }
 
 // NotifyRefer implements call.Referrer.
@@ -52,7 +52,7 @@ func (l *leg) NotifyRefer(status int, final bool) {
 	l.mu.Lock()
 	id := l.taken
 	l.mu.Unlock()
-	l.session.NotifyRefer(id, status, "", final)
+	l.session().NotifyRefer(id, status, "", final)
 }
 
 // redirected is where a phone sends the call instead (RFC 3261 section 8.1.3.4): the first of its
@@ -92,7 +92,7 @@ func userNumber(u sip.Uri) (tel.Number, error) {
 // empty for other legs and for one that has no dialog yet.
 func (o *Office) Dialog(ref string) (callID, local, remote string) {
 	if id, ok := strings.CutPrefix(ref, refPrefix); ok {
-		return o.ua.Tags(id)
+		return o.ua.Tags(o.sessionOf(id))
 	}
 	return "", "", ""
 }

@@ -24,10 +24,10 @@ func TestMalformedRegistersGetTheAnswerOfTheirStandard(t *testing.T) {
 	}{
 		"no user in To":                        {func(s string) string { return strings.Replace(s, "To: <sip:201@", "To: <sip:", 1) }, 400},
 		"tel To":                               {func(s string) string { return strings.Replace(s, "To: <sip:201@192.168.1.1>", "To: <tel:201>", 1) }, 400},
-		"control character in the user":        {func(s string) string { return strings.Replace(s, "To: <sip:201@", "To: <sip:201%0a@", 1) }, 400},
-		"user that looks like white space":     {func(s string) string { return strings.Replace(s, "To: <sip:201@", "To: <sip:201%20@", 1) }, 400},
+		"control character in the user":        {func(s string) string { return strings.Replace(s, "To: <sip:201@", "To: <sip:201%0a@", 1) }, 403},
+		"user that looks like white space":     {func(s string) string { return strings.Replace(s, "To: <sip:201@", "To: <sip:201%20@", 1) }, 403},
 		"broken escape in the user":            {func(s string) string { return strings.Replace(s, "To: <sip:201@", "To: <sip:201%zz@", 1) }, 400},
-		"very long user":                       {func(s string) string { return strings.Replace(s, "To: <sip:201@", "To: <sip:"+long+"@", 1) }, 400},
+		"very long user":                       {func(s string) string { return strings.Replace(s, "To: <sip:201@", "To: <sip:"+long+"@", 1) }, 403},
 		"no user in From":                      {func(s string) string { return strings.Replace(s, "From: <sip:201@", "From: <sip:", 1) }, 400},
 		"third party":                          {func(s string) string { return strings.Replace(s, "From: <sip:201@", "From: <sip:202@", 1) }, 403},
 		"CSeq of another method":               {func(s string) string { return strings.Replace(s, "1 REGISTER\r", "1 INVITE\r", 1) }, 400},

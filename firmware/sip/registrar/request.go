@@ -227,15 +227,18 @@ func parameter(params sip.HeaderParams, name string) (string, bool) {
 	return "", false
 }
 
-// userOf returns the unescaped user part of a sip URI; ok is false if there is none to speak of.
+// userOf returns the unescaped user part of a sip URI; ok is false if there is none. What is no name of
+// an account, however well it is written (RFC 4475 section 3.1.1.5), becomes the empty one, which nobody has.
 func userOf(u *sip.Uri) (user string, ok bool) {
 	if u.Scheme != "sip" && u.Scheme != "sips" {
 		return "", false
 	}
 	user, err := url.PathUnescape(u.User)
-	if err != nil || user == "" || len(user) > maxUser || user != printable(user, maxUser) ||
-		strings.ContainsAny(user, " \"<>") {
+	if err != nil || user == "" {
 		return "", false
+	}
+	if len(user) > maxUser || user != printable(user, maxUser) || strings.ContainsAny(user, " \"<>") {
+		return "", true
 	}
 	return user, true
 }

@@ -24,6 +24,8 @@ var refusals = [...]struct{ status, q850 int }{
 	tel.CauseMediaTimeout:      {480, 31},
 	tel.CausePreempted:         {503, 42},
 	tel.CauseInternalError:     {500, 41},
+	tel.CauseTransferred:       {480, 16},
+	tel.CauseLoop:              {483, 25},
 }
 
 // Refusal is the final response towards a carrier for a call that ends without an answer, with the
@@ -86,8 +88,6 @@ var answers = map[int]tel.Cause{
 	416: tel.CauseForbidden, // as Q.850 28
 	420: tel.CauseNotAcceptable,
 	421: tel.CauseNotAcceptable,
-	482: tel.CauseNetworkFailure,
-	483: tel.CauseNetworkFailure,
 	484: tel.CauseForbidden, // as Q.850 28
 	504: tel.CauseTimeout,
 }
@@ -95,6 +95,9 @@ var answers = map[int]tel.Cause{
 // Failure reads a carrier's final response of 300 or more. A Q.850 cause of its Reason header, if
 // there is one (0 = none), is believed before the status. Status 0 means that no answer came.
 func Failure(status, q850 int) tel.Cause {
+	if c := tel.CauseFromSIP(status); c == tel.CauseLoop {
+		return c // no number says it: Q.850 25 is also a carrier's wrong way, and another line may have a right one
+	}
 	if c, ok := isdn[q850]; ok {
 		return c
 	}

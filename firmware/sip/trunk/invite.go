@@ -3,11 +3,13 @@ package trunk
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -24,7 +26,7 @@ type Outgoing struct {
 	Withhold    bool       // the caller is not to be shown to the called party (CLIR)
 	Diverting   tel.Number // of a forwarded call: who forwarded it; From is then the original caller
 	Emergency   bool       // presents the trunk's own number, never withheld
-	MaxForwards int        // of the call that is passed on; 0 = a call of our own
+	MaxForwards int        // that are left to the call, as in dialog.InviteRequest
 	SDP         []byte
 }
 
@@ -60,6 +62,16 @@ func (t *Trunk) Invite(o Outgoing) (dialog.InviteRequest, error) {
 		r.Headers = append(r.Headers, sip.NewHeader("Privacy", "id"))
 	}
 	return r, nil
+}
+
+// Another is a way to the carrier beside those that a call has tried; ok is false when there is none.
+func (t *Trunk) Another(tried []stack.Flow) (f stack.Flow, ok bool) {
+	for _, f := range t.view().targets {
+		if !slices.ContainsFunc(tried, func(was stack.Flow) bool { return sameEnd(was, f) }) {
+			return f, true
+		}
+	}
+	return stack.Flow{}, false
 }
 
 // presented is the number to show and, beside it, who forwarded the call; empty = none.

@@ -21,7 +21,7 @@ type path struct {
 	advertised map[netip.Addr]bool
 }
 
-// advertise has our Contact name our public address to the server that is asked next.
+// advertise has our Contact name our public address to the carrier's servers.
 func (p *path) advertise(t *Trunk, s state) {
 	public := t.cfg.Public
 	if !public.Addr().IsValid() && (t.cfg.Seen || t.cfg.STUN != "") {
@@ -33,12 +33,13 @@ func (p *path) advertise(t *Trunk, s state) {
 	if !public.Addr().IsValid() {
 		return
 	}
-	remote := s.trial.Remote.Addr()
 	if p.advertised == nil {
 		p.advertised = map[netip.Addr]bool{}
 	}
-	p.advertised[remote] = true
-	t.stack.Advertise(remote, public)
+	for _, f := range append([]stack.Flow{s.trial}, s.targets...) { // a call may try each
+		p.advertised[f.Remote.Addr()] = true
+		t.stack.Advertise(f.Remote.Addr(), public)
+	}
 }
 
 // follow moves the keep-alives and the watch to the flow that carries calls now.

@@ -161,7 +161,7 @@ func (m *machine) reply(e GotReply) {
 		}
 		return
 	}
-	if s.Phase < Up || s.Peer.Tag == "" {
+	if s.Phase < Up || s.Peer.Tag == "" && !s.Incoming {
 		return
 	}
 	if e.Sent.Method == "INVITE" && e.Status >= 200 && e.Status < 300 {

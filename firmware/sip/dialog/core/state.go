@@ -176,7 +176,8 @@ type Deadline struct {
 // State is everything that is known of one call over SIP. It is a plain value: Next never changes
 // the one it was given, and what is reachable from it must not be changed by others.
 type State struct {
-	ID       string `json:"id"` // our tag; key of the call in the hot journal
+	ID       string `json:"id"`              // our tag; key of the call in the hot journal
+	Label    string `json:"label,omitempty"` // of the application; empty: the ID
 	Incoming bool   `json:"incoming,omitempty"`
 	Phase    Phase  `json:"phase"`
 
@@ -254,8 +255,12 @@ func Decode(b []byte) (State, error) {
 // Live reports whether the application still has the call.
 func (s State) Live() bool { return s.Cause == tel.CauseNone && s.Phase < Ending }
 
-// Knows reports whether tag is the peer's in one of the dialogs of this call.
+// Knows reports whether tag is the peer's in one of the dialogs of this call. A peer of RFC 2543 that
+// called has none.
 func (s State) Knows(tag string) bool {
+	if tag == "" && !s.Incoming {
+		return false // nobody has answered yet
+	}
 	return s.Peer.Tag == tag || slices.ContainsFunc(s.Forks, func(f Fork) bool { return f.Tag == tag })
 }
 

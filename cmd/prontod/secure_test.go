@@ -1,0 +1,89 @@
+package main_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+)
+
+// The phone trusts the box's own certificate and no other, and takes no plain audio.
+func TestAPhoneOverTLSAndSRTPTalksToAPlainOne(t *testing.T) {
+	t.Parallel()
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, TLS: true, SRTP: []string{"required", "off"}})
+	bothWays(t, o.BaresipTLS(201, hzCaller, "mediaenc=srtp-mand"), o.Baresip(202, hzAgent))
+}
+
+func TestAPhoneOverTCPTalksToOneOverUDP(t *testing.T) {
+	t.Parallel()
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	bothWays(t, o.BaresipTCP(201, hzCaller), o.Baresip(202, hzAgent))
+}
+
+// bothWays lets phone 201 call phone 202, and be called by it.
+func bothWays(t *testing.T, anna, bruno *pbxtest.Baresip) {
+	t.Helper()
+	for _, c := range []struct {
+		name         string
+		from, to     *pbxtest.Baresip
+		number       string
+		hears, heard int
+	}{
+		{"it calls", anna, bruno, "202", hzAgent, hzCaller},
+		{"it is called", bruno, anna, "201", hzCaller, hzAgent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.from.Dial(c.number)
+			c.to.Until("CALL_INCOMING")
+			c.to.Answer()
+			c.from.Until("CALL_ESTABLISHED")
+			time.Sleep(talk)
+			c.from.Hangup()
+			c.from.Until("CALL_CLOSED")
+			c.to.Until("CALL_CLOSED")
+			hears(t, "who called", c.from.Heard(), c.hears)
+			hears(t, "who was called", c.to.Heard(), c.heard)
+		})
+	}
+}
+
+// Here only 127.0.0.2 is the LAN, so the phone on 127.0.0.1 is at home.
+func TestAHomeWorkerIsLetInOverTLSOnly(t *testing.T) {
+	t.Parallel()
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 3, TLS: true, LAN: "127.0.0.2/32", Home: []int{201}, SRTP: []string{"required", "off", "off"}})
+	at := func(address string, user string, password string, incoming func(*peer.Call)) *peer.Peer {
+		p, err := peer.New(peer.Config{
+			Listen: netip.MustParseAddrPort(address + ":0"), Box: o.SIP, User: user, Password: password, Law: tone.ALaw, Hz: hzAgent, Incoming: incoming,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Close)
+		return p
+	}
+	for name, user := range map[string]string{"a phone that may work from home, without TLS": "201", "a phone of the office": "203"} {
+		if res, err := at("127.0.0.1", user, pbxtest.Password(int(user[2]-'0')+200), nil).Register(t.Context(), time.Hour); err == nil {
+			t.Errorf("%s is let in: %v", name, res)
+		}
+	}
+	got := make(chan *peer.Call, 1)
+	bruno := at("127.0.0.2", "202", pbxtest.Password(202), func(c *peer.Call) { c.Answer(); got <- c })
+	if _, err := bruno.Register(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	anna := o.LinphoneTLS(201, hzCaller)
+	anna.Dial("202")
+	call := <-got
+	anna.Until("Media streams established")
+	time.Sleep(talk)
+	hears(t, "Bruno", tone.Tail(call.Audio().Heard(), 2*tone.Rate, 0), hzCaller)
+	anna.Hangup()
+	within(t, "the end", call.Ended())
+	hears(t, "Anna", anna.Heard(), hzAgent)
+}
