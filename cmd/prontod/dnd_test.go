@@ -13,6 +13,7 @@ import (
 // Who is not to be disturbed is so everywhere: for colleagues, for the queue, on the lamp, on the page
 // and on the keys of the phones.
 func TestDoNotDisturbIsOneStateForCallersQueuesLampsAndKeys(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, LoggedIn: 2})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 	o.Lamp(201, tel.AgentReady)
@@ -42,6 +43,7 @@ func TestDoNotDisturbIsOneStateForCallersQueuesLampsAndKeys(t *testing.T) {
 
 // A pause that began before do-not-disturb goes on after it.
 func TestTheEndOfDoNotDisturbDoesNotEndAPause(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, LoggedIn: 1})
 	anna := deskAt(t, o, 201, hzAgent)
 	anna.code("*421")
@@ -67,6 +69,7 @@ func TestTheEndOfDoNotDisturbDoesNotEndAPause(t *testing.T) {
 }
 
 func TestASecondCallRingsOnlyWhereCallWaitingIsOn(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 	first := bruno.dial("201")
@@ -100,6 +103,7 @@ func TestASecondCallRingsOnlyWhereCallWaitingIsOn(t *testing.T) {
 // Together all ring, the first answer wins, and the others learn who answered, so that they count no
 // missed call.
 func TestAGroupRingsTogetherAndTheLosersAreToldWhoAnswered(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, Extra: `groups: [{id: office, name: Office, number: "500", members: [{to: "ext:201"}, {to: "ext:202"}]}]` + "\n"})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 	c := carla.dial("500")
@@ -126,6 +130,7 @@ func answeredElsewhere(t *testing.T, c *peer.Call) {
 }
 
 func TestAGroupInTurnRingsOneAfterTheOtherAndThenGoesOn(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 4, Extra: `groups: [{id: office, name: Office, number: "500", in_turn: true, ring: 5s, no_answer: "ext:203", members: [{to: "ext:201"}, {to: "ext:202"}]}]` + "\n"})
 	anna, bruno, carla, dario := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzModem), deskAt(t, o, 204, hzCaller)
 	c := dario.dial("500")
@@ -141,6 +146,7 @@ func TestAGroupInTurnRingsOneAfterTheOtherAndThenGoesOn(t *testing.T) {
 
 // The mobile rings beside the desk after a while; whoever answers first has the call.
 func TestFollowMeRingsTheDeskAndThenTheMobile(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, Routes: `{prefix: "+393", via: ["trunk:carrier"]}`,
 		Calls: person(201, `ring: 20s, follow: [{to: "outside:3331234567", after: 1s}]`),

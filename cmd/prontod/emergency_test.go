@@ -30,6 +30,7 @@ func unknown(t *testing.T, o *pbxtest.Office, at, user string) *desk {
 // Whoever stands at a phone reaches help: with no rights, with no account, with a wrong password, with the
 // prefix for outside or without. Nobody reaches anything else that way.
 func TestEveryPhoneOfTheSiteReachesEmergencyNumbersAndAStrangerNothingElse(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, Dial: map[int]string{201: ""}, LAN: "127.0.0.0/16", Extra: "dialling: {prefix: \"0\"}\n",
 	})
@@ -78,6 +79,7 @@ func TestEveryPhoneOfTheSiteReachesEmergencyNumbersAndAStrangerNothingElse(t *te
 
 // The only line is taken: the call on it is cut, both parties learn why, and so does the record.
 func TestAnEmergencyCallTakesTheOnlyLine(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1, Modem: true})
 	m := modem(t, o)
 	anna, bruno := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCaller)
@@ -115,6 +117,7 @@ func TestAnEmergencyCallTakesTheOnlyLine(t *testing.T) {
 
 // The installer's test of 112 leads to a phone of the house and never to a line.
 func TestTheTestOfAnEmergencyNumberNeverReachesALine(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, Carrier: 5070, Extra: "dialling: {prefix: \"0\"}\n", EmergencyTest: "ext:202"})
 	anna, bruno := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCaller)
 	carrier := carrierOf(t, o, hzCarrier)

@@ -2,13 +2,13 @@ package main_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 )
 
 // What a person sets by code sends her calls on; it shows on her key, and outlives the program.
 func TestAForwardByCodeIsFollowedShownAndOutlivesACrashAndARestart(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 	key := subscribe(t, anna.Peer, "dialog", "*21")
@@ -30,11 +30,7 @@ func TestAForwardByCodeIsFollowedShownAndOutlivesACrashAndARestart(t *testing.T)
 	o.Phone(203)
 	reaches("after a crash", bruno)
 	o.Restart()
-	for _, d := range []*desk{anna, bruno, carla} { // as phones do when the box has forgotten them
-		if _, err := d.Register(t.Context(), time.Hour); err != nil {
-			t.Fatal(err)
-		}
-	}
+	o.Phone(203)
 	reaches("after a restart", bruno)
 	anna.quiet("forwarded")
 	anna.code("#21")
@@ -42,6 +38,7 @@ func TestAForwardByCodeIsFollowedShownAndOutlivesACrashAndARestart(t *testing.T)
 }
 
 func TestForwardsOnBusyNoAnswerAndUnreachableFollowTheirCase(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, Calls: person(201, "ring: 5s")})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 	reachesBruno := func(when string) {
@@ -75,6 +72,7 @@ func TestForwardsOnBusyNoAnswerAndUnreachableFollowTheirCase(t *testing.T) {
 
 // A forward is worth what its owner may dial, not what the caller may.
 func TestAForwardUsesTheRightsOfWhoSetIt(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 3, Carrier: 5070, Dial: map[int]string{201: "internal, local", 202: "internal", 203: "internal, local, international"},
 		Routes: `{prefix: "+", via: ["trunk:carrier"]}`, Extra: "toll: {countries: [GB]}\n",

@@ -11,6 +11,7 @@ import (
 // The guard stands between every phone and the carrier, also for who may dial anything, and the page says
 // when it has refused.
 func TestTheGuardRefusesTooManyCallsAndOtherCountriesAndSaysSo(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 3, Carrier: 5070, Routes: `{prefix: "+", via: ["trunk:carrier"]}`, Dial: map[int]string{
 			201: "internal, local, mobile, international, premium", 202: "internal, local",
@@ -58,6 +59,7 @@ func TestTheGuardRefusesTooManyCallsAndOtherCountriesAndSaysSo(t *testing.T) {
 
 // A thief calls at night: what may be dialled then is a list of its own.
 func TestAtNightOnlyWhatTheNightAllowsIsDialled(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, Routes: `{prefix: "+", via: ["trunk:carrier"]}`, Dial: map[int]string{201: "internal, local, international"},
 		Calls: person(202, "office: true"),
@@ -88,6 +90,7 @@ hours: [{id: shop, name: Shop, key: 1, open: ["mon-sun 00:00-24:00"], then: "ext
 
 // A transfer and a forward stand before the guard as well.
 func TestForwardsAndTransfersPassTheGuardToo(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, In: "ext:201", Routes: `{prefix: "+", via: ["trunk:carrier"]}`, Dial: map[int]string{201: "internal, local, international"},
 	})

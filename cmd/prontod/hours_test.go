@@ -15,6 +15,7 @@ const shopHours = `hours:
 const alwaysClosed = `, exceptions: [{name: Stocktaking, from: 01-01, to: 12-31}]`
 
 func TestTheOfficeIsForcedClosedAndOpenByCodeAndShowsItOnAKey(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, In: "hours:shop", Calls: person(201, "office: true"), Extra: fmt.Sprintf(shopHours, ""),
 	})
@@ -49,6 +50,7 @@ func TestTheOfficeIsForcedClosedAndOpenByCodeAndShowsItOnAKey(t *testing.T) {
 }
 
 func TestAnExceptionThatCoversTodayClosesTheOfficeUntilItIsForcedOpen(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, In: "hours:shop", Calls: person(201, "office: true"),
 		Extra: fmt.Sprintf(shopHours, alwaysClosed),
@@ -70,6 +72,7 @@ func TestAnExceptionThatCoversTodayClosesTheOfficeUntilItIsForcedOpen(t *testing
 }
 
 func TestAClosedOfficeSendsCallersToAnotherDestination(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, In: "hours:shop",
 		Extra: `hours: [{id: shop, name: Shop, open: ["mon-sun 00:00-24:00"], then: "ext:201", closed: "ext:202", exceptions: [{name: Holiday, from: 01-01, to: 12-31}]}]` + "\n",

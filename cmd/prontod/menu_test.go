@@ -26,6 +26,7 @@ func stage(o *pbxtest.Office, want tel.CallStage) {
 }
 
 func TestACallerFromTheCarrierChoosesByKeysInTwoLevels(t *testing.T) {
+	t.Parallel()
 	o, anna, bruno, carrier := menuOffice(t)
 	enter := func() *peer.Call {
 		t.Helper()
@@ -65,6 +66,7 @@ func TestACallerFromTheCarrierChoosesByKeysInTwoLevels(t *testing.T) {
 
 // A menu goes on where it was when the program is killed; the caller hears the question again.
 func TestAMenuGoesOnAfterACrash(t *testing.T) {
+	t.Parallel()
 	o, _, bruno, carrier := menuOffice(t)
 	c := carrier.customer(mobileNumber)
 	listen(t, "the greeting", c)

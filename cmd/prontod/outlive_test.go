@@ -32,6 +32,7 @@ func colleagues(t *testing.T, s pbxtest.Setup) (o *pbxtest.Office, anna, bruno, 
 }
 
 func TestATalkGoesOnAfterCrashes(t *testing.T) {
+	t.Parallel()
 	o, anna, _, carla := colleagues(t, pbxtest.Setup{})
 	c := carla.dial("201")
 	at := anna.picksUp()
@@ -42,7 +43,33 @@ func TestATalkGoesOnAfterCrashes(t *testing.T) {
 	}
 }
 
+// An update leaves the calls to the next program: a talk, a call on hold and one that rings.
+func TestCallsGoOnThroughAnUpdate(t *testing.T) {
+	t.Parallel()
+	o, anna, bruno, carla := colleagues(t, pbxtest.Setup{})
+	c := carla.dial("201")
+	at := anna.picksUp()
+	talking(t, "before the update", c, hzCaller, at, hzAgent)
+	other := anna.dial("202")
+	rings := bruno.ring()
+	o.HandOver()
+	o.Until("both calls", func(n pbxtest.Now) bool { return len(n.Calls) == 2 })
+	talking(t, "after the update", c, hzCaller, at, hzAgent)
+	within(t, "the end of the ring before", rings.Ended())
+	talking(t, "answered after the update", other, hzAgent, bruno.picksUp(), hzCarrier)
+	if err := at.Hold(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	judge(t, "on hold before the second update", c, at, false, "music")
+	o.HandOver()
+	o.Until("both calls", func(n pbxtest.Now) bool { return len(n.Calls) == 2 })
+	judge(t, "on hold after the second update", c, at, false, "music")
+	over(t, c, at)
+	other.Hangup()
+}
+
 func TestAHeldCallIsHeldAfterCrashesAndResumes(t *testing.T) {
+	t.Parallel()
 	o, anna, _, carla := colleagues(t, pbxtest.Setup{})
 	c := carla.dial("201")
 	at := anna.picksUp()
@@ -59,6 +86,7 @@ func TestAHeldCallIsHeldAfterCrashesAndResumes(t *testing.T) {
 }
 
 func TestAParkedCallIsFetchedAfterCrashes(t *testing.T) {
+	t.Parallel()
 	o, anna, bruno, carla := colleagues(t, pbxtest.Setup{})
 	c := carla.dial("201")
 	at := anna.picksUp()
@@ -72,6 +100,7 @@ func TestAParkedCallIsFetchedAfterCrashes(t *testing.T) {
 }
 
 func TestAConsultationGoesOnAfterCrashesAndIsTransferred(t *testing.T) {
+	t.Parallel()
 	o, anna, bruno, carla := colleagues(t, pbxtest.Setup{})
 	c := carla.dial("201")
 	at := anna.picksUp()
@@ -96,6 +125,7 @@ func TestAConsultationGoesOnAfterCrashesAndIsTransferred(t *testing.T) {
 
 // A blind transfer that rings when the program dies rings on, and still comes back when nobody answers.
 func TestATransferThatRingsGoesOnAfterCrashes(t *testing.T) {
+	t.Parallel()
 	o, anna, bruno, carla := colleagues(t, pbxtest.Setup{})
 	c := carla.dial("201")
 	at := anna.picksUp()
@@ -106,7 +136,10 @@ func TestATransferThatRingsGoesOnAfterCrashes(t *testing.T) {
 		if rings != nil {
 			within(t, "the end of the ring before", rings.Ended())
 		}
-		rings = bruno.ring()
+		first := rings == nil
+		if rings = bruno.ring(); first {
+			progress(t, at, "180") // the box has heard that it rings
+		}
 	})
 	rings.Answer()
 	talking(t, "transferred", c, hzCaller, rings, hzCarrier)
@@ -116,6 +149,7 @@ func TestATransferThatRingsGoesOnAfterCrashes(t *testing.T) {
 
 // A waiting caller keeps the place (the queue's own crash test has many); here the agent is rung again.
 func TestACallThatRingsFromAQueueRingsAgainAfterCrashes(t *testing.T) {
+	t.Parallel()
 	o, anna, _, carla := colleagues(t, pbxtest.Setup{LoggedIn: 1})
 	o.Lamp(201, tel.AgentReady)
 	c := carla.dial("400")

@@ -12,6 +12,7 @@ import (
 
 // Who parks a call gets it back when nobody fetches it; the key of the place says so meanwhile.
 func TestAParkedCallShowsOnItsKeyAndComesBackToWhoParkedIt(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, Extra: "dialling: {park_for: 10s}\n"})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 	key := subscribe(t, bruno.Peer, "dialog", "701")
@@ -57,6 +58,7 @@ func TestAParkedCallShowsOnItsKeyAndComesBackToWhoParkedIt(t *testing.T) {
 
 // A phone takes a colleague's call by the tags that its busy key was told (RFC 3891, RFC 4235).
 func TestAPhonePicksUpByReplacesWhatItsKeyShows(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 	key := subscribe(t, bruno.Peer, "dialog", "201")
@@ -85,6 +87,7 @@ func TestAPhonePicksUpByReplacesWhatItsKeyShows(t *testing.T) {
 }
 
 func TestAGroupPicksUpWhatRingsAtItsMembersAndNobodyElse(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 4, Calls: map[int]string{201: "pickup: front", 202: "pickup: front", 204: "pickup: back"}})
 	anna, bruno, carla, dario := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller), deskAt(t, o, 204, hzStranger)
 	c := carla.dial("201")

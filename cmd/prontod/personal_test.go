@@ -12,6 +12,7 @@ import (
 
 // Who met a busy colleague is called as soon as both are free.
 func TestCompletionOnBusyCallsBackWhenBothAreFree(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 	if s := carla.refused("*37"); s != 404 {
@@ -55,6 +56,7 @@ func TestCompletionOnBusyCallsBackWhenBothAreFree(t *testing.T) {
 // A person sits down at another desk: calls ring there as well as at the own one, the lamp and the
 // colleagues' keys follow.
 func TestAPersonTakesAnotherDeskWithACodeAndLeavesIt(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 3, LoggedIn: 1, Carrier: 5070, Calls: person(201, `pin: "4711"`), Dial: map[int]string{202: "internal"},
 	})
@@ -108,6 +110,7 @@ func TestAPersonTakesAnotherDeskWithACodeAndLeavesIt(t *testing.T) {
 }
 
 func TestSpeedDialsCallWithThePersonsRights(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, Carrier: 5070, Dial: map[int]string{202: "internal"}})
 	anna, bruno := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCaller)
 	carrier := carrierOf(t, o, hzCarrier)
@@ -136,6 +139,7 @@ func TestSpeedDialsCallWithThePersonsRights(t *testing.T) {
 
 // Unwanted callers are turned away before a phone rings; the carrier never gets a 6xx.
 func TestUnwantedAndNamelessCallersAreTurnedAway(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, Carrier: 5070, In: "ext:201", Calls: person(201, "anonymous: reject")})
 	anna := deskAt(t, o, 201, hzAgent)
 	carrier := carrierOf(t, o, hzCarrier)
@@ -163,6 +167,7 @@ func TestUnwantedAndNamelessCallersAreTurnedAway(t *testing.T) {
 // An intercom call asks the phone to answer by itself, and is not forced on who talks or is not to be
 // disturbed.
 func TestAnIntercomCallAsksThePhoneToAnswerByItself(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 	c := carla.dial("*80201")
@@ -191,6 +196,7 @@ func TestAnIntercomCallAsksThePhoneToAnswerByItself(t *testing.T) {
 
 // A premium number is opened for one call by the person's code.
 func TestAPremiumNumberAsksForTheCodeOfThePerson(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 1, Carrier: 5070, Calls: person(201, `pin: "4711", pin_dial: [premium]`), Routes: `{prefix: "+39899", via: ["trunk:carrier"]}`,
 		Extra: "toll: {premium: true}\n",
@@ -218,6 +224,7 @@ func TestAPremiumNumberAsksForTheCodeOfThePerson(t *testing.T) {
 // Whose number is not to be shown is still told to the carrier, who keeps it from the called (RFC 3325
 // section 9.3); an emergency call always shows it.
 func TestACallWithoutANumberAsksTheCarrierForPrivacy(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 1, Carrier: 5070})
 	anna := deskAt(t, o, 201, hzAgent)
 	carrier := carrierOf(t, o, hzCarrier)

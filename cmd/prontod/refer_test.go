@@ -46,6 +46,7 @@ func refer(t *testing.T, c *peer.Call, to string) {
 }
 
 func TestATransferToAQueueWaitsThereAndIsAnswered(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, Carrier: 5070, In: "ext:201"})
 	bruno := deskAt(t, o, 202, hzCaller)
 	bruno.code("*41")
@@ -66,6 +67,7 @@ func TestATransferToAQueueWaitsThereAndIsAnswered(t *testing.T) {
 }
 
 func TestATransferToVoicemailTakesAMessage(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, In: "ext:201", Extra: `voicemail: {boxes: [{number: "202", own_phone: true}]}` + "\n",
 	})
@@ -85,6 +87,7 @@ func TestATransferToVoicemailTakesAMessage(t *testing.T) {
 
 // A transfer costs what its owner may dial: who may not call abroad cannot send others there.
 func TestATransferWithoutTheRightIsRefusedAndTheCallerComesBack(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, In: "ext:201", Routes: `{prefix: "+", via: ["trunk:carrier"]}`, Dial: map[int]string{201: "internal, local"},
 		Extra: "toll: {countries: [GB]}\n",
@@ -106,6 +109,7 @@ func TestATransferWithoutTheRightIsRefusedAndTheCallerComesBack(t *testing.T) {
 
 // Who transfers blindly and hangs up gets the caller back when nobody answers.
 func TestATransferThatNobodyAnswersComesBackAlsoAfterTheTransferorHungUp(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, Carrier: 5070, In: "ext:201", Calls: person(202, "ring: 5s")})
 	bruno := deskAt(t, o, 202, hzCaller)
 	anna, _, customer, at := transferOffice(t, o)
@@ -129,6 +133,7 @@ func TestATransferThatNobodyAnswersComesBackAlsoAfterTheTransferorHungUp(t *test
 
 // The transferor asks the target first (attended), or does not wait for its answer (semi-attended).
 func TestAttendedTransfersAlsoOfACallThatStillRings(t *testing.T) {
+	t.Parallel()
 	for name, early := range map[string]bool{"the target has answered": false, "the target still rings": true} {
 		t.Run(name, func(t *testing.T) {
 			o := bench.Start(t, pbxtest.Setup{Agents: 2, Carrier: 5070, In: "ext:201"})

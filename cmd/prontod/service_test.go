@@ -46,6 +46,7 @@ func TestTheTestNumbersEchoAndSayAToneAndThePrompts(t *testing.T) {
 
 // What a person records from a phone is what callers hear in the menu.
 func TestAPromptRecordedFromAPhoneIsHeardInAMenu(t *testing.T) {
+	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Agents: 2, Carrier: 5070, In: "menu:main", Calls: person(201, "office: true"),
 		Extra: `prompts: {list: [{id: welcome, name: Welcome, number: "5"}]}

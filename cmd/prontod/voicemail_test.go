@@ -24,6 +24,7 @@ mail: {server: 127.0.0.1, port: %d, security: none, from: "Pronto <box@shop.test
 }
 
 func TestAMessageIsLeftShownMailedHeardAndDeleted(t *testing.T) {
+	t.Parallel()
 	_, anna, carrier, post := mailboxOffice(t)
 	lamp := subscribe(t, anna.Peer, "message-summary", "201")
 	note(t, lamp, "Messages-Waiting: no")
@@ -44,7 +45,7 @@ func TestAMessageIsLeftShownMailedHeardAndDeleted(t *testing.T) {
 
 	box := anna.talksTo("*97")
 	listen(t, "the menu of the mailbox", box)
-	box.Audio().Press("1")
+	box.Audio().Press("1#") // listen, and skip when it came and from whom
 	hearsTone(t, "Anna", box, hzCarrier)
 	box.Audio().Press("3")
 	note(t, lamp, "Messages-Waiting: no", "Voice-Message: 0/0")
@@ -53,6 +54,7 @@ func TestAMessageIsLeftShownMailedHeardAndDeleted(t *testing.T) {
 
 // What was said before a crash is delivered, and the caller may go on after another beep.
 func TestAMessageUnderWaySurvivesACrash(t *testing.T) {
+	t.Parallel()
 	o, anna, carrier, post := mailboxOffice(t)
 	lamp := subscribe(t, anna.Peer, "message-summary", "201")
 	note(t, lamp, "Messages-Waiting: no")
@@ -80,6 +82,7 @@ func TestAMessageUnderWaySurvivesACrash(t *testing.T) {
 
 // From elsewhere the mailbox asks for its number's code; three wrong ones end the call.
 func TestAMailboxOpensElsewhereWithItsCode(t *testing.T) {
+	t.Parallel()
 	o, _, _, _ := mailboxOffice(t)
 	bruno := deskAt(t, o, 202, hzCaller)
 	c := bruno.talksTo("*98201")

@@ -28,6 +28,8 @@ func secrecy(c *config.Config, party string, flow stack.Flow) sdp.Security {
 				mode = c.Phones[i].SRTP
 			}
 		}
+	case "stranger": // a call for help is taken in whatever way the phone speaks
+		mode = config.SRTPOptional
 	case "trunk":
 		for i := range c.Trunks {
 			if string(c.Trunks[i].ID) == name {

@@ -26,6 +26,7 @@ func TestThePartysSettingAndItsTransportSayHowSecretTheAudioIs(t *testing.T) {
 		{"trunk:202", "tls", sdp.SecurityOff},
 		{"trunk:tls", "tls", sdp.SecurityOffered},
 		{"line:gsm0", "", sdp.SecurityOff},
+		{"stranger:192.168.1.9", "udp", sdp.SecurityAccepted},
 	} {
 		if got := secrecy(c, want.party, stack.Flow{Transport: want.transport}); got != want.security {
 			t.Errorf("%s over %s: %d, want %d", want.party, want.transport, got, want.security)

@@ -133,6 +133,7 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 		s.Direction = tel.Outbound
 	}
 	a := newActor(x, plan, s)
+	a.urgent.Store(d.Emergency)
 	if err := x.add(a); err != nil {
 		return "", err
 	}
@@ -151,13 +152,20 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 	return s.Call, nil
 }
 
+// emergencyRoom is how many calls for help a full box still takes.
+const emergencyRoom = 20
+
 func (x *Exchange) add(a *actor) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	room := x.cfg.MaxCalls
+	if a.urgent.Load() {
+		room += emergencyRoom
+	}
 	switch {
 	case x.closed:
 		return ErrClosed
-	case len(x.calls) >= x.cfg.MaxCalls:
+	case len(x.calls) >= room:
 		return ErrFull
 	}
 	x.calls[a.state.Call] = a
@@ -227,6 +235,7 @@ func (x *Exchange) Restore(states map[string][]byte, find Finder) []error {
 			continue
 		}
 		a := newActor(x, x.cfg.Plan(), s)
+		a.urgent.Store(s.Emergency)
 		if err := x.add(a); err != nil {
 			errs = append(errs, err)
 			continue

@@ -343,3 +343,23 @@ func TestTooManyCallsAreRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestAFullBoxStillTakesACallForHelp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(Decision{Kind: ToOutside, Emergency: true, Attempts: []Attempt{{Via: "trunk:tim", Number: "112"}}})
+		defer b.close(t)
+		b.x.cfg.MaxCalls = 1
+		for n := range 1 + emergencyRoom {
+			leg := &fakeLeg{id: tel.NewLegID(), ref: fmt.Sprint("r", n)}
+			if _, err := b.x.Arrive(Arrival{From: "phone:201", Device: "201", Dialed: "112"}, func(events func(LegEvent)) Leg {
+				leg.events = events
+				return leg
+			}); err != nil {
+				t.Fatalf("call %d: %v", n, err)
+			}
+		}
+		if _, err := b.x.Arrive(Arrival{From: "phone:201", Device: "201", Dialed: "112"}, nil); err != ErrFull {
+			t.Errorf("a flood of them is not bounded: %v", err)
+		}
+	})
+}

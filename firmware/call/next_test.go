@@ -665,18 +665,3 @@ func TestASnapshotOfANewerProgramIsRefusedInWords(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-// Busy keys are told again when a phone says that it rings: its dialog is complete only then, and who wants
-// to pick the call up needs both tags.
-func TestAPhoneThatSaysItRingsChangesItsPart(t *testing.T) {
-	s := incoming()
-	at := func() tel.PartyChanged { return s.parties()[1] }
-	for _, in := range []any{Begin{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"201"}}}, Dialed{Key: "direct", Legs: legs("x")}} {
-		s, _ = Next(s, in, noon)
-	}
-	before := at()
-	s, _ = Next(s, LegEvent{Leg: "x", Kind: LegProgress}, noon)
-	if after := at(); before.Alerted || !after.Alerted || before.Leg != "x" || after.Phase != tel.PartyRinging {
-		t.Errorf("before %+v, after %+v", before, after)
-	}
-}

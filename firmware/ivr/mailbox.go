@@ -245,8 +245,13 @@ func (r *run) message(e Event) {
 	case Expired:
 		r.mailboxSilent(func() { r.play(stageAfter, "vm_message_keys") })
 	case Digit:
+		playing := s.Playing
 		r.hush()
 		s.Silent = 0
+		if n := len(playing); e.Key == '#' && s.Stage == stageMessage && n > 1 {
+			r.play(stageMessage, playing[n-1]) // straight to what was said
+			return
+		}
 		r.messageKey(e.Key)
 	}
 }

@@ -300,6 +300,9 @@ func TestMailbox(t *testing.T) {
 		"old messages": {
 			{key('2'), "hush; play vm_message+digit_1+weekday_2+day_6+month_10+at+number_14+and+number_30+vm_from_extension+digit_2+digit_0+digit_2+message:201/m2"},
 		},
+		"a key skips from whom and when": {
+			{key('1'), "hush; play " + one}, {key('#'), "hush; play message:201/m1"}, {key('#'), "hush; play menu_invalid+vm_message_keys"},
+		},
 		"again": {{key('1'), "hush; play " + one}, {key('1'), "hush; play " + one}},
 		"deleting can be undone": {
 			{key('1'), "hush; play " + one},

@@ -232,21 +232,18 @@ func (o *Office) pids() map[string]int {
 }
 
 // Kill ends prontod with SIGKILL and returns when the supervisor has started the next one.
-func (o *Office) Kill() {
-	o.t.Helper()
-	before := o.prontod()
-	if err := syscall.Kill(before, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		o.t.Fatal(err)
-	}
-	o.await("prontod to be started again", 10*time.Second, func() bool { p := o.pids()["prontod"]; return p > 1 && p != before })
-}
+func (o *Office) Kill() { o.t.Helper(); o.again(syscall.SIGKILL) }
 
-// Restart ends prontod with SIGTERM, as an update does, and returns when the supervisor has started the
-// next one.
-func (o *Office) Restart() {
+// Restart ends prontod with SIGTERM, which also ends the calls; the supervisor starts the next one.
+func (o *Office) Restart() { o.t.Helper(); o.again(syscall.SIGTERM) }
+
+// HandOver lets prontod leave its calls to the next process, as an update does.
+func (o *Office) HandOver() { o.t.Helper(); o.again(syscall.SIGUSR2) }
+
+func (o *Office) again(s syscall.Signal) {
 	o.t.Helper()
 	before := o.prontod()
-	if err := syscall.Kill(before, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := syscall.Kill(before, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		o.t.Fatal(err)
 	}
 	o.await("prontod to be started again", 20*time.Second, func() bool { p := o.pids()["prontod"]; return p > 1 && p != before })
