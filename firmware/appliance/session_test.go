@@ -50,6 +50,8 @@ func TestSessionTimersAnd100relAreTheConfigurations(t *testing.T) {
 			other := a.phone
 			caller := a.bench.phone("203")
 			caller.hangup(caller.call("201"))
+			other.mu.Lock()
+			defer other.mu.Unlock()
 			for _, msg := range other.raw {
 				if strings.HasPrefix(msg, "INVITE") {
 					got := ""
