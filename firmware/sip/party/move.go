@@ -10,6 +10,10 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 )
 
+// calm is how long a call that a restart found is left alone: trunks have to learn first how they are
+// seen.
+const calm = 10 * time.Second
+
 // moveLimit is when a re-INVITE of ours is over at the latest, whatever was lost of it.
 const moveLimit = 2 * time.Minute
 
@@ -18,6 +22,7 @@ type move struct {
 	begun   time.Time // zero: none is under way
 	to      sdp.Local // our side, if the other end agrees
 	refused netip.Addr
+	from    time.Time // not earlier
 }
 
 // Mover is a call that is up and whose other end sends to an address that is no longer ours.
@@ -78,7 +83,8 @@ func (l *leg) displaced(to netip.Addr) bool {
 
 // mayMove is called with mu held.
 func (l *leg) mayMove(to netip.Addr) bool {
-	return to.IsValid() && to != l.local.Addr && to != l.move.refused && !l.ended && (l.move.begun.IsZero() || time.Since(l.move.begun) > moveLimit)
+	free := l.move.begun.IsZero() || time.Since(l.move.begun) > moveLimit
+	return free && !l.ended && to.IsValid() && to != l.local.Addr && to != l.move.refused && !time.Now().Before(l.move.from)
 }
 
 // Moved implements Mover.

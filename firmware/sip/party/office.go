@@ -403,6 +403,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 	}
 	l := &leg{o: o, label: id, events: events}
 	l.current.Store(v.session)
+	l.move.from = time.Now().Add(calm)
 	o.moved(l)
 	half, err := voice.Adopt(o.voice(party, events), audio)
 	if err != nil {

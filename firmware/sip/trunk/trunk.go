@@ -144,7 +144,11 @@ func (t *Trunk) Restore(states map[string][]byte) error {
 	alive := rec.Flow.Remote.IsValid() && t.stack.Alive(rec.Flow)
 	t.mu.Lock()
 	t.standing = resume(t.policy, t.standing, rec, alive, time.Now())
+	s := t.standing
 	t.mu.Unlock()
+	if s.trial.Remote.IsValid() { // calls that are up go on under the address that the carrier knows
+		t.path.advertise(t, s)
+	}
 	return nil
 }
 

@@ -139,6 +139,14 @@ func TestRegistersRefreshesAndIsNotForgottenByARestart(t *testing.T) {
 		if err := next.Restore(journal.load()); err != nil {
 			t.Fatal(err)
 		}
+		public := netip.MustParseAddrPort("198.51.100.9:5060")
+		outside := &fakeStack{answer: net.answer}
+		if err := made(t, Deps{Stack: outside}, func(c *Config) { c.Public = public }).Restore(journal.load()); err != nil {
+			t.Fatal(err)
+		}
+		if got := outside.advertised[carrier.Remote.Addr()]; got != public {
+			t.Errorf("calls that are up go on under %v before anything is registered again", got)
+		}
 		next.Start()
 		if s := next.Status(); !s.Up || s.Cause != tel.LineOK {
 			t.Fatalf("%+v", s)
