@@ -76,9 +76,7 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 		s.Wait()
 		ended(t, b)
 	})
-	if n, err := o.Now(); err != nil || len(n.Calls) != 0 {
-		t.Errorf("calls left: %+v, %v", n.Calls, err)
-	}
+	o.Until("no call to be left", func(n pbxtest.Now) bool { return len(n.Calls) == 0 })
 }
 
 // The least interval that the RFC allows is 90 s, so this test waits for 45.

@@ -423,6 +423,9 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 	if v.session.Restored().Phase > core.Offered { // it was answered before
 		l.connected()
 	}
+	if l.agreed { // the process may have died between the answer to a hold and the call's note of it
+		l.tell(call.LegEvent{Kind: call.LegHeld, Held: l.held()})
+	}
 	o.mu.Lock()
 	v.sink = l.notice
 	early := v.early
