@@ -26,7 +26,7 @@ deps:
 
 .PHONY: test
 test: deps ## run every test (installs SIPp, baresip, linphone, sox ... when root on Debian)
-	$(GO) test -count=1 ./...
+	$(GO) test -count=1 -timeout 20m ./...
 
 .PHONY: short
 short: ## unit tests only, no real programs

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -14,7 +15,18 @@ import (
 
 var bench *pbxtest.Bench // set once, before any test runs
 
+// beside is how many of the tests that may run beside each other do: they mostly wait for people who talk,
+// so a machine carries more of them than it has cores.
+const beside = "6"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set(beside); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	var err error
 	if bench, err = pbxtest.NewBench("../prontod", "../recordd", "../prontoctl"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

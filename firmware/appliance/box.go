@@ -258,10 +258,10 @@ func (b *Box) config() *config.Config { return &b.numbering.Load().cfg }
 
 func (b *Box) language() string { return b.config().Box.Language }
 
-// advertise is the address that our SDP names to the other end of a flow: the configured one, or
-// the one that the flow uses.
+// advertise is the address that our SDP names to the other end of a flow: the configured one if it is
+// of the flow's family, or the one that the flow uses.
 func (b *Box) advertise(f stack.Flow) netip.Addr {
-	if a := b.config().SIP.Advertise; a.IsValid() {
+	if a := b.config().SIP.Advertise; a.IsValid() && a.Is4() == f.Remote.Addr().Unmap().Is4() {
 		return a
 	}
 	host, _ := b.stack.Contact(f)
