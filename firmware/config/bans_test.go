@@ -27,15 +27,16 @@ func TestBansAndRegistrationsHaveTheirDefaults(t *testing.T) {
 
 func TestWhatIsWrongWithBansIsSaidByItsPath(t *testing.T) {
 	for text, want := range map[string]string{
-		"bans: {tries: 2}":                                              "sip.bans.tries",
-		"bans: {window: 1s}":                                            "sip.bans.window",
-		"bans: {names: 1}":                                              "sip.bans.names",
-		"bans: {far: []}":                                               "sip.bans.far",
-		"bans: {far: [1s]}":                                             "sip.bans.far[0]",
-		"bans: {far: [2h, 1h]}":                                         "sip.bans.far[1]",
-		"bans: {near: [48h]}":                                           "sip.bans.near[0]",
-		"bans: {never: [\"\"]}":                                         "sip.bans.never[0]",
-		"registrations: {min_expires: 1s}":                              "sip.registrations.min_expires",
+		"bans: {tries: 2}":                 "sip.bans.tries",
+		"bans: {window: 1s}":               "sip.bans.window",
+		"bans: {names: 1}":                 "sip.bans.names",
+		"bans: {far: []}":                  "sip.bans.far",
+		"bans: {far: [1s]}":                "sip.bans.far[0]",
+		"bans: {far: [2h, 1h]}":            "sip.bans.far[1]",
+		"bans: {near: [48h]}":              "sip.bans.near[0]",
+		"bans: {never: [\"\"]}":            "sip.bans.never[0]",
+		"registrations: {min_expires: 1s}": "sip.registrations.min_expires",
+
 		"registrations: {min_expires: 30m, max_expires: 10m}":           "sip.registrations.min_expires",
 		"registrations: {max_expires: 48h}":                             "sip.registrations.max_expires",
 		"registrations: {per_phone: 0}":                                 "sip.registrations.per_phone",
