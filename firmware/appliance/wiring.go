@@ -109,7 +109,9 @@ func (b *Box) other(tx *stack.ServerTx) bool {
 		b.registrar.Register(tx)
 		return true
 	case "OPTIONS":
-		tx.Capabilities()
+		if !b.forbidden(tx) {
+			tx.Capabilities()
+		}
 		return true
 	default:
 		return b.forbidden(tx) || b.presence.Request(tx)

@@ -165,7 +165,6 @@ func TestRequestsThatMakeNoCallGetTheReplyOfTheRFC(t *testing.T) {
 		"BYE without a tag (12.2.2)":                  {text("BYE sip:201@127.0.0.2 SIP/2.0", via, from, to, callID, "CSeq: 1 BYE", hops), "481"},
 		"re-INVITE to nothing (12.2.2)":               {text(invite, via, from, to+";tag=none", callID, contact, "CSeq: 1 INVITE", hops), "481"},
 		"CANCEL of nothing (9.2)":                     {text("CANCEL sip:201@127.0.0.2 SIP/2.0", via, from, to, callID, "CSeq: 1 CANCEL", hops), "481"},
-		"is anybody there? (11.2)":                    {text("OPTIONS sip:box@127.0.0.2 SIP/2.0", via, from, to, callID, "CSeq: 1 OPTIONS", hops), "200"},
 		"a method nobody takes (8.2.1)":               {text("SUBSCRIBE sip:201@127.0.0.2 SIP/2.0", via, from, to, callID, "CSeq: 1 SUBSCRIBE", hops), "405"},
 		"a dialog of a kind that nobody has (12.2.2)": {text("NOTIFY sip:201@127.0.0.2 SIP/2.0", via, from, to+";tag=none", callID, "CSeq: 1 NOTIFY", hops), "481"},
 	} {

@@ -46,8 +46,6 @@ func (ua *UA) receive(tx ServerTx, other func() bool) {
 		default:
 			switch {
 			case other():
-			case req.Method == sip.OPTIONS: // phones and carriers ask whether we live (section 11.2)
-				ua.refuse(tx, 200, sip.NewHeader("Allow", allow), sip.NewHeader("Accept", "application/sdp"), sip.NewHeader("Supported", supported))
 			case req.Method == sip.REFER: // a call is transferred from within it
 				ua.refuse(tx, 403)
 			default:
