@@ -173,7 +173,8 @@ func TestFloodsDisturbNobody(t *testing.T) {
 		memory[round] = o.Resident()
 	}
 	t.Logf("memory of prontod after one round of floods %.1f MB, after two %.1f MB", float64(memory[0])/1e6, float64(memory[1])/1e6)
-	if grown := memory[1] - memory[0]; grown > 8<<20 {
+	// Only a long round fills what the garbage collector lets lie; after short ones it still grows into that.
+	if grown := memory[1] - memory[0]; grown > 8<<20 && !testing.Short() {
 		t.Errorf("%d bytes stay behind of each round", grown)
 	}
 	b.caller.Hangup()

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -483,9 +484,10 @@ func TestRFC5359Section2_17AutomaticRedial(t *testing.T) {
 	o := bench.Start(t, pbxtest.Setup{Agents: 3})
 	alice, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 203, hzCarrier)
 	free := make(chan *peer.Call, 2)
-	busy := true
+	var busy atomic.Bool
+	busy.Store(true)
 	phone(t, o, 202, hzAgent, func(c *peer.Call) {
-		if busy {
+		if busy.Load() {
 			c.Reject(486)
 			return
 		}
@@ -497,7 +499,7 @@ func TestRFC5359Section2_17AutomaticRedial(t *testing.T) {
 	if status, _, _ := first.Outcome(); status != 486 {
 		t.Fatalf("the first call ended with %d", status)
 	}
-	busy = false
+	busy.Store(false)
 	c := carol.dial("202") // which keeps Bob's phone in a call while Alice wishes
 	other := <-free
 	other.Answer()
