@@ -87,6 +87,9 @@ type Offer struct {
 	Queue QueueID
 	Agent AgentID
 	Ring  time.Duration
+
+	Whisper  Whisper  `json:",omitzero"` // said to the agent before the bridge
+	Callback Callback `json:",omitzero"` // the agent shall call this customer
 }
 
 // Withdraw asks the call to stop ringing for an offer.
@@ -100,7 +103,7 @@ type Withdraw struct {
 type Overflow struct {
 	Call CallID
 	To   string // a destination as the dial plan writes it, e.g. "queue:support" or "ext:201"
-	Why  string // closed list: "max_wait", "queue_full", "no_agents", "closed"
+	Why  string // closed list: "max_wait", "queue_full", "no_agents", "closed", "exit_key"
 }
 
 // For implements ToCall.

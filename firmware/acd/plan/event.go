@@ -35,6 +35,19 @@ type (
 	}
 )
 
+// Hours opens or closes a queue for callbacks: customers are not called at night. A queue is open
+// until told otherwise.
+type Hours struct {
+	Queue tel.QueueID
+	Open  bool
+}
+
+// Recall takes up callbacks that a power cut made the state forget; their last records are given.
+type Recall struct{ Callbacks []tel.CallbackChanged }
+
+// DropCallback ends a request to be called back.
+type DropCallback struct{ Callback tel.CallbackID }
+
 // Tick says only that time has passed.
 type Tick struct{}
 
@@ -66,6 +79,20 @@ func (e Told) Kind() string {
 		return "offer_answered"
 	case tel.TalkEnded:
 		return "talk_ended"
+	case tel.CallerKey:
+		return "caller_key"
+	case tel.CallerGreeted:
+		return "caller_greeted"
+	case tel.CallerNamed:
+		return "caller_named"
+	case tel.Announced:
+		return "announced"
+	case tel.OfferAccepted:
+		return "offer_accepted"
+	case tel.WantCallback:
+		return "want_callback"
+	case tel.CallbackMissed:
+		return "callback_missed"
 	case tel.AgentEngaged:
 		return "agent_engaged"
 	case tel.AgentDisengaged:
@@ -91,6 +118,9 @@ func (Tick) Kind() string         { return "tick" }
 func (Configure) Kind() string    { return "configure" }
 func (Reconcile) Kind() string    { return "reconcile" }
 func (ClockMoved) Kind() string   { return "clock_moved" }
+func (Hours) Kind() string        { return "hours" }
+func (Recall) Kind() string       { return "recall" }
+func (DropCallback) Kind() string { return "drop_callback" }
 
 // DecodeEvent is the inverse of an event's Kind and json.Marshal.
 func DecodeEvent(kind string, body []byte) (Event, error) {
@@ -107,6 +137,20 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return told[tel.OfferAnswered](body)
 	case "talk_ended":
 		return told[tel.TalkEnded](body)
+	case "caller_key":
+		return told[tel.CallerKey](body)
+	case "caller_greeted":
+		return told[tel.CallerGreeted](body)
+	case "caller_named":
+		return told[tel.CallerNamed](body)
+	case "announced":
+		return told[tel.Announced](body)
+	case "offer_accepted":
+		return told[tel.OfferAccepted](body)
+	case "want_callback":
+		return told[tel.WantCallback](body)
+	case "callback_missed":
+		return told[tel.CallbackMissed](body)
 	case "agent_engaged":
 		return told[tel.AgentEngaged](body)
 	case "agent_disengaged":
@@ -131,6 +175,12 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return decode[Configure](body)
 	case "reconcile":
 		return decode[Reconcile](body)
+	case "hours":
+		return decode[Hours](body)
+	case "recall":
+		return decode[Recall](body)
+	case "drop_callback":
+		return decode[DropCallback](body)
 	case "clock_moved":
 		return decode[ClockMoved](body)
 	default:
@@ -178,6 +228,12 @@ func (e Send) MarshalJSON() ([]byte, error) {
 		kind = "withdraw"
 	case tel.Overflow:
 		kind = "overflow"
+	case tel.Announce:
+		kind = "announce"
+	case tel.AskCallback:
+		kind = "ask_callback"
+	case tel.CallbackAnswered:
+		kind = "callback_answered"
 	}
 	return json.Marshal(map[string]any{"send": kind, "body": e.Message})
 }
@@ -194,17 +250,18 @@ func (e Refuse) MarshalJSON() ([]byte, error) {
 
 // Reasons for which a command is refused.
 var (
-	ErrUnknownAgent = errors.New("no such agent")
-	ErrLoggedOut    = errors.New("the agent is logged out")
-	ErrNotPaused    = errors.New("the agent is not paused")
-	ErrNoWrapUp     = errors.New("the agent is not in after-call work")
-	ErrExtension    = errors.New("after-call work cannot be extended by that much")
-	ErrConfig       = errors.New("queue configuration refused")
+	ErrUnknownAgent    = errors.New("no such agent")
+	ErrLoggedOut       = errors.New("the agent is logged out")
+	ErrNotPaused       = errors.New("the agent is not paused")
+	ErrNoWrapUp        = errors.New("the agent is not in after-call work")
+	ErrExtension       = errors.New("after-call work cannot be extended by that much")
+	ErrUnknownCallback = errors.New("no such callback")
+	ErrConfig          = errors.New("queue configuration refused")
 )
 
 // Key names one entity of the state for incremental snapshots.
 type Key struct {
-	Kind string // "agent", "entry", "offer", "queue", "memory" or "meta"
+	Kind string // "agent", "entry", "offer", "queue", "memory", "callback" or "meta"
 	ID   string
 }
 

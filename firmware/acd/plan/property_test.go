@@ -28,6 +28,7 @@ type world struct {
 	joined map[tel.CallID]int
 	left   map[tel.CallID]int
 	shown  map[tel.AgentID]tel.AgentState
+	lives  lives
 	log    []logged
 }
 
@@ -42,7 +43,7 @@ type logged struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), s: NewState(), now: t0,
-		joined: map[tel.CallID]int{}, left: map[tel.CallID]int{}, shown: map[tel.AgentID]tel.AgentState{},
+		joined: map[tel.CallID]int{}, left: map[tel.CallID]int{}, shown: map[tel.AgentID]tel.AgentState{}, lives: newLives(),
 	}
 	for i := range 7 {
 		w.agents = append(w.agents, AgentSpec{ID: tel.AgentID(fmt.Sprintf("a%d", i))})
@@ -71,6 +72,7 @@ func (w *world) configure() {
 		if w.r.IntN(3) == 0 {
 			q.LeaveEmpty, q.EmptyGrace = true, time.Duration(w.r.IntN(10))*time.Second
 		}
+		q.Waiting = w.waiting()
 		for _, a := range w.agents {
 			if w.r.IntN(2) == 0 {
 				q.Members = append(q.Members, a.ID)
@@ -107,13 +109,13 @@ func (w *world) pickCall() tel.CallID {
 func (w *world) random() Event {
 	agent := w.agents[w.r.IntN(len(w.agents))].ID
 	cause := []tel.Cause{tel.CauseNoAnswer, tel.CauseBusy, tel.CauseRejected, tel.CauseUnreachable, tel.CauseCancelled}[w.r.IntN(5)]
-	switch w.r.IntN(40) {
+	switch w.r.IntN(50) {
 	case 0, 1, 2, 3, 4, 5, 6:
 		w.calls++
 		q := tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(5))) // sometimes one that does not exist
 		back := time.Duration(w.r.IntN(30)-2) * time.Second
 		return Told{tel.Enqueue{
-			Call: tel.CallID(fmt.Sprintf("c%d", w.calls)), Queue: q,
+			Call: tel.CallID(fmt.Sprintf("c%d", w.calls)), Queue: q, Caller: w.number(),
 			Priority: w.r.IntN(8) / 6, EnqueuedAt: w.now.Add(-back),
 		}}
 	case 7:
@@ -157,6 +159,8 @@ func (w *world) random() Event {
 			w.now = w.now.Add(by)
 			return ClockMoved{by}
 		}
+	default:
+		return w.randomLife()
 	}
 	return Tick{}
 }
@@ -166,7 +170,7 @@ func (w *world) do(e Event) {
 	if in, ok := e.(Told); ok {
 		if m, ok := in.Message.(tel.Enqueue); ok {
 			w.do(Tick{}) // so that only the request itself decides whether this is a new place
-			if old := w.s.Entries[m.Call]; old == nil || old.Queue != m.Queue {
+			if old := w.s.Entries[m.Call]; old == nil || old.Queue != m.Queue && old.Callback == "" {
 				w.joined[m.Call]++
 			}
 		}
@@ -184,6 +188,7 @@ func (w *world) do(e Event) {
 	}
 	w.log = append(w.log, logged{e.Kind(), body, w.now, seed, effects})
 	w.count(out)
+	w.follow(e, out)
 	w.check(out)
 }
 
@@ -213,6 +218,7 @@ func (w *world) check(out []Effect) {
 	w.checkNobodyIdles()
 	w.checkOrder(out)
 	w.checkRecords()
+	w.checkLives(out)
 }
 
 // checkReferences: no agent in two calls or offers; caller, agent and offer agree on each other.
@@ -227,7 +233,7 @@ func (w *world) checkReferences() {
 		}
 		held[o.Agent] = id
 		a := w.s.Agents[o.Agent]
-		if a == nil || a.Offer != id || a.Talking != (o.Phase == Talking) {
+		if a == nil || a.Offer != id || a.Talking != (o.Phase == Talking) || a.Accepted != (o.Phase == Accepted) {
 			w.t.Fatalf("offer %+v and agent %+v disagree", o, a)
 		}
 		if e := w.s.Entries[o.Call]; o.Phase != Talking && (e == nil || !slices.Contains(e.Offers, id)) {
@@ -292,6 +298,9 @@ func (w *world) checkLeases() {
 	}
 	for _, e := range w.s.Entries {
 		q := w.s.Queues[e.Queue]
+		if e.Callback != "" {
+			continue
+		}
 		if q.Spec.MaxWait > 0 && !e.Overdue {
 			due(e.Arrived.Add(q.Spec.MaxWait), "wait")
 		}
@@ -310,7 +319,7 @@ func (w *world) checkNobodyIdles() {
 	next, ok := w.s.Deadline()
 	for _, e := range w.s.Entries {
 		q := w.s.Queues[e.Queue]
-		if len(e.Offers) > 0 && (q.Spec.Strategy != RingAll || e.Overdue) {
+		if len(e.Offers) > 0 && (q.Spec.Strategy != RingAll || e.Overdue || w.s.accepted(e)) {
 			continue
 		}
 		for _, m := range q.Spec.Members {

@@ -43,6 +43,8 @@ type QueueSpec struct {
 	// doubles with each refusal, up to eight times. After a phone's failure it is the longest time.
 	Backoff   time.Duration `json:"backoff"`
 	AutoPause int           `json:"auto_pause,omitempty"` // pause after this many misses in a row; 0 = never
+
+	Waiting WaitingSpec `json:"waiting,omitzero"`
 }
 
 // AgentSpec is what the configuration says about one agent.
@@ -73,6 +75,7 @@ func (q QueueSpec) Defaults() QueueSpec {
 	if q.Backoff == 0 {
 		q.Backoff = 10 * time.Second
 	}
+	q.Waiting.Callback = q.Waiting.Callback.defaults()
 	return q
 }
 
@@ -115,6 +118,7 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 		if q.MaxWait < 0 || q.MaxLength < 0 || q.EmptyGrace < 0 || q.AutoPause < 0 {
 			bad("%s: a limit is negative", at)
 		}
+		q.validateWaiting(at, bad)
 		members := map[tel.AgentID]bool{}
 		for j, m := range q.Members {
 			if !known[m] {

@@ -16,8 +16,9 @@ type State struct {
 	Entries map[tel.CallID]*Entry
 	Offers  map[tel.OfferID]*Offer
 	// Memories is what is known of callers, waiting or not, by their numbers.
-	Memories map[tel.Number]*Memory
-	Seq      uint64 // offers made so far; part of their ids
+	Memories  map[tel.Number]*Memory
+	Callbacks map[tel.CallbackID]*Callback
+	Seq       uint64 // offers made so far; part of their ids
 
 	queues   []*Queue // by id
 	memberOf map[tel.AgentID][]*Queue
@@ -31,9 +32,11 @@ type Queue struct {
 	Spec       QueueSpec   `json:"spec"`
 	Last       tel.AgentID `json:"last,omitempty"`       // round robin: the member rung last
 	EmptySince time.Time   `json:"empty_since,omitzero"` // since when no member could take a call
+	Closed     bool        `json:"closed,omitempty"`     // outside of the hours in which customers are called back
 
 	waiting []*Entry // in order of service
 	free    []*Agent // longest idle first
+	callers int      // of waiting: those who are on the line, and no callbacks
 	present int      // members who could take a call soon
 	pos     map[tel.AgentID]int
 }
@@ -45,10 +48,11 @@ type Agent struct {
 	LoggedIn  bool         `json:"logged_in,omitempty"`
 	Reachable bool         `json:"reachable,omitempty"` // at least one phone is registered
 	Paused    bool         `json:"paused,omitempty"`
-	Reason    string       `json:"reason,omitempty"`  // of the pause
-	Offer     tel.OfferID  `json:"offer,omitempty"`   // the one offer or queue call that holds the agent
-	Talking   bool         `json:"talking,omitempty"` // Offer was answered
-	Engaged   []Engagement `json:"engaged,omitempty"` // calls that came from no queue
+	Reason    string       `json:"reason,omitempty"`   // of the pause
+	Offer     tel.OfferID  `json:"offer,omitempty"`    // the one offer or queue call that holds the agent
+	Talking   bool         `json:"talking,omitempty"`  // Offer was answered
+	Accepted  bool         `json:"accepted,omitempty"` // Offer was picked up, and nobody is connected yet
+	Engaged   []Engagement `json:"engaged,omitempty"`  // calls that came from no queue
 	WrapUntil time.Time    `json:"wrap_until,omitzero"`
 	WrapQueue tel.QueueID  `json:"wrap_queue,omitempty"`
 	WrapCall  tel.CallID   `json:"wrap_call,omitempty"`
@@ -91,7 +95,13 @@ type Entry struct {
 	Offers     []tel.OfferID           `json:"offers,omitempty"`   // that ring now
 	Offered    int                     `json:"offered,omitempty"`  // offers made so far
 	Refused    map[tel.AgentID]Refusal `json:"refused,omitempty"`
-	Overdue    bool                    `json:"overdue,omitempty"` // max wait passed while an agent rang
+	Overdue    bool                    `json:"overdue,omitempty"`  // max wait passed while an agent rang
+	Callback   tel.CallbackID          `json:"callback,omitempty"` // no caller: the request of one who hung up
+	Greeted    bool                    `json:"greeted,omitempty"`  // the greeting is over
+	Speech     Speech                  `json:"speech,omitzero"`
+
+	armed time.Time      // of the timer for the next announcement
+	kept  tel.CallbackID // while leaving: the request that keeps the place
 }
 
 // Refusal remembers that an agent did not take this caller.
@@ -108,6 +118,7 @@ type Phase string
 const (
 	Reserved Phase = "reserved" // sent to the call; the lease runs
 	Ringing  Phase = "ringing"  // the ring time runs
+	Accepted Phase = "accepted" // the agent has picked up and hears who waits; nobody is connected yet
 	Talking  Phase = "talking"  // the agent has the caller
 	Void     Phase = "void"     // withdrawn; kept for a moment in case an answer crossed
 )
@@ -126,11 +137,12 @@ type Offer struct {
 // NewState returns a state without queues and agents.
 func NewState() State {
 	s := State{
-		Queues:   map[tel.QueueID]*Queue{},
-		Agents:   map[tel.AgentID]*Agent{},
-		Entries:  map[tel.CallID]*Entry{},
-		Offers:   map[tel.OfferID]*Offer{},
-		Memories: map[tel.Number]*Memory{},
+		Queues:    map[tel.QueueID]*Queue{},
+		Agents:    map[tel.AgentID]*Agent{},
+		Entries:   map[tel.CallID]*Entry{},
+		Offers:    map[tel.OfferID]*Offer{},
+		Memories:  map[tel.Number]*Memory{},
+		Callbacks: map[tel.CallbackID]*Callback{},
 	}
 	s.reindex()
 	return s
@@ -139,15 +151,16 @@ func NewState() State {
 // Clone returns an independent copy.
 func (s State) Clone() State {
 	c := State{
-		Queues:   make(map[tel.QueueID]*Queue, len(s.Queues)),
-		Agents:   make(map[tel.AgentID]*Agent, len(s.Agents)),
-		Entries:  make(map[tel.CallID]*Entry, len(s.Entries)),
-		Offers:   make(map[tel.OfferID]*Offer, len(s.Offers)),
-		Memories: make(map[tel.Number]*Memory, len(s.Memories)),
-		Seq:      s.Seq,
+		Queues:    make(map[tel.QueueID]*Queue, len(s.Queues)),
+		Agents:    make(map[tel.AgentID]*Agent, len(s.Agents)),
+		Entries:   make(map[tel.CallID]*Entry, len(s.Entries)),
+		Offers:    make(map[tel.OfferID]*Offer, len(s.Offers)),
+		Memories:  make(map[tel.Number]*Memory, len(s.Memories)),
+		Callbacks: make(map[tel.CallbackID]*Callback, len(s.Callbacks)),
+		Seq:       s.Seq,
 	}
 	for id, q := range s.Queues {
-		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince}
+		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince, Closed: q.Closed}
 		n.Spec.Members = slices.Clone(q.Spec.Members)
 		c.Queues[id] = &n
 	}
@@ -176,6 +189,10 @@ func (s State) Clone() State {
 			n.Lost = &lost
 		}
 		c.Memories[id] = &n
+	}
+	for id, b := range s.Callbacks {
+		n := *b
+		c.Callbacks[id] = &n
 	}
 	c.reindex()
 	return c
@@ -213,7 +230,7 @@ func (s *State) Waiting(queue tel.QueueID) []Entry {
 // or paused while talking is talking.
 func (a *Agent) State() tel.AgentState {
 	switch {
-	case a.Offer != "" && a.Talking:
+	case a.Offer != "" && a.onLine():
 		return tel.AgentTalking
 	case slices.ContainsFunc(a.Engaged, func(e Engagement) bool { return !e.Internal }):
 		return tel.AgentTalking
@@ -233,6 +250,9 @@ func (a *Agent) State() tel.AgentState {
 		return tel.AgentReady
 	}
 }
+
+// onLine says that the agent has picked up for a queue.
+func (a *Agent) onLine() bool { return a.Talking || a.Accepted }
 
 // free says that the agent can be offered a caller now.
 func (a *Agent) free() bool {
@@ -290,7 +310,7 @@ func (s *State) reindex() {
 	s.queues, s.memberOf, s.nfree, s.timers, s.touched = nil, map[tel.AgentID][]*Queue{}, 0, nil, nil
 	for _, q := range s.Queues {
 		s.queues = append(s.queues, q)
-		q.waiting, q.free, q.present = nil, nil, 0
+		q.waiting, q.free, q.present, q.callers = nil, nil, 0, 0
 		q.pos = make(map[tel.AgentID]int, len(q.Spec.Members))
 		for i, m := range q.Spec.Members {
 			q.pos[m] = i
@@ -305,6 +325,9 @@ func (s *State) reindex() {
 	for _, e := range s.Entries {
 		if q := s.Queues[e.Queue]; q != nil {
 			q.waiting = append(q.waiting, e)
+			if e.Callback == "" {
+				q.callers++
+			}
 		}
 	}
 	for _, q := range s.queues {
