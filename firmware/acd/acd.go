@@ -47,6 +47,8 @@ type Config struct {
 	Live    []tel.CallID      // with Kept: the calls that survived; everything of others is dropped
 	Mailbox int               // messages that may wait; default 8192
 	Seed    func() uint64     // for tests; default random
+
+	Estimate Estimator // of waits, for announcements; nil: none is said
 }
 
 // ACD owns the queues. Its methods may be called from any goroutine.
@@ -109,7 +111,7 @@ func New(cfg Config) (*ACD, error) {
 			cfg.Log.Error("the queues' journal does not take records", "err", err)
 		}
 		if cfg.Kept != nil {
-			for _, e := range a.state.Present() { // observers knew only the process that is gone
+			for _, e := range a.state.Present(a.now()) { // observers knew only the process that is gone
 				cfg.Publish(e)
 			}
 			a.sweep()
@@ -297,7 +299,7 @@ func (a *ACD) next(e plan.Event) (err error) {
 	for _, x := range effects {
 		switch x := x.(type) {
 		case plan.Send:
-			a.cfg.Send(x.Message)
+			a.sent(x.Message)
 		case plan.Publish:
 			a.cfg.Publish(x.Event)
 		case plan.Refuse:

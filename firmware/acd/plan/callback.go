@@ -202,8 +202,10 @@ func (s *step) endCallback(c *Callback, how tel.CallbackOutcome, agent tel.Agent
 }
 
 // showCallback tells observers where a request stands.
-func (s *step) showCallback(c *Callback) {
-	ev := c.event(s.now)
+func (s *step) showCallback(c *Callback) { s.publish(s.callbackShown(c, s.now)) }
+
+func (s *State) callbackShown(c *Callback, now time.Time) tel.CallbackChanged {
+	ev := c.event(now)
 	if e := s.Entries[c.Call]; e != nil {
 		for _, id := range e.Offers {
 			if o := s.Offers[id]; o.Phase == Accepted {
@@ -211,7 +213,19 @@ func (s *step) showCallback(c *Callback) {
 			}
 		}
 	}
-	s.publish(ev)
+	return ev
+}
+
+// CallbacksOf lists the open requests of a queue, the oldest place first.
+func (s *State) CallbacksOf(queue tel.QueueID) []*Callback {
+	var all []*Callback
+	for _, id := range sorted(s.Callbacks) {
+		if c := s.Callbacks[id]; c.Queue == queue {
+			all = append(all, c)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *Callback) int { return a.EnqueuedAt.Compare(b.EnqueuedAt) })
+	return all
 }
 
 func (c *Callback) event(now time.Time) tel.CallbackChanged {
