@@ -14,6 +14,8 @@ type Decision struct {
 	Agent         tel.AgentID    // ToDevices: whose devices they are; AgentCommand: who commands
 	Queue         tel.QueueID    // ToQueue
 	QueuePriority int
+	Greeting      []string  // ToQueue: prompts said first; nil: the usual ones, empty: none
+	NewPlace      bool      // ToQueue: who has been served before goes to the end of the queue
 	Attempts      []Attempt // ToOutside, in order of preference
 	Emergency     bool
 	Ring          Ring         // ToRing

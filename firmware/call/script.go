@@ -116,6 +116,10 @@ func (st *step) script(e ivr.Event) {
 		case ivr.CallBack:
 			s.As = "ext:" + e.Box
 			st.leaveScript(DoRoute{As: s.As, Number: e.Number})
+		case ivr.AskCallback:
+			st.tell(tel.WantCallback{Call: s.Call, Number: e.Number})
+		case ivr.GoOn:
+			st.goOn()
 		case ivr.Hangup:
 			st.finish(tel.CauseNormal, "box")
 		default:
