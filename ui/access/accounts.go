@@ -276,26 +276,17 @@ func (a *Accounts) codeIs(typed string, v Visitor) error {
 // SignIn opens a session. Errors: ErrWrong, TooSoonError, ErrBusy, ErrUnclaimed.
 func (a *Accounts) SignIn(ctx context.Context, name, password string, v Visitor) (token string, err error) {
 	name = fold(name)
-	user, err := a.knock(name, v)
+	user, err := a.verify(ctx, name, password, v)
 	if err != nil {
-		return "", err
-	}
-	var right bool
-	if err := a.hasher.run(ctx, func() { right = matches(password, user.Password) }); err != nil {
 		return "", err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := time.Now()
 	at := a.find(name)
-	if !right || at < 0 || a.state.Users[at].Password != user.Password { // or it was changed meanwhile
-		a.senders.failed(v.key(), now)
-		a.names.failed(name, now)
-		a.note(DeedWrong, name, "", v)
+	if at < 0 || a.state.Users[at].Password != user.Password { // changed while it was compared
 		return "", ErrWrong
 	}
-	a.senders.passed(v.key())
-	a.names.passed(name)
+	now := time.Now()
 	token, session := newSession(name, v, now)
 	err = a.change(func(s *State) {
 		u := &s.Users[at]
@@ -312,6 +303,35 @@ func (a *Accounts) SignIn(ctx context.Context, name, password string, v Visitor)
 	}
 	a.note(DeedSignedIn, name, "", v)
 	return token, nil
+}
+
+// Verify tells whether a password is a person's, and counts wrong ones. Errors: as SignIn.
+func (a *Accounts) Verify(ctx context.Context, name, password string, v Visitor) error {
+	_, err := a.verify(ctx, fold(name), password, v)
+	return err
+}
+
+func (a *Accounts) verify(ctx context.Context, name, password string, v Visitor) (User, error) {
+	user, err := a.knock(name, v)
+	if err != nil {
+		return user, err
+	}
+	var right bool
+	if err := a.hasher.run(ctx, func() { right = matches(password, user.Password) }); err != nil {
+		return user, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !right {
+		now := time.Now()
+		a.senders.failed(v.key(), now)
+		a.names.failed(name, now)
+		a.note(DeedWrong, name, "", v)
+		return user, ErrWrong
+	}
+	a.senders.passed(v.key())
+	a.names.passed(name)
+	return user, nil
 }
 
 // knock finds the user, or makes the visitor wait.
