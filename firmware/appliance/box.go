@@ -35,6 +35,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
+	"github.com/pronto-pbx/pronto/ui/access"
 )
 
 // Options is what cmd gives the box.
@@ -46,6 +47,9 @@ type Options struct {
 	Keeper *keeper.Client // nil: sockets end with the process
 	Board  Board
 	Record string // recordd's socket; empty: nobody asks for records
+	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
+	// can be claimed.
+	Powered time.Duration
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.
@@ -61,6 +65,7 @@ type Box struct {
 	hot       *journal.Hot
 	history   *journal.History
 	feed      *feed.Feed
+	accounts  *access.Accounts
 	present   *present
 	health    *health.Board
 
@@ -146,6 +151,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
+		{"who may use the page", b.openAccess},
 		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},

@@ -116,7 +116,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
-	case differs(from, to, access):
+	case differs(from, to, entrance):
 		return live.Applied, nil
 	default:
 		return live.Unchanged, nil
@@ -131,8 +131,8 @@ func routing(c *config.Config) config.Config {
 	}
 }
 
-// access is what phones meet.
-func access(c *config.Config) config.Config {
+// entrance is what phones meet.
+func entrance(c *config.Config) config.Config {
 	return config.Config{Toll: c.Toll, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -56,9 +57,15 @@ func (b *Box) follow(ctx context.Context) {
 		b.log.Error("page cannot be shown", "err", err)
 		return
 	}
+	pages, err := b.pages(hub)
+	if err != nil {
+		b.log.Error("page cannot be shown", "err", err)
+		return
+	}
+	b.sayUnclaimed()
 	b.wg.Go(func() { hub.Run(ctx, b.watch) })
 	b.wg.Go(func() {
-		if err := web.Serve(ctx, b.web, b.pages(hub)); err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := web.Serve(ctx, b.web, pages); err != nil && !errors.Is(err, net.ErrClosed) {
 			b.log.Error("page ended", "err", err)
 		}
 	})
@@ -73,15 +80,14 @@ func (b *Box) follow(ctx context.Context) {
 	}
 }
 
-// pages serves the page in the language that is configured at the moment to who asks for none.
-func (b *Box) pages(hub *live.Hub) http.Handler {
-	byLanguage := map[string]http.Handler{}
-	for _, lang := range i18n.Languages() {
-		byLanguage[lang] = web.New(web.Config{
-			Log: b.log.With("room", "page"), Hub: hub, Language: lang, Ready: b.fit, Present: b.present.document, Codes: b.codesPage,
-		})
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { byLanguage[b.language()].ServeHTTP(w, r) })
+// pages serves the page.
+func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
+	return web.New(web.Config{
+		Log: b.log.With("room", "page"), Hub: hub, Accounts: b.accounts, Language: b.language,
+		LAN:  func(a netip.Addr) bool { return b.numbering.Load().lan(a) },
+		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering,
+		Ready: b.fit, Present: b.present.document, Codes: b.codesPage,
+	})
 }
 
 // codesPage lists the feature codes of today.
