@@ -16,9 +16,6 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/control"
 )
 
-// controlLimit bounds the wait for prontod.
-const controlLimit = 5 * time.Second
-
 // ban is what prontod tells of one.
 type ban struct {
 	Source string

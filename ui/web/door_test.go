@@ -20,7 +20,8 @@ import (
 func paths(s *server) (all []struct {
 	route
 	method, path string
-}) {
+},
+) {
 	for _, r := range s.routes() {
 		method, path, _ := strings.Cut(r.pattern, " ")
 		path = strings.NewReplacer("{$}", "", "{name}", "agent").Replace(path)
@@ -258,7 +259,8 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 func TestEveryRefusalHasASentence(t *testing.T) {
 	for _, err := range []error{
 		access.ErrClaimed, access.ErrUnclaimed, access.ErrClosed, access.ErrOutside, access.ErrCode, access.ErrWrong, access.ErrBusy, access.ErrName, access.ErrTaken,
-		access.ErrNobody, access.ErrLastOwner, access.ErrRole, access.ErrFull, access.ErrShort, access.ErrLong, access.ErrSimple, access.TooSoonError{Wait: time.Second},
+		access.ErrNobody, access.ErrLastOwner, access.ErrRole, access.ErrFull, access.ErrShort, access.ErrLong, access.ErrSimple,
+		access.TooSoonError{Wait: time.Second},
 	} {
 		sentence, _, status := problem(err)
 		for _, lang := range i18n.Languages() {
