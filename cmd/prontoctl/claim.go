@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/control"
@@ -27,40 +28,52 @@ func claim(args []string, out, errs io.Writer) error {
 			return fmt.Errorf("prontod answers %d %s", status, body)
 		}
 	}
-	owned, address, err := door(ctx, *dir)
+	d, err := door(ctx, *dir)
 	if err != nil {
 		return err
 	}
-	if owned && !*lost {
+	if d.Claimed && !*lost {
 		fmt.Fprintln(out, "the box has an owner; with -lost it can be claimed again")
 		return nil
 	}
-	fmt.Fprintln(out, address)
+	fmt.Fprint(out, d)
 	return nil
 }
 
+// entry is where and how a box can be claimed.
+type entry struct {
+	Claimed            bool
+	Address            string
+	HTTPS, Fingerprint string // of the box's certificate; empty: plain HTTP only
+}
+
+// String is the address, and that over HTTPS with what the browser will show of the certificate.
+func (e entry) String() string {
+	if e.HTTPS == "" {
+		return "  " + e.Address + "\n"
+	}
+	_, code, _ := strings.Cut(e.Address, "#")
+	return fmt.Sprintf("  %s\n  https://%s/claim#%s\n  (certificate SHA-256 %s)\n", e.Address, e.HTTPS, code, e.Fingerprint)
+}
+
 // door asks whether the box has an owner, and where it can be claimed.
-func door(ctx context.Context, dir string) (owned bool, address string, err error) {
+func door(ctx context.Context, dir string) (e entry, err error) {
 	body, status, err := control.Ask(ctx, dir, http.MethodGet, "/claim")
 	if err != nil {
-		return false, "", err
+		return e, err
 	}
-	var now struct {
-		Claimed bool
-		Address string
+	if err := json.Unmarshal(body, &e); err != nil || status != http.StatusOK {
+		return e, fmt.Errorf("prontod answers %d %s", status, body)
 	}
-	if err := json.Unmarshal(body, &now); err != nil || status != http.StatusOK {
-		return false, "", fmt.Errorf("prontod answers %d %s", status, body)
-	}
-	return now.Claimed, now.Address, nil
+	return e, nil
 }
 
 // invite tells, as soon as prontod answers, how a new box gets its owner.
 func invite(ctx context.Context, dir string, out io.Writer) {
 	for ctx.Err() == nil {
-		if owned, address, err := door(ctx, dir); err == nil {
-			if !owned {
-				fmt.Fprintf(out, "This box has no owner yet. To become its owner, open within an hour\n  %s\n\n", address)
+		if d, err := door(ctx, dir); err == nil {
+			if !d.Claimed {
+				fmt.Fprintf(out, "This box has no owner yet. To become its owner, open within an hour\n%s\n", d)
 			}
 			return
 		}

@@ -120,6 +120,13 @@ func free(cfg config.Config) error {
 	} else {
 		_ = l.Close()
 	}
+	if at := cfg.Web.TLSListen; at.IsValid() {
+		if l, err := net.Listen("tcp", at.String()); err != nil {
+			errs = append(errs, fmt.Errorf("the page's port %s is used by another program", at))
+		} else {
+			_ = l.Close()
+		}
+	}
 	if c, err := net.ListenPacket("udp", cfg.SIP.Listen.String()); err != nil {
 		errs = append(errs, fmt.Errorf("the SIP port %s is used by another program", cfg.SIP.Listen))
 	} else {

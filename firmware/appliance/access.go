@@ -95,7 +95,11 @@ func (b *Box) claimAddress() string {
 // the box.
 func (b *Box) accessCommands(mux *http.ServeMux) {
 	mux.HandleFunc("GET /claim", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"claimed": b.accounts.Claimed(), "address": b.claimAddress()})
+		answer := map[string]any{"claimed": b.accounts.Claimed(), "address": b.claimAddress()}
+		if b.webTLS != nil {
+			answer["https"], answer["fingerprint"] = b.config().Web.TLSListen.String(), b.tlsSource.Fingerprint()
+		}
+		_ = json.NewEncoder(w).Encode(answer)
 	})
 	mux.HandleFunc("POST /reopen", func(w http.ResponseWriter, _ *http.Request) {
 		b.accounts.Reopen()

@@ -16,6 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/certificate"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/feed"
@@ -89,6 +90,8 @@ type Box struct {
 	voicemail *voicemail.Store
 	mail      *mail.Queue
 	web       net.Listener
+	webTLS    net.Listener // nil: plain HTTP only
+	tlsSource *certificate.Source
 
 	personal *personal.Owner
 	callers  callers
@@ -377,8 +380,10 @@ func (b *Box) close() {
 		b.alarm.Stop()
 	}
 	b.mu.Unlock()
-	if b.web != nil {
-		_ = b.web.Close()
+	for _, l := range []net.Listener{b.web, b.webTLS} {
+		if l != nil {
+			_ = l.Close()
+		}
 	}
 	b.trunks.close()
 	b.lines.close()

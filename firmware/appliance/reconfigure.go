@@ -182,7 +182,7 @@ func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome
 		return config.Config{
 			SIP:   config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm, SessionExpires: c.SIP.SessionExpires, MinSE: c.SIP.MinSE, Registrations: fixedLimits(c)},
 			TLS:   c.TLS,
-			Media: c.Media, Web: c.Web, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
+			Media: c.Media, Web: config.Web{Listen: c.Web.Listen, TLSListen: c.Web.TLSListen}, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
 		}
 	}
 	if differs(&r.read, to, fixed) {

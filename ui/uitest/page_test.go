@@ -96,7 +96,7 @@ func serve(t *testing.T, addr string, present []tel.Event) *office {
 	}()
 	go func() {
 		defer close(webDone)
-		if err := web.Serve(ctx, l, signedIn(t, hub)); err != nil {
+		if err := web.Serve(ctx, l, signedIn(t, hub), nil); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -122,7 +122,7 @@ func signedIn(t *testing.T, hub *live.Hub) http.Handler {
 	}
 	h, err := web.New(web.Config{
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
-		LAN: func(netip.Addr) bool { return true }, People: func() []page.Person { return nil }, Ready: func() error { return nil },
+		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Ready: func() error { return nil },
 		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func(string) ([]byte, error) { return nil, nil },
 	})
 	if err != nil {

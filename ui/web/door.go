@@ -166,7 +166,7 @@ func (s *server) enter(w http.ResponseWriter, v *visit, token, to string) {
 
 func (s *server) setCookie(w http.ResponseWriter, v *visit, token string, age int) {
 	http.SetCookie(w, &http.Cookie{
-		Name: cookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: v.TLS != nil, MaxAge: age,
+		Name: v.cookie(), Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: v.TLS != nil, MaxAge: age,
 	})
 }
 

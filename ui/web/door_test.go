@@ -271,3 +271,43 @@ func TestEveryRefusalHasASentence(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOwnerWhoWantsHTTPSIsObeyed(t *testing.T) {
+	s := owned(t, newHub(t, emptyOffice))
+	s.strict = true
+	for _, r := range paths(&server{}) {
+		if r.path == "/live" {
+			continue // does not end where it is let through; see below
+		}
+		w := s.do(ask{method: r.method, path: r.path, as: access.Owner})
+		sent := w.Code == http.StatusSeeOther && strings.HasPrefix(w.Header().Get("Location"), "https://pronto.local:8443/")
+		clear := slices.Contains([]string{"/claim", "/healthz", "/asset/pronto.css"}, r.path)
+		if sent == clear {
+			t.Errorf("%s in the clear: %d to %q", r.pattern, w.Code, w.Header().Get("Location"))
+		}
+	}
+	if w := s.do(ask{method: http.MethodGet, path: "/live", as: access.Owner}); w.Code != http.StatusSeeOther {
+		t.Errorf("the stream in the clear: %d", w.Code)
+	}
+	form := url.Values{"name": {"anna"}, "password": {goodPassword}}
+	w := s.do(ask{method: http.MethodPost, path: "/signin", form: form, tls: true, from: farAway})
+	if w.Code != http.StatusSeeOther {
+		t.Fatalf("over HTTPS from home: %d", w.Code)
+	}
+	c := w.Result().Cookies()[0]
+	if c.Name != tlsCookie || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Domain != "" {
+		t.Errorf("the cookie is %+v", c)
+	}
+	s.tokens[access.Owner] = c.Value
+	if w := s.do(ask{method: http.MethodGet, path: "/", as: access.Owner, tls: true}); w.Code != http.StatusOK {
+		t.Errorf("the page: %d", w.Code)
+	}
+	r := httptest.NewRequest(http.MethodGet, "https://pronto.local/", nil)
+	r.Header.Set("Accept", "text/html")
+	r.AddCookie(&http.Cookie{Name: plainCookie, Value: c.Value}) // planted from the same host in the clear
+	got := httptest.NewRecorder()
+	s.ServeHTTP(got, r)
+	if got.Code != http.StatusSeeOther {
+		t.Errorf("with a planted cookie: %d", got.Code)
+	}
+}

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/pronto-pbx/pronto/ui/access"
@@ -14,30 +16,32 @@ type route struct {
 	pattern string
 	right   access.Right
 	serve   func(http.ResponseWriter, *visit)
+	// inTheClear lets the route be used over plain HTTP although the owner wants HTTPS.
+	inTheClear bool
 }
 
 // routes is every path with the right that it demands. Nothing else is served.
 func (s *server) routes() []route {
 	return []route{
-		{"GET /{$}", access.See, s.office},
-		{"GET /live", access.See, s.live},
-		{"GET /codes", access.See, s.codes},
-		{"GET /api/now", access.See, s.now},
+		{"GET /{$}", access.See, s.office, false},
+		{"GET /live", access.See, s.live, false},
+		{"GET /codes", access.See, s.codes, false},
+		{"GET /api/now", access.See, s.now, false},
 
-		{"GET /me", access.See, s.me},
-		{"POST /me/password", access.See, s.ownPassword},
-		{"GET /users", access.Own, s.users},
-		{"POST /users", access.Own, s.addUser},
-		{"POST /users/{name}/password", access.Own, s.userPassword},
-		{"POST /users/{name}/remove", access.Own, s.removeUser},
+		{"GET /me", access.See, s.me, false},
+		{"POST /me/password", access.See, s.ownPassword, false},
+		{"GET /users", access.Own, s.users, false},
+		{"POST /users", access.Own, s.addUser, false},
+		{"POST /users/{name}/password", access.Own, s.userPassword, false},
+		{"POST /users/{name}/remove", access.Own, s.removeUser, false},
 
-		{"GET /claim", access.Anybody, s.claimForm},
-		{"POST /claim", access.Anybody, s.claim},
-		{"GET /signin", access.Anybody, s.signInForm},
-		{"POST /signin", access.Anybody, s.signIn},
-		{"POST /signout", access.Anybody, s.signOut},
-		{"GET /healthz", access.Anybody, s.healthz},
-		{"GET /asset/", access.Anybody, s.asset},
+		{"GET /claim", access.Anybody, s.claimForm, true},
+		{"POST /claim", access.Anybody, s.claim, true},
+		{"GET /signin", access.Anybody, s.signInForm, false},
+		{"POST /signin", access.Anybody, s.signIn, false},
+		{"POST /signout", access.Anybody, s.signOut, false},
+		{"GET /healthz", access.Anybody, s.healthz, true},
+		{"GET /asset/", access.Anybody, s.asset, true},
 	}
 }
 
@@ -50,9 +54,20 @@ type visit struct {
 	user  access.User // zero: not signed in
 }
 
-// cookie is the name of the session's cookie. Cookies know no ports, so that another program on the same
-// host name could set one: it would be of nobody.
-const cookie = "pronto_session"
+// The names of the session's cookie. Cookies know no ports, so that another program on the same host name
+// could set one: it would be of nobody. Browsers take the prefix __Host- from HTTPS alone, so that a session
+// over HTTPS cannot be planted, and is never sent in the clear.
+const (
+	plainCookie = "pronto_session"
+	tlsCookie   = "__Host-pronto_session"
+)
+
+func (v *visit) cookie() string {
+	if v.TLS != nil {
+		return tlsCookie
+	}
+	return plainCookie
+}
 
 func (s *server) visit(r *http.Request) *visit {
 	v := &visit{Request: r, lang: s.language(r), from: access.Visitor{Browser: r.UserAgent()}}
@@ -60,7 +75,7 @@ func (s *server) visit(r *http.Request) *visit {
 		v.from.Addr = a.Addr().Unmap()
 		v.from.LAN = s.LAN(v.from.Addr)
 	}
-	if c, err := r.Cookie(cookie); err == nil {
+	if c, err := r.Cookie(v.cookie()); err == nil {
 		if u, ok := s.Accounts.Who(c.Value); ok {
 			v.user, v.token = u, c.Value
 		}
@@ -73,6 +88,9 @@ func (s *server) admit(x route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := s.visit(r)
 		switch {
+		case v.TLS == nil && !x.inTheClear && !s.Plain():
+			s.toHTTPS(w, v)
+			return
 		case x.right == access.Anybody:
 		case v.user.Name == "":
 			s.toTheDoor(w, v)
@@ -96,6 +114,22 @@ func (s *server) toTheDoor(w http.ResponseWriter, v *visit) {
 		to = "/signin?to=" + url.QueryEscape(v.URL.RequestURI())
 	}
 	redirect(w, v, to)
+}
+
+// toHTTPS sends a visitor to where nobody listens in.
+func (s *server) toHTTPS(w http.ResponseWriter, v *visit) {
+	host := v.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if s.TLSPort != 443 {
+		host = net.JoinHostPort(host, strconv.Itoa(int(s.TLSPort)))
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, v.Request, "https://"+host+v.URL.RequestURI(), http.StatusSeeOther)
 }
 
 // redirect sends on with the language that was asked for.

@@ -24,6 +24,7 @@ type site struct {
 	accounts *access.Accounts
 	notes    []access.Note
 	ready    error
+	strict   bool // no plain HTTP
 	tokens   map[access.Role]string
 }
 
@@ -73,6 +74,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	s.Handler, err = New(Config{
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: s.accounts,
 		Language: func() string { return "it" }, Name: func() string { return "Bottega" },
+		Plain: func() bool { return !s.strict }, TLSPort: 8443,
 		LAN:     func(a netip.Addr) bool { return a.IsPrivate() || a.IsLoopback() || !a.IsGlobalUnicast() },
 		People:  func() []page.Person { return []page.Person{{ID: "anna", Name: "Anna"}} },
 		Ready:   func() error { return s.ready },
@@ -88,7 +90,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 // signedIn is the site as its owner's browser sees it.
 func signedIn(s *site) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.AddCookie(&http.Cookie{Name: cookie, Value: s.tokens[access.Owner]})
+		r.AddCookie(&http.Cookie{Name: plainCookie, Value: s.tokens[access.Owner]})
 		s.ServeHTTP(w, r)
 	})
 }
@@ -100,10 +102,15 @@ type ask struct {
 	as           access.Role // signed in so; empty: not
 	from         string      // default inTheOffice
 	header       http.Header
+	tls          bool
 }
 
 func (s *site) do(a ask) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(a.method, "http://pronto.local"+a.path, strings.NewReader(a.form.Encode()))
+	scheme, name := "http", plainCookie
+	if a.tls {
+		scheme, name = "https", tlsCookie
+	}
+	r := httptest.NewRequest(a.method, scheme+"://pronto.local"+a.path, strings.NewReader(a.form.Encode()))
 	r.Header.Set("Accept", "text/html")
 	r.RemoteAddr = inTheOffice
 	if a.from != "" {
@@ -112,10 +119,10 @@ func (s *site) do(a ask) *httptest.ResponseRecorder {
 	if a.method != http.MethodGet {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
-		r.Header.Set("Origin", "http://pronto.local")
+		r.Header.Set("Origin", scheme+"://pronto.local")
 	}
 	if a.as != "" {
-		r.AddCookie(&http.Cookie{Name: cookie, Value: s.tokens[a.as]})
+		r.AddCookie(&http.Cookie{Name: name, Value: s.tokens[a.as]})
 	}
 	for k, v := range a.header {
 		r.Header[k] = v

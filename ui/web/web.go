@@ -5,6 +5,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -26,6 +27,8 @@ type Config struct {
 	Accounts *access.Accounts
 	Language func() string         // of a visitor who asks for none
 	LAN      func(netip.Addr) bool // is this address of the box's own networks?
+	Plain    func() bool           // may the page be used without HTTPS?
+	TLSPort  uint16                // where HTTPS is; 0: nowhere
 	Name     func() string         // of the box
 	People   func() []page.Person  // who answers, to be chosen as what a user is at the phones
 	Ready    func() error          // nil when the box can carry a call
@@ -133,15 +136,24 @@ func (s *server) language(r *http.Request) string {
 	return s.Language()
 }
 
-// Serve answers on l until ctx ends, then lets open requests finish for a moment.
-func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+// Certificate is tls.Config's GetCertificate.
+type Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+// Serve answers on l until ctx ends, then lets open requests finish for a moment: over HTTPS with a
+// certificate, over plain HTTP with nil.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, cert Certificate) error {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
+	serve := srv.Serve
+	if cert != nil {
+		srv.TLSConfig = &tls.Config{GetCertificate: cert, MinVersion: tls.VersionTLS12}
+		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+	}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
+	go func() { done <- serve(l) }()
 	select {
 	case err := <-done:
 		return err

@@ -214,7 +214,7 @@ func TestAStreamOutlivesTheTimeARequestMayTake(t *testing.T) {
 			hub.Run(ctx, func(ctx context.Context, _ func([]tel.Event), _ func(tel.Event)) { <-ctx.Done() })
 		}()
 		go func() {
-			served <- Serve(ctx, l, signedIn(owned(t, hub)))
+			served <- Serve(ctx, l, signedIn(owned(t, hub)), nil)
 		}()
 		ours, theirs := net.Pipe()
 		l <- theirs
@@ -285,7 +285,7 @@ func TestAnEventReachesAnOpenPage(t *testing.T) {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- Serve(ctx, l, signedIn(owned(t, hub)))
+		served <- Serve(ctx, l, signedIn(owned(t, hub)), nil)
 	}()
 	res, err := http.Get("http://" + l.Addr().String() + "/live?lang=en")
 	if err != nil {
