@@ -63,6 +63,7 @@ type QueueLeft struct {
 	Offers  int          `json:"offers"`
 	To      string       `json:"to,omitempty"`    // overflow destination
 	Stage   AbandonStage `json:"stage,omitempty"` // of an abandoned wait
+	Short   bool         `json:"short,omitempty"` // abandoned so soon that it hardly was a wait
 	// Callback names the request that keeps the place of a wait which ended as one.
 	Callback CallbackID `json:"callback,omitempty"`
 }
