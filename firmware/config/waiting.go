@@ -69,6 +69,15 @@ const (
 	KeepWaiting = "waiting"
 )
 
+// Words lists everything that a queue says: sentences of the box and announcements of its owner.
+func (w *Waiting) Words() []string {
+	all := slices.Concat(w.Greeting, w.Announce.Messages)
+	if w.Whisper != "" && w.Whisper != "number" {
+		all = append(all, w.Whisper)
+	}
+	return all
+}
+
 // normaliseWaiting fills the defaults.
 func (q *Queue) normaliseWaiting() {
 	w := &q.Waiting

@@ -54,6 +54,7 @@ type Setup struct {
 	WrapUp    time.Duration  // of the queue
 	Ring      time.Duration  // of the queue; default 15 s
 	Strategy  string         // of the queue; default longest_idle
+	Queue     string         // further fields of the queue, such as "max_wait: 1m"
 	Carrier   uint16         // port of the carrier's host that trunk "carrier" calls; 0: no trunk
 	Spare     uint16         // port of the carrier's second server; 0: it has one
 	Registers bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
