@@ -26,6 +26,8 @@ var commands = []struct {
 	{"calls", "list the latest finished calls", calls},
 	{"claim", "print the address with which a new box gets its owner", claim},
 	{"bans", "list the addresses that are refused", bans},
+	{"missed", "list the callers who were not served", missed},
+	{"dismiss", "take a number off that list", dismiss},
 	{"unban", "lift the ban of an address", unban},
 }
 

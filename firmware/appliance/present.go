@@ -42,6 +42,18 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		p.drop("offer/" + string(e.Offer))
 	case tel.QueueLeft:
 		p.left(e)
+	case tel.CallbackChanged:
+		if e.State == tel.CallbackEnded {
+			p.drop("callback/" + string(e.Callback))
+		} else {
+			p.put("callback/"+string(e.Callback), e)
+		}
+	case tel.MissedChanged:
+		if e.Closed != "" {
+			p.drop("missed/" + string(e.Number))
+		} else {
+			p.put("missed/"+string(e.Number), e)
+		}
 	case tel.CallChanged:
 		if e.Stage == tel.StageEnded {
 			p.drop("call/" + string(e.Call))

@@ -29,6 +29,7 @@ type Config struct {
 	Phones []Phone `yaml:"phones,omitempty"`
 	Agents []Agent `yaml:"agents,omitempty"`
 	Queues []Queue `yaml:"queues,omitempty"`
+	Missed Missed  `yaml:"missed"`
 	Trunks []Trunk `yaml:"trunks,omitempty"`
 	Lines  []Line  `yaml:"lines,omitempty"`
 	Routes []Route `yaml:"routes,omitempty"`

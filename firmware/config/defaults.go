@@ -26,6 +26,7 @@ func Default() Config {
 		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080"), PlainHTTP: true},
 
 		Dialling:  Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},
+		Missed:    Missed{Keep: 720 * time.Hour},
 		Toll:      defaultToll(),
 		Voicemail: defaultVoicemail(),
 		Mail:      Mail{Port: 587, Security: "starttls"},
