@@ -45,6 +45,7 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 	case tel.CallbackChanged:
 		if e.State == tel.CallbackEnded {
 			p.drop("callback/" + string(e.Callback))
+			p.dropOffers(e.Call)
 		} else {
 			p.put("callback/"+string(e.Callback), e)
 		}
@@ -76,8 +77,13 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 
 func (p *present) left(e tel.QueueLeft) {
 	p.drop("wait/" + string(e.Call))
+	p.dropOffers(e.Call)
+}
+
+// dropOffers forgets what was offered for a call that left its queue.
+func (p *present) dropOffers(call tel.CallID) {
 	for k, x := range p.last {
-		if o, ok := x.(tel.QueueOffered); ok && o.Call == e.Call {
+		if o, ok := x.(tel.QueueOffered); ok && o.Call == call {
 			p.drop(k)
 		}
 	}

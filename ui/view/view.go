@@ -336,11 +336,7 @@ func (m *Model) left(e tel.QueueLeft) Part {
 	before := len(m.queues)
 	q := m.queue(e.Queue)
 	q.Waiting = slices.DeleteFunc(q.Waiting, func(w Waiting) bool { return w.Call == e.Call })
-	for id, o := range m.offers {
-		if o.Call == e.Call {
-			delete(m.offers, id)
-		}
-	}
+	m.forgetOffers(e.Call)
 	if len(m.queues) != before {
 		return Part{Section: SectionQueues}
 	}
@@ -351,7 +347,9 @@ func (m *Model) callback(e tel.CallbackChanged) Part {
 	before := len(m.queues)
 	q := m.queue(e.Queue)
 	q.Callbacks = slices.DeleteFunc(q.Callbacks, func(c tel.CallbackChanged) bool { return c.Callback == e.Callback })
-	if e.State != tel.CallbackEnded {
+	if e.State == tel.CallbackEnded {
+		m.forgetOffers(e.Call)
+	} else {
 		q.Callbacks = append(q.Callbacks, e)
 		slices.SortStableFunc(q.Callbacks, func(a, b tel.CallbackChanged) int { return a.EnqueuedAt.Compare(b.EnqueuedAt) })
 	}
@@ -359,6 +357,15 @@ func (m *Model) callback(e tel.CallbackChanged) Part {
 		return Part{Section: SectionQueues}
 	}
 	return Part{SectionQueues, string(e.Queue)}
+}
+
+// forgetOffers ends what was offered for a call that left its queue.
+func (m *Model) forgetOffers(call tel.CallID) {
+	for id, o := range m.offers {
+		if o.Call == call {
+			delete(m.offers, id)
+		}
+	}
 }
 
 // mostMissed is how many missed callers the page shows; prontoctl lists all.
