@@ -158,6 +158,16 @@ func (s *step) clockMoved(by time.Duration) {
 		move(&o.Deadline)
 		s.touchOffer(o)
 	}
+	for _, id := range sorted(s.Memories) {
+		m := s.Memories[id]
+		move(&m.Served)
+		move(&m.Until)
+		if m.Lost != nil {
+			move(&m.Lost.EnqueuedAt)
+			move(&m.Lost.LeftAt)
+		}
+		s.touchMemory(m)
+	}
 	for _, q := range s.Queues {
 		move(&q.EmptySince)
 		s.touchQueue(q)

@@ -204,7 +204,7 @@ var (
 
 // Key names one entity of the state for incremental snapshots.
 type Key struct {
-	Kind string // "agent", "entry", "offer", "queue" or "meta"
+	Kind string // "agent", "entry", "offer", "queue", "memory" or "meta"
 	ID   string
 }
 

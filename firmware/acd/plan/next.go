@@ -102,6 +102,8 @@ func (s *step) expire() {
 			s.waitedTooLong(s.Entries[tel.CallID(t.id)])
 		case emptyEnds:
 			s.stayedEmpty(s.Queues[tel.QueueID(t.id)])
+		case memoryFades:
+			s.dropMemory(s.Memories[tel.Number(t.id)])
 		case refusalFades: // matching looks at the time itself; the count stays for the back-off
 		}
 	}

@@ -18,12 +18,13 @@ const version = 1
 var ErrVersion = errors.New("queue state of a newer version")
 
 type document struct {
-	V       int      `json:"v"`
-	Seq     uint64   `json:"seq"`
-	Queues  []*Queue `json:"queues"`
-	Agents  []*Agent `json:"agents"`
-	Entries []*Entry `json:"entries"`
-	Offers  []*Offer `json:"offers"`
+	V        int       `json:"v"`
+	Seq      uint64    `json:"seq"`
+	Queues   []*Queue  `json:"queues"`
+	Agents   []*Agent  `json:"agents"`
+	Entries  []*Entry  `json:"entries"`
+	Offers   []*Offer  `json:"offers"`
+	Memories []*Memory `json:"memories,omitempty"`
 }
 
 // Snapshot encodes the whole state as JSON. Equal states give equal bytes.
@@ -31,7 +32,7 @@ func (s *State) Snapshot() ([]byte, error) {
 	return json.Marshal(document{
 		V: version, Seq: s.Seq,
 		Queues: values(s.Queues), Agents: values(s.Agents),
-		Entries: values(s.Entries), Offers: values(s.Offers),
+		Entries: values(s.Entries), Offers: values(s.Offers), Memories: values(s.Memories),
 	})
 }
 
@@ -74,18 +75,24 @@ func Restore(b []byte) (State, error) {
 			s.Offers[o.ID] = o
 		}
 	}
+	for _, m := range d.Memories {
+		if m != nil {
+			s.Memories[m.Caller] = m
+		}
+	}
 	s.mend()
 	return s, nil
 }
 
 // entity is one value of the state as the hot journal keeps it.
 type entity struct {
-	V     int    `json:"v"`
-	Seq   uint64 `json:"seq,omitempty"`
-	Queue *Queue `json:"queue,omitempty"`
-	Agent *Agent `json:"agent,omitempty"`
-	Entry *Entry `json:"entry,omitempty"`
-	Offer *Offer `json:"offer,omitempty"`
+	V      int     `json:"v"`
+	Seq    uint64  `json:"seq,omitempty"`
+	Queue  *Queue  `json:"queue,omitempty"`
+	Agent  *Agent  `json:"agent,omitempty"`
+	Entry  *Entry  `json:"entry,omitempty"`
+	Offer  *Offer  `json:"offer,omitempty"`
+	Memory *Memory `json:"memory,omitempty"`
 }
 
 // Entity encodes one entity; ok is false when it no longer exists.
@@ -100,6 +107,8 @@ func (s *State) Entity(k Key) (b []byte, ok bool, err error) {
 		e.Entry, ok = s.Entries[tel.CallID(k.ID)]
 	case "offer":
 		e.Offer, ok = s.Offers[tel.OfferID(k.ID)]
+	case "memory":
+		e.Memory, ok = s.Memories[tel.Number(k.ID)]
 	case "meta":
 		e.Seq, ok = s.Seq, true
 	}
@@ -124,6 +133,9 @@ func (s *State) Keys() []Key {
 	}
 	for _, id := range sorted(s.Offers) {
 		keys = append(keys, Key{"offer", string(id)})
+	}
+	for _, id := range sorted(s.Memories) {
+		keys = append(keys, Key{"memory", string(id)})
 	}
 	return keys
 }
@@ -153,6 +165,8 @@ func RestoreEntities(kept map[string][]byte) (State, []error) {
 			s.Entries[e.Entry.Call] = e.Entry
 		case kind == "offer" && e.Offer != nil:
 			s.Offers[e.Offer.ID] = e.Offer
+		case kind == "memory" && e.Memory != nil:
+			s.Memories[e.Memory.Caller] = e.Memory
 		case kind == "meta":
 			s.Seq = e.Seq
 		default:

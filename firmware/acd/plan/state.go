@@ -15,7 +15,9 @@ type State struct {
 	Agents  map[tel.AgentID]*Agent
 	Entries map[tel.CallID]*Entry
 	Offers  map[tel.OfferID]*Offer
-	Seq     uint64 // offers made so far; part of their ids
+	// Memories is what is known of callers, waiting or not, by their numbers.
+	Memories map[tel.Number]*Memory
+	Seq      uint64 // offers made so far; part of their ids
 
 	queues   []*Queue // by id
 	memberOf map[tel.AgentID][]*Queue
@@ -124,10 +126,11 @@ type Offer struct {
 // NewState returns a state without queues and agents.
 func NewState() State {
 	s := State{
-		Queues:  map[tel.QueueID]*Queue{},
-		Agents:  map[tel.AgentID]*Agent{},
-		Entries: map[tel.CallID]*Entry{},
-		Offers:  map[tel.OfferID]*Offer{},
+		Queues:   map[tel.QueueID]*Queue{},
+		Agents:   map[tel.AgentID]*Agent{},
+		Entries:  map[tel.CallID]*Entry{},
+		Offers:   map[tel.OfferID]*Offer{},
+		Memories: map[tel.Number]*Memory{},
 	}
 	s.reindex()
 	return s
@@ -136,11 +139,12 @@ func NewState() State {
 // Clone returns an independent copy.
 func (s State) Clone() State {
 	c := State{
-		Queues:  make(map[tel.QueueID]*Queue, len(s.Queues)),
-		Agents:  make(map[tel.AgentID]*Agent, len(s.Agents)),
-		Entries: make(map[tel.CallID]*Entry, len(s.Entries)),
-		Offers:  make(map[tel.OfferID]*Offer, len(s.Offers)),
-		Seq:     s.Seq,
+		Queues:   make(map[tel.QueueID]*Queue, len(s.Queues)),
+		Agents:   make(map[tel.AgentID]*Agent, len(s.Agents)),
+		Entries:  make(map[tel.CallID]*Entry, len(s.Entries)),
+		Offers:   make(map[tel.OfferID]*Offer, len(s.Offers)),
+		Memories: make(map[tel.Number]*Memory, len(s.Memories)),
+		Seq:      s.Seq,
 	}
 	for id, q := range s.Queues {
 		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince}
@@ -164,6 +168,14 @@ func (s State) Clone() State {
 	for id, o := range s.Offers {
 		n := *o
 		c.Offers[id] = &n
+	}
+	for id, m := range s.Memories {
+		n := *m
+		if m.Lost != nil {
+			lost := *m.Lost
+			n.Lost = &lost
+		}
+		c.Memories[id] = &n
 	}
 	c.reindex()
 	return c

@@ -17,6 +17,7 @@ const (
 	waitEnds                  // longest wait of a caller
 	emptyEnds                 // grace of a queue without agents
 	refusalFades              // a caller may ring an agent again
+	memoryFades               // what is known of a caller is forgotten
 )
 
 // timer is a note that something may be due. Timers are never removed when their cause goes: a
@@ -108,6 +109,10 @@ func (s *State) due(t timer) time.Time {
 				}
 			}
 		}
+	case memoryFades:
+		if m := s.Memories[tel.Number(t.id)]; m != nil {
+			return m.Until
+		}
 	}
 	return time.Time{}
 }
@@ -149,7 +154,7 @@ func (s *State) prune() {
 	for len(s.timers) > 0 && !s.due(s.timers[0]).Equal(s.timers[0].at) {
 		s.renew(s.timers.pop())
 	}
-	if len(s.timers) > 1024+8*(len(s.Agents)+len(s.Entries)+len(s.Offers)) {
+	if len(s.timers) > 1024+8*(len(s.Agents)+len(s.Entries)+len(s.Offers)+len(s.Memories)) {
 		s.rearm()
 	}
 }
@@ -180,6 +185,9 @@ func (s *State) rearm() {
 		for _, r := range e.Refused {
 			s.timers.push(timer{at: r.Until, what: refusalFades, id: string(id)})
 		}
+	}
+	for id := range s.Memories {
+		s.arm(memoryFades, string(id))
 	}
 	for id := range s.Queues {
 		s.arm(emptyEnds, string(id))
