@@ -26,7 +26,7 @@ func (s *step) configure(e Configure) {
 		o := s.Offers[id]
 		q, a := s.Queues[o.Queue], s.Agents[o.Agent]
 		live := o.Phase == Reserved || o.Phase == Ringing
-		if live && (q == nil || a.Removed || !slices.Contains(q.Spec.Members, o.Agent)) {
+		if live && (q == nil || a.Removed || !o.Assigned && !slices.Contains(q.Spec.Members, o.Agent)) {
 			s.withdraw(o, tel.CauseCancelled)
 		}
 	}
@@ -54,8 +54,9 @@ func (s *step) configureAgents(specs []AgentSpec) {
 	for _, id := range sorted(s.Agents) {
 		if a := s.Agents[id]; !keep[id] {
 			// Stays in the books until the call ends, then report deletes it.
-			a.Removed, a.LoggedIn, a.Paused, a.Reason = true, false, false, ""
-			a.WrapUntil, a.WrapQueue, a.WrapCall = time.Time{}, "", ""
+			a.Removed, a.LoggedIn, a.Paused, a.Reason, a.By, a.Help = true, false, false, "", "", false
+			a.WrapUntil, a.WrapQueue, a.WrapCall, a.WrapOwed = time.Time{}, "", "", 0
+			a.LoginAt, a.ShiftUntil, a.ShiftOver = time.Time{}, time.Time{}, false
 			s.touch("agent", string(id))
 		}
 	}
@@ -63,15 +64,21 @@ func (s *step) configureAgents(specs []AgentSpec) {
 
 // configureQueues returns the callers whose queue is gone, in order.
 func (s *step) configureQueues(specs []QueueSpec) []*Entry {
-	old := s.Queues
+	old, exists := s.Queues, map[tel.AgentID]bool{}
+	for id, a := range s.Agents {
+		exists[id] = !a.Removed
+	}
 	s.Queues = make(map[tel.QueueID]*Queue, len(specs))
 	for _, spec := range specs {
-		spec.Members = slices.Clone(spec.Members)
-		q := &Queue{Spec: spec}
+		q := &Queue{Spec: spec, Configured: slices.Clone(spec.Members)}
 		if was := old[spec.ID]; was != nil {
 			q.EmptySince = was.EmptySince
-			q.Last = stillThere(was, spec.Members)
+			q.inherit(was, exists)
+			q.Last = stillThere(was, q.serving())
+		} else {
+			q.EmptySince = s.now // nobody is missed who was never there
 		}
+		q.Spec.Members = q.serving()
 		s.Queues[spec.ID] = q
 	}
 	for id := range old {
@@ -141,6 +148,8 @@ func (s *step) clockMoved(by time.Duration) {
 		move(&a.RestUntil)
 		move(&a.IdleSince)
 		move(&a.Shown.Since)
+		move(&a.Shown.Until)
+		move(&a.LoginAt)
 		s.touch("agent", string(id))
 	}
 	for _, id := range sorted(s.Entries) {
@@ -170,6 +179,10 @@ func (s *step) clockMoved(by time.Duration) {
 	}
 	for _, q := range s.Queues {
 		move(&q.EmptySince)
+		for m, out := range q.Out {
+			move(&out.Since)
+			q.Out[m] = out
+		}
 		s.touchQueue(q)
 	}
 	s.reindex()

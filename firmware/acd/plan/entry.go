@@ -12,6 +12,7 @@ const (
 	whyFull     = "queue_full"
 	whyNoAgents = "no_agents"
 	whyClosed   = "closed"
+	whyMoved    = "moved" // by a supervisor
 )
 
 // enqueue gives the caller a place. A caller who already waits in the same queue keeps it; one who

@@ -15,6 +15,8 @@ const (
 	TookCall  Verdict = "rings_for_this_caller"
 	SparedNow Verdict = "refused_this_caller" // until the back-off ends
 	Resting   Verdict = "phone_failed"        // short rest after a failed offer
+	GoingHome Verdict = "shift_over"          // the shift ended, the work in hand goes on
+	OutOfIt   Verdict = "out_of_queue"        // a member who does not serve this queue now
 )
 
 // Explanation is the verdict on one member of the caller's queue.
@@ -41,8 +43,8 @@ func (s *State) Explain(call tel.CallID, now time.Time) []Explanation {
 		switch o := s.Offers[a.Offer]; {
 		case o != nil && o.Call == call:
 			x.Verdict = TookCall
-		case a.State() != tel.AgentReady:
-			x.Verdict = Verdict(a.State().String())
+		case a.busy() != "":
+			x.Verdict = a.busy()
 		case !a.RestUntil.IsZero():
 			x.Verdict, x.Until = Resting, a.RestUntil
 		case e.spared(id, now):
@@ -51,6 +53,9 @@ func (s *State) Explain(call tel.CallID, now time.Time) []Explanation {
 			x.Verdict = Eligible
 		}
 		list = append(list, x)
+	}
+	for _, id := range sorted(s.Queues[e.Queue].Out) {
+		list = append(list, Explanation{Agent: id, Verdict: OutOfIt})
 	}
 	return list
 }

@@ -18,6 +18,7 @@ const (
 	emptyEnds                 // grace of a queue without agents
 	refusalFades              // a caller may ring an agent again
 	memoryFades               // what is known of a caller is forgotten
+	shiftEnds                 // of an agent
 )
 
 // timer is a note that something may be due. Timers are never removed when their cause goes: a
@@ -109,6 +110,10 @@ func (s *State) due(t timer) time.Time {
 				}
 			}
 		}
+	case shiftEnds:
+		if a := s.Agents[tel.AgentID(t.id)]; a != nil {
+			return a.ShiftUntil
+		}
 	case memoryFades:
 		if m := s.Memories[tel.Number(t.id)]; m != nil {
 			return m.Until
@@ -176,6 +181,7 @@ func (s *State) rearm() {
 	for id := range s.Agents {
 		s.arm(wrapUpEnds, string(id))
 		s.arm(restEnds, string(id))
+		s.arm(shiftEnds, string(id))
 	}
 	for id := range s.Offers {
 		s.arm(offerEnds, string(id))
