@@ -113,6 +113,9 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	}
 	r.b.reach.start(r.b)
 	r.b.renumber(from)
+	if err := r.b.queues.Reschedule(ctx); err != nil {
+		r.b.log.Warn("shifts end as they would have before", "err", err)
+	}
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
@@ -127,7 +130,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 func routing(c *config.Config) config.Config {
 	return config.Config{
 		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
-		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours, Contacts: c.Contacts,
+		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours, Contacts: c.Contacts, Pauses: c.Pauses,
 	}
 }
 

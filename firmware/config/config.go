@@ -37,6 +37,7 @@ type Config struct {
 	Dialling Dialling  `yaml:"dialling"`
 	Groups   []Group   `yaml:"groups,omitempty"`
 	Hours    []Hours   `yaml:"hours,omitempty"`
+	Pauses   Pauses    `yaml:"pauses,omitempty"`
 	Toll     Toll      `yaml:"toll"`
 	Contacts []Contact `yaml:"contacts,omitempty"`
 
@@ -120,6 +121,7 @@ type Agent struct {
 	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
 	Dial      []string       `yaml:"dial"`             // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody
 	Calls     AgentCalls     `yaml:"calls"`            // forwards, follow-me, PIN ...
+	Work      Work           `yaml:"work"`             // after-call work, shift, capacity ...
 }
 
 // Queue is a line of waiting callers and the agents who serve it.
@@ -135,6 +137,7 @@ type Queue struct {
 	MaxLength int           `yaml:"max_length"`       // waiting callers; default 0 = no limit
 	Overflow  string        `yaml:"overflow"`         // destination after max_wait, max_length or no agents: "queue:ID", "ext:NUMBER" or "hangup"; default hangup
 	Priority  int           `yaml:"priority"`         // higher is served first among queues; default 0
+	Missed    Missed        `yaml:"missed,omitempty"` // what happens to who does not answer
 }
 
 // Line is a GSM or analog line.

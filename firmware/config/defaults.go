@@ -40,6 +40,7 @@ func (c *Config) normalise() {
 	c.normaliseMenus()
 	c.normaliseVoicemail()
 	c.normaliseSRTP()
+	c.normaliseWork()
 	for i := range c.Queues {
 		q := &c.Queues[i]
 		if q.Strategy == "" {
