@@ -241,6 +241,11 @@ func (b *Box) renumber(from *config.Config) {
 		b.showAgent(id)
 		b.showSettings(id)
 	}
+	for _, e := range b.present.snapshot().([]tel.Event) {
+		if m, ok := e.(tel.MembershipChanged); ok {
+			b.showMembership(m)
+		}
+	}
 	b.presence.Review()
 }
 

@@ -169,6 +169,16 @@ type DoorOpened struct {
 	At   time.Time `json:"at"`
 }
 
+// PageAccessed is a line of the audit log: who did what at the door of the page. It is a record: journals
+// keep it, and nobody can edit it.
+type PageAccessed struct {
+	At   time.Time `json:"at"`
+	What string    `json:"what"` // one of the deeds of ui/access
+	User string    `json:"user,omitempty"`
+	Whom string    `json:"whom,omitempty"`
+	From string    `json:"from,omitempty"` // address
+}
+
 // CallStage is where a call stands.
 type CallStage string
 
@@ -370,6 +380,7 @@ func (LampChanged) Kind() string       { return "lamp_changed" }
 func (QualityReported) Kind() string   { return "quality_reported" }
 func (HealthChanged) Kind() string     { return "health_changed" }
 func (FiguresChanged) Kind() string    { return "figures_changed" }
+func (PageAccessed) Kind() string      { return "page_accessed" }
 
 // LineCauses lists every cause, in the order declared.
 func LineCauses() []LineCause {
