@@ -15,7 +15,7 @@ import (
 
 // agentCommands are what prontoctl can ask about agents: GET /queues is the picture of queues and agents,
 // POST /agents/ID/COMMAND gives a command, with the reason of a pause or the queue of a command about one
-// in the form. Commands are carried out as by a supervisor.
+// in the form, POST /waiting/CALL/move moves a caller. Commands are carried out as by a supervisor.
 func (b *Box) agentCommands(mux *http.ServeMux) {
 	mux.HandleFunc("GET /queues", func(w http.ResponseWriter, r *http.Request) {
 		v, err := b.queues.Snapshot(r.Context())
@@ -28,18 +28,25 @@ func (b *Box) agentCommands(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("POST /agents/{agent}/{command}", func(w http.ResponseWriter, r *http.Request) {
 		agent, command := tel.AgentID(r.PathValue("agent")), r.PathValue("command")
-		err := b.supervise(r.Context(), agent, command, r.FormValue("with"))
-		switch {
-		case err == nil:
-			w.WriteHeader(http.StatusNoContent)
-		case errors.Is(err, plan.ErrUnknownAgent), errors.Is(err, plan.ErrUnknownQueue), errors.Is(err, plan.ErrNoCaller), errors.Is(err, errCommand):
-			http.Error(w, err.Error(), http.StatusNotFound)
-		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, acd.ErrClosed):
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		default:
-			http.Error(w, err.Error(), http.StatusConflict)
-		}
+		respond(w, b.supervise(r.Context(), agent, command, r.FormValue("with")))
 	})
+	mux.HandleFunc("POST /waiting/{call}/move", func(w http.ResponseWriter, r *http.Request) {
+		respond(w, b.queues.Move(r.Context(), tel.CallID(r.PathValue("call")), tel.QueueID(r.FormValue("with")), console))
+	})
+}
+
+// respond says how a command went, in words where it did not.
+func respond(w http.ResponseWriter, err error) {
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
+	case errors.Is(err, plan.ErrUnknownAgent), errors.Is(err, plan.ErrUnknownQueue), errors.Is(err, plan.ErrNoCaller), errors.Is(err, errCommand):
+		http.Error(w, err.Error(), http.StatusNotFound)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, acd.ErrClosed):
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	default:
+		http.Error(w, err.Error(), http.StatusConflict)
+	}
 }
 
 // console is who gives commands by prontoctl.
