@@ -17,6 +17,15 @@ type Enqueue struct {
 	Name       string
 	Priority   int
 	EnqueuedAt time.Time
+
+	Needs []Need `json:",omitempty"` // what this call asks of an agent beyond what the queue asks
+}
+
+// Need is a skill that a caller asks of an agent, for example a language, and how well the agent
+// must have it.
+type Need struct {
+	Skill string `json:"skill"`
+	Level int    `json:"level"` // 1 to 10
 }
 
 // CallerGone says the waiting caller hung up or left by key.

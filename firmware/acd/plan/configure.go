@@ -22,6 +22,7 @@ func (s *step) configure(e Configure) {
 	for _, e := range gone {
 		s.overflow(e, tel.OutcomeRefused, "", whyClosed)
 	}
+	s.sendHopelessOn()
 	for _, id := range sorted(s.Offers) {
 		o := s.Offers[id]
 		q, a := s.Queues[o.Queue], s.Agents[o.Agent]
@@ -48,6 +49,7 @@ func (s *step) configureAgents(specs []AgentSpec) {
 			a = &Agent{}
 			s.Agents[spec.ID] = a
 		}
+		spec.Skills = maps.Clone(spec.Skills)
 		a.Spec, a.Removed = spec, false
 		s.touch("agent", string(spec.ID))
 	}
@@ -66,7 +68,7 @@ func (s *step) configureQueues(specs []QueueSpec) []*Entry {
 	old := s.Queues
 	s.Queues = make(map[tel.QueueID]*Queue, len(specs))
 	for _, spec := range specs {
-		spec.Members = slices.Clone(spec.Members)
+		spec.Members, spec.Distribution = slices.Clone(spec.Members), spec.defaults().clone()
 		q := &Queue{Spec: spec}
 		if was := old[spec.ID]; was != nil {
 			q.EmptySince = was.EmptySince
@@ -141,12 +143,16 @@ func (s *step) clockMoved(by time.Duration) {
 		move(&a.RestUntil)
 		move(&a.IdleSince)
 		move(&a.Shown.Since)
+		if a.Work != nil && a.Work.Day == s.day(s.now.Add(-by)) {
+			a.Work.Day = s.day(s.now) // what was done today stays today's
+		}
 		s.touch("agent", string(id))
 	}
 	for _, id := range sorted(s.Entries) {
 		e := s.Entries[id]
 		move(&e.EnqueuedAt)
 		move(&e.Arrived)
+		move(&e.WidenAt)
 		for agent, r := range e.Refused {
 			move(&r.Until)
 			e.Refused[agent] = r
@@ -156,6 +162,7 @@ func (s *step) clockMoved(by time.Duration) {
 	for _, o := range s.Offers {
 		move(&o.Made)
 		move(&o.Deadline)
+		move(&o.Answered)
 		s.touchOffer(o)
 	}
 	for _, id := range sorted(s.Memories) {

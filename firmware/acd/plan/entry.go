@@ -12,6 +12,8 @@ const (
 	whyFull     = "queue_full"
 	whyNoAgents = "no_agents"
 	whyClosed   = "closed"
+	whyNoSkill  = "no_skill"   // no member can ever serve this caller
+	whyNoMember = "no_members" // the queue has none
 )
 
 // enqueue gives the caller a place. A caller who already waits in the same queue keeps it; one who
@@ -29,12 +31,18 @@ func (s *step) enqueue(m tel.Enqueue) {
 	}
 	e := &Entry{
 		Call: m.Call, Queue: m.Queue, Caller: m.Caller, Name: m.Name, Priority: m.Priority,
-		EnqueuedAt: at, Arrived: s.now,
+		EnqueuedAt: at, Arrived: s.now, Needs: clean(m.Needs),
 	}
 	q := s.Queues[m.Queue]
+	if q != nil {
+		e.Sticky = s.servedBy(q, m.Caller)
+		q.assess(e)
+	}
 	switch {
 	case q == nil:
 		s.turnAway(e, "", whyClosed)
+	case !s.servable(q, e):
+		s.turnAway(e, q.Spec.NoSkillTo, q.hopeless())
 	case len(s.Entries) >= MaxEntries, q.Spec.MaxLength > 0 && len(q.waiting) >= q.Spec.MaxLength:
 		s.turnAway(e, q.Spec.FullTo, whyFull)
 	default:
@@ -43,6 +51,7 @@ func (s *step) enqueue(m tel.Enqueue) {
 		q.waiting = slices.Insert(q.waiting, i, e)
 		s.arm(waitEnds, string(e.Call))
 		s.arm(emptyEnds, string(e.Queue))
+		s.arm(opensMore, string(e.Call))
 		s.touchEntry(e)
 		s.publish(tel.QueueJoined{
 			Queue: e.Queue, Call: e.Call, Caller: e.Caller, Name: e.Name, At: e.EnqueuedAt, Priority: e.Priority,

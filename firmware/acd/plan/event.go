@@ -44,6 +44,9 @@ type Configure struct {
 	Agents []AgentSpec
 }
 
+// SetZone names the clock by which days begin, as IANA does; empty is UTC.
+type SetZone struct{ Zone string }
+
 // Reconcile follows a restart: calls that are not listed did not survive it.
 type Reconcile struct{ Live []tel.CallID }
 
@@ -90,6 +93,7 @@ func (ExtendWrapUp) Kind() string { return "extend_wrap_up" }
 func (Tick) Kind() string         { return "tick" }
 func (Configure) Kind() string    { return "configure" }
 func (Reconcile) Kind() string    { return "reconcile" }
+func (SetZone) Kind() string      { return "set_zone" }
 func (ClockMoved) Kind() string   { return "clock_moved" }
 
 // DecodeEvent is the inverse of an event's Kind and json.Marshal.
@@ -131,6 +135,8 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return decode[Configure](body)
 	case "reconcile":
 		return decode[Reconcile](body)
+	case "set_zone":
+		return decode[SetZone](body)
 	case "clock_moved":
 		return decode[ClockMoved](body)
 	default:

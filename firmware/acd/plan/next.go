@@ -13,8 +13,8 @@ import (
 
 // Next carries out what is due at now, applies the event and gives every caller that can have one
 // an agent. It returns the next state and the effects in the order in which they must be carried
-// out. The given state is consumed. seed only makes offer ids unguessable; the same state, event,
-// now and seed always give the same result.
+// out. The given state is consumed. seed makes offer ids unguessable and decides what is left to
+// chance; the same state, event, now and seed always give the same result.
 func Next(s State, e Event, now time.Time, seed uint64) (State, []Effect) {
 	st := &step{State: &s, now: now.Round(0).UTC(), seed: seed, keys: map[Key]bool{}}
 	if m, ok := e.(ClockMoved); ok {
@@ -53,7 +53,7 @@ func (s *step) touch(kind, id string)          { s.keys[Key{kind, id}] = true }
 func (s *step) send(m tel.ToCall)              { s.out = append(s.out, Send{m}) }
 func (s *step) publish(e tel.Event)            { s.out = append(s.out, Publish{e}) }
 func (s *step) refuse(err error)               { s.out = append(s.out, Refuse{err}) }
-func (s *step) touchEntry(e *Entry)            { s.touch("entry", string(e.Call)) }
+func (s *step) touchEntry(e *Entry)            { s.touch("entry", string(e.Call)); s.mark(s.Queues[e.Queue]) }
 func (s *step) touchOffer(o *Offer)            { s.touch("offer", string(o.ID)) }
 func (s *step) touchQueue(q *Queue)            { s.touch("queue", string(q.Spec.ID)) }
 func (s *step) idleFrom(a *Agent, t time.Time) { s.lift(a); a.IdleSince = t }
@@ -63,6 +63,7 @@ func (s *step) changed(a *Agent) {
 	s.place(a)
 	s.touch("agent", string(a.Spec.ID))
 	for _, q := range s.memberOf[a.Spec.ID] {
+		s.mark(q)
 		s.weigh(q)
 	}
 }
@@ -105,6 +106,14 @@ func (s *step) expire() {
 		case memoryFades:
 			s.dropMemory(s.Memories[tel.Number(t.id)])
 		case refusalFades: // matching looks at the time itself; the count stays for the back-off
+			s.mark(s.Queues[s.Entries[tel.CallID(t.id)].Queue])
+		case opensMore:
+			e := s.Entries[tel.CallID(t.id)]
+			e.opened = t.at
+			s.mark(s.Queues[e.Queue])
+			s.arm(opensMore, t.id)
+		case ringWidens:
+			s.widen(s.Entries[tel.CallID(t.id)], t.at)
 		}
 	}
 }
@@ -130,6 +139,9 @@ func (s *step) apply(e Event) {
 		s.configure(e)
 	case Reconcile:
 		s.reconcile(e)
+	case SetZone:
+		s.setZone(e.Zone)
+		s.touch("meta", "seq")
 	case ClockMoved: // done before the timers
 	default:
 		s.refuse(fmt.Errorf("unknown queue event %T", e))

@@ -19,6 +19,7 @@ func (s *step) offer(e *Entry, a *Agent, why string) {
 	e.Offered++
 	a.Offer, a.Talking = o.ID, false
 	q.Last = a.Spec.ID
+	s.ringsFirst(e, q)
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
 	s.touchEntry(e)
@@ -135,7 +136,8 @@ func (s *step) offerAnswered(m tel.OfferAnswered) {
 			s.withdraw(other, tel.CauseBusy)
 		}
 	}
-	o.Phase, o.Deadline = Talking, time.Time{}
+	o.Phase, o.Deadline, o.Answered = Talking, time.Time{}, s.now
+	s.served(o, e)
 	e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool { return id == o.ID })
 	a.Offer, a.Talking, a.Misses, a.Fails, a.RestUntil = o.ID, true, 0, 0, time.Time{}
 	s.touchOffer(o)
@@ -167,6 +169,7 @@ func (s *step) endTalk(o *Offer) {
 		return
 	}
 	s.idleFrom(a, s.now)
+	s.credit(a, o.Queue, Tally{Talk: s.talked(o.Answered)})
 	a.Offer, a.Talking = "", false
 	if q := s.Queues[o.Queue]; q != nil && q.Spec.WrapUp > 0 && a.LoggedIn && !a.Removed {
 		a.WrapUntil, a.WrapQueue, a.WrapCall = s.now.Add(q.Spec.WrapUp), o.Queue, o.Call

@@ -20,6 +20,7 @@ var ErrVersion = errors.New("queue state of a newer version")
 type document struct {
 	V        int       `json:"v"`
 	Seq      uint64    `json:"seq"`
+	Zone     string    `json:"zone,omitempty"`
 	Queues   []*Queue  `json:"queues"`
 	Agents   []*Agent  `json:"agents"`
 	Entries  []*Entry  `json:"entries"`
@@ -30,7 +31,7 @@ type document struct {
 // Snapshot encodes the whole state as JSON. Equal states give equal bytes.
 func (s *State) Snapshot() ([]byte, error) {
 	return json.Marshal(document{
-		V: version, Seq: s.Seq,
+		V: version, Seq: s.Seq, Zone: s.Zone,
 		Queues: values(s.Queues), Agents: values(s.Agents),
 		Entries: values(s.Entries), Offers: values(s.Offers), Memories: values(s.Memories),
 	})
@@ -54,7 +55,7 @@ func Restore(b []byte) (State, error) {
 		return NewState(), fmt.Errorf("%w: %d", ErrVersion, d.V)
 	}
 	s := NewState()
-	s.Seq = d.Seq
+	s.Seq, s.Zone = d.Seq, d.Zone
 	for _, q := range d.Queues {
 		if q != nil {
 			s.Queues[q.Spec.ID] = q
@@ -88,6 +89,7 @@ func Restore(b []byte) (State, error) {
 type entity struct {
 	V      int     `json:"v"`
 	Seq    uint64  `json:"seq,omitempty"`
+	Zone   string  `json:"zone,omitempty"`
 	Queue  *Queue  `json:"queue,omitempty"`
 	Agent  *Agent  `json:"agent,omitempty"`
 	Entry  *Entry  `json:"entry,omitempty"`
@@ -110,7 +112,7 @@ func (s *State) Entity(k Key) (b []byte, ok bool, err error) {
 	case "memory":
 		e.Memory, ok = s.Memories[tel.Number(k.ID)]
 	case "meta":
-		e.Seq, ok = s.Seq, true
+		e.Seq, e.Zone, ok = s.Seq, s.Zone, true
 	}
 	if !ok {
 		return nil, false, nil
@@ -168,7 +170,7 @@ func RestoreEntities(kept map[string][]byte) (State, []error) {
 		case kind == "memory" && e.Memory != nil:
 			s.Memories[e.Memory.Caller] = e.Memory
 		case kind == "meta":
-			s.Seq = e.Seq
+			s.Seq, s.Zone = e.Seq, e.Zone
 		default:
 			errs = append(errs, fmt.Errorf("read %s: empty record", key))
 		}

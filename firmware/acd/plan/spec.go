@@ -3,19 +3,10 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
-)
-
-// Strategy orders the free agents of a queue for one caller.
-type Strategy string
-
-// The strategies. Ties are broken by longest idle, then by agent id.
-const (
-	LongestIdle Strategy = "longest_idle" // who has been idle longest
-	RoundRobin  Strategy = "round_robin"  // the next in the queue's member order after the last one rung
-	RingAll     Strategy = "ring_all"     // everybody who is free and not needed by another caller
 )
 
 // QueueSpec is what the configuration says about one queue.
@@ -23,7 +14,7 @@ type QueueSpec struct {
 	ID       tel.QueueID   `json:"id"`
 	Name     string        `json:"name,omitempty"`
 	Strategy Strategy      `json:"strategy"`
-	Members  []tel.AgentID `json:"members,omitempty"` // in round-robin order
+	Members  []tel.AgentID `json:"members,omitempty"` // in the order of round_robin and ordered
 	Ring     time.Duration `json:"ring"`              // how long one agent rings
 	WrapUp   time.Duration `json:"wrap_up,omitempty"` // after-call work; 0 = none
 
@@ -43,12 +34,16 @@ type QueueSpec struct {
 	// doubles with each refusal, up to eight times. After a phone's failure it is the longest time.
 	Backoff   time.Duration `json:"backoff"`
 	AutoPause int           `json:"auto_pause,omitempty"` // pause after this many misses in a row; 0 = never
+
+	Distribution
 }
 
 // AgentSpec is what the configuration says about one agent.
 type AgentSpec struct {
 	ID   tel.AgentID `json:"id"`
 	Name string      `json:"name,omitempty"`
+
+	Skills map[string]int `json:"skills,omitempty"` // how well the person has them: 1 to 10
 }
 
 // Limits that keep the planner's memory and its timers sane.
@@ -73,6 +68,7 @@ func (q QueueSpec) Defaults() QueueSpec {
 	if q.Backoff == 0 {
 		q.Backoff = 10 * time.Second
 	}
+	q.Distribution = q.defaults()
 	return q
 }
 
@@ -88,6 +84,7 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 			bad("agents[%d]: agent %q twice", i, a.ID)
 		}
 		known[a.ID] = true
+		validateSkills(fmt.Sprintf("agents[%d]", i), a.Skills, bad)
 	}
 	seen := map[tel.QueueID]bool{}
 	for i, q := range queues {
@@ -98,9 +95,7 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 			bad("%s: queue %q twice", at, q.ID)
 		}
 		seen[q.ID] = true
-		switch q.Strategy {
-		case LongestIdle, RoundRobin, RingAll:
-		default:
+		if !slices.Contains(Strategies(), q.Strategy) {
 			bad("%s: unknown strategy %q", at, q.Strategy)
 		}
 		if q.Ring < time.Second || q.Ring > 10*time.Minute {
@@ -124,6 +119,7 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 			}
 			members[m] = true
 		}
+		q.defaults().validate(at, members, bad)
 	}
 	return errors.Join(errs...)
 }

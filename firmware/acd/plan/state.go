@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,12 +19,15 @@ type State struct {
 	// Memories is what is known of callers, waiting or not, by their numbers.
 	Memories map[tel.Number]*Memory
 	Seq      uint64 // offers made so far; part of their ids
+	Zone     string // IANA name of the clock by which days begin; empty is UTC
 
 	queues   []*Queue // by id
 	memberOf map[tel.AgentID][]*Queue
 	nfree    int
 	timers   timers
 	touched  []Key
+	marked   []*Queue // to be looked at by the next pass
+	zone     *time.Location
 }
 
 // Queue is one queue: its configuration and the little it must remember.
@@ -32,10 +36,13 @@ type Queue struct {
 	Last       tel.AgentID `json:"last,omitempty"`       // round robin: the member rung last
 	EmptySince time.Time   `json:"empty_since,omitzero"` // since when no member could take a call
 
-	waiting []*Entry // in order of service
-	free    []*Agent // longest idle first
-	present int      // members who could take a call soon
-	pos     map[tel.AgentID]int
+	waiting  []*Entry // in order of service
+	free     []*Agent // longest idle first
+	present  int      // members who could take a call soon
+	pos      map[tel.AgentID]int
+	grade    []Grade // of the members, by position
+	tiered   bool    // some member is of another level than 0
+	isMarked bool
 }
 
 // Agent is one person. Its fields are facts, and State derives from them what the person does, so
@@ -60,6 +67,7 @@ type Agent struct {
 	Fails     int       `json:"fails,omitempty"`   // failed offers in a row, for the rest between them
 	Removed   bool      `json:"removed,omitempty"` // no longer configured; leaves when the call ends
 	Shown     Shown     `json:"shown"`
+	Work      *Work     `json:"work,omitempty"` // of the last day on which there was any
 
 	isFree, isPresent bool // as entered in the queues' indexes
 }
@@ -92,6 +100,17 @@ type Entry struct {
 	Offered    int                     `json:"offered,omitempty"`  // offers made so far
 	Refused    map[tel.AgentID]Refusal `json:"refused,omitempty"`
 	Overdue    bool                    `json:"overdue,omitempty"` // max wait passed while an agent rang
+
+	Needs  []tel.Need  `json:"needs,omitempty"`  // of this call alone
+	Sticky tel.AgentID `json:"sticky,omitempty"` // who served the caller last
+	// Width is how many agents may ring at once in a progressive ring; at WidenAt it grows.
+	Width   int       `json:"width,omitempty"`
+	WidenAt time.Time `json:"widen_at,omitzero"`
+
+	due    time.Time  // orders callers of one priority; see QueueSpec.due
+	needs  []tel.Need // of the call and its queue
+	asks   string     // needs, as one word
+	opened time.Time  // the last moment at which more agents were opened to the caller, as timers go
 }
 
 // Refusal remembers that an agent did not take this caller.
@@ -121,6 +140,7 @@ type Offer struct {
 	Phase    Phase       `json:"phase"`
 	Made     time.Time   `json:"made"`
 	Deadline time.Time   `json:"deadline,omitzero"` // ends the phase; none while talking
+	Answered time.Time   `json:"answered,omitzero"` // since when they talk
 }
 
 // NewState returns a state without queues and agents.
@@ -144,21 +164,25 @@ func (s State) Clone() State {
 		Entries:  make(map[tel.CallID]*Entry, len(s.Entries)),
 		Offers:   make(map[tel.OfferID]*Offer, len(s.Offers)),
 		Memories: make(map[tel.Number]*Memory, len(s.Memories)),
-		Seq:      s.Seq,
+		Seq:      s.Seq, Zone: s.Zone,
 	}
 	for id, q := range s.Queues {
 		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince}
-		n.Spec.Members = slices.Clone(q.Spec.Members)
+		n.Spec.Members, n.Spec.Distribution = slices.Clone(q.Spec.Members), q.Spec.clone()
 		c.Queues[id] = &n
 	}
 	for id, a := range s.Agents {
 		n := *a
 		n.Engaged = slices.Clone(a.Engaged)
+		n.Spec.Skills = maps.Clone(a.Spec.Skills)
+		if a.Work != nil {
+			n.Work = &Work{Day: a.Work.Day, Queues: maps.Clone(a.Work.Queues)}
+		}
 		c.Agents[id] = &n
 	}
 	for id, e := range s.Entries {
 		n := *e
-		n.Offers = slices.Clone(e.Offers)
+		n.Offers, n.Needs = slices.Clone(e.Offers), slices.Clone(e.Needs)
 		n.Refused = nil
 		for agent, r := range e.Refused {
 			n.refuse(agent, r)
@@ -251,13 +275,17 @@ func byIdle(a, b *Agent) int {
 	return strings.Compare(string(a.Spec.ID), string(b.Spec.ID))
 }
 
-// byTurn orders callers: priority, then original enqueue time, then id.
+// byTurn orders the callers of all queues: priority, then who is due first, then original enqueue
+// time, then id. Nothing in it moves while callers wait, so nobody can be overtaken for ever.
 func byTurn(a, b *Entry) int {
 	if a.Priority != b.Priority {
 		if a.Priority > b.Priority {
 			return -1
 		}
 		return 1
+	}
+	if c := a.due.Compare(b.due); c != 0 {
+		return c
 	}
 	if c := a.EnqueuedAt.Compare(b.EnqueuedAt); c != 0 {
 		return c
@@ -288,6 +316,8 @@ func (e *Entry) pending() bool { return len(e.Offers) == 0 && !e.Overdue }
 // reindex rebuilds every unexported field.
 func (s *State) reindex() {
 	s.queues, s.memberOf, s.nfree, s.timers, s.touched = nil, map[tel.AgentID][]*Queue{}, 0, nil, nil
+	s.marked = nil
+	s.setZone(s.Zone)
 	for _, q := range s.Queues {
 		s.queues = append(s.queues, q)
 		q.waiting, q.free, q.present = nil, nil, 0
@@ -295,6 +325,9 @@ func (s *State) reindex() {
 		for i, m := range q.Spec.Members {
 			q.pos[m] = i
 		}
+		q.sortMembers()
+		q.isMarked = false
+		s.mark(q)
 	}
 	slices.SortFunc(s.queues, func(a, b *Queue) int { return strings.Compare(string(a.Spec.ID), string(b.Spec.ID)) })
 	for _, q := range s.queues {
@@ -304,6 +337,7 @@ func (s *State) reindex() {
 	}
 	for _, e := range s.Entries {
 		if q := s.Queues[e.Queue]; q != nil {
+			q.assess(e)
 			q.waiting = append(q.waiting, e)
 		}
 	}

@@ -18,6 +18,8 @@ const (
 	emptyEnds                 // grace of a queue without agents
 	refusalFades              // a caller may ring an agent again
 	memoryFades               // what is known of a caller is forgotten
+	opensMore                 // more agents are open to a caller
+	ringWidens                // one agent more may ring for a caller
 )
 
 // timer is a note that something may be due. Timers are never removed when their cause goes: a
@@ -113,6 +115,16 @@ func (s *State) due(t timer) time.Time {
 		if m := s.Memories[tel.Number(t.id)]; m != nil {
 			return m.Until
 		}
+	case opensMore:
+		if e := s.Entries[tel.CallID(t.id)]; e != nil {
+			if q := s.Queues[e.Queue]; q != nil {
+				return q.opensNext(e)
+			}
+		}
+	case ringWidens:
+		if e := s.Entries[tel.CallID(t.id)]; e != nil {
+			return e.WidenAt
+		}
 	}
 	return time.Time{}
 }
@@ -182,6 +194,8 @@ func (s *State) rearm() {
 	}
 	for id, e := range s.Entries {
 		s.arm(waitEnds, string(id))
+		s.arm(opensMore, string(id))
+		s.arm(ringWidens, string(id))
 		for _, r := range e.Refused {
 			s.timers.push(timer{at: r.Until, what: refusalFades, id: string(id)})
 		}
