@@ -17,12 +17,7 @@ import (
 // chance; the same state, event, now and seed always give the same result.
 func Next(s State, e Event, now time.Time, seed uint64) (State, []Effect) {
 	st := &step{State: &s, now: now.Round(0).UTC(), seed: seed, keys: map[Key]bool{}}
-	if m, ok := e.(ClockMoved); ok {
-		st.clockMoved(m.By) // before anything is measured against the new time
-	}
-	st.expire()
-	st.apply(e)
-	st.expire() // a limit may be zero: what the event made due is due now
+	st.prepare(e)
 	st.match()
 	st.report()
 	s.prune()
@@ -116,6 +111,16 @@ func (s *step) expire() {
 			s.widen(s.Entries[tel.CallID(t.id)], t.at)
 		}
 	}
+}
+
+// prepare carries out what is due and the event, up to the question who gets whom.
+func (s *step) prepare(e Event) {
+	if m, ok := e.(ClockMoved); ok {
+		s.clockMoved(m.By) // before anything is measured against the new time
+	}
+	s.expire()
+	s.apply(e)
+	s.expire() // a limit may be zero: what the event made due is due now
 }
 
 func (s *step) apply(e Event) {

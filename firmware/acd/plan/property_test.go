@@ -17,18 +17,19 @@ var eventsFlag = flag.Int("plan.events", eventsByDefault, "random events of the 
 
 // world drives a state with random events and checks, after each, what must always hold.
 type world struct {
-	t      *testing.T
-	r      *rand.Rand
-	s      State
-	now    time.Time
-	queues []QueueSpec
-	agents []AgentSpec
-	calls  int
-	known  []tel.OfferID // recent offers, so that stale messages are sent too
-	joined map[tel.CallID]int
-	left   map[tel.CallID]int
-	shown  map[tel.AgentID]tel.AgentState
-	log    []logged
+	t        *testing.T
+	r        *rand.Rand
+	s        State
+	now      time.Time
+	queues   []QueueSpec
+	agents   []AgentSpec
+	calls    int
+	known    []tel.OfferID // recent offers, so that stale messages are sent too
+	joined   map[tel.CallID]int
+	left     map[tel.CallID]int
+	shown    map[tel.AgentID]tel.AgentState
+	log      []logged
+	foreseen int // offers that the solver had foreseen
 }
 
 type logged struct {
@@ -53,10 +54,11 @@ func newWorld(t *testing.T, seed uint64) *world {
 
 func (w *world) configure() {
 	w.queues = nil
+	w.agents[w.r.IntN(len(w.agents))].Skills = someSkills(w.r)
 	for i := range 1 + w.r.IntN(4) {
 		q := QueueSpec{
 			ID:        tel.QueueID(fmt.Sprintf("q%d", i)),
-			Strategy:  []Strategy{LongestIdle, RoundRobin, RingAll}[w.r.IntN(3)],
+			Strategy:  Strategies()[w.r.IntN(len(Strategies()))],
 			Ring:      time.Duration(1+w.r.IntN(20)) * time.Second,
 			WrapUp:    time.Duration(w.r.IntN(3)) * 5 * time.Second,
 			Backoff:   time.Duration(1+w.r.IntN(20)) * time.Second,
@@ -77,6 +79,9 @@ func (w *world) configure() {
 			}
 		}
 		w.r.Shuffle(len(q.Members), func(i, j int) { q.Members[i], q.Members[j] = q.Members[j], q.Members[i] })
+		if w.r.IntN(2) == 0 {
+			q.Distribution = someDistribution(w.r, q.Members)
+		}
 		w.queues = append(w.queues, q)
 	}
 	keep := w.agents
@@ -115,6 +120,7 @@ func (w *world) random() Event {
 		return Told{tel.Enqueue{
 			Call: tel.CallID(fmt.Sprintf("c%d", w.calls)), Queue: q,
 			Priority: w.r.IntN(8) / 6, EnqueuedAt: w.now.Add(-back),
+			Caller: tel.Number(fmt.Sprintf("02%05d", w.r.IntN(9))), Needs: [][]tel.Need{nil, nil, someNeeds(w.r)}[w.r.IntN(3)],
 		}}
 	case 7:
 		return Told{tel.Enqueue{Call: w.pickCall(), Queue: tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(4))), EnqueuedAt: w.now}}
@@ -172,6 +178,7 @@ func (w *world) do(e Event) {
 		}
 	}
 	seed := w.r.Uint64()
+	want := w.foresee(e, seed)
 	body, err := json.Marshal(e)
 	if err != nil {
 		w.t.Fatal(err)
@@ -185,6 +192,7 @@ func (w *world) do(e Event) {
 	w.log = append(w.log, logged{e.Kind(), body, w.now, seed, effects})
 	w.count(out)
 	w.check(out)
+	w.checkForeseen(want, out)
 }
 
 func (w *world) count(out []Effect) {
@@ -210,7 +218,7 @@ func (w *world) count(out []Effect) {
 func (w *world) check(out []Effect) {
 	w.checkReferences()
 	w.checkLeases()
-	w.checkNobodyIdles()
+	w.checkNobodyIdles(w.now)
 	w.checkOrder(out)
 	w.checkRecords()
 }
@@ -304,61 +312,6 @@ func (w *world) checkLeases() {
 	}
 }
 
-// checkNobodyIdles: no caller who needs an agent and free agent who may take the caller exist side
-// by side, at any moment; a spared pair has a wake-up.
-func (w *world) checkNobodyIdles() {
-	next, ok := w.s.Deadline()
-	for _, e := range w.s.Entries {
-		q := w.s.Queues[e.Queue]
-		if len(e.Offers) > 0 && (q.Spec.Strategy != RingAll || e.Overdue) {
-			continue
-		}
-		for _, m := range q.Spec.Members {
-			if !w.s.Agents[m].free() {
-				continue
-			}
-			if !e.spared(m, w.now) {
-				w.t.Fatalf("caller %s and agent %s both wait", e.Call, m)
-			}
-			if until := e.Refused[m].Until; !ok || next.After(until) {
-				w.t.Fatalf("caller %s may ring %s again at %v, but nothing wakes the planner", e.Call, m, until)
-			}
-		}
-	}
-}
-
-// checkOrder: whoever was offered an agent was not preceded by somebody who could have had that
-// agent and got nobody; a longest-idle choice had been idle longest.
-func (w *world) checkOrder(out []Effect) {
-	for _, x := range out {
-		p, ok := x.(Publish)
-		if !ok {
-			continue
-		}
-		ev, ok := p.Event.(tel.QueueOffered)
-		if !ok {
-			continue
-		}
-		served := w.s.Entries[ev.Call]
-		if served == nil {
-			w.t.Fatalf("offer for %s, who does not wait", ev.Call)
-		}
-		for _, e := range w.s.Entries {
-			if byTurn(e, served) < 0 && e.pending() && !e.spared(ev.Agent, w.now) && slices.Contains(w.s.Queues[e.Queue].Spec.Members, ev.Agent) {
-				w.t.Fatalf("%s overtook %s with agent %s", ev.Call, e.Call, ev.Agent)
-			}
-		}
-		if ev.Why[:3] == "lon" {
-			chosen := w.s.Agents[ev.Agent]
-			for _, a := range w.s.Queues[ev.Queue].free {
-				if !served.spared(a.Spec.ID, w.now) && byIdle(a, chosen) < 0 {
-					w.t.Fatalf("%s was chosen, %s had been idle longer", ev.Agent, a.Spec.ID)
-				}
-			}
-		}
-	}
-}
-
 // checkRecords: one record per place, no more.
 func (w *world) checkRecords() {
 	for c, n := range w.joined {
@@ -386,6 +339,12 @@ func (w *world) drain() {
 			q.Members = append(q.Members, a.ID)
 		}
 		busy = append(busy, q)
+	}
+	for i := range w.agents { // everybody learns everything, for a skill that nobody has may be waited for
+		w.agents[i].Skills = map[string]int{}
+		for _, skill := range languages {
+			w.agents[i].Skills[skill] = MaxSkill
+		}
 	}
 	w.queues = busy
 	w.do(Configure{w.queues, w.agents})
@@ -419,7 +378,7 @@ func TestWhateverHappensTheQueueStaysFair(t *testing.T) {
 		w := newWorld(t, uint64(seed))
 		for range perWorld {
 			if w.r.IntN(3) == 0 {
-				w.now = w.now.Add(time.Duration(w.r.IntN(4000)) * time.Millisecond)
+				w.advance(time.Duration(w.r.IntN(4000)) * time.Millisecond)
 			}
 			if w.r.IntN(500) == 0 {
 				w.configure()
