@@ -46,9 +46,16 @@ type AgentView struct {
 	Call      tel.CallID
 	Queue     tel.QueueID
 	Reason    string
+	By        string    // who paused or logged out the agent, if not the agent
 	WrapUntil time.Time // zero outside after-call work
+	Help      bool      // asks for a supervisor
 	Reachable bool
+	LoginAt   time.Time
+	ShiftEnds time.Time // zero: by the agent's own logout, or when the work in hand is done
 	Queues    []tel.QueueID
+	Out       []tel.QueueID // member, but not serving now
+	Capacity  int           // pieces of work at once
+	Load      int           // of them in hand
 }
 
 // Snapshot returns a picture of now.
@@ -73,9 +80,12 @@ func (a *ACD) Explain(ctx context.Context, call tel.CallID) ([]plan.Explanation,
 
 func view(s *plan.State, now time.Time) View {
 	v := View{At: now}
-	queues := map[tel.AgentID][]tel.QueueID{}
+	queues, out := map[tel.AgentID][]tel.QueueID{}, map[tel.AgentID][]tel.QueueID{}
 	for id, q := range s.Queues {
 		qv := QueueView{ID: id, Name: q.Spec.Name, Strategy: q.Spec.Strategy, Members: slices.Clone(q.Spec.Members)}
+		for m := range q.Out {
+			out[m] = append(out[m], id)
+		}
 		for _, m := range q.Spec.Members {
 			queues[m] = append(queues[m], id)
 			if a := s.Agents[m]; a != nil && a.State() == tel.AgentReady {
@@ -93,9 +103,11 @@ func view(s *plan.State, now time.Time) View {
 	}
 	for id, a := range s.Agents {
 		slices.Sort(queues[id])
+		slices.Sort(out[id])
 		v.Agents = append(v.Agents, AgentView{
 			ID: id, Name: a.Spec.Name, State: a.State(), Since: a.Shown.Since, Call: a.Shown.Call,
-			Queue: a.Shown.Queue, Reason: a.Shown.Reason, WrapUntil: a.WrapUntil, Reachable: a.Reachable, Queues: queues[id],
+			Queue: a.Shown.Queue, Reason: a.Shown.Reason, By: a.Shown.By, WrapUntil: a.WrapUntil, Help: a.Help, Reachable: a.Reachable,
+			LoginAt: a.LoginAt, ShiftEnds: a.ShiftUntil, Queues: queues[id], Out: out[id], Capacity: max(a.Spec.Capacity, 1), Load: a.Load(),
 		})
 	}
 	slices.SortFunc(v.Queues, func(x, y QueueView) int { return cmp.Compare(x.ID, y.ID) })

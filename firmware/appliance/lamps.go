@@ -53,17 +53,19 @@ func (l *lamps) open(w wiring) error {
 	for _, e := range l.b.present.snapshot().([]tel.Event) {
 		if a, ok := e.(tel.AgentChanged); ok {
 			l.panel.Show(a.Agent, a.State)
+			l.panel.ShowHelp(a.Agent, a.Help)
 		}
 	}
 	return nil
 }
 
 // show tells the lamp of an agent, if there is one.
-func (l *lamps) show(agent tel.AgentID, state tel.AgentState) {
+func (l *lamps) show(e tel.AgentChanged) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.panel != nil {
-		l.panel.Show(agent, state)
+		l.panel.Show(e.Agent, e.State)
+		l.panel.ShowHelp(e.Agent, e.Help)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/sip/presence"
@@ -233,9 +234,21 @@ func presenceOf(e tel.AgentChanged, language string) presence.Presence {
 	}
 	p := presence.Presence{Open: e.State == tel.AgentReady, Note: words[e.State]}
 	if e.State == tel.AgentPaused && e.Reason != "" {
-		p.Note += ": " + e.Reason
+		reason := e.Reason
+		if word, ok := reasonWords()[language][reason]; ok {
+			reason = word
+		}
+		p.Note += ": " + reason
 	}
 	return p
+}
+
+// reasonWords is the catalogue of the reasons that no person wrote, by language.
+func reasonWords() map[string]map[string]string {
+	return map[string]map[string]string{
+		"it": {pausedByDND: "non disturbare", plan.ReasonMissed: "troppe chiamate non risposte", plan.ReasonForced: "dal supervisore"},
+		"en": {pausedByDND: "do not disturb", plan.ReasonMissed: "too many calls not answered", plan.ReasonForced: "by a supervisor"},
+	}
 }
 
 // presenceWords is the catalogue of the notes, by language.
@@ -243,10 +256,12 @@ func presenceWords() map[string]map[tel.AgentState]string {
 	return map[string]map[tel.AgentState]string{
 		"it": {
 			tel.AgentLoggedOut: "Assente", tel.AgentRinging: "Squilla", tel.AgentTalking: "Al telefono", tel.AgentInternal: "Al telefono",
+			tel.AgentReserved: "Squilla", tel.AgentOutbound: "Al telefono", tel.AgentHold: "Al telefono",
 			tel.AgentWrapUp: "Lavoro dopo la chiamata", tel.AgentPaused: "In pausa", tel.AgentUnreachable: "Telefono non raggiungibile",
 		},
 		"en": {
 			tel.AgentLoggedOut: "Away", tel.AgentRinging: "Ringing", tel.AgentTalking: "On the phone", tel.AgentInternal: "On the phone",
+			tel.AgentReserved: "Ringing", tel.AgentOutbound: "On the phone", tel.AgentHold: "On the phone",
 			tel.AgentWrapUp: "After-call work", tel.AgentPaused: "Paused", tel.AgentUnreachable: "Phone not reachable",
 		},
 	}

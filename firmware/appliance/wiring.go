@@ -29,7 +29,7 @@ func (b *Box) publish(e tel.Event) {
 	b.showPresence(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
-		b.lamps.show(e.Agent, e.State)
+		b.lamps.show(e)
 		b.undisturb(e)
 	case tel.PartyChanged:
 		b.callers.note(e)

@@ -140,7 +140,9 @@ func (st *step) won(peer LegState, g int) {
 func (st *step) engage(l *LegState) {
 	if l.Agent != "" && l.Offer == "" && !l.Engaged {
 		l.Engaged = true
-		st.tell(tel.AgentEngaged{Agent: l.Agent, Call: st.s.Call, Internal: st.s.Direction == tel.Internal})
+		st.tell(tel.AgentEngaged{
+			Agent: l.Agent, Call: st.s.Call, Internal: st.s.Direction == tel.Internal, Outbound: st.s.Direction == tel.Outbound,
+		})
 	}
 }
 
@@ -211,6 +213,9 @@ func (st *step) held(leg *LegState, where int, held bool) {
 		return
 	}
 	leg.Held = held
+	if leg.Offer != "" || leg.Engaged {
+		st.tell(tel.AgentHeld{Agent: leg.Agent, Call: s.Call, Held: held})
+	}
 	switch other := s.other(leg); {
 	case held && other.Held: // now both are away
 		st.do(DoHush{leg.ID})

@@ -17,7 +17,31 @@ type AgentChanged struct {
 	Since  time.Time  `json:"since"`
 	Call   CallID     `json:"call,omitempty"`
 	Queue  QueueID    `json:"queue,omitempty"`
-	Reason string     `json:"reason,omitempty"` // pause reason
+	Reason string     `json:"reason,omitempty"` // of a pause or a logout
+	By     string     `json:"by,omitempty"`     // who paused or logged out the agent, if not the agent
+	Until  time.Time  `json:"until,omitzero"`   // when the after-call work ends
+	Help   bool       `json:"help,omitempty"`   // the agent asks for a supervisor
+}
+
+// AgentInterval is one interval of an agent's day, told once when it has ended: a report is a sum over
+// them. A change of the reason of a pause ends one and begins the next.
+type AgentInterval struct {
+	Agent  AgentID    `json:"agent"`
+	State  AgentState `json:"state"`
+	Call   CallID     `json:"call,omitempty"`
+	Queue  QueueID    `json:"queue,omitempty"`
+	Reason string     `json:"reason,omitempty"`
+	From   time.Time  `json:"from"`
+	To     time.Time  `json:"to"`
+}
+
+// QueueStaffed reports that the last agent who could take a queue's calls has left, or that one is
+// back.
+type QueueStaffed struct {
+	Queue   QueueID   `json:"queue"`
+	Name    string    `json:"name,omitempty"`
+	Staffed bool      `json:"staffed"`
+	At      time.Time `json:"at"`
 }
 
 // QueueJoined reports a caller who got a place.
@@ -276,6 +300,7 @@ type LampChanged struct {
 	Lamp  LampID     `json:"lamp"`
 	Agent AgentID    `json:"agent,omitempty"`
 	State AgentState `json:"state"`
+	Help  bool       `json:"help,omitempty"`  // the agent asks for a supervisor: that is shown instead
 	Fault bool       `json:"fault,omitempty"` // the light's driver reports an error
 	At    time.Time  `json:"at"`
 }
@@ -317,6 +342,8 @@ type FiguresChanged struct {
 
 // Kind implements Event.
 func (AgentChanged) Kind() string    { return "agent_changed" }
+func (AgentInterval) Kind() string   { return "agent_interval" }
+func (QueueStaffed) Kind() string    { return "queue_staffed" }
 func (QueueJoined) Kind() string     { return "queue_joined" }
 func (QueueOffered) Kind() string    { return "queue_offered" }
 func (QueueOfferEnded) Kind() string { return "queue_offer_ended" }

@@ -57,7 +57,16 @@ type TalkEnded struct {
 type AgentEngaged struct {
 	Agent    AgentID
 	Call     CallID
-	Internal bool
+	Internal bool // with a colleague
+	Outbound bool // to the outside, made by the agent
+}
+
+// AgentHeld follows the hold key: the agent has put the other of this call on hold, or taken the
+// other back.
+type AgentHeld struct {
+	Agent AgentID
+	Call  CallID
+	Held  bool
 }
 
 // AgentDisengaged ends AgentEngaged.
@@ -81,6 +90,7 @@ func (TalkEnded) toQueue()       {}
 func (AgentEngaged) toQueue()    {}
 func (AgentDisengaged) toQueue() {}
 func (AgentReachable) toQueue()  {}
+func (AgentHeld) toQueue()       {}
 
 // ToCall is a message from the queues' owner to one call.
 type ToCall interface {
@@ -109,7 +119,7 @@ type Withdraw struct {
 type Overflow struct {
 	Call CallID
 	To   string // a destination as the dial plan writes it, e.g. "queue:support" or "ext:201"
-	Why  string // closed list: "max_wait", "queue_full", "no_agents", "closed"
+	Why  string // closed list: "max_wait", "queue_full", "no_agents", "closed", "moved"
 }
 
 // For implements ToCall.

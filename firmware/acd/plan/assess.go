@@ -74,14 +74,14 @@ func word(needs []tel.Need) string {
 	return b.String()
 }
 
-// servable says that some member of the queue could ever take the caller: has the skills that are
+// servable says that some member of the queue, serving it now or not, could ever take the caller: has the skills that are
 // asked for when the caller has waited longest.
 func (s *State) servable(q *Queue, e *Entry) bool {
 	most := MaxSkill
 	if n := len(q.Spec.Relax); n > 0 {
 		most = q.Spec.Relax[n-1].Level
 	}
-	return slices.ContainsFunc(q.Spec.Members, func(m tel.AgentID) bool {
+	return slices.ContainsFunc(slices.Concat(q.Configured, q.Added), func(m tel.AgentID) bool {
 		a := s.Agents[m]
 		return a != nil && a.has(e.needs, most)
 	})
@@ -89,19 +89,18 @@ func (s *State) servable(q *Queue, e *Entry) bool {
 
 // hopeless names the reason for which a caller cannot be served in the queue, ever.
 func (q *Queue) hopeless() string {
-	if len(q.Spec.Members) == 0 {
+	if len(q.Configured)+len(q.Added) == 0 {
 		return whyNoMember
 	}
 	return whyNoSkill
 }
 
-// sendHopelessOn sends on whom a new configuration leaves without anybody who could ever serve.
-func (s *step) sendHopelessOn() {
-	for _, q := range s.queues {
-		for _, e := range slices.Clone(q.waiting) {
-			if !s.servable(q, e) {
-				s.overflow(e, tel.OutcomeRefused, q.Spec.NoSkillTo, q.hopeless())
-			}
+// sendHopelessOn sends on whom a change of members or skills leaves without anybody who could ever
+// serve.
+func (s *step) sendHopelessOn(q *Queue) {
+	for _, e := range slices.Clone(q.waiting) {
+		if !s.servable(q, e) {
+			s.overflow(e, tel.OutcomeRefused, q.Spec.NoSkillTo, q.hopeless())
 		}
 	}
 }

@@ -67,7 +67,7 @@ func someDistribution(r *rand.Rand, members []tel.AgentID) Distribution {
 	}
 	d.BestSkilled = r.IntN(2) == 0
 	if r.IntN(2) == 0 {
-		d.Sticky, d.StickyWait = time.Hour, time.Duration(r.IntN(30))*time.Second
+		d.Sticky, d.StickyWait = time.Hour, time.Duration(r.IntN(60))*time.Second
 	}
 	return d
 }

@@ -22,12 +22,14 @@ func (s *step) configure(e Configure) {
 	for _, e := range gone {
 		s.overflow(e, tel.OutcomeRefused, "", whyClosed)
 	}
-	s.sendHopelessOn()
+	for _, q := range s.queues {
+		s.sendHopelessOn(q)
+	}
 	for _, id := range sorted(s.Offers) {
 		o := s.Offers[id]
 		q, a := s.Queues[o.Queue], s.Agents[o.Agent]
 		live := o.Phase == Reserved || o.Phase == Ringing
-		if live && (q == nil || a.Removed || !slices.Contains(q.Spec.Members, o.Agent)) {
+		if live && (q == nil || a.Removed || !o.Assigned && !slices.Contains(q.Spec.Members, o.Agent)) {
 			s.withdraw(o, tel.CauseCancelled)
 		}
 	}
@@ -56,8 +58,9 @@ func (s *step) configureAgents(specs []AgentSpec) {
 	for _, id := range sorted(s.Agents) {
 		if a := s.Agents[id]; !keep[id] {
 			// Stays in the books until the call ends, then report deletes it.
-			a.Removed, a.LoggedIn, a.Paused, a.Reason = true, false, false, ""
-			a.WrapUntil, a.WrapQueue, a.WrapCall = time.Time{}, "", ""
+			a.Removed, a.LoggedIn, a.Paused, a.Reason, a.By, a.Help = true, false, false, "", "", false
+			a.WrapUntil, a.WrapQueue, a.WrapCall, a.WrapOwed = time.Time{}, "", "", 0
+			a.LoginAt, a.ShiftUntil, a.ShiftOver = time.Time{}, time.Time{}, false
 			s.touch("agent", string(id))
 		}
 	}
@@ -65,15 +68,22 @@ func (s *step) configureAgents(specs []AgentSpec) {
 
 // configureQueues returns the callers whose queue is gone, in order.
 func (s *step) configureQueues(specs []QueueSpec) []*Entry {
-	old := s.Queues
+	old, exists := s.Queues, map[tel.AgentID]bool{}
+	for id, a := range s.Agents {
+		exists[id] = !a.Removed
+	}
 	s.Queues = make(map[tel.QueueID]*Queue, len(specs))
 	for _, spec := range specs {
-		spec.Members, spec.Distribution = slices.Clone(spec.Members), spec.defaults().clone()
-		q := &Queue{Spec: spec}
+		spec.Distribution = spec.defaults().clone()
+		q := &Queue{Spec: spec, Configured: slices.Clone(spec.Members)}
 		if was := old[spec.ID]; was != nil {
 			q.EmptySince = was.EmptySince
-			q.Last = stillThere(was, spec.Members)
+			q.inherit(was, exists)
+			q.Last = stillThere(was, q.serving())
+		} else {
+			q.EmptySince = s.now // nobody is missed who was never there
 		}
+		q.Spec.Members = q.serving()
 		s.Queues[spec.ID] = q
 	}
 	for id := range old {
@@ -146,6 +156,8 @@ func (s *step) clockMoved(by time.Duration) {
 		if a.Work != nil && a.Work.Day == s.day(s.now.Add(-by)) {
 			a.Work.Day = s.day(s.now) // what was done today stays today's
 		}
+		move(&a.Shown.Until)
+		move(&a.LoginAt)
 		s.touch("agent", string(id))
 	}
 	for _, id := range sorted(s.Entries) {
@@ -177,6 +189,10 @@ func (s *step) clockMoved(by time.Duration) {
 	}
 	for _, q := range s.Queues {
 		move(&q.EmptySince)
+		for m, out := range q.Out {
+			move(&out.Since)
+			q.Out[m] = out
+		}
 		s.touchQueue(q)
 	}
 	s.reindex()

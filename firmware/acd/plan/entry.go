@@ -14,6 +14,7 @@ const (
 	whyClosed   = "closed"
 	whyNoSkill  = "no_skill"   // no member can ever serve this caller
 	whyNoMember = "no_members" // the queue has none
+	whyMoved    = "moved"      // by a supervisor
 )
 
 // enqueue gives the caller a place. A caller who already waits in the same queue keeps it; one who

@@ -21,6 +21,8 @@ const (
 	LevelClosed Verdict = "level_not_open"       // until it opens by time, if ever
 	LevelPassed Verdict = "level_passed"         // only higher levels are open by now
 	WaitsOther  Verdict = "waits_for_last_agent" // the caller waits for who served it last, until
+	GoingHome   Verdict = "shift_over"           // the shift ended, the work in hand goes on
+	OutOfIt     Verdict = "out_of_queue"         // a member who does not serve this queue now
 )
 
 // Explanation is the verdict on one member of the caller's queue.
@@ -58,8 +60,8 @@ func (s *State) Explain(call tel.CallID, now time.Time) []Explanation {
 		switch o := s.Offers[a.Offer]; {
 		case o != nil && o.Call == call:
 			x.Verdict = TookCall
-		case a.State() != tel.AgentReady:
-			x.Verdict = Verdict(a.State().String())
+		case a.busy() != "":
+			x.Verdict = a.busy()
 			switch a.State() {
 			case tel.AgentWrapUp:
 				x.Until = a.WrapUntil
@@ -73,6 +75,9 @@ func (s *State) Explain(call tel.CallID, now time.Time) []Explanation {
 			x = g.explain(a)
 		}
 		list = append(list, x)
+	}
+	for _, id := range sorted(s.Queues[e.Queue].Out) {
+		list = append(list, Explanation{Agent: id, Verdict: OutOfIt})
 	}
 	return list
 }

@@ -110,7 +110,7 @@ func decisions(out []Effect) map[tel.CallID]tel.AgentID {
 	got := map[tel.CallID]tel.AgentID{}
 	for _, x := range out {
 		if p, ok := x.(Publish); ok {
-			if ev, ok := p.Event.(tel.QueueOffered); ok && !strings.HasPrefix(ev.Why, "rings along") {
+			if ev, ok := p.Event.(tel.QueueOffered); ok && !strings.HasPrefix(ev.Why, "rings along") && !strings.HasPrefix(ev.Why, "assigned") {
 				got[ev.Call] = ev.Agent
 			}
 		}
@@ -122,6 +122,9 @@ func decisions(out []Effect) map[tel.CallID]tel.AgentID {
 func asks(s *State, e *Entry) bool {
 	if e.pending() {
 		return true
+	}
+	if e.For != "" {
+		return false // a person decided
 	}
 	switch s.Queues[e.Queue].Spec.Strategy {
 	case RingAll:
@@ -177,6 +180,9 @@ func (w *world) checkOrder(out []Effect) {
 		ev, ok := p.Event.(tel.QueueOffered)
 		if !ok {
 			continue
+		}
+		if strings.HasPrefix(ev.Why, "assigned") {
+			continue // a person decided
 		}
 		served := w.s.Entries[ev.Call]
 		if served == nil {

@@ -249,7 +249,7 @@ func (s *step) widenRings() {
 			continue
 		}
 		for _, e := range q.waiting {
-			if len(e.Offers) > 0 && !e.Overdue {
+			if len(e.Offers) > 0 && !e.Overdue && e.For == "" {
 				ringing = append(ringing, e)
 			}
 		}

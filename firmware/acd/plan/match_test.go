@@ -200,6 +200,19 @@ func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 		Resume{"a"},
 		FinishWrapUp{"a"},
 		Tick{},
+		Told{tel.AgentHeld{Agent: "a", Call: "c", Held: true}},
+		Told{tel.AgentEngaged{Agent: "a", Call: "c", Outbound: true}},
+		Help{"a", true},
+		Serve{"a", []tel.QueueID{"q"}},
+		EnterQueue{"a", "q"},
+		LeaveQueue{"a", "q", "mail"},
+		Shift{"a", t0},
+		ForcePause{"a", "meeting", "carla"},
+		ForceLogout{"a", "carla"},
+		AddMember{"a", "q", "carla"},
+		RemoveMember{"a", "q", "carla"},
+		Move{"c", "q", "carla"},
+		Assign{"c", "a", "carla"},
 	} {
 		b, err := json.Marshal(e)
 		if err != nil {

@@ -17,8 +17,10 @@ func (s *step) offer(e *Entry, a *Agent, why string) {
 	s.Offers[o.ID] = o
 	e.Offers = append(e.Offers, o.ID)
 	e.Offered++
-	a.Offer, a.Talking = o.ID, false
-	q.Last = a.Spec.ID
+	a.Offer, a.Talking, a.Held, a.Alerted = o.ID, false, false, false
+	if _, member := q.pos[a.Spec.ID]; member { // an assigned agent need not be
+		q.Last = a.Spec.ID
+	}
 	s.ringsFirst(e, q)
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
@@ -41,6 +43,10 @@ func (s *step) offerRinging(m tel.OfferRinging) {
 	o.Phase, o.Deadline = Ringing, s.now.Add(ring)
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
+	if a := s.Agents[o.Agent]; a != nil && a.Offer == o.ID {
+		a.Alerted = true
+		s.changed(a)
+	}
 }
 
 // offerExpired ends the lease, the ring time or the memory of an offer.
@@ -100,10 +106,13 @@ func (s *step) end(o *Offer, cause tel.Cause, tell bool) {
 	}
 	if e := s.Entries[o.Call]; e != nil {
 		e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool { return id == o.ID })
+		if e.For == o.Agent {
+			e.For = ""
+		}
 		s.touchEntry(e)
 	}
 	if a := s.Agents[o.Agent]; a != nil && a.Offer == o.ID {
-		a.Offer, a.Talking = "", false
+		a.Offer, a.Talking, a.Held, a.Alerted = "", false, false, false
 		s.changed(a)
 	}
 	s.publish(tel.QueueOfferEnded{Queue: o.Queue, Call: o.Call, Offer: o.ID, Agent: o.Agent, Cause: cause, At: s.now})
@@ -139,7 +148,11 @@ func (s *step) offerAnswered(m tel.OfferAnswered) {
 	o.Phase, o.Deadline, o.Answered = Talking, time.Time{}, s.now
 	s.served(o, e)
 	e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool { return id == o.ID })
-	a.Offer, a.Talking, a.Misses, a.Fails, a.RestUntil = o.ID, true, 0, 0, time.Time{}
+	a.Offer, a.Talking, a.Held, a.Alerted = o.ID, true, false, false
+	a.Misses, a.Fails, a.RestUntil = 0, 0, time.Time{}
+	if !a.WrapUntil.IsZero() || a.WrapOwed > 0 { // picked up in after-call work: the new call brings its own
+		a.WrapUntil, a.WrapQueue, a.WrapCall, a.WrapOwed = time.Time{}, "", "", 0
+	}
 	s.touchOffer(o)
 	s.changed(a)
 	s.leave(e, tel.OutcomeAnswered, o.Agent, "", tel.CauseAnsweredElsewhere)
@@ -158,22 +171,4 @@ func (s *step) talkEnded(m tel.TalkEnded) {
 	case Void:
 		s.forget(o)
 	}
-}
-
-// endTalk starts the after-call work of the queue that delivered the call. It binds the agent for
-// all queues.
-func (s *step) endTalk(o *Offer) {
-	s.forget(o)
-	a := s.Agents[o.Agent]
-	if a == nil || a.Offer != o.ID {
-		return
-	}
-	s.idleFrom(a, s.now)
-	s.credit(a, o.Queue, Tally{Talk: s.talked(o.Answered)})
-	a.Offer, a.Talking = "", false
-	if q := s.Queues[o.Queue]; q != nil && q.Spec.WrapUp > 0 && a.LoggedIn && !a.Removed {
-		a.WrapUntil, a.WrapQueue, a.WrapCall = s.now.Add(q.Spec.WrapUp), o.Queue, o.Call
-		s.arm(wrapUpEnds, string(a.Spec.ID))
-	}
-	s.changed(a)
 }

@@ -12,10 +12,7 @@ import (
 func (s *State) Present() []tel.Event {
 	var all []tel.Event
 	for _, id := range slices.Sorted(maps.Keys(s.Agents)) {
-		a := s.Agents[id]
-		all = append(all, tel.AgentChanged{
-			Agent: id, Name: a.Spec.Name, State: a.Shown.State, Since: a.Shown.Since, Call: a.Shown.Call, Queue: a.Shown.Queue, Reason: a.Shown.Reason,
-		})
+		all = append(all, changed(s.Agents[id]))
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Queues)) {
 		for _, e := range s.Waiting(id) {

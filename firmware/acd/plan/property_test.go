@@ -28,6 +28,7 @@ type world struct {
 	joined   map[tel.CallID]int
 	left     map[tel.CallID]int
 	shown    map[tel.AgentID]tel.AgentState
+	days     map[tel.AgentID]tel.AgentChanged // the interval of each agent that runs, as observers know it
 	log      []logged
 	foreseen int // offers that the solver had foreseen
 }
@@ -44,17 +45,26 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), s: NewState(), now: t0,
 		joined: map[tel.CallID]int{}, left: map[tel.CallID]int{}, shown: map[tel.AgentID]tel.AgentState{},
+		days: map[tel.AgentID]tel.AgentChanged{},
 	}
 	for i := range 7 {
 		w.agents = append(w.agents, AgentSpec{ID: tel.AgentID(fmt.Sprintf("a%d", i))})
+		w.contract(&w.agents[i])
 	}
 	w.configure()
 	return w
 }
 
+// contract varies what an agent's configuration says.
+func (w *world) contract(a *AgentSpec) {
+	a.Capacity, a.RingOnInternal = w.r.IntN(3), w.r.IntN(3) == 0
+	a.WrapUp = []time.Duration{0, 0, -1, 7 * time.Second}[w.r.IntN(4)]
+}
+
 func (w *world) configure() {
 	w.queues = nil
 	w.agents[w.r.IntN(len(w.agents))].Skills = someSkills(w.r)
+	w.contract(&w.agents[w.r.IntN(len(w.agents))])
 	for i := range 1 + w.r.IntN(4) {
 		q := QueueSpec{
 			ID:        tel.QueueID(fmt.Sprintf("q%d", i)),
@@ -62,7 +72,7 @@ func (w *world) configure() {
 			Ring:      time.Duration(1+w.r.IntN(20)) * time.Second,
 			WrapUp:    time.Duration(w.r.IntN(3)) * 5 * time.Second,
 			Backoff:   time.Duration(1+w.r.IntN(20)) * time.Second,
-			AutoPause: w.r.IntN(4),
+			AutoPause: w.r.IntN(4), AutoLogout: w.r.IntN(4) == 0,
 		}
 		if w.r.IntN(3) == 0 {
 			q.MaxWait = time.Duration(1+w.r.IntN(60)) * time.Second
@@ -112,6 +122,9 @@ func (w *world) pickCall() tel.CallID {
 func (w *world) random() Event {
 	agent := w.agents[w.r.IntN(len(w.agents))].ID
 	cause := []tel.Cause{tel.CauseNoAnswer, tel.CauseBusy, tel.CauseRejected, tel.CauseUnreachable, tel.CauseCancelled}[w.r.IntN(5)]
+	if w.r.IntN(8) == 0 {
+		return w.duty(agent)
+	}
 	switch w.r.IntN(40) {
 	case 0, 1, 2, 3, 4, 5, 6:
 		w.calls++
@@ -120,7 +133,7 @@ func (w *world) random() Event {
 		return Told{tel.Enqueue{
 			Call: tel.CallID(fmt.Sprintf("c%d", w.calls)), Queue: q,
 			Priority: w.r.IntN(8) / 6, EnqueuedAt: w.now.Add(-back),
-			Caller: tel.Number(fmt.Sprintf("02%05d", w.r.IntN(9))), Needs: [][]tel.Need{nil, nil, someNeeds(w.r)}[w.r.IntN(3)],
+			Caller: tel.Number(fmt.Sprintf("02%05d", w.r.IntN(4))), Needs: [][]tel.Need{nil, nil, someNeeds(w.r)}[w.r.IntN(3)],
 		}}
 	case 7:
 		return Told{tel.Enqueue{Call: w.pickCall(), Queue: tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(4))), EnqueuedAt: w.now}}
@@ -167,6 +180,42 @@ func (w *world) random() Event {
 	return Tick{}
 }
 
+// duty is something that agents and supervisors do beside answering calls.
+func (w *world) duty(agent tel.AgentID) Event {
+	queue := tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(5)))
+	other := tel.CallID(fmt.Sprintf("x%d", w.r.IntN(3)))
+	switch w.r.IntN(16) {
+	case 0, 1:
+		return Told{tel.AgentHeld{Agent: agent, Call: other, Held: w.r.IntN(2) == 0}}
+	case 2:
+		return Told{tel.AgentEngaged{Agent: agent, Call: other, Outbound: true}}
+	case 3:
+		return Help{agent, w.r.IntN(2) == 0}
+	case 4, 5:
+		return Shift{agent, w.now.Add(time.Duration(w.r.IntN(60)-10) * time.Second)}
+	case 6:
+		return Serve{agent, []tel.QueueID{queue}}
+	case 7:
+		return Serve{Agent: agent}
+	case 8:
+		return LeaveQueue{agent, queue, "mail"}
+	case 9:
+		return EnterQueue{agent, queue}
+	case 10:
+		return AddMember{agent, queue, "carla"}
+	case 11:
+		return RemoveMember{agent, queue, "carla"}
+	case 12:
+		return Move{w.pickCall(), queue, "carla"}
+	case 13:
+		return Assign{w.pickCall(), agent, "carla"}
+	case 14:
+		return ForcePause{agent, "", "carla"}
+	default:
+		return ForceLogout{agent, "carla"}
+	}
+}
+
 // do runs one event and checks every invariant.
 func (w *world) do(e Event) {
 	if in, ok := e.(Told); ok {
@@ -190,6 +239,12 @@ func (w *world) do(e Event) {
 		w.t.Fatal(err)
 	}
 	w.log = append(w.log, logged{e.Kind(), body, w.now, seed, effects})
+	if m, ok := e.(ClockMoved); ok {
+		for id, d := range w.days { // observers follow the clock on the wall
+			d.Since = d.Since.Add(m.By)
+			w.days[id] = d
+		}
+	}
 	w.count(out)
 	w.check(out)
 	w.checkForeseen(want, out)
@@ -211,8 +266,30 @@ func (w *world) count(out []Effect) {
 			}
 		case tel.AgentChanged:
 			w.shown[ev.Agent] = ev.State
+			w.began(ev)
+		case tel.AgentInterval:
+			w.spent(ev)
 		}
 	}
+}
+
+// spent: the intervals of an agent's day follow each other without a gap, and each is what was shown.
+func (w *world) spent(ev tel.AgentInterval) {
+	if ev.To.Before(ev.From) || !ev.To.Equal(w.now.Round(0)) {
+		w.t.Fatalf("interval %+v ends at another time than %v", ev, w.now)
+	}
+	if now, known := w.days[ev.Agent]; known && (!now.Since.Equal(ev.From) || now.State != ev.State || now.Reason != ev.Reason || now.Call != ev.Call) {
+		w.t.Fatalf("interval %+v was shown as %+v", ev, now)
+	}
+	delete(w.days, ev.Agent)
+}
+
+// began: an interval begins only after the one before was told.
+func (w *world) began(ev tel.AgentChanged) {
+	if now, runs := w.days[ev.Agent]; runs && (now.State != ev.State || now.Reason != ev.Reason || now.Call != ev.Call || now.Queue != ev.Queue) {
+		w.t.Fatalf("%+v began, and nobody was told that %+v ended", ev, now)
+	}
+	w.days[ev.Agent] = ev
 }
 
 func (w *world) check(out []Effect) {
@@ -256,6 +333,9 @@ func (w *world) checkReferences() {
 		if !slices.IsSortedFunc(q.waiting, byTurn) || !slices.IsSortedFunc(q.free, byIdle) {
 			w.t.Fatalf("queue %s is out of order", q.Spec.ID)
 		}
+		if got := q.serving(); !slices.Equal(got, q.Spec.Members) {
+			w.t.Fatalf("queue %s is served by %v, its lists say %v", q.Spec.ID, q.Spec.Members, got)
+		}
 		free, present := 0, 0
 		for _, m := range q.Spec.Members {
 			if w.s.Agents[m].free() {
@@ -296,6 +376,15 @@ func (w *world) checkLeases() {
 		}
 		if !a.RestUntil.IsZero() {
 			due(a.RestUntil, "rest")
+		}
+		if !a.ShiftUntil.IsZero() {
+			due(a.ShiftUntil, "shift")
+		}
+		if a.ShiftOver && (!a.LoggedIn || !a.holds() && a.WrapUntil.IsZero()) {
+			w.t.Fatalf("the shift of %+v is over and nothing keeps the agent", a)
+		}
+		if a.WrapOwed > 0 && len(a.Engaged) == 0 {
+			w.t.Fatalf("after-call work of %+v never begins", a)
 		}
 	}
 	for _, e := range w.s.Entries {
@@ -356,6 +445,10 @@ func (w *world) drain() {
 			w.do(Told{tel.AgentReachable{Agent: a.ID, Reachable: true}})
 			w.do(Login{a.ID})
 			w.do(Resume{a.ID})
+			w.do(Serve{Agent: a.ID})
+			for _, q := range w.queues {
+				w.do(AddMember{a.ID, q.ID, "carla"})
+			}
 			for x := range 3 {
 				w.do(Told{tel.AgentDisengaged{Agent: a.ID, Call: tel.CallID(fmt.Sprintf("x%d", x))}})
 			}

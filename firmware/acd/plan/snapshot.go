@@ -197,7 +197,7 @@ func (s *State) mend() {
 			delete(s.Offers, id)
 			continue
 		}
-		a.Offer, a.Talking = id, o.Phase == Talking
+		a.Offer, a.Talking, a.Alerted = id, o.Phase == Talking, o.Phase == Ringing
 		if e != nil && o.Phase == Talking && !e.Arrived.After(o.Made) {
 			delete(s.Entries, o.Call) // answered: the kill came before the entry was removed
 		}
@@ -207,7 +207,7 @@ func (s *State) mend() {
 	}
 	for _, a := range s.Agents {
 		if o := s.Offers[a.Offer]; o == nil || o.Agent != a.Spec.ID || o.Phase == Void {
-			a.Offer, a.Talking = "", false
+			a.Offer, a.Talking, a.Held, a.Alerted = "", false, false, false
 		}
 	}
 	for _, e := range s.Entries {
@@ -216,7 +216,7 @@ func (s *State) mend() {
 			return o == nil || o.Call != e.Call || (o.Phase != Reserved && o.Phase != Ringing)
 		})
 		if len(e.Offers) == 0 {
-			e.Offers = nil
+			e.Offers, e.For = nil, ""
 		}
 	}
 	s.reindex()

@@ -36,6 +36,8 @@ type QueueSpec struct {
 	AutoPause int           `json:"auto_pause,omitempty"` // pause after this many misses in a row; 0 = never
 
 	Distribution
+	// AutoLogout logs the agent out instead.
+	AutoLogout bool `json:"auto_logout,omitempty"`
 }
 
 // AgentSpec is what the configuration says about one agent.
@@ -44,11 +46,19 @@ type AgentSpec struct {
 	Name string      `json:"name,omitempty"`
 
 	Skills map[string]int `json:"skills,omitempty"` // how well the person has them: 1 to 10
+	// WrapUp is the agent's own after-call work: 0 = as each queue says, negative = none.
+	WrapUp time.Duration `json:"wrap_up,omitempty"`
+	// Capacity is how much work the agent has at once, queue calls and others, before no caller rings;
+	// 0 = 1. A call of a queue rings only who has no other call of a queue.
+	Capacity int `json:"capacity,omitempty"`
+	// RingOnInternal lets callers ring while the agent talks with a colleague.
+	RingOnInternal bool `json:"ring_on_internal,omitempty"`
 }
 
 // Limits that keep the planner's memory and its timers sane.
 const (
 	MaxEntries   = 20000            // waiting callers of all queues together
+	MaxCapacity  = 20               // pieces of work that one agent can have at once
 	lease        = 10 * time.Second // a reserved agent whose phone never rings is released after this
 	voidFor      = 10 * time.Second // a withdrawn offer is remembered for an answer that crossed it
 	restFirst    = time.Second      // pause between two attempts at an agent whose phone failed
@@ -85,6 +95,12 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 		}
 		known[a.ID] = true
 		validateSkills(fmt.Sprintf("agents[%d]", i), a.Skills, bad)
+		if a.WrapUp > maxWrapUp {
+			bad("agents[%d]: wrap_up %v is more than %v", i, a.WrapUp, maxWrapUp)
+		}
+		if a.Capacity < 0 || a.Capacity > MaxCapacity {
+			bad("agents[%d]: capacity %d is not within 1 and %d", i, a.Capacity, MaxCapacity)
+		}
 	}
 	seen := map[tel.QueueID]bool{}
 	for i, q := range queues {

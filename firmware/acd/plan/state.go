@@ -36,6 +36,12 @@ type Queue struct {
 	Last       tel.AgentID `json:"last,omitempty"`       // round robin: the member rung last
 	EmptySince time.Time   `json:"empty_since,omitzero"` // since when no member could take a call
 
+	// Spec.Members are those who serve the queue now: the configured ones and the added ones, without
+	// those who are out.
+	Configured []tel.AgentID           `json:"configured,omitempty"`
+	Added      []tel.AgentID           `json:"added,omitempty"` // by a supervisor
+	Out        map[tel.AgentID]Absence `json:"out,omitempty"`
+
 	waiting  []*Entry // in order of service
 	free     []*Agent // longest idle first
 	present  int      // members who could take a call soon
@@ -43,48 +49,6 @@ type Queue struct {
 	grade    []Grade // of the members, by position
 	tiered   bool    // some member is of another level than 0
 	isMarked bool
-}
-
-// Agent is one person. Its fields are facts, and State derives from them what the person does, so
-// that no combination of events can leave a state that contradicts the facts.
-type Agent struct {
-	Spec      AgentSpec    `json:"spec"`
-	LoggedIn  bool         `json:"logged_in,omitempty"`
-	Reachable bool         `json:"reachable,omitempty"` // at least one phone is registered
-	Paused    bool         `json:"paused,omitempty"`
-	Reason    string       `json:"reason,omitempty"`  // of the pause
-	Offer     tel.OfferID  `json:"offer,omitempty"`   // the one offer or queue call that holds the agent
-	Talking   bool         `json:"talking,omitempty"` // Offer was answered
-	Engaged   []Engagement `json:"engaged,omitempty"` // calls that came from no queue
-	WrapUntil time.Time    `json:"wrap_until,omitzero"`
-	WrapQueue tel.QueueID  `json:"wrap_queue,omitempty"`
-	WrapCall  tel.CallID   `json:"wrap_call,omitempty"`
-	RestUntil time.Time    `json:"rest_until,omitzero"` // no offers after a failed one
-	// IdleSince orders agents: the end of the last wrap-up or outside call, or the login. Pausing
-	// and internal calls do not move it, so nobody dodges a call by pausing for a second.
-	IdleSince time.Time `json:"idle_since,omitzero"`
-	Misses    int       `json:"misses,omitempty"`  // offers not taken in a row, for auto-pause
-	Fails     int       `json:"fails,omitempty"`   // failed offers in a row, for the rest between them
-	Removed   bool      `json:"removed,omitempty"` // no longer configured; leaves when the call ends
-	Shown     Shown     `json:"shown"`
-	Work      *Work     `json:"work,omitempty"` // of the last day on which there was any
-
-	isFree, isPresent bool // as entered in the queues' indexes
-}
-
-// Engagement is a call of an agent that did not come from a queue.
-type Engagement struct {
-	Call     tel.CallID `json:"call"`
-	Internal bool       `json:"internal,omitempty"`
-}
-
-// Shown is what observers were told last about an agent.
-type Shown struct {
-	State  tel.AgentState `json:"state"`
-	Since  time.Time      `json:"since,omitzero"`
-	Call   tel.CallID     `json:"call,omitempty"`
-	Queue  tel.QueueID    `json:"queue,omitempty"`
-	Reason string         `json:"reason,omitempty"`
 }
 
 // Entry is one waiting caller.
@@ -100,6 +64,7 @@ type Entry struct {
 	Offered    int                     `json:"offered,omitempty"`  // offers made so far
 	Refused    map[tel.AgentID]Refusal `json:"refused,omitempty"`
 	Overdue    bool                    `json:"overdue,omitempty"` // max wait passed while an agent rang
+	For        tel.AgentID             `json:"for,omitempty"`     // assigned to: nobody rings along
 
 	Needs  []tel.Need  `json:"needs,omitempty"`  // of this call alone
 	Sticky tel.AgentID `json:"sticky,omitempty"` // who served the caller last
@@ -139,8 +104,9 @@ type Offer struct {
 	Agent    tel.AgentID `json:"agent"`
 	Phase    Phase       `json:"phase"`
 	Made     time.Time   `json:"made"`
-	Deadline time.Time   `json:"deadline,omitzero"` // ends the phase; none while talking
-	Answered time.Time   `json:"answered,omitzero"` // since when they talk
+	Answered time.Time   `json:"answered,omitzero"`  // since when they talk
+	Deadline time.Time   `json:"deadline,omitzero"`  // ends the phase; none while talking
+	Assigned bool        `json:"assigned,omitempty"` // by a supervisor or the agent; need not serve the queue
 }
 
 // NewState returns a state without queues and agents.
@@ -169,6 +135,7 @@ func (s State) Clone() State {
 	for id, q := range s.Queues {
 		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince}
 		n.Spec.Members, n.Spec.Distribution = slices.Clone(q.Spec.Members), q.Spec.clone()
+		n.Configured, n.Added, n.Out = slices.Clone(q.Configured), slices.Clone(q.Added), maps.Clone(q.Out)
 		c.Queues[id] = &n
 	}
 	for id, a := range s.Agents {
@@ -232,40 +199,6 @@ func (s *State) Waiting(queue tel.QueueID) []Entry {
 	}
 	return all
 }
-
-// State derives what the agent is doing. A call outranks everything else: a person who logged out
-// or paused while talking is talking.
-func (a *Agent) State() tel.AgentState {
-	switch {
-	case a.Offer != "" && a.Talking:
-		return tel.AgentTalking
-	case slices.ContainsFunc(a.Engaged, func(e Engagement) bool { return !e.Internal }):
-		return tel.AgentTalking
-	case len(a.Engaged) > 0:
-		return tel.AgentInternal
-	case a.Offer != "":
-		return tel.AgentRinging
-	case !a.LoggedIn:
-		return tel.AgentLoggedOut
-	case !a.WrapUntil.IsZero():
-		return tel.AgentWrapUp
-	case a.Paused:
-		return tel.AgentPaused
-	case !a.Reachable:
-		return tel.AgentUnreachable
-	default:
-		return tel.AgentReady
-	}
-}
-
-// free says that the agent can be offered a caller now.
-func (a *Agent) free() bool {
-	return a.State() == tel.AgentReady && a.RestUntil.IsZero() && !a.Removed
-}
-
-// present says that the agent will be able to take a caller without doing anything about it:
-// talking and after-call work end by themselves, pauses and logouts do not.
-func (a *Agent) present() bool { return a.LoggedIn && a.Reachable && !a.Paused && !a.Removed }
 
 // byIdle orders agents: longest idle first, then id.
 func byIdle(a, b *Agent) int {

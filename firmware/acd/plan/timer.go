@@ -20,6 +20,7 @@ const (
 	memoryFades               // what is known of a caller is forgotten
 	opensMore                 // more agents are open to a caller
 	ringWidens                // one agent more may ring for a caller
+	shiftEnds                 // of an agent
 )
 
 // timer is a note that something may be due. Timers are never removed when their cause goes: a
@@ -111,6 +112,10 @@ func (s *State) due(t timer) time.Time {
 				}
 			}
 		}
+	case shiftEnds:
+		if a := s.Agents[tel.AgentID(t.id)]; a != nil {
+			return a.ShiftUntil
+		}
 	case memoryFades:
 		if m := s.Memories[tel.Number(t.id)]; m != nil {
 			return m.Until
@@ -188,6 +193,7 @@ func (s *State) rearm() {
 	for id := range s.Agents {
 		s.arm(wrapUpEnds, string(id))
 		s.arm(restEnds, string(id))
+		s.arm(shiftEnds, string(id))
 	}
 	for id := range s.Offers {
 		s.arm(offerEnds, string(id))

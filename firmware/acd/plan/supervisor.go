@@ -1,0 +1,73 @@
+package plan
+
+import "github.com/pronto-pbx/pronto/firmware/tel"
+
+// move sends a waiting caller to another queue. The call joins it with its first enqueue time, so the
+// caller loses no minute of waiting.
+func (s *step) move(e Move) {
+	en, q := s.Entries[e.Call], s.Queues[e.Queue]
+	switch {
+	case en == nil:
+		s.refuse(ErrNoCaller)
+	case q == nil:
+		s.refuse(ErrUnknownQueue)
+	case en.Queue == e.Queue:
+		s.refuse(ErrSameQueue)
+	default:
+		s.overflow(en, tel.OutcomeOverflow, "queue:"+string(e.Queue), whyMoved)
+	}
+}
+
+// assign rings exactly one agent for a waiting caller, whoever else waits, as somebody has decided.
+// Who is paused or in after-call work may be rung: a person asked for it. The other offers of the caller
+// end; the agent's own ring for another caller ends too.
+func (s *step) assign(e Assign) {
+	en := s.Entries[e.Call]
+	if en == nil {
+		s.refuse(ErrNoCaller)
+		return
+	}
+	a := s.agent(e.Agent)
+	if a == nil {
+		return
+	}
+	if o := s.Offers[a.Offer]; o != nil && !a.Talking {
+		if o.Call == e.Call {
+			s.only(en, a)
+			return
+		}
+		s.withdraw(o, tel.CauseCancelled)
+	}
+	switch {
+	case !a.LoggedIn:
+		s.refuse(ErrLoggedOut)
+		return
+	case !a.Reachable:
+		s.refuse(ErrUnreachable)
+		return
+	case a.Offer != "", a.full():
+		s.refuse(ErrBusy)
+		return
+	case s.Entries[e.Call] != en:
+		s.refuse(ErrNoCaller)
+		return
+	}
+	s.only(en, a)
+	why := "assigned"
+	if e.By != "" {
+		why += " by " + e.By
+	}
+	s.offer(en, a, why)
+	s.Offers[a.Offer].Assigned = true
+}
+
+// only ends the caller's offers to everybody else.
+func (s *step) only(en *Entry, a *Agent) {
+	for _, id := range append([]tel.OfferID(nil), en.Offers...) {
+		if o := s.Offers[id]; o.Agent != a.Spec.ID {
+			s.end(o, tel.CauseCancelled, true)
+		}
+	}
+	en.For = a.Spec.ID
+	s.touchEntry(en)
+}
