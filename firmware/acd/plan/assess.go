@@ -11,10 +11,12 @@ import (
 )
 
 // sortMembers rebuilds what the passes look up by position.
-func (q *Queue) sortMembers() {
-	q.grade, q.tiered = make([]Grade, len(q.Spec.Members)), false
+func (s *State) sortMembers(q *Queue) {
+	q.pos = make(map[tel.AgentID]int, len(q.Spec.Members))
+	q.member, q.grade, q.tiered = make([]*Agent, len(q.Spec.Members)), make([]Grade, len(q.Spec.Members)), false
 	for i, m := range q.Spec.Members {
-		q.grade[i] = q.Spec.Grades[m]
+		q.pos[m] = i
+		q.member[i], q.grade[i] = s.Agents[m], q.Spec.Grades[m]
 		q.tiered = q.tiered || q.grade[i].Level != 0
 	}
 }
@@ -28,13 +30,13 @@ func (q QueueSpec) due(joined time.Time) time.Time {
 
 // assess derives what orders the caller in the queue and what the caller asks of its agents: both
 // follow the configuration of the queue.
-func (q *Queue) assess(e *Entry) {
+func (s *State) assess(q *Queue, e *Entry) {
 	e.due = q.Spec.due(e.EnqueuedAt)
 	e.needs = e.Needs
 	if len(q.Spec.Needs) > 0 {
 		e.needs = both(q.Spec.Needs, e.Needs)
 	}
-	e.asks = word(e.needs)
+	e.asks = s.number(e.needs)
 }
 
 // both joins two lists of needs; of a skill that both name the higher level counts.
@@ -66,12 +68,21 @@ func clean(needs []tel.Need) []tel.Need {
 	return all[:min(len(all), 2*MaxNeeds)]
 }
 
-func word(needs []tel.Need) string {
+// number gives equal needs the same number; none have 0.
+func (s *State) number(needs []tel.Need) int {
+	if len(needs) == 0 {
+		return 0
+	}
 	var b strings.Builder
 	for _, n := range needs {
 		fmt.Fprintf(&b, "%q%d ", n.Skill, n.Level)
 	}
-	return b.String()
+	n, known := s.asked[b.String()]
+	if !known {
+		n = len(s.asked) + 1
+		s.asked[b.String()] = n
+	}
+	return n
 }
 
 // servable says that some member of the queue, serving it now or not, could ever take the caller: has the skills that are
@@ -148,23 +159,23 @@ func (s *step) served(o *Offer, e *Entry) {
 	}
 }
 
-// ringsFirst starts a progressive ring when the first agent rings.
-func (s *step) ringsFirst(e *Entry, q *Queue) {
-	if len(e.Offers) > 1 || q.Spec.Strategy != ProgressiveRing {
+// ringsProgressively starts the clock of a progressive ring when agents have begun to ring, or when
+// the queue has become one while they ring.
+func (s *step) ringsProgressively(e *Entry, q *Queue) {
+	if q.Spec.Strategy != ProgressiveRing || len(e.Offers) == 0 || len(e.Offers) > 1 && !e.WidenAt.IsZero() {
 		return
 	}
-	e.Width, e.WidenAt = 1, s.now.Add(q.Spec.Step)
+	e.Width, e.WidenAt = len(e.Offers), s.now.Add(q.Spec.Step)
 	s.arm(ringWidens, string(e.Call))
+	s.touchEntry(e)
 }
 
-// widen lets one agent more ring, and no more than the queue has.
+// widen lets one agent more ring, and no more than the queue has, for as long as somebody rings.
 func (s *step) widen(e *Entry, at time.Time) {
 	q := s.Queues[e.Queue]
 	e.WidenAt = time.Time{}
-	if q != nil && q.Spec.Strategy == ProgressiveRing && e.Width < len(q.Spec.Members) {
-		if e.Width++; e.Width < len(q.Spec.Members) && q.Spec.Step > 0 {
-			e.WidenAt = at.Add(q.Spec.Step)
-		}
+	if q != nil && q.Spec.Strategy == ProgressiveRing && len(e.Offers) > 0 {
+		e.Width, e.WidenAt = min(e.Width+1, len(q.Spec.Members)), at.Add(max(q.Spec.Step, time.Second))
 	}
 	s.arm(ringWidens, string(e.Call))
 	s.touchEntry(e)

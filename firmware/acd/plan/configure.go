@@ -24,6 +24,11 @@ func (s *step) configure(e Configure) {
 	}
 	for _, q := range s.queues {
 		s.sendHopelessOn(q)
+		for _, e := range q.waiting {
+			if e.WidenAt.IsZero() {
+				s.ringsProgressively(e, q)
+			}
+		}
 	}
 	for _, id := range sorted(s.Offers) {
 		o := s.Offers[id]

@@ -37,7 +37,7 @@ func (s *step) enqueue(m tel.Enqueue) {
 	q := s.Queues[m.Queue]
 	if q != nil {
 		e.Sticky = s.servedBy(q, m.Caller)
-		q.assess(e)
+		s.assess(q, e)
 	}
 	switch {
 	case q == nil:

@@ -177,7 +177,7 @@ func (s *step) merit(g *gate, a *Agent) string {
 		words = fmt.Sprintf("drawn by lot with weight %d", max(1, g.q.grade[g.q.pos[a.Spec.ID]].Weight))
 	case LongestIdle:
 	}
-	if g.q.Spec.BestSkilled && g.kin.needs != "" {
+	if g.q.Spec.BestSkilled && g.kin.needs != 0 {
 		words = "best skilled, " + words
 	}
 	return words

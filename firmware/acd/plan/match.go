@@ -110,7 +110,7 @@ func (p *pass) gate(e *Entry) *gate {
 	g := &gate{q: q, e: e, now: p.now, kin: q.kin(e, p.now)}
 	w, known := p.windows[g.kin]
 	if !known {
-		w = p.windowOf(g.kin, e, p.now)
+		w = windowOf(g.kin, e, p.now)
 		p.windows[g.kin] = w
 	}
 	g.levels = w
@@ -146,7 +146,12 @@ func (p *pass) serve() {
 // behind the caller in its queue can have one either.
 func (p *pass) promise(e *Entry) (more bool) {
 	q := p.Queues[e.Queue]
-	if p.spent[q.kin(e, p.now)] {
+	k := q.kin(e, p.now)
+	if p.spent[k] {
+		return true
+	}
+	if k.needs != 0 && !slices.ContainsFunc(q.free, func(a *Agent) bool { return a.has(e.needs, k.most) }) {
+		p.spent[k] = true
 		return true
 	}
 	g := p.gate(e)

@@ -11,12 +11,17 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// bigOffice has 500 agents, 100 queues of 25 members and 5,000 waiting callers, everybody busy.
-func bigOffice(tb testing.TB) (State, *rand.Rand) {
+// bigOffice has 500 agents, 100 queues of 25 members and 5,000 waiting callers, everybody busy. A rich
+// one uses everything that the distribution knows: skills with timed relaxation, levels over time,
+// weights, targets, sticky agents and every strategy.
+func bigOffice(tb testing.TB, rich bool) (State, *rand.Rand) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var agents []AgentSpec
 	for i := range 500 {
 		agents = append(agents, AgentSpec{ID: tel.AgentID(fmt.Sprintf("a%03d", i))})
+		if rich {
+			agents[i].Skills = someSkills(r)
+		}
 	}
 	var queues []QueueSpec
 	for i := range 100 {
@@ -25,27 +30,59 @@ func bigOffice(tb testing.TB) (State, *rand.Rand) {
 		for _, k := range r.Perm(500)[:25] {
 			q.Members = append(q.Members, agents[k].ID)
 		}
+		if rich {
+			q.Strategy = Strategies()[i%len(Strategies())]
+			q.Distribution = richDistribution(r, q.Members)
+		}
 		queues = append(queues, q)
 	}
 	s, _ := Next(NewState(), Configure{queues, agents}, t0, 0)
 	for i := range 5000 {
 		q := queues[r.IntN(100)].ID
-		s, _ = Next(s, Told{tel.Enqueue{Call: tel.CallID(fmt.Sprintf("c%05d", i)), Queue: q, EnqueuedAt: t0}}, t0.Add(time.Duration(i)*time.Millisecond), 0)
+		s, _ = Next(s, Told{tel.Enqueue{Call: tel.CallID(fmt.Sprintf("c%05d", i)), Queue: q, EnqueuedAt: t0, Needs: richNeeds(r, rich), Caller: caller(i)}}, t0.Add(time.Duration(i)*time.Millisecond), 0)
 	}
 	for _, a := range agents {
 		s, _ = Next(s, Told{tel.AgentReachable{Agent: a.ID, Reachable: true}}, t0.Add(6*time.Second), 0)
 		s, _ = Next(s, Login{a.ID}, t0.Add(6*time.Second), 0)
 	}
-	if len(s.Entries) != 5000 || len(s.Offers) < 450 {
+	if len(s.Entries) != 5000 || len(s.Offers) < 300 {
 		tb.Fatalf("%d waiting, %d offers", len(s.Entries), len(s.Offers))
 	}
 	return s, r
 }
 
+func caller(i int) tel.Number { return tel.Number(fmt.Sprintf("02%07d", i%20000)) }
+
+// richNeeds is a language that every third caller asks for.
+func richNeeds(r *rand.Rand, rich bool) []tel.Need {
+	if !rich || r.IntN(3) > 0 {
+		return nil
+	}
+	return []tel.Need{{Skill: languages[r.IntN(3)], Level: 1 + r.IntN(MaxSkill)}}
+}
+
+func richDistribution(r *rand.Rand, members []tel.AgentID) Distribution {
+	d := Distribution{
+		Target: time.Duration(1+r.IntN(6)) * 10 * time.Second, Weight: 1 + r.IntN(4), Grades: map[tel.AgentID]Grade{},
+		Levels:      []LevelRule{{UpTo: 0}, {After: 30 * time.Second, UpTo: 1}, {After: time.Minute, UpTo: 2}},
+		Relax:       []Relax{{After: 20 * time.Second, Level: 6}, {After: 40 * time.Second, Level: 3}, {After: 2 * time.Minute, Level: 0}},
+		BestSkilled: r.IntN(2) == 0, LevelsAbove: 2, Sticky: 24 * time.Hour, StickyWait: 20 * time.Second,
+	}
+	for _, m := range members {
+		d.Grades[m] = Grade{Level: r.IntN(3), Weight: 1 + r.IntN(5)}
+	}
+	return d
+}
+
 // BenchmarkDecision runs a full office: answers, ends, wrap-ups, declines, hang-ups and arrivals,
 // and prints the 99th percentile of one decision.
 func BenchmarkDecision(b *testing.B) {
-	s, r := bigOffice(b)
+	b.Run("plain", func(b *testing.B) { benchDecision(b, false) })
+	b.Run("skills and levels", func(b *testing.B) { benchDecision(b, true) })
+}
+
+func benchDecision(b *testing.B, rich bool) {
+	s, r := bigOffice(b, rich)
 	now := t0.Add(10 * time.Second)
 	calls := 5000
 	offers := sorted(s.Offers)
@@ -72,7 +109,7 @@ func BenchmarkDecision(b *testing.B) {
 		}
 		if len(s.Entries) < 5000 {
 			calls++
-			e = Told{tel.Enqueue{Call: tel.CallID(fmt.Sprintf("c%05d", calls)), Queue: tel.QueueID(fmt.Sprintf("q%02d", r.IntN(100))), EnqueuedAt: now}}
+			e = Told{tel.Enqueue{Call: tel.CallID(fmt.Sprintf("c%05d", calls)), Queue: tel.QueueID(fmt.Sprintf("q%02d", r.IntN(100))), EnqueuedAt: now, Needs: richNeeds(r, rich), Caller: caller(calls)}}
 		}
 		start := time.Now()
 		var out []Effect
@@ -91,11 +128,12 @@ func BenchmarkDecision(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
 	b.ReportMetric(float64(took[len(took)-1].Microseconds()), "max-µs")
 	b.ReportMetric(float64(len(s.Entries)), "waiting")
+	b.ReportMetric(float64(s.nfree), "free")
 }
 
 // BenchmarkOneEntity is the cost of one incremental snapshot record.
 func BenchmarkOneEntity(b *testing.B) {
-	s, _ := bigOffice(b)
+	s, _ := bigOffice(b, false)
 	k := s.Keys()[150]
 	b.ReportAllocs()
 	for b.Loop() {

@@ -21,7 +21,7 @@ func (s *step) offer(e *Entry, a *Agent, why string) {
 	if _, member := q.pos[a.Spec.ID]; member { // an assigned agent need not be
 		q.Last = a.Spec.ID
 	}
-	s.ringsFirst(e, q)
+	s.ringsProgressively(e, q)
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
 	s.touchEntry(e)

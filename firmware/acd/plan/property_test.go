@@ -395,6 +395,12 @@ func (w *world) checkLeases() {
 		if q.Spec.LeaveEmpty && q.present == 0 {
 			due(q.leavesEmpty(e), "grace")
 		}
+		if q.Spec.Strategy == ProgressiveRing && len(e.Offers) > 0 {
+			due(e.WidenAt, "step of the ring")
+			if e.Width < 1 || e.WidenAt.After(w.now.Add(10*time.Second)) {
+				w.t.Fatalf("ring of %+v does not widen", e)
+			}
+		}
 		if e.Overdue && len(e.Offers) == 0 {
 			w.t.Fatalf("caller %s is overdue and nobody rings", e.Call)
 		}

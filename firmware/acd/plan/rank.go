@@ -24,9 +24,9 @@ type gate struct {
 // them last: what one of them cannot get, none of them can.
 type kin struct {
 	q     *Queue
-	needs string // Entry.asks
-	most  int    // each skill is asked for at no more than this level
-	rule  int    // of q.Spec.Levels; -1 before the first
+	needs int // Entry.asks; 0 when nothing is asked for any more
+	most  int // each skill is asked for at no more than this level
+	rule  int // of q.Spec.Levels; -1 before the first
 }
 
 // window is the range of levels that is open.
@@ -52,7 +52,7 @@ func (q *Queue) kin(e *Entry, now time.Time) kin {
 			}
 		}
 		if k.most == 0 {
-			k.needs = ""
+			k.needs = 0
 		}
 	}
 	if q.tiered {
@@ -69,7 +69,7 @@ func (q *Queue) kin(e *Entry, now time.Time) kin {
 func (s *State) gateOf(e *Entry, now time.Time) gate {
 	q := s.Queues[e.Queue]
 	k := q.kin(e, now)
-	g := gate{q: q, e: e, kin: k, now: now, levels: s.windowOf(k, e, now)}
+	g := gate{q: q, e: e, kin: k, now: now, levels: windowOf(k, e, now)}
 	s.favour(&g)
 	return g
 }
@@ -99,7 +99,7 @@ func (q *Queue) staffed(a *Agent, now time.Time) bool {
 }
 
 // windowOf finds the levels that are open to callers of this kin, of whom e is one.
-func (s *State) windowOf(k kin, e *Entry, now time.Time) window {
+func windowOf(k kin, e *Entry, now time.Time) window {
 	q, w := k.q, window{upTo: MaxLevel}
 	if !q.tiered {
 		return w
@@ -111,8 +111,7 @@ func (s *State) windowOf(k kin, e *Entry, now time.Time) window {
 		w.upTo = 0
 	}
 	present, inside, above, below := 0, false, MaxLevel+1, -1
-	for i, m := range q.Spec.Members {
-		a := s.Agents[m]
+	for i, a := range q.member {
 		if a == nil || !q.staffed(a, now) {
 			continue
 		}
@@ -176,14 +175,14 @@ func (g *gate) bound() bool { return g.hold || g.e.anySpared(g.now) }
 
 // wide says that no caller of the queue may have more agents than this caller's kin.
 func (g *gate) wide() bool {
-	return g.kin.needs == "" && (!g.q.tiered || g.levels.ignored || g.levels.from == 0 && g.levels.upTo >= MaxLevel)
+	return g.kin.needs == 0 && (!g.q.tiered || g.levels.ignored || g.levels.from == 0 && g.levels.upTo >= MaxLevel)
 }
 
 // plain says that the order of the queue's free list, longest idle first, is the caller's own.
 func (g *gate) plain() bool {
 	switch g.q.Spec.Strategy {
 	case LongestIdle, RingAll, ProgressiveRing:
-		return g.last == nil && !g.q.tiered && (!g.q.Spec.BestSkilled || g.kin.needs == "")
+		return g.last == nil && !g.q.tiered && (!g.q.Spec.BestSkilled || g.kin.needs == 0)
 	default:
 		return false
 	}
@@ -219,7 +218,7 @@ func (s *step) standing(g *gate, a *Agent, last int) standing {
 	if q.tiered && !g.levels.ignored {
 		x.level = q.grade[i].Level
 	}
-	if q.Spec.BestSkilled && g.kin.needs != "" {
+	if q.Spec.BestSkilled && g.kin.needs != 0 {
 		for _, n := range g.e.needs {
 			x.lack += MaxSkill - a.Spec.Skills[n.Skill]
 		}

@@ -28,6 +28,7 @@ type State struct {
 	touched  []Key
 	marked   []*Queue // to be looked at by the next pass
 	zone     *time.Location
+	asked    map[string]int // numbers for what callers have needed
 }
 
 // Queue is one queue: its configuration and the little it must remember.
@@ -46,8 +47,9 @@ type Queue struct {
 	free     []*Agent // longest idle first
 	present  int      // members who could take a call soon
 	pos      map[tel.AgentID]int
-	grade    []Grade // of the members, by position
-	tiered   bool    // some member is of another level than 0
+	member   []*Agent // by position; nil before the configuration came
+	grade    []Grade  // by position
+	tiered   bool     // some member is of another level than 0
 	isMarked bool
 }
 
@@ -74,7 +76,7 @@ type Entry struct {
 
 	due    time.Time  // orders callers of one priority; see QueueSpec.due
 	needs  []tel.Need // of the call and its queue
-	asks   string     // needs, as one word
+	asks   int        // a number for needs
 	opened time.Time  // the last moment at which more agents were opened to the caller, as timers go
 }
 
@@ -250,15 +252,12 @@ func (e *Entry) pending() bool { return len(e.Offers) == 0 && !e.Overdue }
 func (s *State) reindex() {
 	s.queues, s.memberOf, s.nfree, s.timers, s.touched = nil, map[tel.AgentID][]*Queue{}, 0, nil, nil
 	s.marked = nil
+	s.asked = map[string]int{}
 	s.setZone(s.Zone)
 	for _, q := range s.Queues {
 		s.queues = append(s.queues, q)
 		q.waiting, q.free, q.present = nil, nil, 0
-		q.pos = make(map[tel.AgentID]int, len(q.Spec.Members))
-		for i, m := range q.Spec.Members {
-			q.pos[m] = i
-		}
-		q.sortMembers()
+		s.sortMembers(q)
 		q.isMarked = false
 		s.mark(q)
 	}
@@ -270,7 +269,7 @@ func (s *State) reindex() {
 	}
 	for _, e := range s.Entries {
 		if q := s.Queues[e.Queue]; q != nil {
-			q.assess(e)
+			s.assess(q, e)
 			q.waiting = append(q.waiting, e)
 		}
 	}
