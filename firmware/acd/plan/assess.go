@@ -175,7 +175,7 @@ func (s *step) widen(e *Entry, at time.Time) {
 	q := s.Queues[e.Queue]
 	e.WidenAt = time.Time{}
 	if q != nil && q.Spec.Strategy == ProgressiveRing && len(e.Offers) > 0 {
-		e.Width, e.WidenAt = min(e.Width+1, len(q.Spec.Members)), at.Add(max(q.Spec.Step, time.Second))
+		e.Width, e.WidenAt = max(1, min(e.Width+1, len(q.Spec.Members))), at.Add(max(q.Spec.Step, time.Second))
 	}
 	s.arm(ringWidens, string(e.Call))
 	s.touchEntry(e)

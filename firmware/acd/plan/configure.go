@@ -170,6 +170,7 @@ func (s *step) clockMoved(by time.Duration) {
 		move(&e.EnqueuedAt)
 		move(&e.Arrived)
 		move(&e.WidenAt)
+		move(&e.opened)
 		for agent, r := range e.Refused {
 			move(&r.Until)
 			e.Refused[agent] = r

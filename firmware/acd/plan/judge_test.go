@@ -146,7 +146,8 @@ func (w *world) checkNobodyIdles(at time.Time) {
 	for c := range b.Callers {
 		for a := range b.Agents {
 			if b.May(c, a) {
-				w.t.Fatalf("at %v caller %s and agent %s both wait", at, b.callers[c], b.agents[a])
+				e := w.s.Entries[b.callers[c]]
+				w.t.Fatalf("at %v caller %s and agent %s both wait\n%+v\n%+v\n%+v", at, b.callers[c], b.agents[a], e, w.s.Agents[b.agents[a]], w.s.Queues[e.Queue].Spec)
 			}
 		}
 	}
