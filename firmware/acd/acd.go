@@ -50,6 +50,8 @@ type Config struct {
 	// ShiftEnd is when the shift of an agent ends who logged in at a time; the zero time = by the agent's
 	// own logout. It must not block; nil = nobody has shifts.
 	ShiftEnd func(agent tel.AgentID, login time.Time) time.Time
+
+	Estimate Estimator // of waits, for announcements; nil: none is said
 }
 
 // ACD owns the queues. Its methods may be called from any goroutine.
@@ -112,7 +114,7 @@ func New(cfg Config) (*ACD, error) {
 			cfg.Log.Error("the queues' journal does not take records", "err", err)
 		}
 		if cfg.Kept != nil {
-			for _, e := range a.state.Present() { // observers knew only the process that is gone
+			for _, e := range a.state.Present(a.now()) { // observers knew only the process that is gone
 				cfg.Publish(e)
 			}
 			a.sweep()
@@ -263,7 +265,7 @@ func (a *ACD) next(e plan.Event) (err error) {
 	for _, x := range effects {
 		switch x := x.(type) {
 		case plan.Send:
-			a.cfg.Send(x.Message)
+			a.sent(x.Message)
 		case plan.Publish:
 			a.cfg.Publish(x.Event)
 		case plan.Refuse:

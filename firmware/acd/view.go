@@ -24,7 +24,10 @@ type QueueView struct {
 	Strategy plan.Strategy
 	Members  []tel.AgentID
 	Ready    int          // members who could ring now
-	Waiting  []CallerView // in order of service
+	Waiting  []CallerView // in order of service; who asked to be called back is not among them
+
+	Callbacks []CallbackView // oldest place first
+	Closed    bool           // outside of the hours in which customers are called back
 }
 
 // CallerView is one waiting caller.
@@ -92,7 +95,11 @@ func view(s *plan.State, now time.Time) View {
 				qv.Ready++
 			}
 		}
+		qv.Callbacks, qv.Closed = callbacks(s, id), q.Closed
 		for _, e := range s.Waiting(id) {
+			if e.Callback != "" {
+				continue
+			}
 			c := CallerView{Call: e.Call, Caller: e.Caller, Name: e.Name, Priority: e.Priority, Since: e.EnqueuedAt}
 			for _, o := range e.Offers {
 				c.Ringing = append(c.Ringing, s.Offers[o].Agent)

@@ -106,6 +106,9 @@ type Offer struct {
 	Queue QueueID
 	Agent AgentID
 	Ring  time.Duration
+
+	Whisper  Whisper  `json:",omitzero"` // said to the agent before the bridge
+	Callback Callback `json:",omitzero"` // the agent shall call this customer
 }
 
 // Withdraw asks the call to stop ringing for an offer.
@@ -119,7 +122,7 @@ type Withdraw struct {
 type Overflow struct {
 	Call CallID
 	To   string // a destination as the dial plan writes it, e.g. "queue:support" or "ext:201"
-	Why  string // closed list: "max_wait", "queue_full", "no_agents", "closed", "moved"
+	Why  string // closed list: "max_wait", "queue_full", "no_agents", "no_members", "no_skill", "closed", "exit_key", "moved"
 }
 
 // For implements ToCall.

@@ -110,8 +110,8 @@ func (q *Queue) hopeless() string {
 // serve.
 func (s *step) sendHopelessOn(q *Queue) {
 	for _, e := range slices.Clone(q.waiting) {
-		if !s.servable(q, e) {
-			s.overflow(e, tel.OutcomeRefused, q.Spec.NoSkillTo, q.hopeless())
+		if e.Callback == "" && !s.servable(q, e) { // a callback expires
+			s.overflow(e, tel.OutcomeWithdrawn, q.Spec.NoSkillTo, q.hopeless())
 		}
 	}
 }
@@ -147,11 +147,11 @@ func (s *step) servedBy(q *Queue, caller tel.Number) tel.AgentID {
 	return m.Agent
 }
 
-// served notes who has the caller, for the day's figures and for the caller's next call.
-func (s *step) served(o *Offer, e *Entry) {
+// keepServer notes who has the caller, for the day's figures and for the caller's next call.
+func (s *step) keepServer(o *Offer, e *Entry) {
 	s.credit(s.Agents[o.Agent], o.Queue, Tally{Calls: 1})
 	q := s.Queues[o.Queue]
-	if q == nil || q.Spec.Sticky == 0 {
+	if e == nil || q == nil || q.Spec.Sticky == 0 {
 		return
 	}
 	if m := s.remember(e.Caller, s.now.Add(q.Spec.Sticky)); m != nil {

@@ -123,8 +123,8 @@ func asks(s *State, e *Entry) bool {
 	if e.pending() {
 		return true
 	}
-	if e.For != "" {
-		return false // a person decided
+	if e.For != "" || s.accepted(e) {
+		return false // a person decided, or somebody is on the line
 	}
 	switch s.Queues[e.Queue].Spec.Strategy {
 	case RingAll:

@@ -254,7 +254,7 @@ func (s *step) widenRings() {
 			continue
 		}
 		for _, e := range q.waiting {
-			if len(e.Offers) > 0 && !e.Overdue && e.For == "" {
+			if len(e.Offers) > 0 && !e.Overdue && e.For == "" && !s.accepted(e) {
 				ringing = append(ringing, e)
 			}
 		}

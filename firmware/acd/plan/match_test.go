@@ -251,6 +251,16 @@ func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 		RemoveMember{"a", "q", "carla"},
 		Move{"c", "q", "carla"},
 		Assign{"c", "a", "carla"},
+		Told{tel.CallerKey{Call: "c", Key: '#'}},
+		Told{tel.CallerGreeted{Call: "c"}},
+		Told{tel.CallerNamed{Call: "c", Caller: "0212345678", Name: "Rossi"}},
+		Told{tel.Announced{Call: "c"}},
+		Told{tel.OfferAccepted{Offer: "o"}},
+		Told{tel.WantCallback{Call: "c", Number: "+393331234567"}},
+		Told{tel.CallbackMissed{Offer: "o", Cause: tel.CauseBusy}},
+		Hours{"q", true},
+		Recall{[]tel.CallbackChanged{{Callback: "cb", Number: "+393331234567", Asked: t0}}},
+		DropCallback{"cb"},
 	} {
 		b, err := json.Marshal(e)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,8 @@ func Next(s State, e Event, now time.Time, seed uint64) (State, []Effect) {
 	st := &step{State: &s, now: now.Round(0).UTC(), seed: seed, keys: map[Key]bool{}}
 	st.prepare(e)
 	st.match()
+	st.reposition()
+	st.expire() // who has moved up far enough is told so at once
 	st.report()
 	s.prune()
 	s.touched = s.touched[:0]
@@ -42,6 +43,8 @@ type step struct {
 	seed uint64
 	out  []Effect
 	keys map[Key]bool
+
+	shifted []*Queue // places in them have changed
 }
 
 func (s *step) touch(kind, id string)          { s.keys[Key{kind, id}] = true }
@@ -99,6 +102,13 @@ func (s *step) expire() {
 			s.changed(a)
 		case offerEnds:
 			s.offerExpired(s.Offers[tel.OfferID(t.id)])
+		case announceDue:
+			e := s.Entries[tel.CallID(t.id)]
+			e.armed = time.Time{}
+			s.speak(e)
+			s.armAnnounce(e)
+		case callbackWakes:
+			s.callbackWoken(s.Callbacks[tel.CallbackID(t.id)])
 		case waitEnds:
 			s.waitedTooLong(s.Entries[tel.CallID(t.id)])
 		case emptyEnds:
@@ -176,6 +186,12 @@ func (s *step) apply(e Event) {
 	case SetZone:
 		s.setZone(e.Zone)
 		s.touch("meta", "seq")
+	case Hours:
+		s.hours(e)
+	case Recall:
+		s.recall(e)
+	case DropCallback:
+		s.dropCallback(e)
 	case ClockMoved: // done before the timers
 	default:
 		s.refuse(fmt.Errorf("unknown queue event %T", e))
@@ -196,6 +212,20 @@ func (s *step) told(m tel.ToQueue) {
 		s.offerAnswered(m)
 	case tel.TalkEnded:
 		s.talkEnded(m)
+	case tel.CallerKey:
+		s.callerKey(m)
+	case tel.CallerGreeted:
+		s.callerGreeted(m)
+	case tel.CallerNamed:
+		s.callerNamed(m)
+	case tel.Announced:
+		s.announced(m)
+	case tel.OfferAccepted:
+		s.offerAccepted(m)
+	case tel.WantCallback:
+		s.wantCallback(m)
+	case tel.CallbackMissed:
+		s.callbackMissed(m)
 	case tel.AgentEngaged:
 		s.engaged(m)
 	case tel.AgentDisengaged:
@@ -207,9 +237,7 @@ func (s *step) told(m tel.ToQueue) {
 	}
 }
 
-// offerID numbers offers; the seed keeps an id of an earlier life from matching by chance.
+// offerID numbers offers.
 func (s *step) offerID() tel.OfferID {
-	s.Seq++
-	s.touch("meta", "seq")
-	return tel.OfferID("o" + strconv.FormatUint(s.Seq, 10) + "-" + strconv.FormatUint(s.seed&0xffffffff, 36))
+	return tel.OfferID(s.serial("o"))
 }

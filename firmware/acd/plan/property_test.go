@@ -30,6 +30,7 @@ type world struct {
 	left     map[tel.CallID]int
 	shown    map[tel.AgentID]tel.AgentState
 	days     map[tel.AgentID]tel.AgentChanged // the interval of each agent that runs, as observers know it
+	lives    lives
 	log      []logged
 	foreseen int // offers that the solver had foreseen
 }
@@ -45,7 +46,7 @@ type logged struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), s: NewState(), now: t0,
-		joined: map[tel.CallID]int{}, left: map[tel.CallID]int{}, shown: map[tel.AgentID]tel.AgentState{},
+		joined: map[tel.CallID]int{}, left: map[tel.CallID]int{}, shown: map[tel.AgentID]tel.AgentState{}, lives: newLives(),
 		days: map[tel.AgentID]tel.AgentChanged{},
 	}
 	for i := range 7 {
@@ -85,6 +86,7 @@ func (w *world) configure() {
 		if w.r.IntN(3) == 0 {
 			q.LeaveEmpty, q.EmptyGrace = true, time.Duration(w.r.IntN(10))*time.Second
 		}
+		q.Waiting = w.waiting()
 		for _, a := range w.agents {
 			if w.r.IntN(2) == 0 {
 				q.Members = append(q.Members, a.ID)
@@ -127,7 +129,7 @@ func (w *world) random() Event {
 	if w.r.IntN(8) == 0 {
 		return w.duty(agent)
 	}
-	switch w.r.IntN(40) {
+	switch w.r.IntN(50) {
 	case 0, 1, 2, 3, 4, 5, 6:
 		if w.calm && w.r.IntN(4) > 0 {
 			return Tick{}
@@ -136,9 +138,9 @@ func (w *world) random() Event {
 		q := tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(5))) // sometimes one that does not exist
 		back := time.Duration(w.r.IntN(30)-2) * time.Second
 		return Told{tel.Enqueue{
-			Call: tel.CallID(fmt.Sprintf("c%d", w.calls)), Queue: q,
+			Call: tel.CallID(fmt.Sprintf("c%d", w.calls)), Queue: q, Caller: w.number(),
 			Priority: w.r.IntN(8) / 6, EnqueuedAt: w.now.Add(-back),
-			Caller: tel.Number(fmt.Sprintf("02%05d", w.r.IntN(4))), Needs: [][]tel.Need{nil, nil, someNeeds(w.r)}[w.r.IntN(3)],
+			Needs: [][]tel.Need{nil, nil, someNeeds(w.r)}[w.r.IntN(3)],
 		}}
 	case 7:
 		return Told{tel.Enqueue{Call: w.pickCall(), Queue: tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(4))), EnqueuedAt: w.now}}
@@ -181,6 +183,8 @@ func (w *world) random() Event {
 			w.now = w.now.Add(by)
 			return ClockMoved{by}
 		}
+	default:
+		return w.randomLife()
 	}
 	return Tick{}
 }
@@ -226,7 +230,7 @@ func (w *world) do(e Event) {
 	if in, ok := e.(Told); ok {
 		if m, ok := in.Message.(tel.Enqueue); ok {
 			w.do(Tick{}) // so that only the request itself decides whether this is a new place
-			if old := w.s.Entries[m.Call]; old == nil || old.Queue != m.Queue {
+			if old := w.s.Entries[m.Call]; old == nil || old.Queue != m.Queue && old.Callback == "" {
 				w.joined[m.Call]++
 			}
 		}
@@ -251,6 +255,7 @@ func (w *world) do(e Event) {
 		}
 	}
 	w.count(out)
+	w.follow(e, out)
 	w.check(out)
 	w.checkForeseen(want, out)
 }
@@ -303,6 +308,7 @@ func (w *world) check(out []Effect) {
 	w.checkNobodyIdles(w.now)
 	w.checkOrder(out)
 	w.checkRecords()
+	w.checkLives(out)
 }
 
 // checkReferences: no agent in two calls or offers; caller, agent and offer agree on each other.
@@ -317,7 +323,7 @@ func (w *world) checkReferences() {
 		}
 		held[o.Agent] = id
 		a := w.s.Agents[o.Agent]
-		if a == nil || a.Offer != id || a.Talking != (o.Phase == Talking) {
+		if a == nil || a.Offer != id || a.Talking != (o.Phase == Talking) || a.Accepted != (o.Phase == Accepted) {
 			w.t.Fatalf("offer %+v and agent %+v disagree", o, a)
 		}
 		if e := w.s.Entries[o.Call]; o.Phase != Talking && (e == nil || !slices.Contains(e.Offers, id)) {
@@ -394,6 +400,9 @@ func (w *world) checkLeases() {
 	}
 	for _, e := range w.s.Entries {
 		q := w.s.Queues[e.Queue]
+		if e.Callback != "" {
+			continue
+		}
 		if q.Spec.MaxWait > 0 && !e.Overdue {
 			due(e.Arrived.Add(q.Spec.MaxWait), "wait")
 		}

@@ -37,7 +37,8 @@ type QueueSpec struct {
 
 	Distribution
 	// AutoLogout logs the agent out instead.
-	AutoLogout bool `json:"auto_logout,omitempty"`
+	AutoLogout bool        `json:"auto_logout,omitempty"`
+	Waiting    WaitingSpec `json:"waiting,omitzero"`
 }
 
 // AgentSpec is what the configuration says about one agent.
@@ -79,6 +80,7 @@ func (q QueueSpec) Defaults() QueueSpec {
 		q.Backoff = 10 * time.Second
 	}
 	q.Distribution = q.defaults()
+	q.Waiting.Callback = q.Waiting.Callback.defaults()
 	return q
 }
 
@@ -126,6 +128,7 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 		if q.MaxWait < 0 || q.MaxLength < 0 || q.EmptyGrace < 0 || q.AutoPause < 0 {
 			bad("%s: a limit is negative", at)
 		}
+		q.validateWaiting(at, bad)
 		members := map[tel.AgentID]bool{}
 		for j, m := range q.Members {
 			if !known[m] {

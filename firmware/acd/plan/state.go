@@ -17,9 +17,10 @@ type State struct {
 	Entries map[tel.CallID]*Entry
 	Offers  map[tel.OfferID]*Offer
 	// Memories is what is known of callers, waiting or not, by their numbers.
-	Memories map[tel.Number]*Memory
-	Seq      uint64 // offers made so far; part of their ids
-	Zone     string // IANA name of the clock by which days begin; empty is UTC
+	Memories  map[tel.Number]*Memory
+	Callbacks map[tel.CallbackID]*Callback
+	Seq       uint64 // offers made so far; part of their ids
+	Zone      string // IANA name of the clock by which days begin; empty is UTC
 
 	queues   []*Queue // by id
 	memberOf map[tel.AgentID][]*Queue
@@ -36,6 +37,7 @@ type Queue struct {
 	Spec       QueueSpec   `json:"spec"`
 	Last       tel.AgentID `json:"last,omitempty"`       // round robin: the member rung last
 	EmptySince time.Time   `json:"empty_since,omitzero"` // since when no member could take a call
+	Closed     bool        `json:"closed,omitempty"`     // outside of the hours in which customers are called back
 
 	// Spec.Members are those who serve the queue now: the configured ones and the added ones, without
 	// those who are out.
@@ -45,6 +47,7 @@ type Queue struct {
 
 	waiting  []*Entry // in order of service
 	free     []*Agent // longest idle first
+	callers  int      // of waiting: those who are on the line, and no callbacks
 	present  int      // members who could take a call soon
 	pos      map[tel.AgentID]int
 	member   []*Agent // by position; nil before the configuration came
@@ -65,8 +68,11 @@ type Entry struct {
 	Offers     []tel.OfferID           `json:"offers,omitempty"`   // that ring now
 	Offered    int                     `json:"offered,omitempty"`  // offers made so far
 	Refused    map[tel.AgentID]Refusal `json:"refused,omitempty"`
-	Overdue    bool                    `json:"overdue,omitempty"` // max wait passed while an agent rang
-	For        tel.AgentID             `json:"for,omitempty"`     // assigned to: nobody rings along
+	Overdue    bool                    `json:"overdue,omitempty"`  // max wait passed while an agent rang
+	Callback   tel.CallbackID          `json:"callback,omitempty"` // no caller: the request of one who hung up
+	Greeted    bool                    `json:"greeted,omitempty"`  // the greeting is over
+	Speech     Speech                  `json:"speech,omitzero"`
+	For        tel.AgentID             `json:"for,omitempty"` // assigned to: nobody rings along
 
 	Needs  []tel.Need  `json:"needs,omitempty"`  // of this call alone
 	Sticky tel.AgentID `json:"sticky,omitempty"` // who served the caller last
@@ -74,10 +80,13 @@ type Entry struct {
 	Width   int       `json:"width,omitempty"`
 	WidenAt time.Time `json:"widen_at,omitzero"`
 
-	due    time.Time  // orders callers of one priority; see QueueSpec.due
-	needs  []tel.Need // of the call and its queue
-	asks   int        // a number for needs
-	opened time.Time  // the last moment at which more agents were opened to the caller, as timers go
+	armed  time.Time      // of the timer for the next announcement
+	kept   tel.CallbackID // while leaving: the request that keeps the place
+	why    string         // while leaving: of an overflow
+	due    time.Time      // orders callers of one priority; see QueueSpec.due
+	needs  []tel.Need     // of the call and its queue
+	asks   int            // a number for needs
+	opened time.Time      // the last moment at which more agents were opened to the caller, as timers go
 }
 
 // Refusal remembers that an agent did not take this caller.
@@ -94,6 +103,7 @@ type Phase string
 const (
 	Reserved Phase = "reserved" // sent to the call; the lease runs
 	Ringing  Phase = "ringing"  // the ring time runs
+	Accepted Phase = "accepted" // the agent has picked up and hears who waits; nobody is connected yet
 	Talking  Phase = "talking"  // the agent has the caller
 	Void     Phase = "void"     // withdrawn; kept for a moment in case an answer crossed
 )
@@ -114,11 +124,12 @@ type Offer struct {
 // NewState returns a state without queues and agents.
 func NewState() State {
 	s := State{
-		Queues:   map[tel.QueueID]*Queue{},
-		Agents:   map[tel.AgentID]*Agent{},
-		Entries:  map[tel.CallID]*Entry{},
-		Offers:   map[tel.OfferID]*Offer{},
-		Memories: map[tel.Number]*Memory{},
+		Queues:    map[tel.QueueID]*Queue{},
+		Agents:    map[tel.AgentID]*Agent{},
+		Entries:   map[tel.CallID]*Entry{},
+		Offers:    map[tel.OfferID]*Offer{},
+		Memories:  map[tel.Number]*Memory{},
+		Callbacks: map[tel.CallbackID]*Callback{},
 	}
 	s.reindex()
 	return s
@@ -127,15 +138,16 @@ func NewState() State {
 // Clone returns an independent copy.
 func (s State) Clone() State {
 	c := State{
-		Queues:   make(map[tel.QueueID]*Queue, len(s.Queues)),
-		Agents:   make(map[tel.AgentID]*Agent, len(s.Agents)),
-		Entries:  make(map[tel.CallID]*Entry, len(s.Entries)),
-		Offers:   make(map[tel.OfferID]*Offer, len(s.Offers)),
-		Memories: make(map[tel.Number]*Memory, len(s.Memories)),
-		Seq:      s.Seq, Zone: s.Zone,
+		Queues:    make(map[tel.QueueID]*Queue, len(s.Queues)),
+		Agents:    make(map[tel.AgentID]*Agent, len(s.Agents)),
+		Entries:   make(map[tel.CallID]*Entry, len(s.Entries)),
+		Offers:    make(map[tel.OfferID]*Offer, len(s.Offers)),
+		Memories:  make(map[tel.Number]*Memory, len(s.Memories)),
+		Callbacks: make(map[tel.CallbackID]*Callback, len(s.Callbacks)),
+		Seq:       s.Seq, Zone: s.Zone,
 	}
 	for id, q := range s.Queues {
-		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince}
+		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince, Closed: q.Closed}
 		n.Spec.Members, n.Spec.Distribution = slices.Clone(q.Spec.Members), q.Spec.clone()
 		n.Configured, n.Added, n.Out = slices.Clone(q.Configured), slices.Clone(q.Added), maps.Clone(q.Out)
 		c.Queues[id] = &n
@@ -169,6 +181,10 @@ func (s State) Clone() State {
 			n.Lost = &lost
 		}
 		c.Memories[id] = &n
+	}
+	for id, b := range s.Callbacks {
+		n := *b
+		c.Callbacks[id] = &n
 	}
 	c.reindex()
 	return c
@@ -256,7 +272,7 @@ func (s *State) reindex() {
 	s.setZone(s.Zone)
 	for _, q := range s.Queues {
 		s.queues = append(s.queues, q)
-		q.waiting, q.free, q.present = nil, nil, 0
+		q.waiting, q.free, q.present, q.callers = nil, nil, 0, 0
 		s.sortMembers(q)
 		q.isMarked = false
 		s.mark(q)
@@ -271,6 +287,9 @@ func (s *State) reindex() {
 		if q := s.Queues[e.Queue]; q != nil {
 			s.assess(q, e)
 			q.waiting = append(q.waiting, e)
+			if e.Callback == "" {
+				q.callers++
+			}
 		}
 	}
 	for _, q := range s.queues {
