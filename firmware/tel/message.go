@@ -133,3 +133,10 @@ func (m Overflow) For() CallID { return m.Call }
 func (Offer) toCall()    {}
 func (Withdraw) toCall() {}
 func (Overflow) toCall() {}
+
+// Priorities of callers; greater is served first, whatever the others' wait. A queue's own priority
+// lies below them.
+const (
+	PriorityVIP       = 1000    // a caller on the list of those who always pass
+	PriorityEmergency = 1000000 // an emergency that is answered in the house
+)
