@@ -24,6 +24,10 @@ var commands = []struct {
 	{"reload", "have prontod read its configuration again, and tell what it did", reload},
 	{"status", "show queue, agents, lines and lamps once", status},
 	{"calls", "list the latest finished calls", calls},
+	{"claim", "print the address with which a new box gets its owner", claim},
+	{"agents", "show what each agent does, and why", agents},
+	{"agent", "give a command to an agent: login, logout, pause, resume, serve, assign ...", agent},
+	{"move", "send a waiting caller to another queue", move},
 	{"bans", "list the addresses that are refused", bans},
 	{"unban", "lift the ban of an address", unban},
 }

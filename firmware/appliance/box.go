@@ -16,6 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/certificate"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/feed"
@@ -35,6 +36,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
+	"github.com/pronto-pbx/pronto/ui/access"
 )
 
 // Options is what cmd gives the box.
@@ -46,6 +48,9 @@ type Options struct {
 	Keeper *keeper.Client // nil: sockets end with the process
 	Board  Board
 	Record string // recordd's socket; empty: nobody asks for records
+	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
+	// can be claimed.
+	Powered time.Duration
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.
@@ -61,6 +66,7 @@ type Box struct {
 	hot       *journal.Hot
 	history   *journal.History
 	feed      *feed.Feed
+	accounts  *access.Accounts
 	present   *present
 	health    *health.Board
 
@@ -84,13 +90,16 @@ type Box struct {
 	voicemail *voicemail.Store
 	mail      *mail.Queue
 	web       net.Listener
+	webTLS    net.Listener // nil: plain HTTP only
+	tlsSource *certificate.Source
 
 	personal *personal.Owner
 	callers  callers
 
-	mu          sync.Mutex           // guards undisturbed and alarm
-	alarm       *time.Timer          // takes the emergency off the page
-	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
+	mu          sync.Mutex             // guards alarm, undisturbed and unstaffed
+	alarm       *time.Timer            // takes the emergency off the page
+	undisturbed map[tel.AgentID]bool   // who has asked not to be disturbed
+	unstaffed   map[tel.QueueID]string // queues that their last agent has left, by name
 
 	reach reach
 	wg    sync.WaitGroup
@@ -112,12 +121,13 @@ func conditions() []health.Spec {
 		{Name: "mail", Severity: health.Warn},
 		{Name: "bans", Severity: health.Info},
 		{Name: "sip_alg", Severity: health.Warn},
+		{Name: "unstaffed", Severity: health.Warn},
 	}
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	b.doors.b = b
 	defer func() {
@@ -146,6 +156,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
+		{"who may use the page", b.openAccess},
 		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},
@@ -283,15 +294,11 @@ func (b *Box) openCalls() error {
 	}
 	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
-	if len(kept) == 0 {
-		for _, a := range agents { // also who is not at work yet has a tile and a lamp
-			b.publish(tel.AgentChanged{Agent: a.ID, Name: a.Name, State: tel.AgentLoggedOut, Since: time.Now()})
-		}
-	}
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
 		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live,
+		ShiftEnd: b.shiftEnd,
 	})
 	if err != nil {
 		return err
@@ -371,8 +378,10 @@ func (b *Box) close() {
 		b.alarm.Stop()
 	}
 	b.mu.Unlock()
-	if b.web != nil {
-		_ = b.web.Close()
+	for _, l := range []net.Listener{b.web, b.webTLS} {
+		if l != nil {
+			_ = l.Close()
+		}
 	}
 	b.trunks.close()
 	b.lines.close()

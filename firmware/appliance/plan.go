@@ -105,11 +105,12 @@ func specs(c *config.Config) ([]plan.QueueSpec, []plan.AgentSpec) {
 		queues = append(queues, plan.QueueSpec{
 			ID: q.ID, Name: q.Name, Strategy: plan.Strategy(q.Strategy), Members: q.Agents, Ring: q.Ring, WrapUp: q.WrapUp,
 			MaxWait: q.MaxWait, MaxWaitTo: q.Overflow, MaxLength: q.MaxLength, FullTo: q.Overflow,
+			AutoPause: q.Missed.After, AutoLogout: q.Missed.Logout,
 		})
 	}
 	var agents []plan.AgentSpec
 	for _, a := range c.Agents {
-		agents = append(agents, plan.AgentSpec{ID: a.ID, Name: a.Name})
+		agents = append(agents, duty(a))
 	}
 	return queues, agents
 }

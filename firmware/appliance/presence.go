@@ -69,7 +69,7 @@ func (n *numbering) watchable(watcher tel.DeviceID, user string) (resource strin
 	switch w := p.Watched(watcher, tel.Number(user)); w.Kind {
 	case dialplan.WatchExtension, dialplan.WatchSlot:
 		return string(w.Number), false
-	case dialplan.WatchDND, dialplan.WatchForward:
+	case dialplan.WatchDND, dialplan.WatchForward, dialplan.WatchOut:
 		return personalKey(tel.Number(user), w.Agent), true
 	case dialplan.WatchHours:
 		return user, false
@@ -100,7 +100,7 @@ func (n *numbering) extensionAt(d tel.DeviceID) tel.Number {
 // lampOf reports whether a code's key shows the state of the agent who looks at it.
 func lampOf(a dialplan.Action) bool {
 	switch a {
-	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp:
+	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp, dialplan.Help:
 		return true
 	}
 	return false
@@ -152,6 +152,8 @@ func (b *Box) showPresence(e tel.Event) {
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.showAgent(e.Agent)
+	case tel.MembershipChanged:
+		b.showMembership(e)
 	case tel.DeviceChanged:
 		b.presence.Registered(e.Device, e.Reachable)
 		agent, _, _ := n.AgentAt(e.Device)
@@ -197,9 +199,26 @@ func (b *Box) showAgent(id tel.AgentID) {
 			on = e.State == tel.AgentPaused
 		case dialplan.FinishWrapUp:
 			on = e.State == tel.AgentWrapUp
+		case dialplan.Help:
+			on = e.Help
 		}
 		if lampOf(f.Action) {
 			b.presence.SetLamp(personalKey(f.Code, e.Agent), on, false)
+		}
+	}
+}
+
+// showMembership lights the agent's own key by which a queue is left, while it is left.
+func (b *Box) showMembership(e tel.MembershipChanged) {
+	n := b.numbering.Load()
+	for _, q := range n.plan.Queues {
+		if q.Queue != e.Queue {
+			continue
+		}
+		for _, f := range n.plan.FeatureCodes() {
+			if f.Action == dialplan.LeaveQueue {
+				b.presence.SetLamp(personalKey(f.Code+q.Number, e.Agent), !e.Serving, false)
+			}
 		}
 	}
 }
@@ -221,6 +240,11 @@ func (b *Box) renumber(from *config.Config) {
 	for id := range n.agents {
 		b.showAgent(id)
 		b.showSettings(id)
+	}
+	for _, e := range b.present.snapshot().([]tel.Event) {
+		if m, ok := e.(tel.MembershipChanged); ok {
+			b.showMembership(m)
+		}
 	}
 	b.presence.Review()
 }

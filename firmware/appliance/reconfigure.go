@@ -113,10 +113,13 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	}
 	r.b.reach.start(r.b)
 	r.b.renumber(from)
+	if err := r.b.queues.Reschedule(ctx); err != nil {
+		r.b.log.Warn("shifts end as they would have before", "err", err)
+	}
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
-	case differs(from, to, access):
+	case differs(from, to, entrance):
 		return live.Applied, nil
 	default:
 		return live.Unchanged, nil
@@ -127,12 +130,12 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 func routing(c *config.Config) config.Config {
 	return config.Config{
 		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
-		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours, Contacts: c.Contacts,
+		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours, Contacts: c.Contacts, Pauses: c.Pauses,
 	}
 }
 
-// access is what phones meet.
-func access(c *config.Config) config.Config {
+// entrance is what phones meet.
+func entrance(c *config.Config) config.Config {
 	return config.Config{Toll: c.Toll, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
@@ -182,7 +185,7 @@ func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome
 		return config.Config{
 			SIP:   config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm, SessionExpires: c.SIP.SessionExpires, MinSE: c.SIP.MinSE, Registrations: fixedLimits(c)},
 			TLS:   c.TLS,
-			Media: c.Media, Web: c.Web, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
+			Media: c.Media, Web: config.Web{Listen: c.Web.Listen, TLSListen: c.Web.TLSListen}, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
 		}
 	}
 	if differs(&r.read, to, fixed) {

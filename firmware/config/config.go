@@ -37,6 +37,7 @@ type Config struct {
 	Dialling Dialling  `yaml:"dialling"`
 	Groups   []Group   `yaml:"groups,omitempty"`
 	Hours    []Hours   `yaml:"hours,omitempty"`
+	Pauses   Pauses    `yaml:"pauses,omitempty"`
 	Toll     Toll      `yaml:"toll"`
 	Contacts []Contact `yaml:"contacts,omitempty"`
 
@@ -84,7 +85,12 @@ type Media struct {
 
 // Web is where the page is.
 type Web struct {
-	Listen netip.AddrPort `yaml:"listen"` // default 127.0.0.1:8080; needs a restart
+	Listen    netip.AddrPort `yaml:"listen"`     // plain HTTP; default 127.0.0.1:8080; needs a restart
+	TLSListen netip.AddrPort `yaml:"tls_listen"` // HTTPS, with the certificate of tls; default none, usually 0.0.0.0:443; needs a restart
+	// PlainHTTP lets people of the box's own networks sign in without HTTPS. Default true; without it
+	// plain HTTP only shows the form for claiming a new box and sends everybody else to HTTPS.
+	// Applied at once.
+	PlainHTTP bool `yaml:"plain_http"`
 }
 
 // Secret is a password; it prints as stars.
@@ -120,6 +126,7 @@ type Agent struct {
 	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
 	Dial      []string       `yaml:"dial"`             // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody
 	Calls     AgentCalls     `yaml:"calls"`            // forwards, follow-me, PIN ...
+	Work      Work           `yaml:"work"`             // after-call work, shift, capacity ...
 }
 
 // Queue is a line of waiting callers and the agents who serve it.
@@ -135,6 +142,7 @@ type Queue struct {
 	MaxLength int           `yaml:"max_length"`       // waiting callers; default 0 = no limit
 	Overflow  string        `yaml:"overflow"`         // destination after max_wait, max_length or no agents: "queue:ID", "ext:NUMBER" or "hangup"; default hangup
 	Priority  int           `yaml:"priority"`         // higher is served first among queues; default 0
+	Missed    Missed        `yaml:"missed,omitempty"` // what happens to who does not answer
 }
 
 // Line is a GSM or analog line.

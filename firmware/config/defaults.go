@@ -23,7 +23,7 @@ func Default() Config {
 			Bans: defaultBans(), Registrations: defaultRegistrations(),
 		},
 		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575, DSCP: 46},
-		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080")},
+		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080"), PlainHTTP: true},
 
 		Dialling:  Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},
 		Toll:      defaultToll(),
@@ -40,6 +40,7 @@ func (c *Config) normalise() {
 	c.normaliseMenus()
 	c.normaliseVoicemail()
 	c.normaliseSRTP()
+	c.normaliseWork()
 	for i := range c.Queues {
 		q := &c.Queues[i]
 		if q.Strategy == "" {

@@ -35,6 +35,16 @@ type AgentInterval struct {
 	To     time.Time  `json:"to"`
 }
 
+// MembershipChanged reports that an agent serves a queue, or does not although logged in.
+type MembershipChanged struct {
+	Queue   QueueID   `json:"queue"`
+	Agent   AgentID   `json:"agent"`
+	Serving bool      `json:"serving"`
+	Reason  string    `json:"reason,omitempty"`
+	By      string    `json:"by,omitempty"` // the supervisor who decided so; empty: the agent
+	At      time.Time `json:"at"`
+}
+
 // QueueStaffed reports that the last agent who could take a queue's calls has left, or that one is
 // back.
 type QueueStaffed struct {
@@ -171,6 +181,16 @@ type DoorOpened struct {
 	By   string    `json:"by"` // "phone:201"
 	Call CallID    `json:"call"`
 	At   time.Time `json:"at"`
+}
+
+// PageAccessed is a line of the audit log: who did what at the door of the page. It is a record: journals
+// keep it, and nobody can edit it.
+type PageAccessed struct {
+	At   time.Time `json:"at"`
+	What string    `json:"what"` // one of the deeds of ui/access
+	User string    `json:"user,omitempty"`
+	Whom string    `json:"whom,omitempty"`
+	From string    `json:"from,omitempty"` // address
 }
 
 // CallStage is where a call stands.
@@ -355,24 +375,26 @@ type FiguresChanged struct {
 }
 
 // Kind implements Event.
-func (AgentChanged) Kind() string    { return "agent_changed" }
-func (AgentInterval) Kind() string   { return "agent_interval" }
-func (QueueStaffed) Kind() string    { return "queue_staffed" }
-func (QueueJoined) Kind() string     { return "queue_joined" }
-func (QueueOffered) Kind() string    { return "queue_offered" }
-func (QueueOfferEnded) Kind() string { return "queue_offer_ended" }
-func (QueueLeft) Kind() string       { return "queue_left" }
-func (CallChanged) Kind() string     { return "call_changed" }
-func (PartyChanged) Kind() string    { return "party_changed" }
-func (EmergencyCalled) Kind() string { return "emergency_called" }
-func (DoorOpened) Kind() string      { return "door_opened" }
-func (CallEnded) Kind() string       { return "call_ended" }
-func (LineChanged) Kind() string     { return "line_changed" }
-func (DeviceChanged) Kind() string   { return "device_changed" }
-func (LampChanged) Kind() string     { return "lamp_changed" }
-func (QualityReported) Kind() string { return "quality_reported" }
-func (HealthChanged) Kind() string   { return "health_changed" }
-func (FiguresChanged) Kind() string  { return "figures_changed" }
+func (AgentChanged) Kind() string      { return "agent_changed" }
+func (AgentInterval) Kind() string     { return "agent_interval" }
+func (MembershipChanged) Kind() string { return "membership_changed" }
+func (QueueStaffed) Kind() string      { return "queue_staffed" }
+func (QueueJoined) Kind() string       { return "queue_joined" }
+func (QueueOffered) Kind() string      { return "queue_offered" }
+func (QueueOfferEnded) Kind() string   { return "queue_offer_ended" }
+func (QueueLeft) Kind() string         { return "queue_left" }
+func (CallChanged) Kind() string       { return "call_changed" }
+func (PartyChanged) Kind() string      { return "party_changed" }
+func (EmergencyCalled) Kind() string   { return "emergency_called" }
+func (DoorOpened) Kind() string        { return "door_opened" }
+func (CallEnded) Kind() string         { return "call_ended" }
+func (LineChanged) Kind() string       { return "line_changed" }
+func (DeviceChanged) Kind() string     { return "device_changed" }
+func (LampChanged) Kind() string       { return "lamp_changed" }
+func (QualityReported) Kind() string   { return "quality_reported" }
+func (HealthChanged) Kind() string     { return "health_changed" }
+func (FiguresChanged) Kind() string    { return "figures_changed" }
+func (PageAccessed) Kind() string      { return "page_accessed" }
 
 // LineCauses lists every cause, in the order declared.
 func LineCauses() []LineCause {

@@ -108,6 +108,7 @@ func (s *step) serve(e Serve) {
 			continue
 		}
 		s.staff(q)
+		s.tellMember(q, e.Agent, "")
 	}
 	s.changed(a)
 }
@@ -125,6 +126,7 @@ func (s *step) enterQueue(e EnterQueue) {
 	case is:
 		q.back(e.Agent)
 		s.staff(q)
+		s.tellMember(q, e.Agent, "")
 		s.changed(a)
 	}
 }
@@ -142,6 +144,7 @@ func (s *step) leaveQueue(e LeaveQueue) {
 	default:
 		q.absent(e.Agent, Absence{Since: s.now, Reason: e.Reason})
 		s.staff(q)
+		s.tellMember(q, e.Agent, "")
 		s.changed(a)
 	}
 }
@@ -157,6 +160,7 @@ func (s *step) addMember(e AddMember) {
 	}
 	q.back(e.Agent)
 	s.staff(q)
+	s.tellMember(q, e.Agent, e.By)
 	s.changed(a)
 }
 
@@ -181,7 +185,18 @@ func (s *step) removeMember(e RemoveMember) {
 		q.back(e.Agent)
 	}
 	s.staff(q)
+	s.tellMember(q, e.Agent, e.By)
 	s.changed(a)
+}
+
+// tellMember tells observers whether an agent serves a queue now, and on whose word.
+func (s *step) tellMember(q *Queue, agent tel.AgentID, by string) {
+	_, serving := q.pos[agent]
+	out := q.Out[agent]
+	if out.By != "" {
+		by = out.By
+	}
+	s.publish(tel.MembershipChanged{Queue: q.Spec.ID, Agent: agent, Serving: serving, Reason: out.Reason, By: by, At: s.now})
 }
 
 // staff makes those members whom the queue's lists name, and takes back the offers of who left. Only the
