@@ -47,6 +47,7 @@ type Config struct {
 	Live    []tel.CallID      // with Kept: the calls that survived; everything of others is dropped
 	Mailbox int               // messages that may wait; default 8192
 	Seed    func() uint64     // for tests; default random
+	Zone    string            // IANA name of the clock by which days begin; default UTC
 	// ShiftEnd is when the shift of an agent ends who logged in at a time; the zero time = by the agent's
 	// own logout. It must not block; nil = nobody has shifts.
 	ShiftEnd func(agent tel.AgentID, login time.Time) time.Time
@@ -119,6 +120,9 @@ func New(cfg Config) (*ACD, error) {
 			}
 			a.sweep()
 			_ = a.step(plan.Reconcile{Live: cfg.Live})
+		}
+		if a.state.Zone != cfg.Zone {
+			_ = a.step(plan.SetZone{Zone: cfg.Zone})
 		}
 		// Validated above, so it cannot be refused.
 		_ = a.step(plan.Configure{Queues: queues, Agents: cfg.Agents})
@@ -267,6 +271,7 @@ func (a *ACD) next(e plan.Event) (err error) {
 		case plan.Send:
 			a.sent(x.Message)
 		case plan.Publish:
+			a.tell(x.Event)
 			a.cfg.Publish(x.Event)
 		case plan.Refuse:
 			err = x.Err

@@ -134,9 +134,6 @@ func (Offer) toCall()    {}
 func (Withdraw) toCall() {}
 func (Overflow) toCall() {}
 
-// Priorities of callers; greater is served first, whatever the others' wait. A queue's own priority
-// lies below them.
-const (
-	PriorityVIP       = 1000    // a caller on the list of those who always pass
-	PriorityEmergency = 1000000 // an emergency that is answered in the house
-)
+// PriorityVIP is what a caller on the list of those who always pass has above others of the queue. A
+// queue for emergencies has a greater one of its own.
+const PriorityVIP = 1000

@@ -245,6 +245,9 @@ func (p *pass) couples() []couple {
 	return list
 }
 
+// RingsAlong is why an agent rings who is not the first to ring for a caller.
+const RingsAlong = "rings along"
+
 // widenRings lets the agents whom nobody else needs ring along for the callers of queues in which
 // several agents ring.
 func (s *step) widenRings() {
@@ -270,7 +273,7 @@ func (s *step) widenRings() {
 			if q.Spec.Strategy == ProgressiveRing && len(e.Offers) >= e.Width {
 				break
 			}
-			s.offer(e, a, "rings along")
+			s.offer(e, a, RingsAlong)
 		}
 	}
 }

@@ -253,7 +253,7 @@ func TestBetweenQueuesGoesFirstWhoIsDueFirst(t *testing.T) {
 	}
 }
 
-func TestAnEmergencyGoesBeforeAVIPAndBothBeforeEveryWeight(t *testing.T) {
+func TestAnEmergencyQueueGoesBeforeAVIPAndBothBeforeEveryWeight(t *testing.T) {
 	o := newOffice(t, []QueueSpec{
 		{ID: "q", Members: []tel.AgentID{"a"}, Distribution: Distribution{Weight: 100}},
 		{ID: "late", Members: []tel.AgentID{"a"}, Distribution: Distribution{Target: time.Hour}},
@@ -262,7 +262,7 @@ func TestAnEmergencyGoesBeforeAVIPAndBothBeforeEveryWeight(t *testing.T) {
 	o.wait(10 * time.Minute)
 	o.tell(tel.Enqueue{Call: "vip", Queue: "late", Priority: tel.PriorityVIP, EnqueuedAt: o.now})
 	o.wait(time.Minute)
-	o.tell(tel.Enqueue{Call: "112", Queue: "late", Priority: tel.PriorityEmergency, EnqueuedAt: o.now})
+	o.tell(tel.Enqueue{Call: "112", Queue: "late", Priority: 2 * tel.PriorityVIP, EnqueuedAt: o.now})
 	o.tell(tel.AgentReachable{Agent: "a", Reachable: true})
 	o.do(Login{"a"})
 	for _, want := range []tel.CallID{"112", "vip", "old"} {
