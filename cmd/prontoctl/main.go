@@ -28,6 +28,7 @@ var commands = []struct {
 	{"agents", "show what each agent does, and why", agents},
 	{"agent", "give a command to an agent: login, logout, pause, resume, serve, assign ...", agent},
 	{"move", "send a waiting caller to another queue", move},
+	{"why", "tell of each agent why it does or does not ring for a waiting caller", why},
 	{"bans", "list the addresses that are refused", bans},
 	{"unban", "lift the ban of an address", unban},
 }

@@ -47,9 +47,12 @@ type Config struct {
 	Live    []tel.CallID      // with Kept: the calls that survived; everything of others is dropped
 	Mailbox int               // messages that may wait; default 8192
 	Seed    func() uint64     // for tests; default random
+	Zone    string            // IANA name of the clock by which days begin; default UTC
 	// ShiftEnd is when the shift of an agent ends who logged in at a time; the zero time = by the agent's
 	// own logout. It must not block; nil = nobody has shifts.
 	ShiftEnd func(agent tel.AgentID, login time.Time) time.Time
+
+	Estimate Estimator // of waits, for announcements; nil: none is said
 }
 
 // ACD owns the queues. Its methods may be called from any goroutine.
@@ -112,11 +115,14 @@ func New(cfg Config) (*ACD, error) {
 			cfg.Log.Error("the queues' journal does not take records", "err", err)
 		}
 		if cfg.Kept != nil {
-			for _, e := range a.state.Present() { // observers knew only the process that is gone
+			for _, e := range a.state.Present(a.now()) { // observers knew only the process that is gone
 				cfg.Publish(e)
 			}
 			a.sweep()
 			_ = a.step(plan.Reconcile{Live: cfg.Live})
+		}
+		if a.state.Zone != cfg.Zone {
+			_ = a.step(plan.SetZone{Zone: cfg.Zone})
 		}
 		// Validated above, so it cannot be refused.
 		_ = a.step(plan.Configure{Queues: queues, Agents: cfg.Agents})
@@ -263,8 +269,9 @@ func (a *ACD) next(e plan.Event) (err error) {
 	for _, x := range effects {
 		switch x := x.(type) {
 		case plan.Send:
-			a.cfg.Send(x.Message)
+			a.sent(x.Message)
 		case plan.Publish:
+			a.tell(x.Event)
 			a.cfg.Publish(x.Event)
 		case plan.Refuse:
 			err = x.Err

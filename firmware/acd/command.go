@@ -130,6 +130,11 @@ func (a *ACD) Update(ctx context.Context, queues []plan.QueueSpec, agents []plan
 	return a.command(ctx, plan.Configure{Queues: withDefaults(queues), Agents: agents})
 }
 
+// SetZone names the clock by which days begin, as IANA does.
+func (a *ACD) SetZone(ctx context.Context, zone string) error {
+	return a.command(ctx, plan.SetZone{Zone: zone})
+}
+
 // Reconcile drops everything that belongs to calls which are not listed.
 func (a *ACD) Reconcile(ctx context.Context, live []tel.CallID) error {
 	return a.command(ctx, plan.Reconcile{Live: live})

@@ -24,7 +24,10 @@ type QueueView struct {
 	Strategy plan.Strategy
 	Members  []tel.AgentID
 	Ready    int          // members who could ring now
-	Waiting  []CallerView // in order of service
+	Waiting  []CallerView // in order of service; who asked to be called back is not among them
+
+	Callbacks []CallbackView // oldest place first
+	Closed    bool           // outside of the hours in which customers are called back
 }
 
 // CallerView is one waiting caller.
@@ -92,7 +95,11 @@ func view(s *plan.State, now time.Time) View {
 				qv.Ready++
 			}
 		}
+		qv.Callbacks, qv.Closed = callbacks(s, id), q.Closed
 		for _, e := range s.Waiting(id) {
+			if e.Callback != "" {
+				continue
+			}
 			c := CallerView{Call: e.Call, Caller: e.Caller, Name: e.Name, Priority: e.Priority, Since: e.EnqueuedAt}
 			for _, o := range e.Offers {
 				c.Ringing = append(c.Ringing, s.Offers[o].Agent)
@@ -113,4 +120,19 @@ func view(s *plan.State, now time.Time) View {
 	slices.SortFunc(v.Queues, func(x, y QueueView) int { return cmp.Compare(x.ID, y.ID) })
 	slices.SortFunc(v.Agents, func(x, y AgentView) int { return cmp.Compare(x.ID, y.ID) })
 	return v
+}
+
+// tell writes what the queues decided to the log: who rings and why, and who was sent on. Of several
+// agents who ring for one caller the first is enough.
+func (a *ACD) tell(e tel.Event) {
+	switch e := e.(type) {
+	case tel.QueueOffered:
+		if e.Why != plan.RingsAlong {
+			a.cfg.Log.Info("agent rings", "queue", e.Queue, "call", e.Call, "agent", e.Agent, "why", e.Why)
+		}
+	case tel.QueueLeft:
+		if e.Why != "" {
+			a.cfg.Log.Info("caller is sent on", "queue", e.Queue, "call", e.Call, "outcome", e.Outcome, "why", e.Why, "to", e.To)
+		}
+	}
 }

@@ -298,7 +298,7 @@ func (b *Box) openCalls() error {
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
 		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live,
-		ShiftEnd: b.shiftEnd,
+		ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 // POST /agents/ID/COMMAND gives a command, with the reason of a pause or the queue of a command about one
 // in the form, POST /waiting/CALL/move moves a caller. Commands are carried out as by a supervisor.
 func (b *Box) agentCommands(mux *http.ServeMux) {
+	b.explain(mux)
 	mux.HandleFunc("GET /queues", func(w http.ResponseWriter, r *http.Request) {
 		v, err := b.queues.Snapshot(r.Context())
 		if err != nil {

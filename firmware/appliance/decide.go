@@ -97,7 +97,11 @@ func (n *numbering) decision(p dialplan.Plan, d dialplan.Decision, r dialplan.Re
 	case dialplan.Intercom:
 		return call.Decision{Kind: call.ToRing, Ring: call.Ring{Branches: []call.Branch{{Devices: d.Devices, Agent: d.Agent, SkipBusy: true, Intercom: true}}}}
 	case dialplan.Queue:
-		return call.Decision{Kind: call.ToQueue, Queue: d.Queue, QueuePriority: n.priorities[d.Queue]}
+		priority := n.priorities[d.Queue]
+		if d.VIP {
+			priority += tel.PriorityVIP
+		}
+		return call.Decision{Kind: call.ToQueue, Queue: d.Queue, QueuePriority: priority, Needs: n.needs[d.Queue]}
 	case dialplan.Outside, dialplan.Emergency:
 		return call.Decision{
 			Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency && !d.Test, Attempts: attemptsOf(d.Attempts, d.Hide, d.As),

@@ -74,7 +74,7 @@ func (b *Box) obey(ctx context.Context, agent tel.AgentID, command, reason strin
 
 // duty is what the queues' owner needs to know of an agent's contract.
 func duty(a config.Agent) plan.AgentSpec {
-	spec := plan.AgentSpec{ID: a.ID, Name: a.Name, WrapUp: a.Work.WrapUp, Capacity: a.Work.Capacity, RingOnInternal: a.Work.RingOnInternal}
+	spec := plan.AgentSpec{ID: a.ID, Name: a.Name, WrapUp: a.Work.WrapUp, Capacity: a.Work.Capacity, RingOnInternal: a.Work.RingOnInternal, Skills: a.Skills}
 	if a.Work.NoWrapUp {
 		spec.WrapUp = -1
 	}

@@ -71,11 +71,16 @@ func (queueRoom) Name() string { return "queues" }
 // Commit implements live.Room. Nothing after it can fail, because the way back would log out people
 // who had been taken away.
 func (r queueRoom) Commit(ctx context.Context, from, to *config.Config) (live.Outcome, error) {
-	if !differs(from, to, func(c *config.Config) config.Config { return config.Config{Agents: c.Agents, Queues: c.Queues} }) {
+	if !differs(from, to, func(c *config.Config) config.Config {
+		return config.Config{Agents: c.Agents, Queues: c.Queues, Box: config.Box{Timezone: c.Box.Timezone}}
+	}) {
 		return live.Unchanged, nil
 	}
 	queues, agents := specs(to)
 	if err := r.b.queues.Update(ctx, queues, agents); err != nil {
+		return 0, err
+	}
+	if err := r.b.queueClock(ctx, from, to); err != nil {
 		return 0, err
 	}
 	return live.Applied, nil

@@ -6,7 +6,7 @@ func (st *step) enqueue(d Decision) {
 	s := st.s
 	st.accept()
 	s.Ring = nil
-	s.Queue, s.Priority, s.Waiting = d.Queue, d.QueuePriority, true
+	s.Queue, s.Priority, s.Waiting, s.Needs = d.Queue, d.QueuePriority, true, d.Needs[s.Language]
 	if s.Enqueued.IsZero() {
 		s.Enqueued = st.now // kept through overflow: the caller does not lose the place
 	}
@@ -14,7 +14,7 @@ func (st *step) enqueue(d Decision) {
 	st.stage(tel.StageWaiting)
 	st.do(DoPlay{s.Caller.ID, Sound{Names: []string{"greeting", "wait"}}})
 	st.tell(tel.Enqueue{
-		Call: s.Call, Queue: d.Queue, Caller: s.From, Name: s.FromName, Priority: d.QueuePriority, EnqueuedAt: s.Enqueued,
+		Call: s.Call, Queue: d.Queue, Caller: s.From, Name: s.FromName, Priority: d.QueuePriority, Needs: s.Needs, EnqueuedAt: s.Enqueued,
 	})
 }
 

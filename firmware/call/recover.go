@@ -89,7 +89,7 @@ func (a *actor) resume(ringing bool) {
 		}
 		a.legs[s.Caller.ID].Play(music)
 		a.x.cfg.Queue(tel.Enqueue{ // changes nothing when the place survived too
-			Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, EnqueuedAt: s.Enqueued,
+			Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, Needs: s.Needs, EnqueuedAt: s.Enqueued,
 		})
 	case ringing && (s.Direction != tel.Outbound || s.Emergency):
 		a.tell(Rerouted{a.plan.Route(s.In, s.From, s.To, time.Now())})

@@ -50,6 +50,7 @@ type State struct {
 
 	Queue     tel.QueueID `json:"queue,omitempty"`
 	Priority  int         `json:"priority,omitempty"`
+	Needs     []tel.Need  `json:"needs,omitempty"`   // what the caller asks of an agent
 	Waiting   bool        `json:"waiting,omitempty"` // the queue's owner counts this caller
 	Agent     tel.AgentID `json:"agent,omitempty"`   // who talks, or talked last
 	Emergency bool        `json:"emergency,omitempty"`

@@ -41,11 +41,9 @@ func (c *Config) normalise() {
 	c.normaliseVoicemail()
 	c.normaliseSRTP()
 	c.normaliseWork()
+	c.normaliseDistribution()
 	for i := range c.Queues {
 		q := &c.Queues[i]
-		if q.Strategy == "" {
-			q.Strategy = "longest_idle"
-		}
 		if q.Ring == 0 {
 			q.Ring = 20 * time.Second
 		}

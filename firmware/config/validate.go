@@ -46,6 +46,7 @@ func (c *Config) Validate() Problems {
 	v.dialPlan()
 	v.presence()
 	v.work()
+	v.distribution()
 	return v.found
 }
 
@@ -147,9 +148,6 @@ func (v *validator) agent(path string, a *Agent) {
 func (v *validator) queue(path string, q *Queue) {
 	v.id(path, "queue", string(q.ID))
 	v.number(path+".number", q.Number, true)
-	if !slices.Contains([]string{"longest_idle", "ring_all", "round_robin"}, q.Strategy) {
-		v.found.add(path+".strategy", "choice", "%q is not one of longest_idle, ring_all, round_robin", q.Strategy)
-	}
 	for i, a := range q.Agents {
 		if !v.ids["agent/"+string(a)] {
 			v.found.add(fmt.Sprintf("%s.agents[%d]", path, i), "unknown", "there is no agent %q", a)

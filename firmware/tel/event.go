@@ -92,21 +92,35 @@ type QueueLeft struct {
 	Joined  time.Time    `json:"joined"`
 	Left    time.Time    `json:"left"`
 	Outcome QueueOutcome `json:"outcome"`
+	Arrived time.Time    `json:"arrived,omitzero"` // in this queue; Joined may be of one before it, or of an earlier call
 	Agent   AgentID      `json:"agent,omitempty"`
 	Offers  int          `json:"offers"`
-	To      string       `json:"to,omitempty"` // overflow destination
+	To      string       `json:"to,omitempty"`    // overflow destination
+	Why     string       `json:"why,omitempty"`   // of one who was sent on, as Overflow says it
+	Stage   AbandonStage `json:"stage,omitempty"` // of an abandoned wait
+	// Callback names the request that keeps the place of a wait which ended as one.
+	Callback CallbackID `json:"callback,omitempty"`
 }
 
-// QueueOutcome is how a wait ended.
+// QueueOutcome is how a wait ended. Each place that was given (QueueJoined) ends with exactly one, so
+// that entered = answered + abandoned + timed out + exit key + empty + callback + withdrawn + failed +
+// waiting; who is refused has not entered.
 type QueueOutcome string
 
 // The outcomes of a wait.
 const (
 	OutcomeAnswered  QueueOutcome = "answered"
 	OutcomeAbandoned QueueOutcome = "abandoned"
-	OutcomeOverflow  QueueOutcome = "overflow"
-	OutcomeRefused   QueueOutcome = "refused" // the queue was full, closed or had nobody
-	OutcomeFailed    QueueOutcome = "failed"  // our fault or the line's
+	OutcomeTimedOut  QueueOutcome = "timed_out" // the longest wait was over
+	OutcomeExitKey   QueueOutcome = "exit_key"  // the caller pressed the key to leave
+	OutcomeEmpty     QueueOutcome = "empty"     // no agent could take a call for too long
+	OutcomeCallback  QueueOutcome = "callback"  // the caller hung up and is called back
+	OutcomeWithdrawn QueueOutcome = "withdrawn" // moved on by us: to another queue, to somebody who picked up, or the queue is gone
+	OutcomeFailed    QueueOutcome = "failed"    // our fault or the line's
+
+	OutcomeRefused QueueOutcome = "refused" // never had a place: the queue was full, closed or had nobody
+
+	OutcomeOverflow QueueOutcome = "overflow" // in records of before the causes were told apart: timed out or moved on
 )
 
 // CallChanged reports one call after a change, for live views.

@@ -131,7 +131,7 @@ func (s *step) shiftEnded(a *Agent) {
 
 // release takes back the offer that rings at an agent, without blaming the agent.
 func (s *step) release(a *Agent, why tel.Cause) {
-	if o := s.Offers[a.Offer]; o != nil && !a.Talking {
+	if o := s.Offers[a.Offer]; o != nil && !a.onLine() {
 		s.withdraw(o, why)
 	}
 }

@@ -231,23 +231,41 @@ func TestPausingWhileTheRingAndTheAnswerCrossFollowsTheFacts(t *testing.T) {
 	o.wantState("a", tel.AgentPaused)
 }
 
-func TestAnAnswerThatCrossesTheCallersHangUpIsWithdrawn(t *testing.T) {
+func TestTheCallersHangUpFreesTheAgentForGood(t *testing.T) {
 	o := staffed(t, q1("a"), "a")
 	o.call("c1", "q")
 	of := o.one()
 	o.tell(tel.CallerGone{Call: "c1", Cause: tel.CauseCancelled})
+	if w := o.withdrawals(); len(w) != 1 {
+		t.Fatalf("the phone rings on: %+v", o.out)
+	}
 	o.wantState("a", tel.AgentReady)
 	o.tell(tel.OfferAnswered{Offer: of.Offer})
 	o.wantState("a", tel.AgentReady)
-	if w := o.withdrawals(); len(w) != 1 {
-		t.Fatalf("the late answer was not sent away: %+v", o.out)
-	}
 	if l := o.left(); len(l) != 1 || l[0].Outcome != tel.OutcomeAbandoned {
 		t.Fatalf("records %+v", l)
 	}
-	o.wait(time.Minute)
 	if len(o.s.Offers) != 0 {
-		t.Fatal("the withdrawn offer is remembered for ever")
+		t.Fatal("the withdrawn offer is remembered")
+	}
+}
+
+func TestAnAnswerThatCrossesTheKeyToLeaveKeepsTheAgentBusy(t *testing.T) {
+	qs := q1("a")
+	qs[0].Waiting.ExitKeys = map[string]string{"0": "ext:200"}
+	o := staffed(t, qs, "a")
+	o.call("c1", "q")
+	of := o.one()
+	o.tell(tel.CallerKey{Call: "c1", Key: '0'})
+	o.tell(tel.OfferAnswered{Offer: of.Offer}) // the call had connected them before it read the overflow
+	o.wantState("a", tel.AgentTalking)
+	if more := o.call("c2", "q"); len(more) != 0 {
+		t.Fatalf("an agent who talks was offered %+v", more)
+	}
+	o.tell(tel.TalkEnded{Offer: of.Offer})
+	o.wantState("a", tel.AgentWrapUp)
+	if l := o.left(); len(l) != 1 || l[0].Outcome != tel.OutcomeExitKey || l[0].To != "ext:200" {
+		t.Fatalf("records %+v", l)
 	}
 }
 

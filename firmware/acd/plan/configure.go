@@ -20,8 +20,19 @@ func (s *step) configure(e Configure) {
 	gone := s.configureQueues(e.Queues)
 	s.reindex()
 	for _, e := range gone {
-		s.overflow(e, tel.OutcomeRefused, "", whyClosed)
+		if e.Callback == "" {
+			s.overflow(e, tel.OutcomeWithdrawn, "", whyClosed)
+		}
 	}
+	for _, q := range s.queues {
+		s.sendHopelessOn(q)
+		for _, e := range q.waiting {
+			if e.WidenAt.IsZero() {
+				s.ringsProgressively(e, q)
+			}
+		}
+	}
+	s.keepCallbacks()
 	for _, id := range sorted(s.Offers) {
 		o := s.Offers[id]
 		q, a := s.Queues[o.Queue], s.Agents[o.Agent]
@@ -48,6 +59,7 @@ func (s *step) configureAgents(specs []AgentSpec) {
 			a = &Agent{}
 			s.Agents[spec.ID] = a
 		}
+		spec.Skills = maps.Clone(spec.Skills)
 		a.Spec, a.Removed = spec, false
 		s.touch("agent", string(spec.ID))
 	}
@@ -70,9 +82,10 @@ func (s *step) configureQueues(specs []QueueSpec) []*Entry {
 	}
 	s.Queues = make(map[tel.QueueID]*Queue, len(specs))
 	for _, spec := range specs {
+		spec.Distribution = spec.defaults().clone()
 		q := &Queue{Spec: spec, Configured: slices.Clone(spec.Members)}
 		if was := old[spec.ID]; was != nil {
-			q.EmptySince = was.EmptySince
+			q.EmptySince, q.Closed = was.EmptySince, was.Closed
 			q.inherit(was, exists)
 			q.Last = stillThere(was, q.serving())
 		} else {
@@ -118,20 +131,25 @@ func (s *step) reconcile(e Reconcile) {
 		live[id] = true
 	}
 	for _, id := range sorted(s.Entries) {
-		if !live[id] {
+		if !live[id] && s.Entries[id].Callback == "" {
 			s.leave(s.Entries[id], tel.OutcomeFailed, "", "", tel.CauseInternalError)
 		}
 	}
 	for _, id := range sorted(s.Offers) {
-		if o := s.Offers[id]; o.Phase == Talking && !live[o.Call] {
+		switch o := s.Offers[id]; {
+		case live[o.Call]:
+		case o.Phase == Talking:
 			s.endTalk(o)
-		} else if o.Phase == Void && !live[o.Call] {
+		case o.Phase == Void:
 			s.forget(o)
+		default: // of a callback: the caller of any other has left above
+			s.end(o, tel.CauseCancelled, false)
 		}
 	}
 	for _, id := range sorted(s.Agents) {
 		s.disengage(s.Agents[id], func(e Engagement) bool { return !live[e.Call] })
 	}
+	s.keepCallbacks()
 }
 
 // clockMoved moves every time in the state, so that a clock set by the network neither ends waits
@@ -148,6 +166,9 @@ func (s *step) clockMoved(by time.Duration) {
 		move(&a.RestUntil)
 		move(&a.IdleSince)
 		move(&a.Shown.Since)
+		if a.Work != nil && a.Work.Day == s.day(s.now.Add(-by)) {
+			a.Work.Day = s.day(s.now) // what was done today stays today's
+		}
 		move(&a.Shown.Until)
 		move(&a.LoginAt)
 		s.touch("agent", string(id))
@@ -156,6 +177,12 @@ func (s *step) clockMoved(by time.Duration) {
 		e := s.Entries[id]
 		move(&e.EnqueuedAt)
 		move(&e.Arrived)
+		move(&e.WidenAt)
+		move(&e.opened)
+		move(&e.Speech.Began)
+		move(&e.Speech.Until)
+		move(&e.Speech.Told)
+		move(&e.Speech.Ended)
 		for agent, r := range e.Refused {
 			move(&r.Until)
 			e.Refused[agent] = r
@@ -165,7 +192,17 @@ func (s *step) clockMoved(by time.Duration) {
 	for _, o := range s.Offers {
 		move(&o.Made)
 		move(&o.Deadline)
+		move(&o.Answered)
 		s.touchOffer(o)
+	}
+	for _, id := range sorted(s.Callbacks) {
+		c := s.Callbacks[id]
+		move(&c.EnqueuedAt)
+		move(&c.Asked)
+		move(&c.Promise)
+		move(&c.Expires)
+		move(&c.Next)
+		s.touchCallback(c)
 	}
 	for _, id := range sorted(s.Memories) {
 		m := s.Memories[id]

@@ -23,7 +23,7 @@ func TestOverflowByTimeWaitsForTheRingInProgress(t *testing.T) {
 	}
 	o.wait(5 * time.Second)
 	l := o.left()
-	if len(l) != 1 || l[0].Outcome != tel.OutcomeOverflow || l[0].To != "queue:second" {
+	if len(l) != 1 || l[0].Outcome != tel.OutcomeTimedOut || l[0].To != "queue:second" {
 		t.Fatalf("records %+v", l)
 	}
 }
@@ -143,7 +143,7 @@ func TestADeletedQueueLeavesNobodyInLimbo(t *testing.T) {
 	o.call("c2", "q")
 	o.do(Configure{nil, []AgentSpec{{ID: "a"}}})
 	l := o.left()
-	if len(l) != 2 || l[0].Outcome != tel.OutcomeRefused || len(o.s.Entries) != 0 {
+	if len(l) != 2 || l[0].Outcome != tel.OutcomeWithdrawn || len(o.s.Entries) != 0 {
 		t.Fatalf("records %+v", l)
 	}
 	o.wantState("a", tel.AgentReady)

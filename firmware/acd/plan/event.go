@@ -93,6 +93,19 @@ type (
 	}
 )
 
+// Hours opens or closes a queue for callbacks: customers are not called at night. A queue is open
+// until told otherwise.
+type Hours struct {
+	Queue tel.QueueID
+	Open  bool
+}
+
+// Recall takes up callbacks that a power cut made the state forget; their last records are given.
+type Recall struct{ Callbacks []tel.CallbackChanged }
+
+// DropCallback ends a request to be called back.
+type DropCallback struct{ Callback tel.CallbackID }
+
 // Tick says only that time has passed.
 type Tick struct{}
 
@@ -101,6 +114,9 @@ type Configure struct {
 	Queues []QueueSpec
 	Agents []AgentSpec
 }
+
+// SetZone names the clock by which days begin, as IANA does; empty is UTC.
+type SetZone struct{ Zone string }
 
 // Reconcile follows a restart: calls that are not listed did not survive it.
 type Reconcile struct{ Live []tel.CallID }
@@ -124,6 +140,20 @@ func (e Told) Kind() string {
 		return "offer_answered"
 	case tel.TalkEnded:
 		return "talk_ended"
+	case tel.CallerKey:
+		return "caller_key"
+	case tel.CallerGreeted:
+		return "caller_greeted"
+	case tel.CallerNamed:
+		return "caller_named"
+	case tel.Announced:
+		return "announced"
+	case tel.OfferAccepted:
+		return "offer_accepted"
+	case tel.WantCallback:
+		return "want_callback"
+	case tel.CallbackMissed:
+		return "callback_missed"
 	case tel.AgentEngaged:
 		return "agent_engaged"
 	case tel.AgentDisengaged:
@@ -161,7 +191,11 @@ func (Assign) Kind() string       { return "assign" }
 func (Tick) Kind() string         { return "tick" }
 func (Configure) Kind() string    { return "configure" }
 func (Reconcile) Kind() string    { return "reconcile" }
+func (SetZone) Kind() string      { return "set_zone" }
 func (ClockMoved) Kind() string   { return "clock_moved" }
+func (Hours) Kind() string        { return "hours" }
+func (Recall) Kind() string       { return "recall" }
+func (DropCallback) Kind() string { return "drop_callback" }
 
 // DecodeEvent is the inverse of an event's Kind and json.Marshal.
 func DecodeEvent(kind string, body []byte) (Event, error) {
@@ -178,6 +212,20 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return told[tel.OfferAnswered](body)
 	case "talk_ended":
 		return told[tel.TalkEnded](body)
+	case "caller_key":
+		return told[tel.CallerKey](body)
+	case "caller_greeted":
+		return told[tel.CallerGreeted](body)
+	case "caller_named":
+		return told[tel.CallerNamed](body)
+	case "announced":
+		return told[tel.Announced](body)
+	case "offer_accepted":
+		return told[tel.OfferAccepted](body)
+	case "want_callback":
+		return told[tel.WantCallback](body)
+	case "callback_missed":
+		return told[tel.CallbackMissed](body)
 	case "agent_engaged":
 		return told[tel.AgentEngaged](body)
 	case "agent_disengaged":
@@ -226,6 +274,14 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return decode[Configure](body)
 	case "reconcile":
 		return decode[Reconcile](body)
+	case "set_zone":
+		return decode[SetZone](body)
+	case "hours":
+		return decode[Hours](body)
+	case "recall":
+		return decode[Recall](body)
+	case "drop_callback":
+		return decode[DropCallback](body)
 	case "clock_moved":
 		return decode[ClockMoved](body)
 	default:
@@ -273,6 +329,12 @@ func (e Send) MarshalJSON() ([]byte, error) {
 		kind = "withdraw"
 	case tel.Overflow:
 		kind = "overflow"
+	case tel.Announce:
+		kind = "announce"
+	case tel.AskCallback:
+		kind = "ask_callback"
+	case tel.CallbackAnswered:
+		kind = "callback_answered"
 	}
 	return json.Marshal(map[string]any{"send": kind, "body": e.Message})
 }
@@ -289,24 +351,25 @@ func (e Refuse) MarshalJSON() ([]byte, error) {
 
 // Reasons for which a command is refused.
 var (
-	ErrUnknownAgent = errors.New("no such agent")
-	ErrLoggedOut    = errors.New("the agent is logged out")
-	ErrNotPaused    = errors.New("the agent is not paused")
-	ErrNoWrapUp     = errors.New("the agent is not in after-call work")
-	ErrExtension    = errors.New("after-call work cannot be extended by that much")
-	ErrConfig       = errors.New("queue configuration refused")
-	ErrUnknownQueue = errors.New("no such queue")
-	ErrNotMember    = errors.New("the agent is not a member of the queue")
-	ErrTakenOut     = errors.New("a supervisor has taken the agent out of the queue")
-	ErrNoCaller     = errors.New("the call does not wait in a queue")
-	ErrSameQueue    = errors.New("the call waits in that queue already")
-	ErrUnreachable  = errors.New("no phone of the agent is registered")
-	ErrBusy         = errors.New("the agent has a call")
+	ErrUnknownAgent    = errors.New("no such agent")
+	ErrLoggedOut       = errors.New("the agent is logged out")
+	ErrNotPaused       = errors.New("the agent is not paused")
+	ErrNoWrapUp        = errors.New("the agent is not in after-call work")
+	ErrExtension       = errors.New("after-call work cannot be extended by that much")
+	ErrConfig          = errors.New("queue configuration refused")
+	ErrUnknownQueue    = errors.New("no such queue")
+	ErrNotMember       = errors.New("the agent is not a member of the queue")
+	ErrTakenOut        = errors.New("a supervisor has taken the agent out of the queue")
+	ErrNoCaller        = errors.New("the call does not wait in a queue")
+	ErrSameQueue       = errors.New("the call waits in that queue already")
+	ErrUnreachable     = errors.New("no phone of the agent is registered")
+	ErrBusy            = errors.New("the agent has a call")
+	ErrUnknownCallback = errors.New("no such callback")
 )
 
 // Key names one entity of the state for incremental snapshots.
 type Key struct {
-	Kind string // "agent", "entry", "offer", "queue", "memory" or "meta"
+	Kind string // "agent", "entry", "offer", "queue", "memory", "callback" or "meta"
 	ID   string
 }
 

@@ -226,10 +226,7 @@ func (s *step) staff(q *Queue) {
 		}
 	}
 	q.Spec.Members = now
-	q.pos = make(map[tel.AgentID]int, len(now))
-	for i, m := range now {
-		q.pos[m] = i
-	}
+	s.sortMembers(q)
 	for _, id := range slices.Concat(was, now) {
 		if a := s.Agents[id]; a != nil {
 			s.place(a)
@@ -244,4 +241,5 @@ func (s *step) staff(q *Queue) {
 			}
 		}
 	}
+	s.sendHopelessOn(q)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,17 +12,14 @@ import (
 
 // Next carries out what is due at now, applies the event and gives every caller that can have one
 // an agent. It returns the next state and the effects in the order in which they must be carried
-// out. The given state is consumed. seed only makes offer ids unguessable; the same state, event,
-// now and seed always give the same result.
+// out. The given state is consumed. seed makes offer ids unguessable and decides what is left to
+// chance; the same state, event, now and seed always give the same result.
 func Next(s State, e Event, now time.Time, seed uint64) (State, []Effect) {
 	st := &step{State: &s, now: now.Round(0).UTC(), seed: seed, keys: map[Key]bool{}}
-	if m, ok := e.(ClockMoved); ok {
-		st.clockMoved(m.By) // before anything is measured against the new time
-	}
-	st.expire()
-	st.apply(e)
-	st.expire() // a limit may be zero: what the event made due is due now
+	st.prepare(e)
 	st.match()
+	st.reposition()
+	st.expire() // who has moved up far enough is told so at once
 	st.report()
 	s.prune()
 	s.touched = s.touched[:0]
@@ -47,15 +43,17 @@ type step struct {
 	seed uint64
 	out  []Effect
 	keys map[Key]bool
+
+	shifted []*Queue // places in them have changed
 }
 
 func (s *step) touch(kind, id string)          { s.keys[Key{kind, id}] = true }
 func (s *step) send(m tel.ToCall)              { s.out = append(s.out, Send{m}) }
 func (s *step) publish(e tel.Event)            { s.out = append(s.out, Publish{e}) }
 func (s *step) refuse(err error)               { s.out = append(s.out, Refuse{err}) }
-func (s *step) touchEntry(e *Entry)            { s.touch("entry", string(e.Call)) }
+func (s *step) touchEntry(e *Entry)            { s.touch("entry", string(e.Call)); s.mark(s.Queues[e.Queue]) }
 func (s *step) touchOffer(o *Offer)            { s.touch("offer", string(o.ID)) }
-func (s *step) touchQueue(q *Queue)            { s.touch("queue", string(q.Spec.ID)) }
+func (s *step) touchQueue(q *Queue)            { s.touch("queue", string(q.Spec.ID)); s.mark(q) }
 func (s *step) idleFrom(a *Agent, t time.Time) { s.lift(a); a.IdleSince = t }
 
 // changed must follow every change of an agent's facts.
@@ -67,6 +65,7 @@ func (s *step) changed(a *Agent) {
 	s.place(a)
 	s.touch("agent", string(a.Spec.ID))
 	for _, q := range s.memberOf[a.Spec.ID] {
+		s.mark(q)
 		s.weigh(q)
 	}
 }
@@ -103,6 +102,13 @@ func (s *step) expire() {
 			s.changed(a)
 		case offerEnds:
 			s.offerExpired(s.Offers[tel.OfferID(t.id)])
+		case announceDue:
+			e := s.Entries[tel.CallID(t.id)]
+			e.armed = time.Time{}
+			s.speak(e)
+			s.armAnnounce(e)
+		case callbackWakes:
+			s.callbackWoken(s.Callbacks[tel.CallbackID(t.id)])
 		case waitEnds:
 			s.waitedTooLong(s.Entries[tel.CallID(t.id)])
 		case emptyEnds:
@@ -112,8 +118,26 @@ func (s *step) expire() {
 		case memoryFades:
 			s.dropMemory(s.Memories[tel.Number(t.id)])
 		case refusalFades: // matching looks at the time itself; the count stays for the back-off
+			s.mark(s.Queues[s.Entries[tel.CallID(t.id)].Queue])
+		case opensMore:
+			e := s.Entries[tel.CallID(t.id)]
+			e.opened = t.at
+			s.mark(s.Queues[e.Queue])
+			s.arm(opensMore, t.id)
+		case ringWidens:
+			s.widen(s.Entries[tel.CallID(t.id)], t.at)
 		}
 	}
+}
+
+// prepare carries out what is due and the event, up to the question who gets whom.
+func (s *step) prepare(e Event) {
+	if m, ok := e.(ClockMoved); ok {
+		s.clockMoved(m.By) // before anything is measured against the new time
+	}
+	s.expire()
+	s.apply(e)
+	s.expire() // a limit may be zero: what the event made due is due now
 }
 
 func (s *step) apply(e Event) {
@@ -159,6 +183,15 @@ func (s *step) apply(e Event) {
 		s.configure(e)
 	case Reconcile:
 		s.reconcile(e)
+	case SetZone:
+		s.setZone(e.Zone)
+		s.touch("meta", "seq")
+	case Hours:
+		s.hours(e)
+	case Recall:
+		s.recall(e)
+	case DropCallback:
+		s.dropCallback(e)
 	case ClockMoved: // done before the timers
 	default:
 		s.refuse(fmt.Errorf("unknown queue event %T", e))
@@ -179,6 +212,20 @@ func (s *step) told(m tel.ToQueue) {
 		s.offerAnswered(m)
 	case tel.TalkEnded:
 		s.talkEnded(m)
+	case tel.CallerKey:
+		s.callerKey(m)
+	case tel.CallerGreeted:
+		s.callerGreeted(m)
+	case tel.CallerNamed:
+		s.callerNamed(m)
+	case tel.Announced:
+		s.announced(m)
+	case tel.OfferAccepted:
+		s.offerAccepted(m)
+	case tel.WantCallback:
+		s.wantCallback(m)
+	case tel.CallbackMissed:
+		s.callbackMissed(m)
 	case tel.AgentEngaged:
 		s.engaged(m)
 	case tel.AgentDisengaged:
@@ -190,9 +237,7 @@ func (s *step) told(m tel.ToQueue) {
 	}
 }
 
-// offerID numbers offers; the seed keeps an id of an earlier life from matching by chance.
+// offerID numbers offers.
 func (s *step) offerID() tel.OfferID {
-	s.Seq++
-	s.touch("meta", "seq")
-	return tel.OfferID("o" + strconv.FormatUint(s.Seq, 10) + "-" + strconv.FormatUint(s.seed&0xffffffff, 36))
+	return tel.OfferID(s.serial("o"))
 }

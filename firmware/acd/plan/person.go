@@ -15,14 +15,15 @@ type Agent struct {
 	LoginAt   time.Time    `json:"login_at,omitzero"`   // of the shift that runs
 	Reachable bool         `json:"reachable,omitempty"` // at least one phone is registered
 	Paused    bool         `json:"paused,omitempty"`
-	Reason    string       `json:"reason,omitempty"`  // of the pause, or of the logout
-	By        string       `json:"by,omitempty"`      // who did it, if not the agent
-	Help      bool         `json:"help,omitempty"`    // asks for a supervisor
-	Offer     tel.OfferID  `json:"offer,omitempty"`   // the one offer or queue call that holds the agent
-	Alerted   bool         `json:"alerted,omitempty"` // a phone rings for Offer
-	Talking   bool         `json:"talking,omitempty"` // Offer was answered
-	Held      bool         `json:"held,omitempty"`    // and its caller is on hold
-	Engaged   []Engagement `json:"engaged,omitempty"` // calls that came from no queue
+	Reason    string       `json:"reason,omitempty"`   // of the pause, or of the logout
+	By        string       `json:"by,omitempty"`       // who did it, if not the agent
+	Help      bool         `json:"help,omitempty"`     // asks for a supervisor
+	Offer     tel.OfferID  `json:"offer,omitempty"`    // the one offer or queue call that holds the agent
+	Alerted   bool         `json:"alerted,omitempty"`  // a phone rings for Offer
+	Talking   bool         `json:"talking,omitempty"`  // Offer was answered
+	Accepted  bool         `json:"accepted,omitempty"` // Offer was picked up, and nobody is connected yet
+	Held      bool         `json:"held,omitempty"`     // and its caller is on hold
+	Engaged   []Engagement `json:"engaged,omitempty"`  // calls that came from no queue
 	WrapUntil time.Time    `json:"wrap_until,omitzero"`
 	WrapQueue tel.QueueID  `json:"wrap_queue,omitempty"`
 	WrapCall  tel.CallID   `json:"wrap_call,omitempty"`
@@ -40,6 +41,7 @@ type Agent struct {
 	ShiftOver  bool      `json:"shift_over,omitempty"` // logs out when the work in hand is done
 	Removed    bool      `json:"removed,omitempty"`    // no longer configured; leaves when the call ends
 	Shown      Shown     `json:"shown"`
+	Work       *Work     `json:"work,omitempty"` // of the last day on which there was any
 
 	isFree, isPresent bool // as entered in the queues' indexes
 }
@@ -114,7 +116,7 @@ func (a *Agent) State() tel.AgentState {
 // offer. It is AgentReady without a conversation.
 func (a *Agent) doing() (s tel.AgentState, in *Engagement) {
 	s = tel.AgentReady
-	if a.Offer != "" && a.Talking {
+	if a.Offer != "" && a.onLine() {
 		s = tel.AgentTalking
 		if a.Held {
 			s = tel.AgentHold
@@ -143,6 +145,9 @@ func rank(s tel.AgentState) int {
 		return 0
 	}
 }
+
+// onLine says that the agent has picked up for a queue.
+func (a *Agent) onLine() bool { return a.Talking || a.Accepted }
 
 // Load counts the work in hand that leaves no room for a caller of a queue.
 func (a *Agent) Load() int {

@@ -5,7 +5,7 @@ import "github.com/pronto-pbx/pronto/firmware/tel"
 // move sends a waiting caller to another queue. The call joins it with its first enqueue time, so the
 // caller loses no minute of waiting.
 func (s *step) move(e Move) {
-	en, q := s.Entries[e.Call], s.Queues[e.Queue]
+	en, q := s.caller(e.Call), s.Queues[e.Queue]
 	switch {
 	case en == nil:
 		s.refuse(ErrNoCaller)
@@ -14,7 +14,7 @@ func (s *step) move(e Move) {
 	case en.Queue == e.Queue:
 		s.refuse(ErrSameQueue)
 	default:
-		s.overflow(en, tel.OutcomeOverflow, "queue:"+string(e.Queue), whyMoved)
+		s.overflow(en, tel.OutcomeWithdrawn, "queue:"+string(e.Queue), whyMoved)
 	}
 }
 
@@ -22,7 +22,7 @@ func (s *step) move(e Move) {
 // Who is paused or in after-call work may be rung: a person asked for it. The other offers of the caller
 // end; the agent's own ring for another caller ends too.
 func (s *step) assign(e Assign) {
-	en := s.Entries[e.Call]
+	en := s.caller(e.Call)
 	if en == nil {
 		s.refuse(ErrNoCaller)
 		return
@@ -31,7 +31,7 @@ func (s *step) assign(e Assign) {
 	if a == nil {
 		return
 	}
-	if o := s.Offers[a.Offer]; o != nil && !a.Talking {
+	if o := s.Offers[a.Offer]; o != nil && !a.onLine() {
 		if o.Call == e.Call {
 			s.only(en, a)
 			return

@@ -70,7 +70,8 @@ func (s *step) endTalk(o *Offer) {
 		return
 	}
 	s.idleFrom(a, s.now)
-	a.Offer, a.Talking, a.Held, a.Alerted = "", false, false, false
+	s.credit(a, o.Queue, Tally{Talk: s.talked(o.Answered)})
+	a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = "", false, false, false, false
 	if d := a.owesWrapUp(s.Queues[o.Queue]); d > 0 {
 		a.WrapQueue, a.WrapCall = o.Queue, o.Call
 		if a.holds() {
