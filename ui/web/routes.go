@@ -29,6 +29,7 @@ func (s *server) routes() []route {
 		{"GET /api/now", access.See, s.now, false},
 
 		{"GET /me", access.See, s.me, false},
+		{"POST /me/work", access.Work, s.ownWork, false},
 		{"POST /me/password", access.See, s.ownPassword, false},
 		{"GET /users", access.Own, s.users, false},
 		{"POST /users", access.Own, s.addUser, false},
