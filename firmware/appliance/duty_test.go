@@ -136,3 +136,30 @@ func TestQueuesThatTheirLastAgentHasLeftAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// One press brings to work, the next ones into a pause and out of it; a button of nobody does nothing.
+func TestTheButtonAtADeskDrivesItsAgent(t *testing.T) {
+	b := start(t, `
+lamps: [{id: desk1, driver: sim, button: sim}, {id: desk2, driver: sim, button: sim}, {id: desk3, driver: sim}]
+phones: [{id: "201", name: Anna, password: password-of-201}]
+agents: [{id: anna, name: Anna, extension: "201", phones: ["201"], lamp: desk1}]
+queues: [{id: sales, name: Vendite, number: "400", agents: [anna]}]
+pauses: {only: true, reasons: [{code: "1", name: Pranzo}]}
+`)
+	b.box.queues.Tell(tel.AgentReachable{Agent: "anna", Reachable: true})
+	for i, want := range []tel.AgentState{tel.AgentReady, tel.AgentPaused, tel.AgentReady} {
+		if !b.box.lamps.press("desk1") {
+			t.Fatal("no button was found")
+		}
+		b.eventually("the press to be carried out", func() bool {
+			e, _ := b.box.present.agent("anna")
+			return e.State == want && (want != tel.AgentPaused || e.Reason == "Pranzo")
+		})
+		if t.Failed() {
+			t.Fatalf("press %d", i+1)
+		}
+	}
+	if !b.box.lamps.press("desk2") || b.box.lamps.press("desk3") || b.box.lamps.press("none") {
+		t.Error("buttons: want one of nobody at desk2, and none at desk3")
+	}
+}
