@@ -13,7 +13,7 @@ type buttons struct {
 	wg  sync.WaitGroup
 }
 
-// follow listens to each button for its agent, until close.
+// follow listens to each button for its agent, until the button is closed.
 func (x *buttons) follow(b *Box, all []lamp.Button, owners map[tel.LampID]tel.AgentID) {
 	x.all = all
 	for _, button := range all {
@@ -24,16 +24,6 @@ func (x *buttons) follow(b *Box, all []lamp.Button, owners map[tel.LampID]tel.Ag
 			}
 		})
 	}
-}
-
-func (x *buttons) close(b *Box) {
-	for _, button := range x.all {
-		if err := button.Close(); err != nil {
-			b.log.Warn("button does not close", "button", button.ID(), "err", err)
-		}
-	}
-	x.wg.Wait()
-	x.all = nil
 }
 
 // pressed carries out what a press asks for in the agent's state of now.
@@ -51,12 +41,18 @@ func (b *Box) pressed(agent tel.AgentID) {
 	}
 }
 
-// stopButtons takes no more presses.
+// stopButtons takes no more presses, and waits until those that came are carried out.
 func (l *lamps) stopButtons() {
 	l.mu.Lock()
-	pressed := &l.buttons
+	all := l.buttons.all
+	l.buttons.all = nil
 	l.mu.Unlock()
-	pressed.close(l.b)
+	for _, button := range all {
+		if err := button.Close(); err != nil {
+			l.b.log.Warn("button does not close", "button", button.ID(), "err", err)
+		}
+	}
+	l.buttons.wg.Wait()
 }
 
 // press presses a simulated button; false where there is none.

@@ -88,11 +88,11 @@ func (l *lamps) alarm() {
 }
 
 func (l *lamps) close() {
+	l.stopButtons()
 	l.mu.Lock()
-	panel, pressed := l.panel, &l.buttons
+	panel := l.panel
 	l.panel = nil
 	l.mu.Unlock()
-	pressed.close(l.b)
 	if panel != nil {
 		panel.Close()
 	}
