@@ -36,7 +36,9 @@ func TestAnAgentAsksForHelpByCodeAndLampAndKeyShowIt(t *testing.T) {
 	talking(t, "while help is asked for", c, hzCaller, at, hzAgent)
 	anna.code("#47")
 	note(t, key, "<state>terminated</state>")
-	o.Until("the lamp to be calm", func(n pbxtest.Now) bool { return !n.Lamps["agent201"].Help && n.Lamps["agent201"].State == tel.AgentTalking })
+	o.Until("the lamp to be calm", func(n pbxtest.Now) bool {
+		return !n.Lamps["agent201"].Help && n.Lamps["agent201"].State == tel.AgentTalking
+	})
 	over(t, c, at)
 	o.Lamp(201, tel.AgentReady)
 }
@@ -215,4 +217,3 @@ func TestASupervisorAtTheConsoleMovesAgentsAndCallers(t *testing.T) {
 		}
 	}
 }
-
