@@ -13,7 +13,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-var eventsFlag = flag.Int("plan.events", eventsByDefault, "random events of the property test (soak: 1000000 and more)")
+var eventsFlag = flag.Int("plan.events", eventsByDefault, "random calls and actions of agents in the property test")
 
 // world drives a state with random events and checks, after each, what must always hold.
 type world struct {
