@@ -13,6 +13,7 @@ import (
 // View is a picture of all queues and agents at one instant.
 type View struct {
 	At     time.Time
+	Zone   string      // by whose clock the days of the figures begin
 	Queues []QueueView // by id
 	Agents []AgentView // by id
 }
@@ -36,7 +37,10 @@ type CallerView struct {
 	Caller   tel.Number
 	Name     string
 	Priority int
-	Since    time.Time // original enqueue time
+	Since    time.Time   // original enqueue time
+	Due      time.Time   // when the caller should have an agent; orders callers of one priority
+	Needs    []tel.Need  // asked for by now
+	Last     tel.AgentID // who served the caller last, if that counts here
 	Ringing  []tel.AgentID
 }
 
@@ -59,6 +63,8 @@ type AgentView struct {
 	Out       []tel.QueueID // member, but not serving now
 	Capacity  int           // pieces of work at once
 	Load      int           // of them in hand
+	Skills    map[string]int
+	Today     plan.Tally // of all queues
 }
 
 // Snapshot returns a picture of now.
@@ -82,7 +88,7 @@ func (a *ACD) Explain(ctx context.Context, call tel.CallID) ([]plan.Explanation,
 }
 
 func view(s *plan.State, now time.Time) View {
-	v := View{At: now}
+	v := View{At: now, Zone: s.Zone}
 	queues, out := map[tel.AgentID][]tel.QueueID{}, map[tel.AgentID][]tel.QueueID{}
 	for id, q := range s.Queues {
 		qv := QueueView{ID: id, Name: q.Spec.Name, Strategy: q.Spec.Strategy, Members: slices.Clone(q.Spec.Members)}
@@ -100,7 +106,8 @@ func view(s *plan.State, now time.Time) View {
 			if e.Callback != "" {
 				continue
 			}
-			c := CallerView{Call: e.Call, Caller: e.Caller, Name: e.Name, Priority: e.Priority, Since: e.EnqueuedAt}
+			c := CallerView{Call: e.Call, Caller: e.Caller, Name: e.Name, Priority: e.Priority, Since: e.EnqueuedAt, Last: e.Sticky}
+			c.Due, c.Needs = s.Outlook(e.Call, now)
 			for _, o := range e.Offers {
 				c.Ringing = append(c.Ringing, s.Offers[o].Agent)
 			}
@@ -114,25 +121,10 @@ func view(s *plan.State, now time.Time) View {
 		v.Agents = append(v.Agents, AgentView{
 			ID: id, Name: a.Spec.Name, State: a.State(), Since: a.Shown.Since, Call: a.Shown.Call,
 			Queue: a.Shown.Queue, Reason: a.Shown.Reason, By: a.Shown.By, WrapUntil: a.WrapUntil, Help: a.Help, Reachable: a.Reachable,
-			LoginAt: a.LoginAt, ShiftEnds: a.ShiftUntil, Queues: queues[id], Out: out[id], Capacity: max(a.Spec.Capacity, 1), Load: a.Load(),
+			LoginAt: a.LoginAt, ShiftEnds: a.ShiftUntil, Queues: queues[id], Out: out[id], Capacity: max(a.Spec.Capacity, 1), Load: a.Load(), Skills: a.Spec.Skills, Today: s.Today(id, now),
 		})
 	}
 	slices.SortFunc(v.Queues, func(x, y QueueView) int { return cmp.Compare(x.ID, y.ID) })
 	slices.SortFunc(v.Agents, func(x, y AgentView) int { return cmp.Compare(x.ID, y.ID) })
 	return v
-}
-
-// tell writes what the queues decided to the log: who rings and why, and who was sent on. Of several
-// agents who ring for one caller the first is enough.
-func (a *ACD) tell(e tel.Event) {
-	switch e := e.(type) {
-	case tel.QueueOffered:
-		if e.Why != plan.RingsAlong {
-			a.cfg.Log.Info("agent rings", "queue", e.Queue, "call", e.Call, "agent", e.Agent, "why", e.Why)
-		}
-	case tel.QueueLeft:
-		if e.Why != "" {
-			a.cfg.Log.Info("caller is sent on", "queue", e.Queue, "call", e.Call, "outcome", e.Outcome, "why", e.Why, "to", e.To)
-		}
-	}
 }

@@ -45,6 +45,9 @@ func (o *Office) config(s Setup) string {
 		if work, ok := s.Work[n]; ok {
 			dial += fmt.Sprintf(", work: {%s}", work)
 		}
+		if skills, ok := s.Skills[n]; ok {
+			dial += fmt.Sprintf(", skills: {%s}", skills)
+		}
 		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v%s}", n, i < s.LoggedIn, dial))
 		members = append(members, fmt.Sprintf("agent%d", n))
 	}

@@ -39,6 +39,21 @@ func (s *State) assess(q *Queue, e *Entry) {
 	e.asks = s.number(e.needs)
 }
 
+// Outlook tells of a waiting caller when it should have an agent, and what it asks of one at now.
+func (s *State) Outlook(call tel.CallID, now time.Time) (due time.Time, asked []tel.Need) {
+	e := s.Entries[call]
+	if e == nil || s.Queues[e.Queue] == nil {
+		return time.Time{}, nil
+	}
+	most := s.Queues[e.Queue].kin(e, now).most
+	for _, n := range e.needs {
+		if n.Level = min(n.Level, most); n.Level > 0 {
+			asked = append(asked, n)
+		}
+	}
+	return e.due, asked
+}
+
 // both joins two lists of needs; of a skill that both name the higher level counts.
 func both(a, b []tel.Need) []tel.Need {
 	all := slices.Clone(a)

@@ -56,6 +56,17 @@ func (s *step) today(a *Agent) *Work {
 	return nil
 }
 
+// Today is what an agent has done today for all queues together.
+func (s *State) Today(agent tel.AgentID, now time.Time) (sum Tally) {
+	if a := s.Agents[agent]; a != nil && a.Work != nil && a.Work.Day == s.day(now) {
+		for _, t := range a.Work.Queues {
+			sum.Calls += t.Calls
+			sum.Talk += t.Talk
+		}
+	}
+	return sum
+}
+
 // credit adds to what the agent has done today for a queue.
 func (s *step) credit(a *Agent, q tel.QueueID, t Tally) {
 	day := s.day(s.now)
