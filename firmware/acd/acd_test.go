@@ -229,7 +229,7 @@ func TestAKilledProcessKeepsPlacesTalksAndTimes(t *testing.T) {
 		if s := stateOf(t, b, "anna"); s.State != tel.AgentTalking || s.Call != "talks" {
 			t.Fatalf("anna %+v", s)
 		}
-		if s := stateOf(t, b, "bruno"); s.State != tel.AgentRinging || s.Call != "rings" {
+		if s := stateOf(t, b, "bruno"); s.State != tel.AgentReserved || s.Call != "rings" {
 			t.Fatalf("bruno %+v", s)
 		}
 		for _, key := range []string{"entry/gone", "offer/torn"} {
@@ -251,7 +251,7 @@ func TestAKilledProcessKeepsPlacesTalksAndTimes(t *testing.T) {
 			}
 		}
 		h2.mu.Unlock()
-		if fmt.Sprint(shown) != "[rings w1 w2]" || agents["anna"] != tel.AgentTalking || agents["bruno"] != tel.AgentRinging {
+		if fmt.Sprint(shown) != "[rings w1 w2]" || agents["anna"] != tel.AgentTalking || agents["bruno"] != tel.AgentReserved {
 			t.Errorf("observers see %v waiting and %v", shown, agents)
 		}
 		// The conversation that lived on ends as if nothing had happened.
@@ -396,7 +396,11 @@ func TestAFullMailboxRefusesAndCounts(t *testing.T) {
 		cfg.Mailbox = 4
 		hold, held := make(chan struct{}), make(chan struct{})
 		var once sync.Once
-		cfg.Publish = func(tel.Event) { once.Do(func() { close(held); <-hold }) }
+		cfg.Publish = func(e tel.Event) {
+			if _, joined := e.(tel.QueueJoined); joined {
+				once.Do(func() { close(held); <-hold })
+			}
+		}
 		a := open(t, cfg)
 		defer a.Close()
 		tell(t, a, tel.Enqueue{Call: "c0", Queue: "q", EnqueuedAt: time.Now()})

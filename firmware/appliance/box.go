@@ -98,9 +98,10 @@ type Box struct {
 	personal *personal.Owner
 	callers  callers
 
-	mu          sync.Mutex           // guards undisturbed and alarm
-	alarm       *time.Timer          // takes the emergency off the page
-	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
+	mu          sync.Mutex             // guards alarm, undisturbed and unstaffed
+	alarm       *time.Timer            // takes the emergency off the page
+	undisturbed map[tel.AgentID]bool   // who has asked not to be disturbed
+	unstaffed   map[tel.QueueID]string // queues that their last agent has left, by name
 
 	reach reach
 	wg    sync.WaitGroup
@@ -123,12 +124,13 @@ func conditions() []health.Spec {
 		{Name: "mail", Severity: health.Warn},
 		{Name: "bans", Severity: health.Info},
 		{Name: "sip_alg", Severity: health.Warn},
+		{Name: "unstaffed", Severity: health.Warn},
 	}
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	b.doors.b = b
 	defer func() {
@@ -300,15 +302,11 @@ func (b *Box) openCalls() error {
 	}
 	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
-	if len(kept) == 0 {
-		for _, a := range agents { // also who is not at work yet has a tile and a lamp
-			b.publish(tel.AgentChanged{Agent: a.ID, Name: a.Name, State: tel.AgentLoggedOut, Since: time.Now()})
-		}
-	}
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
 		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live,
+		ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
 	})
 	if err != nil {
 		return err
@@ -425,6 +423,7 @@ func (b *Box) close() {
 	if b.feed != nil {
 		b.feed.Close()
 	}
+	b.lamps.stopButtons() // a press starts a goroutine that is waited for
 	b.wg.Wait()
 	if b.toll != nil {
 		b.toll.Close()

@@ -18,7 +18,7 @@ func (b *Box) openLedger() error {
 	var err error
 	b.ledger, err = ledger.Open(ledger.Config{
 		Log: b.log.With("room", "missed"), Path: filepath.Join(b.opts.Dir, "ledger.json"),
-		Keep:    func() time.Duration { return b.config().Missed.Keep },
+		Keep:    func() time.Duration { return b.config().MissedCallers.Keep },
 		Publish: b.publish,
 		Saved: func(err error) {
 			text := ""

@@ -34,6 +34,13 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		p.put("agent/"+string(e.Agent), e)
+	case tel.MembershipChanged:
+		key := "out/" + string(e.Queue) + "/" + string(e.Agent)
+		if e.Serving {
+			p.drop(key)
+		} else {
+			p.put(key, e)
+		}
 	case tel.QueueJoined:
 		p.put("wait/"+string(e.Call), e)
 	case tel.QueueOffered:
@@ -165,6 +172,10 @@ func (p *present) adopt(n *numbering) {
 			}
 			e.Name = a.Name
 			p.last[key] = e
+		case tel.MembershipChanged:
+			if _, ok := n.agents[e.Agent]; !ok || !slices.ContainsFunc(n.cfg.Queues, func(q config.Queue) bool { return q.ID == e.Queue }) {
+				p.drop(key)
+			}
 		case tel.DeviceChanged:
 			if _, ok := n.accounts[string(e.Device)]; !ok {
 				p.drop(key)

@@ -61,8 +61,8 @@ func TestWhisper(t *testing.T) {
 		"an agent who puts the call on hold before the bridge is not joined": rings(
 			picksUp,
 			move{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, ""},
-			move{LegEvent{Leg: "x", Kind: LegPlayed}, "hangup(y,answered_elsewhere) hush(caller) play(caller,music) queue(OfferAnswered)"},
-			move{LegEvent{Leg: "x", Kind: LegHeld}, "hush(caller) hush(x) join(caller,x)"},
+			move{LegEvent{Leg: "x", Kind: LegPlayed}, "hangup(y,answered_elsewhere) hush(caller) play(caller,music) queue(OfferAnswered) queue(AgentHeld)"},
+			move{LegEvent{Leg: "x", Kind: LegHeld}, "queue(AgentHeld) hush(caller) hush(x) join(caller,x)"},
 		),
 	})
 }

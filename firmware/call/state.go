@@ -51,6 +51,7 @@ type State struct {
 
 	Queue     tel.QueueID `json:"queue,omitempty"`
 	Priority  int         `json:"priority,omitempty"`
+	Needs     []tel.Need  `json:"needs,omitempty"`     // what the caller asks of an agent
 	Waiting   bool        `json:"waiting,omitempty"`   // the queue's owner counts this caller
 	Greeted   bool        `json:"greeted,omitempty"`   // the queue's greeting is over
 	Saying    bool        `json:"saying,omitempty"`    // an announcement is said over the music

@@ -154,8 +154,8 @@ func (st *step) meet(peer LegState, arrived bool) {
 	if arrived {
 		st.do(DoAccept{peer.ID})
 	}
-	if peer.Held {
-		st.do(DoPlay{s.Caller.ID, music})
+	if s.Caller.Held || peer.Held {
+		st.connect()
 		return
 	}
 	st.do(DoJoin{s.Caller.ID, peer.ID})
@@ -165,7 +165,9 @@ func (st *step) meet(peer LegState, arrived bool) {
 func (st *step) engage(l *LegState) {
 	if l.Agent != "" && l.Offer == "" && !l.Engaged {
 		l.Engaged = true
-		st.tell(tel.AgentEngaged{Agent: l.Agent, Call: st.s.Call, Internal: st.s.Direction == tel.Internal})
+		st.tell(tel.AgentEngaged{
+			Agent: l.Agent, Call: st.s.Call, Internal: st.s.Direction == tel.Internal, Outbound: st.s.Direction == tel.Outbound,
+		})
 	}
 }
 
@@ -243,6 +245,9 @@ func (st *step) held(leg *LegState, where int, held bool) {
 		return
 	}
 	leg.Held = held
+	if leg.Offer != "" || leg.Engaged {
+		st.tell(tel.AgentHeld{Agent: leg.Agent, Call: s.Call, Held: held})
+	}
 	switch other := s.other(leg); {
 	case held && other.Held: // now both are away
 		st.do(DoHush{leg.ID})

@@ -34,7 +34,7 @@ var (
 func TestBlindTransfer(t *testing.T) {
 	follow(t, map[string][]move{
 		"the agent's talk ends at the transfer, the target answers, the transferor learns it (RFC 5589 section 6.1)": inQueueTalk(
-			move{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "part(caller) play(caller,music)"},
+			move{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "queue(AgentHeld) part(caller) play(caller,music)"},
 			move{refer202, "refer(x,202) part(caller) queue(TalkEnded) route(202 as phone:x)"},
 			move{to202, "dial(direct,[202])"},
 			move{Dialed{Key: "direct", Legs: legs("y")}, ""},

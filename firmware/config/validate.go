@@ -41,11 +41,13 @@ func (c *Config) Validate() Problems {
 	v.contacts()
 	v.dialling()
 	v.overflowLoops()
-	v.missed()
+	v.missedCallers()
 	v.menus()
 	v.voicemail()
 	v.dialPlan()
 	v.presence()
+	v.work()
+	v.distribution()
 	return v.found
 }
 
@@ -147,9 +149,6 @@ func (v *validator) agent(path string, a *Agent) {
 func (v *validator) queue(path string, q *Queue) {
 	v.id(path, "queue", string(q.ID))
 	v.number(path+".number", q.Number, true)
-	if !slices.Contains([]string{"longest_idle", "ring_all", "round_robin"}, q.Strategy) {
-		v.found.add(path+".strategy", "choice", "%q is not one of longest_idle, ring_all, round_robin", q.Strategy)
-	}
 	for i, a := range q.Agents {
 		if !v.ids["agent/"+string(a)] {
 			v.found.add(fmt.Sprintf("%s.agents[%d]", path, i), "unknown", "there is no agent %q", a)
@@ -215,6 +214,9 @@ func (v *validator) route(path string, r *Route) {
 
 func (v *validator) lamp(path string, l *Lamp) {
 	v.id(path, "lamp", string(l.ID))
+	if l.Button != "" && l.Button != "sim" {
+		v.found.add(path+".button", "choice", "%q is not a kind of button; use sim", l.Button)
+	}
 	v.output(path, l)
 }
 

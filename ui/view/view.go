@@ -56,7 +56,10 @@ type Agent struct {
 	State  tel.AgentState
 	Since  time.Time
 	Reason string
-	Lamp   *Lamp // the first one assigned to the agent
+	By     string    // who paused or logged out the agent, if not the agent
+	Until  time.Time // when the after-call work ends
+	Help   bool      // asks for a supervisor
+	Lamp   *Lamp     // the first one assigned to the agent
 }
 
 // Lamp is one light and what it shows.
@@ -65,6 +68,7 @@ type Lamp struct {
 	Name  string // the agent whose state it shows; the lamp's own name when it is nobody's
 	Agent tel.AgentID
 	State tel.AgentState
+	Help  bool // the agent asks for a supervisor
 	Fault bool
 }
 
@@ -289,7 +293,7 @@ func (m *Model) agent(e tel.AgentChanged) []Part {
 	if renamed {
 		a.Name = e.Name
 	}
-	a.State, a.Since, a.Reason = e.State, e.Since, e.Reason
+	a.State, a.Since, a.Reason, a.By, a.Until, a.Help = e.State, e.Since, e.Reason, e.By, e.Until, e.Help
 	if !known || renamed { // the name also stands at lamps, calls and waiting callers
 		return whole(SectionSummary, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents)
 	}
@@ -430,7 +434,7 @@ func (m *Model) allLamps() []Lamp {
 		if l.Agent != "" {
 			name = m.nameOf(l.Agent)
 		}
-		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Fault: l.Fault})
+		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Help: l.Help, Fault: l.Fault})
 	}
 	slices.SortFunc(all, func(a, b Lamp) int {
 		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))

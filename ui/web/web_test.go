@@ -41,8 +41,17 @@ func fullOffice() *view.Model {
 	m := emptyOffice()
 	for i, s := range tel.AgentStates() {
 		id := tel.AgentID(s.String())
-		m.Apply(tel.AgentChanged{Agent: id, Name: "Agente " + string(rune('A'+i)), State: s, Since: at})
-		m.Apply(tel.LampChanged{Lamp: tel.LampID("desk_" + s.String()), Agent: id, State: s, Fault: i == 3})
+		e := tel.AgentChanged{Agent: id, Name: "Agente " + string(rune('A'+i)), State: s, Since: at}
+		switch s {
+		case tel.AgentPaused:
+			e.Reason, e.By = "forced", hostile
+		case tel.AgentLoggedOut:
+			e.Reason = "shift_end"
+		case tel.AgentHold:
+			e.Help = true
+		}
+		m.Apply(e)
+		m.Apply(tel.LampChanged{Lamp: tel.LampID("desk_" + s.String()), Agent: id, State: s, Help: e.Help, Fault: i == 3})
 	}
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", Name: hostile, At: at})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c2", At: at.Add(time.Second)})

@@ -14,8 +14,9 @@ func TestACallGoesToTheAgentIdleLongestAndEndsInWrapUp(t *testing.T) {
 	if offer.Agent != "b" || offer.Ring != 15*time.Second {
 		t.Fatalf("offer %+v, want agent b ringing 15s", offer)
 	}
-	o.wantState("b", tel.AgentRinging)
+	o.wantState("b", tel.AgentReserved)
 	o.tell(tel.OfferRinging{Offer: offer.Offer})
+	o.wantState("b", tel.AgentRinging)
 	o.tell(tel.OfferAnswered{Offer: offer.Offer})
 	o.wantState("b", tel.AgentTalking)
 	left := o.left()
@@ -130,7 +131,7 @@ func TestAnAgentWhoDeclinedIsSparedTheSameCallerButNotTheNext(t *testing.T) {
 		t.Fatalf("rung for %v, want c2 only", rung)
 	}
 	x := o.s.Explain("c1", o.now)
-	if len(x) != 1 || x[0].Verdict != "ringing" {
+	if len(x) != 1 || x[0].Verdict != "reserved" {
 		t.Fatalf("explanation %+v", x)
 	}
 	o.tell(tel.CallerGone{Call: "c2"})

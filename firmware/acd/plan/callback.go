@@ -16,6 +16,7 @@ type Callback struct {
 	Caller     tel.Number     `json:"caller,omitempty"` // who asked; empty: withheld
 	Name       string         `json:"name,omitempty"`
 	Priority   int            `json:"priority,omitempty"`
+	Needs      []tel.Need     `json:"needs,omitempty"` // as of the call
 	EnqueuedAt time.Time      `json:"enqueued_at"`
 	Asked      time.Time      `json:"asked"`
 	Promise    time.Time      `json:"promise,omitzero"`
@@ -44,7 +45,7 @@ func (s *step) wantCallback(m tel.WantCallback) {
 		spec := q.Spec.Waiting.Callback
 		c = &Callback{
 			ID: tel.CallbackID(s.serial("cb")), Queue: e.Queue, Number: m.Number, Caller: e.Caller, Name: e.Name,
-			Priority: e.Priority, EnqueuedAt: e.EnqueuedAt, Asked: s.now, Expires: s.now.Add(spec.Expire),
+			Priority: e.Priority, Needs: e.Needs, EnqueuedAt: e.EnqueuedAt, Asked: s.now, Expires: s.now.Add(spec.Expire),
 		}
 		if spec.Promise > 0 {
 			c.Promise = s.now.Add(spec.Promise)
@@ -102,6 +103,7 @@ func (s *step) queueUp(c *Callback) {
 	e := &Entry{
 		Call: c.Call, Queue: c.Queue, Callback: c.ID, Caller: c.Number, Name: c.Name,
 		Priority: c.Priority, EnqueuedAt: c.EnqueuedAt, Arrived: s.now, Greeted: true,
+		Needs: c.Needs, Sticky: s.servedBy(q, c.Number),
 	}
 	s.enter(e)
 	s.showCallback(c)

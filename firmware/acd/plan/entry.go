@@ -13,6 +13,9 @@ const (
 	whyFull     = "queue_full"
 	whyNoAgents = "no_agents"
 	whyClosed   = "closed"
+	whyNoSkill  = "no_skill"   // no member can ever serve this caller
+	whyNoMember = "no_members" // the queue has none
+	whyMoved    = "moved"      // by a supervisor
 	whyKey      = "exit_key"
 )
 
@@ -27,15 +30,21 @@ func (s *step) enqueue(m tel.Enqueue) {
 	}
 	e := &Entry{
 		Call: m.Call, Queue: m.Queue, Caller: m.Caller, Name: m.Name, Priority: m.Priority,
-		EnqueuedAt: earlier(m.EnqueuedAt, s.now), Arrived: s.now,
+		EnqueuedAt: earlier(m.EnqueuedAt, s.now), Arrived: s.now, Needs: clean(m.Needs),
 	}
 	if m.EnqueuedAt.IsZero() {
 		e.EnqueuedAt = s.now
 	}
 	q := s.Queues[m.Queue]
+	if q != nil {
+		e.Sticky = s.servedBy(q, m.Caller)
+		s.assess(q, e)
+	}
 	switch {
 	case q == nil:
 		s.turnAway(e, "", whyClosed)
+	case !s.servable(q, e):
+		s.turnAway(e, q.Spec.NoSkillTo, q.hopeless())
 	case len(s.Entries) >= MaxEntries, q.Spec.MaxLength > 0 && q.callers >= q.Spec.MaxLength:
 		s.turnAway(e, q.Spec.FullTo, whyFull)
 	case q.Spec.Waiting.RefuseEmpty && !q.EmptySince.IsZero() && !q.EmptySince.Add(q.Spec.EmptyGrace).After(s.now):
@@ -53,6 +62,7 @@ func (s *step) enqueue(m tel.Enqueue) {
 func (s *step) enter(e *Entry) {
 	q := s.Queues[e.Queue]
 	s.Entries[e.Call] = e
+	s.assess(q, e)
 	i, _ := slices.BinarySearchFunc(q.waiting, e, byTurn)
 	q.waiting = slices.Insert(q.waiting, i, e)
 	if e.Callback == "" {
@@ -60,6 +70,11 @@ func (s *step) enter(e *Entry) {
 	}
 	s.arm(waitEnds, string(e.Call))
 	s.arm(emptyEnds, string(e.Queue))
+	s.arm(opensMore, string(e.Call))
+	s.arm(ringWidens, string(e.Call))
+	for _, r := range e.Refused {
+		s.timers.push(timer{at: r.Until, what: refusalFades, id: string(e.Call)})
+	}
 	e.armed = time.Time{}
 	s.armAnnounce(e)
 	s.moved(q)
@@ -86,7 +101,7 @@ func (s *step) takeOut(e *Entry) {
 func (s *step) turnAway(e *Entry, to, why string) {
 	s.publish(tel.QueueLeft{
 		Queue: e.Queue, Call: e.Call, Caller: e.Caller, Joined: e.EnqueuedAt, Arrived: e.Arrived, Left: s.now,
-		Outcome: tel.OutcomeRefused, To: to,
+		Outcome: tel.OutcomeRefused, To: to, Why: why,
 	})
 	s.send(tel.Overflow{Call: e.Call, To: to, Why: why}) // after the record: the call may end at once
 }
@@ -96,7 +111,7 @@ func (s *step) turnAway(e *Entry, to, why string) {
 func (s *step) leave(e *Entry, outcome tel.QueueOutcome, agent tel.AgentID, to string, losers tel.Cause) {
 	record := tel.QueueLeft{
 		Queue: e.Queue, Call: e.Call, Caller: e.Caller, Joined: e.EnqueuedAt, Arrived: e.Arrived, Left: s.now,
-		Outcome: outcome, Agent: agent, Offers: e.Offered, To: to, Callback: e.kept,
+		Outcome: outcome, Agent: agent, Offers: e.Offered, To: to, Why: e.why, Callback: e.kept,
 	}
 	if outcome == tel.OutcomeAbandoned {
 		record.Stage = s.abandonStage(e)
@@ -122,6 +137,7 @@ func (s *step) leave(e *Entry, outcome tel.QueueOutcome, agent tel.AgentID, to s
 
 // overflow sends a waiting caller on.
 func (s *step) overflow(e *Entry, outcome tel.QueueOutcome, to, why string) {
+	e.why = why
 	s.leave(e, outcome, "", to, tel.CauseCancelled)
 	s.send(tel.Overflow{Call: e.Call, To: to, Why: why})
 }

@@ -17,8 +17,11 @@ func (s *step) offer(e *Entry, a *Agent, why string) {
 	s.Offers[o.ID] = o
 	e.Offers = append(e.Offers, o.ID)
 	e.Offered++
-	a.Offer, a.Talking, a.Accepted = o.ID, false, false
-	q.Last = a.Spec.ID
+	a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = o.ID, false, false, false, false
+	if _, member := q.pos[a.Spec.ID]; member { // an assigned agent need not be
+		q.Last = a.Spec.ID
+	}
+	s.ringsProgressively(e, q)
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
 	s.touchEntry(e)
@@ -49,6 +52,10 @@ func (s *step) offerRinging(m tel.OfferRinging) {
 	o.Phase, o.Deadline = Ringing, s.now.Add(ring)
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
+	if a := s.Agents[o.Agent]; a != nil && a.Offer == o.ID {
+		a.Alerted = true
+		s.changed(a)
+	}
 }
 
 // offerExpired ends the lease, the ring time or the memory of an offer.
@@ -110,6 +117,9 @@ func (s *step) end(o *Offer, cause tel.Cause, tell bool) {
 	}
 	if e := s.Entries[o.Call]; e != nil {
 		e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool { return id == o.ID })
+		if e.For == o.Agent {
+			e.For = ""
+		}
 		s.touchEntry(e)
 		if e.Callback != "" && len(e.Offers) == 0 {
 			s.callAgain(e)
@@ -117,7 +127,7 @@ func (s *step) end(o *Offer, cause tel.Cause, tell bool) {
 		s.armAnnounce(e)
 	}
 	if a := s.Agents[o.Agent]; a != nil && a.Offer == o.ID {
-		a.Offer, a.Talking, a.Accepted = "", false, false
+		a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = "", false, false, false, false
 		s.changed(a)
 	}
 	s.publish(tel.QueueOfferEnded{Queue: o.Queue, Call: o.Call, Offer: o.ID, Agent: o.Agent, Cause: cause, At: s.now})
@@ -150,8 +160,13 @@ func (s *step) offerAnswered(m tel.OfferAnswered) {
 			s.withdraw(other, tel.CauseBusy)
 		}
 	}
-	o.Phase, o.Deadline = Talking, time.Time{}
-	a.Offer, a.Talking, a.Accepted, a.Misses, a.Fails, a.RestUntil = o.ID, true, false, 0, 0, time.Time{}
+	o.Phase, o.Deadline, o.Answered = Talking, time.Time{}, s.now
+	a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = o.ID, true, false, false, false
+	a.Misses, a.Fails, a.RestUntil = 0, 0, time.Time{}
+	if !a.WrapUntil.IsZero() || a.WrapOwed > 0 { // picked up in after-call work: the new call brings its own
+		a.WrapUntil, a.WrapQueue, a.WrapCall, a.WrapOwed = time.Time{}, "", "", 0
+	}
+	s.keepServer(o, e)
 	s.touchOffer(o)
 	s.changed(a)
 	if e == nil { // the caller's record was written when the wait ended; the two talk all the same
@@ -180,7 +195,7 @@ func (s *step) offerAccepted(m tel.OfferAccepted) {
 		longest = customerFor
 	}
 	o.Phase, o.Deadline = Accepted, s.now.Add(longest)
-	a.Accepted = true
+	a.Accepted, a.Alerted = true, false
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
 	s.changed(a)
@@ -207,21 +222,4 @@ func (s *step) talkEnded(m tel.TalkEnded) {
 	case Void:
 		s.forget(o)
 	}
-}
-
-// endTalk starts the after-call work of the queue that delivered the call. It binds the agent for
-// all queues.
-func (s *step) endTalk(o *Offer) {
-	s.forget(o)
-	a := s.Agents[o.Agent]
-	if a == nil || a.Offer != o.ID {
-		return
-	}
-	s.idleFrom(a, s.now)
-	a.Offer, a.Talking, a.Accepted = "", false, false
-	if q := s.Queues[o.Queue]; q != nil && q.Spec.WrapUp > 0 && a.LoggedIn && !a.Removed {
-		a.WrapUntil, a.WrapQueue, a.WrapCall = s.now.Add(q.Spec.WrapUp), o.Queue, o.Call
-		s.arm(wrapUpEnds, string(a.Spec.ID))
-	}
-	s.changed(a)
 }

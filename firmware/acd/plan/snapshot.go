@@ -20,6 +20,7 @@ var ErrVersion = errors.New("queue state of a newer version")
 type document struct {
 	V         int         `json:"v"`
 	Seq       uint64      `json:"seq"`
+	Zone      string      `json:"zone,omitempty"`
 	Queues    []*Queue    `json:"queues"`
 	Agents    []*Agent    `json:"agents"`
 	Entries   []*Entry    `json:"entries"`
@@ -31,7 +32,7 @@ type document struct {
 // Snapshot encodes the whole state as JSON. Equal states give equal bytes.
 func (s *State) Snapshot() ([]byte, error) {
 	return json.Marshal(document{
-		V: version, Seq: s.Seq,
+		V: version, Seq: s.Seq, Zone: s.Zone,
 		Queues: values(s.Queues), Agents: values(s.Agents),
 		Entries: values(s.Entries), Offers: values(s.Offers), Memories: values(s.Memories),
 		Callbacks: values(s.Callbacks),
@@ -56,7 +57,7 @@ func Restore(b []byte) (State, error) {
 		return NewState(), fmt.Errorf("%w: %d", ErrVersion, d.V)
 	}
 	s := NewState()
-	s.Seq = d.Seq
+	s.Seq, s.Zone = d.Seq, d.Zone
 	for _, q := range d.Queues {
 		if q != nil {
 			s.Queues[q.Spec.ID] = q
@@ -95,6 +96,7 @@ func Restore(b []byte) (State, error) {
 type entity struct {
 	V        int       `json:"v"`
 	Seq      uint64    `json:"seq,omitempty"`
+	Zone     string    `json:"zone,omitempty"`
 	Queue    *Queue    `json:"queue,omitempty"`
 	Agent    *Agent    `json:"agent,omitempty"`
 	Entry    *Entry    `json:"entry,omitempty"`
@@ -120,7 +122,7 @@ func (s *State) Entity(k Key) (b []byte, ok bool, err error) {
 	case "callback":
 		e.Callback, ok = s.Callbacks[tel.CallbackID(k.ID)]
 	case "meta":
-		e.Seq, ok = s.Seq, true
+		e.Seq, e.Zone, ok = s.Seq, s.Zone, true
 	}
 	if !ok {
 		return nil, false, nil
@@ -183,7 +185,7 @@ func RestoreEntities(kept map[string][]byte) (State, []error) {
 		case kind == "callback" && e.Callback != nil:
 			s.Callbacks[e.Callback.ID] = e.Callback
 		case kind == "meta":
-			s.Seq = e.Seq
+			s.Seq, s.Zone = e.Seq, e.Zone
 		default:
 			errs = append(errs, fmt.Errorf("read %s: empty record", key))
 		}
@@ -210,7 +212,7 @@ func (s *State) mend() {
 			delete(s.Offers, id)
 			continue
 		}
-		a.Offer, a.Talking, a.Accepted = id, o.Phase == Talking, o.Phase == Accepted
+		a.Offer, a.Talking, a.Accepted, a.Alerted = id, o.Phase == Talking, o.Phase == Accepted, o.Phase == Ringing
 		if e != nil && o.Phase == Talking && !e.Arrived.After(o.Made) {
 			delete(s.Entries, o.Call) // answered: the kill came before the entry was removed
 		}
@@ -220,7 +222,7 @@ func (s *State) mend() {
 	}
 	for _, a := range s.Agents {
 		if o := s.Offers[a.Offer]; o == nil || o.Agent != a.Spec.ID || o.Phase == Void {
-			a.Offer, a.Talking, a.Accepted = "", false, false
+			a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = "", false, false, false, false
 		}
 	}
 	for _, e := range s.Entries {
@@ -229,7 +231,7 @@ func (s *State) mend() {
 			return o == nil || o.Call != e.Call || (o.Phase != Reserved && o.Phase != Ringing && o.Phase != Accepted)
 		})
 		if len(e.Offers) == 0 {
-			e.Offers = nil
+			e.Offers, e.For = nil, ""
 		}
 	}
 	s.mendCallbacks()

@@ -20,6 +20,9 @@ const (
 	memoryFades                // what is known of a caller is forgotten
 	announceDue                // a waiting caller is told something
 	callbackWakes              // a callback is tried again, or is too old
+	opensMore                  // more agents are open to a caller
+	ringWidens                 // one agent more may ring for a caller
+	shiftEnds                  // of an agent
 )
 
 // timer is a note that something may be due. Timers are never removed when their cause goes: a
@@ -111,6 +114,10 @@ func (s *State) due(t timer) time.Time {
 				}
 			}
 		}
+	case shiftEnds:
+		if a := s.Agents[tel.AgentID(t.id)]; a != nil {
+			return a.ShiftUntil
+		}
 	case announceDue:
 		if e := s.Entries[tel.CallID(t.id)]; e != nil {
 			return s.nextSpeech(e)
@@ -122,6 +129,16 @@ func (s *State) due(t timer) time.Time {
 	case memoryFades:
 		if m := s.Memories[tel.Number(t.id)]; m != nil {
 			return m.Until
+		}
+	case opensMore:
+		if e := s.Entries[tel.CallID(t.id)]; e != nil {
+			if q := s.Queues[e.Queue]; q != nil {
+				return q.opensNext(e)
+			}
+		}
+	case ringWidens:
+		if e := s.Entries[tel.CallID(t.id)]; e != nil {
+			return e.WidenAt
 		}
 	}
 	return time.Time{}
@@ -197,12 +214,15 @@ func (s *State) rearm() {
 	for id := range s.Agents {
 		s.arm(wrapUpEnds, string(id))
 		s.arm(restEnds, string(id))
+		s.arm(shiftEnds, string(id))
 	}
 	for id := range s.Offers {
 		s.arm(offerEnds, string(id))
 	}
 	for id, e := range s.Entries {
 		s.arm(waitEnds, string(id))
+		s.arm(opensMore, string(id))
+		s.arm(ringWidens, string(id))
 		e.armed = time.Time{}
 		s.armAnnounce(e)
 		for _, r := range e.Refused {
