@@ -83,3 +83,21 @@ func TestACarrierThatAnINVITEHasJustReachedIsCancelledAfterTheKill(t *testing.T)
 	carrier.cancelled()
 	within(t, "the caller's end", c.Ended()) // a call to the outside is not placed twice
 }
+
+// The supervisor keeps the connection, so the CANCEL finds its way. Over TLS it cannot: the keys die with the
+// process, and a phone rings until it gives up by itself or logs in again.
+func TestAPhoneOverTCPThatRingsIsCancelledAfterTheKillAndRungAgain(t *testing.T) {
+	t.Parallel()
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, carla := o.BaresipTCP(201, hzAgent), deskAt(t, o, 202, hzCaller)
+	c := carla.dial("201")
+	anna.Until("CALL_INCOMING")
+	o.Kill()
+	anna.Until("CALL_CLOSED")
+	anna.Until("CALL_INCOMING")
+	anna.Answer()
+	answered(t, "201", c)
+	c.Hangup()
+	anna.Until("CALL_CLOSED")
+}
