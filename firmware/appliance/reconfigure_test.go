@@ -70,7 +70,7 @@ func startWith(t *testing.T, text string, change func(*Options), built func(*Box
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	host := fmt.Sprintf("127.%d.%d.%d", 100+os.Getpid()>>8%100, os.Getpid()%250+1, benches.Add(1))
 	sip := strings.Join(append([]string{"listen: \"" + host + ":5060\""}, more...), ", ")
-	text = fmt.Sprintf("sip: {%s}\nmedia: {bind: %s, port_min: 20000, port_max: 20200}\nweb: {listen: \"%s:8080\"}\n", sip, host, host) + text
+	text = fmt.Sprintf("sip: {%s}\nmedia: {bind: %s, port_min: 20000, port_max: 20200}\nweb: {listen: \"%s:8080\", tls_listen: \"%s:8443\"}\n", sip, host, host, host) + text
 	return startOn(t, host+":5060", text, change, built)
 }
 

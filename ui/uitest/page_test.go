@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +24,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/web"
 )
 
@@ -92,8 +96,7 @@ func serve(t *testing.T, addr string, present []tel.Event) *office {
 	}()
 	go func() {
 		defer close(webDone)
-		h := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Hub: hub, Language: "it", Ready: func() error { return nil }})
-		if err := web.Serve(ctx, l, h); err != nil {
+		if err := web.Serve(ctx, l, signedIn(t, hub), nil); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -104,6 +107,31 @@ func serve(t *testing.T, addr string, present []tel.Event) *office {
 	}
 	t.Cleanup(o.stop)
 	return o
+}
+
+// signedIn is the page as its owner's browser sees it: each request carries the session.
+func signedIn(t *testing.T, hub *live.Hub) http.Handler {
+	accounts, err := access.New(access.Config{Save: func(access.State) error { return nil }, Note: func(access.Note) {}}, access.State{}, time.Now())
+	if err != nil {
+		t.Error(err)
+	}
+	v := access.Visitor{Addr: netip.MustParseAddr("127.0.0.1"), LAN: true}
+	token, err := accounts.Claim(context.Background(), string(accounts.Code()), "anna", "cavallo corretto pinzatrice", v)
+	if err != nil {
+		t.Error(err)
+	}
+	h, err := web.New(web.Config{
+		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
+		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Ready: func() error { return nil },
+		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func(string) ([]byte, error) { return nil, nil },
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.AddCookie(&http.Cookie{Name: "pronto_session", Value: token})
+		h.ServeHTTP(w, r)
+	})
 }
 
 const isLive = `document.body.dataset.fresh === "live"`
