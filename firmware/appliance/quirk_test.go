@@ -199,6 +199,7 @@ func (*punisher) Targets(context.Context, sip.Uri, string) ([]stack.Target, erro
 	return []stack.Target{{Flow: stack.Flow{Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060")}}}, nil
 }
 func (*punisher) Advertise(netip.Addr, netip.AddrPort) {}
+func (*punisher) Mark([]netip.Prefix, int) func()      { return func() {} }
 func (*punisher) STUN(context.Context, netip.AddrPort) (netip.AddrPort, error) {
 	return netip.AddrPort{}, stack.ErrTimeout
 }
