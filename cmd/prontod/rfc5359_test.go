@@ -17,7 +17,7 @@ import (
 )
 
 // The services of RFC 5359 as the box offers them, named by their sections. Not here: 2.10 and 2.11
-// (conferences of three) and 2.18 (click to dial), which are not built. SIPp judges 2.1 and 2.4 here; baresip and
+// (conferences of three); 2.18 (click to dial) is in click_test.go. SIPp judges 2.1 and 2.4 here; baresip and
 // linphone transfer, park and pick up in transfer_test.go and daily_test.go.
 
 // connected is a call from one to the other that is answered.
@@ -78,9 +78,15 @@ func allHear(t *testing.T, when string, ears ...ear) {
 // outcome waits for the NOTIFY that ends a transfer, and returns the statuses that were told.
 func outcome(t *testing.T, c *peer.Call) (told []string) {
 	t.Helper()
+	return learned(t, c.Notes())
+}
+
+// learned is outcome for any subscription of a REFER.
+func learned(t *testing.T, notes <-chan peer.Note) (told []string) {
+	t.Helper()
 	for timeout := time.After(15 * time.Second); ; {
 		select {
-		case n := <-c.Notes():
+		case n := <-notes:
 			status, _, _ := strings.Cut(strings.TrimPrefix(n.Body, "SIP/2.0 "), "\r\n")
 			told = append(told, status[:min(3, len(status))])
 			if n.Type != "message/sipfrag;version=2.0" && n.Type != "message/sipfrag" {

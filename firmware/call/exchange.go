@@ -58,6 +58,7 @@ type Config struct {
 	Command  func(agent tel.AgentID, command, reason string) // login, logout, pause, resume, finish_wrap_up; must not block
 	Publish  func(tel.Event)                                 // live view; must not block
 	Record   func(tel.CallEnded)                             // the call's record; must not block
+	Progress func(call tel.CallID, status int, final bool)   // how far a call is that Click began (RFC 3515); must not block; nil: nobody asks
 	Journal  HotJournal                                      // nil: calls do not survive a crash
 	Clerk    Clerk                                           // nil: no script has a mailbox or a code
 	MaxCalls int                                             // 0: 1,000

@@ -40,6 +40,9 @@ var reasons = map[int]string{
 	504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }
 
+// Reason is the phrase of a status (RFC 3261 section 21).
+func Reason(status int) string { return reason(status) }
+
 func reason(status int) string {
 	if r, ok := reasons[status]; ok {
 		return r

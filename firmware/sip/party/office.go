@@ -146,7 +146,7 @@ func (o *Office) Invite(s *dialog.Session) {
 	party := "phone:" + string(device)
 	in := call.Arrival{From: party, Device: device, Caller: tel.Number(device), Forwards: forwards(s.Request())}
 	var err error
-	if in.Dialed, err = userNumber(s.Request().Recipient); err != nil {
+	if in.Dialed, err = dialog.UserNumber(s.Request().Recipient); err != nil {
 		o.discard(s)
 		s.Reject(404)
 		return
