@@ -322,7 +322,7 @@ func TestRFC5359Forwarding(t *testing.T) {
 			if r.To != "202" || r.Out != "phone:203" {
 				t.Errorf("call record %+v", r)
 			}
-			if c.bob != nil && (len(r.Moves) != 1 || r.Moves[0].Kind != tel.MoveForward) {
+			if len(r.Moves) != 1 || r.Moves[0].Kind != tel.MoveForward || r.Moves[0].By != "ext:202" || r.Moves[0].To != "ext:203" || string(r.Moves[0].Why) != c.forward {
 				t.Errorf("the record does not say that the call was sent on: %+v", r)
 			}
 		})

@@ -138,6 +138,7 @@ func (st *step) begin(d Decision) {
 // route sends the caller, answered or not, to a destination.
 func (st *step) route(d Decision) {
 	s := st.s
+	st.forwarded(d)
 	switch d.Kind {
 	case ToDevices:
 		st.ring(Ring{Branches: []Branch{{Devices: d.Devices, Agent: d.Agent}}})

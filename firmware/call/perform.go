@@ -199,6 +199,9 @@ func (a *actor) dialOut(e DoDialOut) {
 	s := a.newSink()
 	out := a.outgoing(ringOutside)
 	out.Number, out.Hide, out.Attempt = e.From, e.Hide, e.Attempt
+	if e.Person != "" {
+		out.Diverted = a.state.divertedBy("ext:" + string(e.Person))
+	}
 	l, err := a.x.cfg.Dialer.DialOut(e.Via, e.Number, out, s.event)
 	if err != nil {
 		a.log.Warn("line does not take the call", "via", e.Via, "err", err)

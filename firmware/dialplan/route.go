@@ -68,6 +68,14 @@ type Decision struct {
 	Change   Change     // when its Kind is set, a setting to be kept whatever Action is
 	VIP      bool       // the caller is on the list
 	Test     bool       // an emergency number dialled in test mode
+	Forwards []Diverted // that led here, the first one first
+}
+
+// Diverted is one step on the way of a call that somebody has sent elsewhere.
+type Diverted struct {
+	By  tel.Number // the extension; empty: a group, by the configuration
+	To  string     // the destination
+	Why tel.Diversion
 }
 
 // The reasons of a Reject.
@@ -203,6 +211,13 @@ func To(p Plan, destination string, r Request) Decision {
 func (p Plan) hop(destination string, as tel.Number, r Request) Decision {
 	r.As, r.Hops, r.direct = as, r.Hops+1, false
 	return To(p, destination, r)
+}
+
+// divert follows a destination of somebody's own, with the rights of as.
+func (p Plan) divert(f Diverted, as tel.Number, r Request) Decision {
+	d := p.hop(f.To, as, r)
+	d.Forwards = slices.Insert(d.Forwards, 0, f)
+	return d
 }
 
 func reject(n tel.Number, cause tel.Cause, why string) Decision {

@@ -189,7 +189,20 @@ type Move struct {
 	Party string    `json:"party,omitempty"` // who came or went
 	To    Number    `json:"to,omitempty"`    // where to, of a transfer to a number; the place of a park
 	Call  CallID    `json:"call,omitempty"`  // the other call
+	Why   Diversion `json:"why,omitempty"`   // of a forward; empty: the phone itself sent it on (a 302)
 }
+
+// Diversion is why somebody's calls go elsewhere.
+type Diversion string
+
+// The diversions.
+const (
+	DivertAlways       Diversion = "always"
+	DivertBusy         Diversion = "busy"
+	DivertNoAnswer     Diversion = "no_answer"
+	DivertUnreachable  Diversion = "unreachable"
+	DivertDoNotDisturb Diversion = "do_not_disturb"
+)
 
 // MoveKind is the sort of a Move.
 type MoveKind string

@@ -67,6 +67,12 @@ func TestInviteIsWhatTheCarrierExpects(t *testing.T) {
 			"sip:+393471234567@tim.it", `"+390688888888" <sip:0211@tim.it>`,
 			"P-Asserted-Identity: <sip:+390688888888@tim.it> Diversion: <sip:+390211000@tim.it>;reason=unconditional;counter=1", "",
 		},
+		"a call forwarded because somebody is busy": {
+			func(c *Config) { numbers(c); c.Caller, c.Outgoing = CallerPass, E164 },
+			Outgoing{To: "3471234567", From: "+390688888888", Diverting: "0211001", Why: "user-busy"},
+			"sip:+393471234567@tim.it", `"+390688888888" <sip:0211@tim.it>`,
+			"P-Asserted-Identity: <sip:+390688888888@tim.it> Diversion: <sip:+390211001@tim.it>;reason=user-busy;counter=1", "",
+		},
 		"a forwarded call where passing on is not allowed": {
 			func(c *Config) { numbers(c); c.Outgoing = E164 },
 			Outgoing{To: "3471234567", From: "+390688888888", Diverting: "0211001"},
