@@ -365,7 +365,7 @@ func TestRFC5359Screening(t *testing.T) {
 		status        int // 0: the phone rings
 	}{
 		{"2.13 incoming: who is blocked", "+393331234567", 486},
-		{"2.13 incoming: who hides", "anonymous", 403},
+		{"2.13 incoming: who hides", "anonymous", 433},
 		{"2.13 incoming: who is welcome", "+390698765432", 0},
 	} {
 		t.Run(c.section, func(t *testing.T) {

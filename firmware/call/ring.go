@@ -166,7 +166,7 @@ func telling(a, b tel.Cause) tel.Cause {
 // person was reached and said no. A call that came round would come round again, each time twice as often.
 func retryable(c tel.Cause) bool {
 	switch c {
-	case tel.CauseBusy, tel.CauseNoAnswer, tel.CauseRejected, tel.CauseUnallocated, tel.CauseCancelled, tel.CauseNormal, tel.CauseLoop:
+	case tel.CauseBusy, tel.CauseNoAnswer, tel.CauseRejected, tel.CauseUnallocated, tel.CauseCancelled, tel.CauseNormal, tel.CauseLoop, tel.CauseAnonymous:
 		return false
 	default:
 		return true

@@ -155,7 +155,7 @@ func TestUnwantedCallersAreTurnedAwayAndOthersAreNot(t *testing.T) {
 		}
 	}
 	p.Anonymous = ""
-	if got := brief(Route(p, Request{Trunk: "tim", Dialed: "0212345672", At: monday})); got != "reject forbidden anonymous_caller" {
+	if got := brief(Route(p, Request{Trunk: "tim", Dialed: "0212345672", At: monday})); got != "reject anonymous anonymous_caller" {
 		t.Errorf("a person who takes no anonymous calls: %s", got)
 	}
 	if got := brief(Route(p, Request{Device: "201", Dialed: "205", At: monday})); got != "ring 205 else voicemail:201" {

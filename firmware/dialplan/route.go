@@ -281,7 +281,7 @@ func (p Plan) screen(blocked []string, anonymous string, as tel.Number, r Reques
 	case r.via() == "" || p.vip(r):
 		return Decision{}, false
 	case r.Caller == "" && anonymous == "reject":
-		return reject(r.Dialed, tel.CauseForbidden, WhyAnonymous), true
+		return reject(r.Dialed, tel.CauseAnonymous, WhyAnonymous), true
 	case r.Caller == "" && anonymous != "":
 		return p.hop(anonymous, as, r), true
 	case matchesAny(blocked, r.Caller):
