@@ -340,6 +340,14 @@ func TestForwardedCallShowsItsCallerWhereTheCarrierTakesIt(t *testing.T) {
 			a.eventually("the trunk is up", func() bool { return a.status().Up })
 			forward := a.phone.call("*213331234567") // all calls, from now on
 			a.phone.hangup(forward)
+			a.eventually("the forward is set", func() bool {
+				for _, p := range a.box.personal.Current().People {
+					if p.Forward.Always != "" {
+						return true
+					}
+				}
+				return false
+			})
 			c, err := a.carrier.CallIn(ourAccount, ourNumber, "+390698765432")
 			if err != nil {
 				t.Fatal(err)

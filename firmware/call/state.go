@@ -25,6 +25,7 @@ type State struct {
 
 	DivertedBy tel.Number `json:"diverted_by,omitempty"` // who forwarded the call to us
 	Forwards   int        `json:"forwards,omitempty"`    // as in Arrival
+	ForeignCLI bool       `json:"foreign_cli,omitempty"` // as in Arrival
 
 	In     string        `json:"in,omitempty"` // the party that began the call
 	Stage  tel.CallStage `json:"stage"`
@@ -248,7 +249,7 @@ func (s *State) group(key string) int {
 func (s *State) changed() tel.CallChanged {
 	c := tel.CallChanged{
 		Call: s.Call, Stage: s.Stage, Direction: s.Direction, From: s.From, To: s.To,
-		Via: s.In, DivertedBy: s.DivertedBy, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
+		Via: s.In, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
 	}
 	if s.Parked != nil {
 		c.Slot = s.Parked.Slot

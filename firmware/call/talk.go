@@ -319,7 +319,7 @@ func (st *step) finish(c tel.Cause, by string) {
 	st.disengage(&s.Caller, c)
 	st.stage(tel.StageEnded)
 	st.do(DoEnd{tel.CallEnded{
-		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy,
+		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
 		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
 	}})

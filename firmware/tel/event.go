@@ -88,6 +88,7 @@ type CallChanged struct {
 	Slot      Number    `json:"slot,omitempty"` // where it is parked
 	// DivertedBy is who forwarded the call to us, before it came; empty: nobody, or it is withheld.
 	DivertedBy Number    `json:"diverted_by,omitempty"`
+	ForeignCLI bool      `json:"foreign_cli,omitempty"` // an Italian number that came through a carrier abroad: it may be false
 	Since      time.Time `json:"since"`
 }
 
@@ -169,6 +170,7 @@ type CallEnded struct {
 	In         string    `json:"in"`                    // where it came from: "trunk:tim", "line:gsm0", "phone:201"
 	Out        string    `json:"out,omitempty"`         // where it was answered
 	DivertedBy Number    `json:"diverted_by,omitempty"` // as in CallChanged
+	ForeignCLI bool      `json:"foreign_cli,omitempty"` // as in CallChanged
 	Queue      QueueID   `json:"queue,omitempty"`
 	Agent      AgentID   `json:"agent,omitempty"`
 	Started    time.Time `json:"started"`
@@ -239,7 +241,10 @@ type LineChanged struct {
 	Calls    int       `json:"calls"`
 	Operator string    `json:"operator,omitempty"`
 	Signal   int       `json:"signal,omitempty"` // dBm, 0 = unknown
-	Since    time.Time `json:"since"`
+	// ForeignCLI says that the carrier is abroad and would show Italian numbers, whose calls Italian networks
+	// drop (AGCOM 106/25/CONS).
+	ForeignCLI bool      `json:"foreign_cli,omitempty"`
+	Since      time.Time `json:"since"`
 }
 
 // LineCause is one of the closed list of reasons that the page explains.

@@ -176,7 +176,7 @@ func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
 	}
 	caller, name := t.Caller(s.Request())
 	party := "trunk:" + string(t.ID())
-	in := call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request()), Forwards: forwards(s.Request())}
+	in := call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request()), Forwards: forwards(s.Request()), ForeignCLI: t.Foreign(caller)}
 	if _, last, ok := t.Diverted(s.Request()); ok {
 		in.Diverted = last.Number
 	}

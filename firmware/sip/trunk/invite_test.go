@@ -174,5 +174,10 @@ func TestForeignCarrierWithItalianNumbersIsNamed(t *testing.T) {
 		if got := cfg.PresentsFromAbroad(); got != tc.want {
 			t.Errorf("%s: %v", name, got)
 		}
+		for caller, italian := range map[tel.Number]bool{"0698765432": true, "+393331234567": true, "+41446681800": false, "": false, "112": false} {
+			if got := cfg.foreign(caller); got != (italian && cfg.Country == "ch") {
+				t.Errorf("%s, a call of %q: %v", name, caller, got)
+			}
+		}
 	}
 }
