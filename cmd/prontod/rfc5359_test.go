@@ -16,9 +16,10 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// The services of RFC 5359 as the box offers them, named by their sections. Not here: 2.10 and 2.11
-// (conferences of three); 2.18 (click to dial) is in click_test.go. SIPp judges 2.1 and 2.4 here; baresip and
-// linphone transfer, park and pick up in transfer_test.go and daily_test.go.
+// The services of RFC 5359 as the box offers them, named by their sections; 2.10 (a conference at a phone)
+// is in conference_test.go, 2.18 (click to dial) in click_test.go. Not here: 2.11 (a third party joins).
+// SIPp judges 2.1 and 2.4 here and 2.18 there; baresip and linphone transfer, park and pick up in
+// transfer_test.go and daily_test.go.
 
 // connected is a call from one to the other that is answered.
 func connected(t *testing.T, from, to *desk, number string) (caller, called *peer.Call) {
