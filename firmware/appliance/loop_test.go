@@ -106,7 +106,9 @@ func TestAnItalianNumberFromAbroadIsMarkedOnThePageAndInTheRecord(t *testing.T) 
 		}
 		a.settled(call)
 		a.eventually("the page marks the number or not", func() bool {
-			_, ok := now(a.bench, func(e tel.CallChanged) bool { return e.Via == "trunk:line" && e.From == tel.Number(c.caller) && e.ForeignCLI == c.marked })
+			_, ok := now(a.bench, func(e tel.CallChanged) bool {
+				return e.Via == "trunk:line" && e.From == tel.Number(c.caller) && e.ForeignCLI == c.marked
+			})
 			return ok && strings.Contains(a.page(), "può essere falso") == c.marked && strings.Contains(a.page(), "Operatore estero con un numero italiano")
 		})
 		call.Hangup()
