@@ -76,13 +76,15 @@ func allHear(t *testing.T, when string, ears ...ear) {
 	}
 }
 
-// outcome waits for the NOTIFY that ends a transfer, and returns the statuses that were told.
-func outcome(t *testing.T, c *peer.Call) (told []string) {
+// learns judges the last thing that somebody is told of a transfer.
+func learns(t *testing.T, c *peer.Call, last string) {
 	t.Helper()
-	return learned(t, c.Notes())
+	if told := learned(t, c.Notes()); told[len(told)-1] != last {
+		t.Errorf("who transferred learns %q, want the end %s", told, last)
+	}
 }
 
-// learned is outcome for any subscription of a REFER.
+// learned waits for the NOTIFY that ends a transfer or a click, and returns the statuses that were told.
 func learned(t *testing.T, notes <-chan peer.Note) (told []string) {
 	t.Helper()
 	for timeout := time.After(15 * time.Second); ; {
@@ -159,9 +161,7 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 		a, b := connected(t, alice, bob, "202")
 		accepted(t)(b.Refer(t.Context(), "203"))
 		c := carol.picksUp()
-		if told := outcome(t, b); told[len(told)-1] != "200" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "200")
 		ended(t, b)
 		allHear(t, "transferred", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
 		a.Hangup()
@@ -181,9 +181,7 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 	t.Run("2.4 to nobody's number: Bob has his call again", func(t *testing.T) {
 		a, b := connected(t, alice, bob, "202")
 		accepted(t)(b.Refer(t.Context(), "299"))
-		if told := outcome(t, b); told[len(told)-1] != "404" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "404")
 		allHear(t, "given back", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
 		a.Hangup()
 		ended(t, b)
@@ -193,9 +191,7 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 		a, b := connected(t, alice, bob, "202")
 		accepted(t)(b.Refer(t.Context(), "203"))
 		carol.ring().Reject(486)
-		if told := outcome(t, b); told[len(told)-1] != "486" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "486")
 		allHear(t, "given back", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
 		a.Hangup()
 		ended(t, b)
@@ -206,9 +202,7 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 		hold(t, b, true)
 		asks, c := connected(t, bob, carol, "203")
 		accepted(t)(b.ReferInto(t.Context(), asks))
-		if told := outcome(t, b); told[len(told)-1] != "200" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "200")
 		ended(t, b, asks)
 		allHear(t, "transferred", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
 		c.Hangup()
@@ -410,9 +404,7 @@ func TestRFC5359ParkAndPickup(t *testing.T) {
 	t.Run("2.15 call park", func(t *testing.T) {
 		a, b := connected(t, alice, bob, "202")
 		accepted(t)(b.Refer(t.Context(), "*70"))
-		if told := outcome(t, b); told[len(told)-1] != "200" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "200")
 		ended(t, b)
 		allHear(t, "parked", ear{"Alice", a, musicHeard})
 		c := carol.dial("701")
