@@ -259,6 +259,12 @@ func (st *step) redirected(r Redirected) {
 	}
 	st.forwarded(r.Decision)
 	r.Decision.Forwards = nil
+	if r.Decision.Emergency { // with all that goes with it: every line, one taken from others, the alarm
+		st.dropAll(tel.CauseCancelled)
+		s.Ring = nil
+		st.route(r.Decision)
+		return
+	}
 	switch r.Decision.Kind {
 	case ToDevices:
 		st.start(Branch{Devices: r.Decision.Devices, Agent: r.Decision.Agent})

@@ -333,6 +333,14 @@ func TestAnEmergencyCallGetsALine(t *testing.T) {
 			{Dialed{Key: "out3", Legs: legs("y")}, ""},
 			{LegEvent{Leg: "y", Kind: LegAnswered}, "hush(caller) accept join(caller,y)"},
 		},
+		"also when a phone has sent the call there": {
+			{Begin{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"201"}}}, "dial(direct,[201])"},
+			{Dialed{Key: "direct", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseRejected, Redirect: "112"}, "redirect(direct,112 as phone:x)"},
+			{Redirected{"direct", emergency.Decision}, "out(line:gsm0,112)"},
+			{Dialed{Key: "out2", Cause: tel.CauseBusy}, "out(trunk:a,112)"},
+			{Dialed{Key: "out2", Cause: tel.CauseCongestion}, "preempt([line:gsm0 trunk:a])"},
+		},
 	})
 }
 
