@@ -65,8 +65,8 @@ func (e DoWhisper) words(lang string) []string {
 // digitsOf begins the prompt of a queue without a recorded name: its number is said.
 const digitsOf = "digits:"
 
-// callBack begins a call to a customer with the first agent who is offered it.
-func (x *Exchange) callBack(o tel.Offer) bool {
+// callCustomer begins a call to a customer with the first agent who is offered it.
+func (x *Exchange) callCustomer(o tel.Offer) bool {
 	plan := x.cfg.Plan()
 	s := State{
 		Call: o.Call, Direction: tel.Outbound, From: o.Callback.Number, FromName: o.Callback.Name, To: o.Callback.Number,
