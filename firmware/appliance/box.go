@@ -337,6 +337,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 		return err
 	}
 	b.opts.Live.Start(b.rooms()...)
+	b.wg.Go(func() { b.callbackHours(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

@@ -64,6 +64,9 @@ func (n *numbering) Resolve(to, as string, at time.Time) call.Decision {
 	if dialed, ok := strings.CutPrefix(to, dialedAgain); ok {
 		return n.opened(p, tel.Number(dialed), r)
 	}
+	if what, ok := strings.CutPrefix(to, calledBack); ok {
+		return n.decision(p, n.customer(p, what, r), r)
+	}
 	return n.decision(p, dialplan.To(p, to, r), r)
 }
 
@@ -97,11 +100,7 @@ func (n *numbering) decision(p dialplan.Plan, d dialplan.Decision, r dialplan.Re
 	case dialplan.Intercom:
 		return call.Decision{Kind: call.ToRing, Ring: call.Ring{Branches: []call.Branch{{Devices: d.Devices, Agent: d.Agent, SkipBusy: true, Intercom: true}}}}
 	case dialplan.Queue:
-		priority := n.priorities[d.Queue]
-		if d.VIP {
-			priority += tel.PriorityVIP
-		}
-		return call.Decision{Kind: call.ToQueue, Queue: d.Queue, QueuePriority: priority, Needs: n.needs[d.Queue]}
+		return n.toQueue(d.Queue, d.VIP)
 	case dialplan.Outside, dialplan.Emergency:
 		return call.Decision{
 			Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency && !d.Test, Attempts: attemptsOf(d.Attempts, d.Hide, d.As),

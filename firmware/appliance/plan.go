@@ -104,12 +104,14 @@ func (n *numbering) Zone() string { return n.cfg.Box.Timezone }
 func specs(c *config.Config) ([]plan.QueueSpec, []plan.AgentSpec) {
 	var queues []plan.QueueSpec
 	for _, q := range c.Queues {
-		queues = append(queues, plan.QueueSpec{
+		spec := plan.QueueSpec{
 			ID: q.ID, Name: q.Name, Strategy: plan.Strategy(q.Strategy), Members: q.Agents, Ring: q.Ring, WrapUp: q.WrapUp,
-			MaxWait: q.MaxWait, MaxWaitTo: q.Overflow, MaxLength: q.MaxLength, FullTo: q.Overflow,
+			MaxWait: q.MaxWait, MaxWaitTo: q.Overflow, MaxLength: q.MaxLength,
 			AutoPause: q.Missed.After, AutoLogout: q.Missed.Logout,
-			Distribution: distribution(q),
-		})
+		}
+		waiting(&spec, &q)
+		distribution(&spec, &q)
+		queues = append(queues, spec)
 	}
 	var agents []plan.AgentSpec
 	for _, a := range c.Agents {

@@ -132,7 +132,7 @@ func TestAttendedTransfer(t *testing.T) {
 		},
 		"a newcomer into a queue keeps the place": {
 			{Begin{Decision{Kind: ToQueue, Queue: "sales"}}, "accept play(caller,greeting+wait) queue(Enqueue)"},
-			{Adopt{Leg: newcomer, Target: Target{Ref: "r0"}}, "take(new) hangup(caller,transferred) play(new,music)"},
+			{Adopt{Leg: newcomer, Target: Target{Ref: "r0"}}, "take(new) hangup(caller,transferred) play(new,music) queue(CallerNamed) queue(CallerGreeted)"},
 			{LegEvent{Leg: "new", Kind: LegEnded, Remote: true, Cause: tel.CauseNormal}, "queue(CallerGone) end(cancelled,caller)"},
 		},
 		"a leg that is not there is declined (481)": talking(

@@ -141,11 +141,12 @@ type Queue struct {
 	WrapUp    time.Duration `yaml:"wrap_up"`          // after-call time; default 10s, 0-1h
 	MaxWait   time.Duration `yaml:"max_wait"`         // then overflow; default 0 = no limit
 	MaxLength int           `yaml:"max_length"`       // waiting callers; default 0 = no limit
-	Overflow  string        `yaml:"overflow"`         // destination after max_wait, max_length or no agents: "queue:ID", "ext:NUMBER" or "hangup"; default hangup
+	Overflow  string        `yaml:"overflow"`         // destination after max_wait, and where waiting says nothing else: "queue:ID", "ext:NUMBER", "outside:NUMBER" (at our cost), "voicemail:NUMBER", "say:PROMPT" or "hangup"; default hangup
 	Priority  int           `yaml:"priority"`         // higher is served first, whatever others have waited; callers on dialling.vip have 1000 more; default 0, -999-9999
 	Missed    Missed        `yaml:"missed,omitempty"` // what happens to who does not answer
 
 	Distribution Distribution `yaml:"distribution"` // skills, levels, weights, the agent of the last time ...
+	Waiting      Waiting      `yaml:"waiting,omitempty"`
 }
 
 // Line is a GSM or analog line.

@@ -50,6 +50,7 @@ func (c *Config) normalise() {
 		if q.Overflow == "" {
 			q.Overflow = "hangup"
 		}
+		q.normaliseWaiting()
 	}
 	for i := range c.Trunks {
 		c.Trunks[i].normalise()

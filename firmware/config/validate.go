@@ -166,9 +166,7 @@ func (v *validator) queue(path string, q *Queue) {
 		v.found.add(path+".max_length", "range", "must not be negative")
 	}
 	v.destination(path+".overflow", q.Overflow)
-	if q.Overflow == "queue:"+string(q.ID) {
-		v.found.add(path+".overflow", "loop", "a queue cannot overflow into itself")
-	}
+	v.waiting(path, q)
 }
 
 func (v *validator) between(path string, n, low, high int) {
@@ -232,25 +230,5 @@ func (v *validator) output(path string, l *Lamp) {
 		}
 	default:
 		v.found.add(path+".driver", "choice", "%q is not one of sim, gpio, 74hc595", l.Driver)
-	}
-}
-
-// overflowLoops finds chains of overflow that come back to where they began: a caller would be
-// moved around for ever.
-func (v *validator) overflowLoops() {
-	next := map[string]string{}
-	for _, q := range v.c.Queues {
-		if to, ok := strings.CutPrefix(q.Overflow, "queue:"); ok {
-			next[string(q.ID)] = to
-		}
-	}
-	for i, q := range v.c.Queues {
-		seen := map[string]bool{}
-		for at := string(q.ID); at != "" && !seen[at]; at = next[at] {
-			seen[at] = true
-			if next[at] == string(q.ID) && at != string(q.ID) {
-				v.found.add(fmt.Sprintf("queues[%d].overflow", i), "loop", "the overflow chain comes back to %q", q.ID)
-			}
-		}
 	}
 }

@@ -98,6 +98,7 @@ type QueueLeft struct {
 	To      string       `json:"to,omitempty"`    // overflow destination
 	Why     string       `json:"why,omitempty"`   // of one who was sent on, as Overflow says it
 	Stage   AbandonStage `json:"stage,omitempty"` // of an abandoned wait
+	Short   bool         `json:"short,omitempty"` // abandoned so soon that it hardly was a wait
 	// Callback names the request that keeps the place of a wait which ended as one.
 	Callback CallbackID `json:"callback,omitempty"`
 }

@@ -154,3 +154,48 @@ const (
 	AbandonRinging  AbandonStage = "ringing" // an agent's phone rang
 	AbandonWhisper  AbandonStage = "whisper" // an agent had picked up and was being told who waits
 )
+
+// MissedChanged reports a row of the work list of callers who were not served, after a change. There is
+// one row per number; it closes itself when there is contact.
+type MissedChanged struct {
+	Number Number        `json:"number"`
+	Name   string        `json:"name,omitempty"`
+	Queue  QueueID       `json:"queue"` // of the last call
+	Call   CallID        `json:"call"`  // the last
+	Calls  int           `json:"calls"` // that were not served
+	First  time.Time     `json:"first"`
+	Last   time.Time     `json:"last"`
+	Waited time.Duration `json:"waited"` // the longest of these waits
+	Why    MissedReason  `json:"why"`    // of the last call
+
+	Closed MissedClose `json:"closed,omitempty"` // empty: somebody should call
+	By     AgentID     `json:"by,omitempty"`     // who had the contact that closed it, as far as known
+	At     time.Time   `json:"at"`               // of the change
+}
+
+// MissedReason is why a caller was not served.
+type MissedReason string
+
+// The reasons.
+const (
+	MissedAbandoned MissedReason = "abandoned"
+	MissedOverflow  MissedReason = "overflow"  // sent on, and nobody answered there
+	MissedVoicemail MissedReason = "voicemail" // sent on to a mailbox
+	MissedRefused   MissedReason = "refused"   // the queue was full, closed or had nobody
+	MissedFailed    MissedReason = "failed"    // our fault or the line's
+	MissedCallback  MissedReason = "callback"  // asked to be called back and was not reached
+)
+
+// MissedClose is why a row was closed.
+type MissedClose string
+
+// The reasons to close a row.
+const (
+	MissedCalledAgain MissedClose = "called_again" // the caller called and was served
+	MissedCalledBack  MissedClose = "called_back"  // one of us called and was answered
+	MissedDismissed   MissedClose = "dismissed"    // somebody took it off the list
+	MissedTooOld      MissedClose = "too_old"      // the time for which rows are kept is over, or the list is full
+)
+
+// Kind implements Event.
+func (MissedChanged) Kind() string { return "missed_changed" }

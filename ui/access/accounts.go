@@ -102,16 +102,19 @@ type Deed string
 
 // The deeds.
 const (
-	DeedClaimed     Deed = "claimed"
-	DeedWrongCode   Deed = "wrong_code"
-	DeedSignedIn    Deed = "signed_in"
-	DeedWrong       Deed = "wrong_password"
-	DeedSignedOut   Deed = "signed_out"
-	DeedUserAdded   Deed = "user_added"
-	DeedUserChanged Deed = "user_changed"
-	DeedUserRemoved Deed = "user_removed"
-	DeedPassword    Deed = "password_changed"
-	DeedReopened    Deed = "reopened" // the owner's password was lost: the box can be claimed again
+	DeedClaimed      Deed = "claimed"
+	DeedWrongCode    Deed = "wrong_code"
+	DeedSignedIn     Deed = "signed_in"
+	DeedWrong        Deed = "wrong_password"
+	DeedSignedOut    Deed = "signed_out"
+	DeedUserAdded    Deed = "user_added"
+	DeedUserChanged  Deed = "user_changed"
+	DeedUserRemoved  Deed = "user_removed"
+	DeedPassword     Deed = "password_changed"
+	DeedOneTimeOn    Deed = "one_time_codes_on"
+	DeedOneTimeOff   Deed = "one_time_codes_off"
+	DeedWrongOneTime Deed = "wrong_one_time_code"
+	DeedReopened     Deed = "reopened" // the owner's password was lost: the box can be claimed again
 )
 
 // Config is what Accounts need.
@@ -131,6 +134,8 @@ type Accounts struct {
 	reopened bool      // although it has an owner
 	senders  *pace     // wrong tries, by address
 	names    *pace     // wrong passwords, by name
+	halves   map[string]*half
+	secrets  map[string]Secret // of one-time codes that are not confirmed yet, by name
 }
 
 // New begins with a kept state, or with a zero one: then the box gets a code. powered is when it was
@@ -138,7 +143,7 @@ type Accounts struct {
 func New(cfg Config, kept State, powered time.Time) (*Accounts, error) {
 	a := &Accounts{
 		cfg: cfg, hasher: newHasher(), state: kept, powered: powered,
-		senders: newPace(freeTries, mostWait), names: newPace(freeTries, strangerWait),
+		senders: newPace(freeTries, mostWait), names: newPace(freeTries, strangerWait), halves: map[string]*half{}, secrets: map[string]Secret{},
 	}
 	if kept.Code == "" {
 		return a, a.change(func(s *State) { s.Code = NewCode() })
@@ -273,7 +278,8 @@ func (a *Accounts) codeIs(typed string, v Visitor) error {
 	return nil
 }
 
-// SignIn opens a session. Errors: ErrWrong, TooSoonError, ErrBusy, ErrUnclaimed.
+// SignIn opens a session. Errors: ErrWrong, TooSoonError, ErrBusy, ErrUnclaimed, and CodeNeededError, after
+// which Finish opens it.
 func (a *Accounts) SignIn(ctx context.Context, name, password string, v Visitor) (token string, err error) {
 	name = fold(name)
 	user, err := a.verify(ctx, name, password, v)
@@ -282,16 +288,23 @@ func (a *Accounts) SignIn(ctx context.Context, name, password string, v Visitor)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	at := a.find(name)
-	if at < 0 || a.state.Users[at].Password != user.Password { // changed while it was compared
+	at, now := a.find(name), time.Now()
+	switch {
+	case at < 0 || a.state.Users[at].Password != user.Password: // changed while it was compared
 		return "", ErrWrong
+	case a.state.Users[at].OneTime():
+		return "", a.begun(a.state.Users[at], now)
 	}
-	now := time.Now()
-	token, session := newSession(name, v, now)
+	return a.open(at, a.state.Users[at], v, now)
+}
+
+// open begins a session of the user at a place, who is u from now on. It is called with mu held.
+func (a *Accounts) open(at int, u User, v Visitor, now time.Time) (token string, err error) {
+	token, session := newSession(u.Name, v, now)
+	known := append([]string{v.key()}, slices.DeleteFunc(slices.Clone(u.Known), func(k string) bool { return k == v.key() })...)
+	u.Known = known[:min(len(known), knownPlaces)]
 	err = a.change(func(s *State) {
-		u := &s.Users[at]
-		known := append([]string{v.key()}, slices.DeleteFunc(slices.Clone(u.Known), func(k string) bool { return k == v.key() })...)
-		u.Known = known[:min(len(known), knownPlaces)]
+		s.Users[at] = u
 		s.Sessions = append(living(s.Sessions, now), session)
 		if len(s.Sessions) > maxSessions {
 			slices.SortFunc(s.Sessions, func(x, y Session) int { return x.Seen.Compare(y.Seen) })
@@ -301,7 +314,7 @@ func (a *Accounts) SignIn(ctx context.Context, name, password string, v Visitor)
 	if err != nil {
 		return "", err
 	}
-	a.note(DeedSignedIn, name, "", v)
+	a.note(DeedSignedIn, u.Name, "", v)
 	return token, nil
 }
 

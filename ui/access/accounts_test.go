@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -454,5 +456,133 @@ func FuzzHash(f *testing.F) {
 		if salt, key, passes, memory, lanes, ok := parseHash(s); ok && (len(salt) > len(s) || len(key) == 0 || passes == 0 || memory == 0 || lanes == 0) {
 			t.Fatal("a hash that cannot be computed")
 		}
+	})
+}
+
+// code is what an app shows that knows the secret.
+func code(t *testing.T, secret string, at time.Time) string {
+	t.Helper()
+	c, err := totp.GenerateCode(secret, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// guess is a code that no app shows now.
+func guess(t *testing.T, secret string) string {
+	for i := range 4 {
+		g := fmt.Sprintf("%06d", i)
+		now := time.Now()
+		if g != code(t, secret, now) && g != code(t, secret, now.Add(step)) && g != code(t, secret, now.Add(-step)) {
+			return g
+		}
+	}
+	t.Fatal("three of four codes are right")
+	return ""
+}
+
+// withCodes is a claimed box whose owner signs in with one-time codes.
+func withCodes(t *testing.T) (b *box, secret string, spare []string) {
+	t.Helper()
+	b, _ = claimed(t)
+	s, err := b.BeginOneTime("anna", "Bottega")
+	b.wants("beginning", err, nil)
+	again, _ := b.BeginOneTime("anna", "Bottega")
+	if again.Text() != s.Text() {
+		t.Fatal("a reload of the page made another secret")
+	}
+	if img, err := s.QR(); err != nil || img.Bounds().Dx() < 200 {
+		t.Fatal("no picture", err)
+	}
+	_, err = b.ConfirmOneTime("anna", guess(t, s.Text()), here)
+	b.wants("a wrong code", err, ErrOneTime)
+	spare, err = b.ConfirmOneTime("anna", code(t, s.Text(), time.Now()), here)
+	b.wants("the code", err, nil)
+	time.Sleep(step) // the code that confirmed has been used
+	return b, s.Text(), spare
+}
+
+func (b *box) half(password string) (string, error) {
+	_, err := b.SignIn(b.t.Context(), "anna", password, here)
+	var need CodeNeededError
+	if errors.As(err, &need) {
+		return need.Half, nil
+	}
+	return "", err
+}
+
+func TestOneTimeCodesAreAskedForAndCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, secret, _ := withCodes(t)
+		if strings.Contains(fmt.Sprint(b.Users()), secret) {
+			t.Fatal("the list of people tells the secret")
+		}
+		_, err := b.half("wrong")
+		b.wants("a wrong password", err, ErrWrong)
+		half, err := b.half(good)
+		b.wants("the password", err, nil)
+		if _, ok := b.Who(half); ok {
+			t.Fatal("half a sign-in opens the page")
+		}
+		_, err = b.Finish(half, "123", here)
+		b.wants("half a code", err, ErrOneTime)
+		now := code(t, secret, time.Now())
+		token, err := b.Finish(half, now[:3]+" "+now[3:], here)
+		b.wants("the code", err, nil)
+		if u, ok := b.Who(token); !ok || u.Name != "anna" {
+			t.Fatalf("signed in %+v", u)
+		}
+		half, _ = b.half(good)
+		_, err = b.Finish(half, now, there)
+		b.wants("the same code, seen over a shoulder", err, ErrOneTime)
+		_, err = b.Finish(half, code(t, secret, time.Now().Add(-2*step)), here)
+		b.wants("an old code", err, ErrOneTime)
+		b.start(time.Now())
+		half, _ = b.half(good)
+		_, err = b.Finish(half, now, here)
+		b.wants("the same code after a restart", err, ErrOneTime)
+		_, err = b.Finish(half, code(t, secret, time.Now().Add(step)), here)
+		b.wants("a code of a clock that is ahead", err, nil)
+	})
+}
+
+func TestASpareCodeOpensOnceWhenTheAppIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, spare := withCodes(t)
+		if len(spare) != spareCodes || strings.Contains(string(b.disk), strings.ReplaceAll(spare[0], "-", "")) {
+			t.Fatalf("%d spare codes, or the file holds them", len(spare))
+		}
+		half, _ := b.half(good)
+		_, err := b.Finish(half, strings.ToLower(spare[3]), here)
+		b.wants("a spare code", err, nil)
+		half, _ = b.half(good)
+		_, err = b.Finish(half, spare[3], here)
+		b.wants("the same one", err, ErrOneTime)
+		b.wants("switching it off", b.StopOneTime("anna", "anna", here), nil)
+		_, err = b.SignIn(t.Context(), "anna", good, here)
+		b.wants("without a code", err, nil)
+	})
+}
+
+func TestHalfASignInIsGuessedAtFiveTimesAndForFiveMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, secret, _ := withCodes(t)
+		half, _ := b.half(good)
+		for range halfTries {
+			_, err := b.Finish(half, guess(t, secret), there)
+			b.wants("a guess", err, ErrOneTime)
+		}
+		_, err := b.Finish(half, code(t, secret, time.Now()), there)
+		b.wants("one more", err, ErrStale)
+		half, err = b.half(good)
+		b.wants("the owner beside it", err, nil)
+		time.Sleep(halfFor)
+		_, err = b.Finish(half, code(t, secret, time.Now()), here)
+		b.wants("too late", err, ErrStale)
+		half, _ = b.half(good)
+		b.wants("a new password meanwhile", b.SetPassword(t.Context(), "anna", "anna", "tre civette sul comò", "", here), nil)
+		_, err = b.Finish(half, code(t, secret, time.Now()), here)
+		b.wants("with the old one", err, ErrStale)
 	})
 }

@@ -66,6 +66,9 @@ type User struct {
 	Agent    tel.AgentID   `json:"agent,omitempty"`  // who the person is at the phones; empty: nobody
 	Queues   []tel.QueueID `json:"queues,omitempty"` // of a supervisor; empty: all
 	Password string        `json:"password"`         // hashed; see Hash
+	Secret   string        `json:"secret,omitempty"` // of one-time codes; empty: none
+	Step     int64         `json:"step,omitempty"`   // of the last one-time code: each counts once
+	Spare    []string      `json:"spare,omitempty"`  // hashed
 	// Known are the addresses from which the person has signed in lately: a stranger who guesses the
 	// password slows down himself, not them.
 	Known []string `json:"known,omitempty"`
@@ -73,6 +76,9 @@ type User struct {
 
 // May tells whether the user has a right.
 func (u User) May(x Right) bool { return u.Role.May(x) }
+
+// OneTime tells whether the user signs in with one-time codes.
+func (u User) OneTime() bool { return u.Secret != "" }
 
 // Supervises tells whether the user may act on a queue.
 func (u User) Supervises(q tel.QueueID) bool {

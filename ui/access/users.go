@@ -15,7 +15,10 @@ func (a *Accounts) Users() []User {
 	defer a.mu.Unlock()
 	all := slices.Clone(a.state.Users)
 	for i := range all {
-		all[i].Password, all[i].Known = "", nil
+		all[i].Password, all[i].Known, all[i].Spare = "", nil, nil
+		if all[i].Secret != "" {
+			all[i].Secret = "***" // that there is one is no secret
+		}
 	}
 	slices.SortFunc(all, func(x, y User) int { return cmp.Compare(x.Name, y.Name) })
 	return all

@@ -39,6 +39,7 @@ type Door struct {
 	Shut        bool // there is nothing to fill in
 	Code, Name  string
 	To          string // where to go on
+	Half        string // of a sign-in that waits for its one-time code
 	MinPassword int
 }
 
@@ -77,7 +78,23 @@ type Me struct {
 	Box         string
 	Said        Said
 	MinPassword int
+	OneTime     bool // signs in with one-time codes
 	Sessions    []access.Session
+}
+
+// Begun shows the secret of one-time codes that are not confirmed yet.
+type Begun struct {
+	Reader Reader
+	Box    string
+	Said   Said
+	Secret string
+}
+
+// Spare shows spare codes, the only time that they are seen.
+type Spare struct {
+	Reader Reader
+	Box    string
+	Codes  []string
 }
 
 // shell is the frame of a page without live parts, around what it shows.
@@ -99,6 +116,21 @@ func (r *Renderer) Claim(d Door, now time.Time) ([]byte, error) {
 // SignIn renders the form with which a session begins.
 func (r *Renderer) SignIn(d Door, now time.Time) ([]byte, error) {
 	return r.shell("signin.html", "signin", d.Box, d.Reader, d, now)
+}
+
+// OneTime renders the form for the one-time code of a sign-in.
+func (r *Renderer) OneTime(d Door, now time.Time) ([]byte, error) {
+	return r.shell("onetime.html", "signin", d.Box, d.Reader, d, now)
+}
+
+// Begun renders the secret that an authenticator app must learn.
+func (r *Renderer) Begun(b Begun, now time.Time) ([]byte, error) {
+	return r.shell("begun.html", "onetime", b.Box, b.Reader, b, now)
+}
+
+// Spare renders spare codes.
+func (r *Renderer) Spare(x Spare, now time.Time) ([]byte, error) {
+	return r.shell("spare.html", "onetime.spare", x.Box, x.Reader, x, now)
 }
 
 // Users renders who may use the page.

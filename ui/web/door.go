@@ -43,6 +43,9 @@ func problem(err error) (sentence string, args []any, status int) {
 		{access.ErrOutside, "door.outside", http.StatusForbidden},
 		{access.ErrCode, "door.code_wrong", http.StatusForbidden},
 		{access.ErrWrong, "door.wrong", http.StatusForbidden},
+		{access.ErrOneTime, "onetime.wrong", http.StatusForbidden},
+		{access.ErrStale, "onetime.stale", http.StatusForbidden},
+		{access.ErrNoSecret, "onetime.stale", http.StatusConflict},
 		{access.ErrUnclaimed, "door.unclaimed", http.StatusConflict},
 		{access.ErrBusy, "door.busy", http.StatusServiceUnavailable},
 		{access.ErrName, "user.name_bad", http.StatusUnprocessableEntity},
@@ -145,9 +148,39 @@ func (s *server) signIn(w http.ResponseWriter, v *visit) {
 	defer cancel()
 	name := v.PostForm.Get("name")
 	token, err := s.Accounts.SignIn(ctx, name, v.PostForm.Get("password"), v.from)
+	var need access.CodeNeededError
+	if errors.As(err, &need) {
+		s.codePage(w, v, http.StatusOK, page.Door{Half: need.Half, To: to})
+		return
+	}
 	if err != nil {
 		said, status := s.said(w, v, err)
 		s.signInPage(w, v, status, page.Door{Said: said, Name: name, To: to})
+		return
+	}
+	s.enter(w, v, token, to)
+}
+
+func (s *server) codePage(w http.ResponseWriter, v *visit, status int, d page.Door) {
+	d.Reader, d.Box = reader(v), s.Name()
+	html, err := s.pages[v.lang].OneTime(d, time.Now())
+	s.show(w, status, html, err)
+}
+
+// finish ends a sign-in that waited for its one-time code.
+func (s *server) finish(w http.ResponseWriter, v *visit) {
+	if !s.form(w, v) {
+		return
+	}
+	half, to := v.PostForm.Get("half"), inside(v.PostForm.Get("to"))
+	token, err := s.Accounts.Finish(half, v.PostForm.Get("code"), v.from)
+	if err != nil {
+		said, status := s.said(w, v, err)
+		if errors.Is(err, access.ErrStale) {
+			s.signInPage(w, v, status, page.Door{Said: said, To: to})
+			return
+		}
+		s.codePage(w, v, status, page.Door{Said: said, Half: half, To: to})
 		return
 	}
 	s.enter(w, v, token, to)

@@ -6,10 +6,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pquerna/otp/totp"
 
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/i18n"
@@ -218,7 +221,7 @@ func TestWhoSignsOutIsOut(t *testing.T) {
 
 func TestTheDoorsLookAsReviewed(t *testing.T) {
 	who := page.Reader{Name: "anna", Role: access.Owner, Path: "/users"}
-	users := []access.User{{Name: "anna", Role: access.Owner}, {Name: "bruno", Role: access.Agent, Agent: "b"}}
+	users := []access.User{{Name: "anna", Role: access.Owner}, {Name: "bruno", Role: access.Agent, Agent: "b", Secret: "***"}}
 	sessions := []access.Session{{From: "192.168.1.20", Browser: hostile, Created: at, Seen: at}}
 	wrong := page.Said{Sentence: "door.too_soon", Args: []any{7}}
 	all, err := page.All()
@@ -236,7 +239,14 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 				return r.Users(page.Users{Box: "Bottega", Reader: who, Users: users, Roles: access.Roles(), People: []page.Person{{ID: "b", Name: hostile}}, MinPassword: 10}, at)
 			},
 			"me": func() ([]byte, error) {
-				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Sessions: sessions}, at)
+				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, OneTime: lang == "en", Sessions: sessions}, at)
+			},
+			"onetime": func() ([]byte, error) { return r.OneTime(page.Door{Box: "Bottega", Half: hostile, To: "/"}, at) },
+			"begun": func() ([]byte, error) {
+				return r.Begun(page.Begun{Box: "Bottega", Reader: who, Secret: "JBSWY3DPEHPK3PXP"}, at)
+			},
+			"spare": func() ([]byte, error) {
+				return r.Spare(page.Spare{Box: "Bottega", Reader: who, Codes: []string{"ABCD-EFGH"}}, at)
 			},
 			"refusal": func() ([]byte, error) {
 				return r.Refusal(page.Refusal{Box: "Bottega", Reader: who, Sentence: "denied"}, at)
@@ -309,5 +319,48 @@ func TestAnOwnerWhoWantsHTTPSIsObeyed(t *testing.T) {
 	s.ServeHTTP(got, r)
 	if got.Code != http.StatusSeeOther {
 		t.Errorf("with a planted cookie: %d", got.Code)
+	}
+}
+
+func TestOneTimeCodesFromTheirBeginToTheirEnd(t *testing.T) {
+	s := owned(t, newHub(t, emptyOffice))
+	get := func(path string) *httptest.ResponseRecorder {
+		return s.do(ask{method: http.MethodGet, path: path, as: access.Agent})
+	}
+	post := func(path string, as access.Role, form url.Values) *httptest.ResponseRecorder {
+		return s.do(ask{method: http.MethodPost, path: path, form: form, as: as})
+	}
+	shown := regexp.MustCompile(`<code>(\w+)</code>`).FindStringSubmatch(get("/me/code").Body.String())
+	if shown == nil || get("/me/code.png").Header().Get("Content-Type") != "image/png" {
+		t.Fatal("no secret is shown")
+	}
+	now, err := totp.GenerateCode(shown[1], time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := post("/me/code", access.Agent, url.Values{"code": {now}})
+	spare := regexp.MustCompile(`<code>([A-Z2-7]{4}-[A-Z2-7]{4})</code>`).FindStringSubmatch(w.Body.String())
+	if w.Code != http.StatusOK || spare == nil {
+		t.Fatalf("confirming: %d", w.Code)
+	}
+	w = post("/signin", "", url.Values{"name": {"agent"}, "password": {goodPassword}, "to": {"/codes"}})
+	half := regexp.MustCompile(`name="half" value="(\w+)"`).FindStringSubmatch(w.Body.String())
+	if w.Code != http.StatusOK || half == nil || len(w.Result().Cookies()) > 0 {
+		t.Fatalf("the password: %d, %d cookies", w.Code, len(w.Result().Cookies()))
+	}
+	if w := post("/signin/code", "", url.Values{"half": half[1:], "code": {now}, "to": {"/codes"}}); w.Code != http.StatusForbidden {
+		t.Errorf("a used code: %d", w.Code)
+	}
+	if w := post("/signin/code", "", url.Values{"half": half[1:], "code": spare[1:], "to": {"/codes"}}); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/codes" {
+		t.Errorf("a spare code: %d %s", w.Code, w.Header().Get("Location"))
+	}
+	if w := post("/me/code/stop", access.Agent, url.Values{"old": {"wrong"}}); w.Code != http.StatusForbidden {
+		t.Errorf("stopping without the password: %d", w.Code)
+	}
+	if w := post("/users/agent/code/stop", access.Owner, nil); w.Code != http.StatusSeeOther {
+		t.Errorf("the owner helps: %d", w.Code)
+	}
+	if w := post("/signin", "", url.Values{"name": {"agent"}, "password": {goodPassword}}); w.Code != http.StatusSeeOther {
+		t.Errorf("without a code: %d", w.Code)
 	}
 }

@@ -76,7 +76,7 @@ func (s *server) me(w http.ResponseWriter, v *visit) {
 
 func (s *server) mePage(w http.ResponseWriter, v *visit, status int, said page.Said) {
 	html, err := s.pages[v.lang].Me(page.Me{
-		Reader: reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, Sessions: s.Accounts.Sessions(v.user.Name),
+		Reader: reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, OneTime: v.user.OneTime(), Sessions: s.Accounts.Sessions(v.user.Name),
 	}, time.Now())
 	s.show(w, status, html, err)
 }

@@ -99,11 +99,11 @@ func (s *step) takeOut(e *Entry) {
 // turnAway answers a caller who gets no place: with a destination if there is one, and always with
 // a record.
 func (s *step) turnAway(e *Entry, to, why string) {
-	s.send(tel.Overflow{Call: e.Call, To: to, Why: why})
 	s.publish(tel.QueueLeft{
 		Queue: e.Queue, Call: e.Call, Caller: e.Caller, Joined: e.EnqueuedAt, Arrived: e.Arrived, Left: s.now,
 		Outcome: tel.OutcomeRefused, To: to, Why: why,
 	})
+	s.send(tel.Overflow{Call: e.Call, To: to, Why: why}) // after the record: the call may end at once
 }
 
 // leave ends the wait: it takes the caller out, withdraws the offers that still ring and writes the
@@ -115,6 +115,9 @@ func (s *step) leave(e *Entry, outcome tel.QueueOutcome, agent tel.AgentID, to s
 	}
 	if outcome == tel.OutcomeAbandoned {
 		record.Stage = s.abandonStage(e)
+		if q := s.Queues[e.Queue]; q != nil {
+			record.Short = s.now.Sub(e.Arrived) < q.Spec.Waiting.Short
+		}
 	}
 	s.takeOut(e)
 	for _, id := range e.Offers {

@@ -34,7 +34,7 @@ func TestACallerBeyondTheLengthIsTurnedAwayWithARecord(t *testing.T) {
 	o := newOffice(t, qs, "a")
 	o.call("c1", "q")
 	o.call("c2", "q")
-	if want := (tel.Overflow{Call: "c2", To: "ext:201", Why: "queue_full"}); o.out[0] != Effect(Send{want}) {
+	if want := (tel.Overflow{Call: "c2", To: "ext:201", Why: "queue_full"}); o.out[1] != Effect(Send{want}) {
 		t.Fatalf("got %+v, want %+v", o.out[0], want)
 	}
 	if l := o.left(); len(l) != 1 || l[0].Outcome != tel.OutcomeRefused {
@@ -148,7 +148,7 @@ func TestADeletedQueueLeavesNobodyInLimbo(t *testing.T) {
 	}
 	o.wantState("a", tel.AgentReady)
 	o.call("c3", "q")
-	if want := (tel.Overflow{Call: "c3", Why: "closed"}); o.out[0] != Effect(Send{want}) {
+	if want := (tel.Overflow{Call: "c3", Why: "closed"}); o.out[1] != Effect(Send{want}) {
 		t.Fatalf("an unknown queue answered %+v", o.out)
 	}
 }

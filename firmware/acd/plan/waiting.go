@@ -16,6 +16,8 @@ type WaitingSpec struct {
 	ExitKeys map[string]string `json:"exit_keys,omitempty"`
 	// Return is how long a caller who gave up may call again and have the old place; 0 = never.
 	Return time.Duration `json:"return,omitempty"`
+	// Short is how soon a caller has given up who hardly waited; the record says so.
+	Short time.Duration `json:"short,omitempty"`
 
 	Whisper     string `json:"whisper,omitempty"`      // prompt that tells the agent the queue; empty = none
 	WhisperWait bool   `json:"whisper_wait,omitempty"` // and how long the caller has waited
