@@ -134,6 +134,26 @@ func move(args []string, out, errs io.Writer) error {
 	return nil
 }
 
+// press presses the simulated button at a lamp.
+func press(args []string, out, errs io.Writer) error {
+	flags, dir := controlFlags("press", errs)
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return errors.New("name one lamp, as `prontoctl status` shows it")
+	}
+	body, status, err := control.Ask(context.Background(), *dir, http.MethodPost, "/buttons/"+url.PathEscape(flags.Arg(0))+"/press")
+	if err != nil {
+		return err
+	}
+	if status != http.StatusNoContent {
+		return refusal(body, status)
+	}
+	fmt.Fprintf(out, "pressed the button at %s\n", flags.Arg(0))
+	return nil
+}
+
 // refusal is why prontod did not do something, in its words.
 func refusal(body []byte, status int) error {
 	return errors.New(cmp.Or(strings.TrimSpace(string(body)), fmt.Sprintf("prontod answers %d", status)))

@@ -40,7 +40,10 @@ func TestACommandToAnAgentIsAskedAndARefusalSaid(t *testing.T) {
 	if err := move([]string{"-var", dir, "c1", "sales"}, &out, &errs); err == nil {
 		t.Error("a refusal was taken for done")
 	}
-	if !slices.Equal(*asked, []string{"POST /agents/anna/pause", "POST /waiting/c1/move"}) {
+	if err := press([]string{"-var", dir, "desk1"}, &out, &errs); err == nil {
+		t.Error("a button that is not there was pressed")
+	}
+	if !slices.Equal(*asked, []string{"POST /agents/anna/pause", "POST /waiting/c1/move", "POST /buttons/desk1/press"}) {
 		t.Errorf("asked %q", *asked)
 	}
 	for _, args := range [][]string{{"fly", "anna"}, {"pause"}, {}} {
@@ -50,5 +53,8 @@ func TestACommandToAnAgentIsAskedAndARefusalSaid(t *testing.T) {
 	}
 	if err := move([]string{"-var", dir, "c1"}, &out, &errs); err == nil {
 		t.Error("a move to nowhere was accepted")
+	}
+	if err := press([]string{"-var", dir}, &out, &errs); err == nil {
+		t.Error("a press of no button was accepted")
 	}
 }

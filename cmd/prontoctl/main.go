@@ -29,6 +29,7 @@ var commands = []struct {
 	{"agent", "give a command to an agent: login, logout, pause, resume, serve, assign ...", agent},
 	{"move", "send a waiting caller to another queue", move},
 	{"why", "tell of each agent why it does or does not ring for a waiting caller", why},
+	{"press", "press the simulated button at a lamp", press},
 	{"bans", "list the addresses that are refused", bans},
 	{"unban", "lift the ban of an address", unban},
 }

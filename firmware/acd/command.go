@@ -89,6 +89,12 @@ func (a *ACD) RemoveMember(ctx context.Context, agent tel.AgentID, queue tel.Que
 	return a.command(ctx, plan.RemoveMember{Agent: agent, Queue: queue, By: by})
 }
 
+// SetSkills gives an agent other skills than the configuration until the next login; nil are the
+// configured ones again. Errors: plan.ErrConfig for a level that does not exist.
+func (a *ACD) SetSkills(ctx context.Context, agent tel.AgentID, skills map[string]int, by string) error {
+	return a.command(ctx, plan.SetSkills{Agent: agent, Skills: skills, By: by})
+}
+
 // Move sends a waiting caller to another queue with the time waited. Errors: plan.ErrNoCaller,
 // plan.ErrUnknownQueue, plan.ErrSameQueue.
 func (a *ACD) Move(ctx context.Context, call tel.CallID, queue tel.QueueID, by string) error {

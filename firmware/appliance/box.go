@@ -412,6 +412,7 @@ func (b *Box) close() {
 	if b.feed != nil {
 		b.feed.Close()
 	}
+	b.lamps.stopButtons() // a press starts a goroutine that is waited for
 	b.wg.Wait()
 	if b.toll != nil {
 		b.toll.Close()

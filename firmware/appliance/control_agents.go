@@ -15,7 +15,8 @@ import (
 
 // agentCommands are what prontoctl can ask about agents: GET /queues is the picture of queues and agents,
 // POST /agents/ID/COMMAND gives a command, with the reason of a pause or the queue of a command about one
-// in the form, POST /waiting/CALL/move moves a caller. Commands are carried out as by a supervisor.
+// in the form, POST /waiting/CALL/move moves a caller, POST
+// /buttons/LAMP/press presses a simulated button. Commands are carried out as by a supervisor.
 func (b *Box) agentCommands(mux *http.ServeMux) {
 	b.explain(mux)
 	mux.HandleFunc("GET /queues", func(w http.ResponseWriter, r *http.Request) {
@@ -30,6 +31,13 @@ func (b *Box) agentCommands(mux *http.ServeMux) {
 	mux.HandleFunc("POST /agents/{agent}/{command}", func(w http.ResponseWriter, r *http.Request) {
 		agent, command := tel.AgentID(r.PathValue("agent")), r.PathValue("command")
 		respond(w, b.supervise(r.Context(), agent, command, r.FormValue("with")))
+	})
+	mux.HandleFunc("POST /buttons/{lamp}/press", func(w http.ResponseWriter, r *http.Request) {
+		if !b.lamps.press(tel.LampID(r.PathValue("lamp"))) {
+			http.Error(w, "there is no simulated button at this lamp", http.StatusNotFound)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("POST /waiting/{call}/move", func(w http.ResponseWriter, r *http.Request) {
 		respond(w, b.queues.Move(r.Context(), tel.CallID(r.PathValue("call")), tel.QueueID(r.FormValue("with")), console))

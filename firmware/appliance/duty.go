@@ -12,6 +12,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // commandLimit bounds an agent's command; the queues answer in microseconds.
@@ -130,3 +131,52 @@ func (b *Box) staffed(e tel.QueueStaffed) {
 	}
 	b.report("unstaffed", len(names) == 0, strings.Join(names, ", "))
 }
+
+// desk is what an agent sees of the own work.
+func (b *Box) desk(ctx context.Context, agent tel.AgentID) (*page.Desk, error) {
+	v, err := b.queues.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[tel.QueueID]string{}
+	for _, q := range v.Queues {
+		names[q.ID] = q.Name
+	}
+	for _, a := range v.Agents {
+		if a.ID != agent {
+			continue
+		}
+		d := &page.Desk{Name: a.Name, State: a.State, Since: a.Since, Reason: a.Reason, By: a.By, Until: a.WrapUntil, Help: a.Help}
+		for _, r := range b.config().Pauses.Reasons {
+			d.Reasons = append(d.Reasons, r.Name)
+		}
+		for _, id := range slices.Sorted(slices.Values(slices.Concat(a.Queues, a.Out))) {
+			d.Queues = append(d.Queues, page.DeskQueue{ID: id, Name: names[id], Serving: slices.Contains(a.Queues, id)})
+		}
+		return d, nil
+	}
+	return nil, nil // nobody of that name answers calls any more
+}
+
+// errReason is returned for a reason of a pause that the closed list does not have.
+var errReason = errors.New("no such reason of a pause")
+
+// ownCommand carries out what an agent does on the own page: the same that the phone's codes do.
+func (b *Box) ownCommand(ctx context.Context, agent tel.AgentID, command, with string) error {
+	switch dialplan.Action(command) {
+	case dialplan.Pause:
+		p := b.config().Pauses
+		listed := slices.ContainsFunc(p.Reasons, func(r config.PauseReason) bool { return r.Name == with })
+		if !listed && (p.Only || len(with) > maxReason) {
+			return errReason
+		}
+	case dialplan.Login, dialplan.Logout, dialplan.Resume, dialplan.FinishWrapUp, dialplan.ExtendWrapUp,
+		dialplan.Help, dialplan.HelpDone, dialplan.EnterQueue, dialplan.LeaveQueue:
+	default:
+		return errCommand
+	}
+	return b.obey(ctx, agent, command, with)
+}
+
+// maxReason bounds the text of a reason that an agent writes.
+const maxReason = 60

@@ -181,4 +181,5 @@ type Lamp struct {
 	Line   string     `yaml:"line"`   // gpio: line name, e.g. GPIO17
 	Bit    int        `yaml:"bit"`    // 74hc595: output number from 0
 	Invert bool       `yaml:"invert"` // active low
+	Button string     `yaml:"button"` // a push button beside it, for the agent's state: sim; default none
 }

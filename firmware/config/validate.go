@@ -213,6 +213,9 @@ func (v *validator) route(path string, r *Route) {
 
 func (v *validator) lamp(path string, l *Lamp) {
 	v.id(path, "lamp", string(l.ID))
+	if l.Button != "" && l.Button != "sim" {
+		v.found.add(path+".button", "choice", "%q is not a kind of button; use sim", l.Button)
+	}
 	v.output(path, l)
 }
 

@@ -45,7 +45,7 @@ type Panel struct {
 	mu    sync.Mutex
 	told  map[tel.AgentID]tel.AgentState
 	helps map[tel.AgentID]bool // who asked for help, or needs none any more, since told was taken
-	alarm time.Time // until when all lights show the alarm; written by Alarm, taken like told
+	alarm time.Time            // until when all lights show the alarm; written by Alarm, taken like told
 
 	lights   []*bulb   // the goroutine's, as all below
 	alarming time.Time // until when they do

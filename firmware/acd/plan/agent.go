@@ -34,6 +34,7 @@ func (s *step) login(e Login) {
 	a.Misses, a.Fails, a.RestUntil = 0, 0, time.Time{}
 	a.ShiftUntil, a.ShiftOver = time.Time{}, false
 	s.changed(a)
+	s.ownSkills(a)
 }
 
 // logout takes effect at once, except for a conversation: it goes on, and no wrap-up follows.

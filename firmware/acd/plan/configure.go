@@ -60,6 +60,9 @@ func (s *step) configureAgents(specs []AgentSpec) {
 			s.Agents[spec.ID] = a
 		}
 		spec.Skills = maps.Clone(spec.Skills)
+		if a.SkillsBy != "" {
+			a.Skilled, spec.Skills = spec.Skills, a.Spec.Skills
+		}
 		a.Spec, a.Removed = spec, false
 		s.touch("agent", string(spec.ID))
 	}

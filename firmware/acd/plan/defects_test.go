@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -344,5 +345,55 @@ func TestHowMuchWorkAnAgentHasAtOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Renaming a queue, or reordering it, loses its agents.
+func TestFusionpbx2712RenamingAQueueKeepsWhoServesIt(t *testing.T) {
+	o := staffed(t, q1("a", "b", "c"), "a", "b", "c")
+	o.do(LeaveQueue{"a", "q", "mail"})
+	o.do(RemoveMember{"b", "q", "carla"})
+	renamed := q1("c", "b", "a")
+	renamed[0].Name = "Another name"
+	o.do(Configure{[]QueueSpec{renamed[0].Defaults()}, []AgentSpec{{ID: "a"}, {ID: "b"}, {ID: "c"}}})
+	if got := o.s.Queues["q"].Spec.Members; !slices.Equal(got, []tel.AgentID{"c"}) {
+		t.Fatalf("serving %v", got)
+	}
+	o.do(EnterQueue{"a", "q"})
+	o.do(AddMember{"b", "q", "carla"})
+	if got := o.s.Queues["q"].Spec.Members; !slices.Equal(got, []tel.AgentID{"c", "b", "a"}) {
+		t.Fatalf("serving %v, want the new order", got)
+	}
+	for _, a := range []tel.AgentID{"a", "b", "c"} {
+		o.wantState(a, tel.AgentReady)
+	}
+}
+
+// What the program wrote before agents had these states is read as it was meant.
+func TestAgentsOfAnEarlierProgramAreReadAsTheyWere(t *testing.T) {
+	kept := map[string][]byte{
+		"queue/q":    []byte(`{"v":1,"queue":{"spec":{"id":"q","strategy":"longest_idle","members":["a","b","c"],"ring":15000000000,"backoff":10000000000}}}`),
+		"agent/a":    []byte(`{"v":1,"agent":{"spec":{"id":"a"},"logged_in":true,"reachable":true,"offer":"o1-x","talking":true,"shown":{"state":"talking","since":"2026-03-02T08:59:00Z","call":"c1","queue":"q"}}}`),
+		"offer/o1-x": []byte(`{"v":1,"offer":{"id":"o1-x","call":"c1","queue":"q","agent":"a","phase":"talking","made":"2026-03-02T08:58:50Z"}}`),
+		"agent/b":    []byte(`{"v":1,"agent":{"spec":{"id":"b"},"logged_in":true,"reachable":true,"paused":true,"reason":"7","shown":{"state":"paused","since":"2026-03-02T08:00:00Z","reason":"7"}}}`),
+		"agent/c":    []byte(`{"v":1,"agent":{"spec":{"id":"c"},"logged_in":true,"reachable":true,"engaged":[{"call":"x"}],"shown":{"state":"talking","since":"2026-03-02T08:50:00Z","call":"x"}}}`),
+	}
+	s, errs := RestoreEntities(kept)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	o := &office{t: t, s: s, now: t0}
+	o.do(Reconcile{[]tel.CallID{"c1", "x"}})
+	o.do(Configure{[]QueueSpec{QueueSpec{ID: "q", Members: []tel.AgentID{"a", "b", "c"}}.Defaults()}, []AgentSpec{{ID: "a"}, {ID: "b"}, {ID: "c"}}})
+	o.wantState("a", tel.AgentTalking)
+	o.wantState("b", tel.AgentPaused)
+	o.wantState("c", tel.AgentTalking)
+	o.tell(tel.TalkEnded{Offer: "o1-x"})
+	o.do(Resume{"b"})
+	if i := o.spent("b"); len(i) != 1 || i[0].Reason != "7" || i[0].To.Sub(i[0].From) != time.Hour {
+		t.Fatalf("the pause that began before: %+v", i)
+	}
+	if o.call("c2", "q"); o.one().Agent == "c" {
+		t.Fatal("rang who talks")
 	}
 }

@@ -81,6 +81,11 @@ type (
 		Queue tel.QueueID
 		By    string
 	}
+	SetSkills struct { // until the next login; nil = as configured
+		Agent  tel.AgentID
+		Skills map[string]int
+		By     string
+	}
 	Move struct { // a waiting caller to another queue, with the time waited
 		Call  tel.CallID
 		Queue tel.QueueID
@@ -186,6 +191,7 @@ func (ForcePause) Kind() string   { return "force_pause" }
 func (ForceLogout) Kind() string  { return "force_logout" }
 func (AddMember) Kind() string    { return "add_member" }
 func (RemoveMember) Kind() string { return "remove_member" }
+func (SetSkills) Kind() string    { return "set_skills" }
 func (Move) Kind() string         { return "move" }
 func (Assign) Kind() string       { return "assign" }
 func (Tick) Kind() string         { return "tick" }
@@ -264,6 +270,8 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return decode[AddMember](body)
 	case "remove_member":
 		return decode[RemoveMember](body)
+	case "set_skills":
+		return decode[SetSkills](body)
 	case "move":
 		return decode[Move](body)
 	case "assign":

@@ -250,6 +250,7 @@ func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 		AddMember{"a", "q", "carla"},
 		RemoveMember{"a", "q", "carla"},
 		Move{"c", "q", "carla"},
+		SetSkills{"a", map[string]int{"german": 7}, "carla"},
 		Assign{"c", "a", "carla"},
 		Told{tel.CallerKey{Call: "c", Key: '#'}},
 		Told{tel.CallerGreeted{Call: "c"}},

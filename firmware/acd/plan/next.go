@@ -174,6 +174,8 @@ func (s *step) apply(e Event) {
 		s.addMember(e)
 	case RemoveMember:
 		s.removeMember(e)
+	case SetSkills:
+		s.setSkills(e)
 	case Move:
 		s.move(e)
 	case Assign:

@@ -39,9 +39,12 @@ type Agent struct {
 	// ShiftUntil is an hour on the wall: it does not move with a clock that is set.
 	ShiftUntil time.Time `json:"shift_until,omitzero"`
 	ShiftOver  bool      `json:"shift_over,omitempty"` // logs out when the work in hand is done
-	Removed    bool      `json:"removed,omitempty"`    // no longer configured; leaves when the call ends
-	Shown      Shown     `json:"shown"`
-	Work       *Work     `json:"work,omitempty"` // of the last day on which there was any
+	// Skilled is the configured skills while a supervisor's are in force, until the next login.
+	Skilled  map[string]int `json:"skilled,omitempty"`
+	SkillsBy string         `json:"skills_by,omitempty"`
+	Removed  bool           `json:"removed,omitempty"` // no longer configured; leaves when the call ends
+	Shown    Shown          `json:"shown"`
+	Work     *Work          `json:"work,omitempty"` // of the last day on which there was any
 
 	isFree, isPresent bool // as entered in the queues' indexes
 }

@@ -193,7 +193,12 @@ func (w *world) random() Event {
 func (w *world) duty(agent tel.AgentID) Event {
 	queue := tel.QueueID(fmt.Sprintf("q%d", w.r.IntN(5)))
 	other := tel.CallID(fmt.Sprintf("x%d", w.r.IntN(3)))
-	switch w.r.IntN(16) {
+	switch w.r.IntN(17) {
+	case 15:
+		if w.r.IntN(2) == 0 {
+			return SetSkills{Agent: agent}
+		}
+		return SetSkills{agent, someSkills(w.r), "carla"}
 	case 0, 1:
 		return Told{tel.AgentHeld{Agent: agent, Call: other, Held: w.r.IntN(2) == 0}}
 	case 2:
@@ -466,6 +471,7 @@ func (w *world) drain() {
 			w.do(Login{a.ID})
 			w.do(Resume{a.ID})
 			w.do(Serve{Agent: a.ID})
+			w.do(SetSkills{Agent: a.ID})
 			for _, q := range w.queues {
 				w.do(AddMember{a.ID, q.ID, "carla"})
 			}

@@ -34,11 +34,11 @@ type QueueSpec struct {
 	// doubles with each refusal, up to eight times. After a phone's failure it is the longest time.
 	Backoff   time.Duration `json:"backoff"`
 	AutoPause int           `json:"auto_pause,omitempty"` // pause after this many misses in a row; 0 = never
+	// AutoLogout logs the agent out instead.
+	AutoLogout bool `json:"auto_logout,omitempty"`
 
 	Distribution
-	// AutoLogout logs the agent out instead.
-	AutoLogout bool        `json:"auto_logout,omitempty"`
-	Waiting    WaitingSpec `json:"waiting,omitzero"`
+	Waiting WaitingSpec `json:"waiting,omitzero"`
 }
 
 // AgentSpec is what the configuration says about one agent.

@@ -155,7 +155,7 @@ func (s State) Clone() State {
 	for id, a := range s.Agents {
 		n := *a
 		n.Engaged = slices.Clone(a.Engaged)
-		n.Spec.Skills = maps.Clone(a.Spec.Skills)
+		n.Spec.Skills, n.Skilled = maps.Clone(a.Spec.Skills), maps.Clone(a.Skilled)
 		if a.Work != nil {
 			n.Work = &Work{Day: a.Work.Day, Queues: maps.Clone(a.Work.Queues)}
 		}

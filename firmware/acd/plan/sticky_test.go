@@ -187,15 +187,21 @@ func TestAnOfferSaysWhyThisAgentAndWhyNotTheOthers(t *testing.T) {
 	}{
 		"the longest idle": {LongestIdle, Distribution{}, nil, "longest idle of 4 free"},
 		"who lacks the skill is named": {
-			LongestIdle, Distribution{Needs: anEnglish5}, map[tel.AgentID]map[string]int{"a": {"english": 4}, "b": {"english": 5}, "c": {"english": 5}},
+			LongestIdle,
+			Distribution{Needs: anEnglish5},
+			map[tel.AgentID]map[string]int{"a": {"english": 4}, "b": {"english": 5}, "c": {"english": 5}},
 			"longest idle of 2 free; not a skill_too_low (english 4 of 5), d skill_too_low (english 0 of 5)",
 		},
 		"the best skilled": {
-			Ordered, Distribution{Needs: anEnglish5, BestSkilled: true}, map[tel.AgentID]map[string]int{"a": {"english": 5}, "b": {"english": 6}, "c": {"english": 5}, "d": {"english": 5}},
+			Ordered,
+			Distribution{Needs: anEnglish5, BestSkilled: true},
+			map[tel.AgentID]map[string]int{"a": {"english": 5}, "b": {"english": 6}, "c": {"english": 5}, "d": {"english": 5}},
 			"best skilled, first in order of 4 free",
 		},
 		"the level": {
-			FewestCalls, Distribution{Grades: map[tel.AgentID]Grade{"d": {Level: 3}}, Levels: []LevelRule{{UpTo: 1}}}, nil,
+			FewestCalls,
+			Distribution{Grades: map[tel.AgentID]Grade{"d": {Level: 3}}, Levels: []LevelRule{{UpTo: 1}}},
+			nil,
 			"fewest calls today (0) of 3 free, level 0; not d level_not_open (level 3)",
 		},
 		"chance": {WeightedRandom, Distribution{Grades: map[tel.AgentID]Grade{"a": {Weight: 3}, "b": {Weight: 3}, "c": {Weight: 3}, "d": {Weight: 3}}}, nil, "drawn by lot with weight 3 of 4 free"},

@@ -1,6 +1,57 @@
 package plan
 
-import "github.com/pronto-pbx/pronto/firmware/tel"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// setSkills gives an agent other skills than the configuration until the next login; without any named
+// they are the configured ones again. A caller whom nobody could serve any more is sent on.
+func (s *step) setSkills(e SetSkills) {
+	a := s.agent(e.Agent)
+	if a == nil {
+		return
+	}
+	var faults []error
+	validateSkills(string(e.Agent), e.Skills, func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) })
+	switch {
+	case len(faults) > 0:
+		s.refuse(fmt.Errorf("%w: %w", ErrConfig, errors.Join(faults...)))
+		return
+	case e.Skills == nil:
+		s.ownSkills(a)
+		return
+	default:
+		if a.SkillsBy == "" {
+			a.Skilled = a.Spec.Skills
+		}
+		a.Spec.Skills, a.SkillsBy = maps.Clone(e.Skills), cmp.Or(e.By, "supervisor")
+	}
+	s.skilled(a)
+}
+
+// skilled follows a change of an agent's skills.
+func (s *step) skilled(a *Agent) {
+	s.changed(a)
+	for _, q := range s.queues {
+		if q.belongs(a.Spec.ID) {
+			s.sendHopelessOn(q)
+		}
+	}
+}
+
+// ownSkills gives the agent the configured skills back.
+func (s *step) ownSkills(a *Agent) {
+	if a.SkillsBy != "" {
+		a.Spec.Skills, a.Skilled, a.SkillsBy = a.Skilled, nil, ""
+		s.skilled(a)
+	}
+}
 
 // move sends a waiting caller to another queue. The call joins it with its first enqueue time, so the
 // caller loses no minute of waiting.
@@ -63,7 +114,7 @@ func (s *step) assign(e Assign) {
 
 // only ends the caller's offers to everybody else.
 func (s *step) only(en *Entry, a *Agent) {
-	for _, id := range append([]tel.OfferID(nil), en.Offers...) {
+	for _, id := range slices.Clone(en.Offers) {
 		if o := s.Offers[id]; o.Agent != a.Spec.ID {
 			s.end(o, tel.CauseCancelled, true)
 		}

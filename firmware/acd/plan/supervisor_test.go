@@ -106,3 +106,46 @@ func TestAMovedCallerLeavesTheQueueOnceAndKeepsTheTimeWaited(t *testing.T) {
 		t.Fatalf("the moved caller lost the minute: %+v", o.offers())
 	}
 }
+
+// A supervisor's skills hold through a change of the configuration, until the agent logs in again.
+func TestASupervisorsSkillsHoldUntilTheNextLogin(t *testing.T) {
+	spec := []AgentSpec{{ID: "a", Skills: map[string]int{"english": 5}}, {ID: "b"}}
+	o := staffed(t, q1("a", "b"), "a", "b")
+	o.do(Configure{[]QueueSpec{q1("a", "b")[0].Defaults()}, spec})
+	o.tell(tel.AgentEngaged{Agent: "a", Call: "x"})
+	german := func(call tel.CallID) {
+		o.tell(tel.Enqueue{Call: call, Queue: "q", EnqueuedAt: o.now, Needs: []tel.Need{{Skill: "german", Level: 3}}})
+	}
+	o.do(SetSkills{"b", map[string]int{"german": 4}, "carla"})
+	german("c1")
+	if offer := o.one(); offer.Agent != "b" {
+		t.Fatalf("rang %s", offer.Agent)
+	}
+	o.tell(tel.CallerGone{Call: "c1"})
+	o.do(Configure{[]QueueSpec{q1("a", "b")[0].Defaults()}, spec})
+	if got := o.s.Agents["b"].Spec.Skills["german"]; got != 4 {
+		t.Fatalf("after a reload German at %d", got)
+	}
+	german("c2") // waits for b, who rings
+	o.do(Logout{"b"})
+	o.do(Login{"b"})
+	if got := o.s.Agents["b"].Spec.Skills; len(got) != 0 {
+		t.Fatalf("after a login %v", got)
+	}
+	if len(o.s.Entries) != 0 {
+		t.Fatal("a caller waits for what nobody can do any more")
+	}
+	o.do(SetSkills{"a", map[string]int{"german": 11}, "carla"})
+	if !errors.Is(o.refused(), ErrConfig) {
+		t.Fatalf("a level that does not exist: %v", o.refused())
+	}
+	o.do(SetSkills{"a", map[string]int{"german": 10}, "carla"})
+	german("c3")
+	o.do(SetSkills{Agent: "a"})
+	if got := o.s.Agents["a"].Spec.Skills; len(got) != 1 || got["english"] != 5 {
+		t.Fatalf("given back: %v", got)
+	}
+	if len(o.s.Entries) != 0 {
+		t.Fatalf("%d callers wait for what nobody can do any more", len(o.s.Entries))
+	}
+}
