@@ -195,7 +195,7 @@ func (s *step) offerAccepted(m tel.OfferAccepted) {
 		longest = customerFor
 	}
 	o.Phase, o.Deadline = Accepted, s.now.Add(longest)
-	a.Accepted = true
+	a.Accepted, a.Alerted = true, false
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
 	s.changed(a)
