@@ -414,6 +414,15 @@ func (w *world) checkLeases() {
 		if q.Spec.LeaveEmpty && q.present == 0 {
 			due(q.leavesEmpty(e), "grace")
 		}
+		lonely := len(e.needs) > 0 && !slices.ContainsFunc(q.Spec.Members, func(m tel.AgentID) bool {
+			return w.s.Agents[m].present() && w.s.Agents[m].has(e.needs, q.least())
+		})
+		if lonely != !e.NobodySince.IsZero() {
+			w.t.Fatalf("nobody has the skills of %+v: %v", e, lonely)
+		}
+		if lonely && q.Spec.LeaveEmpty && len(e.Offers) == 0 {
+			due(e.NobodySince.Add(q.Spec.EmptyGrace), "grace without the skill")
+		}
 		if q.Spec.Strategy == ProgressiveRing && len(e.Offers) > 0 {
 			due(e.WidenAt, "step of the ring")
 			if e.Width < 1 || e.WidenAt.After(w.now.Add(10*time.Second)) {
