@@ -31,6 +31,8 @@ var commands = []struct {
 	{"why", "tell of each agent why it does or does not ring for a waiting caller", why},
 	{"press", "press the simulated button at a lamp", press},
 	{"bans", "list the addresses that are refused", bans},
+	{"missed", "list the callers who were not served", missed},
+	{"dismiss", "take a number off that list", dismiss},
 	{"unban", "lift the ban of an address", unban},
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd"
+	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/certificate"
@@ -85,6 +86,7 @@ type Box struct {
 	calls     *call.Exchange
 	toll      *meter.Meter
 	queues    *acd.ACD
+	ledger    *ledger.Ledger
 	lamps     lamps
 	doors     doors
 	voicemail *voicemail.Store
@@ -111,6 +113,7 @@ func conditions() []health.Spec {
 		{Name: "sip", Severity: health.Error, Vital: true},
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
+		{Name: "missed", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
 		{Name: "emergency", Severity: health.Error},
@@ -184,7 +187,11 @@ func (b *Box) openJournals() error {
 	if err != nil {
 		return err
 	}
+	if err := b.openLedger(); err != nil {
+		return err
+	}
 	b.countToday()
+	b.ledger.Start()
 	return nil
 }
 
@@ -193,6 +200,7 @@ func (b *Box) countToday() {
 	err := b.history.Read(0, func(r journal.Record) error {
 		if e, err := cdr.Decode(r.Kind, r.Body); err == nil && e != nil {
 			b.present.apply(e)
+			b.ledger.Replay(e)
 		}
 		return nil
 	})
@@ -304,7 +312,7 @@ func (b *Box) openCalls() error {
 		return err
 	}
 	if len(kept) == 0 {
-		return b.firstLogin()
+		return errors.Join(b.recall(), b.firstLogin())
 	}
 	return nil
 }
@@ -408,6 +416,9 @@ func (b *Box) close() {
 	}
 	if b.queues != nil {
 		b.queues.Close()
+	}
+	if b.ledger != nil {
+		b.ledger.Close() // after what tells it
 	}
 	if b.feed != nil {
 		b.feed.Close()

@@ -42,6 +42,7 @@ func (b *Box) control(ctx context.Context) {
 func (b *Box) commands() http.Handler {
 	mux := http.NewServeMux()
 	b.accessCommands(mux)
+	b.missedCommands(mux)
 	b.agentCommands(mux)
 	mux.HandleFunc("GET /bans", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

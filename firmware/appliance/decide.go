@@ -100,7 +100,7 @@ func (n *numbering) decision(p dialplan.Plan, d dialplan.Decision, r dialplan.Re
 	case dialplan.Intercom:
 		return call.Decision{Kind: call.ToRing, Ring: call.Ring{Branches: []call.Branch{{Devices: d.Devices, Agent: d.Agent, SkipBusy: true, Intercom: true}}}}
 	case dialplan.Queue:
-		return n.toQueue(d.Queue, d.VIP)
+		return n.toQueue(d)
 	case dialplan.Outside, dialplan.Emergency:
 		return call.Decision{
 			Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency && !d.Test, Attempts: attemptsOf(d.Attempts, d.Hide, d.As),

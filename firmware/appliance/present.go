@@ -49,6 +49,19 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		p.drop("offer/" + string(e.Offer))
 	case tel.QueueLeft:
 		p.left(e)
+	case tel.CallbackChanged:
+		if e.State == tel.CallbackEnded {
+			p.drop("callback/" + string(e.Callback))
+			p.dropOffers(e.Call)
+		} else {
+			p.put("callback/"+string(e.Callback), e)
+		}
+	case tel.MissedChanged:
+		if e.Closed != "" {
+			p.drop("missed/" + string(e.Number))
+		} else {
+			p.put("missed/"+string(e.Number), e)
+		}
 	case tel.CallChanged:
 		if e.Stage == tel.StageEnded {
 			p.drop("call/" + string(e.Call))
@@ -71,8 +84,13 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 
 func (p *present) left(e tel.QueueLeft) {
 	p.drop("wait/" + string(e.Call))
+	p.dropOffers(e.Call)
+}
+
+// dropOffers forgets what was offered for a call that left its queue.
+func (p *present) dropOffers(call tel.CallID) {
 	for k, x := range p.last {
-		if o, ok := x.(tel.QueueOffered); ok && o.Call == e.Call {
+		if o, ok := x.(tel.QueueOffered); ok && o.Call == call {
 			p.drop(k)
 		}
 	}

@@ -141,7 +141,7 @@ func routing(c *config.Config) config.Config {
 
 // entrance is what phones meet.
 func entrance(c *config.Config) config.Config {
-	return config.Config{Toll: c.Toll, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
+	return config.Config{Toll: c.Toll, MissedCallers: c.MissedCallers, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
 	}}

@@ -38,12 +38,12 @@ func waiting(spec *plan.QueueSpec, q *config.Queue) {
 }
 
 // toQueue is a way into a queue.
-func (n *numbering) toQueue(id tel.QueueID, vip bool) call.Decision {
-	d := call.Decision{Kind: call.ToQueue, Queue: id, QueuePriority: n.priorities[id], Needs: n.needs[id]}
-	if vip {
+func (n *numbering) toQueue(to dialplan.Decision) call.Decision {
+	d := call.Decision{Kind: call.ToQueue, Queue: to.Queue, QueuePriority: n.priorities[to.Queue], Needs: n.needs[to.Queue]}
+	if to.VIP {
 		d.QueuePriority += tel.PriorityVIP
 	}
-	if q, ok := n.cfg.QueueOf(id); ok {
+	if q, ok := n.cfg.QueueOf(to.Queue); ok {
 		d.Greeting, d.NewPlace = q.Waiting.Greeting, q.Waiting.KeepPlace == config.KeepWaiting
 	}
 	return d

@@ -15,8 +15,11 @@ import (
 // publish hands an event to everybody who watches: the journal first, so that a finished record is
 // on its way to the disk before anybody is told.
 func (b *Box) publish(e tel.Event) {
-	if kind := e.Kind(); cdr.Finished(kind) {
+	if recorded(e) {
 		b.record(e)
+	}
+	if b.ledger != nil { // the first events of a start are of nobody who was missed
+		b.ledger.Tell(e)
 	}
 	figures, changed := b.present.apply(e)
 	b.feed.Publish(e)
@@ -47,6 +50,14 @@ func (b *Box) publish(e tel.Event) {
 	case tel.LampChanged:
 		b.report("lamps", !e.Fault, "a lamp does not answer")
 	}
+}
+
+// recorded says that an event is a finished record. A callback is one at its end.
+func recorded(e tel.Event) bool {
+	if c, ok := e.(tel.CallbackChanged); ok && c.State != tel.CallbackEnded {
+		return false
+	}
+	return cdr.Finished(e.Kind())
 }
 
 // record writes a finished record; the call never waits for the disk.

@@ -128,7 +128,7 @@ func (st *step) reached() {
 	s := st.s
 	s.Callback.Reached = true
 	s.Agent = s.Caller.Agent
-	st.tell(tel.OfferAnswered{Offer: s.Caller.Offer})
+	st.answered(&s.Caller)
 }
 
 // missed tells the queue why an agent has no customer on the line.

@@ -16,8 +16,7 @@ func (st *step) enqueue(d Decision) {
 	s := st.s
 	st.accept()
 	s.Ring = nil
-	s.Queue, s.Priority, s.Waiting, s.Greeted, s.Saying = d.Queue, d.QueuePriority, true, false, false
-	s.Needs = d.Needs[s.Language]
+	s.Queue, s.Priority, s.Needs, s.Waiting, s.Greeted, s.Saying = d.Queue, d.QueuePriority, d.Needs[s.Language], true, false, false
 	if s.Enqueued.IsZero() || d.NewPlace && !s.Answered.IsZero() {
 		s.Enqueued = st.now // kept through overflow and transfer: the caller does not lose the place
 	}
@@ -138,9 +137,14 @@ func (st *step) whispered() {
 	}
 	s.Waiting = false
 	st.meet(peer, false)
-	st.tell(tel.OfferAnswered{Offer: peer.Offer})
-	if peer.Held {
-		st.tell(tel.AgentHeld{Agent: peer.Agent, Call: s.Call, Held: true})
+	st.answered(s.Peer)
+}
+
+// answered tells the queue that its agent talks, or has put the call on hold already.
+func (st *step) answered(agent *LegState) {
+	st.tell(tel.OfferAnswered{Offer: agent.Offer})
+	if agent.Held {
+		st.tell(tel.AgentHeld{Agent: agent.Agent, Call: st.s.Call, Held: true})
 	}
 }
 

@@ -116,7 +116,7 @@ func (a *actor) resumeWait() {
 		s.Stage = tel.StageWaiting
 	}
 	a.x.cfg.Queue(tel.Enqueue{
-		Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, EnqueuedAt: s.Enqueued,
+		Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, Needs: s.Needs, EnqueuedAt: s.Enqueued,
 	})
 	a.x.cfg.Queue(tel.CallerGreeted{Call: s.Call})
 	if s.Saying {

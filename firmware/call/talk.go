@@ -154,8 +154,8 @@ func (st *step) meet(peer LegState, arrived bool) {
 	if arrived {
 		st.do(DoAccept{peer.ID})
 	}
-	if peer.Held {
-		st.do(DoPlay{s.Caller.ID, music})
+	if s.Caller.Held || peer.Held {
+		st.connect()
 		return
 	}
 	st.do(DoJoin{s.Caller.ID, peer.ID})

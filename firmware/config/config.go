@@ -26,13 +26,14 @@ type Config struct {
 
 	Presence Presence `yaml:"presence"`
 
-	Phones []Phone `yaml:"phones,omitempty"`
-	Agents []Agent `yaml:"agents,omitempty"`
-	Queues []Queue `yaml:"queues,omitempty"`
-	Trunks []Trunk `yaml:"trunks,omitempty"`
-	Lines  []Line  `yaml:"lines,omitempty"`
-	Routes []Route `yaml:"routes,omitempty"`
-	Lamps  []Lamp  `yaml:"lamps,omitempty"`
+	Phones        []Phone       `yaml:"phones,omitempty"`
+	Agents        []Agent       `yaml:"agents,omitempty"`
+	Queues        []Queue       `yaml:"queues,omitempty"`
+	MissedCallers MissedCallers `yaml:"missed_callers"`
+	Trunks        []Trunk       `yaml:"trunks,omitempty"`
+	Lines         []Line        `yaml:"lines,omitempty"`
+	Routes        []Route       `yaml:"routes,omitempty"`
+	Lamps         []Lamp        `yaml:"lamps,omitempty"`
 
 	Dialling Dialling  `yaml:"dialling"`
 	Groups   []Group   `yaml:"groups,omitempty"`
@@ -146,7 +147,8 @@ type Queue struct {
 	Missed    Missed        `yaml:"missed,omitempty"` // what happens to who does not answer
 
 	Distribution Distribution `yaml:"distribution"` // skills, levels, weights, the agent of the last time ...
-	Waiting      Waiting      `yaml:"waiting,omitempty"`
+
+	Waiting Waiting `yaml:"waiting,omitempty"`
 }
 
 // Line is a GSM or analog line.

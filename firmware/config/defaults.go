@@ -25,11 +25,12 @@ func Default() Config {
 		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575, DSCP: 46},
 		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080"), PlainHTTP: true},
 
-		Dialling:  Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},
-		Toll:      defaultToll(),
-		Voicemail: defaultVoicemail(),
-		Mail:      Mail{Port: 587, Security: "starttls"},
-		Presence:  Presence{Messages: true, UnsolicitedMWI: true},
+		Dialling:      Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},
+		MissedCallers: MissedCallers{Keep: 720 * time.Hour},
+		Toll:          defaultToll(),
+		Voicemail:     defaultVoicemail(),
+		Mail:          Mail{Port: 587, Security: "starttls"},
+		Presence:      Presence{Messages: true, UnsolicitedMWI: true},
 	}
 }
 

@@ -41,6 +41,7 @@ func (c *Config) Validate() Problems {
 	v.contacts()
 	v.dialling()
 	v.overflowLoops()
+	v.missedCallers()
 	v.menus()
 	v.voicemail()
 	v.dialPlan()

@@ -34,6 +34,11 @@ type Waiting struct {
 	Callback Callback `yaml:"callback,omitempty"`
 }
 
+// MissedCallers is the work list of callers who were not served.
+type MissedCallers struct {
+	Keep time.Duration `yaml:"keep"` // a row stays so long after its last call; default 720h (30 days), 24h-8760h; applied within the hour
+}
+
 // Announce is what waiting callers are told over the music. Nothing is said while an agent's phone
 // rings, and at least 15s lie between the starts of two announcements.
 type Announce struct {
@@ -113,6 +118,10 @@ func setDefault(d *time.Duration, to time.Duration) {
 
 // Calls reports whether customers of this class of number are called back.
 func (c Callback) Calls(class dialplan.Class) bool { return slices.Contains(c.Dial, string(class)) }
+
+func (v *validator) missedCallers() {
+	v.duration("missed_callers.keep", v.c.MissedCallers.Keep, 24*time.Hour, 8760*time.Hour)
+}
 
 func (v *validator) waiting(path string, q *Queue) {
 	w := &q.Waiting

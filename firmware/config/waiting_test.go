@@ -91,6 +91,16 @@ queues:
 	}
 }
 
+func TestMissedCallersAreKeptForAMonthUnlessItIsSaidOtherwise(t *testing.T) {
+	if c := parsed(t, office); c.MissedCallers.Keep != 720*time.Hour {
+		t.Errorf("kept for %v", c.MissedCallers.Keep)
+	}
+	_, err := Parse([]byte("missed_callers: {keep: 1h}\n"))
+	if found, ok := errors.AsType[Problems](err); !ok || found[0].Path != "missed_callers.keep" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAChangeOfTheWaitIsNamedFieldByField(t *testing.T) {
 	a := example(t)
 	b := a.Clone()

@@ -57,8 +57,12 @@ func (o *Office) config(s Setup) string {
 	list("phones", phones)
 	list("lamps", lamps)
 	list("agents", agents)
+	queue := ""
+	if s.Queue != "" {
+		queue = ", " + s.Queue
+	}
 	list("queues", []string{fmt.Sprintf("{id: sales, name: Sales, number: \"400\", strategy: %s, agents: [%s], ring: %s, wrap_up: %s%s}",
-		cmp.Or(s.Strategy, "longest_idle"), strings.Join(members, ", "), cmp.Or(s.Ring, 15*time.Second), s.WrapUp, further(s.Queue))})
+		cmp.Or(s.Strategy, "longest_idle"), strings.Join(members, ", "), cmp.Or(s.Ring, 15*time.Second), s.WrapUp, queue)})
 	var routes []string
 	if s.Carrier != 0 {
 		access := fmt.Sprintf("match: [%s/32]", o.Carrier)
@@ -88,12 +92,4 @@ func (o *Office) config(s Setup) string {
 	}
 	b.WriteString(s.Extra)
 	return b.String()
-}
-
-// further puts more fields behind others.
-func further(fields string) string {
-	if fields == "" {
-		return ""
-	}
-	return ", " + fields
 }

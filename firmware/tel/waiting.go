@@ -107,6 +107,7 @@ type CallbackChanged struct {
 	Caller     Number          `json:"caller,omitempty"`  // who asked, as the call showed it; empty: withheld
 	Name       string          `json:"name,omitempty"`
 	Priority   int             `json:"priority,omitempty"`
+	Needs      []Need          `json:"needs,omitempty"`
 	EnqueuedAt time.Time       `json:"enqueued_at"`        // orders the place
 	Asked      time.Time       `json:"asked"`              // when the caller asked
 	Promise    time.Time       `json:"promise,omitzero"`   // until when we said to call; zero: nothing was promised

@@ -169,6 +169,9 @@ func (l *Ledger) run() {
 	defer save.Stop()
 	defer sweep.Stop()
 	l.sweep()
+	for _, row := range l.s.Missed.Open() { // observers begin with what there is
+		l.cfg.Publish(row)
+	}
 	for {
 		select {
 		case m := <-l.in:

@@ -236,7 +236,7 @@ func (c *Callback) event(now time.Time) tel.CallbackChanged {
 		state = tel.CallbackResting
 	}
 	return tel.CallbackChanged{
-		Callback: c.ID, Queue: c.Queue, State: state, Number: c.Number, Caller: c.Caller, Name: c.Name, Priority: c.Priority,
+		Callback: c.ID, Queue: c.Queue, State: state, Number: c.Number, Caller: c.Caller, Name: c.Name, Priority: c.Priority, Needs: c.Needs,
 		EnqueuedAt: c.EnqueuedAt, Asked: c.Asked, Promise: c.Promise, Expires: c.Expires, Attempts: c.Attempts, Next: c.Next, Call: c.Call, At: now,
 	}
 }
@@ -272,7 +272,7 @@ func (s *step) recall(e Recall) {
 			continue
 		}
 		c := &Callback{
-			ID: m.Callback, Queue: m.Queue, Number: m.Number, Caller: m.Caller, Name: m.Name, Priority: m.Priority,
+			ID: m.Callback, Queue: m.Queue, Number: m.Number, Caller: m.Caller, Name: m.Name, Priority: m.Priority, Needs: clean(m.Needs),
 			EnqueuedAt: earlier(m.EnqueuedAt, s.now), Asked: earlier(m.Asked, s.now), Promise: m.Promise.Round(0).UTC(), Expires: m.Expires.Round(0).UTC(),
 			Attempts: m.Attempts, Next: m.Next.Round(0).UTC(),
 		}
