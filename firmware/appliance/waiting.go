@@ -44,7 +44,7 @@ func (n *numbering) toQueue(to dialplan.Decision) call.Decision {
 		d.QueuePriority += tel.PriorityVIP
 	}
 	if q, ok := n.cfg.QueueOf(to.Queue); ok {
-		d.Greeting, d.NewPlace = q.Waiting.Greeting, q.Waiting.KeepPlace == config.KeepWaiting
+		d.Greeting, d.NewPlace = q.Waiting.Greeted(), q.Waiting.KeepPlace == config.KeepWaiting
 	}
 	return d
 }

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,6 +102,16 @@ func TestAQueuesSpecSaysWhatItsConfigurationSays(t *testing.T) {
 	w := q.Waiting
 	if w.Return != 2*time.Minute || w.Whisper != "digits:400" || w.Short != 5*time.Second || !w.Callback.Enabled || w.Callback.Attempts != 3 {
 		t.Errorf("waiting %+v", w)
+	}
+	for greeting, want := range map[string]string{"": "[] true", "none": "[] false", "closed": "[closed] false"} {
+		c := n.cfg.Clone()
+		if greeting != "" {
+			c.Queues[0].Waiting.Greeting = []string{greeting}
+		}
+		other := numbering{cfg: c}
+		if d := other.toQueue(dialplan.Decision{Queue: "sales"}); fmt.Sprint(d.Greeting, d.Greeting == nil) != want {
+			t.Errorf("greeting %q: %q", greeting, d.Greeting)
+		}
 	}
 	if queues[1].Waiting.Callback.Enabled {
 		t.Error("the desk calls back")

@@ -13,7 +13,7 @@ import (
 // Waiting is the life of a queue's waiting callers. A change reaches those who wait already, but for
 // the greeting and keep_place, which a call keeps from its beginning on.
 type Waiting struct {
-	Greeting []string `yaml:"greeting,omitempty"` // sentences of the box, or prompt:ID; default [greeting, wait]
+	Greeting []string `yaml:"greeting,omitempty"` // sentences of the box, or prompt:ID; default [greeting, wait], [none] = music at once
 	FullTo   string   `yaml:"full_to,omitempty"`  // destination when max_length callers wait; default overflow
 
 	RefuseEmpty bool          `yaml:"refuse_empty"`       // turn callers away when no agent could take a call; default false
@@ -74,9 +74,17 @@ const (
 	KeepWaiting = "waiting"
 )
 
+// Greeted lists what callers hear first: nil is the usual greeting, an empty list none.
+func (w *Waiting) Greeted() []string {
+	if len(w.Greeting) == 1 && w.Greeting[0] == "none" {
+		return []string{}
+	}
+	return w.Greeting
+}
+
 // Words lists everything that a queue says: sentences of the box and announcements of its owner.
 func (w *Waiting) Words() []string {
-	all := slices.Concat(w.Greeting, w.Announce.Messages)
+	all := slices.Concat(w.Greeted(), w.Announce.Messages)
 	if w.Whisper != "" && w.Whisper != "number" {
 		all = append(all, w.Whisper)
 	}

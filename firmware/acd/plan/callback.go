@@ -144,7 +144,7 @@ func (s *step) callbackMissed(m tel.CallbackMissed) {
 	}
 	e := s.Entries[o.Call]
 	if o.Phase != Accepted || e == nil || e.Callback == "" {
-		s.talkEnded(tel.TalkEnded{Offer: m.Offer, Cause: m.Cause})
+		s.talkEnded(tel.TalkEnded(m))
 		return
 	}
 	c := s.Callbacks[e.Callback]

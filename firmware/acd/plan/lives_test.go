@@ -16,7 +16,6 @@ type lives struct {
 	open     map[tel.CallbackID]tel.CallbackChanged
 	over     map[tel.CallbackID]bool
 	told     map[tel.CallID]time.Time // the last announcement
-	missed   []tel.CallbackChanged    // ended ones, to be recalled by mistake
 	accepted map[tel.OfferID]bool
 }
 

@@ -80,12 +80,22 @@ func richDistribution(r *rand.Rand, members []tel.AgentID) Distribution {
 // BenchmarkDecision runs a full office: answers, ends, wrap-ups, declines, hang-ups and arrivals,
 // and prints the 99th percentile of one decision.
 func BenchmarkDecision(b *testing.B) {
-	b.Run("plain", func(b *testing.B) { benchDecision(b, false) })
-	b.Run("skills and levels", func(b *testing.B) { benchDecision(b, true) })
+	b.Run("plain", func(b *testing.B) { benchDecision(b, false, false) })
+	b.Run("skills and levels", func(b *testing.B) { benchDecision(b, true, false) })
+	b.Run("places announced", func(b *testing.B) { benchDecision(b, false, true) })
 }
 
-func benchDecision(b *testing.B, rich bool) {
+func benchDecision(b *testing.B, rich, announced bool) {
 	s, r := bigOffice(b, rich)
+	if announced { // every change of a place is told to everybody behind it, as soon as the gap allows
+		for _, q := range s.queues {
+			q.Spec.Waiting.Announce = AnnounceSpec{Position: true, Every: 30 * time.Second, Head: true}
+		}
+		for _, e := range s.Entries {
+			e.Greeted = true
+		}
+		s.reindex()
+	}
 	now := t0.Add(10 * time.Second)
 	calls := 5000
 	offers := sorted(s.Offers)
