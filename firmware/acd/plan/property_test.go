@@ -428,6 +428,9 @@ func (w *world) checkLeases() {
 			if e.Width < 1 || e.WidenAt.After(w.now.Add(10*time.Second)) {
 				w.t.Fatalf("ring of %+v does not widen", e)
 			}
+			if len(e.Offers) > e.Width {
+				w.t.Fatalf("more agents than the step allows ring for %+v", e)
+			}
 		}
 		if e.Overdue && len(e.Offers) == 0 {
 			w.t.Fatalf("caller %s is overdue and nobody rings", e.Call)
