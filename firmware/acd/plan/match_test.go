@@ -262,6 +262,8 @@ func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 		ClockMoved{-time.Hour},
 		Reconcile{[]tel.CallID{"x"}},
 		Logout{"a"},
+		SetZone{"Europe/Rome"},
+		Told{tel.Enqueue{Call: "c", Queue: "q", Needs: anEnglish5, EnqueuedAt: t0}},
 		Resume{"a"},
 		FinishWrapUp{"a"},
 		Tick{},

@@ -175,6 +175,9 @@ func (w *world) random() Event {
 		return FinishWrapUp{agent}
 	case 38:
 		if w.r.IntN(40) == 0 {
+			return SetZone{[]string{"Europe/Rome", "Pacific/Kiritimati", "Mars/Olympus", "Local", ""}[w.r.IntN(5)]}
+		}
+		if w.r.IntN(40) == 0 {
 			return Reconcile{sorted(w.s.Entries)}
 		}
 	case 39:
