@@ -131,7 +131,8 @@ type Figures struct {
 
 	Waits        int           // callers who left a queue
 	WaitAnswered int           // of these, by an agent's answer
-	Abandoned    int           // of these, by giving up
+	Abandoned    int           // of these, by giving up after more than a moment
+	Short        int           // of these, by giving up at once
 	Other        int           // of these, by overflow, refusal or failure
 	LongestWait  time.Duration // of all waits
 	waited       time.Duration // of the answered ones
@@ -166,7 +167,11 @@ func (f *Figures) Add(e tel.Event) bool {
 			f.WaitAnswered++
 			f.waited += wait
 		case tel.OutcomeAbandoned:
-			f.Abandoned++
+			if e.Short {
+				f.Short++
+			} else {
+				f.Abandoned++
+			}
 		default:
 			f.Other++
 		}

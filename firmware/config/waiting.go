@@ -27,7 +27,7 @@ type Waiting struct {
 	KeepPlace string        `yaml:"keep_place"` // of callers who are transferred here: always (default), or waiting = only who was not served yet
 	Short     time.Duration `yaml:"short"`      // who gives up sooner is no missed caller; default 5s, 0-1m
 
-	Whisper     string `yaml:"whisper,omitempty"` // tells the agent the queue before the bridge: prompt:ID, a sentence of the box, or number; default none
+	Whisper     string `yaml:"whisper,omitempty"` // tells the agent the queue before the bridge: prompt:ID, a sentence of the box, or number, 30s at most; default none
 	WhisperWait bool   `yaml:"whisper_wait"`      // and how long the caller has waited; default false
 
 	Announce Announce `yaml:"announce,omitempty"`

@@ -2,10 +2,12 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -175,6 +178,30 @@ func TestADamagedFileIsPutAside(t *testing.T) {
 		}
 		if _, err := os.Stat(o.path + ".damaged"); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// FuzzFile: whatever the file holds, the ledger opens, counts and closes.
+func FuzzFile(f *testing.F) {
+	f.Add([]byte(`{"missed":{"rows":{"+393331234567":{"number":"+393331234567","calls":1}}},"callbacks":{"cb":{"callback":"cb","number":"1"}}}`))
+	f.Add([]byte(`{"missed":{"rows":null,"calls":{"c1":{}}}}`))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		path := filepath.Join(t.TempDir(), "ledger.json")
+		if !json.Valid(body) {
+			return
+		}
+		if err := statefile.Save(path, fileVersion, json.RawMessage(body)); err != nil {
+			t.Fatal(err)
+		}
+		o := &office{t: t, path: path}
+		l := o.open(gaveUp(anna))
+		l.Tell(gaveUp(anna))
+		l.Callbacks()
+		l.Close()
+		if !slices.ContainsFunc(l.Missed(), func(m tel.MissedChanged) bool { return m.Number == anna }) {
+			t.Error("who has just given up is not on the list")
 		}
 	})
 }

@@ -121,15 +121,33 @@ func (q *Queue) least() int {
 // seekSkilled notes of each caller who needs skills since when nobody who has them could take a call
 // soon: for that caller the queue is as good as empty.
 func (s *step) seekSkilled(q *Queue) {
+	absent := once(q.unskilled)
 	for _, e := range q.waiting {
-		s.seekSkilledFor(q, e)
+		s.noteSkilled(e, absent(e))
 	}
 }
 
-func (s *step) seekSkilledFor(q *Queue, e *Entry) {
-	lonely := len(e.needs) > 0 && !slices.ContainsFunc(q.member, func(a *Agent) bool {
+// unskilled says that nobody who could take a call soon has what the caller asks for.
+func (q *Queue) unskilled(e *Entry) bool {
+	return len(e.needs) > 0 && !slices.ContainsFunc(q.member, func(a *Agent) bool {
 		return a != nil && a.present() && a.has(e.needs, q.least())
 	})
+}
+
+// once answers a question about what callers of one queue ask for once for all who ask the same.
+func once(ask func(*Entry) bool) func(*Entry) bool {
+	known := map[int]bool{}
+	return func(e *Entry) bool {
+		answer, is := known[e.asks]
+		if !is {
+			answer = ask(e)
+			known[e.asks] = answer
+		}
+		return answer
+	}
+}
+
+func (s *step) noteSkilled(e *Entry, lonely bool) {
 	if lonely != e.NobodySince.IsZero() {
 		return
 	}
@@ -160,8 +178,9 @@ func (q *Queue) hopeless() string {
 // sendHopelessOn sends on whom a change of members or skills leaves without anybody who could ever
 // serve.
 func (s *step) sendHopelessOn(q *Queue) {
+	servable := once(func(e *Entry) bool { return s.servable(q, e) })
 	for _, e := range slices.Clone(q.waiting) {
-		if e.Callback == "" && !s.servable(q, e) { // a callback expires
+		if e.Callback == "" && !servable(e) { // a callback expires
 			s.overflow(e, tel.OutcomeWithdrawn, q.Spec.NoSkillTo, q.hopeless())
 		}
 	}

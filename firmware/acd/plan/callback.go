@@ -14,6 +14,7 @@ type Callback struct {
 	Queue      tel.QueueID    `json:"queue"`
 	Number     tel.Number     `json:"number"`           // to be called
 	Caller     tel.Number     `json:"caller,omitempty"` // who asked; empty: withheld
+	Wish       tel.CallID     `json:"wish,omitempty"`   // the call in which they asked
 	Name       string         `json:"name,omitempty"`
 	Priority   int            `json:"priority,omitempty"`
 	Needs      []tel.Need     `json:"needs,omitempty"` // as of the call
@@ -44,7 +45,7 @@ func (s *step) wantCallback(m tel.WantCallback) {
 	if c == nil {
 		spec := q.Spec.Waiting.Callback
 		c = &Callback{
-			ID: tel.CallbackID(s.serial("cb")), Queue: e.Queue, Number: m.Number, Caller: e.Caller, Name: e.Name,
+			ID: tel.CallbackID(s.serial("cb")), Queue: e.Queue, Number: m.Number, Caller: e.Caller, Wish: e.Call, Name: e.Name,
 			Priority: e.Priority, Needs: e.Needs, EnqueuedAt: e.EnqueuedAt, Asked: s.now, Expires: s.now.Add(spec.Expire),
 		}
 		if spec.Promise > 0 {
@@ -170,6 +171,15 @@ func (s *step) callbackMissed(m tel.CallbackMissed) {
 func (s *step) callbackReached(e *Entry, agent tel.AgentID) {
 	if c := s.Callbacks[e.Callback]; c != nil {
 		s.endCallback(c, tel.CallbackReached, agent, e.Call)
+	}
+}
+
+// servedAfterAll ends the request of a caller whom an agent answered while the wish was on its way.
+func (s *step) servedAfterAll(call tel.CallID, agent tel.AgentID) {
+	for _, id := range sorted(s.Callbacks) {
+		if c := s.Callbacks[id]; c.Wish == call {
+			s.endCallback(c, tel.CallbackReturned, agent, call)
+		}
 	}
 }
 

@@ -263,6 +263,16 @@ func TestAWishThatCannotBeKeptLeavesTheCallerWhereHeIs(t *testing.T) {
 	}
 }
 
+func TestAWishThatCrossesTheAgentsAnswerIsNotCarriedOut(t *testing.T) {
+	o := staffed(t, callbackQueue("a"), "a")
+	o.from("c1", customer)
+	of := o.one()
+	o.tell(tel.WantCallback{Call: "c1", Number: customer})
+	o.tell(tel.OfferAnswered{Offer: of.Offer}) // the call had connected them before it read the answer
+	o.wantState("a", tel.AgentTalking)
+	o.wantEnded(tel.CallbackReturned)
+}
+
 func TestCallbacksDoNotCountAsCallersOfAFullQueue(t *testing.T) {
 	qs := callbackQueue("a")
 	qs[0].MaxLength = 1

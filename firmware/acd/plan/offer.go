@@ -171,6 +171,7 @@ func (s *step) offerAnswered(m tel.OfferAnswered) {
 	s.touchOffer(o)
 	s.changed(a)
 	if e == nil { // the caller's record was written when the wait ended; the two talk all the same
+		s.servedAfterAll(o.Call, o.Agent)
 		return
 	}
 	e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool { return id == o.ID })

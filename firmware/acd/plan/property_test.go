@@ -175,6 +175,9 @@ func (w *world) random() Event {
 		return FinishWrapUp{agent}
 	case 38:
 		if w.r.IntN(40) == 0 {
+			return SetZone{[]string{"Europe/Rome", "Pacific/Kiritimati", "Mars/Olympus", "Local", ""}[w.r.IntN(5)]}
+		}
+		if w.r.IntN(40) == 0 {
 			return Reconcile{sorted(w.s.Entries)}
 		}
 	case 39:
@@ -427,6 +430,9 @@ func (w *world) checkLeases() {
 			due(e.WidenAt, "step of the ring")
 			if e.Width < 1 || e.WidenAt.After(w.now.Add(10*time.Second)) {
 				w.t.Fatalf("ring of %+v does not widen", e)
+			}
+			if len(e.Offers) > e.Width {
+				w.t.Fatalf("more agents than the step allows ring for %+v", e)
 			}
 		}
 		if e.Overdue && len(e.Offers) == 0 {

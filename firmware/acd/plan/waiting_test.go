@@ -285,3 +285,28 @@ func TestFaultsOfTheWaitAreFoundInTheConfiguration(t *testing.T) {
 		})
 	}
 }
+
+// A box is updated while callers wait: the program before knew no greeting, no announcement, no memory.
+func TestTheWaitOfAnEarlierProgramGoesOn(t *testing.T) {
+	s, err := Restore([]byte(`{"v":1,"seq":7,"queues":[{"spec":{"id":"q","strategy":"longest_idle","members":["a"],"ring":15000000000,"backoff":10000000000}}],
+		"agents":[{"spec":{"id":"a"},"shown":{"state":"logged_out"}}],
+		"entries":[{"call":"c1","queue":"q","caller":"0212345678","enqueued_at":"2026-03-02T08:59:00Z","arrived":"2026-03-02T08:59:00Z"}],"offers":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &office{t: t, s: s, now: t0}
+	qs := q1("a")
+	qs[0].Waiting.Announce, qs[0].Waiting.Return = AnnounceSpec{Position: true, Head: true}, time.Minute
+	o.do(Configure{[]QueueSpec{qs[0].Defaults()}, []AgentSpec{{ID: "a"}}})
+	o.tell(tel.CallerGreeted{Call: "c1"}) // the call says so when it is taken over
+	if m := sent[tel.Announce](o); len(m) != 1 || m[0].Position != 1 {
+		t.Errorf("told %+v", o.out)
+	}
+	o.tell(tel.CallerGone{Call: "c1", Cause: tel.CauseCancelled})
+	if l := o.wantLeft(0, tel.OutcomeAbandoned, tel.AbandonWaiting); !l.Joined.Equal(t0.Add(-time.Minute)) {
+		t.Errorf("record %+v", l)
+	}
+	if o.s.Memories["0212345678"] == nil {
+		t.Error("nobody remembers the place")
+	}
+}
