@@ -82,6 +82,7 @@ func Open(cfg Config) (*Ledger, error) {
 		return nil, err
 	}
 	l.s = state{Missed: kept.Missed.Clone(), Callbacks: map[tel.CallbackID]tel.CallbackChanged{}, At: kept.At}
+	l.s.Missed.Mend()
 	maps.Copy(l.s.Callbacks, kept.Callbacks)
 	l.show()
 	return l, nil

@@ -51,6 +51,11 @@ func (l List) Clone() List {
 	return c
 }
 
+// Mend drops rows that contradict themselves, as a file may hold that somebody has edited.
+func (l *List) Mend() {
+	maps.DeleteFunc(l.Rows, func(n tel.Number, row tel.MissedChanged) bool { return row.Number != n || key(n) != n || row.Closed != "" })
+}
+
 // Open lists the open rows, the latest call first.
 func (l List) Open() []tel.MissedChanged {
 	rows := slices.Collect(maps.Values(l.Rows))
