@@ -11,12 +11,12 @@ import (
 )
 
 // distribution is who gets whom in a queue, as the planner knows it. A caller whom nobody can ever serve
-// goes where those go who have waited too long.
-func distribution(q config.Queue) plan.Distribution {
-	d := q.Distribution
+// goes where those go who find nobody.
+func distribution(spec *plan.QueueSpec, q *config.Queue) {
+	d := &q.Distribution
 	out := plan.Distribution{
 		Target: d.Target, Weight: d.Weight, Step: d.Step, LevelsAbove: d.LevelsAbove, Soon: d.PresentWithin,
-		Needs: d.Always(), BestSkilled: d.BestSkilled, Sticky: d.Sticky, StickyWait: d.StickyWait, NoSkillTo: q.Overflow,
+		Needs: d.Always(), BestSkilled: d.BestSkilled, Sticky: d.Sticky, StickyWait: d.StickyWait, NoSkillTo: q.EmptyDestination(),
 	}
 	for id, g := range d.Grades {
 		if out.Grades == nil {
@@ -30,7 +30,7 @@ func distribution(q config.Queue) plan.Distribution {
 	for _, r := range d.Relax {
 		out.Relax = append(out.Relax, plan.Relax(r))
 	}
-	return out
+	spec.Distribution = out
 }
 
 // needsByLanguage are the skills that callers of a queue ask for by the language they have chosen.

@@ -146,7 +146,7 @@ func (b *Box) desk(ctx context.Context, agent tel.AgentID) (*page.Desk, error) {
 		if a.ID != agent {
 			continue
 		}
-		d := &page.Desk{Name: a.Name, State: a.State, Since: a.Since, Reason: a.Reason, By: a.By, Until: a.WrapUntil, Help: a.Help}
+		d := &page.Desk{Name: a.Name, State: a.State, Since: a.Since, Reason: a.Reason, By: a.By, Help: a.Help}
 		for _, r := range b.config().Pauses.Reasons {
 			d.Reasons = append(d.Reasons, r.Name)
 		}

@@ -108,9 +108,9 @@ func specs(c *config.Config) ([]plan.QueueSpec, []plan.AgentSpec) {
 			ID: q.ID, Name: q.Name, Strategy: plan.Strategy(q.Strategy), Members: q.Agents, Ring: q.Ring, WrapUp: q.WrapUp,
 			MaxWait: q.MaxWait, MaxWaitTo: q.Overflow, MaxLength: q.MaxLength,
 			AutoPause: q.Missed.After, AutoLogout: q.Missed.Logout,
-			Distribution: distribution(q),
 		}
 		waiting(&spec, &q)
+		distribution(&spec, &q)
 		queues = append(queues, spec)
 	}
 	var agents []plan.AgentSpec

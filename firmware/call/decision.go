@@ -14,9 +14,9 @@ type Decision struct {
 	Agent         tel.AgentID    // ToDevices: whose devices they are; AgentCommand: who commands
 	Queue         tel.QueueID    // ToQueue
 	QueuePriority int
+	Needs         map[string][]tel.Need // ToQueue: what callers ask of an agent, by their language
 	Greeting      []string              // ToQueue: prompts said first; nil: the usual ones, empty: none
 	NewPlace      bool                  // ToQueue: who has been served before goes to the end of the queue
-	Needs         map[string][]tel.Need // ToQueue: what callers ask of an agent, by their language
 	Attempts      []Attempt             // ToOutside, in order of preference
 	Emergency     bool
 	Ring          Ring         // ToRing

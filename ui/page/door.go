@@ -89,10 +89,9 @@ type Desk struct {
 	State   tel.AgentState
 	Since   time.Time
 	Reason  string
-	By      string    // who paused or logged out the agent, if not the agent
-	Until   time.Time // when the after-call work ends
-	Help    bool      // a supervisor is asked for
-	Reasons []string  // that a pause can have; none: without
+	By      string   // who paused or logged out the agent, if not the agent
+	Help    bool     // a supervisor is asked for
+	Reasons []string // that a pause can have; none: without
 	Queues  []DeskQueue
 }
 

@@ -56,10 +56,9 @@ type Agent struct {
 	State  tel.AgentState
 	Since  time.Time
 	Reason string
-	By     string    // who paused or logged out the agent, if not the agent
-	Until  time.Time // when the after-call work ends
-	Help   bool      // asks for a supervisor
-	Lamp   *Lamp     // the first one assigned to the agent
+	By     string // who paused or logged out the agent, if not the agent
+	Help   bool   // asks for a supervisor
+	Lamp   *Lamp  // the first one assigned to the agent
 }
 
 // Lamp is one light and what it shows.
@@ -293,7 +292,7 @@ func (m *Model) agent(e tel.AgentChanged) []Part {
 	if renamed {
 		a.Name = e.Name
 	}
-	a.State, a.Since, a.Reason, a.By, a.Until, a.Help = e.State, e.Since, e.Reason, e.By, e.Until, e.Help
+	a.State, a.Since, a.Reason, a.By, a.Help = e.State, e.Since, e.Reason, e.By, e.Help
 	if !known || renamed { // the name also stands at lamps, calls and waiting callers
 		return whole(SectionSummary, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents)
 	}

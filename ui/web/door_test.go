@@ -284,7 +284,7 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 				}}, at)
 			},
 			"me-wrapup": func() ([]byte, error) {
-				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Desk: &page.Desk{State: tel.AgentWrapUp, Since: at, Until: at.Add(time.Minute)}}, at)
+				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Desk: &page.Desk{State: tel.AgentWrapUp, Since: at}}, at)
 			},
 			"me-out": func() ([]byte, error) {
 				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Desk: &page.Desk{State: tel.AgentLoggedOut, Reason: "shift_end"}}, at)

@@ -103,14 +103,68 @@ func (s *State) number(needs []tel.Need) int {
 // servable says that some member of the queue, serving it now or not, could ever take the caller: has the skills that are
 // asked for when the caller has waited longest.
 func (s *State) servable(q *Queue, e *Entry) bool {
-	most := MaxSkill
-	if n := len(q.Spec.Relax); n > 0 {
-		most = q.Spec.Relax[n-1].Level
-	}
+	most := q.least()
 	return slices.ContainsFunc(slices.Concat(q.Configured, q.Added), func(m tel.AgentID) bool {
 		a := s.Agents[m]
 		return a != nil && a.has(e.needs, most)
 	})
+}
+
+// least is what is asked for at most of a caller who has waited longest.
+func (q *Queue) least() int {
+	if n := len(q.Spec.Relax); n > 0 {
+		return q.Spec.Relax[n-1].Level
+	}
+	return MaxSkill
+}
+
+// seekSkilled notes of each caller who needs skills since when nobody who has them could take a call
+// soon: for that caller the queue is as good as empty.
+func (s *step) seekSkilled(q *Queue) {
+	absent := once(q.unskilled)
+	for _, e := range q.waiting {
+		s.noteSkilled(e, absent(e))
+	}
+}
+
+// unskilled says that nobody who could take a call soon has what the caller asks for.
+func (q *Queue) unskilled(e *Entry) bool {
+	return len(e.needs) > 0 && !slices.ContainsFunc(q.member, func(a *Agent) bool {
+		return a != nil && a.present() && a.has(e.needs, q.least())
+	})
+}
+
+// once answers a question about what callers of one queue ask for once for all who ask the same.
+func once(ask func(*Entry) bool) func(*Entry) bool {
+	known := map[int]bool{}
+	return func(e *Entry) bool {
+		answer, is := known[e.asks]
+		if !is {
+			answer = ask(e)
+			known[e.asks] = answer
+		}
+		return answer
+	}
+}
+
+func (s *step) noteSkilled(e *Entry, lonely bool) {
+	if lonely != e.NobodySince.IsZero() {
+		return
+	}
+	e.NobodySince = time.Time{}
+	if lonely {
+		e.NobodySince = s.now
+		s.arm(nobodySkilled, string(e.Call))
+	}
+	s.touchEntry(e)
+}
+
+// leavesUnskilled is when a caller is sent on if nobody comes who has the skills.
+func (q *Queue) leavesUnskilled(e *Entry) time.Time {
+	if !q.Spec.LeaveEmpty || e.NobodySince.IsZero() || e.Callback != "" || len(e.Offers) > 0 {
+		return time.Time{}
+	}
+	return e.NobodySince.Add(q.Spec.EmptyGrace)
 }
 
 // hopeless names the reason for which a caller cannot be served in the queue, ever.
@@ -124,8 +178,9 @@ func (q *Queue) hopeless() string {
 // sendHopelessOn sends on whom a change of members or skills leaves without anybody who could ever
 // serve.
 func (s *step) sendHopelessOn(q *Queue) {
+	servable := once(func(e *Entry) bool { return s.servable(q, e) })
 	for _, e := range slices.Clone(q.waiting) {
-		if e.Callback == "" && !s.servable(q, e) { // a callback expires
+		if e.Callback == "" && !servable(e) { // a callback expires
 			s.overflow(e, tel.OutcomeWithdrawn, q.Spec.NoSkillTo, q.hopeless())
 		}
 	}

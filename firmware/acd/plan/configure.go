@@ -26,6 +26,7 @@ func (s *step) configure(e Configure) {
 	}
 	for _, q := range s.queues {
 		s.sendHopelessOn(q)
+		s.seekSkilled(q)
 		for _, e := range q.waiting {
 			if e.WidenAt.IsZero() {
 				s.ringsProgressively(e, q)
@@ -181,6 +182,7 @@ func (s *step) clockMoved(by time.Duration) {
 		move(&e.EnqueuedAt)
 		move(&e.Arrived)
 		move(&e.WidenAt)
+		move(&e.NobodySince)
 		move(&e.opened)
 		move(&e.Speech.Began)
 		move(&e.Speech.Until)

@@ -72,6 +72,8 @@ func (s *step) enter(e *Entry) {
 	s.arm(emptyEnds, string(e.Queue))
 	s.arm(opensMore, string(e.Call))
 	s.arm(ringWidens, string(e.Call))
+	s.noteSkilled(e, q.unskilled(e))
+	s.arm(nobodySkilled, string(e.Call))
 	for _, r := range e.Refused {
 		s.timers.push(timer{at: r.Until, what: refusalFades, id: string(e.Call)})
 	}

@@ -240,6 +240,30 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return told[tel.AgentReachable](body)
 	case "agent_held":
 		return told[tel.AgentHeld](body)
+	case "tick":
+		return Tick{}, nil
+	case "configure":
+		return decode[Configure](body)
+	case "reconcile":
+		return decode[Reconcile](body)
+	case "set_zone":
+		return decode[SetZone](body)
+	case "hours":
+		return decode[Hours](body)
+	case "recall":
+		return decode[Recall](body)
+	case "drop_callback":
+		return decode[DropCallback](body)
+	case "clock_moved":
+		return decode[ClockMoved](body)
+	default:
+		return decodeCommand(kind, body)
+	}
+}
+
+// decodeCommand is DecodeEvent of what agents and supervisors command.
+func decodeCommand(kind string, body []byte) (Event, error) {
+	switch kind {
 	case "login":
 		return decode[Login](body)
 	case "logout":
@@ -276,22 +300,6 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return decode[Move](body)
 	case "assign":
 		return decode[Assign](body)
-	case "tick":
-		return Tick{}, nil
-	case "configure":
-		return decode[Configure](body)
-	case "reconcile":
-		return decode[Reconcile](body)
-	case "set_zone":
-		return decode[SetZone](body)
-	case "hours":
-		return decode[Hours](body)
-	case "recall":
-		return decode[Recall](body)
-	case "drop_callback":
-		return decode[DropCallback](body)
-	case "clock_moved":
-		return decode[ClockMoved](body)
 	default:
 		return nil, fmt.Errorf("unknown queue event %q", kind)
 	}

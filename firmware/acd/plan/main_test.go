@@ -2,6 +2,7 @@ package plan
 
 import (
 	"testing"
+	_ "time/tzdata" // days begin by the site's clock, also on a machine without zone files
 
 	"go.uber.org/goleak"
 )

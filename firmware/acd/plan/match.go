@@ -77,9 +77,10 @@ type pass struct {
 	served  []*Entry          // in order
 	gates   map[*Entry]*gate  // of the served
 	windows map[kin]window
-	spent   map[kin]bool   // of whose callers no more can be served
-	last    map[*Queue]int // round robin: position rung last, as of this pass
-	moved   bool           // some promise was moved to serve a later caller
+	few     map[*Queue]bool // whose levels are not looked at
+	spent   map[kin]bool    // of whose callers no more can be served
+	last    map[*Queue]int  // round robin: position rung last, as of this pass
+	moved   bool            // some promise was moved to serve a later caller
 }
 
 // pair finds the couples, in order of the callers.
@@ -96,7 +97,7 @@ func (s *step) pair() []couple {
 		return nil
 	}
 	p.seat, p.gates, p.last = map[*Agent]*Entry{}, map[*Entry]*gate{}, map[*Queue]int{}
-	p.windows, p.spent = map[kin]window{}, map[kin]bool{}
+	p.windows, p.few, p.spent = map[kin]window{}, map[*Queue]bool{}, map[kin]bool{}
 	p.serve()
 	if p.moved {
 		p.prefer()
@@ -105,13 +106,17 @@ func (s *step) pair() []couple {
 }
 
 // gate is the caller's gate; its costly part is shared by the callers of a kin.
-func (p *pass) gate(e *Entry) *gate {
-	q := p.Queues[e.Queue]
-	g := &gate{q: q, e: e, now: p.now, kin: q.kin(e, p.now)}
-	w, known := p.windows[g.kin]
+func (p *pass) gate(k kin, e *Entry) *gate {
+	g := &gate{q: k.q, e: e, now: p.now, kin: k}
+	w, known := p.windows[k]
 	if !known {
-		w = windowOf(g.kin, e, p.now)
-		p.windows[g.kin] = w
+		few, counted := p.few[k.q]
+		if !counted {
+			few = k.q.few(p.now)
+			p.few[k.q] = few
+		}
+		w = windowOf(k, e, p.now, few)
+		p.windows[k] = w
 	}
 	g.levels = w
 	p.favour(g)
@@ -136,7 +141,7 @@ func (p *pass) serve() {
 			}
 		}
 		c := &p.cursors[at]
-		if !p.promise(c.head) || !c.next() {
+		if !p.promise(c.q, c.head) || !c.next() {
 			p.cursors = slices.Delete(p.cursors, at, at+1)
 		}
 	}
@@ -144,8 +149,7 @@ func (p *pass) serve() {
 
 // promise promises the caller an agent if it can be done. It is false when that shows that nobody
 // behind the caller in its queue can have one either.
-func (p *pass) promise(e *Entry) (more bool) {
-	q := p.Queues[e.Queue]
+func (p *pass) promise(q *Queue, e *Entry) (more bool) {
 	k := q.kin(e, p.now)
 	if p.spent[k] {
 		return true
@@ -154,7 +158,7 @@ func (p *pass) promise(e *Entry) (more bool) {
 		p.spent[k] = true
 		return true
 	}
-	g := p.gate(e)
+	g := p.gate(k, e)
 	if a := p.best(g, p.from(q), func(a *Agent) bool { return p.seat[a] == nil }); a != nil {
 		p.seat[a] = e
 		p.last[q] = q.pos[a.Spec.ID]

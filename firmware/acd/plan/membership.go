@@ -242,4 +242,5 @@ func (s *step) staff(q *Queue) {
 		}
 	}
 	s.sendHopelessOn(q)
+	s.seekSkilled(q)
 }

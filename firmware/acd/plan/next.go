@@ -62,11 +62,15 @@ func (s *step) changed(a *Agent) {
 		s.signOff(a, ReasonShift, "")
 		return
 	}
+	was := a.isPresent
 	s.place(a)
 	s.touch("agent", string(a.Spec.ID))
 	for _, q := range s.memberOf[a.Spec.ID] {
 		s.mark(q)
 		s.weigh(q)
+		if was != a.isPresent {
+			s.seekSkilled(q)
+		}
 	}
 }
 
@@ -124,6 +128,9 @@ func (s *step) expire() {
 			e.opened = t.at
 			s.mark(s.Queues[e.Queue])
 			s.arm(opensMore, t.id)
+		case nobodySkilled:
+			e := s.Entries[tel.CallID(t.id)]
+			s.overflow(e, tel.OutcomeEmpty, s.Queues[e.Queue].Spec.EmptyTo, whyNoSkill)
 		case ringWidens:
 			s.widen(s.Entries[tel.CallID(t.id)], t.at)
 		}

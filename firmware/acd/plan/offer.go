@@ -125,6 +125,7 @@ func (s *step) end(o *Offer, cause tel.Cause, tell bool) {
 			s.callAgain(e)
 		}
 		s.armAnnounce(e)
+		s.arm(nobodySkilled, string(e.Call))
 	}
 	if a := s.Agents[o.Agent]; a != nil && a.Offer == o.ID {
 		a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = "", false, false, false, false

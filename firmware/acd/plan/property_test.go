@@ -175,6 +175,9 @@ func (w *world) random() Event {
 		return FinishWrapUp{agent}
 	case 38:
 		if w.r.IntN(40) == 0 {
+			return SetZone{[]string{"Europe/Rome", "Pacific/Kiritimati", "Mars/Olympus", "Local", ""}[w.r.IntN(5)]}
+		}
+		if w.r.IntN(40) == 0 {
 			return Reconcile{sorted(w.s.Entries)}
 		}
 	case 39:
@@ -414,10 +417,22 @@ func (w *world) checkLeases() {
 		if q.Spec.LeaveEmpty && q.present == 0 {
 			due(q.leavesEmpty(e), "grace")
 		}
+		lonely := len(e.needs) > 0 && !slices.ContainsFunc(q.Spec.Members, func(m tel.AgentID) bool {
+			return w.s.Agents[m].present() && w.s.Agents[m].has(e.needs, q.least())
+		})
+		if lonely != !e.NobodySince.IsZero() {
+			w.t.Fatalf("nobody has the skills of %+v: %v", e, lonely)
+		}
+		if lonely && q.Spec.LeaveEmpty && len(e.Offers) == 0 {
+			due(e.NobodySince.Add(q.Spec.EmptyGrace), "grace without the skill")
+		}
 		if q.Spec.Strategy == ProgressiveRing && len(e.Offers) > 0 {
 			due(e.WidenAt, "step of the ring")
 			if e.Width < 1 || e.WidenAt.After(w.now.Add(10*time.Second)) {
 				w.t.Fatalf("ring of %+v does not widen", e)
+			}
+			if len(e.Offers) > e.Width {
+				w.t.Fatalf("more agents than the step allows ring for %+v", e)
 			}
 		}
 		if e.Overdue && len(e.Offers) == 0 {

@@ -69,7 +69,7 @@ func (q *Queue) kin(e *Entry, now time.Time) kin {
 func (s *State) gateOf(e *Entry, now time.Time) gate {
 	q := s.Queues[e.Queue]
 	k := q.kin(e, now)
-	g := gate{q: q, e: e, kin: k, now: now, levels: windowOf(k, e, now)}
+	g := gate{q: q, e: e, kin: k, now: now, levels: windowOf(k, e, now, q.few(now))}
 	s.favour(&g)
 	return g
 }
@@ -98,39 +98,49 @@ func (q *Queue) staffed(a *Agent, now time.Time) bool {
 	return a.present() && !a.WrapUntil.After(now.Add(q.Spec.Soon))
 }
 
-// windowOf finds the levels that are open to callers of this kin, of whom e is one.
-func windowOf(k kin, e *Entry, now time.Time) window {
-	q, w := k.q, window{upTo: MaxLevel}
-	if !q.tiered {
-		return w
+// few says that so few members are staffed that their levels are not looked at.
+func (q *Queue) few(now time.Time) bool {
+	if !q.tiered || q.Spec.LevelsAbove == 0 {
+		return false
 	}
+	staffed := 0
+	for _, a := range q.member {
+		if a != nil && q.staffed(a, now) {
+			staffed++
+		}
+	}
+	return staffed <= q.Spec.LevelsAbove
+}
+
+// windowOf finds the levels that are open to callers of this kin, of whom e is one.
+func windowOf(k kin, e *Entry, now time.Time, few bool) window {
+	q, w := k.q, window{upTo: MaxLevel}
 	switch {
+	case !q.tiered:
+		return w
+	case few:
+		w.ignored = true
+		return w
 	case k.rule >= 0:
 		w.from, w.upTo = q.Spec.Levels[k.rule].From, q.Spec.Levels[k.rule].UpTo
 	case len(q.Spec.Levels) > 0:
 		w.upTo = 0
 	}
-	present, inside, above, below := 0, false, MaxLevel+1, -1
+	above, below := MaxLevel+1, -1
 	for i, a := range q.member {
-		if a == nil || !q.staffed(a, now) {
+		if a == nil || !q.staffed(a, now) || !a.has(e.needs, k.most) {
 			continue
 		}
-		present++
-		level := q.grade[i].Level
-		switch {
-		case !a.has(e.needs, k.most):
+		switch level := q.grade[i].Level; {
 		case level > w.upTo:
 			above = min(above, level)
 		case level < w.from:
 			below = max(below, level)
 		default:
-			inside = true
+			return w
 		}
 	}
 	switch {
-	case present <= q.Spec.LevelsAbove:
-		return window{upTo: MaxLevel, ignored: true}
-	case inside:
 	case above <= MaxLevel:
 		w.upTo = above
 	case below >= 0:

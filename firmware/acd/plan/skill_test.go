@@ -324,3 +324,42 @@ func TestTheStateOfAnEarlierProgramIsRead(t *testing.T) {
 		t.Fatalf("offers %v", got)
 	}
 }
+
+// For a caller whose skill nobody has who is there, the queue is as good as empty.
+func TestACallerWhoseSkillNobodyPresentHasLeavesAfterTheGrace(t *testing.T) {
+	grace := func(q QueueSpec) QueueSpec {
+		q.ID, q.Members, q.LeaveEmpty, q.EmptyGrace, q.EmptyTo = "q", []tel.AgentID{"a", "b"}, true, 30*time.Second, "ext:9"
+		return q
+	}
+	for name, c := range map[string]struct {
+		queue   QueueSpec
+		happens func(o *office)
+		leaves  bool
+	}{
+		"who has it is logged out":                   {QueueSpec{}, func(o *office) { o.do(Logout{"b"}) }, true},
+		"who has it comes back in time":              {QueueSpec{}, func(o *office) { o.do(Logout{"b"}); o.wait(20 * time.Second); o.do(Login{"b"}) }, false},
+		"who has it serves another queue now":        {QueueSpec{}, func(o *office) { o.do(LeaveQueue{"b", "q", "mail"}) }, true},
+		"who has it talks":                           {QueueSpec{}, func(o *office) { o.tell(tel.AgentEngaged{Agent: "b", Call: "x"}) }, false},
+		"another learns it":                          {QueueSpec{}, func(o *office) { o.do(Logout{"b"}); o.do(SetSkills{"a", map[string]int{"english": 5}, "carla"}) }, false},
+		"it will be given up, and somebody is there": {QueueSpec{Distribution: Distribution{Relax: []Relax{{After: time.Hour}}}}, func(o *office) { o.do(Logout{"b"}) }, false},
+		"the queue itself asks for it":               {QueueSpec{Distribution: Distribution{Needs: anEnglish5}}, func(o *office) { o.do(Logout{"b"}) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := team(t, LongestIdle, Distribution{})
+			o.configure([]QueueSpec{grace(c.queue)}, map[tel.AgentID]map[string]int{"b": {"english": 5}})
+			o.tell(tel.AgentEngaged{Agent: "a", Call: "y"}) // present all the time
+			o.tell(tel.AgentEngaged{Agent: "b", Call: "z"})
+			o.needy("c1", anEnglish5...)
+			c.happens(o)
+			o.wait(30*time.Second - 1)
+			if len(o.left()) > 0 {
+				t.Fatalf("left before the grace was over: %+v", o.left())
+			}
+			o.wait(1)
+			left := o.left()
+			if (len(left) == 1) != c.leaves || c.leaves && (left[0].Outcome != tel.OutcomeEmpty || left[0].Why != "no_skill" || left[0].To != "ext:9") {
+				t.Fatalf("records %+v", left)
+			}
+		})
+	}
+}

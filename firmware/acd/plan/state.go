@@ -74,8 +74,9 @@ type Entry struct {
 	Speech     Speech                  `json:"speech,omitzero"`
 	For        tel.AgentID             `json:"for,omitempty"` // assigned to: nobody rings along
 
-	Needs  []tel.Need  `json:"needs,omitempty"`  // of this call alone
-	Sticky tel.AgentID `json:"sticky,omitempty"` // who served the caller last
+	NobodySince time.Time   `json:"nobody_since,omitzero"` // since when no member with the skills could take a call soon
+	Needs       []tel.Need  `json:"needs,omitempty"`       // of this call alone
+	Sticky      tel.AgentID `json:"sticky,omitempty"`      // who served the caller last
 	// Width is how many agents may ring at once in a progressive ring; at WidenAt it grows.
 	Width   int       `json:"width,omitempty"`
 	WidenAt time.Time `json:"widen_at,omitzero"`

@@ -41,6 +41,7 @@ func (s *step) skilled(a *Agent) {
 	for _, q := range s.queues {
 		if q.belongs(a.Spec.ID) {
 			s.sendHopelessOn(q)
+			s.seekSkilled(q)
 		}
 	}
 }

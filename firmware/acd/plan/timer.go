@@ -22,6 +22,7 @@ const (
 	callbackWakes              // a callback is tried again, or is too old
 	opensMore                  // more agents are open to a caller
 	ringWidens                 // one agent more may ring for a caller
+	nobodySkilled              // grace of a caller whose skill nobody has who is there
 	shiftEnds                  // of an agent
 )
 
@@ -136,6 +137,12 @@ func (s *State) due(t timer) time.Time {
 				return q.opensNext(e)
 			}
 		}
+	case nobodySkilled:
+		if e := s.Entries[tel.CallID(t.id)]; e != nil {
+			if q := s.Queues[e.Queue]; q != nil {
+				return q.leavesUnskilled(e)
+			}
+		}
 	case ringWidens:
 		if e := s.Entries[tel.CallID(t.id)]; e != nil {
 			return e.WidenAt
@@ -223,6 +230,7 @@ func (s *State) rearm() {
 		s.arm(waitEnds, string(id))
 		s.arm(opensMore, string(id))
 		s.arm(ringWidens, string(id))
+		s.arm(nobodySkilled, string(id))
 		e.armed = time.Time{}
 		s.armAnnounce(e)
 		for _, r := range e.Refused {
