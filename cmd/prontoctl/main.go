@@ -25,7 +25,14 @@ var commands = []struct {
 	{"status", "show queue, agents, lines and lamps once", status},
 	{"calls", "list the latest finished calls", calls},
 	{"claim", "print the address with which a new box gets its owner", claim},
+	{"agents", "show what each agent does, and why", agents},
+	{"agent", "give a command to an agent: login, logout, pause, resume, serve, assign ...", agent},
+	{"move", "send a waiting caller to another queue", move},
+	{"why", "tell of each agent why it does or does not ring for a waiting caller", why},
+	{"press", "press the simulated button at a lamp", press},
 	{"bans", "list the addresses that are refused", bans},
+	{"missed", "list the callers who were not served", missed},
+	{"dismiss", "take a number off that list", dismiss},
 	{"unban", "lift the ban of an address", unban},
 }
 

@@ -34,6 +34,13 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		p.put("agent/"+string(e.Agent), e)
+	case tel.MembershipChanged:
+		key := "out/" + string(e.Queue) + "/" + string(e.Agent)
+		if e.Serving {
+			p.drop(key)
+		} else {
+			p.put(key, e)
+		}
 	case tel.QueueJoined:
 		p.put("wait/"+string(e.Call), e)
 	case tel.QueueOffered:
@@ -42,6 +49,19 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		p.drop("offer/" + string(e.Offer))
 	case tel.QueueLeft:
 		p.left(e)
+	case tel.CallbackChanged:
+		if e.State == tel.CallbackEnded {
+			p.drop("callback/" + string(e.Callback))
+			p.dropOffers(e.Call)
+		} else {
+			p.put("callback/"+string(e.Callback), e)
+		}
+	case tel.MissedChanged:
+		if e.Closed != "" {
+			p.drop("missed/" + string(e.Number))
+		} else {
+			p.put("missed/"+string(e.Number), e)
+		}
 	case tel.CallChanged:
 		if e.Stage == tel.StageEnded {
 			p.drop("call/" + string(e.Call))
@@ -64,8 +84,13 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 
 func (p *present) left(e tel.QueueLeft) {
 	p.drop("wait/" + string(e.Call))
+	p.dropOffers(e.Call)
+}
+
+// dropOffers forgets what was offered for a call that left its queue.
+func (p *present) dropOffers(call tel.CallID) {
 	for k, x := range p.last {
-		if o, ok := x.(tel.QueueOffered); ok && o.Call == e.Call {
+		if o, ok := x.(tel.QueueOffered); ok && o.Call == call {
 			p.drop(k)
 		}
 	}
@@ -147,6 +172,10 @@ func (p *present) adopt(n *numbering) {
 			}
 			e.Name = a.Name
 			p.last[key] = e
+		case tel.MembershipChanged:
+			if _, ok := n.agents[e.Agent]; !ok || !slices.ContainsFunc(n.cfg.Queues, func(q config.Queue) bool { return q.ID == e.Queue }) {
+				p.drop(key)
+			}
 		case tel.DeviceChanged:
 			if _, ok := n.accounts[string(e.Device)]; !ok {
 				p.drop(key)

@@ -106,6 +106,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.fit, Present: b.present.document, Codes: b.codesPage,
+		Desk: b.desk, Command: b.ownCommand,
 	})
 }
 

@@ -14,7 +14,10 @@ type Decision struct {
 	Agent         tel.AgentID    // ToDevices: whose devices they are; AgentCommand: who commands
 	Queue         tel.QueueID    // ToQueue
 	QueuePriority int
-	Attempts      []Attempt // ToOutside, in order of preference
+	Needs         map[string][]tel.Need // ToQueue: what callers ask of an agent, by their language
+	Greeting      []string              // ToQueue: prompts said first; nil: the usual ones, empty: none
+	NewPlace      bool                  // ToQueue: who has been served before goes to the end of the queue
+	Attempts      []Attempt             // ToOutside, in order of preference
 	Emergency     bool
 	Ring          Ring         // ToRing
 	Slots         []tel.Number // ToPark: the places that may be taken, in order; ToSlot: the one asked for

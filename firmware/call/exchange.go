@@ -205,10 +205,14 @@ func (x *Exchange) find(id tel.CallID) *actor {
 // Deliver hands a message of the queues' owner to its call; for a call that is gone the owner
 // learns so at once.
 func (x *Exchange) Deliver(m tel.ToCall) {
-	if a := x.find(m.For()); a != nil && a.tell(m) {
+	a := x.find(m.For())
+	if a != nil && a.tell(m) {
 		return
 	}
 	if o, ok := m.(tel.Offer); ok {
+		if a == nil && o.Callback.ID != "" && x.callCustomer(o) {
+			return
+		}
 		x.cfg.Queue(tel.OfferFailed{Offer: o.Offer, Cause: tel.CauseCancelled})
 	}
 }

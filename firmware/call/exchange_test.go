@@ -319,7 +319,7 @@ func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
 	})
 	t.Run("a ringing phone is cancelled and the offer given back", func(t *testing.T) {
 		r := crash(t, false, true, false)
-		if r.left != 1 || len(r.agent) != 1 || r.agent[0] != "hangup cancelled" || len(r.queue) != 2 {
+		if r.left != 1 || len(r.agent) != 1 || r.agent[0] != "hangup cancelled" || len(r.queue) != 3 {
 			t.Errorf("%+v", r)
 		}
 	})

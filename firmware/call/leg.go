@@ -63,6 +63,7 @@ type Sound struct {
 	Names    []string `json:"names"`
 	Loop     bool     `json:"loop,omitempty"`
 	Language string   `json:"language,omitempty"` // of prompts; empty: the box's
+	Over     bool     `json:"over,omitempty"`     // said over the loop that plays, which goes on softly
 }
 
 // LegEventKind is what happened on a leg.

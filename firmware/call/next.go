@@ -40,6 +40,12 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.withdrawn(in)
 	case tel.Overflow:
 		st.overflowed(in)
+	case tel.Announce:
+		st.announce(in)
+	case tel.AskCallback:
+		st.askCallback()
+	case tel.CallbackAnswered:
+		st.callbackAnswered(in)
 	case ParkedAt:
 		st.parkedAt(in)
 	case Adopt:
@@ -69,6 +75,7 @@ func (s State) clone() State {
 		s.Groups[i].Legs = slices.Clone(s.Groups[i].Legs)
 	}
 	s.Peer, s.Moving, s.Parked, s.Ring = copied(s.Peer), copied(s.Moving), copied(s.Parked), copied(s.Ring)
+	s.Accepted, s.Callback = copied(s.Accepted), copied(s.Callback)
 	if s.Ring != nil {
 		s.Ring.Branches = slices.Clone(s.Ring.Branches)
 	}
@@ -138,6 +145,13 @@ func (st *step) begin(d Decision) {
 // route sends the caller, answered or not, to a destination.
 func (st *step) route(d Decision) {
 	s := st.s
+	if s.calling() && d.Kind != ToOutside { // a customer is called outside or not at all
+		if d.Cause == tel.CauseNone {
+			d.Cause = tel.CauseForbidden
+		}
+		st.refuse(d.Cause)
+		return
+	}
 	st.forwarded(d)
 	switch d.Kind {
 	case ToDevices:
@@ -146,7 +160,11 @@ func (st *step) route(d Decision) {
 		if d.Emergency {
 			s.Emergency, s.Lines = true, d.Attempts
 		}
-		st.ring(Ring{Branches: []Branch{{Attempts: d.Attempts}}})
+		b := Branch{Attempts: d.Attempts}
+		if s.calling() {
+			b.For = callbackRing
+		}
+		st.ring(Ring{Branches: []Branch{b}})
 	case ToRing:
 		st.ring(d.Ring)
 	case ToQueue:
@@ -178,6 +196,9 @@ func (st *step) route(d Decision) {
 func (st *step) refuse(c tel.Cause) {
 	s := st.s
 	s.Ring = nil
+	if s.calling() {
+		s.Callback.Cause = c
+	}
 	if s.Moving != nil {
 		st.transferFailed(c)
 		return

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr/spoken"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -50,17 +51,8 @@ func (st *step) parkedAt(at ParkedAt) {
 			st.do(DoPlay{s.Caller.ID, music})
 			return
 		}
-		st.do(DoPlay{s.Caller.ID, Sound{Names: spoken(at.Slot)}})
+		st.do(DoPlay{s.Caller.ID, Sound{Names: spoken.Digits(at.Slot)}})
 	}
-}
-
-// spoken is a number as prompts, digit by digit.
-func spoken(n tel.Number) []string {
-	var names []string
-	for _, r := range string(n) {
-		names = append(names, "digit_"+string(r))
-	}
-	return names
 }
 
 // fetched gives the parked caller to who dialled the place.

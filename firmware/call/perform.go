@@ -50,6 +50,10 @@ func (a *actor) perform(e Effect) {
 		}
 	case DoOpenDoor:
 		a.openDoor(e)
+	case DoWhisper:
+		a.with(e.Leg, func(l Leg) { l.Play(Sound{Names: e.words(a.plan.Language())}) })
+	case DoForget:
+		a.forget()
 	case DoReport:
 		a.report(e)
 	case DoWhenFree:

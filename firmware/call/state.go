@@ -27,13 +27,14 @@ type State struct {
 	Forwards   int        `json:"forwards,omitempty"`    // as in Arrival
 	ForeignCLI bool       `json:"foreign_cli,omitempty"` // as in Arrival
 
-	In     string        `json:"in,omitempty"` // the party that began the call
-	Stage  tel.CallStage `json:"stage"`
-	Since  time.Time     `json:"since"` // of the stage
-	Caller LegState      `json:"caller"`
-	Groups []Group       `json:"groups,omitempty"` // what rings for the caller
-	Peer   *LegState     `json:"peer,omitempty"`   // who talks with the caller
-	Early  tel.LegID     `json:"early,omitempty"`  // whose audio the caller hears before the answer
+	In       string        `json:"in,omitempty"` // the party that began the call
+	Stage    tel.CallStage `json:"stage"`
+	Since    time.Time     `json:"since"` // of the stage
+	Caller   LegState      `json:"caller"`
+	Groups   []Group       `json:"groups,omitempty"`   // what rings for the caller
+	Peer     *LegState     `json:"peer,omitempty"`     // who talks with the caller
+	Accepted *LegState     `json:"accepted,omitempty"` // the agent who has picked up and hears who waits
+	Early    tel.LegID     `json:"early,omitempty"`    // whose audio the caller hears before the answer
 
 	Ring    *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
 	Tries   int        `json:"tries,omitempty"`  // branches begun so far; names them
@@ -52,8 +53,13 @@ type State struct {
 
 	Queue     tel.QueueID `json:"queue,omitempty"`
 	Priority  int         `json:"priority,omitempty"`
-	Waiting   bool        `json:"waiting,omitempty"` // the queue's owner counts this caller
-	Agent     tel.AgentID `json:"agent,omitempty"`   // who talks, or talked last
+	Needs     []tel.Need  `json:"needs,omitempty"`     // what the caller asks of an agent
+	Waiting   bool        `json:"waiting,omitempty"`   // the queue's owner counts this caller
+	Greeted   bool        `json:"greeted,omitempty"`   // the queue's greeting is over
+	Saying    bool        `json:"saying,omitempty"`    // an announcement is said over the music
+	Overflows int         `json:"overflows,omitempty"` // how often a queue has sent the caller on
+	Callback  *Customer   `json:"callback,omitempty"`  // who is called back by this call
+	Agent     tel.AgentID `json:"agent,omitempty"`     // who talks, or talked last
 	Emergency bool        `json:"emergency,omitempty"`
 	Lines     []Attempt   `json:"lines,omitempty"`  // of an emergency call: every way out
 	FreeBy    time.Time   `json:"free_by,omitzero"` // one of them was cut for it and must be free by then
@@ -96,6 +102,7 @@ type Group struct {
 	Legs     []LegState  `json:"legs"`
 	Deadline time.Time   `json:"deadline"`
 	Rang     bool        `json:"rang,omitempty"`
+	Whisper  tel.Whisper `json:"whisper,omitzero"` // what the agent is told first
 }
 
 // Moving is a transfer under way. The transferor's leg stays until the outcome is known (RFC 5589
@@ -176,6 +183,8 @@ func (s *State) leg(id tel.LegID) (leg *LegState, where int) {
 		return &s.Caller, asCaller
 	case s.Peer != nil && s.Peer.ID == id:
 		return s.Peer, asPeer
+	case s.Accepted != nil && s.Accepted.ID == id:
+		return s.Accepted, asAccepted
 	case s.Moving != nil && s.Moving.By.ID == id:
 		return &s.Moving.By, asTransferor
 	}
@@ -201,6 +210,7 @@ const (
 	asPeer       = -3
 	asTransferor = -4
 	asListener   = -5
+	asAccepted   = -6
 )
 
 // byRef finds a leg by its reference.
@@ -289,6 +299,9 @@ func (s *State) parties() []tel.PartyChanged {
 	}
 	if s.Peer != nil {
 		add(*s.Peer, phase(*s.Peer, tel.PartyTalking), s.From, s.FromName)
+	}
+	if s.Accepted != nil {
+		add(*s.Accepted, phase(*s.Accepted, tel.PartyTalking), s.From, s.FromName)
 	}
 	for _, l := range s.Paged {
 		add(l, tel.PartyTalking, s.From, s.FromName)

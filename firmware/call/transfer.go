@@ -168,6 +168,8 @@ func (st *step) left(h HandedOver) {
 func (st *step) adopt(a Adopt) {
 	s := st.s
 	switch t := a.Target; {
+	case s.calling():
+		st.do(DoDecline{tel.CauseUnallocated}) // what rings is a customer who is not on the line
 	case s.Moving != nil:
 		st.do(DoDecline{tel.CauseCongestion}) // two transfers cross: neither may lose its party
 	case t.Slot != "":
@@ -240,7 +242,13 @@ func (st *step) rejoin() {
 		st.connect()
 	case s.Early != "":
 		st.do(DoJoin{s.Caller.ID, s.Early})
-	case s.Waiting, s.Stage == tel.StageParked:
+	case s.waits(): // the place is the newcomer's now
+		s.Script, s.Greeted = nil, true
+		st.unsay()
+		st.do(DoPlay{s.Caller.ID, music})
+		st.tell(tel.CallerNamed{Call: s.Call, Caller: s.From, Name: s.FromName})
+		st.tell(tel.CallerGreeted{Call: s.Call})
+	case s.Stage == tel.StageParked:
 		st.do(DoPlay{s.Caller.ID, music})
 	case s.Script != nil:
 		st.script(ivr.Resumed{}) // the newcomer hears the question again

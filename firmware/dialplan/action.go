@@ -24,6 +24,12 @@ const (
 	Pause         Action = "pause"           // Reason
 	Resume        Action = "resume"          //
 	FinishWrapUp  Action = "finish_wrap_up"  //
+	ExtendWrapUp  Action = "extend_wrap_up"  //
+	Help          Action = "help"            // Agent asks for a supervisor
+	HelpDone      Action = "help_done"       //
+	EnterQueue    Action = "queue_enter"     // Agent serves Queue again
+	LeaveQueue    Action = "queue_leave"     // a pause in Queue only
+	LoginHere     Action = "login_here"      // Agent comes to work at this phone: Change, then Login
 	Pickup        Action = "pickup"          // take a call that rings at one of Devices
 	Park          Action = "park"            // put the transferred call into a free slot
 	Unpark        Action = "unpark"          // take the call in Slot

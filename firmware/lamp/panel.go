@@ -44,7 +44,8 @@ type Panel struct {
 	// latest state of each agent counts, so it is bounded by the number of agents with a lamp.
 	mu    sync.Mutex
 	told  map[tel.AgentID]tel.AgentState
-	alarm time.Time // until when all lights show the alarm; written by Alarm, taken like told
+	helps map[tel.AgentID]bool // who asked for help, or needs none any more, since told was taken
+	alarm time.Time            // until when all lights show the alarm; written by Alarm, taken like told
 
 	lights   []*bulb   // the goroutine's, as all below
 	alarming time.Time // until when they do
@@ -55,6 +56,7 @@ type bulb struct {
 	light   Light
 	agent   tel.AgentID
 	state   tel.AgentState
+	help    bool // the agent asks for a supervisor
 	pattern Pattern
 	began   time.Time // of the pattern
 	shown   Level     // last level that was written
@@ -76,7 +78,7 @@ func NewPanel(cfg Config) *Panel {
 	if cfg.Full == 0 {
 		cfg.Full = 255
 	}
-	p := &Panel{cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}), told: map[tel.AgentID]tel.AgentState{}}
+	p := &Panel{cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}), told: map[tel.AgentID]tel.AgentState{}, helps: map[tel.AgentID]bool{}}
 	for _, a := range cfg.Lights {
 		p.lights = append(p.lights, &bulb{light: a.Light, agent: a.Agent})
 	}
@@ -92,6 +94,21 @@ func (p *Panel) Show(agent tel.AgentID, state tel.AgentState) {
 	}
 	p.mu.Lock()
 	p.told[agent] = state
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// ShowHelp tells that an agent asks for a supervisor, or does not any more: while so, the lamp shows
+// that instead of the state. It never blocks and may be called from any goroutine.
+func (p *Panel) ShowHelp(agent tel.AgentID, on bool) {
+	if !p.hasLight(agent) {
+		return
+	}
+	p.mu.Lock()
+	p.helps[agent] = on
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -129,7 +146,7 @@ func (p *Panel) Close() {
 func (p *Panel) run() {
 	now := time.Now()
 	for _, b := range p.lights {
-		b.begin(tel.AgentLoggedOut, p.cfg.Full, now)
+		b.begin(p.cfg.Full, now)
 		if p.cfg.Test > 0 {
 			white := Level{Brightness: p.cfg.Full, R: 255, G: 255, B: 255}
 			b.pattern = Pattern{{p.cfg.Test, white}, {time.Duration(1<<62 - 1), Level{}}}
@@ -159,8 +176,8 @@ func (p *Panel) run() {
 // take adopts the states that were told.
 func (p *Panel) take() {
 	p.mu.Lock()
-	told := p.told
-	p.told = make(map[tel.AgentID]tel.AgentState, len(told))
+	told, helps := p.told, p.helps
+	p.told, p.helps = make(map[tel.AgentID]tel.AgentState, len(told)), map[tel.AgentID]bool{}
 	alarm := p.alarm
 	p.mu.Unlock()
 	now := time.Now()
@@ -169,14 +186,20 @@ func (p *Panel) take() {
 		p.restart(now)
 	}
 	for _, b := range p.lights {
-		state, ok := told[b.agent]
-		if !ok || state == b.state {
+		state, help := b.state, b.help
+		if s, ok := told[b.agent]; ok {
+			state = s
+		}
+		if h, ok := helps[b.agent]; ok {
+			help = h
+		}
+		if state == b.state && help == b.help {
 			continue
 		}
-		if b.state = state; p.alarming.After(now) {
+		if b.state, b.help = state, help; p.alarming.After(now) {
 			continue // seen when the alarm is over
 		}
-		b.begin(state, p.cfg.Full, now)
+		b.begin(p.cfg.Full, now)
 		wasFaulty := b.faulty
 		p.write(b, now)
 		if b.faulty == wasFaulty { // else write has reported
@@ -191,16 +214,20 @@ func (p *Panel) restart(now time.Time) {
 		if p.alarming.After(now) {
 			b.pattern, b.began = AlarmPattern(p.cfg.Full), now
 		} else {
-			b.begin(b.state, p.cfg.Full, now)
+			b.begin(p.cfg.Full, now)
 			p.report(b, now)
 		}
 		p.write(b, now)
 	}
 }
 
-// begin starts the pattern of a state where it differs from what is seen now.
-func (b *bulb) begin(state tel.AgentState, full uint8, now time.Time) {
-	b.state, b.pattern = state, PatternFor(state, full)
+// begin starts the pattern of the agent's state, or of the call for help, where it differs from what is
+// seen now.
+func (b *bulb) begin(full uint8, now time.Time) {
+	b.pattern = PatternFor(b.state, full)
+	if b.help {
+		b.pattern = HelpPattern(full)
+	}
 	b.began = now.Add(-b.pattern.Entry(b.shown))
 }
 
@@ -287,7 +314,7 @@ func set(l Light, level Level) (err error) {
 }
 
 func (p *Panel) report(b *bulb, now time.Time) {
-	p.cfg.Publish(tel.LampChanged{Lamp: b.light.ID(), Agent: b.agent, State: b.state, Fault: b.faulty, At: now})
+	p.cfg.Publish(tel.LampChanged{Lamp: b.light.ID(), Agent: b.agent, State: b.state, Help: b.help, Fault: b.faulty, At: now})
 }
 
 // dark turns everything off: neither kernel nor chip promises what a pin shows after we are gone.

@@ -30,6 +30,8 @@ type clock struct {
 	packet  [maxPacket]byte
 	payload [frameSamples]byte
 	silence line.Frame
+	mixed   line.Frame // of words over music
+	words   line.Frame
 	alaw    codec.Decoder // of sounds for lines
 }
 

@@ -67,6 +67,9 @@ type Setup struct {
 	Dial      map[int]string // what the person of a phone may call, separated by commas; default the box's own choice
 	LAN       string         // networks that count as the LAN, separated by commas; default the box's own choice
 	Calls     map[int]string // fields of the "calls" of a phone's person, such as "pickup: front, office: true"
+	Work      map[int]string // fields of the "work" of a phone's person, such as "login_pin: true"
+	Skills    map[int]string // of a phone's person, such as "english: 7"
+	Queue     string         // further fields of the queue, such as "missed: {after: 2}"
 	In        string         // where the carrier's and the modem's calls go; default queue:sales
 	// EmergencyTest is where 112 leads instead of outside.
 	EmergencyTest string

@@ -35,6 +35,9 @@ func Busy(now time.Time) []tel.Event {
 		{"Franco", "Pranzo", tel.AgentPaused, 1330 * time.Second},
 		{"Giulia", "", tel.AgentLoggedOut, 17 * time.Hour},
 		{"Maria Antonietta Bevilacqua", "", tel.AgentUnreachable, 95 * time.Second},
+		{"Ludovica", "", tel.AgentOutbound, 41 * time.Second},
+		{"Nicola", "", tel.AgentHold, 12 * time.Second},
+		{"Olga", "", tel.AgentReserved, time.Second},
 	}
 	var all []tel.Event
 	for i, p := range people {

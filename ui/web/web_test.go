@@ -41,8 +41,17 @@ func fullOffice() *view.Model {
 	m := emptyOffice()
 	for i, s := range tel.AgentStates() {
 		id := tel.AgentID(s.String())
-		m.Apply(tel.AgentChanged{Agent: id, Name: "Agente " + string(rune('A'+i)), State: s, Since: at})
-		m.Apply(tel.LampChanged{Lamp: tel.LampID("desk_" + s.String()), Agent: id, State: s, Fault: i == 3})
+		e := tel.AgentChanged{Agent: id, Name: "Agente " + string(rune('A'+i)), State: s, Since: at}
+		switch s {
+		case tel.AgentPaused:
+			e.Reason, e.By = "forced", hostile
+		case tel.AgentLoggedOut:
+			e.Reason = "shift_end"
+		case tel.AgentHold:
+			e.Help = true
+		}
+		m.Apply(e)
+		m.Apply(tel.LampChanged{Lamp: tel.LampID("desk_" + s.String()), Agent: id, State: s, Help: e.Help, Fault: i == 3})
 	}
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", Name: hostile, At: at})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c2", At: at.Add(time.Second)})
@@ -51,6 +60,8 @@ func fullOffice() *view.Model {
 	m.Apply(tel.LineChanged{Line: "trunk:tim", Name: "TIM", Type: "sip", Up: true, Cause: tel.LineInUse, Calls: 2})
 	m.Apply(tel.LineChanged{Line: "line:gsm0", Name: "SIM", Type: "gsm", Cause: tel.LineNoSIM, Operator: "I " + hostile, Signal: -71})
 	m.Apply(tel.HealthChanged{Condition: "recordd", Severity: "warn"})
+	m.Apply(tel.CallbackChanged{Callback: "cb1", Queue: "sales", State: tel.CallbackResting, Number: "+393331112222", EnqueuedAt: at})
+	m.Apply(tel.MissedChanged{Number: "+390212345678", Name: "Rossi & figli", Queue: "sales", Calls: 2, Last: at, Why: tel.MissedAbandoned})
 	m.Apply(tel.QueueLeft{Queue: "sales", Call: "c9", Joined: at, Left: at.Add(95 * time.Second), Outcome: tel.OutcomeAnswered})
 	m.Apply(tel.FiguresChanged{Calls: 12, Answered: 9, Lost: 1, AverageWait: 95 * time.Second})
 	return m

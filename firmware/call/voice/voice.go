@@ -114,7 +114,11 @@ func (h *Half) Play(s call.Sound) {
 		}
 		return
 	}
-	if err := h.leg.Play(found, s.Loop, done); err != nil {
+	play := func() error { return h.leg.Play(found, s.Loop, done) }
+	if s.Over && !s.Loop {
+		play = func() error { return h.leg.Say(found, done) }
+	}
+	if err := play(); err != nil {
 		h.log.Warn("sound is not played", "sounds", s.Names, "err", err)
 		if done != nil {
 			done()
