@@ -39,6 +39,7 @@ type (
 	Summon struct {
 		Device tel.DeviceID
 		Number tel.Number
+		Watch  *Watch // instead of the number: a conversation to take part in
 	}
 	// DoWhenFree notes, or takes back, the wish of the caller for the last number that was busy.
 	DoWhenFree struct{ Cancel bool }
@@ -52,7 +53,7 @@ func (DoWhenFree) effect() {}
 func (st *step) summon(in Summon) {
 	s := st.s
 	s.Started, s.Since = st.now, st.now
-	s.Summoned = in.Number
+	s.Summoned, s.Watch = in.Number, in.Watch
 	st.ring(Ring{Branches: []Branch{{Devices: []tel.DeviceID{in.Device}, For: wishRing}}})
 }
 
@@ -71,6 +72,10 @@ func (st *step) summoned(caller LegState) {
 	caller.Up = true
 	s.Caller, s.In, s.From, s.FromName = caller, caller.Party, caller.Number, caller.Name
 	st.engage(&s.Caller)
+	if s.Watch != nil {
+		st.watch(*s.Watch)
+		return
+	}
 	st.stage(tel.StageRouting)
 	st.do(DoRoute{As: caller.Party, Number: n})
 }
@@ -202,7 +207,7 @@ func (x *Exchange) Summon(device tel.DeviceID, number tel.Number) error {
 	if err := x.add(a); err != nil {
 		return err
 	}
-	a.tell(Summon{device, number})
+	a.tell(Summon{Device: device, Number: number})
 	x.begin(a)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -71,6 +72,21 @@ func (l *fakeLeg) Part()                { l.note("part") }
 func (l *fakeLeg) Echo()                { l.note("echo") }
 func (l *fakeLeg) Page(to []Leg) error {
 	l.note(fmt.Sprint("page ", len(to)))
+	return nil
+}
+
+func (l *fakeLeg) Mix(parties, watchers []Leg, gain func(from, to int) float64) error {
+	for i, to := range slices.Concat(parties, watchers) {
+		hears := []string{}
+		for j, from := range slices.Concat(parties, watchers) {
+			if i != j && gain(j, i) > 0 {
+				hears = append(hears, string(from.ID()))
+			}
+		}
+		if f, ok := to.(*fakeLeg); ok {
+			f.note("mix " + strings.Join(hears, " "))
+		}
+	}
 	return nil
 }
 func (l *fakeLeg) StopRecord() { l.note("stop record") }

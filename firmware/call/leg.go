@@ -36,6 +36,9 @@ type Leg interface {
 	SendDTMF(digits string)
 	// Page lets the other parties hear this one, and nobody else anybody, until Join, Part or the end.
 	Page(to []Leg) error
+	// Mix lets one or two parties of a conversation, and those who watch it, hear each other as loud as
+	// gain says (indexes of parties, then of watchers); this leg is one of them. Join of the parties ends it.
+	Mix(parties, watchers []Leg, gain func(from, to int) float64) error
 	// Echo lets the party hear itself until Join, Part or the end.
 	Echo()
 	// Record writes what the party says into a file until max, until silence without a voice (0: never),

@@ -50,6 +50,10 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.script(in.Event)
 	case Summon:
 		st.summon(in)
+	case Reviewed:
+		st.reviewed(in)
+	case Remode:
+		st.remode(in)
 	case WhenFree:
 		st.whenFree(in.OK)
 	case Freed:
@@ -59,6 +63,7 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 	case End:
 		st.finish(in.Cause, "box")
 	}
+	st.settle()
 	return s, st.out
 }
 
@@ -74,6 +79,7 @@ func (s State) clone() State {
 	}
 	s.Moves = slices.Clip(s.Moves)
 	s.Paged = slices.Clone(s.Paged)
+	s.Watchers, s.Supervised = slices.Clone(s.Watchers), slices.Clip(s.Supervised)
 	return s
 }
 
@@ -98,7 +104,7 @@ func orphan(in any) []Effect {
 		}
 		return out
 	case Adopt:
-		return []Effect{DoDecline{tel.CauseUnallocated}}
+		return []Effect{DoDecline{Cause: tel.CauseUnallocated}}
 	case ParkedAt:
 		if in.Slot != "" {
 			return []Effect{DoUnpark(in)}
@@ -160,6 +166,12 @@ func (st *step) route(d Decision) {
 		st.fetch(d)
 	case ToPage:
 		st.page(d)
+	case ToWatch:
+		if s.Moving != nil { // nobody is sent into the conversation of others
+			st.refuse(tel.CauseForbidden)
+			return
+		}
+		st.watch(d.Watch)
 	case ToWish:
 		st.do(DoWhenFree{d.Cancel})
 	case AgentCommand:

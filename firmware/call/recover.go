@@ -39,6 +39,7 @@ func (a *actor) recover(find Finder) {
 	if s.Moving != nil && (s.Moving.By.ID == "" || !take(s.Moving.By)) {
 		s.Moving.By.ID = ""
 	}
+	a.recoverWatchers(take)
 	callerHere := take(s.Caller)
 	peerHere := s.Peer == nil || take(*s.Peer)
 	switch {

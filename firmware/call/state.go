@@ -42,6 +42,8 @@ type State struct {
 	Parked   *Parked    `json:"parked,omitempty"`
 	Page     bool       `json:"page,omitempty"`     // the caller speaks to many
 	Paged    []LegState `json:"paged,omitempty"`    // who hear it
+	Watch    *Watch     `json:"watch,omitempty"`    // the caller has come only for this part in another call
+	Watchers []Watcher  `json:"watchers,omitempty"` // who supervise
 	Summoned tel.Number `json:"summoned,omitempty"` // who answers first dials this: a call back
 	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in
 	Menus    int        `json:"menus,omitempty"`    // scripts left so far
@@ -62,6 +64,8 @@ type State struct {
 	Enqueued time.Time  `json:"enqueued,omitzero"`
 	Answered time.Time  `json:"answered,omitzero"`
 	Moves    []tel.Move `json:"moves,omitempty"` // parties who came or went by transfer, park or pickup
+	// Supervised are the spans of supervision that are over, and the attempts.
+	Supervised []tel.Supervision `json:"supervised,omitempty"`
 
 	Recovered bool `json:"recovered,omitempty"`
 }
@@ -182,6 +186,9 @@ func (s *State) leg(id tel.LegID) (leg *LegState, where int) {
 			return &s.Paged[i], asListener
 		}
 	}
+	if w := s.watching(id); w != nil {
+		return &w.LegState, asWatcher
+	}
 	for g := range s.Groups {
 		for i := range s.Groups[g].Legs {
 			if s.Groups[g].Legs[i].ID == id {
@@ -199,6 +206,7 @@ const (
 	asPeer       = -3
 	asTransferor = -4
 	asListener   = -5
+	asWatcher    = -6
 )
 
 // byRef finds a leg by its reference.
@@ -286,6 +294,9 @@ func (s *State) parties() []tel.PartyChanged {
 	}
 	for _, l := range s.Paged {
 		add(l, tel.PartyTalking, s.From, s.FromName)
+	}
+	for _, w := range s.Watchers {
+		add(w.LegState, phase(w.LegState, tel.PartyTalking), called, name)
 	}
 	for _, g := range s.Groups {
 		for _, l := range g.Legs {

@@ -41,10 +41,17 @@ func (st *step) legEvent(e LegEvent) {
 	case LegPlayed:
 		st.played(where)
 	case LegSilent:
+		if where == asWatcher && !leg.Held {
+			st.do(DoHangup{leg.ID, tel.CauseMediaTimeout}) // its phone is gone
+		}
 		if (where == asCaller || where == asPeer) && leg.Up && !leg.Held && st.s.Stage == tel.StageTalking {
 			st.finish(tel.CauseMediaTimeout, "box")
 		}
 	case LegDigit:
+		if where == asWatcher {
+			st.watchKey(leg.ID, e.Digit)
+			return
+		}
 		st.digit(leg, where, e.Digit)
 	case LegRefer:
 		st.referred(leg, where, e)
@@ -92,7 +99,7 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 // won makes the leg that answered first the caller's peer; every other attempt is void.
 func (st *step) won(peer LegState, g int) {
 	s := st.s
-	if s.Summoned != "" {
+	if s.Summoned != "" || s.Watch != nil {
 		st.summoned(peer)
 		return
 	}
@@ -180,6 +187,8 @@ func (st *step) legEnded(leg *LegState, where int, e LegEvent) {
 		st.finish(e.Cause, by)
 	case where == asListener:
 		st.stopsListening(leg, e.Cause)
+	case where == asWatcher:
+		st.watcherLeft(leg.ID, e.Cause)
 	case where == asTransferor: // it has done its part: the transfer goes on without it
 	case where >= 0:
 		st.groupLegEnded(leg, where, e)
@@ -206,11 +215,15 @@ func (st *step) groupLegEnded(leg *LegState, g int, e LegEvent) {
 // held plays music to the one while the other is away (RFC 3264 section 8.4).
 func (st *step) held(leg *LegState, where int, held bool) {
 	s := st.s
-	if leg.Held == held || s.Peer == nil || s.Stage != tel.StageTalking || where == asTransferor {
+	if leg.Held == held || s.Peer == nil || s.Stage != tel.StageTalking || where == asTransferor || where == asWatcher {
 		leg.Held = held
 		return
 	}
 	leg.Held = held
+	if s.watchedNow() {
+		st.connect()
+		return
+	}
 	switch other := s.other(leg); {
 	case held && other.Held: // now both are away
 		st.do(DoHush{leg.ID})
@@ -227,6 +240,8 @@ func (st *step) held(leg *LegState, where int, held bool) {
 func (st *step) connect() {
 	s := st.s
 	switch {
+	case s.watchedNow():
+		st.connectWatched()
 	case s.Caller.Held && s.Peer.Held:
 	case s.Caller.Held:
 		st.do(DoPlay{s.Peer.ID, music})
@@ -296,6 +311,7 @@ func (st *step) finish(c tel.Cause, by string) {
 			st.do(DoHangup{s.Peer.ID, c})
 		}
 	}
+	st.parting()
 	for i := range s.Paged {
 		st.do(DoHangup{s.Paged[i].ID, c})
 		st.disengage(&s.Paged[i], c)
@@ -318,5 +334,6 @@ func (st *step) finish(c tel.Cause, by string) {
 		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
 		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
+		Supervised: s.Supervised,
 	}})
 }

@@ -1,0 +1,498 @@
+package call
+
+import (
+	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// maxWatchers bounds who takes part in one conversation beside its parties.
+const maxWatchers = 6
+
+// The keys of a supervisor's phone that change the mode, as in other exchanges.
+const (
+	keyListen  = '4'
+	keyWhisper = '5'
+	keyBarge   = '6'
+)
+
+// wakeWatch lets a call see to its watchers after a restart.
+const wakeWatch = "watch"
+
+// Watch asks for a part in a conversation. Exactly one of Agent, Call and Ref says which.
+type Watch struct {
+	Agent tel.AgentID         `json:"agent,omitempty"` // the one in which this agent talks
+	Call  tel.CallID          `json:"call,omitempty"`
+	Ref   string              `json:"ref,omitempty"` // the one that has the leg of this reference (RFC 3911)
+	Mode  tel.SupervisionMode `json:"mode"`
+}
+
+// Permit is what somebody may do in an agent's conversation at an instant.
+type Permit struct {
+	Modes  []tel.SupervisionMode
+	Basis  string             // the legal basis, in words for the record
+	Follow bool               // stay with the customer when the agent leaves
+	Tone   bool               // the agent hears a tone when it begins
+	Why    tel.SupervisionEnd // why not, when Modes lacks the one that was asked for
+}
+
+func (p Permit) allows(m tel.SupervisionMode) bool { return slices.Contains(p.Modes, m) }
+
+// refusal is why the permit does not allow a mode.
+func (p Permit) refusal() tel.SupervisionEnd {
+	if p.Why != "" {
+		return p.Why
+	}
+	return tel.SupervisionNoMode
+}
+
+// Watcher is a supervisor who takes part in a call.
+type Watcher struct {
+	LegState
+	Now    tel.Supervision       `json:"now"` // the span that runs; From is zero while there is nobody to supervise
+	Modes  []tel.SupervisionMode `json:"modes"`
+	Follow bool                  `json:"follow,omitempty"`
+	Live   bool                  `json:"live,omitempty"` // hears the conversation
+}
+
+// The inputs and effects of supervision.
+type (
+	// Reviewed answers DoReview: what each watcher, by leg, may do with the agent who talks now.
+	Reviewed struct{ Permits map[tel.LegID]Permit }
+	// Remode changes the mode of a watcher.
+	Remode struct {
+		By   tel.AgentID
+		Mode tel.SupervisionMode
+	}
+	// DoReview asks anew whether those who watch may.
+	DoReview struct{}
+	// DoMix lets the parties and those who watch hear each other, as their modes say.
+	DoMix struct {
+		Parties  []tel.LegID // one or two who talk; none: who watches hears nothing
+		Watchers []Heard
+	}
+	// DoTakeAlong makes legs ours that come with the one of the Adopt at hand.
+	DoTakeAlong struct{ Legs []tel.LegID }
+)
+
+// Heard is a watcher as a mix knows it.
+type Heard struct {
+	Leg   tel.LegID
+	Mode  tel.SupervisionMode
+	Agent tel.LegID // to whom it whispers
+}
+
+func (DoReview) effect()    {}
+func (DoMix) effect()       {}
+func (DoTakeAlong) effect() {}
+
+// gain is how loud a leg of the mix is heard by another: indexes are those of the parties, then of the
+// watchers.
+func (m DoMix) gain(from, to int) float64 {
+	n := len(m.Parties)
+	if from < n {
+		return 1
+	}
+	switch m.Watchers[from-n].Mode {
+	case tel.SuperviseBarge:
+		return 1
+	case tel.SuperviseWhisper:
+		if to < n && m.Parties[to] == m.Watchers[from-n].Agent {
+			return 1
+		}
+	}
+	return 0
+}
+
+// subject is the leg of the agent whose conversation is, or would be, supervised by somebody: the one
+// asked for while it is there, else the called agent, else the calling one.
+func (s *State) subject(asked, by tel.AgentID) *LegState {
+	if s.Stage != tel.StageTalking || s.Peer == nil {
+		return nil
+	}
+	both := []*LegState{s.Peer, &s.Caller}
+	for _, l := range both {
+		if l.Agent != "" && l.Agent == asked {
+			return l
+		}
+	}
+	for _, l := range both {
+		if l.Agent != "" && l.Agent != by {
+			return l
+		}
+	}
+	return nil
+}
+
+// watched is the leg of the agent whom a watch asks for.
+func (s *State) watched(w Watch, by tel.AgentID) *LegState {
+	if w.Ref != "" {
+		if leg, where := s.byRef(w.Ref); leg == nil || where >= 0 {
+			return nil
+		} else if leg.Agent != "" && leg.Agent != by {
+			return s.subject(leg.Agent, by)
+		}
+	}
+	l := s.subject(w.Agent, by)
+	if l != nil && w.Agent != "" && l.Agent != w.Agent {
+		return nil
+	}
+	return l
+}
+
+// watching finds a watcher by leg.
+func (s *State) watching(id tel.LegID) *Watcher {
+	for i := range s.Watchers {
+		if s.Watchers[i].ID == id {
+			return &s.Watchers[i]
+		}
+	}
+	return nil
+}
+
+// watch sends a supervisor, who has only come for that, into the conversation.
+func (st *step) watch(w Watch) {
+	st.s.Watch = &w
+	st.stage(tel.StageRouting)
+	st.giveAway(st.s.Caller, Target{Watch: &w})
+}
+
+// unwatched tells a supervisor why the conversation is not open to him: before the answer a phone that
+// asked by signalling gets a status, everybody else words.
+func (st *step) unwatched(c tel.Cause, why tel.SupervisionEnd) {
+	s := st.s
+	w := *s.Watch
+	if why != "" {
+		s.Supervised = append(s.Supervised, tel.Supervision{By: s.Caller.Agent, Party: s.Caller.Party, Agent: w.Agent, Call: w.Call, Mode: w.Mode, From: st.now, To: st.now, Why: why})
+	}
+	if w.Ref != "" && !s.Caller.Up {
+		st.finish(c, "box")
+		return
+	}
+	st.accept()
+	s.HangAfter, s.LastCause = true, c
+	st.stage(tel.StageGreeting)
+	st.do(DoPlay{s.Caller.ID, Sound{Names: []string{sentence(why)}}})
+}
+
+// sentence is the prompt for a supervisor who is refused.
+func sentence(why tel.SupervisionEnd) string {
+	switch why {
+	case "":
+		return "supervision_no_call"
+	case tel.SupervisionNoBasis, tel.SupervisionExpired:
+		return "supervision_no_basis"
+	default:
+		return "supervision_refused"
+	}
+}
+
+// admit answers a supervisor who wants to take part: it is the call that is watched.
+func (st *step) admit(a Adopt) {
+	s := st.s
+	w := *a.Target.Watch
+	subject := s.watched(w, a.Leg.Agent)
+	switch {
+	case s.Emergency:
+		st.do(DoDecline{Cause: tel.CauseForbidden, Why: tel.SupervisionEmergency})
+	case subject == nil:
+		st.do(DoDecline{Cause: tel.CauseUnallocated})
+	case !a.Permit.allows(w.Mode):
+		st.do(DoDecline{Cause: tel.CauseForbidden, Why: a.Permit.refusal()})
+	case w.Mode == tel.SuperviseTakeOver:
+		st.do(DoTake{a.Leg.ID})
+		st.takeOver(subject, a.Leg, a.Permit.Basis)
+	case len(s.Watchers) >= maxWatchers:
+		st.do(DoDecline{Cause: tel.CauseCongestion})
+	default:
+		st.do(DoTake{a.Leg.ID})
+		leg := a.Leg
+		leg.Offer, leg.Engaged, leg.Held = "", false, false
+		if !leg.Up {
+			leg.Up = true
+			st.do(DoAccept{leg.ID})
+		}
+		st.engage(&leg)
+		s.Watchers = append(s.Watchers, Watcher{LegState: leg, Now: tel.Supervision{Agent: subject.Agent, Mode: w.Mode}})
+		st.grant(&s.Watchers[len(s.Watchers)-1], subject, a.Permit)
+		st.connect()
+		st.tone(subject, a.Permit)
+	}
+}
+
+// grant lets a watcher hear the conversation of an agent from now on.
+func (st *step) grant(w *Watcher, subject *LegState, p Permit) {
+	s := st.s
+	w.Live, w.Modes, w.Follow = true, p.Modes, p.Follow
+	w.Now = tel.Supervision{
+		Leg: w.ID, Call: s.Call, By: w.Agent, Party: w.Party, Agent: subject.Agent, Queue: s.Queue, Mode: w.Now.Mode, From: st.now, Basis: p.Basis,
+	}
+}
+
+// tone tells an agent by ear that somebody takes part from now on.
+func (st *step) tone(subject *LegState, p Permit) {
+	if p.Tone && !subject.Held {
+		st.do(DoPlay{subject.ID, Sound{Names: []string{"tone_watched"}}})
+	}
+}
+
+// pauseWatch ends the span that runs.
+func (st *step) pauseWatch(w *Watcher, why tel.SupervisionEnd) {
+	if w.Now.From.IsZero() {
+		return
+	}
+	w.Now.To, w.Now.Why = st.now, why
+	st.s.Supervised = append(st.s.Supervised, w.Now)
+	w.Now = tel.Supervision{Agent: w.Now.Agent, Mode: w.Now.Mode}
+	w.Live = false
+}
+
+// dismiss ends a watcher's part in the call; the caller sees to the audio of the others.
+func (st *step) dismiss(id tel.LegID, why tel.SupervisionEnd, c tel.Cause) {
+	s := st.s
+	w := s.watching(id)
+	if w == nil {
+		return
+	}
+	st.pauseWatch(w, why)
+	st.disengage(&w.LegState, c)
+	s.Watchers = slices.DeleteFunc(s.Watchers, func(w Watcher) bool { return w.ID == id })
+	if why != tel.SupervisionLeft {
+		st.do(DoHangup{id, c})
+	}
+}
+
+// watcherLeft is a supervisor who hung up: the parties talk on.
+func (st *step) watcherLeft(id tel.LegID, c tel.Cause) {
+	st.dismiss(id, tel.SupervisionLeft, c)
+	if st.s.Stage == tel.StageTalking && st.s.Peer != nil {
+		st.connect()
+	}
+}
+
+// watchKey changes the mode by a key of the supervisor's phone; other keys do nothing.
+func (st *step) watchKey(id tel.LegID, key rune) {
+	w := st.s.watching(id)
+	modes := map[rune]tel.SupervisionMode{keyListen: tel.SuperviseListen, keyWhisper: tel.SuperviseWhisper, keyBarge: tel.SuperviseBarge}
+	if mode := modes[key]; mode != "" && w.Live && mode != w.Now.Mode {
+		st.mode(w, mode)
+	}
+}
+
+// remode changes the mode of the watcher who is the agent By.
+func (st *step) remode(r Remode) {
+	for i := range st.s.Watchers {
+		if w := &st.s.Watchers[i]; w.Agent == r.By && w.Live && w.Now.Mode != r.Mode {
+			st.mode(w, r.Mode)
+			return
+		}
+	}
+}
+
+// mode begins a span of another mode, or says by words that this one is not allowed.
+func (st *step) mode(w *Watcher, mode tel.SupervisionMode) {
+	s := st.s
+	if !slices.Contains(w.Modes, mode) {
+		refused := w.Now
+		refused.Leg, refused.Mode, refused.From, refused.To, refused.Why = "", mode, st.now, st.now, tel.SupervisionNoMode
+		s.Supervised = append(s.Supervised, refused)
+		st.do(DoPlay{w.ID, Sound{Names: []string{sentence(tel.SupervisionNoMode)}}})
+		return
+	}
+	if mode == tel.SuperviseTakeOver {
+		st.changePlaces(w)
+		return
+	}
+	next := w.Now
+	st.pauseWatch(w, tel.SupervisionModeEnded)
+	next.Mode, next.From = mode, st.now
+	w.Now, w.Live = next, true
+	st.connect()
+}
+
+// changePlaces makes a watcher take the call over.
+func (st *step) changePlaces(w *Watcher) {
+	s := st.s
+	subject := s.subject(w.Now.Agent, w.Agent)
+	if subject == nil {
+		return
+	}
+	leg, basis, id := w.LegState, w.Now.Basis, w.ID
+	st.pauseWatch(w, tel.SupervisionTaken)
+	s.Watchers = slices.DeleteFunc(s.Watchers, func(w Watcher) bool { return w.ID == id })
+	st.takeOver(subject, leg, basis)
+}
+
+// takeOver gives the place of an agent to a supervisor; from now on the call counts as his.
+func (st *step) takeOver(leg *LegState, by LegState, basis string) {
+	s := st.s
+	gone := *leg
+	st.moved(tel.Move{Kind: tel.MoveTakenOver, By: by.Party, Party: gone.Party})
+	s.Supervised = append(s.Supervised, tel.Supervision{
+		Leg: by.ID, Call: s.Call, By: by.Agent, Party: by.Party, Agent: gone.Agent, Queue: s.Queue,
+		Mode: tel.SuperviseTakeOver, From: st.now, To: st.now, Basis: basis, Why: tel.SupervisionTaken,
+	})
+	for _, w := range slices.Clone(s.Watchers) {
+		if w.Agent == by.Agent { // he is there himself now
+			st.dismiss(w.ID, tel.SupervisionTaken, tel.CauseNormal)
+		}
+	}
+	st.swap(leg, by)
+	st.connect()
+}
+
+// reviewed goes on with the watchers who may hear the agent who talks now.
+func (st *step) reviewed(r Reviewed) {
+	s := st.s
+	var tones []func()
+	for _, w := range slices.Clone(s.Watchers) {
+		subject := s.subject(w.Now.Agent, w.Agent)
+		mine := s.watching(w.ID)
+		switch p := r.Permits[w.ID]; {
+		case w.Live && subject != nil && subject.Agent == w.Now.Agent:
+		case subject == nil || s.Emergency || !p.allows(w.Now.Mode):
+			st.pauseWatch(mine, tel.SupervisionMoved)
+			if subject != nil {
+				s.Supervised = append(s.Supervised, tel.Supervision{
+					Call: s.Call, By: w.Agent, Party: w.Party, Agent: subject.Agent, Queue: s.Queue, Mode: w.Now.Mode, From: st.now, To: st.now, Why: p.refusal(),
+				})
+			}
+			st.dismiss(w.ID, tel.SupervisionMoved, tel.CauseForbidden)
+		default:
+			st.pauseWatch(mine, tel.SupervisionMoved)
+			st.grant(mine, subject, p)
+			tones = append(tones, func() { st.tone(subject, p) })
+		}
+	}
+	if s.Stage == tel.StageTalking && s.Peer != nil {
+		st.connect()
+	}
+	for _, tone := range tones {
+		tone()
+	}
+}
+
+// settle runs after every input: whoever watches loses the conversation when the agent has left it,
+// and may hear the next one only after it was asked whether that is allowed.
+func (st *step) settle() {
+	s := st.s
+	if len(s.Watchers) == 0 || s.Stage == tel.StageEnded {
+		return
+	}
+	if s.Stage == tel.StageTalking && s.Peer != nil {
+		for _, w := range s.Watchers {
+			if subject := s.subject(w.Now.Agent, w.Agent); !w.Live || subject == nil || subject.Agent != w.Now.Agent {
+				st.do(DoReview{})
+				return
+			}
+		}
+		return
+	}
+	paused := false
+	for _, w := range slices.Clone(s.Watchers) {
+		if !w.Live {
+			continue
+		}
+		paused = true
+		st.pauseWatch(s.watching(w.ID), tel.SupervisionMoved)
+		if !w.Follow {
+			st.dismiss(w.ID, tel.SupervisionMoved, tel.CauseNormal)
+		}
+	}
+	if paused && len(s.Watchers) > 0 {
+		st.do(st.mix(nil))
+	}
+}
+
+// mix is who hears whom now; a watcher who may not hear this conversation hears nobody.
+func (st *step) mix(parties []tel.LegID) DoMix {
+	m := DoMix{Parties: parties}
+	for _, w := range st.s.Watchers {
+		subject := st.s.subject(w.Now.Agent, w.Agent)
+		switch {
+		case len(parties) == 0:
+			m.Watchers = append(m.Watchers, Heard{Leg: w.ID, Mode: tel.SuperviseListen})
+		case w.Live && subject != nil && subject.Agent == w.Now.Agent:
+			m.Watchers = append(m.Watchers, Heard{Leg: w.ID, Mode: w.Now.Mode, Agent: subject.ID})
+		}
+	}
+	return m
+}
+
+// connectWatched puts the audio of a conversation that is watched to where it belongs. While the one
+// holds, who watches hears the other without the music; who has barged in is talked to instead of it.
+func (st *step) connectWatched() {
+	s := st.s
+	var present []tel.LegID
+	barged := false
+	for _, w := range s.Watchers {
+		barged = barged || w.Live && w.Now.Mode == tel.SuperviseBarge
+	}
+	for _, l := range []*LegState{&s.Caller, s.Peer} {
+		if l.Held {
+			st.do(DoPart{l.ID}, DoHush{l.ID})
+		} else {
+			present = append(present, l.ID)
+		}
+	}
+	if len(present) == 2 {
+		st.do(DoHush{s.Caller.ID}, DoHush{s.Peer.ID})
+	}
+	st.do(st.mix(present))
+	if len(present) != 1 {
+		return
+	}
+	if barged {
+		st.do(DoHush{present[0]})
+	} else {
+		st.do(DoPlay{present[0], music})
+	}
+}
+
+// passOn are the watchers who go along with a party that another call has taken.
+func (st *step) passOn() {
+	s := st.s
+	for i := range s.Watchers {
+		if w := &s.Watchers[i]; w.Follow {
+			st.pauseWatch(w, tel.SupervisionMoved)
+			st.disengage(&w.LegState, tel.CauseTransferred)
+		}
+	}
+	s.Watchers = slices.DeleteFunc(s.Watchers, func(w Watcher) bool { return w.Follow })
+}
+
+// followers are those who would go along.
+func (s *State) followers() []Watcher {
+	return slices.DeleteFunc(slices.Clone(s.Watchers), func(w Watcher) bool { return !w.Follow })
+}
+
+// takeIn makes the leg of an adoption ours, with those who watch its party.
+func (st *step) takeIn(a Adopt) {
+	s := st.s
+	st.do(DoTake{a.Leg.ID})
+	if len(a.Watchers) == 0 {
+		return
+	}
+	var legs []tel.LegID
+	for _, w := range a.Watchers {
+		w.Live, w.Now, w.Engaged = false, tel.Supervision{Agent: w.Now.Agent, Mode: w.Now.Mode}, false
+		st.engage(&w.LegState)
+		s.Watchers, legs = append(s.Watchers, w), append(legs, w.ID)
+	}
+	st.do(DoTakeAlong{legs})
+	for len(s.Watchers) > maxWatchers {
+		st.dismiss(s.Watchers[len(s.Watchers)-1].ID, tel.SupervisionMoved, tel.CauseCongestion)
+	}
+}
+
+// watchedNow reports whether anybody takes part in the conversation.
+func (s *State) watchedNow() bool {
+	return slices.ContainsFunc(s.Watchers, func(w Watcher) bool { return w.Live })
+}
+
+// parting ends the part of all who watch, at the end of the call.
+func (st *step) parting() {
+	for _, w := range slices.Clone(st.s.Watchers) {
+		st.dismiss(w.ID, tel.SupervisionCallEnded, tel.CauseNormal)
+	}
+}
