@@ -40,6 +40,7 @@ type (
 		Leg   tel.LegID
 		Into  tel.CallID // the call that has the leg now
 		OK    bool
+		Along []tel.LegID        // who watched its party and went with it
 		Cause tel.Cause          // why not
 		Why   tel.SupervisionEnd // why not, of a Watch
 	}

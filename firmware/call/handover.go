@@ -61,7 +61,7 @@ func (a *actor) take(id tel.LegID) {
 	}
 	ad.leg.sink.owner.Store(a)
 	a.keep(ad.leg.Leg, ad.leg.sink)
-	if !ad.from.tell(handed{HandedOver{Leg: id, Into: a.id, OK: true}, a, slices.Collect(maps.Keys(ad.along))}) {
+	if !ad.from.tell(handed{HandedOver{Leg: id, Into: a.id, OK: true, Along: slices.Collect(maps.Keys(ad.along))}, a}) {
 		a.tell(LegEvent{Leg: id, Kind: LegEnded, Cause: tel.CauseNormal}) // the other call has ended, and its leg with it
 	}
 }
@@ -69,13 +69,12 @@ func (a *actor) take(id tel.LegID) {
 // handed is a HandedOver with the call that has the leg now.
 type handed struct {
 	HandedOver
-	to    *actor
-	along []tel.LegID // who went with it
+	to *actor
 }
 
 // gave forgets a leg that another call has taken, and tells that call if the leg has ended meanwhile.
 func (a *actor) gave(h handed) {
-	for _, id := range append(h.along, h.Leg) {
+	for _, id := range append(h.Along, h.Leg) {
 		delete(a.legs, id)
 		a.moved[id] = h.to
 		if end := a.offered[id]; end.Kind == LegEnded {

@@ -46,6 +46,7 @@ func (x *Exchange) permit(by, agent tel.AgentID, queue tel.QueueID) Permit {
 // conversation is who talks in a call, for who wants to take part.
 type conversation struct {
 	agents    []tel.AgentID // who are in it and do not hold
+	away      []tel.AgentID // who are in it and do
 	queue     tel.QueueID
 	watchers  []tel.AgentID
 	emergency bool
@@ -59,12 +60,11 @@ func (s *State) conversation() *conversation {
 	}
 	c := &conversation{queue: s.Queue, emergency: s.Emergency, since: s.Since}
 	for _, l := range []*LegState{s.Peer, &s.Caller} {
-		if l.Agent != "" && !l.Held {
-			c.agents = append(c.agents, l.Agent)
-		}
-	}
-	for _, l := range []*LegState{s.Peer, &s.Caller} { // last, who is away
-		if l.Agent != "" && l.Held {
+		switch {
+		case l.Agent == "":
+		case l.Held:
+			c.away = append(c.away, l.Agent)
+		default:
 			c.agents = append(c.agents, l.Agent)
 		}
 	}
@@ -89,18 +89,18 @@ func (x *Exchange) watchable(w Watch) *actor {
 		return nil
 	}
 	var best *actor
-	var place int
+	var away bool
 	var since time.Time
 	for _, a := range x.calls {
 		c := a.talk.Load()
 		if c == nil {
 			continue
 		}
-		i := slices.Index(c.agents, w.Agent)
-		if i < 0 || best != nil && (i > place || i == place && !c.since.After(since)) {
+		here, gone := slices.Contains(c.agents, w.Agent), slices.Contains(c.away, w.Agent)
+		if !here && !gone || best != nil && (!away && gone || away == gone && !c.since.After(since)) {
 			continue
 		}
-		best, place, since = a, i, c.since
+		best, away, since = a, gone, c.since
 	}
 	return best
 }
@@ -119,8 +119,8 @@ func (x *Exchange) Watch(w Watch, by tel.AgentID, device tel.DeviceID) error {
 	agent, queue := w.Agent, tel.QueueID("")
 	if c != nil {
 		queue = c.queue
-		if agent == "" && len(c.agents) > 0 {
-			agent = c.agents[0]
+		if all := slices.Concat(c.agents, c.away); agent == "" && len(all) > 0 {
+			agent = all[0]
 		}
 	}
 	p := x.permit(by, agent, queue)

@@ -162,7 +162,7 @@ func (st *step) left(h HandedOver) {
 	st.moved(tel.Move{Kind: tel.MoveInto, By: by, Party: gone.Party, Call: h.Into})
 	gone.ID = ""
 	st.disengage(gone, tel.CauseTransferred)
-	st.passOn()
+	st.passOn(h.Along)
 	st.finish(tel.CauseTransferred, "box")
 }
 

@@ -105,19 +105,23 @@ func (m DoMix) gain(from, to int) float64 {
 }
 
 // subject is the leg of the agent whose conversation is, or would be, supervised by somebody: the one
-// asked for while it is there, else the called agent, else the calling one.
+// asked for while it is there, else the called agent, else the calling one. Nobody supervises a
+// conversation of his own.
 func (s *State) subject(asked, by tel.AgentID) *LegState {
 	if s.Stage != tel.StageTalking || s.Peer == nil {
 		return nil
 	}
 	both := []*LegState{s.Peer, &s.Caller}
+	if by != "" && (s.Peer.Agent == by || s.Caller.Agent == by) {
+		return nil
+	}
 	for _, l := range both {
 		if l.Agent != "" && l.Agent == asked {
 			return l
 		}
 	}
 	for _, l := range both {
-		if l.Agent != "" && l.Agent != by {
+		if l.Agent != "" {
 			return l
 		}
 	}
@@ -129,7 +133,7 @@ func (s *State) watched(w Watch, by tel.AgentID) *LegState {
 	if w.Ref != "" {
 		if leg, where := s.byRef(w.Ref); leg == nil || where >= 0 {
 			return nil
-		} else if leg.Agent != "" && leg.Agent != by {
+		} else if leg.Agent != "" {
 			return s.subject(leg.Agent, by)
 		}
 	}
@@ -206,6 +210,11 @@ func (st *step) admit(a Adopt) {
 		st.do(DoDecline{Cause: tel.CauseCongestion})
 	default:
 		st.do(DoTake{a.Leg.ID})
+		for _, w := range slices.Clone(s.Watchers) {
+			if w.Agent == a.Leg.Agent { // who comes again from another phone
+				st.dismiss(w.ID, tel.SupervisionLeft, tel.CauseNormal)
+			}
+		}
 		leg := a.Leg
 		leg.Offer, leg.Engaged, leg.Held = "", false, false
 		if !leg.Up {
@@ -257,9 +266,7 @@ func (st *step) dismiss(id tel.LegID, why tel.SupervisionEnd, c tel.Cause) {
 	st.pauseWatch(w, why)
 	st.disengage(&w.LegState, c)
 	s.Watchers = slices.DeleteFunc(s.Watchers, func(w Watcher) bool { return w.ID == id })
-	if why != tel.SupervisionLeft {
-		st.do(DoHangup{id, c})
-	}
+	st.do(DoHangup{id, c}) // also one that has ended: to hang it up is nothing
 }
 
 // watcherLeft is a supervisor who hung up: the parties talk on.
@@ -319,6 +326,7 @@ func (st *step) changePlaces(w *Watcher) {
 	}
 	leg, basis, id := w.LegState, w.Now.Basis, w.ID
 	st.pauseWatch(w, tel.SupervisionTaken)
+	st.disengage(&leg, tel.CauseNormal) // and engaged again as a party
 	s.Watchers = slices.DeleteFunc(s.Watchers, func(w Watcher) bool { return w.ID == id })
 	st.takeOver(subject, leg, basis)
 }
@@ -449,16 +457,16 @@ func (st *step) connectWatched() {
 	}
 }
 
-// passOn are the watchers who go along with a party that another call has taken.
-func (st *step) passOn() {
+// passOn lets go of the watchers who went along with a party that another call has taken.
+func (st *step) passOn(along []tel.LegID) {
 	s := st.s
 	for i := range s.Watchers {
-		if w := &s.Watchers[i]; w.Follow {
+		if w := &s.Watchers[i]; slices.Contains(along, w.ID) {
 			st.pauseWatch(w, tel.SupervisionMoved)
 			st.disengage(&w.LegState, tel.CauseTransferred)
 		}
 	}
-	s.Watchers = slices.DeleteFunc(s.Watchers, func(w Watcher) bool { return w.Follow })
+	s.Watchers = slices.DeleteFunc(s.Watchers, func(w Watcher) bool { return slices.Contains(along, w.ID) })
 }
 
 // followers are those who would go along.
