@@ -54,6 +54,9 @@ func (l *lamps) open(w wiring) error {
 		if a, ok := e.(tel.AgentChanged); ok {
 			l.panel.Show(a.Agent, a.State)
 		}
+		if s, ok := e.(tel.SupervisionStarted); ok {
+			l.panel.Watch(s.Agent, true)
+		}
 	}
 	return nil
 }
@@ -64,6 +67,15 @@ func (l *lamps) show(agent tel.AgentID, state tel.AgentState) {
 	defer l.mu.Unlock()
 	if l.panel != nil {
 		l.panel.Show(agent, state)
+	}
+}
+
+// watch tells the lamp of an agent whether a supervisor takes part.
+func (l *lamps) watch(agent tel.AgentID, on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.panel != nil {
+		l.panel.Watch(agent, on)
 	}
 }
 

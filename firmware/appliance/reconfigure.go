@@ -113,6 +113,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	}
 	r.b.reach.start(r.b)
 	r.b.renumber(from)
+	r.b.calls.Review() // who listens may have lost the right to
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
@@ -133,7 +134,7 @@ func routing(c *config.Config) config.Config {
 
 // access is what phones meet.
 func access(c *config.Config) config.Config {
-	return config.Config{Toll: c.Toll, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
+	return config.Config{Toll: c.Toll, Phones: c.Phones, Presence: c.Presence, Supervision: c.Supervision, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
 	}}

@@ -31,6 +31,8 @@ func (b *Box) publish(e tel.Event) {
 	case tel.AgentChanged:
 		b.lamps.show(e.Agent, e.State)
 		b.undisturb(e)
+	case tel.SupervisionStarted, tel.SupervisionEnded:
+		b.supervised(e)
 	case tel.PartyChanged:
 		b.callers.note(e)
 	case tel.SeatChanged:

@@ -52,6 +52,8 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.summon(in)
 	case Reviewed:
 		st.reviewed(in)
+	case Review:
+		st.review()
 	case Remode:
 		st.remode(in)
 	case WhenFree:

@@ -565,11 +565,13 @@ func (w *world) random(at time.Time) any {
 		w.given = ""
 		return HandedOver{Leg: id, Cause: tel.CauseUnallocated}
 	}
-	switch w.r.IntN(22) {
+	switch w.r.IntN(23) {
 	case 19, 20:
 		return w.watch()
 	case 21:
 		return Remode{By: tel.AgentID(fmt.Sprint("boss", w.r.IntN(3))), Mode: tel.SupervisionModes()[w.r.IntN(4)]}
+	case 22:
+		return Review{}
 	case 12, 13:
 		return LegEvent{Leg: pick(), Kind: LegRefer, To: "5"}
 	case 14:

@@ -153,6 +153,17 @@ func (x *Exchange) refused(w Watch, by, agent tel.AgentID, device tel.DeviceID, 
 	return fmt.Errorf("supervise %s: %w", agent, RefusedError{why})
 }
 
+// Review asks anew whether those who take part in conversations may: the rules have changed.
+func (x *Exchange) Review() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, a := range x.calls {
+		if c := a.talk.Load(); c != nil && len(c.watchers) > 0 {
+			a.tell(Review{})
+		}
+	}
+}
+
 // callIn rings the supervisor's phone; who answers there is led into the conversation.
 func (x *Exchange) callIn(w Watch, agent tel.AgentID, device tel.DeviceID) error {
 	plan := x.cfg.Plan()

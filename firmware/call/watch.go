@@ -59,6 +59,8 @@ type Watcher struct {
 type (
 	// Reviewed answers DoReview: what each watcher, by leg, may do with the agent who talks now.
 	Reviewed struct{ Permits map[tel.LegID]Permit }
+	// Review asks anew whether those who watch may: the rules may have changed.
+	Review struct{}
 	// Remode changes the mode of a watcher.
 	Remode struct {
 		By   tel.AgentID
@@ -357,7 +359,11 @@ func (st *step) reviewed(r Reviewed) {
 		subject := s.subject(w.Now.Agent, w.Agent)
 		mine := s.watching(w.ID)
 		switch p := r.Permits[w.ID]; {
+		case w.Live && subject != nil && subject.Agent == w.Now.Agent && p.allows(w.Now.Mode):
+			mine.Modes, mine.Follow = p.Modes, p.Follow
 		case w.Live && subject != nil && subject.Agent == w.Now.Agent:
+			st.pauseWatch(mine, p.refusal())
+			st.dismiss(w.ID, p.refusal(), tel.CauseForbidden)
 		case subject == nil || s.Emergency || !p.allows(w.Now.Mode):
 			st.pauseWatch(mine, tel.SupervisionMoved)
 			if subject != nil {
@@ -377,6 +383,13 @@ func (st *step) reviewed(r Reviewed) {
 	}
 	for _, tone := range tones {
 		tone()
+	}
+}
+
+// review asks anew about those who hear a conversation.
+func (st *step) review() {
+	if st.s.watchedNow() {
+		st.do(DoReview{})
 	}
 }
 

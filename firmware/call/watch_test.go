@@ -423,6 +423,24 @@ func TestASupervisorIsRungFromThePage(t *testing.T) {
 		s.hear("the customer", s.customer, s.anna, joins)
 		s.hear("who joins", joins, s.customer, s.anna)
 	})
+	rule := everything
+	changing := func(_, _ tel.AgentID, _ tel.QueueID, _ time.Time) Permit { return rule }
+	watched(t, "when the legal basis ends, who listens is let go at once", changing, func(s *shift) {
+		rule = everything
+		boss := s.boss("*51201")
+		s.x.Review()
+		synctest.Wait()
+		s.hear("while it holds, the supervisor", boss, s.customer, s.anna)
+		rule = Permit{Why: tel.SupervisionExpired}
+		s.x.Review()
+		synctest.Wait()
+		s.wants("the supervisor", boss, "hangup forbidden")
+		s.wants("the customer", s.customer, "join "+string(s.anna.id))
+		s.customer.hangsUp()
+		if got := spans(s.records[len(s.records)-1]); got != "listen of agent201: expired" {
+			s.t.Errorf("the record says %q", got)
+		}
+	})
 	tone := everything
 	tone.Tone = true
 	watched(t, "the agent hears a tone where the rule says so, and the customer does not", allow(tone), func(s *shift) {

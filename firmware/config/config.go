@@ -26,6 +26,8 @@ type Config struct {
 
 	Presence Presence `yaml:"presence"`
 
+	Supervision Supervision `yaml:"supervision"`
+
 	Phones []Phone `yaml:"phones,omitempty"`
 	Agents []Agent `yaml:"agents,omitempty"`
 	Queues []Queue `yaml:"queues,omitempty"`
@@ -120,6 +122,9 @@ type Agent struct {
 	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
 	Dial      []string       `yaml:"dial"`             // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody
 	Calls     AgentCalls     `yaml:"calls"`            // forwards, follow-me, PIN ...
+	// Supervises is whose conversations the person may take part in: queue:ID for the calls of a queue,
+	// agent:ID for every call of a person. Default nobody's. Applied at once.
+	Supervises []string `yaml:"supervises,omitempty"`
 }
 
 // Queue is a line of waiting callers and the agents who serve it.

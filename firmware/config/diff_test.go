@@ -41,15 +41,17 @@ var edits = map[string]func(*Config){
 	"a new trunk with its password": func(c *Config) {
 		c.Trunks = append(c.Trunks, Trunk{ID: "voip", Server: "sip.example.net", Transport: "udp", Register: true, User: "box", Password: "trunk-secret", Format: "e164"})
 	},
-	"a duration":              func(c *Config) { c.Queues[0].Ring = 30 * time.Second },
-	"the members of a queue":  func(c *Config) { c.Queues[0].Agents = []tel.AgentID{"bruno", "anna"} },
-	"the order of queues":     func(c *Config) { c.Queues[0], c.Queues[1] = c.Queues[1], c.Queues[0] },
-	"a destination":           func(c *Config) { c.Trunks[0].In["0612345678"] = "queue:desk" },
-	"a removed destination":   func(c *Config) { delete(c.Trunks[0].In, "*") },
-	"a route, which has none": func(c *Config) { c.Routes[0].Prefix = "+39" },
-	"a second route":          func(c *Config) { c.Routes = append(c.Routes, Route{Prefix: "+49", Via: []string{"trunk:tim"}}) },
-	"who may watch":           func(c *Config) { c.Presence.Watchers = []tel.DeviceID{"202"} },
-	"permissions taken away":  func(c *Config) { c.Agents[0].Dial = []string{} },
+	"a duration":               func(c *Config) { c.Queues[0].Ring = 30 * time.Second },
+	"the members of a queue":   func(c *Config) { c.Queues[0].Agents = []tel.AgentID{"bruno", "anna"} },
+	"the order of queues":      func(c *Config) { c.Queues[0], c.Queues[1] = c.Queues[1], c.Queues[0] },
+	"a destination":            func(c *Config) { c.Trunks[0].In["0612345678"] = "queue:desk" },
+	"a removed destination":    func(c *Config) { delete(c.Trunks[0].In, "*") },
+	"a route, which has none":  func(c *Config) { c.Routes[0].Prefix = "+39" },
+	"a second route":           func(c *Config) { c.Routes = append(c.Routes, Route{Prefix: "+49", Via: []string{"trunk:tim"}}) },
+	"who may watch":            func(c *Config) { c.Presence.Watchers = []tel.DeviceID{"202"} },
+	"a legal basis":            func(c *Config) { c.Supervision.LegalBasis.Kind = UnionAgreement },
+	"whom a person supervises": func(c *Config) { c.Agents[0].Supervises = []string{"queue:sales"} },
+	"permissions taken away":   func(c *Config) { c.Agents[0].Dial = []string{} },
 }
 
 func TestDiffAgainstItsGoldenFile(t *testing.T) {

@@ -45,6 +45,7 @@ func (c *Config) Validate() Problems {
 	v.voicemail()
 	v.dialPlan()
 	v.presence()
+	v.supervision()
 	return v.found
 }
 

@@ -39,6 +39,7 @@ var behind = map[Action]Behind{
 	TheirMessages: PersonBehind, SpeedDial: SlotBehind, SpeedClear: SlotBehind, SpeedSet: SlotAndNumber,
 	AlwaysOn: NumberBehind, BusyOn: NumberBehind, NoAnswerOn: NumberBehind, UnreachOn: NumberBehind,
 	DialAnonymous: NumberBehind, Block: NumberBehind, Unblock: NumberBehind,
+	Listen: PersonBehind, Whisper: PersonBehind, Barge: PersonBehind, TakeOver: PersonBehind,
 	HoursOpen: HoursBehind, HoursClosed: HoursBehind, HoursAuto: HoursBehind, RecordPrompt: PromptBehind,
 }
 
@@ -84,6 +85,10 @@ func Codes() []Code {
 		{"*28", HoursOpen},
 		{"*29", HoursClosed},
 		{"*27", HoursAuto},
+		{"*51", Listen},
+		{"*52", Whisper},
+		{"*53", Barge},
+		{"*54", TakeOver},
 		{"*77", RecordPrompt},
 		{"*43", Echo},
 		{"*45", Milliwatt},
@@ -157,7 +162,7 @@ func (a Action) forEverybody() bool {
 // personal are the codes that need a person, not only an extension.
 func (a Action) personal() bool {
 	switch a {
-	case Login, Logout, Pause, Resume, FinishWrapUp, CallWhenFree, StopWhenFree, Messages:
+	case Login, Logout, Pause, Resume, FinishWrapUp, CallWhenFree, StopWhenFree, Messages, Listen, Whisper, Barge, TakeOver:
 		return true
 	default:
 		_, sets := settings[a]
@@ -177,7 +182,7 @@ func (p Plan) obey(c Code, rest string, from Extension, r Request) Decision {
 	switch c.Action {
 	case Pause:
 		d.Reason = rest
-	case Pickup, Intercom, ToMailbox, TheirMessages, SeatIn:
+	case Pickup, Intercom, ToMailbox, TheirMessages, SeatIn, Listen, Whisper, Barge, TakeOver:
 		return p.colleague(c.Action, tel.Number(rest), from, r)
 	case GroupPickup:
 		return p.groupPickup(from, d)
@@ -237,6 +242,10 @@ func (p Plan) colleague(a Action, n tel.Number, from Extension, r Request) Decis
 		}
 		if len(d.Devices) == 0 {
 			return reject(n, tel.CauseUnreachable, WhyNoPhone)
+		}
+	case Listen, Whisper, Barge, TakeOver: // whether this person may is asked with the call at hand
+		if x.Agent == "" {
+			return reject(n, tel.CauseUnallocated, WhyNobody)
 		}
 	case ToMailbox:
 		return To(p, "voicemail:"+string(n), r)

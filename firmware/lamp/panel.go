@@ -40,11 +40,12 @@ type Panel struct {
 	once sync.Once
 	done sync.WaitGroup
 
-	// mu guards told: Show writes it from any goroutine, the panel's goroutine takes it. Only the
+	// mu guards told and heard: Show and Watch write them from any goroutine, the panel's goroutine takes them. Only the
 	// latest state of each agent counts, so it is bounded by the number of agents with a lamp.
 	mu    sync.Mutex
 	told  map[tel.AgentID]tel.AgentState
-	alarm time.Time // until when all lights show the alarm; written by Alarm, taken like told
+	heard map[tel.AgentID]bool // who is supervised; taken like told
+	alarm time.Time            // until when all lights show the alarm; written by Alarm, taken like told
 
 	lights   []*bulb   // the goroutine's, as all below
 	alarming time.Time // until when they do
@@ -55,6 +56,7 @@ type bulb struct {
 	light   Light
 	agent   tel.AgentID
 	state   tel.AgentState
+	watched bool // a supervisor takes part in the agent's conversation
 	pattern Pattern
 	began   time.Time // of the pattern
 	shown   Level     // last level that was written
@@ -76,7 +78,7 @@ func NewPanel(cfg Config) *Panel {
 	if cfg.Full == 0 {
 		cfg.Full = 255
 	}
-	p := &Panel{cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}), told: map[tel.AgentID]tel.AgentState{}}
+	p := &Panel{cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}), told: map[tel.AgentID]tel.AgentState{}, heard: map[tel.AgentID]bool{}}
 	for _, a := range cfg.Lights {
 		p.lights = append(p.lights, &bulb{light: a.Light, agent: a.Agent})
 	}
@@ -92,6 +94,21 @@ func (p *Panel) Show(agent tel.AgentID, state tel.AgentState) {
 	}
 	p.mu.Lock()
 	p.told[agent] = state
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Watch tells whether a supervisor takes part in the conversations of an agent, which the lamp shows
+// while the agent talks. It never blocks and may be called from any goroutine.
+func (p *Panel) Watch(agent tel.AgentID, on bool) {
+	if !p.hasLight(agent) {
+		return
+	}
+	p.mu.Lock()
+	p.heard[agent] = on
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -161,6 +178,8 @@ func (p *Panel) take() {
 	p.mu.Lock()
 	told := p.told
 	p.told = make(map[tel.AgentID]tel.AgentState, len(told))
+	heard := p.heard
+	p.heard = make(map[tel.AgentID]bool, len(heard))
 	alarm := p.alarm
 	p.mu.Unlock()
 	now := time.Now()
@@ -170,10 +189,17 @@ func (p *Panel) take() {
 	}
 	for _, b := range p.lights {
 		state, ok := told[b.agent]
-		if !ok || state == b.state {
+		if !ok {
+			state = b.state
+		}
+		watched, ok := heard[b.agent]
+		if !ok {
+			watched = b.watched
+		}
+		if state == b.state && watched == b.watched {
 			continue
 		}
-		if b.state = state; p.alarming.After(now) {
+		if b.state, b.watched = state, watched; p.alarming.After(now) {
 			continue // seen when the alarm is over
 		}
 		b.begin(state, p.cfg.Full, now)
@@ -201,6 +227,9 @@ func (p *Panel) restart(now time.Time) {
 // begin starts the pattern of a state where it differs from what is seen now.
 func (b *bulb) begin(state tel.AgentState, full uint8, now time.Time) {
 	b.state, b.pattern = state, PatternFor(state, full)
+	if b.watched && (state == tel.AgentTalking || state == tel.AgentInternal) {
+		b.pattern = WatchedPattern(full)
+	}
 	b.began = now.Add(-b.pattern.Entry(b.shown))
 }
 
@@ -287,7 +316,7 @@ func set(l Light, level Level) (err error) {
 }
 
 func (p *Panel) report(b *bulb, now time.Time) {
-	p.cfg.Publish(tel.LampChanged{Lamp: b.light.ID(), Agent: b.agent, State: b.state, Fault: b.faulty, At: now})
+	p.cfg.Publish(tel.LampChanged{Lamp: b.light.ID(), Agent: b.agent, State: b.state, Watched: b.watched, Fault: b.faulty, At: now})
 }
 
 // dark turns everything off: neither kernel nor chip promises what a pin shows after we are gone.

@@ -275,11 +275,12 @@ type DeviceChanged struct {
 
 // LampChanged reports what a lamp shows.
 type LampChanged struct {
-	Lamp  LampID     `json:"lamp"`
-	Agent AgentID    `json:"agent,omitempty"`
-	State AgentState `json:"state"`
-	Fault bool       `json:"fault,omitempty"` // the light's driver reports an error
-	At    time.Time  `json:"at"`
+	Lamp    LampID     `json:"lamp"`
+	Agent   AgentID    `json:"agent,omitempty"`
+	State   AgentState `json:"state"`
+	Watched bool       `json:"watched,omitempty"` // and a supervisor takes part in the agent's conversation
+	Fault   bool       `json:"fault,omitempty"`   // the light's driver reports an error
+	At      time.Time  `json:"at"`
 }
 
 // QualityReported is what a phone says of the audio that it received (RFC 6035). A pointer is nil
