@@ -1,12 +1,14 @@
 package appliance
 
 import (
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/view"
 )
 
 // supervise implements call.SuperviseFunc by the configuration of today, whatever the call was born
@@ -42,4 +44,48 @@ func (b *Box) supervised(e tel.Event) {
 	case tel.SupervisionEnded:
 		b.lamps.watch(e.Agent, b.present.supervised(e.Agent))
 	}
+}
+
+// supervisors are the people who supervise anybody.
+func supervisors(c *config.Config) []view.Supervisor {
+	var all []view.Supervisor
+	for _, a := range c.Agents {
+		if len(a.Supervises) > 0 {
+			all = append(all, view.Supervisor{ID: a.ID, Name: a.Name})
+		}
+	}
+	return all
+}
+
+// superviseFromPage rings a supervisor's phone. It returns the key of the sentence that says why not.
+func (b *Box) superviseFromPage(by, agent tel.AgentID, mode tel.SupervisionMode) string {
+	n := b.numbering.Load()
+	var device tel.DeviceID
+	for _, d := range n.Devices(by) {
+		if reachable(b, []tel.DeviceID{d}) {
+			device = d
+			break
+		}
+	}
+	err := b.calls.Watch(call.Watch{Agent: agent, Mode: mode}, by, device)
+	switch refused, ok := errors.AsType[call.RefusedError](err); {
+	case ok:
+		return "supervise." + string(refused.Why)
+	case errors.Is(err, call.ErrNoPhone):
+		return "supervise.no_phone"
+	case err != nil:
+		b.log.Info("nobody is supervised", "by", by, "of", agent, "err", err)
+		return "supervise.no_call"
+	default:
+		return ""
+	}
+}
+
+// refusalPage says why something was not done.
+func (b *Box) refusalPage(lang, key string) ([]byte, error) {
+	r, err := renderer(lang)
+	if err != nil {
+		return nil, err
+	}
+	return r.Refusal(b.config().Box.Name, key, time.Now())
 }

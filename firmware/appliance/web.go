@@ -79,18 +79,24 @@ func (b *Box) pages(hub *live.Hub) http.Handler {
 	for _, lang := range i18n.Languages() {
 		byLanguage[lang] = web.New(web.Config{
 			Log: b.log.With("room", "page"), Hub: hub, Language: lang, Ready: b.fit, Present: b.present.document, Codes: b.codesPage,
+			Supervise: b.superviseFromPage, Refusal: b.refusalPage,
 		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { byLanguage[b.language()].ServeHTTP(w, r) })
 }
 
-// codesPage lists the feature codes of today.
-func (b *Box) codesPage(lang string) ([]byte, error) {
+// renderer renders pages that are not live.
+func renderer(lang string) (*page.Renderer, error) {
 	cat, err := i18n.Load(lang)
 	if err != nil {
 		return nil, err
 	}
-	r, err := page.New(cat)
+	return page.New(cat)
+}
+
+// codesPage lists the feature codes of today.
+func (b *Box) codesPage(lang string) ([]byte, error) {
+	r, err := renderer(lang)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +118,9 @@ func (b *Box) emptyOffice() *view.Model {
 	for _, a := range c.Agents {
 		agents = append(agents, view.Agent{ID: a.ID, Name: a.Name})
 	}
-	return view.NewModel(c.Box.Name, queues, agents)
+	m := view.NewModel(c.Box.Name, queues, agents)
+	m.Supervise(supervisors(&c))
+	return m
 }
 
 // watch is the page's live.Source.

@@ -12,6 +12,9 @@ import (
 // ErrNoConversation is returned when the agent who shall be supervised talks with nobody.
 var ErrNoConversation = errors.New("this person is not in a conversation")
 
+// ErrNoPhone is returned when there is no phone to ring for a supervisor.
+var ErrNoPhone = errors.New("there is no phone to ring")
+
 // RefusedError says why somebody may not supervise.
 type RefusedError struct{ Why tel.SupervisionEnd }
 
@@ -107,7 +110,8 @@ func (x *Exchange) watchable(w Watch) *actor {
 
 // Watch lets the agent by take part in the conversation that w names: the phone is rung, and who
 // answers there takes part. Who takes part already changes the mode. Errors: ErrNoConversation, a
-// RefusedError (the attempt is recorded), ErrFull, ErrClosed.
+// RefusedError (the attempt is recorded), ErrNoPhone, ErrFull,
+// ErrClosed.
 func (x *Exchange) Watch(w Watch, by tel.AgentID, device tel.DeviceID) error {
 	x.mu.Lock()
 	target := x.watchable(w)
@@ -136,6 +140,8 @@ func (x *Exchange) Watch(w Watch, by tel.AgentID, device tel.DeviceID) error {
 			return ErrNoConversation
 		}
 		return nil
+	case device == "":
+		return ErrNoPhone
 	}
 	return x.callIn(w, agent, device)
 }

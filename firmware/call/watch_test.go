@@ -411,6 +411,9 @@ func TestASupervisorIsRungFromThePage(t *testing.T) {
 			s.t.Errorf("got %v", err)
 		}
 		s.wants("the supervisor", s.boss("*51203"), "accept", "play supervision_no_call")
+		if err := s.x.Watch(Watch{Agent: "agent201", Mode: tel.SuperviseListen}, "agent208", ""); !errors.Is(err, ErrNoPhone) {
+			s.t.Errorf("without a phone: %v", err)
+		}
 	})
 	watched(t, "of an agent's two conversations the one that is not held is heard", allow(everything), func(s *shift) {
 		s.anna.says(LegEvent{Kind: LegHeld, Held: true})

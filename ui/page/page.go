@@ -33,7 +33,7 @@ type Renderer struct {
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
-		"number": number(cat), "condition": condition(cat), "item": newItem,
+		"number": number(cat), "condition": condition(cat), "item": newItem, "modes": tel.SupervisionModes,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -76,6 +76,14 @@ func (r *Renderer) Codes(name string, codes []view.Code, now time.Time) ([]byte,
 		frame
 		Codes []view.Code
 	}{r.frame(view.Office{Name: name}, now), codes})
+}
+
+// Refusal says that a wish of a visitor was not carried out, by the sentence of that key.
+func (r *Renderer) Refusal(name, key string, now time.Time) ([]byte, error) {
+	return r.render("refusal.html", struct {
+		frame
+		Key string
+	}{r.frame(view.Office{Name: name}, now), key})
 }
 
 // Part renders one fragment. An element that is not in the office any more gives its whole section.

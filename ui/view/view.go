@@ -20,6 +20,20 @@ type Office struct {
 	Calls  []Call
 	Today  tel.FiguresChanged
 	Health []tel.HealthChanged
+
+	Supervisors []Supervisor // who may take part in the conversations of others
+}
+
+// Supervisor is a person who supervises others.
+type Supervisor struct {
+	ID   tel.AgentID
+	Name string
+}
+
+// Watching is a supervisor who takes part in an agent's conversation.
+type Watching struct {
+	By   string // name
+	Mode tel.SupervisionMode
 }
 
 // Queue is one queue with who waits in it, in order.
@@ -48,7 +62,12 @@ type Agent struct {
 	Since  time.Time
 	Reason string
 	Lamp   *Lamp // the first one assigned to the agent
+
+	Watched []Watching // who takes part in the agent's conversation, by name
 }
+
+// Talks reports whether there is a conversation to supervise.
+func (a Agent) Talks() bool { return a.State == tel.AgentTalking || a.State == tel.AgentInternal }
 
 // Lamp is one light and what it shows.
 type Lamp struct {
@@ -57,6 +76,8 @@ type Lamp struct {
 	Agent tel.AgentID
 	State tel.AgentState
 	Fault bool
+
+	Watched bool // it shows that a supervisor takes part
 }
 
 // Line is one line or trunk.
@@ -165,6 +186,9 @@ type Model struct {
 	offers map[tel.OfferID]tel.QueueOffered
 	health map[string]tel.HealthChanged
 	today  tel.FiguresChanged
+
+	supervisors []Supervisor
+	watching    map[tel.LegID]tel.Supervision
 }
 
 // NewModel returns a model of an office in which nothing has happened yet.
@@ -173,6 +197,7 @@ func NewModel(name string, queues []Queue, agents []Agent) *Model {
 		name: name, queues: slices.Clone(queues), agents: map[tel.AgentID]*Agent{}, lamps: map[tel.LampID]tel.LampChanged{},
 		lines: map[string]tel.LineChanged{}, calls: map[tel.CallID]tel.CallChanged{},
 		offers: map[tel.OfferID]tel.QueueOffered{}, health: map[string]tel.HealthChanged{},
+		watching: map[tel.LegID]tel.Supervision{},
 	}
 	for _, a := range agents {
 		m.order = append(m.order, a.ID)
@@ -180,6 +205,9 @@ func NewModel(name string, queues []Queue, agents []Agent) *Model {
 	}
 	return m
 }
+
+// Supervise says who may take part in the conversations of others.
+func (m *Model) Supervise(all []Supervisor) { m.supervisors = slices.Clone(all) }
 
 // Part names a fragment of the page that an event changes: a section, or one element of a section
 // that lists many.
@@ -246,6 +274,10 @@ func (m *Model) Apply(e tel.Event) []Part {
 		return whole(SectionSummary, SectionLines)
 	case tel.LampChanged:
 		return m.lamp(e)
+	case tel.SupervisionStarted:
+		return m.watched(e.Leg, &e.Supervision)
+	case tel.SupervisionEnded:
+		return m.watched(e.Leg, nil)
 	case tel.FiguresChanged:
 		m.today = e
 		return whole(SectionToday)
@@ -273,6 +305,21 @@ func (m *Model) agent(e tel.AgentChanged) []Part {
 		return whole(SectionSummary, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents)
 	}
 	return append(whole(SectionSummary, SectionStates), Part{SectionAgents, string(e.Agent)})
+}
+
+// watched notes who takes part in whose conversation by the leg; nil ends it.
+func (m *Model) watched(leg tel.LegID, now *tel.Supervision) []Part {
+	var parts []Part
+	if was, ok := m.watching[leg]; ok {
+		parts = append(parts, Part{SectionAgents, string(was.Agent)})
+		delete(m.watching, leg)
+	}
+	if now != nil {
+		m.watching[leg] = *now
+		parts = append(parts, Part{SectionAgents, string(now.Agent)})
+	}
+	slices.SortFunc(parts, func(a, b Part) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.Compact(parts)
 }
 
 func (m *Model) lamp(e tel.LampChanged) []Part {
@@ -328,7 +375,7 @@ func (m *Model) left(e tel.QueueLeft) Part {
 
 // Office is the page of this instant; the caller may keep it.
 func (m *Model) Office() Office {
-	o := Office{Name: m.name, Today: m.today}
+	o := Office{Name: m.name, Today: m.today, Supervisors: m.supervisors}
 	for _, q := range m.queues {
 		q.Waiting = slices.Clone(q.Waiting)
 		for i := range q.Waiting {
@@ -347,6 +394,12 @@ func (m *Model) Office() Office {
 		if i := slices.IndexFunc(o.Lamps, func(l Lamp) bool { return l.Agent == id }); i >= 0 {
 			a.Lamp = &o.Lamps[i]
 		}
+		for _, w := range m.watching {
+			if w.Agent == id {
+				a.Watched = append(a.Watched, Watching{m.nameOf(w.By), w.Mode})
+			}
+		}
+		slices.SortFunc(a.Watched, func(x, y Watching) int { return cmp.Compare(x.By, y.By) })
 		o.Agents = append(o.Agents, a)
 	}
 	for _, l := range m.lines {
@@ -376,7 +429,7 @@ func (m *Model) allLamps() []Lamp {
 		if l.Agent != "" {
 			name = m.nameOf(l.Agent)
 		}
-		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Fault: l.Fault})
+		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Fault: l.Fault, Watched: l.Watched})
 	}
 	slices.SortFunc(all, func(a, b Lamp) int {
 		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))

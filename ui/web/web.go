@@ -1,4 +1,4 @@
-// Package web serves the page: routes, headers, the live stream, and nothing that changes the box.
+// Package web serves the page: routes, headers, the live stream, and the forms of supervisors.
 package web
 
 import (
@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/asset"
 	"github.com/pronto-pbx/pronto/ui/live"
 )
@@ -23,6 +25,11 @@ type Config struct {
 	Ready    func() error                      // nil when the box can carry a call
 	Present  func() ([]byte, error)            // what holds now, as JSON
 	Codes    func(lang string) ([]byte, error) // the page of what phones can dial
+
+	// Supervise rings the phone of by, who takes part in the conversation of agent. It returns the key of
+	// the sentence that says why not, or nothing. Nil: the page offers none of it.
+	Supervise func(by, agent tel.AgentID, mode tel.SupervisionMode) (refusal string)
+	Refusal   func(lang, key string) ([]byte, error) // the page that says it
 }
 
 // New returns the page's handler.
@@ -34,7 +41,10 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("GET /healthz", cfg.healthz)
 	mux.HandleFunc("GET /api/now", cfg.now)
 	mux.Handle("GET /asset/", http.StripPrefix("/asset/", cache(http.FileServerFS(assets()))))
-	return guard(cfg.Log, mux)
+	if cfg.Supervise != nil {
+		mux.HandleFunc("POST /supervise", cfg.supervise)
+	}
+	return guard(cfg.Log, http.NewCrossOriginProtection().Handler(mux))
 }
 
 func assets() fs.FS { return asset.Files }
@@ -109,6 +119,42 @@ func (c Config) office(w http.ResponseWriter, r *http.Request) {
 func (c Config) codes(w http.ResponseWriter, r *http.Request) {
 	html, err := c.Codes(c.language(r))
 	c.show(w, html, err)
+}
+
+// maxForm bounds what a form may send.
+const maxForm = 4 << 10
+
+// supervise carries out what a supervisor has chosen at an agent. It works without JavaScript: the
+// answer leads back to the page.
+func (c Config) supervise(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "the form cannot be read", http.StatusBadRequest)
+		return
+	}
+	lang := c.language(r)
+	if l := r.PostForm.Get("lang"); l == "it" || l == "en" {
+		lang = l
+	}
+	mode := tel.SupervisionMode(r.PostForm.Get("mode"))
+	if !slices.Contains(tel.SupervisionModes(), mode) {
+		http.Error(w, "no such kind of supervision", http.StatusBadRequest)
+		return
+	}
+	refusal := c.Supervise(tel.AgentID(r.PostForm.Get("by")), tel.AgentID(r.PostForm.Get("agent")), mode)
+	if refusal == "" {
+		http.Redirect(w, r, "/?lang="+lang, http.StatusSeeOther)
+		return
+	}
+	html, err := c.Refusal(lang, refusal)
+	if err != nil {
+		c.show(w, nil, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusForbidden)
+	_, _ = w.Write(html)
 }
 
 // show sends a page, or says that there is none.

@@ -43,6 +43,8 @@ func fullOffice() *view.Model {
 		m.Apply(tel.AgentChanged{Agent: id, Name: "Agente " + string(rune('A'+i)), State: s, Since: at})
 		m.Apply(tel.LampChanged{Lamp: tel.LampID("desk_" + s.String()), Agent: id, State: s, Fault: i == 3})
 	}
+	m.Supervise([]view.Supervisor{{ID: "boss", Name: "Sara " + hostile}, {ID: "talking", Name: "Agente D"}})
+	m.Apply(tel.SupervisionStarted{Supervision: tel.Supervision{Leg: "l", By: "boss", Agent: "talking", Mode: tel.SuperviseWhisper}})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", Name: hostile, At: at})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c2", At: at.Add(time.Second)})
 	m.Apply(tel.QueueOffered{Queue: "sales", Call: "c1", Offer: "o", Agent: "ringing"})

@@ -12,7 +12,7 @@ import (
 )
 
 // extensions are the option tags that the box understands (RFC 3261 section 19.2).
-var extensions = [...]string{"100rel", "timer", "replaces", "norefersub"}
+var extensions = [...]string{"100rel", "timer", "replaces", "join", "norefersub"}
 
 // supported is the Supported header of our requests and responses.
 const supported = "100rel, timer, replaces, norefersub"
