@@ -15,7 +15,7 @@ import (
 var extensions = [...]string{"100rel", "timer", "replaces", "join", "norefersub"}
 
 // supported is the Supported header of our requests and responses.
-const supported = "100rel, timer, replaces, norefersub"
+const supported = "100rel, timer, replaces, join, norefersub"
 
 // values lists the elements of a header field that holds a comma-separated list, in any number of
 // fields. Commas inside quotes separate nothing.
