@@ -34,6 +34,7 @@ func TestALampShowsThatItsAgentIsSupervised(t *testing.T) {
 				t.Errorf("%s: observers were told %+v", when, all[len(all)-1])
 			}
 		}
+		synctest.Wait() // the explicit off of the start
 		p.Show("anna", tel.AgentTalking)
 		shows("talking", PatternFor(tel.AgentTalking, 255), false)
 		p.Watch("anna", true)
