@@ -220,7 +220,7 @@ func TestSupervisionOutlivesCrashes(t *testing.T) {
 	f.three("the keys work afterwards", f.at, boss, hzAgent, tel.SuperviseListen)
 	over(t, f.customer, f.at)
 	within(t, "the end of the supervision", boss.Ended())
-	if got, want := supervised(f.recordOf(2)), "whisper agent201 by agent203: moved, whisper agent201 by agent203: moved, whisper agent201 by agent203: mode, listen agent201 by agent203: call_ended"; got != want {
+	if got, want := supervised(f.recordOf(2)), "whisper agent201 by agent203: mode, listen agent201 by agent203: call_ended"; got != want {
 		t.Errorf("on record: %s, want %s", got, want)
 	}
 }

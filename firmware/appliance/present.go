@@ -49,9 +49,9 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 			p.put("call/"+string(e.Call), e)
 		}
 	case tel.SupervisionStarted:
-		p.put("supervision/"+string(e.Leg), e)
+		p.put("supervision/"+string(e.Call)+"/"+string(e.Leg), e)
 	case tel.SupervisionEnded:
-		p.drop("supervision/" + string(e.Leg))
+		p.drop("supervision/" + string(e.Call) + "/" + string(e.Leg))
 	case tel.LineChanged:
 		p.put("line/"+e.Line, e)
 	case tel.DeviceChanged:

@@ -580,7 +580,7 @@ func TestEachStateOfACallSurvivesACrash(t *testing.T) {
 					o.wants("the customer", l[0], "mix "+string(l[1].id))
 				}
 				l[0].hangsUp()
-				want := "listen of agent201: mode, whisper of agent201: moved, whisper of agent201: call_ended"
+				want := "listen of agent201: mode, whisper of agent201: call_ended"
 				if lost {
 					want = "listen of agent201: mode, whisper of agent201: lost"
 				}

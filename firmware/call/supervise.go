@@ -204,7 +204,7 @@ func (a *actor) review() Reviewed {
 	r := Reviewed{Permits: map[tel.LegID]Permit{}}
 	for _, w := range a.state.Watchers {
 		if subject := a.state.subject(w.Now.Agent, w.Agent); subject != nil {
-			r.Permits[w.ID] = a.x.permit(w.Agent, subject.Agent, a.state.Queue)
+			r.Permits[w.ID] = a.x.permit(w.Agent, subject.Agent, w.queue(&a.state))
 		}
 	}
 	return r

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -54,6 +55,9 @@ type Watcher struct {
 	Follow bool                  `json:"follow,omitempty"`
 	Live   bool                  `json:"live,omitempty"` // hears the conversation
 }
+
+// queue is where the customer came from: in another call it is remembered of the first.
+func (w *Watcher) queue(s *State) tel.QueueID { return cmp.Or(s.Queue, w.Now.Queue) }
 
 // The inputs and effects of supervision.
 type (
@@ -236,7 +240,7 @@ func (st *step) grant(w *Watcher, subject *LegState, p Permit) {
 	s := st.s
 	w.Live, w.Modes, w.Follow = true, p.Modes, p.Follow
 	w.Now = tel.Supervision{
-		Leg: w.ID, Call: s.Call, By: w.Agent, Party: w.Party, Agent: subject.Agent, Queue: s.Queue, Mode: w.Now.Mode, From: st.now, Basis: p.Basis,
+		Leg: w.ID, Call: s.Call, By: w.Agent, Party: w.Party, Agent: subject.Agent, Queue: w.queue(s), Mode: w.Now.Mode, From: st.now, Basis: p.Basis,
 	}
 }
 
@@ -254,7 +258,7 @@ func (st *step) pauseWatch(w *Watcher, why tel.SupervisionEnd) {
 	}
 	w.Now.To, w.Now.Why = st.now, why
 	st.s.Supervised = append(st.s.Supervised, w.Now)
-	w.Now = tel.Supervision{Agent: w.Now.Agent, Mode: w.Now.Mode}
+	w.Now = tel.Supervision{Agent: w.Now.Agent, Queue: w.Now.Queue, Mode: w.Now.Mode}
 	w.Live = false
 }
 
@@ -358,10 +362,11 @@ func (st *step) reviewed(r Reviewed) {
 	for _, w := range slices.Clone(s.Watchers) {
 		subject := s.subject(w.Now.Agent, w.Agent)
 		mine := s.watching(w.ID)
+		runs := !w.Now.From.IsZero() && subject != nil && subject.Agent == w.Now.Agent
 		switch p := r.Permits[w.ID]; {
-		case w.Live && subject != nil && subject.Agent == w.Now.Agent && p.allows(w.Now.Mode):
-			mine.Modes, mine.Follow = p.Modes, p.Follow
-		case w.Live && subject != nil && subject.Agent == w.Now.Agent:
+		case runs && p.allows(w.Now.Mode) && !s.Emergency: // also after a restart
+			mine.Live, mine.Modes, mine.Follow = true, p.Modes, p.Follow
+		case runs:
 			st.pauseWatch(mine, p.refusal())
 			st.dismiss(w.ID, p.refusal(), tel.CauseForbidden)
 		case subject == nil || s.Emergency || !p.allows(w.Now.Mode):
@@ -496,7 +501,7 @@ func (st *step) takeIn(a Adopt) {
 	}
 	var legs []tel.LegID
 	for _, w := range a.Watchers {
-		w.Live, w.Now, w.Engaged = false, tel.Supervision{Agent: w.Now.Agent, Mode: w.Now.Mode}, false
+		w.Live, w.Now, w.Engaged = false, tel.Supervision{Agent: w.Now.Agent, Queue: w.Now.Queue, Mode: w.Now.Mode}, false
 		st.engage(&w.LegState)
 		s.Watchers, legs = append(s.Watchers, w), append(legs, w.ID)
 	}

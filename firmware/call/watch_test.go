@@ -280,6 +280,27 @@ func TestSupervision(t *testing.T) {
 			s.t.Errorf("calls left: %v", s.x.Calls())
 		}
 	})
+	ofSales := func(_, _ tel.AgentID, q tel.QueueID, _ time.Time) Permit {
+		if q == "sales" {
+			return everything
+		}
+		return Permit{Why: tel.SupervisionNotYours}
+	}
+	watched(t, "attended transfer of a queue's customer: who supervises the queue goes with him", ofSales, func(s *shift) {
+		customer := s.dial("trunk:tim", "400")
+		s.x.Deliver(tel.Offer{Offer: "o1", Call: s.queue[len(s.queue)-1].(tel.Enqueue).Call, Queue: "sales", Agent: "agent203", Ring: 10 * time.Second})
+		synctest.Wait()
+		carla := s.phone("203")
+		carla.answers()
+		boss := s.boss("*51203")
+		s.hear("the supervisor", boss, customer, carla)
+		consult := s.dial("phone:203", "202")
+		bruno := s.phone("202")
+		bruno.answers()
+		carla.says(LegEvent{Kind: LegRefer, Replaces: consult.ref})
+		s.hear("the supervisor", boss, customer, bruno)
+		s.wants("who would listen to Anna", s.boss("*51201"), "accept", "play supervision_refused")
+	})
 	watched(t, "attended transfer from the other call: the supervisor stays with the customer", allow(everything), func(s *shift) {
 		boss := s.boss("*51201")
 		consult := s.dial("phone:201", "202")

@@ -55,10 +55,11 @@ const (
 )
 
 // SupervisionStarted reports that somebody takes part in an agent's conversation from now on. Another
-// one of the same leg replaces it.
+// one of the same leg in the same call replaces it. Where a customer and who listens go on in another
+// call, the start there may be told before the end here.
 type SupervisionStarted struct{ Supervision }
 
-// SupervisionEnded reports the end of what a SupervisionStarted of the same leg began, if one did: to
+// SupervisionEnded reports the end of what a SupervisionStarted of the same leg and call began, if one did: to
 // take a call over takes no time.
 type SupervisionEnded struct{ Supervision }
 

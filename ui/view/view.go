@@ -188,7 +188,13 @@ type Model struct {
 	today  tel.FiguresChanged
 
 	supervisors []Supervisor
-	watching    map[tel.LegID]tel.Supervision
+	watching    map[watcher]tel.Supervision
+}
+
+// watcher is a supervisor's part in one call.
+type watcher struct {
+	call tel.CallID
+	leg  tel.LegID
 }
 
 // NewModel returns a model of an office in which nothing has happened yet.
@@ -197,7 +203,7 @@ func NewModel(name string, queues []Queue, agents []Agent) *Model {
 		name: name, queues: slices.Clone(queues), agents: map[tel.AgentID]*Agent{}, lamps: map[tel.LampID]tel.LampChanged{},
 		lines: map[string]tel.LineChanged{}, calls: map[tel.CallID]tel.CallChanged{},
 		offers: map[tel.OfferID]tel.QueueOffered{}, health: map[string]tel.HealthChanged{},
-		watching: map[tel.LegID]tel.Supervision{},
+		watching: map[watcher]tel.Supervision{},
 	}
 	for _, a := range agents {
 		m.order = append(m.order, a.ID)
@@ -275,9 +281,9 @@ func (m *Model) Apply(e tel.Event) []Part {
 	case tel.LampChanged:
 		return m.lamp(e)
 	case tel.SupervisionStarted:
-		return m.watched(e.Leg, &e.Supervision)
+		return m.watched(watcher{e.Call, e.Leg}, &e.Supervision)
 	case tel.SupervisionEnded:
-		return m.watched(e.Leg, nil)
+		return m.watched(watcher{e.Call, e.Leg}, nil)
 	case tel.FiguresChanged:
 		m.today = e
 		return whole(SectionToday)
@@ -307,15 +313,15 @@ func (m *Model) agent(e tel.AgentChanged) []Part {
 	return append(whole(SectionSummary, SectionStates), Part{SectionAgents, string(e.Agent)})
 }
 
-// watched notes who takes part in whose conversation by the leg; nil ends it.
-func (m *Model) watched(leg tel.LegID, now *tel.Supervision) []Part {
+// watched notes who takes part in whose conversation; nil ends it.
+func (m *Model) watched(w watcher, now *tel.Supervision) []Part {
 	var parts []Part
-	if was, ok := m.watching[leg]; ok {
+	if was, ok := m.watching[w]; ok {
 		parts = append(parts, Part{SectionAgents, string(was.Agent)})
-		delete(m.watching, leg)
+		delete(m.watching, w)
 	}
 	if now != nil {
-		m.watching[leg] = *now
+		m.watching[w] = *now
 		parts = append(parts, Part{SectionAgents, string(now.Agent)})
 	}
 	slices.SortFunc(parts, func(a, b Part) int { return cmp.Compare(a.ID, b.ID) })

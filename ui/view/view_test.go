@@ -142,7 +142,13 @@ func TestASupervisedAgentShowsWhoTakesPart(t *testing.T) {
 	if parts = m.Apply(tel.SupervisionStarted{Supervision: span}); watched() != "Bruno: Sara listen" || len(parts) != 2 {
 		t.Errorf("%s, parts %v", watched(), parts)
 	}
-	if m.Apply(tel.SupervisionEnded{Supervision: span}); watched() != "" {
+	elsewhere := span // the same phone in the call where the customer went on: told before the end of the first
+	elsewhere.Call = "c2"
+	m.Apply(tel.SupervisionStarted{Supervision: elsewhere})
+	if m.Apply(tel.SupervisionEnded{Supervision: span}); watched() != "Bruno: Sara listen" {
+		t.Error(watched())
+	}
+	if m.Apply(tel.SupervisionEnded{Supervision: elsewhere}); watched() != "" {
 		t.Error(watched())
 	}
 	if parts = m.Apply(tel.SupervisionEnded{Supervision: span}); len(parts) != 0 {
