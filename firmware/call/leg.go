@@ -46,8 +46,8 @@ type Leg interface {
 	Record(path string, max, silence time.Duration)
 	// StopRecord ends the recording.
 	StopRecord()
-	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733), so that joined legs
-	// which both do so need no help.
+	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733): the audio of a joined
+	// leg then says them anew, as events or as tones, but for a line, whose driver dials.
 	PassesDTMF() bool
 	// Note sums up the audio so far.
 	Note() tel.LegNote

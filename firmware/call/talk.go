@@ -271,8 +271,8 @@ func (st *step) played(where int) {
 	}
 }
 
-// digit carries a key to the other party. The actor leaves it to the media bridge where both legs
-// pass telephone-events (RFC 4733) themselves.
+// digit carries a key to the other party. The actor leaves it to the media bridge where the key came
+// as telephone-event (RFC 4733).
 func (st *step) digit(leg *LegState, where int, digit rune) {
 	s := st.s
 	if s.Peer == nil || s.Stage != tel.StageTalking || (where != asCaller && where != asPeer) {
