@@ -10,6 +10,9 @@ import (
 // maxWatchers bounds who takes part in one conversation beside its parties.
 const maxWatchers = 6
 
+// maxSpans bounds what a call keeps of supervision: who plays with the keys stays in the mode he is in.
+const maxSpans = 200
+
 // The keys of a supervisor's phone that change the mode, as in other exchanges.
 const (
 	keyListen  = '4'
@@ -305,6 +308,9 @@ func (st *step) remode(r Remode) {
 // mode begins a span of another mode, or says by words that this one is not allowed.
 func (st *step) mode(w *Watcher, mode tel.SupervisionMode) {
 	s := st.s
+	if len(s.Supervised) >= maxSpans && mode != tel.SuperviseTakeOver {
+		return
+	}
 	if !slices.Contains(w.Modes, mode) {
 		refused := w.Now
 		refused.Leg, refused.Mode, refused.From, refused.To, refused.Why = "", mode, st.now, st.now, tel.SupervisionNoMode

@@ -190,6 +190,16 @@ func TestSupervision(t *testing.T) {
 			s.t.Errorf("observers were told %q", got)
 		}
 	})
+	watched(t, "who plays with the keys fills no memory", allow(everything), func(s *shift) {
+		boss := s.boss("*51201")
+		for i := range 2 * maxSpans {
+			boss.says(LegEvent{Kind: LegDigit, Digit: rune('4' + i%3)})
+		}
+		s.customer.hangsUp()
+		if n := len(s.records[len(s.records)-1].Supervised); n != maxSpans+1 {
+			s.t.Errorf("%d spans on record", n)
+		}
+	})
 	watched(t, "take over: the supervisor talks, the agent leaves, the call is his", allow(everything), func(s *shift) {
 		boss := s.boss("*54201")
 		s.wants("Anna", s.anna, "part", "hangup transferred")
