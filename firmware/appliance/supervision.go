@@ -8,7 +8,6 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/tel"
-	"github.com/pronto-pbx/pronto/ui/view"
 )
 
 // supervise implements call.SuperviseFunc by the configuration of today, whatever the call was born
@@ -46,18 +45,12 @@ func (b *Box) supervised(e tel.Event) {
 	}
 }
 
-// supervisors are the people who supervise anybody.
-func supervisors(c *config.Config) []view.Supervisor {
-	var all []view.Supervisor
-	for _, a := range c.Agents {
-		if len(a.Supervises) > 0 {
-			all = append(all, view.Supervisor{ID: a.ID, Name: a.Name})
-		}
-	}
-	return all
+// anySupervisor reports whether anybody supervises others.
+func anySupervisor(c *config.Config) bool {
+	return slices.ContainsFunc(c.Agents, func(a config.Agent) bool { return len(a.Supervises) > 0 })
 }
 
-// superviseFromPage rings a supervisor's phone. It returns the key of the sentence that says why not.
+// superviseFromPage rings a supervisor's phone. It returns the sentence that says why not.
 func (b *Box) superviseFromPage(by, agent tel.AgentID, mode tel.SupervisionMode) string {
 	n := b.numbering.Load()
 	var device tel.DeviceID
@@ -79,13 +72,4 @@ func (b *Box) superviseFromPage(by, agent tel.AgentID, mode tel.SupervisionMode)
 	default:
 		return ""
 	}
-}
-
-// refusalPage says why something was not done.
-func (b *Box) refusalPage(lang, key string) ([]byte, error) {
-	r, err := renderer(lang)
-	if err != nil {
-		return nil, err
-	}
-	return r.Refusal(b.config().Box.Name, key, time.Now())
 }

@@ -16,7 +16,7 @@ func Empty() *view.Model {
 	m := view.NewModel("Bottega Rossi", []view.Queue{
 		{ID: "sales", Name: "Vendite", Number: "400"}, {ID: "support", Name: "Assistenza", Number: "401"},
 	}, nil)
-	m.Supervise([]view.Supervisor{{ID: "agent8", Name: "Maria Antonietta Bevilacqua"}, {ID: "agent4", Name: "Dario"}})
+	m.OfferSupervision(true)
 	return m
 }
 

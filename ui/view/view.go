@@ -21,13 +21,7 @@ type Office struct {
 	Today  tel.FiguresChanged
 	Health []tel.HealthChanged
 
-	Supervisors []Supervisor // who may take part in the conversations of others
-}
-
-// Supervisor is a person who supervises others.
-type Supervisor struct {
-	ID   tel.AgentID
-	Name string
+	Supervision bool // somebody supervises others here
 }
 
 // Watching is a supervisor who takes part in an agent's conversation.
@@ -187,7 +181,7 @@ type Model struct {
 	health map[string]tel.HealthChanged
 	today  tel.FiguresChanged
 
-	supervisors []Supervisor
+	supervision bool
 	watching    map[watcher]tel.Supervision
 }
 
@@ -212,8 +206,8 @@ func NewModel(name string, queues []Queue, agents []Agent) *Model {
 	return m
 }
 
-// Supervise says who may take part in the conversations of others.
-func (m *Model) Supervise(all []Supervisor) { m.supervisors = slices.Clone(all) }
+// OfferSupervision says whether anybody may take part in the conversations of others.
+func (m *Model) OfferSupervision(on bool) { m.supervision = on }
 
 // Part names a fragment of the page that an event changes: a section, or one element of a section
 // that lists many.
@@ -381,7 +375,7 @@ func (m *Model) left(e tel.QueueLeft) Part {
 
 // Office is the page of this instant; the caller may keep it.
 func (m *Model) Office() Office {
-	o := Office{Name: m.name, Today: m.today, Supervisors: m.supervisors}
+	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision}
 	for _, q := range m.queues {
 		q.Waiting = slices.Clone(q.Waiting)
 		for i := range q.Waiting {

@@ -1,67 +1,73 @@
 package web
 
 import (
-	"log/slog"
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
 )
 
+// wish is what the box was asked to do.
+type wish struct {
+	by, agent tel.AgentID
+	mode      tel.SupervisionMode
+}
+
 func TestASupervisorChoosesByAFormAndIsToldWhyNot(t *testing.T) {
-	type wish struct {
-		by, agent tel.AgentID
-		mode      tel.SupervisionMode
-	}
-	var got []wish
-	refusal := ""
-	h := New(Config{
-		Log: slog.New(slog.DiscardHandler), Language: "it",
-		Supervise: func(by, agent tel.AgentID, mode tel.SupervisionMode) string {
-			got = append(got, wish{by, agent, mode})
-			return refusal
-		},
-		Refusal: func(lang, key string) ([]byte, error) { return []byte(lang + " " + key), nil },
-	})
-	post := func(form string, headers ...string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodPost, "http://pronto.local/supervise", strings.NewReader(form))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		for i := 0; i < len(headers); i += 2 {
-			r.Header.Set(headers[i], headers[i+1])
+	kept := access.State{Code: access.NewCode()}
+	tokens := map[access.Role]string{}
+	for _, r := range access.Roles() {
+		u := access.User{Name: string(r), Role: r, Password: goodHash}
+		if r == access.Supervisor || r == access.Agent {
+			u.Agent = tel.AgentID("boss")
 		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		return w
+		tokens[r] = "token of " + u.Name
+		sum := sha256.Sum256([]byte(tokens[r]))
+		kept.Users = append(kept.Users, u)
+		kept.Sessions = append(kept.Sessions, access.Session{ID: base64.RawURLEncoding.EncodeToString(sum[:]), User: u.Name, Created: time.Now(), Seen: time.Now()})
 	}
-	const form = "by=boss&agent=anna&mode=whisper&lang=en"
-	if w := post(form); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/?lang=en" {
-		t.Errorf("%d to %q", w.Code, w.Header().Get("Location"))
+	s := siteOf(t, nil, kept)
+	s.tokens = tokens
+	post := func(as access.Role, agent, mode string, header http.Header) (status int, to, page string) {
+		w := s.do(ask{method: http.MethodPost, path: "/supervise?lang=en", as: as, header: header, form: url.Values{"agent": {agent}, "mode": {mode}}})
+		return w.Code, w.Header().Get("Location"), w.Body.String()
 	}
-	if len(got) != 1 || got[0] != (wish{"boss", "anna", tel.SuperviseWhisper}) {
-		t.Errorf("asked for %v", got)
+	if status, to, _ := post(access.Supervisor, "anna", "whisper", nil); status != http.StatusSeeOther || to != "/?lang=en" {
+		t.Errorf("%d to %q", status, to)
 	}
-	refusal = "supervise.no_basis"
-	if w := post(form); w.Code != http.StatusForbidden || w.Body.String() != "en supervise.no_basis" {
-		t.Errorf("refused: %d %q", w.Code, w.Body)
+	if len(s.wishes) != 1 || s.wishes[0] != (wish{"boss", "anna", tel.SuperviseWhisper}) {
+		t.Errorf("asked for %v", s.wishes)
 	}
-	asked := len(got)
-	for name, w := range map[string]*httptest.ResponseRecorder{
-		"a mode that does not exist": post("by=boss&agent=anna&mode=record"),
-		"nothing":                    post(""),
-		"a form without an end":      post("by=" + strings.Repeat("x", maxForm)),
-		"a form of another site":     post(form, "Origin", "http://evil.example", "Sec-Fetch-Site", "cross-site"),
+	s.refusal = "supervise.no_basis"
+	if status, _, page := post(access.Supervisor, "anna", "whisper", nil); status != http.StatusForbidden || !strings.Contains(page, "No legal basis") {
+		t.Errorf("refused: %d %s", status, page)
+	}
+	s.wishes, s.refusal = nil, ""
+	for name, c := range map[string]struct {
+		as          access.Role
+		agent, mode string
+		header      http.Header
+		status      int
+	}{
+		"a mode that does not exist":    {as: access.Supervisor, agent: "anna", mode: "record", status: http.StatusBadRequest},
+		"nobody named":                  {as: access.Supervisor, mode: "listen", status: http.StatusBadRequest},
+		"a form of another site":        {as: access.Supervisor, agent: "anna", mode: "listen", header: http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"http://evil.example"}}, status: http.StatusForbidden},
+		"an agent":                      {as: access.Agent, agent: "anna", mode: "listen", status: http.StatusForbidden},
+		"a screen on the wall":          {as: access.Reader, agent: "anna", mode: "listen", status: http.StatusForbidden},
+		"an owner who has no extension": {as: access.Owner, agent: "anna", mode: "listen", status: http.StatusForbidden},
+		"nobody who is signed in":       {agent: "anna", mode: "listen", status: http.StatusUnauthorized},
 	} {
-		if w.Code != http.StatusBadRequest && w.Code != http.StatusForbidden {
-			t.Errorf("%s: %d", name, w.Code)
+		if status, _, page := post(c.as, c.agent, c.mode, c.header); status != c.status {
+			t.Errorf("%s: %d %s", name, status, page)
 		}
 	}
-	if len(got) != asked {
-		t.Errorf("a bad form was carried out: %v", got[asked:])
-	}
-	h = New(Config{Log: slog.New(slog.DiscardHandler)})
-	if w := post(form); w.Code != http.StatusNotFound && w.Code != http.StatusMethodNotAllowed {
-		t.Errorf("where nobody supervises: %d", w.Code)
+	if len(s.wishes) > 0 {
+		t.Errorf("carried out: %v", s.wishes)
 	}
 }

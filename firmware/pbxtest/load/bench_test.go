@@ -78,7 +78,7 @@ func BenchmarkRelay500Calls(b *testing.B) {
 		audio, err := load.NewAudio("127.0.0.63", 2*calls)
 		must(b, err)
 		rings := make(chan *load.Call, 1)
-		s := opened(b, "longest_idle", "0s", load.Phones, func(_ int, c *load.Call) { rings <- c })
+		s := opened(b, load.Work{}, load.Phones, func(_ int, c *load.Call) { rings <- c })
 		to := make([]netip.AddrPort, 2*calls)
 		out := make([]*load.Call, calls)
 		before := newMeter(b, s.box)
@@ -125,7 +125,7 @@ func BenchmarkQueueSetup(b *testing.B) {
 		b.Run(from, func(b *testing.B) {
 			for b.Loop() {
 				rings := make(chan *load.Call, 1)
-				s := opened(b, "longest_idle", "0s", load.Phones, func(_ int, c *load.Call) { rings <- c })
+				s := opened(b, load.Work{}, load.Phones, func(_ int, c *load.Call) { rings <- c })
 				queueSetup(b, s, 50, from, rings)
 				told, err := s.box.History()
 				must(b, err)
@@ -183,7 +183,7 @@ func BenchmarkQueueNext(b *testing.B) {
 	const calls = 500
 	for b.Loop() {
 		rings := make(chan *load.Call, load.Agents)
-		s := opened(b, "longest_idle", "0s", load.Agents, func(_ int, c *load.Call) { rings <- c })
+		s := opened(b, load.Work{}, load.Agents, func(_ int, c *load.Call) { rings <- c })
 		audio := netip.AddrPortFrom(s.carrier.Addr().Addr(), 40000)
 		call := func() { s.carrier.Invite(load.SalesNumber, audio) }
 		var talking []*load.Call
@@ -238,7 +238,7 @@ func BenchmarkQueueNext(b *testing.B) {
 func BenchmarkPhoneToPhone(b *testing.B) {
 	const calls, callers = 2000, 12
 	for b.Loop() {
-		s := opened(b, "longest_idle", "0s", load.Phones, func(i int, c *load.Call) {
+		s := opened(b, load.Work{}, load.Phones, func(i int, c *load.Call) {
 			c.Ring()
 			c.Answer(netip.MustParseAddrPort("127.0.0.63:40002"))
 		})
@@ -289,7 +289,7 @@ func BenchmarkRegister(b *testing.B) {
 	for _, kind := range []string{"login", "refresh"} {
 		b.Run(kind, func(b *testing.B) {
 			for b.Loop() {
-				s := opened(b, "longest_idle", "0s", load.Phones, nil)
+				s := opened(b, load.Work{}, load.Phones, nil)
 				m := newMeter(b, s.box)
 				own := generatorCPU(b)
 				registerAll(b, s, registrations, kind == "login")
@@ -349,7 +349,7 @@ func BenchmarkIdle(b *testing.B) {
 		must(b, err)
 		ports, err := load.FreePorts("127.0.0.61", "127.0.0.61")
 		must(b, err)
-		config := strings.NewReplacer("127.0.0.1:5060", ports[0].String(), "127.0.0.1:8080", ports[1].String(), "bind: 127.0.0.1", "bind: 127.0.0.61").Replace(string(text))
+		config := strings.NewReplacer("127.0.0.1:5060", ports[0].String(), "127.0.0.1:8080", ports[1].String(), "127.0.0.1:8443", "127.0.0.61:0", "bind: 127.0.0.1", "bind: 127.0.0.61").Replace(string(text))
 		box := started(b, load.OfficeOf(config, ports[0], ports[1]))
 		time.Sleep(3 * time.Second) // the start's garbage has gone
 		m := newMeter(b, box)

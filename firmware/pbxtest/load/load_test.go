@@ -158,7 +158,7 @@ func (s *storm) round(carrier func(number string) *load.Phone, n, from int) {
 // audio, no agent who looks busy, one record for each.
 func TestHangUpsAtEveryStageLeaveNothingBehind(t *testing.T) {
 	s := &storm{t: t, audio: netip.MustParseAddrPort("127.0.0.63:40000"), fates: map[string]fate{}, outs: map[string]*load.Call{}}
-	office := opened(t, "longest_idle", "0s", load.Agents, s.rung)
+	office := opened(t, load.Work{}, load.Agents, s.rung)
 	phones := map[string]*load.Phone{}
 	carrier := func(number string) *load.Phone {
 		p, err := load.NewPhone("127.0.0.62", number, "", office.box.SIP, nil)
@@ -289,7 +289,7 @@ func TestCallersAreOfferedInTheOrderOfTheirArrival(t *testing.T) {
 	var rang []string
 	var wg sync.WaitGroup
 	audio := netip.MustParseAddrPort("127.0.0.63:40000")
-	office := opened(t, "longest_idle", "0s", agents, func(_ int, c *load.Call) {
+	office := opened(t, load.Work{}, agents, func(_ int, c *load.Call) {
 		mu.Lock()
 		rang = append(rang, userOf(c.Caller()))
 		mu.Unlock()
@@ -334,7 +334,7 @@ func TestCallersAreOfferedInTheOrderOfTheirArrival(t *testing.T) {
 
 // A flood from 5,000 addresses leaves no memory behind, and a phone calls meanwhile as ever.
 func TestJunkSourcesLeaveNoMemoryBehind(t *testing.T) {
-	office := opened(t, "longest_idle", "0s", 2, func(_ int, c *load.Call) {
+	office := opened(t, load.Work{}, 2, func(_ int, c *load.Call) {
 		c.Ring()
 		c.Answer(netip.MustParseAddrPort("127.0.0.63:40002"))
 	})

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -16,7 +17,7 @@ type Office struct {
 // Size of the office.
 const (
 	Phones     = 50 // 201 to 250, each with a person
-	Agents     = 20 // of these persons, the first ones, serve queues
+	Agents     = 20 // of these persons, the first ones, serve queues unless a Work says otherwise
 	FirstPhone = 201
 
 	SalesQueue, HelpQueue   = "400", "401"               // dialled by phones
@@ -34,9 +35,21 @@ func Extension(i int) string { return fmt.Sprint(FirstPhone + i) }
 // counts messages by source.
 func PhoneIP(i int) string { return fmt.Sprintf("127.0.62.%d", 1+i) }
 
-// NewOffice writes a configuration on free ports. Agents belong to both queues; strategy and
-// wrapUp are those of both.
-func NewOffice(strategy, wrapUp string) (Office, error) {
+// Work is how an office serves its two queues: every agent belongs to both.
+type Work struct {
+	Strategy string // default longest_idle
+	WrapUp   string // default 0s
+	Agents   int    // default the constant Agents
+}
+
+// Defaults fills what was left out.
+func (w Work) Defaults() Work {
+	return Work{cmp.Or(w.Strategy, "longest_idle"), cmp.Or(w.WrapUp, "0s"), cmp.Or(w.Agents, Agents)}
+}
+
+// NewOffice writes a configuration on free ports.
+func NewOffice(w Work) (Office, error) {
+	w = w.Defaults()
 	ports, err := FreePorts(boxIP, boxIP)
 	if err != nil {
 		return Office{}, err
@@ -48,13 +61,13 @@ func NewOffice(strategy, wrapUp string) (Office, error) {
 		fmt.Fprintf(&b, "  - {id: %q, name: P%s, password: %s, md5: true}\n", Extension(i), Extension(i), Password(Extension(i)))
 	}
 	b.WriteString("lamps:\n")
-	for i := range Agents {
+	for i := range w.Agents {
 		fmt.Fprintf(&b, "  - {id: lamp%s, driver: sim}\n", Extension(i))
 	}
 	b.WriteString("agents:\n")
 	var members []string
 	for i := range Phones {
-		if i < Agents {
+		if i < w.Agents {
 			members = append(members, "a"+Extension(i))
 			fmt.Fprintf(&b, "  - {id: a%[1]s, name: A%[1]s, extension: %[1]q, phones: [%[1]q], lamp: lamp%[1]s, login: true}\n", Extension(i))
 		} else {
@@ -64,7 +77,7 @@ func NewOffice(strategy, wrapUp string) (Office, error) {
 	b.WriteString("queues:\n")
 	for id, number := range map[string]string{"sales": SalesQueue, "help": HelpQueue} {
 		fmt.Fprintf(&b, "  - {id: %s, name: %s, number: %q, strategy: %s, agents: [%s], ring: 15s, wrap_up: %s}\n",
-			id, id, number, strategy, strings.Join(members, ", "), wrapUp)
+			id, id, number, w.Strategy, strings.Join(members, ", "), w.WrapUp)
 	}
 	fmt.Fprintf(&b, "trunks:\n  - id: carrier\n    name: Carrier\n    server: %s:5080\n    match: [%s/32]\n    number: %q\n    in: {%q: queue:sales, %q: queue:help}\n",
 		o.Carrier, o.Carrier, SalesNumber, SalesNumber, HelpNumber)

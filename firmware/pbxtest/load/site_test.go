@@ -15,17 +15,18 @@ type site struct {
 	box     *load.Box
 	phones  []*load.Phone
 	carrier *load.Phone
+	agents  int // of the phones, the first ones
 }
 
 // opened starts a box and n registered phones. Rung gets every call that comes to a phone, on that
 // phone's goroutine.
-func opened(tb testing.TB, strategy, wrapUp string, n int, rung func(phone int, c *load.Call)) *site {
+func opened(tb testing.TB, w load.Work, n int, rung func(phone int, c *load.Call)) *site {
 	tb.Helper()
-	o, err := load.NewOffice(strategy, wrapUp)
+	o, err := load.NewOffice(w)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &site{box: started(tb, o)}
+	s := &site{box: started(tb, o), agents: w.Defaults().Agents}
 	if s.carrier, err = load.NewPhone(o.Carrier, "+390655555", "", s.box.SIP, nil); err != nil {
 		tb.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func (s *site) quiet(tb testing.TB, n int) {
 		case len(now.Offers) > 0:
 			return fmt.Sprintf("%d offers, such as %+v", len(now.Offers), now.Offers[0])
 		}
-		for i := range min(n, load.Agents) {
+		for i := range min(n, s.agents) {
 			id := tel.AgentID("a" + load.Extension(i))
 			if a := now.Agents[id]; a.State != tel.AgentReady && a.State != tel.AgentWrapUp {
 				return fmt.Sprintf("agent %s is %s since %s", id, a.State, a.Since)
