@@ -25,6 +25,7 @@ type State struct {
 
 	DivertedBy tel.Number `json:"diverted_by,omitempty"` // who forwarded the call to us
 	Forwards   int        `json:"forwards,omitempty"`    // as in Arrival
+	ForeignCLI bool       `json:"foreign_cli,omitempty"` // as in Arrival
 
 	In     string        `json:"in,omitempty"` // the party that began the call
 	Stage  tel.CallStage `json:"stage"`
@@ -44,7 +45,8 @@ type State struct {
 	Paged    []LegState `json:"paged,omitempty"`    // who hear it
 	Watch    *Watch     `json:"watch,omitempty"`    // the caller has come only for this part in another call
 	Watchers []Watcher  `json:"watchers,omitempty"` // who supervise
-	Summoned tel.Number `json:"summoned,omitempty"` // who answers first dials this: a call back
+	Summons  *Summons   `json:"summons,omitempty"`  // the phones of who wants this call still ring
+	Told     int        `json:"told,omitempty"`     // the last status that who clicked for it knows; 0 = nobody wants more
 	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in
 	Menus    int        `json:"menus,omitempty"`    // scripts left so far
 	// AnswerBy is when another call must have answered for the leg that was offered to it.
@@ -255,7 +257,7 @@ func (s *State) group(key string) int {
 func (s *State) changed() tel.CallChanged {
 	c := tel.CallChanged{
 		Call: s.Call, Stage: s.Stage, Direction: s.Direction, From: s.From, To: s.To,
-		Via: s.In, DivertedBy: s.DivertedBy, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
+		Via: s.In, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
 	}
 	if s.Parked != nil {
 		c.Slot = s.Parked.Slot
@@ -280,6 +282,10 @@ func (s *State) parties() []tel.PartyChanged {
 		}
 		return up
 	}
+	caller, callerName := s.From, s.FromName
+	if s.Summons != nil { // the phone that rings is the caller's own
+		caller, callerName = s.Summons.Number, ""
+	}
 	called, name := s.To, ""
 	if s.Peer != nil && s.Peer.Number != "" {
 		called, name = s.Peer.Number, s.Peer.Name
@@ -300,7 +306,7 @@ func (s *State) parties() []tel.PartyChanged {
 	}
 	for _, g := range s.Groups {
 		for _, l := range g.Legs {
-			add(l, tel.PartyRinging, s.From, s.FromName)
+			add(l, tel.PartyRinging, caller, callerName)
 			if n := len(all); n > 0 && all[n-1].Leg == l.ID {
 				all[n-1].Alerted = l.Rang
 			}

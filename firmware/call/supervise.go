@@ -170,22 +170,19 @@ func (x *Exchange) Review() {
 	}
 }
 
-// callIn rings the supervisor's phone; who answers there is led into the conversation.
+// callIn rings the supervisor's phone, which shows whose conversation it is; who answers there is led into
+// it.
 func (x *Exchange) callIn(w Watch, agent tel.AgentID, device tel.DeviceID) error {
 	plan := x.cfg.Plan()
-	s := State{
-		Call: tel.NewCallID(), Direction: tel.Internal, Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting,
+	var number tel.Number
+	if phones := plan.Devices(agent); len(phones) > 0 {
+		_, number, _ = plan.AgentAt(phones[0])
 	}
-	for _, d := range plan.Devices(agent) {
-		_, s.From, s.FromName = plan.AgentAt(d) // the phone shows whose conversation it is
-		break
-	}
-	s.To = s.From
-	a := newActor(x, plan, s)
+	a := x.summoning(tel.NewCallID(), plan, Summons{Devices: []tel.DeviceID{device}, Number: number, Watch: &w}, device)
 	if err := x.add(a); err != nil {
 		return err
 	}
-	a.tell(Summon{Device: device, Watch: &w})
+	a.tell(Summon{*a.state.Summons})
 	x.begin(a)
 	return nil
 }

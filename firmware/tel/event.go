@@ -88,6 +88,7 @@ type CallChanged struct {
 	Slot      Number    `json:"slot,omitempty"` // where it is parked
 	// DivertedBy is who forwarded the call to us, before it came; empty: nobody, or it is withheld.
 	DivertedBy Number    `json:"diverted_by,omitempty"`
+	ForeignCLI bool      `json:"foreign_cli,omitempty"` // an Italian number that came through a carrier abroad: it may be false
 	Since      time.Time `json:"since"`
 }
 
@@ -179,6 +180,7 @@ type CallEnded struct {
 	In         string        `json:"in"`                    // where it came from: "trunk:tim", "line:gsm0", "phone:201"
 	Out        string        `json:"out,omitempty"`         // where it was answered
 	DivertedBy Number        `json:"diverted_by,omitempty"` // as in CallChanged
+	ForeignCLI bool          `json:"foreign_cli,omitempty"` // as in CallChanged
 	Queue      QueueID       `json:"queue,omitempty"`
 	Agent      AgentID       `json:"agent,omitempty"`
 	Started    time.Time     `json:"started"`
@@ -200,7 +202,20 @@ type Move struct {
 	Party string    `json:"party,omitempty"` // who came or went
 	To    Number    `json:"to,omitempty"`    // where to, of a transfer to a number; the place of a park
 	Call  CallID    `json:"call,omitempty"`  // the other call
+	Why   Diversion `json:"why,omitempty"`   // of a forward; empty: the phone itself sent it on (a 302)
 }
+
+// Diversion is why somebody's calls go elsewhere.
+type Diversion string
+
+// The diversions.
+const (
+	DivertAlways       Diversion = "always"
+	DivertBusy         Diversion = "busy"
+	DivertNoAnswer     Diversion = "no_answer"
+	DivertUnreachable  Diversion = "unreachable"
+	DivertDoNotDisturb Diversion = "do_not_disturb"
+)
 
 // MoveKind is the sort of a Move.
 type MoveKind string
@@ -238,7 +253,10 @@ type LineChanged struct {
 	Calls    int       `json:"calls"`
 	Operator string    `json:"operator,omitempty"`
 	Signal   int       `json:"signal,omitempty"` // dBm, 0 = unknown
-	Since    time.Time `json:"since"`
+	// ForeignCLI says that the carrier is abroad and would show Italian numbers, whose calls Italian networks
+	// drop (AGCOM 106/25/CONS).
+	ForeignCLI bool      `json:"foreign_cli,omitempty"`
+	Since      time.Time `json:"since"`
 }
 
 // LineCause is one of the closed list of reasons that the page explains.
