@@ -13,6 +13,7 @@ import (
 func (st *step) reviewed(r Reviewed) {
 	s := st.s
 	var tones []func()
+	changed := false
 	for _, w := range slices.Clone(s.Watchers) {
 		subject := s.subject(w.Now.Agent, w.Agent)
 		mine := s.watching(w.ID)
@@ -20,6 +21,8 @@ func (st *step) reviewed(r Reviewed) {
 		switch p := r.Permits[w.ID]; {
 		case runs && p.allows(w.Now.Mode) && !s.Emergency: // also after a restart
 			mine.Live, mine.Modes, mine.Follow = true, p.Modes, p.Follow
+			changed = changed || !w.Live
+			continue
 		case runs:
 			st.pauseWatch(mine, p.refusal())
 			st.dismiss(w.ID, p.refusal(), tel.CauseForbidden)
@@ -36,12 +39,23 @@ func (st *step) reviewed(r Reviewed) {
 			st.grant(mine, subject, p)
 			tones = append(tones, func() { st.tone(subject, p) })
 		}
+		changed = true
 	}
-	if s.Stage == tel.StageTalking && s.Peer != nil {
+	if changed && s.Stage == tel.StageTalking && s.Peer != nil {
 		st.connect()
 	}
 	for _, tone := range tones {
 		tone()
+	}
+	st.reviewLater()
+}
+
+// reviewLater sets the clock for the next review while anybody hears the conversation.
+func (st *step) reviewLater() {
+	s := st.s
+	if s.watchedNow() && !st.now.Before(s.ReviewAt) {
+		s.ReviewAt = st.now.Add(reviewEvery)
+		st.do(DoWake{wakeReview, s.ReviewAt})
 	}
 }
 

@@ -244,6 +244,10 @@ func (st *step) woke(key string) {
 		}
 	case wakePreempt:
 		st.freed()
+	case wakeReview:
+		if !st.now.Before(s.ReviewAt) {
+			st.review()
+		}
 	case wakePage:
 		if s.Page {
 			st.finish(tel.CauseNormal, "box")

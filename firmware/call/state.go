@@ -45,6 +45,7 @@ type State struct {
 	Paged    []LegState `json:"paged,omitempty"`    // who hear it
 	Watch    *Watch     `json:"watch,omitempty"`    // the caller has come only for this part in another call
 	Watchers []Watcher  `json:"watchers,omitempty"` // who supervise
+	ReviewAt time.Time  `json:"review_at,omitzero"` // when they are asked about anew
 	Summons  *Summons   `json:"summons,omitempty"`  // the phones of who wants this call still ring
 	Told     int        `json:"told,omitempty"`     // the last status that who clicked for it knows; 0 = nobody wants more
 	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in

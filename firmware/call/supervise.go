@@ -300,7 +300,7 @@ func (a *actor) recoverWatchers(take func(LegState) bool) {
 			a.x.cfg.Queue(tel.AgentDisengaged{Agent: w.Agent, Call: a.id})
 		}
 	}
-	a.state.Watchers = kept
+	a.state.Watchers, a.state.ReviewAt = kept, time.Time{}
 	if len(kept) > 0 {
 		a.tell(Wake{wakeWatch})
 	}

@@ -3,6 +3,7 @@ package call
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -20,8 +21,14 @@ const (
 	keyBarge   = '6'
 )
 
-// wakeWatch lets a call see to its watchers after a restart.
-const wakeWatch = "watch"
+// wakeWatch lets a call see to its watchers after a restart; wakeReview asks anew whether they may.
+const (
+	wakeWatch  = "watch"
+	wakeReview = "review"
+)
+
+// reviewEvery is how soon a supervisor whose legal basis has expired, or its day, is let go.
+const reviewEvery = time.Minute
 
 // Watch asks for a part in a conversation. Exactly one of Agent, Call and Ref says which.
 type Watch struct {
@@ -235,6 +242,7 @@ func (st *step) admit(a Adopt) {
 		st.grant(&s.Watchers[len(s.Watchers)-1], subject, a.Permit)
 		st.connect()
 		st.tone(subject, a.Permit)
+		st.reviewLater()
 	}
 }
 

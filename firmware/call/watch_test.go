@@ -475,6 +475,24 @@ func TestASupervisorIsRungFromThePage(t *testing.T) {
 			s.t.Errorf("the record says %q", got)
 		}
 	})
+	var lastMinute time.Time
+	untilThen := func(_, _ tel.AgentID, _ tel.QueueID, at time.Time) Permit {
+		if at.After(lastMinute) {
+			return Permit{Why: tel.SupervisionExpired}
+		}
+		return everything
+	}
+	watched(t, "when the last day of the basis ends in mid-call, who listens is let go within a minute", untilThen, func(s *shift) {
+		lastMinute = time.Now().Add(5 * time.Minute)
+		boss := s.boss("*51201")
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		s.hear("till then, the supervisor", boss, s.customer, s.anna)
+		time.Sleep(reviewEvery)
+		synctest.Wait()
+		s.wants("the supervisor", boss, "hangup forbidden")
+		s.wants("the customer", s.customer, "join "+string(s.anna.id))
+	})
 	tone := everything
 	tone.Tone = true
 	watched(t, "the agent hears a tone where the rule says so, and the customer does not", allow(tone), func(s *shift) {
