@@ -295,6 +295,7 @@ func (b *Box) openCalls() error {
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
 		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b, Door: b.doors.open, Progress: b.presence.SetProgress,
+		Supervise: b.supervise,
 	})
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {

@@ -30,7 +30,7 @@ func (b *Box) agentCommands(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("POST /agents/{agent}/{command}", func(w http.ResponseWriter, r *http.Request) {
 		agent, command := tel.AgentID(r.PathValue("agent")), r.PathValue("command")
-		respond(w, b.supervise(r.Context(), agent, command, r.FormValue("with")))
+		respond(w, b.force(r.Context(), agent, command, r.FormValue("with")))
 	})
 	mux.HandleFunc("POST /buttons/{lamp}/press", func(w http.ResponseWriter, r *http.Request) {
 		if !b.lamps.press(tel.LampID(r.PathValue("lamp"))) {
@@ -61,9 +61,9 @@ func respond(w http.ResponseWriter, err error) {
 // console is who gives commands by prontoctl.
 const console = "prontoctl"
 
-// supervise carries out a command of somebody else than the agent. With is the reason of a pause, the
+// force carries out a command of somebody else than the agent. With is the reason of a pause, the
 // queue of a command about one, the call of an assignment.
-func (b *Box) supervise(ctx context.Context, agent tel.AgentID, command, with string) error {
+func (b *Box) force(ctx context.Context, agent tel.AgentID, command, with string) error {
 	switch command {
 	case string(dialplan.Pause):
 		return b.queues.ForcePause(ctx, agent, with, console)

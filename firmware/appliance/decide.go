@@ -124,6 +124,8 @@ func (n *numbering) destination(p dialplan.Plan, d dialplan.Decision, r dialplan
 		return call.Decision{Kind: call.ToSlot, Slots: []tel.Number{d.Slot}}
 	case dialplan.CallWhenFree, dialplan.StopWhenFree:
 		return call.Decision{Kind: call.ToWish, Cancel: d.Action == dialplan.StopWhenFree}
+	case dialplan.Listen, dialplan.Whisper, dialplan.Barge, dialplan.TakeOver:
+		return call.Decision{Kind: call.ToWatch, Watch: call.Watch{Agent: d.Agent, Mode: tel.SupervisionMode(d.Action)}}
 	case dialplan.Echo:
 		return call.Decision{Kind: call.ToEcho}
 	case dialplan.Milliwatt:

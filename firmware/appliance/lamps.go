@@ -64,6 +64,9 @@ func (l *lamps) open(w wiring) error {
 			l.panel.Show(a.Agent, a.State)
 			l.panel.ShowHelp(a.Agent, a.Help)
 		}
+		if s, ok := e.(tel.SupervisionStarted); ok {
+			l.panel.Watch(s.Agent, true)
+		}
 	}
 	return nil
 }
@@ -75,6 +78,15 @@ func (l *lamps) show(e tel.AgentChanged) {
 	if l.panel != nil {
 		l.panel.Show(e.Agent, e.State)
 		l.panel.ShowHelp(e.Agent, e.Help)
+	}
+}
+
+// watch tells the lamp of an agent whether a supervisor takes part.
+func (l *lamps) watch(agent tel.AgentID, on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.panel != nil {
+		l.panel.Watch(agent, on)
 	}
 }
 

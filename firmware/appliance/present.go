@@ -68,6 +68,10 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		} else {
 			p.put("call/"+string(e.Call), e)
 		}
+	case tel.SupervisionStarted:
+		p.put("supervision/"+string(e.Call)+"/"+string(e.Leg), e)
+	case tel.SupervisionEnded:
+		p.drop("supervision/" + string(e.Call) + "/" + string(e.Leg))
 	case tel.LineChanged:
 		p.put("line/"+e.Line, e)
 	case tel.DeviceChanged:
@@ -146,6 +150,18 @@ func (p *present) agent(id tel.AgentID) (tel.AgentChanged, bool) {
 	defer p.mu.Unlock()
 	e, ok := p.last["agent/"+string(id)].(tel.AgentChanged)
 	return e, ok
+}
+
+// supervised reports whether a supervisor takes part in an agent's conversation.
+func (p *present) supervised(id tel.AgentID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.last {
+		if s, ok := e.(tel.SupervisionStarted); ok && s.Agent == id {
+			return true
+		}
+	}
+	return false
 }
 
 // forget drops what no longer exists; the key is the one of apply.

@@ -121,6 +121,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	if err := r.b.queues.Reschedule(ctx); err != nil {
 		r.b.log.Warn("shifts end as they would have before", "err", err)
 	}
+	r.b.calls.Review() // who listens may have lost the right to
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
@@ -141,7 +142,7 @@ func routing(c *config.Config) config.Config {
 
 // entrance is what phones meet.
 func entrance(c *config.Config) config.Config {
-	return config.Config{Toll: c.Toll, MissedCallers: c.MissedCallers, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
+	return config.Config{Toll: c.Toll, MissedCallers: c.MissedCallers, Phones: c.Phones, Presence: c.Presence, Supervision: c.Supervision, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
 	}}

@@ -35,6 +35,8 @@ func (b *Box) publish(e tel.Event) {
 		b.spent(e)
 	case tel.QueueStaffed:
 		b.staffed(e)
+	case tel.SupervisionStarted, tel.SupervisionEnded:
+		b.supervised(e)
 	case tel.PartyChanged:
 		b.callers.note(e)
 	case tel.SeatChanged:

@@ -27,6 +27,7 @@ type Decision struct {
 	EarlyOnly     bool           // ToReplace: only while it rings (RFC 3891 section 7.1)
 	Script        *ivr.State     // ToScript; not started yet
 	Sound         Sound          // ToSound
+	Watch         Watch          // ToWatch
 	Cancel        bool           // ToWish: takes the wish back
 	Command       string         // AgentCommand: login, logout, pause, resume, finish_wrap_up
 	Reason        string         // AgentCommand: of a pause
@@ -65,6 +66,7 @@ const (
 	ToEcho    // the caller hears itself
 	ToSound   // the caller hears Sound until it hangs up
 	ToPage    // the caller speaks to Devices, which answer by themselves
+	ToWatch   // the caller takes part in the conversation of an agent, as Watch says
 	ToWish    // completion on busy: to be called back when the last busy number is free, or no more
 	AgentCommand
 )

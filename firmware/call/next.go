@@ -56,6 +56,12 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.script(in.Event)
 	case Summon:
 		st.summon(in)
+	case Reviewed:
+		st.reviewed(in)
+	case Review:
+		st.review()
+	case Remode:
+		st.remode(in)
 	case WhenFree:
 		st.whenFree(in.OK)
 	case Freed:
@@ -65,6 +71,7 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 	case End:
 		st.finish(in.Cause, "box")
 	}
+	st.settle()
 	return s, st.out
 }
 
@@ -81,6 +88,7 @@ func (s State) clone() State {
 	}
 	s.Moves = slices.Clip(s.Moves)
 	s.Paged = slices.Clone(s.Paged)
+	s.Watchers, s.Supervised = slices.Clone(s.Watchers), slices.Clip(s.Supervised)
 	return s
 }
 
@@ -105,7 +113,7 @@ func orphan(in any) []Effect {
 		}
 		return out
 	case Adopt:
-		return []Effect{DoDecline{tel.CauseUnallocated}}
+		return []Effect{DoDecline{Cause: tel.CauseUnallocated}}
 	case ParkedAt:
 		if in.Slot != "" {
 			return []Effect{DoUnpark(in)}
@@ -179,6 +187,12 @@ func (st *step) route(d Decision) {
 		st.fetch(d)
 	case ToPage:
 		st.page(d)
+	case ToWatch:
+		if s.Moving != nil { // nobody is sent into the conversation of others
+			st.refuse(tel.CauseForbidden)
+			return
+		}
+		st.watch(d.Watch)
 	case ToWish:
 		st.do(DoWhenFree{d.Cancel})
 	case AgentCommand:
@@ -251,6 +265,10 @@ func (st *step) woke(key string) {
 		}
 	case wakePreempt:
 		st.freed()
+	case wakeReview:
+		if !st.now.Before(s.ReviewAt) {
+			st.review()
+		}
 	case wakePage:
 		if s.Page {
 			st.finish(tel.CauseNormal, "box")

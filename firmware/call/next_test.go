@@ -106,6 +106,10 @@ func brief(effects []Effect) string {
 			out = append(out, "forget")
 		case DoEnd:
 			out = append(out, fmt.Sprintf("end(%s,%s)", e.Record.Cause, e.Record.EndedBy))
+		case DoMix:
+			out = append(out, fmt.Sprintf("mix(%v,%v)", e.Parties, e.Watchers))
+		case DoReview:
+			out = append(out, "review")
 		case DoWake:
 		}
 	}
@@ -321,7 +325,8 @@ type world struct {
 	adopt     tel.LegID // offered to the call and not yet answered for
 	given     tel.LegID // offered to another call by this one
 	gone      bool
-	reports   []DoReport // to who clicked for the call
+	reports   []DoReport  // to who clicked for the call
+	along     []tel.LegID // who would go with what is offered to the other call
 }
 
 func newWorld(seed, stream uint64) *world {
@@ -338,7 +343,7 @@ func (w *world) name(prefix string) string { w.n++; return fmt.Sprint(prefix, w.
 // somewhere is what the dial plan may answer.
 func (w *world) somewhere() Decision {
 	devices := []tel.DeviceID{"1"}
-	switch w.r.IntN(12) {
+	switch w.r.IntN(13) {
 	case 11:
 		return Decision{Kind: ToPage, Devices: devices}
 	case 8:
@@ -358,6 +363,8 @@ func (w *world) somewhere() Decision {
 		}}
 	case 3:
 		return Decision{Kind: ToOutside, Attempts: []Attempt{{Via: "trunk:t", Number: "1"}, {Via: "line:g", Number: "2"}}, Emergency: w.r.IntN(4) == 0}
+	case 12:
+		return Decision{Kind: ToWatch, Watch: Watch{Agent: "anna", Mode: tel.SuperviseListen}}
 	case 4:
 		return Decision{Kind: ToDevices, Devices: devices, Agent: "bruno"}
 	case 5:
@@ -412,7 +419,18 @@ func (w *world) apply(t *testing.T, in any, at time.Time) {
 			}
 			w.slots[e.Slot] = false
 		case DoHandOver:
-			w.given = e.Leg.ID
+			w.given, w.along = e.Leg.ID, nil
+			for _, l := range e.Watchers {
+				w.along = append(w.along, l.ID)
+			}
+		case DoTakeAlong:
+			for _, id := range e.Legs {
+				w.live[id] = true
+			}
+		case DoMix:
+			w.mixed(t, e)
+		case DoReview:
+			w.apply(t, w.review(), at)
 		case DoTake:
 			if e.Leg != w.adopt {
 				t.Fatalf("leg %q is taken, offered was %q", e.Leg, w.adopt)
@@ -509,6 +527,7 @@ func TestRandomWorldsLeaveNothingBehind(t *testing.T) {
 		for range 60 {
 			at = at.Add(time.Duration(w.r.IntN(5000)) * time.Millisecond)
 			w.apply(t, w.random(at), at)
+			w.supervised(t, seed)
 		}
 		w.settle(t, at)
 		w.apply(t, End{tel.CauseNormal}, at)
@@ -553,8 +572,14 @@ func (w *world) settle(t *testing.T, at time.Time) {
 	if !w.live[id] {
 		h.OK = false
 	}
+	if h.OK {
+		h.Along = w.along
+	}
 	if h.OK && (w.s.Moving != nil && w.s.Moving.Attended || w.s.Stage == tel.StageRouting) {
 		delete(w.live, id) // the other call has it
+		for _, l := range h.Along {
+			delete(w.live, l)
+		}
 	}
 	w.apply(t, h, at)
 }
@@ -580,7 +605,7 @@ func (w *world) random(at time.Time) any {
 		w.given = ""
 		return HandedOver{Leg: id, Cause: tel.CauseUnallocated}
 	}
-	switch w.r.IntN(23) {
+	switch w.r.IntN(27) {
 	case 19:
 		return LegEvent{Leg: pick(), Kind: LegPlayed}
 	case 20:
@@ -596,6 +621,12 @@ func (w *world) random(at time.Time) any {
 			w.closeOffers()
 		}
 		return tel.CallbackAnswered{Call: "c1", OK: ok}
+	case 23, 24:
+		return w.watch()
+	case 25:
+		return Remode{By: tel.AgentID(fmt.Sprint("boss", w.r.IntN(3))), Mode: tel.SupervisionModes()[w.r.IntN(4)]}
+	case 26:
+		return Review{}
 	case 12, 13:
 		return LegEvent{Leg: pick(), Kind: LegRefer, To: "5"}
 	case 14:
@@ -603,6 +634,10 @@ func (w *world) random(at time.Time) any {
 	case 15:
 		w.adopt = tel.LegID(w.name("new"))
 		a := Adopt{Leg: LegState{ID: w.adopt, Party: "phone:9", Ref: string(w.adopt), Up: w.r.IntN(2) == 0, Agent: "carla"}}
+		for range w.r.IntN(3) {
+			w.n++
+			a.Watchers = append(a.Watchers, Watcher{LegState: LegState{ID: tel.LegID(w.name("far")), Party: "phone:8", Up: true, Agent: tel.AgentID(fmt.Sprint("far", w.n))}, Now: tel.Supervision{Agent: "anna", Mode: tel.SuperviseListen}, Follow: true})
+		}
 		switch w.r.IntN(3) {
 		case 0:
 			a.Target.Ref = string(pick())
@@ -704,6 +739,10 @@ func empty(s *State) {
 		s.Groups[i].Vias = orNil(s.Groups[i].Vias)
 	}
 	s.Paged = orNil(s.Paged)
+	s.Watchers, s.Supervised = orNil(s.Watchers), orNil(s.Supervised)
+	for i := range s.Watchers {
+		s.Watchers[i].Modes = orNil(s.Watchers[i].Modes)
+	}
 	s.Groups, s.Moves, s.Lines = orNil(s.Groups), orNil(s.Moves), orNil(s.Lines)
 	if s.Ring != nil {
 		s.Ring.Branches = orNil(s.Ring.Branches)

@@ -59,10 +59,11 @@ func (st *step) parkedAt(at ParkedAt) {
 func (st *step) fetched(a Adopt) {
 	s := st.s
 	if s.Parked == nil || s.Parked.Slot != a.Target.Slot || s.Stage != tel.StageParked {
-		st.do(DoDecline{tel.CauseUnallocated})
+		st.do(DoDecline{Cause: tel.CauseUnallocated})
 		return
 	}
-	st.do(DoTake{a.Leg.ID}, DoUnpark{s.Parked.Slot})
+	st.takeIn(a)
+	st.do(DoUnpark{s.Parked.Slot})
 	st.moved(tel.Move{Kind: tel.MoveFetched, By: a.Leg.Party, Party: a.Leg.Party, To: s.Parked.Slot})
 	s.Parked = nil
 	peer := a.Leg

@@ -49,6 +49,7 @@ func (a *actor) recover(find Finder) {
 		a.x.cfg.Queue(tel.OfferFailed{Offer: s.Accepted.Offer, Cause: tel.CauseCancelled})
 		s.Accepted = nil
 	}
+	a.recoverWatchers(take)
 	callerHere := take(s.Caller)
 	peerHere := s.Peer == nil || take(*s.Peer)
 	switch {

@@ -36,18 +36,21 @@ type State struct {
 	Accepted *LegState     `json:"accepted,omitempty"` // the agent who has picked up and hears who waits
 	Early    tel.LegID     `json:"early,omitempty"`    // whose audio the caller hears before the answer
 
-	Ring    *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
-	Tries   int        `json:"tries,omitempty"`  // branches begun so far; names them
-	Hops    int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
-	As      string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
-	Moving  *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
-	Parked  *Parked    `json:"parked,omitempty"`
-	Page    bool       `json:"page,omitempty"`    // the caller speaks to many
-	Paged   []LegState `json:"paged,omitempty"`   // who hear it
-	Summons *Summons   `json:"summons,omitempty"` // the phones of who wants this call still ring
-	Told    int        `json:"told,omitempty"`    // the last status that who clicked for it knows; 0 = nobody wants more
-	Script  *ivr.State `json:"script,omitempty"`  // that the caller is in
-	Menus   int        `json:"menus,omitempty"`   // scripts left so far
+	Ring     *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
+	Tries    int        `json:"tries,omitempty"`  // branches begun so far; names them
+	Hops     int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
+	As       string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
+	Moving   *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
+	Parked   *Parked    `json:"parked,omitempty"`
+	Page     bool       `json:"page,omitempty"`     // the caller speaks to many
+	Paged    []LegState `json:"paged,omitempty"`    // who hear it
+	Watch    *Watch     `json:"watch,omitempty"`    // the caller has come only for this part in another call
+	Watchers []Watcher  `json:"watchers,omitempty"` // who supervise
+	ReviewAt time.Time  `json:"review_at,omitzero"` // when they are asked about anew
+	Summons  *Summons   `json:"summons,omitempty"`  // the phones of who wants this call still ring
+	Told     int        `json:"told,omitempty"`     // the last status that who clicked for it knows; 0 = nobody wants more
+	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in
+	Menus    int        `json:"menus,omitempty"`    // scripts left so far
 	// AnswerBy is when another call must have answered for the leg that was offered to it.
 	AnswerBy time.Time `json:"answer_by,omitzero"`
 
@@ -70,6 +73,8 @@ type State struct {
 	Enqueued time.Time  `json:"enqueued,omitzero"`
 	Answered time.Time  `json:"answered,omitzero"`
 	Moves    []tel.Move `json:"moves,omitempty"` // parties who came or went by transfer, park or pickup
+	// Supervised are the spans of supervision that are over, and the attempts.
+	Supervised []tel.Supervision `json:"supervised,omitempty"`
 
 	Recovered bool `json:"recovered,omitempty"`
 }
@@ -193,6 +198,9 @@ func (s *State) leg(id tel.LegID) (leg *LegState, where int) {
 			return &s.Paged[i], asListener
 		}
 	}
+	if w := s.watching(id); w != nil {
+		return &w.LegState, asWatcher
+	}
 	for g := range s.Groups {
 		for i := range s.Groups[g].Legs {
 			if s.Groups[g].Legs[i].ID == id {
@@ -211,6 +219,7 @@ const (
 	asTransferor = -4
 	asListener   = -5
 	asAccepted   = -6
+	asWatcher    = -7
 )
 
 // byRef finds a leg by its reference.
@@ -305,6 +314,9 @@ func (s *State) parties() []tel.PartyChanged {
 	}
 	for _, l := range s.Paged {
 		add(l, tel.PartyTalking, s.From, s.FromName)
+	}
+	for _, w := range s.Watchers {
+		add(w.LegState, phase(w.LegState, tel.PartyTalking), called, name)
 	}
 	for _, g := range s.Groups {
 		for _, l := range g.Legs {

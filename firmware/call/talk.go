@@ -41,10 +41,17 @@ func (st *step) legEvent(e LegEvent) {
 	case LegPlayed:
 		st.played(where)
 	case LegSilent:
+		if where == asWatcher && !leg.Held {
+			st.do(DoHangup{leg.ID, tel.CauseMediaTimeout}) // its phone is gone
+		}
 		if (where == asCaller || where == asPeer) && leg.Up && !leg.Held && st.s.Stage == tel.StageTalking {
 			st.finish(tel.CauseMediaTimeout, "box")
 		}
 	case LegDigit:
+		if where == asWatcher {
+			st.watchKey(leg.ID, e.Digit)
+			return
+		}
 		st.digit(leg, where, e.Digit)
 	case LegRefer:
 		st.referred(leg, where, e)
@@ -217,6 +224,8 @@ func (st *step) legEnded(leg *LegState, where int, e LegEvent) {
 		st.acceptedEnded()
 	case where == asListener:
 		st.stopsListening(leg, e.Cause)
+	case where == asWatcher:
+		st.watcherLeft(leg.ID, e.Cause)
 	case where == asTransferor: // it has done its part: the transfer goes on without it
 	case where >= 0:
 		st.groupLegEnded(leg, where, e)
@@ -243,13 +252,17 @@ func (st *step) groupLegEnded(leg *LegState, g int, e LegEvent) {
 // held plays music to the one while the other is away (RFC 3264 section 8.4).
 func (st *step) held(leg *LegState, where int, held bool) {
 	s := st.s
-	if leg.Held == held || s.Peer == nil || s.Stage != tel.StageTalking || where == asTransferor {
+	if leg.Held == held || s.Peer == nil || s.Stage != tel.StageTalking || where == asTransferor || where == asWatcher {
 		leg.Held = held
 		return
 	}
 	leg.Held = held
 	if leg.Offer != "" || leg.Engaged {
 		st.tell(tel.AgentHeld{Agent: leg.Agent, Call: s.Call, Held: held})
+	}
+	if s.watchedNow() {
+		st.connect()
+		return
 	}
 	switch other := s.other(leg); {
 	case held && other.Held: // now both are away
@@ -267,6 +280,8 @@ func (st *step) held(leg *LegState, where int, held bool) {
 func (st *step) connect() {
 	s := st.s
 	switch {
+	case s.watchedNow():
+		st.connectWatched()
 	case s.Caller.Held && s.Peer.Held:
 	case s.Caller.Held:
 		st.do(DoPlay{s.Peer.ID, music})
@@ -302,8 +317,8 @@ func (st *step) played(where int) {
 	}
 }
 
-// digit carries a key to the other party. The actor leaves it to the media bridge where both legs
-// pass telephone-events (RFC 4733) themselves.
+// digit carries a key to the other party. The actor leaves it to the media bridge where the key came
+// as telephone-event (RFC 4733).
 func (st *step) digit(leg *LegState, where int, digit rune) {
 	s := st.s
 	if where == asCaller && s.waits() && s.Callback == nil {
@@ -350,6 +365,7 @@ func (st *step) finish(c tel.Cause, by string) {
 	if s.Accepted != nil {
 		st.do(DoHangup{s.Accepted.ID, why})
 	}
+	st.parting()
 	for i := range s.Paged {
 		st.do(DoHangup{s.Paged[i].ID, c})
 		st.disengage(&s.Paged[i], c)
@@ -376,5 +392,6 @@ func (st *step) finish(c tel.Cause, by string) {
 		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
 		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
+		Supervised: s.Supervised,
 	}})
 }

@@ -26,6 +26,8 @@ type Config struct {
 
 	Presence Presence `yaml:"presence"`
 
+	Supervision Supervision `yaml:"supervision"`
+
 	Phones        []Phone       `yaml:"phones,omitempty"`
 	Agents        []Agent       `yaml:"agents,omitempty"`
 	Queues        []Queue       `yaml:"queues,omitempty"`
@@ -129,6 +131,9 @@ type Agent struct {
 	Calls     AgentCalls     `yaml:"calls"`            // forwards, follow-me, PIN ...
 	Work      Work           `yaml:"work"`             // after-call work, shift, capacity ...
 	Skills    map[string]int `yaml:"skills,omitempty"` // what the person can, and how well: 1 to 10; applied at once, also to callers who wait
+	// Supervises is whose conversations the person may take part in: queue:ID for the calls of a queue,
+	// agent:ID for every call of a person. Default nobody's. Applied at once.
+	Supervises []string `yaml:"supervises,omitempty"`
 }
 
 // Queue is a line of waiting callers and the agents who serve it.

@@ -31,6 +31,8 @@ func Default() Config {
 		Voicemail:     defaultVoicemail(),
 		Mail:          Mail{Port: 587, Security: "starttls"},
 		Presence:      Presence{Messages: true, UnsolicitedMWI: true},
+
+		Supervision: defaultSupervision(),
 	}
 }
 

@@ -59,9 +59,11 @@ var edits = map[string]func(*Config){
 		d.Grades = map[tel.AgentID]Grade{"anna": {Level: 1, Weight: 3}}
 		d.Levels, d.Relax = []LevelRule{{After: 30 * time.Second, UpTo: 1}}, []Relax{{After: time.Minute}}
 	},
-	"reasons of pauses":      func(c *Config) { c.Pauses.Reasons = []PauseReason{{"1", "Pranzo"}} },
-	"who may watch":          func(c *Config) { c.Presence.Watchers = []tel.DeviceID{"202"} },
-	"permissions taken away": func(c *Config) { c.Agents[0].Dial = []string{} },
+	"reasons of pauses":        func(c *Config) { c.Pauses.Reasons = []PauseReason{{"1", "Pranzo"}} },
+	"who may watch":            func(c *Config) { c.Presence.Watchers = []tel.DeviceID{"202"} },
+	"permissions taken away":   func(c *Config) { c.Agents[0].Dial = []string{} },
+	"a legal basis":            func(c *Config) { c.Supervision.LegalBasis.Kind = UnionAgreement },
+	"whom a person supervises": func(c *Config) { c.Agents[0].Supervises = []string{"queue:sales"} },
 }
 
 func TestDiffAgainstItsGoldenFile(t *testing.T) {

@@ -48,6 +48,7 @@ func (c *Config) Validate() Problems {
 	v.presence()
 	v.work()
 	v.distribution()
+	v.supervision()
 	return v.found
 }
 

@@ -37,6 +37,10 @@ const (
 	RecordPrompt  Action = "record_prompt"   // Prompt
 	Intercom      Action = "intercom"        // Devices answer by themselves
 	Page          Action = "page"            // Devices answer by themselves and hear the caller, one way
+	Listen        Action = "listen"          // take part in the conversation of Agent, heard by nobody
+	Whisper       Action = "whisper"         // heard by the agent alone
+	Barge         Action = "barge"           // heard by all
+	TakeOver      Action = "take_over"       // in the agent's place
 	CallWhenFree  Action = "call_when_free"  // completion on busy: of Number, or of the last busy one
 	StopWhenFree  Action = "stop_when_free"  // give every wish to be called back up
 	DialAnonymous Action = "dial_anonymous"  // code only: CLIR for one call

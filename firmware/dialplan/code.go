@@ -41,6 +41,7 @@ var behind = map[Action]Behind{
 	TheirMessages: PersonBehind, SpeedDial: SlotBehind, SpeedClear: SlotBehind, SpeedSet: SlotAndNumber,
 	AlwaysOn: NumberBehind, BusyOn: NumberBehind, NoAnswerOn: NumberBehind, UnreachOn: NumberBehind,
 	DialAnonymous: NumberBehind, Block: NumberBehind, Unblock: NumberBehind,
+	Listen: PersonBehind, Whisper: PersonBehind, Barge: PersonBehind, TakeOver: PersonBehind,
 	HoursOpen: HoursBehind, HoursClosed: HoursBehind, HoursAuto: HoursBehind, RecordPrompt: PromptBehind,
 }
 
@@ -92,6 +93,10 @@ func Codes() []Code {
 		{"*28", HoursOpen},
 		{"*29", HoursClosed},
 		{"*27", HoursAuto},
+		{"*51", Listen},
+		{"*52", Whisper},
+		{"*53", Barge},
+		{"*54", TakeOver},
 		{"*77", RecordPrompt},
 		{"*43", Echo},
 		{"*45", Milliwatt},
@@ -165,7 +170,7 @@ func (a Action) forEverybody() bool {
 // personal are the codes that need a person, not only an extension.
 func (a Action) personal() bool {
 	switch a {
-	case Login, Logout, Pause, Resume, FinishWrapUp, ExtendWrapUp, Help, HelpDone, EnterQueue, LeaveQueue, CallWhenFree, StopWhenFree, Messages:
+	case Login, Logout, Pause, Resume, FinishWrapUp, ExtendWrapUp, Help, HelpDone, EnterQueue, LeaveQueue, CallWhenFree, StopWhenFree, Messages, Listen, Whisper, Barge, TakeOver:
 		return true
 	default:
 		_, sets := settings[a]
@@ -199,7 +204,7 @@ func (p Plan) obey(c Code, rest string, from Extension, r Request) Decision {
 			return reject(r.Dialed, tel.CauseUnallocated, WhyUnknown)
 		}
 		d.Queue = q
-	case Pickup, Intercom, ToMailbox, TheirMessages, SeatIn, LoginHere:
+	case Pickup, Intercom, ToMailbox, TheirMessages, SeatIn, LoginHere, Listen, Whisper, Barge, TakeOver:
 		return p.colleague(c.Action, tel.Number(rest), from, r)
 	case GroupPickup:
 		return p.groupPickup(from, d)
@@ -259,6 +264,10 @@ func (p Plan) colleague(a Action, n tel.Number, from Extension, r Request) Decis
 		}
 		if len(d.Devices) == 0 {
 			return reject(n, tel.CauseUnreachable, WhyNoPhone)
+		}
+	case Listen, Whisper, Barge, TakeOver: // whether this person may is asked with the call at hand
+		if x.Agent == "" {
+			return reject(n, tel.CauseUnallocated, WhyNobody)
 		}
 	case ToMailbox:
 		return To(p, "voicemail:"+string(n), r)

@@ -167,6 +167,8 @@ func brief(d Decision) string {
 		}
 	case Pickup, Intercom:
 		parts = append(parts, ids(d.Devices))
+	case Listen, Whisper, Barge, TakeOver:
+		parts = append(parts, string(d.Agent))
 	case Menu:
 		parts = append(parts, d.Menu)
 	case Voicemail, Messages:

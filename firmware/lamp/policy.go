@@ -66,6 +66,13 @@ func HelpPattern(full uint8) Pattern {
 	return Pattern{{5 * Frame, lit}, {15 * Frame, Level{}}, {5 * Frame, lit}, {25 * Frame, Level{}}}
 }
 
+// WatchedPattern is what the lamp of an agent shows who talks while a supervisor takes part: lit with
+// two gaps of 100 ms close to each other, purple.
+func WatchedPattern(full uint8) Pattern {
+	lit := Level{Brightness: full, R: 160, B: 220}
+	return Pattern{{50 * Frame, lit}, {5 * Frame, Level{}}, {20 * Frame, lit}, {5 * Frame, Level{}}}
+}
+
 // AlarmPattern is what every lamp of the house shows after an emergency call: 600 ms of each 800 ms, red.
 func AlarmPattern(full uint8) Pattern {
 	return Pattern{{30 * Frame, Level{Brightness: full, R: 255}}, {10 * Frame, Level{}}}

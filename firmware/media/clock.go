@@ -32,6 +32,7 @@ type clock struct {
 	silence line.Frame
 	mixed   line.Frame // of words over music
 	words   line.Frame
+	heard   line.Frame    // what one leg hears of a mix
 	alaw    codec.Decoder // of sounds for lines
 }
 

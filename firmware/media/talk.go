@@ -196,6 +196,9 @@ func (g *Leg) speak(l *loop) {
 	case len(t.sounds) > 0:
 		g.speech.turn(sayingSound)
 		l.saySound(g)
+	case g.conference != nil:
+		g.speech.turn(sayingPeer)
+		l.sayMix(g)
 	case g.ear() != nil && !g.fast:
 		g.speech.turn(sayingPeer)
 		l.sayPeer(g)

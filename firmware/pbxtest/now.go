@@ -14,14 +14,15 @@ import (
 
 // Now is what the box says of itself at one moment.
 type Now struct {
-	Agents  map[tel.AgentID]tel.AgentChanged
-	Lamps   map[tel.AgentID]tel.LampChanged
-	Devices map[tel.DeviceID]tel.DeviceChanged
-	Lines   map[string]tel.LineChanged
-	Waits   []tel.QueueJoined // in the order of the queue
-	Offers  []tel.QueueOffered
-	Calls   []tel.CallChanged
-	Health  map[string]tel.HealthChanged // by condition
+	Agents     map[tel.AgentID]tel.AgentChanged
+	Lamps      map[tel.AgentID]tel.LampChanged
+	Devices    map[tel.DeviceID]tel.DeviceChanged
+	Lines      map[string]tel.LineChanged
+	Waits      []tel.QueueJoined // in the order of the queue
+	Offers     []tel.QueueOffered
+	Calls      []tel.CallChanged
+	Health     map[string]tel.HealthChanged    // by condition
+	Supervised map[tel.AgentID]tel.Supervision // that run
 }
 
 // Now asks prontod what holds.
@@ -29,6 +30,7 @@ func (o *Office) Now() (Now, error) {
 	n := Now{
 		Agents: map[tel.AgentID]tel.AgentChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{},
 		Devices: map[tel.DeviceID]tel.DeviceChanged{}, Lines: map[string]tel.LineChanged{}, Health: map[string]tel.HealthChanged{},
+		Supervised: map[tel.AgentID]tel.Supervision{},
 	}
 	body, status, err := control.Ask(context.Background(), o.Dir, http.MethodGet, "/now")
 	if err == nil && status != http.StatusOK {
@@ -81,6 +83,10 @@ func (n *Now) take(kind string, body []byte) error {
 	case tel.HealthChanged{}.Kind():
 		e, err := read[tel.HealthChanged](body)
 		n.Health[e.Condition] = e
+		return err
+	case tel.SupervisionStarted{}.Kind():
+		e, err := read[tel.SupervisionStarted](body)
+		n.Supervised[e.Agent] = e.Supervision
 		return err
 	case tel.CallChanged{}.Kind():
 		e, err := read[tel.CallChanged](body)

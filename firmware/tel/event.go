@@ -222,24 +222,25 @@ const (
 
 // CallEnded is the call detail record, written once when the last leg is gone.
 type CallEnded struct {
-	Call       CallID    `json:"call"`
-	Direction  Direction `json:"direction"`
-	From       Number    `json:"from"`
-	To         Number    `json:"to"`
-	In         string    `json:"in"`                    // where it came from: "trunk:tim", "line:gsm0", "phone:201"
-	Out        string    `json:"out,omitempty"`         // where it was answered
-	DivertedBy Number    `json:"diverted_by,omitempty"` // as in CallChanged
-	ForeignCLI bool      `json:"foreign_cli,omitempty"` // as in CallChanged
-	Queue      QueueID   `json:"queue,omitempty"`
-	Agent      AgentID   `json:"agent,omitempty"`
-	Started    time.Time `json:"started"`
-	Answered   time.Time `json:"answered,omitzero"` // when the caller was connected with a person
-	Ended      time.Time `json:"ended"`
-	Cause      Cause     `json:"cause"`
-	EndedBy    string    `json:"ended_by,omitempty"` // "caller", "callee", "box"
-	Recovered  bool      `json:"recovered,omitempty"`
-	Moves      []Move    `json:"moves,omitempty"`
-	Media      []LegNote `json:"media,omitempty"`
+	Call       CallID        `json:"call"`
+	Direction  Direction     `json:"direction"`
+	From       Number        `json:"from"`
+	To         Number        `json:"to"`
+	In         string        `json:"in"`                    // where it came from: "trunk:tim", "line:gsm0", "phone:201"
+	Out        string        `json:"out,omitempty"`         // where it was answered
+	DivertedBy Number        `json:"diverted_by,omitempty"` // as in CallChanged
+	ForeignCLI bool          `json:"foreign_cli,omitempty"` // as in CallChanged
+	Queue      QueueID       `json:"queue,omitempty"`
+	Agent      AgentID       `json:"agent,omitempty"`
+	Started    time.Time     `json:"started"`
+	Answered   time.Time     `json:"answered,omitzero"` // when the caller was connected with a person
+	Ended      time.Time     `json:"ended"`
+	Cause      Cause         `json:"cause"`
+	EndedBy    string        `json:"ended_by,omitempty"` // "caller", "callee", "box"
+	Recovered  bool          `json:"recovered,omitempty"`
+	Moves      []Move        `json:"moves,omitempty"`
+	Media      []LegNote     `json:"media,omitempty"`
+	Supervised []Supervision `json:"supervised,omitempty"` // who took part in it, and who tried to
 }
 
 // Move is a change of the parties of a call by transfer, park or pickup.
@@ -270,14 +271,15 @@ type MoveKind string
 
 // The kinds of Move.
 const (
-	MoveBlind    MoveKind = "blind_transfer" // the party was sent to a number
-	MoveReturned MoveKind = "returned"       // nobody took it there: back to the transferor
-	MoveInto     MoveKind = "into_call"      // the party went on in another call
-	MoveReplaced MoveKind = "replaced"       // the party took another's place
-	MoveParked   MoveKind = "parked"
-	MoveFetched  MoveKind = "fetched_from_park"
-	MovePickup   MoveKind = "picked_up"
-	MoveForward  MoveKind = "forwarded"
+	MoveBlind     MoveKind = "blind_transfer" // the party was sent to a number
+	MoveReturned  MoveKind = "returned"       // nobody took it there: back to the transferor
+	MoveInto      MoveKind = "into_call"      // the party went on in another call
+	MoveReplaced  MoveKind = "replaced"       // the party took another's place
+	MoveParked    MoveKind = "parked"
+	MoveFetched   MoveKind = "fetched_from_park"
+	MovePickup    MoveKind = "picked_up"
+	MoveForward   MoveKind = "forwarded"
+	MoveTakenOver MoveKind = "taken_over" // a supervisor talks in the party's place
 )
 
 // LegNote sums up the audio of one leg.
@@ -350,12 +352,13 @@ type DeviceChanged struct {
 
 // LampChanged reports what a lamp shows.
 type LampChanged struct {
-	Lamp  LampID     `json:"lamp"`
-	Agent AgentID    `json:"agent,omitempty"`
-	State AgentState `json:"state"`
-	Help  bool       `json:"help,omitempty"`  // the agent asks for a supervisor: that is shown instead
-	Fault bool       `json:"fault,omitempty"` // the light's driver reports an error
-	At    time.Time  `json:"at"`
+	Lamp    LampID     `json:"lamp"`
+	Agent   AgentID    `json:"agent,omitempty"`
+	State   AgentState `json:"state"`
+	Help    bool       `json:"help,omitempty"`    // the agent asks for a supervisor: that is shown instead
+	Watched bool       `json:"watched,omitempty"` // and a supervisor takes part in the agent's conversation
+	Fault   bool       `json:"fault,omitempty"`   // the light's driver reports an error
+	At      time.Time  `json:"at"`
 }
 
 // QualityReported is what a phone says of the audio that it received (RFC 6035). A pointer is nil

@@ -33,7 +33,7 @@ type Renderer struct {
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
-		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem,
+		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {

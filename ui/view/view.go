@@ -21,6 +21,14 @@ type Office struct {
 	Missed []Missed
 	Today  tel.FiguresChanged
 	Health []tel.HealthChanged
+
+	Supervision bool // somebody supervises others here
+}
+
+// Watching is a supervisor who takes part in an agent's conversation.
+type Watching struct {
+	By   string // name
+	Mode tel.SupervisionMode
 }
 
 // Queue is one queue with who waits in it, in order.
@@ -59,6 +67,18 @@ type Agent struct {
 	By     string // who paused or logged out the agent, if not the agent
 	Help   bool   // asks for a supervisor
 	Lamp   *Lamp  // the first one assigned to the agent
+
+	Watched []Watching // who takes part in the agent's conversation, by name
+}
+
+// Talks reports whether there is a conversation to supervise.
+func (a Agent) Talks() bool {
+	switch a.State {
+	case tel.AgentTalking, tel.AgentOutbound, tel.AgentInternal, tel.AgentHold:
+		return true
+	default:
+		return false
+	}
 }
 
 // Lamp is one light and what it shows.
@@ -69,6 +89,8 @@ type Lamp struct {
 	State tel.AgentState
 	Help  bool // the agent asks for a supervisor
 	Fault bool
+
+	Watched bool // it shows that a supervisor takes part
 }
 
 // Line is one line or trunk.
@@ -178,6 +200,15 @@ type Model struct {
 	health map[string]tel.HealthChanged
 	missed map[tel.Number]tel.MissedChanged
 	today  tel.FiguresChanged
+
+	supervision bool
+	watching    map[watcher]tel.Supervision
+}
+
+// watcher is a supervisor's part in one call.
+type watcher struct {
+	call tel.CallID
+	leg  tel.LegID
 }
 
 // NewModel returns a model of an office in which nothing has happened yet.
@@ -186,7 +217,8 @@ func NewModel(name string, queues []Queue, agents []Agent) *Model {
 		name: name, queues: slices.Clone(queues), agents: map[tel.AgentID]*Agent{}, lamps: map[tel.LampID]tel.LampChanged{},
 		lines: map[string]tel.LineChanged{}, calls: map[tel.CallID]tel.CallChanged{},
 		offers: map[tel.OfferID]tel.QueueOffered{}, health: map[string]tel.HealthChanged{},
-		missed: map[tel.Number]tel.MissedChanged{},
+		missed:   map[tel.Number]tel.MissedChanged{},
+		watching: map[watcher]tel.Supervision{},
 	}
 	for _, a := range agents {
 		m.order = append(m.order, a.ID)
@@ -194,6 +226,9 @@ func NewModel(name string, queues []Queue, agents []Agent) *Model {
 	}
 	return m
 }
+
+// OfferSupervision says whether anybody may take part in the conversations of others.
+func (m *Model) OfferSupervision(on bool) { m.supervision = on }
 
 // Part names a fragment of the page that an event changes: a section, or one element of a section
 // that lists many.
@@ -270,6 +305,10 @@ func (m *Model) Apply(e tel.Event) []Part {
 		return whole(SectionSummary, SectionLines)
 	case tel.LampChanged:
 		return m.lamp(e)
+	case tel.SupervisionStarted:
+		return m.watched(watcher{e.Call, e.Leg}, &e.Supervision)
+	case tel.SupervisionEnded:
+		return m.watched(watcher{e.Call, e.Leg}, nil)
 	case tel.FiguresChanged:
 		m.today = e
 		return whole(SectionToday)
@@ -297,6 +336,21 @@ func (m *Model) agent(e tel.AgentChanged) []Part {
 		return whole(SectionSummary, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents)
 	}
 	return append(whole(SectionSummary, SectionStates), Part{SectionAgents, string(e.Agent)})
+}
+
+// watched notes who takes part in whose conversation; nil ends it.
+func (m *Model) watched(w watcher, now *tel.Supervision) []Part {
+	var parts []Part
+	if was, ok := m.watching[w]; ok {
+		parts = append(parts, Part{SectionAgents, string(was.Agent)})
+		delete(m.watching, w)
+	}
+	if now != nil {
+		m.watching[w] = *now
+		parts = append(parts, Part{SectionAgents, string(now.Agent)})
+	}
+	slices.SortFunc(parts, func(a, b Part) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.Compact(parts)
 }
 
 func (m *Model) lamp(e tel.LampChanged) []Part {
@@ -385,7 +439,7 @@ func (m *Model) allMissed() []Missed {
 
 // Office is the page of this instant; the caller may keep it.
 func (m *Model) Office() Office {
-	o := Office{Name: m.name, Today: m.today}
+	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision}
 	for _, q := range m.queues {
 		q.Waiting, q.Callbacks = slices.Clone(q.Waiting), slices.Clone(q.Callbacks)
 		for i := range q.Waiting {
@@ -404,6 +458,12 @@ func (m *Model) Office() Office {
 		if i := slices.IndexFunc(o.Lamps, func(l Lamp) bool { return l.Agent == id }); i >= 0 {
 			a.Lamp = &o.Lamps[i]
 		}
+		for _, w := range m.watching {
+			if w.Agent == id {
+				a.Watched = append(a.Watched, Watching{m.nameOf(w.By), w.Mode})
+			}
+		}
+		slices.SortFunc(a.Watched, func(x, y Watching) int { return cmp.Compare(x.By, y.By) })
 		o.Agents = append(o.Agents, a)
 	}
 	for _, l := range m.lines {
@@ -433,7 +493,7 @@ func (m *Model) allLamps() []Lamp {
 		if l.Agent != "" {
 			name = m.nameOf(l.Agent)
 		}
-		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Help: l.Help, Fault: l.Fault})
+		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Help: l.Help, Fault: l.Fault, Watched: l.Watched})
 	}
 	slices.SortFunc(all, func(a, b Lamp) int {
 		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))

@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,5 +142,39 @@ func TestMissedCallersAndCallbacksComeAndGo(t *testing.T) {
 	m.Apply(tel.CallbackChanged{Callback: "a", Queue: "sales", State: tel.CallbackEnded})
 	if again := m.Office(); len(again.Missed) != 1 || len(again.Queues[0].Callbacks) != 1 || len(o.Missed) != 2 {
 		t.Errorf("%+v", again)
+	}
+}
+
+func TestASupervisedAgentShowsWhoTakesPart(t *testing.T) {
+	m := NewModel("", nil, []Agent{{ID: "anna", Name: "Anna"}, {ID: "bruno", Name: "Bruno"}, {ID: "boss", Name: "Sara"}})
+	span := tel.Supervision{Leg: "l1", By: "boss", Agent: "anna", Mode: tel.SuperviseListen}
+	watched := func() string {
+		var all []string
+		for _, a := range m.Office().Agents {
+			for _, w := range a.Watched {
+				all = append(all, a.Name+": "+w.By+" "+string(w.Mode))
+			}
+		}
+		return strings.Join(all, ", ")
+	}
+	parts := m.Apply(tel.SupervisionStarted{Supervision: span})
+	if watched() != "Anna: Sara listen" || !slices.Equal(parts, []Part{{SectionAgents, "anna"}}) {
+		t.Errorf("%s, parts %v", watched(), parts)
+	}
+	span.Agent = "bruno" // the customer was transferred, and the supervisor with him
+	if parts = m.Apply(tel.SupervisionStarted{Supervision: span}); watched() != "Bruno: Sara listen" || len(parts) != 2 {
+		t.Errorf("%s, parts %v", watched(), parts)
+	}
+	elsewhere := span // the same phone in the call where the customer went on: told before the end of the first
+	elsewhere.Call = "c2"
+	m.Apply(tel.SupervisionStarted{Supervision: elsewhere})
+	if m.Apply(tel.SupervisionEnded{Supervision: span}); watched() != "Bruno: Sara listen" {
+		t.Error(watched())
+	}
+	if m.Apply(tel.SupervisionEnded{Supervision: elsewhere}); watched() != "" {
+		t.Error(watched())
+	}
+	if parts = m.Apply(tel.SupervisionEnded{Supervision: span}); len(parts) != 0 {
+		t.Errorf("an end of nothing changes %v", parts)
 	}
 }

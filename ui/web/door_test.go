@@ -46,7 +46,8 @@ func TestEveryRouteIsForThoseWhoMay(t *testing.T) {
 	s := owned(t, newHub(t, emptyOffice))
 	matrix := map[access.Right]string{
 		access.Anybody: "owner installer supervisor agent reader nobody", access.See: "owner installer supervisor agent reader", access.Own: "owner",
-		access.Work: "owner supervisor agent",
+		access.Work:      "owner supervisor agent",
+		access.Supervise: "owner installer supervisor",
 	}
 	for _, r := range paths(&server{}) {
 		if r.path == "/signout" || r.path == "/live" { // ends the session; does not end. Both have tests of their own

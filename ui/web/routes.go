@@ -28,6 +28,8 @@ func (s *server) routes() []route {
 		{"GET /codes", access.See, s.codes, false},
 		{"GET /api/now", access.See, s.now, false},
 
+		{"POST /supervise", access.Supervise, s.supervise, false},
+
 		{"GET /me", access.See, s.me, false},
 		{"POST /me/work", access.Work, s.ownWork, false},
 		{"POST /me/password", access.See, s.ownPassword, false},

@@ -30,6 +30,8 @@ type site struct {
 	tokens   map[access.Role]string
 	commands []string // of agents
 	refusal  error    // of the next ones
+	wishes   []wish   // of supervisors
+	denied   string   // of the next one
 }
 
 const (
@@ -94,6 +96,10 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Command: func(_ context.Context, a tel.AgentID, command, with string) error {
 			s.commands = append(s.commands, string(a)+" "+command+" "+with)
 			return s.refusal
+		},
+		Supervise: func(by, agent tel.AgentID, mode tel.SupervisionMode) string {
+			s.wishes = append(s.wishes, wish{by, agent, mode})
+			return s.denied
 		},
 	})
 	if err != nil {

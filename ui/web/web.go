@@ -40,6 +40,9 @@ type Config struct {
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
 	// command about one. ErrCommand and the like say in words what was refused.
 	Command func(ctx context.Context, agent tel.AgentID, command, with string) error
+	// Supervise rings the phone of by, who takes part in the conversation of agent. It returns the sentence
+	// that says why not, or nothing.
+	Supervise func(by, agent tel.AgentID, mode tel.SupervisionMode) (sentence string)
 }
 
 // server is the page's handler with what it was given.

@@ -53,6 +53,9 @@ func fullOffice() *view.Model {
 		m.Apply(e)
 		m.Apply(tel.LampChanged{Lamp: tel.LampID("desk_" + s.String()), Agent: id, State: s, Help: e.Help, Fault: i == 3})
 	}
+	m.OfferSupervision(true)
+	m.Apply(tel.AgentChanged{Agent: "boss", Name: "Sara " + hostile, State: tel.AgentLoggedOut, Since: at})
+	m.Apply(tel.SupervisionStarted{Supervision: tel.Supervision{Leg: "l", By: "boss", Agent: "talking", Mode: tel.SuperviseWhisper}})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", Name: hostile, At: at})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c2", At: at.Add(time.Second)})
 	m.Apply(tel.QueueOffered{Queue: "sales", Call: "c1", Offer: "o", Agent: "ringing"})

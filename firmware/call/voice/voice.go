@@ -162,6 +162,22 @@ func (h *Half) Page(to []call.Leg) error {
 	return nil
 }
 
+// Mix implements call.Leg.
+func (h *Half) Mix(parties, watchers []call.Leg, gain func(from, to int) float64) error {
+	audio := func(all []call.Leg) (legs []*media.Leg) {
+		for _, l := range all {
+			if o, ok := l.(interface{ Media() *media.Leg }); ok {
+				legs = append(legs, o.Media())
+			}
+		}
+		return legs
+	}
+	if err := h.engine.Mix(audio(parties), audio(watchers), gain); err != nil && !errors.Is(err, media.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 // Part implements call.Leg.
 func (h *Half) Part() { h.engine.Unbridge(h.leg) }
 
