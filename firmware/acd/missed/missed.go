@@ -53,7 +53,9 @@ func (l List) Clone() List {
 
 // Mend drops rows that contradict themselves, as a file may hold that somebody has edited.
 func (l *List) Mend() {
-	maps.DeleteFunc(l.Rows, func(n tel.Number, row tel.MissedChanged) bool { return row.Number != n || key(n) != n || row.Closed != "" })
+	maps.DeleteFunc(l.Rows, func(n tel.Number, row tel.MissedChanged) bool {
+		return row.Number != n || key(n) != n || row.Closed != ""
+	})
 }
 
 // Open lists the open rows, the latest call first.
