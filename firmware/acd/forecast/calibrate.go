@@ -32,7 +32,7 @@ const (
 // upper end, measured in logarithms.
 type residuals struct {
 	Count [scores]float64 `json:"count"`
-	Sum   float64              `json:"sum"`
+	Sum   float64         `json:"sum"`
 }
 
 func (r *residuals) add(score, keep float64) {
@@ -66,38 +66,81 @@ const (
 	adaptStep  = 0.004 // of the levels, per miss
 )
 
-// raw is what the simulation said of one wait: quantiles in seconds.
-type raw struct {
-	Low    float64 `json:"low"`
-	Median float64 `json:"median"`
-	High   float64 `json:"high"`
-}
+// A raw forecast is kept as quantiles at equally spaced scores: 0 is the median, 1 the 0.9 quantile,
+// others as in a normal distribution.
+const (
+	rawMax    = 2.0 // the 0.995 quantile
+	rawStep   = 0.25
+	rawMiddle = 8
+	rawPoints = 2*rawMiddle + 1
+	leastStep = 0.01 // between two quantiles, so that each wait has one score
+)
 
-// scale maps seconds to the scale of the scores. Five seconds keep short waits from looming large.
+// raw is what the simulation said of one wait: quantiles on the scale of logarithms.
+type raw [rawPoints]float64
+
+// scale maps seconds to the scale of the quantiles. Five seconds keep short waits from looming large.
 func scale(x float64) float64 { return math.Log(x + 5) }
 
 func unscale(x float64) float64 { return max(0, math.Exp(x)-5) }
 
-const leastSpread = 0.05
+// median in seconds.
+func (q *raw) median() float64 { return unscale(q[rawMiddle]) }
 
-// score is where the true wait y lay.
-func (q raw) score(y float64) float64 {
-	m := scale(q.Median)
-	if d := scale(y) - m; d >= 0 {
-		return d / max(scale(q.High)-m, leastSpread)
-	} else {
-		return d / max(m-scale(q.Low), leastSpread)
+// newRaw takes the quantiles of sorted waits, in seconds.
+func newRaw(waits []float64, levels *[rawPoints]float64) raw {
+	var q raw
+	for i, level := range levels {
+		p := level*float64(len(waits)) - 0.5
+		k := max(0, min(int(p), len(waits)-2))
+		f := max(0, min(p-float64(k), 1))
+		q[i] = scale(waits[k] + f*(waits[k+1]-waits[k]))
 	}
+	for i := rawMiddle + 1; i < rawPoints; i++ {
+		q[i] = max(q[i], q[i-1]+leastStep)
+	}
+	for i := rawMiddle - 1; i >= 0; i-- {
+		q[i] = min(q[i], q[i+1]-leastStep)
+	}
+	return q
 }
 
-// at is the wait at a score.
-func (q raw) at(score float64) float64 {
-	m := scale(q.Median)
-	if score >= 0 {
-		return unscale(m + score*max(scale(q.High)-m, leastSpread))
+// score is where the true wait of y seconds lay. Outside of the quantiles the scale goes on as it was
+// over the outer half of its side.
+func (q *raw) score(y float64) float64 {
+	x := scale(y)
+	switch {
+	case x >= q[rawPoints-1]:
+		return rawMax + (x-q[rawPoints-1])/q.above()
+	case x <= q[0]:
+		return -rawMax - (q[0]-x)/q.below()
 	}
-	return unscale(m + score*max(m-scale(q.Low), leastSpread))
+	i := 0
+	for x > q[i+1] {
+		i++
+	}
+	return (float64(i-rawMiddle) + (x-q[i])/(q[i+1]-q[i])) * rawStep
 }
+
+// at is the wait at a score, in seconds.
+func (q *raw) at(score float64) float64 {
+	switch {
+	case score >= rawMax:
+		return unscale(q[rawPoints-1] + (score-rawMax)*q.above())
+	case score <= -rawMax:
+		return unscale(q[0] + (score+rawMax)*q.below())
+	}
+	p := score/rawStep + rawMiddle
+	i := min(int(p), rawPoints-2)
+	return unscale(q[i] + (p-float64(i))*(q[i+1]-q[i]))
+}
+
+// above and below are how far one unit of score goes at the ends.
+func (q *raw) above() float64 {
+	return max(0.1, (q[rawPoints-1]-q[rawMiddle+4])/(rawMax-4*rawStep))
+}
+
+func (q *raw) below() float64 { return max(0.1, (q[rawMiddle-4]-q[0])/(rawMax-4*rawStep)) }
 
 // correction is what calibration makes of one regime: the scores at which the interval's ends and
 // its median lie.
@@ -114,15 +157,15 @@ func (c *calibration) correction(regime int, presumed *[scores]float64) correcti
 }
 
 // apply returns the interval and the median after calibration.
-func (k correction) apply(q raw) (low, median, high float64) {
+func (k correction) apply(q *raw) (low, median, high float64) {
 	low, median, high = q.at(k.low), q.at(k.median), q.at(k.high)
 	return min(low, median), median, max(high, median)
 }
 
 // learn takes note of the true wait y of a prediction, and of the interval that was given.
-func (c *calibration) learn(q raw, low, high, y float64) {
+func (c *calibration) learn(q *raw, low, high, y float64) {
 	s := q.score(y)
-	r := &c.Regimes[regimeOf(q.Median)]
+	r := &c.Regimes[regimeOf(q.median())]
 	c.All.add(s, allKeep)
 	r.Residuals.add(s, regimeKeep)
 	r.Low = max(-0.095, min(r.Low-adaptStep*(one(y < low)-lowLevel), 0.3))
@@ -153,12 +196,24 @@ func (c *calibration) quantile(r *regime, level float64, presumed *[scores]float
 
 // newPresumed is the share of each score if the simulation were right and the scores normal.
 func newPresumed() *[scores]float64 {
-	const z = 1.2815515655446004 // the 0.9 quantile of the normal distribution
-	cdf := func(x float64) float64 { return 0.5 * math.Erfc(-x*z/math.Sqrt2) }
 	var p [scores]float64
 	for i := range p {
 		x := float64(i)*scoreStep - scoreMax
-		p[i] = cdf(x+scoreStep/2) - cdf(x-scoreStep/2)
+		p[i] = levelOf(x+scoreStep/2) - levelOf(x-scoreStep/2)
 	}
 	return &p
+}
+
+// levelOf is the share of waits below a score.
+func levelOf(score float64) float64 {
+	const z = 1.2815515655446004 // the 0.9 quantile of the normal distribution
+	return 0.5 * math.Erfc(-score*z/math.Sqrt2)
+}
+
+func newLevels() *[rawPoints]float64 {
+	var l [rawPoints]float64
+	for i := range l {
+		l[i] = levelOf(float64(i-rawMiddle) * rawStep)
+	}
+	return &l
 }

@@ -41,6 +41,7 @@ const (
 	meanRing     = 6
 	meanPatience = 900
 	meanPause    = 600
+	meanLate     = 300
 )
 
 // Forecast tells how long everybody in the picture has still to wait, in the picture's order. All
@@ -65,19 +66,18 @@ func (l *Learner) Forecast(p Picture) []Forecast {
 		if !w.reachable(w.waiting[i].class) {
 			continue
 		}
-		q := quantiles(waits[i])
-		if q.Median >= horizon {
+		slices.Sort(waits[i])
+		q := newRaw(waits[i], l.levels)
+		if q.median() >= 0.99*horizon {
 			continue
 		}
-		k := regimeOf(q.Median)
+		k := regimeOf(q.median())
 		if corrections[k] == nil {
 			c := l.memory.Calibration.correction(k, l.presumed)
 			corrections[k] = &c
 		}
-		low, median, high := corrections[k].apply(q)
-		if q.High >= horizon {
-			high = horizon
-		}
+		low, median, high := corrections[k].apply(&q)
+		low, median, high = min(low, horizon), min(median, horizon), min(high, horizon)
 		f := &out[at]
 		f.Known = true
 		f.Low, f.Median, f.High = seconds(low), seconds(median), seconds(high)
@@ -139,17 +139,6 @@ func (w *world) waits(rng *rand.Rand) [][]float64 {
 	return waits
 }
 
-// quantiles sorts the waits.
-func quantiles(x []float64) raw {
-	slices.Sort(x)
-	at := func(level float64) float64 {
-		p := level*float64(len(x)) - 0.5
-		i := max(0, min(int(p), len(x)-2))
-		return x[i] + (p-float64(i))*(x[i+1]-x[i])
-	}
-	return raw{Low: at(lowLevel), Median: at(0.5), High: at(highLevel)}
-}
-
 func seconds(x float64) time.Duration { return time.Duration(math.Round(x * float64(time.Second))) }
 
 // classKey names a class of callers.
@@ -188,7 +177,7 @@ func (l *Learner) world(p Picture) (w *world, order []int) {
 	s := &sketch{world: w, l: l, p: p, calls: map[tel.QueueID]*calls{}, classOf: map[classKey]int32{}}
 	w.habits = &habits{
 		pauseRate: m.Pauses.rate(p.At), leaveRate: m.LogOuts.rate(p.At), loginRate: m.LogIns.rate(p.At),
-		pause: m.Pause.curve(l.grid, meanPause), elsewhere: m.Unreachable.curve(l.grid, meanPause),
+		pause: m.ShortPause.curve(l.grid, meanPause), late: m.Late.curve(l.grid, meanLate), elsewhere: m.Unreachable.curve(l.grid, meanPause),
 	}
 	order = make([]int, len(p.Waiting))
 	for i := range order {
@@ -315,13 +304,20 @@ func (s *sketch) bot(a *Agent, place map[tel.CallID]int32) {
 	}
 	b.calls = s.callsOf(a.Queue)
 	b.speed = math.Exp(m.Agents[a.ID].pace())
-	b.reason = s.habits.pause
+	b.reason = m.Pause.curve(s.grid, meanPause)
 	if t := m.Reasons[a.Reason]; t != nil && a.State == tel.AgentPaused || b.pauses && t != nil {
 		t := t.with(&m.Pause, 5)
 		b.reason = t.curve(s.grid, meanPause)
 	}
+	if known := m.Agents[a.ID]; known != nil {
+		b.ends = known.ends(s.p.At, a.State == tel.AgentLoggedOut)
+		b.breaks = known.breaks(s.p.At)
+		if usual, ok := known.usualIn(s.p.At); ok && a.State == tel.AgentLoggedOut {
+			b.due, b.expected = usual-s.p.At.Sub(midnight(s.p.At)).Seconds(), true
+		}
+	}
 	if !a.ShiftEnd.IsZero() {
-		b.hasShift, b.shiftEnd = true, a.ShiftEnd.Sub(s.p.At).Seconds()
+		b.ends = []float64{a.ShiftEnd.Sub(s.p.At).Seconds()}
 	}
 	s.bots = append(s.bots, b)
 	s.opens = append(s.opens, opens)

@@ -23,6 +23,7 @@ type Learner struct {
 
 	grid     *grid
 	presumed *[scores]float64
+	levels   *[rawPoints]float64
 }
 
 // watched is what an agent is doing, as far as events told.
@@ -74,7 +75,7 @@ func newLearner(m memory) *Learner {
 		memory: m,
 		agents: map[tel.AgentID]*watched{}, roster: map[tel.AgentID]Agent{},
 		targets: map[tel.QueueID]time.Duration{}, standing: map[tel.CallID]*standing{},
-		grid: newGrid(), presumed: newPresumed(),
+		grid: newGrid(), presumed: newPresumed(), levels: newLevels(),
 	}
 }
 
@@ -97,6 +98,9 @@ func (l *Learner) pass(now time.Time) {
 	if now.Hour() == l.now.Hour() && now.Sub(l.now) < time.Hour {
 		l.now = now
 		return
+	}
+	if yesterday := midnight(l.now); !yesterday.Equal(midnight(now)) && !l.now.IsZero() {
+		l.absent(yesterday)
 	}
 	l.now = now
 	for _, a := range l.agents {
@@ -166,18 +170,36 @@ func (l *Learner) ended(now time.Time, a *watched, e tel.AgentChanged) {
 			m.rang(a.queue, x, now)
 		}
 	case tel.AgentPaused:
-		m.paused(a.reason, x, e.State != tel.AgentPaused && e.State != tel.AgentLoggedOut)
+		m.paused(e.Agent, a.reason, a.since, x, e.State != tel.AgentPaused && e.State != tel.AgentLoggedOut)
 	case tel.AgentUnreachable:
 		m.Unreachable.add(x, e.State != tel.AgentLoggedOut, keepPauses)
 	case tel.AgentLoggedOut:
 		m.LogIns.happened(now)
+		if late, ok := m.agent(e.Agent, now).loggedIn(now); ok {
+			m.Late.add(late, true, keepPauses)
+		}
 	}
-	present := a.state != tel.AgentLoggedOut && a.state != tel.AgentPaused && a.state != tel.AgentUnreachable
-	if present && e.State == tel.AgentPaused {
-		m.Pauses.happened(now)
-	}
-	if present && e.State == tel.AgentLoggedOut {
+	if e.State == tel.AgentLoggedOut {
 		m.LogOuts.happened(now)
+		m.agent(e.Agent, now).loggedOut(now)
+	}
+}
+
+// absent learns who did not come on the day that ends, if anybody came.
+func (l *Learner) absent(date time.Time) {
+	var out []*agentMemory
+	for _, a := range l.memory.Agents {
+		if !a.Today.Date.Equal(date) {
+			out = append(out, a)
+		}
+	}
+	if len(out) == len(l.memory.Agents) {
+		return
+	}
+	for _, a := range out {
+		if _, ok := a.usualIn(date); ok {
+			l.memory.Late.add(noShow.Seconds(), false, keepPauses)
+		}
 	}
 }
 
@@ -268,7 +290,7 @@ func (l *Learner) passed(at time.Time, agent tel.AgentID, by *standing) {
 func (l *Learner) resolve(s *standing, at time.Time) {
 	for _, n := range s.notes {
 		if y := at.Sub(n.at).Seconds(); y >= 0 {
-			l.memory.Calibration.learn(n.raw, n.low, n.high, y)
+			l.memory.Calibration.learn(&n.raw, n.low, n.high, y)
 		}
 	}
 	l.remove(s)

@@ -43,7 +43,9 @@ type memory struct {
 	Outside lifetable                    `json:"outside"` // calls that came from no queue
 	Agents  map[tel.AgentID]*agentMemory `json:"agents,omitempty"`
 
-	Pause       lifetable             `json:"pause"` // for any reason
+	Pause       lifetable             `json:"pause"`       // for any reason
+	ShortPause  lifetable             `json:"short_pause"` // of less than twenty minutes: the others are habits of an agent
+	Late        lifetable             `json:"late"`        // how much later than usual a session begins
 	Reasons     map[string]*lifetable `json:"reasons,omitempty"`
 	Unreachable lifetable             `json:"unreachable"`
 	Pauses      turnover              `json:"pauses"`
@@ -75,6 +77,8 @@ type queueMemory struct {
 type agentMemory struct {
 	Pace  float64   `json:"pace"` // faded sum of logarithms: how much longer than others' the calls are
 	PaceN float64   `json:"pace_n"`
+	Days  []workday `json:"days,omitempty"` // the last ones, oldest first
+	Today workday   `json:"today"`
 	Used  time.Time `json:"used"`
 }
 
@@ -213,12 +217,17 @@ func (m *memory) waited(id tel.QueueID, x float64, gone bool, at time.Time) {
 	m.All.Patience.add(x, gone, keepPatience)
 }
 
-// paused learns the length of a pause; whole is false when only its reason changed.
-func (m *memory) paused(reason string, x float64, whole bool) {
+// paused learns the length of a pause that began at from; whole is false when it did not end by itself.
+func (m *memory) paused(agent tel.AgentID, reason string, from time.Time, x float64, whole bool) {
 	m.Pause.add(x, whole, keepPauses)
 	if t := m.reason(reason); t != nil {
 		t.add(x, whole, keepPauses)
 	}
+	if x < longPause.Seconds() && whole {
+		m.ShortPause.add(x, true, keepPauses)
+		m.Pauses.happened(from)
+	}
+	m.agent(agent, from).paused(from, x)
 }
 
 // arrived counts a caller.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/forecast"
@@ -50,7 +52,9 @@ type office struct {
 	breaks float64 // unannounced, per hour of presence
 }
 
-func logNormal(r *rand.Rand, median, sd float64) float64 { return median * math.Exp(sd*r.NormFloat64()) }
+func logNormal(r *rand.Rand, median, sd float64) float64 {
+	return median * math.Exp(sd*r.NormFloat64())
+}
 
 func between(r *rand.Rand, lo, hi float64) float64 { return lo + (hi-lo)*r.Float64() }
 
@@ -145,10 +149,12 @@ type happening struct {
 
 type agenda []happening
 
-func (a agenda) Len() int           { return len(a) }
-func (a agenda) Less(i, j int) bool { return a[i].at < a[j].at || a[i].at == a[j].at && a[i].seq < a[j].seq }
-func (a agenda) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
-func (a *agenda) Push(x any)        { *a = append(*a, x.(happening)) }
+func (a agenda) Len() int { return len(a) }
+func (a agenda) Less(i, j int) bool {
+	return a[i].at < a[j].at || a[i].at == a[j].at && a[i].seq < a[j].seq
+}
+func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *agenda) Push(x any)   { *a = append(*a, x.(happening)) }
 func (a *agenda) Pop() any {
 	x := (*a)[len(*a)-1]
 	*a = (*a)[:len(*a)-1]
@@ -221,21 +227,27 @@ func (o *office) run(r *rand.Rand, date time.Time, l *forecast.Learner, j *judge
 func (d *day) enlist(p *person) {
 	w := &worker{person: p, trade: -1}
 	d.crew = append(d.crew, w)
+	abl := os.Getenv("ABL")
 	essential := p.start == 8*3600 && p.end == 18*3600
 	d.tell(w)
-	if !essential && d.r.Float64() < 0.05 {
+	if strings.Contains(abl, "shift") {
+		p.start, p.end = 8*3600, 18*3600
+	}
+	if !strings.Contains(abl, "ill") && !essential && d.r.Float64() < 0.05 {
 		return // ill today
 	}
 	start := p.start
-	if d.r.Float64() < 0.25 {
+	if !strings.Contains(abl, "late") && d.r.Float64() < 0.25 {
 		start += d.r.ExpFloat64() * 700
 	}
 	d.at(start, func() {
 		w.since = d.now
 		d.settle(w)
-		d.nextBreak(w)
+		if !strings.Contains(abl, "break") {
+			d.nextBreak(w)
+		}
 	})
-	if p.lunch > 0 {
+	if p.lunch > 0 && !strings.Contains(abl, "lunch") {
 		d.at(max(start, p.lunch)+1, func() { d.wants(w, absence{"lunch", logNormal(d.r, 2400, 0.15)}) })
 	}
 	d.at(max(start, p.end)+1, func() { w.late = true; d.goHome(w) })
@@ -458,7 +470,9 @@ func (d *day) offer(w *worker, c *caller) {
 	})
 }
 
-func (d *day) leave(c *caller) { d.line = slices.DeleteFunc(d.line, func(o *caller) bool { return o == c }) }
+func (d *day) leave(c *caller) {
+	d.line = slices.DeleteFunc(d.line, func(o *caller) bool { return o == c })
+}
 
 func (d *day) answer(w *worker, c *caller) {
 	t := &d.trades[c.trade]

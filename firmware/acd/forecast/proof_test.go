@@ -3,7 +3,9 @@ package forecast_test
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,9 +16,12 @@ import (
 type prediction struct {
 	low, median, high float64
 	reference         float64 // what the exponential average would have announced
+	ref2              float64
 	atJoin            bool
 	trade             int
 	made              float64
+	c                 *caller
+	ahead             int
 	wait              float64
 	dayLow, dayHigh   float64 // the day's own quantiles
 	ended             bool
@@ -62,8 +67,8 @@ func (j *judge) ask(d *day) {
 			j.average = append(j.average, 0)
 		}
 		n := &prediction{
-			low: f.Low.Seconds(), median: f.Median.Seconds(), high: f.High.Seconds(), atJoin: join, trade: c.trade, made: d.now,
-			reference: math.Abs(j.average[c.trade] + 30 - (d.now - c.at)),
+			low: f.Low.Seconds(), median: f.Median.Seconds(), high: f.High.Seconds(), atJoin: join, c: c, ahead: slices.Index(d.line, c), trade: c.trade, made: d.now,
+			reference: 60 * math.Abs(math.Trunc((j.average[c.trade]+30-(d.now-c.at))/60)), ref2: math.Abs(j.average[c.trade] - (d.now - c.at)),
 		}
 		c.notes = append(c.notes, n)
 		j.today = append(j.today, n)
@@ -118,12 +123,12 @@ func winkler(low, high, y float64) float64 {
 
 // verdict sums up predictions.
 type verdict struct {
-	n                    int
-	coverage             float64
-	low, high            float64 // share of misses
-	winkler, dayWinkler  float64
-	mae, referenceMAE    float64
-	wait                 float64
+	n                       int
+	coverage                float64
+	low, high               float64 // share of misses
+	winkler, dayWinkler     float64
+	mae, referenceMAE, ref2 float64
+	wait                    float64
 }
 
 func sum(all []*prediction) verdict {
@@ -140,11 +145,12 @@ func sum(all []*prediction) verdict {
 		v.winkler += winkler(n.low, n.high, n.wait)
 		v.dayWinkler += winkler(n.dayLow, n.dayHigh, n.wait)
 		v.mae += math.Abs(n.median - n.wait)
+		v.ref2 += math.Abs(n.ref2 - n.wait)
 		v.referenceMAE += math.Abs(n.reference - n.wait)
 		v.wait += n.wait
 	}
 	k := float64(v.n)
-	for _, x := range []*float64{&v.coverage, &v.low, &v.high, &v.winkler, &v.dayWinkler, &v.mae, &v.referenceMAE, &v.wait} {
+	for _, x := range []*float64{&v.coverage, &v.low, &v.high, &v.winkler, &v.dayWinkler, &v.mae, &v.referenceMAE, &v.ref2, &v.wait} {
 		*x /= k
 	}
 	return v
@@ -152,6 +158,10 @@ func sum(all []*prediction) verdict {
 
 func TestExplore(t *testing.T) {
 	var all []*prediction
+	days := 4
+	if s := os.Getenv("DAYS"); s != "" {
+		days, _ = strconv.Atoi(s)
+	}
 	for o := range uint64(8) {
 		r := rand.New(rand.NewPCG(100+o, 1))
 		of := newOffice(r)
@@ -159,12 +169,15 @@ func TestExplore(t *testing.T) {
 		warm := &judge{}
 		date := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 		j := &judge{}
-		for d := range 12 {
+		const learn = 10
+		for d := range learn + days {
 			if date.Weekday() == time.Saturday {
 				date = date.AddDate(0, 0, 2)
 			}
 			dr := rand.New(rand.NewPCG(100+o, uint64(1000+d)))
-			if d < 4 {
+			if d < learn-3 {
+				of.run(dr, date, l, nil)
+			} else if d < learn {
 				of.run(dr, date, l, warm)
 				j.average = warm.average
 			} else {
@@ -173,12 +186,22 @@ func TestExplore(t *testing.T) {
 			date = date.AddDate(0, 0, 1)
 		}
 		v := sum(j.all)
-		t.Logf("office %d: trades %d people %d asked %d unknown %d never %d: n %d cov %.3f low %.3f high %.3f W %.0f/%.0f=%.2f MAE %.0f/%.0f=%.2f wait %.0f", o, len(of.trades), len(of.people), j.asked, j.unknown, j.never, v.n, v.coverage, v.low, v.high, v.winkler, v.dayWinkler, v.winkler/v.dayWinkler, v.mae, v.referenceMAE, v.mae/v.referenceMAE, v.wait)
+		t.Logf("office %d: trades %d people %d asked %d unknown %d never %d: n %d cov %.3f low %.3f high %.3f W %.0f/%.0f=%.2f MAE %.0f/%.0f(%.0f)=%.2f wait %.0f", o, len(of.trades), len(of.people), j.asked, j.unknown, j.never, v.n, v.coverage, v.low, v.high, v.winkler, v.dayWinkler, v.winkler/v.dayWinkler, v.mae, v.referenceMAE, v.ref2, v.mae/v.referenceMAE, v.wait)
+		if os.Getenv("WORST") != "" {
+			w := slices.Clone(j.all)
+			slices.SortFunc(w, func(a, b *prediction) int {
+				return int(winkler(b.low, b.high, b.wait) - winkler(a.low, a.high, a.wait))
+			})
+			for i := 0; i < 400 && i < len(w); i += 20 {
+				n := w[i]
+				t.Logf("   trade %d %s at %.2fh en %d prio %d ahead %d: said %.0f %.0f %.0f was %.0f", n.trade, n.c.id, n.made/3600, n.c.english, n.c.priority, n.ahead, n.low, n.median, n.high, n.wait)
+			}
+		}
 		all = append(all, j.all...)
 	}
 	p := func(name string, all []*prediction) {
 		v := sum(all)
-		t.Logf("%-10s n %d cov %.3f low %.3f high %.3f W %.0f/%.0f=%.2f MAE %.0f/%.0f=%.2f wait %.0f", name, v.n, v.coverage, v.low, v.high, v.winkler, v.dayWinkler, v.winkler/v.dayWinkler, v.mae, v.referenceMAE, v.mae/v.referenceMAE, v.wait)
+		t.Logf("%-10s n %d cov %.3f low %.3f high %.3f W %.0f/%.0f=%.2f MAE %.0f/%.0f(%.0f)=%.2f wait %.0f", name, v.n, v.coverage, v.low, v.high, v.winkler, v.dayWinkler, v.winkler/v.dayWinkler, v.mae, v.referenceMAE, v.ref2, v.mae/v.referenceMAE, v.wait)
 	}
 	p("all", all)
 	p("join", slices.DeleteFunc(slices.Clone(all), func(n *prediction) bool { return !n.atJoin }))

@@ -44,12 +44,13 @@ type calls struct {
 
 // habits is what is known of absence.
 type habits struct {
-	pauseRate  float64 // pauses per second of presence
-	leaveRate  float64 // log-outs per second of presence
-	loginRate  float64 // log-ins per second of absence
-	pause      *curve  // how long any pause lasts
-	calls      []*calls // by index
-	elsewhere  *curve  // unreachable
+	pauseRate float64  // pauses per second of presence
+	leaveRate float64  // log-outs per second of presence
+	loginRate float64  // log-ins per second of absence
+	pause     *curve   // how long a short pause lasts
+	late      *curve   // how much later than usual people come
+	calls     []*calls // by index
+	elsewhere *curve   // unreachable
 }
 
 // bot is an agent in the simulation.
@@ -63,9 +64,11 @@ type bot struct {
 	leaves   bool
 	pauses   bool // leaves to a pause
 	speed    float64
-	shiftEnd float64
-	hasShift bool
-	serves   []int32 // classes
+	ends     []float64   // when the shift may end, each as likely as the others; none: not known
+	breaks   []longBreak // likewise
+	due      float64     // when it usually logs in; negative: should be here
+	expected bool        // due is known
+	serves   []int32     // classes
 }
 
 // waiter is one caller in the simulation.
@@ -96,6 +99,8 @@ type run struct {
 	idle   []int32 // longest idle first
 	stamp  []uint32
 	level  []float64
+	home   []float64   // [bot]: end of the shift
+	lunch  []longBreak // [bot]: the long pause to come
 	end    float64
 	left   int // callers of the picture who still wait
 }
@@ -105,6 +110,7 @@ func newRun(w *world, rng *rand.Rand, end float64) *run {
 		world: w, rng: rng, end: end,
 		order: make([][]int32, len(w.classes)), head: make([]int32, len(w.classes)),
 		stamp: make([]uint32, len(w.bots)), level: make([]float64, len(w.habits.calls)),
+		home: make([]float64, len(w.bots)), lunch: make([]longBreak, len(w.bots)),
 	}
 }
 
@@ -155,9 +161,18 @@ func (r *run) reset() {
 		}
 	}
 	for i := range r.bots {
-		if b := &r.bots[i]; b.state == tel.AgentRinging && b.caller >= 0 {
+		b := &r.bots[i]
+		r.home[i], r.lunch[i] = never, longBreak{at: never}
+		if n := len(b.ends); n > 0 {
+			r.home[i] = b.ends[r.rng.IntN(n)]
+		}
+		if n := len(b.breaks); n > 0 {
+			r.lunch[i] = b.breaks[r.rng.IntN(n)]
+		}
+		if b.state == tel.AgentRinging && b.caller >= 0 {
 			continue
-		} else if at := r.first(b); at < never {
+		}
+		if at := r.first(int32(i)); at < never {
 			r.push(alarm{at: at, who: int32(i), stamp: r.stamp[i]})
 		}
 	}
@@ -165,8 +180,8 @@ func (r *run) reset() {
 }
 
 // first draws when the bot will be free.
-func (r *run) first(b *bot) float64 {
-	t := 0.0
+func (r *run) first(i int32) float64 {
+	t, b := 0.0, &r.bots[i]
 	switch b.state {
 	case tel.AgentReady:
 		return max(0, b.until)
@@ -185,6 +200,12 @@ func (r *run) first(b *bot) float64 {
 	case tel.AgentUnreachable:
 		return r.habits.elsewhere.rest(r.grid, b.elapsed, r.rng)
 	default:
+		if b.expected && b.due > 0 {
+			return b.due + r.habits.late.draw(r.grid, r.rng)
+		}
+		if b.expected {
+			return r.habits.late.rest(r.grid, -b.due, r.rng)
+		}
 		if r.habits.loginRate <= 0 {
 			return never
 		}
@@ -196,7 +217,7 @@ func (r *run) first(b *bot) float64 {
 		}
 		return t + b.reason.draw(r.grid, r.rng)
 	}
-	return r.away(b, t, t)
+	return r.away(i, t, t)
 }
 
 // answer lets the bots that ring for somebody pick up: the first one gets the call.
@@ -215,7 +236,7 @@ func (r *run) answer() {
 			r.left--
 		}
 		w.served = t // a colleague drawn earlier keeps its own end of a call: a small excess of work
-		r.push(alarm{at: r.away(b, t+r.handle(b, b.calls), t), who: int32(i), stamp: r.stamp[i]})
+		r.push(alarm{at: r.away(int32(i), t+r.handle(b, b.calls), t), who: int32(i), stamp: r.stamp[i]})
 	}
 }
 
@@ -235,16 +256,20 @@ func (r *run) wrapUp(c *calls) float64 {
 }
 
 // away is when a bot that has finished at t, after lasted seconds of work, takes the next caller.
-func (r *run) away(b *bot, t, lasted float64) float64 {
-	if b.hasShift && t >= b.shiftEnd {
+func (r *run) away(i int32, t, lasted float64) float64 {
+	if t >= r.home[i] {
 		return never
+	}
+	if l := &r.lunch[i]; t >= l.at {
+		l.at = never
+		return t + l.length
 	}
 	h := r.habits
 	u := r.rng.Float64() * (1 + (h.pauseRate+h.leaveRate)*lasted) // 1 - exp(-x) ~ x / (1 + x)
 	if u -= h.pauseRate * lasted; u < 0 {
 		return t + h.pause.draw(r.grid, r.rng)
 	}
-	if u < h.leaveRate*lasted && !b.hasShift {
+	if u < h.leaveRate*lasted && len(r.bots[i].ends) == 0 {
 		return never
 	}
 	return t
@@ -253,7 +278,7 @@ func (r *run) away(b *bot, t, lasted float64) float64 {
 // free gives the bot, which is free at t, the first caller whom it may take.
 func (r *run) free(i int32, t float64) {
 	b := &r.bots[i]
-	if b.hasShift && t >= b.shiftEnd {
+	if t >= r.home[i] {
 		r.unlist(i)
 		return
 	}
@@ -322,7 +347,7 @@ func (r *run) serve(c, i int32, t float64) bool {
 	b := &r.bots[i]
 	end := answered + r.handle(b, k)
 	r.stamp[i]++
-	if end = r.away(b, end, end-t); end < never {
+	if end = r.away(i, end, end-t); end < never {
 		r.push(alarm{at: end, who: i, stamp: r.stamp[i]})
 	}
 	return true
@@ -358,7 +383,7 @@ func (r *run) arrive(k int32, t float64) {
 	at := int32(len(r.line))
 	r.line = append(r.line, waiter{class: k, since: t, turn: t + c.target, served: -1, giveUp: t + c.calls.patience.draw(r.grid, r.rng)})
 	for _, i := range r.idle {
-		if r.opens[i][k] <= 0 && !(r.bots[i].hasShift && t >= r.bots[i].shiftEnd) {
+		if r.opens[i][k] <= 0 && t < r.home[i] {
 			r.serve(at, i, t)
 			r.unlist(i)
 			return
