@@ -29,7 +29,7 @@ const Longest = 2 * time.Hour
 // Replications of the simulation. Their noise at the ends of the interval is learned by calibration as
 // any other error, so more of them narrow the interval by little.
 const (
-	replications     = 200
+	replications     = 100
 	manyWaiting      = 300
 	replicationsMany = 60
 )

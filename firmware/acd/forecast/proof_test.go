@@ -2,6 +2,8 @@ package forecast_test
 
 import (
 	"math"
+"fmt"
+"github.com/pronto-pbx/pronto/firmware/tel"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -21,7 +23,7 @@ type prediction struct {
 	trade             int
 	made              float64
 	c                 *caller
-	ahead             int
+ahead, free, paused, out int
 	wait              float64
 	dayLow, dayHigh   float64 // the day's own quantiles
 	ended             bool
@@ -70,6 +72,7 @@ func (j *judge) ask(d *day) {
 			low: f.Low.Seconds(), median: f.Median.Seconds(), high: f.High.Seconds(), atJoin: join, c: c, ahead: slices.Index(d.line, c), trade: c.trade, made: d.now,
 			reference: 60 * math.Abs(math.Trunc((j.average[c.trade]+30-(d.now-c.at))/60)), ref2: math.Abs(j.average[c.trade] - (d.now - c.at)),
 		}
+		for _, w := range d.crew { if d.may(w, c) { switch w.state { case tel.AgentPaused: n.paused++; case tel.AgentLoggedOut: n.out++; default: n.free++ } } }
 		c.notes = append(c.notes, n)
 		j.today = append(j.today, n)
 	}
@@ -158,12 +161,12 @@ func sum(all []*prediction) verdict {
 
 func TestExplore(t *testing.T) {
 	var all []*prediction
-	days := 4
+	days := 4; base := uint64(100); if s := os.Getenv("BASE"); s != "" { b, _ := strconv.Atoi(s); base = uint64(b) }
 	if s := os.Getenv("DAYS"); s != "" {
 		days, _ = strconv.Atoi(s)
 	}
 	for o := range uint64(8) {
-		r := rand.New(rand.NewPCG(100+o, 1))
+		r := rand.New(rand.NewPCG(base+o, 1))
 		of := newOffice(r)
 		l := forecast.NewLearner(1)
 		warm := &judge{}
@@ -174,7 +177,7 @@ func TestExplore(t *testing.T) {
 			if date.Weekday() == time.Saturday {
 				date = date.AddDate(0, 0, 2)
 			}
-			dr := rand.New(rand.NewPCG(100+o, uint64(1000+d)))
+			dr := rand.New(rand.NewPCG(base+o, uint64(1000+d)))
 			if d < learn-3 {
 				of.run(dr, date, l, nil)
 			} else if d < learn {
@@ -187,6 +190,7 @@ func TestExplore(t *testing.T) {
 		}
 		v := sum(j.all)
 		t.Logf("office %d: trades %d people %d asked %d unknown %d never %d: n %d cov %.3f low %.3f high %.3f W %.0f/%.0f=%.2f MAE %.0f/%.0f(%.0f)=%.2f wait %.0f", o, len(of.trades), len(of.people), j.asked, j.unknown, j.never, v.n, v.coverage, v.low, v.high, v.winkler, v.dayWinkler, v.winkler/v.dayWinkler, v.mae, v.referenceMAE, v.ref2, v.mae/v.referenceMAE, v.wait)
+		if f := os.Getenv("CSV"); f != "" { fh, _ := os.OpenFile(f, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644); for _, n := range j.all { fmt.Fprintf(fh, "%d,%s,%d,%.0f,%d,%d,%d,%d,%d,%d,%.1f,%.1f,%.1f,%.1f,%t\n", o, n.c.id, n.trade, n.made, n.c.english, n.c.priority, n.ahead, n.free, n.paused, n.out, n.low, n.median, n.high, n.wait, n.atJoin) }; fh.Close() }
 		if os.Getenv("WORST") != "" {
 			w := slices.Clone(j.all)
 			slices.SortFunc(w, func(a, b *prediction) int {
