@@ -41,6 +41,7 @@ type person struct {
 	start, end float64 // shift, seconds of the day
 	lunch      float64 // begins; 0: none
 	known      bool    // the end of the shift is in the plan
+	anchor     bool    // always comes, and stays until nobody waits
 }
 
 // office is one call centre with all that stays the same from day to day.
@@ -74,16 +75,26 @@ func newOffice(r *rand.Rand) *office {
 		}
 		o.trades = append(o.trades, t)
 	}
+	hands, anchored := make([]float64, len(o.trades)), make([]bool, len(o.trades))
 	n := 8 + r.IntN(13)
 	for i := range n {
 		p := person{id: tel.AgentID(fmt.Sprintf("a%02d", i)), pace: logNormal(r, 1, 0.18), known: r.IntN(2) == 0}
-		first := i % len(o.trades)
+		// The roster follows the work: each queue has somebody all day, the next person goes to
+		// the queue that lacks hands most.
+		first := 0
+		for q := range o.trades {
+			if hands[q]/o.trades[q].work() < hands[first]/o.trades[first].work() {
+				first = q
+			}
+		}
 		for q := range o.trades {
 			if q == first || r.Float64() < 0.35 {
 				p.queues = append(p.queues, q)
+				hands[q] += 0.3
 			}
 		}
-		if i < 3 || r.Float64() < 0.3 {
+		hands[first] += 0.7
+		if r.Float64() < 0.3 {
 			p.english = 1 + r.IntN(2)
 		}
 		switch r.IntN(4) {
@@ -93,12 +104,11 @@ func newOffice(r *rand.Rand) *office {
 			p.start, p.end = 12*3600, 18*3600
 		default:
 			p.start, p.end, p.lunch = 9*3600, 18*3600, between(r, 12*3600, 14*3600)
-			if i < 2*len(o.trades) {
-				p.start = 8 * 3600
-			}
 		}
-		if i < len(o.trades) { // somebody is there for every queue at every hour
-			p.start, p.end, p.english = 8*3600, 18*3600, 2
+		if !anchored[first] || hands[first] < 2.2 {
+			p.start, p.end, p.lunch, p.english = 8*3600, 18*3600, between(r, 12*3600, 14*3600), 2
+			p.anchor = !anchored[first]
+			anchored[first] = true
 		}
 		o.people = append(o.people, p)
 	}
@@ -228,12 +238,11 @@ func (d *day) enlist(p *person) {
 	w := &worker{person: p, trade: -1}
 	d.crew = append(d.crew, w)
 	abl := os.Getenv("ABL")
-	essential := p.start == 8*3600 && p.end == 18*3600
 	d.tell(w)
 	if strings.Contains(abl, "shift") {
 		p.start, p.end = 8*3600, 18*3600
 	}
-	if !strings.Contains(abl, "ill") && !essential && d.r.Float64() < 0.05 {
+	if !strings.Contains(abl, "ill") && !p.anchor && d.r.Float64() < 0.05 {
 		return // ill today
 	}
 	start := p.start
@@ -282,7 +291,7 @@ func (d *day) goHome(w *worker) {
 	if w.gone || w.state == tel.AgentRinging || w.state == tel.AgentTalking || w.state == tel.AgentWrapUp {
 		return
 	}
-	if w.end >= 18*3600 && slices.ContainsFunc(d.line, func(c *caller) bool { return c.waiting && d.may(w, c) }) {
+	if w.anchor && slices.ContainsFunc(d.line, func(c *caller) bool { return c.waiting && d.may(w, c) }) {
 		return
 	}
 	w.gone = true
@@ -318,7 +327,7 @@ func (d *day) rate(trade int, at float64) float64 {
 	// Offered work: an office has as many callers as its people can bear at ordinary times.
 	work, share := 0.0, 0.0
 	for _, t := range d.trades {
-		work += t.load * (t.talk*math.Exp(sq(t.spread)/2)*(1+2.4*t.long) + t.wrap + 6)
+		work += t.work()
 		share += t.load
 	}
 	people := 0.0
@@ -326,6 +335,11 @@ func (d *day) rate(trade int, at float64) float64 {
 		people += (p.end - p.start) / (10 * 3600)
 	}
 	return d.volume * shape * d.load * 0.86 * people * d.trades[trade].load / work
+}
+
+// work is the mean work that the queue brings, relative to the others.
+func (t *trade) work() float64 {
+	return t.load * (t.talk*math.Exp(sq(t.spread)/2)*(1+2.4*t.long) + t.wrap + 6)
 }
 
 func sq(x float64) float64 { return x * x }
