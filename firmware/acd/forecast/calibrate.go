@@ -61,9 +61,12 @@ type calibration struct {
 const (
 	allKeep    = 0.9995
 	regimeKeep = 0.998
-	leanOnAll  = 40.0  // predictions: weight of all regimes in one
-	leanOnSim  = 30.0  // predictions: weight of the simulation's own quantiles in all regimes
-	adaptStep  = 0.004 // of the levels, per miss
+	leanOnAll  = 40.0 // predictions: weight of all regimes in one
+	leanOnSim  = 30.0 // predictions: weight of the simulation's own quantiles in all regimes
+	// leanOnMedian is the weight of the simulation's own median. It is rarely off, and correcting it
+	// by what few waits showed costs more than it gains.
+	leanOnMedian = 1000.0
+	adaptStep    = 0.004 // of the levels, per miss
 )
 
 // A raw forecast is kept as quantiles at equally spaced scores: 0 is the median, 1 the 0.9 quantile,
@@ -151,7 +154,7 @@ func (c *calibration) correction(regime int, presumed *[scores]float64) correcti
 	r := &c.Regimes[regime]
 	return correction{
 		low:    c.quantile(r, max(0.005, min(lowLevel+r.Low, 0.4)), presumed),
-		median: c.quantile(r, 0.5, presumed),
+		median: c.quantile(r, 0.5, presumed) * r.Residuals.Sum / (r.Residuals.Sum + leanOnMedian),
 		high:   c.quantile(r, max(0.6, min(highLevel+r.High, 0.995)), presumed),
 	}
 }

@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -103,8 +104,8 @@ func (l *Learner) pass(now time.Time) {
 		l.absent(yesterday)
 	}
 	l.now = now
-	for _, a := range l.agents {
-		l.count(a, now)
+	for _, id := range slices.Sorted(maps.Keys(l.agents)) { // in order: sums of floats depend on it
+		l.count(l.agents[id], now)
 	}
 	for _, s := range slices.Clone(l.line) {
 		if !s.gone.IsZero() && now.Sub(s.gone) > ghostFor {

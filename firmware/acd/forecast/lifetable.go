@@ -8,8 +8,11 @@ import (
 // Durations are kept in bins that widen by a factor of 2^(1/3): the first is [0, 1 s), the last ends
 // after four and a half hours. What lasts longer counts there.
 const (
-	bins     = 43
-	perOctav = 3
+	bins      = 43
+	perOctave = 3
+
+	thirdOfOctave     = 1.2599210498948732 // 2^(1/3)
+	twoThirdsOfOctave = 1.5874010519681996
 )
 
 // lifetable is what is known of one kind of duration (talk, wrap-up, patience, a break): for each
@@ -29,15 +32,24 @@ func edge(i int) float64 {
 	if i <= 0 {
 		return 0
 	}
-	return math.Exp2(float64(i-1) / perOctav)
+	return math.Exp2(float64(i-1) / perOctave)
 }
 
-// bin is the bin that holds x seconds.
+// bin is the bin that holds x seconds. It reads the octave from the exponent: a logarithm would be a
+// tenth of a forecast's cost.
 func bin(x float64) int {
-	if x < 1 {
+	if !(x >= 1) {
 		return 0
 	}
-	return min(int(perOctav*math.Log2(x))+1, bins-1)
+	b := math.Float64bits(x)
+	i := 1 + perOctave*int(b>>52-1023)
+	switch f := math.Float64frombits(b&(1<<52-1) | 1023<<52); {
+	case f >= twoThirdsOfOctave:
+		i += 2
+	case f >= thirdOfOctave:
+		i++
+	}
+	return min(i, bins-1)
 }
 
 // add learns one duration of x seconds; ended is false when it was cut off. keep is the weight that

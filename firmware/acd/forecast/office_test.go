@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/forecast"
@@ -227,7 +225,7 @@ func (o *office) run(r *rand.Rand, date time.Time, l *forecast.Learner, j *judge
 	}
 	if j != nil {
 		for _, c := range d.line { // whoever could have taken them went home
-			j.end(d, c, math.Inf(1))
+			j.end(c, math.Inf(1))
 		}
 		j.closeDay()
 	}
@@ -237,26 +235,20 @@ func (o *office) run(r *rand.Rand, date time.Time, l *forecast.Learner, j *judge
 func (d *day) enlist(p *person) {
 	w := &worker{person: p, trade: -1}
 	d.crew = append(d.crew, w)
-	abl := os.Getenv("ABL")
 	d.tell(w)
-	if strings.Contains(abl, "shift") {
-		p.start, p.end = 8*3600, 18*3600
-	}
-	if !strings.Contains(abl, "ill") && !p.anchor && d.r.Float64() < 0.05 {
+	if !p.anchor && d.r.Float64() < 0.05 {
 		return // ill today
 	}
 	start := p.start
-	if !strings.Contains(abl, "late") && d.r.Float64() < 0.25 {
+	if d.r.Float64() < 0.25 {
 		start += d.r.ExpFloat64() * 700
 	}
 	d.at(start, func() {
 		w.since = d.now
 		d.settle(w)
-		if !strings.Contains(abl, "break") {
-			d.nextBreak(w)
-		}
+		d.nextBreak(w)
 	})
-	if p.lunch > 0 && !strings.Contains(abl, "lunch") {
+	if p.lunch > 0 {
 		d.at(max(start, p.lunch)+1, func() { d.wants(w, absence{"lunch", logNormal(d.r, 2400, 0.15)}) })
 	}
 	d.at(max(start, p.end)+1, func() { w.late = true; d.goHome(w) })
@@ -440,7 +432,7 @@ func (d *day) settle(w *worker) {
 	for _, g := range ghosts {
 		d.leave(g)
 		if d.judge != nil {
-			d.judge.end(d, g, d.now+2+3*d.r.ExpFloat64())
+			d.judge.end(g, d.now+2+3*d.r.ExpFloat64())
 		}
 	}
 	if next == nil {
@@ -495,7 +487,7 @@ func (d *day) answer(w *worker, c *caller) {
 	d.learner.Observe(d.time(), tel.QueueLeft{Queue: t.id, Call: c.id, Joined: d.start.Add(time.Duration(c.at * 1e9)), Left: d.time(), Outcome: tel.OutcomeAnswered, Agent: w.id})
 	if d.judge != nil {
 		d.judge.answered(c.trade, d.now-c.at)
-		d.judge.end(d, c, d.now)
+		d.judge.end(c, d.now)
 	}
 	d.become(w, tel.AgentTalking)
 	x := logNormal(d.r, t.talk, t.spread)
@@ -533,7 +525,7 @@ func (d *day) hangUp(c *caller) {
 	w := d.crew[c.ringing] // it would have answered in a moment
 	d.leave(c)
 	if d.judge != nil {
-		d.judge.end(d, c, d.now+3*d.r.ExpFloat64())
+		d.judge.end(c, d.now+3*d.r.ExpFloat64())
 	}
 	d.settle(w)
 }

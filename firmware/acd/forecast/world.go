@@ -285,7 +285,7 @@ func (r *run) free(i int32, t float64) {
 	for {
 		best, wake := int32(-1), never
 		for _, k := range b.serves {
-			c := r.first1(k)
+			c := r.front(k)
 			if c < 0 {
 				continue
 			}
@@ -306,8 +306,8 @@ func (r *run) free(i int32, t float64) {
 	}
 }
 
-// first1 is the first of the class who still waits, or -1.
-func (r *run) first1(k int32) int32 {
+// front is the first of the class who still waits, or -1.
+func (r *run) front(k int32) int32 {
 	o := r.order[k]
 	h := r.head[k]
 	for h < int32(len(o)) && r.line[o[h]].served >= 0 {
