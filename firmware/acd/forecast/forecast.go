@@ -86,7 +86,8 @@ func (l *Learner) Forecast(p Picture) []Forecast {
 	return out
 }
 
-// recall takes from the picture what ghosts need: who serves whom, and who waits.
+// recall takes from the picture what ghosts need: who serves whom, and who waits. Whoever is not in it
+// has left, even if no event said so.
 func (l *Learner) recall(p Picture) {
 	clear(l.targets)
 	for _, q := range p.Queues {
@@ -95,6 +96,15 @@ func (l *Learner) recall(p Picture) {
 	clear(l.roster)
 	for _, a := range p.Agents {
 		l.roster[a.ID] = a
+	}
+	waits := make(map[tel.CallID]bool, len(p.Waiting))
+	for _, c := range p.Waiting {
+		waits[c.Call] = true
+	}
+	for _, s := range slices.Clone(l.line) {
+		if waits[s.call] != s.gone.IsZero() {
+			l.remove(s)
+		}
 	}
 	for _, c := range p.Waiting {
 		s := l.standing[c.Call]
@@ -166,8 +176,10 @@ type sketch struct {
 	p       Picture
 	calls   map[tel.QueueID]*calls
 	classOf map[classKey]int32
-	needs   [][]Need // [class]
-	queue   []tel.QueueID
+	needs   [][]Need      // [class]
+	queue   []tel.QueueID // [class]
+	slow    []float64     // [agent], of slowly
+	asked   int           // classes of those who wait
 }
 
 // world makes the picture ready; order[i] is the place of waiting[i] in p.Waiting.
@@ -198,10 +210,11 @@ func (l *Learner) world(p Picture) (w *world, order []int) {
 		w.waiting = append(w.waiting, waiter{class: k, callback: c.Callback, since: since, turn: since + w.classes[k].target})
 		place[c.Call] = int32(i)
 	}
-	asked := len(w.classes)
+	s.asked = len(w.classes)
+	s.slowly()
 	for _, id := range slices.Sorted(maps.Keys(m.Queues)) {
 		for _, priority := range slices.Sorted(maps.Keys(m.Queues[id].Arrivals)) {
-			s.newcomers(asked, id, priority)
+			s.newcomers(id, priority)
 		}
 	}
 	for i := range p.Agents {
@@ -223,27 +236,33 @@ func (s *sketch) class(key classKey, needs []Need) int32 {
 	return k
 }
 
-// newcomers lets callers arrive who may be served before somebody of the asked classes who waits.
-// All others come too late to matter and would only cost time.
-func (s *sketch) newcomers(asked int, id tel.QueueID, priority int) {
+// newcomers lets callers arrive who may be served before somebody who waits. All others come too late
+// to matter and would only cost time.
+func (s *sketch) newcomers(id tel.QueueID, priority int) {
 	rate := s.l.memory.Queues[id].Arrivals[priority].rate(s.p.At)
 	target := max(0, s.l.targets[id].Seconds())
-	overtakes := false
-	for _, c := range s.classes[:asked] {
-		overtakes = overtakes || priority > c.priority || (priority == c.priority && target < c.target)
+	overtakes := slices.ContainsFunc(s.classes[:s.asked], func(c class) bool {
+		return priority > c.priority || (priority == c.priority && target < c.target)
+	})
+	for i := 0; i < len(s.p.Agents) && !overtakes; i++ {
+		overtakes = s.p.Agents[i].opens(id, nil) < s.slow[i]
 	}
+	if rate > 0 && overtakes {
+		s.classes[s.class(classKey{id, priority, ""}, nil)].rate = rate
+	}
+}
+
+// slowly finds, for each agent, the longest of the times that somebody must have waited before the
+// agent may take the call; 0 when nobody must.
+func (s *sketch) slowly() {
+	s.slow = make([]float64, len(s.p.Agents))
 	for i := range s.p.Agents {
-		a := &s.p.Agents[i]
-		for k := 0; k < asked && !overtakes; k++ {
-			o := a.opens(s.queue[k], s.needs[k])
-			overtakes = o > 0 && o < never && a.opens(id, nil) < o
+		for k, queue := range s.queue {
+			if o := s.p.Agents[i].opens(queue, s.needs[k]); o < never {
+				s.slow[i] = max(s.slow[i], o)
+			}
 		}
 	}
-	if rate <= 0 || !overtakes {
-		return
-	}
-	k := s.class(classKey{id, priority, ""}, nil)
-	s.classes[k].rate = rate
 }
 
 // callsOf returns what is known of the calls of a queue; "" are those that came from no queue.
@@ -303,6 +322,9 @@ func (s *sketch) bot(a *Agent, place map[tel.CallID]int32) {
 		b.until = max(0, a.Until.Sub(s.p.At).Seconds())
 	}
 	b.calls = s.callsOf(a.Queue)
+	if a.State == tel.AgentInternal {
+		b.calls = s.callsOf("")
+	}
 	b.speed = math.Exp(m.Agents[a.ID].pace())
 	b.reason = m.Pause.curve(s.grid, meanPause)
 	if t := m.Reasons[a.Reason]; t != nil && a.State == tel.AgentPaused || b.pauses && t != nil {

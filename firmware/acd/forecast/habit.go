@@ -56,14 +56,14 @@ func (a *agentMemory) loggedIn(at time.Time) (late float64, ok bool) {
 
 func (a *agentMemory) loggedOut(at time.Time) {
 	if n := a.Today.N; n > 0 {
-		a.Today.Out[n-1] = a.Today.since(at)
+		a.Today.Out[n-1] = max(0, a.Today.since(at))
 	}
 }
 
 // paused takes note of a long pause.
 func (a *agentMemory) paused(from time.Time, x float64) {
 	if a.Today.N > 0 && a.Today.Long == 0 && x >= longPause.Seconds() {
-		a.Today.Long, a.Today.For = a.Today.since(from), x
+		a.Today.Long, a.Today.For = max(0, a.Today.since(from)), x
 	}
 }
 

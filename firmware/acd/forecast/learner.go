@@ -100,7 +100,7 @@ func (l *Learner) pass(now time.Time) {
 		l.now = now
 		return
 	}
-	if yesterday := midnight(l.now); !yesterday.Equal(midnight(now)) && !l.now.IsZero() {
+	if yesterday := midnight(l.now); yesterday.Before(midnight(now)) && !l.now.IsZero() {
 		l.absent(yesterday)
 	}
 	l.now = now
@@ -205,8 +205,11 @@ func (l *Learner) absent(date time.Time) {
 }
 
 func (l *Learner) joined(now time.Time, e tel.QueueJoined) {
-	if l.standing[e.Call] != nil {
-		return
+	if s := l.standing[e.Call]; s != nil {
+		if s.gone.IsZero() {
+			return
+		}
+		l.remove(s) // left one queue for another
 	}
 	l.memory.arrived(e.Queue, e.Priority, now)
 	since := e.At

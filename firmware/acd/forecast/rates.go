@@ -86,8 +86,8 @@ func slotOf(at time.Time) (kind, slot int) {
 }
 
 func slotStart(at time.Time) time.Time {
-	y, m, d := at.Date()
-	return time.Date(y, m, d, at.Hour(), at.Minute()/30*30, 0, 0, at.Location())
+	into := time.Duration(at.Minute()%30)*time.Minute + time.Duration(at.Second())*time.Second + time.Duration(at.Nanosecond())
+	return at.Add(-into)
 }
 
 // pass lets time go by until at.
@@ -96,12 +96,13 @@ func (a *arrivals) pass(at time.Time) {
 		a.Slot, a.At, a.Open, a.Recent, a.Expected = slotStart(at), at, 0, 0, 0 // a first time, or a clock that jumped
 		return
 	}
-	for start := slotStart(at); a.Slot.Before(start); {
-		kind, slot := slotOf(a.Slot)
+	// Steps of absolute time: in the hour that October repeats, clock times would go round in circles.
+	for next := a.Slot.Add(slotSeconds * time.Second); !next.After(at); next = a.Slot.Add(slotSeconds * time.Second) {
+		kind, slot := slotOf(a.Slot.In(at.Location()))
 		n := min(a.Days[kind][slot]+1, usualDays)
 		a.Days[kind][slot] = n
 		a.Usual[kind][slot] += (a.Open - a.Usual[kind][slot]) / n
-		a.Open, a.Slot = 0, slotStart(a.Slot.Add(slotSeconds*time.Second))
+		a.Open, a.Slot = 0, next
 	}
 	if d := at.Sub(a.At).Seconds(); d > 0 {
 		f := math.Exp(-d / recentFor)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // version is that of the snapshot. A newer one is refused, never guessed at.
@@ -88,8 +89,13 @@ func (m *memory) check() error {
 		}
 	}
 	for id, a := range m.Agents {
-		if a == nil || !counts(a.PaceN) || math.Abs(a.Pace) > 10*(a.PaceN+1) {
+		if a == nil || !counts(a.PaceN) || math.Abs(a.Pace) > 10*(a.PaceN+1) || len(a.Days) > maxDays {
 			return fmt.Errorf("agent %s: impossible counts", id)
+		}
+		for _, d := range append(slices.Clone(a.Days), a.Today) {
+			if d.N < 0 || d.N > maxSessions || !counts(d.In[:]...) || !counts(d.Out[:]...) || !counts(d.Long, d.For) {
+				return fmt.Errorf("agent %s: impossible workday", id)
+			}
 		}
 	}
 	for name, t := range map[string]*turnover{"pauses": &m.Pauses, "log-outs": &m.LogOuts, "log-ins": &m.LogIns} {
