@@ -22,10 +22,10 @@ var heldOut = []uint64{7000, 8000, 9000, 10000}
 
 // plan of one set: a learner begins with nothing in each office.
 const (
-	officesPerSet = 12
+	officesPerSet = 24
 	watchedDays   = 8 // only events are seen
 	triedDays     = 2 // forecasts are made and calibrated, and not judged
-	judgedDays    = 3
+	judgedDays    = 2
 	announceEvery = 60.0 // seconds between two forecasts for one caller
 )
 
