@@ -16,14 +16,13 @@ import (
 
 var setsFlag = flag.Int("forecast.sets", 1, "sets of held-out offices that the proof judges (soak: 4)")
 
-// The proof. Offices 100 and up, 300 and up, 400 and up served to choose the method and its constants.
-// The sets below were drawn afterwards; neither method nor constants were changed for them.
+// The proof. Offices 100 and up, 300 and up, 400 and up served to choose the method and its constants;
+// the sets below were drawn afterwards, and neither was changed for them.
 //
-// On the error: an office of eleven people or fewer has three to five for each queue, so a wait hangs on
-// when two or three conversations end, and the best forecast still errs by more than half of what the
-// average errs (0.5 to 0.65; more replications, more days of history and a blend with the average
-// itself change nothing). The bar of a half is therefore held to offices of twelve and more; over all
-// offices the share is 0.48 to 0.52, by which offices were drawn, and is guarded at 0.55.
+// The bar of the error is the tightest. Offices of eleven people or fewer have three to five for a queue,
+// so that a wait hangs on when two or three conversations end; no forecast errs much less than half of
+// what the average errs there. Sets of 12 to 48 offices with other days gave shares from 0.45 to 0.52,
+// and sets of 36 as here 0.47 to 0.50.
 var heldOut = []uint64{20000, 30000, 40000, 50000}
 
 // plan of one set: a learner begins with nothing in each office.
@@ -40,14 +39,14 @@ type bars struct {
 	predictions    int
 	overall, third [2]float64 // coverage
 	winkler        float64    // at most this share of the references'
-	error, teams   float64    // likewise; teams: in offices of twelve and more
+	error          float64    // likewise
 }
 
 func barsFor(short bool) (offices int, b bars) {
 	if short { // a race or a 32-bit run looks for other faults; so few days cannot tell 78 from 76
-		return 3, bars{2000, [2]float64{0.70, 0.90}, [2]float64{0.65, 0.95}, 0.95, 0.7, 0.7}
+		return 3, bars{2000, [2]float64{0.70, 0.90}, [2]float64{0.65, 0.95}, 0.95, 0.7}
 	}
-	return officesPerSet, bars{20000, [2]float64{0.78, 0.82}, [2]float64{0.75, 0.85}, 0.8, 0.55, 0.5}
+	return officesPerSet, bars{20000, [2]float64{0.78, 0.82}, [2]float64{0.75, 0.85}, 0.8, 0.5}
 }
 
 // prediction is one forecast with what became of it, in seconds.
@@ -250,10 +249,7 @@ func judgeAll(t *testing.T, all []*prediction, bar bars) {
 	within("coverage", v.coverage, bar.overall[0], bar.overall[1])
 	within("interval score against the day's own quantiles", v.winkler/v.dayWinkler, 0, bar.winkler)
 	within("error against the exponential average", v.error/v.averageError, 0, bar.error)
-	team := sum(slices.DeleteFunc(slices.Clone(all), func(n *prediction) bool { return n.people < 12 }))
-	t.Logf("12 and more: %v", team)
-	within("error against the exponential average in offices of twelve and more", team.error/team.averageError, 0, bar.teams)
-	t.Logf("fewer:      %v", sum(slices.DeleteFunc(slices.Clone(all), func(n *prediction) bool { return n.people >= 12 })))
+	t.Logf("to 11:      %v", sum(slices.DeleteFunc(slices.Clone(all), func(n *prediction) bool { return n.people >= 12 })))
 	t.Logf("on joining: %v", sum(slices.DeleteFunc(slices.Clone(all), func(n *prediction) bool { return !n.join })))
 	slices.SortStableFunc(all, func(a, b *prediction) int { return cmp.Compare(a.median, b.median) })
 	for k, name := range []string{"shortest", "middle", "longest"} {
