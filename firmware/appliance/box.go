@@ -68,6 +68,7 @@ type Box struct {
 	history   *journal.History
 	feed      *feed.Feed
 	accounts  *access.Accounts
+	estimates *estimates
 	present   *present
 	health    *health.Board
 
@@ -301,13 +302,14 @@ func (b *Box) openCalls() error {
 	for id := range b.hot.Load("call") {
 		live = append(live, tel.CallID(id))
 	}
+	b.openEstimates()
 	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
 		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live,
-		ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
+		Estimate: b.estimates, ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
 	})
 	if err != nil {
 		return err

@@ -43,6 +43,10 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		}
 	case tel.QueueJoined:
 		p.put("wait/"+string(e.Call), e)
+	case tel.WaitExpected:
+		if _, waits := p.last["wait/"+string(e.Call)]; waits {
+			p.put("expected/"+string(e.Call), e)
+		}
 	case tel.QueueOffered:
 		p.put("offer/"+string(e.Offer), e)
 	case tel.QueueOfferEnded:
@@ -88,6 +92,7 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 
 func (p *present) left(e tel.QueueLeft) {
 	p.drop("wait/" + string(e.Call))
+	p.drop("expected/" + string(e.Call))
 	p.dropOffers(e.Call)
 }
 

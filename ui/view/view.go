@@ -55,6 +55,9 @@ type Waiting struct {
 	Since    time.Time
 	Priority int
 	RingsAt  []string // names of the agents whose phones ring for this caller
+
+	Due      time.Time // orders callers of one priority
+	From, To int       // minutes that the wait will probably still last; both 0: not known, To 0: From or more
 }
 
 // Agent is one person.
@@ -273,6 +276,8 @@ func (m *Model) Apply(e tel.Event) []Part {
 		return m.agent(e)
 	case tel.QueueJoined:
 		return append(whole(SectionSummary), m.joined(e))
+	case tel.WaitExpected:
+		return m.expected(e)
 	case tel.QueueOffered:
 		m.offers[e.Offer] = e
 		return []Part{{SectionQueues, string(e.Queue)}}
@@ -379,14 +384,26 @@ func (m *Model) joined(e tel.QueueJoined) Part {
 	before := len(m.queues)
 	q := m.queue(e.Queue)
 	q.Waiting = slices.DeleteFunc(q.Waiting, func(w Waiting) bool { return w.Call == e.Call })
-	q.Waiting = append(q.Waiting, Waiting{Call: e.Call, Caller: e.Caller, Name: e.Name, Since: e.At, Priority: e.Priority})
+	q.Waiting = append(q.Waiting, Waiting{Call: e.Call, Caller: e.Caller, Name: e.Name, Since: e.At, Due: e.Due, Priority: e.Priority})
 	slices.SortStableFunc(q.Waiting, func(a, b Waiting) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.Since.Compare(b.Since))
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.Due.Compare(b.Due), a.Since.Compare(b.Since))
 	})
 	if len(m.queues) != before {
 		return Part{Section: SectionQueues}
 	}
 	return Part{SectionQueues, string(e.Queue)}
+}
+
+// expected notes how long a caller has probably still to wait.
+func (m *Model) expected(e tel.WaitExpected) []Part {
+	q := m.queue(e.Queue)
+	for i := range q.Waiting {
+		if w := &q.Waiting[i]; w.Call == e.Call {
+			w.From, w.To = e.From, e.To
+			return []Part{{SectionQueues, string(e.Queue)}}
+		}
+	}
+	return nil
 }
 
 func (m *Model) left(e tel.QueueLeft) Part {

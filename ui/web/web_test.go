@@ -58,6 +58,8 @@ func fullOffice() *view.Model {
 	m.Apply(tel.SupervisionStarted{Supervision: tel.Supervision{Leg: "l", By: "boss", Agent: "talking", Mode: tel.SuperviseWhisper}})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", Name: hostile, At: at})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c2", At: at.Add(time.Second)})
+	m.Apply(tel.WaitExpected{Queue: "sales", Call: "c1", From: 3, To: 6})
+	m.Apply(tel.WaitExpected{Queue: "sales", Call: "c2", To: 2})
 	m.Apply(tel.QueueOffered{Queue: "sales", Call: "c1", Offer: "o", Agent: "ringing"})
 	m.Apply(tel.CallChanged{Call: "c3", Stage: tel.StageTalking, From: "+393331234567", To: "400", Agent: "talking", Since: at})
 	m.Apply(tel.LineChanged{Line: "trunk:tim", Name: "TIM", Type: "sip", Up: true, Cause: tel.LineInUse, Calls: 2})
