@@ -51,10 +51,24 @@ var common = []step{
 	{text: "AT+CCWA=0,0,1", optional: true},
 	{text: "AT+COLP=0", optional: true},
 	{text: "AT+CLIR=0", optional: true},
-	// Messages stay stored in the modem until someone reads them; none is pushed at us.
+	// Messages stay stored in the modem until they are safe with us; none is pushed at us. Delivery
+	// reports are stored too where the modem can: the second +CNMI fails where it cannot.
 	{text: "AT+CMGF=0", optional: true},
+	{text: "AT+CSMS=0", prefix: "+CSMS:", optional: true}, // no acknowledgements of pushed reports are wanted
 	{text: "AT+CNMI=2,1,0,1,0", optional: true},
+	{text: "AT+CNMI=2,1,0,2,0", optional: true},
 }
+
+// storage chooses where new messages go, with a fall-back: the later of the two holds.
+func storage(preferred string) []step {
+	return []step{
+		{text: `AT+CPMS="SM","SM","SM"`, prefix: "+CPMS:", optional: true},
+		{text: `AT+CPMS="` + preferred + `","` + preferred + `","` + preferred + `"`, prefix: "+CPMS:", optional: true},
+	}
+}
+
+// memories are looked through for messages; one that a modem does not have is left out.
+var memories = []string{"SM", "ME", "SR"}
 
 // sim7600 is the SIMCom SIM7600 and SIM7500 family: audio is a serial port of 8 kHz 16-bit samples.
 var sim7600 = dialect{
@@ -64,7 +78,7 @@ var sim7600 = dialect{
 		{0x1e0e, 0x9001, 2, 4},
 		{0x1e0e, 0x9011, 4, 6},
 	},
-	settings: append(append([]step(nil), common...),
+	settings: append(append(append([]step(nil), common...), storage("ME")...),
 		step{text: "AT+CVHU=0"}, // else ATH does not hang up a voice call
 		step{text: "AT+CLCC=1"}, // each change of a call's state is told
 		step{text: "AT+DDET=1", optional: true},
@@ -85,7 +99,7 @@ var sim7600 = dialect{
 // generic is any modem that speaks 3GPP TS 27.007: calls are signalled, sound stays in the modem.
 var generic = dialect{
 	name:     "27.007",
-	settings: common,
+	settings: append(append([]step(nil), common...), storage("ME")...),
 	hangup:   [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
 	reset:    "AT+CFUN=1,1",
 	digits:   "AT+VTS=%c",
@@ -119,6 +133,9 @@ type Timing struct {
 	Health    time.Duration // between two signs of life of an idle modem; 10 s
 	Survey    time.Duration // between two looks at registration and signal; 30 s
 	Reopen    []time.Duration
+	Network   time.Duration // the network's answer to a message or a service code; 40 s
+	Sweep     time.Duration // between two looks at the stored messages; 10 min
+	Rest      time.Duration // after a failure with messages; 30 s
 	BootGrace time.Duration // words of a starting modem are no news so long after an initialisation; 30 s
 }
 
@@ -145,6 +162,9 @@ func (t Timing) withDefaults() Timing {
 	def(&t.Reply, 5*time.Second)
 	def(&t.Health, 10*time.Second)
 	def(&t.Survey, 30*time.Second)
+	def(&t.Network, 40*time.Second)
+	def(&t.Sweep, 10*time.Minute)
+	def(&t.Rest, 30*time.Second)
 	def(&t.BootGrace, 30*time.Second)
 	if len(t.Reopen) == 0 {
 		t.Reopen = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 60 * time.Second}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
+	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
 	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -38,6 +39,7 @@ type Config struct {
 	Locate func() (Ports, error)
 	PIN    string
 	PINs   PINMemory // nil: a PIN is never sent
+	Inbox  line.Inbox // takes what is received; nil: messages stay on the SIM
 	Timing Timing
 }
 
@@ -104,6 +106,14 @@ type Modem struct {
 	surveyed   time.Time
 	initDone   time.Time
 	seenNoise  map[string]bool
+
+	mail       sms.State
+	mailPlan   sms.Plan
+	mailTick   *time.Timer
+	letters    map[uint64]*letter // that wait for their outcome
+	lastLetter uint64
+	reportDue  bool // a +CDS came, and its PDU is the next line
+	reportLen  int
 }
 
 // network is what the modem said about its radio.
@@ -121,6 +131,8 @@ const (
 	askHangup
 	askDigits
 	askAbandon // the caller of Dial has gone
+	askMessage
+	askForget // the caller of SendPart has gone
 )
 
 type request struct {
@@ -131,6 +143,7 @@ type request struct {
 	cause  tel.Cause
 	of     *request   // askAbandon
 	reply  chan error // buffered
+	letter *letter    // askMessage, askForget
 }
 
 // session is one life of an opened modem.
@@ -171,6 +184,7 @@ func Open(cfg Config) (*Modem, error) {
 		requests: make(chan request, 16),
 		cancel:   cancel, ctx: ctx, done: make(chan struct{}),
 		up:   make(chan bringUp, 1),
+		letters: make(map[uint64]*letter), mailTick: stoppedTimer(),
 		tick: stoppedTimer(), health: stoppedTimer(), retry: stoppedTimer(),
 		seenNoise: make(map[string]bool),
 	}

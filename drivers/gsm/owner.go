@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
+	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -62,6 +63,8 @@ func (m *Modem) turn() {
 		}
 	case <-m.tick.C:
 		m.step(event{kind: evTick})
+	case <-m.mailTick.C:
+		m.mailStep(sms.Event{Kind: sms.Turned})
 	case <-m.health.C:
 		m.probe()
 	case <-m.retry.C:
@@ -105,6 +108,7 @@ func (m *Modem) broughtUp(u bringUp) {
 	m.log.Info("modem in service", "dialect", u.session.dialect.name, "model", id.model, "firmware", id.firmware)
 	m.networkChanged()
 	m.step(event{kind: evFound, calls: u.session.found})
+	m.mailStep(sms.Event{Kind: sms.Started})
 	m.health.Reset(m.timing.Health)
 }
 
@@ -125,6 +129,7 @@ func (m *Modem) lose(cause tel.LineCause, why error) {
 	m.health.Stop()
 	m.log.Warn("modem out of service", "cause", cause, "error", why)
 	m.step(event{kind: evLost})
+	m.mailStep(sms.Event{Kind: sms.Lost})
 	m.soundOff(nil)
 	m.typed(line.ErrGone)
 	m.setStatus(cause, why)
@@ -150,6 +155,7 @@ func (m *Modem) shutDown() {
 			cancel()
 		}
 		m.step(event{kind: evLost})
+		m.mailStep(sms.Event{Kind: sms.Lost})
 		m.soundOff(nil)
 		m.typed(line.ErrGone)
 		_ = s.engine.Close()
@@ -163,9 +169,9 @@ func (m *Modem) shutDown() {
 		}
 	default:
 	}
-	m.tick.Stop()
-	m.health.Stop()
-	m.retry.Stop()
+	for _, t := range []*time.Timer{m.tick, m.mailTick, m.health, m.retry} {
+		t.Stop()
+	}
 	// Who still listens gets the end of the call; who does not is not waited for.
 	last := time.NewTimer(farewell)
 	defer last.Stop()
@@ -188,6 +194,9 @@ func (m *Modem) take(it item) {
 		return
 	}
 	s := parseSignal(it.line)
+	if m.pushed(it.line, s.news) {
+		return
+	}
 	switch s.news {
 	case newsCall:
 		m.step(s.event)
@@ -203,6 +212,10 @@ func (m *Modem) take(it item) {
 		if time.Since(m.initDone) > m.timing.BootGrace {
 			m.ailing = "the modem has restarted"
 			m.care()
+		}
+	case newsMessage:
+		if slot, ok := sms.ParseNotified(it.line); ok {
+			m.mailStep(sms.Event{Kind: sms.Notified, Slot: slot})
 		}
 	case newsUnknown:
 		m.unknown.Add(1)
@@ -246,6 +259,7 @@ func (m *Modem) step(e event) {
 		m.log.Debug("call moved", "from", before, "to", m.st.phase)
 		m.callsChanged()
 		m.care()
+		m.mailStep(sms.Event{Kind: sms.Turned})
 	}
 }
 

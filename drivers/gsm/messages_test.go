@@ -1,0 +1,384 @@
+package gsm_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/pronto-pbx/pronto/drivers/gsm"
+	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// letterbox is an Inbox in memory. hold, when set, decides about each part.
+type letterbox struct {
+	mu      sync.Mutex
+	hold    func(line.ReceivedPart) error
+	parts   []line.ReceivedPart
+	full    bool
+	notices []string
+	came    chan struct{} // one for each part
+}
+
+func newLetterbox() *letterbox { return &letterbox{came: make(chan struct{}, 4096)} }
+
+func (b *letterbox) Accept(p line.ReceivedPart, done func(error)) {
+	b.mu.Lock()
+	hold := b.hold
+	b.mu.Unlock()
+	if hold != nil {
+		if err := hold(p); err != nil {
+			done(err)
+			return
+		}
+	}
+	b.mu.Lock()
+	b.parts = append(b.parts, p)
+	b.mu.Unlock()
+	done(nil)
+	b.came <- struct{}{}
+}
+
+func (b *letterbox) Storage(_ tel.LineID, used, total int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.full = b.full || used == total
+}
+
+func (b *letterbox) Notice(_ tel.LineID, text string) {
+	b.mu.Lock()
+	b.notices = append(b.notices, text)
+	b.mu.Unlock()
+	b.came <- struct{}{}
+}
+
+// await waits for n more parts and returns all.
+func (b *letterbox) await(t *testing.T, m *gsm.Modem, n int) []line.ReceivedPart {
+	t.Helper()
+	limit := time.After(15 * time.Second)
+	for range n {
+		select {
+		case <-b.came:
+		case <-m.Events(): // or the line would choke on its own status
+		case <-limit:
+			_ = m.Recorder().Dump(t.Output())
+			t.Fatalf("a part did not come; there are %d", len(b.all()))
+		}
+	}
+	return b.all()
+}
+
+func (b *letterbox) all() []line.ReceivedPart {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]line.ReceivedPart(nil), b.parts...)
+}
+
+func words(p line.ReceivedPart) string { return string(utf16.Decode(p.Text)) }
+
+// postRig is a modem with a letterbox.
+func postRig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd, *letterbox) {
+	t.Helper()
+	box := newLetterbox()
+	m, far := rig(t, func(s *gsmsim.Config, g *gsm.Config) {
+		g.Inbox = box
+		g.Timing.Network, g.Timing.Rest, g.Timing.Sweep = 2*time.Second, 300*time.Millisecond, time.Minute
+		if edit != nil {
+			edit(s, g)
+		}
+	})
+	await(t, m, line.Status, inService)
+	go func() { // nobody looks at the events of these tests
+		for range m.Events() {
+		}
+	}()
+	return m, far, box
+}
+
+// emptied waits until nothing is stored and nothing waits.
+func emptied(t *testing.T, far *farEnd) {
+	t.Helper()
+	for range 1000 {
+		if in, out := far.Stored(); in == 0 && out == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // the modem's pace
+	}
+	in, out := far.Stored()
+	t.Fatalf("%d messages are still stored, %d wait", in, out)
+}
+
+func TestAStoredMessageIsCommittedAndThenDeleted(t *testing.T) {
+	m, far, box := postRig(t, nil)
+	if err := far.Deliver("+393331234567", "Perché no? [€]"); err != nil {
+		t.Fatal(err)
+	}
+	got := box.await(t, m, 1)[0]
+	if got.Line != "gsm0" || got.From != "+393331234567" || words(got) != "Perché no? [€]" || got.Parts != 1 || time.Since(got.Sent) > time.Minute {
+		t.Errorf("received %+v", got)
+	}
+	emptied(t, far)
+}
+
+func TestAMessageThatIsNotSafeStaysOnTheSIM(t *testing.T) {
+	m, far, box := postRig(t, nil)
+	fails := 2
+	refused := make(chan struct{}, 8)
+	box.hold = func(line.ReceivedPart) error {
+		if fails == 0 {
+			return nil
+		}
+		if in, _ := far.Stored(); in != 1 {
+			t.Errorf("%d messages are stored while the disk is full", in)
+		}
+		fails--
+		refused <- struct{}{}
+		return errors.New("disk full")
+	}
+	if err := far.Deliver("TIM", "Credito"); err != nil {
+		t.Fatal(err)
+	}
+	if got := box.await(t, m, 1)[0]; got.From != "TIM" || words(got) != "Credito" || len(refused) != 2 {
+		t.Errorf("received %+v after %d refusals", got, len(refused))
+	}
+	emptied(t, far)
+}
+
+func TestWhatLayOnTheSIMBeforeTheStartIsFetched(t *testing.T) {
+	box := newLetterbox()
+	m, far := rig(t, func(s *gsmsim.Config, g *gsm.Config) {
+		g.Inbox, s.Boot = box, 300*time.Millisecond
+	})
+	for i := range 5 {
+		if err := far.Deliver("3331234567", fmt.Sprint("old ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, p := range box.await(t, m, 5) {
+		if words(p) != fmt.Sprint("old ", i) {
+			t.Errorf("part %d is %q", i, words(p))
+		}
+	}
+	emptied(t, far)
+}
+
+func TestALostNotificationIsMadeUpForByTheNextSweep(t *testing.T) {
+	m, far, box := postRig(t, func(_ *gsmsim.Config, g *gsm.Config) { g.Timing.Sweep = 500 * time.Millisecond })
+	far.faults(gsmsim.Faults{LosePrefix: "+CMTI"})
+	if err := far.Deliver("3331234567", "unannounced"); err != nil {
+		t.Fatal(err)
+	}
+	if got := box.await(t, m, 1)[0]; words(got) != "unannounced" {
+		t.Errorf("received %q", words(got))
+	}
+}
+
+func TestMoreMessagesThanTheSIMHoldsArriveAll(t *testing.T) {
+	const n = 300
+	m, far, box := postRig(t, nil)
+	if err := far.Flood(n); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, p := range box.await(t, m, n) {
+		seen[words(p)] = true
+	}
+	if len(seen) != n {
+		t.Errorf("%d different messages of %d", len(seen), n)
+	}
+	emptied(t, far)
+}
+
+func TestAHalfReadPDUIsReadAgain(t *testing.T) {
+	m, far, box := postRig(t, nil)
+	far.faults(gsmsim.Faults{HalfPDU: 1})
+	if err := far.Deliver("3331234567", "whole at the second look"); err != nil {
+		t.Fatal(err)
+	}
+	if got := box.await(t, m, 1)[0]; words(got) != "whole at the second look" {
+		t.Errorf("received %+v", got)
+	}
+	emptied(t, far)
+}
+
+func TestAPDUThatStaysBrokenIsKeptAsItIs(t *testing.T) {
+	m, far, box := postRig(t, nil)
+	for _, raw := range []string{"0791932350585800040B91", "FF", "00440B919333214365F7000462701172000080080605040B8423F0AA"} {
+		if err := far.DeliverRaw(raw, 150); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range box.await(t, m, 3) {
+		if p.Kind != line.UnreadablePart || p.Raw == "" || p.Why == "" {
+			t.Errorf("kept %+v", p)
+		}
+	}
+	if err := far.Deliver("3331234567", "after them"); err != nil {
+		t.Fatal(err)
+	}
+	if got := box.await(t, m, 1)[3]; words(got) != "after them" {
+		t.Errorf("received %+v", got)
+	}
+	emptied(t, far)
+}
+
+func TestAMessageThatCannotBeDeletedIsOfferedAgainAndBlocksNothing(t *testing.T) {
+	m, far, box := postRig(t, nil)
+	far.faults(gsmsim.Faults{Undeletable: true})
+	if err := far.Deliver("3331234567", "sticky"); err != nil {
+		t.Fatal(err)
+	}
+	box.await(t, m, 1)
+	if _, err := m.SendPart(t.Context(), line.OutgoingMessage{To: "3331234567", Text: "out"}, 0); err != nil {
+		t.Error(err)
+	}
+	if err := far.Deliver("3331234567", "next"); err != nil {
+		t.Fatal(err)
+	}
+	for !slices.ContainsFunc(box.all(), func(p line.ReceivedPart) bool { return words(p) == "next" }) {
+		box.await(t, m, 1)
+	}
+}
+
+func TestMessagesWaitForNoCallAndSendingWaitsForItsEnd(t *testing.T) {
+	box := newLetterbox()
+	m, far := rig(t, func(_ *gsmsim.Config, g *gsm.Config) { g.Inbox = box })
+	connect(t, m, far)
+	if err := far.Deliver("3331234567", "in a call"); err != nil {
+		t.Fatal(err)
+	}
+	box.await(t, m, 1)
+	type outcome struct {
+		ref int
+		err error
+	}
+	sent := make(chan outcome, 1)
+	go func() {
+		ref, err := m.SendPart(t.Context(), line.OutgoingMessage{To: "3331234567", Text: "after the call"}, 0)
+		sent <- outcome{ref, err}
+	}()
+	if err := far.Press('5'); err != nil {
+		t.Fatal(err)
+	}
+	await(t, m, line.Digit, nil) // the call goes on, and nothing was sent before it
+	if n := far.Stats().PartsSent; n != 0 {
+		t.Errorf("%d parts were sent in a call", n)
+	}
+	if err := far.Hangup(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, m, line.Ended, nil)
+	if o := <-sent; o.err != nil || o.ref != 1 {
+		t.Errorf("sent: %+v", o)
+	}
+}
+
+func TestALongMessageIsSentInPartsThatTheCentreJoins(t *testing.T) {
+	m, far, _ := postRig(t, nil)
+	for _, text := range []string{
+		"Ciao", strings.Repeat("Il suo ordine è pronto {€} ", 12), "Grüße 😀 " + strings.Repeat("привет, 世界 ", 20),
+	} {
+		msg := line.OutgoingMessage{To: "+393331234567", Text: text, Join: 7}
+		n, err := m.Parts(msg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			if _, err := m.SendPart(t.Context(), msg, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := far.SentMessages()
+		if got := all[len(all)-1]; got.Text != text || got.To != "+393331234567" || got.Parts != n || got.Report {
+			t.Errorf("the centre has %+v of %q", got, text)
+		}
+	}
+}
+
+func TestADeliveryReportNamesThePartThatWasSent(t *testing.T) {
+	for name, push := range map[string]bool{"stored": false, "pushed": true} {
+		for status, want := range map[byte]line.DeliveryStatus{0: line.Delivered, 0x21: line.StillTrying, 0x41: line.Undeliverable} {
+			t.Run(fmt.Sprintf("%s, status %#x", name, status), func(t *testing.T) {
+				m, far, box := postRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.PushReports = push })
+				far.faults(gsmsim.Faults{ReportStatus: status})
+				ref, err := m.SendPart(t.Context(), line.OutgoingMessage{To: "+393331234567", Text: "x", Report: true}, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := box.await(t, m, 1)[0]
+				if got.Kind != line.DeliveryReport || int(got.Reference) != ref || got.Delivery != want || got.From != "+393331234567" {
+					t.Errorf("report %+v of part %d", got, ref)
+				}
+			})
+		}
+	}
+}
+
+func TestOutcomesOfSending(t *testing.T) {
+	tests := map[string]struct {
+		faults gsmsim.Faults
+		want   error
+	}{
+		"the network refuses":          {gsmsim.Faults{RefuseMessage: 38}, line.ErrRefused},
+		"the prompt is not seen":       {gsmsim.Faults{LosePrompt: true}, line.ErrTimeout},
+		"the network's answer is lost": {gsmsim.Faults{LoseSent: true}, line.ErrUncertain},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			m, far, _ := postRig(t, nil)
+			far.faults(tt.faults)
+			msg := line.OutgoingMessage{To: "3331234567", Text: "one"}
+			if _, err := m.SendPart(t.Context(), msg, 0); !errors.Is(err, tt.want) {
+				t.Errorf("first try: %v, want %v", err, tt.want)
+			}
+			far.faults(gsmsim.Faults{})
+			if _, err := m.SendPart(t.Context(), msg, 0); err != nil {
+				t.Errorf("second try: %v", err)
+			}
+			for _, s := range far.SentMessages() {
+				if s.Text != "one" {
+					t.Errorf("the centre has %q", s.Text)
+				}
+			}
+		})
+	}
+}
+
+func TestAMessageIsSentOnlyByALineInService(t *testing.T) {
+	m, far, _ := postRig(t, nil)
+	if err := far.Unplug(); err != nil {
+		t.Fatal(err)
+	}
+	for m.Health().Losses == 0 {
+		time.Sleep(10 * time.Millisecond) // until the driver has seen it
+	}
+	if _, err := m.SendPart(t.Context(), line.OutgoingMessage{To: "333", Text: "x"}, 0); !errors.Is(err, line.ErrDown) {
+		t.Errorf("sent without a modem: %v", err)
+	}
+}
+
+// Whatever a stuck prompt makes of our commands, no command of ours reaches anybody as a message, and the
+// next message passes.
+func TestAStuckPromptIsLeftAndTheNextMessagePasses(t *testing.T) {
+	m, far, _ := postRig(t, nil)
+	far.faults(gsmsim.Faults{StuckPrompt: true})
+	msg := line.OutgoingMessage{To: "3331234567", Text: "one"}
+	for try := 0; ; try++ {
+		if _, err := m.SendPart(t.Context(), msg, 0); err == nil {
+			break
+		} else if try == 3 {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range far.SentMessages() {
+		if s.Text != "one" {
+			t.Errorf("the centre has %q", s.Text)
+		}
+	}
+}
