@@ -358,11 +358,15 @@ func (m *Modem) publish(next tel.LineChanged) {
 	if next == m.status {
 		return
 	}
+	turned := next.Up != m.status.Up
 	if next.Cause != m.status.Cause {
 		next.Since = time.Now()
 	}
 	m.status = next
 	m.report()
+	if turned {
+		m.mailStep(sms.Event{Kind: sms.Turned}) // what waited for the network goes out
+	}
 }
 
 func (m *Modem) report() {

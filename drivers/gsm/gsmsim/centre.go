@@ -15,6 +15,7 @@ type letter struct {
 	octets int    // that the modem says it has, without that address
 	read   bool
 	report bool
+	ours   bool // one that the box has written
 }
 
 // messages is the modem's storage and the message centre behind it.
@@ -106,6 +107,22 @@ func (s *Sim) DeliverRaw(pdu string, octets int) error {
 	})
 }
 
+// Keep stores a PDU of the box as one that was sent, as AT+CMGW does.
+func (s *Sim) Keep(pdu string, octets int) error {
+	raw, err := hex.DecodeString(pdu)
+	if err != nil {
+		return err
+	}
+	return s.ask(func() error {
+		place := slices.Index(s.memory["SM"], nil)
+		if place < 0 {
+			return ErrBusy
+		}
+		s.memory["SM"][place] = &letter{pdu: raw, octets: octets, ours: true, read: true}
+		return nil
+	})
+}
+
 // Flood lets so many short messages wait at the centre.
 func (s *Sim) Flood(n int) error {
 	return s.ask(func() error {
@@ -186,9 +203,18 @@ func (s *Sim) notify(i int) string {
 	return "0"
 }
 
+// tests answer what values a command has, which other programs ask first.
+var tests = map[string]string{
+	"+CSCS": `("IRA","GSM","UCS2")`, "+CMGF": "(0)", "+CSMS": "(0,1)", "+CNMI": "(0-2),(0-3),(0,2),(0-2),(0,1)",
+	"+CPMS": `("ME","SM","SR"),("ME","SM"),("ME","SM")`, "+CMGL": "(0-4)", "+CMGD": "(0-20),(0-4)", "+CUSD": "(0-2)",
+}
+
 // text are the commands of TS 27.005.
 func (s *Sim) text(cmd string) []string {
 	name, value, _ := strings.Cut(strings.TrimPrefix(cmd, "AT"), "=")
+	if values, known := tests[name]; known && value == "?" {
+		return []string{name + ": " + values, ok}
+	}
 	switch name {
 	case "+CMGF":
 		if value == "1" {
@@ -212,7 +238,7 @@ func (s *Sim) text(cmd string) []string {
 		return []string{ok}
 	case "+CPMS", "+CPMS?":
 		return s.selectMemory(name, value)
-	case "+CMMS", "+CSCS":
+	case "+CMMS":
 		return []string{ok}
 	case "+CSCA?":
 		return []string{`+CSCA: "+393205858500",145`, ok}
@@ -268,10 +294,10 @@ func (s *Sim) selectMemory(name, value string) []string {
 func (s *Sim) listLetters(stat string) []string {
 	var out []string
 	for i, l := range s.memory[s.current] {
-		if l == nil || stat == "0" && l.read || stat == "1" && !l.read || stat == "2" || stat == "3" {
+		if l == nil || stat != "4" && stat != l.stat() {
 			continue
 		}
-		out = append(out, fmt.Sprintf("+CMGL: %d,%d,,%d", i, flag(l.read), l.octets), s.hex(l))
+		out = append(out, fmt.Sprintf("+CMGL: %d,%s,,%d", i, l.stat(), l.octets), s.hex(l))
 		l.read = true
 	}
 	return append(out, ok)
@@ -282,9 +308,9 @@ func (s *Sim) readLetter(place string) []string {
 	if l == nil {
 		return []string{"+CMS ERROR: 321"}
 	}
-	was := flag(l.read)
+	was := l.stat()
 	l.read = true
-	return []string{fmt.Sprintf("+CMGR: %d,,%d", was, l.octets), s.hex(l), ok}
+	return []string{fmt.Sprintf("+CMGR: %s,,%d", was, l.octets), s.hex(l), ok}
 }
 
 // hex is the PDU in the modem's words; a serial port may lose a part of it on the way.
@@ -393,9 +419,14 @@ func (s *Sim) report(mr byte, to string) {
 	s.forward()
 }
 
-func flag(b bool) int {
-	if b {
-		return 1
+// stat is the state of TS 27.005 section 3.1.
+func (l *letter) stat() string {
+	switch {
+	case l.ours:
+		return "3" // sent
+	case l.read:
+		return "1"
+	default:
+		return "0"
 	}
-	return 0
 }

@@ -269,7 +269,7 @@ func (s *Sim) voice(cmd, raw string) []string {
 // settings are the ones that the modem knows, with the value after a start.
 var settings = map[string]string{
 	"+CMEE": "0", "+CRC": "0", "+CMGF": "0", "+CLIP": "0", "+CLCC": "0", "+COPS": "", "+CREG": "0", "+CEREG": "0",
-	"+CCWA": "0", "+COLP": "0", "+CLIR": "0", "+CNMI": "", "+CSMS": "0", "+CVHU": "1", "+DDET": "0", "+CNSMOD": "0", "+AUTOCSQ": "0,0", "+CPCMFRM": "0",
+	"+CCWA": "0", "+COLP": "0", "+CLIR": "0", "+CNMI": "", "+CSMS": "0", "+CFUN": "1", "+CSCS": `"IRA"`, "+CVHU": "1", "+DDET": "0", "+CNSMOD": "0", "+AUTOCSQ": "0,0", "+CPCMFRM": "0",
 }
 
 func (s *Sim) setting(cmd string) []string {

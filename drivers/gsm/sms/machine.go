@@ -335,7 +335,11 @@ func (m *machine) replied(a Answer) {
 	case deleting:
 		m.moved = m.moved || a.OK
 	case keeping:
-		m.dispatch()
+		if m.room.Send {
+			m.dispatch()
+		} else { // a call came in between
+			m.outgoing = append([]Outgoing{m.now}, m.outgoing...)
+		}
 	case sending:
 		m.sent(a)
 	default:
