@@ -32,6 +32,9 @@ func (m *Modem) Parts(msg line.OutgoingMessage) (int, error) {
 	return len(pdus), err
 }
 
+// Ready implements line.Messages.
+func (m *Modem) Ready() bool { return m.ready.Load() }
+
 // SendPart implements line.Messages.
 func (m *Modem) SendPart(ctx context.Context, msg line.OutgoingMessage, part int) (int, error) {
 	pdus, err := sms.Compose(msg)
@@ -85,8 +88,8 @@ func (m *Modem) postLetter(l *letter) {
 	m.mailStep(sms.Event{Kind: sms.Send, Outgoing: sms.Outgoing{Token: l.token, PDU: l.pdu, More: l.more}})
 }
 
-// room is what the call leaves to messages: received ones are fetched also while two people talk, our own
-// wait for the end, because a hang-up would have to wait for the network's answer.
+// mailRoom is what the call leaves to messages: received ones are fetched also while two people talk, our
+// own wait for the end, because a hang-up would have to wait for the network's answer.
 func (m *Modem) mailRoom() sms.Room {
 	if m.session.Load() == nil {
 		return sms.Room{}
@@ -101,7 +104,9 @@ func (m *Modem) mailStep(e sms.Event) {
 		Memories: memories, Sweep: m.timing.Sweep, Rest: m.timing.Rest, Command: m.timing.Reply, Network: m.timing.Network,
 	}
 	var effects []sms.Effect
-	m.mail, effects = sms.Next(m.mail, e, time.Now(), m.mailRoom(), &m.mailPlan)
+	room := m.mailRoom()
+	m.mail, effects = sms.Next(m.mail, e, time.Now(), room, &m.mailPlan)
+	m.ready.Store(room.Send && m.mail.Up)
 	for _, f := range effects {
 		m.mailDo(f)
 	}

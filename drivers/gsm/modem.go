@@ -76,6 +76,7 @@ type Modem struct {
 	done     chan struct{}
 	media    atomic.Pointer[sound]
 	deaf     atomic.Bool // the dialect has no audio
+	ready    atomic.Bool // a message may be sent now
 	started  sync.WaitGroup
 
 	opens, losses, resets, soundRetries, soundFailures, unknown, overflows atomic.Uint64

@@ -29,10 +29,13 @@ const MaxParts = 10
 type Messages interface {
 	// Parts says in how many parts the line would send a message; ErrTooLong or ErrUnsendable.
 	Parts(m OutgoingMessage) (int, error)
+	// Ready reports whether a part would be sent now: the line is in service and free of calls, which go
+	// before messages.
+	Ready() bool
 	// SendPart hands one part, counted from 0, to the network and returns the reference by which a
-	// delivery report will name it (TP-MR, 0 to 255; -1 = the modem did not say). It waits until the line is free of calls. ErrDown, ErrRefused
-	// and ErrBusy mean that nothing was sent; ErrUncertain that nobody knows. A *RefusedMessage has the
-	// network's reason.
+	// delivery report will name it (TP-MR, 0 to 255; -1 = the modem did not say). Every error means that
+	// nothing was sent, except ErrUncertain: then nobody knows. ErrBusy when the line is not Ready, and a
+	// *RefusedMessage with the network's reason.
 	SendPart(ctx context.Context, m OutgoingMessage, part int) (reference int, err error)
 }
 

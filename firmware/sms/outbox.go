@@ -132,11 +132,30 @@ func (b *Box) Next(l tel.LineID, now time.Time) (Job, bool) {
 	return Job{}, false
 }
 
+// Lines are those for which a message waits that may be tried now.
+func (b *Box) Lines(now time.Time) (all []tel.LineID) {
+	for _, o := range b.s.Outbox {
+		if !o.Trying && !o.Next.After(now) && !slices.Contains(all, o.Line) {
+			all = append(all, o.Line)
+		}
+	}
+	return all
+}
+
 // Withdraw takes back a Next whose part was not handed over.
 func (b *Box) Withdraw(id tel.SMSID) {
 	if o := b.find(id); o != nil {
 		o.Trying = false
 	}
+}
+
+// Cancel forgets a message that could not be kept, and that no line has.
+func (b *Box) Cancel(id tel.SMSID) {
+	if o := b.find(id); o == nil || o.Trying {
+		return
+	}
+	b.s.Outbox = slices.DeleteFunc(b.s.Outbox, func(o Outgoing) bool { return o.ID == id })
+	b.s.Recent = slices.DeleteFunc(b.s.Recent, func(m tel.SMS) bool { return m.ID == id })
 }
 
 func (b *Box) find(id tel.SMSID) *Outgoing {
@@ -167,6 +186,7 @@ func (b *Box) Done(j Job, reference int, err error, now time.Time) {
 	case errors.As(err, &refused) && !refused.Temporary, errors.Is(err, line.ErrUnsendable), errors.Is(err, line.ErrTooLong),
 		errors.Is(err, line.ErrNoSupport):
 		b.end(o.ID, tel.SMSFailure, err.Error(), now)
+	case errors.Is(err, line.ErrBusy): // a call came first; whoever asks again waits until the line is ready
 	default:
 		o.Why, o.Next = err.Error(), now.Add(pauses[min(o.Tries, len(pauses)-1)])
 		o.Tries++

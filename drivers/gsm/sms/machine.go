@@ -210,7 +210,7 @@ func (m *machine) lose() {
 		m.do(Effect{Kind: Sent, Token: m.now.Token, Reference: -1, Err: line.ErrUncertain})
 	}
 	if m.step == keeping {
-		m.outgoing = append([]Outgoing{m.now}, m.outgoing...)
+		m.do(Effect{Kind: Sent, Token: m.now.Token, Reference: -1, Err: line.ErrDown})
 	}
 	for _, o := range m.outgoing {
 		m.do(Effect{Kind: Sent, Token: o.Token, Reference: -1, Err: line.ErrDown})
@@ -222,11 +222,19 @@ func (m *machine) send(o Outgoing) {
 	switch {
 	case !m.Up:
 		m.do(Effect{Kind: Sent, Token: o.Token, Reference: -1, Err: line.ErrDown})
-	case len(m.outgoing) >= maxOutgoing:
+	case !m.room.Send, len(m.outgoing) >= maxOutgoing:
 		m.do(Effect{Kind: Sent, Token: o.Token, Reference: -1, Err: line.ErrBusy})
 	default:
 		m.outgoing = append(m.outgoing, o)
 	}
+}
+
+// refuse gives back what a call came before.
+func (m *machine) refuse() {
+	for _, o := range m.outgoing {
+		m.do(Effect{Kind: Sent, Token: o.Token, Reference: -1, Err: line.ErrBusy})
+	}
+	m.outgoing = nil
 }
 
 func (m *machine) abandon(token uint64) {
@@ -238,6 +246,9 @@ func (m *machine) abandon(token uint64) {
 
 // proceed starts the next step when none is under way.
 func (m *machine) proceed() {
+	if !m.room.Send {
+		m.refuse()
+	}
 	if !m.Up || m.step != resting {
 		return
 	}
@@ -247,7 +258,7 @@ func (m *machine) proceed() {
 	}
 	// Both directions get their turn, so that a flood of messages keeps none of ours waiting.
 	mayRead := m.room.Read && !m.time.Before(m.rest)
-	if m.room.Send && len(m.outgoing) > 0 && (m.lastRead || !mayRead || !m.mail()) {
+	if len(m.outgoing) > 0 && (m.lastRead || !mayRead || !m.mail()) {
 		m.lastRead = false
 		m.now, m.outgoing = m.outgoing[0], m.outgoing[1:]
 		m.kept = false
@@ -338,7 +349,7 @@ func (m *machine) replied(a Answer) {
 		if m.room.Send {
 			m.dispatch()
 		} else { // a call came in between
-			m.outgoing = append([]Outgoing{m.now}, m.outgoing...)
+			m.do(Effect{Kind: Sent, Token: m.now.Token, Reference: -1, Err: line.ErrBusy})
 		}
 	case sending:
 		m.sent(a)

@@ -135,7 +135,7 @@ func TestACallKeepsMessagesWaiting(t *testing.T) {
 	now := time.Now()
 	s, did := sms.Next(sms.State{}, sms.Event{Kind: sms.Started}, now, sms.Room{}, &plan)
 	s, more := sms.Next(s, sms.Event{Kind: sms.Send, Outgoing: sms.Outgoing{Token: 1}}, now, sms.Room{}, &plan)
-	if len(did)+len(more) != 0 || !s.Deadline.IsZero() {
+	if len(did) != 0 || len(more) != 1 || !errors.Is(more[0].Err, line.ErrBusy) || !s.Deadline.IsZero() {
 		t.Errorf("in a call it did %v %v, and wakes at %v", did, more, s.Deadline)
 	}
 	if _, did = sms.Next(s, sms.Event{Kind: sms.Turned}, now, both, &plan); len(did) != 1 {
