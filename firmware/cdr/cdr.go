@@ -27,7 +27,12 @@ type versioned[E any] struct {
 
 // Finished reports whether the kind is that of a finished record, which is never given up.
 func Finished(kind string) bool {
-	return kind == tel.CallEnded{}.Kind() || kind == tel.QueueLeft{}.Kind()
+	switch kind {
+	case tel.CallEnded{}.Kind(), tel.QueueLeft{}.Kind(),
+		tel.SMSReceived{}.Kind(), tel.SMSSent{}.Kind(), tel.SMSDelivered{}.Kind(), tel.SMSFailed{}.Kind():
+		return true
+	}
+	return false
 }
 
 // Encode gives kind and body of a finished record for the journal.
@@ -39,8 +44,8 @@ func Encode(e tel.Event) (kind string, body []byte, err error) {
 	return e.Kind(), body, err
 }
 
-// Decode reads a finished record: a tel.CallEnded or a tel.QueueLeft. The event is nil for a kind
-// that is none.
+// Decode reads a finished record: a tel.CallEnded, a tel.QueueLeft or one of the short messages'. The
+// event is nil for a kind that is none.
 func Decode(kind string, body []byte) (tel.Event, error) {
 	switch kind {
 	case tel.CallEnded{}.Kind():
@@ -55,8 +60,27 @@ func Decode(kind string, body []byte) (tel.Event, error) {
 			err = fmt.Errorf("%w: a wait without identifier", ErrRecord)
 		}
 		return e, err
+	case tel.SMSReceived{}.Kind():
+		e, err := decode[tel.SMSReceived](body)
+		return e, named(e.ID, err)
+	case tel.SMSSent{}.Kind():
+		e, err := decode[tel.SMSSent](body)
+		return e, named(e.ID, err)
+	case tel.SMSDelivered{}.Kind():
+		e, err := decode[tel.SMSDelivered](body)
+		return e, named(e.ID, err)
+	case tel.SMSFailed{}.Kind():
+		e, err := decode[tel.SMSFailed](body)
+		return e, named(e.ID, err)
 	}
 	return nil, nil
+}
+
+func named(id tel.SMSID, err error) error {
+	if err == nil && id == "" {
+		return fmt.Errorf("%w: a short message without identifier", ErrRecord)
+	}
+	return err
 }
 
 func decode[E any](body []byte) (E, error) {
