@@ -34,7 +34,7 @@ func bans(args []string, out, errs io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	body, _, err := ask(*dir, http.MethodGet, "/bans")
+	body, _, err := ask(*dir, http.MethodGet, "/bans", nil)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func unban(args []string, out, errs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%q is not an address", flags.Arg(0))
 	}
-	switch _, status, err := ask(*dir, http.MethodDelete, "/bans/"+url.PathEscape(a.String())); {
+	switch _, status, err := ask(*dir, http.MethodDelete, "/bans/"+url.PathEscape(a.String()), nil); {
 	case err != nil:
 		return err
 	case status == http.StatusNotFound:
@@ -93,10 +93,10 @@ func controlFlags(name string, errs io.Writer) (flags *flag.FlagSet, dir *string
 }
 
 // ask puts one question to prontod over its control socket.
-func ask(dir, method, path string) (body []byte, status int, err error) {
+func ask(dir, method, path string, content io.Reader) (body []byte, status int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), controlLimit)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://prontod"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://prontod"+path, content)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -18,7 +18,7 @@ import (
 // Board makes the drivers of the machine that the box runs on.
 type Board interface {
 	Lights(all []config.Lamp) ([]lamp.Light, error)
-	Line(c config.Line, pins gsm.PINMemory, log *slog.Logger) (line.Line, error)
+	Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error)
 }
 
 // BoardNamed returns the board of a name given on the command line: "sim" has lamps in memory,
@@ -109,9 +109,9 @@ func openChain(bus string, lamps []light.ShiftLamp) ([]lamp.Light, error) {
 }
 
 // Line implements Board.
-func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, log *slog.Logger) (line.Line, error) {
+func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error) {
 	return gsm.Open(gsm.Config{
-		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins,
+		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins, Inbox: inbox,
 	})
 }
 

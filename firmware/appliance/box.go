@@ -76,6 +76,7 @@ type Box struct {
 	engine    *media.Engine
 	sounds    *sounds
 	lines     lines
+	texts     texts
 	calls     *call.Exchange
 	toll      *meter.Meter
 	queues    *acd.ACD
@@ -106,6 +107,8 @@ func conditions() []health.Spec {
 		{Name: "toll", Severity: health.Warn},
 		{Name: "emergency", Severity: health.Error},
 		{Name: "toll_limit", Severity: health.Warn},
+		{Name: "sms", Severity: health.Warn},
+		{Name: "sms_full", Severity: health.Warn},
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
@@ -149,6 +152,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},
+		{"short messages", b.openTexts},
 		{"lines", b.openLines},
 	}
 	for _, s := range steps {
@@ -375,6 +379,7 @@ func (b *Box) close() {
 		_ = b.web.Close()
 	}
 	b.trunks.close()
+	b.closeTexts()
 	b.lines.close()
 	if b.registrar != nil {
 		b.registrar.Close()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -55,7 +56,7 @@ func (l *lines) fill() error {
 		if _, ok := l.open[c.ID]; ok || l.closed || !l.free(c) {
 			continue
 		}
-		modem, err := l.b.opts.Board.Line(c, pinFile{filepath.Join(l.b.opts.Dir, "pins")}, l.b.log.With("room", "line"))
+		modem, err := l.b.opts.Board.Line(c, pinFile{filepath.Join(l.b.opts.Dir, "pins")}, l.b.texts.office, l.b.log.With("room", "line"))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("line %q: %w", c.ID, err))
 			continue
@@ -146,6 +147,12 @@ func (l *lines) close() {
 	}
 }
 
+// lineID is the line of a name such as line:gsm0; trunks have none.
+func lineID(name string) (tel.LineID, bool) {
+	id, ok := strings.CutPrefix(name, "line:")
+	return tel.LineID(id), ok
+}
+
 // forgetLine takes a line off the page.
 func (b *Box) forgetLine(name string) {
 	b.present.forget("line/" + name)
@@ -156,6 +163,7 @@ func (b *Box) forgetLine(name string) {
 // lineChanged shows a line's new state and keeps the verdict whether anything outside works.
 func (b *Box) lineChanged(l tel.LineChanged) {
 	b.publish(l)
+	b.textsFollow(l)
 	b.report("lines", b.present.anyLineUp(), "no outside line works")
 }
 

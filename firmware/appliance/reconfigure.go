@@ -104,6 +104,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	}
 	r.b.adopt(n)
 	r.b.toll.SetRules(tollRules(next.Toll))
+	r.b.texts.office.SetRules(smsRules(next.SMS))
 	r.b.adoptPersonal(ctx, &next, n)
 	for _, p := range from.Phones {
 		if now, ok := phoneLike(to, p); !ok || now.Password != p.Password {
@@ -133,7 +134,7 @@ func routing(c *config.Config) config.Config {
 
 // access is what phones meet.
 func access(c *config.Config) config.Config {
-	return config.Config{Toll: c.Toll, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
+	return config.Config{Toll: c.Toll, SMS: c.SMS, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
 	}}

@@ -480,7 +480,7 @@ func (*testBoard) Lights(all []config.Lamp) ([]lamp.Light, error) {
 	return lights, nil
 }
 
-func (b *testBoard) Line(c config.Line, _ gsm.PINMemory, _ *slog.Logger) (line.Line, error) {
+func (b *testBoard) Line(c config.Line, _ gsm.PINMemory, _ line.Inbox, _ *slog.Logger) (line.Line, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.lines == nil {

@@ -21,6 +21,11 @@ func (b *Box) publish(e tel.Event) {
 	if kind := e.Kind(); cdr.Finished(kind) {
 		b.record(e)
 	}
+	b.tell(e)
+}
+
+// tell is publish for what its owner has recorded itself.
+func (b *Box) tell(e tel.Event) {
 	figures, changed := b.present.apply(e)
 	b.feed.Publish(e)
 	if changed {

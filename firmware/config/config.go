@@ -38,6 +38,7 @@ type Config struct {
 	Groups   []Group   `yaml:"groups,omitempty"`
 	Hours    []Hours   `yaml:"hours,omitempty"`
 	Toll     Toll      `yaml:"toll"`
+	SMS      SMS       `yaml:"sms"`
 	Contacts []Contact `yaml:"contacts,omitempty"`
 
 	Menus     []Menu    `yaml:"menus,omitempty"`

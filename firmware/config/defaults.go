@@ -27,6 +27,7 @@ func Default() Config {
 
 		Dialling:  Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},
 		Toll:      defaultToll(),
+		SMS:       defaultSMS(),
 		Voicemail: defaultVoicemail(),
 		Mail:      Mail{Port: 587, Security: "starttls"},
 		Presence:  Presence{Messages: true, UnsolicitedMWI: true},

@@ -40,6 +40,7 @@ func (c *Config) Validate() Problems {
 	}
 	v.contacts()
 	v.dialling()
+	v.sms()
 	v.overflowLoops()
 	v.menus()
 	v.voicemail()

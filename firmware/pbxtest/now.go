@@ -162,6 +162,14 @@ func (o *Office) WaitRecords(n int) []store.Wait {
 	})
 }
 
+// TextRecords waits until recordd has n records of short messages and returns them, newest first.
+func (o *Office) TextRecords(n int) []store.SMS {
+	o.t.Helper()
+	return records(o, "message", n, func(ctx context.Context) (store.Page[store.SMS], error) {
+		return o.Records.ListTexts(ctx, store.TextQuery{Span: store.Span{Limit: store.MaxLimit}})
+	})
+}
+
 func records[R any](o *Office, kind string, n int, list func(context.Context) (store.Page[R], error)) []R {
 	o.t.Helper()
 	var page store.Page[R]

@@ -76,6 +76,17 @@ func (s *Sim) DeliverParts(from, text string, order ...int) (parts int, err erro
 	return parts, err
 }
 
+// More sends further parts of the long text of the DeliverParts before.
+func (s *Sim) More(from, text string, order ...int) error {
+	return s.ask(func() error {
+		all := deliverPDUs(from, text, s.ref, time.Now())
+		for _, i := range order {
+			s.arrive(all[i])
+		}
+		return nil
+	})
+}
+
 // Interleave sends two long texts part by part in turn.
 func (s *Sim) Interleave(from, one, other string) error {
 	return s.ask(func() error {
