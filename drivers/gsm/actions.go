@@ -33,6 +33,8 @@ func (m *Modem) requested(r request) {
 		}
 	case askMessage:
 		m.postLetter(r.letter)
+	case askService:
+		m.askCode(r.question)
 	case askForget:
 		m.mailStep(sms.Event{Kind: sms.Abandoned, Token: r.letter.token})
 	case askAnswer:

@@ -3,6 +3,8 @@ package gsm
 import (
 	"strings"
 	"time"
+
+	"github.com/pronto-pbx/pronto/drivers/gsm/ussd"
 )
 
 // step is one command of the initialisation.
@@ -37,6 +39,7 @@ type dialect struct {
 	hangup [3]string // the ladder, mildest first; %d is the call in the list
 	reset  string    // restarts the modem with a new USB enumeration
 	digits string    // how one DTMF digit is sent, %c
+	ussd   ussd.Form // of the text of +CUSD
 }
 
 // common are the settings that every 27.007 modem understands.

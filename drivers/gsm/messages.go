@@ -94,8 +94,8 @@ func (m *Modem) mailRoom() sms.Room {
 	if m.session.Load() == nil {
 		return sms.Room{}
 	}
-	idle := m.st.phase == idle && m.ailing == ""
-	return sms.Room{Read: m.cfg.Inbox != nil && (idle || m.st.phase == talking), Send: idle && m.status.Up && !m.asking()}
+	free := m.st.phase == idle && m.ailing == "" && !m.asking()
+	return sms.Room{Read: m.cfg.Inbox != nil && (free || m.st.phase == talking), Send: free && m.status.Up}
 }
 
 // mailStep moves the messages' state machine and does what it says.
@@ -110,6 +110,7 @@ func (m *Modem) mailStep(e sms.Event) {
 	for _, f := range effects {
 		m.mailDo(f)
 	}
+	m.beginService()
 	if m.mail.Deadline.IsZero() {
 		m.mailTick.Stop()
 	} else {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
 	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
+	"github.com/pronto-pbx/pronto/drivers/gsm/ussd"
 	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -38,7 +39,7 @@ type Config struct {
 	// Locate finds the ports, at start and after every loss: AtPaths or OnUSB.
 	Locate func() (Ports, error)
 	PIN    string
-	PINs   PINMemory // nil: a PIN is never sent
+	PINs   PINMemory  // nil: a PIN is never sent
 	Inbox  line.Inbox // takes what is received; nil: messages stay on the SIM
 	Timing Timing
 }
@@ -115,6 +116,11 @@ type Modem struct {
 	lastLetter uint64
 	reportDue  bool // a +CDS came, and its PDU is the next line
 	reportLen  int
+
+	service     ussd.State
+	serviceTick *time.Timer
+	question    *question
+	pieces      []string // of a +CUSD that goes on in the next line
 }
 
 // network is what the modem said about its radio.
@@ -134,6 +140,7 @@ const (
 	askAbandon // the caller of Dial has gone
 	askMessage
 	askForget // the caller of SendPart has gone
+	askService
 )
 
 type request struct {
@@ -145,6 +152,8 @@ type request struct {
 	of     *request   // askAbandon
 	reply  chan error // buffered
 	letter *letter    // askMessage, askForget
+
+	question *question // askService
 }
 
 // session is one life of an opened modem.
@@ -184,8 +193,8 @@ func Open(cfg Config) (*Modem, error) {
 		events:   make(chan line.Event, 16),
 		requests: make(chan request, 16),
 		cancel:   cancel, ctx: ctx, done: make(chan struct{}),
-		up:   make(chan bringUp, 1),
-		letters: make(map[uint64]*letter), mailTick: stoppedTimer(),
+		up:      make(chan bringUp, 1),
+		letters: make(map[uint64]*letter), mailTick: stoppedTimer(), serviceTick: stoppedTimer(),
 		tick: stoppedTimer(), health: stoppedTimer(), retry: stoppedTimer(),
 		seenNoise: make(map[string]bool),
 	}

@@ -65,6 +65,8 @@ func (m *Modem) turn() {
 		m.step(event{kind: evTick})
 	case <-m.mailTick.C:
 		m.mailStep(sms.Event{Kind: sms.Turned})
+	case <-m.serviceTick.C:
+		m.serviceDo(m.service.Expired(time.Now()))
 	case <-m.health.C:
 		m.probe()
 	case <-m.retry.C:
@@ -130,6 +132,7 @@ func (m *Modem) lose(cause tel.LineCause, why error) {
 	m.log.Warn("modem out of service", "cause", cause, "error", why)
 	m.step(event{kind: evLost})
 	m.mailStep(sms.Event{Kind: sms.Lost})
+	m.serviceLost()
 	m.soundOff(nil)
 	m.typed(line.ErrGone)
 	m.setStatus(cause, why)
@@ -156,6 +159,7 @@ func (m *Modem) shutDown() {
 		}
 		m.step(event{kind: evLost})
 		m.mailStep(sms.Event{Kind: sms.Lost})
+		m.serviceLost()
 		m.soundOff(nil)
 		m.typed(line.ErrGone)
 		_ = s.engine.Close()
@@ -169,7 +173,7 @@ func (m *Modem) shutDown() {
 		}
 	default:
 	}
-	for _, t := range []*time.Timer{m.tick, m.mailTick, m.health, m.retry} {
+	for _, t := range []*time.Timer{m.tick, m.mailTick, m.serviceTick, m.health, m.retry} {
 		t.Stop()
 	}
 	// Who still listens gets the end of the call; who does not is not waited for.
@@ -194,7 +198,7 @@ func (m *Modem) take(it item) {
 		return
 	}
 	s := parseSignal(it.line)
-	if m.pushed(it.line, s.news) {
+	if m.serviceLine(it.line, s.news) || m.pushed(it.line, s.news) {
 		return
 	}
 	switch s.news {

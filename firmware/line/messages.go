@@ -116,8 +116,9 @@ const (
 
 // ServiceCodes is implemented by lines that can ask the network by service codes (USSD, TS 22.090).
 type ServiceCodes interface {
-	// AskService sends a code such as *123# and returns the network's answer. It waits until the line is
-	// free of calls; the session is closed afterwards. ErrTimeout when the network says nothing in time.
+	// AskService sends a code such as *123# and returns the network's answer; a menu is closed, and its
+	// text is the answer. ErrBusy while the line has a call or another command, ErrTimeout when the network
+	// says nothing in time, ErrNoSupport when it has no such service.
 	AskService(ctx context.Context, code string) (string, error)
 }
 

@@ -32,6 +32,7 @@ type messages struct {
 	prompt  *prompt
 	parts   map[string][]string // of messages from the box that are not complete
 	sent    []Message
+	menu    bool // the network waits for a choice
 }
 
 // prompt is an open AT+CMGS.
@@ -258,6 +259,8 @@ func (s *Sim) text(cmd string) []string {
 		return []string{"+CMS ERROR: 500"}
 	}
 	switch name {
+	case "+CUSD":
+		return s.askedService(value)
 	case "+CMGL":
 		return s.listLetters(value)
 	case "+CMGR":

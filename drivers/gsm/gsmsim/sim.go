@@ -39,6 +39,11 @@ type Config struct {
 	SendTime     time.Duration // that the network takes for a part; default 0
 	ReportTime   time.Duration // part sent to delivery report; default 0
 	PushReports  bool          // this modem cannot store delivery reports
+	// Service answers a service code (USSD); menu says that the network waits for a choice. Nil knows none.
+	Service func(code string) (text string, menu bool)
+	USSD    USSDForm
+
+	ServiceTime time.Duration // service code to answer; default 0
 	// Source fills the next 20 ms that the far end says; nil is silence. Sink gets what it hears.
 	// Both run on the audio clock's goroutine, only while a call is up.
 	Source, Sink func(*[FrameSamples]int16)
@@ -66,6 +71,7 @@ type Faults struct {
 	HalfPDU       int  // so many times only half of a stored PDU passes the port
 	MessagesFail  bool // every command about stored messages fails
 	Undeletable   bool // AT+CMGD fails
+	ServiceMute   bool // the network does not answer to service codes
 }
 
 // Errors of the network's side.

@@ -144,6 +144,9 @@ type stored struct {
 	looks  int // how often it could not be understood
 }
 
+// Resting reports that no command about messages is under way.
+func (s State) Resting() bool { return s.step == resting }
+
 const (
 	// maxFetch bounds the notifications that wait; beyond it the next sweep finds them.
 	maxFetch = 64

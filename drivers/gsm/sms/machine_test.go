@@ -145,16 +145,16 @@ func TestACallKeepsMessagesWaiting(t *testing.T) {
 
 // world is a modem, an inbox and senders that do what they like.
 type world struct {
-	t       *testing.T
-	random  *rand.Rand
-	s       sms.State
-	now     time.Time
-	room    sms.Room
-	asked   *sms.Command // under way
-	waits   bool         // for the inbox
-	safe    bool         // the inbox has what is to be deleted
-	sent    map[uint64]int
-	token   uint64
+	t      *testing.T
+	random *rand.Rand
+	s      sms.State
+	now    time.Time
+	room   sms.Room
+	asked  *sms.Command // under way
+	waits  bool         // for the inbox
+	safe   bool         // the inbox has what is to be deleted
+	sent   map[uint64]int
+	token  uint64
 }
 
 func (w *world) step(e sms.Event) {

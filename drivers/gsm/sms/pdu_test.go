@@ -96,31 +96,38 @@ func TestDecodeReadsWhatNetworksSend(t *testing.T) {
 	}{
 		"a message of the alphabet": {
 			"0791448720003023240DD0E474D81C0EBB010000111011315214000BE474D81C0EBB5DE3771B", 30,
-			line.ReceivedPart{Kind: line.TextPart, From: "diafaan", Part: 1, Parts: 1}, "diafaan.com",
+			line.ReceivedPart{Kind: line.TextPart, From: "diafaan", Part: 1, Parts: 1},
+			"diafaan.com",
 		},
 		"filled up by the modem behind its length": {
 			"0791448720003023240DD0E474D81C0EBB010000111011315214000BE474D81C0EBB5DE3771BFFFFFFFF", 30,
-			line.ReceivedPart{Kind: line.TextPart, From: "diafaan", Part: 1, Parts: 1}, "diafaan.com",
+			line.ReceivedPart{Kind: line.TextPart, From: "diafaan", Part: 1, Parts: 1},
+			"diafaan.com",
 		},
 		"UCS-2 with half a character, as the part of three": {
 			"00" + "440B919333214365F70008" + "62117270000000" + "0A" + "050003" + "2A0302" + "D83D" + "0041", -1,
-			line.ReceivedPart{Kind: line.TextPart, From: "+39331234567", Join: 0x2a, Part: 2, Parts: 3}, "\ufffdA",
+			line.ReceivedPart{Kind: line.TextPart, From: "+39331234567", Join: 0x2a, Part: 2, Parts: 3},
+			"\ufffdA",
 		},
 		"a 16-bit reference is another one": {
 			"00" + "44038111F0000062117270000000" + "09" + "06" + "0804" + "002A" + "0202" + "41", -1,
-			line.ReceivedPart{Kind: line.TextPart, From: "110", Join: 0x1002a, Part: 2, Parts: 2}, "A",
+			line.ReceivedPart{Kind: line.TextPart, From: "110", Join: 0x1002a, Part: 2, Parts: 2},
+			"A",
 		},
 		"part 4 of 3 is a message of its own": {
 			"00" + "44038111F000086211727000000008" + "050003" + "2A0304" + "0041", -1,
-			line.ReceivedPart{Kind: line.TextPart, From: "110", Part: 1, Parts: 1}, "A",
+			line.ReceivedPart{Kind: line.TextPart, From: "110", Part: 1, Parts: 1},
+			"A",
 		},
 		"a delivery report": {
 			"00" + "0617" + "0B919333214365F7" + "62117270000000" + "62117270000000" + "00", -1,
-			line.ReceivedPart{Kind: line.DeliveryReport, From: "+39331234567", Reference: 0x17, Delivery: line.Delivered}, "",
+			line.ReceivedPart{Kind: line.DeliveryReport, From: "+39331234567", Reference: 0x17, Delivery: line.Delivered},
+			"",
 		},
 		"a report with a validity that ran out": {
 			"00" + "06FF" + "0B919333214365F7" + "62117270000000" + "62117270000000" + "46", -1,
-			line.ReceivedPart{Kind: line.DeliveryReport, From: "+39331234567", Reference: 255, Code: 0x46, Delivery: line.Undeliverable}, "",
+			line.ReceivedPart{Kind: line.DeliveryReport, From: "+39331234567", Reference: 255, Code: 0x46, Delivery: line.Undeliverable},
+			"",
 		},
 	}
 	for name, tt := range tests {

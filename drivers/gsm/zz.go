@@ -1,2 +1,0 @@
-package gsm
-func (m *Modem) asking() bool { return false }
