@@ -40,6 +40,7 @@ type dialect struct {
 	reset  string    // restarts the modem with a new USB enumeration
 	digits string    // how one DTMF digit is sent, %c
 	ussd   ussd.Form // of the text of +CUSD
+	survey []step    // questions about band and technology, beside those of every modem
 }
 
 // common are the settings that every 27.007 modem understands.
@@ -47,6 +48,7 @@ var common = []step{
 	{text: "AT+COPS=3,0", optional: true}, // the operator's long name, format only
 	{text: "AT+CREG=2", optional: true},
 	{text: "AT+CEREG=2", optional: true},
+	{text: "AT+CIREG=2", optional: true}, // changes of telephony over LTE are told
 	// +CRC=1 left by another program turns RING into +CRING: VOICE; both are understood all the same.
 	{text: "AT+CRC=0", optional: true},
 	{text: "AT+CLIP=1", optional: true},
@@ -97,6 +99,7 @@ var sim7600 = dialect{
 	hangup:   [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
 	reset:    "AT+CRESET",
 	digits:   "AT+VTS=%c",
+	survey:   []step{{text: "AT+CPSI?", prefix: "+CPSI:"}},
 }
 
 // generic is any modem that speaks 3GPP TS 27.007: calls are signalled, sound stays in the modem.

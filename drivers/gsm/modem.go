@@ -78,6 +78,7 @@ type Modem struct {
 	media    atomic.Pointer[sound]
 	deaf     atomic.Bool // the dialect has no audio
 	ready    atomic.Bool // a message may be sent now
+	radio    radio
 	started  sync.WaitGroup
 
 	opens, losses, resets, soundRetries, soundFailures, unknown, overflows atomic.Uint64
@@ -128,6 +129,10 @@ type network struct {
 	cs, eps  int // +CREG and +CEREG states, -1 unknown
 	dBm      int
 	operator string
+
+	technology line.Technology
+	band, code string // code: MCC and MNC
+	volte      line.Readiness
 }
 
 type requestKind uint8

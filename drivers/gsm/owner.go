@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -294,7 +295,7 @@ func (m *Modem) probe() {
 		return
 	}
 	m.surveyed = time.Now()
-	for _, q := range surveyQuestions {
+	for _, q := range slices.Concat(surveyQuestions, s.dialect.survey) {
 		m.submit(at.Command{Text: q.text, Prefix: q.prefix}, func(r at.Reply, err error) {
 			if err == nil {
 				m.network.learn(r.Lines)
@@ -327,10 +328,14 @@ func (m *Modem) setStatus(cause tel.LineCause, why error) {
 	next := m.status
 	next.Up, next.Cause = cause == tel.LineOK, cause
 	if !next.Up {
-		next.Signal, next.Operator = 0, ""
+		next.Signal, next.Operator, next.Technology, next.VoLTE = 0, "", "", ""
+		m.radio.lost()
 	}
 	m.publish(next)
 }
+
+// volteWords are for tel.LineChanged.
+var volteWords = [...]string{line.NotKnown: "", line.Ready: "yes", line.NotReady: "no"}
 
 // signalStep is the change of signal strength that is worth an event, in dB.
 const signalStep = 6
@@ -343,6 +348,9 @@ func (m *Modem) networkChanged() {
 	next.Cause = m.network.service()
 	next.Up = next.Cause == tel.LineOK
 	next.Operator = m.network.operator
+	signal := m.network.signal()
+	m.radio.note(signal, time.Now())
+	next.Technology, next.VoLTE = string(signal.Technology), volteWords[signal.VoLTE]
 	if d := m.network.dBm - next.Signal; d >= signalStep || d <= -signalStep {
 		next.Signal = m.network.dBm
 	}

@@ -136,7 +136,8 @@ func parseSignal(l string) signal {
 			s.event.digit = d
 			return s
 		}
-	case strings.HasPrefix(l, "+CREG:"), strings.HasPrefix(l, "+CEREG:"), strings.HasPrefix(l, "+CGREG:"):
+	case strings.HasPrefix(l, "+CREG:"), strings.HasPrefix(l, "+CEREG:"), strings.HasPrefix(l, "+CGREG:"),
+		strings.HasPrefix(l, "+CNSMOD:"), strings.HasPrefix(l, "+CIREG:"), strings.HasPrefix(l, "+CPSI:"), strings.HasPrefix(l, "+QNWINFO:"):
 		s.news = newsNetwork
 	case strings.HasPrefix(l, "+CSQ:"):
 		s.news = newsSignal

@@ -226,7 +226,11 @@ type LineChanged struct {
 	Calls    int       `json:"calls"`
 	Operator string    `json:"operator,omitempty"`
 	Signal   int       `json:"signal,omitempty"` // dBm, 0 = unknown
-	Since    time.Time `json:"since"`
+	// Technology is the generation of a mobile network, "2G", "3G" or "4G", and VoLTE "yes" or "no" where
+	// the modem says it: a 4G line without it must fall back to 2G or 3G for each call.
+	Technology string    `json:"technology,omitempty"`
+	VoLTE      string    `json:"volte,omitempty"`
+	Since      time.Time `json:"since"`
 }
 
 // LineCause is one of the closed list of reasons that the page explains.

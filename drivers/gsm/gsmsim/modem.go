@@ -41,6 +41,7 @@ type modem struct {
 	call       *call
 	why        string // AT+CEER
 	texts      map[string]string
+	radio      Radio
 	messages
 }
 
@@ -194,7 +195,11 @@ func (s *Sim) identity(cmd string) []string {
 		if s.registered != 1 && s.registered != 5 {
 			return []string{"+COPS: 0", ok}
 		}
-		return []string{`+COPS: 0,0,"Carrier, simulated",7`, ok}
+		return []string{fmt.Sprintf(`+COPS: 0,0,"Carrier, simulated",%d`, s.radio.Access), ok}
+	case "AT+CPSI?":
+		return []string{s.radio.System, ok}
+	case "AT+CIREG?":
+		return []string{"+CIREG: 2," + s.radio.IMS, ok}
 	}
 	return nil
 }
@@ -269,7 +274,7 @@ func (s *Sim) voice(cmd, raw string) []string {
 // settings are the ones that the modem knows, with the value after a start.
 var settings = map[string]string{
 	"+CMEE": "0", "+CRC": "0", "+CMGF": "0", "+CLIP": "0", "+CLCC": "0", "+COPS": "", "+CREG": "0", "+CEREG": "0",
-	"+CCWA": "0", "+COLP": "0", "+CLIR": "0", "+CNMI": "", "+CSMS": "0", "+CFUN": "1", "+CSCS": `"IRA"`, "+CVHU": "1", "+DDET": "0", "+CNSMOD": "0", "+AUTOCSQ": "0,0", "+CPCMFRM": "0",
+	"+CCWA": "0", "+COLP": "0", "+CLIR": "0", "+CNMI": "", "+CSMS": "0", "+CFUN": "1", "+CIREG": "0", "+CSCS": `"IRA"`, "+CVHU": "1", "+DDET": "0", "+CNSMOD": "0", "+AUTOCSQ": "0,0", "+CPCMFRM": "0",
 }
 
 func (s *Sim) setting(cmd string) []string {
