@@ -111,6 +111,51 @@ func TestAMessageThatWaitsSurvivesAKillAndIsSentOnce(t *testing.T) {
 	}
 }
 
+func TestTheCreditAndTheNetworkOfASIMAreWatched(t *testing.T) {
+	o, m := texting(t)
+	deadline := time.Now().Add(20 * time.Second)
+	for { // the SIM shows TIM's network, whose code is known
+		m.mu.Lock()
+		asked := strings.Join(m.asked, " ")
+		m.mu.Unlock()
+		if asked == "*123#" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("asked %q", asked)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	o.Alarm("sim_credit", false)
+	if err := m.Deliver("TIM", "Il tuo credito residuo e' di 1,50 euro"); err != nil {
+		t.Fatal(err)
+	}
+	if text := o.Alarm("sim_credit", true); !strings.Contains(text, "gsm0: only 1.50 euros") {
+		t.Errorf("the condition says %q", text)
+	}
+	for _, tt := range []struct {
+		radio     gsmsim.Radio
+		condition string
+	}{{gsmsim.ThreeG, "line_3g"}, {gsmsim.FourGNoVoLTE, "line_volte"}} {
+		if err := m.SetRadio(tt.radio); err != nil {
+			t.Fatal(err)
+		}
+		o.Alarm(tt.condition, true)
+		if err := m.SetRadio(gsmsim.FourG); err != nil {
+			t.Fatal(err)
+		}
+		o.Alarm(tt.condition, false)
+	}
+	o.Kill() // what is known survives, and nobody is asked again
+	o.Line("line:gsm0", true)
+	o.Alarm("sim_credit", true)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.asked) != 1 {
+		t.Errorf("asked %q", m.asked)
+	}
+}
+
 func TestWhoWantsTooMuchIsToldWhy(t *testing.T) {
 	o, m := texting(t)
 	for _, tt := range []struct{ line, to, text, want string }{

@@ -77,6 +77,7 @@ type Box struct {
 	sounds    *sounds
 	lines     lines
 	texts     texts
+	sims      sims
 	calls     *call.Exchange
 	toll      *meter.Meter
 	queues    *acd.ACD
@@ -109,6 +110,9 @@ func conditions() []health.Spec {
 		{Name: "toll_limit", Severity: health.Warn},
 		{Name: "sms", Severity: health.Warn},
 		{Name: "sms_full", Severity: health.Warn},
+		{Name: "sim_credit", Severity: health.Warn},
+		{Name: "line_3g", Severity: health.Warn},
+		{Name: "line_volte", Severity: health.Info},
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
@@ -152,6 +156,8 @@ func Build(opts Options) (b *Box, err error) {
 		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},
+		{"board of lines", b.openBoard},
+		{"SIM cards", b.openSIMs},
 		{"short messages", b.openTexts},
 		{"lines", b.openLines},
 	}
@@ -379,6 +385,7 @@ func (b *Box) close() {
 		_ = b.web.Close()
 	}
 	b.trunks.close()
+	b.closeSIMs()
 	b.closeTexts()
 	b.lines.close()
 	if b.registrar != nil {

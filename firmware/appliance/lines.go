@@ -31,11 +31,16 @@ type lines struct {
 	closed   bool
 }
 
-func (b *Box) openLines() error {
+// openBoard makes the place for the lines; what uses lines beside calls finds it empty until they open.
+func (b *Box) openBoard() error {
 	b.lines.board = lineparty.New(lineparty.Config{
 		Log: b.log.With("room", "line"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Arrive: b.arrive, Changed: b.lineChanged,
 	})
+	return nil
+}
+
+func (b *Box) openLines() error {
 	b.lines.open, b.lines.draining = map[tel.LineID]config.Line{}, map[tel.LineID]config.Line{}
 	b.lines.mu.Lock()
 	defer b.lines.mu.Unlock()
@@ -46,6 +51,7 @@ func (b *Box) openLines() error {
 // same reports whether a line needs no new modem; where its calls go is the numbering's business.
 func same(x, y config.Line) bool {
 	x.In, y.In = "", ""
+	x.SIM, y.SIM = config.SIM{}, config.SIM{} // the watch looks them up
 	return x == y
 }
 
@@ -156,6 +162,7 @@ func lineID(name string) (tel.LineID, bool) {
 // forgetLine takes a line off the page.
 func (b *Box) forgetLine(name string) {
 	b.present.forget("line/" + name)
+	b.simGone(name)
 	b.feed.Resync()
 	b.report("lines", b.present.anyLineUp(), "no outside line works")
 }
@@ -164,6 +171,7 @@ func (b *Box) forgetLine(name string) {
 func (b *Box) lineChanged(l tel.LineChanged) {
 	b.publish(l)
 	b.textsFollow(l)
+	b.simsFollow(l)
 	b.report("lines", b.present.anyLineUp(), "no outside line works")
 }
 

@@ -31,7 +31,7 @@ func (b *Box) openTexts() error {
 	var err error
 	b.texts.office, err = postoffice.Open(postoffice.Config{
 		Log: b.log.With("room", "sms"), Path: filepath.Join(b.opts.Dir, "sms.json"), Rules: smsRules(b.config().SMS),
-		Line: b.carriesTexts, Permit: b.mayText, Publish: b.tell, Record: b.recordText,
+		Line: b.carriesTexts, Permit: b.mayText, Publish: b.tellText, Record: b.recordText,
 		Saved: func(err error) { b.report("sms", err == nil, "short messages cannot be kept") },
 		Full:  b.storageOf, Notify: b.serviceText,
 	})
@@ -86,9 +86,20 @@ func (b *Box) storageOf(l tel.LineID, used, total int) {
 	b.report("sms_full", len(b.texts.full) == 0, fmt.Sprintf("line %s has %d of %d places for messages taken", l, used, total))
 }
 
+// tellText shows a change of a message, and lets the watch over the credit read the operator's.
+func (b *Box) tellText(e tel.Event) {
+	b.tell(e)
+	if m, ok := e.(tel.SMSReceived); ok {
+		if id, ok := lineID(m.Line); ok {
+			b.sims.watch.Heard(id, m.From, m.Text)
+		}
+	}
+}
+
 // serviceText is what the network says unasked by USSD.
 func (b *Box) serviceText(l tel.LineID, text string) {
 	b.log.Info("the network says something by USSD", "line", l, "text", text)
+	b.sims.watch.Heard(l, "", text)
 }
 
 // textsFollow lets what waits for a line go when the line is in service again.

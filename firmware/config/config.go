@@ -147,6 +147,7 @@ type Line struct {
 	Audio string     `yaml:"audio"` // path of the audio port; not needed with usb
 	PIN   Secret     `yaml:"pin"`   // SIM PIN, tried once
 	In    string     `yaml:"in"`    // destination of incoming calls
+	SIM   SIM        `yaml:"sim"`   // how its SIM is watched
 }
 
 // Route sends dialled numbers outside.

@@ -41,6 +41,7 @@ func (c *Config) normalise() {
 	c.normaliseMenus()
 	c.normaliseVoicemail()
 	c.normaliseSRTP()
+	c.normaliseSIMs()
 	for i := range c.Queues {
 		q := &c.Queues[i]
 		if q.Strategy == "" {

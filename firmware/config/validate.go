@@ -196,6 +196,7 @@ func (v *validator) line(path string, l *Line) {
 	if l.In != "" {
 		v.destination(path+".in", l.In)
 	}
+	v.sim(path+".sim", &l.SIM)
 }
 
 func (v *validator) route(path string, r *Route) {
