@@ -5,87 +5,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-	"unicode/utf16"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm"
 	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
 	"github.com/pronto-pbx/pronto/firmware/line"
-	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/firmware/line/linetest"
 )
 
-// letterbox is an Inbox in memory. hold, when set, decides about each part.
-type letterbox struct {
-	mu      sync.Mutex
-	hold    func(line.ReceivedPart) error
-	parts   []line.ReceivedPart
-	full    bool
-	notices []string
-	came    chan struct{} // one for each part
-}
-
-func newLetterbox() *letterbox { return &letterbox{came: make(chan struct{}, 4096)} }
-
-func (b *letterbox) Accept(p line.ReceivedPart, done func(error)) {
-	b.mu.Lock()
-	hold := b.hold
-	b.mu.Unlock()
-	if hold != nil {
-		if err := hold(p); err != nil {
-			done(err)
-			return
-		}
-	}
-	b.mu.Lock()
-	b.parts = append(b.parts, p)
-	b.mu.Unlock()
-	done(nil)
-	b.came <- struct{}{}
-}
-
-func (b *letterbox) Storage(_ tel.LineID, used, total int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.full = b.full || used == total
-}
-
-func (b *letterbox) Notice(_ tel.LineID, text string) {
-	b.mu.Lock()
-	b.notices = append(b.notices, text)
-	b.mu.Unlock()
-	b.came <- struct{}{}
-}
-
-// await waits for n more parts and returns all.
-func (b *letterbox) await(t *testing.T, m *gsm.Modem, n int) []line.ReceivedPart {
-	t.Helper()
-	limit := time.After(15 * time.Second)
-	for range n {
-		select {
-		case <-b.came:
-		case <-m.Events(): // or the line would choke on its own status
-		case <-limit:
-			_ = m.Recorder().Dump(t.Output())
-			t.Fatalf("a part did not come; there are %d", len(b.all()))
-		}
-	}
-	return b.all()
-}
-
-func (b *letterbox) all() []line.ReceivedPart {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return append([]line.ReceivedPart(nil), b.parts...)
-}
-
-func words(p line.ReceivedPart) string { return string(utf16.Decode(p.Text)) }
-
 // postRig is a modem with a letterbox.
-func postRig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd, *letterbox) {
+func postRig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd, *linetest.Letterbox) {
 	t.Helper()
-	box := newLetterbox()
+	box := linetest.NewLetterbox()
 	m, far := rig(t, func(s *gsmsim.Config, g *gsm.Config) {
 		g.Inbox = box
 		g.Timing.Network, g.Timing.Rest, g.Timing.Sweep = 2*time.Second, 300*time.Millisecond, time.Minute
@@ -104,6 +36,60 @@ func postRig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, 
 	return m, far, box
 }
 
+// came waits for n more parts and returns all.
+func came(t *testing.T, m *gsm.Modem, box *linetest.Letterbox, n int) []line.ReceivedPart {
+	t.Helper()
+	all, ok := box.Await(m, n)
+	if !ok {
+		_ = m.Recorder().Dump(t.Output())
+		t.Fatalf("a part did not come; there are %d", len(all))
+	}
+	return all
+}
+
+// The contract's view of the simulated message centre.
+
+func (f *farEnd) RefuseTexts(on bool) {
+	f.SetFaults(func(x *gsmsim.Faults) {
+		if x.RefuseMessage = 0; on {
+			x.RefuseMessage = 38
+		}
+	})
+}
+
+func (f *farEnd) LoseAnswers(on bool) { f.SetFaults(func(x *gsmsim.Faults) { x.LoseSent = on }) }
+
+func (f *farEnd) Texts() (all []string) {
+	for _, m := range f.SentMessages() {
+		all = append(all, m.To+" "+m.Text)
+	}
+	return all
+}
+
+func TestModemKeepsTheContractOfMessages(t *testing.T) {
+	linetest.RunMessages(t, func(t *testing.T) linetest.PostRig {
+		box := linetest.NewLetterbox()
+		m, far := rig(t, func(_ *gsmsim.Config, g *gsm.Config) {
+			g.Inbox = box
+			g.Timing.Network, g.Timing.Rest = 2*time.Second, 300*time.Millisecond
+		})
+		return linetest.PostRig{Rig: linetest.Rig{Line: m, Far: far}, Centre: far, Box: box}
+	})
+}
+
+// The same contract must hold on a bad day of the same modem.
+func TestModemKeepsTheContractOfMessagesWithEchoDoubledCRAndSplitBytes(t *testing.T) {
+	linetest.RunMessages(t, func(t *testing.T) linetest.PostRig {
+		box := linetest.NewLetterbox()
+		m, far := rig(t, func(_ *gsmsim.Config, g *gsm.Config) {
+			g.Inbox = box
+			g.Timing.Network, g.Timing.Rest = 3*time.Second, 300*time.Millisecond
+		})
+		far.faults(gsmsim.Faults{EchoStuck: true, DoubledCR: true, Split: true})
+		return linetest.PostRig{Rig: linetest.Rig{Line: m, Far: far}, Centre: far, Box: box}
+	})
+}
+
 // emptied waits until nothing is stored and nothing waits.
 func emptied(t *testing.T, far *farEnd) {
 	t.Helper()
@@ -117,44 +103,8 @@ func emptied(t *testing.T, far *farEnd) {
 	t.Fatalf("%d messages are still stored, %d wait", in, out)
 }
 
-func TestAStoredMessageIsCommittedAndThenDeleted(t *testing.T) {
-	m, far, box := postRig(t, nil)
-	if err := far.Deliver("+393331234567", "Perché no? [€]"); err != nil {
-		t.Fatal(err)
-	}
-	got := box.await(t, m, 1)[0]
-	if got.Line != "gsm0" || got.From != "+393331234567" || words(got) != "Perché no? [€]" || got.Parts != 1 || time.Since(got.Sent) > time.Minute {
-		t.Errorf("received %+v", got)
-	}
-	emptied(t, far)
-}
-
-func TestAMessageThatIsNotSafeStaysOnTheSIM(t *testing.T) {
-	m, far, box := postRig(t, nil)
-	fails := 2
-	refused := make(chan struct{}, 8)
-	box.hold = func(line.ReceivedPart) error {
-		if fails == 0 {
-			return nil
-		}
-		if in, _ := far.Stored(); in != 1 {
-			t.Errorf("%d messages are stored while the disk is full", in)
-		}
-		fails--
-		refused <- struct{}{}
-		return errors.New("disk full")
-	}
-	if err := far.Deliver("TIM", "Credito"); err != nil {
-		t.Fatal(err)
-	}
-	if got := box.await(t, m, 1)[0]; got.From != "TIM" || words(got) != "Credito" || len(refused) != 2 {
-		t.Errorf("received %+v after %d refusals", got, len(refused))
-	}
-	emptied(t, far)
-}
-
 func TestWhatLayOnTheSIMBeforeTheStartIsFetched(t *testing.T) {
-	box := newLetterbox()
+	box := linetest.NewLetterbox()
 	m, far := rig(t, func(s *gsmsim.Config, g *gsm.Config) {
 		g.Inbox, s.Boot = box, 300*time.Millisecond
 	})
@@ -163,9 +113,9 @@ func TestWhatLayOnTheSIMBeforeTheStartIsFetched(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i, p := range box.await(t, m, 5) {
-		if words(p) != fmt.Sprint("old ", i) {
-			t.Errorf("part %d is %q", i, words(p))
+	for i, p := range came(t, m, box, 5) {
+		if linetest.Words(p) != fmt.Sprint("old ", i) {
+			t.Errorf("part %d is %q", i, linetest.Words(p))
 		}
 	}
 	emptied(t, far)
@@ -177,8 +127,8 @@ func TestALostNotificationIsMadeUpForByTheNextSweep(t *testing.T) {
 	if err := far.Deliver("3331234567", "unannounced"); err != nil {
 		t.Fatal(err)
 	}
-	if got := box.await(t, m, 1)[0]; words(got) != "unannounced" {
-		t.Errorf("received %q", words(got))
+	if got := came(t, m, box, 1)[0]; linetest.Words(got) != "unannounced" {
+		t.Errorf("received %q", linetest.Words(got))
 	}
 }
 
@@ -189,8 +139,8 @@ func TestMoreMessagesThanTheSIMHoldsArriveAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for _, p := range box.await(t, m, n) {
-		seen[words(p)] = true
+	for _, p := range came(t, m, box, n) {
+		seen[linetest.Words(p)] = true
 	}
 	if len(seen) != n {
 		t.Errorf("%d different messages of %d", len(seen), n)
@@ -204,7 +154,7 @@ func TestAHalfReadPDUIsReadAgain(t *testing.T) {
 	if err := far.Deliver("3331234567", "whole at the second look"); err != nil {
 		t.Fatal(err)
 	}
-	if got := box.await(t, m, 1)[0]; words(got) != "whole at the second look" {
+	if got := came(t, m, box, 1)[0]; linetest.Words(got) != "whole at the second look" {
 		t.Errorf("received %+v", got)
 	}
 	emptied(t, far)
@@ -217,7 +167,7 @@ func TestAPDUThatStaysBrokenIsKeptAsItIs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, p := range box.await(t, m, 3) {
+	for _, p := range came(t, m, box, 3) {
 		if p.Kind != line.UnreadablePart || p.Raw == "" || p.Why == "" {
 			t.Errorf("kept %+v", p)
 		}
@@ -225,7 +175,7 @@ func TestAPDUThatStaysBrokenIsKeptAsItIs(t *testing.T) {
 	if err := far.Deliver("3331234567", "after them"); err != nil {
 		t.Fatal(err)
 	}
-	if got := box.await(t, m, 1)[3]; words(got) != "after them" {
+	if got := came(t, m, box, 1)[3]; linetest.Words(got) != "after them" {
 		t.Errorf("received %+v", got)
 	}
 	emptied(t, far)
@@ -237,26 +187,26 @@ func TestAMessageThatCannotBeDeletedIsOfferedAgainAndBlocksNothing(t *testing.T)
 	if err := far.Deliver("3331234567", "sticky"); err != nil {
 		t.Fatal(err)
 	}
-	box.await(t, m, 1)
+	came(t, m, box, 1)
 	if _, err := m.SendPart(t.Context(), line.OutgoingMessage{To: "3331234567", Text: "out"}, 0); err != nil {
 		t.Error(err)
 	}
 	if err := far.Deliver("3331234567", "next"); err != nil {
 		t.Fatal(err)
 	}
-	for !slices.ContainsFunc(box.all(), func(p line.ReceivedPart) bool { return words(p) == "next" }) {
-		box.await(t, m, 1)
+	for !slices.ContainsFunc(box.All(), func(p line.ReceivedPart) bool { return linetest.Words(p) == "next" }) {
+		came(t, m, box, 1)
 	}
 }
 
 func TestACallGoesBeforeOurMessagesAndNotBeforeReceivedOnes(t *testing.T) {
-	box := newLetterbox()
+	box := linetest.NewLetterbox()
 	m, far := rig(t, func(_ *gsmsim.Config, g *gsm.Config) { g.Inbox = box })
 	connect(t, m, far)
 	if err := far.Deliver("3331234567", "in a call"); err != nil {
 		t.Fatal(err)
 	}
-	box.await(t, m, 1)
+	came(t, m, box, 1)
 	msg := line.OutgoingMessage{To: "3331234567", Text: "after the call"}
 	if _, err := m.SendPart(t.Context(), msg, 0); !errors.Is(err, line.ErrBusy) || m.Ready() {
 		t.Errorf("in a call: %v, ready %v", err, m.Ready())
@@ -305,7 +255,7 @@ func TestADeliveryReportNamesThePartThatWasSent(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got := box.await(t, m, 1)[0]
+				got := came(t, m, box, 1)[0]
 				if got.Kind != line.DeliveryReport || int(got.Reference) != ref || got.Delivery != want || got.From != "+393331234567" {
 					t.Errorf("report %+v of part %d", got, ref)
 				}
@@ -314,33 +264,19 @@ func TestADeliveryReportNamesThePartThatWasSent(t *testing.T) {
 	}
 }
 
-func TestOutcomesOfSending(t *testing.T) {
-	tests := map[string]struct {
-		faults gsmsim.Faults
-		want   error
-	}{
-		"the network refuses":          {gsmsim.Faults{RefuseMessage: 38}, line.ErrRefused},
-		"the prompt is not seen":       {gsmsim.Faults{LosePrompt: true}, line.ErrTimeout},
-		"the network's answer is lost": {gsmsim.Faults{LoseSent: true}, line.ErrUncertain},
+func TestAPromptThatIsNotSeenSendsNothing(t *testing.T) {
+	m, far, _ := postRig(t, nil)
+	far.faults(gsmsim.Faults{LosePrompt: true})
+	msg := line.OutgoingMessage{To: "3331234567", Text: "one"}
+	if _, err := m.SendPart(t.Context(), msg, 0); !errors.Is(err, line.ErrTimeout) {
+		t.Errorf("first try: %v", err)
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			m, far, _ := postRig(t, nil)
-			far.faults(tt.faults)
-			msg := line.OutgoingMessage{To: "3331234567", Text: "one"}
-			if _, err := m.SendPart(t.Context(), msg, 0); !errors.Is(err, tt.want) {
-				t.Errorf("first try: %v, want %v", err, tt.want)
-			}
-			far.faults(gsmsim.Faults{})
-			if _, err := m.SendPart(t.Context(), msg, 0); err != nil {
-				t.Errorf("second try: %v", err)
-			}
-			for _, s := range far.SentMessages() {
-				if s.Text != "one" {
-					t.Errorf("the centre has %q", s.Text)
-				}
-			}
-		})
+	far.faults(gsmsim.Faults{})
+	if _, err := m.SendPart(t.Context(), msg, 0); err != nil {
+		t.Errorf("second try: %v", err)
+	}
+	if all := far.Texts(); len(all) != 1 || all[0] != "3331234567 one" {
+		t.Errorf("the centre has %q", all)
 	}
 }
 

@@ -109,11 +109,9 @@ func TestWhatTheNetworkSaysUnaskedIsPassedOnAndItsMenuClosed(t *testing.T) {
 	if err := far.SayService("Offerta!\nVuoi attivarla?", true); err != nil {
 		t.Fatal(err)
 	}
-	box.await(t, m, 1)
-	box.mu.Lock()
-	defer box.mu.Unlock()
-	if len(box.notices) != 1 || box.notices[0] != "Offerta!\nVuoi attivarla?" {
-		t.Errorf("notices %q", box.notices)
+	box.Await(m, 1)
+	if all := box.Notices(); len(all) != 1 || all[0] != "Offerta!\nVuoi attivarla?" {
+		t.Errorf("notices %q", all)
 	}
 	for far.MenuOpen() {
 		time.Sleep(10 * time.Millisecond)
