@@ -7,17 +7,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"time"
-)
 
-// controlLimit bounds the wait for prontod.
-const controlLimit = 5 * time.Second
+	"github.com/pronto-pbx/pronto/firmware/control"
+)
 
 // ban is what prontod tells of one.
 type ban struct {
@@ -34,7 +31,7 @@ func bans(args []string, out, errs io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	body, _, err := ask(*dir, http.MethodGet, "/bans", nil)
+	body, _, err := control.Ask(context.Background(), *dir, http.MethodGet, "/bans")
 	if err != nil {
 		return err
 	}
@@ -74,7 +71,7 @@ func unban(args []string, out, errs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%q is not an address", flags.Arg(0))
 	}
-	switch _, status, err := ask(*dir, http.MethodDelete, "/bans/"+url.PathEscape(a.String()), nil); {
+	switch _, status, err := control.Ask(context.Background(), *dir, http.MethodDelete, "/bans/"+url.PathEscape(a.String())); {
 	case err != nil:
 		return err
 	case status == http.StatusNotFound:
@@ -90,27 +87,4 @@ func controlFlags(name string, errs io.Writer) (flags *flag.FlagSet, dir *string
 	flags = flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(errs)
 	return flags, flags.String("var", "var", "directory of the state")
-}
-
-// ask puts one question to prontod over its control socket.
-func ask(dir, method, path string, content io.Reader) (body []byte, status int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), controlLimit)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://prontod"+path, content)
-	if err != nil {
-		return nil, 0, err
-	}
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, "run", "control.sock"))
-		},
-	}}
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, 0, fmt.Errorf("prontod does not answer: %w", err)
-	}
-	defer res.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(res.Body, 8<<20))
-	return body, res.StatusCode, err
 }

@@ -24,6 +24,7 @@ var commands = []struct {
 	{"reload", "have prontod read its configuration again, and tell what it did", reload},
 	{"status", "show queue, agents, lines and lamps once", status},
 	{"calls", "list the latest finished calls", calls},
+	{"claim", "print the address with which a new box gets its owner", claim},
 	{"sms", "send a short message (sms send LINE NUMBER TEXT) or list the latest (sms list)", texts},
 	{"bans", "list the addresses that are refused", bans},
 	{"unban", "lift the ban of an address", unban},

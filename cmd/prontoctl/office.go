@@ -20,6 +20,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/control"
 )
 
 // demo is the configuration of the demo office, documented field by field.
@@ -66,7 +67,10 @@ func office(args []string, out, errs io.Writer) error {
 	go writePIDs(ctx, sv, pidFile)
 	defer os.Remove(pidFile)
 	if !*quiet {
-		go board(ctx, cfg.Web.Listen.String(), out)
+		go func() {
+			invite(ctx, *dir, out)
+			board(ctx, *dir, out)
+		}()
 	}
 	return sv.Run(ctx)
 }
@@ -116,6 +120,13 @@ func free(cfg config.Config) error {
 	} else {
 		_ = l.Close()
 	}
+	if at := cfg.Web.TLSListen; at.IsValid() {
+		if l, err := net.Listen("tcp", at.String()); err != nil {
+			errs = append(errs, fmt.Errorf("the page's port %s is used by another program", at))
+		} else {
+			_ = l.Close()
+		}
+	}
 	if c, err := net.ListenPacket("udp", cfg.SIP.Listen.String()); err != nil {
 		errs = append(errs, fmt.Errorf("the SIP port %s is used by another program", cfg.SIP.Listen))
 	} else {
@@ -135,7 +146,7 @@ func programs(bin, dir, file string, cfg config.Config, noLab bool) ([]supervise
 		},
 		{
 			Name: "prontod", Path: filepath.Join(bin, "prontod"), Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
-			Args: []string{"-config", file, "-var", dir, "-board", "sim", "-records", records},
+			Args: []string{"-config", file, "-var", dir, "-board", "sim", "-records", records, "-powered", control.Uptime().String()},
 		},
 	}
 	if !noLab {

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -34,11 +35,7 @@ func texts(args []string, out, errs io.Writer) error {
 }
 
 func sendText(dir, line, to, text string, out io.Writer) error {
-	order, err := json.Marshal(map[string]string{"line": line, "to": to, "text": text})
-	if err != nil {
-		return err
-	}
-	body, status, err := ask(dir, http.MethodPost, "/sms", bytes.NewReader(order))
+	body, status, err := control.Order(context.Background(), dir, "/sms", map[string]string{"line": line, "to": to, "text": text})
 	if err != nil {
 		return err
 	}
@@ -54,7 +51,7 @@ func sendText(dir, line, to, text string, out io.Writer) error {
 }
 
 func listTexts(dir string, out io.Writer) error {
-	body, status, err := ask(dir, http.MethodGet, "/sms", nil)
+	body, status, err := control.Ask(context.Background(), dir, http.MethodGet, "/sms")
 	if err != nil {
 		return err
 	}

@@ -10,10 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// now is what holds at one moment, as GET /api/now tells it.
+// now is what holds at one moment, as prontod tells it.
 type now struct {
 	agents []tel.AgentChanged
 	lamps  map[tel.AgentID]tel.LampChanged
@@ -23,24 +24,20 @@ type now struct {
 	today  tel.FiguresChanged
 }
 
-func fetch(ctx context.Context, address string) (now, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
+func fetch(ctx context.Context, dir string) (now, error) {
 	n := now{lamps: map[tel.AgentID]tel.LampChanged{}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/api/now", nil)
+	body, status, err := control.Ask(ctx, dir, http.MethodGet, "/now")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("prontod answers %d: %s", status, body)
+	}
 	if err != nil {
 		return n, err
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return n, err
-	}
-	defer res.Body.Close()
 	var all []struct {
 		Kind  string          `json:"kind"`
 		Event json.RawMessage `json:"event"`
 	}
-	if err := json.NewDecoder(res.Body).Decode(&all); err != nil {
+	if err := json.Unmarshal(body, &all); err != nil {
 		return n, err
 	}
 	for _, e := range all {
@@ -125,13 +122,13 @@ func board(ctx context.Context, address string, out io.Writer) {
 func status(args []string, out, errs io.Writer) error {
 	flags := flag.NewFlagSet("status", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	web := flags.String("web", "127.0.0.1:8080", "address of the page")
+	dir := flags.String("var", "var", "directory of the state")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	n, err := fetch(context.Background(), *web)
+	n, err := fetch(context.Background(), *dir)
 	if err != nil {
-		return fmt.Errorf("the box does not answer on %s: %w", *web, err)
+		return err
 	}
 	fmt.Fprint(out, n.text(time.Now()))
 	return nil

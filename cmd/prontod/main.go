@@ -18,6 +18,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/appliance"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
+	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
 )
 
@@ -35,6 +36,7 @@ func run(args []string, out io.Writer) int {
 	dir := flags.String("var", "var", "directory of the state")
 	board := flags.String("board", "linux", "lamps and lines: linux, or sim for lamps in memory")
 	records := flags.String("records", "", "unix socket of recordd; empty: do not ask")
+	powered := flags.Duration("powered", control.Uptime(), "the kernel's uptime when the box was switched on, by its supervisor")
 	verbose := flags.Bool("v", false, "log debug messages")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
@@ -62,7 +64,7 @@ func run(args []string, out io.Writer) int {
 	b, err := appliance.BoardNamed(*board)
 	if err == nil {
 		err = serve(appliance.Options{
-			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records,
+			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
 		})
 	}
 	if err != nil {

@@ -10,12 +10,24 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
 )
 
-// The phone trusts the box's own certificate and no other, and takes no plain audio.
+// The phone takes no plain audio.
 func TestAPhoneOverTLSAndSRTPTalksToAPlainOne(t *testing.T) {
 	t.Parallel()
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, TLS: true, SRTP: []string{"required", "off"}})
 	bothWays(t, o.BaresipTLS(201, hzCaller, "mediaenc=srtp-mand"), o.Baresip(202, hzAgent))
+}
+
+// The other office stands for who has come between: it calls itself the same, with a key of its own.
+func TestLinphoneLogsInOverTLSOnlyWhereItKnowsTheCertificate(t *testing.T) {
+	t.Parallel()
+	realPrograms(t)
+	o, other := bench.Start(t, pbxtest.Setup{Agents: 1, TLS: true}), bench.Start(t, pbxtest.Setup{Agents: 1, TLS: true})
+	o.LinphoneDeceived(201, other)
+	if n, err := o.Now(); err != nil || n.Devices["201"].Reachable {
+		t.Errorf("the phone is logged in: %+v, %v", n.Devices, err)
+	}
+	o.LinphoneTLS(201, hzCaller)
 }
 
 func TestAPhoneOverTCPTalksToOneOverUDP(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/certificate"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/feed"
@@ -35,6 +36,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
+	"github.com/pronto-pbx/pronto/ui/access"
 )
 
 // Options is what cmd gives the box.
@@ -46,6 +48,9 @@ type Options struct {
 	Keeper *keeper.Client // nil: sockets end with the process
 	Board  Board
 	Record string // recordd's socket; empty: nobody asks for records
+	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
+	// can be claimed.
+	Powered time.Duration
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.
@@ -61,6 +66,7 @@ type Box struct {
 	hot       *journal.Hot
 	history   *journal.History
 	feed      *feed.Feed
+	accounts  *access.Accounts
 	present   *present
 	health    *health.Board
 
@@ -86,6 +92,8 @@ type Box struct {
 	voicemail *voicemail.Store
 	mail      *mail.Queue
 	web       net.Listener
+	webTLS    net.Listener // nil: plain HTTP only
+	tlsSource *certificate.Source
 
 	personal *personal.Owner
 	callers  callers
@@ -153,6 +161,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"voicemail", b.openVoicemail},
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
+		{"who may use the page", b.openAccess},
 		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},
@@ -381,8 +390,10 @@ func (b *Box) close() {
 		b.alarm.Stop()
 	}
 	b.mu.Unlock()
-	if b.web != nil {
-		_ = b.web.Close()
+	for _, l := range []net.Listener{b.web, b.webTLS} {
+		if l != nil {
+			_ = l.Close()
+		}
 	}
 	b.trunks.close()
 	b.closeSIMs()

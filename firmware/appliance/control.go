@@ -38,9 +38,10 @@ func (b *Box) control(ctx context.Context) {
 	}
 }
 
-// commands are what prontoctl can ask: GET /bans lists them, DELETE /bans/SOURCE lifts one.
+// commands are what prontoctl can ask.
 func (b *Box) commands() http.Handler {
 	mux := http.NewServeMux()
+	b.accessCommands(mux)
 	mux.HandleFunc("GET /bans", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(b.bans.List()) // who hung up needs no answer

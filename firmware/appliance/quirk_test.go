@@ -199,6 +199,7 @@ func (*punisher) Targets(context.Context, sip.Uri, string) ([]stack.Target, erro
 	return []stack.Target{{Flow: stack.Flow{Transport: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060")}}}, nil
 }
 func (*punisher) Advertise(netip.Addr, netip.AddrPort) {}
+func (*punisher) Mark([]netip.Prefix, int) func()      { return func() {} }
 func (*punisher) STUN(context.Context, netip.AddrPort) (netip.AddrPort, error) {
 	return netip.AddrPort{}, stack.ErrTimeout
 }
@@ -339,6 +340,14 @@ func TestForwardedCallShowsItsCallerWhereTheCarrierTakesIt(t *testing.T) {
 			a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ", caller_id: "+rule))
 			a.eventually("the trunk is up", func() bool { return a.status().Up })
 			forward := a.phone.call("*213331234567") // all calls, from now on
+			a.eventually("the forward is set", func() bool { // after the answer, so that the caller need not wait for the disk
+				for _, p := range a.box.personal.Current().People {
+					if p.Forward.Always != "" {
+						return true
+					}
+				}
+				return false
+			})
 			a.phone.hangup(forward)
 			c, err := a.carrier.CallIn(ourAccount, ourNumber, "+390698765432")
 			if err != nil {

@@ -117,7 +117,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
-	case differs(from, to, access):
+	case differs(from, to, entrance):
 		return live.Applied, nil
 	default:
 		return live.Unchanged, nil
@@ -132,8 +132,8 @@ func routing(c *config.Config) config.Config {
 	}
 }
 
-// access is what phones meet.
-func access(c *config.Config) config.Config {
+// entrance is what phones meet.
+func entrance(c *config.Config) config.Config {
 	return config.Config{Toll: c.Toll, SMS: c.SMS, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
@@ -183,7 +183,7 @@ func (r startRoom) Commit(_ context.Context, _, to *config.Config) (live.Outcome
 		return config.Config{
 			SIP:   config.SIP{Listen: c.SIP.Listen, TLSListen: c.SIP.TLSListen, DSCP: c.SIP.DSCP, Realm: c.SIP.Realm, SessionExpires: c.SIP.SessionExpires, MinSE: c.SIP.MinSE, Registrations: fixedLimits(c)},
 			TLS:   c.TLS,
-			Media: c.Media, Web: c.Web, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
+			Media: c.Media, Web: config.Web{Listen: c.Web.Listen, TLSListen: c.Web.TLSListen}, Voicemail: config.Voicemail{QuotaMB: c.Voicemail.QuotaMB},
 		}
 	}
 	if differs(&r.read, to, fixed) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,9 +24,11 @@ import (
 	"github.com/pronto-pbx/pronto/drivers/light/lightsim"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
+	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
 )
 
 const shop = `
@@ -53,6 +56,8 @@ type bench struct {
 	live  *live.Live
 	board *testBoard
 	sip   string
+
+	session string // of the owner's browser
 }
 
 var benches atomic.Int32
@@ -70,7 +75,7 @@ func startWith(t *testing.T, text string, change func(*Options), built func(*Box
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	host := fmt.Sprintf("127.%d.%d.%d", 100+os.Getpid()>>8%100, os.Getpid()%250+1, benches.Add(1))
 	sip := strings.Join(append([]string{"listen: \"" + host + ":5060\""}, more...), ", ")
-	text = fmt.Sprintf("sip: {%s}\nmedia: {bind: %s, port_min: 20000, port_max: 20200}\nweb: {listen: \"%s:8080\"}\n", sip, host, host) + text
+	text = fmt.Sprintf("sip: {%s}\nmedia: {bind: %s, port_min: 20000, port_max: 20200}\nweb: {listen: \"%s:8080\", tls_listen: \"%s:8443\"}\n", sip, host, host, host) + text
 	return startOn(t, host+":5060", text, change, built)
 }
 
@@ -88,7 +93,7 @@ func startOn(t *testing.T, sip, text string, change func(*Options), built func(*
 	}
 	b := &bench{t: t, live: l, board: &testBoard{}, sip: sip}
 	options := Options{
-		Log: slog.New(slog.DiscardHandler), Live: l, Dir: filepath.Join(dir, "var"), RunDir: filepath.Join(dir, "var", "run"), Board: b.board,
+		Log: slog.New(slog.DiscardHandler), Live: l, Dir: filepath.Join(dir, "var"), RunDir: filepath.Join(dir, "var", "run"), Board: b.board, Powered: control.Uptime(),
 	}
 	change(&options)
 	if b.box, err = Build(options); err != nil {
@@ -143,11 +148,23 @@ func (b *bench) apply(edit func(*config.Config)) map[string]live.Outcome {
 	return said
 }
 
-// page is what a visitor who asks for no language sees.
+// page is what the owner sees, who asks for no language and makes the box his own at the first look.
 func (b *bench) page() string {
 	b.t.Helper()
+	if b.session == "" {
+		v := access.Visitor{Addr: netip.MustParseAddr("127.0.0.1"), LAN: true}
+		var err error
+		if b.session, err = b.box.accounts.Claim(b.t.Context(), string(b.box.accounts.Code()), "anna", "cavallo corretto pinzatrice", v); err != nil {
+			b.t.Fatal(err)
+		}
+	}
 	client := http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Get("http://" + b.live.Current().Web.Listen.String())
+	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://"+b.live.Current().Web.Listen.String(), nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.AddCookie(&http.Cookie{Name: "pronto_session", Value: b.session})
+	res, err := client.Do(req)
 	if err != nil {
 		b.t.Fatal(err)
 	}

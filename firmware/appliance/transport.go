@@ -47,22 +47,42 @@ func audioMark(dscp int) int {
 	return dscp
 }
 
-// certificate is the one that the owner gave, or the box's own.
-func (b *Box) certificate() (*certificate.Source, error) {
+// certificate is the one that the owner gave, or the box's own; the page and the phones meet the same.
+func (b *Box) certificate() (source *certificate.Source, err error) {
+	if b.tlsSource != nil {
+		return b.tlsSource, nil
+	}
 	c := b.config()
 	if c.TLS.Cert != "" {
-		return certificate.Files(c.TLS.Cert, c.TLS.Key)
+		source, err = certificate.Files(c.TLS.Cert, c.TLS.Key)
+	} else {
+		source, err = certificate.Own(filepath.Join(b.opts.Dir, "tls"), b.certified())
 	}
+	b.tlsSource = source
+	return source, err
+}
+
+// certified is every name and address by which somebody may know the box.
+func (b *Box) certified() []string {
+	c := b.config()
 	names := []string{hostLabel(c.Box.Name), hostLabel(c.Box.Name) + ".local"}
 	if c.SIP.Advertise.IsValid() {
 		names = append(names, c.SIP.Advertise.String())
 	}
-	if a := c.SIP.TLSListen.Addr(); !a.IsUnspecified() {
-		names = append(names, a.WithZone("").String())
-	} else {
+	all := false
+	for _, l := range []netip.AddrPort{c.SIP.TLSListen, c.Web.TLSListen} {
+		switch a := l.Addr(); {
+		case !a.IsValid():
+		case a.IsUnspecified():
+			all = true
+		default:
+			names = append(names, a.WithZone("").String())
+		}
+	}
+	if all {
 		names = append(names, ownAddresses()...)
 	}
-	return certificate.Own(filepath.Join(b.opts.Dir, "tls"), names)
+	return names
 }
 
 // ownAddresses are those by which a phone may know the machine.

@@ -226,6 +226,7 @@ func trunkConfig(written config.Trunk) (trunk.Config, error) {
 		Incoming: formats[c.NumberIn], Outgoing: formats[c.NumberOut],
 		Called: calledFrom[c.DID], From: fromUsers[c.FromUser], Caller: callerIDs[c.CallerID],
 		SessionExpires: c.SessionExpires, Unreliable: c.NoReliable,
+		DSCP:  c.SIPDSCP,
 		Media: trunk.Media{Codecs: c.CodecIDs(), DSCP: c.DSCP},
 	}
 	if c.Server != "" {

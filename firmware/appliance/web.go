@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -20,33 +21,44 @@ import (
 	"github.com/pronto-pbx/pronto/ui/web"
 )
 
-// openWeb takes the page's socket from the supervisor, or opens it. It is kept like those of calls:
+// openWeb takes the page's sockets from the supervisor, or opens them. They are kept like those of calls:
 // while we restart another program could take the port, and then we would not start at all.
-func (b *Box) openWeb() error {
-	at := b.config().Web.Listen
-	name := "web-tcp-" + at.String()
+func (b *Box) openWeb() (err error) {
+	c := b.config().Web
+	if b.web, err = b.openPage("web-tcp-", c.Listen); err != nil || !c.TLSListen.IsValid() {
+		return err
+	}
+	source, err := b.certificate()
+	if err != nil {
+		return err
+	}
+	b.log.Info("HTTPS", "listen", c.TLSListen, "fingerprint", source.Fingerprint(), "expires", source.Expires())
+	b.webTLS, err = b.openPage("web-tls-", c.TLSListen)
+	return err
+}
+
+func (b *Box) openPage(kind string, at netip.AddrPort) (net.Listener, error) {
+	name := kind + at.String()
 	if k := b.opts.Keeper; k != nil {
 		if f, ok := k.Take(name); ok {
 			l, err := net.FileListener(f)
 			_ = f.Close() // the listener has a duplicate
 			if err == nil {
-				b.web = l
-				return nil
+				return l, nil
 			}
 			b.log.Warn("socket of the page is opened anew", "err", err)
 		}
 	}
 	l, err := net.Listen("tcp", at.String())
 	if err != nil {
-		return fmt.Errorf("%s is not free for the page: %w", at, err)
+		return nil, fmt.Errorf("%s is not free for the page: %w", at, err)
 	}
-	b.web = l
 	if k, socket := b.opts.Keeper, l.(*net.TCPListener); k != nil {
 		if err := k.Keep(name, socket); err != nil {
 			b.log.Warn("socket of the page would not outlive us", "err", err)
 		}
 	}
-	return nil
+	return l, nil
 }
 
 // follow starts those who watch: the page, the trimming of the journal, the sign of life.
@@ -56,12 +68,17 @@ func (b *Box) follow(ctx context.Context) {
 		b.log.Error("page cannot be shown", "err", err)
 		return
 	}
+	pages, err := b.pages(hub)
+	if err != nil {
+		b.log.Error("page cannot be shown", "err", err)
+		return
+	}
+	b.sayUnclaimed()
 	b.wg.Go(func() { hub.Run(ctx, b.watch) })
-	b.wg.Go(func() {
-		if err := web.Serve(ctx, b.web, b.pages(hub)); err != nil && !errors.Is(err, net.ErrClosed) {
-			b.log.Error("page ended", "err", err)
-		}
-	})
+	b.wg.Go(func() { b.servePage(ctx, b.web, pages, nil) })
+	if b.webTLS != nil {
+		b.wg.Go(func() { b.servePage(ctx, b.webTLS, pages, b.tlsSource.GetCertificate) })
+	}
 	b.wg.Go(func() { b.watchBans(ctx) })
 	b.wg.Go(func() { b.watchAddresses(ctx) })
 	b.wg.Go(func() { b.control(ctx) })
@@ -73,15 +90,23 @@ func (b *Box) follow(ctx context.Context) {
 	}
 }
 
-// pages serves the page in the language that is configured at the moment to who asks for none.
-func (b *Box) pages(hub *live.Hub) http.Handler {
-	byLanguage := map[string]http.Handler{}
-	for _, lang := range i18n.Languages() {
-		byLanguage[lang] = web.New(web.Config{
-			Log: b.log.With("room", "page"), Hub: hub, Language: lang, Ready: b.fit, Present: b.present.document, Codes: b.codesPage,
-		})
+// servePage answers until ctx ends, over HTTPS where there is a certificate.
+func (b *Box) servePage(ctx context.Context, l net.Listener, h http.Handler, cert web.Certificate) {
+	if err := web.Serve(ctx, l, h, cert); err != nil && !errors.Is(err, net.ErrClosed) {
+		b.log.Error("page ended", "err", err)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { byLanguage[b.language()].ServeHTTP(w, r) })
+}
+
+// pages serves the page.
+func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
+	return web.New(web.Config{
+		Log: b.log.With("room", "page"), Hub: hub, Accounts: b.accounts, Language: b.language,
+		LAN:  func(a netip.Addr) bool { return b.numbering.Load().lan(a) },
+		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering,
+		Plain:   func() bool { return b.config().Web.PlainHTTP },
+		TLSPort: b.config().Web.TLSListen.Port(),
+		Ready:   b.fit, Present: b.present.document, Codes: b.codesPage,
+	})
 }
 
 // codesPage lists the feature codes of today.

@@ -85,7 +85,12 @@ type Media struct {
 
 // Web is where the page is.
 type Web struct {
-	Listen netip.AddrPort `yaml:"listen"` // default 127.0.0.1:8080; needs a restart
+	Listen    netip.AddrPort `yaml:"listen"`     // plain HTTP; default 127.0.0.1:8080; needs a restart
+	TLSListen netip.AddrPort `yaml:"tls_listen"` // HTTPS, with the certificate of tls; default none, usually 0.0.0.0:443; needs a restart
+	// PlainHTTP lets people of the box's own networks sign in without HTTPS. Default true; without it
+	// plain HTTP only shows the form for claiming a new box and sends everybody else to HTTPS.
+	// Applied at once.
+	PlainHTTP bool `yaml:"plain_http"`
 }
 
 // Secret is a password; it prints as stars.

@@ -72,6 +72,7 @@ func TestEveryMistakeIsFoundAtOnceWithItsPath(t *testing.T) {
 version: 1
 sip: {listen: "0.0.0.0:5060", tls_listen: "192.0.2.1:5060", dscp: 64}
 tls: {cert: /etc/cert.pem}
+web: {listen: "127.0.0.1:80", plain_http: false}
 box: {language: fr, timezone: Mars/Olympus}
 media: {port_min: 80, dscp: -1}
 phones:
@@ -102,7 +103,7 @@ presence: {watchers: ["201", "404"]}
 		got[p.Path+" "+p.Code] = true
 	}
 	for _, want := range []string{
-		"box.language choice", "box.timezone timezone", "sip.tls_listen duplicate", "tls pair", "sip.dscp range", "media.dscp range", "media ports", "phones[0].password password", "phones[1].id duplicate",
+		"box.language choice", "box.timezone timezone", "sip.tls_listen duplicate", "tls pair", "web.plain_http missing", "sip.dscp range", "media.dscp range", "media ports", "phones[0].password password", "phones[1].id duplicate",
 		"agents[0].id id", "agents[0].extension emergency", "agents[0].phones[0] unknown", "agents[0].lamp unknown", "agents[0].dial[0] choice",
 		"queues[0].strategy choice", "queues[0].agents[0] unknown", "queues[0].ring range", "queues[1].number duplicate",
 		"queues[0].overflow loop", "queues[1].overflow loop", "queues[1].agents missing", "queues[2].overflow destination",
@@ -166,4 +167,13 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("what we wrote cannot be read: %v\n%s", err, out)
 		}
 	})
+}
+
+func TestHTTPSNeedsAPortOfItsOwn(t *testing.T) {
+	for listen, wrong := range map[string]bool{"0.0.0.0:8080": true, "127.0.0.1:5060": true, "0.0.0.0:443": false} {
+		_, err := Parse([]byte("version: 1\nsip: {listen: \"0.0.0.0:5060\"}\nweb: {listen: \"127.0.0.1:8080\", tls_listen: \"" + listen + "\", plain_http: false}\n"))
+		if got := err != nil && strings.Contains(err.Error(), "web.tls_listen"); got != wrong {
+			t.Errorf("%s: %v", listen, err)
+		}
+	}
 }

@@ -2,7 +2,7 @@ package config
 
 import "net/netip"
 
-// TLS says which certificate the box shows, for SIP today.
+// TLS says which certificate the box shows, to phones and on the page.
 type TLS struct {
 	// Cert and Key are PEM files, given together; default none: the box makes a certificate for
 	// itself, keeps it with its state and renews it. Changed files are read again within seconds;
@@ -16,6 +16,13 @@ func (v *validator) transports() {
 	c := v.c
 	if c.SIP.TLSListen.IsValid() && clash(c.SIP.TLSListen, c.SIP.Listen) {
 		v.found.add("sip.tls_listen", "duplicate", "%s is the port of sip.listen: TLS needs one of its own, usually 5061", c.SIP.TLSListen)
+	}
+	w := c.Web
+	switch {
+	case w.TLSListen.IsValid() && (clash(w.TLSListen, w.Listen) || clash(w.TLSListen, c.SIP.Listen) || clash(w.TLSListen, c.SIP.TLSListen)):
+		v.found.add("web.tls_listen", "duplicate", "the port of %s is taken by another listener of this file: HTTPS needs one of its own, usually 443", w.TLSListen)
+	case !w.TLSListen.IsValid() && !w.PlainHTTP:
+		v.found.add("web.plain_http", "missing", "without plain HTTP the page needs HTTPS: set web.tls_listen, usually 0.0.0.0:443")
 	}
 	for path, dscp := range map[string]int{"sip.dscp": c.SIP.DSCP, "media.dscp": c.Media.DSCP} {
 		if dscp < 0 || dscp > 63 {

@@ -52,6 +52,7 @@ type Trunk struct {
 
 	Codecs        []string      `yaml:"codecs,omitempty"`         // pcma, pcmu, g722, in order; default the box's
 	DSCP          int           `yaml:"dscp,omitempty"`           // of audio, 1-63; default the box's
+	SIPDSCP       int           `yaml:"sip_dscp,omitempty"`       // of signalling, 1-63; default the box's
 	KeepAlive     time.Duration `yaml:"keep_alive,omitempty"`     // for the router between; default 25s over udp, else 2m; 5s-1h
 	PublicAddress string        `yaml:"public_address,omitempty"` // what Contact and SDP name: an address or address:port, seen (where the carrier sees us) or stun:host[:port]; default the box's own
 
@@ -299,8 +300,10 @@ func (v *validator) trunkRanges(path string, t *Trunk) {
 	if t.KeepAlive != 0 {
 		v.duration(path+".keep_alive", t.KeepAlive, 5*time.Second, time.Hour)
 	}
-	if t.DSCP < 0 || t.DSCP > 63 {
-		v.found.add(path+".dscp", "range", "%d is not 0 to 63", t.DSCP)
+	for field, dscp := range map[string]int{"dscp": t.DSCP, "sip_dscp": t.SIPDSCP} {
+		if dscp < 0 || dscp > 63 {
+			v.found.add(path+"."+field, "range", "%d is not 0 to 63", dscp)
+		}
 	}
 	if t.MaxCalls < 0 {
 		v.found.add(path+".max_calls", "range", "must not be negative")

@@ -102,7 +102,7 @@ trunks:
   - {id: b, preset: tim, user: u}
   - {id: c, server: h, match: [192.0.2.1/32], servers: [a, b, c, d, e, f, g, h], transport: sctp, format: roman, number_in: x, number_out: y, did: z,
      from_user: me, caller_id: all, assert: [pai, xyz], codecs: [pcma, g729], country: Italy, public_address: home,
-     expires: 59s, retry: 1s, qualify: 2h, keep_alive: 1s, dscp: 64, max_calls: -1, number: two, numbers: ["0212345678", "x"]}
+     expires: 59s, retry: 1s, qualify: 2h, keep_alive: 1s, dscp: 64, sip_dscp: 64, max_calls: -1, number: two, numbers: ["0212345678", "x"]}
   - {id: d, register: true, user: u, password: p}
   - {id: e, preset: irideos, server: h}
 `))
@@ -118,7 +118,7 @@ trunks:
 		"trunks[0].preset unknown", "trunks[1] credentials", "trunks[2].servers range", "trunks[2].transport choice", "trunks[2].format choice",
 		"trunks[2].number_in choice", "trunks[2].number_out choice", "trunks[2].did choice", "trunks[2].from_user choice", "trunks[2].caller_id choice",
 		"trunks[2].assert[1] choice", "trunks[2].codecs[1] choice", "trunks[2].country choice", "trunks[2].public_address address",
-		"trunks[2].expires range", "trunks[2].retry range", "trunks[2].qualify range", "trunks[2].keep_alive range", "trunks[2].dscp range",
+		"trunks[2].expires range", "trunks[2].retry range", "trunks[2].qualify range", "trunks[2].keep_alive range", "trunks[2].dscp range", "trunks[2].sip_dscp range",
 		"trunks[2].max_calls range", "trunks[2].number number", "trunks[2].numbers[1] number",
 		"trunks[3].server missing", "trunks[4].match missing",
 	}

@@ -35,16 +35,34 @@ type Linphone struct {
 // Settings are further ones of its section "sip", such as "media_encryption=srtp".
 func (o *Office) Linphone(number, hz int, settings ...string) *Linphone {
 	o.t.Helper()
-	return o.linphone(number, hz, false, settings)
+	p := o.linphone(number, hz, "", settings)
+	o.Phone(number)
+	return p
 }
 
 // LinphoneTLS is Linphone over TLS with SRTP only: it knows the box's certificate and takes no other.
 func (o *Office) LinphoneTLS(number, hz int) *Linphone {
 	o.t.Helper()
-	return o.linphone(number, hz, true, nil)
+	p := o.linphone(number, hz, o.Certificate(), nil)
+	o.Phone(number)
+	return p
 }
 
-func (o *Office) linphone(number, hz int, secure bool, settings []string) *Linphone {
+// LinphoneDeceived is LinphoneTLS that knows the certificate of another office and takes no other. It returns
+// when the phone has refused the box's and given its log-in up.
+func (o *Office) LinphoneDeceived(number int, other *Office) {
+	o.t.Helper()
+	p := o.linphone(number, 0, other.Certificate(), nil, "-d", "6", "-l", "log")
+	o.await("linphone to refuse the certificate", patience, func() bool {
+		text, err := os.ReadFile(filepath.Join(p.dir, "log"))
+		return err == nil && strings.Contains(string(text), "Certificate verification failed") && strings.Contains(string(text), "[LinphoneRegistrationFailed]")
+	})
+	p.end()
+}
+
+// linphone starts the program, which logs in by itself: over TLS where a certificate is given by which it
+// knows the box.
+func (o *Office) linphone(number, hz int, trusted string, settings []string, options ...string) *Linphone {
 	o.t.Helper()
 	program := Tool(o.t, "linphonec", "linphone-cli")
 	dir, err := os.MkdirTemp("", "linphone")
@@ -60,9 +78,9 @@ func (o *Office) linphone(number, hz int, secure bool, settings []string) *Linph
 		o.t.Fatal(err)
 	}
 	at, transport, security := o.SIP, "", "sip_tls_port=0\n"
-	if secure {
+	if trusted != "" {
 		at, transport = o.TLS, ";transport=tls"
-		security = "sip_tls_port=-1\nverify_server_certs=1\nverify_server_cn=0\nroot_ca=" + o.Certificate() + "\nmedia_encryption=srtp\nmedia_encryption_mandatory=1\n"
+		security = "sip_tls_port=-1\nverify_server_certs=1\nverify_server_cn=0\nroot_ca=" + trusted + "\nmedia_encryption=srtp\nmedia_encryption_mandatory=1\n"
 	}
 	files := map[string][]byte{
 		"rc": fmt.Appendf(nil, "[sip]\nsip_port=%d\nsip_tcp_port=0\n%sguess_hostname=0\ncontact=sip:%d@127.0.0.1\n"+
@@ -75,7 +93,7 @@ func (o *Office) linphone(number, hz int, secure bool, settings []string) *Linph
 			o.t.Fatal(err)
 		}
 	}
-	p.cmd = exec.Command(program, "-c", filepath.Join(dir, "rc"))
+	p.cmd = exec.Command(program, append(options, "-c", filepath.Join(dir, "rc"))...)
 	p.cmd.Dir, p.cmd.Env = dir, append(os.Environ(), "HOME="+dir)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
@@ -96,7 +114,6 @@ func (o *Office) linphone(number, hz int, secure bool, settings []string) *Linph
 	p.say("play " + filepath.Join(dir, "tone.wav"))
 	p.say("record " + p.heard)
 	p.say(fmt.Sprintf("register sip:%d@%s sip:%[2]s%s %s", number, at, transport, Password(number)))
-	o.Phone(number)
 	return p
 }
 

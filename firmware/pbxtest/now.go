@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -23,26 +24,24 @@ type Now struct {
 	Health  map[string]tel.HealthChanged // by condition
 }
 
-// Now asks the page's address for what holds.
+// Now asks prontod what holds.
 func (o *Office) Now() (Now, error) {
 	n := Now{
 		Agents: map[tel.AgentID]tel.AgentChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{},
 		Devices: map[tel.DeviceID]tel.DeviceChanged{}, Lines: map[string]tel.LineChanged{}, Health: map[string]tel.HealthChanged{},
 	}
-	client := http.Client{Timeout: 2 * time.Second}
-	res, err := client.Get("http://" + o.Web + "/api/now")
+	body, status, err := control.Ask(context.Background(), o.Dir, http.MethodGet, "/now")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("prontod answers %d: %s", status, body)
+	}
 	if err != nil {
 		return n, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return n, fmt.Errorf("/api/now: %s", res.Status)
 	}
 	var all []struct {
 		Kind  string          `json:"kind"`
 		Event json.RawMessage `json:"event"`
 	}
-	if err := json.NewDecoder(res.Body).Decode(&all); err != nil {
+	if err := json.Unmarshal(body, &all); err != nil {
 		return n, err
 	}
 	for _, e := range all {

@@ -234,6 +234,17 @@ func (o *Office) pids() map[string]int {
 // Kill ends prontod with SIGKILL and returns when the supervisor has started the next one.
 func (o *Office) Kill() { o.t.Helper(); o.again(syscall.SIGKILL) }
 
+// Killer returns what ends this prontod with SIGKILL at once, from any goroutine and without waiting for the next one.
+func (o *Office) Killer() (kill func()) {
+	o.t.Helper()
+	pid := o.prontod()
+	return func() {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			o.t.Errorf("prontod is not killed: %v", err)
+		}
+	}
+}
+
 // Restart ends prontod with SIGTERM, which also ends the calls; the supervisor starts the next one.
 func (o *Office) Restart() { o.t.Helper(); o.again(syscall.SIGTERM) }
 

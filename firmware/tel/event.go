@@ -135,6 +135,16 @@ type DoorOpened struct {
 	At   time.Time `json:"at"`
 }
 
+// PageAccessed is a line of the audit log: who did what at the door of the page. It is a record: journals
+// keep it, and nobody can edit it.
+type PageAccessed struct {
+	At   time.Time `json:"at"`
+	What string    `json:"what"` // one of the deeds of ui/access
+	User string    `json:"user,omitempty"`
+	Whom string    `json:"whom,omitempty"`
+	From string    `json:"from,omitempty"` // address
+}
+
 // CallStage is where a call stands.
 type CallStage string
 
@@ -329,6 +339,7 @@ func (CallChanged) Kind() string     { return "call_changed" }
 func (PartyChanged) Kind() string    { return "party_changed" }
 func (EmergencyCalled) Kind() string { return "emergency_called" }
 func (DoorOpened) Kind() string      { return "door_opened" }
+func (PageAccessed) Kind() string    { return "page_accessed" }
 func (CallEnded) Kind() string       { return "call_ended" }
 func (LineChanged) Kind() string     { return "line_changed" }
 func (DeviceChanged) Kind() string   { return "device_changed" }

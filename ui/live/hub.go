@@ -88,7 +88,7 @@ func New(log *slog.Logger, newModel func() *view.Model) (*Hub, error) {
 }
 
 // Page renders the whole page of this instant.
-func (h *Hub) Page(lang string, now time.Time) ([]byte, error) {
+func (h *Hub) Page(lang string, who page.Reader, now time.Time) ([]byte, error) {
 	r := h.renderers[lang]
 	if r == nil {
 		return nil, fmt.Errorf("no language %q", lang)
@@ -96,7 +96,7 @@ func (h *Hub) Page(lang string, now time.Time) ([]byte, error) {
 	h.mu.Lock()
 	o := h.office
 	h.mu.Unlock()
-	return r.Office(o, now)
+	return r.Office(o, who, now)
 }
 
 // Stats may be called from any goroutine.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
 
@@ -162,7 +163,7 @@ func TestNothingIsRenderedForNobody(t *testing.T) {
 		if got := o.Stats().Rendered; got != 0 {
 			t.Fatalf("%d fragments for nobody", got)
 		}
-		html, err := o.Page("en", time.Now())
+		html, err := o.Page("en", page.Reader{}, time.Now())
 		if err != nil || !bytes.Contains(html, []byte(`id="agent-anna" class="tile ringing"`)) {
 			t.Fatalf("a page opened later is not up to date: %v", err)
 		}

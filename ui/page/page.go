@@ -33,7 +33,7 @@ type Renderer struct {
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
-		"number": number(cat), "condition": condition(cat), "item": newItem,
+		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "item": newItem,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -42,9 +42,25 @@ func New(cat *i18n.Catalogue) (*Renderer, error) {
 	return &Renderer{cat: cat, templates: t}, nil
 }
 
+// All makes the renderers of every language.
+func All() (map[string]*Renderer, error) {
+	all := map[string]*Renderer{}
+	for _, lang := range i18n.Languages() {
+		cat, err := i18n.Load(lang)
+		if err != nil {
+			return nil, err
+		}
+		if all[lang], err = New(cat); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // frame is what every template sees.
 type frame struct {
 	view.Office
+	Reader               Reader
 	Lang, Other, Version string
 	Now                  time.Time
 }
@@ -57,17 +73,17 @@ type item struct {
 
 func newItem(f frame, it any) item { return item{f, it} }
 
-func (r *Renderer) frame(o view.Office, now time.Time) frame {
-	f := frame{Office: o, Lang: r.cat.Lang, Other: "en", Version: version(), Now: now}
+func (r *Renderer) frame(o view.Office, who Reader, now time.Time) frame {
+	f := frame{Office: o, Reader: who, Lang: r.cat.Lang, Other: "en", Version: version(), Now: now}
 	if f.Lang == "en" {
 		f.Other = "it"
 	}
 	return f
 }
 
-// Office renders the whole page.
-func (r *Renderer) Office(o view.Office, now time.Time) ([]byte, error) {
-	return r.render("office.html", r.frame(o, now))
+// Office renders the whole live page.
+func (r *Renderer) Office(o view.Office, who Reader, now time.Time) ([]byte, error) {
+	return r.render("office.html", r.frame(o, who, now))
 }
 
 // Codes renders the list of what can be dialled at a phone of the office called name.
@@ -75,12 +91,12 @@ func (r *Renderer) Codes(name string, codes []view.Code, now time.Time) ([]byte,
 	return r.render("codes.html", struct {
 		frame
 		Codes []view.Code
-	}{r.frame(view.Office{Name: name}, now), codes})
+	}{r.frame(view.Office{Name: name}, Reader{}, now), codes})
 }
 
 // Part renders one fragment. An element that is not in the office any more gives its whole section.
 func (r *Renderer) Part(p view.Part, o view.Office, now time.Time) ([]byte, error) {
-	f := r.frame(o, now)
+	f := r.frame(o, Reader{}, now)
 	if it := element(p, o); it != nil {
 		return r.render("item-"+p.Section, item{f, it})
 	}
@@ -142,6 +158,14 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999Z
 
 // clock is the time of day of a page that does not tick.
 func clock(t time.Time) string { return t.Format("15:04:05") }
+
+// day is a date and a time of day.
+func day(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+
+// said says a sentence with its arguments.
+func said(cat *i18n.Catalogue) func(Said) string {
+	return func(s Said) string { return cat.T(s.Sentence, s.Args...) }
+}
 
 // span is a length of time as m:ss.
 func span(d time.Duration) string { return elapsed(time.Time{}.Add(d.Round(time.Second)), time.Time{}) }

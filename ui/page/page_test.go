@@ -41,7 +41,7 @@ func office() view.Office {
 
 func TestAFragmentIsWhatThePageHoldsInItsPlace(t *testing.T) {
 	r, o := renderer(t), office()
-	whole, err := r.Office(o, at)
+	whole, err := r.Office(o, Reader{}, at)
 	if err != nil {
 		t.Fatal(err)
 	}

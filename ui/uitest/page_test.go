@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +24,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/web"
 )
 
@@ -56,6 +60,12 @@ func (o *office) push(t *testing.T, events ...tel.Event) {
 
 // serve serves an office on an address until stop, or the end of the test.
 func serve(t *testing.T, addr string, present []tel.Event) *office {
+	t.Helper()
+	return serveTo(t, addr, present, signedIn)
+}
+
+// serveTo is serve for a visitor who may not be signed in.
+func serveTo(t *testing.T, addr string, present []tel.Event, visitor func(*testing.T, *live.Hub) http.Handler) *office {
 	t.Helper()
 	hub, err := live.New(slog.New(slog.DiscardHandler), Empty)
 	if err != nil {
@@ -92,8 +102,7 @@ func serve(t *testing.T, addr string, present []tel.Event) *office {
 	}()
 	go func() {
 		defer close(webDone)
-		h := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Hub: hub, Language: "it", Ready: func() error { return nil }})
-		if err := web.Serve(ctx, l, h); err != nil {
+		if err := web.Serve(ctx, l, visitor(t, hub), nil); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -104,6 +113,37 @@ func serve(t *testing.T, addr string, present []tel.Event) *office {
 	}
 	t.Cleanup(o.stop)
 	return o
+}
+
+// newBox is the page of a box that nobody owns yet.
+func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
+	accounts, err := access.New(access.Config{Save: func(access.State) error { return nil }, Note: func(access.Note) {}}, access.State{}, time.Now())
+	if err != nil {
+		t.Error(err)
+	}
+	h, err := web.New(web.Config{
+		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
+		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Ready: func() error { return nil },
+		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func(string) ([]byte, error) { return nil, nil },
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return h, accounts
+}
+
+// signedIn is the page as its owner's browser sees it: each request carries the session.
+func signedIn(t *testing.T, hub *live.Hub) http.Handler {
+	h, accounts := newBox(t, hub)
+	v := access.Visitor{Addr: netip.MustParseAddr("127.0.0.1"), LAN: true}
+	token, err := accounts.Claim(context.Background(), string(accounts.Code()), "anna", "cavallo corretto pinzatrice", v)
+	if err != nil {
+		t.Error(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.AddCookie(&http.Cookie{Name: "pronto_session", Value: token})
+		h.ServeHTTP(w, r)
+	})
 }
 
 const isLive = `document.body.dataset.fresh === "live"`
@@ -120,6 +160,7 @@ func TestThePageInABrowser(t *testing.T) {
 		{"silence is said, and its end", silenceIsSaid},
 		{"hostile names stay text", hostileNamesStayText},
 		{"the page is whole without script", thePageIsWholeWithoutScript},
+		{"a new box is claimed from its label, and its owner comes back", aNewBoxIsClaimed},
 		{"nothing moves for those who ask for stillness", nothingMovesForThoseWhoAskForStillness},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,8 +1,11 @@
-// Package web serves the page: routes, headers, the live stream, and nothing that changes the box.
+// Package web serves the page: routes and who may use them, headers, the live stream and the doors.
+//
+// routes.go is the table of contents: every path with the right that it demands.
 package web
 
 import (
 	"context"
+	"crypto/tls"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -11,37 +14,53 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/asset"
 	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // Config is what the page needs.
 type Config struct {
 	Log      *slog.Logger
 	Hub      *live.Hub
-	Language string                            // of a visitor who asks for none
-	Ready    func() error                      // nil when the box can carry a call
-	Present  func() ([]byte, error)            // what holds now, as JSON
+	Accounts *access.Accounts
+	Language func() string         // of a visitor who asks for none
+	LAN      func(netip.Addr) bool // is this address of the box's own networks?
+	Plain    func() bool           // may the page be used without HTTPS?
+	TLSPort  uint16                // where HTTPS is; 0: nowhere
+	Name     func() string         // of the box
+	People   func() []page.Person  // who answers, to be chosen as what a user is at the phones
+	Ready    func() error          // nil when the box can carry a call
+	Present  func() ([]byte, error)
 	Codes    func(lang string) ([]byte, error) // the page of what phones can dial
 }
 
+// server is the page's handler with what it was given.
+type server struct {
+	Config
+	pages map[string]*page.Renderer
+}
+
 // New returns the page's handler.
-func New(cfg Config) http.Handler {
+func New(cfg Config) (http.Handler, error) {
+	s := &server{Config: cfg}
+	var err error
+	if s.pages, err = page.All(); err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", cfg.office)
-	mux.HandleFunc("GET /codes", cfg.codes)
-	mux.HandleFunc("GET /live", cfg.live)
-	mux.HandleFunc("GET /healthz", cfg.healthz)
-	mux.HandleFunc("GET /api/now", cfg.now)
-	mux.Handle("GET /asset/", http.StripPrefix("/asset/", cache(http.FileServerFS(assets()))))
-	return guard(cfg.Log, mux)
+	for _, r := range s.routes() {
+		mux.Handle(r.pattern, s.admit(r))
+	}
+	return s.guard(mux), nil
 }
 
 func assets() fs.FS { return asset.Files }
 
-// guard sets the headers every answer carries, keeps strangers' names from being used against the
-// visitor's browser (DNS rebinding), and turns a fault of ours into a 500.
-func guard(log *slog.Logger, next http.Handler) http.Handler {
+// guard sets the headers every answer carries, keeps strangers' names and strangers' pages from being used
+// against the visitor's browser (DNS rebinding, forged requests), and turns a fault of ours into a 500.
+func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
@@ -52,14 +71,30 @@ func guard(log *slog.Logger, next http.Handler) http.Handler {
 			http.Error(w, "this box is not "+strings.ToValidUTF8(r.Host, "?"), http.StatusMisdirectedRequest)
 			return
 		}
+		if !ours(r) {
+			http.Error(w, "this request does not come from the box's own page", http.StatusForbidden)
+			return
+		}
 		defer func() {
 			if p := recover(); p != nil {
-				log.Error("page failed", "path", r.URL.Path, "panic", p)
+				s.Log.Error("page failed", "path", r.URL.Path, "panic", p)
 				http.Error(w, "internal error", http.StatusInternalServerError)
 			}
 		}()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// ours tells whether a request that changes something was made by the box's own page. Browsers say so in
+// Sec-Fetch-Site or Origin; what says nothing is no browser, and has no business with forms.
+func ours(r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
+		return false
+	}
+	return http.NewCrossOriginProtection().Check(r) == nil
 }
 
 // knownHost accepts addresses, localhost and names of the local network; a foreign domain that was
@@ -85,7 +120,7 @@ func cache(next http.Handler) http.Handler {
 }
 
 // language is what the visitor asked for: the link first, then the browser.
-func (c Config) language(r *http.Request) string {
+func (s *server) language(r *http.Request) string {
 	switch q := r.URL.Query().Get("lang"); q {
 	case "it", "en":
 		return q
@@ -98,92 +133,27 @@ func (c Config) language(r *http.Request) string {
 			return "en"
 		}
 	}
-	return c.Language
+	return s.Language()
 }
 
-func (c Config) office(w http.ResponseWriter, r *http.Request) {
-	html, err := c.Hub.Page(c.language(r), time.Now())
-	c.show(w, html, err)
-}
+// Certificate is tls.Config's GetCertificate.
+type Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
-func (c Config) codes(w http.ResponseWriter, r *http.Request) {
-	html, err := c.Codes(c.language(r))
-	c.show(w, html, err)
-}
-
-// show sends a page, or says that there is none.
-func (c Config) show(w http.ResponseWriter, html []byte, err error) {
-	if err != nil {
-		c.Log.Error("page cannot be rendered", "err", err)
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(html)
-}
-
-// writeLimit is how long one push to a browser may take before the viewer is let go.
-const writeLimit = 10 * time.Second
-
-func (c Config) live(w http.ResponseWriter, r *http.Request) {
-	v, ok := c.Hub.Join(c.language(r))
-	if !ok {
-		w.Header().Set("Retry-After", "10")
-		http.Error(w, "too many viewers", http.StatusServiceUnavailable)
-		return
-	}
-	defer c.Hub.Leave(v)
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	out := http.NewResponseController(w)
-	write := func(frame []byte) bool {
-		_ = out.SetWriteDeadline(time.Now().Add(writeLimit))
-		_, err := w.Write(frame)
-		return err == nil && out.Flush() == nil
-	}
-	for {
-		select {
-		case <-r.Context().Done():
-			return
-		case frame, open := <-v.Frames():
-			if !open || !write(frame) {
-				return
-			}
-		}
-	}
-}
-
-func (c Config) healthz(w http.ResponseWriter, _ *http.Request) {
-	if err := c.Ready(); err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	_, _ = w.Write([]byte("ok\n"))
-}
-
-// now is the page for programs: every present fact as one JSON document.
-func (c Config) now(w http.ResponseWriter, _ *http.Request) {
-	doc, err := c.Present()
-	if err != nil {
-		c.Log.Error("present cannot be written", "err", err)
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(doc)
-}
-
-// Serve answers on l until ctx ends, then lets open requests finish for a moment.
-func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+// Serve answers on l until ctx ends, then lets open requests finish for a moment: over HTTPS with a
+// certificate, over plain HTTP with nil.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, cert Certificate) error {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
+	serve := srv.Serve
+	if cert != nil {
+		srv.TLSConfig = &tls.Config{GetCertificate: cert, MinVersion: tls.VersionTLS12}
+		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+	}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
+	go func() { done <- serve(l) }()
 	select {
 	case err := <-done:
 		return err

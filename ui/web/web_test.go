@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
@@ -71,7 +72,7 @@ func TestPagesLookAsReviewed(t *testing.T) {
 		}
 		for name, m := range map[string]*view.Model{"full": fullOffice(), "empty": emptyOffice()} {
 			t.Run(lang+" "+name, func(t *testing.T) {
-				got, err := r.Office(m.Office(), at.Add(75*time.Second))
+				got, err := r.Office(m.Office(), page.Reader{Name: "anna", Role: access.Owner, Path: "/"}, at.Add(75*time.Second))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -106,7 +107,7 @@ func golden(t *testing.T, path string, got []byte) {
 
 func TestThePageIsLight(t *testing.T) {
 	hub := newHub(t, fullOffice)
-	h := New(Config{Log: slog.New(slog.DiscardHandler), Hub: hub, Language: "it", Ready: func() error { return nil }})
+	h := signedIn(owned(t, hub))
 	var all bytes.Buffer
 	z := gzip.NewWriter(&all)
 	for _, path := range []string{"/", "/asset/pronto.css", "/asset/live.js", "/asset/icon.svg"} {
@@ -144,7 +145,9 @@ func get(h http.Handler, path, host string) *httptest.ResponseRecorder {
 }
 
 func TestStrangersNamesMethodsAndPathsAreRefused(t *testing.T) {
-	h := New(Config{Log: slog.New(slog.DiscardHandler), Hub: newHub(t, emptyOffice), Language: "it", Ready: func() error { return io.ErrUnexpectedEOF }})
+	s := owned(t, newHub(t, emptyOffice))
+	s.ready = io.ErrUnexpectedEOF
+	h := signedIn(s)
 	for _, c := range []struct {
 		path, host string
 		want       int
@@ -163,7 +166,9 @@ func TestStrangersNamesMethodsAndPathsAreRefused(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://localhost/", strings.NewReader("x")))
+	r := httptest.NewRequest(http.MethodPost, "http://localhost/", strings.NewReader("x"))
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	h.ServeHTTP(w, r)
 	if w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d", w.Code)
 	}
@@ -174,7 +179,7 @@ func TestStrangersNamesMethodsAndPathsAreRefused(t *testing.T) {
 }
 
 func TestTheBrowserLanguageIsHeard(t *testing.T) {
-	h := New(Config{Log: slog.New(slog.DiscardHandler), Hub: newHub(t, emptyOffice), Language: "it", Ready: func() error { return nil }})
+	h := signedIn(owned(t, newHub(t, emptyOffice)))
 	for header, want := range map[string]string{"": `lang="it"`, "en-GB,en;q=0.9": `lang="en"`, "fr,it;q=0.5": `lang="it"`} {
 		r := httptest.NewRequest(http.MethodGet, "http://localhost/", nil)
 		r.Header.Set("Accept-Language", header)
@@ -209,7 +214,7 @@ func TestAStreamOutlivesTheTimeARequestMayTake(t *testing.T) {
 			hub.Run(ctx, func(ctx context.Context, _ func([]tel.Event), _ func(tel.Event)) { <-ctx.Done() })
 		}()
 		go func() {
-			served <- Serve(ctx, l, New(Config{Log: slog.New(slog.DiscardHandler), Hub: hub, Language: "it", Ready: func() error { return nil }}))
+			served <- Serve(ctx, l, signedIn(owned(t, hub)), nil)
 		}()
 		ours, theirs := net.Pipe()
 		l <- theirs
@@ -231,6 +236,27 @@ func TestAStreamOutlivesTheTimeARequestMayTake(t *testing.T) {
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+func TestAStreamEndsSoonAfterItsViewerHasSignedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t, emptyOffice)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			hub.Run(ctx, func(ctx context.Context, _ func([]tel.Event), _ func(tel.Event)) { <-ctx.Done() })
+		}()
+		s := owned(t, hub)
+		time.AfterFunc(time.Hour, func() { s.do(ask{method: http.MethodPost, path: "/signout", as: access.Agent}) })
+		began := time.Now()
+		s.do(ask{method: http.MethodGet, path: "/live", as: access.Agent})
+		if d := time.Since(began); d < time.Hour || d > time.Hour+askAgain+time.Second {
+			t.Errorf("the stream ended after %v", d)
+		}
+		cancel()
+		<-done
 	})
 }
 
@@ -259,7 +285,7 @@ func TestAnEventReachesAnOpenPage(t *testing.T) {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- Serve(ctx, l, New(Config{Log: slog.New(slog.DiscardHandler), Hub: hub, Language: "it", Ready: func() error { return nil }}))
+		served <- Serve(ctx, l, signedIn(owned(t, hub)), nil)
 	}()
 	res, err := http.Get("http://" + l.Addr().String() + "/live?lang=en")
 	if err != nil {

@@ -349,7 +349,7 @@ func BenchmarkIdle(b *testing.B) {
 		must(b, err)
 		ports, err := load.FreePorts("127.0.0.61", "127.0.0.61")
 		must(b, err)
-		config := strings.NewReplacer("127.0.0.1:5060", ports[0].String(), "127.0.0.1:8080", ports[1].String(), "bind: 127.0.0.1", "bind: 127.0.0.61").Replace(string(text))
+		config := strings.NewReplacer("127.0.0.1:5060", ports[0].String(), "127.0.0.1:8080", ports[1].String(), "127.0.0.1:8443", "127.0.0.61:0", "bind: 127.0.0.1", "bind: 127.0.0.61").Replace(string(text))
 		box := started(b, load.OfficeOf(config, ports[0], ports[1]))
 		time.Sleep(3 * time.Second) // the start's garbage has gone
 		m := newMeter(b, box)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/cdr"
+	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -179,7 +180,7 @@ func (b *Box) Files() (int, error) {
 	return len(all), err
 }
 
-// Now is what holds at one moment, as GET /api/now tells it.
+// Now is what holds at one moment, as prontod tells it.
 type Now struct {
 	Agents  map[tel.AgentID]tel.AgentChanged
 	Devices map[tel.DeviceID]tel.DeviceChanged
@@ -192,22 +193,18 @@ type Now struct {
 // Now asks the box.
 func (b *Box) Now() (Now, error) {
 	n := Now{Agents: map[tel.AgentID]tel.AgentChanged{}, Devices: map[tel.DeviceID]tel.DeviceChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{}}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/api/now", b.Web), nil)
+	body, status, err := control.Ask(context.Background(), filepath.Join(b.Dir, "var"), http.MethodGet, "/now")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("prontod answers %d: %s", status, body)
+	}
 	if err != nil {
 		return n, err
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return n, err
-	}
-	defer res.Body.Close()
 	var all []struct {
 		Kind  string          `json:"kind"`
 		Event json.RawMessage `json:"event"`
 	}
-	if err := json.NewDecoder(res.Body).Decode(&all); err != nil {
+	if err := json.Unmarshal(body, &all); err != nil {
 		return n, err
 	}
 	var errs []error

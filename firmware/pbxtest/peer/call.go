@@ -281,6 +281,9 @@ func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
 	if p.cfg.Accounts != nil && !p.admit(req, from, true) {
 		return
 	}
+	if p.cfg.Reached != nil {
+		p.cfg.Reached()
+	}
 	if p.cfg.Incoming == nil {
 		p.reply(req, from, 486, rand.Text(), "")
 		return

@@ -30,6 +30,9 @@ type Config struct {
 	Hz        int      // the voice: a tone; 0 is silence
 	// Incoming plays the callee on a goroutine of its own; nil: every call is busy.
 	Incoming func(*Call)
+	// Reached is told of each INVITE of a new call that is let in, before anything else is answered; the
+	// answer waits for its return.
+	Reached func()
 	// Texts takes the text messages that come; nil: they are refused.
 	Texts func(from, text string)
 	// Accounts makes a carrier: user -> password of who may register and call out.

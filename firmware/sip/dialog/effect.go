@@ -97,8 +97,7 @@ func (s *Session) cancel(tx ClientTx, headers ...sip.Header) {
 	}
 }
 
-// sendInvite sends our INVITE, the first time or with credentials. The journal gets it before it
-// leaves; the Via that the stack has given it, which a CANCEL needs, right after.
+// sendInvite sends our INVITE, the first time or with credentials.
 func (s *Session) sendInvite(e core.SendInvite) {
 	req := s.request.Clone()
 	req.CSeq().SeqNo = s.state.Invite.CSeq
@@ -108,16 +107,24 @@ func (s *Session) sendInvite(e core.SendInvite) {
 		s.creds = h
 	}
 	cseq := s.state.Invite.CSeq
-	s.state.Invite.Text = req.String()
-	s.save()
-	tx, err := s.ua.cfg.Stack.Request(req, s.flow, func(r stack.Result) { s.ua.guard(s, func() { s.inviteResult(cseq, req, r) }) })
+	tx, err := s.ua.cfg.Stack.Invite(req, s.flow,
+		func(sent *sip.Request) { s.ua.guard(s, func() { s.leaves(cseq, sent) }) },
+		func(r stack.Result) { s.ua.guard(s, func() { s.inviteResult(cseq, req, r) }) })
 	if err != nil {
 		s.log.Warn("INVITE not sent", "err", err)
 		s.feed(core.GotNothing{})
 		return
 	}
 	s.client = tx
-	s.state.Invite.Text = tx.Request().String()
+}
+
+// leaves journals our INVITE before its first byte is on its way: by its Via the next process cancels
+// it, whatever of this one is killed when (RFC 3261 section 9.1).
+func (s *Session) leaves(cseq uint32, sent *sip.Request) {
+	if cseq != s.state.Invite.CSeq {
+		return
+	}
+	s.state.Invite.Text = sent.String()
 	s.save()
 }
 

@@ -160,7 +160,6 @@ func (s *Session) readopt(e core.Readopt) {
 func (s *Session) readoptOurs(text string) {
 	req, err := parseRequest(text)
 	if err != nil || req.Via() == nil {
-		// It died between the first record and the stack's Via: a 2xx will come as a stray response.
 		s.log.Warn("INVITE of the previous process cannot be cancelled", "err", err)
 		return
 	}

@@ -128,6 +128,64 @@ func TestOurRingingCallCanStillBeCancelledAfterARestart(t *testing.T) {
 	})
 }
 
+// The program dies with the INVITE's first byte on its way, for which drop stands in: the next one has
+// the record of that instant and nothing later.
+func TestAKillWhileTheINVITELeavesLeavesNoPhoneRinging(t *testing.T) {
+	ring := func(s *Session) { s.Provisional(180, nil) }
+	for name, answers := range map[string][]func(*Session){ // of the phone, the last one to the INVITE that is the last to leave
+		"the first INVITE": {ring},
+		"the one with credentials": {
+			func(s *Session) { s.Reject(401, sip.NewHeader("WWW-Authenticate", `Digest realm="r", nonce="n"`)) }, ring,
+		},
+		"the one that asks for a longer session": {
+			func(s *Session) { s.Reject(422, sip.NewHeader("Min-SE", "3600")) }, ring,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				p := newPair(w)
+				p.onCall = func(s *Session) {
+					if len(answers) > 1 {
+						s.Bind(nil) // the ear is for the call that rings
+					}
+					answer := answers[0]
+					answers = answers[1:]
+					answer(s)
+				}
+				var left *sip.Request
+				w.drop = func(from, _ *node, msg sip.Message) bool {
+					req, ok := msg.(*sip.Request)
+					if ok && from == p.alice && req.Method == sip.INVITE && len(answers) == 1 {
+						left = req
+						p.alice.dead = true
+						p.aliceJ = &journal{kept: maps.Clone(p.aliceJ.kept)}
+					}
+					return false
+				}
+				r := p.request()
+				r.Auth = func(*sip.Response, *sip.Request) (sip.Header, error) {
+					return sip.NewHeader("Authorization", "Digest x"), nil
+				}
+				if _, err := p.alice.ua.Invite(r); err != nil {
+					t.Fatal(err)
+				}
+				p.run(time.Second)
+				p.killAlice()
+				p.aliceCall.Hangup(hangup)
+				p.run(tick)
+				cancel := w.last(sip.CANCEL)
+				if branch(cancel, sip.CANCEL) != branch(left, sip.CANCEL) || cancel.CSeq().SeqNo != left.CSeq().SeqNo {
+					t.Errorf("sent\n%s\ncancelled by\n%s", left, cancel)
+				}
+				if got := p.bobEar.String(); got != "Ended(cancelled remote)" {
+					t.Errorf("the phone hears %q", got)
+				}
+				p.over()
+			})
+		})
+	}
+}
+
 func TestALate2xxAfterARestartIsAcknowledgedAndReported(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		p := newPair(w)

@@ -13,6 +13,7 @@ import (
 // methods promise stands there; what Run has accepted is run even while the stack closes.
 type Transport interface {
 	Request(req *sip.Request, to stack.Flow, sink func(stack.Result)) (ClientTx, error)
+	Invite(req *sip.Request, to stack.Flow, leaves func(*sip.Request), sink func(stack.Result)) (ClientTx, error)
 	Send(msg sip.Message, to stack.Flow) error
 	Run(callID string, fn func()) bool
 	After(callID string, d time.Duration, fn func()) (stop func())
@@ -33,7 +34,6 @@ type ServerTx interface {
 
 // ClientTx is a request of ours that waits for its response; *stack.ClientTx is one.
 type ClientTx interface {
-	Request() *sip.Request
 	Cancel(h ...sip.Header) error
 }
 
@@ -54,6 +54,10 @@ type onStack struct{ *stack.Stack }
 
 func (o onStack) Request(req *sip.Request, to stack.Flow, sink func(stack.Result)) (ClientTx, error) {
 	return asClient(o.Stack.Request(req, to, sink))
+}
+
+func (o onStack) Invite(req *sip.Request, to stack.Flow, leaves func(*sip.Request), sink func(stack.Result)) (ClientTx, error) {
+	return asClient(o.Stack.Invite(req, to, leaves, sink))
 }
 
 func (o onStack) RestoreClientTx(req *sip.Request, flow stack.Flow, sink func(stack.Result)) (ClientTx, error) {

@@ -351,10 +351,15 @@ type fakeClient struct {
 var errRefused = errors.New("refused by the test")
 
 func (n *node) Request(req *sip.Request, to stack.Flow, sink func(stack.Result)) (ClientTx, error) {
+	return n.Invite(req, to, func(*sip.Request) {}, sink)
+}
+
+func (n *node) Invite(req *sip.Request, to stack.Flow, leaves func(*sip.Request), sink func(stack.Result)) (ClientTx, error) {
 	if n.refuse {
 		return nil, errRefused
 	}
 	n.via(req, sip.GenerateBranch())
+	leaves(req)
 	c := &fakeClient{n: n, req: req, flow: to, sink: sink}
 	n.clients[branch(req, req.Method)] = c
 	n.wire(req, to.Remote)
@@ -384,8 +389,6 @@ func (c *fakeClient) again(d time.Duration, until time.Time) {
 		}
 	})
 }
-
-func (c *fakeClient) Request() *sip.Request { return c.req }
 
 func (c *fakeClient) Cancel(h ...sip.Header) error {
 	switch {

@@ -57,7 +57,7 @@ func (s *Stack) listenStream(transport string, addr netip.AddrPort, secure *tls.
 			return listenError(transport, addr, err)
 		}
 	}
-	s.mark(raw) // accepted connections inherit it from their first packet on
+	s.mark(raw, s.cfg.DSCP) // accepted connections inherit it from their first packet on
 	ln := &streamListener{TCPListener: raw, stack: s, transport: transport, local: addrPortOf(raw.Addr()), tls: secure}
 	l := &s.links
 	l.mu.Lock()
@@ -168,7 +168,6 @@ func (s *Stack) newConn(f Flow, inbound bool) *streamConn {
 // establish enters a connection into the tables and accounts for its reader and its writer. It
 // reports false when the stack is closing or a limit is reached.
 func (s *Stack) establish(c *streamConn, raw *net.TCPConn, conn net.Conn, known bool) bool {
-	s.mark(raw)
 	_ = raw.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
 	l := &s.links
 	l.mu.Lock()
@@ -191,6 +190,7 @@ func (s *Stack) establish(c *streamConn, raw *net.TCPConn, conn net.Conn, known 
 	}
 	l.named[string(c.name)] = c
 	l.flows[c.flow] = c
+	s.mark(raw, s.dscpTo(addr)) // once it is among the flows: what Mark says from now on reaches it
 	if c.inbound {
 		l.accepted++
 		l.perAddr[addr]++
@@ -234,7 +234,7 @@ func (c *streamConn) dialLoop() {
 	}()
 	d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
 		return raw.Control(func(fd uintptr) {
-			if dscp := c.stack.cfg.DSCP; dscp != 0 {
+			if dscp := c.stack.dscpTo(c.flow.Remote.Addr()); dscp != 0 {
 				_ = markFD(int(fd), dscp) // establish says so when it fails
 			}
 		})

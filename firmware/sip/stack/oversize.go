@@ -48,34 +48,29 @@ func (s *Stack) byTCP(to Flow, size int) (Flow, bool) {
 	return s.flowTo("tcp", to.Remote), true
 }
 
-// requestByTCP sends a request over TCP when the peer takes a connection in time, else over UDP.
-// Nothing leaves before that is known, so that the peer never sees the request twice.
-func (s *Stack) requestByTCP(req *sip.Request, udp, tcp Flow, branch string, sink func(Result)) (*ClientTx, error) {
-	start := func(tx *ClientTx, way Flow) {
-		tx.dest, tx.m.reliable = way, way.Reliable()
-		tx.req = tx.req.Clone() // somebody may be reading the other
-		s.finishRequest(tx.req, way, branch)
-		tx.step(evStart, wire(tx.req))
-	}
-	if s.Alive(tcp) {
-		s.finishRequest(req, tcp, branch)
-		return s.newClientTx(req, udp, sink, func(tx *ClientTx) { start(tx, tcp) })
-	}
+// tryTCP sends a request over TCP when the peer takes a connection in time, else over UDP. Nothing
+// leaves before that is known, so that the peer never sees the request twice.
+func (s *Stack) tryTCP(req *sip.Request, udp, tcp Flow, leaves func(*sip.Request), sink func(Result)) (*ClientTx, error) {
+	branch, _ := req.Via().Params.Get("branch")
 	return s.newClientTx(req, udp, sink, func(tx *ClientTx) {
 		decided := false
-		decide := func(up bool) { // on the shard
-			tx.sh.mu.Lock()
-			defer tx.sh.mu.Unlock()
+		decide := func(up bool) { // on the shard, as an alarm
 			if decided {
 				return
 			}
 			decided = true
+			way := udp
 			if up {
-				start(tx, tcp)
-				return
+				way = tcp
+			} else {
+				s.withoutTCP.note(udp.Remote)
 			}
-			s.withoutTCP.note(udp.Remote)
-			start(tx, udp)
+			sent := tx.Request().Clone() // somebody may be reading the other
+			s.finishRequest(sent, way, branch)
+			leaves(sent)
+			tx.sh.mu.Lock()
+			defer tx.sh.mu.Unlock()
+			tx.start(sent, way, wire(sent))
 		}
 		tx.sh.alarms.set(connectWithin, func() { decide(false) })
 		s.whenUp(tcp, func(up bool) { tx.sh.alarms.set(0, func() { decide(up) }) })

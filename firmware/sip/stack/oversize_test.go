@@ -1,9 +1,11 @@
 package stack
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -99,6 +101,63 @@ func TestFinding9_ALongRequestGoesByTCPWhereThePeerSpeaksIt(t *testing.T) {
 	}
 	if raw, err := peer.hear(patience); err != nil || !strings.HasPrefix(raw, "ACK ") {
 		t.Errorf("a long ACK: %q, %v", raw, err)
+	}
+}
+
+func TestAnINVITEIsOnRecordAsItLeavesBeforeItDoes(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		size      int
+		listens   bool // over TCP
+		connected bool // before the INVITE
+		want      string
+	}{
+		{"a short one", 10, true, false, "UDP"},
+		{"a long one after the connection was made", 1400, true, false, "TCP"},
+		{"a long one on a connection that stands", 1400, true, true, "TCP"},
+		{"a long one that found no connection", 1400, false, false, "UDP"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBox(t, Config{}, &echoer{})
+			p, ln := bothWays(t, b)
+			if !c.listens {
+				_ = ln.Close()
+			}
+			to := Flow{Transport: "udp", Local: b.udp, Remote: p.addr}
+			if c.connected {
+				up := make(chan bool, 1)
+				b.whenUp(b.flowTo("tcp", p.addr), func(is bool) { up <- is })
+				if !<-up {
+					t.Fatal("no connection")
+				}
+			}
+			var told []string  // on the shard only, like transmit
+			var once sync.Once // it may be repeated before the test ends
+			done := make(chan struct{})
+			b.transmit = func(way Flow, raw []byte, failed func(error)) error {
+				defer once.Do(func() { close(done) })
+				if len(told) != 1 || told[0] != string(raw) {
+					t.Errorf("by %s leaves\n%s\ntold before was\n%s", way.Transport, raw, strings.Join(told, "\n"))
+				}
+				return b.write(way, raw, failed)
+			}
+			b.Run("long", func() {
+				if _, err := b.Invite(longRequest(sip.INVITE, "long", c.size), to, func(req *sip.Request) { told = append(told, req.String()) }, nil); err != nil {
+					t.Error(err)
+				}
+			})
+			<-done
+			if !strings.Contains(told[0], "Via: SIP/2.0/"+c.want+" ") {
+				t.Errorf("told %s, want %s", told[0], c.want)
+			}
+		})
+	}
+}
+
+func TestOnlyAnINVITEIsPutOnRecord(t *testing.T) {
+	b := newBox(t, Config{}, &echoer{})
+	if _, err := b.Invite(newRequest(sip.OPTIONS, "x"), Flow{Transport: "udp", Local: b.udp, Remote: b.udp}, func(*sip.Request) {}, nil); !errors.Is(err, ErrRequest) {
+		t.Errorf("%v", err)
 	}
 }
 

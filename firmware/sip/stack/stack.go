@@ -96,7 +96,7 @@ type Config struct {
 	Idle time.Duration
 	// Pong is how long a peer may take to answer a keep-alive [10 s, as RFC 5626 section 4.4.1 says].
 	Pong time.Duration
-	DSCP int // mark of our packets, 0 to 63, such as 24 for CS3; 0: none
+	DSCP int // mark of our packets where Mark says nothing, 0 to 63, such as 24 for CS3; 0: none
 	// MaxDatagram is the longest message sent over UDP, in bytes [8,192]. A request above 1,300 goes
 	// by TCP when the peer takes a connection (RFC 3261 section 18.1.1); many phones do not, and
 	// then, like every response, it is sent over UDP and counted.
@@ -165,6 +165,7 @@ type Stack struct {
 	links      links
 	trust      trust
 	routes     routes
+	markings   markings
 	public     public
 	shares     shares
 	penalties  penalties

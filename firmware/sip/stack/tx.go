@@ -213,8 +213,8 @@ type ClientTx struct {
 	res     *sip.Response
 }
 
-// Request returns the request as it was sent, Via included: what RestoreClientTx needs. While it is
-// tried whether the peer takes a long one by TCP, the Via is that of UDP.
+// Request returns the request as it was sent, Via included. While it is tried whether the peer takes a
+// long one by TCP, the Via is that of UDP.
 func (tx *ClientTx) Request() *sip.Request {
 	tx.sh.mu.Lock()
 	defer tx.sh.mu.Unlock()
@@ -229,6 +229,22 @@ func (tx *ClientTx) Request() *sip.Request {
 // The request gets its Via here, and Max-Forwards, User-Agent and
 // Content-Length where missing.
 func (s *Stack) Request(req *sip.Request, to Flow, sink func(Result)) (*ClientTx, error) {
+	return s.begin(req, to, func(*sip.Request) {}, sink)
+}
+
+// Invite is Request for an INVITE that must be cancelled even when this process is killed. leaves is
+// told, once and before the first byte is on its way, the request as the other side will see it: its
+// Via names the branch and the transport, which are all that RestoreClientTx needs. While it is tried
+// whether the peer takes a long one by TCP nothing has left, and leaves is told later. It runs on the
+// shard of the Call-ID, where Invite must be called.
+func (s *Stack) Invite(req *sip.Request, to Flow, leaves func(*sip.Request), sink func(Result)) (*ClientTx, error) {
+	if !req.IsInvite() {
+		return nil, fmt.Errorf("%w: %s is no INVITE", ErrRequest, req.Method)
+	}
+	return s.begin(req, to, leaves, sink)
+}
+
+func (s *Stack) begin(req *sip.Request, to Flow, leaves func(*sip.Request), sink func(Result)) (*ClientTx, error) {
 	if req.IsAck() || req.IsCancel() {
 		return nil, fmt.Errorf("%w: an %s has no transaction of its own", ErrRequest, req.Method)
 	}
@@ -237,11 +253,16 @@ func (s *Stack) Request(req *sip.Request, to Flow, sink func(Result)) (*ClientTx
 	}
 	branch := sip.GenerateBranch()
 	s.finishRequest(req, to, branch)
-	raw := wire(req)
+	way, raw := to, wire(req)
 	if tcp, may := s.byTCP(to, len(raw)); may {
-		return s.requestByTCP(req, to, tcp, branch, sink)
+		if !s.Alive(tcp) {
+			return s.tryTCP(req, to, tcp, leaves, sink)
+		}
+		s.finishRequest(req, tcp, branch)
+		way, raw = tcp, wire(req)
 	}
-	return s.newClientTx(req, to, sink, func(tx *ClientTx) { tx.step(evStart, raw) })
+	leaves(req)
+	return s.newClientTx(req, to, sink, func(tx *ClientTx) { tx.start(req, way, raw) })
 }
 
 // newClientTx enters a transaction into its shard's table and begins it, under the mutex.
@@ -267,6 +288,12 @@ func (s *Stack) newClientTx(req *sip.Request, to Flow, sink func(Result), begin 
 	sh.clients[key] = tx
 	begin(tx)
 	return tx, nil
+}
+
+// start puts the request, whose Via is complete, on its way; the mutex is held.
+func (tx *ClientTx) start(req *sip.Request, way Flow, raw []byte) {
+	tx.req, tx.dest, tx.m.reliable = req, way, way.Reliable()
+	tx.step(evStart, raw)
 }
 
 // received feeds a response to the machine; the mutex is held. It reports whether sink hears it.
@@ -446,7 +473,7 @@ func (s *Stack) RestoreServerTx(req *sip.Request, flow Flow, last *sip.Response)
 }
 
 // RestoreClientTx puts an INVITE of an earlier process back, so that its answer finds it and it can
-// be cancelled. The request is one that ClientTx.Request returned, with its Via. Nothing is sent:
+// be cancelled. The request is the one that Invite told when it left. Nothing is sent:
 // the machine waits as after a provisional response, because repeating an INVITE whose transaction
 // has meanwhile ended at the other side would ring a phone for nobody. A final response that was
 // missed is repeated by the other side for 32 s.

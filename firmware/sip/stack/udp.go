@@ -39,7 +39,7 @@ func (s *Stack) ListenUDP(addr netip.AddrPort) error {
 			return listenError("udp", addr, err)
 		}
 	}
-	s.mark(conn)
+	s.mark(conn, s.cfg.DSCP)
 	_ = conn.SetReadBuffer(udpBuffer) // the kernel may give less; nothing depends on it
 	sock := &udpSocket{UDPConn: conn, stack: s, local: addrPortOf(conn.LocalAddr())}
 	if err := s.links.addUDP(sock); err != nil {
@@ -110,6 +110,10 @@ func (s *Stack) writeUDP(to Flow, raw []byte) error {
 			return fmt.Errorf("%w: %d bytes are too many for UDP", ErrTransport, len(raw))
 		}
 		s.count.oversize.Add(1)
+	}
+	if m := s.markings.of(to.Remote.Addr()); m != nil {
+		_, _, err := sock.WriteMsgUDPAddrPort(raw, m.control, to.Remote)
+		return err
 	}
 	_, err := sock.WriteToUDPAddrPort(raw, to.Remote)
 	return err

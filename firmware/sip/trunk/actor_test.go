@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -228,6 +229,44 @@ func TestContactIsWhereTheCarrierReachesUs(t *testing.T) {
 			tr.Close()
 			if len(tc.net.advertised) != 0 || tc.net.kept.Remote.IsValid() || tc.net.moved != nil {
 				t.Errorf("%s: a closed trunk leaves %v, %v behind", name, tc.net.advertised, tc.net.kept)
+			}
+		}
+	})
+}
+
+func TestWhatGoesToTheCarrierCarriesItsMark(t *testing.T) {
+	one := func(all ...string) (list []netip.Prefix) {
+		for _, p := range all {
+			list = append(list, netip.MustParsePrefix(p))
+		}
+		return list
+	}
+	synctest.Test(t, func(t *testing.T) {
+		book := &phoneBook{hosts: map[string][]stack.Flow{"a.tim.it": {carrier, second}}}
+		for name, tc := range map[string]struct {
+			change func(*Config)
+			want   map[int][]netip.Prefix
+		}{
+			"to the servers and where its calls come from": {func(c *Config) {
+				c.DSCP, c.Servers, c.Sources = 26, []string{"a.tim.it"}, one("198.51.100.0/24", "203.0.113.20/32")
+			}, map[int][]netip.Prefix{26: one("198.51.100.0/24", "203.0.113.10/32", "203.0.113.20/32")}},
+			"of one that only calls": {func(c *Config) {
+				c.DSCP, c.Mode, c.Domain, c.Servers, c.Sources = 26, Address, "", nil, one("198.51.100.0/24")
+			}, map[int][]netip.Prefix{26: one("198.51.100.0/24")}},
+			"none of its own": {func(c *Config) { c.Servers, c.Sources = []string{"a.tim.it"}, one("198.51.100.0/24") }, nil},
+		} {
+			net := &fakeStack{answer: registrarOf(t, "hunter2", 3600)}
+			tr := made(t, Deps{Stack: net, Directory: book}, tc.change)
+			tr.Start()
+			time.Sleep(2 * time.Hour) // registered again, and looked for again
+			net.set(func(f *fakeStack) {
+				if !maps.EqualFunc(f.marks, tc.want, slices.Equal) {
+					t.Errorf("%s: %v, want %v", name, f.marks, tc.want)
+				}
+			})
+			tr.Close()
+			if len(net.marks) != 0 {
+				t.Errorf("%s: a closed trunk leaves %v", name, net.marks)
 			}
 		}
 	})

@@ -111,6 +111,7 @@ type Config struct {
 	SessionExpires time.Duration
 	Unreliable     bool
 	KeepAlive      time.Duration // between two line ends that keep routers open; 0 = 25 s over UDP, else 2 min
+	DSCP           int           // of signalling, 1 to 63; 0 = the box's own
 	Media          Media
 }
 
@@ -166,6 +167,9 @@ func (c *Config) check() error {
 	}
 	if c.User != "" && !plainUser(c.User) {
 		wrong("user", "may hold letters, digits and -_.+!~*'()&=$,;?/% only")
+	}
+	if c.DSCP < 0 || c.DSCP > 63 {
+		wrong("sip dscp", "must be from 0 to 63")
 	}
 	c.checkMedia(wrong)
 	c.checkMode(wrong)

@@ -29,7 +29,8 @@ type fakeStack struct {
 	resolved int
 
 	advertised map[netip.Addr]netip.AddrPort
-	outside    netip.AddrPort // what STUN says
+	marks      map[int][]netip.Prefix // what stands, by DSCP
+	outside    netip.AddrPort         // what STUN says
 	stunErr    error
 	kept       stack.Flow // with keep-alives
 	every      time.Duration
@@ -86,6 +87,22 @@ func (f *fakeStack) Advertise(remote netip.Addr, addr netip.AddrPort) {
 	}
 	if f.advertised[remote] = addr; !addr.Addr().IsValid() {
 		delete(f.advertised, remote)
+	}
+}
+
+func (f *fakeStack) Mark(to []netip.Prefix, dscp int) (stop func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.marks == nil {
+		f.marks = map[int][]netip.Prefix{}
+	}
+	f.marks[dscp] = append(f.marks[dscp], to...)
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.marks[dscp] = f.marks[dscp][len(to):]; len(f.marks[dscp]) == 0 { // the older one
+			delete(f.marks, dscp)
+		}
 	}
 }
 

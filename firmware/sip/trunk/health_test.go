@@ -95,7 +95,7 @@ func TestTheNextServerTakesOverAndThePreferredOneReturns(t *testing.T) {
 			{"due", "resolve | down registering"},
 			{"found both", "options | down registering"},
 			{nothing, "options@second | down registering"},
-			{reply{status: 200}, " | up ok wait 1m0s"},
+			{reply{status: 200}, "save | up ok wait 1m0s"},
 			{"due", "options@second | up ok"},
 		},
 		"watched: 503 is a miss": {
@@ -110,7 +110,7 @@ func TestTheNextServerTakesOverAndThePreferredOneReturns(t *testing.T) {
 			{"due", "resolve | down registering"},
 			{"found both", "options | down registering"},
 			{nothing, "options@second | down registering"},
-			{reply{status: 200}, " | up ok wait 1m0s"},
+			{reply{status: 200}, "save | up ok wait 1m0s"},
 			{9 * time.Minute, " | up ok wait -8m0s"},
 			{"due", "options@second | up ok"},
 		},
@@ -158,7 +158,7 @@ func TestRemovedTrunkSaysGoodbye(t *testing.T) {
 		"calls change nothing any more": append(up[:3:3], move{"leave", "unregister | up ok"}, move{Outcome{Status: 402}, " | up ok"}),
 	})
 	play(t, func(p *policy) { p.mode, p.qualify = Address, time.Minute }, map[string][]move{
-		"watched only": {{"due without flow", "resolve | down registering"}, {"found", "options | down registering"}, {reply{status: 200}, " | up ok wait 1m0s"}, {"leave", "left | down disabled"}},
+		"watched only": {{"due without flow", "resolve | down registering"}, {"found", "options | down registering"}, {reply{status: 200}, "save | up ok wait 1m0s"}, {"leave", "left | down disabled"}},
 	})
 }
 

@@ -183,6 +183,15 @@ func (left) effect()     {}
 
 // next is the machine: what becomes of the trunk, and what to do. roll is uniform in [0, 1).
 func next(p policy, s state, e event, now time.Time, roll float64) (state, []effect) {
+	before := s
+	s, effects := s.take(p, e, now, roll)
+	if p.mode == Address && !p.blind && !s.leaving && (s.up != before.up || s.flow != before.flow) { // a registration is kept where it is made
+		effects = append([]effect{save{}}, effects...)
+	}
+	return s, effects
+}
+
+func (s state) take(p policy, e event, now time.Time, roll float64) (state, []effect) {
 	switch e := e.(type) {
 	case due:
 		return s.wake(p, e.usable, now, roll)
@@ -247,7 +256,7 @@ func (s state) wake(p policy, usable bool, now time.Time, roll float64) (state, 
 		s.trial = s.flow
 		return s.probe(now)
 	}
-	if usable && s.failures == 0 && s.misses == 0 && !homesick {
+	if usable && s.failures == 0 && s.misses == 0 && !homesick && len(s.targets) > 0 {
 		s.trial = s.flow
 		return s.ask(p, now)
 	}

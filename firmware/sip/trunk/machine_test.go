@@ -211,26 +211,26 @@ func TestWatchedTrunkStepByStep(t *testing.T) {
 		"any answer is health": {
 			{"due without flow", "resolve | down registering"},
 			{"found", "options | down registering"},
-			{unauthorized(asked("x", "n", false)), " | up ok wait 1m0s"},
+			{unauthorized(asked("x", "n", false)), "save | up ok wait 1m0s"},
 			{"due", "options | up ok"},
 			{reply{status: 405}, " | up ok wait 1m0s"},
 		},
 		"two misses are an outage, seen within 10 s of the first": {
 			{"due without flow", "resolve | down registering"},
 			{"found", "options | down registering"},
-			{fine, " | up ok wait 1m0s"},
+			{fine, "save | up ok wait 1m0s"},
 			{"due", "options | up ok"},
 			{silence, " | up ok wait 10s"},
 			{"due", "resolve | up ok"},
 			{"found", "options | up ok"},
-			{reply{status: 408}, " | down unreachable wait 1m0s"},
+			{reply{status: 408}, "save | down unreachable wait 1m0s"},
 			{"due", "resolve | down unreachable"},
 			{"found", "options | down unreachable"},
-			{fine, " | up ok wait 1m0s"},
+			{fine, "save | up ok wait 1m0s"},
 		},
 		"a lost result is a miss":              {{"due without flow", "resolve | down registering"}, {"found", "options | down registering"}, {"due", " | down registering wait 10s"}},
 		"a name that is not found backs off":   {{"due without flow", "resolve | down registering"}, {"not found", " | down dns_failed wait 30s"}, {"due", "resolve | down dns_failed"}, {"not found", " | down dns_failed wait 1m0s"}},
-		"a dead connection is looked for anew": {{"due without flow", "resolve | down registering"}, {"found", "options | down registering"}, {fine, " | up ok wait 1m0s"}, {"due without flow", "resolve | up ok"}},
+		"a dead connection is looked for anew": {{"due without flow", "resolve | down registering"}, {"found", "options | down registering"}, {fine, "save | up ok wait 1m0s"}, {"due without flow", "resolve | up ok"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			walk(t, policy{mode: Address, qualify: time.Minute, retry: 30 * time.Second}, fresh(), func(yield func(any, string) bool) {
@@ -378,6 +378,50 @@ func TestRegistrationSurvivesARestart(t *testing.T) {
 		if _, err := decode([]byte(bad)); err == nil {
 			t.Errorf("%s accepted", name)
 		}
+	}
+}
+
+func TestACarrierThatIsKnownByItsAddressIsWhereItWasAfterAKill(t *testing.T) {
+	p := policy{mode: Address, qualify: time.Minute, retry: 30 * time.Second}
+	was := fresh()
+	was.flow, was.home, was.targets = second, carrier, []stack.Flow{carrier, second}
+	was = was.stand(true, tel.LineOK, t0)
+	value, err := encode(was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := decode(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := rec
+	down.Up = false
+	for name, c := range map[string]struct {
+		rec   record
+		alive bool
+		steps []move
+	}{
+		"it is up at once, and looked for anew": {rec, true, []move{
+			{"due", "resolve | up ok"}, {"found both", "options | up ok"}, {reply{status: 200}, "save | up ok wait 1m0s"},
+		}},
+		"the server that it used is no more, and the other is silent": {rec, true, []move{
+			{"due", "resolve | up ok"}, {"found", "options | up ok"}, {nothing, "save | down unreachable wait 1m0s"},
+		}},
+		"a name server that fails takes nothing from it": {rec, true, []move{
+			{"due", "resolve | up ok"}, {"not found", "options@second | up ok"}, {reply{status: 200}, " | up ok wait 1m0s"},
+		}},
+		"it was down":               {down, true, []move{{"due", "resolve | down registering"}}},
+		"the connection is no more": {rec, false, []move{{"due without flow", "resolve | down registering"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			walk(t, p, resume(p, fresh(), c.rec, c.alive, t0), func(yield func(any, string) bool) {
+				for _, m := range c.steps {
+					if !yield(m.event, m.want) {
+						return
+					}
+				}
+			})
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package trunk
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
@@ -13,12 +14,44 @@ const (
 	stunPort     = 3478             // RFC 8489 section 8
 )
 
-// path keeps the way to the carrier open: what is advertised there, the keep-alives of the flow that
-// carries calls, and the watch over our own address. It belongs to the trunk's goroutine.
+// path keeps the way to the carrier open: what is advertised there, the mark of what we send there, the
+// keep-alives of the flow that carries calls, and the watch over our own address. It belongs to the
+// trunk's goroutine.
 type path struct {
 	flow       stack.Flow
 	stops      []func()
 	advertised map[netip.Addr]bool
+	marked     []netip.Prefix
+	unmark     func() // nil while nothing is marked
+}
+
+// prepare readies the way to the servers that are tried now.
+func (p *path) prepare(t *Trunk, s state) {
+	p.mark(t, s)
+	p.advertise(t, s)
+}
+
+// mark has everything to the carrier's servers, and to the addresses that its calls come from, carry the
+// mark that it wants.
+func (p *path) mark(t *Trunk, s state) {
+	if t.cfg.DSCP == 0 {
+		return
+	}
+	want := slices.Clone(t.cfg.Sources)
+	for _, f := range append([]stack.Flow{s.trial}, s.targets...) {
+		if addr := f.Remote.Addr(); addr.IsValid() {
+			want = append(want, netip.PrefixFrom(addr, addr.BitLen()))
+		}
+	}
+	slices.SortFunc(want, netip.Prefix.Compare)
+	if want = slices.Compact(want); slices.Equal(want, p.marked) {
+		return
+	}
+	before := p.unmark
+	p.marked, p.unmark = want, t.stack.Mark(want, t.cfg.DSCP)
+	if before != nil {
+		before() // after the new one: no packet in between goes without
+	}
 }
 
 // advertise has our Contact name our public address to the carrier's servers.
@@ -76,6 +109,9 @@ func (p *path) release(s Stack) {
 	p.stop()
 	for remote := range p.advertised {
 		s.Advertise(remote, netip.AddrPort{})
+	}
+	if p.unmark != nil {
+		p.unmark()
 	}
 }
 

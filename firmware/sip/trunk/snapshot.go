@@ -16,7 +16,8 @@ const (
 	leastLeft       = 10 * time.Second // of a registration that is worth keeping
 )
 
-// record is what the hot journal keeps: who we are to the registrar, and until when.
+// record is what the hot journal keeps: who we are to the registrar, and until when; of a carrier without
+// registration, where it answered last.
 type record struct {
 	V       int            `json:"v"`
 	Flow    stack.Flow     `json:"flow"`
@@ -59,13 +60,23 @@ func decode(value []byte) (record, error) {
 }
 
 // resume continues where an earlier process stood. A registration that still runs is not repeated:
-// it is refreshed when it would have been. alive = its flow can carry a message.
+// it is refreshed when it would have been. A carrier that is known by its address is believed to be
+// where it was. alive = the flow can carry a message.
 func resume(p policy, fresh state, rec record, alive bool, now time.Time) state {
 	s := fresh
 	s.callID, s.tag, s.token, s.realm = rec.CallID, rec.Tag, rec.Token, rec.Realm
 	s.cseq = (rec.CSeq + restartJump) & (1<<31 - 1) // RFC 3261 section 8.1.1.5
 	s.expires = min(max(rec.Expires, fresh.expires), maxExpires)
 	s.seen, s.life = rec.Seen, min(max(rec.Life, 0), maxExpires)
+	if p.mode == Address {
+		if rec.Up && alive {
+			// It is looked for anew at once, but calls need not wait for that: the emergency call that the
+			// kill has cut least of all.
+			s.flow, s.trial, s.home, s.due = rec.Flow, rec.Flow, rec.Home, now
+			s = s.stand(true, tel.LineOK, now)
+		}
+		return s
+	}
 	left := min(rec.Until.Sub(now), maxExpires)
 	if rec.Until.IsZero() || left < leastLeft || !alive {
 		return s

@@ -27,6 +27,7 @@ type Stack interface {
 	Succeed(f stack.Flow)
 	Contact(f stack.Flow) (host string, port int)
 	Advertise(remote netip.Addr, addr netip.AddrPort)
+	Mark(to []netip.Prefix, dscp int) (stop func())
 	STUN(ctx context.Context, server netip.AddrPort) (netip.AddrPort, error)
 	KeepAlive(f stack.Flow, k stack.KeepAlive, lost func()) (stop func())
 	WatchAddress(remote netip.AddrPort, every time.Duration, fn func(was, now netip.Addr)) (stop func())
@@ -147,7 +148,7 @@ func (t *Trunk) Restore(states map[string][]byte) error {
 	s := t.standing
 	t.mu.Unlock()
 	if s.trial.Remote.IsValid() { // calls that are up go on under the address that the carrier knows
-		t.path.advertise(t, s)
+		t.path.prepare(t, s)
 	}
 	return nil
 }
@@ -213,6 +214,7 @@ func (t *Trunk) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer t.path.release(t.stack)
+	t.path.mark(t, t.view()) // a carrier that only calls is never tried
 	reported := t.report(tel.LineChanged{})
 	for {
 		s := t.view()
@@ -269,10 +271,10 @@ func (t *Trunk) do(s state, f effect) {
 	case resolve:
 		t.resolve(f.attempt)
 	case options:
-		t.path.advertise(t, s)
+		t.path.prepare(t, s)
 		t.send(s, f.attempt, t.optionsRequest(s))
 	case register:
-		t.path.advertise(t, s)
+		t.path.prepare(t, s)
 		req, err := t.registerRequest(s, f.challenge)
 		if err != nil {
 			// Credentials that cannot answer this challenge are as good as wrong ones.

@@ -259,6 +259,32 @@ func TestWatchedTrunkFollowsItsCarrier(t *testing.T) {
 	})
 }
 
+func TestACallOutNeedNotWaitForTheCarriersAnswerAfterAKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		journal, net := &fakeJournal{}, &fakeStack{answer: func(req *sip.Request) (*sip.Response, error) {
+			return sip.NewResponseFromRequest(req, 200, "OK", nil), nil
+		}}
+		watched := func(c *Config) { c.Mode, c.Sources = Address, []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")} }
+		first := made(t, Deps{Stack: net, Journal: journal}, watched)
+		first.Start()
+		time.Sleep(time.Second)
+		kept := journal.load()
+		first.Close()
+		next := made(t, Deps{Stack: net, Journal: journal}, watched)
+		if err := next.Restore(kept); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := next.Invite(Outgoing{To: "112", Emergency: true}); err != nil || r.Flow != carrier {
+			t.Errorf("a call goes to %v, %v", r.Flow, err)
+		}
+		next.Start()
+		time.Sleep(time.Second)
+		if s := next.Status(); !s.Up || s.Cause != tel.LineOK {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 func TestCallsAreLimitedAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := &changes{}

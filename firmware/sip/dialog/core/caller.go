@@ -200,7 +200,7 @@ func (m *machine) authorize(e GotFailure) bool {
 	}
 	s.Nonces = append(slices.Clone(s.Nonces), e.Nonce)
 	s.CSeq++
-	s.Invite.CSeq = s.CSeq
+	s.Invite = Invite{CSeq: s.CSeq}
 	s.Phase, s.Forks = Calling, nil
 	m.do(SendInvite{Authorization: e.Authorization})
 	m.arm(TimerC, s.Ring)
@@ -216,7 +216,7 @@ func (m *machine) longer(e GotFailure) bool {
 	}
 	s.Raises++
 	s.CSeq++
-	s.Invite.CSeq = s.CSeq
+	s.Invite = Invite{CSeq: s.CSeq}
 	s.Phase, s.Forks, s.Nonces = Calling, nil, nil
 	m.do(SendInvite{})
 	m.arm(TimerC, s.Ring)

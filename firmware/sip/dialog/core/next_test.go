@@ -302,7 +302,10 @@ func TestRestartTakesUpEveryPhase(t *testing.T) {
 	ok := GotSuccess{CSeq: 1, Peer: bob(), SDP: []byte(answer)}
 	up := callee(t, DoAccept{SDP: []byte(answer)}, GotAck{CSeq: 10})
 	reinvite := GotRequest{Method: "INVITE", CSeq: 11, Tag: "bob", SDP: []byte(offer), Text: "INVITE"}
+	challenged := caller(t, GotFailure{CSeq: 1, Status: 401, Nonce: "n", Authorization: "Authorization: x"})
 	check(t, []row{
+		{"an INVITE that had not left is no call", "8.1.3.1", challenged, Restart{}, Lingering, "save, Rejected 503, Ended network_failure, arm linger"},
+		{"and is not cancelled", "9.1", walk(challenged, DoHangup{}), Restart{}, Lingering, "save, arm linger"},
 		{"a ringing call of ours can still be answered", "12", caller(t, ringing), Restart{}, Ringing, "save, readopt, arm c"},
 		{"one whose ringing nobody heard can be cancelled at once", "9.1", walk(caller(t), Restart{}), DoHangup{}, Cancelling, "save, Ended normal, cancel normal, arm cancel"},
 		{"one that waited for the provisional is cancelled", "9.1", caller(t, DoHangup{}), Restart{}, Cancelling, "save, readopt, cancel normal, arm cancel"},

@@ -7,6 +7,10 @@ func (m *machine) restart() {
 	s.CSeq += RestartJump
 	m.dirty = true
 	m.restartRefers()
+	if unsent := !s.Incoming && s.Invite.Text == ""; unsent && (s.Phase == Calling || s.Phase == Cancelling) {
+		m.nothing(GotNothing{}) // it was on record before it could leave, and never did
+		return
+	}
 	switch s.Phase {
 	case Calling, Ringing:
 		// The peer's provisional may have come while nobody listened, or after the last record. Our INVITE

@@ -161,7 +161,7 @@ type Exchange struct {
 // Invite is the transaction that opened the call.
 type Invite struct {
 	CSeq   uint32 `json:"cseq"`
-	Text   string `json:"text,omitempty"`   // the request as received or sent, with its Via; dropped when answered
+	Text   string `json:"text,omitempty"`   // the request as received, or as it leaves, with its Via: empty before, and dropped when answered
 	Terms  Terms  `json:"terms,omitzero"`   // what theirs asks of the session timer
 	Always bool   `json:"always,omitempty"` // theirs requires 100rel: every provisional is reliable
 }

@@ -152,7 +152,7 @@ func (w *watch) step(before State, e Event, s State, effects []Effect) {
 		case SendInvite:
 			w.request(s.Invite.CSeq)
 			w.final, w.inviteNo = false, s.Invite.CSeq
-			w.saved = s // the runtime saves with the text
+			w.saved = s // the runtime saves when it leaves
 		case SendRequest:
 			if !f.Loser {
 				w.request(f.CSeq)
@@ -292,6 +292,9 @@ func TestRandomWalksKeepThePromises(t *testing.T) {
 						t.Fatalf("seed %d: timer %s is not armed again after a restart in %s", seed, d.Timer, s.Phase)
 					}
 				}
+			}
+			if slices.ContainsFunc(effects, func(e Effect) bool { _, ok := e.(SendInvite); return ok }) && r.IntN(8) > 0 {
+				s.Invite.Text = "INVITE" // it has left; the others wait for a connection
 			}
 			w.step(before, e, s, effects)
 			if seed%8 < 2 {

@@ -1,0 +1,149 @@
+package page
+
+import (
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/view"
+)
+
+// Reader is who looks at a page.
+type Reader struct {
+	Name string // with which the reader signed in; empty: nobody known
+	Role access.Role
+	Path string // of this page
+}
+
+// Owns tells whether the reader may see who else uses the page.
+func (r Reader) Owns() bool { return r.Role.May(access.Own) }
+
+// Said is a sentence of the catalogue about what the reader has just tried; empty is none.
+type Said struct {
+	Sentence string
+	Args     []any
+}
+
+// Refusal is a page that says why there is no other.
+type Refusal struct {
+	Reader   Reader
+	Box      string
+	Sentence string
+}
+
+// Door is the form with which a box is claimed, or a session begun.
+type Door struct {
+	Reader      Reader
+	Box         string
+	Said        Said
+	Shut        bool // there is nothing to fill in
+	Code, Name  string
+	To          string // where to go on
+	Half        string // of a sign-in that waits for its one-time code
+	MinPassword int
+}
+
+// Person is somebody who answers calls.
+type Person struct {
+	ID   tel.AgentID
+	Name string
+}
+
+// Users is the list of who may use the page.
+type Users struct {
+	Reader      Reader
+	Box         string
+	Said        Said
+	Users       []access.User
+	People      []Person
+	Roles       []access.Role
+	Name        string // as typed
+	Role        access.Role
+	MinPassword int
+}
+
+// Person names what a user is at the phones.
+func (u Users) Person(id tel.AgentID) string {
+	for _, p := range u.People {
+		if p.ID == id {
+			return p.Name
+		}
+	}
+	return string(id)
+}
+
+// Me is the page of the reader's own account.
+type Me struct {
+	Reader      Reader
+	Box         string
+	Said        Said
+	MinPassword int
+	OneTime     bool // signs in with one-time codes
+	Sessions    []access.Session
+}
+
+// Begun shows the secret of one-time codes that are not confirmed yet.
+type Begun struct {
+	Reader Reader
+	Box    string
+	Said   Said
+	Secret string
+}
+
+// Spare shows spare codes, the only time that they are seen.
+type Spare struct {
+	Reader Reader
+	Box    string
+	Codes  []string
+}
+
+// shell is the frame of a page without live parts, around what it shows.
+type shell struct {
+	frame
+	Title string // key of a sentence
+	It    any
+}
+
+func (r *Renderer) shell(name, title, box string, who Reader, it any, now time.Time) ([]byte, error) {
+	return r.render(name, shell{r.frame(view.Office{Name: box}, who, now), title, it})
+}
+
+// Claim renders the form with which a box gets its owner.
+func (r *Renderer) Claim(d Door, now time.Time) ([]byte, error) {
+	return r.shell("claim.html", "claim", d.Box, d.Reader, d, now)
+}
+
+// SignIn renders the form with which a session begins.
+func (r *Renderer) SignIn(d Door, now time.Time) ([]byte, error) {
+	return r.shell("signin.html", "signin", d.Box, d.Reader, d, now)
+}
+
+// OneTime renders the form for the one-time code of a sign-in.
+func (r *Renderer) OneTime(d Door, now time.Time) ([]byte, error) {
+	return r.shell("onetime.html", "signin", d.Box, d.Reader, d, now)
+}
+
+// Begun renders the secret that an authenticator app must learn.
+func (r *Renderer) Begun(b Begun, now time.Time) ([]byte, error) {
+	return r.shell("begun.html", "onetime", b.Box, b.Reader, b, now)
+}
+
+// Spare renders spare codes.
+func (r *Renderer) Spare(x Spare, now time.Time) ([]byte, error) {
+	return r.shell("spare.html", "onetime.spare", x.Box, x.Reader, x, now)
+}
+
+// Users renders who may use the page.
+func (r *Renderer) Users(u Users, now time.Time) ([]byte, error) {
+	return r.shell("users.html", "users", u.Box, u.Reader, u, now)
+}
+
+// Me renders the reader's own account.
+func (r *Renderer) Me(m Me, now time.Time) ([]byte, error) {
+	return r.shell("me.html", "me", m.Box, m.Reader, m, now)
+}
+
+// Refusal renders why there is no other page.
+func (r *Renderer) Refusal(x Refusal, now time.Time) ([]byte, error) {
+	return r.shell("refusal.html", "refusal", x.Box, x.Reader, x, now)
+}

@@ -1,0 +1,165 @@
+package web
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/pronto-pbx/pronto/ui/access"
+)
+
+// route is one path of the page.
+type route struct {
+	pattern string
+	right   access.Right
+	serve   func(http.ResponseWriter, *visit)
+	// inTheClear lets the route be used over plain HTTP although the owner wants HTTPS.
+	inTheClear bool
+}
+
+// routes is every path with the right that it demands. Nothing else is served.
+func (s *server) routes() []route {
+	return []route{
+		{"GET /{$}", access.See, s.office, false},
+		{"GET /live", access.See, s.live, false},
+		{"GET /codes", access.See, s.codes, false},
+		{"GET /api/now", access.See, s.now, false},
+
+		{"GET /me", access.See, s.me, false},
+		{"POST /me/password", access.See, s.ownPassword, false},
+		{"GET /me/code", access.See, s.oneTime, false},
+		{"GET /me/code.png", access.See, s.oneTimePicture, false},
+		{"POST /me/code", access.See, s.confirmOneTime, false},
+		{"POST /me/code/stop", access.See, s.stopOneTime, false},
+		{"GET /users", access.Own, s.users, false},
+		{"POST /users", access.Own, s.addUser, false},
+		{"POST /users/{name}/password", access.Own, s.userPassword, false},
+		{"POST /users/{name}/code/stop", access.Own, s.stopUserOneTime, false},
+		{"POST /users/{name}/remove", access.Own, s.removeUser, false},
+
+		{"GET /claim", access.Anybody, s.claimForm, true},
+		{"POST /claim", access.Anybody, s.claim, true},
+		{"GET /signin", access.Anybody, s.signInForm, false},
+		{"POST /signin", access.Anybody, s.signIn, false},
+		{"POST /signin/code", access.Anybody, s.finish, false},
+		{"POST /signout", access.Anybody, s.signOut, false},
+		{"GET /healthz", access.Anybody, s.healthz, true},
+		{"GET /asset/", access.Anybody, s.asset, true},
+	}
+}
+
+// visit is one request with who makes it.
+type visit struct {
+	*http.Request
+	lang  string
+	from  access.Visitor
+	token string
+	user  access.User // zero: not signed in
+}
+
+// The names of the session's cookie. Cookies know no ports, so that another program on the same host name
+// could set one: it would be of nobody. Browsers take the prefix __Host- from HTTPS alone, so that a session
+// over HTTPS cannot be planted, and is never sent in the clear.
+const (
+	plainCookie = "pronto_session"
+	tlsCookie   = "__Host-pronto_session"
+)
+
+func (v *visit) cookie() string {
+	if v.TLS != nil {
+		return tlsCookie
+	}
+	return plainCookie
+}
+
+func (s *server) visit(r *http.Request) *visit {
+	v := &visit{Request: r, lang: s.language(r), from: access.Visitor{Browser: r.UserAgent()}}
+	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		v.from.Addr = a.Addr().Unmap()
+		v.from.LAN = s.LAN(v.from.Addr)
+	}
+	if c, err := r.Cookie(v.cookie()); err == nil {
+		if u, ok := s.Accounts.Who(c.Value); ok {
+			v.user, v.token = u, c.Value
+		}
+	}
+	return v
+}
+
+// admit lets those pass who may; the others are shown where the door is.
+func (s *server) admit(x route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := s.visit(r)
+		switch {
+		case v.TLS == nil && !x.inTheClear && !s.Plain():
+			s.toHTTPS(w, v)
+			return
+		case x.right == access.Anybody:
+		case v.user.Name == "":
+			s.toTheDoor(w, v)
+			return
+		case !v.user.May(x.right):
+			s.refuse(w, v, http.StatusForbidden, "denied")
+			return
+		}
+		x.serve(w, v)
+	})
+}
+
+// toTheDoor sends a person to the form for signing in and tells a program 401.
+func (s *server) toTheDoor(w http.ResponseWriter, v *visit) {
+	if v.Method != http.MethodGet || !strings.Contains(v.Header.Get("Accept"), "text/html") {
+		http.Error(w, "sign in first", http.StatusUnauthorized)
+		return
+	}
+	to := "/claim"
+	if s.Accounts.Claimed() {
+		to = "/signin?to=" + url.QueryEscape(v.URL.RequestURI())
+	}
+	redirect(w, v, to)
+}
+
+// toHTTPS sends a visitor to where nobody listens in.
+func (s *server) toHTTPS(w http.ResponseWriter, v *visit) {
+	host := v.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if s.TLSPort != 443 {
+		host = net.JoinHostPort(host, strconv.Itoa(int(s.TLSPort)))
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, v.Request, "https://"+host+v.URL.RequestURI(), http.StatusSeeOther)
+}
+
+// redirect sends on with the language that was asked for.
+func redirect(w http.ResponseWriter, v *visit, to string) {
+	if q := v.URL.Query().Get("lang"); q == v.lang && !strings.Contains(to, "lang=") {
+		sign := "?"
+		if strings.Contains(to, "?") {
+			sign = "&"
+		}
+		to += sign + "lang=" + q
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, v.Request, to, http.StatusSeeOther)
+}
+
+// inside accepts a path of this page as the place to go on at; anything else could be an address abroad.
+func inside(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(to, `\`) {
+		return "/"
+	}
+	switch u.Path {
+	case "/claim", "/signin", "/signout":
+		return "/"
+	}
+	return u.RequestURI()
+}

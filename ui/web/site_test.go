@@ -1,0 +1,136 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
+)
+
+// site is a page with its people.
+type site struct {
+	http.Handler
+	t        *testing.T
+	accounts *access.Accounts
+	notes    []access.Note
+	ready    error
+	strict   bool // no plain HTTP
+	tokens   map[access.Role]string
+}
+
+const (
+	goodPassword = "cavallo corretto pinzatrice"
+	goodHash     = "$argon2id$v=19$m=19456,t=2,p=1$rSn5OuhnM0hhWFOgho4TIQ$POlI3yJRKZYKe7UZ5tH5vx7svgyCUpBGi1UUabMlW7o"
+	inTheOffice  = "192.168.1.20:51000"
+	farAway      = "203.0.113.9:51000"
+)
+
+// newSite is a page that nobody owns yet.
+func newSite(t *testing.T, hub *live.Hub) *site { return siteOf(t, hub, access.State{}) }
+
+// owned is a page whose owner is anna, with one person of every other role, called by it. All are signed
+// in, and all have the good password.
+func owned(t *testing.T, hub *live.Hub) *site {
+	kept := access.State{Code: access.NewCode()}
+	tokens := map[access.Role]string{}
+	for _, r := range access.Roles() {
+		name := string(r)
+		if r == access.Owner {
+			name = "anna"
+		}
+		tokens[r] = "token of " + name
+		sum := sha256.Sum256([]byte(tokens[r]))
+		kept.Users = append(kept.Users, access.User{Name: name, Role: r, Password: goodHash, Known: []string{"192.168.1.20"}})
+		kept.Sessions = append(kept.Sessions, access.Session{
+			ID: base64.RawURLEncoding.EncodeToString(sum[:]), User: name, Created: time.Now(), Seen: time.Now(),
+		})
+	}
+	s := siteOf(t, hub, kept)
+	s.tokens = tokens
+	return s
+}
+
+func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
+	t.Helper()
+	s := &site{t: t, tokens: map[access.Role]string{}}
+	var err error
+	s.accounts, err = access.New(access.Config{
+		Save: func(access.State) error { return nil },
+		Note: func(n access.Note) { s.notes = append(s.notes, n) },
+	}, kept, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Handler, err = New(Config{
+		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: s.accounts,
+		Language: func() string { return "it" }, Name: func() string { return "Bottega" },
+		Plain: func() bool { return !s.strict }, TLSPort: 8443,
+		LAN:     func(a netip.Addr) bool { return a.IsPrivate() || a.IsLoopback() || !a.IsGlobalUnicast() },
+		People:  func() []page.Person { return []page.Person{{ID: "anna", Name: "Anna"}} },
+		Ready:   func() error { return s.ready },
+		Present: func() ([]byte, error) { return []byte("[]"), nil },
+		Codes:   func(string) ([]byte, error) { return []byte("<p>codes"), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// signedIn is the site as its owner's browser sees it.
+func signedIn(s *site) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.AddCookie(&http.Cookie{Name: plainCookie, Value: s.tokens[access.Owner]})
+		s.ServeHTTP(w, r)
+	})
+}
+
+// ask makes a request as a browser does.
+type ask struct {
+	method, path string
+	form         url.Values
+	as           access.Role // signed in so; empty: not
+	from         string      // default inTheOffice
+	header       http.Header
+	tls          bool
+}
+
+func (s *site) do(a ask) *httptest.ResponseRecorder {
+	scheme, name := "http", plainCookie
+	if a.tls {
+		scheme, name = "https", tlsCookie
+	}
+	r := httptest.NewRequest(a.method, scheme+"://pronto.local"+a.path, strings.NewReader(a.form.Encode()))
+	r.Header.Set("Accept", "text/html")
+	r.RemoteAddr = inTheOffice
+	if a.from != "" {
+		r.RemoteAddr = a.from
+	}
+	if a.method != http.MethodGet {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.Header.Set("Origin", scheme+"://pronto.local")
+	}
+	if a.as != "" {
+		r.AddCookie(&http.Cookie{Name: name, Value: s.tokens[a.as]})
+	}
+	for k, v := range a.header {
+		r.Header[k] = v
+		if v == nil {
+			r.Header.Del(k)
+		}
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}

@@ -1,0 +1,97 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/page"
+)
+
+func (s *server) users(w http.ResponseWriter, v *visit) {
+	s.usersPage(w, v, http.StatusOK, page.Users{})
+}
+
+func (s *server) usersPage(w http.ResponseWriter, v *visit, status int, u page.Users) {
+	u.Reader, u.Box, u.MinPassword = reader(v), s.Name(), access.MinPassword
+	u.Users, u.People, u.Roles = s.Accounts.Users(), s.People(), access.Roles()
+	html, err := s.pages[v.lang].Users(u, time.Now())
+	s.show(w, status, html, err)
+}
+
+func (s *server) addUser(w http.ResponseWriter, v *visit) {
+	if !s.form(w, v) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(v.Context(), patience)
+	defer cancel()
+	name, role := v.PostForm.Get("name"), access.Role(v.PostForm.Get("role"))
+	err := s.Accounts.Add(ctx, v.user.Name, name, role, tel.AgentID(v.PostForm.Get("agent")), nil, v.PostForm.Get("password"), v.from)
+	if err != nil {
+		said, status := s.said(w, v, err)
+		s.usersPage(w, v, status, page.Users{Said: said, Name: name, Role: role})
+		return
+	}
+	redirect(w, v, "/users")
+}
+
+func (s *server) userPassword(w http.ResponseWriter, v *visit) {
+	s.password(w, v, v.PathValue("name"), "/users", func(said page.Said, status int) {
+		s.usersPage(w, v, status, page.Users{Said: said})
+	})
+}
+
+// password gives somebody another password and goes on at a path, or shows what is wrong with it.
+func (s *server) password(w http.ResponseWriter, v *visit, name, to string, wrong func(page.Said, int)) {
+	if !s.form(w, v) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(v.Context(), patience)
+	defer cancel()
+	keep := ""
+	if name == v.user.Name {
+		keep = v.token
+	}
+	if err := s.Accounts.SetPassword(ctx, v.user.Name, name, v.PostForm.Get("password"), keep, v.from); err != nil {
+		wrong(s.said(w, v, err))
+		return
+	}
+	redirect(w, v, to)
+}
+
+func (s *server) removeUser(w http.ResponseWriter, v *visit) {
+	if err := s.Accounts.Remove(v.user.Name, v.PathValue("name"), v.from); err != nil {
+		said, status := s.said(w, v, err)
+		s.usersPage(w, v, status, page.Users{Said: said})
+		return
+	}
+	redirect(w, v, "/users")
+}
+
+func (s *server) me(w http.ResponseWriter, v *visit) {
+	s.mePage(w, v, http.StatusOK, page.Said{})
+}
+
+func (s *server) mePage(w http.ResponseWriter, v *visit, status int, said page.Said) {
+	html, err := s.pages[v.lang].Me(page.Me{
+		Reader: reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, OneTime: v.user.OneTime(), Sessions: s.Accounts.Sessions(v.user.Name),
+	}, time.Now())
+	s.show(w, status, html, err)
+}
+
+// ownPassword demands the old password too: a browser left alone must not be enough to take an account.
+func (s *server) ownPassword(w http.ResponseWriter, v *visit) {
+	if !s.form(w, v) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(v.Context(), patience)
+	defer cancel()
+	wrong := func(said page.Said, status int) { s.mePage(w, v, status, said) }
+	if err := s.Accounts.Verify(ctx, v.user.Name, v.PostForm.Get("old"), v.from); err != nil {
+		wrong(s.said(w, v, err))
+		return
+	}
+	s.password(w, v, v.user.Name, "/me", wrong)
+}
