@@ -19,6 +19,7 @@ type Office struct {
 	Lines  []Line
 	Calls  []Call
 	Today  tel.FiguresChanged
+	Texts  []Text // the latest short messages, newest first
 	Health []tel.HealthChanged
 }
 
@@ -165,6 +166,7 @@ type Model struct {
 	offers map[tel.OfferID]tel.QueueOffered
 	health map[string]tel.HealthChanged
 	today  tel.FiguresChanged
+	texts  []Text // newest first
 }
 
 // NewModel returns a model of an office in which nothing has happened yet.
@@ -199,12 +201,13 @@ const (
 	SectionStates  = "states"
 	SectionLines   = "lines"
 	SectionToday   = "today"
+	SectionTexts   = "texts"
 )
 
 // Sections lists every section, in the order of the page.
 func Sections() []string {
 	return []string{
-		SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents, SectionLines, SectionToday,
+		SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents, SectionLines, SectionTexts, SectionToday,
 	}
 }
 
@@ -249,6 +252,16 @@ func (m *Model) Apply(e tel.Event) []Part {
 	case tel.FiguresChanged:
 		m.today = e
 		return whole(SectionToday)
+	case tel.SMSReceived:
+		return m.text(e.SMS)
+	case tel.SMSWaits:
+		return m.text(e.SMS)
+	case tel.SMSSent:
+		return m.text(e.SMS)
+	case tel.SMSDelivered:
+		return m.text(e.SMS)
+	case tel.SMSFailed:
+		return m.text(e.SMS)
 	case tel.HealthChanged:
 		m.health[e.Condition] = e
 		return whole(SectionHealth)
@@ -328,7 +341,7 @@ func (m *Model) left(e tel.QueueLeft) Part {
 
 // Office is the page of this instant; the caller may keep it.
 func (m *Model) Office() Office {
-	o := Office{Name: m.name, Today: m.today}
+	o := Office{Name: m.name, Today: m.today, Texts: m.allTexts()}
 	for _, q := range m.queues {
 		q.Waiting = slices.Clone(q.Waiting)
 		for i := range q.Waiting {
