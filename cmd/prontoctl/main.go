@@ -26,6 +26,7 @@ var commands = []struct {
 	{"calls", "list the latest finished calls", calls},
 	{"claim", "print the address with which a new box gets its owner", claim},
 	{"sms", "send a short message (sms send LINE NUMBER TEXT) or list the latest (sms list)", texts},
+	{"sims", "show network, signal of the last 24 hours and credit of each SIM", sims},
 	{"bans", "list the addresses that are refused", bans},
 	{"unban", "lift the ban of an address", unban},
 }

@@ -146,6 +146,9 @@ func TestTheCreditAndTheNetworkOfASIMAreWatched(t *testing.T) {
 		}
 		o.Alarm(tt.condition, false)
 	}
+	if text := ctl(t, o, "sims"); !strings.Contains(text, "gsm0") || !strings.Contains(text, "4G EUTRAN-BAND3") || !strings.Contains(text, "-73 dBm") || !strings.Contains(text, "credit 1.50") {
+		t.Errorf("prontoctl sims: %s", text)
+	}
 	o.Kill() // what is known survives, and nobody is asked again
 	o.Line("line:gsm0", true)
 	o.Alarm("sim_credit", true)

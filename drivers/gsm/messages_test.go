@@ -148,6 +148,30 @@ func TestMoreMessagesThanTheSIMHoldsArriveAll(t *testing.T) {
 	emptied(t, far)
 }
 
+func TestAFullStorageIsToldAndEmptiedWhenMessagesAreSafeAgain(t *testing.T) {
+	m, far, box := postRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Places = 5 })
+	box.Hold(func(line.ReceivedPart) error { return errors.New("disk full") })
+	if err := far.Flood(9); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.Now().Add(15 * time.Second)
+	for {
+		if used, total := box.Fullest(); used == 5 && total == 5 {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatal("nobody is told that the storage is full")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, waiting := far.Stored(); waiting != 4 {
+		t.Errorf("%d messages wait outside", waiting)
+	}
+	box.Hold(nil)
+	came(t, m, box, 9)
+	emptied(t, far)
+}
+
 func TestAHalfReadPDUIsReadAgain(t *testing.T) {
 	m, far, box := postRig(t, nil)
 	far.faults(gsmsim.Faults{HalfPDU: 1})

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/credit/watch"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/sms"
 	"github.com/pronto-pbx/pronto/firmware/sms/postoffice"
@@ -120,6 +122,28 @@ func (b *Box) closeTexts() {
 	}
 }
 
+// simState is a SIM as prontoctl shows it.
+type simState struct {
+	line.Signal
+	History []line.SignalSample `json:"history,omitempty"`
+	Credit  watch.Known         `json:"credit"`
+}
+
+// simStates are the SIMs of all lines that have an antenna.
+func (b *Box) simStates(ctx context.Context) (map[tel.LineID]simState, error) {
+	known, err := b.sims.watch.Known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[tel.LineID]simState{}
+	for _, c := range b.config().Lines {
+		if r, ok := b.lines.radio(c.ID); ok {
+			all[c.ID] = simState{Signal: r.Signal(), History: r.SignalHistory(), Credit: known[c.ID]}
+		}
+	}
+	return all, nil
+}
+
 // textOrder is a message that prontoctl asks for.
 type textOrder struct {
 	Line tel.LineID `json:"line"`
@@ -127,8 +151,16 @@ type textOrder struct {
 	Text string     `json:"text"`
 }
 
-// textCommands are GET /sms, the latest messages, and POST /sms, which sends one.
+// textCommands are GET /sms, the latest messages, POST /sms, which sends one, and GET /sims.
 func (b *Box) textCommands(mux *http.ServeMux) {
+	mux.HandleFunc("GET /sims", func(w http.ResponseWriter, r *http.Request) {
+		all, err := b.simStates(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		writeJSON(w, http.StatusOK, all)
+	})
 	mux.HandleFunc("GET /sms", func(w http.ResponseWriter, r *http.Request) {
 		all, err := b.texts.office.Recent(r.Context())
 		if err != nil {

@@ -19,6 +19,7 @@ type Letterbox struct {
 	hold    func(line.ReceivedPart) error
 	parts   []line.ReceivedPart
 	notices []string
+	fullest [2]int // used and total places, at the worst moment
 
 	came chan struct{} // one for each part and notice
 }
@@ -52,7 +53,20 @@ func (b *Letterbox) Accept(p line.ReceivedPart, done func(error)) {
 }
 
 // Storage implements line.Inbox.
-func (b *Letterbox) Storage(tel.LineID, int, int) {}
+func (b *Letterbox) Storage(_ tel.LineID, used, total int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if used >= b.fullest[0] {
+		b.fullest = [2]int{used, total}
+	}
+}
+
+// Fullest are the used and the total places of the storage at its worst moment.
+func (b *Letterbox) Fullest() (used, total int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fullest[0], b.fullest[1]
+}
 
 // Notice implements line.Inbox.
 func (b *Letterbox) Notice(_ tel.LineID, text string) {
