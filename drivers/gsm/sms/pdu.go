@@ -12,6 +12,7 @@ import (
 	"github.com/warthog618/sms/encoding/pdumode"
 	"github.com/warthog618/sms/encoding/tpdu"
 
+	"github.com/pronto-pbx/pronto/drivers/gsm/alphabet"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -25,6 +26,7 @@ type PDU struct {
 // Compose cuts a message into PDUs: in the GSM alphabet where every character is in it, else in UCS-2.
 // A character is never cut.
 func Compose(m line.OutgoingMessage) ([]PDU, error) {
+	alphabet.Ready()
 	if m.Text == "" {
 		return nil, fmt.Errorf("%w: there is no text", line.ErrUnsendable)
 	}
@@ -46,8 +48,8 @@ func Compose(m line.OutgoingMessage) ([]PDU, error) {
 	if m.Report {
 		template.FirstOctet |= tpdu.FoSRR
 	}
-	text, _, alphabet := tpdu.EncodeUserData([]byte(m.Text))
-	if alphabet == tpdu.AlphaUCS2 {
+	text, _, coding := tpdu.EncodeUserData([]byte(m.Text))
+	if coding == tpdu.AlphaUCS2 {
 		template.DCS = tpdu.DcsUCS2Data
 	}
 	parts := template.Segment(text, tpdu.WithConcatRef(join(m.Join)))
@@ -92,6 +94,7 @@ func address(n tel.Number) (tpdu.Address, error) {
 // Decode reads a PDU that a modem gave, with the count of TPDU octets that it said, or -1. What cannot
 // be understood is an UnreadablePart that says why.
 func Decode(raw string, octets int) line.ReceivedPart {
+	alphabet.Ready()
 	raw = strings.TrimSpace(raw)
 	p := line.ReceivedPart{Raw: raw}
 	t, err := parse(raw, octets)
@@ -143,21 +146,21 @@ func readText(p *line.ReceivedPart, t *tpdu.TPDU) error {
 			p.Join |= wideJoin
 		}
 	}
-	alphabet, err := t.Alphabet()
+	coding, err := t.Alphabet()
 	switch {
 	case err != nil:
 		return fmt.Errorf("its alphabet is not known: %w", err)
 	case t.DCS.Compressed():
 		return errors.New("its text is compressed")
-	case alphabet == tpdu.Alpha8Bit:
+	case coding == tpdu.Alpha8Bit:
 		return fmt.Errorf("it is %d octets of data and no text", len(t.UD))
-	case alphabet == tpdu.AlphaUCS2:
+	case coding == tpdu.AlphaUCS2:
 		for i := 0; i+1 < len(t.UD); i += 2 {
 			p.Text = append(p.Text, binary.BigEndian.Uint16(t.UD[i:]))
 		}
 		return nil
 	}
-	text, err := tpdu.DecodeUserData(t.UD, t.UDH, alphabet, tpdu.WithAllCharsets)
+	text, err := tpdu.DecodeUserData(t.UD, t.UDH, coding, tpdu.WithAllCharsets)
 	if err != nil {
 		return fmt.Errorf("its text cannot be read: %w", err)
 	}

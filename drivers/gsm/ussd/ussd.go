@@ -15,6 +15,7 @@ import (
 
 	"github.com/warthog618/sms/encoding/gsm7"
 
+	"github.com/pronto-pbx/pronto/drivers/gsm/alphabet"
 	"github.com/pronto-pbx/pronto/firmware/line"
 )
 
@@ -36,6 +37,7 @@ func Command(code string, f Form) (string, error) {
 	if code == "" || len(code) > maxCode || strings.Trim(code, "0123456789*#") != "" {
 		return "", fmt.Errorf("%w: %q is no service code of digits, * and #", line.ErrUnsendable, code)
 	}
+	alphabet.Ready()
 	text := code
 	switch f {
 	case Packed:
@@ -109,6 +111,7 @@ func decode(text string, coding int, f Form) string {
 	if err != nil || len(raw) == 0 {
 		return clean(text)
 	}
+	alphabet.Ready()
 	switch {
 	case f == UCS2, wide(coding):
 		if len(raw)%2 == 0 {
