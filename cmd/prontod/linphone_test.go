@@ -11,11 +11,13 @@ import (
 func TestLinphoneAndBaresipHearEachOtherAndHold(t *testing.T) {
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 2})
-	anna, bruno := o.Linphone(201, hzCaller), o.Baresip(202, hzAgent)
-	anna.Dial("202")
-	bruno.Until("CALL_INCOMING")
-	bruno.Answer()
-	anna.Until("connected")
+	callHoldAndPart(t, o, o.Linphone(201, hzCaller), o.Baresip(202, hzAgent))
+}
+
+// callHoldAndPart lets linphone at 201 call baresip at 202, hold, come back and be heard.
+func callHoldAndPart(t *testing.T, o *pbxtest.Office, anna *pbxtest.Linphone, bruno *pbxtest.Baresip) {
+	t.Helper()
+	byLinphone(anna).calls(byBaresip(bruno), "202")
 	o.Lamp(201, tel.AgentInternal)
 	time.Sleep(talk)
 	anna.Hold(1)
@@ -23,9 +25,5 @@ func TestLinphoneAndBaresipHearEachOtherAndHold(t *testing.T) {
 	time.Sleep(talk)
 	anna.Resume(1)
 	anna.Until("Media streams established")
-	time.Sleep(talk)
-	anna.Hangup()
-	bruno.Until("CALL_CLOSED")
-	hears(t, "Anna", anna.Heard(), hzAgent)
-	hears(t, "Bruno", bruno.Heard(), hzCaller)
+	part(t, byLinphone(anna), hzCaller, byBaresip(bruno), hzAgent)
 }

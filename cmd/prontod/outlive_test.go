@@ -31,11 +31,18 @@ func colleagues(t *testing.T, s pbxtest.Setup) (o *pbxtest.Office, anna, bruno, 
 	return o, deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)
 }
 
+// conversation is an office in which Carla talks with Anna.
+func conversation(t *testing.T) (o *pbxtest.Office, anna, bruno *desk, c, at *peer.Call) {
+	t.Helper()
+	o, anna, bruno, carla := colleagues(t, pbxtest.Setup{})
+	c, at = connected(t, carla, anna, "201")
+	talking(t, "before", c, hzCaller, at, hzAgent)
+	return o, anna, bruno, c, at
+}
+
 func TestATalkGoesOnAfterCrashes(t *testing.T) {
 	t.Parallel()
-	o, anna, _, carla := colleagues(t, pbxtest.Setup{})
-	c := carla.dial("201")
-	at := anna.picksUp()
+	o, _, _, c, at := conversation(t)
 	twice(t, o, 1, func(when string) { talking(t, when, c, hzCaller, at, hzAgent) })
 	over(t, c, at)
 	if r := o.CallRecords(1)[0]; !r.Recovered || r.Cause != tel.CauseNormal {
@@ -57,9 +64,7 @@ func TestCallsGoOnThroughAnUpdate(t *testing.T) {
 	talking(t, "after the update", c, hzCaller, at, hzAgent)
 	within(t, "the end of the ring before", rings.Ended())
 	talking(t, "answered after the update", other, hzAgent, bruno.picksUp(), hzCarrier)
-	if err := at.Hold(t.Context(), true); err != nil {
-		t.Fatal(err)
-	}
+	hold(t, at, true)
 	judge(t, "on hold before the second update", c, at, false, "music")
 	o.HandOver()
 	o.Until("both calls", func(n pbxtest.Now) bool { return len(n.Calls) == 2 })
@@ -70,27 +75,17 @@ func TestCallsGoOnThroughAnUpdate(t *testing.T) {
 
 func TestAHeldCallIsHeldAfterCrashesAndResumes(t *testing.T) {
 	t.Parallel()
-	o, anna, _, carla := colleagues(t, pbxtest.Setup{})
-	c := carla.dial("201")
-	at := anna.picksUp()
-	talking(t, "before the hold", c, hzCaller, at, hzAgent)
-	if err := at.Hold(t.Context(), true); err != nil {
-		t.Fatal(err)
-	}
+	o, _, _, c, at := conversation(t)
+	hold(t, at, true)
 	twice(t, o, 1, func(when string) { judge(t, when, c, at, false, "music") })
-	if err := at.Hold(t.Context(), false); err != nil {
-		t.Fatal(err)
-	}
+	hold(t, at, false)
 	talking(t, "resumed", c, hzCaller, at, hzAgent)
 	over(t, c, at)
 }
 
 func TestAParkedCallIsFetchedAfterCrashes(t *testing.T) {
 	t.Parallel()
-	o, anna, bruno, carla := colleagues(t, pbxtest.Setup{})
-	c := carla.dial("201")
-	at := anna.picksUp()
-	talking(t, "before the park", c, hzCaller, at, hzAgent)
+	o, _, bruno, c, at := conversation(t)
 	refer(t, at, "*70")
 	within(t, "the end at who parked", at.Ended())
 	twice(t, o, 1, func(when string) { listen(t, when, c) })
@@ -101,13 +96,8 @@ func TestAParkedCallIsFetchedAfterCrashes(t *testing.T) {
 
 func TestAConsultationGoesOnAfterCrashesAndIsTransferred(t *testing.T) {
 	t.Parallel()
-	o, anna, bruno, carla := colleagues(t, pbxtest.Setup{})
-	c := carla.dial("201")
-	at := anna.picksUp()
-	talking(t, "before the consultation", c, hzCaller, at, hzAgent)
-	if err := at.Hold(t.Context(), true); err != nil {
-		t.Fatal(err)
-	}
+	o, anna, bruno, c, at := conversation(t)
+	hold(t, at, true)
 	consult := anna.dial("202")
 	target := bruno.picksUp()
 	twice(t, o, 2, func(when string) {
@@ -126,10 +116,7 @@ func TestAConsultationGoesOnAfterCrashesAndIsTransferred(t *testing.T) {
 // A blind transfer that rings when the program dies rings on, and still comes back when nobody answers.
 func TestATransferThatRingsGoesOnAfterCrashes(t *testing.T) {
 	t.Parallel()
-	o, anna, bruno, carla := colleagues(t, pbxtest.Setup{})
-	c := carla.dial("201")
-	at := anna.picksUp()
-	talking(t, "before the transfer", c, hzCaller, at, hzAgent)
+	o, _, bruno, c, at := conversation(t)
 	refer(t, at, "202")
 	var rings *peer.Call
 	twice(t, o, 1, func(string) {

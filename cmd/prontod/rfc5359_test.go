@@ -16,9 +16,10 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// The services of RFC 5359 as the box offers them, named by their sections. Not here: 2.10 and 2.11
-// (conferences of three) and 2.18 (click to dial), which are not built. SIPp judges 2.1 and 2.4 here; baresip and
-// linphone transfer, park and pick up in transfer_test.go and daily_test.go.
+// The services of RFC 5359 as the box offers them, named by their sections; 2.10 (a conference at a phone)
+// is in conference_test.go, 2.18 (click to dial) in click_test.go. Not here: 2.11 (a third party joins).
+// SIPp judges 2.1 and 2.4 here and 2.18 there; baresip and linphone transfer, park and pick up in
+// transfer_test.go and daily_test.go.
 
 // connected is a call from one to the other that is answered.
 func connected(t *testing.T, from, to *desk, number string) (caller, called *peer.Call) {
@@ -75,12 +76,20 @@ func allHear(t *testing.T, when string, ears ...ear) {
 	}
 }
 
-// outcome waits for the NOTIFY that ends a transfer, and returns the statuses that were told.
-func outcome(t *testing.T, c *peer.Call) (told []string) {
+// learns judges the last thing that somebody is told of a transfer.
+func learns(t *testing.T, c *peer.Call, last string) {
+	t.Helper()
+	if told := learned(t, c.Notes()); told[len(told)-1] != last {
+		t.Errorf("who transferred learns %q, want the end %s", told, last)
+	}
+}
+
+// learned waits for the NOTIFY that ends a transfer or a click, and returns the statuses that were told.
+func learned(t *testing.T, notes <-chan peer.Note) (told []string) {
 	t.Helper()
 	for timeout := time.After(15 * time.Second); ; {
 		select {
-		case n := <-c.Notes():
+		case n := <-notes:
 			status, _, _ := strings.Cut(strings.TrimPrefix(n.Body, "SIP/2.0 "), "\r\n")
 			told = append(told, status[:min(3, len(status))])
 			if n.Type != "message/sipfrag;version=2.0" && n.Type != "message/sipfrag" {
@@ -152,9 +161,7 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 		a, b := connected(t, alice, bob, "202")
 		accepted(t)(b.Refer(t.Context(), "203"))
 		c := carol.picksUp()
-		if told := outcome(t, b); told[len(told)-1] != "200" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "200")
 		ended(t, b)
 		allHear(t, "transferred", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
 		a.Hangup()
@@ -174,9 +181,7 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 	t.Run("2.4 to nobody's number: Bob has his call again", func(t *testing.T) {
 		a, b := connected(t, alice, bob, "202")
 		accepted(t)(b.Refer(t.Context(), "299"))
-		if told := outcome(t, b); told[len(told)-1] != "404" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "404")
 		allHear(t, "given back", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
 		a.Hangup()
 		ended(t, b)
@@ -186,9 +191,7 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 		a, b := connected(t, alice, bob, "202")
 		accepted(t)(b.Refer(t.Context(), "203"))
 		carol.ring().Reject(486)
-		if told := outcome(t, b); told[len(told)-1] != "486" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "486")
 		allHear(t, "given back", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})
 		a.Hangup()
 		ended(t, b)
@@ -199,9 +202,7 @@ func TestRFC5359HoldAndTransfer(t *testing.T) {
 		hold(t, b, true)
 		asks, c := connected(t, bob, carol, "203")
 		accepted(t)(b.ReferInto(t.Context(), asks))
-		if told := outcome(t, b); told[len(told)-1] != "200" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "200")
 		ended(t, b, asks)
 		allHear(t, "transferred", ear{"Alice", a, hzCarrier}, ear{"Carol", c, hzCaller})
 		c.Hangup()
@@ -316,7 +317,7 @@ func TestRFC5359Forwarding(t *testing.T) {
 			if r.To != "202" || r.Out != "phone:203" {
 				t.Errorf("call record %+v", r)
 			}
-			if c.bob != nil && (len(r.Moves) != 1 || r.Moves[0].Kind != tel.MoveForward) {
+			if len(r.Moves) != 1 || r.Moves[0].Kind != tel.MoveForward || r.Moves[0].By != "ext:202" || r.Moves[0].To != "ext:203" || string(r.Moves[0].Why) != c.forward {
 				t.Errorf("the record does not say that the call was sent on: %+v", r)
 			}
 		})
@@ -359,7 +360,7 @@ func TestRFC5359Screening(t *testing.T) {
 		status        int // 0: the phone rings
 	}{
 		{"2.13 incoming: who is blocked", "+393331234567", 486},
-		{"2.13 incoming: who hides", "anonymous", 403},
+		{"2.13 incoming: who hides", "anonymous", 433},
 		{"2.13 incoming: who is welcome", "+390698765432", 0},
 	} {
 		t.Run(c.section, func(t *testing.T) {
@@ -403,9 +404,7 @@ func TestRFC5359ParkAndPickup(t *testing.T) {
 	t.Run("2.15 call park", func(t *testing.T) {
 		a, b := connected(t, alice, bob, "202")
 		accepted(t)(b.Refer(t.Context(), "*70"))
-		if told := outcome(t, b); told[len(told)-1] != "200" {
-			t.Errorf("Bob learned %q", told)
-		}
+		learns(t, b, "200")
 		ended(t, b)
 		allHear(t, "parked", ear{"Alice", a, musicHeard})
 		c := carol.dial("701")

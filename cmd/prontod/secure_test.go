@@ -50,16 +50,9 @@ func bothWays(t *testing.T, anna, bruno *pbxtest.Baresip) {
 		{"it is called", bruno, anna, "201", hzCaller, hzAgent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.from.Dial(c.number)
-			c.to.Until("CALL_INCOMING")
-			c.to.Answer()
-			c.from.Until("CALL_ESTABLISHED")
-			time.Sleep(talk)
-			c.from.Hangup()
-			c.from.Until("CALL_CLOSED")
-			c.to.Until("CALL_CLOSED")
-			hears(t, "who called", c.from.Heard(), c.hears)
-			hears(t, "who was called", c.to.Heard(), c.heard)
+			from, to := byBaresip(c.from), byBaresip(c.to)
+			from.calls(to, c.number)
+			part(t, from, c.heard, to, c.hears)
 		})
 	}
 }

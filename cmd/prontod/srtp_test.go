@@ -25,17 +25,10 @@ func TestPhonesWithSRTPHearEachOtherAndPlainOnes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := bench.Start(t, pbxtest.Setup{Agents: 2, SRTP: c.box})
-			anna, bruno := o.Baresip(201, hzCaller, params(c.callerPhone)...), o.Baresip(202, hzAgent, params(c.calleePhone)...)
-			anna.Dial("202")
-			bruno.Until("CALL_INCOMING")
-			bruno.Answer()
-			anna.Until("CALL_ESTABLISHED")
-			time.Sleep(talk)
-			anna.Hangup()
-			anna.Until("CALL_CLOSED")
-			bruno.Until("CALL_CLOSED")
-			hears(t, "Anna", anna.Heard(), hzAgent)
-			hears(t, "Bruno", bruno.Heard(), hzCaller)
+			anna := byBaresip(o.Baresip(201, hzCaller, params(c.callerPhone)...))
+			bruno := byBaresip(o.Baresip(202, hzAgent, params(c.calleePhone)...))
+			anna.calls(bruno, "202")
+			part(t, anna, hzCaller, bruno, hzAgent)
 		})
 	}
 }
@@ -44,42 +37,19 @@ func TestPhonesWithSRTPHearEachOtherAndPlainOnes(t *testing.T) {
 func TestLinphoneAndBaresipHearEachOtherEncryptedAndHold(t *testing.T) {
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, SRTP: []string{"required", "required"}})
-	anna := o.Linphone(201, hzCaller, "media_encryption=srtp", "media_encryption_mandatory=1")
-	bruno := o.Baresip(202, hzAgent, "mediaenc=srtp-mand")
-	anna.Dial("202")
-	bruno.Until("CALL_INCOMING")
-	bruno.Answer()
-	anna.Until("connected")
-	time.Sleep(talk)
-	anna.Hold(1)
-	anna.Until("paused")
-	time.Sleep(talk)
-	anna.Resume(1)
-	anna.Until("Media streams established")
-	time.Sleep(talk)
-	anna.Hangup()
-	bruno.Until("CALL_CLOSED")
-	hears(t, "Anna", anna.Heard(), hzAgent)
-	hears(t, "Bruno", bruno.Heard(), hzCaller)
+	callHoldAndPart(t, o, o.Linphone(201, hzCaller, "media_encryption=srtp", "media_encryption_mandatory=1"), o.Baresip(202, hzAgent, "mediaenc=srtp-mand"))
 }
 
 // The phones know nothing of the restart: their keys and rollover counters go on.
 func TestAnEncryptedCallGoesOnAfterAKill(t *testing.T) {
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, SRTP: []string{"required", "required"}})
-	anna, bruno := o.Baresip(201, hzCaller, "mediaenc=srtp-mand"), o.Baresip(202, hzAgent, "mediaenc=srtp-mand")
-	anna.Dial("202")
-	bruno.Until("CALL_INCOMING")
-	bruno.Answer()
-	anna.Until("CALL_ESTABLISHED")
+	anna, bruno := byBaresip(o.Baresip(201, hzCaller, "mediaenc=srtp-mand")), byBaresip(o.Baresip(202, hzAgent, "mediaenc=srtp-mand"))
+	anna.calls(bruno, "202")
 	time.Sleep(talk)
 	o.Kill()
-	time.Sleep(talk + time.Second)
-	anna.Hangup()
-	anna.Until("CALL_CLOSED")
-	bruno.Until("CALL_CLOSED")
-	hears(t, "Anna", anna.Heard(), hzAgent)
-	hears(t, "Bruno", bruno.Heard(), hzCaller)
+	time.Sleep(time.Second)
+	part(t, anna, hzCaller, bruno, hzAgent)
 }
 
 func TestAPhoneWithoutTheRequiredSRTPIsRefused(t *testing.T) {

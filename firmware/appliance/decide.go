@@ -91,6 +91,15 @@ func (n *numbering) pin(x tel.Number) string {
 
 // decision puts what the dial plan says into the words of calls.
 func (n *numbering) decision(p dialplan.Plan, d dialplan.Decision, r dialplan.Request) call.Decision {
+	out := n.destination(p, d, r)
+	for _, f := range d.Forwards {
+		out.Forwards = append(out.Forwards, tel.Move{Kind: tel.MoveForward, By: personOf(f.By), To: tel.Number(f.To), Why: f.Why})
+	}
+	return out
+}
+
+// destination is the decision without how the call came to it.
+func (n *numbering) destination(p dialplan.Plan, d dialplan.Decision, r dialplan.Request) call.Decision {
 	switch d.Action {
 	case dialplan.Rings:
 		return call.Decision{Kind: call.ToRing, Ring: ringOf(d)}

@@ -90,6 +90,46 @@ func (a *subscription) into(number string) *peer.Call {
 	return c
 }
 
+// An Italian number that comes through a carrier abroad may be false: the page says so beside it, and so
+// does the record; beside the line it says that calls out with such a number are blocked.
+func TestAnItalianNumberFromAbroadIsMarkedOnThePageAndInTheRecord(t *testing.T) {
+	at := netip.AddrPortFrom(newAddress(), 5060)
+	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ", country: ch"))
+	a.eventually("the trunk is up", func() bool { return a.status().Up })
+	for _, c := range []struct {
+		caller string
+		marked bool
+	}{{"+390698765432", true}, {"+41446681800", false}} {
+		call, err := a.carrier.CallIn(ourAccount, ourNumber, c.caller)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.settled(call)
+		a.eventually("the page marks the number or not", func() bool {
+			_, ok := now(a.bench, func(e tel.CallChanged) bool {
+				return e.Via == "trunk:line" && e.From == tel.Number(c.caller) && e.ForeignCLI == c.marked
+			})
+			return ok && strings.Contains(a.page(), "può essere falso") == c.marked && strings.Contains(a.page(), "Operatore estero con un numero italiano")
+		})
+		call.Hangup()
+		a.eventually("the record marks the number or not", func() bool {
+			return a.ended(func(e tel.CallEnded) bool { return e.From == tel.Number(c.caller) && e.ForeignCLI == c.marked })
+		})
+	}
+}
+
+// ended reports whether the history holds the record of such a call.
+func (a *subscription) ended(such func(tel.CallEnded) bool) (found bool) {
+	err := a.box.history.Read(0, func(r journal.Record) error {
+		if e, err := cdr.Decode(r.Kind, r.Body); err == nil {
+			end, is := e.(tel.CallEnded)
+			found = found || is && such(end)
+		}
+		return nil
+	})
+	return err == nil && found
+}
+
 func TestWhoForwardedACallToUsIsShownAndWrittenDown(t *testing.T) {
 	at := netip.AddrPortFrom(newAddress(), 5060)
 	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ""))
@@ -106,14 +146,6 @@ func TestWhoForwardedACallToUsIsShownAndWrittenDown(t *testing.T) {
 	})
 	caller.hangup(talk)
 	a.eventually("the record names who forwarded", func() bool {
-		found := false
-		err := a.box.history.Read(0, func(r journal.Record) error {
-			if e, err := cdr.Decode(r.Kind, r.Body); err == nil {
-				end, is := e.(tel.CallEnded)
-				found = found || is && end.In == "trunk:line" && end.DivertedBy == "+390688888888"
-			}
-			return nil
-		})
-		return err == nil && found
+		return a.ended(func(e tel.CallEnded) bool { return e.In == "trunk:line" && e.DivertedBy == "+390688888888" })
 	})
 }

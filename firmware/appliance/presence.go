@@ -21,6 +21,7 @@ func (b *Box) openPresence() {
 		Mailbox:     func(d tel.DeviceID) string { return string(now().extensionAt(d)) },
 		Owners:      func(resource string) []tel.DeviceID { return now().phonesOf(resource) },
 		Quality:     b.qualityReported,
+		Call:        b.click,
 	})
 }
 

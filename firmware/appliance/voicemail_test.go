@@ -1,21 +1,13 @@
 package appliance
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
-	"mime"
-	"mime/multipart"
-	"net"
-	"net/mail"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,71 +18,9 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 	"github.com/pronto-pbx/pronto/firmware/media/wav"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
-
-// letterBox is a mail server on the local network that keeps what it gets.
-type letterBox struct {
-	l  net.Listener
-	wg sync.WaitGroup
-
-	mu  sync.Mutex
-	got []string
-}
-
-func newLetterBox(t *testing.T) *letterBox {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &letterBox{l: l}
-	b.wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			b.serve(conn)
-		}
-	})
-	t.Cleanup(func() { _ = l.Close(); b.wg.Wait() })
-	return b
-}
-
-func (b *letterBox) port() int { return b.l.Addr().(*net.TCPAddr).Port }
-
-func (b *letterBox) serve(conn net.Conn) {
-	defer conn.Close()
-	in := bufio.NewScanner(conn)
-	in.Buffer(nil, 1<<20)
-	fmt.Fprint(conn, "220 hello\r\n")
-	for in.Scan() {
-		switch verb, _, _ := strings.Cut(in.Text(), " "); strings.ToUpper(verb) {
-		case "DATA":
-			fmt.Fprint(conn, "354 go on\r\n")
-			var text strings.Builder
-			for in.Scan() && in.Text() != "." {
-				text.WriteString(in.Text() + "\r\n")
-			}
-			b.mu.Lock()
-			b.got = append(b.got, text.String())
-			b.mu.Unlock()
-			fmt.Fprint(conn, "250 taken\r\n")
-		case "QUIT":
-			fmt.Fprint(conn, "221 bye\r\n")
-			return
-		default:
-			fmt.Fprint(conn, "250 ok\r\n")
-		}
-	}
-}
-
-func (b *letterBox) letters() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.got)
-}
 
 func withMailbox(port int) string {
 	return shop + fmt.Sprintf(`
@@ -131,10 +61,10 @@ func (b *bench) messages(box string) []ivr.Message {
 
 func TestAMessageIsStoredRecordedPlayedAndMailed(t *testing.T) {
 	b := start(t, withMailbox(25))
-	post := newLetterBox(t)
-	b.apply(func(c *config.Config) { c.Mail.Port = post.port() })
+	post := pbxtest.NewLetterBox(t)
+	b.apply(func(c *config.Config) { c.Mail.Port = post.Port() })
 	b.speak("201", "201_c1_1")
-	b.eventually("the mail arrives", func() bool { return len(post.letters()) == 1 })
+	letter := post.Next()
 	b.eventually("the message counts as heard", func() bool {
 		all := b.messages("201")
 		return len(all) == 1 && all[0].Heard
@@ -147,17 +77,11 @@ func TestAMessageIsStoredRecordedPlayedAndMailed(t *testing.T) {
 	if err != nil || len(s.Frames(1)) != 125 {
 		t.Errorf("the message cannot be played: %v", err)
 	}
-	subject, text, sound := letter(t, post.letters()[0])
-	if subject != "Messaggio in segreteria da Rossi (+39061234567)" || !strings.Contains(text, "Gentile Anna") {
-		t.Errorf("%q\n%s", subject, text)
+	if letter.Subject != "Messaggio in segreteria da Rossi (+39061234567)" || !strings.Contains(letter.Words, "Gentile Anna") {
+		t.Errorf("%q\n%s", letter.Subject, letter.Words)
 	}
-	r, err := wav.NewReader(bytes.NewReader(sound))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pcm, err := r.ReadAll(1 << 20)
-	if err != nil || len(pcm) != 20000 || r.Encoding != wav.PCM16 || dsp.ToneLevel(pcm, 440) < -12 {
-		t.Errorf("%d samples, %v, 440 Hz at %.1f dBm0", len(pcm), err, dsp.ToneLevel(pcm, 440))
+	if len(letter.Sound) != 20000 || dsp.ToneLevel(letter.Sound, 440) < -12 {
+		t.Errorf("%d samples, 440 Hz at %.1f dBm0", len(letter.Sound), dsp.ToneLevel(letter.Sound, 440))
 	}
 	var left []tel.VoicemailLeft
 	if err := b.box.history.Read(0, func(r journal.Record) error {
@@ -178,44 +102,6 @@ func TestAMessageIsStoredRecordedPlayedAndMailed(t *testing.T) {
 		})
 	}
 	b.eventually("observers see the count", func() bool { return shows(0, 1) })
-}
-
-// letter is a mail as a reader of the standard library takes it.
-func letter(t *testing.T, text string) (subject, words string, sound []byte) {
-	t.Helper()
-	m, err := mail.ReadMessage(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var dec mime.WordDecoder
-	if subject, err = dec.DecodeHeader(m.Header.Get("Subject")); err != nil {
-		t.Fatal(err)
-	}
-	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := multipart.NewReader(m.Body, params["boundary"])
-	for i := range 2 {
-		part, err := parts.NextPart()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var in io.Reader = part
-		if i == 1 {
-			in = base64.NewDecoder(base64.StdEncoding, part)
-		}
-		body, err := io.ReadAll(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			words = string(body)
-		} else {
-			sound = body
-		}
-	}
-	return subject, words, sound
 }
 
 func TestAMailServerThatIsDownIsShownAndTheMessageStays(t *testing.T) {

@@ -198,6 +198,9 @@ func (a *actor) giveUp() {
 		l.Hangup(tel.CauseInternalError)
 	}
 	s := &a.state
+	if s.Told > 0 {
+		a.report(DoReport{tel.CauseInternalError.SIPStatus(), true})
+	}
 	if s.Waiting {
 		a.x.cfg.Queue(tel.CallerGone{Call: s.Call, Cause: tel.CauseInternalError})
 	}

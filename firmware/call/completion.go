@@ -33,13 +33,8 @@ type completion struct {
 	wishes map[string]wish       // by party: one each, the latest
 }
 
-// The inputs and effects of completion on busy.
+// The input and the effect of completion on busy.
 type (
-	// Summon begins a call by ringing a phone that then dials the number.
-	Summon struct {
-		Device tel.DeviceID
-		Number tel.Number
-	}
 	// DoWhenFree notes, or takes back, the wish of the caller for the last number that was busy.
 	DoWhenFree struct{ Cancel bool }
 	// WhenFree answers DoWhenFree.
@@ -47,33 +42,6 @@ type (
 )
 
 func (DoWhenFree) effect() {}
-
-// summon rings who wished to be called back.
-func (st *step) summon(in Summon) {
-	s := st.s
-	s.Started, s.Since = st.now, st.now
-	s.Summoned = in.Number
-	st.ring(Ring{Branches: []Branch{{Devices: []tel.DeviceID{in.Device}, For: wishRing}}})
-}
-
-// summoned makes who answered the caller of the number.
-func (st *step) summoned(caller LegState) {
-	s := st.s
-	n := s.Summoned
-	for i := range s.Groups {
-		for _, l := range s.Groups[i].Legs {
-			if l.ID != caller.ID {
-				st.do(DoHangup{l.ID, tel.CauseAnsweredElsewhere})
-			}
-		}
-	}
-	s.Groups, s.Ring, s.Summoned = nil, nil, ""
-	caller.Up = true
-	s.Caller, s.In, s.From, s.FromName = caller, caller.Party, caller.Number, caller.Name
-	st.engage(&s.Caller)
-	st.stage(tel.StageRouting)
-	st.do(DoRoute{As: caller.Party, Number: n})
-}
 
 // whenFree tells the caller by a tone that the wish is noted, or turns it away.
 func (st *step) whenFree(ok bool) {
@@ -185,24 +153,15 @@ func (x *Exchange) grant() {
 	}
 	x.mu.Unlock()
 	for _, o := range now {
-		if err := x.Summon(o.device, o.number); err != nil {
-			x.cfg.Log.Warn("nobody is called back", "device", o.device, "err", err)
-		}
+		x.callBack(o.device, o.number)
 	}
 }
 
-// Summon rings a phone; who answers there calls the number with the rights of that phone.
-func (x *Exchange) Summon(device tel.DeviceID, number tel.Number) error {
-	plan := x.cfg.Plan()
-	s := State{
-		Call: tel.NewCallID(), Direction: tel.Internal, From: number, To: number,
-		Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting,
+// callBack rings the phone of who wished; who answers there calls the number with the rights of that
+// phone.
+func (x *Exchange) callBack(device tel.DeviceID, number tel.Number) {
+	a := x.summoning(tel.NewCallID(), x.cfg.Plan(), Summons{[]tel.DeviceID{device}, number}, device)
+	if c := x.summon(a); c != tel.CauseNone {
+		x.cfg.Log.Warn("nobody is called back", "device", device, "cause", c)
 	}
-	a := newActor(x, plan, s)
-	if err := x.add(a); err != nil {
-		return err
-	}
-	a.tell(Summon{device, number})
-	x.begin(a)
-	return nil
 }

@@ -28,6 +28,7 @@ type Decision struct {
 	Command       string         // AgentCommand: login, logout, pause, resume, finish_wrap_up
 	Reason        string         // AgentCommand: of a pause
 	Cause         tel.Cause      // Refuse
+	Forwards      []tel.Move     // that led here, without their time
 }
 
 // Attempt is one way out of the box.

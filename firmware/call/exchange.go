@@ -58,6 +58,7 @@ type Config struct {
 	Command  func(agent tel.AgentID, command, reason string) // login, logout, pause, resume, finish_wrap_up; must not block
 	Publish  func(tel.Event)                                 // live view; must not block
 	Record   func(tel.CallEnded)                             // the call's record; must not block
+	Progress func(call tel.CallID, status int, final bool)   // how far a call is that Click began (RFC 3515); must not block; nil: nobody asks
 	Journal  HotJournal                                      // nil: calls do not survive a crash
 	Clerk    Clerk                                           // nil: no script has a mailbox or a code
 	MaxCalls int                                             // 0: 1,000
@@ -98,7 +99,8 @@ type Arrival struct {
 	Replaces  string // reference of the leg whose place the caller wants (RFC 3891); empty: Dialed counts
 	EarlyOnly bool   // only while that leg rings
 
-	Diverted tel.Number // who forwarded the call on its way to us, the last one; empty: nobody, or withheld
+	Diverted   tel.Number // who forwarded the call on its way to us, the last one; empty: nobody, or withheld
+	ForeignCLI bool       // Caller is an Italian number that a carrier abroad presents
 	// Forwards is how often the call may be passed on (RFC 7332): 0 = as often as a call of our own,
 	// negative = not once more.
 	Forwards int
@@ -111,6 +113,7 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 	s := State{
 		Call: tel.NewCallID(), Direction: tel.Inbound, From: in.Caller, FromName: in.Name, To: in.Dialed,
 		Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting, DivertedBy: in.Diverted, Forwards: in.Forwards,
+		ForeignCLI: in.ForeignCLI,
 	}
 	if s.FromName == "" && in.Device == "" {
 		s.FromName = plan.NameOf(in.Caller)

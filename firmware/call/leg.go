@@ -111,6 +111,8 @@ type Outgoing struct {
 	Hide      bool       // the caller's number is withheld
 	Attempt   Attempt    // of DialOut: whom it is charged to and what it costs
 	Forwards  int        // as in Arrival
+	// Diverted is why the person whom Attempt names has sent the call there; empty: by a transfer, or not at all.
+	Diverted tel.Diversion
 }
 
 // Dialer makes outgoing legs. Events may be delivered before the method returns.

@@ -138,6 +138,7 @@ func (st *step) begin(d Decision) {
 // route sends the caller, answered or not, to a destination.
 func (st *step) route(d Decision) {
 	s := st.s
+	st.forwarded(d)
 	switch d.Kind {
 	case ToDevices:
 		st.ring(Ring{Branches: []Branch{{Devices: d.Devices, Agent: d.Agent}}})
@@ -181,6 +182,7 @@ func (st *step) refuse(c tel.Cause) {
 		st.transferFailed(c)
 		return
 	}
+	st.report(c.SIPStatus())
 	if !s.Caller.Up {
 		st.finish(c, "box")
 		return
@@ -202,7 +204,10 @@ func regret(c tel.Cause) string {
 	}
 }
 
+// accept answers the caller, if nobody has yet: the call has reached somebody, or a part of the box that
+// speaks.
 func (st *step) accept() {
+	st.report(sipOK)
 	if !st.s.Caller.Up {
 		st.s.Caller.Up = true
 		st.do(DoAccept{st.s.Caller.ID})

@@ -309,13 +309,16 @@ type world struct {
 	adopt   tel.LegID // offered to the call and not yet answered for
 	given   tel.LegID // offered to another call by this one
 	gone    bool
+	reports []DoReport // to who clicked for the call
 }
 
 func newWorld(seed, stream uint64) *world {
-	return &world{
+	w := &world{
 		r: rand.New(rand.NewPCG(seed, stream)), s: incoming(), live: map[tel.LegID]bool{"caller": true}, offers: map[tel.OfferID]string{},
 		engaged: map[tel.AgentID]int{}, refers: map[tel.LegID]bool{}, slots: map[tel.Number]bool{},
 	}
+	w.s.Told = sipTrying
+	return w
 }
 
 func (w *world) name(prefix string) string { w.n++; return fmt.Sprint(prefix, w.n) }
@@ -412,6 +415,8 @@ func (w *world) apply(t *testing.T, in any, at time.Time) {
 			if !w.live[e.Leg] {
 				t.Fatalf("a REFER of %q, which is gone, is answered", e.Leg)
 			}
+		case DoReport:
+			w.reports = append(w.reports, e)
 		case DoNotifyRefer:
 			if !w.refers[e.Leg] {
 				t.Fatalf("leg %q is notified of a transfer that it did not ask for or knows the end of, by %T in %+v", e.Leg, in, before)
@@ -485,6 +490,8 @@ func TestRandomWorldsLeaveNothingBehind(t *testing.T) {
 		w.apply(t, End{tel.CauseNormal}, at)
 		w.apply(t, tel.Offer{Offer: w.open("late"), Call: "c1", Queue: "sales"}, at)
 		switch {
+		case slices.IndexFunc(w.reports, func(r DoReport) bool { return r.Final }) != len(w.reports)-1 || len(w.reports) == 0:
+			t.Fatalf("seed %d: who clicked for the call is told %v", seed, w.reports)
 		case w.ended != 1:
 			t.Fatalf("seed %d: %d records for one call", seed, w.ended)
 		case len(w.live) != 0:

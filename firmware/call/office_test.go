@@ -29,6 +29,7 @@ type office struct {
 	records []tel.CallEnded
 	parties map[tel.LegID]tel.PartyChanged
 	events  []tel.Event
+	told    []string // to who clicked: "call status", and "final"
 }
 
 // Route implements Plan.
@@ -146,6 +147,11 @@ func (o *office) exchange() *Exchange {
 			return true
 		},
 		Command: func(tel.AgentID, string, string) {},
+		Progress: func(c tel.CallID, status int, final bool) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.told = append(o.told, strings.TrimSuffix(fmt.Sprintf("%s %d %v", c, status, final), " false"))
+		},
 		Publish: func(e tel.Event) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
@@ -474,30 +480,33 @@ func TestBetweenCalls(t *testing.T) {
 	})
 }
 
+// crash kills the exchange between prepare and after; the legs that prepare returns survive.
+func crash(t *testing.T, prepare func(o *office) []*fakeLeg, after func(o *office, legs []*fakeLeg)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		legs := prepare(o)
+		if err := o.x.Abandon(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		find := finder{}
+		for _, l := range legs {
+			find[l.ref] = l
+		}
+		o.records, o.queue, o.parties = nil, nil, map[tel.LegID]tel.PartyChanged{}
+		o.x = o.exchange()
+		for _, err := range o.x.Restore(o.journal.load(), find) {
+			t.Errorf("restore: %v", err)
+		}
+		synctest.Wait()
+		after(o, legs)
+		if err := o.x.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestEachStateOfACallSurvivesACrash(t *testing.T) {
-	crash := func(t *testing.T, prepare func(o *office) []*fakeLeg, after func(o *office, legs []*fakeLeg)) {
-		synctest.Test(t, func(t *testing.T) {
-			o := newOffice(t)
-			legs := prepare(o)
-			if err := o.x.Abandon(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			find := finder{}
-			for _, l := range legs {
-				find[l.ref] = l
-			}
-			o.records, o.queue, o.parties = nil, nil, map[tel.LegID]tel.PartyChanged{}
-			o.x = o.exchange()
-			for _, err := range o.x.Restore(o.journal.load(), find) {
-				t.Errorf("restore: %v", err)
-			}
-			synctest.Wait()
-			after(o, legs)
-			if err := o.x.Close(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
 	talk := func(o *office) (customer, anna *fakeLeg) {
 		customer = o.dial("trunk:tim", "201")
 		anna = o.phone("201")

@@ -25,7 +25,7 @@ func (a *actor) perform(e Effect) {
 	case DoResolve:
 		a.handle(Rerouted{a.plan.Resolve(e.To, e.As, time.Now())})
 	case DoRoute:
-		a.handle(Rerouted{a.plan.Route(e.As, a.state.From, e.Number, time.Now())})
+		a.handle(Rerouted{a.routed(e)})
 	case DoRedirect:
 		a.handle(Redirected{e.Key, a.plan.Route(e.As, a.state.From, e.Number, time.Now())})
 	case DoWake:
@@ -50,6 +50,8 @@ func (a *actor) perform(e Effect) {
 		}
 	case DoOpenDoor:
 		a.openDoor(e)
+	case DoReport:
+		a.report(e)
 	case DoWhenFree:
 		a.handle(WhenFree{a.x.wishFor(a.state.Caller.Party, a.plan, e.Cancel)})
 	case DoEnd:
@@ -138,7 +140,11 @@ func (a *actor) speakTo(e DoPage) {
 }
 
 func (a *actor) outgoing(ring time.Duration) Outgoing {
-	return Outgoing{Call: a.state.Call, From: a.state.From, FromName: a.state.FromName, Ring: ring, Emergency: a.state.Emergency, Forwards: a.state.Forwards}
+	o := Outgoing{Call: a.state.Call, From: a.state.From, FromName: a.state.FromName, Ring: ring, Emergency: a.state.Emergency, Forwards: a.state.Forwards}
+	if s := a.state.Summons; s != nil { // the phones of who wants the call show whom it will reach
+		o.From, o.FromName = s.Number, a.plan.NameOf(s.Number)
+	}
+	return o
 }
 
 func (a *actor) dialDevices(e DoDialDevices) {
@@ -193,6 +199,9 @@ func (a *actor) dialOut(e DoDialOut) {
 	s := a.newSink()
 	out := a.outgoing(ringOutside)
 	out.Number, out.Hide, out.Attempt = e.From, e.Hide, e.Attempt
+	if e.Person != "" {
+		out.Diverted = a.state.divertedBy("ext:" + string(e.Person))
+	}
 	l, err := a.x.cfg.Dialer.DialOut(e.Via, e.Number, out, s.event)
 	if err != nil {
 		a.log.Warn("line does not take the call", "via", e.Via, "err", err)

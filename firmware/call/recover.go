@@ -11,6 +11,9 @@ import (
 func (a *actor) recover(find Finder) {
 	s := &a.state
 	s.Recovered = true
+	if s.Told > 0 {
+		a.report(DoReport{Status: s.Told})
+	}
 	take := func(l LegState) bool {
 		sink := a.newSink()
 		leg, ok := find.Find(l.ID, l.Ref, l.Party, sink.event)
@@ -42,6 +45,9 @@ func (a *actor) recover(find Finder) {
 	callerHere := take(s.Caller)
 	peerHere := s.Peer == nil || take(*s.Peer)
 	switch {
+	case s.Summons != nil: // there is no caller yet
+		s.Caller.ID = ""
+		a.tell(Summon{*s.Summons})
 	case !callerHere && s.Script != nil: // a message may have been left
 		s.Caller.ID = ""
 		a.tell(Scripted{ivr.Left{}})

@@ -166,7 +166,7 @@ func telling(a, b tel.Cause) tel.Cause {
 // person was reached and said no. A call that came round would come round again, each time twice as often.
 func retryable(c tel.Cause) bool {
 	switch c {
-	case tel.CauseBusy, tel.CauseNoAnswer, tel.CauseRejected, tel.CauseUnallocated, tel.CauseCancelled, tel.CauseNormal, tel.CauseLoop:
+	case tel.CauseBusy, tel.CauseNoAnswer, tel.CauseRejected, tel.CauseUnallocated, tel.CauseCancelled, tel.CauseNormal, tel.CauseLoop, tel.CauseAnonymous:
 		return false
 	default:
 		return true
@@ -184,14 +184,14 @@ func (st *step) ringFailed() {
 		st.pressOn(c)
 		return
 	}
-	to := ""
+	to, why := "", tel.DivertNoAnswer
 	if s.Ring != nil {
 		switch c {
 		case tel.CauseLoop: // who is behind the loop is asked already
 		case tel.CauseBusy, tel.CauseRejected:
-			to = s.Ring.OnBusy
+			to, why = s.Ring.OnBusy, tel.DivertBusy
 		case tel.CauseUnreachable:
-			to = s.Ring.OnUnreachable
+			to, why = s.Ring.OnUnreachable, tel.DivertUnreachable
 		default:
 			to = s.Ring.OnNoAnswer
 		}
@@ -200,11 +200,11 @@ func (st *step) ringFailed() {
 		st.refuse(c)
 		return
 	}
-	st.forward(to, s.Ring.As)
+	st.forward(to, s.Ring.As, why)
 }
 
 // forward sends the caller on with the rights of who said so.
-func (st *step) forward(to, as string) {
+func (st *step) forward(to, as string, why tel.Diversion) {
 	s := st.s
 	s.Ring = nil
 	if s.Hops++; s.Hops > maxHops {
@@ -212,9 +212,30 @@ func (st *step) forward(to, as string) {
 		return
 	}
 	s.As = as
-	st.moved(tel.Move{Kind: tel.MoveForward, By: as, To: tel.Number(to)})
+	st.moved(tel.Move{Kind: tel.MoveForward, By: as, To: tel.Number(to), Why: why})
 	st.stage(tel.StageRouting)
 	st.do(DoResolve{To: to, As: as})
+}
+
+// forwarded notes the forwards that the dial plan has followed; each once, however often the program was
+// started while it rang.
+func (st *step) forwarded(d Decision) {
+	for _, m := range d.Forwards {
+		known := func(was tel.Move) bool { was.At = time.Time{}; return was == m }
+		if !st.s.Recovered || !slices.ContainsFunc(st.s.Moves, known) {
+			st.moved(m)
+		}
+	}
+}
+
+// divertedBy is why a party has sent the call to where it is dialled now; empty: it has not.
+func (s *State) divertedBy(party string) tel.Diversion {
+	for _, m := range slices.Backward(s.Moves) {
+		if m.Kind == tel.MoveForward && m.By == party && party != "" {
+			return m.Why
+		}
+	}
+	return ""
 }
 
 // redirect follows a 302 of a phone: its person's rights count, and the queue's offers are not
@@ -234,6 +255,14 @@ func (st *step) redirect(leg *LegState, g int, to tel.Number) bool {
 func (st *step) redirected(r Redirected) {
 	s := st.s
 	if s.Ring == nil {
+		return
+	}
+	st.forwarded(r.Decision)
+	r.Decision.Forwards = nil
+	if r.Decision.Emergency { // with all that goes with it: every line, one taken from others, the alarm
+		st.dropAll(tel.CauseCancelled)
+		s.Ring = nil
+		st.route(r.Decision)
 		return
 	}
 	switch r.Decision.Kind {

@@ -25,6 +25,7 @@ type State struct {
 
 	DivertedBy tel.Number `json:"diverted_by,omitempty"` // who forwarded the call to us
 	Forwards   int        `json:"forwards,omitempty"`    // as in Arrival
+	ForeignCLI bool       `json:"foreign_cli,omitempty"` // as in Arrival
 
 	In     string        `json:"in,omitempty"` // the party that began the call
 	Stage  tel.CallStage `json:"stage"`
@@ -34,17 +35,18 @@ type State struct {
 	Peer   *LegState     `json:"peer,omitempty"`   // who talks with the caller
 	Early  tel.LegID     `json:"early,omitempty"`  // whose audio the caller hears before the answer
 
-	Ring     *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
-	Tries    int        `json:"tries,omitempty"`  // branches begun so far; names them
-	Hops     int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
-	As       string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
-	Moving   *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
-	Parked   *Parked    `json:"parked,omitempty"`
-	Page     bool       `json:"page,omitempty"`     // the caller speaks to many
-	Paged    []LegState `json:"paged,omitempty"`    // who hear it
-	Summoned tel.Number `json:"summoned,omitempty"` // who answers first dials this: a call back
-	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in
-	Menus    int        `json:"menus,omitempty"`    // scripts left so far
+	Ring    *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
+	Tries   int        `json:"tries,omitempty"`  // branches begun so far; names them
+	Hops    int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
+	As      string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
+	Moving  *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
+	Parked  *Parked    `json:"parked,omitempty"`
+	Page    bool       `json:"page,omitempty"`    // the caller speaks to many
+	Paged   []LegState `json:"paged,omitempty"`   // who hear it
+	Summons *Summons   `json:"summons,omitempty"` // the phones of who wants this call still ring
+	Told    int        `json:"told,omitempty"`    // the last status that who clicked for it knows; 0 = nobody wants more
+	Script  *ivr.State `json:"script,omitempty"`  // that the caller is in
+	Menus   int        `json:"menus,omitempty"`   // scripts left so far
 	// AnswerBy is when another call must have answered for the leg that was offered to it.
 	AnswerBy time.Time `json:"answer_by,omitzero"`
 
@@ -247,7 +249,7 @@ func (s *State) group(key string) int {
 func (s *State) changed() tel.CallChanged {
 	c := tel.CallChanged{
 		Call: s.Call, Stage: s.Stage, Direction: s.Direction, From: s.From, To: s.To,
-		Via: s.In, DivertedBy: s.DivertedBy, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
+		Via: s.In, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
 	}
 	if s.Parked != nil {
 		c.Slot = s.Parked.Slot
@@ -272,6 +274,10 @@ func (s *State) parties() []tel.PartyChanged {
 		}
 		return up
 	}
+	caller, callerName := s.From, s.FromName
+	if s.Summons != nil { // the phone that rings is the caller's own
+		caller, callerName = s.Summons.Number, ""
+	}
 	called, name := s.To, ""
 	if s.Peer != nil && s.Peer.Number != "" {
 		called, name = s.Peer.Number, s.Peer.Name
@@ -289,7 +295,7 @@ func (s *State) parties() []tel.PartyChanged {
 	}
 	for _, g := range s.Groups {
 		for _, l := range g.Legs {
-			add(l, tel.PartyRinging, s.From, s.FromName)
+			add(l, tel.PartyRinging, caller, callerName)
 			if n := len(all); n > 0 && all[n-1].Leg == l.ID {
 				all[n-1].Alerted = l.Rang
 			}

@@ -60,6 +60,9 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 	group := &s.Groups[g]
 	first := !group.Rang
 	group.Rang = true
+	if s.Summons == nil {
+		st.report(sipRinging)
+	}
 	if s.Page {
 		return // who speaks does not wait for anybody
 	}
@@ -92,7 +95,7 @@ func (st *step) progress(leg *LegState, g int, early bool) {
 // won makes the leg that answered first the caller's peer; every other attempt is void.
 func (st *step) won(peer LegState, g int) {
 	s := st.s
-	if s.Summoned != "" {
+	if s.Summons != nil {
 		st.summoned(peer)
 		return
 	}
@@ -277,6 +280,7 @@ func (st *step) finish(c tel.Cause, by string) {
 	if c == tel.CauseNone {
 		c = tel.CauseNormal
 	}
+	st.report(c.SIPStatus())
 	why := tel.CauseCancelled
 	if c == tel.CauseAnsweredElsewhere {
 		why = c // by a branch of the caller's network: no phone of ours has missed the call (RFC 3326)
@@ -315,7 +319,7 @@ func (st *step) finish(c tel.Cause, by string) {
 	st.disengage(&s.Caller, c)
 	st.stage(tel.StageEnded)
 	st.do(DoEnd{tel.CallEnded{
-		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy,
+		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
 		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
 	}})

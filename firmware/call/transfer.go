@@ -157,6 +157,7 @@ func (st *step) left(h HandedOver) {
 	if s.Peer != nil && s.Peer.ID == h.Leg {
 		gone = s.Peer
 	}
+	st.report(sipOK)
 	st.moved(tel.Move{Kind: tel.MoveInto, By: by, Party: gone.Party, Call: h.Into})
 	gone.ID = ""
 	st.disengage(gone, tel.CauseTransferred)

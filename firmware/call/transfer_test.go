@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -226,6 +227,31 @@ func TestPark(t *testing.T) {
 	})
 }
 
+// The record tells every forward once, whoever followed it and however often the program died meanwhile;
+// the carrier is told why.
+func TestForwardsAreInTheRecord(t *testing.T) {
+	always := tel.Move{Kind: tel.MoveForward, By: "ext:201", To: "ext:202", Why: tel.DivertAlways}
+	ring := Ring{Branches: []Branch{{Devices: []tel.DeviceID{"x"}}}, OnBusy: "outside:+39333", As: "ext:202"}
+	s, _ := Next(incoming(), Begin{Decision{Kind: ToRing, Ring: ring, Forwards: []tel.Move{always}}}, noon)
+	s.Recovered = true
+	s, _ = Next(s, Rerouted{Decision{Kind: ToRing, Ring: ring, Forwards: []tel.Move{always}}}, noon.Add(time.Second))
+	s, _ = Next(s, Dialed{Key: "direct2", Legs: legs("x")}, noon)
+	s.Groups = s.Groups[1:] // what rang before the crash
+	s, _ = Next(s, LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseBusy}, noon)
+	want := []tel.Move{always, {Kind: tel.MoveForward, By: "ext:202", To: "outside:+39333", Why: tel.DivertBusy}}
+	for i := range want {
+		want[i].At = noon
+	}
+	if !slices.Equal(s.Moves, want) {
+		t.Errorf("moves %+v", s.Moves)
+	}
+	for party, why := range map[string]tel.Diversion{"ext:201": tel.DivertAlways, "ext:202": tel.DivertBusy, "ext:203": "", "": ""} {
+		if got := s.divertedBy(party); got != why {
+			t.Errorf("%q has forwarded the call because of %q, want %q", party, got, why)
+		}
+	}
+}
+
 func TestForwards(t *testing.T) {
 	ring := Ring{Branches: []Branch{{Devices: []tel.DeviceID{"x"}}}, OnBusy: "voicemail:201", OnNoAnswer: "outside:+39333", OnUnreachable: "queue:sales", As: "phone:201"}
 	turn := Ring{Branches: []Branch{{Devices: []tel.DeviceID{"a"}}, {Devices: []tel.DeviceID{"b"}, After: 10 * time.Second}, {Attempts: []Attempt{{Via: "trunk:t", Number: "333"}}, After: 20 * time.Second}}}
@@ -306,6 +332,14 @@ func TestAnEmergencyCallGetsALine(t *testing.T) {
 			{Wake{wakePreempt}, "out(line:gsm0,112)"},
 			{Dialed{Key: "out3", Legs: legs("y")}, ""},
 			{LegEvent{Leg: "y", Kind: LegAnswered}, "hush(caller) accept join(caller,y)"},
+		},
+		"also when a phone has sent the call there": {
+			{Begin{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"201"}}}, "dial(direct,[201])"},
+			{Dialed{Key: "direct", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "x", Kind: LegEnded, Cause: tel.CauseRejected, Redirect: "112"}, "redirect(direct,112 as phone:x)"},
+			{Redirected{"direct", emergency.Decision}, "out(line:gsm0,112)"},
+			{Dialed{Key: "out2", Cause: tel.CauseBusy}, "out(trunk:a,112)"},
+			{Dialed{Key: "out2", Cause: tel.CauseCongestion}, "preempt([line:gsm0 trunk:a])"},
 		},
 	})
 }

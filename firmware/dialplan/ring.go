@@ -76,9 +76,9 @@ func (p Plan) reach(x Extension, r Request) Decision {
 	f := p.forwards(x)
 	switch {
 	case f.Always != "":
-		return p.hop(f.Always, x.Number, r)
+		return p.divert(Diverted{x.Number, f.Always, tel.DivertAlways}, x.Number, r)
 	case settings.DND && f.Busy != "":
-		return p.hop(f.Busy, x.Number, r)
+		return p.divert(Diverted{x.Number, f.Busy, tel.DivertDoNotDisturb}, x.Number, r)
 	case settings.DND:
 		return reject(x.Number, tel.CauseBusy, WhyDND)
 	}
@@ -197,7 +197,7 @@ func (p Plan) ringing(ring Ring, r Request) Decision {
 		return Decision{Action: Rings, Number: ring.Number, Agent: ring.Agent, Ring: &ring, VIP: p.vip(r)}
 	}
 	if ring.OnUnreachable != "" {
-		return p.hop(ring.OnUnreachable, ring.As, r)
+		return p.divert(Diverted{ring.As, ring.OnUnreachable, tel.DivertUnreachable}, ring.As, r)
 	}
 	return reject(ring.Number, tel.CauseUnreachable, WhyNoPhone)
 }

@@ -59,6 +59,35 @@ func TestAPersonsSettingsDecideWhereTheirCallsGo(t *testing.T) {
 	}
 }
 
+// What a call record and a Diversion say of a call comes from here.
+func TestADecisionNamesWhoSentTheCallOn(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		setting Personal
+		dialed  tel.Number
+		want    []Diverted
+	}{
+		{"nobody", Personal{}, "201", nil},
+		{"always", personal(forward("anna", Always, "ext:205")), "201", []Diverted{{"201", "ext:205", tel.DivertAlways}}},
+		{
+			"one after the other", personal(forward("boss", Always, "ext:201"), forward("anna", Always, "queue:sales")), "202",
+			[]Diverted{{"202", "ext:201", tel.DivertAlways}, {"201", "queue:sales", tel.DivertAlways}},
+		},
+		{
+			"do not disturb", personal(Change{Kind: DND, Agent: "anna", On: true}, forward("anna", OnBusy, "ext:205")), "201",
+			[]Diverted{{"201", "ext:205", tel.DivertDoNotDisturb}},
+		},
+		{"without a phone", personal(forward("new", OnUnreachable, "queue:sales")), "204", []Diverted{{"204", "queue:sales", tel.DivertUnreachable}}},
+		{"to where the right is missing", personal(forward("carla", Always, "outside:3331234567")), "205", []Diverted{{"205", "outside:3331234567", tel.DivertAlways}}},
+	} {
+		p := site(t)
+		p.Personal = c.setting
+		if got := Route(p, Request{Device: "201", Dialed: c.dialed, At: monday}).Forwards; !slices.Equal(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestAChainOfForwardsIsFollowedFiveTimes(t *testing.T) {
 	p := Plan{Personal: Personal{}}
 	names := []tel.AgentID{"a", "b", "c", "d", "e", "f", "g"}
@@ -126,7 +155,7 @@ func TestUnwantedCallersAreTurnedAwayAndOthersAreNot(t *testing.T) {
 		}
 	}
 	p.Anonymous = ""
-	if got := brief(Route(p, Request{Trunk: "tim", Dialed: "0212345672", At: monday})); got != "reject forbidden anonymous_caller" {
+	if got := brief(Route(p, Request{Trunk: "tim", Dialed: "0212345672", At: monday})); got != "reject anonymous anonymous_caller" {
 		t.Errorf("a person who takes no anonymous calls: %s", got)
 	}
 	if got := brief(Route(p, Request{Device: "201", Dialed: "205", At: monday})); got != "ring 205 else voicemail:201" {

@@ -68,6 +68,14 @@ type Decision struct {
 	Change   Change     // when its Kind is set, a setting to be kept whatever Action is
 	VIP      bool       // the caller is on the list
 	Test     bool       // an emergency number dialled in test mode
+	Forwards []Diverted // that led here, the first one first
+}
+
+// Diverted is one step on the way of a call that somebody has sent elsewhere.
+type Diverted struct {
+	By  tel.Number // the extension; empty: a group, by the configuration
+	To  string     // the destination
+	Why tel.Diversion
 }
 
 // The reasons of a Reject.
@@ -205,6 +213,13 @@ func (p Plan) hop(destination string, as tel.Number, r Request) Decision {
 	return To(p, destination, r)
 }
 
+// divert follows a destination of somebody's own, with the rights of as.
+func (p Plan) divert(f Diverted, as tel.Number, r Request) Decision {
+	d := p.hop(f.To, as, r)
+	d.Forwards = slices.Insert(d.Forwards, 0, f)
+	return d
+}
+
 func reject(n tel.Number, cause tel.Cause, why string) Decision {
 	return Decision{Action: Reject, Number: n, Cause: cause, Why: why}
 }
@@ -266,7 +281,7 @@ func (p Plan) screen(blocked []string, anonymous string, as tel.Number, r Reques
 	case r.via() == "" || p.vip(r):
 		return Decision{}, false
 	case r.Caller == "" && anonymous == "reject":
-		return reject(r.Dialed, tel.CauseForbidden, WhyAnonymous), true
+		return reject(r.Dialed, tel.CauseAnonymous, WhyAnonymous), true
 	case r.Caller == "" && anonymous != "":
 		return p.hop(anonymous, as, r), true
 	case matchesAny(blocked, r.Caller):

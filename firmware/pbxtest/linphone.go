@@ -193,6 +193,14 @@ func (p *Linphone) Join(id, other int) {
 	p.say(fmt.Sprintf("transfer %d --to-call %d", id, other))
 }
 
+// Conference mixes the partners of calls with each other; the own voice is a file and has no part in it.
+func (p *Linphone) Conference(ids ...int) {
+	p.t.Helper()
+	for _, id := range ids {
+		p.say(fmt.Sprintf("conference add %d", id))
+	}
+}
+
 // Heard ends the phone and returns the end of what it heard: two seconds before the last 300 ms.
 func (p *Linphone) Heard() []int16 {
 	p.t.Helper()

@@ -27,6 +27,7 @@ const (
 	CauseInternalError           // our own fault; always logged
 	CauseTransferred             // the party went on in another call
 	CauseLoop                    // the call came round to where it had been (RFC 7332)
+	CauseAnonymous               // who withholds the number is not welcome (RFC 5079)
 )
 
 // causeFacts is one row per cause: stable name, SIP status towards a caller who has no answer yet
@@ -56,6 +57,7 @@ var causeFacts = [...]struct {
 	CauseInternalError:     {"internal_error", 500, 41},
 	CauseTransferred:       {"transferred", 480, 16},
 	CauseLoop:              {"loop", 483, 25},
+	CauseAnonymous:         {"anonymous", 433, 24},
 }
 
 // String returns the stable name used in journals, records and APIs.
@@ -96,6 +98,8 @@ func CauseFromSIP(status int) Cause {
 		return CauseNotAcceptable
 	case 480:
 		return CauseNoAnswer
+	case 433:
+		return CauseAnonymous
 	case 486, 600:
 		return CauseBusy
 	case 487:

@@ -88,6 +88,7 @@ type CallChanged struct {
 	Slot      Number    `json:"slot,omitempty"` // where it is parked
 	// DivertedBy is who forwarded the call to us, before it came; empty: nobody, or it is withheld.
 	DivertedBy Number    `json:"diverted_by,omitempty"`
+	ForeignCLI bool      `json:"foreign_cli,omitempty"` // an Italian number that came through a carrier abroad: it may be false
 	Since      time.Time `json:"since"`
 }
 
@@ -179,6 +180,7 @@ type CallEnded struct {
 	In         string    `json:"in"`                    // where it came from: "trunk:tim", "line:gsm0", "phone:201"
 	Out        string    `json:"out,omitempty"`         // where it was answered
 	DivertedBy Number    `json:"diverted_by,omitempty"` // as in CallChanged
+	ForeignCLI bool      `json:"foreign_cli,omitempty"` // as in CallChanged
 	Queue      QueueID   `json:"queue,omitempty"`
 	Agent      AgentID   `json:"agent,omitempty"`
 	Started    time.Time `json:"started"`
@@ -199,7 +201,20 @@ type Move struct {
 	Party string    `json:"party,omitempty"` // who came or went
 	To    Number    `json:"to,omitempty"`    // where to, of a transfer to a number; the place of a park
 	Call  CallID    `json:"call,omitempty"`  // the other call
+	Why   Diversion `json:"why,omitempty"`   // of a forward; empty: the phone itself sent it on (a 302)
 }
+
+// Diversion is why somebody's calls go elsewhere.
+type Diversion string
+
+// The diversions.
+const (
+	DivertAlways       Diversion = "always"
+	DivertBusy         Diversion = "busy"
+	DivertNoAnswer     Diversion = "no_answer"
+	DivertUnreachable  Diversion = "unreachable"
+	DivertDoNotDisturb Diversion = "do_not_disturb"
+)
 
 // MoveKind is the sort of a Move.
 type MoveKind string
@@ -238,8 +253,11 @@ type LineChanged struct {
 	Signal   int       `json:"signal,omitempty"` // dBm, 0 = unknown
 	// Technology is the generation of a mobile network, "2G", "3G" or "4G", and VoLTE "yes" or "no" where
 	// the modem says it: a 4G line without it must fall back to 2G or 3G for each call.
-	Technology string    `json:"technology,omitempty"`
-	VoLTE      string    `json:"volte,omitempty"`
+	Technology string `json:"technology,omitempty"`
+	VoLTE      string `json:"volte,omitempty"`
+	// ForeignCLI says that the carrier is abroad and would show Italian numbers, whose calls Italian networks
+	// drop (AGCOM 106/25/CONS).
+	ForeignCLI bool      `json:"foreign_cli,omitempty"`
 	Since      time.Time `json:"since"`
 }
 

@@ -32,6 +32,8 @@ type Audio struct {
 	packets int
 	last    time.Time // of the last packet that came; zero: none since Forget
 	longest time.Duration
+	into    *Audio  // the call that this one's partner is heard in, too
+	third   []int16 // what the partner of another call says, for this one's
 }
 
 // frame is 20 ms; memory is how much of what was heard is kept.
@@ -93,6 +95,30 @@ func (a *Audio) Voice(hz int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.hz = hz
+}
+
+// Conference mixes two calls of one phone as the phone does (RFC 5359 section 2.10): each partner hears the
+// other beside the phone's own voice.
+func Conference(a, b *Audio) {
+	for _, d := range [][2]*Audio{{a, b}, {b, a}} {
+		d[0].mu.Lock()
+		d[0].into = d[1]
+		d[0].mu.Unlock()
+	}
+}
+
+// mix adds what the partner of another call says to pcm. What waits is kept short, as a phone's buffer is.
+func (a *Audio) mix(pcm []int16) {
+	if len(a.third) < len(pcm) {
+		return
+	}
+	for i := range pcm {
+		pcm[i] = int16(min(max(int(pcm[i])+int(a.third[i]), -1<<15), 1<<15-1))
+	}
+	a.third = a.third[len(pcm):]
+	if over := len(a.third) - 5*frame; over > 0 {
+		a.third = a.third[over:]
+	}
 }
 
 // Last is when the last packet came.
@@ -173,6 +199,9 @@ func (a *Audio) speak() {
 			q = key.packet(p, events)
 		} else {
 			voice.Fill(pcm)
+			a.mu.Lock()
+			a.mix(pcm)
+			a.mu.Unlock()
 			q.PayloadType = uint8(coder.Law())
 			q.Payload = coder.Encode(p.Payload[:0], pcm)
 			p.Payload = q.Payload
@@ -198,19 +227,24 @@ func (a *Audio) listen() {
 		if err != nil || p.Unmarshal(buf[:n]) != nil {
 			continue
 		}
-		a.take(&p)
+		if said, into := a.take(&p); into != nil {
+			into.mu.Lock()
+			into.third = append(into.third, said...)
+			into.mu.Unlock()
+		}
 	}
 }
 
-func (a *Audio) take(p *rtp.Packet) {
+// take hears a packet, and returns what it says and for which other call.
+func (a *Audio) take(p *rtp.Packet) (said []int16, into *Audio) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.events != 0 && p.PayloadType == a.events {
 		a.hearKey(p)
-		return
+		return nil, nil
 	}
 	if p.PayloadType != uint8(a.coder.Law()) {
-		return
+		return nil, nil
 	}
 	now := time.Now()
 	if !a.last.IsZero() {
@@ -218,10 +252,13 @@ func (a *Audio) take(p *rtp.Packet) {
 	}
 	a.last = now
 	a.packets++
+	before := len(a.heard)
 	a.heard = a.coder.Decode(a.heard, p.Payload)
+	said = append(said, a.heard[before:]...)
 	if over := len(a.heard) - memory; over > tone.Rate {
 		a.heard = append([]int16(nil), a.heard[over:]...)
 	}
+	return said, a.into
 }
 
 // NewStranger opens a voice that belongs to no call: it talks to whom it is aimed at, and hears what

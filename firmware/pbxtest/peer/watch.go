@@ -49,6 +49,25 @@ func (w *Watch) Refresh(ctx context.Context, expires time.Duration) error {
 	uri := cmp.Or(w.target, fmt.Sprintf("sip:%s@%s", w.to, w.p.cfg.Box))
 	headers := fmt.Sprintf("Contact: %s\r\nEvent: %s\r\nExpires: %d\r\n", w.p.contact(), w.event, int(expires.Seconds()))
 	res, err := w.p.ask(ctx, "SUBSCRIBE", uri, to, w.id, w.tag, &w.cseq, headers, "")
+	return w.taken(res, err)
+}
+
+// Click asks the box for a call from the phones of to, an own name of the peer or not, to a number: a REFER
+// outside of any call (RFC 5359 section 2.18), with further header lines. What the box tells of it comes
+// on Notes.
+func (p *Peer) Click(ctx context.Context, to, number, headers string) (*Watch, error) {
+	w := &Watch{Notes: make(chan Note, 256), p: p, event: "refer", to: to, id: rand.Text(), tag: rand.Text()}
+	p.mu.Lock()
+	p.watches[w.id] = w
+	p.mu.Unlock()
+	uri := fmt.Sprintf("sip:%s@%s", to, p.cfg.Box)
+	headers += fmt.Sprintf("Contact: %s\r\nRefer-To: <sip:%s@%s>\r\n", p.contact(), number, p.cfg.Box)
+	res, err := p.ask(ctx, "REFER", uri, "<"+uri+">", w.id, w.tag, &w.cseq, headers, "")
+	return w, w.taken(res, err)
+}
+
+// taken is a 2xx: it makes the dialog.
+func (w *Watch) taken(res *sip.Response, err error) error {
 	if err != nil {
 		return err
 	}

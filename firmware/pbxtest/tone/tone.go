@@ -98,9 +98,9 @@ func Heard(pcm []int16, want int, others ...int) error {
 		Margin, Audible, strings.Join(levels, ", "), float64(len(pcm))/Rate)
 }
 
-// Others returns the tones of everybody but one.
-func Others(all []int, but int) []int {
-	return slices.DeleteFunc(slices.Clone(all), func(hz int) bool { return hz == but })
+// Others returns the tones of everybody but those.
+func Others(all []int, but ...int) []int {
+	return slices.DeleteFunc(slices.Clone(all), func(hz int) bool { return slices.Contains(but, hz) })
 }
 
 // Tail returns the last d samples before the final skip, or what there is of them: the end of a

@@ -31,7 +31,7 @@ var reasons = map[int]string{
 	200: "OK", 202: "Accepted", 302: "Moved Temporarily",
 	400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
 	406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone",
-	422: "Session Interval Too Small",
+	422: "Session Interval Too Small", 433: "Anonymity Disallowed",
 	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
 	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
 	483: "Too Many Hops", 484: "Address Incomplete", 486: "Busy Here", 489: "Bad Event", 487: "Request Terminated",
@@ -39,6 +39,9 @@ var reasons = map[int]string{
 	500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
 	504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }
+
+// Reason is the phrase of a status (RFC 3261 section 21).
+func Reason(status int) string { return reason(status) }
 
 func reason(status int) string {
 	if r, ok := reasons[status]; ok {

@@ -55,6 +55,13 @@ func referred(req *sip.Request) (core.Referred, error) {
 	return r, nil
 }
 
+// ReadRefer reads what a REFER outside of our dialogs asks for, without ID, and whether its sender wants no
+// NOTIFY of it (RFC 3515, RFC 4488). The error is in words for who has sent it.
+func ReadRefer(req *sip.Request) (r Referred, quiet bool, err error) {
+	r, err = referred(req)
+	return r, silent(req), err
+}
+
 // silent reports whether a REFER wants no NOTIFY (RFC 4488).
 func silent(req *sip.Request) bool {
 	h := req.GetHeader("Refer-Sub")

@@ -37,9 +37,26 @@ func (c carried) dscp() int {
 func outgoing(to tel.Number, out call.Outgoing) trunk.Outgoing {
 	o := trunk.Outgoing{To: to, From: cmp.Or(out.Number, out.From), Withhold: out.Hide, Emergency: out.Emergency, MaxForwards: out.Forwards}
 	if _, outside := out.From.E164(); outside && out.Number == "" {
-		o.Diverting = out.Attempt.Person
+		o.Diverting, o.Why = out.Attempt.Person, diversion(out.Diverted)
 	}
 	return o
+}
+
+// diversion is the reason of a forward in the words of RFC 5806 section 4; empty for none of ours.
+func diversion(why tel.Diversion) string {
+	switch why {
+	case tel.DivertAlways:
+		return "unconditional"
+	case tel.DivertBusy:
+		return "user-busy"
+	case tel.DivertNoAnswer:
+		return "no-answer"
+	case tel.DivertUnreachable:
+		return "unavailable"
+	case tel.DivertDoNotDisturb:
+		return "do-not-disturb"
+	}
+	return ""
 }
 
 // refuse answers a carrier's call that nobody took: with a status that does not close the carrier's

@@ -146,7 +146,7 @@ func (o *Office) Invite(s *dialog.Session) {
 	party := "phone:" + string(device)
 	in := call.Arrival{From: party, Device: device, Caller: tel.Number(device), Forwards: forwards(s.Request())}
 	var err error
-	if in.Dialed, err = userNumber(s.Request().Recipient); err != nil {
+	if in.Dialed, err = dialog.UserNumber(s.Request().Recipient); err != nil {
 		o.discard(s)
 		s.Reject(404)
 		return
@@ -176,7 +176,7 @@ func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
 	}
 	caller, name := t.Caller(s.Request())
 	party := "trunk:" + string(t.ID())
-	in := call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request()), Forwards: forwards(s.Request())}
+	in := call.Arrival{From: party, Caller: caller, Name: name, Dialed: t.Called(s.Request()), Forwards: forwards(s.Request()), ForeignCLI: t.Foreign(caller)}
 	if _, last, ok := t.Diverted(s.Request()); ok {
 		in.Diverted = last.Number
 	}

@@ -1,10 +1,7 @@
 package party
 
 import (
-	"net/url"
 	"strings"
-
-	"github.com/emiago/sipgo/sip"
 
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
@@ -23,7 +20,7 @@ func (l *leg) referred(r dialog.Referred) {
 		}
 		e.Replaces = refPrefix + s.Label()
 	} else {
-		n, err := numberOf(r.ReferTo)
+		n, err := dialog.NumberOf(r.ReferTo)
 		if err != nil {
 			l.session().AnswerRefer(r.ID, 400)
 			return
@@ -62,30 +59,11 @@ func (l *leg) redirected(r dialog.Rejected) tel.Number {
 		return ""
 	}
 	for _, c := range r.Contacts {
-		if n, err := numberOf(c); err == nil {
+		if n, err := dialog.NumberOf(c); err == nil {
 			return n
 		}
 	}
 	return ""
-}
-
-// numberOf reads the dialled number of a SIP URI. Its host does not matter: all numbers are dialled
-// at this box.
-func numberOf(uri string) (tel.Number, error) {
-	var u sip.Uri
-	if err := sip.ParseUri(uri, &u); err != nil {
-		return "", err
-	}
-	return userNumber(u)
-}
-
-// userNumber reads the number in the user part of a URI; * and # may be escaped there.
-func userNumber(u sip.Uri) (tel.Number, error) {
-	user, err := url.PathUnescape(u.User)
-	if err != nil {
-		return "", tel.ErrNumber
-	}
-	return tel.ParseNumber(user)
 }
 
 // Dialog names the SIP dialog of a leg of this package: its Call-ID and both tags, ours first. It is

@@ -14,7 +14,7 @@ func (o *Office) open(req *sip.Request, flow stack.Flow) bool {
 	if o.cfg.Open == nil || req.Method != sip.INVITE {
 		return false
 	}
-	n, err := userNumber(req.Recipient)
+	n, err := dialog.UserNumber(req.Recipient)
 	return err == nil && o.cfg.Open(n, flow.Remote.Addr().Unmap())
 }
 
@@ -26,7 +26,7 @@ func (o *Office) fromAnybody(s *dialog.Session) {
 		s.Reject(403)
 		return
 	}
-	dialed, err := userNumber(s.Request().Recipient)
+	dialed, err := dialog.UserNumber(s.Request().Recipient)
 	if err != nil {
 		o.discard(s)
 		s.Reject(404)

@@ -29,13 +29,14 @@ type facts struct {
 	lamps    map[string][]Dialog
 	messages map[string]document.Messages
 	presence map[string]Presence
+	progress map[string]progress // of calls that a REFER asked for, by call
 	changed  map[topic]bool
 }
 
 func newFacts() *facts {
 	return &facts{
 		dialogs: map[string][]Dialog{}, lamps: map[string][]Dialog{}, messages: map[string]document.Messages{},
-		presence: map[string]Presence{}, changed: map[topic]bool{},
+		presence: map[string]Presence{}, progress: map[string]progress{}, changed: map[topic]bool{},
 	}
 }
 

@@ -553,7 +553,7 @@ func TestKeyOfAFeatureShowsItsLamp(t *testing.T) {
 
 func TestServerLeavesOtherMethodsAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
-		for _, m := range []string{"OPTIONS", "NOTIFY", "REGISTER", "REFER"} {
+		for _, m := range []string{"OPTIONS", "NOTIFY", "REGISTER", "INFO"} {
 			msg, err := sip.NewParser().ParseSIP([]byte(newPhone("202").text(m, "201", "")))
 			if err != nil {
 				t.Fatal(err)

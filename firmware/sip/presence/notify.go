@@ -20,6 +20,8 @@ import (
 func (o *owner) document(sub *subscription, n core.Notify) []byte {
 	of := document.Watched{Number: sub.Resource, Name: o.s.cfg.Name(sub.Resource), Host: o.host(sub)}
 	switch sub.Package {
+	case Referrals:
+		return fragment(sub.Progress)
 	case Dialogs:
 		list := o.s.facts.dialogsOf(sub.Resource)
 		gone := slices.DeleteFunc(slices.Clone(sub.Reported), func(id string) bool {
@@ -85,7 +87,7 @@ func contactIDs(list []document.Contact) []string {
 	return ids
 }
 
-// answer is the response to a SUBSCRIBE: 200 makes the dialog (RFC 6665 section 4.4.1).
+// answer is the response to a SUBSCRIBE or REFER: 200 (202) makes the dialog (RFC 6665 section 4.4.1).
 func (o *owner) answer(sub *subscription, tx Transaction, a core.Answer) {
 	if tx == nil {
 		return
@@ -95,10 +97,14 @@ func (o *owner) answer(sub *subscription, tx Transaction, a core.Answer) {
 		return
 	}
 	res := sip.NewResponseFromRequest(tx.Request(), sip.StatusOK, "OK", nil)
+	if tx.Request().Method == sip.REFER {
+		res.StatusCode, res.Reason = sip.StatusAccepted, "Accepted"
+	} else {
+		res.AppendHeader(sip.NewHeader("Expires", strconv.FormatInt(int64(a.Lasts/time.Second), 10)))
+	}
 	to := res.To()
 	to.Params.Remove("tag")
 	to.Params.Add("tag", sub.ID)
-	res.AppendHeader(sip.NewHeader("Expires", strconv.FormatInt(int64(a.Lasts/time.Second), 10)))
 	res.AppendHeader(o.contact(sub.User, tx.Flow()))
 	res.AppendHeader(allowEvents())
 	o.s.respond(tx, res)
@@ -212,6 +218,9 @@ func (o *owner) request(sub *subscription, n core.Notify, body []byte) (*sip.Req
 	req.AppendHeader(sip.NewHeader("Subscription-State", substate(n)))
 	req.AppendHeader(allowEvents())
 	kind := sip.ContentTypeHeader(sub.Package.mediaType())
+	if sub.Package == Referrals {
+		kind += ";version=2.0" // RFC 3420 section 7
+	}
 	req.AppendHeader(&kind)
 	req.SetBody(body)
 	return req, nil

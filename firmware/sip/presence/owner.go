@@ -21,12 +21,13 @@ type owner struct {
 	talk     talk
 	texts    meter // of MESSAGE
 	papers   meter // of PUBLISH
+	clicks   meter // of REFER
 }
 
 func newOwner(s *Server) *owner {
 	return &owner{
 		s: s, subs: map[string]*subscription{}, topics: map[topic]map[string]*subscription{},
-		calls: map[string]map[string]*subscription{}, watchers: map[tel.DeviceID]int{}, talk: talk{open: map[uint64]*message{}}, texts: meter{}, papers: meter{},
+		calls: map[string]map[string]*subscription{}, watchers: map[tel.DeviceID]int{}, talk: talk{open: map[uint64]*message{}}, texts: meter{}, papers: meter{}, clicks: meter{},
 	}
 }
 
@@ -56,6 +57,7 @@ func (o *owner) run(ctx context.Context) {
 			o.safely("messages", (*owner).sweepMessages)
 			o.texts.sweep(time.Now())
 			o.papers.sweep(time.Now())
+			o.clicks.sweep(time.Now())
 		}
 	}
 }
@@ -97,7 +99,14 @@ func (o *owner) tellChanges() {
 // told feeds a change to everybody who watches t.
 func (o *owner) told(t topic) {
 	for _, sub := range o.topics[t] {
+		if t.pkg == Referrals {
+			o.progressed(sub)
+			continue
+		}
 		o.feed(sub, core.Change{}, nil)
+	}
+	if p, _ := o.s.facts.progressOf(t.resource); p.Final && t.pkg == Referrals && len(o.topics[t]) == 0 {
+		o.s.facts.forgetProgress(t.resource)
 	}
 }
 
@@ -134,6 +143,9 @@ func (o *owner) lookAtRegistrations() {
 
 func (o *owner) review() {
 	for _, sub := range o.subs {
+		if sub.Package == Referrals {
+			continue // the call goes on as it was begun
+		}
 		resource, status := o.s.cfg.Watch(sub.Watcher, sub.Package, sub.User)
 		switch {
 		case status == 403:
@@ -156,6 +168,9 @@ func (o *owner) restore(subs []*subscription) {
 		}
 		o.add(sub)
 		o.feed(sub, core.Restored{}, nil)
+		if sub.Package == Referrals && o.subs[sub.ID] == sub {
+			o.followed(sub)
+		}
 	}
 }
 
@@ -183,6 +198,9 @@ func (o *owner) drop(sub *subscription) {
 		heap.Remove(&o.queue, sub.place)
 	}
 	o.s.count.subscriptions.Store(int64(len(o.subs)))
+	if sub.Package == Referrals {
+		o.s.facts.forgetProgress(sub.Resource)
+	}
 	if j := o.s.cfg.Journal; j != nil {
 		if err := j.Delete(JournalKind, sub.ID); err != nil {
 			o.s.cfg.Log.Warn("subscription not erased from the journal", "err", err)

@@ -34,7 +34,7 @@ const (
 // Quality is the package that phones publish.
 const Quality Package = "vq-rtcpxr"
 
-// mediaType is that of a package's documents; empty for a package that nobody can watch.
+// mediaType is that of a package's documents; empty for a package without subscriptions.
 func (p Package) mediaType() string {
 	switch p {
 	case Dialogs:
@@ -45,6 +45,8 @@ func (p Package) mediaType() string {
 		return document.PresenceType
 	case Registrations:
 		return document.RegInfoType
+	case Referrals:
+		return "message/sipfrag"
 	}
 	return ""
 }
@@ -100,6 +102,9 @@ type Config struct {
 	// Send finds where a text message of sender to user goes, or the status that refuses it. nil: there
 	// are no text messages.
 	Send func(sender tel.DeviceID, user string) (to Recipient, status int)
+	// Call begins the call that a REFER outside of calls asks for, or says with which status it is
+	// refused; SetProgress follows. nil: every such REFER is refused with 403.
+	Call func(Clicked) (status int)
 	// Quality takes reports. nil: none are accepted.
 	Quality func(Report)
 
@@ -172,7 +177,7 @@ type counters struct {
 	subscriptions, notified, failed, shed, delivered, reports, panics atomic.Int64
 }
 
-// Server answers SUBSCRIBE, PUBLISH and MESSAGE. Its methods are safe from any goroutine.
+// Server answers SUBSCRIBE, PUBLISH, MESSAGE and the REFER outside of calls. Its methods are safe from any goroutine.
 type Server struct {
 	cfg    Config
 	count  counters

@@ -45,7 +45,7 @@ func busy() *refusal {
 	return refuse(sip.StatusServiceUnavailable, "Busy", sip.NewHeader("Retry-After", busySeconds))
 }
 
-// Request answers a SUBSCRIBE, PUBLISH or MESSAGE and reports false for every other method. It is
+// Request answers a SUBSCRIBE, PUBLISH, MESSAGE or REFER and reports false for every other method. It is
 // called on the shard of the Call-ID, with a request whose From, To, Call-ID and CSeq can be read,
 // and does not block.
 func (s *Server) Request(tx Transaction) bool {
@@ -58,6 +58,8 @@ func (s *Server) Request(tx Transaction) bool {
 		serve = s.publish
 	case sip.MESSAGE:
 		serve = s.message
+	case sip.REFER:
+		serve = s.refer
 	default:
 		return false
 	}

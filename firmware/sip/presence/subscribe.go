@@ -14,7 +14,7 @@ import (
 
 // allowEvents lists what can be subscribed to (RFC 6665 section 8.2.2).
 func allowEvents() sip.Header {
-	return sip.NewHeader("Allow-Events", "dialog, message-summary, presence, reg")
+	return sip.NewHeader("Allow-Events", "dialog, message-summary, presence, reg, refer")
 }
 
 // wish is a SUBSCRIBE reduced to what it asks for. In a subscription that exists only cseq, lasts,
@@ -49,6 +49,9 @@ func (s *Server) subscribe(tx Transaction, dev tel.DeviceID) *refusal {
 	w.Flow = tx.Flow()
 	resource := ""
 	if w.tag == "" {
+		if w.pkg == Referrals { // only a REFER makes one (RFC 3515 section 2.4.4)
+			return refuse(sip.StatusForbidden, reasonOf(sip.StatusForbidden))
+		}
 		var status int
 		if resource, status = s.cfg.Watch(dev, w.pkg, w.user); status != 0 {
 			return refuse(status, reasonOf(status))
@@ -62,9 +65,11 @@ func (s *Server) subscribe(tx Transaction, dev tel.DeviceID) *refusal {
 
 // readSubscribe checks the form of a SUBSCRIBE (RFC 6665 section 4.2.1).
 func (s *Server) readSubscribe(req *sip.Request) (wish, *refusal) {
-	var w wish
+	w, no := readPath(req)
+	if no != nil {
+		return w, no
+	}
 	var ok bool
-	bad := func(what string) (wish, *refusal) { return w, refuse(sip.StatusBadRequest, what) }
 	if w.pkg, w.eventID, ok = event(req); !ok || w.pkg.mediaType() == "" {
 		return w, refuse(489, "Bad Event", allowEvents())
 	}
@@ -78,6 +83,16 @@ func (s *Server) readSubscribe(req *sip.Request) (wish, *refusal) {
 		least := strconv.Itoa(int(s.cfg.MinExpires / time.Second))
 		return w, refuse(sip.StatusIntervalToBrief, "Interval Too Brief", sip.NewHeader("Min-Expires", least))
 	}
+	if w.user, ok = userOf(req); !ok && w.tag == "" {
+		return w, refuse(sip.StatusNotFound, "Not Found")
+	}
+	return w, nil
+}
+
+// readPath reads how who sends a request is reached in the dialog that it makes, or is of.
+func readPath(req *sip.Request) (w wish, no *refusal) {
+	var ok bool
+	bad := func(what string) (wish, *refusal) { return w, refuse(sip.StatusBadRequest, what) }
 	if w.Target, ok = target(req); !ok {
 		return bad("Malformed Or Missing Contact")
 	}
@@ -94,9 +109,6 @@ func (s *Server) readSubscribe(req *sip.Request) (wish, *refusal) {
 	}
 	if w.Local, ok = party(to.DisplayName, to.Address, to.Params); !ok {
 		return bad("Malformed To")
-	}
-	if w.user, ok = userOf(req); !ok && w.tag == "" {
-		return w, refuse(sip.StatusNotFound, "Not Found")
 	}
 	return w, nil
 }

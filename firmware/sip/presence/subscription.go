@@ -22,6 +22,7 @@ type subscription struct {
 	Resource string       `json:"resource"`
 	Watcher  tel.DeviceID `json:"watcher"`
 	Reported []string     `json:"reported,omitempty"` // what the last document named as alive
+	Progress progress     `json:"progress,omitzero"`  // of a REFER: what was told last, or will be next
 	State    core.State   `json:"state"`
 	path
 

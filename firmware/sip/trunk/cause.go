@@ -26,6 +26,7 @@ var refusals = [...]struct{ status, q850 int }{
 	tel.CauseInternalError:     {500, 41},
 	tel.CauseTransferred:       {480, 16},
 	tel.CauseLoop:              {483, 25},
+	tel.CauseAnonymous:         {433, 24}, // RFC 5079
 }
 
 // Refusal is the final response towards a carrier for a call that ends without an answer, with the
@@ -55,6 +56,7 @@ var isdn = map[int]tel.Cause{
 	21:  tel.CauseRejected,
 	22:  tel.CauseUnallocated, // number changed
 	23:  tel.CauseUnallocated, // redirection to new destination
+	24:  tel.CauseAnonymous,   // call rejected due to a feature at the destination
 	25:  tel.CauseNetworkFailure,
 	27:  tel.CauseInterfaceFailure, // destination out of order
 	28:  tel.CauseForbidden,        // invalid number format

@@ -288,11 +288,15 @@ func (c *Config) carries(host string) bool {
 // drop such calls when they come in from abroad, fixed numbers since 19 August 2025 and mobile ones
 // since 19 November 2025 (AGCOM 106/25/CONS).
 func (c *Config) PresentsFromAbroad() bool {
+	return slices.ContainsFunc(append([]tel.Number{c.Number}, c.Numbers...), c.foreign)
+}
+
+// foreign reports an Italian number that a carrier abroad presents. Of one that calls us nobody in Italy
+// has looked whether it is true.
+func (c *Config) foreign(n tel.Number) bool {
 	if c.Country == "" || strings.EqualFold(c.Country, "it") {
 		return false
 	}
-	return slices.ContainsFunc(append([]tel.Number{c.Number}, c.Numbers...), func(n tel.Number) bool {
-		e, ok := n.E164()
-		return ok && strings.HasPrefix(string(e), "+39")
-	})
+	e, ok := n.E164()
+	return ok && strings.HasPrefix(string(e), "+39")
 }

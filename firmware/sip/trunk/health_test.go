@@ -276,18 +276,18 @@ func TestContactNamesWhereTheCarrierSeesUs(t *testing.T) {
 }
 
 func TestCausesBetweenCarrierAndBox(t *testing.T) {
-	for c := tel.CauseNone; c <= tel.CauseLoop; c++ {
+	for c := tel.CauseNone; c <= tel.CauseAnonymous; c++ {
 		status, q850 := Refusal(c)
 		if status < 400 || status > 599 || q850 < 1 || q850 > 127 {
 			t.Errorf("%v is answered with %d and Q.850 %d", c, status, q850)
 		}
 	}
-	if status, q850 := Refusal(tel.CauseLoop + 1); status != 500 || q850 != 41 {
+	if status, q850 := Refusal(tel.CauseAnonymous + 1); status != 500 || q850 != 41 {
 		t.Errorf("a cause of the future: %d, %d", status, q850)
 	}
 	for c, want := range map[tel.Cause]int{
 		tel.CauseUnallocated: 404, tel.CauseBusy: 486, tel.CauseRejected: 403, tel.CauseNoAnswer: 480, tel.CauseCongestion: 503, tel.CauseNotAcceptable: 488,
-		tel.CauseLoop: 483,
+		tel.CauseLoop: 483, tel.CauseAnonymous: 433,
 	} {
 		if got, _ := Refusal(c); got != want {
 			t.Errorf("%v: %d, want %d", c, got, want)

@@ -1,6 +1,7 @@
 package trunk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,6 +26,7 @@ type Outgoing struct {
 	From        tel.Number // who calls; empty = the trunk's own number
 	Withhold    bool       // the caller is not to be shown to the called party (CLIR)
 	Diverting   tel.Number // of a forwarded call: who forwarded it; From is then the original caller
+	Why         string     // of a forwarded call: the reason in the words of RFC 5806 section 4; empty = "unconditional"
 	Emergency   bool       // presents the trunk's own number, never withheld
 	MaxForwards int        // that are left to the call, as in dialog.InviteRequest
 	SDP         []byte
@@ -56,7 +58,7 @@ func (t *Trunk) Invite(o Outgoing) (dialog.InviteRequest, error) {
 	r.Headers = append(r.Headers, t.assertion(asserted, withhold)...)
 	if diverting != "" {
 		u := t.at(t.cfg.Outgoing.Out(diverting))
-		r.Headers = append(r.Headers, sip.NewHeader("Diversion", "<"+u.String()+">;reason=unconditional;counter=1"))
+		r.Headers = append(r.Headers, sip.NewHeader("Diversion", "<"+u.String()+">;reason="+cmp.Or(o.Why, "unconditional")+";counter=1"))
 	}
 	if withhold {
 		r.Headers = append(r.Headers, sip.NewHeader("Privacy", "id"))

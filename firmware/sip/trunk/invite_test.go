@@ -67,6 +67,12 @@ func TestInviteIsWhatTheCarrierExpects(t *testing.T) {
 			"sip:+393471234567@tim.it", `"+390688888888" <sip:0211@tim.it>`,
 			"P-Asserted-Identity: <sip:+390688888888@tim.it> Diversion: <sip:+390211000@tim.it>;reason=unconditional;counter=1", "",
 		},
+		"a call forwarded because somebody is busy": {
+			func(c *Config) { numbers(c); c.Caller, c.Outgoing = CallerPass, E164 },
+			Outgoing{To: "3471234567", From: "+390688888888", Diverting: "0211001", Why: "user-busy"},
+			"sip:+393471234567@tim.it", `"+390688888888" <sip:0211@tim.it>`,
+			"P-Asserted-Identity: <sip:+390688888888@tim.it> Diversion: <sip:+390211001@tim.it>;reason=user-busy;counter=1", "",
+		},
 		"a forwarded call where passing on is not allowed": {
 			func(c *Config) { numbers(c); c.Outgoing = E164 },
 			Outgoing{To: "3471234567", From: "+390688888888", Diverting: "0211001"},
@@ -167,6 +173,11 @@ func TestForeignCarrierWithItalianNumbersIsNamed(t *testing.T) {
 		tc.change(&cfg)
 		if got := cfg.PresentsFromAbroad(); got != tc.want {
 			t.Errorf("%s: %v", name, got)
+		}
+		for caller, italian := range map[tel.Number]bool{"0698765432": true, "+393331234567": true, "+41446681800": false, "": false, "112": false} {
+			if got := cfg.foreign(caller); got != (italian && cfg.Country == "ch") {
+				t.Errorf("%s, a call of %q: %v", name, caller, got)
+			}
 		}
 	}
 }

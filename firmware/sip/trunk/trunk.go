@@ -409,9 +409,12 @@ func (t *Trunk) Status() tel.LineChanged {
 	}
 	return tel.LineChanged{
 		Line: "trunk:" + string(t.cfg.ID), Name: t.cfg.Name, Type: "sip",
-		Up: s.up, Cause: cause, Calls: t.calls, Since: s.since,
+		Up: s.up, Cause: cause, Calls: t.calls, Since: s.since, ForeignCLI: t.cfg.PresentsFromAbroad(),
 	}
 }
+
+// Foreign reports that a caller's number is Italian and the carrier abroad: it may be false.
+func (t *Trunk) Foreign(caller tel.Number) bool { return t.cfg.foreign(caller) }
 
 // Acquire takes a place for one call, in or out; false = all are taken. Each true is given back by
 // Release.
