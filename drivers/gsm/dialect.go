@@ -102,6 +102,18 @@ var sim7600 = dialect{
 	survey:   []step{{text: "AT+CPSI?", prefix: "+CPSI:"}},
 }
 
+// huawei is the family of Huawei's sticks for 2G and 3G, as far as it is signalling: its messages lie on
+// the SIM, and the text of its service codes is packed.
+var huawei = dialect{
+	name:     "Huawei stick",
+	models:   []string{"E1550", "E1552", "E173", "E1750", "E1752", "E303", "E3131", "K3765", "K4605"},
+	settings: append(append([]step(nil), common...), storage("SM")...),
+	hangup:   [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
+	reset:    "AT+CFUN=1,1",
+	digits:   "AT^DTMF=1,%c",
+	ussd:     ussd.Packed,
+}
+
 // generic is any modem that speaks 3GPP TS 27.007: calls are signalled, sound stays in the modem.
 var generic = dialect{
 	name:     "27.007",
@@ -113,9 +125,11 @@ var generic = dialect{
 
 // dialectFor chooses by the answer to AT+CGMM.
 func dialectFor(model string) *dialect {
-	for _, m := range sim7600.models {
-		if strings.HasPrefix(strings.TrimSpace(model), m) {
-			return &sim7600
+	for _, d := range []*dialect{&sim7600, &huawei} {
+		for _, m := range d.models {
+			if strings.HasPrefix(strings.TrimSpace(model), m) {
+				return d
+			}
 		}
 	}
 	return &generic

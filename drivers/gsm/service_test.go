@@ -24,13 +24,23 @@ func services(code string) (text string, menu bool) {
 }
 
 func TestAServiceCodeIsAnswered(t *testing.T) {
-	for code, want := range map[string]string{
+	answers := map[string]string{
 		"*123#": "Credito: 12,50 euro\nScade il 31/12/2026", // in two lines of the port
 		"*124#": "Солде 12 €",
 		"*100#": "1 Credito\n2 Offerte",
-	} {
+	}
+	for _, modem := range []struct {
+		model string
+		form  gsmsim.USSDForm
+	}{{"SIMCOM_SIM7600E-H", gsmsim.USSDPlain}, {"E1750", gsmsim.USSDPacked}} {
+		t.Run(modem.model, func(t *testing.T) { answered(t, modem.model, modem.form, answers) })
+	}
+}
+
+func answered(t *testing.T, model string, form gsmsim.USSDForm, answers map[string]string) {
+	for code, want := range answers {
 		t.Run(code, func(t *testing.T) {
-			m, far, _ := postRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Service = services })
+			m, far, _ := postRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Service, s.Model, s.USSD = services, model, form })
 			if got, err := m.AskService(t.Context(), code); err != nil || got != want {
 				t.Errorf("%q %v, want %q", got, err, want)
 			}

@@ -14,7 +14,6 @@ type USSDForm uint8
 const (
 	USSDPlain  USSDForm = iota // as SIMCom does: characters, and hexadecimal UCS-2 where they do not suffice
 	USSDPacked                 // as Huawei does: septets in hexadecimal
-	USSDWide                   // hexadecimal of UCS-2, always
 )
 
 // askedService takes AT+CUSD=n,"code",15.
@@ -68,15 +67,13 @@ func (s *Sim) sayService(text string, menu bool) {
 	body, coding := text, 15
 	gsm, inAlphabet := septets(text)
 	switch {
-	case s.cfg.USSD == USSDWide, !inAlphabet:
+	case !inAlphabet:
 		var raw []byte
 		for _, u := range utf16.Encode([]rune(text)) {
 			raw = append(raw, byte(u>>8), byte(u))
 		}
 		body = strings.ToUpper(hex.EncodeToString(raw))
-		if !inAlphabet {
-			coding = 72
-		}
+		coding = 72
 	case s.cfg.USSD == USSDPacked:
 		if len(gsm)%8 == 7 {
 			gsm = append(gsm, '\r') // else the last seven bits would read as @ (TS 23.038 section 6.1.2.3.1)
@@ -94,12 +91,6 @@ func (s *Sim) readService(text string) (code string, ok bool) {
 	raw, err := hex.DecodeString(text)
 	if err != nil {
 		return "", false
-	}
-	if s.cfg.USSD == USSDWide {
-		for i := 1; i < len(raw); i += 2 {
-			code += string(rune(raw[i]))
-		}
-		return code, code != ""
 	}
 	in, err := unpack(raw, 0, 8*len(raw)/7)
 	return strings.TrimRight(fromSeptets(in), "\r@"), err == nil

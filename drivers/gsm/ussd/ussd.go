@@ -26,7 +26,6 @@ type Form uint8
 const (
 	Plain  Form = iota // characters, as +CSCS says (SIMCom, Quectel, Telit)
 	Packed             // hexadecimal of septets packed as on the air (Huawei)
-	UCS2               // hexadecimal of UCS-2 (modems with +CSCS="UCS2")
 )
 
 // maxCode bounds a service code; the network takes 182 characters, a menu needs a few.
@@ -39,19 +38,12 @@ func Command(code string, f Form) (string, error) {
 	}
 	alphabet.Ready()
 	text := code
-	switch f {
-	case Packed:
+	if f == Packed {
 		septets, err := gsm7.Encode([]byte(code))
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", line.ErrUnsendable, err)
 		}
 		text = strings.ToUpper(hex.EncodeToString(gsm7.Pack7BitUSSD(septets, 0)))
-	case UCS2:
-		var raw []byte
-		for _, u := range utf16.Encode([]rune(code)) {
-			raw = binary.BigEndian.AppendUint16(raw, u)
-		}
-		text = strings.ToUpper(hex.EncodeToString(raw))
 	}
 	return fmt.Sprintf(`AT+CUSD=1,"%s",15`, text), nil
 }
@@ -113,7 +105,7 @@ func decode(text string, coding int, f Form) string {
 	}
 	alphabet.Ready()
 	switch {
-	case f == UCS2, wide(coding):
+	case wide(coding):
 		if len(raw)%2 == 0 {
 			var units []uint16
 			for i := 0; i < len(raw); i += 2 {
