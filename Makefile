@@ -72,6 +72,7 @@ soak: ## larger counts of the same tests (about 25 minutes)
 	$(GO) test -count=20 -timeout 60m -run 'Kill9|PowerCut' ./firmware/journal
 	$(GO) test -count=5 -timeout 60m ./drivers/gsm
 	$(GO) test -count=1 -timeout 60m -run Crashes ./cmd/prontod -crash.rounds 200
+	$(GO) test -count=1 -timeout 60m -run TestRace ./cmd/prontod -races.rounds 2000
 
 .PHONY: screenshots
 screenshots: ## paint the pictures of the README anew, with Chromium

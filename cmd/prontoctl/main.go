@@ -27,7 +27,14 @@ var commands = []struct {
 	{"claim", "print the address with which a new box gets its owner", claim},
 	{"sms", "send a short message (sms send LINE NUMBER TEXT) or list the latest (sms list)", texts},
 	{"sims", "show network, signal of the last 24 hours and credit of each SIM", sims},
+	{"agents", "show what each agent does, and why", agents},
+	{"agent", "give a command to an agent: login, logout, pause, resume, serve, assign ...", agent},
+	{"move", "send a waiting caller to another queue", move},
+	{"why", "tell of each agent why it does or does not ring for a waiting caller", why},
+	{"press", "press the simulated button at a lamp", press},
 	{"bans", "list the addresses that are refused", bans},
+	{"missed", "list the callers who were not served", missed},
+	{"dismiss", "take a number off that list", dismiss},
 	{"unban", "lift the ban of an address", unban},
 }
 

@@ -32,12 +32,18 @@ func guesser(t *testing.T, o *pbxtest.Office, from, user string) *peer.Peer {
 // ctl runs prontoctl beside the office.
 func ctl(t *testing.T, o *pbxtest.Office, args ...string) string {
 	t.Helper()
+	out, err := console(o, args...)
+	if err != nil {
+		t.Errorf("prontoctl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// console runs prontoctl, which may refuse.
+func console(o *pbxtest.Office, args ...string) (string, error) {
 	args = append(args[:1:1], append([]string{"-var", o.Dir}, args[1:]...)...)
 	out, err := exec.Command(filepath.Join(bench.Programs(), "prontoctl"), args...).CombinedOutput()
-	if err != nil {
-		t.Errorf("prontoctl %s: %v\n%s", args[0], err, out)
-	}
-	return string(out)
+	return string(out), err
 }
 
 // deaf reports that the box answers nothing at all to a phone of this address.

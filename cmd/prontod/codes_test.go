@@ -86,7 +86,7 @@ func TestAgentCallsOutThroughCarrier(t *testing.T) {
 	}
 	within(t, "the answer", out.Answered())
 	in := <-arrived
-	o.Lamp(201, tel.AgentTalking)
+	o.Lamp(201, tel.AgentOutbound)
 	time.Sleep(talk)
 	hears(t, "Anna", tone.Tail(out.Audio().Heard(), 2*tone.Rate, 0), hzCarrier)
 	hears(t, "the called", tone.Tail(in.Audio().Heard(), 2*tone.Rate, 0), hzAgent)

@@ -136,7 +136,7 @@ func TestAgentCallsOutThroughModem(t *testing.T) {
 		t.Fatal(err)
 	}
 	anna.Until("CALL_ESTABLISHED")
-	o.Lamp(201, tel.AgentTalking)
+	o.Lamp(201, tel.AgentOutbound)
 	time.Sleep(talk)
 	hears(t, "the customer", m.last(), hzAgent)
 	anna.Hangup()

@@ -17,7 +17,7 @@ import (
 )
 
 // The services of RFC 5359 as the box offers them, named by their sections; 2.10 (a conference at a phone)
-// is in conference_test.go, 2.18 (click to dial) in click_test.go. Not here: 2.11 (a third party joins).
+// is in conference_test.go, 2.18 (click to dial) in click_test.go. 2.11 (a third party joins) is a supervisor's.
 // SIPp judges 2.1 and 2.4 here and 2.18 there; baresip and linphone transfer, park and pick up in
 // transfer_test.go and daily_test.go.
 
@@ -518,4 +518,26 @@ func TestRFC5359Section2_17AutomaticRedial(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("Bob's phone does not ring")
 	}
+}
+
+// Who has the right to supervise joins a conversation by naming its dialog (RFC 3911), and all three hear
+// each other.
+func TestRFC5359Section2_11AThirdPartyJoins(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 3, Extra: agreed, Supervises: map[int]string{203: "agent:agent202"}})
+	alice, bob, carol := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent), deskAt(t, o, 203, hzCarrier)
+	a, b := connected(t, alice, bob, "202")
+	join := func(t *testing.T, from *desk, named string) *peer.Call {
+		t.Helper()
+		return from.call(peer.Outgoing{To: "202", Headers: "Join: " + named + "\r\nRequire: join\r\n"})
+	}
+	if status := refusal(t, "nobody", join(t, carol, "nobody;to-tag=a;from-tag=b")); status != 481 {
+		t.Errorf("a dialog that nobody has: %d", status)
+	}
+	c := join(t, carol, b.Replaces())
+	within(t, "the answer", c.Answered())
+	hear(t, "joined", party{"Alice", a, []int{hzAgent, hzCarrier}}, party{"Bob", b, []int{hzCaller, hzCarrier}}, party{"Carol", c, []int{hzCaller, hzAgent}})
+	c.Hangup()
+	talking(t, "when Carol has left", a, hzCaller, b, hzAgent)
+	over(t, a, b)
 }

@@ -47,6 +47,12 @@ type Config struct {
 	Live    []tel.CallID      // with Kept: the calls that survived; everything of others is dropped
 	Mailbox int               // messages that may wait; default 8192
 	Seed    func() uint64     // for tests; default random
+	Zone    string            // IANA name of the clock by which days begin; default UTC
+	// ShiftEnd is when the shift of an agent ends who logged in at a time; the zero time = by the agent's
+	// own logout. It must not block; nil = nobody has shifts.
+	ShiftEnd func(agent tel.AgentID, login time.Time) time.Time
+
+	Estimate Estimator // of waits, for announcements; nil: none is said
 }
 
 // ACD owns the queues. Its methods may be called from any goroutine.
@@ -109,14 +115,20 @@ func New(cfg Config) (*ACD, error) {
 			cfg.Log.Error("the queues' journal does not take records", "err", err)
 		}
 		if cfg.Kept != nil {
-			for _, e := range a.state.Present() { // observers knew only the process that is gone
+			for _, e := range a.state.Present(a.now()) { // observers knew only the process that is gone
 				cfg.Publish(e)
 			}
 			a.sweep()
 			_ = a.step(plan.Reconcile{Live: cfg.Live})
 		}
+		if a.state.Zone != cfg.Zone {
+			_ = a.step(plan.SetZone{Zone: cfg.Zone})
+		}
 		// Validated above, so it cannot be refused.
 		_ = a.step(plan.Configure{Queues: queues, Agents: cfg.Agents})
+		if cfg.Kept != nil {
+			a.shifts()
+		}
 		a.run()
 	})
 	return a, nil
@@ -164,46 +176,6 @@ func (a *ACD) Dropped() uint64 { return a.dropped.Load() }
 
 // Faults counts the steps that ended in a panic of our own and the journal writes that failed.
 func (a *ACD) Faults() uint64 { return a.faults.Load() }
-
-// Login makes the agent available. It is no error when the agent is logged in already.
-func (a *ACD) Login(ctx context.Context, agent tel.AgentID) error {
-	return a.command(ctx, plan.Login{Agent: agent})
-}
-
-// Logout takes the agent out of all queues; a conversation goes on.
-func (a *ACD) Logout(ctx context.Context, agent tel.AgentID) error {
-	return a.command(ctx, plan.Logout{Agent: agent})
-}
-
-// Pause stops offers, or changes the reason of a pause. Errors: plan.ErrLoggedOut.
-func (a *ACD) Pause(ctx context.Context, agent tel.AgentID, reason string) error {
-	return a.command(ctx, plan.Pause{Agent: agent, Reason: reason})
-}
-
-// Resume ends a pause. Errors: plan.ErrNotPaused.
-func (a *ACD) Resume(ctx context.Context, agent tel.AgentID) error {
-	return a.command(ctx, plan.Resume{Agent: agent})
-}
-
-// FinishWrapUp ends the after-call work now. Errors: plan.ErrNoWrapUp.
-func (a *ACD) FinishWrapUp(ctx context.Context, agent tel.AgentID) error {
-	return a.command(ctx, plan.FinishWrapUp{Agent: agent})
-}
-
-// ExtendWrapUp makes the after-call work longer. Errors: plan.ErrNoWrapUp, plan.ErrExtension.
-func (a *ACD) ExtendWrapUp(ctx context.Context, agent tel.AgentID, by time.Duration) error {
-	return a.command(ctx, plan.ExtendWrapUp{Agent: agent, By: by})
-}
-
-// Update replaces queues and agents while calls run. Errors: plan.ErrConfig; nothing changes then.
-func (a *ACD) Update(ctx context.Context, queues []plan.QueueSpec, agents []plan.AgentSpec) error {
-	return a.command(ctx, plan.Configure{Queues: withDefaults(queues), Agents: agents})
-}
-
-// Reconcile drops everything that belongs to calls which are not listed.
-func (a *ACD) Reconcile(ctx context.Context, live []tel.CallID) error {
-	return a.command(ctx, plan.Reconcile{Live: live})
-}
 
 func (a *ACD) command(ctx context.Context, e plan.Event) error {
 	return a.post(ctx, letter{event: e, reply: make(chan error, 1)})
@@ -297,8 +269,9 @@ func (a *ACD) next(e plan.Event) (err error) {
 	for _, x := range effects {
 		switch x := x.(type) {
 		case plan.Send:
-			a.cfg.Send(x.Message)
+			a.sent(x.Message)
 		case plan.Publish:
+			a.tell(x.Event)
 			a.cfg.Publish(x.Event)
 		case plan.Refuse:
 			err = x.Err

@@ -229,7 +229,7 @@ func TestAKilledProcessKeepsPlacesTalksAndTimes(t *testing.T) {
 		if s := stateOf(t, b, "anna"); s.State != tel.AgentTalking || s.Call != "talks" {
 			t.Fatalf("anna %+v", s)
 		}
-		if s := stateOf(t, b, "bruno"); s.State != tel.AgentRinging || s.Call != "rings" {
+		if s := stateOf(t, b, "bruno"); s.State != tel.AgentReserved || s.Call != "rings" {
 			t.Fatalf("bruno %+v", s)
 		}
 		for _, key := range []string{"entry/gone", "offer/torn"} {
@@ -251,7 +251,7 @@ func TestAKilledProcessKeepsPlacesTalksAndTimes(t *testing.T) {
 			}
 		}
 		h2.mu.Unlock()
-		if fmt.Sprint(shown) != "[rings w1 w2]" || agents["anna"] != tel.AgentTalking || agents["bruno"] != tel.AgentRinging {
+		if fmt.Sprint(shown) != "[rings w1 w2]" || agents["anna"] != tel.AgentTalking || agents["bruno"] != tel.AgentReserved {
 			t.Errorf("observers see %v waiting and %v", shown, agents)
 		}
 		// The conversation that lived on ends as if nothing had happened.
@@ -396,7 +396,11 @@ func TestAFullMailboxRefusesAndCounts(t *testing.T) {
 		cfg.Mailbox = 4
 		hold, held := make(chan struct{}), make(chan struct{})
 		var once sync.Once
-		cfg.Publish = func(tel.Event) { once.Do(func() { close(held); <-hold }) }
+		cfg.Publish = func(e tel.Event) {
+			if _, joined := e.(tel.QueueJoined); joined {
+				once.Do(func() { close(held); <-hold })
+			}
+		}
 		a := open(t, cfg)
 		defer a.Close()
 		tell(t, a, tel.Enqueue{Call: "c0", Queue: "q", EnqueuedAt: time.Now()})
@@ -540,4 +544,99 @@ func BenchmarkCallerInToAgentRung(b *testing.B) {
 		a.Tell(tel.OfferAnswered{Offer: o.Offer})
 		a.Tell(tel.TalkEnded{Offer: o.Offer})
 	}
+}
+
+// guess is somebody who estimates waits.
+type guess map[tel.CallID][2]int
+
+func (g guess) Wait(call tel.CallID) (from, to int, ok bool) {
+	w, ok := g[call]
+	return w[0], w[1], ok
+}
+
+func TestTheEstimatedWaitIsFilledInWhenItIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		a, err := New(Config{
+			Queues: []plan.QueueSpec{{ID: "q", Members: []tel.AgentID{"a"}, Waiting: plan.WaitingSpec{Announce: plan.AnnounceSpec{Position: true, Wait: true, Head: true}}}},
+			Agents: []plan.AgentSpec{{ID: "a"}}, Send: h.send, Publish: h.publish, Journal: h, History: h,
+			Estimate: guess{"known": {3, 6}, "nonsense": {6, 3}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		for _, call := range []tel.CallID{"known", "nonsense", "unknown"} {
+			a.Tell(tel.Enqueue{Call: call, Queue: "q"})
+			a.Tell(tel.CallerGreeted{Call: call})
+		}
+		synctest.Wait()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		var said int
+		for _, m := range h.sent {
+			if say, ok := m.(tel.Announce); ok {
+				said++
+				if known := say.Call == "known"; known != (say.WaitFrom == 3 && say.WaitTo == 6) || !known && say.WaitTo != 0 || say.Position == 0 {
+					t.Errorf("%+v", say)
+				}
+			}
+		}
+		if said != 3 {
+			t.Errorf("%d announcements", said)
+		}
+		if _, err := Replay(h.history); err != nil { // what the estimator said is no part of the decision
+			t.Error(err)
+		}
+	})
+}
+
+func TestACallbackIsSeenDroppedAndTakenUpAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		a, err := New(Config{
+			Queues: []plan.QueueSpec{{ID: "q", Members: []tel.AgentID{"a"}, Waiting: plan.WaitingSpec{Callback: plan.CallbackSpec{Enabled: true}}}},
+			Agents: []plan.AgentSpec{{ID: "a"}}, Send: h.send, Publish: h.publish, Journal: h, History: h,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		a.Tell(tel.Enqueue{Call: "c1", Queue: "q", Caller: "+393331234567", Name: "Rossi"})
+		a.Tell(tel.WantCallback{Call: "c1", Number: "+393331234567"})
+		v, err := a.Snapshot(t.Context())
+		if err != nil || len(v.Queues[0].Callbacks) != 1 || len(v.Queues[0].Waiting) != 0 {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		c := v.Queues[0].Callbacks[0]
+		var last tel.CallbackChanged
+		h.mu.Lock()
+		for _, e := range h.events {
+			if e, ok := e.(tel.CallbackChanged); ok {
+				last = e
+			}
+		}
+		h.mu.Unlock()
+		if c.Name != "Rossi" || last.Callback != c.ID {
+			t.Errorf("%+v, observers saw %+v", c, last)
+		}
+		if err := a.SetHours(t.Context(), "q", false); err != nil {
+			t.Fatal(err)
+		}
+		if v, _ = a.Snapshot(t.Context()); !v.Queues[0].Closed {
+			t.Error("the queue is open at night")
+		}
+		if err := a.DropCallback(t.Context(), c.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.DropCallback(t.Context(), c.ID); !errors.Is(err, plan.ErrUnknownCallback) {
+			t.Errorf("dropped twice: %v", err)
+		}
+		if err := a.Recall(t.Context(), []tel.CallbackChanged{last}); err != nil {
+			t.Fatal(err)
+		}
+		if v, _ = a.Snapshot(t.Context()); len(v.Queues[0].Callbacks) != 1 {
+			t.Errorf("%+v", v.Queues[0])
+		}
+	})
 }

@@ -13,6 +13,7 @@ import (
 // View is a picture of all queues and agents at one instant.
 type View struct {
 	At     time.Time
+	Zone   string      // by whose clock the days of the figures begin
 	Queues []QueueView // by id
 	Agents []AgentView // by id
 }
@@ -24,7 +25,10 @@ type QueueView struct {
 	Strategy plan.Strategy
 	Members  []tel.AgentID
 	Ready    int          // members who could ring now
-	Waiting  []CallerView // in order of service
+	Waiting  []CallerView // in order of service; who asked to be called back is not among them
+
+	Callbacks []CallbackView // oldest place first
+	Closed    bool           // outside of the hours in which customers are called back
 }
 
 // CallerView is one waiting caller.
@@ -33,7 +37,10 @@ type CallerView struct {
 	Caller   tel.Number
 	Name     string
 	Priority int
-	Since    time.Time // original enqueue time
+	Since    time.Time   // original enqueue time
+	Due      time.Time   // when the caller should have an agent; orders callers of one priority
+	Needs    []tel.Need  // asked for by now
+	Last     tel.AgentID // who served the caller last, if that counts here
 	Ringing  []tel.AgentID
 }
 
@@ -46,9 +53,18 @@ type AgentView struct {
 	Call      tel.CallID
 	Queue     tel.QueueID
 	Reason    string
+	By        string    // who paused or logged out the agent, if not the agent
 	WrapUntil time.Time // zero outside after-call work
+	Help      bool      // asks for a supervisor
 	Reachable bool
+	LoginAt   time.Time
+	ShiftEnds time.Time // zero: by the agent's own logout, or when the work in hand is done
 	Queues    []tel.QueueID
+	Out       []tel.QueueID // member, but not serving now
+	Capacity  int           // pieces of work at once
+	Load      int           // of them in hand
+	Skills    map[string]int
+	Today     plan.Tally // of all queues
 }
 
 // Snapshot returns a picture of now.
@@ -72,18 +88,26 @@ func (a *ACD) Explain(ctx context.Context, call tel.CallID) ([]plan.Explanation,
 }
 
 func view(s *plan.State, now time.Time) View {
-	v := View{At: now}
-	queues := map[tel.AgentID][]tel.QueueID{}
+	v := View{At: now, Zone: s.Zone}
+	queues, out := map[tel.AgentID][]tel.QueueID{}, map[tel.AgentID][]tel.QueueID{}
 	for id, q := range s.Queues {
 		qv := QueueView{ID: id, Name: q.Spec.Name, Strategy: q.Spec.Strategy, Members: slices.Clone(q.Spec.Members)}
+		for m := range q.Out {
+			out[m] = append(out[m], id)
+		}
 		for _, m := range q.Spec.Members {
 			queues[m] = append(queues[m], id)
 			if a := s.Agents[m]; a != nil && a.State() == tel.AgentReady {
 				qv.Ready++
 			}
 		}
+		qv.Callbacks, qv.Closed = callbacks(s, id), q.Closed
 		for _, e := range s.Waiting(id) {
-			c := CallerView{Call: e.Call, Caller: e.Caller, Name: e.Name, Priority: e.Priority, Since: e.EnqueuedAt}
+			if e.Callback != "" {
+				continue
+			}
+			c := CallerView{Call: e.Call, Caller: e.Caller, Name: e.Name, Priority: e.Priority, Since: e.EnqueuedAt, Last: e.Sticky}
+			c.Due, c.Needs = s.Outlook(e.Call, now)
 			for _, o := range e.Offers {
 				c.Ringing = append(c.Ringing, s.Offers[o].Agent)
 			}
@@ -93,9 +117,11 @@ func view(s *plan.State, now time.Time) View {
 	}
 	for id, a := range s.Agents {
 		slices.Sort(queues[id])
+		slices.Sort(out[id])
 		v.Agents = append(v.Agents, AgentView{
 			ID: id, Name: a.Spec.Name, State: a.State(), Since: a.Shown.Since, Call: a.Shown.Call,
-			Queue: a.Shown.Queue, Reason: a.Shown.Reason, WrapUntil: a.WrapUntil, Reachable: a.Reachable, Queues: queues[id],
+			Queue: a.Shown.Queue, Reason: a.Shown.Reason, By: a.Shown.By, WrapUntil: a.WrapUntil, Help: a.Help, Reachable: a.Reachable,
+			LoginAt: a.LoginAt, ShiftEnds: a.ShiftUntil, Queues: queues[id], Out: out[id], Capacity: max(a.Spec.Capacity, 1), Load: a.Load(), Skills: a.Spec.Skills, Today: s.Today(id, now),
 		})
 	}
 	slices.SortFunc(v.Queues, func(x, y QueueView) int { return cmp.Compare(x.ID, y.ID) })

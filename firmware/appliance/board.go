@@ -18,6 +18,7 @@ import (
 // Board makes the drivers of the machine that the box runs on.
 type Board interface {
 	Lights(all []config.Lamp) ([]lamp.Light, error)
+	Buttons(all []config.Lamp) ([]lamp.Button, error) // of the lamps that have one
 	Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error)
 }
 
@@ -46,6 +47,16 @@ func (simBoard) Lights(all []config.Lamp) ([]lamp.Light, error) {
 }
 
 type linuxBoard struct{}
+
+// Buttons implements Board.
+func (linuxBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) {
+	for _, l := range all {
+		if l.Button == "sim" {
+			buttons = append(buttons, lightsim.NewButton(l.ID))
+		}
+	}
+	return buttons, nil
+}
 
 // Lights implements Board.
 func (linuxBoard) Lights(all []config.Lamp) (lights []lamp.Light, err error) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd"
+	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/certificate"
@@ -87,6 +88,7 @@ type Box struct {
 	calls     *call.Exchange
 	toll      *meter.Meter
 	queues    *acd.ACD
+	ledger    *ledger.Ledger
 	lamps     lamps
 	doors     doors
 	voicemail *voicemail.Store
@@ -98,9 +100,10 @@ type Box struct {
 	personal *personal.Owner
 	callers  callers
 
-	mu          sync.Mutex           // guards undisturbed and alarm
-	alarm       *time.Timer          // takes the emergency off the page
-	undisturbed map[tel.AgentID]bool // who has asked not to be disturbed
+	mu          sync.Mutex             // guards alarm, undisturbed and unstaffed
+	alarm       *time.Timer            // takes the emergency off the page
+	undisturbed map[tel.AgentID]bool   // who has asked not to be disturbed
+	unstaffed   map[tel.QueueID]string // queues that their last agent has left, by name
 
 	reach reach
 	wg    sync.WaitGroup
@@ -112,6 +115,7 @@ func conditions() []health.Spec {
 		{Name: "sip", Severity: health.Error, Vital: true},
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
+		{Name: "missed", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
 		{Name: "emergency", Severity: health.Error},
@@ -127,12 +131,13 @@ func conditions() []health.Spec {
 		{Name: "mail", Severity: health.Warn},
 		{Name: "bans", Severity: health.Info},
 		{Name: "sip_alg", Severity: health.Warn},
+		{Name: "unstaffed", Severity: health.Warn},
 	}
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	b.doors.b = b
 	defer func() {
@@ -192,7 +197,11 @@ func (b *Box) openJournals() error {
 	if err != nil {
 		return err
 	}
+	if err := b.openLedger(); err != nil {
+		return err
+	}
 	b.countToday()
+	b.ledger.Start()
 	return nil
 }
 
@@ -201,6 +210,7 @@ func (b *Box) countToday() {
 	err := b.history.Read(0, func(r journal.Record) error {
 		if e, err := cdr.Decode(r.Kind, r.Body); err == nil && e != nil {
 			b.present.apply(e)
+			b.ledger.Replay(e)
 		}
 		return nil
 	})
@@ -295,6 +305,7 @@ func (b *Box) openCalls() error {
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
 		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b, Door: b.doors.open, Progress: b.presence.SetProgress,
+		Supervise: b.supervise,
 	})
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
@@ -302,21 +313,17 @@ func (b *Box) openCalls() error {
 	}
 	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
-	if len(kept) == 0 {
-		for _, a := range agents { // also who is not at work yet has a tile and a lamp
-			b.publish(tel.AgentChanged{Agent: a.ID, Name: a.Name, State: tel.AgentLoggedOut, Since: time.Now()})
-		}
-	}
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
 		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live,
+		ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
 	})
 	if err != nil {
 		return err
 	}
 	if len(kept) == 0 {
-		return b.firstLogin()
+		return errors.Join(b.recall(), b.firstLogin())
 	}
 	return nil
 }
@@ -349,6 +356,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 		return err
 	}
 	b.opts.Live.Start(b.rooms()...)
+	b.wg.Go(func() { b.callbackHours(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))
@@ -422,9 +430,13 @@ func (b *Box) close() {
 	if b.queues != nil {
 		b.queues.Close()
 	}
+	if b.ledger != nil {
+		b.ledger.Close() // after what tells it
+	}
 	if b.feed != nil {
 		b.feed.Close()
 	}
+	b.lamps.stopButtons() // a press starts a goroutine that is waited for
 	b.wg.Wait()
 	if b.toll != nil {
 		b.toll.Close()

@@ -42,6 +42,8 @@ func (b *Box) control(ctx context.Context) {
 func (b *Box) commands() http.Handler {
 	mux := http.NewServeMux()
 	b.accessCommands(mux)
+	b.missedCommands(mux)
+	b.agentCommands(mux)
 	mux.HandleFunc("GET /bans", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(b.bans.List()) // who hung up needs no answer

@@ -64,6 +64,9 @@ func (n *numbering) Resolve(to, as string, at time.Time) call.Decision {
 	if dialed, ok := strings.CutPrefix(to, dialedAgain); ok {
 		return n.opened(p, tel.Number(dialed), r)
 	}
+	if what, ok := strings.CutPrefix(to, calledBack); ok {
+		return n.decision(p, n.customer(p, what, r), r)
+	}
 	return n.decision(p, dialplan.To(p, to, r), r)
 }
 
@@ -106,7 +109,7 @@ func (n *numbering) destination(p dialplan.Plan, d dialplan.Decision, r dialplan
 	case dialplan.Intercom:
 		return call.Decision{Kind: call.ToRing, Ring: call.Ring{Branches: []call.Branch{{Devices: d.Devices, Agent: d.Agent, SkipBusy: true, Intercom: true}}}}
 	case dialplan.Queue:
-		return call.Decision{Kind: call.ToQueue, Queue: d.Queue, QueuePriority: n.priorities[d.Queue]}
+		return n.toQueue(d)
 	case dialplan.Outside, dialplan.Emergency:
 		return call.Decision{
 			Kind: call.ToOutside, Emergency: d.Action == dialplan.Emergency && !d.Test, Attempts: attemptsOf(d.Attempts, d.Hide, d.As),
@@ -121,12 +124,19 @@ func (n *numbering) destination(p dialplan.Plan, d dialplan.Decision, r dialplan
 		return call.Decision{Kind: call.ToSlot, Slots: []tel.Number{d.Slot}}
 	case dialplan.CallWhenFree, dialplan.StopWhenFree:
 		return call.Decision{Kind: call.ToWish, Cancel: d.Action == dialplan.StopWhenFree}
+	case dialplan.Listen, dialplan.Whisper, dialplan.Barge, dialplan.TakeOver:
+		return call.Decision{Kind: call.ToWatch, Watch: call.Watch{Agent: d.Agent, Mode: tel.SupervisionMode(d.Action)}}
 	case dialplan.Echo:
 		return call.Decision{Kind: call.ToEcho}
 	case dialplan.Milliwatt:
 		return call.Decision{Kind: call.ToSound, Sound: call.Sound{Names: []string{"tone_milliwatt"}, Loop: true}}
-	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp:
+	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp, dialplan.ExtendWrapUp,
+		dialplan.Help, dialplan.HelpDone:
 		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: string(d.Action), Reason: d.Reason}
+	case dialplan.EnterQueue, dialplan.LeaveQueue:
+		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: string(d.Action), Reason: string(d.Queue)}
+	case dialplan.LoginHere:
+		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: string(d.Action), Reason: written(d.Change)}
 	case dialplan.Set:
 		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: setCommand, Reason: written(d.Change)}
 	case dialplan.Menu, dialplan.Voicemail, dialplan.Messages, dialplan.RecordPrompt, dialplan.Say, dialplan.PromptTest, dialplan.AskPIN:

@@ -14,9 +14,10 @@ import (
 type lamps struct {
 	b *Box
 
-	mu    sync.Mutex // guards panel and serialises Show, so that a new panel's first states are no later than the news
-	panel *lamp.Panel
-	wired wiring // what the panel was made of; only Build, then the owner of the configuration use it
+	mu      sync.Mutex // guards panel and serialises Show, so that a new panel's first states are no later than the news
+	panel   *lamp.Panel
+	buttons buttons // beside the panel's lamps
+	wired   wiring  // what the panel was made of; only Build, then the owner of the configuration use it
 }
 
 // wiring is what a panel depends on.
@@ -46,24 +47,46 @@ func (l *lamps) open(w wiring) error {
 	for _, light := range lights {
 		all = append(all, lamp.Assignment{Light: light, Agent: w.owners[light.ID()]})
 	}
+	pressed, err := l.b.opts.Board.Buttons(w.lamps)
+	if err != nil {
+		for _, light := range lights {
+			_ = light.Close()
+		}
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.buttons.follow(l.b, pressed, w.owners)
 	l.panel = lamp.NewPanel(lamp.Config{Log: l.b.log.With("room", "lamp"), Lights: all, Publish: l.b.publish})
 	l.wired = w
 	for _, e := range l.b.present.snapshot().([]tel.Event) {
 		if a, ok := e.(tel.AgentChanged); ok {
 			l.panel.Show(a.Agent, a.State)
+			l.panel.ShowHelp(a.Agent, a.Help)
+		}
+		if s, ok := e.(tel.SupervisionStarted); ok {
+			l.panel.Watch(s.Agent, true)
 		}
 	}
 	return nil
 }
 
 // show tells the lamp of an agent, if there is one.
-func (l *lamps) show(agent tel.AgentID, state tel.AgentState) {
+func (l *lamps) show(e tel.AgentChanged) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.panel != nil {
-		l.panel.Show(agent, state)
+		l.panel.Show(e.Agent, e.State)
+		l.panel.ShowHelp(e.Agent, e.Help)
+	}
+}
+
+// watch tells the lamp of an agent whether a supervisor takes part.
+func (l *lamps) watch(agent tel.AgentID, on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.panel != nil {
+		l.panel.Watch(agent, on)
 	}
 }
 
@@ -77,6 +100,7 @@ func (l *lamps) alarm() {
 }
 
 func (l *lamps) close() {
+	l.stopButtons()
 	l.mu.Lock()
 	panel := l.panel
 	l.panel = nil

@@ -20,6 +20,7 @@ type numbering struct {
 	cfg        config.Config
 	plan       dialplan.Plan
 	priorities map[tel.QueueID]int
+	needs      map[tel.QueueID]map[string][]tel.Need // by the caller's language
 	agents     map[tel.AgentID]config.Agent
 	accounts   map[string]registrar.Account
 	md5        bool                  // one phone knows no better digest
@@ -30,7 +31,7 @@ type numbering struct {
 
 func newNumbering(c config.Config) (*numbering, error) {
 	n := &numbering{
-		cfg: c, plan: c.DialPlan(), priorities: map[tel.QueueID]int{},
+		cfg: c, plan: c.DialPlan(), priorities: map[tel.QueueID]int{}, needs: map[tel.QueueID]map[string][]tel.Need{},
 		agents: map[tel.AgentID]config.Agent{}, accounts: map[string]registrar.Account{},
 		names: map[tel.Number]string{}, doors: map[tel.DeviceID]rune{},
 	}
@@ -50,6 +51,7 @@ func newNumbering(c config.Config) (*numbering, error) {
 	var ids []tel.QueueID
 	for _, q := range c.Queues {
 		n.priorities[q.ID] = q.Priority
+		n.needs[q.ID] = needsByLanguage(q)
 		ids = append(ids, q.ID)
 	}
 	if err := n.plan.Validate(ids); err != nil {
@@ -102,14 +104,18 @@ func (n *numbering) Zone() string { return n.cfg.Box.Timezone }
 func specs(c *config.Config) ([]plan.QueueSpec, []plan.AgentSpec) {
 	var queues []plan.QueueSpec
 	for _, q := range c.Queues {
-		queues = append(queues, plan.QueueSpec{
+		spec := plan.QueueSpec{
 			ID: q.ID, Name: q.Name, Strategy: plan.Strategy(q.Strategy), Members: q.Agents, Ring: q.Ring, WrapUp: q.WrapUp,
-			MaxWait: q.MaxWait, MaxWaitTo: q.Overflow, MaxLength: q.MaxLength, FullTo: q.Overflow,
-		})
+			MaxWait: q.MaxWait, MaxWaitTo: q.Overflow, MaxLength: q.MaxLength,
+			AutoPause: q.Missed.After, AutoLogout: q.Missed.Logout,
+		}
+		waiting(&spec, &q)
+		distribution(&spec, &q)
+		queues = append(queues, spec)
 	}
 	var agents []plan.AgentSpec
 	for _, a := range c.Agents {
-		agents = append(agents, plan.AgentSpec{ID: a.ID, Name: a.Name})
+		agents = append(agents, duty(a))
 	}
 	return queues, agents
 }

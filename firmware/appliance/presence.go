@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/sip/presence"
@@ -69,7 +70,7 @@ func (n *numbering) watchable(watcher tel.DeviceID, user string) (resource strin
 	switch w := p.Watched(watcher, tel.Number(user)); w.Kind {
 	case dialplan.WatchExtension, dialplan.WatchSlot:
 		return string(w.Number), false
-	case dialplan.WatchDND, dialplan.WatchForward:
+	case dialplan.WatchDND, dialplan.WatchForward, dialplan.WatchOut:
 		return personalKey(tel.Number(user), w.Agent), true
 	case dialplan.WatchHours:
 		return user, false
@@ -100,7 +101,7 @@ func (n *numbering) extensionAt(d tel.DeviceID) tel.Number {
 // lampOf reports whether a code's key shows the state of the agent who looks at it.
 func lampOf(a dialplan.Action) bool {
 	switch a {
-	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp:
+	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp, dialplan.Help:
 		return true
 	}
 	return false
@@ -152,6 +153,8 @@ func (b *Box) showPresence(e tel.Event) {
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.showAgent(e.Agent)
+	case tel.MembershipChanged:
+		b.showMembership(e)
 	case tel.DeviceChanged:
 		b.presence.Registered(e.Device, e.Reachable)
 		agent, _, _ := n.AgentAt(e.Device)
@@ -197,9 +200,26 @@ func (b *Box) showAgent(id tel.AgentID) {
 			on = e.State == tel.AgentPaused
 		case dialplan.FinishWrapUp:
 			on = e.State == tel.AgentWrapUp
+		case dialplan.Help:
+			on = e.Help
 		}
 		if lampOf(f.Action) {
 			b.presence.SetLamp(personalKey(f.Code, e.Agent), on, false)
+		}
+	}
+}
+
+// showMembership lights the agent's own key by which a queue is left, while it is left.
+func (b *Box) showMembership(e tel.MembershipChanged) {
+	n := b.numbering.Load()
+	for _, q := range n.plan.Queues {
+		if q.Queue != e.Queue {
+			continue
+		}
+		for _, f := range n.plan.FeatureCodes() {
+			if f.Action == dialplan.LeaveQueue {
+				b.presence.SetLamp(personalKey(f.Code+q.Number, e.Agent), !e.Serving, false)
+			}
 		}
 	}
 }
@@ -222,6 +242,11 @@ func (b *Box) renumber(from *config.Config) {
 		b.showAgent(id)
 		b.showSettings(id)
 	}
+	for _, e := range b.present.snapshot().([]tel.Event) {
+		if m, ok := e.(tel.MembershipChanged); ok {
+			b.showMembership(m)
+		}
+	}
 	b.presence.Review()
 }
 
@@ -234,9 +259,21 @@ func presenceOf(e tel.AgentChanged, language string) presence.Presence {
 	}
 	p := presence.Presence{Open: e.State == tel.AgentReady, Note: words[e.State]}
 	if e.State == tel.AgentPaused && e.Reason != "" {
-		p.Note += ": " + e.Reason
+		reason := e.Reason
+		if word, ok := reasonWords()[language][reason]; ok {
+			reason = word
+		}
+		p.Note += ": " + reason
 	}
 	return p
+}
+
+// reasonWords is the catalogue of the reasons that no person wrote, by language.
+func reasonWords() map[string]map[string]string {
+	return map[string]map[string]string{
+		"it": {pausedByDND: "non disturbare", plan.ReasonMissed: "troppe chiamate non risposte", plan.ReasonForced: "dal supervisore"},
+		"en": {pausedByDND: "do not disturb", plan.ReasonMissed: "too many calls not answered", plan.ReasonForced: "by a supervisor"},
+	}
 }
 
 // presenceWords is the catalogue of the notes, by language.
@@ -244,10 +281,12 @@ func presenceWords() map[string]map[tel.AgentState]string {
 	return map[string]map[tel.AgentState]string{
 		"it": {
 			tel.AgentLoggedOut: "Assente", tel.AgentRinging: "Squilla", tel.AgentTalking: "Al telefono", tel.AgentInternal: "Al telefono",
+			tel.AgentReserved: "Squilla", tel.AgentOutbound: "Al telefono", tel.AgentHold: "Al telefono",
 			tel.AgentWrapUp: "Lavoro dopo la chiamata", tel.AgentPaused: "In pausa", tel.AgentUnreachable: "Telefono non raggiungibile",
 		},
 		"en": {
 			tel.AgentLoggedOut: "Away", tel.AgentRinging: "Ringing", tel.AgentTalking: "On the phone", tel.AgentInternal: "On the phone",
+			tel.AgentReserved: "Ringing", tel.AgentOutbound: "On the phone", tel.AgentHold: "On the phone",
 			tel.AgentWrapUp: "After-call work", tel.AgentPaused: "Paused", tel.AgentUnreachable: "Phone not reachable",
 		},
 	}

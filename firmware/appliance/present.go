@@ -35,6 +35,13 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		p.put("agent/"+string(e.Agent), e)
+	case tel.MembershipChanged:
+		key := "out/" + string(e.Queue) + "/" + string(e.Agent)
+		if e.Serving {
+			p.drop(key)
+		} else {
+			p.put(key, e)
+		}
 	case tel.QueueJoined:
 		p.put("wait/"+string(e.Call), e)
 	case tel.QueueOffered:
@@ -43,12 +50,29 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		p.drop("offer/" + string(e.Offer))
 	case tel.QueueLeft:
 		p.left(e)
+	case tel.CallbackChanged:
+		if e.State == tel.CallbackEnded {
+			p.drop("callback/" + string(e.Callback))
+			p.dropOffers(e.Call)
+		} else {
+			p.put("callback/"+string(e.Callback), e)
+		}
+	case tel.MissedChanged:
+		if e.Closed != "" {
+			p.drop("missed/" + string(e.Number))
+		} else {
+			p.put("missed/"+string(e.Number), e)
+		}
 	case tel.CallChanged:
 		if e.Stage == tel.StageEnded {
 			p.drop("call/" + string(e.Call))
 		} else {
 			p.put("call/"+string(e.Call), e)
 		}
+	case tel.SupervisionStarted:
+		p.put("supervision/"+string(e.Call)+"/"+string(e.Leg), e)
+	case tel.SupervisionEnded:
+		p.drop("supervision/" + string(e.Call) + "/" + string(e.Leg))
 	case tel.LineChanged:
 		p.put("line/"+e.Line, e)
 	case tel.DeviceChanged:
@@ -96,8 +120,13 @@ func (p *present) putText(m tel.SMS, e tel.Event) {
 
 func (p *present) left(e tel.QueueLeft) {
 	p.drop("wait/" + string(e.Call))
+	p.dropOffers(e.Call)
+}
+
+// dropOffers forgets what was offered for a call that left its queue.
+func (p *present) dropOffers(call tel.CallID) {
 	for k, x := range p.last {
-		if o, ok := x.(tel.QueueOffered); ok && o.Call == e.Call {
+		if o, ok := x.(tel.QueueOffered); ok && o.Call == call {
 			p.drop(k)
 		}
 	}
@@ -155,6 +184,18 @@ func (p *present) agent(id tel.AgentID) (tel.AgentChanged, bool) {
 	return e, ok
 }
 
+// supervised reports whether a supervisor takes part in an agent's conversation.
+func (p *present) supervised(id tel.AgentID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.last {
+		if s, ok := e.(tel.SupervisionStarted); ok && s.Agent == id {
+			return true
+		}
+	}
+	return false
+}
+
 // forget drops what no longer exists; the key is the one of apply.
 func (p *present) forget(key string) {
 	p.mu.Lock()
@@ -179,6 +220,10 @@ func (p *present) adopt(n *numbering) {
 			}
 			e.Name = a.Name
 			p.last[key] = e
+		case tel.MembershipChanged:
+			if _, ok := n.agents[e.Agent]; !ok || !slices.ContainsFunc(n.cfg.Queues, func(q config.Queue) bool { return q.ID == e.Queue }) {
+				p.drop(key)
+			}
 		case tel.DeviceChanged:
 			if _, ok := n.accounts[string(e.Device)]; !ok {
 				p.drop(key)

@@ -71,11 +71,16 @@ func (queueRoom) Name() string { return "queues" }
 // Commit implements live.Room. Nothing after it can fail, because the way back would log out people
 // who had been taken away.
 func (r queueRoom) Commit(ctx context.Context, from, to *config.Config) (live.Outcome, error) {
-	if !differs(from, to, func(c *config.Config) config.Config { return config.Config{Agents: c.Agents, Queues: c.Queues} }) {
+	if !differs(from, to, func(c *config.Config) config.Config {
+		return config.Config{Agents: c.Agents, Queues: c.Queues, Box: config.Box{Timezone: c.Box.Timezone}}
+	}) {
 		return live.Unchanged, nil
 	}
 	queues, agents := specs(to)
 	if err := r.b.queues.Update(ctx, queues, agents); err != nil {
+		return 0, err
+	}
+	if err := r.b.queueClock(ctx, from, to); err != nil {
 		return 0, err
 	}
 	return live.Applied, nil
@@ -114,6 +119,10 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	}
 	r.b.reach.start(r.b)
 	r.b.renumber(from)
+	if err := r.b.queues.Reschedule(ctx); err != nil {
+		r.b.log.Warn("shifts end as they would have before", "err", err)
+	}
+	r.b.calls.Review() // who listens may have lost the right to
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil
@@ -128,13 +137,13 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 func routing(c *config.Config) config.Config {
 	return config.Config{
 		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
-		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours, Contacts: c.Contacts,
+		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours, Contacts: c.Contacts, Pauses: c.Pauses,
 	}
 }
 
 // entrance is what phones meet.
 func entrance(c *config.Config) config.Config {
-	return config.Config{Toll: c.Toll, SMS: c.SMS, Phones: c.Phones, Presence: c.Presence, SIP: config.SIP{
+	return config.Config{Toll: c.Toll, SMS: c.SMS, MissedCallers: c.MissedCallers, Phones: c.Phones, Presence: c.Presence, Supervision: c.Supervision, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
 	}}

@@ -198,6 +198,8 @@ func (b *Box) check(e ivr.Check, reply func(ivr.Event)) {
 		b.voicemail.CheckPIN(e.Of, e.Value, func(ok bool) { reply(ivr.Checked{OK: ok}) })
 	case ivr.CheckNewPIN:
 		reply(ivr.Checked{OK: tel.GoodPIN(tel.Number(e.Of), e.Value) == nil})
+	case ivr.CheckCallback:
+		reply(ivr.Checked{OK: b.numbering.Load().mayCallBack(e.Of, tel.Number(e.Value))})
 	case ivr.CheckExtension:
 		reply(ivr.Checked{OK: slices.Contains(b.numbering.Load().internal(), tel.Number(e.Value))})
 	default:

@@ -14,6 +14,7 @@ type sounds struct {
 	library  *prompt.Library
 	confirm  prompt.Sound
 	beep     prompt.Sound
+	watched  prompt.Sound
 	recorded recordings
 	file     func(name string) (string, error) // where a recording lies, below the state directory: "message:201/ID"
 }
@@ -27,6 +28,7 @@ func newSounds(dir string, file func(string) (string, error)) (*sounds, error) {
 		library: l, file: file, recorded: recordings{dir: dir},
 		confirm: prompt.FromPCM("tone_confirm", notes([]note{{0, rate / 5}, {660, rate / 8}, {0, rate / 20}, {880, rate / 6}, {0, rate / 4}})),
 		beep:    prompt.FromPCM("tone_beep", notes([]note{{0, rate / 5}, {1000, rate * 2 / 5}})),
+		watched: prompt.FromPCM("tone_watched", notes([]note{{440, rate / 10}, {0, rate / 10}, {440, rate / 10}})),
 	}, nil
 }
 
@@ -43,6 +45,8 @@ func (s *sounds) Find(lang, name string) (media.Sound, error) {
 		return s.confirm, nil
 	case "tone_beep":
 		return s.beep, nil
+	case "tone_watched":
+		return s.watched, nil
 	}
 	if strings.Contains(name, ":") {
 		file, err := s.file(name)
@@ -66,7 +70,8 @@ type note struct {
 	samples int
 }
 
-// notes are short signals: two, rising, when a feature code was understood; one before one speaks.
+// notes are short signals: two, rising, when a feature code was understood; one before one speaks; two alike for an
+// agent who is supervised from now on.
 func notes(all []note) []int16 {
 	const level = 6000
 	var pcm []int16

@@ -106,6 +106,8 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.fit, Present: b.present.document, Codes: b.codesPage,
+		Desk: b.desk, Command: b.ownCommand,
+		Supervise: b.superviseFromPage,
 	})
 }
 
@@ -137,7 +139,9 @@ func (b *Box) emptyOffice() *view.Model {
 	for _, a := range c.Agents {
 		agents = append(agents, view.Agent{ID: a.ID, Name: a.Name})
 	}
-	return view.NewModel(c.Box.Name, queues, agents)
+	m := view.NewModel(c.Box.Name, queues, agents)
+	m.OfferSupervision(anySupervisor(&c))
+	return m
 }
 
 // watch is the page's live.Source.

@@ -1,13 +1,10 @@
 package appliance
 
 import (
-	"context"
-	"errors"
 	"net/netip"
 	"sync"
 	"time"
 
-	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
@@ -18,7 +15,7 @@ import (
 // publish hands an event to everybody who watches: the journal first, so that a finished record is
 // on its way to the disk before anybody is told.
 func (b *Box) publish(e tel.Event) {
-	if kind := e.Kind(); cdr.Finished(kind) {
+	if recorded(e) {
 		b.record(e)
 	}
 	b.tell(e)
@@ -26,6 +23,9 @@ func (b *Box) publish(e tel.Event) {
 
 // tell is publish for what its owner has recorded itself.
 func (b *Box) tell(e tel.Event) {
+	if b.ledger != nil { // the first events of a start are of nobody who was missed
+		b.ledger.Tell(e)
+	}
 	figures, changed := b.present.apply(e)
 	b.feed.Publish(e)
 	if changed {
@@ -34,8 +34,14 @@ func (b *Box) tell(e tel.Event) {
 	b.showPresence(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
-		b.lamps.show(e.Agent, e.State)
+		b.lamps.show(e)
 		b.undisturb(e)
+	case tel.AgentInterval:
+		b.spent(e)
+	case tel.QueueStaffed:
+		b.staffed(e)
+	case tel.SupervisionStarted, tel.SupervisionEnded:
+		b.supervised(e)
 	case tel.PartyChanged:
 		b.callers.note(e)
 	case tel.SeatChanged:
@@ -51,6 +57,14 @@ func (b *Box) tell(e tel.Event) {
 	case tel.LampChanged:
 		b.report("lamps", !e.Fault, "a lamp does not answer")
 	}
+}
+
+// recorded says that an event is a finished record. A callback is one at its end.
+func recorded(e tel.Event) bool {
+	if c, ok := e.(tel.CallbackChanged); ok && c.State != tel.CallbackEnded {
+		return false
+	}
+	return cdr.Finished(e.Kind())
 }
 
 // record writes a finished record; the call never waits for the disk.
@@ -73,38 +87,6 @@ func (b *Box) report(condition string, ok bool, text string) {
 	if err := b.health.Report(condition, ok, text, time.Now()); err != nil {
 		b.log.Error("health does not know a condition", "condition", condition, "err", err)
 	}
-}
-
-// commandLimit bounds an agent's command; the queues answer in microseconds.
-const commandLimit = 5 * time.Second
-
-// command runs what an agent dialled. It must not block, so the queues are asked from a goroutine
-// that close waits for.
-func (b *Box) command(agent tel.AgentID, command, reason string) {
-	b.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
-		defer cancel()
-		var err error
-		switch command {
-		case "login":
-			err = b.queues.Login(ctx, agent)
-		case "logout":
-			err = b.queues.Logout(ctx, agent)
-		case "pause":
-			err = b.queues.Pause(ctx, agent, reason)
-		case "resume":
-			err = b.resume(ctx, agent)
-		case "unpause":
-			err = b.queues.Resume(ctx, agent)
-		case "finish_wrap_up":
-			err = b.queues.FinishWrapUp(ctx, agent)
-		case setCommand:
-			err = b.set(ctx, reason)
-		}
-		if err != nil && !errors.Is(err, plan.ErrNotPaused) && !errors.Is(err, plan.ErrNoWrapUp) {
-			b.log.Warn("agent's command was refused", "agent", agent, "command", command, "err", err)
-		}
-	})
 }
 
 // other answers requests outside of dialogs that are not calls.

@@ -35,11 +35,14 @@ type actor struct {
 	timers  []*time.Timer
 	shown   tel.CallChanged
 	seen    []tel.PartyChanged
-	taking  *adoption // the Adopt at hand
+	taking  *adoption         // the Adopt at hand
+	told    int               // spans of supervision whose end observers know
+	watched []tel.Supervision // that run, as observers know them
 
 	// What the exchange looks at; written by the actor.
-	ringing atomic.Pointer[ringing] // what others may pick up
-	urgent  atomic.Bool             // an emergency call
+	ringing atomic.Pointer[ringing]      // what others may pick up
+	urgent  atomic.Bool                  // an emergency call
+	talk    atomic.Pointer[conversation] // what others may supervise
 }
 
 // held is a leg and the sink of its events, which goes with it to another call.
@@ -184,6 +187,9 @@ func (a *actor) unwrap(m any) (in any, mine bool) {
 		}
 	case adoption:
 		a.taking = &m
+		if m.Target.Watch != nil {
+			m.Permit = a.permitted(m.Adopt)
+		}
 		return m.Adopt, true
 	case handed:
 		a.gave(m)
@@ -213,11 +219,13 @@ func (a *actor) giveUp() {
 			a.x.cfg.Queue(tel.AgentDisengaged{Agent: l.Agent, Call: s.Call})
 		}
 	}
+	a.loseWatchers()
 	if s.Parked != nil {
 		a.x.unpark(s.Parked.Slot, a)
 	}
 	s.Stage = tel.StageEnded
 	a.showParties(nil)
+	a.showWatchers()
 	a.forget()
 }
 
@@ -247,6 +255,7 @@ func (a *actor) forget() {
 // show tells observers when something that they see has changed.
 func (a *actor) show() {
 	a.showParties(a.state.parties())
+	a.showWatchers()
 	if now := a.state.changed(); now != a.shown {
 		if now.Stage != a.shown.Stage {
 			a.log.Info("call", "stage", now.Stage, "direction", now.Direction, "from", now.From.Masked(), "to", now.To.Masked(),

@@ -11,6 +11,7 @@ import (
 type Summons struct {
 	Devices []tel.DeviceID `json:"devices"` // rung together
 	Number  tel.Number     `json:"number"`
+	Watch   *Watch         `json:"watch,omitempty"` // instead: the conversation, of who has the number, to take part in
 }
 
 // Summon begins a call by ringing phones that then dial the number.
@@ -47,7 +48,7 @@ func (x *Exchange) Click(c Click) tel.Cause {
 	if len(devices) == 0 {
 		devices = []tel.DeviceID{c.Device}
 	}
-	a := x.summoning(c.Call, plan, Summons{devices, c.Number}, c.Device)
+	a := x.summoning(c.Call, plan, Summons{Devices: devices, Number: c.Number}, c.Device)
 	if d.Kind == ToOutside {
 		a.state.Direction = tel.Outbound
 	}
@@ -110,7 +111,7 @@ func (st *step) summon(in Summon) {
 // summoned makes who answered the caller of the number.
 func (st *step) summoned(caller LegState) {
 	s := st.s
-	n := s.Summons.Number
+	n, watch := s.Summons.Number, s.Summons.Watch
 	for i := range s.Groups {
 		for _, l := range s.Groups[i].Legs {
 			if l.ID != caller.ID {
@@ -122,6 +123,10 @@ func (st *step) summoned(caller LegState) {
 	caller.Up = true
 	s.Caller, s.In, s.From, s.FromName = caller, caller.Party, caller.Number, caller.Name
 	st.engage(&s.Caller)
+	if watch != nil {
+		st.watch(*watch)
+		return
+	}
 	st.stage(tel.StageRouting)
 	st.do(DoRoute{As: caller.Party, Number: n})
 }

@@ -160,7 +160,7 @@ func (x *Exchange) grant() {
 // callBack rings the phone of who wished; who answers there calls the number with the rights of that
 // phone.
 func (x *Exchange) callBack(device tel.DeviceID, number tel.Number) {
-	a := x.summoning(tel.NewCallID(), x.cfg.Plan(), Summons{[]tel.DeviceID{device}, number}, device)
+	a := x.summoning(tel.NewCallID(), x.cfg.Plan(), Summons{Devices: []tel.DeviceID{device}, Number: number}, device)
 	if c := x.summon(a); c != tel.CauseNone {
 		x.cfg.Log.Warn("nobody is called back", "device", device, "cause", c)
 	}

@@ -14,7 +14,10 @@ type Decision struct {
 	Agent         tel.AgentID    // ToDevices: whose devices they are; AgentCommand: who commands
 	Queue         tel.QueueID    // ToQueue
 	QueuePriority int
-	Attempts      []Attempt // ToOutside, in order of preference
+	Needs         map[string][]tel.Need // ToQueue: what callers ask of an agent, by their language
+	Greeting      []string              // ToQueue: prompts said first; nil: the usual ones, empty: none
+	NewPlace      bool                  // ToQueue: who has been served before goes to the end of the queue
+	Attempts      []Attempt             // ToOutside, in order of preference
 	Emergency     bool
 	Ring          Ring         // ToRing
 	Slots         []tel.Number // ToPark: the places that may be taken, in order; ToSlot: the one asked for
@@ -24,6 +27,7 @@ type Decision struct {
 	EarlyOnly     bool           // ToReplace: only while it rings (RFC 3891 section 7.1)
 	Script        *ivr.State     // ToScript; not started yet
 	Sound         Sound          // ToSound
+	Watch         Watch          // ToWatch
 	Cancel        bool           // ToWish: takes the wish back
 	Command       string         // AgentCommand: login, logout, pause, resume, finish_wrap_up
 	Reason        string         // AgentCommand: of a pause
@@ -62,6 +66,7 @@ const (
 	ToEcho    // the caller hears itself
 	ToSound   // the caller hears Sound until it hangs up
 	ToPage    // the caller speaks to Devices, which answer by themselves
+	ToWatch   // the caller takes part in the conversation of an agent, as Watch says
 	ToWish    // completion on busy: to be called back when the last busy number is free, or no more
 	AgentCommand
 )

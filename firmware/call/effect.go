@@ -31,13 +31,18 @@ type (
 	Adopt struct {
 		Leg    LegState
 		Target Target
+
+		Permit   Permit    // of a Target that watches: what the one who asks may do
+		Watchers []Watcher // who go along with the leg
 	}
 	// HandedOver answers DoHandOver.
 	HandedOver struct {
 		Leg   tel.LegID
 		Into  tel.CallID // the call that has the leg now
 		OK    bool
-		Cause tel.Cause // why not
+		Along []tel.LegID        // who watched its party and went with it
+		Cause tel.Cause          // why not
+		Why   tel.SupervisionEnd // why not, of a Watch
 	}
 	// Freed answers DoPreempt: a line may be free now.
 	Freed struct{}
@@ -55,13 +60,14 @@ const (
 	wakePreempt  = "preempt"  // a line for the emergency call did not become free
 )
 
-// Target names the place that a leg takes in another call. Exactly one of Ref, Slot and Ringing is
-// set.
+// Target names the place that a leg takes in another call. Exactly one of Ref, Slot, Ringing and Watch
+// is set.
 type Target struct {
 	Ref       string         // the leg with this reference is replaced
 	EarlyOnly bool           // only while it rings
 	Slot      tel.Number     // who is parked here is fetched
 	Ringing   []tel.DeviceID // what rings on one of these phones is picked up
+	Watch     *Watch         // the conversation is supervised
 }
 
 // Effect is something the actor must do; each type below is one.
@@ -122,11 +128,15 @@ type (
 	DoPark     struct{ Slots []tel.Number } // take the first free place
 	DoUnpark   struct{ Slot tel.Number }
 	DoHandOver struct { // give a leg to another call
-		Leg    LegState
-		Target Target
+		Leg      LegState
+		Target   Target
+		Watchers []Watcher // who go along
 	}
-	DoTake    struct{ Leg tel.LegID }   // the leg of the Adopt at hand is ours now
-	DoDecline struct{ Cause tel.Cause } // the Adopt at hand is refused
+	DoTake    struct{ Leg tel.LegID } // the leg of the Adopt at hand is ours now
+	DoDecline struct {                // the Adopt at hand is refused
+		Cause tel.Cause
+		Why   tel.SupervisionEnd
+	}
 	// DoAnswerRefer and DoNotifyRefer tell a transferor how the transfer goes (RFC 3515).
 	DoAnswerRefer struct {
 		Leg    tel.LegID

@@ -50,18 +50,19 @@ const journalKind = "call"
 
 // Config wires the exchange to its neighbours. All fields but Journal and MaxCalls are needed.
 type Config struct {
-	Log      *slog.Logger
-	Plan     func() Plan // the plan of this instant
-	Dialer   Dialer
-	Queue    func(tel.ToQueue) bool                          // non-blocking; false: the owner is overloaded
-	Door     func(door tel.DeviceID)                         // opens a door; must not block; nil: there is none
-	Command  func(agent tel.AgentID, command, reason string) // login, logout, pause, resume, finish_wrap_up; must not block
-	Publish  func(tel.Event)                                 // live view; must not block
-	Record   func(tel.CallEnded)                             // the call's record; must not block
-	Progress func(call tel.CallID, status int, final bool)   // how far a call is that Click began (RFC 3515); must not block; nil: nobody asks
-	Journal  HotJournal                                      // nil: calls do not survive a crash
-	Clerk    Clerk                                           // nil: no script has a mailbox or a code
-	MaxCalls int                                             // 0: 1,000
+	Log       *slog.Logger
+	Plan      func() Plan // the plan of this instant
+	Dialer    Dialer
+	Queue     func(tel.ToQueue) bool                          // non-blocking; false: the owner is overloaded
+	Door      func(door tel.DeviceID)                         // opens a door; must not block; nil: there is none
+	Command   func(agent tel.AgentID, command, reason string) // login, logout, pause, resume, finish_wrap_up; must not block
+	Publish   func(tel.Event)                                 // live view; must not block
+	Record    func(tel.CallEnded)                             // the call's record; must not block
+	Progress  func(call tel.CallID, status int, final bool)   // how far a call is that Click began (RFC 3515); must not block; nil: nobody asks
+	Journal   HotJournal                                      // nil: calls do not survive a crash
+	Supervise SuperviseFunc                                   // nil: nobody may supervise
+	Clerk     Clerk                                           // nil: no script has a mailbox or a code
+	MaxCalls  int                                             // 0: 1,000
 }
 
 // Exchange holds every call of the box.
@@ -98,6 +99,7 @@ type Arrival struct {
 
 	Replaces  string // reference of the leg whose place the caller wants (RFC 3891); empty: Dialed counts
 	EarlyOnly bool   // only while that leg rings
+	Join      string // reference of a leg whose conversation the caller wants to take part in (RFC 3911); empty: Dialed counts
 
 	Diverted   tel.Number // who forwarded the call on its way to us, the last one; empty: nobody, or withheld
 	ForeignCLI bool       // Caller is an Italian number that a carrier abroad presents
@@ -129,7 +131,10 @@ func (x *Exchange) Arrive(in Arrival, makeLeg func(events func(LegEvent)) Leg) (
 		}
 	}
 	d := Decision{Kind: ToReplace, Replaces: in.Replaces, EarlyOnly: in.EarlyOnly}
-	if in.Replaces == "" {
+	switch {
+	case in.Join != "":
+		d = Decision{Kind: ToWatch, Watch: Watch{Ref: in.Join, Mode: tel.SuperviseBarge}}
+	case in.Replaces == "":
 		d = plan.Route(in.From, s.From, in.Dialed, time.Now())
 	}
 	if d.Kind == ToOutside && (in.Device != "" || strings.HasPrefix(in.From, "stranger:")) {
@@ -205,10 +210,14 @@ func (x *Exchange) find(id tel.CallID) *actor {
 // Deliver hands a message of the queues' owner to its call; for a call that is gone the owner
 // learns so at once.
 func (x *Exchange) Deliver(m tel.ToCall) {
-	if a := x.find(m.For()); a != nil && a.tell(m) {
+	a := x.find(m.For())
+	if a != nil && a.tell(m) {
 		return
 	}
 	if o, ok := m.(tel.Offer); ok {
+		if a == nil && o.Callback.ID != "" && x.callCustomer(o) {
+			return
+		}
 		x.cfg.Queue(tel.OfferFailed{Offer: o.Offer, Cause: tel.CauseCancelled})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,7 @@ type fakeLeg struct {
 	log    []string
 	ended  bool
 	panics bool
+	passes bool // keys travel inside the audio
 }
 
 func (l *fakeLeg) note(s string) {
@@ -73,10 +75,25 @@ func (l *fakeLeg) Page(to []Leg) error {
 	l.note(fmt.Sprint("page ", len(to)))
 	return nil
 }
+
+func (l *fakeLeg) Mix(parties, watchers []Leg, gain func(from, to int) float64) error {
+	for i, to := range slices.Concat(parties, watchers) {
+		hears := []string{}
+		for j, from := range slices.Concat(parties, watchers) {
+			if i != j && gain(j, i) > 0 {
+				hears = append(hears, string(from.ID()))
+			}
+		}
+		if f, ok := to.(*fakeLeg); ok {
+			f.note("mix " + strings.Join(hears, " "))
+		}
+	}
+	return nil
+}
 func (l *fakeLeg) StopRecord() { l.note("stop record") }
 
 func (l *fakeLeg) Record(path string, _, _ time.Duration) { l.note("record " + path) }
-func (l *fakeLeg) PassesDTMF() bool                       { return false }
+func (l *fakeLeg) PassesDTMF() bool                       { return l.passes }
 func (l *fakeLeg) SendDTMF(d string)                      { l.note("dtmf " + d) }
 func (l *fakeLeg) AnswerRefer(status int)                 { l.note(fmt.Sprint("refer ", status)) }
 func (l *fakeLeg) NotifyRefer(status int, final bool) {
@@ -319,7 +336,7 @@ func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
 	})
 	t.Run("a ringing phone is cancelled and the offer given back", func(t *testing.T) {
 		r := crash(t, false, true, false)
-		if r.left != 1 || len(r.agent) != 1 || r.agent[0] != "hangup cancelled" || len(r.queue) != 2 {
+		if r.left != 1 || len(r.agent) != 1 || r.agent[0] != "hangup cancelled" || len(r.queue) != 3 {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -329,6 +346,28 @@ func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	})
+}
+
+// Found beside supervision: a phone without telephone-events got each key twice, once from the bridge
+// and once from the call.
+func TestAKeyReachesTheOtherPartyOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to bool
+		party    string
+		want     string
+	}{
+		"both know telephone-events: the bridge passes them":        {true, true, "phone:202", ""},
+		"only who presses does: the bridge says tones":              {true, false, "phone:202", ""},
+		"who presses does not: the call sends it":                   {false, true, "phone:202", "dtmf 5"},
+		"a line hears nothing of the bridge's keys: the call dials": {true, false, "line:gsm0", "dtmf 5"},
+	} {
+		to := &fakeLeg{id: "b", party: c.party, passes: c.to}
+		a := &actor{legs: map[tel.LegID]held{"a": {Leg: &fakeLeg{id: "a", passes: c.from}}, "b": {Leg: to}}}
+		a.command(DoDigit{From: "a", To: "b", Digit: '5'})
+		if got := strings.Join(to.told(), " "); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
 }
 
 func TestTooManyCallsAreRefused(t *testing.T) {

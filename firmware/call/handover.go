@@ -1,6 +1,7 @@
 package call
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -10,8 +11,9 @@ import (
 // adoption is an Adopt on its way to another call, with the leg itself.
 type adoption struct {
 	Adopt
-	leg  held
-	from *actor
+	leg   held
+	along map[tel.LegID]held // of those who watch and come with it
+	from  *actor
 }
 
 // ringing is which phones ring in a call, for who wants to pick one up.
@@ -25,9 +27,29 @@ func (a *actor) handOver(e DoHandOver) {
 	to := a.x.owner(e.Target, a)
 	leg, ok := a.legs[e.Leg.ID]
 	a.offered[e.Leg.ID] = LegEvent{}
-	if to == nil || !ok || !to.tell(adoption{Adopt: Adopt(e), leg: leg, from: a}) {
-		a.handle(HandedOver{Leg: e.Leg.ID, Cause: tel.CauseUnallocated})
+	along := map[tel.LegID]held{}
+	for _, w := range e.Watchers {
+		if l, ok := a.legs[w.ID]; ok {
+			along[w.ID], a.offered[w.ID] = l, LegEvent{}
+		}
 	}
+	ad := adoption{Adopt: Adopt{Leg: e.Leg, Target: e.Target, Watchers: e.Watchers}, leg: leg, along: along, from: a}
+	if to == nil || !ok || !to.tell(ad) {
+		a.handle(a.nobodyThere(e))
+	}
+}
+
+// nobodyThere answers for a call that does not exist. Who asks to watch one without the right to do so
+// learns only that.
+func (a *actor) nobodyThere(e DoHandOver) HandedOver {
+	h := HandedOver{Leg: e.Leg.ID, Cause: tel.CauseUnallocated}
+	if w := e.Target.Watch; w != nil {
+		p := a.x.permit(e.Leg.Agent, w.Agent, "")
+		if why := p.refusal(); !p.allows(w.Mode) && why != tel.SupervisionNotYours { // a right may hang on the queue of a call
+			h.Cause, h.Why = tel.CauseForbidden, why
+		}
+	}
+	return h
 }
 
 // take makes the leg of the adoption at hand ours. The other call learns so; what still reaches it
@@ -39,7 +61,7 @@ func (a *actor) take(id tel.LegID) {
 	}
 	ad.leg.sink.owner.Store(a)
 	a.keep(ad.leg.Leg, ad.leg.sink)
-	if !ad.from.tell(handed{HandedOver{Leg: id, Into: a.id, OK: true}, a}) {
+	if !ad.from.tell(handed{HandedOver{Leg: id, Into: a.id, OK: true, Along: slices.Collect(maps.Keys(ad.along))}, a}) {
 		a.tell(LegEvent{Leg: id, Kind: LegEnded, Cause: tel.CauseNormal}) // the other call has ended, and its leg with it
 	}
 }
@@ -52,12 +74,14 @@ type handed struct {
 
 // gave forgets a leg that another call has taken, and tells that call if the leg has ended meanwhile.
 func (a *actor) gave(h handed) {
-	delete(a.legs, h.Leg)
-	a.moved[h.Leg] = h.to
-	if end := a.offered[h.Leg]; end.Kind == LegEnded {
-		h.to.tell(end)
+	for _, id := range append(h.Along, h.Leg) {
+		delete(a.legs, id)
+		a.moved[id] = h.to
+		if end := a.offered[id]; end.Kind == LegEnded {
+			h.to.tell(end)
+		}
+		delete(a.offered, id)
 	}
-	delete(a.offered, h.Leg)
 }
 
 // owner finds the call that a target names; never the one that asks.
@@ -66,6 +90,8 @@ func (x *Exchange) owner(t Target, asks *actor) *actor {
 	defer x.mu.Unlock()
 	var found *actor
 	switch {
+	case t.Watch != nil:
+		found = x.watchable(*t.Watch)
 	case t.Slot != "":
 		found = x.parked[t.Slot]
 	case t.Ref != "":

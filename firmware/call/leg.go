@@ -36,6 +36,9 @@ type Leg interface {
 	SendDTMF(digits string)
 	// Page lets the other parties hear this one, and nobody else anybody, until Join, Part or the end.
 	Page(to []Leg) error
+	// Mix lets one or two parties of a conversation, and those who watch it, hear each other as loud as
+	// gain says (indexes of parties, then of watchers); this leg is one of them. Join of the parties ends it.
+	Mix(parties, watchers []Leg, gain func(from, to int) float64) error
 	// Echo lets the party hear itself until Join, Part or the end.
 	Echo()
 	// Record writes what the party says into a file until max, until silence without a voice (0: never),
@@ -43,8 +46,8 @@ type Leg interface {
 	Record(path string, max, silence time.Duration)
 	// StopRecord ends the recording.
 	StopRecord()
-	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733), so that joined legs
-	// which both do so need no help.
+	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733): the audio of a joined
+	// leg then says them anew, as events or as tones, but for a line, whose driver dials.
 	PassesDTMF() bool
 	// Note sums up the audio so far.
 	Note() tel.LegNote
@@ -63,6 +66,7 @@ type Sound struct {
 	Names    []string `json:"names"`
 	Loop     bool     `json:"loop,omitempty"`
 	Language string   `json:"language,omitempty"` // of prompts; empty: the box's
+	Over     bool     `json:"over,omitempty"`     // said over the loop that plays, which goes on softly
 }
 
 // LegEventKind is what happened on a leg.

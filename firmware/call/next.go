@@ -40,6 +40,12 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.withdrawn(in)
 	case tel.Overflow:
 		st.overflowed(in)
+	case tel.Announce:
+		st.announce(in)
+	case tel.AskCallback:
+		st.askCallback()
+	case tel.CallbackAnswered:
+		st.callbackAnswered(in)
 	case ParkedAt:
 		st.parkedAt(in)
 	case Adopt:
@@ -50,6 +56,12 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.script(in.Event)
 	case Summon:
 		st.summon(in)
+	case Reviewed:
+		st.reviewed(in)
+	case Review:
+		st.review()
+	case Remode:
+		st.remode(in)
 	case WhenFree:
 		st.whenFree(in.OK)
 	case Freed:
@@ -59,6 +71,7 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 	case End:
 		st.finish(in.Cause, "box")
 	}
+	st.settle()
 	return s, st.out
 }
 
@@ -69,11 +82,13 @@ func (s State) clone() State {
 		s.Groups[i].Legs = slices.Clone(s.Groups[i].Legs)
 	}
 	s.Peer, s.Moving, s.Parked, s.Ring = copied(s.Peer), copied(s.Moving), copied(s.Parked), copied(s.Ring)
+	s.Accepted, s.Callback = copied(s.Accepted), copied(s.Callback)
 	if s.Ring != nil {
 		s.Ring.Branches = slices.Clone(s.Ring.Branches)
 	}
 	s.Moves = slices.Clip(s.Moves)
 	s.Paged = slices.Clone(s.Paged)
+	s.Watchers, s.Supervised = slices.Clone(s.Watchers), slices.Clip(s.Supervised)
 	return s
 }
 
@@ -98,7 +113,7 @@ func orphan(in any) []Effect {
 		}
 		return out
 	case Adopt:
-		return []Effect{DoDecline{tel.CauseUnallocated}}
+		return []Effect{DoDecline{Cause: tel.CauseUnallocated}}
 	case ParkedAt:
 		if in.Slot != "" {
 			return []Effect{DoUnpark(in)}
@@ -138,6 +153,13 @@ func (st *step) begin(d Decision) {
 // route sends the caller, answered or not, to a destination.
 func (st *step) route(d Decision) {
 	s := st.s
+	if s.calling() && d.Kind != ToOutside { // a customer is called outside or not at all
+		if d.Cause == tel.CauseNone {
+			d.Cause = tel.CauseForbidden
+		}
+		st.refuse(d.Cause)
+		return
+	}
 	st.forwarded(d)
 	switch d.Kind {
 	case ToDevices:
@@ -146,7 +168,11 @@ func (st *step) route(d Decision) {
 		if d.Emergency {
 			s.Emergency, s.Lines = true, d.Attempts
 		}
-		st.ring(Ring{Branches: []Branch{{Attempts: d.Attempts}}})
+		b := Branch{Attempts: d.Attempts}
+		if s.calling() {
+			b.For = callbackRing
+		}
+		st.ring(Ring{Branches: []Branch{b}})
 	case ToRing:
 		st.ring(d.Ring)
 	case ToQueue:
@@ -161,6 +187,12 @@ func (st *step) route(d Decision) {
 		st.fetch(d)
 	case ToPage:
 		st.page(d)
+	case ToWatch:
+		if s.Moving != nil { // nobody is sent into the conversation of others
+			st.refuse(tel.CauseForbidden)
+			return
+		}
+		st.watch(d.Watch)
 	case ToWish:
 		st.do(DoWhenFree{d.Cancel})
 	case AgentCommand:
@@ -178,6 +210,9 @@ func (st *step) route(d Decision) {
 func (st *step) refuse(c tel.Cause) {
 	s := st.s
 	s.Ring = nil
+	if s.calling() {
+		s.Callback.Cause = c
+	}
 	if s.Moving != nil {
 		st.transferFailed(c)
 		return
@@ -230,6 +265,10 @@ func (st *step) woke(key string) {
 		}
 	case wakePreempt:
 		st.freed()
+	case wakeReview:
+		if !st.now.Before(s.ReviewAt) {
+			st.review()
+		}
 	case wakePage:
 		if s.Page {
 			st.finish(tel.CauseNormal, "box")

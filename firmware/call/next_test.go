@@ -100,8 +100,16 @@ func brief(effects []Effect) string {
 			}
 		case DoPreempt:
 			out = append(out, fmt.Sprintf("preempt(%v)", e.Vias))
+		case DoWhisper:
+			out = append(out, fmt.Sprintf("whisper(%s,%s)", e.Leg, strings.Join(e.words("it"), "+")))
+		case DoForget:
+			out = append(out, "forget")
 		case DoEnd:
 			out = append(out, fmt.Sprintf("end(%s,%s)", e.Record.Cause, e.Record.EndedBy))
+		case DoMix:
+			out = append(out, fmt.Sprintf("mix(%v,%v)", e.Parties, e.Watchers))
+		case DoReview:
+			out = append(out, "review")
 		case DoWake:
 		}
 	}
@@ -161,7 +169,7 @@ func TestCallsFollowTheirScript(t *testing.T) {
 		},
 		"a queued caller is answered, waits with music, and gets the agent": {
 			{toQueue, "accept play(caller,greeting+wait) queue(Enqueue)"},
-			{LegEvent{Leg: "caller", Kind: LegPlayed}, "play(caller,music)"},
+			{LegEvent{Leg: "caller", Kind: LegPlayed}, "play(caller,music) queue(CallerGreeted)"},
 			{offer, "dial(o1,[]anna)"},
 			{Dialed{Key: "o1", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "x", Kind: LegProgress}, "queue(OfferRinging)"},
@@ -208,16 +216,16 @@ func TestCallsFollowTheirScript(t *testing.T) {
 			{toPhones, "dial(direct,[201 202])"},
 			{Dialed{Key: "direct", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "x", Kind: LegAnswered}, "hush(caller) accept join(caller,x) queue(AgentEngaged)"},
-			{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "part(caller) play(caller,music)"},
+			{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "queue(AgentHeld) part(caller) play(caller,music)"},
 			{LegEvent{Leg: "caller", Kind: LegHeld, Held: true}, "hush(caller)"},
-			{LegEvent{Leg: "x", Kind: LegHeld}, "play(x,music)"},
+			{LegEvent{Leg: "x", Kind: LegHeld}, "queue(AgentHeld) play(x,music)"},
 			{LegEvent{Leg: "caller", Kind: LegHeld}, "hush(caller) hush(x) join(caller,x)"},
 		},
 		"a silent line is not hung up while held, but is while talking": {
 			{toPhones, "dial(direct,[201 202])"},
 			{Dialed{Key: "direct", Legs: legs("x")}, ""},
 			{LegEvent{Leg: "x", Kind: LegAnswered}, "hush(caller) accept join(caller,x) queue(AgentEngaged)"},
-			{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "part(caller) play(caller,music)"},
+			{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "queue(AgentHeld) part(caller) play(caller,music)"},
 			{LegEvent{Leg: "x", Kind: LegSilent}, ""},
 			{LegEvent{Leg: "caller", Kind: LegSilent}, "hangup(x,media_timeout) hangup(caller,media_timeout) queue(AgentDisengaged) end(media_timeout,box)"},
 		},
@@ -245,9 +253,15 @@ type move struct {
 // follow plays each script on a new incoming call, a second between two moves.
 func follow(t *testing.T, scripts map[string][]move) {
 	t.Helper()
+	followFrom(t, incoming, scripts)
+}
+
+// followFrom plays each script on a call of its own.
+func followFrom(t *testing.T, begin func() State, scripts map[string][]move) {
+	t.Helper()
 	for name, script := range scripts {
 		t.Run(name, func(t *testing.T) {
-			s := incoming()
+			s := begin()
 			for i, m := range script {
 				before := s.clone()
 				was := fmt.Sprintf("%+v", before)
@@ -296,20 +310,23 @@ var worldsFlag = flag.Int("call.worlds", 20000, "random worlds of the property t
 
 // world plays a random world against the machine and keeps the books that must balance.
 type world struct {
-	r       *rand.Rand
-	s       State
-	live    map[tel.LegID]bool // legs that exist at the far side
-	n       int
-	ended   int
-	offers  map[tel.OfferID]string // open, failed, answered, withdrawn
-	talking tel.OfferID
-	engaged map[tel.AgentID]int
-	refers  map[tel.LegID]bool // accepted wishes that wait for their final NOTIFY
-	slots   map[tel.Number]bool
-	adopt   tel.LegID // offered to the call and not yet answered for
-	given   tel.LegID // offered to another call by this one
-	gone    bool
-	reports []DoReport // to who clicked for the call
+	r         *rand.Rand
+	s         State
+	live      map[tel.LegID]bool // legs that exist at the far side
+	n         int
+	ended     int
+	forgotten int                    // ended without a record
+	offers    map[tel.OfferID]string // open, failed, answered, withdrawn
+	talking   tel.OfferID
+	accepted  tel.OfferID // the last one
+	engaged   map[tel.AgentID]int
+	refers    map[tel.LegID]bool // accepted wishes that wait for their final NOTIFY
+	slots     map[tel.Number]bool
+	adopt     tel.LegID // offered to the call and not yet answered for
+	given     tel.LegID // offered to another call by this one
+	gone      bool
+	reports   []DoReport  // to who clicked for the call
+	along     []tel.LegID // who would go with what is offered to the other call
 }
 
 func newWorld(seed, stream uint64) *world {
@@ -326,7 +343,7 @@ func (w *world) name(prefix string) string { w.n++; return fmt.Sprint(prefix, w.
 // somewhere is what the dial plan may answer.
 func (w *world) somewhere() Decision {
 	devices := []tel.DeviceID{"1"}
-	switch w.r.IntN(12) {
+	switch w.r.IntN(13) {
 	case 11:
 		return Decision{Kind: ToPage, Devices: devices}
 	case 8:
@@ -346,6 +363,8 @@ func (w *world) somewhere() Decision {
 		}}
 	case 3:
 		return Decision{Kind: ToOutside, Attempts: []Attempt{{Via: "trunk:t", Number: "1"}, {Via: "line:g", Number: "2"}}, Emergency: w.r.IntN(4) == 0}
+	case 12:
+		return Decision{Kind: ToWatch, Watch: Watch{Agent: "anna", Mode: tel.SuperviseListen}}
 	case 4:
 		return Decision{Kind: ToDevices, Devices: devices, Agent: "bruno"}
 	case 5:
@@ -400,7 +419,18 @@ func (w *world) apply(t *testing.T, in any, at time.Time) {
 			}
 			w.slots[e.Slot] = false
 		case DoHandOver:
-			w.given = e.Leg.ID
+			w.given, w.along = e.Leg.ID, nil
+			for _, l := range e.Watchers {
+				w.along = append(w.along, l.ID)
+			}
+		case DoTakeAlong:
+			for _, id := range e.Legs {
+				w.live[id] = true
+			}
+		case DoMix:
+			w.mixed(t, e)
+		case DoReview:
+			w.apply(t, w.review(), at)
 		case DoTake:
 			if e.Leg != w.adopt {
 				t.Fatalf("leg %q is taken, offered was %q", e.Leg, w.adopt)
@@ -436,6 +466,8 @@ func (w *world) apply(t *testing.T, in any, at time.Time) {
 			delete(w.live, e.Leg)
 		case DoTellQueue:
 			w.told(t, e.Message)
+		case DoForget:
+			w.forgotten++
 		case DoEnd:
 			w.ended++
 		}
@@ -449,6 +481,16 @@ func (w *world) told(t *testing.T, m tel.ToQueue) {
 			t.Fatalf("offer %s failed after it was %q", m.Offer, w.offers[m.Offer])
 		}
 		w.offers[m.Offer] = "failed"
+	case tel.OfferAccepted:
+		if w.offers[m.Offer] != "open" {
+			t.Fatalf("offer %s accepted after it was %q", m.Offer, w.offers[m.Offer])
+		}
+		w.accepted = m.Offer
+	case tel.CallbackMissed:
+		if w.offers[m.Offer] != "open" || w.accepted != m.Offer {
+			t.Fatalf("the customer of %s was missed after it was %q", m.Offer, w.offers[m.Offer])
+		}
+		w.offers[m.Offer] = "missed"
 	case tel.OfferAnswered:
 		if w.offers[m.Offer] != "open" || w.talking != "" {
 			t.Fatalf("offer %s answered after it was %q, talking %q", m.Offer, w.offers[m.Offer], w.talking)
@@ -485,6 +527,7 @@ func TestRandomWorldsLeaveNothingBehind(t *testing.T) {
 		for range 60 {
 			at = at.Add(time.Duration(w.r.IntN(5000)) * time.Millisecond)
 			w.apply(t, w.random(at), at)
+			w.supervised(t, seed)
 		}
 		w.settle(t, at)
 		w.apply(t, End{tel.CauseNormal}, at)
@@ -529,13 +572,28 @@ func (w *world) settle(t *testing.T, at time.Time) {
 	if !w.live[id] {
 		h.OK = false
 	}
+	if h.OK {
+		h.Along = w.along
+	}
 	if h.OK && (w.s.Moving != nil && w.s.Moving.Attended || w.s.Stage == tel.StageRouting) {
 		delete(w.live, id) // the other call has it
+		for _, l := range h.Along {
+			delete(w.live, l)
+		}
 	}
 	w.apply(t, h, at)
 }
 
 func (w *world) open(id tel.OfferID) tel.OfferID { w.offers[id] = "open"; return id }
+
+// closeOffers is what the queue does with its own when it lets a caller go.
+func (w *world) closeOffers() {
+	for o, is := range w.offers {
+		if is == "open" {
+			w.offers[o] = "withdrawn"
+		}
+	}
+}
 
 func (w *world) random(at time.Time) any {
 	pick := func() tel.LegID {
@@ -547,7 +605,28 @@ func (w *world) random(at time.Time) any {
 		w.given = ""
 		return HandedOver{Leg: id, Cause: tel.CauseUnallocated}
 	}
-	switch w.r.IntN(19) {
+	switch w.r.IntN(27) {
+	case 19:
+		return LegEvent{Leg: pick(), Kind: LegPlayed}
+	case 20:
+		return tel.Announce{Call: "c1", Position: w.r.IntN(3), WaitTo: w.r.IntN(2), Callback: []rune{0, '1'}[w.r.IntN(2)]}
+	case 21:
+		return tel.AskCallback{Call: "c1"}
+	case 22:
+		if w.s.Script != nil && w.r.IntN(2) == 0 {
+			return Scripted{ivr.Checked{OK: w.r.IntN(3) > 0}}
+		}
+		ok := w.r.IntN(2) == 0 && w.s.waits() && w.s.Callback == nil
+		if ok {
+			w.closeOffers()
+		}
+		return tel.CallbackAnswered{Call: "c1", OK: ok}
+	case 23, 24:
+		return w.watch()
+	case 25:
+		return Remode{By: tel.AgentID(fmt.Sprint("boss", w.r.IntN(3))), Mode: tel.SupervisionModes()[w.r.IntN(4)]}
+	case 26:
+		return Review{}
 	case 12, 13:
 		return LegEvent{Leg: pick(), Kind: LegRefer, To: "5"}
 	case 14:
@@ -555,6 +634,10 @@ func (w *world) random(at time.Time) any {
 	case 15:
 		w.adopt = tel.LegID(w.name("new"))
 		a := Adopt{Leg: LegState{ID: w.adopt, Party: "phone:9", Ref: string(w.adopt), Up: w.r.IntN(2) == 0, Agent: "carla"}}
+		for range w.r.IntN(3) {
+			w.n++
+			a.Watchers = append(a.Watchers, Watcher{LegState: LegState{ID: tel.LegID(w.name("far")), Party: "phone:8", Up: true, Agent: tel.AgentID(fmt.Sprint("far", w.n))}, Now: tel.Supervision{Agent: "anna", Mode: tel.SuperviseListen}, Follow: true})
+		}
 		switch w.r.IntN(3) {
 		case 0:
 			a.Target.Ref = string(pick())
@@ -579,7 +662,11 @@ func (w *world) random(at time.Time) any {
 		return LegEvent{Leg: "caller", Kind: LegDigit, Digit: rune('0' + w.r.IntN(3))}
 	case 0, 1, 2:
 		w.n++
-		return tel.Offer{Offer: w.open(tel.OfferID(fmt.Sprint("o", w.n))), Call: "c1", Queue: w.s.Queue, Agent: "anna", Ring: 10 * time.Second}
+		o := tel.Offer{Offer: w.open(tel.OfferID(fmt.Sprint("o", w.n))), Call: "c1", Queue: w.s.Queue, Agent: "anna", Ring: 10 * time.Second}
+		if w.r.IntN(2) == 0 {
+			o.Whisper.Prompt = "sales"
+		}
+		return o
 	case 3:
 		return LegEvent{Leg: pick(), Kind: LegProgress}
 	case 4:
@@ -607,11 +694,10 @@ func (w *world) random(at time.Time) any {
 		if w.r.IntN(4) > 0 {
 			return LegEvent{Leg: pick(), Kind: LegDigit, Digit: '5'}
 		}
-		for o, is := range w.offers { // the queue closes its own offers when it lets a caller go
-			if is == "open" {
-				w.offers[o] = "withdrawn"
-			}
+		if w.s.Callback != nil { // has no caller to send on
+			return nil
 		}
+		w.closeOffers()
 		return tel.Overflow{Call: "c1", To: "queue:desk", Why: "max_wait"}
 	default:
 		if len(w.s.Groups) > 0 {
@@ -653,6 +739,10 @@ func empty(s *State) {
 		s.Groups[i].Vias = orNil(s.Groups[i].Vias)
 	}
 	s.Paged = orNil(s.Paged)
+	s.Watchers, s.Supervised = orNil(s.Watchers), orNil(s.Supervised)
+	for i := range s.Watchers {
+		s.Watchers[i].Modes = orNil(s.Watchers[i].Modes)
+	}
 	s.Groups, s.Moves, s.Lines = orNil(s.Groups), orNil(s.Moves), orNil(s.Lines)
 	if s.Ring != nil {
 		s.Ring.Branches = orNil(s.Ring.Branches)

@@ -29,7 +29,9 @@ type office struct {
 	records []tel.CallEnded
 	parties map[tel.LegID]tel.PartyChanged
 	events  []tel.Event
-	told    []string // to who clicked: "call status", and "final"
+
+	supervise SuperviseFunc // of the exchange that is made next
+	told      []string      // to who clicked: "call status", and "final"
 }
 
 // Route implements Plan.
@@ -44,6 +46,8 @@ func (o *office) Route(from string, _, n tel.Number, _ time.Time) Decision {
 		return Decision{Kind: ToSlot, Slots: []tel.Number{n}}
 	case strings.HasPrefix(string(n), "*8"):
 		return Decision{Kind: ToPickup, Pickup: []tel.DeviceID{tel.DeviceID(n[2:])}}
+	case strings.HasPrefix(string(n), "*5") && len(n) > 3:
+		return Decision{Kind: ToWatch, Watch: Watch{Agent: tel.AgentID("agent" + n[3:]), Mode: tel.SupervisionModes()[n[2]-'1']}}
 	case n == "*37" || n == "#37":
 		return Decision{Kind: ToWish, Cancel: n == "#37"}
 	case n == "112":
@@ -146,7 +150,7 @@ func (o *office) exchange() *Exchange {
 			o.queue = append(o.queue, m)
 			return true
 		},
-		Command: func(tel.AgentID, string, string) {},
+		Command: func(tel.AgentID, string, string) {}, Supervise: o.supervise,
 		Progress: func(c tel.CallID, status int, final bool) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
@@ -564,6 +568,36 @@ func TestEachStateOfACallSurvivesACrash(t *testing.T) {
 			o.wants("the customer", l[0], "join "+string(l[3].id))
 			o.wants("Anna", l[1], "notify 200 final", "hangup transferred")
 		})
+	})
+	t.Run("supervised: who listens hears both again, and one whose phone is gone is on record", func(t *testing.T) {
+		for _, lost := range []bool{false, true} {
+			crash(t, func(o *office) []*fakeLeg {
+				o.supervise = allow(everything)
+				o.x.cfg.Supervise = o.supervise
+				customer, anna := talk(o)
+				boss := o.dial("phone:208", "*51201")
+				boss.says(LegEvent{Kind: LegDigit, Digit: '5'})
+				if lost {
+					return []*fakeLeg{customer, anna}
+				}
+				return []*fakeLeg{customer, anna, boss}
+			}, func(o *office, l []*fakeLeg) {
+				if lost {
+					o.wants("the customer", l[0], "join "+string(l[1].id))
+				} else {
+					o.wants("Anna", l[1], "mix "+string(l[0].id)+" "+string(l[2].id))
+					o.wants("the customer", l[0], "mix "+string(l[1].id))
+				}
+				l[0].hangsUp()
+				want := "listen of agent201: mode, whisper of agent201: call_ended"
+				if lost {
+					want = "listen of agent201: mode, whisper of agent201: lost"
+				}
+				if got := spans(o.records[len(o.records)-1]); got != want {
+					o.t.Errorf("the record says %q, want %q", got, want)
+				}
+			})
+		}
 	})
 	t.Run("blind transfer ringing: the target rings again", func(t *testing.T) {
 		crash(t, func(o *office) []*fakeLeg {

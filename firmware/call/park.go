@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr/spoken"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -50,27 +51,19 @@ func (st *step) parkedAt(at ParkedAt) {
 			st.do(DoPlay{s.Caller.ID, music})
 			return
 		}
-		st.do(DoPlay{s.Caller.ID, Sound{Names: spoken(at.Slot)}})
+		st.do(DoPlay{s.Caller.ID, Sound{Names: spoken.Digits(at.Slot)}})
 	}
-}
-
-// spoken is a number as prompts, digit by digit.
-func spoken(n tel.Number) []string {
-	var names []string
-	for _, r := range string(n) {
-		names = append(names, "digit_"+string(r))
-	}
-	return names
 }
 
 // fetched gives the parked caller to who dialled the place.
 func (st *step) fetched(a Adopt) {
 	s := st.s
 	if s.Parked == nil || s.Parked.Slot != a.Target.Slot || s.Stage != tel.StageParked {
-		st.do(DoDecline{tel.CauseUnallocated})
+		st.do(DoDecline{Cause: tel.CauseUnallocated})
 		return
 	}
-	st.do(DoTake{a.Leg.ID}, DoUnpark{s.Parked.Slot})
+	st.takeIn(a)
+	st.do(DoUnpark{s.Parked.Slot})
 	st.moved(tel.Move{Kind: tel.MoveFetched, By: a.Leg.Party, Party: a.Leg.Party, To: s.Parked.Slot})
 	s.Parked = nil
 	peer := a.Leg

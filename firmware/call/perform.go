@@ -38,9 +38,13 @@ func (a *actor) perform(e Effect) {
 		a.handOver(e)
 	case DoTake:
 		a.take(e.Leg)
+	case DoTakeAlong:
+		a.takeAlong(e.Legs)
+	case DoReview:
+		a.handle(a.review())
 	case DoDecline:
 		if a.taking != nil {
-			a.taking.from.tell(HandedOver{Leg: a.taking.Leg.ID, Cause: e.Cause})
+			a.taking.from.tell(HandedOver{Leg: a.taking.Leg.ID, Cause: e.Cause, Why: e.Why})
 		}
 	case DoPreempt:
 		a.preempt(e.Vias)
@@ -50,6 +54,10 @@ func (a *actor) perform(e Effect) {
 		}
 	case DoOpenDoor:
 		a.openDoor(e)
+	case DoWhisper:
+		a.with(e.Leg, func(l Leg) { l.Play(Sound{Names: e.words(a.plan.Language())}) })
+	case DoForget:
+		a.forget()
 	case DoReport:
 		a.report(e)
 	case DoWhenFree:
@@ -78,6 +86,8 @@ func (a *actor) command(e Effect) {
 		a.join(e.A, e.B)
 	case DoPart:
 		a.with(e.Leg, Leg.Part)
+	case DoMix:
+		a.mix(e)
 	case DoPage:
 		a.speakTo(e)
 	case DoEcho:
@@ -88,7 +98,7 @@ func (a *actor) command(e Effect) {
 		a.with(e.Leg, Leg.StopRecord)
 	case DoDigit:
 		from, to := a.legs[e.From], a.legs[e.To]
-		if from.Leg != nil && to.Leg != nil && (!from.PassesDTMF() || !to.PassesDTMF()) {
+		if from.Leg != nil && to.Leg != nil && (!from.PassesDTMF() || strings.HasPrefix(to.Party(), "line:")) {
 			to.SendDTMF(string(e.Digit))
 		}
 	case DoAnswerRefer:

@@ -42,6 +42,14 @@ func (a *actor) recover(find Finder) {
 	if s.Moving != nil && (s.Moving.By.ID == "" || !take(s.Moving.By)) {
 		s.Moving.By.ID = ""
 	}
+	if s.Accepted != nil { // the agent is offered the caller again
+		if take(*s.Accepted) {
+			a.legs[s.Accepted.ID].Hangup(tel.CauseCancelled)
+		}
+		a.x.cfg.Queue(tel.OfferFailed{Offer: s.Accepted.Offer, Cause: tel.CauseCancelled})
+		s.Accepted = nil
+	}
+	a.recoverWatchers(take)
 	callerHere := take(s.Caller)
 	peerHere := s.Peer == nil || take(*s.Peer)
 	switch {
@@ -80,7 +88,12 @@ func (a *actor) resume(ringing bool) {
 	case s.Parked != nil:
 		a.resumePark()
 	case s.Script != nil:
+		a.resumeWait()
 		a.tell(Scripted{ivr.Resumed{}})
+	case s.calling():
+		s.Callback.Dialed = true
+		a.legs[s.Caller.ID].Play(ringback)
+		a.tell(Rerouted{a.plan.Resolve(s.callbackTo(), "", time.Now())})
 	case s.Page:
 		a.tell(End{tel.CauseNormal})
 	case s.Moving != nil && s.Moving.Returned:
@@ -90,18 +103,33 @@ func (a *actor) resume(ringing bool) {
 		a.legs[s.Caller.ID].Play(ringback)
 		a.tell(Rerouted{a.plan.Route(s.As, s.From, s.Moving.To, time.Now())})
 	case s.Waiting:
-		if s.Stage == tel.StageRinging {
-			s.Stage = tel.StageWaiting
-		}
 		a.legs[s.Caller.ID].Play(music)
-		a.x.cfg.Queue(tel.Enqueue{ // changes nothing when the place survived too
-			Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, EnqueuedAt: s.Enqueued,
-		})
+		a.resumeWait()
 	case ringing && (s.Direction != tel.Outbound || s.Emergency):
 		a.tell(Rerouted{a.plan.Route(s.In, s.From, s.To, time.Now())})
 	default:
 		a.tell(End{tel.CauseTimeout})
 	}
+}
+
+// resumeWait makes sure of the place in a queue; nothing changes when it survived too. A greeting or an
+// announcement that was cut is over.
+func (a *actor) resumeWait() {
+	s := &a.state
+	if !s.Waiting {
+		return
+	}
+	if s.Stage == tel.StageRinging {
+		s.Stage = tel.StageWaiting
+	}
+	a.x.cfg.Queue(tel.Enqueue{
+		Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, Needs: s.Needs, EnqueuedAt: s.Enqueued,
+	})
+	a.x.cfg.Queue(tel.CallerGreeted{Call: s.Call})
+	if s.Saying {
+		a.x.cfg.Queue(tel.Announced{Call: s.Call})
+	}
+	s.Greeted, s.Saying = true, false
 }
 
 // resumePark takes the place again, or goes on looking for one.

@@ -116,6 +116,14 @@ func (st *step) script(e ivr.Event) {
 		case ivr.CallBack:
 			s.As = "ext:" + e.Box
 			st.leaveScript(DoRoute{As: s.As, Number: e.Number})
+		case ivr.AskCallback:
+			number := e.Number
+			if wide, ok := number.E164(); ok {
+				number = wide // as callers show theirs
+			}
+			st.tell(tel.WantCallback{Call: s.Call, Number: number})
+		case ivr.GoOn:
+			st.goOn()
 		case ivr.Hangup:
 			st.finish(tel.CauseNormal, "box")
 		default:

@@ -26,7 +26,7 @@ func TestScripts(t *testing.T) {
 			{Begin{menu()}, "accept play(caller,prompt:welcome)"},
 			{digit('1'), "hush(caller) hush(caller) resolve(queue:sales)"},
 			{Rerouted{Decision{Kind: ToQueue, Queue: "sales"}}, "play(caller,greeting+wait) queue(Enqueue)"},
-			{digit('2'), ""},
+			{digit('2'), "queue(CallerKey)"},
 		},
 		"who presses nothing goes on at the end": {
 			{Begin{menu()}, "accept play(caller,prompt:welcome)"},

@@ -27,33 +27,42 @@ type State struct {
 	Forwards   int        `json:"forwards,omitempty"`    // as in Arrival
 	ForeignCLI bool       `json:"foreign_cli,omitempty"` // as in Arrival
 
-	In     string        `json:"in,omitempty"` // the party that began the call
-	Stage  tel.CallStage `json:"stage"`
-	Since  time.Time     `json:"since"` // of the stage
-	Caller LegState      `json:"caller"`
-	Groups []Group       `json:"groups,omitempty"` // what rings for the caller
-	Peer   *LegState     `json:"peer,omitempty"`   // who talks with the caller
-	Early  tel.LegID     `json:"early,omitempty"`  // whose audio the caller hears before the answer
+	In       string        `json:"in,omitempty"` // the party that began the call
+	Stage    tel.CallStage `json:"stage"`
+	Since    time.Time     `json:"since"` // of the stage
+	Caller   LegState      `json:"caller"`
+	Groups   []Group       `json:"groups,omitempty"`   // what rings for the caller
+	Peer     *LegState     `json:"peer,omitempty"`     // who talks with the caller
+	Accepted *LegState     `json:"accepted,omitempty"` // the agent who has picked up and hears who waits
+	Early    tel.LegID     `json:"early,omitempty"`    // whose audio the caller hears before the answer
 
-	Ring    *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
-	Tries   int        `json:"tries,omitempty"`  // branches begun so far; names them
-	Hops    int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
-	As      string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
-	Moving  *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
-	Parked  *Parked    `json:"parked,omitempty"`
-	Page    bool       `json:"page,omitempty"`    // the caller speaks to many
-	Paged   []LegState `json:"paged,omitempty"`   // who hear it
-	Summons *Summons   `json:"summons,omitempty"` // the phones of who wants this call still ring
-	Told    int        `json:"told,omitempty"`    // the last status that who clicked for it knows; 0 = nobody wants more
-	Script  *ivr.State `json:"script,omitempty"`  // that the caller is in
-	Menus   int        `json:"menus,omitempty"`   // scripts left so far
+	Ring     *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
+	Tries    int        `json:"tries,omitempty"`  // branches begun so far; names them
+	Hops     int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
+	As       string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
+	Moving   *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
+	Parked   *Parked    `json:"parked,omitempty"`
+	Page     bool       `json:"page,omitempty"`     // the caller speaks to many
+	Paged    []LegState `json:"paged,omitempty"`    // who hear it
+	Watch    *Watch     `json:"watch,omitempty"`    // the caller has come only for this part in another call
+	Watchers []Watcher  `json:"watchers,omitempty"` // who supervise
+	ReviewAt time.Time  `json:"review_at,omitzero"` // when they are asked about anew
+	Summons  *Summons   `json:"summons,omitempty"`  // the phones of who wants this call still ring
+	Told     int        `json:"told,omitempty"`     // the last status that who clicked for it knows; 0 = nobody wants more
+	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in
+	Menus    int        `json:"menus,omitempty"`    // scripts left so far
 	// AnswerBy is when another call must have answered for the leg that was offered to it.
 	AnswerBy time.Time `json:"answer_by,omitzero"`
 
 	Queue     tel.QueueID `json:"queue,omitempty"`
 	Priority  int         `json:"priority,omitempty"`
-	Waiting   bool        `json:"waiting,omitempty"` // the queue's owner counts this caller
-	Agent     tel.AgentID `json:"agent,omitempty"`   // who talks, or talked last
+	Needs     []tel.Need  `json:"needs,omitempty"`     // what the caller asks of an agent
+	Waiting   bool        `json:"waiting,omitempty"`   // the queue's owner counts this caller
+	Greeted   bool        `json:"greeted,omitempty"`   // the queue's greeting is over
+	Saying    bool        `json:"saying,omitempty"`    // an announcement is said over the music
+	Overflows int         `json:"overflows,omitempty"` // how often a queue has sent the caller on
+	Callback  *Customer   `json:"callback,omitempty"`  // who is called back by this call
+	Agent     tel.AgentID `json:"agent,omitempty"`     // who talks, or talked last
 	Emergency bool        `json:"emergency,omitempty"`
 	Lines     []Attempt   `json:"lines,omitempty"`  // of an emergency call: every way out
 	FreeBy    time.Time   `json:"free_by,omitzero"` // one of them was cut for it and must be free by then
@@ -64,6 +73,8 @@ type State struct {
 	Enqueued time.Time  `json:"enqueued,omitzero"`
 	Answered time.Time  `json:"answered,omitzero"`
 	Moves    []tel.Move `json:"moves,omitempty"` // parties who came or went by transfer, park or pickup
+	// Supervised are the spans of supervision that are over, and the attempts.
+	Supervised []tel.Supervision `json:"supervised,omitempty"`
 
 	Recovered bool `json:"recovered,omitempty"`
 }
@@ -96,6 +107,7 @@ type Group struct {
 	Legs     []LegState  `json:"legs"`
 	Deadline time.Time   `json:"deadline"`
 	Rang     bool        `json:"rang,omitempty"`
+	Whisper  tel.Whisper `json:"whisper,omitzero"` // what the agent is told first
 }
 
 // Moving is a transfer under way. The transferor's leg stays until the outcome is known (RFC 5589
@@ -176,6 +188,8 @@ func (s *State) leg(id tel.LegID) (leg *LegState, where int) {
 		return &s.Caller, asCaller
 	case s.Peer != nil && s.Peer.ID == id:
 		return s.Peer, asPeer
+	case s.Accepted != nil && s.Accepted.ID == id:
+		return s.Accepted, asAccepted
 	case s.Moving != nil && s.Moving.By.ID == id:
 		return &s.Moving.By, asTransferor
 	}
@@ -183,6 +197,9 @@ func (s *State) leg(id tel.LegID) (leg *LegState, where int) {
 		if s.Paged[i].ID == id {
 			return &s.Paged[i], asListener
 		}
+	}
+	if w := s.watching(id); w != nil {
+		return &w.LegState, asWatcher
 	}
 	for g := range s.Groups {
 		for i := range s.Groups[g].Legs {
@@ -201,6 +218,8 @@ const (
 	asPeer       = -3
 	asTransferor = -4
 	asListener   = -5
+	asAccepted   = -6
+	asWatcher    = -7
 )
 
 // byRef finds a leg by its reference.
@@ -290,8 +309,14 @@ func (s *State) parties() []tel.PartyChanged {
 	if s.Peer != nil {
 		add(*s.Peer, phase(*s.Peer, tel.PartyTalking), s.From, s.FromName)
 	}
+	if s.Accepted != nil {
+		add(*s.Accepted, phase(*s.Accepted, tel.PartyTalking), s.From, s.FromName)
+	}
 	for _, l := range s.Paged {
 		add(l, tel.PartyTalking, s.From, s.FromName)
+	}
+	for _, w := range s.Watchers {
+		add(w.LegState, phase(w.LegState, tel.PartyTalking), called, name)
 	}
 	for _, g := range s.Groups {
 		for _, l := range g.Legs {

@@ -41,10 +41,17 @@ func (st *step) legEvent(e LegEvent) {
 	case LegPlayed:
 		st.played(where)
 	case LegSilent:
+		if where == asWatcher && !leg.Held {
+			st.do(DoHangup{leg.ID, tel.CauseMediaTimeout}) // its phone is gone
+		}
 		if (where == asCaller || where == asPeer) && leg.Up && !leg.Held && st.s.Stage == tel.StageTalking {
 			st.finish(tel.CauseMediaTimeout, "box")
 		}
 	case LegDigit:
+		if where == asWatcher {
+			st.watchKey(leg.ID, e.Digit)
+			return
+		}
 		st.digit(leg, where, e.Digit)
 	case LegRefer:
 		st.referred(leg, where, e)
@@ -101,6 +108,15 @@ func (st *step) won(peer LegState, g int) {
 	}
 	group := s.Groups[g]
 	arrived := !slices.ContainsFunc(group.Legs, func(l LegState) bool { return l.ID == peer.ID }) // picked up elsewhere
+	switch w := group.Whisper; {
+	case group.Offer == "" || arrived:
+	case s.Callback != nil:
+		st.agentForCallback(peer, g)
+		return
+	case s.Accepted != nil || w != tel.Whisper{}:
+		st.accepted(peer, g)
+		return
+	}
 	peer.Up = true
 	for i := range s.Groups {
 		for _, l := range s.Groups[i].Legs {
@@ -109,22 +125,13 @@ func (st *step) won(peer LegState, g int) {
 			}
 		}
 	}
-	s.Groups, s.Ring, s.Early = nil, nil, ""
 	if peer.Agent == "" && !arrived {
 		peer.Agent = group.Agent
 	}
-	s.Peer, s.Agent = &peer, peer.Agent
-	if s.Answered.IsZero() {
-		s.Answered = st.now
-	}
-	st.stage(tel.StageTalking)
-	st.do(DoHush{s.Caller.ID})
-	st.accept()
-	if arrived {
-		st.do(DoAccept{peer.ID})
-	}
-	st.do(DoJoin{s.Caller.ID, peer.ID})
+	st.meet(peer, arrived)
 	switch {
+	case s.calling():
+		st.reached()
 	case group.Offer != "" && !arrived:
 		s.Waiting = false
 		s.Peer.Offer = group.Offer
@@ -139,17 +146,46 @@ func (st *step) won(peer LegState, g int) {
 	st.transferred(peer.Party)
 }
 
+// meet connects the caller with the peer who won; nothing else rings any more. A peer who has arrived,
+// and was not called, is answered.
+func (st *step) meet(peer LegState, arrived bool) {
+	s := st.s
+	if s.Accepted != nil { // a colleague was faster than the whisper
+		st.do(DoHangup{s.Accepted.ID, tel.CauseAnsweredElsewhere})
+	}
+	s.Groups, s.Ring, s.Early, s.Accepted, s.Saying, s.Script = nil, nil, "", nil, false, nil
+	s.Peer, s.Agent = &peer, peer.Agent
+	if s.Answered.IsZero() {
+		s.Answered = st.now
+	}
+	st.stage(tel.StageTalking)
+	st.do(DoHush{s.Caller.ID})
+	st.accept()
+	if arrived {
+		st.do(DoAccept{peer.ID})
+	}
+	if s.Caller.Held || peer.Held {
+		st.connect()
+		return
+	}
+	st.do(DoJoin{s.Caller.ID, peer.ID})
+}
+
 // engage tells the queues that an agent is on a call which did not come from them.
 func (st *step) engage(l *LegState) {
 	if l.Agent != "" && l.Offer == "" && !l.Engaged {
 		l.Engaged = true
-		st.tell(tel.AgentEngaged{Agent: l.Agent, Call: st.s.Call, Internal: st.s.Direction == tel.Internal})
+		st.tell(tel.AgentEngaged{
+			Agent: l.Agent, Call: st.s.Call, Internal: st.s.Direction == tel.Internal, Outbound: st.s.Direction == tel.Outbound,
+		})
 	}
 }
 
 // disengage gives back what the queues hold for a party that leaves the conversation.
 func (st *step) disengage(l *LegState, c tel.Cause) {
 	switch {
+	case l.Offer != "" && st.s.calling():
+		st.missed(l)
 	case l.Offer != "":
 		st.tell(tel.TalkEnded{Offer: l.Offer, Cause: c})
 	case l.Engaged:
@@ -169,6 +205,9 @@ func (st *step) legEnded(leg *LegState, where int, e LegEvent) {
 		if e.Remote {
 			by = "caller"
 		}
+		if s.calling() {
+			s.Callback.Left = e.Remote
+		}
 		c := e.Cause
 		if s.Answered.IsZero() && c == tel.CauseNormal {
 			c = tel.CauseCancelled
@@ -181,8 +220,12 @@ func (st *step) legEnded(leg *LegState, where int, e LegEvent) {
 		}
 		s.Peer.ID = ""
 		st.finish(e.Cause, by)
+	case where == asAccepted:
+		st.acceptedEnded()
 	case where == asListener:
 		st.stopsListening(leg, e.Cause)
+	case where == asWatcher:
+		st.watcherLeft(leg.ID, e.Cause)
 	case where == asTransferor: // it has done its part: the transfer goes on without it
 	case where >= 0:
 		st.groupLegEnded(leg, where, e)
@@ -209,11 +252,18 @@ func (st *step) groupLegEnded(leg *LegState, g int, e LegEvent) {
 // held plays music to the one while the other is away (RFC 3264 section 8.4).
 func (st *step) held(leg *LegState, where int, held bool) {
 	s := st.s
-	if leg.Held == held || s.Peer == nil || s.Stage != tel.StageTalking || where == asTransferor {
+	if leg.Held == held || s.Peer == nil || s.Stage != tel.StageTalking || where == asTransferor || where == asWatcher {
 		leg.Held = held
 		return
 	}
 	leg.Held = held
+	if leg.Offer != "" || leg.Engaged {
+		st.tell(tel.AgentHeld{Agent: leg.Agent, Call: s.Call, Held: held})
+	}
+	if s.watchedNow() {
+		st.connect()
+		return
+	}
 	switch other := s.other(leg); {
 	case held && other.Held: // now both are away
 		st.do(DoHush{leg.ID})
@@ -230,6 +280,8 @@ func (st *step) held(leg *LegState, where int, held bool) {
 func (st *step) connect() {
 	s := st.s
 	switch {
+	case s.watchedNow():
+		st.connectWatched()
 	case s.Caller.Held && s.Peer.Held:
 	case s.Caller.Held:
 		st.do(DoPlay{s.Peer.ID, music})
@@ -242,6 +294,10 @@ func (st *step) connect() {
 
 func (st *step) played(where int) {
 	s := st.s
+	if where == asAccepted {
+		st.whispered()
+		return
+	}
 	if where != asCaller {
 		return
 	}
@@ -252,17 +308,23 @@ func (st *step) played(where int) {
 			c = tel.CauseNormal
 		}
 		st.finish(c, "box")
-	case s.Waiting && (s.Stage == tel.StageWaiting || s.Stage == tel.StageRinging):
-		st.do(DoPlay{s.Caller.ID, music})
+	case s.calling() && !s.Callback.Dialed:
+		st.callCustomer()
+	case s.waits():
+		st.heardInQueue()
 	case s.Stage == tel.StageParked && s.Parked != nil:
 		st.do(DoPlay{s.Caller.ID, music})
 	}
 }
 
-// digit carries a key to the other party. The actor leaves it to the media bridge where both legs
-// pass telephone-events (RFC 4733) themselves.
+// digit carries a key to the other party. The actor leaves it to the media bridge where the key came
+// as telephone-event (RFC 4733).
 func (st *step) digit(leg *LegState, where int, digit rune) {
 	s := st.s
+	if where == asCaller && s.waits() && s.Callback == nil {
+		st.tell(tel.CallerKey{Call: s.Call, Key: digit})
+		return
+	}
 	if s.Peer == nil || s.Stage != tel.StageTalking || (where != asCaller && where != asPeer) {
 		return
 	}
@@ -300,6 +362,10 @@ func (st *step) finish(c tel.Cause, by string) {
 			st.do(DoHangup{s.Peer.ID, c})
 		}
 	}
+	if s.Accepted != nil {
+		st.do(DoHangup{s.Accepted.ID, why})
+	}
+	st.parting()
 	for i := range s.Paged {
 		st.do(DoHangup{s.Paged[i].ID, c})
 		st.disengage(&s.Paged[i], c)
@@ -318,9 +384,14 @@ func (st *step) finish(c tel.Cause, by string) {
 	}
 	st.disengage(&s.Caller, c)
 	st.stage(tel.StageEnded)
+	if s.Callback != nil && s.Caller.Party == "" { // no agent has picked up: the request waits on
+		st.do(DoForget{})
+		return
+	}
 	st.do(DoEnd{tel.CallEnded{
 		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
 		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
+		Supervised: s.Supervised,
 	}})
 }

@@ -105,7 +105,7 @@ func (st *step) ringBack(m Moving, c tel.Cause) {
 // giveAway offers a leg of this call to another one.
 func (st *step) giveAway(leg LegState, to Target) {
 	st.s.AnswerBy = st.now.Add(handOverWait)
-	st.do(DoHandOver{Leg: leg, Target: to}, DoWake{wakeHandOver, st.s.AnswerBy})
+	st.do(DoHandOver{Leg: leg, Target: to, Watchers: st.s.followers()}, DoWake{wakeHandOver, st.s.AnswerBy})
 }
 
 // fetch is a call that only came to take a place in another: what is parked or rings elsewhere.
@@ -131,6 +131,8 @@ func (st *step) handedOver(h HandedOver) {
 		// too late: the wait for the answer is over
 	case h.OK:
 		st.left(h)
+	case s.Watch != nil:
+		st.unwatched(h.Cause, h.Why)
 	case attended:
 		by := s.Moving.By.ID
 		s.Moving = nil
@@ -161,6 +163,7 @@ func (st *step) left(h HandedOver) {
 	st.moved(tel.Move{Kind: tel.MoveInto, By: by, Party: gone.Party, Call: h.Into})
 	gone.ID = ""
 	st.disengage(gone, tel.CauseTransferred)
+	st.passOn(h.Along)
 	st.finish(tel.CauseTransferred, "box")
 }
 
@@ -168,21 +171,25 @@ func (st *step) left(h HandedOver) {
 func (st *step) adopt(a Adopt) {
 	s := st.s
 	switch t := a.Target; {
+	case s.calling():
+		st.do(DoDecline{Cause: tel.CauseUnallocated}) // what rings is a customer who is not on the line
 	case s.Moving != nil:
-		st.do(DoDecline{tel.CauseCongestion}) // two transfers cross: neither may lose its party
+		st.do(DoDecline{Cause: tel.CauseCongestion}) // two transfers cross: neither may lose its party
+	case t.Watch != nil:
+		st.admit(a)
 	case t.Slot != "":
 		st.fetched(a)
 	case t.Ref != "":
 		leg, where := s.byRef(t.Ref)
 		switch {
 		case leg == nil:
-			st.do(DoDecline{tel.CauseUnallocated})
+			st.do(DoDecline{Cause: tel.CauseUnallocated})
 		case where >= 0:
 			st.pickedUp(a, where)
 		case t.EarlyOnly:
-			st.do(DoDecline{tel.CauseBusy}) // RFC 3891 section 3: 486 when it is answered already
+			st.do(DoDecline{Cause: tel.CauseBusy}) // RFC 3891 section 3: 486 when it is answered already
 		default:
-			st.replace(leg, where, a.Leg)
+			st.replace(leg, a)
 		}
 	default:
 		for g := range s.Groups {
@@ -195,23 +202,29 @@ func (st *step) adopt(a Adopt) {
 				}
 			}
 		}
-		st.do(DoDecline{tel.CauseUnallocated})
+		st.do(DoDecline{Cause: tel.CauseUnallocated})
 	}
 }
 
 // pickedUp lets somebody else answer what rings.
 func (st *step) pickedUp(a Adopt, g int) {
-	st.do(DoTake{a.Leg.ID})
+	st.takeIn(a)
 	st.moved(tel.Move{Kind: tel.MovePickup, By: a.Leg.Party, Party: a.Leg.Party})
 	st.won(a.Leg, g)
 }
 
 // replace gives the place of a leg to another one and hangs the first up (RFC 3891 section 3).
-func (st *step) replace(leg *LegState, where int, by LegState) {
+func (st *step) replace(leg *LegState, a Adopt) {
+	st.takeIn(a)
+	st.moved(tel.Move{Kind: tel.MoveReplaced, By: leg.Party, Party: a.Leg.Party})
+	st.swap(leg, a.Leg)
+	st.rejoin()
+}
+
+// swap puts a leg in the place of the caller or the peer, who is hung up; its sound is still to come.
+func (st *step) swap(leg *LegState, by LegState) {
 	s := st.s
-	st.do(DoTake{by.ID})
 	gone := *leg
-	st.moved(tel.Move{Kind: tel.MoveReplaced, By: gone.Party, Party: by.Party})
 	if s.Stage == tel.StageTalking || s.Early != "" {
 		st.do(DoPart{gone.ID})
 	}
@@ -224,12 +237,11 @@ func (st *step) replace(leg *LegState, where int, by LegState) {
 	*leg = by
 	st.do(DoHangup{gone.ID, tel.CauseTransferred})
 	st.engage(leg)
-	if where == asCaller {
+	if leg == &s.Caller {
 		s.From, s.FromName = by.Number, by.Name
 	} else {
 		s.Agent = by.Agent
 	}
-	st.rejoin()
 }
 
 // rejoin gives a caller who took another's place the sound of that place.
@@ -240,7 +252,13 @@ func (st *step) rejoin() {
 		st.connect()
 	case s.Early != "":
 		st.do(DoJoin{s.Caller.ID, s.Early})
-	case s.Waiting, s.Stage == tel.StageParked:
+	case s.waits(): // the place is the newcomer's now
+		s.Script, s.Greeted = nil, true
+		st.unsay()
+		st.do(DoPlay{s.Caller.ID, music})
+		st.tell(tel.CallerNamed{Call: s.Call, Caller: s.From, Name: s.FromName})
+		st.tell(tel.CallerGreeted{Call: s.Call})
+	case s.Stage == tel.StageParked:
 		st.do(DoPlay{s.Caller.ID, music})
 	case s.Script != nil:
 		st.script(ivr.Resumed{}) // the newcomer hears the question again

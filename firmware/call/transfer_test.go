@@ -35,7 +35,7 @@ var (
 func TestBlindTransfer(t *testing.T) {
 	follow(t, map[string][]move{
 		"the agent's talk ends at the transfer, the target answers, the transferor learns it (RFC 5589 section 6.1)": inQueueTalk(
-			move{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "part(caller) play(caller,music)"},
+			move{LegEvent{Leg: "x", Kind: LegHeld, Held: true}, "queue(AgentHeld) part(caller) play(caller,music)"},
 			move{refer202, "refer(x,202) part(caller) queue(TalkEnded) route(202 as phone:x)"},
 			move{to202, "dial(direct,[202])"},
 			move{Dialed{Key: "direct", Legs: legs("y")}, ""},
@@ -133,7 +133,7 @@ func TestAttendedTransfer(t *testing.T) {
 		},
 		"a newcomer into a queue keeps the place": {
 			{Begin{Decision{Kind: ToQueue, Queue: "sales"}}, "accept play(caller,greeting+wait) queue(Enqueue)"},
-			{Adopt{Leg: newcomer, Target: Target{Ref: "r0"}}, "take(new) hangup(caller,transferred) play(new,music)"},
+			{Adopt{Leg: newcomer, Target: Target{Ref: "r0"}}, "take(new) hangup(caller,transferred) play(new,music) queue(CallerNamed) queue(CallerGreeted)"},
 			{LegEvent{Leg: "new", Kind: LegEnded, Remote: true, Cause: tel.CauseNormal}, "queue(CallerGone) end(cancelled,caller)"},
 		},
 		"a leg that is not there is declined (481)": talking(

@@ -28,7 +28,7 @@ type versioned[E any] struct {
 // Finished reports whether the kind is that of a finished record, which is never given up.
 func Finished(kind string) bool {
 	switch kind {
-	case tel.CallEnded{}.Kind(), tel.QueueLeft{}.Kind(),
+	case tel.CallEnded{}.Kind(), tel.QueueLeft{}.Kind(), tel.CallbackChanged{}.Kind(), tel.MissedChanged{}.Kind(),
 		tel.SMSReceived{}.Kind(), tel.SMSSent{}.Kind(), tel.SMSDelivered{}.Kind(), tel.SMSFailed{}.Kind():
 		return true
 	}
@@ -44,8 +44,8 @@ func Encode(e tel.Event) (kind string, body []byte, err error) {
 	return e.Kind(), body, err
 }
 
-// Decode reads a finished record: a tel.CallEnded, a tel.QueueLeft or one of the short messages'. The
-// event is nil for a kind that is none.
+// Decode reads a finished record: a tel.CallEnded, a tel.QueueLeft, a tel.CallbackChanged, a
+// tel.MissedChanged or one of the short messages'. The event is nil for a kind that is none.
 func Decode(kind string, body []byte) (tel.Event, error) {
 	switch kind {
 	case tel.CallEnded{}.Kind():
@@ -58,6 +58,18 @@ func Decode(kind string, body []byte) (tel.Event, error) {
 		e, err := decode[tel.QueueLeft](body)
 		if err == nil && e.Call == "" {
 			err = fmt.Errorf("%w: a wait without identifier", ErrRecord)
+		}
+		return e, err
+	case tel.CallbackChanged{}.Kind():
+		e, err := decode[tel.CallbackChanged](body)
+		if err == nil && e.Callback == "" {
+			err = fmt.Errorf("%w: a callback without identifier", ErrRecord)
+		}
+		return e, err
+	case tel.MissedChanged{}.Kind():
+		e, err := decode[tel.MissedChanged](body)
+		if err == nil && e.Number == "" {
+			err = fmt.Errorf("%w: a missed caller without number", ErrRecord)
 		}
 		return e, err
 	case tel.SMSReceived{}.Kind():
@@ -138,7 +150,8 @@ type Figures struct {
 
 	Waits        int           // callers who left a queue
 	WaitAnswered int           // of these, by an agent's answer
-	Abandoned    int           // of these, by giving up
+	Abandoned    int           // of these, by giving up after more than a moment
+	Short        int           // of these, by giving up at once
 	Other        int           // of these, by overflow, refusal or failure
 	LongestWait  time.Duration // of all waits
 	waited       time.Duration // of the answered ones
@@ -173,7 +186,11 @@ func (f *Figures) Add(e tel.Event) bool {
 			f.WaitAnswered++
 			f.waited += wait
 		case tel.OutcomeAbandoned:
-			f.Abandoned++
+			if e.Short {
+				f.Short++
+			} else {
+				f.Abandoned++
+			}
 		default:
 			f.Other++
 		}

@@ -153,3 +153,33 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestWhoGivesUpAtOnceIsCountedApart(t *testing.T) {
+	f := Today(nine)
+	short := wait(nine, time.Second, tel.OutcomeAbandoned)
+	short.Short = true
+	f.Add(short)
+	f.Add(wait(nine, time.Minute, tel.OutcomeAbandoned))
+	if f.Abandoned != 1 || f.Short != 1 || f.Waits != 2 {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestCallbacksAndMissedCallersAreRecords(t *testing.T) {
+	for _, e := range []tel.Event{
+		tel.CallbackChanged{Callback: "cb", State: tel.CallbackEnded, Outcome: tel.CallbackReached, Number: "+393331234567", At: nine.UTC()},
+		tel.MissedChanged{Number: "+393331234567", Queue: "sales", Why: tel.MissedAbandoned, At: nine.UTC()},
+	} {
+		kind, body, err := Encode(e)
+		if err != nil || !Finished(kind) {
+			t.Fatal(kind, err)
+		}
+		got, err := Decode(kind, body)
+		if err != nil || !reflect.DeepEqual(got, e) {
+			t.Errorf("read back %+v, %v; was %+v", got, err, e)
+		}
+		if _, err := Decode(kind, []byte(`{"v":1,"event":{}}`)); !errors.Is(err, ErrRecord) {
+			t.Errorf("an empty %s: %v", kind, err)
+		}
+	}
+}

@@ -26,17 +26,21 @@ type Config struct {
 
 	Presence Presence `yaml:"presence"`
 
-	Phones []Phone `yaml:"phones,omitempty"`
-	Agents []Agent `yaml:"agents,omitempty"`
-	Queues []Queue `yaml:"queues,omitempty"`
-	Trunks []Trunk `yaml:"trunks,omitempty"`
-	Lines  []Line  `yaml:"lines,omitempty"`
-	Routes []Route `yaml:"routes,omitempty"`
-	Lamps  []Lamp  `yaml:"lamps,omitempty"`
+	Supervision Supervision `yaml:"supervision"`
+
+	Phones        []Phone       `yaml:"phones,omitempty"`
+	Agents        []Agent       `yaml:"agents,omitempty"`
+	Queues        []Queue       `yaml:"queues,omitempty"`
+	MissedCallers MissedCallers `yaml:"missed_callers"`
+	Trunks        []Trunk       `yaml:"trunks,omitempty"`
+	Lines         []Line        `yaml:"lines,omitempty"`
+	Routes        []Route       `yaml:"routes,omitempty"`
+	Lamps         []Lamp        `yaml:"lamps,omitempty"`
 
 	Dialling Dialling  `yaml:"dialling"`
 	Groups   []Group   `yaml:"groups,omitempty"`
 	Hours    []Hours   `yaml:"hours,omitempty"`
+	Pauses   Pauses    `yaml:"pauses,omitempty"`
 	Toll     Toll      `yaml:"toll"`
 	SMS      SMS       `yaml:"sms"`
 	Contacts []Contact `yaml:"contacts,omitempty"`
@@ -126,6 +130,11 @@ type Agent struct {
 	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
 	Dial      []string       `yaml:"dial"`             // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody
 	Calls     AgentCalls     `yaml:"calls"`            // forwards, follow-me, PIN ...
+	Work      Work           `yaml:"work"`             // after-call work, shift, capacity ...
+	Skills    map[string]int `yaml:"skills,omitempty"` // what the person can, and how well: 1 to 10; applied at once, also to callers who wait
+	// Supervises is whose conversations the person may take part in: queue:ID for the calls of a queue,
+	// agent:ID for every call of a person. Default nobody's. Applied at once.
+	Supervises []string `yaml:"supervises,omitempty"`
 }
 
 // Queue is a line of waiting callers and the agents who serve it.
@@ -133,14 +142,19 @@ type Queue struct {
 	ID        tel.QueueID   `yaml:"id"`
 	Name      string        `yaml:"name"`
 	Number    tel.Number    `yaml:"number"`           // internal number
-	Strategy  string        `yaml:"strategy"`         // longest_idle (default), ring_all, round_robin; applied to the next decision
+	Strategy  string        `yaml:"strategy"`         // longest_idle (default), round_robin, fewest_calls, least_talk, ordered, ring_all, progressive_ring, random or weighted_random; applied to the next decision
 	Agents    []tel.AgentID `yaml:"agents,omitempty"` // applied at once
 	Ring      time.Duration `yaml:"ring"`             // how long one agent rings; default 20s, 5s-120s
 	WrapUp    time.Duration `yaml:"wrap_up"`          // after-call time; default 10s, 0-1h
 	MaxWait   time.Duration `yaml:"max_wait"`         // then overflow; default 0 = no limit
 	MaxLength int           `yaml:"max_length"`       // waiting callers; default 0 = no limit
-	Overflow  string        `yaml:"overflow"`         // destination after max_wait, max_length or no agents: "queue:ID", "ext:NUMBER" or "hangup"; default hangup
-	Priority  int           `yaml:"priority"`         // higher is served first among queues; default 0
+	Overflow  string        `yaml:"overflow"`         // destination after max_wait, and where waiting says nothing else: "queue:ID", "ext:NUMBER", "outside:NUMBER" (at our cost), "voicemail:NUMBER", "say:PROMPT" or "hangup"; default hangup
+	Priority  int           `yaml:"priority"`         // higher is served first, whatever others have waited; callers on dialling.vip have 1000 more; default 0, -999-9999
+	Missed    Missed        `yaml:"missed,omitempty"` // what happens to who does not answer
+
+	Distribution Distribution `yaml:"distribution"` // skills, levels, weights, the agent of the last time ...
+
+	Waiting Waiting `yaml:"waiting,omitempty"`
 }
 
 // Line is a GSM or analog line.
@@ -176,4 +190,5 @@ type Lamp struct {
 	Line   string     `yaml:"line"`   // gpio: line name, e.g. GPIO17
 	Bit    int        `yaml:"bit"`    // 74hc595: output number from 0
 	Invert bool       `yaml:"invert"` // active low
+	Button string     `yaml:"button"` // a push button beside it, for the agent's state: sim; default none
 }

@@ -25,12 +25,15 @@ func Default() Config {
 		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575, DSCP: 46},
 		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080"), PlainHTTP: true},
 
-		Dialling:  Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},
-		Toll:      defaultToll(),
-		SMS:       defaultSMS(),
-		Voicemail: defaultVoicemail(),
-		Mail:      Mail{Port: 587, Security: "starttls"},
-		Presence:  Presence{Messages: true, UnsolicitedMWI: true},
+		Dialling:      Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},
+		MissedCallers: MissedCallers{Keep: 720 * time.Hour},
+		Toll:          defaultToll(),
+		SMS:           defaultSMS(),
+		Voicemail:     defaultVoicemail(),
+		Mail:          Mail{Port: 587, Security: "starttls"},
+		Presence:      Presence{Messages: true, UnsolicitedMWI: true},
+
+		Supervision: defaultSupervision(),
 	}
 }
 
@@ -42,17 +45,17 @@ func (c *Config) normalise() {
 	c.normaliseVoicemail()
 	c.normaliseSRTP()
 	c.normaliseSIMs()
+	c.normaliseWork()
+	c.normaliseDistribution()
 	for i := range c.Queues {
 		q := &c.Queues[i]
-		if q.Strategy == "" {
-			q.Strategy = "longest_idle"
-		}
 		if q.Ring == 0 {
 			q.Ring = 20 * time.Second
 		}
 		if q.Overflow == "" {
 			q.Overflow = "hangup"
 		}
+		q.normaliseWaiting()
 	}
 	for i := range c.Trunks {
 		c.Trunks[i].normalise()

@@ -48,8 +48,22 @@ var edits = map[string]func(*Config){
 	"a removed destination":   func(c *Config) { delete(c.Trunks[0].In, "*") },
 	"a route, which has none": func(c *Config) { c.Routes[0].Prefix = "+39" },
 	"a second route":          func(c *Config) { c.Routes = append(c.Routes, Route{Prefix: "+49", Via: []string{"trunk:tim"}}) },
-	"who may watch":           func(c *Config) { c.Presence.Watchers = []tel.DeviceID{"202"} },
-	"permissions taken away":  func(c *Config) { c.Agents[0].Dial = []string{} },
+	"how a person works": func(c *Config) {
+		c.Agents[0].Work = Work{WrapUp: 5 * time.Second, Capacity: 2, Shift: []string{"mon-fri 09:00-18:00"}}
+	},
+	"what misses do":    func(c *Config) { c.Queues[0].Missed = Missed{After: 3, Logout: true} },
+	"what a person can": func(c *Config) { c.Agents[0].Skills = map[string]int{"english": 7, "sales": 2} },
+	"who gets whom": func(c *Config) {
+		d := &c.Queues[0].Distribution
+		d.Needs, d.Languages = map[string]int{"sales": 4}, map[string]map[string]int{"en": {"english": 3}}
+		d.Grades = map[tel.AgentID]Grade{"anna": {Level: 1, Weight: 3}}
+		d.Levels, d.Relax = []LevelRule{{After: 30 * time.Second, UpTo: 1}}, []Relax{{After: time.Minute}}
+	},
+	"reasons of pauses":        func(c *Config) { c.Pauses.Reasons = []PauseReason{{"1", "Pranzo"}} },
+	"who may watch":            func(c *Config) { c.Presence.Watchers = []tel.DeviceID{"202"} },
+	"permissions taken away":   func(c *Config) { c.Agents[0].Dial = []string{} },
+	"a legal basis":            func(c *Config) { c.Supervision.LegalBasis.Kind = UnionAgreement },
+	"whom a person supervises": func(c *Config) { c.Agents[0].Supervises = []string{"queue:sales"} },
 }
 
 func TestDiffAgainstItsGoldenFile(t *testing.T) {

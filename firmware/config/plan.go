@@ -14,7 +14,7 @@ func (c *Config) DialPlan() dialplan.Plan {
 	p := dialplan.Plan{
 		Codes: c.codes(), Slots: dialplan.Slots{First: c.Dialling.ParkFirst, Last: c.Dialling.ParkLast},
 		OutsidePrefix: c.Dialling.Prefix, Blocked: c.Dialling.Blocked, VIP: c.Dialling.VIP, Anonymous: c.Dialling.Anonymous,
-		EmergencyTest: c.Box.EmergencyTest, Calendar: c.calendar(),
+		EmergencyTest: c.Box.EmergencyTest, Calendar: c.calendar(), Pauses: c.Pauses.list(),
 	}
 	if zone, err := time.LoadLocation(c.Box.Timezone); err == nil {
 		p.Zone = zone
@@ -96,6 +96,7 @@ func (a *Agent) extension() dialplan.Extension {
 		Number: a.Extension, Name: a.Name, Agent: a.ID, Devices: a.Phones, Allow: classes(a.Dial),
 		PIN: string(a.Calls.PIN), PINAllow: classes(a.Calls.PINDial), Ring: a.Calls.Ring, Forward: dialplan.Forwards(a.Calls.Forward),
 		Blocked: a.Calls.Blocked, Anonymous: a.Calls.Anonymous, Pickup: a.Calls.Pickup, Office: a.Calls.Office,
+		LoginPIN: a.Work.LoginPIN,
 	}
 	for _, m := range a.Calls.Follow {
 		x.Follow = append(x.Follow, dialplan.FollowStep(m))

@@ -42,10 +42,14 @@ func (c *Config) Validate() Problems {
 	v.dialling()
 	v.sms()
 	v.overflowLoops()
+	v.missedCallers()
 	v.menus()
 	v.voicemail()
 	v.dialPlan()
 	v.presence()
+	v.work()
+	v.distribution()
+	v.supervision()
 	return v.found
 }
 
@@ -147,9 +151,6 @@ func (v *validator) agent(path string, a *Agent) {
 func (v *validator) queue(path string, q *Queue) {
 	v.id(path, "queue", string(q.ID))
 	v.number(path+".number", q.Number, true)
-	if !slices.Contains([]string{"longest_idle", "ring_all", "round_robin"}, q.Strategy) {
-		v.found.add(path+".strategy", "choice", "%q is not one of longest_idle, ring_all, round_robin", q.Strategy)
-	}
 	for i, a := range q.Agents {
 		if !v.ids["agent/"+string(a)] {
 			v.found.add(fmt.Sprintf("%s.agents[%d]", path, i), "unknown", "there is no agent %q", a)
@@ -168,9 +169,7 @@ func (v *validator) queue(path string, q *Queue) {
 		v.found.add(path+".max_length", "range", "must not be negative")
 	}
 	v.destination(path+".overflow", q.Overflow)
-	if q.Overflow == "queue:"+string(q.ID) {
-		v.found.add(path+".overflow", "loop", "a queue cannot overflow into itself")
-	}
+	v.waiting(path, q)
 }
 
 func (v *validator) between(path string, n, low, high int) {
@@ -218,6 +217,9 @@ func (v *validator) route(path string, r *Route) {
 
 func (v *validator) lamp(path string, l *Lamp) {
 	v.id(path, "lamp", string(l.ID))
+	if l.Button != "" && l.Button != "sim" {
+		v.found.add(path+".button", "choice", "%q is not a kind of button; use sim", l.Button)
+	}
 	v.output(path, l)
 }
 
@@ -235,25 +237,5 @@ func (v *validator) output(path string, l *Lamp) {
 		}
 	default:
 		v.found.add(path+".driver", "choice", "%q is not one of sim, gpio, 74hc595", l.Driver)
-	}
-}
-
-// overflowLoops finds chains of overflow that come back to where they began: a caller would be
-// moved around for ever.
-func (v *validator) overflowLoops() {
-	next := map[string]string{}
-	for _, q := range v.c.Queues {
-		if to, ok := strings.CutPrefix(q.Overflow, "queue:"); ok {
-			next[string(q.ID)] = to
-		}
-	}
-	for i, q := range v.c.Queues {
-		seen := map[string]bool{}
-		for at := string(q.ID); at != "" && !seen[at]; at = next[at] {
-			seen[at] = true
-			if next[at] == string(q.ID) && at != string(q.ID) {
-				v.found.add(fmt.Sprintf("queues[%d].overflow", i), "loop", "the overflow chain comes back to %q", q.ID)
-			}
-		}
 	}
 }

@@ -24,6 +24,12 @@ const (
 	Pause         Action = "pause"           // Reason
 	Resume        Action = "resume"          //
 	FinishWrapUp  Action = "finish_wrap_up"  //
+	ExtendWrapUp  Action = "extend_wrap_up"  //
+	Help          Action = "help"            // Agent asks for a supervisor
+	HelpDone      Action = "help_done"       //
+	EnterQueue    Action = "queue_enter"     // Agent serves Queue again
+	LeaveQueue    Action = "queue_leave"     // a pause in Queue only
+	LoginHere     Action = "login_here"      // Agent comes to work at this phone: Change, then Login
 	Pickup        Action = "pickup"          // take a call that rings at one of Devices
 	Park          Action = "park"            // put the transferred call into a free slot
 	Unpark        Action = "unpark"          // take the call in Slot
@@ -31,6 +37,10 @@ const (
 	RecordPrompt  Action = "record_prompt"   // Prompt
 	Intercom      Action = "intercom"        // Devices answer by themselves
 	Page          Action = "page"            // Devices answer by themselves and hear the caller, one way
+	Listen        Action = "listen"          // take part in the conversation of Agent, heard by nobody
+	Whisper       Action = "whisper"         // heard by the agent alone
+	Barge         Action = "barge"           // heard by all
+	TakeOver      Action = "take_over"       // in the agent's place
 	CallWhenFree  Action = "call_when_free"  // completion on busy: of Number, or of the last busy one
 	StopWhenFree  Action = "stop_when_free"  // give every wish to be called back up
 	DialAnonymous Action = "dial_anonymous"  // code only: CLIR for one call

@@ -32,13 +32,16 @@ const (
 	SlotAndNumber Behind = "slot_number"
 	HoursBehind   Behind = "hours"  // the key of a table of opening hours; none = the first table
 	PromptBehind  Behind = "prompt" // up to four digits that name a prompt
+	QueueBehind   Behind = "queue"  // the internal number of a queue
 )
 
 var behind = map[Action]Behind{
-	Pause: ReasonBehind, Pickup: PersonBehind, Intercom: PersonBehind, SeatIn: PersonBehind, ToMailbox: PersonBehind,
+	Pause: ReasonBehind, LoginHere: PersonBehind, EnterQueue: QueueBehind, LeaveQueue: QueueBehind,
+	Pickup: PersonBehind, Intercom: PersonBehind, SeatIn: PersonBehind, ToMailbox: PersonBehind,
 	TheirMessages: PersonBehind, SpeedDial: SlotBehind, SpeedClear: SlotBehind, SpeedSet: SlotAndNumber,
 	AlwaysOn: NumberBehind, BusyOn: NumberBehind, NoAnswerOn: NumberBehind, UnreachOn: NumberBehind,
 	DialAnonymous: NumberBehind, Block: NumberBehind, Unblock: NumberBehind,
+	Listen: PersonBehind, Whisper: PersonBehind, Barge: PersonBehind, TakeOver: PersonBehind,
 	HoursOpen: HoursBehind, HoursClosed: HoursBehind, HoursAuto: HoursBehind, RecordPrompt: PromptBehind,
 }
 
@@ -47,10 +50,16 @@ var behind = map[Action]Behind{
 func Codes() []Code {
 	return []Code{
 		{"*41", Login},
+		{"*41", LoginHere},
 		{"*410", Logout},
 		{"*42", Pause},
 		{"*420", Resume},
 		{"*44", FinishWrapUp},
+		{"*440", ExtendWrapUp},
+		{"*47", Help},
+		{"#47", HelpDone},
+		{"*48", EnterQueue},
+		{"#48", LeaveQueue},
 		{"*78", DNDOn},
 		{"*79", DNDOff},
 		{"*26", WaitingOn},
@@ -84,6 +93,10 @@ func Codes() []Code {
 		{"*28", HoursOpen},
 		{"*29", HoursClosed},
 		{"*27", HoursAuto},
+		{"*51", Listen},
+		{"*52", Whisper},
+		{"*53", Barge},
+		{"*54", TakeOver},
 		{"*77", RecordPrompt},
 		{"*43", Echo},
 		{"*45", Milliwatt},
@@ -108,7 +121,7 @@ func (b Behind) fits(rest string) bool {
 		return rest == ""
 	case ReasonBehind:
 		return rest == "" || isDigits(rest) && len(rest) <= 3
-	case PersonBehind:
+	case PersonBehind, QueueBehind:
 		return isDigits(rest) && len(rest) <= 6
 	case NumberBehind:
 		return isDigits(strings.TrimPrefix(rest, "+"))
@@ -147,7 +160,7 @@ func (p Plan) code(dialed tel.Number) (best Code, rest string, ok bool) {
 // forEverybody are the codes that work at a phone of nobody.
 func (a Action) forEverybody() bool {
 	switch a {
-	case Echo, Milliwatt, PromptTest, SeatIn, SeatOut:
+	case Echo, Milliwatt, PromptTest, SeatIn, SeatOut, LoginHere:
 		return true
 	default:
 		return false
@@ -157,7 +170,7 @@ func (a Action) forEverybody() bool {
 // personal are the codes that need a person, not only an extension.
 func (a Action) personal() bool {
 	switch a {
-	case Login, Logout, Pause, Resume, FinishWrapUp, CallWhenFree, StopWhenFree, Messages:
+	case Login, Logout, Pause, Resume, FinishWrapUp, ExtendWrapUp, Help, HelpDone, EnterQueue, LeaveQueue, CallWhenFree, StopWhenFree, Messages, Listen, Whisper, Barge, TakeOver:
 		return true
 	default:
 		_, sets := settings[a]
@@ -175,9 +188,23 @@ func (p Plan) obey(c Code, rest string, from Extension, r Request) Decision {
 	}
 	d := Decision{Action: c.Action, Number: r.Dialed, Agent: from.Agent, As: from.Number}
 	switch c.Action {
+	case Login:
+		if asked, ok := p.needPIN(from, r); from.LoginPIN && ok {
+			return asked
+		}
 	case Pause:
-		d.Reason = rest
-	case Pickup, Intercom, ToMailbox, TheirMessages, SeatIn:
+		reason, ok := p.pauseReason(rest)
+		if !ok {
+			return reject(r.Dialed, tel.CauseUnallocated, WhyNothing)
+		}
+		d.Reason = reason
+	case EnterQueue, LeaveQueue:
+		q, ok := p.queueAt(tel.Number(rest))
+		if !ok {
+			return reject(r.Dialed, tel.CauseUnallocated, WhyUnknown)
+		}
+		d.Queue = q
+	case Pickup, Intercom, ToMailbox, TheirMessages, SeatIn, LoginHere, Listen, Whisper, Barge, TakeOver:
 		return p.colleague(c.Action, tel.Number(rest), from, r)
 	case GroupPickup:
 		return p.groupPickup(from, d)
@@ -201,7 +228,7 @@ func (p Plan) obey(c Code, rest string, from Extension, r Request) Decision {
 			return reject(r.Dialed, tel.CauseForbidden, WhyNotOffice)
 		}
 		d.Prompt = rest
-	case Login, Logout, Resume, FinishWrapUp, Park, CallWhenFree, StopWhenFree, Echo, Milliwatt, PromptTest:
+	case Logout, Resume, FinishWrapUp, ExtendWrapUp, Help, HelpDone, Park, CallWhenFree, StopWhenFree, Echo, Milliwatt, PromptTest:
 	default:
 		return p.setting(c.Action, rest, from, r)
 	}
@@ -223,7 +250,7 @@ func (p Plan) colleague(a Action, n tel.Number, from Extension, r Request) Decis
 	switch {
 	case !ok:
 		return reject(n, tel.CauseUnallocated, WhyUnknown)
-	case a != SeatIn && !from.may(Internal):
+	case a != SeatIn && a != LoginHere && !from.may(Internal):
 		return reject(n, tel.CauseForbidden, WhyForbidden)
 	}
 	d := Decision{Action: a, Number: n, Agent: x.Agent, As: from.Number}
@@ -237,6 +264,10 @@ func (p Plan) colleague(a Action, n tel.Number, from Extension, r Request) Decis
 		}
 		if len(d.Devices) == 0 {
 			return reject(n, tel.CauseUnreachable, WhyNoPhone)
+		}
+	case Listen, Whisper, Barge, TakeOver: // whether this person may is asked with the call at hand
+		if x.Agent == "" {
+			return reject(n, tel.CauseUnallocated, WhyNobody)
 		}
 	case ToMailbox:
 		return To(p, "voicemail:"+string(n), r)
@@ -253,6 +284,8 @@ func (p Plan) colleague(a Action, n tel.Number, from Extension, r Request) Decis
 			return asked
 		}
 		d.Action, d.Change = Set, Change{Kind: Sit, Agent: x.Agent, Device: r.Device}
+	case LoginHere:
+		return p.loginHere(x, d, r)
 	}
 	return d
 }

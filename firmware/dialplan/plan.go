@@ -28,6 +28,7 @@ type Plan struct {
 	Outlets    []Outlet
 	Hours      []Hours
 	Calendar   Calendar
+	Pauses     Pauses
 	// OutsidePrefix must be dialled before outside numbers, "0" in many offices; empty = none.
 	// Numbers that begin with + never need it.
 	OutsidePrefix tel.Number
@@ -53,6 +54,7 @@ type Extension struct {
 
 	PIN      string  // opens PINAllow for one call, and a seat at another desk; empty = neither
 	PINAllow []Class // what may be dialled with the PIN
+	LoginPIN bool    // the PIN is asked for at each login to the queues
 
 	Ring    time.Duration // how long it rings; 0 = DefaultRing
 	Follow  []FollowStep  // what rings besides the devices

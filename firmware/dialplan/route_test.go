@@ -167,6 +167,8 @@ func brief(d Decision) string {
 		}
 	case Pickup, Intercom:
 		parts = append(parts, ids(d.Devices))
+	case Listen, Whisper, Barge, TakeOver:
+		parts = append(parts, string(d.Agent))
 	case Menu:
 		parts = append(parts, d.Menu)
 	case Voicemail, Messages:
@@ -194,7 +196,9 @@ func brief(d Decision) string {
 		parts = append(parts, string(d.Class))
 	case Emergency:
 		parts = append(parts, string(d.Number))
-	case Login, Logout, Pause, Resume, FinishWrapUp:
+	case EnterQueue, LeaveQueue:
+		parts = append(parts, string(d.Agent), string(d.Queue))
+	case Login, Logout, Pause, Resume, FinishWrapUp, ExtendWrapUp, Help, HelpDone, LoginHere:
 		parts = append(parts, string(d.Agent))
 		if d.Reason != "" {
 			parts = append(parts, d.Reason)

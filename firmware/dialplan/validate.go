@@ -214,6 +214,12 @@ func (v *validator) codes() {
 // examples are digits that people of this plan dial behind a code.
 func (v *validator) examples(c Code) []string {
 	switch c.Behind() {
+	case QueueBehind:
+		var all []string
+		for _, q := range v.plan.Queues {
+			all = append(all, string(q.Number))
+		}
+		return all
 	case PersonBehind:
 		var all []string
 		for _, x := range v.plan.Extensions {

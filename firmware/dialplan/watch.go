@@ -21,6 +21,7 @@ const (
 	WatchSlot      WatchKind = "slot"      // a parked call
 	WatchDND       WatchKind = "dnd"       // of who uses the phone
 	WatchForward   WatchKind = "forward"   // likewise
+	WatchOut       WatchKind = "out"       // whether who uses the phone is out of a queue
 	WatchHours     WatchKind = "hours"     // whether the table is forced into the code's state
 )
 
@@ -44,7 +45,10 @@ func (p Plan) Watched(dev tel.DeviceID, n tel.Number) Watch {
 		}
 		rest := string(n[len(c.Code):])
 		x, _ := p.At(dev)
+		_, queue := p.queueAt(tel.Number(rest))
 		switch {
+		case c.Action == LeaveQueue && queue && x.Agent != "":
+			return Watch{Kind: WatchOut, Agent: x.Agent}
 		case change.Kind == DND && rest == "" && x.Agent != "":
 			return Watch{Kind: WatchDND, Agent: x.Agent, On: p.Personal.People[x.Agent].DND == change.On}
 		case change.Kind == Forward && change.When == Always && x.Agent != "":

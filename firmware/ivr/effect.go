@@ -70,6 +70,10 @@ type (
 	SetPIN struct{ Box, PIN string }
 	// SavePrompt makes a recording the announcement "prompt:ID".
 	SavePrompt struct{ ID, Path string }
+	// AskCallback asks the queue to keep the caller's place and have Number called. Checked answers.
+	AskCallback struct{ Number tel.Number }
+	// GoOn leaves the script: the caller waits in the queue as before.
+	GoOn struct{}
 	// Hangup ends the call.
 	Hangup struct{}
 )
@@ -79,6 +83,7 @@ const (
 	CheckExtension = "extension" // Value is an internal number that may be dialled from outside
 	CheckPIN       = "pin"       // Value opens Of; throttled
 	CheckNewPIN    = "new_pin"   // Value is good enough as the code of Of
+	CheckCallback  = "callback"  // Value is an outside number that the queue Of may call back
 )
 
 // String hides what was typed.
@@ -113,4 +118,6 @@ func (Undelete) effect()     {}
 func (SaveGreeting) effect() {}
 func (SetPIN) effect()       {}
 func (SavePrompt) effect()   {}
+func (AskCallback) effect()  {}
+func (GoOn) effect()         {}
 func (Hangup) effect()       {}

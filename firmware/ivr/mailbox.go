@@ -39,7 +39,8 @@ func (s stage) hears() bool { return s == stageMessage || s == stageAfter }
 func (s stage) known() bool {
 	switch s {
 	case "", stageEnding, stageMenu, stageDialling, stageLooking, stageSaying, stagePIN, stagePINCheck, stagePromptNumber,
-		stageBox, stageListing, stageMain, stageMessage, stageAfter, stageGreeting, stageNewPIN, stageNewCheck, stageNewAgain:
+		stageBox, stageListing, stageMain, stageMessage, stageAfter, stageGreeting, stageNewPIN, stageNewCheck, stageNewAgain,
+		stageCallback, stageCallbackType, stageCallbackCheck, stageCallbackAsked:
 		return true
 	}
 	return s.takes()

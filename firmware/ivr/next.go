@@ -102,6 +102,8 @@ func (r *run) script(e Event) {
 		r.pin(e)
 	case KindSay:
 		r.say(e)
+	case KindCallback:
+		r.callback(e)
 	}
 }
 
@@ -171,6 +173,10 @@ func (r *run) done() {
 
 func (r *run) leave() {
 	r.done()
+	if r.s.Kind == KindCallback && r.s.To == goOn {
+		r.do(GoOn{})
+		return
+	}
 	if to := r.s.To; to != "" && to != "hangup" {
 		r.do(Goto{to})
 		return

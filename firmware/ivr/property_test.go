@@ -44,6 +44,8 @@ func scripts() map[string]any {
 		"an announcement behind a code": &Prompt{Of: "prompts", Numbers: map[string]string{"1": "welcome", "22": "night"}},
 		"a code":                        &PIN{Of: "door", Intro: []string{"greeting"}, To: "ext:201", FailTo: "queue:sales"},
 		"a sentence":                    &Say{Names: []string{"closed"}, To: "menu:night"},
+		"a callback":                    &Callback{Queue: "sales", Number: "+393331234567"},
+		"a callback of nobody":          &Callback{Queue: "sales"},
 		"nothing to say":                &Say{},
 	}
 }
@@ -60,7 +62,7 @@ func check(s State, in State, e Event, out []Effect, seen map[string]bool) error
 	}
 	for i, f := range out {
 		switch f := f.(type) {
-		case Goto, Dial, CallBack, Hangup:
+		case Goto, Dial, CallBack, Hangup, GoOn:
 			if exits++; i != len(out)-1 {
 				return fmt.Errorf("%T is not the last effect", f)
 			}
@@ -193,7 +195,7 @@ func bothLanguagesHave(t *testing.T, seen map[string]bool) {
 	}
 	for _, name := range l.Names("it") {
 		first, _, _ := strings.Cut(name, "_")
-		if slices.Contains([]string{"vm", "take", "pin", "menu", "prompt", "extension", "service", "voicemail"}, first) && !seen[name] {
+		if slices.Contains([]string{"vm", "take", "pin", "menu", "prompt", "extension", "service", "voicemail", "callback"}, first) && !seen[name] {
 			t.Errorf("no script says %q", name)
 		}
 	}

@@ -17,12 +17,13 @@ type Kind string
 
 // The kinds. A State holds exactly the part that its kind names.
 const (
-	KindMenu    Kind = "menu"
-	KindDeposit Kind = "deposit"
-	KindMailbox Kind = "mailbox"
-	KindPrompt  Kind = "record_prompt"
-	KindPIN     Kind = "pin"
-	KindSay     Kind = "say"
+	KindMenu     Kind = "menu"
+	KindDeposit  Kind = "deposit"
+	KindMailbox  Kind = "mailbox"
+	KindPrompt   Kind = "record_prompt"
+	KindPIN      Kind = "pin"
+	KindSay      Kind = "say"
+	KindCallback Kind = "callback"
 )
 
 // State is a script and where it stands, as one plain value. It holds what the configuration said
@@ -46,13 +47,14 @@ type State struct {
 	Gone      bool      `json:"gone,omitempty"`      // the caller left
 	Done      bool      `json:"done,omitempty"`
 
-	Menu    *Menu    `json:"menu,omitempty"`
-	Deposit *Deposit `json:"deposit,omitempty"`
-	Mailbox *Mailbox `json:"mailbox,omitempty"`
-	Prompt  *Prompt  `json:"prompt,omitempty"`
-	PIN     *PIN     `json:"pin,omitempty"`
-	Say     *Say     `json:"say,omitempty"`
-	Take    *take    `json:"take,omitempty"`
+	Menu     *Menu     `json:"menu,omitempty"`
+	Deposit  *Deposit  `json:"deposit,omitempty"`
+	Mailbox  *Mailbox  `json:"mailbox,omitempty"`
+	Prompt   *Prompt   `json:"prompt,omitempty"`
+	PIN      *PIN      `json:"pin,omitempty"`
+	Say      *Say      `json:"say,omitempty"`
+	Callback *Callback `json:"callback,omitempty"`
+	Take     *take     `json:"take,omitempty"`
 
 	// What was typed is not kept: it may be a code, and after a restart the question is asked again.
 	typed, first string
@@ -64,7 +66,7 @@ type stage string
 // stageEnding says last words and then leaves for To.
 const stageEnding stage = "ending"
 
-// New begins a script of one part: a *Menu, *Deposit, *Mailbox, *Prompt, *PIN or *Say. id is the
+// New begins a script of one part: a *Menu, *Deposit, *Mailbox, *Prompt, *PIN, *Say or *Callback. id is the
 // call's identifier. The first event must be Started.
 func New(id, language string, part any) State {
 	s := State{V: stateVersion, ID: plain(id), Language: language}
@@ -81,6 +83,8 @@ func New(id, language string, part any) State {
 		s.Kind, s.PIN = KindPIN, p
 	case *Say:
 		s.Kind, s.Say = KindSay, p
+	case *Callback:
+		s.Kind, s.Callback = KindCallback, p
 	}
 	return s.clone()
 }
@@ -123,6 +127,7 @@ func (s *State) Valid() error {
 	has := map[Kind]bool{
 		KindMenu: s.Menu != nil, KindDeposit: s.Deposit != nil, KindMailbox: s.Mailbox != nil,
 		KindPrompt: s.Prompt != nil, KindPIN: s.PIN != nil, KindSay: s.Say != nil,
+		KindCallback: s.Callback != nil,
 	}
 	known := false
 	for k, there := range has {
@@ -164,6 +169,10 @@ func (s State) clone() State {
 	if s.Prompt != nil {
 		p := *s.Prompt
 		s.Prompt = &p
+	}
+	if s.Callback != nil {
+		c := *s.Callback
+		s.Callback = &c
 	}
 	if s.Take != nil {
 		t := *s.Take

@@ -20,9 +20,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// looks are the patterns by name: those of the states, and the alarm.
+// looks are the patterns by name: those of the states, the alarm and the one of who is supervised.
 func looks() map[string]Pattern {
-	all := map[string]Pattern{"alarm": AlarmPattern(255)}
+	all := map[string]Pattern{"alarm": AlarmPattern(255), "help": HelpPattern(255), "watched": WatchedPattern(255)}
 	for _, s := range tel.AgentStates() {
 		all[s.String()] = PatternFor(s, 255)
 	}
@@ -44,8 +44,8 @@ func TestThePatternAloneNamesTheState(t *testing.T) {
 	const look = 10 * time.Second
 	patterns := looks()
 	names := slices.Sorted(maps.Keys(patterns))
-	if len(names) != 9 {
-		t.Fatalf("%d patterns, they were designed for 8 states and the alarm", len(names))
+	if len(names) != 14 {
+		t.Fatalf("%d patterns, they were designed for 11 states, the call for help, supervision and the alarm", len(names))
 	}
 	for i, a := range names {
 		whole := sequence(patterns[a], 0, look+patterns[a].Period())
@@ -97,6 +97,9 @@ func TestThePatternsAreThoseOfTheStateTable(t *testing.T) {
 		{tel.AgentPaused, 3 * time.Second, 2, 280 * time.Millisecond},
 		{tel.AgentUnreachable, 5 * time.Second, 3, 360 * time.Millisecond},
 		{tel.AgentInternal, 2 * time.Second, 1, 1900 * time.Millisecond},
+		{tel.AgentOutbound, 2 * time.Second, 2, 1800 * time.Millisecond},
+		{tel.AgentHold, 2 * time.Second, 1, 1500 * time.Millisecond},
+		{tel.AgentReserved, time.Second, 1, 500 * time.Millisecond},
 	} {
 		p := PatternFor(c.state, 255)
 		flashes, lit := 0, time.Duration(0)

@@ -40,11 +40,13 @@ type Panel struct {
 	once sync.Once
 	done sync.WaitGroup
 
-	// mu guards told: Show writes it from any goroutine, the panel's goroutine takes it. Only the
+	// mu guards told and heard: Show and Watch write them from any goroutine, the panel's goroutine takes them. Only the
 	// latest state of each agent counts, so it is bounded by the number of agents with a lamp.
 	mu    sync.Mutex
 	told  map[tel.AgentID]tel.AgentState
-	alarm time.Time // until when all lights show the alarm; written by Alarm, taken like told
+	helps map[tel.AgentID]bool // who asked for help, or needs none any more, since told was taken
+	heard map[tel.AgentID]bool // who is supervised; taken like told
+	alarm time.Time            // until when all lights show the alarm; written by Alarm, taken like told
 
 	lights   []*bulb   // the goroutine's, as all below
 	alarming time.Time // until when they do
@@ -55,6 +57,8 @@ type bulb struct {
 	light   Light
 	agent   tel.AgentID
 	state   tel.AgentState
+	help    bool // the agent asks for a supervisor
+	watched bool // a supervisor takes part in the agent's conversation
 	pattern Pattern
 	began   time.Time // of the pattern
 	shown   Level     // last level that was written
@@ -76,7 +80,7 @@ func NewPanel(cfg Config) *Panel {
 	if cfg.Full == 0 {
 		cfg.Full = 255
 	}
-	p := &Panel{cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}), told: map[tel.AgentID]tel.AgentState{}}
+	p := &Panel{cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}), told: map[tel.AgentID]tel.AgentState{}, helps: map[tel.AgentID]bool{}, heard: map[tel.AgentID]bool{}}
 	for _, a := range cfg.Lights {
 		p.lights = append(p.lights, &bulb{light: a.Light, agent: a.Agent})
 	}
@@ -92,6 +96,32 @@ func (p *Panel) Show(agent tel.AgentID, state tel.AgentState) {
 	}
 	p.mu.Lock()
 	p.told[agent] = state
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// ShowHelp tells that an agent asks for a supervisor, or does not any more: while so, the lamp shows
+// that instead of the state. It never blocks and may be called from any goroutine.
+func (p *Panel) ShowHelp(agent tel.AgentID, on bool) {
+	p.note(agent, func() { p.helps[agent] = on })
+}
+
+// Watch tells whether a supervisor takes part in the conversations of an agent, which the lamp shows
+// while the agent talks. It never blocks and may be called from any goroutine.
+func (p *Panel) Watch(agent tel.AgentID, on bool) {
+	p.note(agent, func() { p.heard[agent] = on })
+}
+
+// note changes what was told about an agent who has a lamp, and wakes the goroutine.
+func (p *Panel) note(agent tel.AgentID, change func()) {
+	if !p.hasLight(agent) {
+		return
+	}
+	p.mu.Lock()
+	change()
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -129,7 +159,7 @@ func (p *Panel) Close() {
 func (p *Panel) run() {
 	now := time.Now()
 	for _, b := range p.lights {
-		b.begin(tel.AgentLoggedOut, p.cfg.Full, now)
+		b.begin(p.cfg.Full, now)
 		if p.cfg.Test > 0 {
 			white := Level{Brightness: p.cfg.Full, R: 255, G: 255, B: 255}
 			b.pattern = Pattern{{p.cfg.Test, white}, {time.Duration(1<<62 - 1), Level{}}}
@@ -159,8 +189,8 @@ func (p *Panel) run() {
 // take adopts the states that were told.
 func (p *Panel) take() {
 	p.mu.Lock()
-	told := p.told
-	p.told = make(map[tel.AgentID]tel.AgentState, len(told))
+	told, helps, heard := p.told, p.helps, p.heard
+	p.told, p.helps, p.heard = make(map[tel.AgentID]tel.AgentState, len(told)), map[tel.AgentID]bool{}, map[tel.AgentID]bool{}
 	alarm := p.alarm
 	p.mu.Unlock()
 	now := time.Now()
@@ -169,14 +199,23 @@ func (p *Panel) take() {
 		p.restart(now)
 	}
 	for _, b := range p.lights {
-		state, ok := told[b.agent]
-		if !ok || state == b.state {
+		state, help, watched := b.state, b.help, b.watched
+		if s, ok := told[b.agent]; ok {
+			state = s
+		}
+		if h, ok := helps[b.agent]; ok {
+			help = h
+		}
+		if w, ok := heard[b.agent]; ok {
+			watched = w
+		}
+		if state == b.state && help == b.help && watched == b.watched {
 			continue
 		}
-		if b.state = state; p.alarming.After(now) {
+		if b.state, b.help, b.watched = state, help, watched; p.alarming.After(now) {
 			continue // seen when the alarm is over
 		}
-		b.begin(state, p.cfg.Full, now)
+		b.begin(p.cfg.Full, now)
 		wasFaulty := b.faulty
 		p.write(b, now)
 		if b.faulty == wasFaulty { // else write has reported
@@ -191,16 +230,23 @@ func (p *Panel) restart(now time.Time) {
 		if p.alarming.After(now) {
 			b.pattern, b.began = AlarmPattern(p.cfg.Full), now
 		} else {
-			b.begin(b.state, p.cfg.Full, now)
+			b.begin(p.cfg.Full, now)
 			p.report(b, now)
 		}
 		p.write(b, now)
 	}
 }
 
-// begin starts the pattern of a state where it differs from what is seen now.
-func (b *bulb) begin(state tel.AgentState, full uint8, now time.Time) {
-	b.state, b.pattern = state, PatternFor(state, full)
+// begin starts the pattern of the agent's state, of the call for help or of a supervisor who takes part,
+// where it differs from what is seen now.
+func (b *bulb) begin(full uint8, now time.Time) {
+	b.pattern = PatternFor(b.state, full)
+	switch {
+	case b.help:
+		b.pattern = HelpPattern(full)
+	case b.watched && talks(b.state):
+		b.pattern = WatchedPattern(full)
+	}
 	b.began = now.Add(-b.pattern.Entry(b.shown))
 }
 
@@ -287,7 +333,7 @@ func set(l Light, level Level) (err error) {
 }
 
 func (p *Panel) report(b *bulb, now time.Time) {
-	p.cfg.Publish(tel.LampChanged{Lamp: b.light.ID(), Agent: b.agent, State: b.state, Fault: b.faulty, At: now})
+	p.cfg.Publish(tel.LampChanged{Lamp: b.light.ID(), Agent: b.agent, State: b.state, Help: b.help, Watched: b.watched, Fault: b.faulty, At: now})
 }
 
 // dark turns everything off: neither kernel nor chip promises what a pin shows after we are gone.
@@ -299,5 +345,15 @@ func (p *Panel) dark() {
 		if err := b.light.Close(); err != nil {
 			p.cfg.Log.Warn("a lamp was not released", "lamp", b.light.ID(), "err", err)
 		}
+	}
+}
+
+// talks says that there is a conversation in which a supervisor can take part.
+func talks(s tel.AgentState) bool {
+	switch s {
+	case tel.AgentTalking, tel.AgentOutbound, tel.AgentInternal, tel.AgentHold:
+		return true
+	default:
+		return false
 	}
 }

@@ -24,7 +24,8 @@ type Pattern []Step
 //
 // The on/off times are those of a one-colour busy light. Talking and internal differ there only in
 // brightness, which a light on a plain output pin cannot show, so internal also has a short gap
-// every two seconds. No pattern turns on more than 2.5 times a second (WCAG 2.3.1 allows 3).
+// every two seconds, and a call to the outside two. No pattern turns on more than 2.5 times a second
+// (WCAG 2.3.1 allows 3).
 func PatternFor(state tel.AgentState, full uint8) Pattern {
 	on := func(frames int, r, g, b uint8) Step {
 		return Step{time.Duration(frames) * Frame, Level{Brightness: full, R: r, G: g, B: b}}
@@ -41,6 +42,12 @@ func PatternFor(state tel.AgentState, full uint8) Pattern {
 		dim := on(95, 0, 0, 255)
 		dim.Level.Brightness = uint8(max(1, int(full)*40/100))
 		return Pattern{dim, off(5)}
+	case tel.AgentOutbound: // steady with two gaps of 100 ms each 2 s, red
+		return Pattern{on(75, 255, 0, 0), off(5), on(15, 255, 0, 0), off(5)}
+	case tel.AgentHold: // 0.5 Hz, three quarters on, red
+		return Pattern{on(75, 255, 0, 0), off(25)}
+	case tel.AgentReserved: // 1 Hz, amber
+		return Pattern{on(25, 255, 140, 0), off(25)}
 	case tel.AgentWrapUp: // 0.5 Hz, violet
 		return Pattern{on(50, 150, 0, 255), off(50)}
 	case tel.AgentPaused: // double blink each 3 s, white
@@ -50,6 +57,20 @@ func PatternFor(state tel.AgentState, full uint8) Pattern {
 	default: // logged out
 		return Pattern{off(50)}
 	}
+}
+
+// HelpPattern is what the lamp of an agent shows who asks for a supervisor, whatever the agent does: a
+// double blink each second, purple.
+func HelpPattern(full uint8) Pattern {
+	lit := Level{Brightness: full, R: 160, B: 160}
+	return Pattern{{5 * Frame, lit}, {15 * Frame, Level{}}, {5 * Frame, lit}, {25 * Frame, Level{}}}
+}
+
+// WatchedPattern is what the lamp of an agent shows who talks while a supervisor takes part: lit with
+// two gaps of 100 ms close to each other, purple.
+func WatchedPattern(full uint8) Pattern {
+	lit := Level{Brightness: full, R: 160, B: 220}
+	return Pattern{{50 * Frame, lit}, {5 * Frame, Level{}}, {20 * Frame, lit}, {5 * Frame, Level{}}}
 }
 
 // AlarmPattern is what every lamp of the house shows after an emergency call: 600 ms of each 800 ms, red.

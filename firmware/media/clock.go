@@ -30,6 +30,9 @@ type clock struct {
 	packet  [maxPacket]byte
 	payload [frameSamples]byte
 	silence line.Frame
+	mixed   line.Frame // of words over music
+	words   line.Frame
+	heard   line.Frame    // what one leg hears of a mix
 	alaw    codec.Decoder // of sounds for lines
 }
 

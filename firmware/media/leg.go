@@ -65,6 +65,9 @@ type Leg struct {
 	fast bool // the bridge needs no decoding
 	echo bool // the leg hears itself
 
+	conference *conference // in which the leg is heard and hears; peer is then who it exchanges keys with
+	priming    int         // ticks for which it is still spoken to by relay
+
 	pager    *Leg   // who speaks to this leg and others; fast is then of that way
 	audience []*Leg // to whom this leg speaks
 
@@ -275,11 +278,11 @@ func (g *Leg) emit(e Event) {
 	}
 }
 
-// pressed takes a key press of the far end: it is an event, and becomes tones for a bridged party
-// that understands no telephone-events.
+// pressed takes a key press of the far end: it is an event, and is said anew to a party to which the
+// packets of the key are not relayed.
 func (g *Leg) pressed(d Digit) {
 	g.emit(d)
-	if p := g.peer; p != nil && p.line == nil && p.configured && p.media.EventSendPT == 0 {
+	if p := g.peer; p != nil && p.line == nil && p.configured && !p.fast {
 		if code, ok := eventCode(d.Digit); ok {
 			p.home.dial(p, code)
 		}
@@ -344,7 +347,7 @@ func (l *loop) send(g *Leg, b []byte) {
 func (g *Leg) snapshotStats() *Stats {
 	c := &g.count
 	s := &Stats{
-		Bridged: g.ear() != nil, Fast: g.ear() != nil && g.fast,
+		Bridged: g.ear() != nil || g.conference != nil, Fast: g.ear() != nil && g.fast,
 		Received: g.in.received, Sent: g.out.packets, Lost: g.in.lost(), Jitter: g.in.jitterTime(),
 		RTT: g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
 		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, UnknownPT: c.unknownPT, Early: c.early,

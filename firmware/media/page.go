@@ -99,7 +99,7 @@ func (l *loop) repage(from *Leg) {
 
 // heardSlowly reports whether anybody hears the leg by way of the clock.
 func (g *Leg) heardSlowly() bool {
-	return g.peer != nil && !g.fast || slices.ContainsFunc(g.audience, func(x *Leg) bool { return !x.fast })
+	return g.conference != nil || g.peer != nil && !g.fast || slices.ContainsFunc(g.audience, func(x *Leg) bool { return !x.fast })
 }
 
 // ear is whom the leg hears: its peer, or who pages it.

@@ -110,6 +110,8 @@ func (l *loop) forward(g *Leg, p *packet, event bool) {
 		} else {
 			l.fanOut(g, p)
 		}
+	case g.conference != nil:
+		l.share(g, p, event)
 	case to == nil:
 	case g.fast:
 		l.relay(g, to, p, event)
@@ -160,6 +162,8 @@ func (l *loop) bridge(a, b *Leg) error {
 		l.unbridge(a)
 		l.unbridge(b)
 	}
+	l.leave(a)
+	l.leave(b)
 	a.peer, b.peer = b, a
 	a.echo, b.echo = false, false
 	l.hush(a)
@@ -170,9 +174,10 @@ func (l *loop) bridge(a, b *Leg) error {
 	return nil
 }
 
-// unbridge parts a leg from its peer, its echo, or its page.
+// unbridge parts a leg from its peer, its echo, its page, or its conference.
 func (l *loop) unbridge(g *Leg) {
 	l.unpage(g)
+	l.leave(g)
 	p := g.peer
 	if g.echo {
 		g.echo = false
@@ -184,10 +189,12 @@ func (l *loop) unbridge(g *Leg) {
 	}
 	g.peer, p.peer = nil, nil
 	for _, x := range [...]*Leg{g, p} {
-		x.fast = false
-		x.out.src = source{}
-		x.voice.reset()
-		l.schedule(x)
+		x.fast, x.priming = false, 0
+		if x.conference == nil { // else who watches goes on hearing it
+			x.out.src = source{}
+			x.voice.reset()
+			l.schedule(x)
+		}
 		l.changed(x)
 	}
 }
@@ -204,7 +211,12 @@ func (g *Leg) Echo() error {
 
 // reroute chooses the path of a leg's bridge after any change of either side.
 func (l *loop) reroute(g *Leg) {
-	if p := g.peer; p != nil {
+	if p := g.peer; p != nil && g.conference != nil {
+		for _, x := range [...]*Leg{g, p} {
+			x.fast, x.priming = false, 0
+			x.out.src = source{}
+		}
+	} else if p != nil {
 		fast := relayable(g, p) && relayable(p, g)
 		for _, x := range [...]*Leg{g, p} {
 			x.fast = fast

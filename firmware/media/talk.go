@@ -20,6 +20,7 @@ type talk struct {
 	sounds []Sound
 	loop   bool
 	done   func()
+	over   *over // said over sounds that loop
 
 	coded  codec.ID   // the codec of parts
 	parts  [][][]byte // the frames of each sound
@@ -90,6 +91,9 @@ func (t *talk) clear() { *t = talk{digits: t.digits, tone: t.tone} }
 // its peer again afterwards.
 func (g *Leg) Play(sounds []Sound, again bool, done func()) error {
 	warm(sounds, codec.ID(g.codec.Load()))
+	if again {
+		warm(sounds, codec.PCMA) // for words over it
+	}
 	return g.tell(func(l *loop) {
 		l.hush(g)
 		g.talk.sounds, g.talk.loop, g.talk.done = sounds, again, done
@@ -192,6 +196,9 @@ func (g *Leg) speak(l *loop) {
 	case len(t.sounds) > 0:
 		g.speech.turn(sayingSound)
 		l.saySound(g)
+	case g.conference != nil:
+		g.speech.turn(sayingPeer)
+		l.sayMix(g)
 	case g.ear() != nil && !g.fast:
 		g.speech.turn(sayingPeer)
 		l.sayPeer(g)
@@ -211,6 +218,10 @@ func (l *loop) saySound(g *Leg) {
 	t := &g.talk
 	if g.line == nil && !g.configured {
 		return // the sound waits for the first offer and answer
+	}
+	if t.over != nil {
+		l.sayOver(g)
+		return
 	}
 	payload, over := t.next(codec.ID(g.codec.Load()), l.clock.number)
 	if over {

@@ -42,6 +42,15 @@ func (o *Office) config(s Setup) string {
 		if calls, ok := s.Calls[n]; ok {
 			dial += fmt.Sprintf(", calls: {%s}", calls)
 		}
+		if work, ok := s.Work[n]; ok {
+			dial += fmt.Sprintf(", work: {%s}", work)
+		}
+		if skills, ok := s.Skills[n]; ok {
+			dial += fmt.Sprintf(", skills: {%s}", skills)
+		}
+		if whom, ok := s.Supervises[n]; ok {
+			dial += fmt.Sprintf(", supervises: [%s]", whom)
+		}
 		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v%s}", n, i < s.LoggedIn, dial))
 		members = append(members, fmt.Sprintf("agent%d", n))
 	}
@@ -51,8 +60,12 @@ func (o *Office) config(s Setup) string {
 	list("phones", phones)
 	list("lamps", lamps)
 	list("agents", agents)
-	list("queues", []string{fmt.Sprintf("{id: sales, name: Sales, number: \"400\", strategy: %s, agents: [%s], ring: %s, wrap_up: %s}",
-		cmp.Or(s.Strategy, "longest_idle"), strings.Join(members, ", "), cmp.Or(s.Ring, 15*time.Second), s.WrapUp)})
+	queue := ""
+	if s.Queue != "" {
+		queue = ", " + s.Queue
+	}
+	list("queues", []string{fmt.Sprintf("{id: sales, name: Sales, number: \"400\", strategy: %s, agents: [%s], ring: %s, wrap_up: %s%s}",
+		cmp.Or(s.Strategy, "longest_idle"), strings.Join(members, ", "), cmp.Or(s.Ring, 15*time.Second), s.WrapUp, queue)})
 	var routes []string
 	if s.Carrier != 0 {
 		access := fmt.Sprintf("match: [%s/32]", o.Carrier)

@@ -14,14 +14,15 @@ import (
 
 // Now is what the box says of itself at one moment.
 type Now struct {
-	Agents  map[tel.AgentID]tel.AgentChanged
-	Lamps   map[tel.AgentID]tel.LampChanged
-	Devices map[tel.DeviceID]tel.DeviceChanged
-	Lines   map[string]tel.LineChanged
-	Waits   []tel.QueueJoined // in the order of the queue
-	Offers  []tel.QueueOffered
-	Calls   []tel.CallChanged
-	Health  map[string]tel.HealthChanged // by condition
+	Agents     map[tel.AgentID]tel.AgentChanged
+	Lamps      map[tel.AgentID]tel.LampChanged
+	Devices    map[tel.DeviceID]tel.DeviceChanged
+	Lines      map[string]tel.LineChanged
+	Waits      []tel.QueueJoined // in the order of the queue
+	Offers     []tel.QueueOffered
+	Calls      []tel.CallChanged
+	Health     map[string]tel.HealthChanged    // by condition
+	Supervised map[tel.AgentID]tel.Supervision // that run
 }
 
 // Now asks prontod what holds.
@@ -29,6 +30,7 @@ func (o *Office) Now() (Now, error) {
 	n := Now{
 		Agents: map[tel.AgentID]tel.AgentChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{},
 		Devices: map[tel.DeviceID]tel.DeviceChanged{}, Lines: map[string]tel.LineChanged{}, Health: map[string]tel.HealthChanged{},
+		Supervised: map[tel.AgentID]tel.Supervision{},
 	}
 	body, status, err := control.Ask(context.Background(), o.Dir, http.MethodGet, "/now")
 	if err == nil && status != http.StatusOK {
@@ -81,6 +83,10 @@ func (n *Now) take(kind string, body []byte) error {
 	case tel.HealthChanged{}.Kind():
 		e, err := read[tel.HealthChanged](body)
 		n.Health[e.Condition] = e
+		return err
+	case tel.SupervisionStarted{}.Kind():
+		e, err := read[tel.SupervisionStarted](body)
+		n.Supervised[e.Agent] = e.Supervision
 		return err
 	case tel.CallChanged{}.Kind():
 		e, err := read[tel.CallChanged](body)
@@ -148,44 +154,54 @@ func (o *Office) Alarm(condition string, failed bool) string {
 // CallRecords waits until recordd has n call records and returns them, newest first.
 func (o *Office) CallRecords(n int) []store.Call {
 	o.t.Helper()
-	return records(o, "call", n, func(ctx context.Context) (store.Page[store.Call], error) {
-		return o.Records.ListCalls(ctx, store.CallQuery{Span: store.Span{Limit: store.MaxLimit}})
+	return records(o, "call", n, func(ctx context.Context, s store.Span) (store.Page[store.Call], error) {
+		return o.Records.ListCalls(ctx, store.CallQuery{Span: s})
 	})
 }
 
 // WaitRecords waits until recordd has n queue records and returns them, newest first.
 func (o *Office) WaitRecords(n int) []store.Wait {
 	o.t.Helper()
-	return records(o, "queue", n, func(ctx context.Context) (store.Page[store.Wait], error) {
-		return o.Records.ListWaits(ctx, store.WaitQuery{Span: store.Span{Limit: store.MaxLimit}})
+	return records(o, "queue", n, func(ctx context.Context, s store.Span) (store.Page[store.Wait], error) {
+		return o.Records.ListWaits(ctx, store.WaitQuery{Span: s})
 	})
 }
 
 // TextRecords waits until recordd has n records of short messages and returns them, newest first.
 func (o *Office) TextRecords(n int) []store.SMS {
 	o.t.Helper()
-	return records(o, "message", n, func(ctx context.Context) (store.Page[store.SMS], error) {
-		return o.Records.ListTexts(ctx, store.TextQuery{Span: store.Span{Limit: store.MaxLimit}})
+	return records(o, "message", n, func(ctx context.Context, s store.Span) (store.Page[store.SMS], error) {
+		return o.Records.ListTexts(ctx, store.TextQuery{Span: s})
 	})
 }
 
-func records[R any](o *Office, kind string, n int, list func(context.Context) (store.Page[R], error)) []R {
+func records[R any](o *Office, kind string, n int, list func(context.Context, store.Span) (store.Page[R], error)) []R {
 	o.t.Helper()
-	var page store.Page[R]
+	var all []R
 	var err error
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		page, err = list(ctx)
-		cancel()
-		if err == nil && len(page.Items) >= n {
-			break
-		}
-		if time.Now().After(deadline) {
+		if all, err = pages(list); err == nil && len(all) >= n || time.Now().After(deadline) {
 			break
 		}
 	}
-	if err != nil || len(page.Items) != n {
-		o.t.Fatalf("%d %s records, want %d: %+v, %v", len(page.Items), kind, n, page.Items, err)
+	if err != nil || len(all) != n {
+		o.t.Fatalf("%d %s records, want %d: %+v, %v", len(all), kind, n, all, err)
 	}
-	return page.Items
+	return all
+}
+
+// pages reads every page.
+func pages[R any](list func(context.Context, store.Span) (store.Page[R], error)) (all []R, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	for s := (store.Span{Limit: store.MaxLimit}); ; {
+		page, err := list(ctx, s)
+		if err != nil {
+			return all, err
+		}
+		if all = append(all, page.Items...); page.Next == "" {
+			return all, nil
+		}
+		s.Cursor = page.Next
+	}
 }

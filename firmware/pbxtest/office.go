@@ -49,25 +49,29 @@ func (b *Bench) Programs() string { return b.bin }
 // Setup describes an office. Phones and agents are numbered from 201; phone N has the password
 // Password(N); each agent has one phone, a lamp, and the queue "sales", number 400.
 type Setup struct {
-	Agents    int            // with a phone each
-	LoggedIn  int            // the first so many agents are at work
-	WrapUp    time.Duration  // of the queue
-	Ring      time.Duration  // of the queue; default 15 s
-	Strategy  string         // of the queue; default longest_idle
-	Carrier   uint16         // port of the carrier's host that trunk "carrier" calls; 0: no trunk
-	Spare     uint16         // port of the carrier's second server; 0: it has one
-	Registers bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
-	Challenge bool           // the trunk knows DID and CarrierPassword without logging in
-	TLS       bool           // SIP over TLS is open too, with the box's own certificate
-	IPv6      bool           // the box listens on every address of both families
-	Home      []int          // phones that may log in from outside the LAN
-	Modem     bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
-	SHA256    bool           // phones may not use MD5
-	SRTP      []string       // off, optional or required for the phones from 201 on; default optional
-	Dial      map[int]string // what the person of a phone may call, separated by commas; default the box's own choice
-	LAN       string         // networks that count as the LAN, separated by commas; default the box's own choice
-	Calls     map[int]string // fields of the "calls" of a phone's person, such as "pickup: front, office: true"
-	In        string         // where the carrier's and the modem's calls go; default queue:sales
+	Agents     int            // with a phone each
+	LoggedIn   int            // the first so many agents are at work
+	WrapUp     time.Duration  // of the queue
+	Ring       time.Duration  // of the queue; default 15 s
+	Strategy   string         // of the queue; default longest_idle
+	Carrier    uint16         // port of the carrier's host that trunk "carrier" calls; 0: no trunk
+	Spare      uint16         // port of the carrier's second server; 0: it has one
+	Registers  bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
+	Challenge  bool           // the trunk knows DID and CarrierPassword without logging in
+	TLS        bool           // SIP over TLS is open too, with the box's own certificate
+	IPv6       bool           // the box listens on every address of both families
+	Home       []int          // phones that may log in from outside the LAN
+	Modem      bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
+	SHA256     bool           // phones may not use MD5
+	SRTP       []string       // off, optional or required for the phones from 201 on; default optional
+	Dial       map[int]string // what the person of a phone may call, separated by commas; default the box's own choice
+	LAN        string         // networks that count as the LAN, separated by commas; default the box's own choice
+	Calls      map[int]string // fields of the "calls" of a phone's person, such as "pickup: front, office: true"
+	Work       map[int]string // fields of the "work" of a phone's person, such as "login_pin: true"
+	Skills     map[int]string // of a phone's person, such as "english: 7"
+	Supervises map[int]string // whom the person of a phone supervises, separated by commas, such as "queue:sales"; default nobody
+	Queue      string         // further fields of the queue, such as "missed: {after: 2}"
+	In         string         // where the carrier's and the modem's calls go; default queue:sales
 	// EmergencyTest is where 112 leads instead of outside.
 	EmergencyTest string
 	Routes        string // further routes, such as "{prefix: \"+\", via: [\"trunk:carrier\"]}"

@@ -9,16 +9,19 @@ type AgentState uint8
 const (
 	AgentLoggedOut   AgentState = iota
 	AgentReady                  // can be offered a call
-	AgentRinging                // an offer rings, or is reserved to ring
-	AgentTalking                // on a queue call or an outside call
+	AgentRinging                // a phone rings for an offer
+	AgentTalking                // on a customer's call: of a queue, or one that came from outside
 	AgentInternal               // on a call with a colleague
 	AgentWrapUp                 // after-call work
 	AgentPaused                 // not available by choice, with a reason
 	AgentUnreachable            // logged in, but no phone is registered: a fault to show
+	AgentReserved               // an offer is on its way; no phone rings yet
+	AgentOutbound               // on a call to the outside that the agent made
+	AgentHold                   // has put the other on hold, and talks with nobody
 )
 
 var agentStateNames = [...]string{
-	"logged_out", "ready", "ringing", "talking", "internal", "wrap_up", "paused", "unreachable",
+	"logged_out", "ready", "ringing", "talking", "internal", "wrap_up", "paused", "unreachable", "reserved", "outbound", "hold",
 }
 
 // AgentStates lists every state in its declared order.

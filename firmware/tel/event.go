@@ -17,7 +17,41 @@ type AgentChanged struct {
 	Since  time.Time  `json:"since"`
 	Call   CallID     `json:"call,omitempty"`
 	Queue  QueueID    `json:"queue,omitempty"`
-	Reason string     `json:"reason,omitempty"` // pause reason
+	Reason string     `json:"reason,omitempty"` // of a pause or a logout
+	By     string     `json:"by,omitempty"`     // who paused or logged out the agent, if not the agent
+	Until  time.Time  `json:"until,omitzero"`   // when the after-call work ends
+	Help   bool       `json:"help,omitempty"`   // the agent asks for a supervisor
+}
+
+// AgentInterval is one interval of an agent's day, told once when it has ended: a report is a sum over
+// them. A change of the reason of a pause ends one and begins the next.
+type AgentInterval struct {
+	Agent  AgentID    `json:"agent"`
+	State  AgentState `json:"state"`
+	Call   CallID     `json:"call,omitempty"`
+	Queue  QueueID    `json:"queue,omitempty"`
+	Reason string     `json:"reason,omitempty"`
+	From   time.Time  `json:"from"`
+	To     time.Time  `json:"to"`
+}
+
+// MembershipChanged reports that an agent serves a queue, or does not although logged in.
+type MembershipChanged struct {
+	Queue   QueueID   `json:"queue"`
+	Agent   AgentID   `json:"agent"`
+	Serving bool      `json:"serving"`
+	Reason  string    `json:"reason,omitempty"`
+	By      string    `json:"by,omitempty"` // the supervisor who decided so; empty: the agent
+	At      time.Time `json:"at"`
+}
+
+// QueueStaffed reports that the last agent who could take a queue's calls has left, or that one is
+// back.
+type QueueStaffed struct {
+	Queue   QueueID   `json:"queue"`
+	Name    string    `json:"name,omitempty"`
+	Staffed bool      `json:"staffed"`
+	At      time.Time `json:"at"`
 }
 
 // QueueJoined reports a caller who got a place.
@@ -58,21 +92,36 @@ type QueueLeft struct {
 	Joined  time.Time    `json:"joined"`
 	Left    time.Time    `json:"left"`
 	Outcome QueueOutcome `json:"outcome"`
+	Arrived time.Time    `json:"arrived,omitzero"` // in this queue; Joined may be of one before it, or of an earlier call
 	Agent   AgentID      `json:"agent,omitempty"`
 	Offers  int          `json:"offers"`
-	To      string       `json:"to,omitempty"` // overflow destination
+	To      string       `json:"to,omitempty"`    // overflow destination
+	Why     string       `json:"why,omitempty"`   // of one who was sent on, as Overflow says it
+	Stage   AbandonStage `json:"stage,omitempty"` // of an abandoned wait
+	Short   bool         `json:"short,omitempty"` // abandoned so soon that it hardly was a wait
+	// Callback names the request that keeps the place of a wait which ended as one.
+	Callback CallbackID `json:"callback,omitempty"`
 }
 
-// QueueOutcome is how a wait ended.
+// QueueOutcome is how a wait ended. Each place that was given (QueueJoined) ends with exactly one, so
+// that entered = answered + abandoned + timed out + exit key + empty + callback + withdrawn + failed +
+// waiting; who is refused has not entered.
 type QueueOutcome string
 
 // The outcomes of a wait.
 const (
 	OutcomeAnswered  QueueOutcome = "answered"
 	OutcomeAbandoned QueueOutcome = "abandoned"
-	OutcomeOverflow  QueueOutcome = "overflow"
-	OutcomeRefused   QueueOutcome = "refused" // the queue was full, closed or had nobody
-	OutcomeFailed    QueueOutcome = "failed"  // our fault or the line's
+	OutcomeTimedOut  QueueOutcome = "timed_out" // the longest wait was over
+	OutcomeExitKey   QueueOutcome = "exit_key"  // the caller pressed the key to leave
+	OutcomeEmpty     QueueOutcome = "empty"     // no agent could take a call for too long
+	OutcomeCallback  QueueOutcome = "callback"  // the caller hung up and is called back
+	OutcomeWithdrawn QueueOutcome = "withdrawn" // moved on by us: to another queue, to somebody who picked up, or the queue is gone
+	OutcomeFailed    QueueOutcome = "failed"    // our fault or the line's
+
+	OutcomeRefused QueueOutcome = "refused" // never had a place: the queue was full, closed or had nobody
+
+	OutcomeOverflow QueueOutcome = "overflow" // in records of before the causes were told apart: timed out or moved on
 )
 
 // CallChanged reports one call after a change, for live views.
@@ -173,24 +222,25 @@ const (
 
 // CallEnded is the call detail record, written once when the last leg is gone.
 type CallEnded struct {
-	Call       CallID    `json:"call"`
-	Direction  Direction `json:"direction"`
-	From       Number    `json:"from"`
-	To         Number    `json:"to"`
-	In         string    `json:"in"`                    // where it came from: "trunk:tim", "line:gsm0", "phone:201"
-	Out        string    `json:"out,omitempty"`         // where it was answered
-	DivertedBy Number    `json:"diverted_by,omitempty"` // as in CallChanged
-	ForeignCLI bool      `json:"foreign_cli,omitempty"` // as in CallChanged
-	Queue      QueueID   `json:"queue,omitempty"`
-	Agent      AgentID   `json:"agent,omitempty"`
-	Started    time.Time `json:"started"`
-	Answered   time.Time `json:"answered,omitzero"` // when the caller was connected with a person
-	Ended      time.Time `json:"ended"`
-	Cause      Cause     `json:"cause"`
-	EndedBy    string    `json:"ended_by,omitempty"` // "caller", "callee", "box"
-	Recovered  bool      `json:"recovered,omitempty"`
-	Moves      []Move    `json:"moves,omitempty"`
-	Media      []LegNote `json:"media,omitempty"`
+	Call       CallID        `json:"call"`
+	Direction  Direction     `json:"direction"`
+	From       Number        `json:"from"`
+	To         Number        `json:"to"`
+	In         string        `json:"in"`                    // where it came from: "trunk:tim", "line:gsm0", "phone:201"
+	Out        string        `json:"out,omitempty"`         // where it was answered
+	DivertedBy Number        `json:"diverted_by,omitempty"` // as in CallChanged
+	ForeignCLI bool          `json:"foreign_cli,omitempty"` // as in CallChanged
+	Queue      QueueID       `json:"queue,omitempty"`
+	Agent      AgentID       `json:"agent,omitempty"`
+	Started    time.Time     `json:"started"`
+	Answered   time.Time     `json:"answered,omitzero"` // when the caller was connected with a person
+	Ended      time.Time     `json:"ended"`
+	Cause      Cause         `json:"cause"`
+	EndedBy    string        `json:"ended_by,omitempty"` // "caller", "callee", "box"
+	Recovered  bool          `json:"recovered,omitempty"`
+	Moves      []Move        `json:"moves,omitempty"`
+	Media      []LegNote     `json:"media,omitempty"`
+	Supervised []Supervision `json:"supervised,omitempty"` // who took part in it, and who tried to
 }
 
 // Move is a change of the parties of a call by transfer, park or pickup.
@@ -221,14 +271,15 @@ type MoveKind string
 
 // The kinds of Move.
 const (
-	MoveBlind    MoveKind = "blind_transfer" // the party was sent to a number
-	MoveReturned MoveKind = "returned"       // nobody took it there: back to the transferor
-	MoveInto     MoveKind = "into_call"      // the party went on in another call
-	MoveReplaced MoveKind = "replaced"       // the party took another's place
-	MoveParked   MoveKind = "parked"
-	MoveFetched  MoveKind = "fetched_from_park"
-	MovePickup   MoveKind = "picked_up"
-	MoveForward  MoveKind = "forwarded"
+	MoveBlind     MoveKind = "blind_transfer" // the party was sent to a number
+	MoveReturned  MoveKind = "returned"       // nobody took it there: back to the transferor
+	MoveInto      MoveKind = "into_call"      // the party went on in another call
+	MoveReplaced  MoveKind = "replaced"       // the party took another's place
+	MoveParked    MoveKind = "parked"
+	MoveFetched   MoveKind = "fetched_from_park"
+	MovePickup    MoveKind = "picked_up"
+	MoveForward   MoveKind = "forwarded"
+	MoveTakenOver MoveKind = "taken_over" // a supervisor talks in the party's place
 )
 
 // LegNote sums up the audio of one leg.
@@ -305,11 +356,13 @@ type DeviceChanged struct {
 
 // LampChanged reports what a lamp shows.
 type LampChanged struct {
-	Lamp  LampID     `json:"lamp"`
-	Agent AgentID    `json:"agent,omitempty"`
-	State AgentState `json:"state"`
-	Fault bool       `json:"fault,omitempty"` // the light's driver reports an error
-	At    time.Time  `json:"at"`
+	Lamp    LampID     `json:"lamp"`
+	Agent   AgentID    `json:"agent,omitempty"`
+	State   AgentState `json:"state"`
+	Help    bool       `json:"help,omitempty"`    // the agent asks for a supervisor: that is shown instead
+	Watched bool       `json:"watched,omitempty"` // and a supervisor takes part in the agent's conversation
+	Fault   bool       `json:"fault,omitempty"`   // the light's driver reports an error
+	At      time.Time  `json:"at"`
 }
 
 // QualityReported is what a phone says of the audio that it received (RFC 6035). A pointer is nil
@@ -348,23 +401,26 @@ type FiguresChanged struct {
 }
 
 // Kind implements Event.
-func (AgentChanged) Kind() string    { return "agent_changed" }
-func (QueueJoined) Kind() string     { return "queue_joined" }
-func (QueueOffered) Kind() string    { return "queue_offered" }
-func (QueueOfferEnded) Kind() string { return "queue_offer_ended" }
-func (QueueLeft) Kind() string       { return "queue_left" }
-func (CallChanged) Kind() string     { return "call_changed" }
-func (PartyChanged) Kind() string    { return "party_changed" }
-func (EmergencyCalled) Kind() string { return "emergency_called" }
-func (DoorOpened) Kind() string      { return "door_opened" }
-func (PageAccessed) Kind() string    { return "page_accessed" }
-func (CallEnded) Kind() string       { return "call_ended" }
-func (LineChanged) Kind() string     { return "line_changed" }
-func (DeviceChanged) Kind() string   { return "device_changed" }
-func (LampChanged) Kind() string     { return "lamp_changed" }
-func (QualityReported) Kind() string { return "quality_reported" }
-func (HealthChanged) Kind() string   { return "health_changed" }
-func (FiguresChanged) Kind() string  { return "figures_changed" }
+func (AgentChanged) Kind() string      { return "agent_changed" }
+func (AgentInterval) Kind() string     { return "agent_interval" }
+func (MembershipChanged) Kind() string { return "membership_changed" }
+func (QueueStaffed) Kind() string      { return "queue_staffed" }
+func (QueueJoined) Kind() string       { return "queue_joined" }
+func (QueueOffered) Kind() string      { return "queue_offered" }
+func (QueueOfferEnded) Kind() string   { return "queue_offer_ended" }
+func (QueueLeft) Kind() string         { return "queue_left" }
+func (CallChanged) Kind() string       { return "call_changed" }
+func (PartyChanged) Kind() string      { return "party_changed" }
+func (EmergencyCalled) Kind() string   { return "emergency_called" }
+func (DoorOpened) Kind() string        { return "door_opened" }
+func (CallEnded) Kind() string         { return "call_ended" }
+func (LineChanged) Kind() string       { return "line_changed" }
+func (DeviceChanged) Kind() string     { return "device_changed" }
+func (LampChanged) Kind() string       { return "lamp_changed" }
+func (QualityReported) Kind() string   { return "quality_reported" }
+func (HealthChanged) Kind() string     { return "health_changed" }
+func (FiguresChanged) Kind() string    { return "figures_changed" }
+func (PageAccessed) Kind() string      { return "page_accessed" }
 
 // LineCauses lists every cause, in the order declared.
 func LineCauses() []LineCause {

@@ -16,6 +16,8 @@ type (
 	TrunkID  string // a SIP carrier account
 	LineID   string // a GSM or analog line
 	LampID   string // a light on a desk
+
+	CallbackID string // one request to be called back
 )
 
 // NewCallID returns an unguessable identifier of 96 random bits.

@@ -17,6 +17,15 @@ type Enqueue struct {
 	Name       string
 	Priority   int
 	EnqueuedAt time.Time
+
+	Needs []Need `json:",omitempty"` // what this call asks of an agent beyond what the queue asks
+}
+
+// Need is a skill that a caller asks of an agent, for example a language, and how well the agent
+// must have it.
+type Need struct {
+	Skill string `json:"skill"`
+	Level int    `json:"level"` // 1 to 10
 }
 
 // CallerGone says the waiting caller hung up or left by key.
@@ -48,7 +57,16 @@ type TalkEnded struct {
 type AgentEngaged struct {
 	Agent    AgentID
 	Call     CallID
-	Internal bool
+	Internal bool // with a colleague
+	Outbound bool // to the outside, made by the agent
+}
+
+// AgentHeld follows the hold key: the agent has put the other of this call on hold, or taken the
+// other back.
+type AgentHeld struct {
+	Agent AgentID
+	Call  CallID
+	Held  bool
 }
 
 // AgentDisengaged ends AgentEngaged.
@@ -72,6 +90,7 @@ func (TalkEnded) toQueue()       {}
 func (AgentEngaged) toQueue()    {}
 func (AgentDisengaged) toQueue() {}
 func (AgentReachable) toQueue()  {}
+func (AgentHeld) toQueue()       {}
 
 // ToCall is a message from the queues' owner to one call.
 type ToCall interface {
@@ -87,6 +106,9 @@ type Offer struct {
 	Queue QueueID
 	Agent AgentID
 	Ring  time.Duration
+
+	Whisper  Whisper  `json:",omitzero"` // said to the agent before the bridge
+	Callback Callback `json:",omitzero"` // the agent shall call this customer
 }
 
 // Withdraw asks the call to stop ringing for an offer.
@@ -100,7 +122,7 @@ type Withdraw struct {
 type Overflow struct {
 	Call CallID
 	To   string // a destination as the dial plan writes it, e.g. "queue:support" or "ext:201"
-	Why  string // closed list: "max_wait", "queue_full", "no_agents", "closed"
+	Why  string // closed list: "max_wait", "queue_full", "no_agents", "no_members", "no_skill", "closed", "exit_key", "moved"
 }
 
 // For implements ToCall.
@@ -111,3 +133,7 @@ func (m Overflow) For() CallID { return m.Call }
 func (Offer) toCall()    {}
 func (Withdraw) toCall() {}
 func (Overflow) toCall() {}
+
+// PriorityVIP is what a caller on the list of those who always pass has above others of the queue. A
+// queue for emergencies has a greater one of its own.
+const PriorityVIP = 1000

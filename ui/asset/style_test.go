@@ -194,26 +194,29 @@ func TestTheLampOnThePageKeepsTheTimeOfTheLampOnTheDesk(t *testing.T) {
 		}
 		seconds[m[1]], _ = strconv.ParseFloat(m[3], 64)
 	}
+	looks := map[string]lamp.Pattern{"help": lamp.HelpPattern(255)}
 	for _, s := range tel.AgentStates() {
-		pattern := lamp.PatternFor(s, 255)
+		looks[s.String()] = lamp.PatternFor(s, 255)
+	}
+	for s, pattern := range looks {
 		if len(pattern) == 1 { // steady: on unless the style says otherwise
-			dark := strings.Contains(css, "."+s.String()+" > .bulb::before, .broken > .bulb::before { visibility: hidden; }")
-			if lit := pattern[0].Level.Brightness > 0; lit == dark || seconds[s.String()] != 0 {
-				t.Errorf("%v: lit %v on the desk, dark %v on the page, period %v", s, lit, dark, seconds[s.String()])
+			dark := strings.Contains(css, "."+s+" > .bulb::before, .broken > .bulb::before { visibility: hidden; }")
+			if lit := pattern[0].Level.Brightness > 0; lit == dark || seconds[s] != 0 {
+				t.Errorf("%s: lit %v on the desk, dark %v on the page, period %v", s, lit, dark, seconds[s])
 			}
 			continue
 		}
-		period := time.Duration(seconds[s.String()] * float64(time.Second))
+		period := time.Duration(seconds[s] * float64(time.Second))
 		if period != pattern.Period() {
-			t.Errorf("%v: period %v on the page, %v on the desk", s, period, pattern.Period())
+			t.Errorf("%s: period %v on the page, %v on the desk", s, period, pattern.Period())
 			continue
 		}
-		_, body, _ := strings.Cut(css, "@keyframes lamp-"+s.String()+" {")
+		_, body, _ := strings.Cut(css, "@keyframes lamp-"+s+" {")
 		body, _, _ = strings.Cut(body, "\n")
 		var at time.Duration
 		steps := keyframe.FindAllStringSubmatch(body, -1)
 		if len(steps) != len(pattern) {
-			t.Errorf("%v: %d steps on the page, %d on the desk", s, len(steps), len(pattern))
+			t.Errorf("%s: %d steps on the page, %d on the desk", s, len(steps), len(pattern))
 			continue
 		}
 		for i, step := range pattern {
@@ -221,10 +224,10 @@ func TestTheLampOnThePageKeepsTheTimeOfTheLampOnTheDesk(t *testing.T) {
 			opacity, _ := strconv.ParseFloat(steps[i][2], 64)
 			begins := time.Duration(percent / 100 * float64(period))
 			if (begins - at).Abs() > lamp.Frame/4 {
-				t.Errorf("%v, step %d: begins at %v on the page, %v on the desk", s, i, begins, at)
+				t.Errorf("%s, step %d: begins at %v on the page, %v on the desk", s, i, begins, at)
 			}
 			if want := float64(step.Level.Brightness) / 255; math.Abs(opacity-want) > 0.01 {
-				t.Errorf("%v, step %d: %.2f bright on the page, %.2f on the desk", s, i, opacity, want)
+				t.Errorf("%s, step %d: %.2f bright on the page, %.2f on the desk", s, i, opacity, want)
 			}
 			at += step.For
 		}

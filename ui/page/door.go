@@ -80,6 +80,29 @@ type Me struct {
 	MinPassword int
 	OneTime     bool // signs in with one-time codes
 	Sessions    []access.Session
+	Desk        *Desk // the reader's own work; nil of who answers no calls
+}
+
+// Desk is what somebody who answers calls does now, and may choose.
+type Desk struct {
+	Name    string
+	State   tel.AgentState
+	Since   time.Time
+	Reason  string
+	By      string   // who paused or logged out the agent, if not the agent
+	Help    bool     // a supervisor is asked for
+	Reasons []string // that a pause can have; none: without
+	Queues  []DeskQueue
+}
+
+// LoggedIn tells whether the agent is at work.
+func (d Desk) LoggedIn() bool { return d.State != tel.AgentLoggedOut }
+
+// DeskQueue is a queue of which somebody is a member.
+type DeskQueue struct {
+	ID      tel.QueueID
+	Name    string
+	Serving bool
 }
 
 // Begun shows the secret of one-time codes that are not confirmed yet.

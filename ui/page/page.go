@@ -33,7 +33,7 @@ type Renderer struct {
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
-		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "item": newItem,
+		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -186,6 +186,9 @@ const (
 	ring     = `<circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2"/>`
 	quarter  = ring + `<path d="M8 8V2a6 6 0 0 1 6 6z"/>`
 	square   = `<path d="M2 2h12v12H2z"/>`
+	arrow    = `<path d="M2 2h12v12H2zm3 9 5.2-5.2V9h1.3V4.5H7v1.3h2.3L4.1 10z" fill-rule="evenodd"/>`
+	slots    = `<path d="M2 2h12v12H2zM5 4.5v7h2v-7zM9 4.5v7h2v-7z" fill-rule="evenodd"/>`
+	dots     = ring + `<path d="M4 7h2v2H4zM7 7h2v2H7zM10 7h2v2h-2z"/>`
 	squares  = `<path d="M2 2h12v12H2zM4 4v8h8V4zM6 6h4v4H6z" fill-rule="evenodd"/>`
 	diamond  = `<path d="M8 .5 15.5 8 8 15.5.5 8z"/>`
 	bars     = `<path d="M3 2h4v12H3zM9 2h4v12H9z"/>`
@@ -210,6 +213,12 @@ func glyph(s tel.AgentState) template.HTML {
 		return svg(square)
 	case tel.AgentInternal:
 		return svg(squares)
+	case tel.AgentOutbound:
+		return svg(arrow)
+	case tel.AgentHold:
+		return svg(slots)
+	case tel.AgentReserved:
+		return svg(dots)
 	case tel.AgentWrapUp:
 		return svg(diamond)
 	case tel.AgentPaused:
@@ -243,6 +252,16 @@ func number(cat *i18n.Catalogue) func(tel.Number) string {
 			return cat.T("withheld")
 		}
 		return string(n)
+	}
+}
+
+// reason is why somebody is away: the box's own reasons have words, the others are what people wrote.
+func reason(cat *i18n.Catalogue) func(string) string {
+	return func(r string) string {
+		if key := "reason." + r; cat.Has(key) {
+			return cat.T(key)
+		}
+		return r
 	}
 }
 

@@ -157,8 +157,8 @@ func nothingMovesForThoseWhoAskForStillness(t *testing.T, b *Browser) {
 	p.Look(t, Look{})
 	p.Wait(t, `document.getAnimations().length > 0`)
 	p.Eval(t, `document.getAnimations().length`, &moving)
-	// Six of the eight states blink, each lamp is seen twice, and the glyph of ringing turns.
-	if still != 0 || moving != 2*6+1 {
+	// Nine of the eleven states blink, each lamp is seen twice, and the glyph of ringing turns.
+	if still != 0 || moving != 2*9+1 {
 		t.Errorf("%d animations for who asks for none, %d for others", still, moving)
 	}
 }

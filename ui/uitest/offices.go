@@ -13,9 +13,11 @@ const Hostile = `<script>document.title="taken"</script><img src=x onerror=alert
 
 // Empty is an office with two queues and nobody in it.
 func Empty() *view.Model {
-	return view.NewModel("Bottega Rossi", []view.Queue{
+	m := view.NewModel("Bottega Rossi", []view.Queue{
 		{ID: "sales", Name: "Vendite", Number: "400"}, {ID: "support", Name: "Assistenza", Number: "401"},
 	}, nil)
+	m.OfferSupervision(true)
+	return m
 }
 
 // Busy tells of a small office at work at the given moment: every state of agents, lamps, lines,
@@ -35,6 +37,9 @@ func Busy(now time.Time) []tel.Event {
 		{"Franco", "Pranzo", tel.AgentPaused, 1330 * time.Second},
 		{"Giulia", "", tel.AgentLoggedOut, 17 * time.Hour},
 		{"Maria Antonietta Bevilacqua", "", tel.AgentUnreachable, 95 * time.Second},
+		{"Ludovica", "", tel.AgentOutbound, 41 * time.Second},
+		{"Nicola", "", tel.AgentHold, 12 * time.Second},
+		{"Olga", "", tel.AgentReserved, time.Second},
 	}
 	var all []tel.Event
 	for i, p := range people {
@@ -58,6 +63,7 @@ func Busy(now time.Time) []tel.Event {
 		tel.CallChanged{Call: "w1", Stage: tel.StageRinging, Direction: tel.Inbound, From: "+390612345679", To: "+390612345680", Via: "line:gsm0", Queue: "sales", Agent: "agent3", Since: ago(68 * time.Second)},
 		tel.CallChanged{Call: "c2", Stage: tel.StageTalking, Direction: tel.Internal, From: "204", To: "207", Via: "phone:204", Agent: "agent4", Since: ago(67 * time.Second)},
 		tel.CallChanged{Call: "c3", Stage: tel.StageGreeting, Direction: tel.Inbound, To: "+390612345679", Via: "trunk:tim", Since: ago(2 * time.Second)},
+		tel.SupervisionStarted{Supervision: tel.Supervision{Leg: "l1", Call: "c1", By: "agent8", Agent: "agent2", Mode: tel.SuperviseWhisper, From: ago(60 * time.Second)}},
 		tel.FiguresChanged{Calls: 143, Answered: 118, Lost: 6, AverageWait: 24 * time.Second},
 		tel.HealthChanged{Condition: "lamps", Severity: "warn"},
 	)

@@ -18,9 +18,18 @@ type Office struct {
 	Lamps  []Lamp
 	Lines  []Line
 	Calls  []Call
+	Missed []Missed
 	Today  tel.FiguresChanged
 	Texts  []Text // the latest short messages, newest first
 	Health []tel.HealthChanged
+
+	Supervision bool // somebody supervises others here
+}
+
+// Watching is a supervisor who takes part in an agent's conversation.
+type Watching struct {
+	By   string // name
+	Mode tel.SupervisionMode
 }
 
 // Queue is one queue with who waits in it, in order.
@@ -29,6 +38,14 @@ type Queue struct {
 	Name    string
 	Number  tel.Number
 	Waiting []Waiting
+	// Callbacks are those who have hung up and keep a place, the oldest place first.
+	Callbacks []tel.CallbackChanged
+}
+
+// Missed is one caller who was not served and whom somebody should call.
+type Missed struct {
+	tel.MissedChanged
+	Queue string // name
 }
 
 // Waiting is one caller in a queue.
@@ -48,7 +65,21 @@ type Agent struct {
 	State  tel.AgentState
 	Since  time.Time
 	Reason string
-	Lamp   *Lamp // the first one assigned to the agent
+	By     string // who paused or logged out the agent, if not the agent
+	Help   bool   // asks for a supervisor
+	Lamp   *Lamp  // the first one assigned to the agent
+
+	Watched []Watching // who takes part in the agent's conversation, by name
+}
+
+// Talks reports whether there is a conversation to supervise.
+func (a Agent) Talks() bool {
+	switch a.State {
+	case tel.AgentTalking, tel.AgentOutbound, tel.AgentInternal, tel.AgentHold:
+		return true
+	default:
+		return false
+	}
 }
 
 // Lamp is one light and what it shows.
@@ -57,7 +88,10 @@ type Lamp struct {
 	Name  string // the agent whose state it shows; the lamp's own name when it is nobody's
 	Agent tel.AgentID
 	State tel.AgentState
+	Help  bool // the agent asks for a supervisor
 	Fault bool
+
+	Watched bool // it shows that a supervisor takes part
 }
 
 // Line is one line or trunk.
@@ -165,8 +199,18 @@ type Model struct {
 	calls  map[tel.CallID]tel.CallChanged
 	offers map[tel.OfferID]tel.QueueOffered
 	health map[string]tel.HealthChanged
+	missed map[tel.Number]tel.MissedChanged
 	today  tel.FiguresChanged
 	texts  []Text // newest first
+
+	supervision bool
+	watching    map[watcher]tel.Supervision
+}
+
+// watcher is a supervisor's part in one call.
+type watcher struct {
+	call tel.CallID
+	leg  tel.LegID
 }
 
 // NewModel returns a model of an office in which nothing has happened yet.
@@ -175,6 +219,8 @@ func NewModel(name string, queues []Queue, agents []Agent) *Model {
 		name: name, queues: slices.Clone(queues), agents: map[tel.AgentID]*Agent{}, lamps: map[tel.LampID]tel.LampChanged{},
 		lines: map[string]tel.LineChanged{}, calls: map[tel.CallID]tel.CallChanged{},
 		offers: map[tel.OfferID]tel.QueueOffered{}, health: map[string]tel.HealthChanged{},
+		missed:   map[tel.Number]tel.MissedChanged{},
+		watching: map[watcher]tel.Supervision{},
 	}
 	for _, a := range agents {
 		m.order = append(m.order, a.ID)
@@ -182,6 +228,9 @@ func NewModel(name string, queues []Queue, agents []Agent) *Model {
 	}
 	return m
 }
+
+// OfferSupervision says whether anybody may take part in the conversations of others.
+func (m *Model) OfferSupervision(on bool) { m.supervision = on }
 
 // Part names a fragment of the page that an event changes: a section, or one element of a section
 // that lists many.
@@ -197,6 +246,7 @@ const (
 	SectionLamps   = "lamps"
 	SectionQueues  = "queues"
 	SectionCalls   = "calls"
+	SectionMissed  = "missed"
 	SectionAgents  = "agents"
 	SectionStates  = "states"
 	SectionLines   = "lines"
@@ -207,7 +257,7 @@ const (
 // Sections lists every section, in the order of the page.
 func Sections() []string {
 	return []string{
-		SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents, SectionLines, SectionTexts, SectionToday,
+		SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionMissed, SectionStates, SectionAgents, SectionLines, SectionTexts, SectionToday,
 	}
 }
 
@@ -244,11 +294,24 @@ func (m *Model) Apply(e tel.Event) []Part {
 	case tel.CallEnded:
 		delete(m.calls, e.Call)
 		return whole(SectionCalls)
+	case tel.CallbackChanged:
+		return []Part{m.callback(e)}
+	case tel.MissedChanged:
+		if e.Closed != "" {
+			delete(m.missed, e.Number)
+		} else {
+			m.missed[e.Number] = e
+		}
+		return whole(SectionMissed)
 	case tel.LineChanged:
 		m.lines[e.Line] = e
 		return whole(SectionSummary, SectionLines)
 	case tel.LampChanged:
 		return m.lamp(e)
+	case tel.SupervisionStarted:
+		return m.watched(watcher{e.Call, e.Leg}, &e.Supervision)
+	case tel.SupervisionEnded:
+		return m.watched(watcher{e.Call, e.Leg}, nil)
 	case tel.FiguresChanged:
 		m.today = e
 		return whole(SectionToday)
@@ -281,11 +344,26 @@ func (m *Model) agent(e tel.AgentChanged) []Part {
 	if renamed {
 		a.Name = e.Name
 	}
-	a.State, a.Since, a.Reason = e.State, e.Since, e.Reason
+	a.State, a.Since, a.Reason, a.By, a.Help = e.State, e.Since, e.Reason, e.By, e.Help
 	if !known || renamed { // the name also stands at lamps, calls and waiting callers
 		return whole(SectionSummary, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents)
 	}
 	return append(whole(SectionSummary, SectionStates), Part{SectionAgents, string(e.Agent)})
+}
+
+// watched notes who takes part in whose conversation; nil ends it.
+func (m *Model) watched(w watcher, now *tel.Supervision) []Part {
+	var parts []Part
+	if was, ok := m.watching[w]; ok {
+		parts = append(parts, Part{SectionAgents, string(was.Agent)})
+		delete(m.watching, w)
+	}
+	if now != nil {
+		m.watching[w] = *now
+		parts = append(parts, Part{SectionAgents, string(now.Agent)})
+	}
+	slices.SortFunc(parts, func(a, b Part) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.Compact(parts)
 }
 
 func (m *Model) lamp(e tel.LampChanged) []Part {
@@ -328,10 +406,22 @@ func (m *Model) left(e tel.QueueLeft) Part {
 	before := len(m.queues)
 	q := m.queue(e.Queue)
 	q.Waiting = slices.DeleteFunc(q.Waiting, func(w Waiting) bool { return w.Call == e.Call })
-	for id, o := range m.offers {
-		if o.Call == e.Call {
-			delete(m.offers, id)
-		}
+	m.forgetOffers(e.Call)
+	if len(m.queues) != before {
+		return Part{Section: SectionQueues}
+	}
+	return Part{SectionQueues, string(e.Queue)}
+}
+
+func (m *Model) callback(e tel.CallbackChanged) Part {
+	before := len(m.queues)
+	q := m.queue(e.Queue)
+	q.Callbacks = slices.DeleteFunc(q.Callbacks, func(c tel.CallbackChanged) bool { return c.Callback == e.Callback })
+	if e.State == tel.CallbackEnded {
+		m.forgetOffers(e.Call)
+	} else {
+		q.Callbacks = append(q.Callbacks, e)
+		slices.SortStableFunc(q.Callbacks, func(a, b tel.CallbackChanged) int { return a.EnqueuedAt.Compare(b.EnqueuedAt) })
 	}
 	if len(m.queues) != before {
 		return Part{Section: SectionQueues}
@@ -339,11 +429,32 @@ func (m *Model) left(e tel.QueueLeft) Part {
 	return Part{SectionQueues, string(e.Queue)}
 }
 
+// forgetOffers ends what was offered for a call that left its queue.
+func (m *Model) forgetOffers(call tel.CallID) {
+	for id, o := range m.offers {
+		if o.Call == call {
+			delete(m.offers, id)
+		}
+	}
+}
+
+// mostMissed is how many missed callers the page shows; prontoctl lists all.
+const mostMissed = 50
+
+func (m *Model) allMissed() []Missed {
+	var all []Missed
+	for _, e := range m.missed {
+		all = append(all, Missed{MissedChanged: e, Queue: m.queueName(e.Queue)})
+	}
+	slices.SortFunc(all, func(a, b Missed) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Number, b.Number)) })
+	return all[:min(len(all), mostMissed)]
+}
+
 // Office is the page of this instant; the caller may keep it.
 func (m *Model) Office() Office {
-	o := Office{Name: m.name, Today: m.today, Texts: m.allTexts()}
+	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision, Texts: m.allTexts()}
 	for _, q := range m.queues {
-		q.Waiting = slices.Clone(q.Waiting)
+		q.Waiting, q.Callbacks = slices.Clone(q.Waiting), slices.Clone(q.Callbacks)
 		for i := range q.Waiting {
 			for _, off := range m.offers {
 				if off.Call == q.Waiting[i].Call {
@@ -354,12 +465,18 @@ func (m *Model) Office() Office {
 		}
 		o.Queues = append(o.Queues, q)
 	}
-	o.Lamps = m.allLamps()
+	o.Lamps, o.Missed = m.allLamps(), m.allMissed()
 	for _, id := range m.order {
 		a := *m.agents[id]
 		if i := slices.IndexFunc(o.Lamps, func(l Lamp) bool { return l.Agent == id }); i >= 0 {
 			a.Lamp = &o.Lamps[i]
 		}
+		for _, w := range m.watching {
+			if w.Agent == id {
+				a.Watched = append(a.Watched, Watching{m.nameOf(w.By), w.Mode})
+			}
+		}
+		slices.SortFunc(a.Watched, func(x, y Watching) int { return cmp.Compare(x.By, y.By) })
 		o.Agents = append(o.Agents, a)
 	}
 	for _, l := range m.lines {
@@ -389,7 +506,7 @@ func (m *Model) allLamps() []Lamp {
 		if l.Agent != "" {
 			name = m.nameOf(l.Agent)
 		}
-		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Fault: l.Fault})
+		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Help: l.Help, Fault: l.Fault, Watched: l.Watched})
 	}
 	slices.SortFunc(all, func(a, b Lamp) int {
 		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))

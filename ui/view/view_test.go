@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,8 @@ func TestAChangeNamesWhatItTouchesAndNoMore(t *testing.T) {
 		{tel.QueueLeft{Queue: "q", Call: "c"}, []Part{{SectionSummary, ""}, {SectionQueues, "q"}}},
 		{tel.QueueJoined{Queue: "new", Call: "c"}, whole(SectionSummary, SectionQueues)},
 		{tel.QueueLeft{Queue: "other", Call: "c"}, whole(SectionSummary, SectionQueues)},
+		{tel.CallbackChanged{Queue: "q", Callback: "cb"}, []Part{{SectionQueues, "q"}}},
+		{tel.MissedChanged{Number: "+393331234567"}, whole(SectionMissed)},
 		{tel.DeviceChanged{Device: "201"}, nil},
 	} {
 		if got := m.Apply(c.event); !slices.Equal(got, c.want) {
@@ -118,5 +121,60 @@ func TestLampsAndCallsCarryNamesForPeople(t *testing.T) {
 	}
 	if s := o.States(); len(s) != 1 || s[0] != (StateCount{tel.AgentLoggedOut, 1}) {
 		t.Errorf("states: %+v", s)
+	}
+}
+
+func TestMissedCallersAndCallbacksComeAndGo(t *testing.T) {
+	m := NewModel("", []Queue{{ID: "sales", Name: "Vendite"}}, nil)
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	m.Apply(tel.MissedChanged{Number: "+390212345678", Queue: "sales", Last: at})
+	m.Apply(tel.MissedChanged{Number: "+393331234567", Queue: "sales", Last: at.Add(time.Minute), Calls: 2})
+	m.Apply(tel.CallbackChanged{Callback: "b", Queue: "sales", State: tel.CallbackWaiting, EnqueuedAt: at.Add(time.Minute)})
+	m.Apply(tel.CallbackChanged{Callback: "a", Queue: "sales", State: tel.CallbackResting, EnqueuedAt: at})
+	o := m.Office()
+	if len(o.Missed) != 2 || o.Missed[0].Number != "+393331234567" || o.Missed[0].Queue != "Vendite" {
+		t.Errorf("missed %+v", o.Missed)
+	}
+	if c := o.Queues[0].Callbacks; len(c) != 2 || c[0].Callback != "a" {
+		t.Errorf("callbacks %+v", c)
+	}
+	m.Apply(tel.MissedChanged{Number: "+393331234567", Closed: tel.MissedCalledBack})
+	m.Apply(tel.CallbackChanged{Callback: "a", Queue: "sales", State: tel.CallbackEnded})
+	if again := m.Office(); len(again.Missed) != 1 || len(again.Queues[0].Callbacks) != 1 || len(o.Missed) != 2 {
+		t.Errorf("%+v", again)
+	}
+}
+
+func TestASupervisedAgentShowsWhoTakesPart(t *testing.T) {
+	m := NewModel("", nil, []Agent{{ID: "anna", Name: "Anna"}, {ID: "bruno", Name: "Bruno"}, {ID: "boss", Name: "Sara"}})
+	span := tel.Supervision{Leg: "l1", By: "boss", Agent: "anna", Mode: tel.SuperviseListen}
+	watched := func() string {
+		var all []string
+		for _, a := range m.Office().Agents {
+			for _, w := range a.Watched {
+				all = append(all, a.Name+": "+w.By+" "+string(w.Mode))
+			}
+		}
+		return strings.Join(all, ", ")
+	}
+	parts := m.Apply(tel.SupervisionStarted{Supervision: span})
+	if watched() != "Anna: Sara listen" || !slices.Equal(parts, []Part{{SectionAgents, "anna"}}) {
+		t.Errorf("%s, parts %v", watched(), parts)
+	}
+	span.Agent = "bruno" // the customer was transferred, and the supervisor with him
+	if parts = m.Apply(tel.SupervisionStarted{Supervision: span}); watched() != "Bruno: Sara listen" || len(parts) != 2 {
+		t.Errorf("%s, parts %v", watched(), parts)
+	}
+	elsewhere := span // the same phone in the call where the customer went on: told before the end of the first
+	elsewhere.Call = "c2"
+	m.Apply(tel.SupervisionStarted{Supervision: elsewhere})
+	if m.Apply(tel.SupervisionEnded{Supervision: span}); watched() != "Bruno: Sara listen" {
+		t.Error(watched())
+	}
+	if m.Apply(tel.SupervisionEnded{Supervision: elsewhere}); watched() != "" {
+		t.Error(watched())
+	}
+	if parts = m.Apply(tel.SupervisionEnded{Supervision: span}); len(parts) != 0 {
+		t.Errorf("an end of nothing changes %v", parts)
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/page"
@@ -44,6 +46,8 @@ func TestEveryRouteIsForThoseWhoMay(t *testing.T) {
 	s := owned(t, newHub(t, emptyOffice))
 	matrix := map[access.Right]string{
 		access.Anybody: "owner installer supervisor agent reader nobody", access.See: "owner installer supervisor agent reader", access.Own: "owner",
+		access.Work:      "owner supervisor agent",
+		access.Supervise: "owner installer supervisor",
 	}
 	for _, r := range paths(&server{}) {
 		if r.path == "/signout" || r.path == "/live" { // ends the session; does not end. Both have tests of their own
@@ -208,6 +212,32 @@ func TestOnesOwnPasswordNeedsTheOldOne(t *testing.T) {
 	}
 }
 
+func TestAgentsWorkByTheButtonsOfTheirOwnPage(t *testing.T) {
+	s := owned(t, newHub(t, emptyOffice))
+	press := func(as access.Role, do, with string) int {
+		return s.do(ask{method: http.MethodPost, path: "/me/work", form: url.Values{"do": {do}, "with": {with}}, as: as}).Code
+	}
+	if got := press(access.Agent, "pause", "Pranzo"); got != http.StatusSeeOther {
+		t.Errorf("a pause: %d", got)
+	}
+	if len(s.commands) != 1 || s.commands[0] != "anna pause Pranzo" {
+		t.Errorf("commands %q", s.commands)
+	}
+	s.refusal = errors.New("the agent is not paused")
+	if got := press(access.Agent, "resume", ""); got != http.StatusConflict {
+		t.Errorf("what is refused: %d", got)
+	}
+	if got := press(access.Owner, "pause", ""); got != http.StatusNotFound {
+		t.Errorf("who answers no calls: %d", got)
+	}
+	if got := press(access.Reader, "pause", ""); got != http.StatusForbidden {
+		t.Errorf("who may only look: %d", got)
+	}
+	if w := s.do(ask{method: http.MethodGet, path: "/me?lang=en", as: access.Agent}); !strings.Contains(w.Body.String(), "My work") {
+		t.Errorf("the own page has no buttons:\n%s", w.Body)
+	}
+}
+
 func TestWhoSignsOutIsOut(t *testing.T) {
 	s := owned(t, newHub(t, emptyOffice))
 	w := s.do(ask{method: http.MethodPost, path: "/signout", as: access.Agent})
@@ -247,6 +277,18 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 			},
 			"spare": func() ([]byte, error) {
 				return r.Spare(page.Spare{Box: "Bottega", Reader: who, Codes: []string{"ABCD-EFGH"}}, at)
+			},
+			"me-paused": func() ([]byte, error) {
+				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Desk: &page.Desk{
+					Name: hostile, State: tel.AgentPaused, Since: at, Reason: "forced", By: hostile, Help: true, Reasons: []string{"Pranzo", hostile},
+					Queues: []page.DeskQueue{{ID: "sales", Name: hostile, Serving: true}, {ID: "help", Name: "Aiuto"}},
+				}}, at)
+			},
+			"me-wrapup": func() ([]byte, error) {
+				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Desk: &page.Desk{State: tel.AgentWrapUp, Since: at}}, at)
+			},
+			"me-out": func() ([]byte, error) {
+				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Desk: &page.Desk{State: tel.AgentLoggedOut, Reason: "shift_end"}}, at)
 			},
 			"refusal": func() ([]byte, error) {
 				return r.Refusal(page.Refusal{Box: "Bottega", Reader: who, Sentence: "denied"}, at)

@@ -28,7 +28,10 @@ func (s *server) routes() []route {
 		{"GET /codes", access.See, s.codes, false},
 		{"GET /api/now", access.See, s.now, false},
 
+		{"POST /supervise", access.Supervise, s.supervise, false},
+
 		{"GET /me", access.See, s.me, false},
+		{"POST /me/work", access.Work, s.ownWork, false},
 		{"POST /me/password", access.See, s.ownPassword, false},
 		{"GET /me/code", access.See, s.oneTime, false},
 		{"GET /me/code.png", access.See, s.oneTimePicture, false},

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
@@ -26,6 +28,10 @@ type site struct {
 	ready    error
 	strict   bool // no plain HTTP
 	tokens   map[access.Role]string
+	commands []string // of agents
+	refusal  error    // of the next ones
+	wishes   []wish   // of supervisors
+	denied   string   // of the next one
 }
 
 const (
@@ -50,7 +56,11 @@ func owned(t *testing.T, hub *live.Hub) *site {
 		}
 		tokens[r] = "token of " + name
 		sum := sha256.Sum256([]byte(tokens[r]))
-		kept.Users = append(kept.Users, access.User{Name: name, Role: r, Password: goodHash, Known: []string{"192.168.1.20"}})
+		who := access.User{Name: name, Role: r, Password: goodHash, Known: []string{"192.168.1.20"}}
+		if r == access.Agent {
+			who.Agent = "anna"
+		}
+		kept.Users = append(kept.Users, who)
 		kept.Sessions = append(kept.Sessions, access.Session{
 			ID: base64.RawURLEncoding.EncodeToString(sum[:]), User: name, Created: time.Now(), Seen: time.Now(),
 		})
@@ -80,6 +90,17 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
 		Codes:   func(string) ([]byte, error) { return []byte("<p>codes"), nil },
+		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
+			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
+		},
+		Command: func(_ context.Context, a tel.AgentID, command, with string) error {
+			s.commands = append(s.commands, string(a)+" "+command+" "+with)
+			return s.refusal
+		},
+		Supervise: func(by, agent tel.AgentID, mode tel.SupervisionMode) string {
+			s.wishes = append(s.wishes, wish{by, agent, mode})
+			return s.denied
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -75,10 +75,38 @@ func (s *server) me(w http.ResponseWriter, v *visit) {
 }
 
 func (s *server) mePage(w http.ResponseWriter, v *visit, status int, said page.Said) {
-	html, err := s.pages[v.lang].Me(page.Me{
+	me := page.Me{
 		Reader: reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, OneTime: v.user.OneTime(), Sessions: s.Accounts.Sessions(v.user.Name),
-	}, time.Now())
+	}
+	if v.user.Agent != "" && v.user.May(access.Work) {
+		ctx, cancel := context.WithTimeout(v.Context(), patience)
+		defer cancel()
+		var err error
+		if me.Desk, err = s.Desk(ctx, v.user.Agent); err != nil {
+			s.Log.Error("an agent's work cannot be shown", "agent", v.user.Agent, "err", err)
+		}
+	}
+	html, err := s.pages[v.lang].Me(me, time.Now())
 	s.show(w, status, html, err)
+}
+
+// ownWork carries out what an agent does with the buttons of the own page.
+func (s *server) ownWork(w http.ResponseWriter, v *visit) {
+	if !s.form(w, v) {
+		return
+	}
+	if v.user.Agent == "" {
+		s.mePage(w, v, http.StatusNotFound, page.Said{Sentence: "desk.none"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(v.Context(), patience)
+	defer cancel()
+	if err := s.Command(ctx, v.user.Agent, v.PostForm.Get("do"), v.PostForm.Get("with")); err != nil {
+		s.Log.Info("an agent's command was refused", "agent", v.user.Agent, "command", v.PostForm.Get("do"), "err", err)
+		s.mePage(w, v, http.StatusConflict, page.Said{Sentence: "desk.refused"})
+		return
+	}
+	redirect(w, v, "/me")
 }
 
 // ownPassword demands the old password too: a browser left alone must not be enough to take an account.

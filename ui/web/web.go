@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/asset"
 	"github.com/pronto-pbx/pronto/ui/live"
@@ -34,6 +35,14 @@ type Config struct {
 	Ready    func() error          // nil when the box can carry a call
 	Present  func() ([]byte, error)
 	Codes    func(lang string) ([]byte, error) // the page of what phones can dial
+	// Desk is what an agent does now; nil of who is none.
+	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
+	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
+	// command about one. ErrCommand and the like say in words what was refused.
+	Command func(ctx context.Context, agent tel.AgentID, command, with string) error
+	// Supervise rings the phone of by, who takes part in the conversation of agent. It returns the sentence
+	// that says why not, or nothing.
+	Supervise func(by, agent tel.AgentID, mode tel.SupervisionMode) (sentence string)
 }
 
 // server is the page's handler with what it was given.

@@ -42,9 +42,21 @@ func fullOffice() *view.Model {
 	m := emptyOffice()
 	for i, s := range tel.AgentStates() {
 		id := tel.AgentID(s.String())
-		m.Apply(tel.AgentChanged{Agent: id, Name: "Agente " + string(rune('A'+i)), State: s, Since: at})
-		m.Apply(tel.LampChanged{Lamp: tel.LampID("desk_" + s.String()), Agent: id, State: s, Fault: i == 3})
+		e := tel.AgentChanged{Agent: id, Name: "Agente " + string(rune('A'+i)), State: s, Since: at}
+		switch s {
+		case tel.AgentPaused:
+			e.Reason, e.By = "forced", hostile
+		case tel.AgentLoggedOut:
+			e.Reason = "shift_end"
+		case tel.AgentHold:
+			e.Help = true
+		}
+		m.Apply(e)
+		m.Apply(tel.LampChanged{Lamp: tel.LampID("desk_" + s.String()), Agent: id, State: s, Help: e.Help, Fault: i == 3})
 	}
+	m.OfferSupervision(true)
+	m.Apply(tel.AgentChanged{Agent: "boss", Name: "Sara " + hostile, State: tel.AgentLoggedOut, Since: at})
+	m.Apply(tel.SupervisionStarted{Supervision: tel.Supervision{Leg: "l", By: "boss", Agent: "talking", Mode: tel.SuperviseWhisper}})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", Name: hostile, At: at})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c2", At: at.Add(time.Second)})
 	m.Apply(tel.QueueOffered{Queue: "sales", Call: "c1", Offer: "o", Agent: "ringing"})
@@ -56,6 +68,8 @@ func fullOffice() *view.Model {
 	}
 	m.Apply(tel.SMSReceived{SMS: tel.SMS{ID: "r1", Line: "line:gsm0", From: hostile, Text: hostile, State: tel.SMSIn, At: at}})
 	m.Apply(tel.HealthChanged{Condition: "recordd", Severity: "warn"})
+	m.Apply(tel.CallbackChanged{Callback: "cb1", Queue: "sales", State: tel.CallbackResting, Number: "+393331112222", EnqueuedAt: at})
+	m.Apply(tel.MissedChanged{Number: "+390212345678", Name: "Rossi & figli", Queue: "sales", Calls: 2, Last: at, Why: tel.MissedAbandoned})
 	m.Apply(tel.QueueLeft{Queue: "sales", Call: "c9", Joined: at, Left: at.Add(95 * time.Second), Outcome: tel.OutcomeAnswered})
 	m.Apply(tel.FiguresChanged{Calls: 12, Answered: 9, Lost: 1, AverageWait: 95 * time.Second})
 	return m

@@ -14,8 +14,9 @@ func TestACallGoesToTheAgentIdleLongestAndEndsInWrapUp(t *testing.T) {
 	if offer.Agent != "b" || offer.Ring != 15*time.Second {
 		t.Fatalf("offer %+v, want agent b ringing 15s", offer)
 	}
-	o.wantState("b", tel.AgentRinging)
+	o.wantState("b", tel.AgentReserved)
 	o.tell(tel.OfferRinging{Offer: offer.Offer})
+	o.wantState("b", tel.AgentRinging)
 	o.tell(tel.OfferAnswered{Offer: offer.Offer})
 	o.wantState("b", tel.AgentTalking)
 	left := o.left()
@@ -130,7 +131,7 @@ func TestAnAgentWhoDeclinedIsSparedTheSameCallerButNotTheNext(t *testing.T) {
 		t.Fatalf("rung for %v, want c2 only", rung)
 	}
 	x := o.s.Explain("c1", o.now)
-	if len(x) != 1 || x[0].Verdict != "ringing" {
+	if len(x) != 1 || x[0].Verdict != "reserved" {
 		t.Fatalf("explanation %+v", x)
 	}
 	o.tell(tel.CallerGone{Call: "c2"})
@@ -230,23 +231,41 @@ func TestPausingWhileTheRingAndTheAnswerCrossFollowsTheFacts(t *testing.T) {
 	o.wantState("a", tel.AgentPaused)
 }
 
-func TestAnAnswerThatCrossesTheCallersHangUpIsWithdrawn(t *testing.T) {
+func TestTheCallersHangUpFreesTheAgentForGood(t *testing.T) {
 	o := staffed(t, q1("a"), "a")
 	o.call("c1", "q")
 	of := o.one()
 	o.tell(tel.CallerGone{Call: "c1", Cause: tel.CauseCancelled})
+	if w := o.withdrawals(); len(w) != 1 {
+		t.Fatalf("the phone rings on: %+v", o.out)
+	}
 	o.wantState("a", tel.AgentReady)
 	o.tell(tel.OfferAnswered{Offer: of.Offer})
 	o.wantState("a", tel.AgentReady)
-	if w := o.withdrawals(); len(w) != 1 {
-		t.Fatalf("the late answer was not sent away: %+v", o.out)
-	}
 	if l := o.left(); len(l) != 1 || l[0].Outcome != tel.OutcomeAbandoned {
 		t.Fatalf("records %+v", l)
 	}
-	o.wait(time.Minute)
 	if len(o.s.Offers) != 0 {
-		t.Fatal("the withdrawn offer is remembered for ever")
+		t.Fatal("the withdrawn offer is remembered")
+	}
+}
+
+func TestAnAnswerThatCrossesTheKeyToLeaveKeepsTheAgentBusy(t *testing.T) {
+	qs := q1("a")
+	qs[0].Waiting.ExitKeys = map[string]string{"0": "ext:200"}
+	o := staffed(t, qs, "a")
+	o.call("c1", "q")
+	of := o.one()
+	o.tell(tel.CallerKey{Call: "c1", Key: '0'})
+	o.tell(tel.OfferAnswered{Offer: of.Offer}) // the call had connected them before it read the overflow
+	o.wantState("a", tel.AgentTalking)
+	if more := o.call("c2", "q"); len(more) != 0 {
+		t.Fatalf("an agent who talks was offered %+v", more)
+	}
+	o.tell(tel.TalkEnded{Offer: of.Offer})
+	o.wantState("a", tel.AgentWrapUp)
+	if l := o.left(); len(l) != 1 || l[0].Outcome != tel.OutcomeExitKey || l[0].To != "ext:200" {
+		t.Fatalf("records %+v", l)
 	}
 }
 

@@ -20,13 +20,25 @@ func (s *step) configure(e Configure) {
 	gone := s.configureQueues(e.Queues)
 	s.reindex()
 	for _, e := range gone {
-		s.overflow(e, tel.OutcomeRefused, "", whyClosed)
+		if e.Callback == "" {
+			s.overflow(e, tel.OutcomeWithdrawn, "", whyClosed)
+		}
 	}
+	for _, q := range s.queues {
+		s.sendHopelessOn(q)
+		s.seekSkilled(q)
+		for _, e := range q.waiting {
+			if e.WidenAt.IsZero() {
+				s.ringsProgressively(e, q)
+			}
+		}
+	}
+	s.keepCallbacks()
 	for _, id := range sorted(s.Offers) {
 		o := s.Offers[id]
 		q, a := s.Queues[o.Queue], s.Agents[o.Agent]
 		live := o.Phase == Reserved || o.Phase == Ringing
-		if live && (q == nil || a.Removed || !slices.Contains(q.Spec.Members, o.Agent)) {
+		if live && (q == nil || a.Removed || !o.Assigned && !slices.Contains(q.Spec.Members, o.Agent)) {
 			s.withdraw(o, tel.CauseCancelled)
 		}
 	}
@@ -48,14 +60,19 @@ func (s *step) configureAgents(specs []AgentSpec) {
 			a = &Agent{}
 			s.Agents[spec.ID] = a
 		}
+		spec.Skills = maps.Clone(spec.Skills)
+		if a.SkillsBy != "" {
+			a.Skilled, spec.Skills = spec.Skills, a.Spec.Skills
+		}
 		a.Spec, a.Removed = spec, false
 		s.touch("agent", string(spec.ID))
 	}
 	for _, id := range sorted(s.Agents) {
 		if a := s.Agents[id]; !keep[id] {
 			// Stays in the books until the call ends, then report deletes it.
-			a.Removed, a.LoggedIn, a.Paused, a.Reason = true, false, false, ""
-			a.WrapUntil, a.WrapQueue, a.WrapCall = time.Time{}, "", ""
+			a.Removed, a.LoggedIn, a.Paused, a.Reason, a.By, a.Help = true, false, false, "", "", false
+			a.WrapUntil, a.WrapQueue, a.WrapCall, a.WrapOwed = time.Time{}, "", "", 0
+			a.LoginAt, a.ShiftUntil, a.ShiftOver = time.Time{}, time.Time{}, false
 			s.touch("agent", string(id))
 		}
 	}
@@ -63,15 +80,22 @@ func (s *step) configureAgents(specs []AgentSpec) {
 
 // configureQueues returns the callers whose queue is gone, in order.
 func (s *step) configureQueues(specs []QueueSpec) []*Entry {
-	old := s.Queues
+	old, exists := s.Queues, map[tel.AgentID]bool{}
+	for id, a := range s.Agents {
+		exists[id] = !a.Removed
+	}
 	s.Queues = make(map[tel.QueueID]*Queue, len(specs))
 	for _, spec := range specs {
-		spec.Members = slices.Clone(spec.Members)
-		q := &Queue{Spec: spec}
+		spec.Distribution = spec.defaults().clone()
+		q := &Queue{Spec: spec, Configured: slices.Clone(spec.Members)}
 		if was := old[spec.ID]; was != nil {
-			q.EmptySince = was.EmptySince
-			q.Last = stillThere(was, spec.Members)
+			q.EmptySince, q.Closed = was.EmptySince, was.Closed
+			q.inherit(was, exists)
+			q.Last = stillThere(was, q.serving())
+		} else {
+			q.EmptySince = s.now // nobody is missed who was never there
 		}
+		q.Spec.Members = q.serving()
 		s.Queues[spec.ID] = q
 	}
 	for id := range old {
@@ -111,20 +135,25 @@ func (s *step) reconcile(e Reconcile) {
 		live[id] = true
 	}
 	for _, id := range sorted(s.Entries) {
-		if !live[id] {
+		if !live[id] && s.Entries[id].Callback == "" {
 			s.leave(s.Entries[id], tel.OutcomeFailed, "", "", tel.CauseInternalError)
 		}
 	}
 	for _, id := range sorted(s.Offers) {
-		if o := s.Offers[id]; o.Phase == Talking && !live[o.Call] {
+		switch o := s.Offers[id]; {
+		case live[o.Call]:
+		case o.Phase == Talking:
 			s.endTalk(o)
-		} else if o.Phase == Void && !live[o.Call] {
+		case o.Phase == Void:
 			s.forget(o)
+		default: // of a callback: the caller of any other has left above
+			s.end(o, tel.CauseCancelled, false)
 		}
 	}
 	for _, id := range sorted(s.Agents) {
 		s.disengage(s.Agents[id], func(e Engagement) bool { return !live[e.Call] })
 	}
+	s.keepCallbacks()
 }
 
 // clockMoved moves every time in the state, so that a clock set by the network neither ends waits
@@ -141,12 +170,24 @@ func (s *step) clockMoved(by time.Duration) {
 		move(&a.RestUntil)
 		move(&a.IdleSince)
 		move(&a.Shown.Since)
+		if a.Work != nil && a.Work.Day == s.day(s.now.Add(-by)) {
+			a.Work.Day = s.day(s.now) // what was done today stays today's
+		}
+		move(&a.Shown.Until)
+		move(&a.LoginAt)
 		s.touch("agent", string(id))
 	}
 	for _, id := range sorted(s.Entries) {
 		e := s.Entries[id]
 		move(&e.EnqueuedAt)
 		move(&e.Arrived)
+		move(&e.WidenAt)
+		move(&e.NobodySince)
+		move(&e.opened)
+		move(&e.Speech.Began)
+		move(&e.Speech.Until)
+		move(&e.Speech.Told)
+		move(&e.Speech.Ended)
 		for agent, r := range e.Refused {
 			move(&r.Until)
 			e.Refused[agent] = r
@@ -156,10 +197,34 @@ func (s *step) clockMoved(by time.Duration) {
 	for _, o := range s.Offers {
 		move(&o.Made)
 		move(&o.Deadline)
+		move(&o.Answered)
 		s.touchOffer(o)
+	}
+	for _, id := range sorted(s.Callbacks) {
+		c := s.Callbacks[id]
+		move(&c.EnqueuedAt)
+		move(&c.Asked)
+		move(&c.Promise)
+		move(&c.Expires)
+		move(&c.Next)
+		s.touchCallback(c)
+	}
+	for _, id := range sorted(s.Memories) {
+		m := s.Memories[id]
+		move(&m.Served)
+		move(&m.Until)
+		if m.Lost != nil {
+			move(&m.Lost.EnqueuedAt)
+			move(&m.Lost.LeftAt)
+		}
+		s.touchMemory(m)
 	}
 	for _, q := range s.Queues {
 		move(&q.EmptySince)
+		for m, out := range q.Out {
+			move(&out.Since)
+			q.Out[m] = out
+		}
 		s.touchQueue(q)
 	}
 	s.reindex()

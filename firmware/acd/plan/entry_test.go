@@ -23,7 +23,7 @@ func TestOverflowByTimeWaitsForTheRingInProgress(t *testing.T) {
 	}
 	o.wait(5 * time.Second)
 	l := o.left()
-	if len(l) != 1 || l[0].Outcome != tel.OutcomeOverflow || l[0].To != "queue:second" {
+	if len(l) != 1 || l[0].Outcome != tel.OutcomeTimedOut || l[0].To != "queue:second" {
 		t.Fatalf("records %+v", l)
 	}
 }
@@ -34,7 +34,7 @@ func TestACallerBeyondTheLengthIsTurnedAwayWithARecord(t *testing.T) {
 	o := newOffice(t, qs, "a")
 	o.call("c1", "q")
 	o.call("c2", "q")
-	if want := (tel.Overflow{Call: "c2", To: "ext:201", Why: "queue_full"}); o.out[0] != Effect(Send{want}) {
+	if want := (tel.Overflow{Call: "c2", To: "ext:201", Why: "queue_full"}); o.out[1] != Effect(Send{want}) {
 		t.Fatalf("got %+v, want %+v", o.out[0], want)
 	}
 	if l := o.left(); len(l) != 1 || l[0].Outcome != tel.OutcomeRefused {
@@ -143,12 +143,12 @@ func TestADeletedQueueLeavesNobodyInLimbo(t *testing.T) {
 	o.call("c2", "q")
 	o.do(Configure{nil, []AgentSpec{{ID: "a"}}})
 	l := o.left()
-	if len(l) != 2 || l[0].Outcome != tel.OutcomeRefused || len(o.s.Entries) != 0 {
+	if len(l) != 2 || l[0].Outcome != tel.OutcomeWithdrawn || len(o.s.Entries) != 0 {
 		t.Fatalf("records %+v", l)
 	}
 	o.wantState("a", tel.AgentReady)
 	o.call("c3", "q")
-	if want := (tel.Overflow{Call: "c3", Why: "closed"}); o.out[0] != Effect(Send{want}) {
+	if want := (tel.Overflow{Call: "c3", Why: "closed"}); o.out[1] != Effect(Send{want}) {
 		t.Fatalf("an unknown queue answered %+v", o.out)
 	}
 }
@@ -201,7 +201,7 @@ func TestCallsThatDidNotSurviveFreeTheirAgents(t *testing.T) {
 		t.Fatal("the surviving offer was lost")
 	}
 	o.wantState("a", tel.AgentWrapUp)
-	o.wantState("b", tel.AgentRinging) // freed, and given to the surviving caller
+	o.wantState("b", tel.AgentReserved) // freed, and given to the surviving caller
 	if w := o.s.Waiting("q"); len(w) != 2 {
 		t.Fatalf("waiting %+v", w)
 	}

@@ -35,6 +35,82 @@ type (
 	}
 )
 
+// What agents choose beside their state.
+type (
+	Help struct { // ask for a supervisor, or need none any more
+		Agent tel.AgentID
+		On    bool
+	}
+	Serve struct { // exactly these of the queues where the agent is a member; none = all
+		Agent  tel.AgentID
+		Queues []tel.QueueID
+	}
+	EnterQueue struct { // serve the queue again
+		Agent tel.AgentID
+		Queue tel.QueueID
+	}
+	LeaveQueue struct { // a pause in one queue only
+		Agent  tel.AgentID
+		Queue  tel.QueueID
+		Reason string
+	}
+	Shift struct { // when the agent goes home; the zero time = nobody knows
+		Agent tel.AgentID
+		Until time.Time
+	}
+)
+
+// The commands of supervisors; By names who gave it, for the log and the page.
+type (
+	ForcePause struct {
+		Agent  tel.AgentID
+		Reason string
+		By     string
+	}
+	ForceLogout struct {
+		Agent tel.AgentID
+		By    string
+	}
+	AddMember struct { // have an agent serve a queue
+		Agent tel.AgentID
+		Queue tel.QueueID
+		By    string
+	}
+	RemoveMember struct { // until the agent is added again
+		Agent tel.AgentID
+		Queue tel.QueueID
+		By    string
+	}
+	SetSkills struct { // until the next login; nil = as configured
+		Agent  tel.AgentID
+		Skills map[string]int
+		By     string
+	}
+	Move struct { // a waiting caller to another queue, with the time waited
+		Call  tel.CallID
+		Queue tel.QueueID
+		By    string
+	}
+	Assign struct { // a waiting caller to exactly one agent, who may be the one who asks
+		Call  tel.CallID
+		Agent tel.AgentID
+		By    string
+	}
+)
+
+// Hours opens or closes a queue for callbacks: customers are not called at night. A queue is open
+// until told otherwise.
+type Hours struct {
+	Queue tel.QueueID
+	Open  bool
+}
+
+// Recall takes up callbacks that a power cut made the state forget; their last records are given.
+type Recall struct{ Callbacks []tel.CallbackChanged }
+
+// DropCallback ends a request to be called back.
+type DropCallback struct{ Callback tel.CallbackID }
+
 // Tick says only that time has passed.
 type Tick struct{}
 
@@ -43,6 +119,9 @@ type Configure struct {
 	Queues []QueueSpec
 	Agents []AgentSpec
 }
+
+// SetZone names the clock by which days begin, as IANA does; empty is UTC.
+type SetZone struct{ Zone string }
 
 // Reconcile follows a restart: calls that are not listed did not survive it.
 type Reconcile struct{ Live []tel.CallID }
@@ -66,12 +145,28 @@ func (e Told) Kind() string {
 		return "offer_answered"
 	case tel.TalkEnded:
 		return "talk_ended"
+	case tel.CallerKey:
+		return "caller_key"
+	case tel.CallerGreeted:
+		return "caller_greeted"
+	case tel.CallerNamed:
+		return "caller_named"
+	case tel.Announced:
+		return "announced"
+	case tel.OfferAccepted:
+		return "offer_accepted"
+	case tel.WantCallback:
+		return "want_callback"
+	case tel.CallbackMissed:
+		return "callback_missed"
 	case tel.AgentEngaged:
 		return "agent_engaged"
 	case tel.AgentDisengaged:
 		return "agent_disengaged"
 	case tel.AgentReachable:
 		return "agent_reachable"
+	case tel.AgentHeld:
+		return "agent_held"
 	default:
 		return fmt.Sprintf("%T", e.Message)
 	}
@@ -87,10 +182,26 @@ func (Pause) Kind() string        { return "pause" }
 func (Resume) Kind() string       { return "resume" }
 func (FinishWrapUp) Kind() string { return "finish_wrap_up" }
 func (ExtendWrapUp) Kind() string { return "extend_wrap_up" }
+func (Help) Kind() string         { return "help" }
+func (Serve) Kind() string        { return "serve" }
+func (EnterQueue) Kind() string   { return "enter_queue" }
+func (LeaveQueue) Kind() string   { return "leave_queue" }
+func (Shift) Kind() string        { return "shift" }
+func (ForcePause) Kind() string   { return "force_pause" }
+func (ForceLogout) Kind() string  { return "force_logout" }
+func (AddMember) Kind() string    { return "add_member" }
+func (RemoveMember) Kind() string { return "remove_member" }
+func (SetSkills) Kind() string    { return "set_skills" }
+func (Move) Kind() string         { return "move" }
+func (Assign) Kind() string       { return "assign" }
 func (Tick) Kind() string         { return "tick" }
 func (Configure) Kind() string    { return "configure" }
 func (Reconcile) Kind() string    { return "reconcile" }
+func (SetZone) Kind() string      { return "set_zone" }
 func (ClockMoved) Kind() string   { return "clock_moved" }
+func (Hours) Kind() string        { return "hours" }
+func (Recall) Kind() string       { return "recall" }
+func (DropCallback) Kind() string { return "drop_callback" }
 
 // DecodeEvent is the inverse of an event's Kind and json.Marshal.
 func DecodeEvent(kind string, body []byte) (Event, error) {
@@ -107,12 +218,52 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return told[tel.OfferAnswered](body)
 	case "talk_ended":
 		return told[tel.TalkEnded](body)
+	case "caller_key":
+		return told[tel.CallerKey](body)
+	case "caller_greeted":
+		return told[tel.CallerGreeted](body)
+	case "caller_named":
+		return told[tel.CallerNamed](body)
+	case "announced":
+		return told[tel.Announced](body)
+	case "offer_accepted":
+		return told[tel.OfferAccepted](body)
+	case "want_callback":
+		return told[tel.WantCallback](body)
+	case "callback_missed":
+		return told[tel.CallbackMissed](body)
 	case "agent_engaged":
 		return told[tel.AgentEngaged](body)
 	case "agent_disengaged":
 		return told[tel.AgentDisengaged](body)
 	case "agent_reachable":
 		return told[tel.AgentReachable](body)
+	case "agent_held":
+		return told[tel.AgentHeld](body)
+	case "tick":
+		return Tick{}, nil
+	case "configure":
+		return decode[Configure](body)
+	case "reconcile":
+		return decode[Reconcile](body)
+	case "set_zone":
+		return decode[SetZone](body)
+	case "hours":
+		return decode[Hours](body)
+	case "recall":
+		return decode[Recall](body)
+	case "drop_callback":
+		return decode[DropCallback](body)
+	case "clock_moved":
+		return decode[ClockMoved](body)
+	default:
+		return decodeCommand(kind, body)
+	}
+}
+
+// decodeCommand is DecodeEvent of what agents and supervisors command.
+func decodeCommand(kind string, body []byte) (Event, error) {
+	switch kind {
 	case "login":
 		return decode[Login](body)
 	case "logout":
@@ -125,14 +276,30 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return decode[FinishWrapUp](body)
 	case "extend_wrap_up":
 		return decode[ExtendWrapUp](body)
-	case "tick":
-		return Tick{}, nil
-	case "configure":
-		return decode[Configure](body)
-	case "reconcile":
-		return decode[Reconcile](body)
-	case "clock_moved":
-		return decode[ClockMoved](body)
+	case "help":
+		return decode[Help](body)
+	case "serve":
+		return decode[Serve](body)
+	case "enter_queue":
+		return decode[EnterQueue](body)
+	case "leave_queue":
+		return decode[LeaveQueue](body)
+	case "shift":
+		return decode[Shift](body)
+	case "force_pause":
+		return decode[ForcePause](body)
+	case "force_logout":
+		return decode[ForceLogout](body)
+	case "add_member":
+		return decode[AddMember](body)
+	case "remove_member":
+		return decode[RemoveMember](body)
+	case "set_skills":
+		return decode[SetSkills](body)
+	case "move":
+		return decode[Move](body)
+	case "assign":
+		return decode[Assign](body)
 	default:
 		return nil, fmt.Errorf("unknown queue event %q", kind)
 	}
@@ -178,6 +345,12 @@ func (e Send) MarshalJSON() ([]byte, error) {
 		kind = "withdraw"
 	case tel.Overflow:
 		kind = "overflow"
+	case tel.Announce:
+		kind = "announce"
+	case tel.AskCallback:
+		kind = "ask_callback"
+	case tel.CallbackAnswered:
+		kind = "callback_answered"
 	}
 	return json.Marshal(map[string]any{"send": kind, "body": e.Message})
 }
@@ -194,17 +367,25 @@ func (e Refuse) MarshalJSON() ([]byte, error) {
 
 // Reasons for which a command is refused.
 var (
-	ErrUnknownAgent = errors.New("no such agent")
-	ErrLoggedOut    = errors.New("the agent is logged out")
-	ErrNotPaused    = errors.New("the agent is not paused")
-	ErrNoWrapUp     = errors.New("the agent is not in after-call work")
-	ErrExtension    = errors.New("after-call work cannot be extended by that much")
-	ErrConfig       = errors.New("queue configuration refused")
+	ErrUnknownAgent    = errors.New("no such agent")
+	ErrLoggedOut       = errors.New("the agent is logged out")
+	ErrNotPaused       = errors.New("the agent is not paused")
+	ErrNoWrapUp        = errors.New("the agent is not in after-call work")
+	ErrExtension       = errors.New("after-call work cannot be extended by that much")
+	ErrConfig          = errors.New("queue configuration refused")
+	ErrUnknownQueue    = errors.New("no such queue")
+	ErrNotMember       = errors.New("the agent is not a member of the queue")
+	ErrTakenOut        = errors.New("a supervisor has taken the agent out of the queue")
+	ErrNoCaller        = errors.New("the call does not wait in a queue")
+	ErrSameQueue       = errors.New("the call waits in that queue already")
+	ErrUnreachable     = errors.New("no phone of the agent is registered")
+	ErrBusy            = errors.New("the agent has a call")
+	ErrUnknownCallback = errors.New("no such callback")
 )
 
 // Key names one entity of the state for incremental snapshots.
 type Key struct {
-	Kind string // "agent", "entry", "offer", "queue" or "meta"
+	Kind string // "agent", "entry", "offer", "queue", "memory", "callback" or "meta"
 	ID   string
 }
 

@@ -2,4 +2,4 @@
 
 package plan
 
-const eventsByDefault = 200_000
+const eventsByDefault = 1_000_000

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -11,17 +13,33 @@ type Verdict string
 
 // The verdicts on a member; the others are the names of agent states.
 const (
-	Eligible  Verdict = "eligible"
-	TookCall  Verdict = "rings_for_this_caller"
-	SparedNow Verdict = "refused_this_caller" // until the back-off ends
-	Resting   Verdict = "phone_failed"        // short rest after a failed offer
+	Eligible    Verdict = "eligible"
+	TookCall    Verdict = "rings_for_this_caller"
+	SparedNow   Verdict = "refused_this_caller"  // until the back-off ends
+	Resting     Verdict = "phone_failed"         // short rest after a failed offer
+	SkillTooLow Verdict = "skill_too_low"        // until less is asked for, if ever
+	LevelClosed Verdict = "level_not_open"       // until it opens by time, if ever
+	LevelPassed Verdict = "level_passed"         // only higher levels are open by now
+	WaitsOther  Verdict = "waits_for_last_agent" // the caller waits for who served it last, until
+	GoingHome   Verdict = "shift_over"           // the shift ended, the work in hand goes on
+	OutOfIt     Verdict = "out_of_queue"         // a member who does not serve this queue now
 )
 
 // Explanation is the verdict on one member of the caller's queue.
 type Explanation struct {
 	Agent   tel.AgentID
 	Verdict Verdict
-	Until   time.Time // when a spared or resting agent can ring again
+	Until   time.Time // when time alone changes the verdict; zero: it does not
+	Note    string    // in a few words: the skill, the level, the reason of a pause
+}
+
+// String is the explanation for a log or a console.
+func (x Explanation) String() string {
+	text := string(x.Agent) + " " + string(x.Verdict)
+	if x.Note != "" {
+		text += " (" + x.Note + ")"
+	}
+	return text
 }
 
 // Explain tells for every member of the caller's queue why it does or does not ring for that
@@ -32,7 +50,8 @@ func (s *State) Explain(call tel.CallID, now time.Time) []Explanation {
 		return nil
 	}
 	var list []Explanation
-	for _, id := range s.Queues[e.Queue].Spec.Members {
+	g := s.gateOf(e, now)
+	for _, id := range g.q.Spec.Members {
 		a := s.Agents[id]
 		if a == nil {
 			continue // a restored state before its configuration came
@@ -41,16 +60,125 @@ func (s *State) Explain(call tel.CallID, now time.Time) []Explanation {
 		switch o := s.Offers[a.Offer]; {
 		case o != nil && o.Call == call:
 			x.Verdict = TookCall
-		case a.State() != tel.AgentReady:
-			x.Verdict = Verdict(a.State().String())
+		case a.busy() != "":
+			x.Verdict = a.busy()
+			switch a.State() {
+			case tel.AgentWrapUp:
+				x.Until = a.WrapUntil
+			case tel.AgentPaused:
+				x.Note = a.Reason
+			default:
+			}
 		case !a.RestUntil.IsZero():
 			x.Verdict, x.Until = Resting, a.RestUntil
-		case e.spared(id, now):
-			x.Verdict, x.Until = SparedNow, e.Refused[id].Until
 		default:
-			x.Verdict = Eligible
+			x = g.explain(a)
 		}
 		list = append(list, x)
 	}
+	for _, id := range sorted(s.Queues[e.Queue].Out) {
+		list = append(list, Explanation{Agent: id, Verdict: OutOfIt})
+	}
 	return list
+}
+
+// explain is the verdict on a member who is free.
+func (g *gate) explain(a *Agent) Explanation {
+	x := Explanation{Agent: a.Spec.ID, Verdict: Eligible}
+	level := g.q.level(a)
+	switch {
+	case g.admits(a):
+	case !a.has(g.e.needs, g.kin.most):
+		x.Verdict = SkillTooLow
+		x.Until, x.Note = g.lacks(a)
+	case g.q.tiered && !g.levels.holds(level):
+		x.Verdict, x.Note = LevelClosed, fmt.Sprintf("level %d", level)
+		if level < g.levels.from {
+			x.Verdict = LevelPassed
+		}
+		for _, r := range g.q.Spec.Levels {
+			if g.e.wait(g.now) < r.After && level >= r.From && level <= r.UpTo {
+				x.Until = g.e.EnqueuedAt.Add(r.After)
+				break
+			}
+		}
+	case g.e.spared(a.Spec.ID, g.now):
+		x.Verdict, x.Until = SparedNow, g.e.Refused[a.Spec.ID].Until
+	default:
+		x.Verdict, x.Until, x.Note = WaitsOther, g.q.holdEnds(g.e), string(g.e.Sticky)
+	}
+	return x
+}
+
+// lacks names the first skill that the agent has too little of, and finds when that ceases to matter.
+func (g *gate) lacks(a *Agent) (until time.Time, note string) {
+	for _, n := range g.e.needs {
+		if has, asked := a.Spec.Skills[n.Skill], min(n.Level, g.kin.most); has < asked {
+			note = fmt.Sprintf("%s %d of %d", n.Skill, has, asked)
+			break
+		}
+	}
+	for _, r := range g.q.Spec.Relax {
+		if g.e.wait(g.now) < r.After && a.has(g.e.needs, r.Level) {
+			return g.e.EnqueuedAt.Add(r.After), note
+		}
+	}
+	return time.Time{}, note
+}
+
+// maxNamed bounds the agents who are named in one reason.
+const maxNamed = 5
+
+// why says in words why this agent was chosen and which free members were passed over; it is called
+// before the agent is taken.
+func (s *step) why(g *gate, a *Agent) string {
+	q := g.q
+	words, admitted := s.merit(g, a), 0
+	var passed []string
+	for _, b := range q.free {
+		if g.admits(b) {
+			admitted++
+		} else if x := g.explain(b); len(passed) < maxNamed {
+			passed = append(passed, x.String())
+		} else if len(passed) == maxNamed {
+			passed = append(passed, "and more")
+		}
+	}
+	words += fmt.Sprintf(" of %d free", admitted)
+	if q.tiered && !g.levels.ignored {
+		words += fmt.Sprintf(", level %d", q.level(a))
+	}
+	if len(passed) > 0 {
+		words += "; not " + strings.Join(passed, ", ")
+	}
+	return words
+}
+
+// merit says what the agent was chosen for.
+func (s *step) merit(g *gate, a *Agent) string {
+	if a == g.last {
+		return "served this caller last, first"
+	}
+	words := "longest idle"
+	switch g.q.Spec.Strategy {
+	case RoundRobin:
+		words = "next in turn"
+	case RingAll, ProgressiveRing:
+		words = "first to ring"
+	case FewestCalls:
+		words = fmt.Sprintf("fewest calls today (%d)", s.today(a).of(g.q.Spec.ID).Calls)
+	case LeastTalk:
+		words = fmt.Sprintf("least talk today (%v)", s.today(a).talk().Round(time.Second))
+	case Ordered:
+		words = "first in order"
+	case Random:
+		words = "drawn by lot"
+	case WeightedRandom:
+		words = fmt.Sprintf("drawn by lot with weight %d", max(1, g.q.grade[g.q.pos[a.Spec.ID]].Weight))
+	case LongestIdle:
+	}
+	if g.q.Spec.BestSkilled && g.kin.needs != 0 {
+		words = "best skilled, " + words
+	}
+	return words
 }

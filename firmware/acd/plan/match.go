@@ -1,44 +1,45 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 )
 
-// match gives agents to callers: one pass over all queues, callers in order of service. It pairs
-// callers with agents rather than counting both, so a caller whom no free agent may serve never
-// holds up the ones behind.
+// match gives agents to callers: one pass over the queues in which something changed, callers in
+// order of service. It pairs callers with agents rather than counting both, so a caller whom no
+// free agent may serve never holds up the ones behind.
 //
 // Who is served: the first caller in order who can be, then the next who still can be with the
 // first one served, and so on; an earlier caller is given another agent when only that lets a later
-// one be served too. By whom: each in order gets the agent whom the queue's strategy prefers among
-// those that leave everybody else served.
+// one be served too. By whom: each in order gets the agent whom the queue prefers for it (see
+// standing) among those that leave everybody else served.
+//
+// In a queue where nothing has changed since the last pass no free agent may serve a waiting
+// caller, so it is left alone; everything that can change this marks the queue (see mark).
 func (s *step) match() {
-	if s.nfree == 0 {
-		return
+	if s.nfree > 0 {
+		for _, p := range s.pair() {
+			s.offer(p.entry, p.agent, s.why(p.gate, p.agent))
+		}
+		s.widenRings()
 	}
-	for _, p := range s.pair() {
-		s.offer(p.entry, p.agent, s.why(p.entry))
+	for _, q := range s.marked {
+		q.isMarked = false
 	}
-	s.widenRings()
+	s.marked = s.marked[:0]
 }
 
-// why says in words why this agent was chosen; it is called before the agent is taken.
-func (s *step) why(e *Entry) string {
-	q := s.Queues[e.Queue]
-	switch q.Spec.Strategy {
-	case RoundRobin:
-		return fmt.Sprintf("next in turn of %d free", len(q.free))
-	case RingAll:
-		return fmt.Sprintf("first of %d free to ring", len(q.free))
-	default:
-		return fmt.Sprintf("longest idle of %d free", len(q.free))
+// mark has the next pass look at the queue again.
+func (s *State) mark(q *Queue) {
+	if q != nil && !q.isMarked {
+		q.isMarked = true
+		s.marked = append(s.marked, q)
 	}
 }
 
 type couple struct {
 	entry *Entry
 	agent *Agent
+	gate  *gate
 }
 
 // cursor walks through the callers of one queue who need an agent.
@@ -46,7 +47,6 @@ type cursor struct {
 	q    *Queue
 	i    int
 	head *Entry
-	last int // round robin: position rung last, as of this pass
 }
 
 // next moves to the next caller who needs an agent; false when there is none.
@@ -75,15 +75,20 @@ type pass struct {
 	cursors []cursor
 	seat    map[*Agent]*Entry // who is promised whom
 	served  []*Entry          // in order
-	moved   bool              // some promise was moved to serve a later caller
+	gates   map[*Entry]*gate  // of the served
+	windows map[kin]window
+	few     map[*Queue]bool // whose levels are not looked at
+	spent   map[kin]bool    // of whose callers no more can be served
+	last    map[*Queue]int  // round robin: position rung last, as of this pass
+	moved   bool            // some promise was moved to serve a later caller
 }
 
 // pair finds the couples, in order of the callers.
 func (s *step) pair() []couple {
 	p := &pass{step: s}
-	for _, q := range s.queues {
+	for _, q := range s.marked {
 		if len(q.free) > 0 && len(q.waiting) > 0 {
-			if c := (cursor{q: q, last: q.turn()}); c.next() {
+			if c := (cursor{q: q}); c.next() {
 				p.cursors = append(p.cursors, c)
 			}
 		}
@@ -91,12 +96,39 @@ func (s *step) pair() []couple {
 	if len(p.cursors) == 0 {
 		return nil
 	}
-	p.seat = map[*Agent]*Entry{}
+	p.seat, p.gates, p.last = map[*Agent]*Entry{}, map[*Entry]*gate{}, map[*Queue]int{}
+	p.windows, p.few, p.spent = map[kin]window{}, map[*Queue]bool{}, map[kin]bool{}
 	p.serve()
 	if p.moved {
 		p.prefer()
 	}
 	return p.couples()
+}
+
+// gate is the caller's gate; its costly part is shared by the callers of a kin.
+func (p *pass) gate(k kin, e *Entry) *gate {
+	g := &gate{q: k.q, e: e, now: p.now, kin: k}
+	w, known := p.windows[k]
+	if !known {
+		few, counted := p.few[k.q]
+		if !counted {
+			few = k.q.few(p.now)
+			p.few[k.q] = few
+		}
+		w = windowOf(k, e, p.now, few)
+		p.windows[k] = w
+	}
+	g.levels = w
+	p.favour(g)
+	return g
+}
+
+// from is the round robin's position in this pass.
+func (p *pass) from(q *Queue) int {
+	if i, ok := p.last[q]; ok {
+		return i
+	}
+	return q.turn()
 }
 
 // serve decides who is served, taking preferred agents as long as they suffice.
@@ -109,54 +141,50 @@ func (p *pass) serve() {
 			}
 		}
 		c := &p.cursors[at]
-		e, more := c.head, true
-		if a := p.choose(c, e, func(a *Agent) bool { return p.seat[a] == nil }); a != nil {
-			p.seat[a] = e
-			p.served = append(p.served, e)
-		} else if len(p.seat) > 0 && p.reseat(e, map[*Agent]bool{}) {
-			p.served = append(p.served, e)
-			p.moved = true
-		} else if !e.anySpared(p.now) {
-			more = false // the callers behind may have no more agents than this one
-		}
-		if !more || !c.next() {
+		if !p.promise(c.q, c.head) || !c.next() {
 			p.cursors = slices.Delete(p.cursors, at, at+1)
 		}
 	}
 }
 
-// choose returns the agent whom the strategy prefers for the caller among those that ok accepts.
-func (p *pass) choose(c *cursor, e *Entry, ok func(*Agent) bool) *Agent {
-	q := c.q
-	if q.Spec.Strategy != RoundRobin {
-		for _, a := range q.free {
-			if !e.spared(a.Spec.ID, p.now) && ok(a) {
-				return a
-			}
-		}
-		return nil
+// promise promises the caller an agent if it can be done. It is false when that shows that nobody
+// behind the caller in its queue can have one either.
+func (p *pass) promise(q *Queue, e *Entry) (more bool) {
+	k := q.kin(e, p.now)
+	if p.spent[k] {
+		return true
 	}
-	n := len(q.Spec.Members)
-	for k := 1; k <= n; k++ {
-		i := (c.last + k) % n
-		if a := p.Agents[q.Spec.Members[i]]; a != nil && a.isFree && !e.spared(a.Spec.ID, p.now) && ok(a) {
-			c.last = i
-			return a
-		}
+	if k.needs != 0 && !slices.ContainsFunc(q.free, func(a *Agent) bool { return a.has(e.needs, k.most) }) {
+		p.spent[k] = true
+		return true
 	}
-	return nil
+	g := p.gate(k, e)
+	if a := p.best(g, p.from(q), func(a *Agent) bool { return p.seat[a] == nil }); a != nil {
+		p.seat[a] = e
+		p.last[q] = q.pos[a.Spec.ID]
+	} else if len(p.seat) > 0 && p.reseat(g, map[*Agent]bool{}) {
+		p.moved = true
+	} else {
+		if !g.bound() {
+			p.spent[g.kin] = true
+			return !g.wide()
+		}
+		return true
+	}
+	p.served, p.gates[e] = append(p.served, e), g
+	return true
 }
 
 // reseat finds an agent for the caller by moving others (an augmenting path). Agents in closed are
 // not looked at.
-func (p *pass) reseat(e *Entry, closed map[*Agent]bool) bool {
-	for _, a := range p.Queues[e.Queue].free {
-		if closed[a] || e.spared(a.Spec.ID, p.now) {
+func (p *pass) reseat(g *gate, closed map[*Agent]bool) bool {
+	for _, a := range g.q.free {
+		if closed[a] || !g.admits(a) {
 			continue
 		}
 		closed[a] = true
-		if other := p.seat[a]; other == nil || p.reseat(other, closed) {
-			p.seat[a] = e
+		if other := p.seat[a]; other == nil || p.reseat(p.gates[other], closed) {
+			p.seat[a] = g.e
 			return true
 		}
 	}
@@ -167,16 +195,16 @@ func (p *pass) reseat(e *Entry, closed map[*Agent]bool) bool {
 // served.
 func (p *pass) prefer() {
 	fixed := map[*Agent]bool{}
-	cursors := map[*Queue]*cursor{}
+	p.last = map[*Queue]int{}
 	for _, e := range p.served {
-		q := p.Queues[e.Queue]
-		c := cursors[q]
-		if c == nil {
-			c = &cursor{q: q, last: q.turn()}
-			cursors[q] = c
+		g := p.gates[e]
+		for _, a := range p.candidates(g, p.from(g.q)) {
+			if !fixed[a] && p.grant(e, a, fixed) {
+				fixed[a] = true
+				p.last[g.q] = g.q.pos[a.Spec.ID]
+				break
+			}
 		}
-		a := p.choose(c, e, func(a *Agent) bool { return !fixed[a] && p.grant(e, a, fixed) })
-		fixed[a] = true
 	}
 }
 
@@ -201,7 +229,7 @@ func (p *pass) grant(e *Entry, a *Agent, fixed map[*Agent]bool) bool {
 	for b := range fixed {
 		closed[b] = true
 	}
-	if p.reseat(other, closed) {
+	if p.reseat(p.gates[other], closed) {
 		return true
 	}
 	p.seat[a], p.seat[old] = other, e
@@ -216,30 +244,40 @@ func (p *pass) couples() []couple {
 	}
 	list := make([]couple, len(p.served))
 	for i, e := range p.served {
-		list[i] = couple{e, of[e]}
+		list[i] = couple{e, of[e], p.gates[e]}
 	}
 	return list
 }
 
-// widenRings lets the agents whom nobody else needs ring along for the callers of ring-all queues.
+// RingsAlong is why an agent rings who is not the first to ring for a caller.
+const RingsAlong = "rings along"
+
+// widenRings lets the agents whom nobody else needs ring along for the callers of queues in which
+// several agents ring.
 func (s *step) widenRings() {
 	var ringing []*Entry
-	for _, q := range s.queues {
-		if q.Spec.Strategy != RingAll || len(q.free) == 0 {
+	for _, q := range s.marked {
+		if !q.Spec.Strategy.rings() || len(q.free) == 0 {
 			continue
 		}
 		for _, e := range q.waiting {
-			if len(e.Offers) > 0 && !e.Overdue {
+			if len(e.Offers) > 0 && !e.Overdue && e.For == "" && !s.accepted(e) {
 				ringing = append(ringing, e)
 			}
 		}
 	}
 	slices.SortFunc(ringing, byTurn)
 	for _, e := range ringing {
-		for _, a := range slices.Clone(s.Queues[e.Queue].free) {
-			if !e.spared(a.Spec.ID, s.now) {
-				s.offer(e, a, "rings along")
+		q := s.Queues[e.Queue]
+		if len(q.free) == 0 {
+			continue
+		}
+		g := s.gateOf(e, s.now)
+		for _, a := range s.candidates(&g, q.turn()) {
+			if q.Spec.Strategy == ProgressiveRing && len(e.Offers) >= e.Width {
+				break
 			}
+			s.offer(e, a, RingsAlong)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,17 +12,14 @@ import (
 
 // Next carries out what is due at now, applies the event and gives every caller that can have one
 // an agent. It returns the next state and the effects in the order in which they must be carried
-// out. The given state is consumed. seed only makes offer ids unguessable; the same state, event,
-// now and seed always give the same result.
+// out. The given state is consumed. seed makes offer ids unguessable and decides what is left to
+// chance; the same state, event, now and seed always give the same result.
 func Next(s State, e Event, now time.Time, seed uint64) (State, []Effect) {
 	st := &step{State: &s, now: now.Round(0).UTC(), seed: seed, keys: map[Key]bool{}}
-	if m, ok := e.(ClockMoved); ok {
-		st.clockMoved(m.By) // before anything is measured against the new time
-	}
-	st.expire()
-	st.apply(e)
-	st.expire() // a limit may be zero: what the event made due is due now
+	st.prepare(e)
 	st.match()
+	st.reposition()
+	st.expire() // who has moved up far enough is told so at once
 	st.report()
 	s.prune()
 	s.touched = s.touched[:0]
@@ -47,23 +43,34 @@ type step struct {
 	seed uint64
 	out  []Effect
 	keys map[Key]bool
+
+	shifted []*Queue // places in them have changed
 }
 
 func (s *step) touch(kind, id string)          { s.keys[Key{kind, id}] = true }
 func (s *step) send(m tel.ToCall)              { s.out = append(s.out, Send{m}) }
 func (s *step) publish(e tel.Event)            { s.out = append(s.out, Publish{e}) }
 func (s *step) refuse(err error)               { s.out = append(s.out, Refuse{err}) }
-func (s *step) touchEntry(e *Entry)            { s.touch("entry", string(e.Call)) }
+func (s *step) touchEntry(e *Entry)            { s.touch("entry", string(e.Call)); s.mark(s.Queues[e.Queue]) }
 func (s *step) touchOffer(o *Offer)            { s.touch("offer", string(o.ID)) }
-func (s *step) touchQueue(q *Queue)            { s.touch("queue", string(q.Spec.ID)) }
+func (s *step) touchQueue(q *Queue)            { s.touch("queue", string(q.Spec.ID)); s.mark(q) }
 func (s *step) idleFrom(a *Agent, t time.Time) { s.lift(a); a.IdleSince = t }
 
 // changed must follow every change of an agent's facts.
 func (s *step) changed(a *Agent) {
+	if a.ShiftOver && a.LoggedIn && !a.holds() && a.WrapUntil.IsZero() && a.WrapOwed == 0 {
+		s.signOff(a, ReasonShift, "")
+		return
+	}
+	was := a.isPresent
 	s.place(a)
 	s.touch("agent", string(a.Spec.ID))
 	for _, q := range s.memberOf[a.Spec.ID] {
+		s.mark(q)
 		s.weigh(q)
+		if was != a.isPresent {
+			s.seekSkilled(q)
+		}
 	}
 }
 
@@ -78,6 +85,7 @@ func (s *step) weigh(q *Queue) {
 	} else {
 		q.EmptySince = time.Time{}
 	}
+	s.publish(tel.QueueStaffed{Queue: q.Spec.ID, Name: q.Spec.Name, Staffed: q.present > 0, At: s.now})
 	s.touchQueue(q)
 }
 
@@ -98,13 +106,45 @@ func (s *step) expire() {
 			s.changed(a)
 		case offerEnds:
 			s.offerExpired(s.Offers[tel.OfferID(t.id)])
+		case announceDue:
+			e := s.Entries[tel.CallID(t.id)]
+			e.armed = time.Time{}
+			s.speak(e)
+			s.armAnnounce(e)
+		case callbackWakes:
+			s.callbackWoken(s.Callbacks[tel.CallbackID(t.id)])
 		case waitEnds:
 			s.waitedTooLong(s.Entries[tel.CallID(t.id)])
 		case emptyEnds:
 			s.stayedEmpty(s.Queues[tel.QueueID(t.id)])
+		case shiftEnds:
+			s.shiftEnded(s.Agents[tel.AgentID(t.id)])
+		case memoryFades:
+			s.dropMemory(s.Memories[tel.Number(t.id)])
 		case refusalFades: // matching looks at the time itself; the count stays for the back-off
+			s.mark(s.Queues[s.Entries[tel.CallID(t.id)].Queue])
+		case opensMore:
+			e := s.Entries[tel.CallID(t.id)]
+			e.opened = t.at
+			s.mark(s.Queues[e.Queue])
+			s.arm(opensMore, t.id)
+		case nobodySkilled:
+			e := s.Entries[tel.CallID(t.id)]
+			s.overflow(e, tel.OutcomeEmpty, s.Queues[e.Queue].Spec.EmptyTo, whyNoSkill)
+		case ringWidens:
+			s.widen(s.Entries[tel.CallID(t.id)], t.at)
 		}
 	}
+}
+
+// prepare carries out what is due and the event, up to the question who gets whom.
+func (s *step) prepare(e Event) {
+	if m, ok := e.(ClockMoved); ok {
+		s.clockMoved(m.By) // before anything is measured against the new time
+	}
+	s.expire()
+	s.apply(e)
+	s.expire() // a limit may be zero: what the event made due is due now
 }
 
 func (s *step) apply(e Event) {
@@ -123,11 +163,44 @@ func (s *step) apply(e Event) {
 		s.finishWrapUp(e)
 	case ExtendWrapUp:
 		s.extendWrapUp(e)
+	case ForcePause:
+		s.halt(e.Agent, e.Reason, e.By)
+	case ForceLogout:
+		s.dismiss(e.Agent, ReasonForced, e.By)
+	case Help:
+		s.help(e)
+	case Shift:
+		s.shift(e)
+	case Serve:
+		s.serve(e)
+	case EnterQueue:
+		s.enterQueue(e)
+	case LeaveQueue:
+		s.leaveQueue(e)
+	case AddMember:
+		s.addMember(e)
+	case RemoveMember:
+		s.removeMember(e)
+	case SetSkills:
+		s.setSkills(e)
+	case Move:
+		s.move(e)
+	case Assign:
+		s.assign(e)
 	case Tick:
 	case Configure:
 		s.configure(e)
 	case Reconcile:
 		s.reconcile(e)
+	case SetZone:
+		s.setZone(e.Zone)
+		s.touch("meta", "seq")
+	case Hours:
+		s.hours(e)
+	case Recall:
+		s.recall(e)
+	case DropCallback:
+		s.dropCallback(e)
 	case ClockMoved: // done before the timers
 	default:
 		s.refuse(fmt.Errorf("unknown queue event %T", e))
@@ -148,76 +221,32 @@ func (s *step) told(m tel.ToQueue) {
 		s.offerAnswered(m)
 	case tel.TalkEnded:
 		s.talkEnded(m)
+	case tel.CallerKey:
+		s.callerKey(m)
+	case tel.CallerGreeted:
+		s.callerGreeted(m)
+	case tel.CallerNamed:
+		s.callerNamed(m)
+	case tel.Announced:
+		s.announced(m)
+	case tel.OfferAccepted:
+		s.offerAccepted(m)
+	case tel.WantCallback:
+		s.wantCallback(m)
+	case tel.CallbackMissed:
+		s.callbackMissed(m)
 	case tel.AgentEngaged:
 		s.engaged(m)
 	case tel.AgentDisengaged:
 		s.disengaged(m)
 	case tel.AgentReachable:
 		s.reachable(m)
+	case tel.AgentHeld:
+		s.held(m)
 	}
 }
 
-// report publishes what observers see differently now, once per agent and step.
-func (s *step) report() {
-	var ids []string
-	for k := range s.keys {
-		if k.Kind == "agent" {
-			ids = append(ids, k.ID)
-		}
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		a := s.Agents[tel.AgentID(id)]
-		if a == nil {
-			continue
-		}
-		if a.Removed && !a.holds() {
-			delete(s.Agents, a.Spec.ID)
-		}
-		show := s.show(a)
-		show.Since = a.Shown.Since
-		if show == a.Shown {
-			continue
-		}
-		show.Since = s.now
-		a.Shown = show
-		s.publish(tel.AgentChanged{
-			Agent: a.Spec.ID, Name: a.Spec.Name, State: show.State, Since: show.Since,
-			Call: show.Call, Queue: show.Queue, Reason: show.Reason,
-		})
-	}
-}
-
-// show derives what observers shall see.
-func (s *step) show(a *Agent) Shown {
-	show := Shown{State: a.State()}
-	switch show.State {
-	case tel.AgentTalking, tel.AgentRinging, tel.AgentInternal:
-		if o := s.Offers[a.Offer]; o != nil {
-			show.Call, show.Queue = o.Call, o.Queue
-		} else {
-			for _, e := range a.Engaged {
-				if e.Internal == (show.State == tel.AgentInternal) {
-					show.Call = e.Call
-					break
-				}
-			}
-		}
-	case tel.AgentWrapUp:
-		show.Call, show.Queue = a.WrapCall, a.WrapQueue
-	case tel.AgentPaused:
-		show.Reason = a.Reason
-	case tel.AgentLoggedOut, tel.AgentReady, tel.AgentUnreachable:
-	}
-	return show
-}
-
-// holds says that a call keeps the agent.
-func (a *Agent) holds() bool { return a.Offer != "" || len(a.Engaged) > 0 }
-
-// offerID numbers offers; the seed keeps an id of an earlier life from matching by chance.
+// offerID numbers offers.
 func (s *step) offerID() tel.OfferID {
-	s.Seq++
-	s.touch("meta", "seq")
-	return tel.OfferID("o" + strconv.FormatUint(s.Seq, 10) + "-" + strconv.FormatUint(s.seed&0xffffffff, 36))
+	return tel.OfferID(s.serial("o"))
 }

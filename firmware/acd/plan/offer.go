@@ -17,15 +17,27 @@ func (s *step) offer(e *Entry, a *Agent, why string) {
 	s.Offers[o.ID] = o
 	e.Offers = append(e.Offers, o.ID)
 	e.Offered++
-	a.Offer, a.Talking = o.ID, false
-	q.Last = a.Spec.ID
+	a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = o.ID, false, false, false, false
+	if _, member := q.pos[a.Spec.ID]; member { // an assigned agent need not be
+		q.Last = a.Spec.ID
+	}
+	s.ringsProgressively(e, q)
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
 	s.touchEntry(e)
 	s.touchQueue(q)
 	s.changed(a)
-	s.send(tel.Offer{Offer: o.ID, Call: e.Call, Queue: e.Queue, Agent: a.Spec.ID, Ring: q.Spec.Ring})
+	m := tel.Offer{Offer: o.ID, Call: e.Call, Queue: e.Queue, Agent: a.Spec.ID, Ring: q.Spec.Ring, Whisper: q.whisper(e)}
+	if e.Callback != "" {
+		m.Callback = tel.Callback{ID: e.Callback, Number: e.Caller, Name: e.Name}
+	}
+	s.send(m)
 	s.publish(tel.QueueOffered{Queue: e.Queue, Call: e.Call, Offer: o.ID, Agent: a.Spec.ID, At: s.now, Why: why})
+}
+
+// accepted says that an agent has picked up for the caller.
+func (s *State) accepted(e *Entry) bool {
+	return slices.ContainsFunc(e.Offers, func(id tel.OfferID) bool { return s.Offers[id].Phase == Accepted })
 }
 
 func (s *step) offerRinging(m tel.OfferRinging) {
@@ -40,6 +52,10 @@ func (s *step) offerRinging(m tel.OfferRinging) {
 	o.Phase, o.Deadline = Ringing, s.now.Add(ring)
 	s.arm(offerEnds, string(o.ID))
 	s.touchOffer(o)
+	if a := s.Agents[o.Agent]; a != nil && a.Offer == o.ID {
+		a.Alerted = true
+		s.changed(a)
+	}
 }
 
 // offerExpired ends the lease, the ring time or the memory of an offer.
@@ -49,6 +65,8 @@ func (s *step) offerExpired(o *Offer) {
 		s.fail(o, tel.CauseTimeout, true)
 	case Ringing:
 		s.fail(o, tel.CauseNoAnswer, true)
+	case Accepted: // our own fault: the call never said how it went on
+		s.withdraw(o, tel.CauseTimeout)
 	case Void:
 		s.forget(o)
 	case Talking: // has no deadline
@@ -61,7 +79,7 @@ func (s *step) offerFailed(m tel.OfferFailed) {
 		return
 	}
 	switch o.Phase {
-	case Reserved, Ringing:
+	case Reserved, Ringing, Accepted:
 		s.fail(o, m.Cause, false)
 	case Talking:
 		s.endTalk(o)
@@ -99,10 +117,18 @@ func (s *step) end(o *Offer, cause tel.Cause, tell bool) {
 	}
 	if e := s.Entries[o.Call]; e != nil {
 		e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool { return id == o.ID })
+		if e.For == o.Agent {
+			e.For = ""
+		}
 		s.touchEntry(e)
+		if e.Callback != "" && len(e.Offers) == 0 {
+			s.callAgain(e)
+		}
+		s.armAnnounce(e)
+		s.arm(nobodySkilled, string(e.Call))
 	}
 	if a := s.Agents[o.Agent]; a != nil && a.Offer == o.ID {
-		a.Offer, a.Talking = "", false
+		a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = "", false, false, false, false
 		s.changed(a)
 	}
 	s.publish(tel.QueueOfferEnded{Queue: o.Queue, Call: o.Call, Offer: o.ID, Agent: o.Agent, Cause: cause, At: s.now})
@@ -122,7 +148,7 @@ func (s *step) offerAnswered(m tel.OfferAnswered) {
 		return
 	}
 	e, a := s.Entries[o.Call], s.Agents[o.Agent]
-	if e == nil || a == nil || (a.Offer != o.ID && a.Talking) {
+	if a == nil || (a.Offer != o.ID && a.onLine()) || e == nil && o.Phase != Void {
 		if o.Phase == Void {
 			s.send(tel.Withdraw{Offer: o.ID, Call: o.Call, Cause: tel.CauseCancelled})
 		}
@@ -135,12 +161,54 @@ func (s *step) offerAnswered(m tel.OfferAnswered) {
 			s.withdraw(other, tel.CauseBusy)
 		}
 	}
-	o.Phase, o.Deadline = Talking, time.Time{}
-	e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool { return id == o.ID })
-	a.Offer, a.Talking, a.Misses, a.Fails, a.RestUntil = o.ID, true, 0, 0, time.Time{}
+	o.Phase, o.Deadline, o.Answered = Talking, time.Time{}, s.now
+	a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = o.ID, true, false, false, false
+	a.Misses, a.Fails, a.RestUntil = 0, 0, time.Time{}
+	if !a.WrapUntil.IsZero() || a.WrapOwed > 0 { // picked up in after-call work: the new call brings its own
+		a.WrapUntil, a.WrapQueue, a.WrapCall, a.WrapOwed = time.Time{}, "", "", 0
+	}
+	s.keepServer(o, e)
 	s.touchOffer(o)
 	s.changed(a)
+	if e == nil { // the caller's record was written when the wait ended; the two talk all the same
+		s.servedAfterAll(o.Call, o.Agent)
+		return
+	}
+	e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool { return id == o.ID })
 	s.leave(e, tel.OutcomeAnswered, o.Agent, "", tel.CauseAnsweredElsewhere)
+	s.callbackReached(e, o.Agent)
+}
+
+// offerAccepted keeps the agent for the caller while the whisper is said or the customer is called.
+// What else rings for the caller goes on until the bridge: the agent may hang up before. A customer is
+// called by one agent only. An answer that crossed our withdrawal has nothing to keep: the call hangs
+// the agent up when it reads it.
+func (s *step) offerAccepted(m tel.OfferAccepted) {
+	o := s.Offers[m.Offer]
+	if o == nil || o.Phase != Reserved && o.Phase != Ringing {
+		return
+	}
+	e, a := s.Entries[o.Call], s.Agents[o.Agent]
+	if e == nil || a == nil {
+		return
+	}
+	longest := whisperFor
+	if e.Callback != "" {
+		longest = customerFor
+	}
+	o.Phase, o.Deadline = Accepted, s.now.Add(longest)
+	a.Accepted, a.Alerted = true, false
+	s.arm(offerEnds, string(o.ID))
+	s.touchOffer(o)
+	s.changed(a)
+	if c := s.Callbacks[e.Callback]; c != nil {
+		for _, id := range slices.Clone(e.Offers) {
+			if id != o.ID {
+				s.end(s.Offers[id], tel.CauseAnsweredElsewhere, true)
+			}
+		}
+		s.showCallback(c)
+	}
 }
 
 func (s *step) talkEnded(m tel.TalkEnded) {
@@ -151,26 +219,9 @@ func (s *step) talkEnded(m tel.TalkEnded) {
 	switch o.Phase {
 	case Talking:
 		s.endTalk(o)
-	case Reserved, Ringing:
+	case Reserved, Ringing, Accepted:
 		s.fail(o, m.Cause, false)
 	case Void:
 		s.forget(o)
 	}
-}
-
-// endTalk starts the after-call work of the queue that delivered the call. It binds the agent for
-// all queues.
-func (s *step) endTalk(o *Offer) {
-	s.forget(o)
-	a := s.Agents[o.Agent]
-	if a == nil || a.Offer != o.ID {
-		return
-	}
-	s.idleFrom(a, s.now)
-	a.Offer, a.Talking = "", false
-	if q := s.Queues[o.Queue]; q != nil && q.Spec.WrapUp > 0 && a.LoggedIn && !a.Removed {
-		a.WrapUntil, a.WrapQueue, a.WrapCall = s.now.Add(q.Spec.WrapUp), o.Queue, o.Call
-		s.arm(wrapUpEnds, string(a.Spec.ID))
-	}
-	s.changed(a)
 }

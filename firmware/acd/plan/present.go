@@ -3,22 +3,30 @@ package plan
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// Present says what holds as the events that led to it, for observers who begin anew: the agents, then
-// each queue's waiting callers in their order with the offers made for them.
-func (s *State) Present() []tel.Event {
+// Present says what holds as the events that led to it, for observers who begin anew: the agents, then of
+// each queue who does not serve it and the waiting callers in their order with the offers made for them.
+func (s *State) Present(now time.Time) []tel.Event {
 	var all []tel.Event
 	for _, id := range slices.Sorted(maps.Keys(s.Agents)) {
-		a := s.Agents[id]
-		all = append(all, tel.AgentChanged{
-			Agent: id, Name: a.Spec.Name, State: a.Shown.State, Since: a.Shown.Since, Call: a.Shown.Call, Queue: a.Shown.Queue, Reason: a.Shown.Reason,
-		})
+		all = append(all, changed(s.Agents[id]))
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Queues)) {
+		for _, c := range s.CallbacksOf(id) {
+			all = append(all, s.callbackShown(c, now))
+		}
+		for _, a := range slices.Sorted(maps.Keys(s.Queues[id].Out)) {
+			out := s.Queues[id].Out[a]
+			all = append(all, tel.MembershipChanged{Queue: id, Agent: a, Reason: out.Reason, By: out.By, At: out.Since})
+		}
 		for _, e := range s.Waiting(id) {
+			if e.Callback != "" {
+				continue
+			}
 			all = append(all, tel.QueueJoined{Queue: id, Call: e.Call, Caller: e.Caller, Name: e.Name, At: e.EnqueuedAt, Priority: e.Priority})
 			for _, o := range e.Offers {
 				if offer := s.Offers[o]; offer != nil {

@@ -18,20 +18,24 @@ const version = 1
 var ErrVersion = errors.New("queue state of a newer version")
 
 type document struct {
-	V       int      `json:"v"`
-	Seq     uint64   `json:"seq"`
-	Queues  []*Queue `json:"queues"`
-	Agents  []*Agent `json:"agents"`
-	Entries []*Entry `json:"entries"`
-	Offers  []*Offer `json:"offers"`
+	V         int         `json:"v"`
+	Seq       uint64      `json:"seq"`
+	Zone      string      `json:"zone,omitempty"`
+	Queues    []*Queue    `json:"queues"`
+	Agents    []*Agent    `json:"agents"`
+	Entries   []*Entry    `json:"entries"`
+	Offers    []*Offer    `json:"offers"`
+	Memories  []*Memory   `json:"memories,omitempty"`
+	Callbacks []*Callback `json:"callbacks,omitempty"`
 }
 
 // Snapshot encodes the whole state as JSON. Equal states give equal bytes.
 func (s *State) Snapshot() ([]byte, error) {
 	return json.Marshal(document{
-		V: version, Seq: s.Seq,
+		V: version, Seq: s.Seq, Zone: s.Zone,
 		Queues: values(s.Queues), Agents: values(s.Agents),
-		Entries: values(s.Entries), Offers: values(s.Offers),
+		Entries: values(s.Entries), Offers: values(s.Offers), Memories: values(s.Memories),
+		Callbacks: values(s.Callbacks),
 	})
 }
 
@@ -53,7 +57,7 @@ func Restore(b []byte) (State, error) {
 		return NewState(), fmt.Errorf("%w: %d", ErrVersion, d.V)
 	}
 	s := NewState()
-	s.Seq = d.Seq
+	s.Seq, s.Zone = d.Seq, d.Zone
 	for _, q := range d.Queues {
 		if q != nil {
 			s.Queues[q.Spec.ID] = q
@@ -74,18 +78,31 @@ func Restore(b []byte) (State, error) {
 			s.Offers[o.ID] = o
 		}
 	}
+	for _, m := range d.Memories {
+		if m != nil {
+			s.Memories[m.Caller] = m
+		}
+	}
+	for _, c := range d.Callbacks {
+		if c != nil {
+			s.Callbacks[c.ID] = c
+		}
+	}
 	s.mend()
 	return s, nil
 }
 
 // entity is one value of the state as the hot journal keeps it.
 type entity struct {
-	V     int    `json:"v"`
-	Seq   uint64 `json:"seq,omitempty"`
-	Queue *Queue `json:"queue,omitempty"`
-	Agent *Agent `json:"agent,omitempty"`
-	Entry *Entry `json:"entry,omitempty"`
-	Offer *Offer `json:"offer,omitempty"`
+	V        int       `json:"v"`
+	Seq      uint64    `json:"seq,omitempty"`
+	Zone     string    `json:"zone,omitempty"`
+	Queue    *Queue    `json:"queue,omitempty"`
+	Agent    *Agent    `json:"agent,omitempty"`
+	Entry    *Entry    `json:"entry,omitempty"`
+	Offer    *Offer    `json:"offer,omitempty"`
+	Memory   *Memory   `json:"memory,omitempty"`
+	Callback *Callback `json:"callback,omitempty"`
 }
 
 // Entity encodes one entity; ok is false when it no longer exists.
@@ -100,8 +117,12 @@ func (s *State) Entity(k Key) (b []byte, ok bool, err error) {
 		e.Entry, ok = s.Entries[tel.CallID(k.ID)]
 	case "offer":
 		e.Offer, ok = s.Offers[tel.OfferID(k.ID)]
+	case "memory":
+		e.Memory, ok = s.Memories[tel.Number(k.ID)]
+	case "callback":
+		e.Callback, ok = s.Callbacks[tel.CallbackID(k.ID)]
 	case "meta":
-		e.Seq, ok = s.Seq, true
+		e.Seq, e.Zone, ok = s.Seq, s.Zone, true
 	}
 	if !ok {
 		return nil, false, nil
@@ -124,6 +145,12 @@ func (s *State) Keys() []Key {
 	}
 	for _, id := range sorted(s.Offers) {
 		keys = append(keys, Key{"offer", string(id)})
+	}
+	for _, id := range sorted(s.Callbacks) {
+		keys = append(keys, Key{"callback", string(id)})
+	}
+	for _, id := range sorted(s.Memories) {
+		keys = append(keys, Key{"memory", string(id)})
 	}
 	return keys
 }
@@ -153,8 +180,12 @@ func RestoreEntities(kept map[string][]byte) (State, []error) {
 			s.Entries[e.Entry.Call] = e.Entry
 		case kind == "offer" && e.Offer != nil:
 			s.Offers[e.Offer.ID] = e.Offer
+		case kind == "memory" && e.Memory != nil:
+			s.Memories[e.Memory.Caller] = e.Memory
+		case kind == "callback" && e.Callback != nil:
+			s.Callbacks[e.Callback.ID] = e.Callback
 		case kind == "meta":
-			s.Seq = e.Seq
+			s.Seq, s.Zone = e.Seq, e.Zone
 		default:
 			errs = append(errs, fmt.Errorf("read %s: empty record", key))
 		}
@@ -169,7 +200,7 @@ func (s *State) mend() {
 	for _, id := range sorted(s.Offers) {
 		o := s.Offers[id]
 		e, a, q := s.Entries[o.Call], s.Agents[o.Agent], s.Queues[o.Queue]
-		live := o.Phase == Reserved || o.Phase == Ringing
+		live := o.Phase == Reserved || o.Phase == Ringing || o.Phase == Accepted
 		switch {
 		case o.Phase == Void:
 			continue
@@ -181,7 +212,7 @@ func (s *State) mend() {
 			delete(s.Offers, id)
 			continue
 		}
-		a.Offer, a.Talking = id, o.Phase == Talking
+		a.Offer, a.Talking, a.Accepted, a.Alerted = id, o.Phase == Talking, o.Phase == Accepted, o.Phase == Ringing
 		if e != nil && o.Phase == Talking && !e.Arrived.After(o.Made) {
 			delete(s.Entries, o.Call) // answered: the kill came before the entry was removed
 		}
@@ -191,17 +222,18 @@ func (s *State) mend() {
 	}
 	for _, a := range s.Agents {
 		if o := s.Offers[a.Offer]; o == nil || o.Agent != a.Spec.ID || o.Phase == Void {
-			a.Offer, a.Talking = "", false
+			a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = "", false, false, false, false
 		}
 	}
 	for _, e := range s.Entries {
 		e.Offers = slices.DeleteFunc(e.Offers, func(id tel.OfferID) bool {
 			o := s.Offers[id]
-			return o == nil || o.Call != e.Call || (o.Phase != Reserved && o.Phase != Ringing)
+			return o == nil || o.Call != e.Call || (o.Phase != Reserved && o.Phase != Ringing && o.Phase != Accepted)
 		})
 		if len(e.Offers) == 0 {
-			e.Offers = nil
+			e.Offers, e.For = nil, ""
 		}
 	}
+	s.mendCallbacks()
 	s.reindex()
 }

@@ -3,19 +3,10 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
-)
-
-// Strategy orders the free agents of a queue for one caller.
-type Strategy string
-
-// The strategies. Ties are broken by longest idle, then by agent id.
-const (
-	LongestIdle Strategy = "longest_idle" // who has been idle longest
-	RoundRobin  Strategy = "round_robin"  // the next in the queue's member order after the last one rung
-	RingAll     Strategy = "ring_all"     // everybody who is free and not needed by another caller
 )
 
 // QueueSpec is what the configuration says about one queue.
@@ -23,7 +14,7 @@ type QueueSpec struct {
 	ID       tel.QueueID   `json:"id"`
 	Name     string        `json:"name,omitempty"`
 	Strategy Strategy      `json:"strategy"`
-	Members  []tel.AgentID `json:"members,omitempty"` // in round-robin order
+	Members  []tel.AgentID `json:"members,omitempty"` // in the order of round_robin and ordered
 	Ring     time.Duration `json:"ring"`              // how long one agent rings
 	WrapUp   time.Duration `json:"wrap_up,omitempty"` // after-call work; 0 = none
 
@@ -43,17 +34,32 @@ type QueueSpec struct {
 	// doubles with each refusal, up to eight times. After a phone's failure it is the longest time.
 	Backoff   time.Duration `json:"backoff"`
 	AutoPause int           `json:"auto_pause,omitempty"` // pause after this many misses in a row; 0 = never
+	// AutoLogout logs the agent out instead.
+	AutoLogout bool `json:"auto_logout,omitempty"`
+
+	Distribution
+	Waiting WaitingSpec `json:"waiting,omitzero"`
 }
 
 // AgentSpec is what the configuration says about one agent.
 type AgentSpec struct {
 	ID   tel.AgentID `json:"id"`
 	Name string      `json:"name,omitempty"`
+
+	Skills map[string]int `json:"skills,omitempty"` // how well the person has them: 1 to 10
+	// WrapUp is the agent's own after-call work: 0 = as each queue says, negative = none.
+	WrapUp time.Duration `json:"wrap_up,omitempty"`
+	// Capacity is how much work the agent has at once, queue calls and others, before no caller rings;
+	// 0 = 1. A call of a queue rings only who has no other call of a queue.
+	Capacity int `json:"capacity,omitempty"`
+	// RingOnInternal lets callers ring while the agent talks with a colleague.
+	RingOnInternal bool `json:"ring_on_internal,omitempty"`
 }
 
 // Limits that keep the planner's memory and its timers sane.
 const (
 	MaxEntries   = 20000            // waiting callers of all queues together
+	MaxCapacity  = 20               // pieces of work that one agent can have at once
 	lease        = 10 * time.Second // a reserved agent whose phone never rings is released after this
 	voidFor      = 10 * time.Second // a withdrawn offer is remembered for an answer that crossed it
 	restFirst    = time.Second      // pause between two attempts at an agent whose phone failed
@@ -73,6 +79,8 @@ func (q QueueSpec) Defaults() QueueSpec {
 	if q.Backoff == 0 {
 		q.Backoff = 10 * time.Second
 	}
+	q.Distribution = q.defaults()
+	q.Waiting.Callback = q.Waiting.Callback.defaults()
 	return q
 }
 
@@ -88,6 +96,13 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 			bad("agents[%d]: agent %q twice", i, a.ID)
 		}
 		known[a.ID] = true
+		validateSkills(fmt.Sprintf("agents[%d]", i), a.Skills, bad)
+		if a.WrapUp > maxWrapUp {
+			bad("agents[%d]: wrap_up %v is more than %v", i, a.WrapUp, maxWrapUp)
+		}
+		if a.Capacity < 0 || a.Capacity > MaxCapacity {
+			bad("agents[%d]: capacity %d is not within 1 and %d", i, a.Capacity, MaxCapacity)
+		}
 	}
 	seen := map[tel.QueueID]bool{}
 	for i, q := range queues {
@@ -98,9 +113,7 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 			bad("%s: queue %q twice", at, q.ID)
 		}
 		seen[q.ID] = true
-		switch q.Strategy {
-		case LongestIdle, RoundRobin, RingAll:
-		default:
+		if !slices.Contains(Strategies(), q.Strategy) {
 			bad("%s: unknown strategy %q", at, q.Strategy)
 		}
 		if q.Ring < time.Second || q.Ring > 10*time.Minute {
@@ -115,6 +128,7 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 		if q.MaxWait < 0 || q.MaxLength < 0 || q.EmptyGrace < 0 || q.AutoPause < 0 {
 			bad("%s: a limit is negative", at)
 		}
+		q.validateWaiting(at, bad)
 		members := map[tel.AgentID]bool{}
 		for j, m := range q.Members {
 			if !known[m] {
@@ -124,6 +138,7 @@ func Validate(queues []QueueSpec, agents []AgentSpec) error {
 			}
 			members[m] = true
 		}
+		q.defaults().validate(at, members, bad)
 	}
 	return errors.Join(errs...)
 }

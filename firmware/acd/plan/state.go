@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,13 +16,20 @@ type State struct {
 	Agents  map[tel.AgentID]*Agent
 	Entries map[tel.CallID]*Entry
 	Offers  map[tel.OfferID]*Offer
-	Seq     uint64 // offers made so far; part of their ids
+	// Memories is what is known of callers, waiting or not, by their numbers.
+	Memories  map[tel.Number]*Memory
+	Callbacks map[tel.CallbackID]*Callback
+	Seq       uint64 // offers made so far; part of their ids
+	Zone      string // IANA name of the clock by which days begin; empty is UTC
 
 	queues   []*Queue // by id
 	memberOf map[tel.AgentID][]*Queue
 	nfree    int
 	timers   timers
 	touched  []Key
+	marked   []*Queue // to be looked at by the next pass
+	zone     *time.Location
+	asked    map[string]int // numbers for what callers have needed
 }
 
 // Queue is one queue: its configuration and the little it must remember.
@@ -29,52 +37,23 @@ type Queue struct {
 	Spec       QueueSpec   `json:"spec"`
 	Last       tel.AgentID `json:"last,omitempty"`       // round robin: the member rung last
 	EmptySince time.Time   `json:"empty_since,omitzero"` // since when no member could take a call
+	Closed     bool        `json:"closed,omitempty"`     // outside of the hours in which customers are called back
 
-	waiting []*Entry // in order of service
-	free    []*Agent // longest idle first
-	present int      // members who could take a call soon
-	pos     map[tel.AgentID]int
-}
+	// Spec.Members are those who serve the queue now: the configured ones and the added ones, without
+	// those who are out.
+	Configured []tel.AgentID           `json:"configured,omitempty"`
+	Added      []tel.AgentID           `json:"added,omitempty"` // by a supervisor
+	Out        map[tel.AgentID]Absence `json:"out,omitempty"`
 
-// Agent is one person. Its fields are facts, and State derives from them what the person does, so
-// that no combination of events can leave a state that contradicts the facts.
-type Agent struct {
-	Spec      AgentSpec    `json:"spec"`
-	LoggedIn  bool         `json:"logged_in,omitempty"`
-	Reachable bool         `json:"reachable,omitempty"` // at least one phone is registered
-	Paused    bool         `json:"paused,omitempty"`
-	Reason    string       `json:"reason,omitempty"`  // of the pause
-	Offer     tel.OfferID  `json:"offer,omitempty"`   // the one offer or queue call that holds the agent
-	Talking   bool         `json:"talking,omitempty"` // Offer was answered
-	Engaged   []Engagement `json:"engaged,omitempty"` // calls that came from no queue
-	WrapUntil time.Time    `json:"wrap_until,omitzero"`
-	WrapQueue tel.QueueID  `json:"wrap_queue,omitempty"`
-	WrapCall  tel.CallID   `json:"wrap_call,omitempty"`
-	RestUntil time.Time    `json:"rest_until,omitzero"` // no offers after a failed one
-	// IdleSince orders agents: the end of the last wrap-up or outside call, or the login. Pausing
-	// and internal calls do not move it, so nobody dodges a call by pausing for a second.
-	IdleSince time.Time `json:"idle_since,omitzero"`
-	Misses    int       `json:"misses,omitempty"`  // offers not taken in a row, for auto-pause
-	Fails     int       `json:"fails,omitempty"`   // failed offers in a row, for the rest between them
-	Removed   bool      `json:"removed,omitempty"` // no longer configured; leaves when the call ends
-	Shown     Shown     `json:"shown"`
-
-	isFree, isPresent bool // as entered in the queues' indexes
-}
-
-// Engagement is a call of an agent that did not come from a queue.
-type Engagement struct {
-	Call     tel.CallID `json:"call"`
-	Internal bool       `json:"internal,omitempty"`
-}
-
-// Shown is what observers were told last about an agent.
-type Shown struct {
-	State  tel.AgentState `json:"state"`
-	Since  time.Time      `json:"since,omitzero"`
-	Call   tel.CallID     `json:"call,omitempty"`
-	Queue  tel.QueueID    `json:"queue,omitempty"`
-	Reason string         `json:"reason,omitempty"`
+	waiting  []*Entry // in order of service
+	free     []*Agent // longest idle first
+	callers  int      // of waiting: those who are on the line, and no callbacks
+	present  int      // members who could take a call soon
+	pos      map[tel.AgentID]int
+	member   []*Agent // by position; nil before the configuration came
+	grade    []Grade  // by position
+	tiered   bool     // some member is of another level than 0
+	isMarked bool
 }
 
 // Entry is one waiting caller.
@@ -89,7 +68,26 @@ type Entry struct {
 	Offers     []tel.OfferID           `json:"offers,omitempty"`   // that ring now
 	Offered    int                     `json:"offered,omitempty"`  // offers made so far
 	Refused    map[tel.AgentID]Refusal `json:"refused,omitempty"`
-	Overdue    bool                    `json:"overdue,omitempty"` // max wait passed while an agent rang
+	Overdue    bool                    `json:"overdue,omitempty"`  // max wait passed while an agent rang
+	Callback   tel.CallbackID          `json:"callback,omitempty"` // no caller: the request of one who hung up
+	Greeted    bool                    `json:"greeted,omitempty"`  // the greeting is over
+	Speech     Speech                  `json:"speech,omitzero"`
+	For        tel.AgentID             `json:"for,omitempty"` // assigned to: nobody rings along
+
+	NobodySince time.Time   `json:"nobody_since,omitzero"` // since when no member with the skills could take a call soon
+	Needs       []tel.Need  `json:"needs,omitempty"`       // of this call alone
+	Sticky      tel.AgentID `json:"sticky,omitempty"`      // who served the caller last
+	// Width is how many agents may ring at once in a progressive ring; at WidenAt it grows.
+	Width   int       `json:"width,omitempty"`
+	WidenAt time.Time `json:"widen_at,omitzero"`
+
+	armed  time.Time      // of the timer for the next announcement
+	kept   tel.CallbackID // while leaving: the request that keeps the place
+	why    string         // while leaving: of an overflow
+	due    time.Time      // orders callers of one priority; see QueueSpec.due
+	needs  []tel.Need     // of the call and its queue
+	asks   int            // a number for needs
+	opened time.Time      // the last moment at which more agents were opened to the caller, as timers go
 }
 
 // Refusal remembers that an agent did not take this caller.
@@ -106,6 +104,7 @@ type Phase string
 const (
 	Reserved Phase = "reserved" // sent to the call; the lease runs
 	Ringing  Phase = "ringing"  // the ring time runs
+	Accepted Phase = "accepted" // the agent has picked up and hears who waits; nobody is connected yet
 	Talking  Phase = "talking"  // the agent has the caller
 	Void     Phase = "void"     // withdrawn; kept for a moment in case an answer crossed
 )
@@ -118,16 +117,20 @@ type Offer struct {
 	Agent    tel.AgentID `json:"agent"`
 	Phase    Phase       `json:"phase"`
 	Made     time.Time   `json:"made"`
-	Deadline time.Time   `json:"deadline,omitzero"` // ends the phase; none while talking
+	Answered time.Time   `json:"answered,omitzero"`  // since when they talk
+	Deadline time.Time   `json:"deadline,omitzero"`  // ends the phase; none while talking
+	Assigned bool        `json:"assigned,omitempty"` // by a supervisor or the agent; need not serve the queue
 }
 
 // NewState returns a state without queues and agents.
 func NewState() State {
 	s := State{
-		Queues:  map[tel.QueueID]*Queue{},
-		Agents:  map[tel.AgentID]*Agent{},
-		Entries: map[tel.CallID]*Entry{},
-		Offers:  map[tel.OfferID]*Offer{},
+		Queues:    map[tel.QueueID]*Queue{},
+		Agents:    map[tel.AgentID]*Agent{},
+		Entries:   map[tel.CallID]*Entry{},
+		Offers:    map[tel.OfferID]*Offer{},
+		Memories:  map[tel.Number]*Memory{},
+		Callbacks: map[tel.CallbackID]*Callback{},
 	}
 	s.reindex()
 	return s
@@ -136,25 +139,32 @@ func NewState() State {
 // Clone returns an independent copy.
 func (s State) Clone() State {
 	c := State{
-		Queues:  make(map[tel.QueueID]*Queue, len(s.Queues)),
-		Agents:  make(map[tel.AgentID]*Agent, len(s.Agents)),
-		Entries: make(map[tel.CallID]*Entry, len(s.Entries)),
-		Offers:  make(map[tel.OfferID]*Offer, len(s.Offers)),
-		Seq:     s.Seq,
+		Queues:    make(map[tel.QueueID]*Queue, len(s.Queues)),
+		Agents:    make(map[tel.AgentID]*Agent, len(s.Agents)),
+		Entries:   make(map[tel.CallID]*Entry, len(s.Entries)),
+		Offers:    make(map[tel.OfferID]*Offer, len(s.Offers)),
+		Memories:  make(map[tel.Number]*Memory, len(s.Memories)),
+		Callbacks: make(map[tel.CallbackID]*Callback, len(s.Callbacks)),
+		Seq:       s.Seq, Zone: s.Zone,
 	}
 	for id, q := range s.Queues {
-		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince}
-		n.Spec.Members = slices.Clone(q.Spec.Members)
+		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince, Closed: q.Closed}
+		n.Spec.Members, n.Spec.Distribution = slices.Clone(q.Spec.Members), q.Spec.clone()
+		n.Configured, n.Added, n.Out = slices.Clone(q.Configured), slices.Clone(q.Added), maps.Clone(q.Out)
 		c.Queues[id] = &n
 	}
 	for id, a := range s.Agents {
 		n := *a
 		n.Engaged = slices.Clone(a.Engaged)
+		n.Spec.Skills, n.Skilled = maps.Clone(a.Spec.Skills), maps.Clone(a.Skilled)
+		if a.Work != nil {
+			n.Work = &Work{Day: a.Work.Day, Queues: maps.Clone(a.Work.Queues)}
+		}
 		c.Agents[id] = &n
 	}
 	for id, e := range s.Entries {
 		n := *e
-		n.Offers = slices.Clone(e.Offers)
+		n.Offers, n.Needs = slices.Clone(e.Offers), slices.Clone(e.Needs)
 		n.Refused = nil
 		for agent, r := range e.Refused {
 			n.refuse(agent, r)
@@ -164,6 +174,18 @@ func (s State) Clone() State {
 	for id, o := range s.Offers {
 		n := *o
 		c.Offers[id] = &n
+	}
+	for id, m := range s.Memories {
+		n := *m
+		if m.Lost != nil {
+			lost := *m.Lost
+			n.Lost = &lost
+		}
+		c.Memories[id] = &n
+	}
+	for id, b := range s.Callbacks {
+		n := *b
+		c.Callbacks[id] = &n
 	}
 	c.reindex()
 	return c
@@ -197,40 +219,6 @@ func (s *State) Waiting(queue tel.QueueID) []Entry {
 	return all
 }
 
-// State derives what the agent is doing. A call outranks everything else: a person who logged out
-// or paused while talking is talking.
-func (a *Agent) State() tel.AgentState {
-	switch {
-	case a.Offer != "" && a.Talking:
-		return tel.AgentTalking
-	case slices.ContainsFunc(a.Engaged, func(e Engagement) bool { return !e.Internal }):
-		return tel.AgentTalking
-	case len(a.Engaged) > 0:
-		return tel.AgentInternal
-	case a.Offer != "":
-		return tel.AgentRinging
-	case !a.LoggedIn:
-		return tel.AgentLoggedOut
-	case !a.WrapUntil.IsZero():
-		return tel.AgentWrapUp
-	case a.Paused:
-		return tel.AgentPaused
-	case !a.Reachable:
-		return tel.AgentUnreachable
-	default:
-		return tel.AgentReady
-	}
-}
-
-// free says that the agent can be offered a caller now.
-func (a *Agent) free() bool {
-	return a.State() == tel.AgentReady && a.RestUntil.IsZero() && !a.Removed
-}
-
-// present says that the agent will be able to take a caller without doing anything about it:
-// talking and after-call work end by themselves, pauses and logouts do not.
-func (a *Agent) present() bool { return a.LoggedIn && a.Reachable && !a.Paused && !a.Removed }
-
 // byIdle orders agents: longest idle first, then id.
 func byIdle(a, b *Agent) int {
 	if c := a.IdleSince.Compare(b.IdleSince); c != 0 {
@@ -239,13 +227,17 @@ func byIdle(a, b *Agent) int {
 	return strings.Compare(string(a.Spec.ID), string(b.Spec.ID))
 }
 
-// byTurn orders callers: priority, then original enqueue time, then id.
+// byTurn orders the callers of all queues: priority, then who is due first, then original enqueue
+// time, then id. Nothing in it moves while callers wait, so nobody can be overtaken for ever.
 func byTurn(a, b *Entry) int {
 	if a.Priority != b.Priority {
 		if a.Priority > b.Priority {
 			return -1
 		}
 		return 1
+	}
+	if c := a.due.Compare(b.due); c != 0 {
+		return c
 	}
 	if c := a.EnqueuedAt.Compare(b.EnqueuedAt); c != 0 {
 		return c
@@ -276,13 +268,15 @@ func (e *Entry) pending() bool { return len(e.Offers) == 0 && !e.Overdue }
 // reindex rebuilds every unexported field.
 func (s *State) reindex() {
 	s.queues, s.memberOf, s.nfree, s.timers, s.touched = nil, map[tel.AgentID][]*Queue{}, 0, nil, nil
+	s.marked = nil
+	s.asked = map[string]int{}
+	s.setZone(s.Zone)
 	for _, q := range s.Queues {
 		s.queues = append(s.queues, q)
-		q.waiting, q.free, q.present = nil, nil, 0
-		q.pos = make(map[tel.AgentID]int, len(q.Spec.Members))
-		for i, m := range q.Spec.Members {
-			q.pos[m] = i
-		}
+		q.waiting, q.free, q.present, q.callers = nil, nil, 0, 0
+		s.sortMembers(q)
+		q.isMarked = false
+		s.mark(q)
 	}
 	slices.SortFunc(s.queues, func(a, b *Queue) int { return strings.Compare(string(a.Spec.ID), string(b.Spec.ID)) })
 	for _, q := range s.queues {
@@ -292,7 +286,11 @@ func (s *State) reindex() {
 	}
 	for _, e := range s.Entries {
 		if q := s.Queues[e.Queue]; q != nil {
+			s.assess(q, e)
 			q.waiting = append(q.waiting, e)
+			if e.Callback == "" {
+				q.callers++
+			}
 		}
 	}
 	for _, q := range s.queues {

@@ -11,12 +11,19 @@ import (
 type alarm uint8
 
 const (
-	wrapUpEnds   alarm = iota // of an agent
-	restEnds                  // of an agent
-	offerEnds                 // lease, ring time or memory of an offer
-	waitEnds                  // longest wait of a caller
-	emptyEnds                 // grace of a queue without agents
-	refusalFades              // a caller may ring an agent again
+	wrapUpEnds    alarm = iota // of an agent
+	restEnds                   // of an agent
+	offerEnds                  // lease, ring time or memory of an offer
+	waitEnds                   // longest wait of a caller
+	emptyEnds                  // grace of a queue without agents
+	refusalFades               // a caller may ring an agent again
+	memoryFades                // what is known of a caller is forgotten
+	announceDue                // a waiting caller is told something
+	callbackWakes              // a callback is tried again, or is too old
+	opensMore                  // more agents are open to a caller
+	ringWidens                 // one agent more may ring for a caller
+	nobodySkilled              // grace of a caller whose skill nobody has who is there
+	shiftEnds                  // of an agent
 )
 
 // timer is a note that something may be due. Timers are never removed when their cause goes: a
@@ -91,7 +98,7 @@ func (s *State) due(t timer) time.Time {
 			return o.Deadline
 		}
 	case waitEnds:
-		if e := s.Entries[tel.CallID(t.id)]; e != nil && !e.Overdue {
+		if e := s.Entries[tel.CallID(t.id)]; e != nil && !e.Overdue && e.Callback == "" {
 			if q := s.Queues[e.Queue]; q != nil && q.Spec.MaxWait > 0 {
 				return e.Arrived.Add(q.Spec.MaxWait)
 			}
@@ -108,17 +115,52 @@ func (s *State) due(t timer) time.Time {
 				}
 			}
 		}
+	case shiftEnds:
+		if a := s.Agents[tel.AgentID(t.id)]; a != nil {
+			return a.ShiftUntil
+		}
+	case announceDue:
+		if e := s.Entries[tel.CallID(t.id)]; e != nil {
+			return s.nextSpeech(e)
+		}
+	case callbackWakes:
+		if c := s.Callbacks[tel.CallbackID(t.id)]; c != nil {
+			return s.wakes(c)
+		}
+	case memoryFades:
+		if m := s.Memories[tel.Number(t.id)]; m != nil {
+			return m.Until
+		}
+	case opensMore:
+		if e := s.Entries[tel.CallID(t.id)]; e != nil {
+			if q := s.Queues[e.Queue]; q != nil {
+				return q.opensNext(e)
+			}
+		}
+	case nobodySkilled:
+		if e := s.Entries[tel.CallID(t.id)]; e != nil {
+			if q := s.Queues[e.Queue]; q != nil {
+				return q.leavesUnskilled(e)
+			}
+		}
+	case ringWidens:
+		if e := s.Entries[tel.CallID(t.id)]; e != nil {
+			return e.WidenAt
+		}
 	}
 	return time.Time{}
 }
 
 // emptyDeadline is when the first caller of a queue without agents is sent on.
 func (q *Queue) emptyDeadline() time.Time {
-	if !q.Spec.LeaveEmpty || q.EmptySince.IsZero() || len(q.waiting) == 0 {
+	if !q.Spec.LeaveEmpty || q.EmptySince.IsZero() || q.callers == 0 {
 		return time.Time{}
 	}
 	var first time.Time
 	for _, e := range q.waiting {
+		if e.Callback != "" {
+			continue
+		}
 		if at := q.leavesEmpty(e); first.IsZero() || at.Before(first) {
 			first = at
 		}
@@ -149,19 +191,27 @@ func (s *State) prune() {
 	for len(s.timers) > 0 && !s.due(s.timers[0]).Equal(s.timers[0].at) {
 		s.renew(s.timers.pop())
 	}
-	if len(s.timers) > 1024+8*(len(s.Agents)+len(s.Entries)+len(s.Offers)) {
+	if len(s.timers) > 1024+8*(len(s.Agents)+len(s.Entries)+len(s.Offers)+len(s.Memories)+len(s.Callbacks)) {
 		s.rearm()
 	}
 }
 
 // renew replaces a stale timer whose cause moved to a later time without setting one: the callers
-// of an empty queue share a timer, and the first of them may have left.
+// of an empty queue share a timer, and the first of them may have left; announcements wait for each
+// other.
 func (s *State) renew(stale timer) {
-	if stale.what == emptyEnds {
+	switch stale.what {
+	case emptyEnds, callbackWakes:
 		if at := s.due(stale); at.After(stale.at) {
 			stale.at = at
 			s.timers.push(stale)
 		}
+	case announceDue:
+		if e := s.Entries[tel.CallID(stale.id)]; e != nil && e.armed.Equal(stale.at) {
+			e.armed = time.Time{}
+			s.armAnnounce(e)
+		}
+	case wrapUpEnds, restEnds, offerEnds, waitEnds, refusalFades, memoryFades: // whoever moves these sets them
 	}
 }
 
@@ -171,15 +221,27 @@ func (s *State) rearm() {
 	for id := range s.Agents {
 		s.arm(wrapUpEnds, string(id))
 		s.arm(restEnds, string(id))
+		s.arm(shiftEnds, string(id))
 	}
 	for id := range s.Offers {
 		s.arm(offerEnds, string(id))
 	}
 	for id, e := range s.Entries {
 		s.arm(waitEnds, string(id))
+		s.arm(opensMore, string(id))
+		s.arm(ringWidens, string(id))
+		s.arm(nobodySkilled, string(id))
+		e.armed = time.Time{}
+		s.armAnnounce(e)
 		for _, r := range e.Refused {
 			s.timers.push(timer{at: r.Until, what: refusalFades, id: string(id)})
 		}
+	}
+	for id := range s.Memories {
+		s.arm(memoryFades, string(id))
+	}
+	for id := range s.Callbacks {
+		s.arm(callbackWakes, string(id))
 	}
 	for id := range s.Queues {
 		s.arm(emptyEnds, string(id))

@@ -114,7 +114,11 @@ func (h *Half) Play(s call.Sound) {
 		}
 		return
 	}
-	if err := h.leg.Play(found, s.Loop, done); err != nil {
+	play := func() error { return h.leg.Play(found, s.Loop, done) }
+	if s.Over && !s.Loop {
+		play = func() error { return h.leg.Say(found, done) }
+	}
+	if err := play(); err != nil {
 		h.log.Warn("sound is not played", "sounds", s.Names, "err", err)
 		if done != nil {
 			done()
@@ -153,6 +157,22 @@ func (h *Half) Page(to []call.Leg) error {
 		}
 	}
 	if err := h.engine.Page(h.leg, legs...); err != nil && !errors.Is(err, media.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// Mix implements call.Leg.
+func (h *Half) Mix(parties, watchers []call.Leg, gain func(from, to int) float64) error {
+	audio := func(all []call.Leg) (legs []*media.Leg) {
+		for _, l := range all {
+			if o, ok := l.(interface{ Media() *media.Leg }); ok {
+				legs = append(legs, o.Media())
+			}
+		}
+		return legs
+	}
+	if err := h.engine.Mix(audio(parties), audio(watchers), gain); err != nil && !errors.Is(err, media.ErrClosed) {
 		return err
 	}
 	return nil

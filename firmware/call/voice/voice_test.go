@@ -31,6 +31,43 @@ func (half) Hangup(tel.Cause) {}
 func (half) SendDTMF(string)  {}
 func (half) PassesDTMF() bool { return true }
 
+// A mix of legs that are there hears; one that has hung up in this instant is no error of ours.
+func TestAMixIsMadeOfWhoIsThere(t *testing.T) {
+	engine, err := media.New(media.Config{Bind: netip.MustParseAddr("127.0.0.1"), PortMin: 26500, PortMax: 26599})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	var all []call.Leg
+	for _, party := range []string{"phone:201", "phone:202", "phone:203"} {
+		h, err := voice.Open(voice.Config{
+			Log: slog.New(slog.DiscardHandler), Engine: engine, Party: party, Events: func(call.LegEvent) {},
+		}, media.LegConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, half{h})
+	}
+	one := func(int, int) float64 { return 1 }
+	for _, gone := range []bool{false, true} {
+		if gone {
+			all[2].(half).Media().Close()
+		}
+		if err := all[0].Mix(all[:2], all[2:], one); err != nil {
+			t.Errorf("gone %v: %v", gone, err)
+		}
+		if s := all[1].(half).Media().Stats(); !s.Bridged {
+			t.Errorf("gone %v: the parties are not mixed", gone)
+		}
+	}
+	if err := all[0].Mix(all[:2], make([]call.Leg, 0), one); err != nil {
+		t.Errorf("without anybody who watches: %v", err)
+	}
+	if err := all[0].Mix(nil, nil, one); err == nil {
+		t.Error("a mix of nobody is made")
+	}
+}
+
 // The storm of hang-ups in cmd/prontod found a caller's BYE that crossed the agent's 200 reported as
 // an error of ours.
 func TestAPartyThatLeavesAtTheAnswerIsNoErrorOfTheJoin(t *testing.T) {

@@ -380,6 +380,10 @@ func (b *Buffer) stretch(tick int64, n int) {
 	}
 }
 
+// Playing reports whether the buffer has filled and gives sound: not before the first packet has waited
+// for the target.
+func (b *Buffer) Playing() bool { return b.playing }
+
 // Stats tells what happened since New and how things stand at the last Get.
 func (b *Buffer) Stats() Stats {
 	s := b.stats

@@ -134,7 +134,7 @@ func TestAllFilesTogetherStaySmall(t *testing.T) {
 			total += info.Size()
 		}
 	}
-	if total > 5_500_000 || total < 100_000 {
+	if total > 7_000_000 || total < 100_000 {
 		t.Errorf("%d bytes embedded", total)
 	}
 }

@@ -12,10 +12,10 @@ import (
 )
 
 // extensions are the option tags that the box understands (RFC 3261 section 19.2).
-var extensions = [...]string{"100rel", "timer", "replaces", "norefersub"}
+var extensions = [...]string{"100rel", "timer", "replaces", "join", "norefersub"}
 
 // supported is the Supported header of our requests and responses.
-const supported = "100rel, timer, replaces, norefersub"
+const supported = "100rel, timer, replaces, join, norefersub"
 
 // values lists the elements of a header field that holds a comma-separated list, in any number of
 // fields. Commas inside quotes separate nothing.

@@ -30,8 +30,9 @@ func (ua *UA) receive(tx ServerTx, other func() bool) {
 			return
 		}
 		tag := toTag(req)
-		if req.GetHeader("Replaces") != nil && (req.Method != sip.INVITE || tag != "") { // RFC 3891 section 3
-			ua.refuse(tx, 400, sip.NewHeader("Warning", `399 pronto "only a new INVITE replaces a call"`))
+		if named := req.GetHeader("Replaces") != nil || req.GetHeader("Join") != nil; named && (req.Method != sip.INVITE || tag != "") {
+			// RFC 3891 section 3, RFC 3911 section 4
+			ua.refuse(tx, 400, sip.NewHeader("Warning", `399 pronto "only a new INVITE replaces or joins a call"`))
 			return
 		}
 		if tag != "" {
@@ -217,7 +218,7 @@ func (ua *UA) incoming(tx ServerTx) {
 		ua.refuse(tx, 422, sip.NewHeader("Min-SE", strconv.Itoa(int(ua.cfg.MinSE/time.Second))))
 	case ua.cfg.Invite == nil:
 		ua.refuse(tx, 405, sip.NewHeader("Allow", "OPTIONS"))
-	case !ua.replaces(tx):
+	case !ua.replaces(tx), !ua.joins(tx):
 	default:
 		ua.accept(tx, key)
 	}

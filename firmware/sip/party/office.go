@@ -160,11 +160,21 @@ func (o *Office) Invite(s *dialog.Session) {
 		}
 		in.Replaces, in.EarlyOnly = refPrefix+other.Label(), id.EarlyOnly
 	}
+	if id, ok := s.Joins(); ok {
+		other, early, ok := o.ua.Match(id)
+		if !ok || early {
+			o.discard(s)
+			s.Reject(481)
+			return
+		}
+		in.Join = refPrefix + other.Label()
+	}
 	o.arrive(s, in, party, nil)
 }
 
 func (o *Office) fromTrunk(t *trunk.Trunk, s *dialog.Session) {
-	if _, ok := s.Replaces(); ok { // our calls are not a carrier's to take
+	_, replaces := s.Replaces()
+	if _, joins := s.Joins(); replaces || joins { // our calls are not a carrier's to take, nor to listen to
 		o.discard(s)
 		s.Reject(403)
 		return

@@ -1,0 +1,73 @@
+package acd
+
+import (
+	"context"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Estimator tells how long a waiting caller will go on waiting: from and to whole minutes. ok is false
+// when nothing can be said. Wait is called by the owner of the queues and must not block or ask it.
+type Estimator interface {
+	Wait(call tel.CallID) (minMinutes, maxMinutes int, ok bool)
+}
+
+// sent completes a message with what only the outside knows, and hands it over.
+func (a *ACD) sent(m tel.ToCall) {
+	if say, ok := m.(tel.Announce); ok && say.Estimate && a.cfg.Estimate != nil {
+		if from, to, known := a.cfg.Estimate.Wait(say.Call); known && from >= 0 && to >= from && to > 0 {
+			say.WaitFrom, say.WaitTo = from, to
+			m = say
+		}
+	}
+	a.cfg.Send(m)
+}
+
+// SetHours opens or closes a queue for callbacks. Every queue is open until told otherwise.
+func (a *ACD) SetHours(ctx context.Context, queue tel.QueueID, open bool) error {
+	return a.command(ctx, plan.Hours{Queue: queue, Open: open})
+}
+
+// Recall takes up callbacks whose last records outlived a loss of the state. Those that are known
+// stay as they are.
+func (a *ACD) Recall(ctx context.Context, callbacks []tel.CallbackChanged) error {
+	return a.command(ctx, plan.Recall{Callbacks: callbacks})
+}
+
+// DropCallback ends a request to be called back. Errors: plan.ErrUnknownCallback.
+func (a *ACD) DropCallback(ctx context.Context, id tel.CallbackID) error {
+	return a.command(ctx, plan.DropCallback{Callback: id})
+}
+
+// CallbackView is one open request to be called back.
+type CallbackView struct {
+	ID       tel.CallbackID
+	Number   tel.Number
+	Name     string
+	Since    time.Time // original enqueue time
+	Promise  time.Time // zero: nothing was promised
+	Next     time.Time // resting until then; zero: has its place in the queue
+	Attempts int       // at which the customer was not reached
+	Agent    tel.AgentID
+}
+
+// callbacks lists the requests of a queue, the oldest place first.
+func callbacks(s *plan.State, queue tel.QueueID) []CallbackView {
+	var all []CallbackView
+	for _, c := range s.CallbacksOf(queue) {
+		v := CallbackView{
+			ID: c.ID, Number: c.Number, Name: c.Name, Since: c.EnqueuedAt, Promise: c.Promise, Next: c.Next, Attempts: c.Attempts,
+		}
+		if e := s.Entries[c.Call]; e != nil {
+			for _, o := range e.Offers {
+				if offer := s.Offers[o]; offer.Phase == plan.Accepted {
+					v.Agent = offer.Agent
+				}
+			}
+		}
+		all = append(all, v)
+	}
+	return all
+}

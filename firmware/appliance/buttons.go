@@ -1,0 +1,68 @@
+package appliance
+
+import (
+	"sync"
+
+	"github.com/pronto-pbx/pronto/firmware/lamp"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// buttons are the push buttons at the lamps. They come and go with the panel.
+type buttons struct {
+	all []lamp.Button
+	wg  sync.WaitGroup
+}
+
+// follow listens to each button for its agent, until the button is closed.
+func (x *buttons) follow(b *Box, all []lamp.Button, owners map[tel.LampID]tel.AgentID) {
+	x.all = all
+	for _, button := range all {
+		agent := owners[button.ID()]
+		x.wg.Go(func() {
+			for range button.Presses() {
+				b.pressed(agent)
+			}
+		})
+	}
+}
+
+// pressed carries out what a press asks for in the agent's state of now.
+func (b *Box) pressed(agent tel.AgentID) {
+	e, known := b.present.agent(agent)
+	if !known {
+		return // the lamp of nobody
+	}
+	do, reason := lamp.PressIn(e.State, e.Help), ""
+	if p := b.config().Pauses; do == lamp.PressPause && len(p.Reasons) > 0 {
+		reason = p.Reasons[0].Name // one button has one reason
+	}
+	if do != lamp.PressNothing {
+		b.command(agent, string(do), reason)
+	}
+}
+
+// stopButtons takes no more presses, and waits until those that came are carried out.
+func (l *lamps) stopButtons() {
+	l.mu.Lock()
+	all := l.buttons.all
+	l.buttons.all = nil
+	l.mu.Unlock()
+	for _, button := range all {
+		if err := button.Close(); err != nil {
+			l.b.log.Warn("button does not close", "button", button.ID(), "err", err)
+		}
+	}
+	l.buttons.wg.Wait()
+}
+
+// press presses a simulated button; false where there is none.
+func (l *lamps) press(id tel.LampID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, button := range l.buttons.all {
+		if sim, ok := button.(interface{ Press() bool }); ok && button.ID() == id {
+			return sim.Press()
+		}
+	}
+	return false
+}

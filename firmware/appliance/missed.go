@@ -1,0 +1,61 @@
+package appliance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// openLedger opens what the queues owe to people who are not on the line; records that the file has
+// not seen are counted from the journal.
+func (b *Box) openLedger() error {
+	var err error
+	b.ledger, err = ledger.Open(ledger.Config{
+		Log: b.log.With("room", "missed"), Path: filepath.Join(b.opts.Dir, "ledger.json"),
+		Keep:    func() time.Duration { return b.config().MissedCallers.Keep },
+		Publish: b.publish,
+		Saved: func(err error) {
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			b.report("missed", err == nil, text)
+		},
+	})
+	return err
+}
+
+// recall gives queues that have lost their state, as after a power cut, the callbacks that are owed.
+func (b *Box) recall() error {
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	return b.queues.Recall(ctx, b.ledger.Callbacks())
+}
+
+// missedCommands are what prontoctl can ask about callers who were not served.
+func (b *Box) missedCommands(mux *http.ServeMux) {
+	mux.HandleFunc("GET /missed", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(b.ledger.Missed()) // who hung up needs no answer
+	})
+	mux.HandleFunc("DELETE /missed/{number}", func(w http.ResponseWriter, r *http.Request) {
+		n, err := tel.ParseNumber(r.PathValue("number"))
+		if err == nil {
+			err = b.ledger.Dismiss(r.Context(), n)
+		}
+		switch {
+		case errors.Is(err, ledger.ErrUnknown):
+			http.Error(w, err.Error(), http.StatusNotFound)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})
+}
