@@ -136,12 +136,12 @@ func TestTheCreditAndTheNetworkOfASIMAreWatched(t *testing.T) {
 	for _, tt := range []struct {
 		radio     gsmsim.Radio
 		condition string
-	}{{gsmsim.ThreeG, "line_3g"}, {gsmsim.FourGNoVoLTE, "line_volte"}} {
+	}{{gsmsim.ThreeG(), "line_3g"}, {gsmsim.FourGNoVoLTE(), "line_volte"}} {
 		if err := m.SetRadio(tt.radio); err != nil {
 			t.Fatal(err)
 		}
 		o.Alarm(tt.condition, true)
-		if err := m.SetRadio(gsmsim.FourG); err != nil {
+		if err := m.SetRadio(gsmsim.FourG()); err != nil {
 			t.Fatal(err)
 		}
 		o.Alarm(tt.condition, false)

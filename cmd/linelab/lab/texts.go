@@ -13,7 +13,7 @@ import (
 var mishaps = []struct {
 	name   string
 	faults gsmsim.Faults
-	radio  *gsmsim.Radio
+	radio  func() gsmsim.Radio
 	says   string
 }{
 	{"half_pdu", gsmsim.Faults{HalfPDU: 3}, nil, "the port loses half of each message"},
@@ -24,8 +24,8 @@ var mishaps = []struct {
 	{"undeliverable", gsmsim.Faults{ReportStatus: 0x46}, nil, "messages find nobody"},
 	{"undeletable", gsmsim.Faults{Undeletable: true}, nil, "the SIM deletes nothing and fills up"},
 	{"mute_service", gsmsim.Faults{ServiceMute: true}, nil, "the network answers to no service code"},
-	{"3g", gsmsim.Faults{}, &gsmsim.ThreeG, "there is 3G alone"},
-	{"no_volte", gsmsim.Faults{}, &gsmsim.FourGNoVoLTE, "there is no telephony over 4G"},
+	{"3g", gsmsim.Faults{}, gsmsim.ThreeG, "there is 3G alone"},
+	{"no_volte", gsmsim.Faults{}, gsmsim.FourGNoVoLTE, "there is no telephony over 4G"},
 }
 
 // ParseMishaps checks "name,name"; the empty list has none, and "all" has every one.
@@ -92,17 +92,17 @@ func (l *lab) misfortune() {
 	}
 }
 
-func (l *lab) strike(says string, faults gsmsim.Faults, radio *gsmsim.Radio) {
+func (l *lab) strike(says string, faults gsmsim.Faults, radio func() gsmsim.Radio) {
 	var never chan struct{}
 	l.say("mishap: %s", says)
 	l.mobile.SetFaults(func(f *gsmsim.Faults) { *f = faults })
 	if radio != nil {
-		_ = l.mobile.SetRadio(*radio) // closed at the end of the play
+		_ = l.mobile.SetRadio(radio()) // closed at the end of the play
 	}
 	l.pause(l.between(20*time.Second, 40*time.Second), never)
 	l.mobile.SetFaults(func(f *gsmsim.Faults) { *f = gsmsim.Faults{} })
 	if radio != nil {
-		_ = l.mobile.SetRadio(gsmsim.FourG)
+		_ = l.mobile.SetRadio(gsmsim.FourG())
 	}
 	l.say("that is over")
 }

@@ -133,7 +133,7 @@ func New(cfg Config) (*Sim, error) {
 		cfg: cfg, log: cfg.Log,
 		mailbox: make(chan func(), 256), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.modem = modem{tries: 3, signal: 20, registered: 1, texts: make(map[string]string), radio: FourG}
+	s.modem = modem{tries: 3, signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
 	s.emptyMemories()
 	if err := s.plugIn(); err != nil {
 		return nil, err
@@ -364,13 +364,18 @@ type Radio struct {
 	IMS    string // of +CIREG, behind the mode: "1,1" is registered for calls over LTE
 }
 
-// The radios of an ordinary day, of a SIM without telephony over LTE, and of a corner that has 3G alone.
-var (
-	FourG        = Radio{7, "+CPSI: LTE,Online,222-01,0x1A2B,123456789,297,EUTRAN-BAND3,1350,5,5,-94,-850,-545,15", "1,1"}
-	FourGNoVoLTE = Radio{7, FourG.System, "0"}
-	ThreeG       = Radio{2, "+CPSI: WCDMA,Online,222-01,0xED2E,WCDMA IMT 2000,0x17cd6a5,10713,4,0,9,49,24,14,500", "0"}
-	TwoG         = Radio{0, "+CPSI: GSM,Online,222-01,0x182d,12401,27 EGSM 900,-64,2110,42-42", "0"}
-)
+// FourG is the radio of an ordinary day.
+func FourG() Radio {
+	return Radio{7, "+CPSI: LTE,Online,222-01,0x1A2B,123456789,297,EUTRAN-BAND3,1350,5,5,-94,-850,-545,15", "1,1"}
+}
+
+// FourGNoVoLTE is that of a SIM without telephony over LTE.
+func FourGNoVoLTE() Radio { return Radio{7, FourG().System, "0"} }
+
+// ThreeG is that of a corner that has 3G alone.
+func ThreeG() Radio {
+	return Radio{2, "+CPSI: WCDMA,Online,222-01,0xED2E,WCDMA IMT 2000,0x17cd6a5,10713,4,0,9,49,24,14,500", "0"}
+}
 
 // SetRadio changes the network's technology and tells the box as SIMCom's modems do.
 func (s *Sim) SetRadio(r Radio) error {
