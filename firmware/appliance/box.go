@@ -84,6 +84,8 @@ type Box struct {
 	engine    *media.Engine
 	sounds    *sounds
 	lines     lines
+	texts     texts
+	sims      sims
 	calls     *call.Exchange
 	toll      *meter.Meter
 	queues    *acd.ACD
@@ -119,6 +121,11 @@ func conditions() []health.Spec {
 		{Name: "toll", Severity: health.Warn},
 		{Name: "emergency", Severity: health.Error},
 		{Name: "toll_limit", Severity: health.Warn},
+		{Name: "sms", Severity: health.Warn},
+		{Name: "sms_full", Severity: health.Warn},
+		{Name: "sim_credit", Severity: health.Warn},
+		{Name: "line_3g", Severity: health.Warn},
+		{Name: "line_volte", Severity: health.Info},
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
@@ -164,6 +171,9 @@ func Build(opts Options) (b *Box, err error) {
 		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},
+		{"board of lines", b.openBoard},
+		{"SIM cards", b.openSIMs},
+		{"short messages", b.openTexts},
 		{"lines", b.openLines},
 	}
 	for _, s := range steps {
@@ -396,6 +406,8 @@ func (b *Box) close() {
 		}
 	}
 	b.trunks.close()
+	b.closeSIMs()
+	b.closeTexts()
 	b.lines.close()
 	if b.registrar != nil {
 		b.registrar.Close()

@@ -312,6 +312,10 @@ type LineChanged struct {
 	Calls    int       `json:"calls"`
 	Operator string    `json:"operator,omitempty"`
 	Signal   int       `json:"signal,omitempty"` // dBm, 0 = unknown
+	// Technology is the generation of a mobile network, "2G", "3G" or "4G", and VoLTE "yes" or "no" where
+	// the modem says it: a 4G line without it must fall back to 2G or 3G for each call.
+	Technology string `json:"technology,omitempty"`
+	VoLTE      string `json:"volte,omitempty"`
 	// ForeignCLI says that the carrier is abroad and would show Italian numbers, whose calls Italian networks
 	// drop (AGCOM 106/25/CONS).
 	ForeignCLI bool      `json:"foreign_cli,omitempty"`

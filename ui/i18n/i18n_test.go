@@ -51,6 +51,11 @@ func TestEveryStateAndCauseHasItsWords(t *testing.T) {
 		for _, l := range tel.LineCauses() {
 			keys = append(keys, "cause."+string(l))
 		}
+		for _, s := range []tel.SMSState{
+			tel.SMSIn, tel.SMSBroken, tel.SMSQueued, tel.SMSOut, tel.SMSArrived, tel.SMSLost, tel.SMSFailure, tel.SMSUncertain,
+		} {
+			keys = append(keys, "text."+string(s))
+		}
 		for _, k := range keys {
 			if _, ok := c.texts[k]; !ok {
 				t.Errorf("%s lacks %q", lang, k)

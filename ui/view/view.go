@@ -20,6 +20,7 @@ type Office struct {
 	Calls  []Call
 	Missed []Missed
 	Today  tel.FiguresChanged
+	Texts  []Text // the latest short messages, newest first
 	Health []tel.HealthChanged
 
 	Supervision bool // somebody supervises others here
@@ -203,6 +204,7 @@ type Model struct {
 	health map[string]tel.HealthChanged
 	missed map[tel.Number]tel.MissedChanged
 	today  tel.FiguresChanged
+	texts  []Text // newest first
 
 	supervision bool
 	watching    map[watcher]tel.Supervision
@@ -252,12 +254,13 @@ const (
 	SectionStates  = "states"
 	SectionLines   = "lines"
 	SectionToday   = "today"
+	SectionTexts   = "texts"
 )
 
 // Sections lists every section, in the order of the page.
 func Sections() []string {
 	return []string{
-		SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionMissed, SectionStates, SectionAgents, SectionLines, SectionToday,
+		SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionMissed, SectionStates, SectionAgents, SectionLines, SectionTexts, SectionToday,
 	}
 }
 
@@ -317,6 +320,16 @@ func (m *Model) Apply(e tel.Event) []Part {
 	case tel.FiguresChanged:
 		m.today = e
 		return whole(SectionToday)
+	case tel.SMSReceived:
+		return m.text(e.SMS)
+	case tel.SMSWaits:
+		return m.text(e.SMS)
+	case tel.SMSSent:
+		return m.text(e.SMS)
+	case tel.SMSDelivered:
+		return m.text(e.SMS)
+	case tel.SMSFailed:
+		return m.text(e.SMS)
 	case tel.HealthChanged:
 		m.health[e.Condition] = e
 		return whole(SectionHealth)
@@ -456,7 +469,7 @@ func (m *Model) allMissed() []Missed {
 
 // Office is the page of this instant; the caller may keep it.
 func (m *Model) Office() Office {
-	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision}
+	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision, Texts: m.allTexts()}
 	for _, q := range m.queues {
 		q.Waiting, q.Callbacks = slices.Clone(q.Waiting), slices.Clone(q.Callbacks)
 		for i := range q.Waiting {
