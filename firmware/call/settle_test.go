@@ -114,10 +114,15 @@ func TestAWithdrawnOfferIsSettledWhenItsPhonesAreQuiet(t *testing.T) {
 	dials := move{offer, "dial(o1,[]anna)"}
 	follow(t, map[string][]move{
 		"the last of two phones counts, and its end alone is not enough": {
-			queued, dials, {Dialed{Key: "o1", Legs: legs("x", "y")}, ""},
+			queued, dials,
+			{Dialed{Key: "o1", Legs: legs("x", "y")}, ""},
 			{withdraw, "hangup(x,cancelled) hangup(y,cancelled)"},
-			{ended("x", false), ""}, {ended("y", false), ""},
-			{quiet("x"), ""}, {quiet("x"), ""}, {quiet("y"), "queue(OfferSettled)"}, {quiet("y"), ""},
+			{ended("x", false), ""},
+			{ended("y", false), ""},
+			{quiet("x"), ""},
+			{quiet("x"), ""},
+			{quiet("y"), "queue(OfferSettled)"},
+			{quiet("y"), ""},
 		},
 		"withdrawn before its phones are made": {
 			queued, dials, {withdraw, ""}, {Dialed{Key: "o1", Legs: legs("x")}, "hangup(x,cancelled)"}, {quiet("x"), "queue(OfferSettled)"},
@@ -133,20 +138,29 @@ func TestAWithdrawnOfferIsSettledWhenItsPhonesAreQuiet(t *testing.T) {
 		},
 		"an offer that was never heard of": {queued, {withdraw, "queue(OfferSettled)"}},
 		"the caller gives up, and the call stays for its phone": {
-			queued, dials, {Dialed{Key: "o1", Legs: legs("x")}, ""},
+			queued, dials,
+			{Dialed{Key: "o1", Legs: legs("x")}, ""},
 			{ended("caller", true), "hangup(x,cancelled) queue(CallerGone) end(cancelled,caller)"},
-			{withdraw, ""}, {ended("x", false), ""}, {quiet("x"), "queue(OfferSettled)"},
+			{withdraw, ""},
+			{ended("x", false), ""},
+			{quiet("x"), "queue(OfferSettled)"},
 		},
 		"the caller gives up while the phones are being made": {
-			queued, dials, {ended("caller", true), "queue(CallerGone) end(cancelled,caller)"},
-			{withdraw, ""}, {Dialed{Key: "o1", Legs: legs("x")}, "hangup(x,cancelled)"}, {quiet("x"), "queue(OfferSettled)"},
+			queued, dials,
+			{ended("caller", true), "queue(CallerGone) end(cancelled,caller)"},
+			{withdraw, ""},
+			{Dialed{Key: "o1", Legs: legs("x")}, "hangup(x,cancelled)"},
+			{quiet("x"), "queue(OfferSettled)"},
 		},
 		"who loses to a colleague settles, and the winner's other phone owes nothing": {
-			queued, dials, {Dialed{Key: "o1", Legs: legs("x")}, ""},
+			queued, dials,
+			{Dialed{Key: "o1", Legs: legs("x")}, ""},
 			{tel.Offer{Offer: "o2", Call: "c1", Queue: "sales", Agent: "bruno", Ring: time.Second}, "dial(o2,[]bruno)"},
 			{Dialed{Key: "o2", Legs: legs("y", "z")}, ""},
 			{LegEvent{Leg: "y", Kind: LegAnswered}, "hangup(x,answered_elsewhere) hangup(z,answered_elsewhere) hush(caller) join(caller,y) queue(OfferAnswered)"},
-			{withdraw, ""}, {quiet("z"), ""}, {quiet("x"), "queue(OfferSettled)"},
+			{withdraw, ""},
+			{quiet("z"), ""},
+			{quiet("x"), "queue(OfferSettled)"},
 		},
 	})
 }

@@ -177,6 +177,7 @@ type rings struct {
 
 // follow demands that no offer is made for an agent at whose phone another may still ring.
 func (r *rings) follow(w *world, e Event, out []Effect) {
+	var answered tel.OfferID // somebody has picked up: its phone does not ring, whatever is withdrawn in this step
 	switch e := e.(type) {
 	case ClockMoved:
 		for id, at := range r.until {
@@ -186,7 +187,8 @@ func (r *rings) follow(w *world, e Event, out []Effect) {
 		switch m := e.Message.(type) {
 		case tel.OfferSettled:
 			delete(r.until, m.Offer)
-		case tel.OfferAnswered: // it has crossed the withdrawal, or is withdrawn again below
+		case tel.OfferAnswered:
+			answered = m.Offer
 			delete(r.until, m.Offer)
 		}
 	}
@@ -198,7 +200,7 @@ func (r *rings) follow(w *world, e Event, out []Effect) {
 	for _, x := range out {
 		switch x := x.(type) {
 		case Send:
-			if m, ok := x.Message.(tel.Withdraw); ok {
+			if m, ok := x.Message.(tel.Withdraw); ok && m.Offer != answered {
 				r.until[m.Offer] = w.now.Add(tel.SettleWithin)
 			}
 		case Publish:
