@@ -60,11 +60,13 @@ func (w *race) rang(c *peer.Call) {
 	w.came = append(w.came[max(0, len(w.came)-5):], c)
 }
 
-// alone demands that nothing else is at the agent's phone. What was withdrawn may still be on its way out,
-// for a CANCEL waits until the phone has answered at all (RFC 3261 section 9.1); it goes without anybody
-// doing anything. A second ring that was meant would stay.
+// alone demands that nothing else is at the agent's phone: no call has ever come while another one had no
+// final answer, and the BYE of a conversation may at most be on its way.
 func (w *race) alone(with *peer.Call) {
 	w.t.Helper()
+	if n := w.anna.Doubles(); n > 0 {
+		w.t.Fatalf("the phone rang for two callers at once, %d times", n)
+	}
 	w.mu.Lock()
 	came := slices.Clone(w.came)
 	w.mu.Unlock()
@@ -137,7 +139,10 @@ func (w *race) agentIs(want tel.AgentState) {
 func (w *race) run(round func()) {
 	w.t.Helper()
 	for i := range raceRounds() {
-		if round(); w.t.Failed() {
+		if round(); w.anna.Doubles() > 0 {
+			w.t.Errorf("the phone rang for two callers at once")
+		}
+		if w.t.Failed() {
 			w.t.Fatalf("round %d", i+1)
 		}
 	}
@@ -173,6 +178,25 @@ func TestRaceAnswerAndTheCallersHangUp(t *testing.T) {
 		w.cross(func() { ring.Answer() }, c.Hangup)
 		within(t, "the caller's end", c.Ended())
 		within(t, "the agent's end", ring.Ended())
+		w.agentIs(tel.AgentReady)
+	})
+}
+
+// A phone that has said nothing yet cannot be sent a CANCEL (RFC 3261 section 9.1): until it has, and the
+// first call is through with it, the next caller must not ring there.
+func TestRaceTheNextCallerAndACancelThatHasToWait(t *testing.T) {
+	t.Parallel()
+	w := newRace(t, 0)
+	w.anna.Think(5 * time.Millisecond)
+	w.run(func() {
+		first := w.customer()
+		w.o.Until("the offer", func(n pbxtest.Now) bool { return len(n.Offers) == 1 })
+		var next *peer.Call
+		w.cross(first.Hangup, func() { next = w.customer() })
+		within(t, "the first caller's end", first.Ended())
+		at := w.picksUp(1)
+		next.Hangup()
+		within(t, "the agent's end", at.Ended())
 		w.agentIs(tel.AgentReady)
 	})
 }

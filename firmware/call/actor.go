@@ -21,7 +21,7 @@ type actor struct {
 	log  *slog.Logger
 	in   chan any
 	halt chan struct{} // closed to end the goroutine before the call's own end
-	over chan struct{} // closed when the goroutine has ended
+	over chan struct{} // closed when the call has ended
 	once sync.Once
 
 	mu        sync.Mutex // orders tell and the end: what tell has taken will be handled
@@ -106,13 +106,29 @@ func (a *actor) abandon() {
 }
 
 func (a *actor) run() {
-	defer close(a.over)
 	defer a.x.remove(a)
 	defer func() {
 		for _, t := range a.timers {
 			t.Stop()
 		}
 	}()
+	ended := a.live()
+	close(a.over)
+	if !ended {
+		return
+	}
+	a.quieten()
+	for {
+		m, more := a.last()
+		if !more {
+			return
+		}
+		a.handle(m) // what arrived between the end of the call and the end of its mailbox
+	}
+}
+
+// live runs the call until it ends; false means that the next process has it.
+func (a *actor) live() (ended bool) {
 	for a.state.Stage != tel.StageEnded {
 		select {
 		case <-a.halt:
@@ -120,19 +136,35 @@ func (a *actor) run() {
 			abandoned := a.abandoned
 			a.mu.Unlock()
 			if abandoned {
-				return
+				return false
 			}
 			a.giveUp()
 		case m := <-a.in:
 			a.handle(m)
 		}
 	}
-	for {
-		m, more := a.last()
-		if !more {
+	return true
+}
+
+// quieten stays with a call that has ended until no phone rings for its offers any more, and no longer than
+// the queue waits for that.
+func (a *actor) quieten() {
+	if len(a.state.Owed) == 0 {
+		return
+	}
+	limit := time.NewTimer(tel.SettleWithin)
+	defer limit.Stop()
+	for len(a.state.Owed) > 0 {
+		select {
+		case <-a.halt:
 			return
+		case <-limit.C:
+			return
+		case <-a.x.closing:
+			return
+		case m := <-a.in:
+			a.handle(m)
 		}
-		a.handle(m) // what arrived between the end of the call and the end of its mailbox
 	}
 }
 
@@ -185,6 +217,9 @@ func (a *actor) unwrap(m any) (in any, mine bool) {
 			}
 			a.drop(m.Leg)
 		}
+		if m.Kind == LegQuiet && len(a.state.Owed) == 0 { // nobody waits for it
+			return nil, false
+		}
 	case adoption:
 		a.taking = &m
 		if m.Target.Watch != nil {
@@ -204,6 +239,13 @@ func (a *actor) giveUp() {
 		l.Hangup(tel.CauseInternalError)
 	}
 	s := &a.state
+	if s.Stage == tel.StageEnded {
+		s.Owed = nil // the queue's own time limit counts
+		return
+	}
+	for _, g := range s.Groups {
+		s.oweGroup(g)
+	}
 	if s.Told > 0 {
 		a.report(DoReport{tel.CauseInternalError.SIPStatus(), true})
 	}

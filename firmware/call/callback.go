@@ -88,13 +88,7 @@ func (x *Exchange) callCustomer(o tel.Offer) bool {
 func (st *step) agentForCallback(agent LegState, g int) {
 	s := st.s
 	group := s.Groups[g]
-	for i := range s.Groups {
-		for _, l := range s.Groups[i].Legs {
-			if l.ID != agent.ID {
-				st.do(DoHangup{l.ID, tel.CauseAnsweredElsewhere})
-			}
-		}
-	}
+	st.othersLose(agent.ID)
 	s.Groups = nil
 	agent.Up, agent.Offer = true, group.Offer
 	if agent.Agent == "" {

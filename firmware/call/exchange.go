@@ -76,6 +76,8 @@ type Exchange struct {
 	places map[tel.LegID]place
 	closed bool
 	completion
+
+	closing chan struct{} // closed with closed: nobody stays for phones that may still ring
 }
 
 // New returns an exchange without calls.
@@ -84,7 +86,7 @@ func New(cfg Config) *Exchange {
 		cfg.MaxCalls = 1000
 	}
 	return &Exchange{
-		cfg: cfg, calls: map[tel.CallID]*actor{}, parked: map[tel.Number]*actor{}, places: map[tel.LegID]place{},
+		cfg: cfg, closing: make(chan struct{}), calls: map[tel.CallID]*actor{}, parked: map[tel.Number]*actor{}, places: map[tel.LegID]place{},
 		completion: completion{busy: map[string]tel.Number{}, wishes: map[string]wish{}},
 	}
 }
@@ -214,11 +216,14 @@ func (x *Exchange) Deliver(m tel.ToCall) {
 	if a != nil && a.tell(m) {
 		return
 	}
-	if o, ok := m.(tel.Offer); ok {
-		if a == nil && o.Callback.ID != "" && x.callCustomer(o) {
+	switch m := m.(type) {
+	case tel.Offer:
+		if a == nil && m.Callback.ID != "" && x.callCustomer(m) {
 			return
 		}
-		x.cfg.Queue(tel.OfferFailed{Offer: o.Offer, Cause: tel.CauseCancelled})
+		x.cfg.Queue(tel.OfferFailed{Offer: m.Offer, Cause: tel.CauseCancelled})
+	case tel.Withdraw: // a call goes only when its phones are quiet, or the limit has passed
+		x.cfg.Queue(tel.OfferSettled{Offer: m.Offer})
 	}
 }
 
@@ -262,7 +267,7 @@ func (x *Exchange) Restore(states map[string][]byte, find Finder) []error {
 // Close refuses new calls, ends those that exist, and waits for them until ctx ends.
 func (x *Exchange) Close(ctx context.Context) error {
 	x.mu.Lock()
-	x.closed = true
+	x.close()
 	all := make([]*actor, 0, len(x.calls))
 	for _, a := range x.calls {
 		all = append(all, a)
@@ -278,12 +283,20 @@ func (x *Exchange) Close(ctx context.Context) error {
 // process takes the calls over from the journal.
 func (x *Exchange) Abandon(ctx context.Context) error {
 	x.mu.Lock()
-	x.closed = true
+	x.close()
 	for _, a := range x.calls {
 		a.abandon()
 	}
 	x.mu.Unlock()
 	return x.wait(ctx)
+}
+
+// close wants mu held.
+func (x *Exchange) close() {
+	if !x.closed {
+		x.closed = true
+		close(x.closing)
+	}
 }
 
 func (x *Exchange) wait(ctx context.Context) error {

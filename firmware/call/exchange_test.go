@@ -26,6 +26,7 @@ type fakeLeg struct {
 	ended  bool
 	panics bool
 	passes bool // keys travel inside the audio
+	rings  bool // goes on after Hangup, until it says that it is quiet
 }
 
 func (l *fakeLeg) note(s string) {
@@ -59,11 +60,14 @@ func (l *fakeLeg) Accept() {
 func (l *fakeLeg) Hangup(why tel.Cause) {
 	l.note("hangup " + why.String())
 	l.mu.Lock()
-	first := !l.ended
+	first, rings := !l.ended, l.rings
 	l.ended = true
 	l.mu.Unlock()
 	if first {
 		l.events(LegEvent{Leg: l.id, Kind: LegEnded, Cause: why})
+		if !rings {
+			l.events(LegEvent{Leg: l.id, Kind: LegQuiet})
+		}
 	}
 }
 func (l *fakeLeg) Play(s Sound)         { l.note("play " + s.Names[0]) }

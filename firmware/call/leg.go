@@ -72,7 +72,8 @@ type Sound struct {
 // LegEventKind is what happened on a leg.
 type LegEventKind uint8
 
-// The events of a leg. Exactly one LegEnded comes for each leg and it is the last.
+// The events of a leg. Exactly one LegEnded comes for each leg and it is the last, but for the LegQuiet of
+// a phone that was called.
 const (
 	LegProgress LegEventKind = iota + 1 // the far end rings; Early: it also sends audio
 	LegAnswered
@@ -83,6 +84,7 @@ const (
 	LegSilent   // no audio arrived for the time-out
 	LegRecorded // Path, Length, Why
 	LegRefer    // To, Replaces: the party wants its partner elsewhere; a Referrer is told how it goes
+	LegQuiet    // the phone rings no more: it may have gone on after LegEnded until our CANCEL was through
 )
 
 // LegEvent is one happening on one leg.

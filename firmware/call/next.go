@@ -18,11 +18,12 @@ type step struct {
 // Next applies one input to the state and returns what must be done, in order. It is pure: the
 // same state, input and instant give the same result.
 func Next(s State, in any, now time.Time) (State, []Effect) {
-	if s.Stage == tel.StageEnded {
-		return s, orphan(in)
-	}
 	s = s.clone()
 	st := step{s: &s, now: now}
+	if s.Stage == tel.StageEnded {
+		st.orphan(in)
+		return s, st.out
+	}
 	switch in := in.(type) {
 	case Begin:
 		st.begin(in.Decision)
@@ -86,6 +87,10 @@ func (s State) clone() State {
 	if s.Ring != nil {
 		s.Ring.Branches = slices.Clone(s.Ring.Branches)
 	}
+	s.Owed = slices.Clone(s.Owed)
+	for i := range s.Owed {
+		s.Owed[i].Legs = slices.Clone(s.Owed[i].Legs)
+	}
 	s.Moves = slices.Clip(s.Moves)
 	s.Paged = slices.Clone(s.Paged)
 	s.Watchers, s.Supervised = slices.Clone(s.Watchers), slices.Clip(s.Supervised)
@@ -98,28 +103,6 @@ func copied[T any](p *T) *T {
 	}
 	v := *p
 	return &v
-}
-
-// orphan answers what still arrives for a call that has ended, so that no reservation, no leg and no
-// other call is left hanging.
-func orphan(in any) []Effect {
-	switch in := in.(type) {
-	case tel.Offer:
-		return []Effect{DoTellQueue{tel.OfferFailed{Offer: in.Offer, Cause: tel.CauseCancelled}}}
-	case Dialed:
-		var out []Effect
-		for _, l := range in.Legs {
-			out = append(out, DoHangup{l.ID, tel.CauseCancelled})
-		}
-		return out
-	case Adopt:
-		return []Effect{DoDecline{Cause: tel.CauseUnallocated}}
-	case ParkedAt:
-		if in.Slot != "" {
-			return []Effect{DoUnpark(in)}
-		}
-	}
-	return nil
 }
 
 func (st *step) do(e ...Effect) { st.out = append(st.out, e...) }
@@ -289,6 +272,7 @@ func (st *step) woke(key string) {
 		for _, l := range s.Groups[g].Legs {
 			st.do(DoHangup{l.ID, tel.CauseNoAnswer})
 		}
+		s.oweGroup(s.Groups[g])
 		st.groupFailed(g, tel.CauseNoAnswer)
 	}
 }

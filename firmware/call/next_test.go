@@ -317,6 +317,7 @@ type world struct {
 	ended     int
 	forgotten int                    // ended without a record
 	offers    map[tel.OfferID]string // open, failed, answered, withdrawn
+	rings     rings
 	talking   tel.OfferID
 	accepted  tel.OfferID // the last one
 	engaged   map[tel.AgentID]int
@@ -325,6 +326,7 @@ type world struct {
 	adopt     tel.LegID // offered to the call and not yet answered for
 	given     tel.LegID // offered to another call by this one
 	gone      bool
+	late      []Dialed    // still to be reported
 	reports   []DoReport  // to who clicked for the call
 	along     []tel.LegID // who would go with what is offered to the other call
 }
@@ -333,6 +335,7 @@ func newWorld(seed, stream uint64) *world {
 	w := &world{
 		r: rand.New(rand.NewPCG(seed, stream)), s: incoming(), live: map[tel.LegID]bool{"caller": true}, offers: map[tel.OfferID]string{},
 		engaged: map[tel.AgentID]int{}, refers: map[tel.LegID]bool{}, slots: map[tel.Number]bool{},
+		rings: newRings(),
 	}
 	w.s.Told = sipTrying
 	return w
@@ -378,6 +381,7 @@ func (w *world) apply(t *testing.T, in any, at time.Time) {
 	t.Helper()
 	var out []Effect
 	before := w.s
+	w.rings.given(w, in)
 	w.s, out = Next(w.s, in, at)
 	for _, e := range out {
 		switch e := e.(type) {
@@ -386,10 +390,14 @@ func (w *world) apply(t *testing.T, in any, at time.Time) {
 			for range w.r.IntN(3) {
 				w.n++
 				id := tel.LegID(fmt.Sprint("leg", w.n))
-				w.live[id] = true
 				d.Legs = append(d.Legs, LegState{ID: id, Party: "phone:1", Ref: string(id)})
 			}
-			w.apply(t, d, at)
+			w.rings.dialing[tel.OfferID(e.Key)] = true
+			if e.Agent != "" && w.r.IntN(8) == 0 { // the phones are found a moment later
+				w.late = append(w.late, d)
+				continue
+			}
+			w.apply(t, w.made(d), at)
 		case DoDialOut:
 			d := Dialed{Key: e.Key, Cause: tel.CauseCongestion}
 			if w.r.IntN(2) == 0 {
@@ -481,6 +489,8 @@ func (w *world) told(t *testing.T, m tel.ToQueue) {
 			t.Fatalf("offer %s failed after it was %q", m.Offer, w.offers[m.Offer])
 		}
 		w.offers[m.Offer] = "failed"
+	case tel.OfferSettled:
+		w.rings.settled(t, m.Offer)
 	case tel.OfferAccepted:
 		if w.offers[m.Offer] != "open" {
 			t.Fatalf("offer %s accepted after it was %q", m.Offer, w.offers[m.Offer])
@@ -531,6 +541,7 @@ func TestRandomWorldsLeaveNothingBehind(t *testing.T) {
 		}
 		w.settle(t, at)
 		w.apply(t, End{tel.CauseNormal}, at)
+		w.quieten(t, at)
 		w.apply(t, tel.Offer{Offer: w.open("late"), Call: "c1", Queue: "sales"}, at)
 		switch {
 		case slices.IndexFunc(w.reports, func(r DoReport) bool { return r.Final }) != len(w.reports)-1 || len(w.reports) == 0:
@@ -605,6 +616,14 @@ func (w *world) random(at time.Time) any {
 		w.given = ""
 		return HandedOver{Leg: id, Cause: tel.CauseUnallocated}
 	}
+	if len(w.late) > 0 && w.r.IntN(2) == 0 {
+		d := w.late[0]
+		w.late = w.late[1:]
+		return w.made(d)
+	}
+	if leg := w.rings.ends(w); leg != "" && w.r.IntN(4) == 0 {
+		return LegEvent{Leg: leg, Kind: LegQuiet}
+	}
 	switch w.r.IntN(27) {
 	case 19:
 		return LegEvent{Leg: pick(), Kind: LegPlayed}
@@ -675,15 +694,21 @@ func (w *world) random(at time.Time) any {
 		id := pick()
 		delete(w.live, id)
 		delete(w.refers, id)
-		e := LegEvent{Leg: id, Kind: LegEnded, Cause: tel.CauseBusy, Remote: true}
+		e := LegEvent{Leg: id, Kind: LegEnded, Cause: tel.CauseBusy, Remote: w.r.IntN(4) > 0}
+		if e.Remote {
+			w.rings.over(id)
+		}
 		if w.r.IntN(3) == 0 {
 			e.Redirect = "333"
 		}
 		return e
 	case 7:
 		for _, o := range slices.Sorted(maps.Keys(w.offers)) {
-			if is := w.offers[o]; is == "open" {
-				w.offers[o] = "withdrawn"
+			// One that has failed may be asked for too: the two messages cross.
+			if is := w.offers[o]; is == "open" || is == "failed" && w.r.IntN(3) == 0 {
+				if is == "open" {
+					w.offers[o] = "withdrawn"
+				}
 				return tel.Withdraw{Offer: o, Call: "c1", Cause: tel.CauseNoAnswer}
 			}
 		}
@@ -738,7 +763,10 @@ func empty(s *State) {
 		s.Groups[i].Legs = orNil(s.Groups[i].Legs)
 		s.Groups[i].Vias = orNil(s.Groups[i].Vias)
 	}
-	s.Paged = orNil(s.Paged)
+	s.Paged, s.Owed = orNil(s.Paged), orNil(s.Owed)
+	for i := range s.Owed {
+		s.Owed[i].Legs = orNil(s.Owed[i].Legs)
+	}
 	s.Watchers, s.Supervised = orNil(s.Watchers), orNil(s.Supervised)
 	for i := range s.Watchers {
 		s.Watchers[i].Modes = orNil(s.Watchers[i].Modes)

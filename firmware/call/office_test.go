@@ -617,6 +617,36 @@ func TestEachStateOfACallSurvivesACrash(t *testing.T) {
 	})
 }
 
+func TestAWithdrawnOfferIsNotWaitedForAfterACrash(t *testing.T) {
+	crash(t, func(o *office) []*fakeLeg {
+		customer := o.dial("trunk:tim", "400")
+		call := o.x.Calls()[0]
+		o.x.Deliver(tel.Offer{Offer: "o1", Call: call, Queue: "sales", Agent: "agent201", Ring: time.Minute})
+		synctest.Wait()
+		anna := o.phone("201")
+		anna.mu.Lock()
+		anna.rings = true
+		anna.mu.Unlock()
+		o.x.Deliver(tel.Withdraw{Offer: "o1", Call: call})
+		synctest.Wait()
+		if s, err := Restore(o.journal.load()[string(call)]); err != nil || len(s.Owed) != 1 || s.Owed[0].Asked != 1 {
+			o.t.Errorf("the journal knows %+v %v", s.Owed, err)
+		}
+		return []*fakeLeg{customer}
+	}, func(o *office, l []*fakeLeg) {
+		call := o.x.Calls()[0]
+		o.x.Deliver(tel.Withdraw{Offer: "o1", Call: call})
+		synctest.Wait()
+		if !slices.Contains(o.queue, tel.ToQueue(tel.OfferSettled{Offer: "o1"})) {
+			o.t.Errorf("the queue was told %+v", o.queue)
+		}
+		l[0].hangsUp()
+		if n := len(o.x.Calls()); n != 0 {
+			o.t.Errorf("%d calls stay", n)
+		}
+	})
+}
+
 func TestASnapshotOfTheProgramBeforeIsUnderstood(t *testing.T) {
 	s, err := Restore([]byte(`{"v":1,"call":"c1","direction":"in","from":"+39333","to":"400","stage":"talking","answered":"2026-03-02T11:59:00Z","caller":{"id":"a","party":"trunk:tim","ref":"r0","up":true},
 		"peer":{"id":"b","party":"phone:201","ref":"r1","up":true},"queue":"sales","offer":"o1","agent":"anna","caller_is":""}`))

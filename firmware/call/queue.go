@@ -59,7 +59,7 @@ func (st *step) offered(o tel.Offer) {
 	}
 	st.stage(tel.StageRinging)
 	deadline := st.now.Add(o.Ring + grace)
-	s.Groups = append(s.Groups, Group{Key: string(o.Offer), Offer: o.Offer, Agent: o.Agent, Deadline: deadline, Whisper: o.Whisper})
+	s.Groups = append(s.Groups, Group{Key: string(o.Offer), Offer: o.Offer, Agent: o.Agent, Deadline: deadline, Whisper: o.Whisper, Dialing: true})
 	st.do(DoDialDevices{Key: string(o.Offer), Agent: o.Agent, Ring: o.Ring}, DoWake{string(o.Offer), deadline})
 }
 
@@ -69,13 +69,15 @@ func (st *step) withdrawn(w tel.Withdraw) {
 	case g >= 0:
 		st.drop(g, w.Cause)
 	case s.Accepted != nil && s.Accepted.Offer == w.Offer:
-		st.do(DoHangup{s.Accepted.ID, w.Cause})
-		s.Accepted = nil
+		st.dropAccepted(w.Cause)
 	case s.calling() && s.Caller.Offer == w.Offer && w.Offer != "":
+		s.owe(w.Offer, false, s.Caller)
 		s.Caller.Offer = "" // the queue has freed the agent
+		st.asked(w.Offer)
 		st.finish(w.Cause, "box")
 		return
 	}
+	st.asked(w.Offer)
 	st.backToWaiting()
 }
 
@@ -102,6 +104,7 @@ func (st *step) accepted(peer LegState, g int) {
 	for _, l := range group.Legs {
 		if l.ID != peer.ID || s.Accepted != nil {
 			st.do(DoHangup{l.ID, tel.CauseAnsweredElsewhere})
+			s.owe(group.Offer, false, l)
 		}
 	}
 	s.Groups = append(s.Groups[:g:g], s.Groups[g+1:]...)
@@ -130,11 +133,7 @@ func (st *step) whispered() {
 	s := st.s
 	peer := *s.Accepted
 	s.Accepted = nil
-	for i := range s.Groups {
-		for _, l := range s.Groups[i].Legs {
-			st.do(DoHangup{l.ID, tel.CauseAnsweredElsewhere})
-		}
-	}
+	st.dropAll(tel.CauseAnsweredElsewhere)
 	s.Waiting = false
 	st.meet(peer, false)
 	st.answered(s.Peer)
@@ -177,10 +176,18 @@ func (st *step) overflowed(o tel.Overflow) {
 // stopOffers ends what the queue has offered and has taken back by letting the caller go.
 func (st *step) stopOffers() {
 	st.dropAll(tel.CauseCancelled)
-	if a := st.s.Accepted; a != nil {
-		st.do(DoHangup{a.ID, tel.CauseCancelled})
-		st.s.Accepted = nil
+	st.dropAccepted(tel.CauseCancelled)
+}
+
+// dropAccepted hangs up the agent who hears who waits.
+func (st *step) dropAccepted(c tel.Cause) {
+	a := st.s.Accepted
+	if a == nil {
+		return
 	}
+	st.do(DoHangup{a.ID, c})
+	st.s.owe(a.Offer, false, *a)
+	st.s.Accepted = nil
 }
 
 // announce says something to the waiting caller over the music.

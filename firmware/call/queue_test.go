@@ -298,6 +298,7 @@ func TestRandomCallbacksLeaveNothingBehind(t *testing.T) {
 		}
 		w.settle(t, at)
 		w.apply(t, End{tel.CauseNormal}, at)
+		w.quieten(t, at)
 		switch {
 		case w.ended+w.forgotten != 1:
 			t.Fatalf("seed %d: %d records, %d times forgotten", seed, w.ended, w.forgotten)

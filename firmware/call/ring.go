@@ -90,9 +90,10 @@ func (st *step) dialed(d Dialed) {
 	s := st.s
 	g := s.group(d.Key)
 	if g < 0 { // withdrawn while it was being dialled
-		st.do(orphan(d)...)
+		st.lateDialed(d)
 		return
 	}
+	s.Groups[g].Dialing = false
 	s.Groups[g].Legs = d.Legs
 	for i := range d.Legs {
 		if l := &s.Groups[g].Legs[i]; l.Agent == "" {
@@ -344,6 +345,7 @@ func (st *step) drop(g int, c tel.Cause) {
 	for _, l := range st.s.Groups[g].Legs {
 		st.do(DoHangup{l.ID, c})
 	}
+	st.s.oweGroup(st.s.Groups[g])
 	st.s.Groups = slices.Delete(st.s.Groups, g, g+1)
 }
 

@@ -36,6 +36,8 @@ type State struct {
 	Accepted *LegState     `json:"accepted,omitempty"` // the agent who has picked up and hears who waits
 	Early    tel.LegID     `json:"early,omitempty"`    // whose audio the caller hears before the answer
 
+	Owed []Owed `json:"owed,omitempty"` // offers that have ended while phones may still ring for them
+
 	Ring     *Ring      `json:"ring,omitempty"`   // what may ring next, and where the call goes when nobody answers
 	Tries    int        `json:"tries,omitempty"`  // branches begun so far; names them
 	Hops     int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
@@ -107,7 +109,8 @@ type Group struct {
 	Legs     []LegState  `json:"legs"`
 	Deadline time.Time   `json:"deadline"`
 	Rang     bool        `json:"rang,omitempty"`
-	Whisper  tel.Whisper `json:"whisper,omitzero"` // what the agent is told first
+	Whisper  tel.Whisper `json:"whisper,omitzero"`  // what the agent is told first
+	Dialing  bool        `json:"dialing,omitempty"` // of an offer: Dialed has not come yet
 }
 
 // Moving is a transfer under way. The transferor's leg stays until the outcome is known (RFC 5589

@@ -13,8 +13,12 @@ var (
 )
 
 func (st *step) legEvent(e LegEvent) {
-	if e.Kind == LegRecorded {
+	switch e.Kind {
+	case LegRecorded:
 		st.recorded(e)
+		return
+	case LegQuiet:
+		st.quiet(e.Leg)
 		return
 	}
 	leg, where := st.s.leg(e.Leg)
@@ -118,13 +122,7 @@ func (st *step) won(peer LegState, g int) {
 		return
 	}
 	peer.Up = true
-	for i := range s.Groups {
-		for _, l := range s.Groups[i].Legs {
-			if l.ID != peer.ID {
-				st.do(DoHangup{l.ID, tel.CauseAnsweredElsewhere})
-			}
-		}
-	}
+	st.othersLose(peer.ID)
 	if peer.Agent == "" && !arrived {
 		peer.Agent = group.Agent
 	}
@@ -146,14 +144,23 @@ func (st *step) won(peer LegState, g int) {
 	st.transferred(peer.Party)
 }
 
+// othersLose hangs up everything that rings but the winner.
+func (st *step) othersLose(winner tel.LegID) {
+	for _, g := range st.s.Groups {
+		g.Legs = slices.DeleteFunc(slices.Clone(g.Legs), func(l LegState) bool { return l.ID == winner })
+		for _, l := range g.Legs {
+			st.do(DoHangup{l.ID, tel.CauseAnsweredElsewhere})
+		}
+		st.s.oweGroup(g)
+	}
+}
+
 // meet connects the caller with the peer who won; nothing else rings any more. A peer who has arrived,
 // and was not called, is answered.
 func (st *step) meet(peer LegState, arrived bool) {
 	s := st.s
-	if s.Accepted != nil { // a colleague was faster than the whisper
-		st.do(DoHangup{s.Accepted.ID, tel.CauseAnsweredElsewhere})
-	}
-	s.Groups, s.Ring, s.Early, s.Accepted, s.Saying, s.Script = nil, nil, "", nil, false, nil
+	st.dropAccepted(tel.CauseAnsweredElsewhere) // a colleague was faster than the whisper
+	s.Groups, s.Ring, s.Early, s.Saying, s.Script = nil, nil, "", false, nil
 	s.Peer, s.Agent = &peer, peer.Agent
 	if s.Answered.IsZero() {
 		s.Answered = st.now
@@ -240,6 +247,9 @@ func (st *step) groupLegEnded(leg *LegState, g int, e LegEvent) {
 		st.do(DoPart{s.Caller.ID})
 	}
 	group := &s.Groups[g]
+	if !e.Remote { // given up by us: it rings until the CANCEL is through
+		s.owe(group.Offer, false, gone)
+	}
 	group.Legs = slices.DeleteFunc(group.Legs, func(l LegState) bool { return l.ID == gone.ID })
 	if e.Redirect != "" && st.redirect(&gone, g, e.Redirect) {
 		return
@@ -362,9 +372,7 @@ func (st *step) finish(c tel.Cause, by string) {
 			st.do(DoHangup{s.Peer.ID, c})
 		}
 	}
-	if s.Accepted != nil {
-		st.do(DoHangup{s.Accepted.ID, why})
-	}
+	st.dropAccepted(why)
 	st.parting()
 	for i := range s.Paged {
 		st.do(DoHangup{s.Paged[i].ID, c})

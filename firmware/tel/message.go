@@ -43,6 +43,14 @@ type OfferFailed struct {
 	Cause Cause
 }
 
+// OfferSettled answers Withdraw: no phone rings for this offer any more, or none ever did. The queue's owner
+// waits for it no longer than SettleWithin.
+type OfferSettled struct{ Offer OfferID }
+
+// SettleWithin bounds how long an agent is kept from other callers because a phone may still ring for an
+// offer that was withdrawn: a CANCEL waits for the phone's first answer (RFC 3261 section 9.1).
+const SettleWithin = 2 * time.Second
+
 // OfferAnswered says that this offer's agent talks with the caller now; the call has already
 // decided that this answer won, every other offer of the call is void.
 type OfferAnswered struct{ Offer OfferID }
@@ -85,6 +93,7 @@ func (Enqueue) toQueue()         {}
 func (CallerGone) toQueue()      {}
 func (OfferRinging) toQueue()    {}
 func (OfferFailed) toQueue()     {}
+func (OfferSettled) toQueue()    {}
 func (OfferAnswered) toQueue()   {}
 func (TalkEnded) toQueue()       {}
 func (AgentEngaged) toQueue()    {}
@@ -111,7 +120,7 @@ type Offer struct {
 	Callback Callback `json:",omitzero"` // the agent shall call this customer
 }
 
-// Withdraw asks the call to stop ringing for an offer.
+// Withdraw asks the call to stop ringing for an offer, and to say when nothing rings any more (OfferSettled).
 type Withdraw struct {
 	Offer OfferID
 	Call  CallID

@@ -178,6 +178,7 @@ func TestACustomerWhoCallsWhileBeingCalledBackTakesThePlaceFromTheAttempt(t *tes
 	if w := o.withdrawals(); len(w) != 1 || w[0].Offer != of.Offer {
 		t.Fatalf("withdrawals %+v", w)
 	}
+	o.tell(tel.OfferSettled{Offer: of.Offer})
 	next := o.one()
 	if next.Call != "c2" || next.Callback.ID != "" || !o.s.Entries["c2"].EnqueuedAt.Equal(at) {
 		t.Fatalf("offer %+v", next)

@@ -73,6 +73,7 @@ func (s *step) configureAgents(specs []AgentSpec) {
 			a.Removed, a.LoggedIn, a.Paused, a.Reason, a.By, a.Help = true, false, false, "", "", false
 			a.WrapUntil, a.WrapQueue, a.WrapCall, a.WrapOwed = time.Time{}, "", "", 0
 			a.LoginAt, a.ShiftUntil, a.ShiftOver = time.Time{}, time.Time{}, false
+			a.Next = nil
 			s.touch("agent", string(id))
 		}
 	}
@@ -168,6 +169,7 @@ func (s *step) clockMoved(by time.Duration) {
 		a := s.Agents[id]
 		move(&a.WrapUntil)
 		move(&a.RestUntil)
+		move(&a.SettleBy)
 		move(&a.IdleSince)
 		move(&a.Shown.Since)
 		if a.Work != nil && a.Work.Day == s.day(s.now.Add(-by)) {

@@ -241,11 +241,14 @@ func TestAPauseInOneQueueLeavesTheOthers(t *testing.T) {
 	if len(x) != 2 || x[1].Agent != "a" || x[1].Verdict != OutOfIt {
 		t.Fatalf("explanation %+v", x)
 	}
+	o.tell(tel.OfferSettled{Offer: ring.Offer})
 	o.call("c2", "help")
-	if next := o.one(); next.Agent != "a" {
+	next := o.one()
+	if next.Agent != "a" {
 		t.Fatalf("the other queue rang %s", next.Agent)
 	}
 	o.tell(tel.CallerGone{Call: "c2"})
+	o.tell(tel.OfferSettled{Offer: next.Offer})
 	o.call("c3", "sales") // b rings for c1
 	if len(o.offers()) != 0 {
 		t.Fatal("rang who is out of the queue")

@@ -201,6 +201,7 @@ func TestCallsThatDidNotSurviveFreeTheirAgents(t *testing.T) {
 		t.Fatal("the surviving offer was lost")
 	}
 	o.wantState("a", tel.AgentWrapUp)
+	o.wait(tel.SettleWithin)            // nobody is left who could say that the phone is quiet
 	o.wantState("b", tel.AgentReserved) // freed, and given to the surviving caller
 	if w := o.s.Waiting("q"); len(w) != 2 {
 		t.Fatalf("waiting %+v", w)

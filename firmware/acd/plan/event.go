@@ -141,6 +141,8 @@ func (e Told) Kind() string {
 		return "offer_ringing"
 	case tel.OfferFailed:
 		return "offer_failed"
+	case tel.OfferSettled:
+		return "offer_settled"
 	case tel.OfferAnswered:
 		return "offer_answered"
 	case tel.TalkEnded:
@@ -214,6 +216,8 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return told[tel.OfferRinging](body)
 	case "offer_failed":
 		return told[tel.OfferFailed](body)
+	case "offer_settled":
+		return told[tel.OfferSettled](body)
 	case "offer_answered":
 		return told[tel.OfferAnswered](body)
 	case "talk_ended":

@@ -17,6 +17,7 @@ const (
 	TookCall    Verdict = "rings_for_this_caller"
 	SparedNow   Verdict = "refused_this_caller"  // until the back-off ends
 	Resting     Verdict = "phone_failed"         // short rest after a failed offer
+	Settles     Verdict = "ring_ends"            // a phone may still ring for an offer that was withdrawn
 	SkillTooLow Verdict = "skill_too_low"        // until less is asked for, if ever
 	LevelClosed Verdict = "level_not_open"       // until it opens by time, if ever
 	LevelPassed Verdict = "level_passed"         // only higher levels are open by now
@@ -71,6 +72,8 @@ func (s *State) Explain(call tel.CallID, now time.Time) []Explanation {
 			}
 		case !a.RestUntil.IsZero():
 			x.Verdict, x.Until = Resting, a.RestUntil
+		case a.Settling != "":
+			x.Verdict, x.Until = Settles, a.SettleBy
 		default:
 			x = g.explain(a)
 		}

@@ -286,6 +286,7 @@ func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 		Told{tel.CallerNamed{Call: "c", Caller: "0212345678", Name: "Rossi"}},
 		Told{tel.Announced{Call: "c"}},
 		Told{tel.OfferAccepted{Offer: "o"}},
+		Told{tel.OfferSettled{Offer: "o"}},
 		Told{tel.WantCallback{Call: "c", Number: "+393331234567"}},
 		Told{tel.CallbackMissed{Offer: "o", Cause: tel.CauseBusy}},
 		Hours{"q", true},

@@ -104,6 +104,8 @@ func (s *step) expire() {
 			a := s.Agents[tel.AgentID(t.id)]
 			a.RestUntil = time.Time{}
 			s.changed(a)
+		case settleEnds:
+			s.settled(s.Agents[tel.AgentID(t.id)])
 		case offerEnds:
 			s.offerExpired(s.Offers[tel.OfferID(t.id)])
 		case announceDue:
@@ -217,6 +219,8 @@ func (s *step) told(m tel.ToQueue) {
 		s.offerRinging(m)
 	case tel.OfferFailed:
 		s.offerFailed(m)
+	case tel.OfferSettled:
+		s.offerSettled(m)
 	case tel.OfferAnswered:
 		s.offerAnswered(m)
 	case tel.TalkEnded:

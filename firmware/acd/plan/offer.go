@@ -80,7 +80,9 @@ func (s *step) offerFailed(m tel.OfferFailed) {
 	}
 	switch o.Phase {
 	case Reserved, Ringing, Accepted:
-		s.fail(o, m.Cause, false)
+		// An agent who picked up too late still has phones that are being told so: the call is asked when
+		// they are.
+		s.fail(o, m.Cause, m.Cause == tel.CauseAnsweredElsewhere)
 	case Talking:
 		s.endTalk(o)
 	case Void:
@@ -88,7 +90,8 @@ func (s *step) offerFailed(m tel.OfferFailed) {
 	}
 }
 
-// fail ends an offer that the agent did not take. When the call does not know yet, it is told.
+// fail ends an offer that the agent did not take. When the call does not know yet, or must say when all is
+// quiet, it is told.
 func (s *step) fail(o *Offer, cause tel.Cause, tell bool) {
 	e, q, a := s.Entries[o.Call], s.Queues[o.Queue], s.Agents[o.Agent]
 	s.end(o, cause, tell)
@@ -129,6 +132,9 @@ func (s *step) end(o *Offer, cause tel.Cause, tell bool) {
 	}
 	if a := s.Agents[o.Agent]; a != nil && a.Offer == o.ID {
 		a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = "", false, false, false, false
+		if tell {
+			s.settle(a, o.ID)
+		}
 		s.changed(a)
 	}
 	s.publish(tel.QueueOfferEnded{Queue: o.Queue, Call: o.Call, Offer: o.ID, Agent: o.Agent, Cause: cause, At: s.now})
@@ -166,6 +172,9 @@ func (s *step) offerAnswered(m tel.OfferAnswered) {
 	a.Misses, a.Fails, a.RestUntil = 0, 0, time.Time{}
 	if !a.WrapUntil.IsZero() || a.WrapOwed > 0 { // picked up in after-call work: the new call brings its own
 		a.WrapUntil, a.WrapQueue, a.WrapCall, a.WrapOwed = time.Time{}, "", "", 0
+	}
+	if a.Settling == o.ID {
+		a.Settling, a.SettleBy, a.Next = "", time.Time{}, nil
 	}
 	s.keepServer(o, e)
 	s.touchOffer(o)

@@ -31,6 +31,11 @@ type Agent struct {
 	// talks on with the colleague.
 	WrapOwed  time.Duration `json:"wrap_owed,omitempty"`
 	RestUntil time.Time     `json:"rest_until,omitzero"` // no offers after a failed one
+	// Settling is the offer that was withdrawn last: a phone may still ring for it, so nobody else is offered
+	// until the call says that none does, or until SettleBy.
+	Settling tel.OfferID `json:"settling,omitempty"`
+	SettleBy time.Time   `json:"settle_by,omitzero"`
+	Next     *Assign     `json:"next,omitempty"` // assigned while settling: rung after it
 	// IdleSince orders agents: the end of the last wrap-up or outside call, or the login. Pausing
 	// and internal calls do not move it, so nobody dodges a call by pausing for a second.
 	IdleSince time.Time `json:"idle_since,omitzero"`
@@ -170,7 +175,9 @@ func (a *Agent) Load() int {
 func (a *Agent) full() bool { return a.Load() >= max(a.Spec.Capacity, 1) }
 
 // free says that the agent can be offered a caller now.
-func (a *Agent) free() bool { return a.busy() == "" && a.RestUntil.IsZero() && !a.Removed }
+func (a *Agent) free() bool {
+	return a.busy() == "" && a.RestUntil.IsZero() && a.Settling == "" && !a.Removed
+}
 
 // busy says why no caller may be offered to the agent, "" when one may.
 func (a *Agent) busy() Verdict {

@@ -33,6 +33,7 @@ type world struct {
 	lives    lives
 	log      []logged
 	foreseen int // offers that the solver had foreseen
+	ending   rings
 }
 
 type logged struct {
@@ -47,7 +48,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), s: NewState(), now: t0,
 		joined: map[tel.CallID]int{}, left: map[tel.CallID]int{}, shown: map[tel.AgentID]tel.AgentState{}, lives: newLives(),
-		days: map[tel.AgentID]tel.AgentChanged{},
+		days: map[tel.AgentID]tel.AgentChanged{}, ending: rings{at: map[tel.OfferID]tel.AgentID{}, until: map[tel.OfferID]time.Time{}},
 	}
 	for i := range 7 {
 		w.agents = append(w.agents, AgentSpec{ID: tel.AgentID(fmt.Sprintf("a%d", i))})
@@ -149,6 +150,9 @@ func (w *world) random() Event {
 	case 11, 12, 13:
 		return Told{tel.OfferRinging{Offer: w.pickOffer()}}
 	case 14, 15:
+		if w.r.IntN(3) == 0 {
+			return Told{tel.OfferSettled{Offer: w.pickOffer()}}
+		}
 		return Told{tel.OfferFailed{Offer: w.pickOffer(), Cause: cause}}
 	case 16, 17, 18, 19:
 		return Told{tel.OfferAnswered{Offer: w.pickOffer()}}
@@ -264,6 +268,7 @@ func (w *world) do(e Event) {
 	}
 	w.count(out)
 	w.follow(e, out)
+	w.ending.follow(w, e, out)
 	w.check(out)
 	w.checkForeseen(want, out)
 }
@@ -395,6 +400,15 @@ func (w *world) checkLeases() {
 		}
 		if !a.RestUntil.IsZero() {
 			due(a.RestUntil, "rest")
+		}
+		if a.Settling == "" != a.SettleBy.IsZero() || a.Next != nil && a.Settling == "" {
+			w.t.Fatalf("nothing ends the settling of %+v", a)
+		}
+		if a.Settling != "" {
+			due(a.SettleBy, "settling")
+			if a.free() {
+				w.t.Fatalf("%+v is free while a phone may still ring", a)
+			}
 		}
 		if !a.ShiftUntil.IsZero() {
 			due(a.ShiftUntil, "shift")

@@ -133,7 +133,11 @@ func TestLevelsOpenAtTheExactSecondOfThisCallersWait(t *testing.T) {
 	o.wait(10 * time.Second)
 	o.wantRinging("second")
 	o.wait(9 * time.Second)
+	rings := slices.Clone(o.s.Entries["first"].Offers)
 	o.tell(tel.CallerGone{Call: "first"})
+	for _, id := range rings {
+		o.tell(tel.OfferSettled{Offer: id})
+	}
 	o.wantRinging("second", "b")
 	o.do(Pause{"b", "break"})
 	o.wait(time.Second)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -223,6 +224,9 @@ func (s *State) mend() {
 	for _, a := range s.Agents {
 		if o := s.Offers[a.Offer]; o == nil || o.Agent != a.Spec.ID || o.Phase == Void {
 			a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = "", false, false, false, false
+		}
+		if a.Settling == "" || a.SettleBy.IsZero() { // none without an end
+			a.Settling, a.SettleBy, a.Next = "", time.Time{}, nil
 		}
 	}
 	for _, e := range s.Entries {

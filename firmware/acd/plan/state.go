@@ -157,6 +157,10 @@ func (s State) Clone() State {
 		n := *a
 		n.Engaged = slices.Clone(a.Engaged)
 		n.Spec.Skills, n.Skilled = maps.Clone(a.Spec.Skills), maps.Clone(a.Skilled)
+		if a.Next != nil {
+			next := *a.Next
+			n.Next = &next
+		}
 		if a.Work != nil {
 			n.Work = &Work{Day: a.Work.Day, Queues: maps.Clone(a.Work.Queues)}
 		}

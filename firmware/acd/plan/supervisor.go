@@ -90,18 +90,16 @@ func (s *step) assign(e Assign) {
 		}
 		s.withdraw(o, tel.CauseCancelled)
 	}
-	switch {
-	case !a.LoggedIn:
-		s.refuse(ErrLoggedOut)
-		return
-	case !a.Reachable:
-		s.refuse(ErrUnreachable)
-		return
-	case a.Offer != "", a.full():
-		s.refuse(ErrBusy)
+	switch err := a.assignable(); {
+	case err != nil:
+		s.refuse(err)
 		return
 	case s.Entries[e.Call] != en:
 		s.refuse(ErrNoCaller)
+		return
+	case a.Settling != "": // not beside what still rings there
+		a.Next = &e
+		s.touch("agent", string(a.Spec.ID))
 		return
 	}
 	s.only(en, a)

@@ -44,7 +44,11 @@ func TestAnAssignedCallerWhoIsNotTakenWaitsOnInTheOldPlace(t *testing.T) {
 	if w := o.withdrawals(); len(w) != 1 || w[0].Offer != first.Offer {
 		t.Fatalf("withdrawn %+v", w)
 	}
+	o.tell(tel.OfferSettled{Offer: first.Offer})
 	pick := o.one()
+	if pick.Call != "c2" || pick.Agent != "b" {
+		t.Fatalf("picked %+v", pick)
+	}
 	o.tell(tel.OfferFailed{Offer: pick.Offer, Cause: tel.CauseRejected})
 	o.tell(tel.AgentDisengaged{Agent: "a", Call: "x"})
 	if next := o.one(); next.Call != "c1" || next.Agent != "a" {

@@ -24,6 +24,7 @@ const (
 	ringWidens                 // one agent more may ring for a caller
 	nobodySkilled              // grace of a caller whose skill nobody has who is there
 	shiftEnds                  // of an agent
+	settleEnds                 // of an agent: nobody waits longer for the end of a ring
 )
 
 // timer is a note that something may be due. Timers are never removed when their cause goes: a
@@ -92,6 +93,10 @@ func (s *State) due(t timer) time.Time {
 	case restEnds:
 		if a := s.Agents[tel.AgentID(t.id)]; a != nil {
 			return a.RestUntil
+		}
+	case settleEnds:
+		if a := s.Agents[tel.AgentID(t.id)]; a != nil {
+			return a.SettleBy
 		}
 	case offerEnds:
 		if o := s.Offers[tel.OfferID(t.id)]; o != nil {
@@ -211,7 +216,7 @@ func (s *State) renew(stale timer) {
 			e.armed = time.Time{}
 			s.armAnnounce(e)
 		}
-	case wrapUpEnds, restEnds, offerEnds, waitEnds, refusalFades, memoryFades: // whoever moves these sets them
+	case wrapUpEnds, restEnds, settleEnds, offerEnds, waitEnds, refusalFades, memoryFades: // whoever moves these sets them
 	}
 }
 
@@ -221,6 +226,7 @@ func (s *State) rearm() {
 	for id := range s.Agents {
 		s.arm(wrapUpEnds, string(id))
 		s.arm(restEnds, string(id))
+		s.arm(settleEnds, string(id))
 		s.arm(shiftEnds, string(id))
 	}
 	for id := range s.Offers {

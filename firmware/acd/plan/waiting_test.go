@@ -216,6 +216,7 @@ func TestAWhisperThatNeverEndsFreesTheAgentWithoutBlame(t *testing.T) {
 	of := o.call("c1", "q")[0]
 	o.tell(tel.OfferAccepted{Offer: of.Offer})
 	o.wait(whisperFor)
+	o.tell(tel.OfferSettled{Offer: of.Offer})
 	if a := o.s.Agents["a"]; a.Misses != 0 || a.Paused || a.Accepted {
 		t.Fatalf("agent %+v", a)
 	}

@@ -300,6 +300,12 @@ func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
 	theirs, _ := strings.CutPrefix(req.From().String(), "From: ")
 	ours, _ := strings.CutPrefix(req.To().String(), "To: ")
 	p.mu.Lock()
+	for _, other := range p.calls {
+		if other != c && other.first != nil && other.invite != nil {
+			p.doubles++
+			break
+		}
+	}
 	c.invite, c.first = req, req
 	c.from, c.to = ours+";tag="+c.tag, theirs
 	if ct := req.Contact(); ct != nil {
@@ -308,14 +314,31 @@ func (p *Peer) invited(req *sip.Request, from netip.AddrPort) {
 	for _, h := range req.GetHeaders("Record-Route") {
 		c.routes = append([]string{h.Value()}, c.routes...)
 	}
+	slow := p.slow
 	p.mu.Unlock()
+	p.spawn(c.forgetAtEnd)
+	if slow == 0 {
+		c.begin(req, from)
+		return
+	}
+	p.spawn(func() {
+		select {
+		case <-time.After(slow):
+			c.begin(req, from)
+		case <-p.quit:
+		}
+	})
+}
+
+// begin is the phone's first word to a call that has come.
+func (c *Call) begin(req *sip.Request, from netip.AddrPort) {
+	p := c.p
 	p.reply(req, from, 100, "", "")
 	if len(req.Body()) > 0 && !c.hear(req.Body()) {
 		c.Reject(488)
 		return
 	}
 	p.spawn(func() { p.cfg.Incoming(c) })
-	p.spawn(c.forgetAtEnd)
 }
 
 func (c *Call) forgetAtEnd() {

@@ -69,6 +69,8 @@ type Peer struct {
 	kept     []*sip.Request
 	watches  map[string]*Watch // by Call-ID
 	strays   int
+	doubles  int
+	slow     time.Duration
 }
 
 // answer is the last response of a server transaction, for when its request comes again.
@@ -167,6 +169,22 @@ func (p *Peer) Strays() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.strays
+}
+
+// Doubles counts the calls that came while another one here had no final answer yet: a phone with one line
+// would have said that it is busy, any other would have shown both.
+func (p *Peer) Doubles() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.doubles
+}
+
+// Think has the phone say nothing to a new call for so long, not even 100. Less than T1 (500 ms), or the box
+// repeats its INVITE.
+func (p *Peer) Think(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slow = d
 }
 
 func (p *Peer) read() {

@@ -132,6 +132,32 @@ func TestCallerGivesUp(t *testing.T) {
 	}
 }
 
+func TestAPhoneCountsTheCallsThatComeWhileAnotherRings(t *testing.T) {
+	got := make(chan *Call, 1)
+	phone := pair(t, func(c *Call) { c.Ring(); got <- c })
+	dial := func(want int) (*Call, *Call) {
+		t.Helper()
+		c, err := phone.Dial(Outgoing{To: "0612345678"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := <-got
+		if n := at.p.Doubles(); n != want {
+			t.Fatalf("%d counted, want %d", n, want)
+		}
+		return c, at
+	}
+	first, at := dial(0)
+	first.Hangup()
+	within(t, "end at the callee", at.Ended())
+	_, at = dial(0)
+	if !at.Answer() {
+		t.Fatal("not answered")
+	}
+	dial(0) // a second call beside a conversation is no double ring
+	dial(1)
+}
+
 func TestCalleeDeclines(t *testing.T) {
 	phone := pair(t, func(c *Call) { c.Reject(486) })
 	c, err := phone.Dial(Outgoing{To: "0612345678"})

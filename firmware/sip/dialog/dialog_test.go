@@ -67,8 +67,21 @@ func TestTheCallerGivesUpWhileItRings(t *testing.T) {
 		p.onCall = func(s *Session) { s.Provisional(180, nil) }
 		p.call()
 		p.run(tick)
-		p.aliceCall.Hangup(tel.CauseAnsweredElsewhere)
+		cleared := 0
+		p.aliceCall.Cleared(func() { cleared++ })
 		p.run(tick)
+		p.aliceCall.Hangup(tel.CauseAnsweredElsewhere)
+		if cleared > 0 {
+			t.Error("cleared while it rings")
+		}
+		p.run(tick)
+		if cleared != 1 {
+			t.Errorf("cleared %d times", cleared)
+		}
+		p.aliceCall.Cleared(func() { cleared++ })
+		if p.run(tick); cleared != 2 {
+			t.Error("who asks late is not told")
+		}
 		p.want("180 Ended(answered_elsewhere)", "Ended(answered_elsewhere remote)")
 		p.counted("alice", "CANCEL", 1)
 		p.counted("bob", "487 INVITE", 1)
@@ -82,17 +95,50 @@ func TestACancelWaitsForTheFirstProvisional(t *testing.T) {
 		w.drop = func(from, _ *node, _ sip.Message) bool { return from == p.bob }
 		p.call()
 		p.run(tick)
+		cleared := 0
+		p.aliceCall.Cleared(func() { cleared++ })
 		p.aliceCall.Hangup(hangup)
 		p.run(tick)
 		p.counted("alice", "CANCEL", 0)
+		if cleared > 0 || p.aliceEar.String() != "Ended(normal)" {
+			t.Errorf("cleared %d times before the CANCEL has left; %q", cleared, p.aliceEar)
+		}
 		w.drop = nil
 		p.run(time.Second) // the INVITE is repeated and answered with 100 from the transaction
 		p.bobCall.Provisional(180, nil)
 		p.run(tick)
 		p.counted("alice", "CANCEL", 1)
 		p.counted("bob", "487 INVITE", 1)
+		if cleared != 1 {
+			t.Errorf("cleared %d times", cleared)
+		}
 		p.over()
 	})
+}
+
+func TestTheOtherSideIsClearedAtTheEndOfEachKindOfCall(t *testing.T) {
+	for name, end := range map[string]func(p *pair){
+		"our BYE is answered":       func(p *pair) { p.up(); p.aliceCall.Hangup(hangup) },
+		"their BYE":                 func(p *pair) { p.up(); p.bobCall.Hangup(hangup) },
+		"a rejection":               func(p *pair) { p.call(); p.run(tick); p.bobCall.Reject(486) },
+		"a peer who has lost power": func(p *pair) { p.up(); p.loss = 1; p.aliceCall.Hangup(hangup); p.run(core.Life) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				p := newPair(w)
+				end(p)
+				cleared := 0
+				p.aliceCall.Cleared(func() { cleared++ })
+				if p.run(time.Second); cleared != 1 {
+					t.Errorf("cleared %d times", cleared)
+				}
+				w.loss = 0
+				p.bobCall.Hangup(hangup)
+				p.run(core.Life)
+				p.over()
+			})
+		})
+	}
 }
 
 func TestAChallengedByeIsRepeatedWithCredentials(t *testing.T) {

@@ -60,6 +60,7 @@ type Session struct {
 	refers  map[uint32]ServerTx // their REFERs that wait for the application, by CSeq
 	final   *sip.Response
 	timers  map[core.Timer]func()
+	cleared func() // due when the peer has nothing of the call any more
 	unsent  []delivery
 
 	shown atomic.Pointer[face] // for Match, which runs on any shard
@@ -104,6 +105,26 @@ func (s *Session) Bind(sink func(Event)) {
 // session has lost it, and an incoming one has none.
 func (s *Session) Authorize(auth func(*sip.Response, *sip.Request) (sip.Header, error)) {
 	s.post(func() { s.auth = auth })
+}
+
+// Cleared has fn run on the shard, once and after Ended, when the peer has nothing of the call any more: what we
+// cancelled has its final response (RFC 3261 section 9.1), what we hung up its reply, or neither comes. Until
+// then a phone may still ring. fn must not block.
+func (s *Session) Cleared(fn func()) {
+	s.post(func() {
+		s.cleared = fn
+		s.clear()
+	})
+}
+
+// clear runs what Cleared has left when its time has come.
+func (s *Session) clear() {
+	if p := s.state.Phase; s.cleared == nil || p != core.Lingering && p != core.Gone {
+		return
+	}
+	fn := s.cleared
+	s.cleared = nil
+	fn()
 }
 
 // Provisional sends a 101 to 199 response to their INVITE, with early media when sdp is not nil. It
@@ -220,6 +241,7 @@ func (s *Session) work() {
 		for _, effect := range effects {
 			s.do(effect)
 		}
+		s.clear()
 	}
 	s.queue = nil
 	s.forgetRefers()
@@ -273,5 +295,9 @@ func (s *Session) crashed() {
 	}
 	if !told {
 		s.tell(Ended{Cause: tel.CauseInternalError})
+	}
+	if fn := s.cleared; fn != nil { // nothing that comes now is told any more
+		s.cleared = nil
+		fn()
 	}
 }

@@ -3,6 +3,7 @@ package party
 import (
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
@@ -41,6 +42,9 @@ func (l *leg) ask(req dialog.InviteRequest) error {
 		return err
 	}
 	l.current.Store(s)
+	if l.isPhone() {
+		s.Cleared(func() { l.tell(call.LegEvent{Kind: call.LegQuiet}) })
+	}
 	l.search.req, l.search.heard = req, false
 	l.search.tried = append(l.search.tried, req.Flow)
 	if l.carried.trunk != nil {
