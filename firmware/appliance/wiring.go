@@ -27,6 +27,7 @@ func (b *Box) publish(e tel.Event) {
 		b.feed.Publish(figures)
 	}
 	b.showPresence(e)
+	b.alarming(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.lamps.show(e)

@@ -51,6 +51,9 @@ func TestEveryStateAndCauseHasItsWords(t *testing.T) {
 		for _, l := range tel.LineCauses() {
 			keys = append(keys, "cause."+string(l))
 		}
+		for _, a := range tel.AlarmKinds() {
+			keys = append(keys, "condition.alarm_"+string(a))
+		}
 		for _, k := range keys {
 			if _, ok := c.texts[k]; !ok {
 				t.Errorf("%s lacks %q", lang, k)
