@@ -106,7 +106,9 @@ type Box struct {
 
 	reach  reach
 	alarms *alarm.Watch
-	wg     sync.WaitGroup
+
+	offered offered
+	wg      sync.WaitGroup
 }
 
 // conditions are what health knows by name; the page has a sentence for each.

@@ -107,7 +107,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.fit, Present: b.present.document, Codes: b.codesPage,
 		Desk: b.desk, Command: b.ownCommand,
-		Supervise: b.superviseFromPage,
+		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Agent: b.agentPage, Order: b.orderFromPage,
 	})
 }
 

@@ -28,6 +28,7 @@ func (b *Box) publish(e tel.Event) {
 	}
 	b.showPresence(e)
 	b.alarming(e)
+	b.offered.note(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.lamps.show(e)

@@ -103,6 +103,7 @@ type DeskQueue struct {
 	ID      tel.QueueID
 	Name    string
 	Serving bool
+	Locked  bool // the reader may not change it
 }
 
 // Begun shows the secret of one-time codes that are not confirmed yet.

@@ -29,7 +29,7 @@ func paths(s *server) (all []struct {
 ) {
 	for _, r := range s.routes() {
 		method, path, _ := strings.Cut(r.pattern, " ")
-		path = strings.NewReplacer("{$}", "", "{name}", "agent").Replace(path)
+		path = strings.NewReplacer("{$}", "", "{name}", "agent", "{call}", "c1", "{agent}", "anna").Replace(path)
 		if path == "/asset/" {
 			path = "/asset/pronto.css"
 		}

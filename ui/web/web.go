@@ -43,6 +43,14 @@ type Config struct {
 	// Supervise rings the phone of by, who takes part in the conversation of agent. It returns the sentence
 	// that says why not, or nothing.
 	Supervise func(by, agent tel.AgentID, mode tel.SupervisionMode) (sentence string)
+
+	// Caller is a waiting caller as a supervisor sees it; nil of a call that does not wait.
+	Caller func(context.Context, tel.CallID) (*page.Caller, error)
+	// Agent is an agent as a supervisor sees it; nil of who is none.
+	Agent func(context.Context, tel.AgentID) (*page.Agent, error)
+	// Order carries out what a supervisor has decided, and writes it down. It returns the sentence that says
+	// why not, or nothing.
+	Order func(context.Context, Order) (sentence string, err error)
 }
 
 // server is the page's handler with what it was given.
