@@ -7,7 +7,7 @@ import "time"
 type Alarms struct {
 	Waiting int           `yaml:"waiting"` // more callers than this wait; default 0 = no alarm, 0-9999
 	Longest time.Duration `yaml:"longest"` // somebody has waited as long; default 0 = no alarm, 0-24h
-	Ready   int           `yaml:"ready"`   // fewer agents than this could take a call; default 0 = no alarm, 0 to the number of the queue's agents
+	Ready   int           `yaml:"ready"`   // fewer agents than this are ready; default 0 = no alarm, 0 to the number of the queue's agents
 	For     time.Duration `yaml:"for"`     // raised only when it has been so for this long; default 0 = at once, 0-1h
 	Clear   time.Duration `yaml:"clear"`   // cleared only when it has not been so for this long; default 0 = at once, 0-1h
 }

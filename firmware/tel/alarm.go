@@ -9,7 +9,7 @@ type AlarmKind string
 const (
 	AlarmWaiting AlarmKind = "waiting" // too many callers wait
 	AlarmLongest AlarmKind = "longest" // somebody has waited too long
-	AlarmReady   AlarmKind = "ready"   // too few agents could take a call
+	AlarmReady   AlarmKind = "ready"   // too few agents are ready
 )
 
 // AlarmKinds lists every threshold.
