@@ -11,6 +11,7 @@ require (
 	github.com/pion/srtp/v3 v3.1.3
 	github.com/pquerna/otp v1.5.0
 	github.com/warthog618/go-gpiocdev v0.9.1
+	github.com/warthog618/sms v0.3.0
 	github.com/zaf/g711 v1.4.0
 	go.bug.st/serial v1.8.0
 	go.uber.org/goleak v1.3.0

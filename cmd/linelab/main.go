@@ -36,6 +36,7 @@ func run(args []string, out, errs io.Writer) int {
 	agents := flags.String("agents", "", "phones to play: user:password,user:password")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "the same seed plays the same day")
 	flags.Float64Var(&cfg.PerMinute, "calls-per-minute", 8, "customers who call in")
+	mishaps := flags.String("mishaps", "", "what befalls the modem in turn, by name: half_pdu,stuck_prompt,3g ..., or all")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
 	}
@@ -50,6 +51,10 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	if cfg.Agents, err = lab.ParseAgents(*agents); err != nil {
 		fmt.Fprintln(errs, "linelab: -agents:", err)
+		return exitUseless
+	}
+	if cfg.Mishaps, err = lab.ParseMishaps(*mishaps); err != nil {
+		fmt.Fprintln(errs, "linelab: -mishaps:", err)
 		return exitUseless
 	}
 	number, _, _ := strings.Cut(cfg.Account, ":")

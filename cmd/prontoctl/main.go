@@ -25,6 +25,8 @@ var commands = []struct {
 	{"status", "show queue, agents, lines and lamps once", status},
 	{"calls", "list the latest finished calls", calls},
 	{"claim", "print the address with which a new box gets its owner", claim},
+	{"sms", "send a short message (sms send LINE NUMBER TEXT) or list the latest (sms list)", texts},
+	{"sims", "show network, signal of the last 24 hours and credit of each SIM", sims},
 	{"agents", "show what each agent does, and why", agents},
 	{"agent", "give a command to an agent: login, logout, pause, resume, serve, assign ...", agent},
 	{"move", "send a waiting caller to another queue", move},

@@ -12,7 +12,7 @@ import (
 
 // Who is not to be disturbed is so everywhere: for colleagues, for the queue, on the lamp, on the page
 // and on the keys of the phones.
-func TestDoNotDisturbIsOneStateForCallersQueuesLampsAndKeys(t *testing.T) {
+func TestNethServer7497DoNotDisturbIsOneStateForCallersQueuesLampsAndKeys(t *testing.T) {
 	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, LoggedIn: 2})
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCarrier), deskAt(t, o, 203, hzCaller)

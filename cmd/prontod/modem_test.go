@@ -20,6 +20,8 @@ type mobile struct {
 	mu    sync.Mutex // guards all below
 	heard []int16
 	voice tone.Generator
+	asked []string // service codes
+	tells string   // the answer to them
 }
 
 // modem plugs line gsm0 into an office.
@@ -29,7 +31,8 @@ func modem(t *testing.T, o *pbxtest.Office) *mobile {
 	var err error
 	m.Sim, err = gsmsim.New(gsmsim.Config{
 		Command: filepath.Join(o.Dir, "modem0-at"), Audio: filepath.Join(o.Dir, "modem0-pcm"),
-		Dialed: func(n string) { m.dialed <- n },
+		Dialed:  func(n string) { m.dialed <- n },
+		Service: m.service,
 		Source: func(f *[gsmsim.FrameSamples]int16) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -51,6 +54,17 @@ func modem(t *testing.T, o *pbxtest.Office) *mobile {
 	})
 	o.Line("line:gsm0", true)
 	return m
+}
+
+// service answers a service code.
+func (m *mobile) service(code string) (text string, menu bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = append(m.asked, code)
+	if m.tells == "" {
+		return "Credito residuo: 20,00 euro", false
+	}
+	return m.tells, false
 }
 
 // last is what the other side of the radio heard in the last two seconds, on the modem's PCM port.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
+	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
 	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -30,6 +31,12 @@ func (m *Modem) requested(r request) {
 		if m.dialer != nil && m.dialer.reply == r.of.reply {
 			m.step(event{kind: evHangup, cause: tel.CauseCancelled})
 		}
+	case askMessage:
+		m.postLetter(r.letter)
+	case askService:
+		m.askCode(r.question)
+	case askForget:
+		m.mailStep(sms.Event{Kind: sms.Abandoned, Token: r.letter.token})
 	case askAnswer:
 		if m.answerer != nil {
 			r.reply <- line.ErrBusy

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -147,7 +148,7 @@ func (m *Modem) initialise(ctx context.Context, s *session) error {
 		}
 	}
 	s.network = network{cs: -1, eps: -1}
-	for _, q := range surveyQuestions {
+	for _, q := range slices.Concat(surveyQuestions, s.dialect.survey) {
 		r, err := s.engine.Do(ctx, at.Command{Text: q.text, Prefix: q.prefix})
 		if err != nil && !modemRefused(err) {
 			return fmt.Errorf("ask %s: %w", q.text, err)
@@ -348,6 +349,7 @@ var surveyQuestions = []step{
 	{text: "AT+CEREG?", prefix: "+CEREG:"},
 	{text: "AT+COPS?", prefix: "+COPS:"},
 	{text: "AT+CSQ", prefix: "+CSQ:"},
+	{text: "AT+CIREG?", prefix: "+CIREG:"},
 }
 
 // learn takes answers and unsolicited lines alike.
@@ -368,6 +370,11 @@ func (n *network) learn(lines []string) {
 			}
 		case strings.HasPrefix(l, "+COPS:"):
 			n.operator = field(at.Fields(l), 2)
+			if t := accessTechnology(field(at.Fields(l), 3)); t != "" {
+				n.technology = t
+			}
+		default:
+			n.learnRadio(l)
 		}
 	}
 }

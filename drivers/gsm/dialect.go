@@ -3,6 +3,8 @@ package gsm
 import (
 	"strings"
 	"time"
+
+	"github.com/pronto-pbx/pronto/drivers/gsm/ussd"
 )
 
 // step is one command of the initialisation.
@@ -37,6 +39,8 @@ type dialect struct {
 	hangup [3]string // the ladder, mildest first; %d is the call in the list
 	reset  string    // restarts the modem with a new USB enumeration
 	digits string    // how one DTMF digit is sent, %c
+	ussd   ussd.Form // of the text of +CUSD
+	survey []step    // questions about band and technology, beside those of every modem
 }
 
 // common are the settings that every 27.007 modem understands.
@@ -44,6 +48,7 @@ var common = []step{
 	{text: "AT+COPS=3,0", optional: true}, // the operator's long name, format only
 	{text: "AT+CREG=2", optional: true},
 	{text: "AT+CEREG=2", optional: true},
+	{text: "AT+CIREG=2", optional: true}, // changes of telephony over LTE are told
 	// +CRC=1 left by another program turns RING into +CRING: VOICE; both are understood all the same.
 	{text: "AT+CRC=0", optional: true},
 	{text: "AT+CLIP=1", optional: true},
@@ -51,10 +56,24 @@ var common = []step{
 	{text: "AT+CCWA=0,0,1", optional: true},
 	{text: "AT+COLP=0", optional: true},
 	{text: "AT+CLIR=0", optional: true},
-	// Messages stay stored in the modem until someone reads them; none is pushed at us.
+	// Messages stay stored in the modem until they are safe with us; none is pushed at us. Delivery
+	// reports are stored too where the modem can: the second +CNMI fails where it cannot.
 	{text: "AT+CMGF=0", optional: true},
+	{text: "AT+CSMS=0", prefix: "+CSMS:", optional: true}, // no acknowledgements of pushed reports are wanted
 	{text: "AT+CNMI=2,1,0,1,0", optional: true},
+	{text: "AT+CNMI=2,1,0,2,0", optional: true},
 }
+
+// storage chooses where new messages go, with a fall-back: the later of the two holds.
+func storage(preferred string) []step {
+	return []step{
+		{text: `AT+CPMS="SM","SM","SM"`, prefix: "+CPMS:", optional: true},
+		{text: `AT+CPMS="` + preferred + `","` + preferred + `","` + preferred + `"`, prefix: "+CPMS:", optional: true},
+	}
+}
+
+// memories are looked through for messages; one that a modem does not have is left out.
+var memories = []string{"SM", "ME", "SR"}
 
 // sim7600 is the SIMCom SIM7600 and SIM7500 family: audio is a serial port of 8 kHz 16-bit samples.
 var sim7600 = dialect{
@@ -64,7 +83,7 @@ var sim7600 = dialect{
 		{0x1e0e, 0x9001, 2, 4},
 		{0x1e0e, 0x9011, 4, 6},
 	},
-	settings: append(append([]step(nil), common...),
+	settings: append(append(append([]step(nil), common...), storage("ME")...),
 		step{text: "AT+CVHU=0"}, // else ATH does not hang up a voice call
 		step{text: "AT+CLCC=1"}, // each change of a call's state is told
 		step{text: "AT+DDET=1", optional: true},
@@ -80,12 +99,25 @@ var sim7600 = dialect{
 	hangup:   [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
 	reset:    "AT+CRESET",
 	digits:   "AT+VTS=%c",
+	survey:   []step{{text: "AT+CPSI?", prefix: "+CPSI:"}},
+}
+
+// huawei is the family of Huawei's sticks for 2G and 3G, as far as it is signalling: its messages lie on
+// the SIM, and the text of its service codes is packed.
+var huawei = dialect{
+	name:     "Huawei stick",
+	models:   []string{"E1550", "E1552", "E173", "E1750", "E1752", "E303", "E3131", "K3765", "K4605"},
+	settings: append(append([]step(nil), common...), storage("SM")...),
+	hangup:   [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
+	reset:    "AT+CFUN=1,1",
+	digits:   "AT^DTMF=1,%c",
+	ussd:     ussd.Packed,
 }
 
 // generic is any modem that speaks 3GPP TS 27.007: calls are signalled, sound stays in the modem.
 var generic = dialect{
 	name:     "27.007",
-	settings: common,
+	settings: append(append([]step(nil), common...), storage("ME")...),
 	hangup:   [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
 	reset:    "AT+CFUN=1,1",
 	digits:   "AT+VTS=%c",
@@ -93,9 +125,11 @@ var generic = dialect{
 
 // dialectFor chooses by the answer to AT+CGMM.
 func dialectFor(model string) *dialect {
-	for _, m := range sim7600.models {
-		if strings.HasPrefix(strings.TrimSpace(model), m) {
-			return &sim7600
+	for _, d := range []*dialect{&sim7600, &huawei} {
+		for _, m := range d.models {
+			if strings.HasPrefix(strings.TrimSpace(model), m) {
+				return d
+			}
 		}
 	}
 	return &generic
@@ -119,6 +153,9 @@ type Timing struct {
 	Health    time.Duration // between two signs of life of an idle modem; 10 s
 	Survey    time.Duration // between two looks at registration and signal; 30 s
 	Reopen    []time.Duration
+	Network   time.Duration // the network's answer to a message or a service code; 40 s
+	Sweep     time.Duration // between two looks at the stored messages; 10 min
+	Rest      time.Duration // after a failure with messages; 30 s
 	BootGrace time.Duration // words of a starting modem are no news so long after an initialisation; 30 s
 }
 
@@ -145,6 +182,9 @@ func (t Timing) withDefaults() Timing {
 	def(&t.Reply, 5*time.Second)
 	def(&t.Health, 10*time.Second)
 	def(&t.Survey, 30*time.Second)
+	def(&t.Network, 40*time.Second)
+	def(&t.Sweep, 10*time.Minute)
+	def(&t.Rest, 30*time.Second)
 	def(&t.BootGrace, 30*time.Second)
 	if len(t.Reopen) == 0 {
 		t.Reopen = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 60 * time.Second}

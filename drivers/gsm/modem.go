@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
+	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
+	"github.com/pronto-pbx/pronto/drivers/gsm/ussd"
 	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -37,7 +39,8 @@ type Config struct {
 	// Locate finds the ports, at start and after every loss: AtPaths or OnUSB.
 	Locate func() (Ports, error)
 	PIN    string
-	PINs   PINMemory // nil: a PIN is never sent
+	PINs   PINMemory  // nil: a PIN is never sent
+	Inbox  line.Inbox // takes what is received; nil: messages stay on the SIM
 	Timing Timing
 }
 
@@ -74,6 +77,8 @@ type Modem struct {
 	done     chan struct{}
 	media    atomic.Pointer[sound]
 	deaf     atomic.Bool // the dialect has no audio
+	ready    atomic.Bool // a message may be sent now
+	radio    radio
 	started  sync.WaitGroup
 
 	opens, losses, resets, soundRetries, soundFailures, unknown, overflows atomic.Uint64
@@ -104,6 +109,19 @@ type Modem struct {
 	surveyed   time.Time
 	initDone   time.Time
 	seenNoise  map[string]bool
+
+	mail       sms.State
+	mailPlan   sms.Plan
+	mailTick   *time.Timer
+	letters    map[uint64]*letter // that wait for their outcome
+	lastLetter uint64
+	reportDue  bool // a +CDS came, and its PDU is the next line
+	reportLen  int
+
+	service     ussd.State
+	serviceTick *time.Timer
+	question    *question
+	pieces      []string // of a +CUSD that goes on in the next line
 }
 
 // network is what the modem said about its radio.
@@ -111,6 +129,10 @@ type network struct {
 	cs, eps  int // +CREG and +CEREG states, -1 unknown
 	dBm      int
 	operator string
+
+	technology line.Technology
+	band, code string // code: MCC and MNC
+	volte      line.Readiness
 }
 
 type requestKind uint8
@@ -121,6 +143,9 @@ const (
 	askHangup
 	askDigits
 	askAbandon // the caller of Dial has gone
+	askMessage
+	askForget // the caller of SendPart has gone
+	askService
 )
 
 type request struct {
@@ -131,6 +156,9 @@ type request struct {
 	cause  tel.Cause
 	of     *request   // askAbandon
 	reply  chan error // buffered
+	letter *letter    // askMessage, askForget
+
+	question *question // askService
 }
 
 // session is one life of an opened modem.
@@ -170,7 +198,8 @@ func Open(cfg Config) (*Modem, error) {
 		events:   make(chan line.Event, 16),
 		requests: make(chan request, 16),
 		cancel:   cancel, ctx: ctx, done: make(chan struct{}),
-		up:   make(chan bringUp, 1),
+		up:      make(chan bringUp, 1),
+		letters: make(map[uint64]*letter), mailTick: stoppedTimer(), serviceTick: stoppedTimer(),
 		tick: stoppedTimer(), health: stoppedTimer(), retry: stoppedTimer(),
 		seenNoise: make(map[string]bool),
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
+	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -62,6 +64,10 @@ func (m *Modem) turn() {
 		}
 	case <-m.tick.C:
 		m.step(event{kind: evTick})
+	case <-m.mailTick.C:
+		m.mailStep(sms.Event{Kind: sms.Turned})
+	case <-m.serviceTick.C:
+		m.serviceDo(m.service.Expired(time.Now()))
 	case <-m.health.C:
 		m.probe()
 	case <-m.retry.C:
@@ -105,6 +111,7 @@ func (m *Modem) broughtUp(u bringUp) {
 	m.log.Info("modem in service", "dialect", u.session.dialect.name, "model", id.model, "firmware", id.firmware)
 	m.networkChanged()
 	m.step(event{kind: evFound, calls: u.session.found})
+	m.mailStep(sms.Event{Kind: sms.Started})
 	m.health.Reset(m.timing.Health)
 }
 
@@ -125,6 +132,8 @@ func (m *Modem) lose(cause tel.LineCause, why error) {
 	m.health.Stop()
 	m.log.Warn("modem out of service", "cause", cause, "error", why)
 	m.step(event{kind: evLost})
+	m.mailStep(sms.Event{Kind: sms.Lost})
+	m.serviceLost()
 	m.soundOff(nil)
 	m.typed(line.ErrGone)
 	m.setStatus(cause, why)
@@ -150,6 +159,8 @@ func (m *Modem) shutDown() {
 			cancel()
 		}
 		m.step(event{kind: evLost})
+		m.mailStep(sms.Event{Kind: sms.Lost})
+		m.serviceLost()
 		m.soundOff(nil)
 		m.typed(line.ErrGone)
 		_ = s.engine.Close()
@@ -163,9 +174,9 @@ func (m *Modem) shutDown() {
 		}
 	default:
 	}
-	m.tick.Stop()
-	m.health.Stop()
-	m.retry.Stop()
+	for _, t := range []*time.Timer{m.tick, m.mailTick, m.serviceTick, m.health, m.retry} {
+		t.Stop()
+	}
 	// Who still listens gets the end of the call; who does not is not waited for.
 	last := time.NewTimer(farewell)
 	defer last.Stop()
@@ -188,6 +199,9 @@ func (m *Modem) take(it item) {
 		return
 	}
 	s := parseSignal(it.line)
+	if m.serviceLine(it.line, s.news) || m.pushed(it.line, s.news) {
+		return
+	}
 	switch s.news {
 	case newsCall:
 		m.step(s.event)
@@ -203,6 +217,10 @@ func (m *Modem) take(it item) {
 		if time.Since(m.initDone) > m.timing.BootGrace {
 			m.ailing = "the modem has restarted"
 			m.care()
+		}
+	case newsMessage:
+		if slot, ok := sms.ParseNotified(it.line); ok {
+			m.mailStep(sms.Event{Kind: sms.Notified, Slot: slot})
 		}
 	case newsUnknown:
 		m.unknown.Add(1)
@@ -246,6 +264,7 @@ func (m *Modem) step(e event) {
 		m.log.Debug("call moved", "from", before, "to", m.st.phase)
 		m.callsChanged()
 		m.care()
+		m.mailStep(sms.Event{Kind: sms.Turned})
 	}
 }
 
@@ -276,7 +295,7 @@ func (m *Modem) probe() {
 		return
 	}
 	m.surveyed = time.Now()
-	for _, q := range surveyQuestions {
+	for _, q := range slices.Concat(surveyQuestions, s.dialect.survey) {
 		m.submit(at.Command{Text: q.text, Prefix: q.prefix}, func(r at.Reply, err error) {
 			if err == nil {
 				m.network.learn(r.Lines)
@@ -309,10 +328,14 @@ func (m *Modem) setStatus(cause tel.LineCause, why error) {
 	next := m.status
 	next.Up, next.Cause = cause == tel.LineOK, cause
 	if !next.Up {
-		next.Signal, next.Operator = 0, ""
+		next.Signal, next.Operator, next.Technology, next.VoLTE = 0, "", "", ""
+		m.radio.lost()
 	}
 	m.publish(next)
 }
+
+// volteWords are for tel.LineChanged.
+var volteWords = [...]string{line.NotKnown: "", line.Ready: "yes", line.NotReady: "no"}
 
 // signalStep is the change of signal strength that is worth an event, in dB.
 const signalStep = 6
@@ -325,6 +348,9 @@ func (m *Modem) networkChanged() {
 	next.Cause = m.network.service()
 	next.Up = next.Cause == tel.LineOK
 	next.Operator = m.network.operator
+	signal := m.network.signal()
+	m.radio.note(signal, time.Now())
+	next.Technology, next.VoLTE = string(signal.Technology), volteWords[signal.VoLTE]
 	if d := m.network.dBm - next.Signal; d >= signalStep || d <= -signalStep {
 		next.Signal = m.network.dBm
 	}
@@ -344,11 +370,15 @@ func (m *Modem) publish(next tel.LineChanged) {
 	if next == m.status {
 		return
 	}
+	turned := next.Up != m.status.Up
 	if next.Cause != m.status.Cause {
 		next.Since = time.Now()
 	}
 	m.status = next
 	m.report()
+	if turned {
+		m.mailStep(sms.Event{Kind: sms.Turned}) // what waited for the network goes out
+	}
 }
 
 func (m *Modem) report() {

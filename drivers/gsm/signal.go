@@ -84,6 +84,9 @@ const (
 	newsSIM            // the SIM card's state
 	newsRestarted      // the modem has certainly restarted
 	newsBooted         // the modem is coming up, or has finished something that it also does in normal life
+	newsMessage        // something was stored: +CMTI, +CDSI
+	newsReport         // a delivery report follows in the next line: +CDS
+	newsService        // +CUSD
 	newsNoise          // known, and of no interest
 )
 
@@ -96,7 +99,7 @@ type signal struct {
 
 // noise are known lines without a use for us.
 var noise = []string{
-	"+CNSMOD:", "+COLP:", "+CSSI:", "+CSSU:", "+CMTI:", "+CUSD:", "+CGEV:", "+QPCMV:", "^DSCI:", "+CTZV:", "+PSUTTZ:", "+NITZ:",
+	"+COLP:", "+CSSI:", "+CSSU:", "+CGEV:", "+QPCMV:", "^DSCI:", "+CTZV:", "+PSUTTZ:", "+NITZ:",
 }
 
 // parseSignal classifies an unsolicited line; it never fails.
@@ -133,7 +136,8 @@ func parseSignal(l string) signal {
 			s.event.digit = d
 			return s
 		}
-	case strings.HasPrefix(l, "+CREG:"), strings.HasPrefix(l, "+CEREG:"), strings.HasPrefix(l, "+CGREG:"):
+	case strings.HasPrefix(l, "+CREG:"), strings.HasPrefix(l, "+CEREG:"), strings.HasPrefix(l, "+CGREG:"),
+		strings.HasPrefix(l, "+CNSMOD:"), strings.HasPrefix(l, "+CIREG:"), strings.HasPrefix(l, "+CPSI:"), strings.HasPrefix(l, "+QNWINFO:"):
 		s.news = newsNetwork
 	case strings.HasPrefix(l, "+CSQ:"):
 		s.news = newsSignal
@@ -146,6 +150,12 @@ func parseSignal(l string) signal {
 		s.news = newsRestarted
 	case l == "SMS DONE", l == "PB DONE", l == "SMS Ready", l == "Call Ready":
 		s.news = newsBooted
+	case strings.HasPrefix(l, "+CMTI:"), strings.HasPrefix(l, "+CDSI:"):
+		s.news = newsMessage
+	case strings.HasPrefix(l, "+CDS:"):
+		s.news = newsReport
+	case strings.HasPrefix(l, "+CUSD:"):
+		s.news = newsService
 	default:
 		return otherSignal(s, l, ev)
 	}

@@ -38,7 +38,11 @@ func TestUnsolicitedLines(t *testing.T) {
 		{"+CPIN: NOT INSERTED", newsSIM, event{}},
 		{"PB DONE", newsBooted, event{}},
 		{"+CREG: 1", newsNetwork, event{}},
-		{"+CNSMOD: 8", newsNoise, event{}},
+		{"+CNSMOD: 8", newsNetwork, event{}},
+		{"+COLP: 1", newsNoise, event{}},
+		{`+CMTI: "SM",3`, newsMessage, event{}},
+		{"+CDS: 25", newsReport, event{}},
+		{`+CUSD: 0,"ciao",15`, newsService, event{}},
 		{"\x80\x81", newsUnknown, event{}},
 	}
 	for _, tt := range tests {

@@ -19,7 +19,7 @@ import (
 type Board interface {
 	Lights(all []config.Lamp) ([]lamp.Light, error)
 	Buttons(all []config.Lamp) ([]lamp.Button, error) // of the lamps that have one
-	Line(c config.Line, pins gsm.PINMemory, log *slog.Logger) (line.Line, error)
+	Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error)
 }
 
 // BoardNamed returns the board of a name given on the command line: "sim" has lamps in memory,
@@ -120,9 +120,9 @@ func openChain(bus string, lamps []light.ShiftLamp) ([]lamp.Light, error) {
 }
 
 // Line implements Board.
-func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, log *slog.Logger) (line.Line, error) {
+func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error) {
 	return gsm.Open(gsm.Config{
-		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins,
+		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins, Inbox: inbox,
 	})
 }
 

@@ -69,6 +69,7 @@ type Box struct {
 	history   *journal.History
 	feed      *feed.Feed
 	accounts  *access.Accounts
+	estimates *estimates
 	present   *present
 	health    *health.Board
 
@@ -84,6 +85,8 @@ type Box struct {
 	engine    *media.Engine
 	sounds    *sounds
 	lines     lines
+	texts     texts
+	sims      sims
 	calls     *call.Exchange
 	toll      *meter.Meter
 	queues    *acd.ACD
@@ -122,6 +125,11 @@ func conditions() []health.Spec {
 		{Name: "toll", Severity: health.Warn},
 		{Name: "emergency", Severity: health.Error},
 		{Name: "toll_limit", Severity: health.Warn},
+		{Name: "sms", Severity: health.Warn},
+		{Name: "sms_full", Severity: health.Warn},
+		{Name: "sim_credit", Severity: health.Warn},
+		{Name: "line_3g", Severity: health.Warn},
+		{Name: "line_volte", Severity: health.Info},
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
@@ -168,6 +176,9 @@ func Build(opts Options) (b *Box, err error) {
 		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},
+		{"board of lines", b.openBoard},
+		{"SIM cards", b.openSIMs},
+		{"short messages", b.openTexts},
 		{"lines", b.openLines},
 	}
 	for _, s := range steps {
@@ -306,13 +317,14 @@ func (b *Box) openCalls() error {
 	for id := range b.hot.Load("call") {
 		live = append(live, tel.CallID(id))
 	}
+	b.openEstimates()
 	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
 		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live,
-		ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
+		Estimate: b.estimates, ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
 	})
 	if err != nil {
 		return err
@@ -400,6 +412,8 @@ func (b *Box) close() {
 		}
 	}
 	b.trunks.close()
+	b.closeSIMs()
+	b.closeTexts()
 	b.lines.close()
 	if b.registrar != nil {
 		b.registrar.Close()

@@ -60,5 +60,6 @@ func (b *Box) commands() http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 		}
 	})
+	b.textCommands(mux)
 	return mux
 }

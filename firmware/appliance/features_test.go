@@ -8,13 +8,9 @@ import (
 	"testing"
 )
 
-// The feature table promises tests by name. A name that no package has would be an empty promise.
+// The tables promise tests by name. A name that no package has would be an empty promise.
 func TestFeatureTableNamesTestsThatExist(t *testing.T) {
 	root := filepath.Join("..", "..")
-	table, err := os.ReadFile(filepath.Join(root, "firmware", "FEATURES.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	have := map[string]map[string]bool{} // package folder -> tests
 	define := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 	for _, tree := range []string{"firmware", "drivers", "ui", "cmd"} {
@@ -39,25 +35,38 @@ func TestFeatureTableNamesTestsThatExist(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for table, least := range map[string]int{"FEATURES.md": 40, "acd/ROWS.md": 50} {
+		text, err := os.ReadFile(filepath.Join(root, "firmware", filepath.FromSlash(table)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkTable(t, table, string(text), least, have)
+	}
+}
+
+// checkTable wants at least so many rows, each with a test, and of each test that it exists.
+func checkTable(t *testing.T, table, text string, least int, have map[string]map[string]bool) {
+	t.Helper()
+	header := regexp.MustCompile(`^\| (capability|row|pain|race) \|`)
 	rows, names := 0, regexp.MustCompile("`(\\w+)` ((?:Test\\w+(?:, )?)+)")
-	for line := range strings.Lines(string(table)) {
-		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| capability") {
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "| ") || header.MatchString(line) {
 			continue
 		}
 		rows++
 		found := names.FindAllStringSubmatch(line, -1)
 		if len(found) == 0 {
-			t.Errorf("a row without a test: %s", line)
+			t.Errorf("%s: a row without a test: %s", table, line)
 		}
 		for _, f := range found {
 			for name := range strings.SplitSeq(strings.TrimSuffix(f[2], ", "), ", ") {
 				if !have[f[1]][name] {
-					t.Errorf("no package %s has %s", f[1], name)
+					t.Errorf("%s: no package %s has %s", table, f[1], name)
 				}
 			}
 		}
 	}
-	if rows < 40 {
-		t.Errorf("%d rows: the table is not read", rows)
+	if rows < least {
+		t.Errorf("%s: %d rows: the table is not read", table, rows)
 	}
 }

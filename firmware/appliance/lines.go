@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -30,11 +31,16 @@ type lines struct {
 	closed   bool
 }
 
-func (b *Box) openLines() error {
+// openBoard makes the place for the lines; what uses lines beside calls finds it empty until they open.
+func (b *Box) openBoard() error {
 	b.lines.board = lineparty.New(lineparty.Config{
 		Log: b.log.With("room", "line"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Arrive: b.arrive, Changed: b.lineChanged,
 	})
+	return nil
+}
+
+func (b *Box) openLines() error {
 	b.lines.open, b.lines.draining = map[tel.LineID]config.Line{}, map[tel.LineID]config.Line{}
 	b.lines.mu.Lock()
 	defer b.lines.mu.Unlock()
@@ -45,6 +51,7 @@ func (b *Box) openLines() error {
 // same reports whether a line needs no new modem; where its calls go is the numbering's business.
 func same(x, y config.Line) bool {
 	x.In, y.In = "", ""
+	x.SIM, y.SIM = config.SIM{}, config.SIM{} // the watch looks them up
 	return x == y
 }
 
@@ -55,7 +62,7 @@ func (l *lines) fill() error {
 		if _, ok := l.open[c.ID]; ok || l.closed || !l.free(c) {
 			continue
 		}
-		modem, err := l.b.opts.Board.Line(c, pinFile{filepath.Join(l.b.opts.Dir, "pins")}, l.b.log.With("room", "line"))
+		modem, err := l.b.opts.Board.Line(c, pinFile{filepath.Join(l.b.opts.Dir, "pins")}, l.b.texts.office, l.b.log.With("room", "line"))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("line %q: %w", c.ID, err))
 			continue
@@ -146,9 +153,16 @@ func (l *lines) close() {
 	}
 }
 
+// lineID is the line of a name such as line:gsm0; trunks have none.
+func lineID(name string) (tel.LineID, bool) {
+	id, ok := strings.CutPrefix(name, "line:")
+	return tel.LineID(id), ok
+}
+
 // forgetLine takes a line off the page.
 func (b *Box) forgetLine(name string) {
 	b.present.forget("line/" + name)
+	b.simGone(name)
 	b.feed.Resync()
 	b.report("lines", b.present.anyLineUp(), "no outside line works")
 }
@@ -156,6 +170,8 @@ func (b *Box) forgetLine(name string) {
 // lineChanged shows a line's new state and keeps the verdict whether anything outside works.
 func (b *Box) lineChanged(l tel.LineChanged) {
 	b.publish(l)
+	b.textsFollow(l)
+	b.simsFollow(l)
 	b.report("lines", b.present.anyLineUp(), "no outside line works")
 }
 

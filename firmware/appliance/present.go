@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,10 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		}
 	case tel.QueueJoined:
 		p.put("wait/"+string(e.Call), e)
+	case tel.WaitExpected:
+		if _, waits := p.last["wait/"+string(e.Call)]; waits {
+			p.put("expected/"+string(e.Call), e)
+		}
 	case tel.QueueOffered:
 		p.put("offer/"+string(e.Offer), e)
 	case tel.QueueOfferEnded:
@@ -80,14 +85,46 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		p.put("lamp/"+string(e.Lamp), e)
 	case tel.HealthChanged:
 		p.put("health/"+e.Condition, e)
+	case tel.SMSReceived:
+		p.putText(e.SMS, e)
+	case tel.SMSWaits:
+		p.putText(e.SMS, e)
+	case tel.SMSSent:
+		p.putText(e.SMS, e)
+	case tel.SMSDelivered:
+		p.putText(e.SMS, e)
+	case tel.SMSFailed:
+		p.putText(e.SMS, e)
 	case tel.VoicemailChanged:
 		p.put("voicemail/"+string(e.Box), e)
 	}
 	return p.count(e)
 }
 
+// shownTexts is how many messages an observer who comes late is told of.
+const shownTexts = 12
+
+// putText remembers the last word about a message, and forgets the oldest beyond a few.
+func (p *present) putText(m tel.SMS, e tel.Event) {
+	key := "sms/" + string(m.ID)
+	p.drop(key) // so that it is the newest
+	p.put(key, e)
+	oldest, n := "", 0
+	for k := range p.last {
+		if strings.HasPrefix(k, "sms/") {
+			if n++; oldest == "" || p.order[k] < p.order[oldest] {
+				oldest = k
+			}
+		}
+	}
+	if n > shownTexts {
+		p.drop(oldest)
+	}
+}
+
 func (p *present) left(e tel.QueueLeft) {
 	p.drop("wait/" + string(e.Call))
+	p.drop("expected/" + string(e.Call))
 	p.dropOffers(e.Call)
 }
 

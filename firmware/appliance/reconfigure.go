@@ -109,6 +109,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	}
 	r.b.adopt(n)
 	r.b.toll.SetRules(tollRules(next.Toll))
+	r.b.texts.office.SetRules(smsRules(next.SMS))
 	r.b.adoptPersonal(ctx, &next, n)
 	for _, p := range from.Phones {
 		if now, ok := phoneLike(to, p); !ok || now.Password != p.Password {
@@ -143,7 +144,7 @@ func routing(c *config.Config) config.Config {
 
 // entrance is what phones meet.
 func entrance(c *config.Config) config.Config {
-	return config.Config{Toll: c.Toll, MissedCallers: c.MissedCallers, Phones: c.Phones, Presence: c.Presence, Supervision: c.Supervision, SIP: config.SIP{
+	return config.Config{Toll: c.Toll, SMS: c.SMS, MissedCallers: c.MissedCallers, Phones: c.Phones, Presence: c.Presence, Supervision: c.Supervision, SIP: config.SIP{
 		Advertise: c.SIP.Advertise, LAN: c.SIP.LAN, Bans: c.SIP.Bans,
 		Registrations: config.Registrations{PerPhone: c.SIP.Registrations.PerPhone},
 	}}

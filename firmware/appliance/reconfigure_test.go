@@ -499,7 +499,7 @@ func (*testBoard) Lights(all []config.Lamp) ([]lamp.Light, error) {
 
 func (*testBoard) Buttons(all []config.Lamp) ([]lamp.Button, error) { return linuxBoard{}.Buttons(all) }
 
-func (b *testBoard) Line(c config.Line, _ gsm.PINMemory, _ *slog.Logger) (line.Line, error) {
+func (b *testBoard) Line(c config.Line, _ gsm.PINMemory, _ line.Inbox, _ *slog.Logger) (line.Line, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.lines == nil {

@@ -79,6 +79,7 @@ func (b *Box) follow(ctx context.Context) {
 	if b.webTLS != nil {
 		b.wg.Go(func() { b.servePage(ctx, b.webTLS, pages, b.tlsSource.GetCertificate) })
 	}
+	b.wg.Go(func() { b.estimate(ctx) })
 	b.wg.Go(func() { b.watchBans(ctx) })
 	b.wg.Go(func() { b.watchAddresses(ctx) })
 	b.wg.Go(func() { b.control(ctx) })

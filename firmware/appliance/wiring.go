@@ -18,6 +18,11 @@ func (b *Box) publish(e tel.Event) {
 	if recorded(e) {
 		b.record(e)
 	}
+	b.tell(e)
+}
+
+// tell is publish for what its owner has recorded itself.
+func (b *Box) tell(e tel.Event) {
 	if b.ledger != nil { // the first events of a start are of nobody who was missed
 		b.ledger.Tell(e)
 	}

@@ -91,6 +91,7 @@ type (
 	DoDigit struct {
 		From, To tel.LegID
 		Digit    rune
+		Beside   bool // it came beside the audio: no bridge carries it
 	}
 	DoDialDevices struct {
 		Key      string

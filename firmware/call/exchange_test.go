@@ -355,15 +355,17 @@ func TestAKeyReachesTheOtherPartyOnce(t *testing.T) {
 		from, to bool
 		party    string
 		want     string
+		beside   bool
 	}{
-		"both know telephone-events: the bridge passes them":        {true, true, "phone:202", ""},
-		"only who presses does: the bridge says tones":              {true, false, "phone:202", ""},
-		"who presses does not: the call sends it":                   {false, true, "phone:202", "dtmf 5"},
-		"a line hears nothing of the bridge's keys: the call dials": {true, false, "line:gsm0", "dtmf 5"},
+		"both know telephone-events: the bridge passes them":        {true, true, "phone:202", "", false},
+		"only who presses does: the bridge says tones":              {true, false, "phone:202", "", false},
+		"who presses does not: the call sends it":                   {false, true, "phone:202", "dtmf 5", false},
+		"a line hears nothing of the bridge's keys: the call dials": {true, false, "line:gsm0", "dtmf 5", false},
+		"it came by INFO from a phone that knows events, too":       {true, true, "phone:202", "dtmf 5", true},
 	} {
 		to := &fakeLeg{id: "b", party: c.party, passes: c.to}
 		a := &actor{legs: map[tel.LegID]held{"a": {Leg: &fakeLeg{id: "a", passes: c.from}}, "b": {Leg: to}}}
-		a.command(DoDigit{From: "a", To: "b", Digit: '5'})
+		a.command(DoDigit{From: "a", To: "b", Digit: '5', Beside: c.beside})
 		if got := strings.Join(to.told(), " "); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

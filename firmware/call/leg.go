@@ -93,6 +93,7 @@ type LegEvent struct {
 	Held   bool
 	Remote bool
 	Digit  rune
+	Beside bool // LegDigit: it came beside the audio, in SIP INFO or from a modem
 	Cause  tel.Cause
 
 	To       tel.Number    // LegRefer: a number to dial

@@ -98,7 +98,7 @@ func (a *actor) command(e Effect) {
 		a.with(e.Leg, Leg.StopRecord)
 	case DoDigit:
 		from, to := a.legs[e.From], a.legs[e.To]
-		if from.Leg != nil && to.Leg != nil && (!from.PassesDTMF() || strings.HasPrefix(to.Party(), "line:")) {
+		if from.Leg != nil && to.Leg != nil && (e.Beside || !from.PassesDTMF() || strings.HasPrefix(to.Party(), "line:")) {
 			to.SendDTMF(string(e.Digit))
 		}
 	case DoAnswerRefer:

@@ -52,7 +52,7 @@ func (st *step) legEvent(e LegEvent) {
 			st.watchKey(leg.ID, e.Digit)
 			return
 		}
-		st.digit(leg, where, e.Digit)
+		st.digit(leg, where, e.Digit, e.Beside)
 	case LegRefer:
 		st.referred(leg, where, e)
 	}
@@ -318,8 +318,8 @@ func (st *step) played(where int) {
 }
 
 // digit carries a key to the other party. The actor leaves it to the media bridge where the key came
-// as telephone-event (RFC 4733).
-func (st *step) digit(leg *LegState, where int, digit rune) {
+// as telephone-event (RFC 4733), and not beside the audio.
+func (st *step) digit(leg *LegState, where int, digit rune, beside bool) {
 	s := st.s
 	if where == asCaller && s.waits() && s.Callback == nil {
 		st.tell(tel.CallerKey{Call: s.Call, Key: digit})
@@ -333,7 +333,7 @@ func (st *step) digit(leg *LegState, where int, digit rune) {
 		st.do(DoOpenDoor{Door: other.Party, By: leg.Party})
 		return
 	}
-	st.do(DoDigit{From: leg.ID, To: other.ID, Digit: digit})
+	st.do(DoDigit{From: leg.ID, To: other.ID, Digit: digit, Beside: beside})
 }
 
 // finish ends every leg, tells the queue, and writes the call's record.

@@ -28,7 +28,8 @@ type versioned[E any] struct {
 // Finished reports whether the kind is that of a finished record, which is never given up.
 func Finished(kind string) bool {
 	switch kind {
-	case tel.CallEnded{}.Kind(), tel.QueueLeft{}.Kind(), tel.CallbackChanged{}.Kind(), tel.MissedChanged{}.Kind():
+	case tel.CallEnded{}.Kind(), tel.QueueLeft{}.Kind(), tel.CallbackChanged{}.Kind(), tel.MissedChanged{}.Kind(),
+		tel.SMSReceived{}.Kind(), tel.SMSSent{}.Kind(), tel.SMSDelivered{}.Kind(), tel.SMSFailed{}.Kind():
 		return true
 	}
 	return false
@@ -43,9 +44,8 @@ func Encode(e tel.Event) (kind string, body []byte, err error) {
 	return e.Kind(), body, err
 }
 
-// Decode reads a finished record: a tel.CallEnded, a tel.QueueLeft, a tel.CallbackChanged or a
-// tel.MissedChanged. The event is nil for a kind
-// that is none.
+// Decode reads a finished record: a tel.CallEnded, a tel.QueueLeft, a tel.CallbackChanged, a
+// tel.MissedChanged or one of the short messages'. The event is nil for a kind that is none.
 func Decode(kind string, body []byte) (tel.Event, error) {
 	switch kind {
 	case tel.CallEnded{}.Kind():
@@ -72,8 +72,27 @@ func Decode(kind string, body []byte) (tel.Event, error) {
 			err = fmt.Errorf("%w: a missed caller without number", ErrRecord)
 		}
 		return e, err
+	case tel.SMSReceived{}.Kind():
+		e, err := decode[tel.SMSReceived](body)
+		return e, named(e.ID, err)
+	case tel.SMSSent{}.Kind():
+		e, err := decode[tel.SMSSent](body)
+		return e, named(e.ID, err)
+	case tel.SMSDelivered{}.Kind():
+		e, err := decode[tel.SMSDelivered](body)
+		return e, named(e.ID, err)
+	case tel.SMSFailed{}.Kind():
+		e, err := decode[tel.SMSFailed](body)
+		return e, named(e.ID, err)
 	}
 	return nil, nil
+}
+
+func named(id tel.SMSID, err error) error {
+	if err == nil && id == "" {
+		return fmt.Errorf("%w: a short message without identifier", ErrRecord)
+	}
+	return err
 }
 
 func decode[E any](body []byte) (E, error) {

@@ -28,7 +28,14 @@ func wait(joined time.Time, d time.Duration, how tel.QueueOutcome) tel.QueueLeft
 }
 
 func TestARecordIsDecodedAsEncoded(t *testing.T) {
-	for _, e := range []tel.Event{call(nine.UTC(), time.Second, time.Minute), wait(nine.UTC(), time.Second, tel.OutcomeAnswered)} {
+	m := tel.SMS{ID: "s1", Line: "line:gsm0", From: "TIM", Text: "ciao", At: nine.UTC()}
+	for _, e := range []tel.Event{
+		call(nine.UTC(), time.Second, time.Minute), wait(nine.UTC(), time.Second, tel.OutcomeAnswered),
+		tel.SMSReceived{SMS: m},
+		tel.SMSSent{SMS: m},
+		tel.SMSDelivered{SMS: m},
+		tel.SMSFailed{SMS: m},
+	} {
 		kind, body, err := Encode(e)
 		if err != nil || !Finished(kind) || !strings.HasPrefix(string(body), `{"v":1,`) {
 			t.Fatalf("%s %s %v", kind, body, err)
@@ -41,13 +48,13 @@ func TestARecordIsDecodedAsEncoded(t *testing.T) {
 
 func TestWhatCannotBeUnderstoodIsAClearError(t *testing.T) {
 	for body, want := range map[string]error{
-		`{"v":2,"event":{"call":"c1"}}`: ErrVersion,
-		`{"event":{"call":"c1"}}`:       ErrRecord,
-		`{"v":1,"event":{}}`:            ErrRecord,
-		`{"v":1,"event":{"call":7}}`:    ErrRecord,
-		`hello`:                         ErrRecord,
+		`{"v":2,"event":{"call":"c1","id":"s1"}}`: ErrVersion,
+		`{"event":{"call":"c1","id":"s1"}}`:       ErrRecord,
+		`{"v":1,"event":{}}`:                      ErrRecord,
+		`{"v":1,"event":{"call":7,"id":7}}`:       ErrRecord,
+		`hello`:                                   ErrRecord,
 	} {
-		for _, kind := range []string{"call_ended", "queue_left"} {
+		for _, kind := range []string{"call_ended", "queue_left", "sms_received", "sms_sent", "sms_delivered", "sms_failed"} {
 			if _, err := Decode(kind, []byte(body)); !errors.Is(err, want) {
 				t.Errorf("%s %s: %v, want %v", kind, body, err, want)
 			}

@@ -42,6 +42,7 @@ type Config struct {
 	Hours    []Hours   `yaml:"hours,omitempty"`
 	Pauses   Pauses    `yaml:"pauses,omitempty"`
 	Toll     Toll      `yaml:"toll"`
+	SMS      SMS       `yaml:"sms"`
 	Contacts []Contact `yaml:"contacts,omitempty"`
 
 	Menus     []Menu    `yaml:"menus,omitempty"`
@@ -167,6 +168,7 @@ type Line struct {
 	Audio string     `yaml:"audio"` // path of the audio port; not needed with usb
 	PIN   Secret     `yaml:"pin"`   // SIM PIN, tried once
 	In    string     `yaml:"in"`    // destination of incoming calls
+	SIM   SIM        `yaml:"sim"`   // how its SIM is watched
 }
 
 // Route sends dialled numbers outside.

@@ -28,6 +28,7 @@ func Default() Config {
 		Dialling:      Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},
 		MissedCallers: MissedCallers{Keep: 720 * time.Hour},
 		Toll:          defaultToll(),
+		SMS:           defaultSMS(),
 		Voicemail:     defaultVoicemail(),
 		Mail:          Mail{Port: 587, Security: "starttls"},
 		Presence:      Presence{Messages: true, UnsolicitedMWI: true},
@@ -43,6 +44,7 @@ func (c *Config) normalise() {
 	c.normaliseMenus()
 	c.normaliseVoicemail()
 	c.normaliseSRTP()
+	c.normaliseSIMs()
 	c.normaliseWork()
 	c.normaliseDistribution()
 	for i := range c.Queues {

@@ -40,6 +40,7 @@ func (c *Config) Validate() Problems {
 	}
 	v.contacts()
 	v.dialling()
+	v.sms()
 	v.overflowLoops()
 	v.missedCallers()
 	v.menus()
@@ -195,6 +196,7 @@ func (v *validator) line(path string, l *Line) {
 	if l.In != "" {
 		v.destination(path+".in", l.In)
 	}
+	v.sim(path+".sim", &l.SIM)
 }
 
 func (v *validator) route(path string, r *Route) {

@@ -3,7 +3,9 @@
 package control
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -24,9 +26,22 @@ const (
 
 // Ask puts one question to prontod. The error is about the way there; status is what prontod thinks.
 func Ask(ctx context.Context, dir, method, path string) (body []byte, status int, err error) {
+	return exchange(ctx, dir, method, path, nil)
+}
+
+// Order posts a value as JSON to prontod. The error is about the way there; status is what prontod thinks.
+func Order(ctx context.Context, dir, path string, v any) (body []byte, status int, err error) {
+	content, err := json.Marshal(v)
+	if err != nil {
+		return nil, 0, fmt.Errorf("order %s: %w", path, err)
+	}
+	return exchange(ctx, dir, http.MethodPost, path, bytes.NewReader(content))
+}
+
+func exchange(ctx context.Context, dir, method, path string, content io.Reader) (body []byte, status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://prontod"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://prontod"+path, content)
 	if err != nil {
 		return nil, 0, err
 	}

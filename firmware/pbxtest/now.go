@@ -167,6 +167,14 @@ func (o *Office) WaitRecords(n int) []store.Wait {
 	})
 }
 
+// TextRecords waits until recordd has n records of short messages and returns them, newest first.
+func (o *Office) TextRecords(n int) []store.SMS {
+	o.t.Helper()
+	return records(o, "message", n, func(ctx context.Context, s store.Span) (store.Page[store.SMS], error) {
+		return o.Records.ListTexts(ctx, store.TextQuery{Span: s})
+	})
+}
+
 func records[R any](o *Office, kind string, n int, list func(context.Context, store.Span) (store.Page[R], error)) []R {
 	o.t.Helper()
 	var all []R

@@ -73,6 +73,21 @@ func (c *Client) CountWaits(ctx context.Context, q WaitQuery) (n int, err error)
 	return n, c.ask(ctx, opCountWaits, q, &n)
 }
 
+// PutTexts implements Texts.
+func (c *Client) PutTexts(ctx context.Context, texts ...SMS) error {
+	return c.ask(ctx, opPutTexts, texts, nil)
+}
+
+// ListTexts implements Texts.
+func (c *Client) ListTexts(ctx context.Context, q TextQuery) (page Page[SMS], err error) {
+	return page, c.ask(ctx, opListTexts, q, &page)
+}
+
+// CountTexts implements Texts.
+func (c *Client) CountTexts(ctx context.Context, q TextQuery) (n int, err error) {
+	return n, c.ask(ctx, opCountTexts, q, &n)
+}
+
 // Status implements Records.
 func (c *Client) Status(ctx context.Context) (st Status, err error) {
 	return st, c.ask(ctx, opStatus, nil, &st)

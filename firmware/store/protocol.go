@@ -31,6 +31,9 @@ const (
 	opPutWaits   op = "waits.put"
 	opListWaits  op = "waits.list"
 	opCountWaits op = "waits.count"
+	opPutTexts   op = "texts.put"
+	opListTexts  op = "texts.list"
+	opCountTexts op = "texts.count"
 	opStatus     op = "status"
 )
 

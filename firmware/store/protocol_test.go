@@ -22,6 +22,12 @@ func (deaf) ListWaits(_ context.Context, q WaitQuery) (Page[Wait], error) {
 	_, _, _, err := q.Bounds()
 	return Page[Wait]{}, err
 }
+func (deaf) PutTexts(context.Context, ...SMS) error { return nil }
+func (deaf) ListTexts(_ context.Context, q TextQuery) (Page[SMS], error) {
+	_, _, _, err := q.Bounds()
+	return Page[SMS]{}, err
+}
+func (deaf) CountTexts(context.Context, TextQuery) (int, error) { return 0, nil }
 func (deaf) CountWaits(context.Context, WaitQuery) (int, error) { return 0, nil }
 func (deaf) Status(context.Context) (Status, error)             { return Status{}, nil }
 

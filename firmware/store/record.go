@@ -59,6 +59,7 @@ type Waits interface {
 type Records interface {
 	Calls
 	Waits
+	Texts
 	// Status says how far the records are, and what is wrong in words.
 	Status(ctx context.Context) (Status, error)
 }

@@ -125,6 +125,12 @@ func dispatch(ctx context.Context, req request, records Records) (any, error) {
 		return with(req, func(q WaitQuery) (any, error) { return records.ListWaits(ctx, q) })
 	case opCountWaits:
 		return with(req, func(q WaitQuery) (any, error) { return records.CountWaits(ctx, q) })
+	case opPutTexts:
+		return with(req, func(texts []SMS) (any, error) { return nil, records.PutTexts(ctx, texts...) })
+	case opListTexts:
+		return with(req, func(q TextQuery) (any, error) { return records.ListTexts(ctx, q) })
+	case opCountTexts:
+		return with(req, func(q TextQuery) (any, error) { return records.CountTexts(ctx, q) })
 	case opStatus:
 		return records.Status(ctx)
 	default:

@@ -60,8 +60,18 @@ type QueueJoined struct {
 	Call     CallID    `json:"call"`
 	Caller   Number    `json:"caller"`
 	Name     string    `json:"name,omitempty"`
-	At       time.Time `json:"at"` // original enqueue time
+	At       time.Time `json:"at"`           // original enqueue time
+	Due      time.Time `json:"due,omitzero"` // with the priority, by this stand the callers of all queues in line
 	Priority int       `json:"priority,omitempty"`
+}
+
+// WaitExpected reports how long a caller has probably still to wait: eight of ten waits end between From and
+// To, in whole minutes. Both are 0 where it is not known; To alone is 0 where the wait may have no end.
+type WaitExpected struct {
+	Queue QueueID `json:"queue"`
+	Call  CallID  `json:"call"`
+	From  int     `json:"from,omitempty"`
+	To    int     `json:"to,omitempty"`
 }
 
 // QueueOffered reports that an agent rings for a waiting caller.
@@ -302,6 +312,10 @@ type LineChanged struct {
 	Calls    int       `json:"calls"`
 	Operator string    `json:"operator,omitempty"`
 	Signal   int       `json:"signal,omitempty"` // dBm, 0 = unknown
+	// Technology is the generation of a mobile network, "2G", "3G" or "4G", and VoLTE "yes" or "no" where
+	// the modem says it: a 4G line without it must fall back to 2G or 3G for each call.
+	Technology string `json:"technology,omitempty"`
+	VoLTE      string `json:"volte,omitempty"`
 	// ForeignCLI says that the carrier is abroad and would show Italian numbers, whose calls Italian networks
 	// drop (AGCOM 106/25/CONS).
 	ForeignCLI bool      `json:"foreign_cli,omitempty"`
@@ -402,6 +416,7 @@ func (AgentInterval) Kind() string     { return "agent_interval" }
 func (MembershipChanged) Kind() string { return "membership_changed" }
 func (QueueStaffed) Kind() string      { return "queue_staffed" }
 func (QueueJoined) Kind() string       { return "queue_joined" }
+func (WaitExpected) Kind() string      { return "wait_expected" }
 func (QueueOffered) Kind() string      { return "queue_offered" }
 func (QueueOfferEnded) Kind() string   { return "queue_offer_ended" }
 func (QueueLeft) Kind() string         { return "queue_left" }

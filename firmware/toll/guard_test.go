@@ -354,3 +354,33 @@ func TestAStateIsTheSameAfterARoundTrip(t *testing.T) {
 		t.Errorf("%+v\n%+v", kept, g.State())
 	}
 }
+
+func TestWhereAShortMessageMayGo(t *testing.T) {
+	for name, tt := range map[string]struct {
+		rules Rules
+		to    tel.Number
+		night bool
+		want  Why
+	}{
+		"a mobile":                        {Rules{}, "333 1234567", false, ""},
+		"a mobile, internationally":       {Rules{}, "+393331234567", false, ""},
+		"a service of the decade 4":       {Rules{}, "48580", false, WhyPremium},
+		"one that the owner pays for":     {Rules{Premium: true}, "48580", false, ""},
+		"premium in national dress":       {Rules{}, "+39899123456", false, WhyPremium},
+		"abroad":                          {Rules{Countries: []string{"FR"}}, "+4917012345678", false, WhyCountry},
+		"abroad, where it is allowed":     {Rules{Countries: []string{"DE"}}, "+4917012345678", false, ""},
+		"a short code that is no number":  {Rules{}, "404", false, WhyNumber},
+		"an emergency number":             {Rules{}, "112", false, WhyNumber},
+		"a mobile at night, when only ..": {Rules{NightDial: []dialplan.Class{dialplan.Local}}, "3331234567", true, WhyNight},
+	} {
+		number, err := tel.ParseNumber(string(tt.to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refusal Refusal
+		err = tt.rules.Message(number, tt.night)
+		if tt.want == "" && err != nil || tt.want != "" && (!errors.As(err, &refusal) || refusal.Why != tt.want) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+}

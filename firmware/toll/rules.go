@@ -75,6 +75,19 @@ func usual(c dialplan.Class) tel.Money {
 	}
 }
 
+// Message says whether a short message may go to a number; the error is a Refusal. Services that cost
+// money are reached by messages as well as by calls; an emergency number is reached by calls alone.
+func (r Rules) Message(n tel.Number, night bool) error {
+	class, ok := dialplan.ClassOf(n)
+	if !ok {
+		return Refusal{WhyNumber, box}
+	}
+	if why, ok := r.mayGo(n, class, night); !ok {
+		return Refusal{why, box}
+	}
+	return nil
+}
+
 // mayGo applies the rules that do not count.
 func (r Rules) mayGo(n tel.Number, c dialplan.Class, night bool) (Why, bool) {
 	switch {

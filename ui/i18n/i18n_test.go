@@ -54,6 +54,11 @@ func TestEveryStateAndCauseHasItsWords(t *testing.T) {
 		for _, a := range tel.AlarmKinds() {
 			keys = append(keys, "condition.alarm_"+string(a))
 		}
+		for _, s := range []tel.SMSState{
+			tel.SMSIn, tel.SMSBroken, tel.SMSQueued, tel.SMSOut, tel.SMSArrived, tel.SMSLost, tel.SMSFailure, tel.SMSUncertain,
+		} {
+			keys = append(keys, "text."+string(s))
+		}
 		for _, k := range keys {
 			if _, ok := c.texts[k]; !ok {
 				t.Errorf("%s lacks %q", lang, k)

@@ -20,6 +20,7 @@ type Office struct {
 	Calls  []Call
 	Missed []Missed
 	Today  tel.FiguresChanged
+	Texts  []Text // the latest short messages, newest first
 	Health []tel.HealthChanged
 
 	Supervision bool // somebody supervises others here
@@ -55,6 +56,9 @@ type Waiting struct {
 	Since    time.Time
 	Priority int
 	RingsAt  []string // names of the agents whose phones ring for this caller
+
+	Due      time.Time // orders callers of one priority
+	From, To int       // minutes that the wait will probably still last; both 0: not known, To 0: From or more
 }
 
 // Agent is one person.
@@ -200,6 +204,7 @@ type Model struct {
 	health map[string]tel.HealthChanged
 	missed map[tel.Number]tel.MissedChanged
 	today  tel.FiguresChanged
+	texts  []Text // newest first
 
 	supervision bool
 	watching    map[watcher]tel.Supervision
@@ -249,12 +254,13 @@ const (
 	SectionStates  = "states"
 	SectionLines   = "lines"
 	SectionToday   = "today"
+	SectionTexts   = "texts"
 )
 
 // Sections lists every section, in the order of the page.
 func Sections() []string {
 	return []string{
-		SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionMissed, SectionStates, SectionAgents, SectionLines, SectionToday,
+		SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionMissed, SectionStates, SectionAgents, SectionLines, SectionTexts, SectionToday,
 	}
 }
 
@@ -273,6 +279,8 @@ func (m *Model) Apply(e tel.Event) []Part {
 		return m.agent(e)
 	case tel.QueueJoined:
 		return append(whole(SectionSummary), m.joined(e))
+	case tel.WaitExpected:
+		return m.expected(e)
 	case tel.QueueOffered:
 		m.offers[e.Offer] = e
 		return []Part{{SectionQueues, string(e.Queue)}}
@@ -312,6 +320,16 @@ func (m *Model) Apply(e tel.Event) []Part {
 	case tel.FiguresChanged:
 		m.today = e
 		return whole(SectionToday)
+	case tel.SMSReceived:
+		return m.text(e.SMS)
+	case tel.SMSWaits:
+		return m.text(e.SMS)
+	case tel.SMSSent:
+		return m.text(e.SMS)
+	case tel.SMSDelivered:
+		return m.text(e.SMS)
+	case tel.SMSFailed:
+		return m.text(e.SMS)
 	case tel.HealthChanged:
 		m.health[e.Condition] = e
 		return whole(SectionHealth)
@@ -379,14 +397,26 @@ func (m *Model) joined(e tel.QueueJoined) Part {
 	before := len(m.queues)
 	q := m.queue(e.Queue)
 	q.Waiting = slices.DeleteFunc(q.Waiting, func(w Waiting) bool { return w.Call == e.Call })
-	q.Waiting = append(q.Waiting, Waiting{Call: e.Call, Caller: e.Caller, Name: e.Name, Since: e.At, Priority: e.Priority})
+	q.Waiting = append(q.Waiting, Waiting{Call: e.Call, Caller: e.Caller, Name: e.Name, Since: e.At, Due: e.Due, Priority: e.Priority})
 	slices.SortStableFunc(q.Waiting, func(a, b Waiting) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.Since.Compare(b.Since))
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.Due.Compare(b.Due), a.Since.Compare(b.Since))
 	})
 	if len(m.queues) != before {
 		return Part{Section: SectionQueues}
 	}
 	return Part{SectionQueues, string(e.Queue)}
+}
+
+// expected notes how long a caller has probably still to wait.
+func (m *Model) expected(e tel.WaitExpected) []Part {
+	q := m.queue(e.Queue)
+	for i := range q.Waiting {
+		if w := &q.Waiting[i]; w.Call == e.Call {
+			w.From, w.To = e.From, e.To
+			return []Part{{SectionQueues, string(e.Queue)}}
+		}
+	}
+	return nil
 }
 
 func (m *Model) left(e tel.QueueLeft) Part {
@@ -439,7 +469,7 @@ func (m *Model) allMissed() []Missed {
 
 // Office is the page of this instant; the caller may keep it.
 func (m *Model) Office() Office {
-	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision}
+	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision, Texts: m.allTexts()}
 	for _, q := range m.queues {
 		q.Waiting, q.Callbacks = slices.Clone(q.Waiting), slices.Clone(q.Callbacks)
 		for i := range q.Waiting {

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -58,10 +59,16 @@ func fullOffice() *view.Model {
 	m.Apply(tel.SupervisionStarted{Supervision: tel.Supervision{Leg: "l", By: "boss", Agent: "talking", Mode: tel.SuperviseWhisper}})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061234567", Name: hostile, At: at})
 	m.Apply(tel.QueueJoined{Queue: "sales", Call: "c2", At: at.Add(time.Second)})
+	m.Apply(tel.WaitExpected{Queue: "sales", Call: "c1", From: 3, To: 6})
+	m.Apply(tel.WaitExpected{Queue: "sales", Call: "c2", To: 2})
 	m.Apply(tel.QueueOffered{Queue: "sales", Call: "c1", Offer: "o", Agent: "ringing"})
 	m.Apply(tel.CallChanged{Call: "c3", Stage: tel.StageTalking, From: "+393331234567", To: "400", Agent: "talking", Since: at})
 	m.Apply(tel.LineChanged{Line: "trunk:tim", Name: "TIM", Type: "sip", Up: true, Cause: tel.LineInUse, Calls: 2})
 	m.Apply(tel.LineChanged{Line: "line:gsm0", Name: "SIM", Type: "gsm", Cause: tel.LineNoSIM, Operator: "I " + hostile, Signal: -71})
+	for i, state := range []tel.SMSState{tel.SMSBroken, tel.SMSQueued, tel.SMSOut, tel.SMSArrived, tel.SMSLost, tel.SMSUncertain} {
+		m.Apply(tel.SMSSent{SMS: tel.SMS{ID: tel.SMSID(fmt.Sprint("s", i)), Line: "line:gsm0", To: "+393331234567", State: state, At: at.Add(-time.Duration(i+1) * time.Minute)}})
+	}
+	m.Apply(tel.SMSReceived{SMS: tel.SMS{ID: "r1", Line: "line:gsm0", From: hostile, Text: hostile, State: tel.SMSIn, At: at}})
 	m.Apply(tel.HealthChanged{Condition: "recordd", Severity: "warn"})
 	m.Apply(tel.CallbackChanged{Callback: "cb1", Queue: "sales", State: tel.CallbackResting, Number: "+393331112222", EnqueuedAt: at})
 	m.Apply(tel.MissedChanged{Number: "+390212345678", Name: "Rossi & figli", Queue: "sales", Calls: 2, Last: at, Why: tel.MissedAbandoned})

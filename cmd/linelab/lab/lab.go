@@ -44,8 +44,9 @@ type Config struct {
 	Quirks    peer.Quirks
 	Agents    []Agent
 	Seed      uint64
-	PerMinute float64 // customers
-	Pace      float64 // how much faster than people everything goes; default 1
+	PerMinute float64  // customers
+	Pace      float64  // how much faster than people everything goes; default 1
+	Mishaps   []string // of ParseMishaps, that befall the modem in turn
 }
 
 // lab is what all players share.
@@ -107,6 +108,10 @@ func Run(ctx context.Context, cfg Config) error {
 	l.say("the carrier listens on %s, the modem is plugged in, %d people are at their phones", cfg.Carrier, len(agents))
 	l.play(l.customers)
 	l.play(func() { l.errands(agents) })
+	l.play(l.writers)
+	if len(cfg.Mishaps) > 0 {
+		l.play(l.misfortune)
+	}
 	<-ctx.Done()
 	l.mu.Lock()
 	l.over = true

@@ -50,6 +50,18 @@ func TestParseQuirks(t *testing.T) {
 	}
 }
 
+func TestParseMishaps(t *testing.T) {
+	if got, err := ParseMishaps("half_pdu,3g,"); err != nil || len(got) != 2 || got[1] != "3g" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := ParseMishaps("all"); err != nil || len(got) != len(mishaps) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := ParseMishaps("half_pdu,earthquake"); err == nil || !strings.Contains(err.Error(), `"earthquake"`) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestTakenPortIsOneSentence(t *testing.T) {
 	err := Run(t.Context(), Config{Out: &bytes.Buffer{}, Dir: t.TempDir(), Account: "1:x", Carrier: netip.MustParseAddrPort("192.0.2.1:5070")})
 	if err == nil || !strings.HasPrefix(err.Error(), "the carrier cannot listen on 192.0.2.1:5070: ") || strings.Contains(err.Error(), "\n") {
@@ -96,7 +108,7 @@ func TestPeopleAreServedBeforeAndAfterACrash(t *testing.T) {
 	var said diary
 	cfg := Config{
 		Out: &said, Dir: o.Dir, Box: o.SIP, Carrier: netip.AddrPortFrom(o.Carrier, o.CarrierPort), Seed: 1, PerMinute: 6, Pace: 10,
-		Account: pbxtest.DID + ":" + pbxtest.CarrierPassword,
+		Account: pbxtest.DID + ":" + pbxtest.CarrierPassword, Mishaps: []string{"half_pdu", "lost_notice", "stuck_prompt"},
 	}
 	for i := range 4 {
 		cfg.Agents = append(cfg.Agents, Agent{fmt.Sprint(201 + i), pbxtest.Password(201 + i)})
@@ -118,7 +130,29 @@ func TestPeopleAreServedBeforeAndAfterACrash(t *testing.T) {
 	before := served(t, o, time.Time{})
 	o.Kill()
 	after := served(t, o, time.Now())
+	written(t, o)
 	t.Logf("answered waits: %d before the crash, %d after it\n%s", before, after, said.String())
+}
+
+// written waits until messages of customers are on record although mishaps befell the modem.
+func written(t *testing.T, o *pbxtest.Office) {
+	t.Helper()
+	var texts []store.SMS
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		page, err := o.Records.ListTexts(t.Context(), store.TextQuery{State: tel.SMSIn})
+		if err != nil {
+			continue // recordd may be busy
+		}
+		if texts = page.Items; len(texts) >= 2 {
+			for _, m := range texts {
+				if m.Lacks > 0 || m.Text == "" {
+					t.Errorf("a message lacks something: %+v", m)
+				}
+			}
+			return
+		}
+	}
+	t.Fatalf("the messages are not on record: %+v", texts)
 }
 
 // served waits until a customer of the carrier and one of the modem, who called after start, have

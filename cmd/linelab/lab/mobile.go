@@ -31,7 +31,9 @@ func newMobile(l *lab) (*mobile, error) {
 		RingEvery: 5 * time.Second,
 		Dialed:    func(number string) { l.play(func() { m.dialed(number) }) },
 		Ended:     m.end,
-		Source:    func(f *[gsmsim.FrameSamples]int16) { m.voice.Fill(f[:]) },
+		Messaged:  l.answered, ReportTime: time.Second,
+		Service: l.service, ServiceTime: time.Second,
+		Source: func(f *[gsmsim.FrameSamples]int16) { m.voice.Fill(f[:]) },
 	})
 	return m, err
 }

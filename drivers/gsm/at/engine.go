@@ -25,6 +25,9 @@ var (
 	ErrOverflow = errors.New("too many unsolicited lines")
 	// ErrPrompt means that the modem took the command for the text of a message; it was not carried out.
 	ErrPrompt = errors.New("the modem waited for a message text")
+	// ErrTextGiven accompanies another error of a command with a Body whose text the modem has: what it
+	// did with it is not known.
+	ErrTextGiven = errors.New("the modem has the text and did not say what became of it")
 )
 
 // Port is the byte stream of a modem: serialport.Command, or a pipe in tests.
@@ -36,6 +39,7 @@ type Port interface {
 // Command is one AT command and the shape of its answer.
 type Command struct {
 	Text     string        // without the final CR
+	Body     string        // what the modem asks for with its prompt, without the final Ctrl-Z: the text of AT+CMGS
 	Prefix   string        // of the information lines that belong to the answer, e.g. "+CSQ:"
 	Plain    bool          // the answer has lines without a prefix (AT+CGMM)
 	Progress bool          // ATD and ATA: call-progress results are finals of this command
@@ -93,7 +97,11 @@ var probes = [...]struct{ text, prefix string }{
 	{"AT+CMEE?", "+CMEE:"}, {"AT+CRC?", "+CRC:"}, {"AT+CMGF?", "+CMGF:"},
 }
 
-const escape = 0x1b
+// escape takes back the text at a prompt, and substitute ends it (3GPP TS 27.005 section 4.3).
+const (
+	escape     = 0x1b
+	substitute = 0x1a
+)
 
 // Engine is the owner of a port.
 type Engine struct {
@@ -123,6 +131,7 @@ type Engine struct {
 	probe   int  // 0 = not resynchronising, else the number of the probe sent last
 	probed  bool // the information line of that probe has come
 	prompt  bool // a prompt may still be open
+	bodied  bool // the pending command's Body was written
 	fault   error
 }
 
@@ -346,7 +355,7 @@ func (e *Engine) next() {
 			continue
 		}
 		e.commands.Add(1)
-		e.pending, e.reply = &r, Reply{}
+		e.pending, e.reply, e.bodied = &r, Reply{}, false
 		e.tok.Sent(r.Text)
 		e.timer.Reset(orDefault(r.Timeout, e.cfg.Timeout))
 		e.write(r.Text+"\r", r.Secret)
@@ -372,12 +381,16 @@ func (e *Engine) complete(err error) {
 	r := e.pending
 	e.pending = nil
 	e.timer.Stop()
+	if err != nil && e.bodied {
+		err = errors.Join(ErrTextGiven, err)
+	}
 	r.sink(e.reply, err)
 }
 
 func (e *Engine) expired() {
 	if e.pending != nil {
 		e.timeouts.Add(1)
+		e.prompt = e.prompt || e.pending.Body != "" // its prompt, or the Ctrl-Z that closes it, may be lost
 		e.cfg.Log.Warn("modem did not answer", "timeout", orDefault(e.pending.Timeout, e.cfg.Timeout))
 		e.complete(ErrTimeout)
 		e.resync()
@@ -419,6 +432,10 @@ func (e *Engine) token(t Token) {
 	case Echo:
 		e.echoes.Add(1)
 	case Prompt:
+		if e.asks() {
+			e.giveBody()
+			return
+		}
 		e.promptsSeen.Add(1)
 		e.prompt = true
 		if e.pending != nil {
@@ -428,6 +445,19 @@ func (e *Engine) token(t Token) {
 	case Line:
 		e.line(t.Text)
 	}
+}
+
+// asks reports whether a prompt is what the pending command waits for.
+func (e *Engine) asks() bool {
+	return e.pending != nil && e.pending.Body != "" && !e.bodied && e.probe == 0
+}
+
+// giveBody answers the prompt. What the network does with it may take the whole time again.
+func (e *Engine) giveBody() {
+	e.bodied = true
+	e.tok.Sent(e.pending.Body)
+	e.timer.Reset(orDefault(e.pending.Timeout, e.cfg.Timeout))
+	e.write(e.pending.Body+string(rune(substitute)), e.pending.Secret)
 }
 
 // line gives one line to the probe, to the pending command, or to the consumer of unsolicited lines.

@@ -64,7 +64,8 @@ func (r *Recorder) Add(way Way, p []byte) {
 // recordOverhead counts a record itself, so that a flood of single bytes is bounded too.
 const recordOverhead = 48
 
-// Dump writes "seconds direction text" lines with the middle of every telephone number masked.
+// Dump writes "seconds direction text" lines with the middle of every telephone number, and of every
+// message in hexadecimal, masked.
 func (r *Recorder) Dump(w io.Writer) error {
 	r.mu.Lock()
 	kept := append([]record(nil), r.records[r.oldest:]...)
@@ -77,9 +78,24 @@ func (r *Recorder) Dump(w io.Writer) error {
 	return nil
 }
 
-// mask replaces the middle of every run of five digits or more.
+// maxHex is the longest run of hexadecimal digits that cannot hold a message.
+const maxHex = 20
+
+// mask replaces the middle of every run of five digits or more, and of every long run of hexadecimal.
 func mask(p []byte) []byte {
 	out := append([]byte(nil), p...)
+	for i := 0; i < len(out); {
+		end := i
+		for end < len(out) && isHex(out[end]) {
+			end++
+		}
+		if end-i > maxHex {
+			for j := i + 4; j < end-2; j++ {
+				out[j] = '*'
+			}
+		}
+		i = end + 1
+	}
 	for i := 0; i < len(out); {
 		end := i
 		for end < len(out) && out[end] >= '0' && out[end] <= '9' {
@@ -93,4 +109,8 @@ func mask(p []byte) []byte {
 		i = end + 1
 	}
 	return out
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'F' || c >= 'a' && c <= 'f'
 }

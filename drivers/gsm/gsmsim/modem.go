@@ -31,7 +31,7 @@ type modem struct {
 	line       []byte
 	booted     bool
 	echo       bool
-	prompt     bool // the stuck prompt is open
+	stuck      bool // the stuck prompt is open
 	unlocked   bool
 	tries      int // left for the PIN
 	clip, clcc bool
@@ -41,6 +41,8 @@ type modem struct {
 	call       *call
 	why        string // AT+CEER
 	texts      map[string]string
+	radio      Radio
+	messages
 }
 
 // read takes bytes of the box: a command ends with CR.
@@ -48,10 +50,13 @@ func (s *Sim) read(p []byte) {
 	for _, c := range p {
 		switch {
 		case c == 0x1b:
-			if s.prompt {
-				s.prompt = false
+			if s.stuck || s.prompt != nil {
+				s.stuck, s.prompt = false, nil
+				s.line = s.line[:0]
 				s.write(s.frame("OK"))
 			}
+		case s.prompt != nil:
+			s.typed(c)
 		case c == '\r':
 			cmd := string(s.line)
 			s.line = s.line[:0]
@@ -64,8 +69,23 @@ func (s *Sim) read(p []byte) {
 	}
 }
 
+// typed takes one byte of the text of a message.
+func (s *Sim) typed(c byte) {
+	if s.echo || s.faults.EchoStuck {
+		s.write(string(rune(c)))
+	}
+	switch {
+	case c == 0x1a:
+		text := string(s.line)
+		s.line = s.line[:0]
+		s.submitted(strings.TrimSpace(text))
+	case c > ' ' && len(s.line) < 1024:
+		s.line = append(s.line, c)
+	}
+}
+
 func (s *Sim) received(cmd string) {
-	if !s.booted || s.prompt {
+	if !s.booted || s.stuck {
 		return // a starting modem is deaf; an open prompt takes all for the text of a message
 	}
 	s.commands.Add(1)
@@ -73,11 +93,17 @@ func (s *Sim) received(cmd string) {
 		s.write(cmd + "\r")
 	}
 	if s.faults.StuckPrompt {
-		s.faults.StuckPrompt, s.prompt = false, true
+		s.faults.StuckPrompt, s.stuck = false, true
 		s.write("\r\n> ")
 		return
 	}
-	do := func() { s.write(s.answer(cmd)) }
+	do := func() {
+		text := s.answer(cmd)
+		if s.prompt != nil && !s.faults.LosePrompt {
+			text = "\r\n> "
+		}
+		s.write(text)
+	}
 	if s.faults.Late > 0 {
 		s.after(s.faults.Late, do)
 		return
@@ -133,6 +159,9 @@ func (s *Sim) execute(cmd, raw string) []string {
 	if l := s.voice(cmd, raw); l != nil {
 		return l
 	}
+	if l := s.text(cmd); l != nil {
+		return l
+	}
 	return s.setting(cmd)
 }
 
@@ -166,7 +195,11 @@ func (s *Sim) identity(cmd string) []string {
 		if s.registered != 1 && s.registered != 5 {
 			return []string{"+COPS: 0", ok}
 		}
-		return []string{`+COPS: 0,0,"Carrier, simulated",7`, ok}
+		return []string{fmt.Sprintf(`+COPS: 0,0,"Carrier, simulated",%d`, s.radio.Access), ok}
+	case "AT+CPSI?":
+		return []string{s.radio.System, ok}
+	case "AT+CIREG?":
+		return []string{"+CIREG: 2," + s.radio.IMS, ok}
 	}
 	return nil
 }
@@ -241,7 +274,7 @@ func (s *Sim) voice(cmd, raw string) []string {
 // settings are the ones that the modem knows, with the value after a start.
 var settings = map[string]string{
 	"+CMEE": "0", "+CRC": "0", "+CMGF": "0", "+CLIP": "0", "+CLCC": "0", "+COPS": "", "+CREG": "0", "+CEREG": "0",
-	"+CCWA": "0", "+COLP": "0", "+CLIR": "0", "+CNMI": "", "+CVHU": "1", "+DDET": "0", "+CNSMOD": "0", "+AUTOCSQ": "0,0", "+CPCMFRM": "0",
+	"+CCWA": "0", "+COLP": "0", "+CLIR": "0", "+CNMI": "", "+CSMS": "0", "+CFUN": "1", "+CIREG": "0", "+CSCS": `"IRA"`, "+CVHU": "1", "+DDET": "0", "+CNSMOD": "0", "+AUTOCSQ": "0,0", "+CPCMFRM": "0",
 }
 
 func (s *Sim) setting(cmd string) []string {

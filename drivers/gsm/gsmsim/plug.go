@@ -223,7 +223,8 @@ func (s *Sim) powerOn() {
 		s.call = nil
 		notify(s.cfg.Ended)
 	}
-	s.booted, s.unlocked, s.prompt = false, s.cfg.PIN == "", false
+	s.booted, s.unlocked, s.stuck, s.prompt = false, s.cfg.PIN == "", false, nil
+	s.current, s.arrives, s.cnmi = "SM", "SM", nil
 	s.echo, s.clip, s.clcc, s.cmee = true, false, false, false
 	s.line = s.line[:0]
 	clear(s.texts)
@@ -245,6 +246,7 @@ func (s *Sim) simReady() {
 	for _, l := range []string{"+CPIN: READY", "SMS DONE", "PB DONE"} {
 		s.urc(l)
 	}
+	s.forward()
 }
 
 // String names the modem for logs.

@@ -32,6 +32,18 @@ type Config struct {
 	Digit func(digit byte)
 	// Ended is called when a call is over, for whatever reason.
 	Ended func()
+	// Messaged is called for each complete message that the box has sent.
+	Messaged     func(Message)
+	Places       int           // for messages, on the SIM and in the modem each; default 20
+	MessageEvery time.Duration // deletion to the next message of the centre; default 0
+	SendTime     time.Duration // that the network takes for a part; default 0
+	ReportTime   time.Duration // part sent to delivery report; default 0
+	PushReports  bool          // this modem cannot store delivery reports
+	// Service answers a service code (USSD); menu says that the network waits for a choice. Nil knows none.
+	Service func(code string) (text string, menu bool)
+	USSD    USSDForm
+
+	ServiceTime time.Duration // service code to answer; default 0
 	// Source fills the next 20 ms that the far end says; nil is silence. Sink gets what it hears.
 	// Both run on the audio clock's goroutine, only while a call is up.
 	Source, Sink func(*[FrameSamples]int16)
@@ -50,6 +62,16 @@ type Faults struct {
 	SoundStall  bool          // the audio port takes no bytes
 	SoundDead   bool          // AT+CPCMREG=1 is always refused
 	RefuseDial  bool          // ATD answers ERROR
+
+	LosePrompt    bool // AT+CMGS opens the prompt and does not show it
+	LoseSent      bool // the network takes a message and the answer is lost
+	RefuseMessage int  // +CMS ERROR of every message
+	NoReport      bool // no delivery report comes
+	ReportStatus  byte // TP-ST of delivery reports; 0 is delivered
+	HalfPDU       int  // so many times only half of a stored PDU passes the port
+	MessagesFail  bool // every command about stored messages fails
+	Undeletable   bool // AT+CMGD fails
+	ServiceMute   bool // the network does not answer to service codes
 }
 
 // Errors of the network's side.
@@ -65,6 +87,7 @@ var (
 type Stats struct {
 	Commands, Resets, Plugs    uint64
 	FramesHeard, FramesMissing uint64 // of the far end: got from the box, or silence for want of it
+	PartsSent, Deleted         uint64 // of messages: taken from the box, deleted by it
 }
 
 // Sim is one modem. Its methods may be called from any goroutine, and from Dialed, Digit and Ended.
@@ -80,6 +103,7 @@ type Sim struct {
 	stalled atomic.Bool
 
 	commands, resets, plugs, heard, missing atomic.Uint64
+	partsSent, deleted                      atomic.Uint64
 
 	// Owned by run.
 	modem
@@ -99,6 +123,9 @@ func New(cfg Config) (*Sim, error) {
 	if cfg.RingEvery <= 0 {
 		cfg.RingEvery = 5 * time.Second
 	}
+	if cfg.Places <= 0 {
+		cfg.Places = 20
+	}
 	if cfg.Connect <= 0 {
 		cfg.Connect = 100 * time.Millisecond
 	}
@@ -106,7 +133,8 @@ func New(cfg Config) (*Sim, error) {
 		cfg: cfg, log: cfg.Log,
 		mailbox: make(chan func(), 256), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.modem = modem{tries: 3, signal: 20, registered: 1, texts: make(map[string]string)}
+	s.modem = modem{tries: 3, signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
+	s.emptyMemories()
 	if err := s.plugIn(); err != nil {
 		return nil, err
 	}
@@ -211,6 +239,7 @@ func (s *Sim) Stats() Stats {
 	return Stats{
 		Commands: s.commands.Load(), Resets: s.resets.Load(), Plugs: s.plugs.Load(),
 		FramesHeard: s.heard.Load(), FramesMissing: s.missing.Load(),
+		PartsSent: s.partsSent.Load(), Deleted: s.deleted.Load(),
 	}
 }
 
@@ -323,6 +352,37 @@ func (s *Sim) SetNetwork(registered, signal int) error {
 		s.urc(fmt.Sprintf("+CREG: %d", registered))
 		s.urc(fmt.Sprintf("+CEREG: %d", registered))
 		s.urc(fmt.Sprintf("+CSQ: %d,99", signal))
+		s.forward()
+		return nil
+	})
+}
+
+// Radio is the network that the modem has found, in the modem's words.
+type Radio struct {
+	Access int    // the last value of +COPS: 0 GSM, 2 UTRAN, 7 LTE
+	System string // the answer to AT+CPSI?
+	IMS    string // of +CIREG, behind the mode: "1,1" is registered for calls over LTE
+}
+
+// FourG is the radio of an ordinary day.
+func FourG() Radio {
+	return Radio{7, "+CPSI: LTE,Online,222-01,0x1A2B,123456789,297,EUTRAN-BAND3,1350,5,5,-94,-850,-545,15", "1,1"}
+}
+
+// FourGNoVoLTE is that of a SIM without telephony over LTE.
+func FourGNoVoLTE() Radio { return Radio{7, FourG().System, "0"} }
+
+// ThreeG is that of a corner that has 3G alone.
+func ThreeG() Radio {
+	return Radio{2, "+CPSI: WCDMA,Online,222-01,0xED2E,WCDMA IMT 2000,0x17cd6a5,10713,4,0,9,49,24,14,500", "0"}
+}
+
+// SetRadio changes the network's technology and tells the box as SIMCom's modems do.
+func (s *Sim) SetRadio(r Radio) error {
+	return s.ask(func() error {
+		s.radio = r
+		s.urc(fmt.Sprintf("+CNSMOD: %d", map[int]int{0: 1, 2: 4, 7: 8}[r.Access]))
+		s.urc("+CIREG: " + r.IMS)
 		return nil
 	})
 }

@@ -193,7 +193,7 @@ func TestARowKeepsTheNameAndTheLongestWait(t *testing.T) {
 	}
 }
 
-func TestNightsAndWeekendsAreKeptUntilTheirTimeIsOver(t *testing.T) {
+func TestNethServer7833NightsAndWeekendsAreKeptUntilTheirTimeIsOver(t *testing.T) {
 	l := New()
 	l.Apply(waited("c1", anna, tel.OutcomeAbandoned, t0))
 	l.Apply(waited("c2", bea, tel.OutcomeAbandoned, t0.Add(64*time.Hour)))

@@ -41,7 +41,7 @@ func (o *office) refused() error {
 }
 
 // A whole day of one agent: each interval is told once, none overlaps another and none is missing.
-func TestAnAgentsDayIsASumOfIntervals(t *testing.T) {
+func TestQpanel280AnAgentsDayIsASumOfIntervals(t *testing.T) {
 	o := staffed(t, q1("a"), "a")
 	began := o.now
 	o.events = nil

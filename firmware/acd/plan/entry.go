@@ -52,10 +52,13 @@ func (s *step) enqueue(m tel.Enqueue) {
 	default:
 		s.reclaim(e)
 		s.enter(e)
-		s.publish(tel.QueueJoined{
-			Queue: e.Queue, Call: e.Call, Caller: e.Caller, Name: e.Name, At: e.EnqueuedAt, Priority: e.Priority,
-		})
+		s.publish(e.joined())
 	}
+}
+
+// joined tells observers of the caller's place.
+func (e *Entry) joined() tel.QueueJoined {
+	return tel.QueueJoined{Queue: e.Queue, Call: e.Call, Caller: e.Caller, Name: e.Name, At: e.EnqueuedAt, Due: e.due, Priority: e.Priority}
 }
 
 // enter puts an entry into its place.

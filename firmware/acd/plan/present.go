@@ -27,7 +27,7 @@ func (s *State) Present(now time.Time) []tel.Event {
 			if e.Callback != "" {
 				continue
 			}
-			all = append(all, tel.QueueJoined{Queue: id, Call: e.Call, Caller: e.Caller, Name: e.Name, At: e.EnqueuedAt, Priority: e.Priority})
+			all = append(all, e.joined())
 			for _, o := range e.Offers {
 				if offer := s.Offers[o]; offer != nil {
 					all = append(all, tel.QueueOffered{Queue: id, Call: e.Call, Offer: o, Agent: offer.Agent, At: offer.Made})

@@ -177,9 +177,7 @@ func (s *step) callerNamed(m tel.CallerNamed) {
 	}
 	e.Caller, e.Name = m.Caller, m.Name
 	s.touchEntry(e)
-	s.publish(tel.QueueJoined{
-		Queue: e.Queue, Call: e.Call, Caller: e.Caller, Name: e.Name, At: e.EnqueuedAt, Priority: e.Priority,
-	})
+	s.publish(e.joined())
 }
 
 // whisper is what the agent of an offer is told.

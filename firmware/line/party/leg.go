@@ -79,7 +79,7 @@ func (l *leg) event(e line.Event) {
 		l.sound.connect(l.post)
 		l.tell(call.LegEvent{Kind: call.LegAnswered})
 	case line.Digit:
-		l.tell(call.LegEvent{Kind: call.LegDigit, Digit: rune(e.Digit)})
+		l.tell(call.LegEvent{Kind: call.LegDigit, Digit: rune(e.Digit), Beside: true})
 	case line.Ended:
 		l.ended(call.LegEvent{Cause: e.Cause, Remote: true})
 	case line.Incoming, line.Proceeding, line.Recovered, line.Status:

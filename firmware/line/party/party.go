@@ -80,6 +80,17 @@ func (b *Board) Add(l line.Line) {
 	b.wg.Go(p.run)
 }
 
+// Line is a line in use, for what it does beside calls; ok is false while there is none of that name.
+func (b *Board) Line(id tel.LineID) (l line.Line, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p, ok := b.posts[id]
+	if !ok {
+		return nil, false
+	}
+	return p.line, true
+}
+
 // Retire takes a line out of use: no new call, and it is closed when the call that is up has ended.
 // gone is closed when the device is free again; busy tells whether a call is up. A line that is not
 // there is gone.

@@ -182,7 +182,7 @@ func (l *leg) notice(e dialog.Event) {
 		l.reoffered(e.SDP)
 	case dialog.Info:
 		if d, ok := infoDigit(e.ContentType, e.Body); ok {
-			l.tell(call.LegEvent{Kind: call.LegDigit, Digit: d})
+			l.tell(call.LegEvent{Kind: call.LegDigit, Digit: d, Beside: true})
 		}
 	case dialog.Rejected:
 		if l.elsewhere(e) {

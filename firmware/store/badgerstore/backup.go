@@ -30,6 +30,7 @@ type Manifest struct {
 	Pos     store.Position `json:"pos"` // everything of the journal up to here is in it
 	Calls   int            `json:"calls"`
 	Waits   int            `json:"waits"`
+	Texts   int            `json:"texts"`
 	At      time.Time      `json:"at"`
 }
 
@@ -173,7 +174,10 @@ func (d *DB) verify(ctx context.Context, path string, m *Manifest) (mark, error)
 		if m.Calls, err = count(ctx, second.bdb, callRows, store.Span{}, func(store.Call) bool { return true }); err != nil {
 			return err
 		}
-		m.Waits, err = count(ctx, second.bdb, waitRows, store.Span{}, func(store.Wait) bool { return true })
+		if m.Waits, err = count(ctx, second.bdb, waitRows, store.Span{}, func(store.Wait) bool { return true }); err != nil {
+			return err
+		}
+		m.Texts, err = count(ctx, second.bdb, textRows, store.Span{}, func(store.SMS) bool { return true })
 		return err
 	}()
 	return second.mark, errors.Join(err, unfaulted(second.bdb.Close))

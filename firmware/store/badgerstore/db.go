@@ -40,6 +40,8 @@ const (
 	waitRows = "w/"
 	callIDs  = "ci/"
 	waitIDs  = "wi/"
+	textRows = "t/"
+	textIDs  = "ti/"
 	markKey  = "m/journal"
 	noteKey  = "m/rebuilt"
 )
@@ -53,7 +55,11 @@ type Batch struct {
 	Pos     store.Position
 	Calls   []store.Call
 	Waits   []store.Wait
+	Texts   []store.SMS
 }
+
+// Len counts the records of a batch.
+func (b Batch) Len() int { return len(b.Calls) + len(b.Waits) + len(b.Texts) }
 
 // Ingest stores the batch and remembers its position, both or nothing, and returns when the disk
 // has it. store.ErrFull comes before anything was written.
@@ -73,6 +79,11 @@ func (d *DB) Ingest(b Batch) error {
 		}
 		for _, w := range b.Waits {
 			if err := putWait(txn, w); err != nil {
+				return err
+			}
+		}
+		for _, x := range b.Texts {
+			if err := putText(txn, x); err != nil {
 				return err
 			}
 		}
@@ -119,6 +130,14 @@ func putWait(txn *badger.Txn, w store.Wait) error {
 	return putRow(txn, waitRows, waitIDs, w.SortKey(), w.Identity(), w)
 }
 
+func putText(txn *badger.Txn, x store.SMS) error {
+	old, err := lookup(txn, textIDs+x.Identity())
+	if err != nil || old != "" {
+		return err
+	}
+	return putRow(txn, textRows, textIDs, x.SortKey(), x.Identity(), x)
+}
+
 func putRow(txn *badger.Txn, rows, ids, key, id string, r any) error {
 	value, err := json.Marshal(r)
 	if err != nil {
@@ -160,6 +179,11 @@ func (d *DB) PutCalls(ctx context.Context, calls ...store.Call) error {
 // PutWaits implements store.Waits.
 func (d *DB) PutWaits(ctx context.Context, waits ...store.Wait) error {
 	return putAll(ctx, d, waits, putWait)
+}
+
+// PutTexts implements store.Texts.
+func (d *DB) PutTexts(ctx context.Context, texts ...store.SMS) error {
+	return putAll(ctx, d, texts, putText)
 }
 
 func putAll[R any](ctx context.Context, d *DB, all []R, put func(*badger.Txn, R) error) error {
@@ -204,6 +228,16 @@ func (d *DB) ListWaits(ctx context.Context, q store.WaitQuery) (store.Page[store
 // CountWaits implements store.Waits.
 func (d *DB) CountWaits(ctx context.Context, q store.WaitQuery) (int, error) {
 	return count(ctx, d.bdb, waitRows, q.Span, q.Match)
+}
+
+// ListTexts implements store.Texts.
+func (d *DB) ListTexts(ctx context.Context, q store.TextQuery) (store.Page[store.SMS], error) {
+	return list(ctx, d.bdb, textRows, q.Span, q.Match)
+}
+
+// CountTexts implements store.Texts.
+func (d *DB) CountTexts(ctx context.Context, q store.TextQuery) (int, error) {
+	return count(ctx, d.bdb, textRows, q.Span, q.Match)
 }
 
 func list[R any](ctx context.Context, bdb *badger.DB, rows string, span store.Span, match func(R) bool) (store.Page[R], error) {

@@ -14,6 +14,7 @@ type Store struct {
 	mu    sync.Mutex
 	calls table[store.Call]
 	waits table[store.Wait]
+	texts table[store.SMS]
 	// Reported is what Status returns, beside Committed, which is counted here.
 	Reported store.Status
 }
@@ -148,6 +149,31 @@ func (s *Store) CountWaits(_ context.Context, q store.WaitQuery) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return count(&s.waits, q.Span, q.Match)
+}
+
+// PutTexts implements store.Texts.
+func (s *Store) PutTexts(_ context.Context, texts ...store.SMS) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range texts {
+		s.texts.put(x, func(store.SMS) bool { return false })
+		s.Reported.Committed = max(s.Reported.Committed, x.Pos)
+	}
+	return nil
+}
+
+// ListTexts implements store.Texts.
+func (s *Store) ListTexts(_ context.Context, q store.TextQuery) (store.Page[store.SMS], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return list(&s.texts, q.Span, q.Match)
+}
+
+// CountTexts implements store.Texts.
+func (s *Store) CountTexts(_ context.Context, q store.TextQuery) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return count(&s.texts, q.Span, q.Match)
 }
 
 // Status implements store.Records.

@@ -90,6 +90,22 @@ func (f *front) CountWaits(ctx context.Context, q store.WaitQuery) (int, error) 
 	return use(f, func(db store.Records) (int, error) { return db.CountWaits(ctx, q) })
 }
 
+// PutTexts implements store.Texts.
+func (f *front) PutTexts(ctx context.Context, texts ...store.SMS) error {
+	_, err := use(f, func(db store.Records) (struct{}, error) { return struct{}{}, db.PutTexts(ctx, texts...) })
+	return err
+}
+
+// ListTexts implements store.Texts.
+func (f *front) ListTexts(ctx context.Context, q store.TextQuery) (store.Page[store.SMS], error) {
+	return use(f, func(db store.Records) (store.Page[store.SMS], error) { return db.ListTexts(ctx, q) })
+}
+
+// CountTexts implements store.Texts.
+func (f *front) CountTexts(ctx context.Context, q store.TextQuery) (int, error) {
+	return use(f, func(db store.Records) (int, error) { return db.CountTexts(ctx, q) })
+}
+
 // Status implements store.Records. It answers without a database too: then with the reason.
 func (f *front) Status(ctx context.Context) (store.Status, error) {
 	st, err := use(f, func(db store.Records) (store.Status, error) { return db.Status(ctx) })

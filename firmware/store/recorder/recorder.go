@@ -179,7 +179,7 @@ func (k *keeper) follow(ctx context.Context, db *badgerstore.DB) error {
 			return err
 		}
 		k.collect(r)
-		if len(k.pending.Calls)+len(k.pending.Waits) >= batchRecords || k.size >= batchBytes {
+		if k.pending.Len() >= batchRecords || k.size >= batchBytes {
 			return k.flush(db)
 		}
 		return nil
@@ -191,7 +191,7 @@ func (k *keeper) follow(ctx context.Context, db *badgerstore.DB) error {
 	if err != nil {
 		return err
 	}
-	if len(k.pending.Calls)+len(k.pending.Waits) > 0 || (k.pending.Pos > 0 && time.Since(k.stored) > idleCommit) {
+	if k.pending.Len() > 0 || (k.pending.Pos > 0 && time.Since(k.stored) > idleCommit) {
 		return k.flush(db)
 	}
 	return nil
@@ -213,6 +213,14 @@ func (k *keeper) collect(r journal.Record) {
 		k.pending.Calls = append(k.pending.Calls, store.Call{Pos: pos, CallEnded: e})
 	case tel.QueueLeft:
 		k.pending.Waits = append(k.pending.Waits, store.Wait{Pos: pos, QueueLeft: e})
+	case tel.SMSReceived:
+		k.pending.Texts = append(k.pending.Texts, store.SMS{Pos: pos, SMS: e.SMS})
+	case tel.SMSSent:
+		k.pending.Texts = append(k.pending.Texts, store.SMS{Pos: pos, SMS: e.SMS})
+	case tel.SMSDelivered:
+		k.pending.Texts = append(k.pending.Texts, store.SMS{Pos: pos, SMS: e.SMS})
+	case tel.SMSFailed:
+		k.pending.Texts = append(k.pending.Texts, store.SMS{Pos: pos, SMS: e.SMS})
 	default:
 		return
 	}
@@ -240,7 +248,7 @@ func (k *keeper) backup(ctx context.Context, db *badgerstore.DB, now time.Time) 
 		return err
 	}
 	k.backedUp = time.Time{}
-	k.log.Info("records backed up and read back", "calls", m.Calls, "waits", m.Waits, "position", uint64(m.Pos))
+	k.log.Info("records backed up and read back", "calls", m.Calls, "waits", m.Waits, "texts", m.Texts, "position", uint64(m.Pos))
 	return nil
 }
 

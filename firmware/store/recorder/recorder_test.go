@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -83,7 +84,12 @@ func (b *box) end(n int) {
 	for range n {
 		call, wait := storetest.Call(b.written), storetest.Wait(b.written)
 		b.written++
-		for _, e := range []tel.Event{wait.QueueLeft, call.CallEnded} {
+		text := storetest.Text(b.written - 1).SMS
+		message := tel.Event(tel.SMSReceived{SMS: text})
+		if text.State == tel.SMSOut {
+			message = tel.SMSSent{SMS: text}
+		}
+		for _, e := range []tel.Event{wait.QueueLeft, message, call.CallEnded} {
 			kind, body, err := cdr.Encode(e)
 			if err != nil {
 				b.t.Fatal(err)
@@ -115,8 +121,9 @@ func (b *box) caughtUp() store.Status {
 	}
 	calls, err := b.client.CountCalls(b.t.Context(), store.CallQuery{})
 	waits, err2 := b.client.CountWaits(b.t.Context(), store.WaitQuery{})
-	if err != nil || err2 != nil || calls != b.written || waits != b.written {
-		b.t.Fatalf("%d calls (%v) and %d waits (%v) stored, %d of each written", calls, err, waits, err2, b.written)
+	texts, err3 := b.client.CountTexts(b.t.Context(), store.TextQuery{})
+	if err := errors.Join(err, err2, err3); err != nil || calls != b.written || waits != b.written || texts != b.written {
+		b.t.Fatalf("%d calls, %d waits and %d texts are stored, %d of each written; %v", calls, waits, texts, b.written, err)
 	}
 	return st
 }

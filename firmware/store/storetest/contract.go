@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Records) {
 		"putting a record again changes nothing":                idempotent,
 		"one call has one record, the one of lowest position":   oneRecordPerCall,
 		"a caller who waits twice has two queue records":        twoWaits,
+		"each change of a short message is one record":          texts,
 		"pages fit together without loss or repeat":             paged,
 		"pages stay whole while records arrive":                 pagedWhileGrowing,
 		"time ranges include their start and exclude their end": ranges,
