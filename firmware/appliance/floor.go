@@ -89,6 +89,14 @@ func (f floor) callers() (all []page.Caller) {
 	return all
 }
 
+// supervisable lists the queues to which a supervisor can be limited.
+func (b *Box) supervisable() (all []page.Choice) {
+	for _, q := range b.config().Queues {
+		all = append(all, page.Choice{ID: string(q.ID), Name: cmp.Or(q.Name, string(q.ID))})
+	}
+	return all
+}
+
 // waitingCaller is the page of a waiting caller; nil of a call that does not wait.
 func (b *Box) waitingCaller(ctx context.Context, call tel.CallID) (*page.Caller, error) {
 	f, err := b.floor(ctx)

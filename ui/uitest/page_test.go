@@ -123,7 +123,7 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 	}
 	cfg := web.Config{
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
-		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Ready: func() error { return nil },
+		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return nil }, Ready: func() error { return nil },
 		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func(string) ([]byte, error) { return nil, nil },
 	}
 	floor(&cfg)

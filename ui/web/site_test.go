@@ -87,8 +87,11 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: s.accounts,
 		Language: func() string { return "it" }, Name: func() string { return "Bottega" },
 		Plain: func() bool { return !s.strict }, TLSPort: 8443,
-		LAN:     func(a netip.Addr) bool { return a.IsPrivate() || a.IsLoopback() || !a.IsGlobalUnicast() },
-		People:  func() []page.Person { return []page.Person{{ID: "anna", Name: "Anna"}} },
+		LAN:    func(a netip.Addr) bool { return a.IsPrivate() || a.IsLoopback() || !a.IsGlobalUnicast() },
+		People: func() []page.Person { return []page.Person{{ID: "anna", Name: "Anna"}} },
+		Queues: func() []page.Choice {
+			return []page.Choice{{ID: "sales", Name: "Vendite"}, {ID: "help", Name: "Aiuto"}}
+		},
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
 		Codes:   func(string) ([]byte, error) { return []byte("<p>codes"), nil },

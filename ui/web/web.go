@@ -32,6 +32,7 @@ type Config struct {
 	TLSPort  uint16                // where HTTPS is; 0: nowhere
 	Name     func() string         // of the box
 	People   func() []page.Person  // who answers, to be chosen as what a user is at the phones
+	Queues   func() []page.Choice  // to which a supervisor can be limited
 	Ready    func() error          // nil when the box can carry a call
 	Present  func() ([]byte, error)
 	Codes    func(lang string) ([]byte, error) // the page of what phones can dial
