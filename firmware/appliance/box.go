@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd"
+	"github.com/pronto-pbx/pronto/firmware/acd/alarm"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
@@ -106,13 +107,16 @@ type Box struct {
 	undisturbed map[tel.AgentID]bool   // who has asked not to be disturbed
 	unstaffed   map[tel.QueueID]string // queues that their last agent has left, by name
 
-	reach reach
-	wg    sync.WaitGroup
+	reach  reach
+	alarms *alarm.Watch
+
+	offered offered
+	wg      sync.WaitGroup
 }
 
 // conditions are what health knows by name; the page has a sentence for each.
 func conditions() []health.Spec {
-	return []health.Spec{
+	return append([]health.Spec{
 		{Name: "sip", Severity: health.Error, Vital: true},
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
@@ -133,7 +137,7 @@ func conditions() []health.Spec {
 		{Name: "bans", Severity: health.Info},
 		{Name: "sip_alg", Severity: health.Warn},
 		{Name: "unstaffed", Severity: health.Warn},
-	}
+	}, alarmConditions()...)
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
@@ -141,6 +145,7 @@ func Build(opts Options) (b *Box, err error) {
 	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	b.doors.b = b
+	b.openAlarms()
 	defer func() {
 		if err != nil {
 			b.close()
@@ -359,6 +364,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	}
 	b.opts.Live.Start(b.rooms()...)
 	b.wg.Go(func() { b.callbackHours(ctx) })
+	b.wg.Go(func() { b.alarms.Run(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

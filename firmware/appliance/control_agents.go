@@ -30,7 +30,7 @@ func (b *Box) agentCommands(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("POST /agents/{agent}/{command}", func(w http.ResponseWriter, r *http.Request) {
 		agent, command := tel.AgentID(r.PathValue("agent")), r.PathValue("command")
-		respond(w, b.force(r.Context(), agent, command, r.FormValue("with")))
+		respond(w, b.force(r.Context(), console, agent, command, r.FormValue("with")))
 	})
 	mux.HandleFunc("POST /buttons/{lamp}/press", func(w http.ResponseWriter, r *http.Request) {
 		if !b.lamps.press(tel.LampID(r.PathValue("lamp"))) {
@@ -61,18 +61,18 @@ func respond(w http.ResponseWriter, err error) {
 // console is who gives commands by prontoctl.
 const console = "prontoctl"
 
-// force carries out a command of somebody else than the agent. With is the reason of a pause, the
+// force carries out a command of somebody else than the agent, who is named by by. With is the reason of a pause, the
 // queue of a command about one, the call of an assignment.
-func (b *Box) force(ctx context.Context, agent tel.AgentID, command, with string) error {
+func (b *Box) force(ctx context.Context, by string, agent tel.AgentID, command, with string) error {
 	switch command {
 	case string(dialplan.Pause):
-		return b.queues.ForcePause(ctx, agent, with, console)
+		return b.queues.ForcePause(ctx, agent, with, by)
 	case string(dialplan.Logout):
-		return b.queues.ForceLogout(ctx, agent, console)
+		return b.queues.ForceLogout(ctx, agent, by)
 	case "add":
-		return b.queues.AddMember(ctx, agent, tel.QueueID(with), console)
+		return b.queues.AddMember(ctx, agent, tel.QueueID(with), by)
 	case "remove":
-		return b.queues.RemoveMember(ctx, agent, tel.QueueID(with), console)
+		return b.queues.RemoveMember(ctx, agent, tel.QueueID(with), by)
 	case "serve":
 		var queues []tel.QueueID
 		for id := range strings.FieldsSeq(strings.ReplaceAll(with, ",", " ")) {
@@ -80,7 +80,7 @@ func (b *Box) force(ctx context.Context, agent tel.AgentID, command, with string
 		}
 		return b.queues.Serve(ctx, agent, queues...)
 	case "assign":
-		return b.queues.Assign(ctx, tel.CallID(with), agent, console)
+		return b.queues.Assign(ctx, tel.CallID(with), agent, by)
 	case string(dialplan.Login), string(dialplan.Resume), string(dialplan.FinishWrapUp), string(dialplan.ExtendWrapUp),
 		string(dialplan.Help), string(dialplan.HelpDone), string(dialplan.EnterQueue), string(dialplan.LeaveQueue):
 		return b.obey(ctx, agent, command, with)

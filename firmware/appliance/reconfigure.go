@@ -123,6 +123,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 		r.b.log.Warn("shifts end as they would have before", "err", err)
 	}
 	r.b.calls.Review() // who listens may have lost the right to
+	r.b.alarms.Look()
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil

@@ -103,12 +103,12 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 	return web.New(web.Config{
 		Log: b.log.With("room", "page"), Hub: hub, Accounts: b.accounts, Language: b.language,
 		LAN:  func(a netip.Addr) bool { return b.numbering.Load().lan(a) },
-		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering,
+		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering, Queues: b.supervisable,
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.fit, Present: b.present.document, Codes: b.codesPage,
 		Desk: b.desk, Command: b.ownCommand,
-		Supervise: b.superviseFromPage,
+		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Agent: b.agentPage, Order: b.orderFromPage,
 	})
 }
 

@@ -32,6 +32,8 @@ func (b *Box) tell(e tel.Event) {
 		b.feed.Publish(figures)
 	}
 	b.showPresence(e)
+	b.alarming(e)
+	b.offered.note(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.lamps.show(e)

@@ -155,6 +155,8 @@ type Queue struct {
 	Distribution Distribution `yaml:"distribution"` // skills, levels, weights, the agent of the last time ...
 
 	Waiting Waiting `yaml:"waiting,omitempty"`
+
+	Alarms Alarms `yaml:"alarms,omitempty"` // when it calls for its supervisor
 }
 
 // Line is a GSM or analog line.

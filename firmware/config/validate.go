@@ -170,6 +170,7 @@ func (v *validator) queue(path string, q *Queue) {
 	}
 	v.destination(path+".overflow", q.Overflow)
 	v.waiting(path, q)
+	v.alarms(path, q)
 }
 
 func (v *validator) between(path string, n, low, high int) {

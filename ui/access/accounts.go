@@ -114,6 +114,13 @@ const (
 	DeedOneTimeOn    Deed = "one_time_codes_on"
 	DeedOneTimeOff   Deed = "one_time_codes_off"
 	DeedWrongOneTime Deed = "wrong_one_time_code"
+	DeedMoved        Deed = "caller_moved"    // the call, and to which queue
+	DeedAssigned     Deed = "caller_assigned" // the call, and to whom
+	DeedPaused       Deed = "agent_paused"
+	DeedLoggedOut    Deed = "agent_logged_out"
+	DeedPutIn        Deed = "agent_put_in_queue"
+	DeedTakenOut     Deed = "agent_taken_out_of_queue"
+	DeedSkill        Deed = "agent_skill_set"
 	DeedReopened     Deed = "reopened" // the owner's password was lost: the box can be claimed again
 )
 

@@ -51,6 +51,9 @@ func TestEveryStateAndCauseHasItsWords(t *testing.T) {
 		for _, l := range tel.LineCauses() {
 			keys = append(keys, "cause."+string(l))
 		}
+		for _, a := range tel.AlarmKinds() {
+			keys = append(keys, "condition.alarm_"+string(a))
+		}
 		for _, s := range []tel.SMSState{
 			tel.SMSIn, tel.SMSBroken, tel.SMSQueued, tel.SMSOut, tel.SMSArrived, tel.SMSLost, tel.SMSFailure, tel.SMSUncertain,
 		} {

@@ -57,7 +57,8 @@ type Users struct {
 	Users       []access.User
 	People      []Person
 	Roles       []access.Role
-	Name        string // as typed
+	Queues      []Choice // that a supervisor can be limited to
+	Name        string   // as typed
 	Role        access.Role
 	MinPassword int
 }
@@ -70,6 +71,21 @@ func (u Users) Person(id tel.AgentID) string {
 		}
 	}
 	return string(id)
+}
+
+// Supervised names the queues to which a supervisor is limited.
+func (u Users) Supervised(who access.User) (names []string) {
+	for _, id := range who.Queues {
+		name := string(id)
+		for _, q := range u.Queues {
+			if q.ID == name {
+				name = q.Name
+				break
+			}
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // Me is the page of the reader's own account.
@@ -103,6 +119,7 @@ type DeskQueue struct {
 	ID      tel.QueueID
 	Name    string
 	Serving bool
+	Locked  bool // the reader may not change it
 }
 
 // Begun shows the secret of one-time codes that are not confirmed yet.

@@ -34,7 +34,7 @@ func aNewBoxIsClaimed(t *testing.T, b *Browser) {
 	submit(p)
 	p.Wait(t, isLive+` && document.querySelector(".account").innerText.includes("anna")`)
 	p.Eval(t, `document.querySelector(".account button").click()`, nil)
-	p.Wait(t, `location.pathname === "/signin"`)
+	p.Wait(t, `location.pathname === "/signin" && !!document.getElementById("password")`)
 	fill(p, "name", "anna")
 	fill(p, "password", "wrong")
 	submit(p)

@@ -121,11 +121,13 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 	if err != nil {
 		t.Error(err)
 	}
-	h, err := web.New(web.Config{
+	cfg := web.Config{
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
-		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Ready: func() error { return nil },
+		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return nil }, Ready: func() error { return nil },
 		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func(string) ([]byte, error) { return nil, nil },
-	})
+	}
+	floor(&cfg)
+	h, err := web.New(cfg)
 	if err != nil {
 		t.Error(err)
 	}
@@ -161,6 +163,7 @@ func TestThePageInABrowser(t *testing.T) {
 		{"hostile names stay text", hostileNamesStayText},
 		{"the page is whole without script", thePageIsWholeWithoutScript},
 		{"a new box is claimed from its label, and its owner comes back", aNewBoxIsClaimed},
+		{"a supervisor directs callers and agents", aSupervisorDirects},
 		{"nothing moves for those who ask for stillness", nothingMovesForThoseWhoAskForStillness},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -29,7 +29,7 @@ func paths(s *server) (all []struct {
 ) {
 	for _, r := range s.routes() {
 		method, path, _ := strings.Cut(r.pattern, " ")
-		path = strings.NewReplacer("{$}", "", "{name}", "agent").Replace(path)
+		path = strings.NewReplacer("{$}", "", "{name}", "agent", "{call}", "c1", "{agent}", "anna").Replace(path)
 		if path == "/asset/" {
 			path = "/asset/pronto.css"
 		}
@@ -172,6 +172,28 @@ func TestPeopleAreAddedGivenPasswordsAndRemoved(t *testing.T) {
 	if w := post("/users", url.Values{"name": {"bruno"}, "role": {"agent"}, "agent": {"anna"}, "password": {goodPassword}}); w.Code != http.StatusSeeOther {
 		t.Fatalf("adding: %d %s", w.Code, w.Body)
 	}
+	for name, form := range map[string]url.Values{
+		"a queue that does not exist":    {"name": {"carla"}, "role": {"supervisor"}, "queue": {"sales", "none"}, "password": {goodPassword}},
+		"a queue of who supervises none": {"name": {"carla"}, "role": {"agent"}, "queue": {"sales"}, "password": {goodPassword}},
+	} {
+		if w := post("/users", form); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), `value="carla"`) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	if w := post("/users", url.Values{"name": {"carla"}, "role": {"supervisor"}, "queue": {"help"}, "password": {goodPassword}}); w.Code != http.StatusSeeOther {
+		t.Fatalf("adding a supervisor of one queue: %d %s", w.Code, w.Body)
+	}
+	for _, u := range s.accounts.Users() {
+		if u.Name == "carla" && (!u.Supervises("help") || u.Supervises("sales")) {
+			t.Errorf("she supervises %v", u.Queues)
+		}
+	}
+	if w := s.do(ask{method: http.MethodGet, path: "/users?lang=en", as: access.Owner}); !strings.Contains(w.Body.String(), "<small>Aiuto</small>") {
+		t.Errorf("the list does not say whom she supervises:\n%s", w.Body)
+	}
+	if w := post("/users/carla/remove", nil); w.Code != http.StatusSeeOther {
+		t.Errorf("removing her: %d", w.Code)
+	}
 	if w := post("/users", url.Values{"name": {`<script>alert(1)</script>`}, "role": {"agent"}, "password": {goodPassword}}); w.Code != http.StatusUnprocessableEntity || strings.Contains(w.Body.String(), "<script>alert") {
 		t.Errorf("a script for a name: %d", w.Code)
 	}
@@ -266,7 +288,7 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 				return r.SignIn(page.Door{Box: "Bottega", Said: wrong, Name: hostile, To: hostile}, at)
 			},
 			"users": func() ([]byte, error) {
-				return r.Users(page.Users{Box: "Bottega", Reader: who, Users: users, Roles: access.Roles(), People: []page.Person{{ID: "b", Name: hostile}}, MinPassword: 10}, at)
+				return r.Users(page.Users{Box: "Bottega", Reader: who, Users: users, Roles: access.Roles(), People: []page.Person{{ID: "b", Name: hostile}}, Queues: []page.Choice{{ID: "sales", Name: hostile}}, MinPassword: 10}, at)
 			},
 			"me": func() ([]byte, error) {
 				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, OneTime: lang == "en", Sessions: sessions}, at)

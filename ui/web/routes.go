@@ -29,6 +29,11 @@ func (s *server) routes() []route {
 		{"GET /api/now", access.See, s.now, false},
 
 		{"POST /supervise", access.Supervise, s.supervise, false},
+		{"GET /waiting/{call}", access.Supervise, s.caller, false},
+		{"POST /waiting/{call}/move", access.Supervise, s.moveCaller, false},
+		{"POST /waiting/{call}/assign", access.Supervise, s.assignCaller, false},
+		{"GET /agents/{agent}", access.Supervise, s.agent, false},
+		{"POST /agents/{agent}/order", access.Supervise, s.agentOrder, false},
 
 		{"GET /me", access.See, s.me, false},
 		{"POST /me/work", access.Work, s.ownWork, false},

@@ -32,6 +32,8 @@ type site struct {
 	refusal  error    // of the next ones
 	wishes   []wish   // of supervisors
 	denied   string   // of the next one
+	orders   []Order  // of supervisors
+	unwilled string   // why the next one is not carried out
 }
 
 const (
@@ -85,8 +87,11 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: s.accounts,
 		Language: func() string { return "it" }, Name: func() string { return "Bottega" },
 		Plain: func() bool { return !s.strict }, TLSPort: 8443,
-		LAN:     func(a netip.Addr) bool { return a.IsPrivate() || a.IsLoopback() || !a.IsGlobalUnicast() },
-		People:  func() []page.Person { return []page.Person{{ID: "anna", Name: "Anna"}} },
+		LAN:    func(a netip.Addr) bool { return a.IsPrivate() || a.IsLoopback() || !a.IsGlobalUnicast() },
+		People: func() []page.Person { return []page.Person{{ID: "anna", Name: "Anna"}} },
+		Queues: func() []page.Choice {
+			return []page.Choice{{ID: "sales", Name: "Vendite"}, {ID: "help", Name: "Aiuto"}}
+		},
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
 		Codes:   func(string) ([]byte, error) { return []byte("<p>codes"), nil },
@@ -100,6 +105,28 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Supervise: func(by, agent tel.AgentID, mode tel.SupervisionMode) string {
 			s.wishes = append(s.wishes, wish{by, agent, mode})
 			return s.denied
+		},
+		Caller: func(_ context.Context, call tel.CallID) (*page.Caller, error) {
+			queue, ok := map[tel.CallID]tel.QueueID{"c1": "sales", "c2": "help"}[call]
+			if !ok {
+				return nil, nil
+			}
+			return &page.Caller{Call: call, Queue: queue, QueueName: string(queue), Place: 1, Of: 1}, nil
+		},
+		Agent: func(_ context.Context, id tel.AgentID) (*page.Agent, error) {
+			if id != "anna" {
+				return nil, nil
+			}
+			return &page.Agent{
+				ID: id, Known: []string{"english"},
+				Desk:    page.Desk{Name: "Anna", State: tel.AgentReady, Queues: []page.DeskQueue{{ID: "sales", Name: "Vendite", Serving: true}}},
+				Others:  []page.DeskQueue{{ID: "help", Name: "Aiuto"}},
+				Waiting: []page.Caller{{Call: "c1", Queue: "sales"}, {Call: "c2", Queue: "help"}},
+			}, nil
+		},
+		Order: func(_ context.Context, o Order) (string, error) {
+			s.orders = append(s.orders, o)
+			return s.unwilled, nil
 		},
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -17,6 +18,7 @@ func (s *server) users(w http.ResponseWriter, v *visit) {
 func (s *server) usersPage(w http.ResponseWriter, v *visit, status int, u page.Users) {
 	u.Reader, u.Box, u.MinPassword = reader(v), s.Name(), access.MinPassword
 	u.Users, u.People, u.Roles = s.Accounts.Users(), s.People(), access.Roles()
+	u.Queues = s.Queues()
 	html, err := s.pages[v.lang].Users(u, time.Now())
 	s.show(w, status, html, err)
 }
@@ -28,13 +30,33 @@ func (s *server) addUser(w http.ResponseWriter, v *visit) {
 	ctx, cancel := context.WithTimeout(v.Context(), patience)
 	defer cancel()
 	name, role := v.PostForm.Get("name"), access.Role(v.PostForm.Get("role"))
-	err := s.Accounts.Add(ctx, v.user.Name, name, role, tel.AgentID(v.PostForm.Get("agent")), nil, v.PostForm.Get("password"), v.from)
+	queues, ok := s.limits(role, v.PostForm["queue"])
+	if !ok {
+		s.usersPage(w, v, http.StatusUnprocessableEntity, page.Users{Said: page.Said{Sentence: "user.queues_bad"}, Name: name, Role: role})
+		return
+	}
+	err := s.Accounts.Add(ctx, v.user.Name, name, role, tel.AgentID(v.PostForm.Get("agent")), queues, v.PostForm.Get("password"), v.from)
 	if err != nil {
 		said, status := s.said(w, v, err)
 		s.usersPage(w, v, status, page.Users{Said: said, Name: name, Role: role})
 		return
 	}
 	redirect(w, v, "/users")
+}
+
+// limits are the queues to which a supervisor is limited: each must exist, and only supervisors have them.
+func (s *server) limits(role access.Role, ids []string) (queues []tel.QueueID, ok bool) {
+	if len(ids) > 0 && role != access.Supervisor {
+		return nil, false
+	}
+	known := s.Queues()
+	for _, id := range ids {
+		if !slices.ContainsFunc(known, func(q page.Choice) bool { return q.ID == id }) {
+			return nil, false
+		}
+		queues = append(queues, tel.QueueID(id))
+	}
+	return queues, true
 }
 
 func (s *server) userPassword(w http.ResponseWriter, v *visit) {

@@ -32,6 +32,7 @@ type Config struct {
 	TLSPort  uint16                // where HTTPS is; 0: nowhere
 	Name     func() string         // of the box
 	People   func() []page.Person  // who answers, to be chosen as what a user is at the phones
+	Queues   func() []page.Choice  // to which a supervisor can be limited
 	Ready    func() error          // nil when the box can carry a call
 	Present  func() ([]byte, error)
 	Codes    func(lang string) ([]byte, error) // the page of what phones can dial
@@ -43,6 +44,14 @@ type Config struct {
 	// Supervise rings the phone of by, who takes part in the conversation of agent. It returns the sentence
 	// that says why not, or nothing.
 	Supervise func(by, agent tel.AgentID, mode tel.SupervisionMode) (sentence string)
+
+	// Caller is a waiting caller as a supervisor sees it; nil of a call that does not wait.
+	Caller func(context.Context, tel.CallID) (*page.Caller, error)
+	// Agent is an agent as a supervisor sees it; nil of who is none.
+	Agent func(context.Context, tel.AgentID) (*page.Agent, error)
+	// Order carries out what a supervisor has decided, and writes it down. It returns the sentence that says
+	// why not, or nothing.
+	Order func(context.Context, Order) (sentence string, err error)
 }
 
 // server is the page's handler with what it was given.

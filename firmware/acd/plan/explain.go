@@ -11,6 +11,11 @@ import (
 // Verdict says in one word of a closed list why a member does or does not ring for a caller.
 type Verdict string
 
+// Verdicts lists those that are no names of agent states.
+func Verdicts() []Verdict {
+	return []Verdict{Eligible, TookCall, SparedNow, Resting, SkillTooLow, LevelClosed, LevelPassed, WaitsOther, GoingHome, OutOfIt}
+}
+
 // The verdicts on a member; the others are the names of agent states.
 const (
 	Eligible    Verdict = "eligible"
@@ -31,7 +36,11 @@ type Explanation struct {
 	Agent   tel.AgentID
 	Verdict Verdict
 	Until   time.Time // when time alone changes the verdict; zero: it does not
-	Note    string    // in a few words: the skill, the level, the reason of a pause
+	Note    string    // in a few words: the skill, the level, the reason of a pause, the agent waited for
+	Skill   string    `json:",omitempty"` // of SkillTooLow: the first of which there is too little
+	Has     int       `json:",omitempty"` // level of it
+	Asked   int       `json:",omitempty"` // level of it
+	Level   int       `json:",omitempty"` // the agent's, of LevelClosed and LevelPassed
 }
 
 // String is the explanation for a log or a console.
@@ -93,9 +102,10 @@ func (g *gate) explain(a *Agent) Explanation {
 	case g.admits(a):
 	case !a.has(g.e.needs, g.kin.most):
 		x.Verdict = SkillTooLow
-		x.Until, x.Note = g.lacks(a)
+		x.Skill, x.Has, x.Asked, x.Until = g.lacks(a)
+		x.Note = fmt.Sprintf("%s %d of %d", x.Skill, x.Has, x.Asked)
 	case g.q.tiered && !g.levels.holds(level):
-		x.Verdict, x.Note = LevelClosed, fmt.Sprintf("level %d", level)
+		x.Verdict, x.Level, x.Note = LevelClosed, level, fmt.Sprintf("level %d", level)
 		if level < g.levels.from {
 			x.Verdict = LevelPassed
 		}
@@ -114,19 +124,19 @@ func (g *gate) explain(a *Agent) Explanation {
 }
 
 // lacks names the first skill that the agent has too little of, and finds when that ceases to matter.
-func (g *gate) lacks(a *Agent) (until time.Time, note string) {
+func (g *gate) lacks(a *Agent) (skill string, has, asked int, until time.Time) {
 	for _, n := range g.e.needs {
-		if has, asked := a.Spec.Skills[n.Skill], min(n.Level, g.kin.most); has < asked {
-			note = fmt.Sprintf("%s %d of %d", n.Skill, has, asked)
+		skill, has, asked = n.Skill, a.Spec.Skills[n.Skill], min(n.Level, g.kin.most)
+		if has < asked {
 			break
 		}
 	}
 	for _, r := range g.q.Spec.Relax {
 		if g.e.wait(g.now) < r.After && a.has(g.e.needs, r.Level) {
-			return g.e.EnqueuedAt.Add(r.After), note
+			return skill, has, asked, g.e.EnqueuedAt.Add(r.After)
 		}
 	}
-	return time.Time{}, note
+	return skill, has, asked, time.Time{}
 }
 
 // maxNamed bounds the agents who are named in one reason.

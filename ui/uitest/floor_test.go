@@ -1,0 +1,68 @@
+package uitest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/web"
+)
+
+// floor gives a page's supervisor one hostile caller and one hostile agent.
+func floor(c *web.Config) {
+	long := strings.Repeat("Assistenza-", 6)
+	caller := page.Caller{
+		Call: "w1", Queue: "sales", QueueName: Hostile, Number: "+390612345679", Name: Hostile, Since: time.Now().Add(-time.Minute), Place: 1, Of: 9,
+		Due: time.Now(), Needs: []tel.Need{{Skill: long, Level: 5}}, Last: long, Offer: &page.Offer{Agent: Hostile, At: time.Now(), Why: "longest idle of 3 free; not " + long},
+		Verdicts: []page.Verdict{{Person: page.Person{ID: "agent1", Name: Hostile}, Says: page.Said{Sentence: "why.skill_too_low", Args: []any{long, 2, 5}}, Until: time.Now().Add(time.Minute)}},
+		Queues:   []page.Choice{{ID: "support", Name: Hostile + long}}, People: []page.Person{{ID: "agent1", Name: Hostile + long}},
+	}
+	c.Caller = func(context.Context, tel.CallID) (*page.Caller, error) { x := caller; return &x, nil }
+	c.Agent = func(context.Context, tel.AgentID) (*page.Agent, error) {
+		return &page.Agent{
+			ID: "agent1", Desk: page.Desk{Name: Hostile, State: tel.AgentPaused, Since: time.Now(), Reason: Hostile, By: Hostile, Reasons: []string{Hostile}, Queues: []page.DeskQueue{{ID: "sales", Name: Hostile + long, Serving: true}}},
+			Others: []page.DeskQueue{{ID: "support", Name: long}}, Skills: []page.Skill{{Name: long, Level: 3}}, Known: []string{long}, Waiting: []page.Caller{caller},
+		}, nil
+	}
+	c.Order = func(_ context.Context, o web.Order) (string, error) {
+		if o.Do == "move" && o.Call == "w1" && o.With == "support" {
+			return "", nil
+		}
+		return "floor.busy", nil
+	}
+}
+
+// aSupervisorDirects goes from the live page to a waiting caller, decides, and is told what was refused;
+// on the way nothing is cut and no name becomes markup.
+func aSupervisorDirects(t *testing.T, b *Browser) {
+	o := serve(t, "127.0.0.1:0", Attack(time.Now()))
+	p := b.Open(t, o.url("?lang=it"), Look{})
+	p.Wait(t, isLive)
+	p.Eval(t, `document.querySelector("#wait-w1 a").click()`, nil)
+	p.Wait(t, `location.pathname === "/waiting/w1" && !!document.getElementById("agent")`)
+	whole := func(where string) {
+		t.Helper()
+		for _, width := range []int{360, 1280} {
+			p.Look(t, Look{Width: width, Height: 900})
+			var sticks []string
+			if p.Eval(t, cut, &sticks); len(sticks) > 0 {
+				t.Errorf("%s at %d: cut:\n%s", where, width, strings.Join(sticks, "\n"))
+			}
+		}
+		p.Wait(t, `document.title !== "taken" && !document.querySelector("main img")`)
+	}
+	whole("the caller")
+	p.Eval(t, `document.getElementById("agent").form.requestSubmit()`, nil)
+	p.Wait(t, `!!document.querySelector("[role=alert]") && document.querySelector("[role=alert]").innerText.includes("ha una chiamata")`)
+	p.Eval(t, `document.querySelector("tbody a").click()`, nil)
+	p.Wait(t, `location.pathname === "/agents/agent1" && !!document.getElementById("skill")`)
+	whole("the agent")
+	p.Eval(t, `location.href = "/waiting/w1?lang=it"`, nil)
+	p.Wait(t, `location.pathname === "/waiting/w1" && !!document.getElementById("queue")`)
+	p.Eval(t, `document.getElementById("queue").form.requestSubmit()`, nil)
+	p.Wait(t, isLive+` && location.pathname === "/"`)
+	noFaults(t, p, "409")
+}
