@@ -15,10 +15,6 @@ import (
 
 var bench *pbxtest.Bench // set once, before any test runs
 
-// beside is how many of the tests that may run beside each other do: they mostly wait for people who talk,
-// so a machine carries more of them than it has cores.
-const beside = "6"
-
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
