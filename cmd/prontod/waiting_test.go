@@ -105,29 +105,47 @@ func alaw(body []byte) []int16 {
 	return tone.NewCoder(tone.ALaw).Decode(nil, body[at+8:])
 }
 
-// likeness is the greatest correlation of a pattern with any part of a signal.
+// likeness is the greatest correlation of a pattern with any part of a signal. It is sought coarsely, at a
+// quarter of the rate, and measured where that is promising: at the full rate everywhere it would take longer
+// than the sentence lasts.
 func likeness(pcm, pattern []int16) (best float64) {
-	n := len(pattern)
-	var energy float64
-	for _, x := range pattern {
-		energy += float64(x) * float64(x)
-	}
-	var window float64
-	for i := range pcm {
-		window += float64(pcm[i]) * float64(pcm[i])
-		if i >= n {
-			window -= float64(pcm[i-n]) * float64(pcm[i-n])
-		}
-		if i < n-1 || window < energy/16 {
+	const step, promising = 4, 0.4
+	coarse, few := quarter(pcm), quarter(pattern)
+	for i := 0; i+len(few) <= len(coarse); i++ {
+		if correlation(coarse[i:], few) < promising {
 			continue
 		}
-		var sum int64
-		for k, x := range pattern {
-			sum += int64(x) * int64(pcm[i-n+1+k])
+		for at := max(0, step*(i-1)); at <= step*(i+1) && at+len(pattern) <= len(pcm); at++ {
+			best = max(best, correlation(pcm[at:], pattern))
 		}
-		best = max(best, float64(sum)/math.Sqrt(window*energy))
 	}
 	return best
+}
+
+// quarter is a signal at a quarter of its rate.
+func quarter(pcm []int16) []int16 {
+	out := make([]int16, len(pcm)/4)
+	for i := range out {
+		out[i] = int16((int(pcm[4*i]) + int(pcm[4*i+1]) + int(pcm[4*i+2]) + int(pcm[4*i+3])) / 4)
+	}
+	return out
+}
+
+// correlation compares a pattern with the beginning of a signal: 1 is the same at any volume. What is much
+// softer than the pattern is like nothing.
+func correlation(pcm, pattern []int16) float64 {
+	pcm = pcm[:len(pattern)]
+	var sum, own, its int64
+	for k, x := range pattern {
+		y := pcm[k]
+		sum += int64(x) * int64(y)
+		own += int64(x) * int64(x)
+		its += int64(y) * int64(y)
+	}
+	if its < own/16 {
+		return 0
+	}
+	return float64(sum) / math.Sqrt(float64(own)*float64(its))
 }
 
 func TestAnAgentHearsWhoWaitsAndTheOthersRingUntilTheBridge(t *testing.T) {
