@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
-	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
@@ -73,15 +72,10 @@ type Stats struct {
 
 // New returns a hub; newModel makes an empty model for the start and after each gap.
 func New(log *slog.Logger, newModel func() *view.Model) (*Hub, error) {
-	h := &Hub{log: log, newModel: newModel, renderers: map[string]*page.Renderer{}, viewers: map[*Viewer]struct{}{}, version: page.Version()}
-	for _, lang := range i18n.Languages() {
-		cat, err := i18n.Load(lang)
-		if err != nil {
-			return nil, err
-		}
-		if h.renderers[lang], err = page.New(cat); err != nil {
-			return nil, err
-		}
+	h := &Hub{log: log, newModel: newModel, viewers: map[*Viewer]struct{}{}, version: page.Version()}
+	var err error
+	if h.renderers, err = page.All(); err != nil {
+		return nil, err
 	}
 	h.office = newModel().Office()
 	return h, nil
