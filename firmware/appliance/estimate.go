@@ -37,7 +37,8 @@ const (
 	estimateVersion = 1
 	estimateFile    = "forecast.json"
 	estimateSoon    = time.Second      // after a change, with those that follow it at once
-	estimateAgain   = 15 * time.Second // while somebody waits
+	estimateAgain   = 15 * time.Second // while nothing changes
+	estimateShare   = 50               // a round may take one part in so many of the time: calls come first
 	estimateStale   = time.Minute      // then a forecast is not told any more
 	estimateKeep    = 10 * time.Minute // from one save of what was learned to the next
 )
@@ -83,15 +84,15 @@ func (b *Box) estimate(ctx context.Context) {
 	sub := b.feed.Subscribe(feed.Seq(1)<<62, 1024) // a place in the future: begins with a snapshot
 	defer sub.Close()
 	defer b.keepEstimates()
-	next, keep := time.Now().Add(estimateSoon), time.Now().Add(estimateKeep)
+	next, keep, soon := time.Now().Add(estimateSoon), time.Now().Add(estimateKeep), estimateSoon
 	for ctx.Err() == nil {
 		until, cancel := context.WithDeadline(ctx, next)
 		item, err := sub.Next(until)
 		cancel()
 		switch {
 		case err == nil:
-			if b.learn(item) && time.Until(next) > estimateSoon {
-				next = time.Now().Add(estimateSoon)
+			if b.learn(item) && time.Until(next) > soon {
+				next = time.Now().Add(soon)
 			}
 		case !errors.Is(err, context.DeadlineExceeded):
 			return
@@ -99,8 +100,10 @@ func (b *Box) estimate(ctx context.Context) {
 		if time.Now().Before(next) {
 			continue
 		}
+		began := time.Now()
 		b.forecast(ctx)
-		next = time.Now().Add(estimateAgain)
+		soon = max(estimateSoon, estimateShare*time.Since(began))
+		next = time.Now().Add(max(soon, estimateAgain))
 		if time.Now().After(keep) {
 			b.keepEstimates()
 			keep = time.Now().Add(estimateKeep)
