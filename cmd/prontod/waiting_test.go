@@ -168,6 +168,7 @@ func TestAnAgentHearsWhoWaitsAndTheOthersRingUntilTheBridge(t *testing.T) {
 	}
 	listen(t, "the caller during the whisper", c)
 	first.Hangup() // asterisk#1557: the round goes on
+	o.Lamp(201, tel.AgentReady)
 	if !second.Answer() {
 		t.Fatal("the other phone does not ring any more")
 	}
