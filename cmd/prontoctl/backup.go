@@ -36,16 +36,17 @@ func backups(args []string, out, errs io.Writer) error {
 	actions := map[string]func(ctx context.Context, s backup.Source, rest []string, out io.Writer) error{
 		"kit": makeKit, "confirm": confirmKit, "now": backupNow, "list": listBackups, "check": checkBackup,
 	}
-	if len(args) == 0 || actions[args[0]] == nil {
-		return errors.New("use backup kit, backup confirm, backup now [FOLDER], backup list FOLDER or backup check FILE")
-	}
 	flags, source := stateFlags("backup", errs)
-	if err := flags.Parse(args[1:]); err != nil {
+	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	do := actions[flags.Arg(0)]
+	if do == nil {
+		return errors.New("use backup kit, backup confirm, backup now [FOLDER], backup list FOLDER or backup check FILE")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return actions[args[0]](ctx, source(), flags.Args(), out)
+	return do(ctx, source(), flags.Args()[1:], out)
 }
 
 // makeKit prints a new recovery kit, once.

@@ -43,7 +43,7 @@ func newBox(t *testing.T, cfg, mark string) Source {
 		write(t, filepath.Join(s.Dir, name), body)
 	}
 	write(t, s.Config, cfg)
-	if err := statefile.Save(filepath.Join(s.Dir, "access.json"), 1, map[string]string{"users": mark, "sessions": mark}); err != nil {
+	if err := statefile.Save(filepath.Join(s.Dir, "access.json"), 1, map[string]string{"users": mark, "sessions": mark, "code": mark}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -148,7 +148,7 @@ func TestEverythingComesBackWithTheRecoveryKitAndNothingThatIsTheBoxsOwn(t *test
 		}
 	}
 	var who map[string]string
-	if err := statefile.Load(filepath.Join(next.Dir, "access.json"), 1, &who); err != nil || who["users"] != "old" || who["sessions"] != "" {
+	if err := statefile.Load(filepath.Join(next.Dir, "access.json"), 1, &who); err != nil || who["users"] != "old" || who["sessions"]+who["code"] != "" {
 		t.Errorf("people: %v, %v", who, err)
 	}
 }

@@ -183,7 +183,8 @@ func (r *Restored) adapt(s Source, files string, c Choice) error {
 	return os.WriteFile(file, text, 0o600)
 }
 
-// endSessions lets nobody into the page with a cookie of the time of the backup.
+// endSessions lets nobody into the page with a cookie of the time of the backup, and leaves the code of the
+// label to the box that wears it.
 func endSessions(file string) error {
 	err := statefile.Rewrite(file, func(value json.RawMessage) (json.RawMessage, error) {
 		var fields map[string]json.RawMessage
@@ -191,6 +192,7 @@ func endSessions(file string) error {
 			return nil, err
 		}
 		delete(fields, "sessions")
+		delete(fields, "code")
 		return json.Marshal(fields)
 	})
 	if errors.Is(err, os.ErrNotExist) {
