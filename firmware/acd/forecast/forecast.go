@@ -306,7 +306,7 @@ func share(part, whole, presumed float64) float64 {
 
 // bot enters an agent, unless nobody in the picture concerns it.
 func (s *sketch) bot(a *Agent, place map[tel.CallID]int32) {
-	b := bot{state: a.State, caller: -1, until: -1, leaves: a.Leaves, pauses: a.Leaves && a.Reason != ""}
+	b := bot{state: a.State, caller: -1, until: -1, leaves: a.Leaves || a.Pauses, pauses: a.Pauses && !a.Leaves}
 	opens := make([]float64, len(s.classes))
 	for k := range opens {
 		if opens[k] = a.opens(s.queue[k], s.needs[k]); opens[k] < never {

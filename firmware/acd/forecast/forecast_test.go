@@ -162,7 +162,7 @@ func TestWhatShortensAWait(t *testing.T) {
 		},
 		{
 			"a pause that comes later than the call", with(officeWith(crew(2), ahead()...), me()),
-			with(officeWith(crew(2, func(a *forecast.Agent) { a.Leaves, a.Reason = true, "coffee" }), ahead()...), me()), 30 * time.Second,
+			with(officeWith(crew(2, func(a *forecast.Agent) { a.Pauses, a.Reason = true, "coffee" }), ahead()...), me()), 30 * time.Second,
 		},
 		{
 			"ringing already", officeWith(crew(1, func(a *forecast.Agent) { a.State, a.Call, a.Since = tel.AgentRinging, "me", ten.Add(-2*time.Second) }), me()),
