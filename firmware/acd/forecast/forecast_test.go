@@ -265,7 +265,7 @@ func TestEqualInputsGiveEqualForecasts(t *testing.T) {
 	once := func() ([]*prediction, []byte) {
 		o := newOffice(rand.New(rand.NewPCG(5, 5)))
 		l := forecast.NewLearner(3)
-		j := &judge{averages: map[int]float64{}}
+		j := &judge{averages: map[int]int{}}
 		o.run(rand.New(rand.NewPCG(5, 6)), ten.Truncate(24*time.Hour), l, j)
 		b, err := l.Snapshot()
 		if err != nil {
@@ -291,7 +291,7 @@ func TestEqualInputsGiveEqualForecasts(t *testing.T) {
 func TestARestartForgetsNothingThatWasLearned(t *testing.T) {
 	o := newOffice(rand.New(rand.NewPCG(5, 5)))
 	l := forecast.NewLearner(3)
-	o.run(rand.New(rand.NewPCG(5, 6)), ten.Truncate(24*time.Hour), l, &judge{averages: map[int]float64{}})
+	o.run(rand.New(rand.NewPCG(5, 6)), ten.Truncate(24*time.Hour), l, &judge{averages: map[int]int{}})
 	b, err := l.Snapshot()
 	if err != nil {
 		t.Fatal(err)
