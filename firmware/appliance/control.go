@@ -43,6 +43,7 @@ func (b *Box) commands() http.Handler {
 	mux := http.NewServeMux()
 	b.accessCommands(mux)
 	b.missedCommands(mux)
+	b.callbackCommands(mux)
 	b.agentCommands(mux)
 	mux.HandleFunc("GET /bans", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -16,7 +16,8 @@ func floor(c *web.Config) {
 	long := strings.Repeat("Assistenza-", 6)
 	caller := page.Caller{
 		Call: "w1", Queue: "sales", QueueName: Hostile, Number: "+390612345679", Name: Hostile, Since: time.Now().Add(-time.Minute), Place: 1, Of: 9,
-		Due: time.Now(), Needs: []tel.Need{{Skill: long, Level: 5}}, Last: long, Offer: &page.Offer{Agent: Hostile, At: time.Now(), Why: "longest idle of 3 free; not " + long},
+		Due: time.Now(), Needs: []tel.Need{{Skill: long, Level: 5}}, Last: long, From: 2, To: 5,
+		Offer:    &page.Offer{Agent: Hostile, At: time.Now(), Why: page.Because(tel.OfferReason{Merit: tel.MeritAssigned, By: long, Free: 3}), Passed: []page.Verdict{{Person: page.Person{Name: Hostile + long}, Says: page.Said{Sentence: "why.shift_over"}}}},
 		Verdicts: []page.Verdict{{Person: page.Person{ID: "agent1", Name: Hostile}, Says: page.Said{Sentence: "why.skill_too_low", Args: []any{long, 2, 5}}, Until: time.Now().Add(time.Minute)}},
 		Queues:   []page.Choice{{ID: "support", Name: Hostile + long}}, People: []page.Person{{ID: "agent1", Name: Hostile + long}},
 	}

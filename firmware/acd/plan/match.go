@@ -2,6 +2,8 @@ package plan
 
 import (
 	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // match gives agents to callers: one pass over the queues in which something changed, callers in
@@ -249,9 +251,6 @@ func (p *pass) couples() []couple {
 	return list
 }
 
-// RingsAlong is why an agent rings who is not the first to ring for a caller.
-const RingsAlong = "rings along"
-
 // widenRings lets the agents whom nobody else needs ring along for the callers of queues in which
 // several agents ring.
 func (s *step) widenRings() {
@@ -277,7 +276,7 @@ func (s *step) widenRings() {
 			if q.Spec.Strategy == ProgressiveRing && len(e.Offers) >= e.Width {
 				break
 			}
-			s.offer(e, a, RingsAlong)
+			s.offer(e, a, tel.OfferReason{Merit: tel.MeritRingsAlong})
 		}
 	}
 }
