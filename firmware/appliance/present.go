@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -272,13 +272,5 @@ func (p *present) anyLineUp() bool {
 // document is the snapshot as JSON for prontoctl and for tests: kind and event of everything that
 // holds.
 func (p *present) document() ([]byte, error) {
-	type entry struct {
-		Kind  string    `json:"kind"`
-		Event tel.Event `json:"event"`
-	}
-	var all []entry
-	for _, e := range p.snapshot().([]tel.Event) {
-		all = append(all, entry{e.Kind(), e})
-	}
-	return json.Marshal(all)
+	return control.EncodePresent(p.snapshot().([]tel.Event))
 }
