@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/control"
+	"github.com/pronto-pbx/pronto/firmware/store"
 )
 
 // owed is what prontod tells of a callback.
@@ -24,10 +25,15 @@ type owed struct {
 // callbacks lists the callers who have hung up and are owed a call, or takes one off the list.
 func callbacks(args []string, out, errs io.Writer) error {
 	flags, dir := controlFlags("callbacks", errs)
+	n := flags.Int("past", 0, "list so many that have ended, the newest first")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	switch {
+	case flags.NArg() == 0 && *n != 0:
+		return past(*dir, out, "nobody has been called back yet", func(ctx context.Context, client *store.Client) (store.Page[store.Callback], error) {
+			return client.ListCallbacks(ctx, store.CallbackQuery{Span: store.Span{Limit: *n}})
+		}, pastCallbackLine)
 	case flags.NArg() == 0:
 		return listCallbacks(*dir, out)
 	case flags.NArg() == 2 && flags.Arg(0) == "drop" && flags.Arg(1) != "":
@@ -80,6 +86,21 @@ func callbackLine(c owed, now time.Time) string {
 		if part.is {
 			line += ", " + part.text
 		}
+	}
+	return line
+}
+
+// pastCallbackLine is one request that has ended as a person reads it.
+func pastCallbackLine(c store.Callback) string {
+	line := fmt.Sprintf("%s  %-16s in %s, asked %s, %s", c.At.Local().Format(time.DateTime), c.Number, c.Queue, c.Asked.Local().Format(time.DateTime), c.Outcome)
+	if c.Agent != "" {
+		line += " by " + string(c.Agent)
+	}
+	if c.Attempts > 0 {
+		line += fmt.Sprintf(", %d failed attempts", c.Attempts)
+	}
+	if !c.Promise.IsZero() && c.At.After(c.Promise) {
+		line += ", later than promised"
 	}
 	return line
 }

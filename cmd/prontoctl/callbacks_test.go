@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/store"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 func TestWhoIsOwedACallIsListedAsAPersonReadsIt(t *testing.T) {
@@ -53,5 +57,40 @@ func TestACallbackIsDroppedByItsID(t *testing.T) {
 		if err := callbacks(append([]string{"-var", dir}, args...), &out, &errs); err == nil {
 			t.Errorf("%q was accepted", args)
 		}
+	}
+}
+
+func TestWhatBecameOfCallbacksAndMissedCallersIsAskedOfTheRecords(t *testing.T) {
+	dir, records := archive(t)
+	ask := func(do func([]string, io.Writer, io.Writer) error) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if err := do([]string{"-var", dir, "-past", "10"}, &out, &errs); err != nil {
+			t.Fatal(err, errs.String())
+		}
+		return out.String()
+	}
+	if got := ask(callbacks) + ask(missed); got != "nobody has been called back yet\nnobody was missed yet\n" {
+		t.Errorf("an empty box: %q", got)
+	}
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.Local)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(records.PutCallbacks(t.Context(),
+		store.Callback{Pos: 1, CallbackChanged: tel.CallbackChanged{Callback: "cb1", Queue: "sales", State: tel.CallbackEnded, Outcome: tel.CallbackReached, Number: "+39331", Asked: at, At: at.Add(time.Hour), Agent: "anna", Attempts: 1, Promise: at.Add(time.Minute)}},
+		store.Callback{Pos: 2, CallbackChanged: tel.CallbackChanged{Callback: "cb2", Queue: "sales", State: tel.CallbackEnded, Outcome: tel.CallbackDropped, Number: "+39332", Asked: at.Add(time.Minute), At: at.Add(time.Hour)}}))
+	must(records.PutMissed(t.Context(),
+		store.Missed{Pos: 3, MissedChanged: tel.MissedChanged{Number: "+39333", Queue: "sales", Calls: 1, First: at, Last: at, Why: tel.MissedAbandoned, Closed: tel.MissedCalledBack, By: "anna", At: at.Add(time.Hour)}},
+		store.Missed{Pos: 4, MissedChanged: tel.MissedChanged{Number: "+39334", Queue: "sales", Calls: 2, First: at.Add(time.Minute), Last: at, Why: tel.MissedVoicemail, At: at}}))
+	if got, want := ask(callbacks), "2026-03-02 10:00:00  +39332           in sales, asked 2026-03-02 09:01:00, withdrawn\n"+
+		"2026-03-02 10:00:00  +39331           in sales, asked 2026-03-02 09:00:00, reached by anna, 1 failed attempts, later than promised\n"; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	if got := strings.Split(ask(missed), "\n"); len(got) != 3 || !strings.HasSuffix(got[0], "(voicemail), open") || !strings.HasSuffix(got[1], "(abandoned), called_back 2026-03-02 10:00 by anna") {
+		t.Errorf("%q", got)
 	}
 }
