@@ -32,6 +32,20 @@ func (f *floor) shows(path string, want ...string) {
 	}
 }
 
+// page asks once for a page. While the program is started again the question waits in the socket.
+func (f *floor) page(path string) string {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, "http://"+f.Web+path, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	status, page := f.answer(req)
+	if status != http.StatusOK {
+		f.t.Fatalf("%s: %d %s", path, status, page)
+	}
+	return page
+}
+
 // Three callers wait where two may: the page says so, also after a crash. The supervisor reads why nobody
 // rings, moves one caller to another queue and has another one ring at an agent who is paused.
 func TestASupervisorIsAlarmedAndSpreadsTheCallers(t *testing.T) {
@@ -70,6 +84,9 @@ func TestASupervisorIsAlarmedAndSpreadsTheCallers(t *testing.T) {
 	alarm(true)
 	f.shows("/?lang=en", `id="health-alarm_waiting"`, "Too many callers wait")
 	o.Kill()
+	if page := f.page("/?lang=en"); strings.Count(page, `<tr id="wait-`) != 3 || strings.Count(page, `<tr id="call-`) != 3 {
+		t.Errorf("the first page after the crash is not whole:\n%s", page)
+	}
 	waits := alarm(true).Waits
 	if len(waits) != 3 {
 		t.Fatalf("%d wait after the crash", len(waits))

@@ -73,9 +73,18 @@ func (b *Box) follow(ctx context.Context) {
 	}
 	b.sayUnclaimed()
 	b.wg.Go(func() { hub.Run(ctx, b.watch) })
-	b.wg.Go(func() { b.servePage(ctx, b.web, pages, nil) })
+	serve := func(l net.Listener, cert web.Certificate) {
+		b.wg.Go(func() {
+			select { // who asks before waits in the socket: an office without its calls would be a lie
+			case <-hub.Full():
+				b.servePage(ctx, l, pages, cert)
+			case <-ctx.Done():
+			}
+		})
+	}
+	serve(b.web, nil)
 	if b.webTLS != nil {
-		b.wg.Go(func() { b.servePage(ctx, b.webTLS, pages, b.tlsSource.GetCertificate) })
+		serve(b.webTLS, b.tlsSource.GetCertificate)
 	}
 	b.wg.Go(func() { b.estimate(ctx) })
 	b.wg.Go(func() { b.watchBans(ctx) })
