@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/control"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // demo is the configuration of the demo office, documented field by field.
@@ -166,19 +168,36 @@ func programs(bin, dir, file string, cfg config.Config, noLab bool) ([]supervise
 	return all, nil
 }
 
-// labArgs tells linelab which phones to play: all but the one that is kept for a person.
+// labArgs tells linelab which phones to play: all but the one that is kept for a person. Who serves no queue
+// and may supervise does that.
 func labArgs(dir string, cfg config.Config) []string {
-	var agents []string
+	var agents, supervisors []string
 	for _, p := range cfg.Phones {
-		if p.Name != yours {
-			agents = append(agents, string(p.ID)+":"+string(p.Password))
+		account := string(p.ID) + ":" + string(p.Password)
+		switch {
+		case p.Name == yours:
+		case supervises(cfg, p.ID):
+			supervisors = append(supervisors, account)
+		default:
+			agents = append(agents, account)
 		}
 	}
-	args := []string{"-var", dir, "-pbx", cfg.SIP.Listen.String(), "-agents", strings.Join(agents, ",")}
+	args := []string{"-var", dir, "-pbx", cfg.SIP.Listen.String(), "-agents", strings.Join(agents, ","), "-supervisors", strings.Join(supervisors, ",")}
 	if len(cfg.Trunks) > 0 {
 		args = append(args, "-carrier", cfg.Trunks[0].Server)
 	}
 	return args
+}
+
+// supervises tells whether a phone is one of somebody who serves no queue and may supervise.
+func supervises(cfg config.Config, phone tel.DeviceID) bool {
+	for _, a := range cfg.Agents {
+		serves := slices.ContainsFunc(cfg.Queues, func(q config.Queue) bool { return slices.Contains(q.Agents, a.ID) })
+		if slices.Contains(a.Phones, phone) && len(a.Supervises) > 0 && !serves {
+			return true
+		}
+	}
+	return false
 }
 
 // yours is the name of the phone that nobody plays.

@@ -72,6 +72,9 @@ func (b *Box) follow(ctx context.Context) {
 		return
 	}
 	b.sayUnclaimed()
+	if l := b.openControl(); l != nil { // before the page says that we are well
+		b.wg.Go(func() { b.control(ctx, l) })
+	}
 	b.wg.Go(func() { hub.Run(ctx, b.watch) })
 	serve := func(l net.Listener, cert web.Certificate) {
 		b.wg.Go(func() {
@@ -89,7 +92,6 @@ func (b *Box) follow(ctx context.Context) {
 	b.wg.Go(func() { b.estimate(ctx) })
 	b.wg.Go(func() { b.watchBans(ctx) })
 	b.wg.Go(func() { b.watchAddresses(ctx) })
-	b.wg.Go(func() { b.control(ctx) })
 	if b.opts.Record != "" {
 		b.wg.Go(func() { b.trim(ctx) })
 	}

@@ -23,10 +23,11 @@ func (l *lab) customers() {
 	wait := l.between(2*time.Second, 3*time.Second)
 	for n := 0; l.pause(wait, never); n++ {
 		number := customer(l.pick)
-		if n == 1 || n > 1 && l.chance(35) {
+		switch m := mannerOf(n); {
+		case n == 1 || m == ordinary && n > 1 && l.chance(50):
 			l.play(func() { l.mobile.customer(number) })
-		} else {
-			l.play(func() { l.callsIn(number) })
+		default:
+			l.play(func() { l.callsIn(number, m) })
 		}
 		if wait = l.between(3*time.Second, 4*time.Second); n > 0 {
 			l.mu.Lock()
@@ -37,22 +38,25 @@ func (l *lab) customers() {
 }
 
 // callsIn is one customer of the carrier.
-func (l *lab) callsIn(number string) {
+func (l *lab) callsIn(number string, m manner) {
 	if _, ok := l.carrier.Registered(l.number); !ok {
 		l.say("customer %s hears that the office is not connected", number)
 		return
 	}
-	called := l.number
-	if l.chance(35) {
-		called = called[:len(called)-1] + "9" // another number of the same account
-	}
+	called := m.called(l)
 	c, err := l.carrier.CallIn(l.number, called, number)
 	if err != nil {
 		l.say("customer %s cannot call: %v", number, err)
 		return
 	}
-	l.say("customer %s calls %s through the carrier", number, called)
-	l.endure(number, c.Ended(), c.Hangup)
+	l.say("customer %s calls %s through the carrier%s", number, called, m.tells())
+	select {
+	case <-c.Answered():
+		m.act(l, c)
+	case <-c.Ended():
+	case <-l.ctx.Done():
+	}
+	l.endure(number, m.patience(l), c.Ended(), c.Hangup)
 	if status, reason, _ := c.Outcome(); status >= 300 && status != 487 {
 		l.say("customer %s is refused: %d %s", number, status, reason)
 	}
@@ -60,11 +64,7 @@ func (l *lab) callsIn(number string) {
 
 // endure is what a customer does after dialling: the box answers with music, so a wait and a talk
 // look alike from here; some hang up early, most let the agent end.
-func (l *lab) endure(number string, ended <-chan struct{}, hangup func()) {
-	patience := l.between(40*time.Second, 100*time.Second)
-	if l.chance(10) {
-		patience = l.between(4*time.Second, 12*time.Second)
-	}
+func (l *lab) endure(number string, patience time.Duration, ended <-chan struct{}, hangup func()) {
 	start := time.Now()
 	if l.pause(patience, ended) {
 		hangup()
