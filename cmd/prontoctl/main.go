@@ -36,6 +36,8 @@ var commands = []struct {
 	{"missed", "list the callers who were not served", missed},
 	{"callbacks", "list who is owed a call, or take one off the list (callbacks drop ID)", callbacks},
 	{"dismiss", "take a number off that list", dismiss},
+	{"backup", "copy the box into an encrypted file (kit, confirm, now, list, check)", backups},
+	{"restore", "bring a backup back at the next start of the box", restore},
 	{"unban", "lift the ban of an address", unban},
 }
 

@@ -114,6 +114,9 @@ const (
 	DeedOneTimeOn       Deed = "one_time_codes_on"
 	DeedOneTimeOff      Deed = "one_time_codes_off"
 	DeedWrongOneTime    Deed = "wrong_one_time_code"
+	DeedPasskeyAdded    Deed = "passkey_added"
+	DeedPasskeyRemoved  Deed = "passkey_removed"
+	DeedWrongPasskey    Deed = "wrong_passkey"
 	DeedMoved           Deed = "caller_moved"    // the call, and to which queue
 	DeedAssigned        Deed = "caller_assigned" // the call, and to whom
 	DeedPaused          Deed = "agent_paused"
@@ -136,14 +139,15 @@ type Accounts struct {
 	cfg    Config
 	hasher hasher
 
-	mu       sync.Mutex
-	state    State
-	powered  time.Time // since when the box may be claimed
-	reopened bool      // although it has an owner
-	senders  *pace     // wrong tries, by address
-	names    *pace     // wrong passwords, by name
-	halves   map[string]*half
-	secrets  map[string]Secret // of one-time codes that are not confirmed yet, by name
+	mu         sync.Mutex
+	state      State
+	powered    time.Time // since when the box may be claimed
+	reopened   bool      // although it has an owner
+	senders    *pace     // wrong tries, by address
+	names      *pace     // wrong passwords, by name
+	halves     map[string]*half
+	ceremonies map[string]ceremony
+	secrets    map[string]Secret // of one-time codes that are not confirmed yet, by name
 }
 
 // New begins with a kept state, or with a zero one: then the box gets a code. powered is when it was
@@ -151,7 +155,7 @@ type Accounts struct {
 func New(cfg Config, kept State, powered time.Time) (*Accounts, error) {
 	a := &Accounts{
 		cfg: cfg, hasher: newHasher(), state: kept, powered: powered,
-		senders: newPace(freeTries, mostWait), names: newPace(freeTries, strangerWait), halves: map[string]*half{}, secrets: map[string]Secret{},
+		senders: newPace(freeTries, mostWait), names: newPace(freeTries, strangerWait), halves: map[string]*half{}, ceremonies: map[string]ceremony{}, secrets: map[string]Secret{},
 	}
 	if kept.Code == "" {
 		return a, a.change(func(s *State) { s.Code = NewCode() })

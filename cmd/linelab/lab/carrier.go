@@ -44,7 +44,7 @@ func (l *lab) callsIn(number string, m manner) {
 		return
 	}
 	called := m.called(l)
-	c, err := l.carrier.CallIn(l.number, called, number)
+	c, err := l.carrier.CallIn(l.number, peer.Outgoing{To: called, From: number})
 	if err != nil {
 		l.say("customer %s cannot call: %v", number, err)
 		return
