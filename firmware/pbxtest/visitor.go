@@ -30,6 +30,7 @@ func (o *Office) SignIn(agent tel.AgentID) *Visitor {
 		o.t.Fatal(err)
 	}
 	v := &Visitor{o: o, browser: &http.Client{Timeout: 10 * time.Second, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	o.t.Cleanup(v.browser.CloseIdleConnections)
 	body, _, err := control.Ask(context.Background(), o.Dir, http.MethodGet, "/claim")
 	if err != nil {
 		o.t.Fatal(err)

@@ -19,8 +19,8 @@ import (
 // sends on, and at 205 somebody who may listen.
 var demo = pbxtest.Setup{
 	Agents: 5, LoggedIn: 4,
-	Queue: `max_wait: 6s, overflow: "queue:help", waiting: {callback: {key: "1"}}, ` +
-		`distribution: {languages: {en: {english: 7}}, relax: [{after: 4s, level: 0}]}}` + "\n" +
+	Queue: `max_wait: 3s, overflow: "queue:help", waiting: {callback: {key: "1"}}, ` +
+		`distribution: {languages: {en: {english: 7}}, relax: [{after: 2s, level: 0}]}}` + "\n" +
 		`  - {id: help, name: Help, number: "401", agents: [agent204]`,
 	Skills:     map[int]string{201: "english: 8"},
 	Supervises: map[int]string{205: "queue:sales, queue:help"},

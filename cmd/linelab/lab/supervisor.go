@@ -9,13 +9,13 @@ import (
 // listenTo begins what a supervisor dials to listen to an agent; the extension follows.
 const listenTo = "*51"
 
-// supervise has a supervisor listen to one agent after the other, for a while, as long as there is a conversation.
+// supervise has a supervisor listen for a while, again and again, to one of those who talk with customers.
 func (l *lab) supervise(phone *peer.Peer, user string, agents []*agent) {
 	var never chan struct{}
 	for l.pause(l.between(8*time.Second, 16*time.Second), never) && len(agents) > 0 {
 		var talking []*agent
 		for _, a := range agents {
-			if a.busy.Load() {
+			if a.talks.Load() {
 				talking = append(talking, a)
 			}
 		}
