@@ -42,6 +42,9 @@ func office(args []string, out, errs io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Join(*dir, "run"), 0o700); err != nil {
+		return fmt.Errorf("the directory of the state cannot be made: %w", err)
+	}
 	if err := putBack(*dir, *file, out); err != nil {
 		return err
 	}
@@ -80,12 +83,9 @@ func office(args []string, out, errs io.Writer) error {
 	return sv.Run(ctx)
 }
 
-// prepare makes the state's directory and the configuration, and finds out early, in one sentence
-// each, what would keep the office from starting.
+// prepare makes the configuration, and finds out early, in one sentence each, what would keep the office from
+// starting.
 func prepare(dir string, path *string) (config.Config, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
-		return config.Config{}, fmt.Errorf("the directory of the state cannot be made: %w", err)
-	}
 	if *path == "" {
 		*path = filepath.Join(dir, "pronto.yaml")
 		if err := writeDemo(*path); err != nil {
