@@ -16,8 +16,12 @@ func customer(pick func(int) int) string {
 	return fmt.Sprintf("+3906%07d", 1000000+pick(9000000))
 }
 
-// customers call in at random times, one after the other being independent of each other. The first
-// two come soon, one on each way, so that a visitor sees both.
+// rush is how many customers call one upon the other when the office opens: more than there are agents, so that
+// a visitor soon sees people wait, and what those do who wait.
+const rush = 12
+
+// customers call in at random times, one after the other being independent of each other. The first come in a
+// rush, the first two one on each way, so that a visitor sees both.
 func (l *lab) customers() {
 	var never chan struct{}
 	wait := l.between(2*time.Second, 3*time.Second)
@@ -29,7 +33,7 @@ func (l *lab) customers() {
 		default:
 			l.play(func() { l.callsIn(number, m) })
 		}
-		if wait = l.between(3*time.Second, 4*time.Second); n > 0 {
+		if wait = l.between(2*time.Second, 3*time.Second); n >= rush {
 			l.mu.Lock()
 			wait = time.Duration(l.dice.ExpFloat64() * float64(time.Minute) / l.cfg.PerMinute / l.cfg.Pace)
 			l.mu.Unlock()
