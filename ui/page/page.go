@@ -33,7 +33,7 @@ type Renderer struct {
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
-		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes,
+		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes, "stands": stands, "moment": moment,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -161,6 +161,9 @@ func clock(t time.Time) string { return t.Format("15:04:05") }
 
 // day is a date and a time of day.
 func day(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+
+// moment is a date and a time of day by the clock that the time was given with.
+func moment(t time.Time) string { return t.Format("2006-01-02 15:04") }
 
 // said says a sentence with its arguments.
 func said(cat *i18n.Catalogue) func(Said) string {

@@ -18,7 +18,7 @@ func (s *server) office(w http.ResponseWriter, v *visit) {
 }
 
 func (s *server) codes(w http.ResponseWriter, v *visit) {
-	html, err := s.Codes(v.lang)
+	html, err := s.pages[v.lang].Codes(s.Name(), s.Codes(), time.Now())
 	s.show(w, http.StatusOK, html, err)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/view"
 )
 
 // site is a page with its people.
@@ -94,7 +95,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		},
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
-		Codes:   func(string) ([]byte, error) { return []byte("<p>codes"), nil },
+		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} },
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
 		},
@@ -105,6 +106,12 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Supervise: func(by, agent tel.AgentID, mode tel.SupervisionMode) string {
 			s.wishes = append(s.wishes, wish{by, agent, mode})
 			return s.denied
+		},
+		Callbacks: func(context.Context) ([]page.Callback, error) {
+			return []page.Callback{
+				{ID: "cb1", Queue: "sales", QueueName: "Vendite", State: tel.CallbackWaiting, Number: "+393331112222", Place: 1, Of: 1},
+				{ID: "cb2", Queue: "help", QueueName: "Aiuto", State: tel.CallbackResting, Number: "+393331113333", Attempts: 1},
+			}, nil
 		},
 		Caller: func(_ context.Context, call tel.CallID) (*page.Caller, error) {
 			queue, ok := map[tel.CallID]tel.QueueID{"c1": "sales", "c2": "help"}[call]

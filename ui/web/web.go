@@ -19,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/asset"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/view"
 )
 
 // Config is what the page needs.
@@ -35,7 +36,7 @@ type Config struct {
 	Queues   func() []page.Choice  // to which a supervisor can be limited
 	Ready    func() error          // nil when the box can carry a call
 	Present  func() ([]byte, error)
-	Codes    func(lang string) ([]byte, error) // the page of what phones can dial
+	Codes    func() []view.Code // what phones can dial
 	// Desk is what an agent does now; nil of who is none.
 	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
@@ -47,6 +48,8 @@ type Config struct {
 
 	// Caller is a waiting caller as a supervisor sees it; nil of a call that does not wait.
 	Caller func(context.Context, tel.CallID) (*page.Caller, error)
+	// Callbacks are those who have hung up and are owed a call, in order of queue and place.
+	Callbacks func(context.Context) ([]page.Callback, error)
 	// Agent is an agent as a supervisor sees it; nil of who is none.
 	Agent func(context.Context, tel.AgentID) (*page.Agent, error)
 	// Order carries out what a supervisor has decided, and writes it down. It returns the sentence that says

@@ -3,6 +3,8 @@ package plan
 import (
 	"maps"
 	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // match gives agents to callers: one pass over the queues in which something changed, callers in
@@ -273,9 +275,6 @@ func (p *pass) couples() []couple {
 	return list
 }
 
-// RingsAlong is why an agent rings who is not the first to ring for a caller.
-const RingsAlong = "rings along"
-
 // widenRings lets the agents whom nobody else needs ring along for the callers of queues in which
 // several agents ring.
 func (s *step) widenRings() {
@@ -301,7 +300,7 @@ func (s *step) widenRings() {
 			if q.Spec.Strategy == ProgressiveRing && len(e.Offers) >= e.Width {
 				break
 			}
-			s.offer(e, a, RingsAlong)
+			s.offer(e, a, tel.OfferReason{Merit: tel.MeritRingsAlong})
 		}
 	}
 }
