@@ -229,6 +229,11 @@ func TestAKilledProcessKeepsPlacesTalksAndTimes(t *testing.T) {
 		if s := stateOf(t, b, "anna"); s.State != tel.AgentTalking || s.Call != "talks" {
 			t.Fatalf("anna %+v", s)
 		}
+		// What rang rings no more when the phone says so, and not by the clock.
+		if s := stateOf(t, b, "bruno"); s.State != tel.AgentReady || len(h2.offers()) != 0 {
+			t.Fatalf("bruno %+v, offered %+v", s, h2.offers())
+		}
+		tell(t, b, tel.OfferSettled{Offer: h.offers()[1].Offer})
 		if s := stateOf(t, b, "bruno"); s.State != tel.AgentReserved || s.Call != "rings" {
 			t.Fatalf("bruno %+v", s)
 		}

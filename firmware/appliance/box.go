@@ -107,8 +107,10 @@ type Box struct {
 	undisturbed map[tel.AgentID]bool   // who has asked not to be disturbed
 	unstaffed   map[tel.QueueID]string // queues that their last agent has left, by name
 
-	reach  reach
-	alarms *alarm.Watch
+	reach reach
+
+	restored chan struct{} // closed when the calls of an earlier process are back
+	alarms   *alarm.Watch
 
 	offered offered
 	wg      sync.WaitGroup
@@ -142,13 +144,14 @@ func conditions() []health.Spec {
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{})}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	b.doors.b = b
 	b.openAlarms()
+	opened := b // a failure returns no box
 	defer func() {
 		if err != nil {
-			b.close()
+			opened.close()
 		}
 	}()
 	n, err := newNumbering(*opts.Live.Current())
@@ -273,6 +276,7 @@ func (b *Box) openSIP() error {
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive, Open: b.open,
+		Silent: func(d tel.DeviceID) { b.reach.changed(b, d) },
 	})
 	b.dialogs = dialog.New(dialog.Config{
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
@@ -320,10 +324,13 @@ func (b *Box) openCalls() error {
 	b.openEstimates()
 	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
+	if len(kept) == 0 { // a first start
+		close(b.restored)
+	}
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
-		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live,
+		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live, Restored: b.restored,
 		Estimate: b.estimates, ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
 	})
 	if err != nil {

@@ -73,11 +73,11 @@ func (st *step) withdrawn(w tel.Withdraw) {
 	case s.calling() && s.Caller.Offer == w.Offer && w.Offer != "":
 		s.owe(w.Offer, false, s.Caller)
 		s.Caller.Offer = "" // the queue has freed the agent
-		st.asked(w.Offer)
+		st.asked(w)
 		st.finish(w.Cause, "box")
 		return
 	}
-	st.asked(w.Offer)
+	st.asked(w)
 	st.backToWaiting()
 }
 

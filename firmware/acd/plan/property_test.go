@@ -163,7 +163,7 @@ func (w *world) random() Event {
 	case 27, 28, 29:
 		return Told{tel.AgentDisengaged{Agent: agent, Call: tel.CallID(fmt.Sprintf("x%d", w.r.IntN(3)))}}
 	case 30:
-		return Told{tel.AgentReachable{Agent: agent, Reachable: w.r.IntN(4) > 0}}
+		return Told{tel.AgentReachable{Agent: agent, Reachable: w.r.IntN(4) > 0, Silent: w.r.IntN(2) == 0}}
 	case 31, 32:
 		return Login{agent}
 	case 33:

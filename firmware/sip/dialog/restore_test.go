@@ -35,7 +35,8 @@ func (p *pair) kill(n **node, j *journal, e *ear, call **Session) {
 func (n *node) restore(states map[string][]byte) ([]*Session, []error) {
 	n.inline = true
 	defer func() { n.inline = false }()
-	return n.ua.Restore(states)
+	sessions, _, errs := n.ua.Restore(states)
+	return sessions, errs
 }
 
 func (p *pair) killAlice() { p.t.Helper(); p.kill(&p.alice, p.aliceJ, p.aliceEar, &p.aliceCall) }
