@@ -54,6 +54,10 @@ type Config struct {
 	// own logout. It must not block; nil = nobody has shifts.
 	ShiftEnd func(agent tel.AgentID, login time.Time) time.Time
 
+	// Remember is told what is known of a caller now, of all when a state was restored; nil: nothing any more. It
+	// must not block and not keep the memory; nil: nobody writes it down.
+	Remember func(caller tel.Number, memory *plan.Memory)
+
 	Estimate Estimator // of waits, for announcements; nil: none is said
 }
 
@@ -121,6 +125,7 @@ func New(cfg Config) (*ACD, error) {
 				cfg.Publish(e)
 			}
 			a.sweep()
+			a.remember(a.state.Keys())
 			if !a.awaitCalls() {
 				return
 			}

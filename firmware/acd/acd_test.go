@@ -637,7 +637,7 @@ func TestACallbackIsSeenDroppedAndTakenUpAgain(t *testing.T) {
 		if err := a.DropCallback(t.Context(), c.ID); !errors.Is(err, plan.ErrUnknownCallback) {
 			t.Errorf("dropped twice: %v", err)
 		}
-		if err := a.Recall(t.Context(), []tel.CallbackChanged{last}); err != nil {
+		if err := a.Recall(t.Context(), []tel.CallbackChanged{last}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if v, _ = a.Snapshot(t.Context()); len(v.Queues[0].Callbacks) != 1 {

@@ -30,10 +30,10 @@ func (a *ACD) SetHours(ctx context.Context, queue tel.QueueID, open bool) error 
 	return a.command(ctx, plan.Hours{Queue: queue, Open: open})
 }
 
-// Recall takes up callbacks whose last records outlived a loss of the state. Those that are known
-// stay as they are.
-func (a *ACD) Recall(ctx context.Context, callbacks []tel.CallbackChanged) error {
-	return a.command(ctx, plan.Recall{Callbacks: callbacks})
+// Recall takes up callbacks and what was known of callers when their records outlived a loss of the state. What is
+// known stays as it is.
+func (a *ACD) Recall(ctx context.Context, callbacks []tel.CallbackChanged, memories []plan.Memory) error {
+	return a.command(ctx, plan.Recall{Callbacks: callbacks, Memories: memories})
 }
 
 // DropCallback ends a request to be called back. Errors: plan.ErrUnknownCallback.

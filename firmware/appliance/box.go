@@ -16,6 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/acd/alarm"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/certificate"
@@ -91,13 +92,16 @@ type Box struct {
 	toll      *meter.Meter
 	queues    *acd.ACD
 	ledger    *ledger.Ledger
-	lamps     lamps
-	doors     doors
-	voicemail *voicemail.Store
-	mail      *mail.Queue
-	web       net.Listener
-	webTLS    net.Listener // nil: plain HTTP only
-	tlsSource *certificate.Source
+	memories  *ledger.Memories
+	// remembered is what the disk knew of callers at the start.
+	remembered []plan.Memory
+	lamps      lamps
+	doors      doors
+	voicemail  *voicemail.Store
+	mail       *mail.Queue
+	web        net.Listener
+	webTLS     net.Listener // nil: plain HTTP only
+	tlsSource  *certificate.Source
 
 	personal *personal.Owner
 	callers  callers
@@ -123,6 +127,7 @@ func conditions() []health.Spec {
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "missed", Severity: health.Warn},
+		{Name: "memories", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
 		{Name: "emergency", Severity: health.Error},
@@ -206,11 +211,13 @@ func (b *Box) openJournals() error {
 	if err != nil {
 		return err
 	}
-	if err := b.openLedger(); err != nil {
+	if err := errors.Join(b.openLedger(), b.openMemories()); err != nil {
 		return err
 	}
 	b.countToday()
 	b.ledger.Start()
+	b.remembered = b.memories.All()
+	b.memories.Start()
 	return nil
 }
 
@@ -330,7 +337,7 @@ func (b *Box) openCalls() error {
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
-		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live, Restored: b.restored,
+		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live, Restored: b.restored, Remember: b.memories.Note,
 		Estimate: b.estimates, ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
 	})
 	if err != nil {
@@ -447,6 +454,9 @@ func (b *Box) close() {
 	}
 	if b.ledger != nil {
 		b.ledger.Close() // after what tells it
+	}
+	if b.memories != nil {
+		b.memories.Close() // after the queues
 	}
 	if b.feed != nil {
 		b.feed.Close()

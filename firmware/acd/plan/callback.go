@@ -276,6 +276,9 @@ func (s *step) hours(e Hours) {
 // recall takes up requests that were written down before the box lost its memory. One that is known,
 // or whose number has asked again, is left as it is.
 func (s *step) recall(e Recall) {
+	for _, m := range e.Memories {
+		s.recallMemory(m)
+	}
 	for _, m := range e.Callbacks {
 		if s.Callbacks[m.Callback] != nil || m.Callback == "" || m.Number == "" || m.State == tel.CallbackEnded ||
 			!m.Expires.After(s.now) || len(s.Callbacks) >= maxCallbacks || s.callbackOf(m.Queue, m.Number) != nil {

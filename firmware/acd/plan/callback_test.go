@@ -238,7 +238,7 @@ func TestACallbackSurvivesARestartAndAPowerCut(t *testing.T) {
 	o.s = NewState() // the memory is gone, the record is not
 	again := Configure{[]QueueSpec{callbackQueue("a")[0].Defaults()}, []AgentSpec{{ID: "a"}}}
 	o.do(again)
-	o.do(Recall{[]tel.CallbackChanged{last, last}})
+	o.do(Recall{Callbacks: []tel.CallbackChanged{last, last}})
 	w := o.s.Waiting("q")
 	if len(w) != 1 || !w[0].EnqueuedAt.Equal(c.EnqueuedAt) || w[0].Caller != customer {
 		t.Fatalf("waiting %+v", w)

@@ -105,8 +105,12 @@ type Hours struct {
 	Open  bool
 }
 
-// Recall takes up callbacks that a power cut made the state forget; their last records are given.
-type Recall struct{ Callbacks []tel.CallbackChanged }
+// Recall takes up what a power cut made the state forget: callbacks, by their last records, and what was known of
+// callers.
+type Recall struct {
+	Callbacks []tel.CallbackChanged
+	Memories  []Memory `json:",omitempty"`
+}
 
 // DropCallback ends a request to be called back.
 type DropCallback struct{ Callback tel.CallbackID }
