@@ -596,6 +596,39 @@ func TestTheEstimatedWaitIsFilledInWhenItIsSaid(t *testing.T) {
 	})
 }
 
+func TestACallerWhoWillBeCalledBackHearsTheForecast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		cfg := h.config()
+		cfg.Queues = []plan.QueueSpec{{ID: "q", Members: []tel.AgentID{"anna"}, Waiting: plan.WaitingSpec{Callback: plan.CallbackSpec{Enabled: true, Promise: time.Hour}}}}
+		cfg.Estimate = guess{"known": {3, 6}, "nonsense": {6, 3}}
+		a := open(t, cfg)
+		defer a.Close()
+		want := map[tel.CallID]tel.CallbackAnswered{
+			"known":    {Call: "known", OK: true, Estimate: true, WaitFrom: 3, WaitTo: 6},
+			"nonsense": {Call: "nonsense", OK: true, Estimate: true, WaitTo: 60}, // as promised
+			"unknown":  {Call: "unknown", OK: true, Estimate: true, WaitTo: 60},
+		}
+		for call := range want {
+			tell(t, a, tel.Enqueue{Call: call, Queue: "q", EnqueuedAt: time.Now()})
+			tell(t, a, tel.WantCallback{Call: call, Number: tel.Number("+39333" + call)})
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		got := 0
+		for _, m := range h.sent {
+			if said, ok := m.(tel.CallbackAnswered); ok {
+				if got++; said != want[said.Call] {
+					t.Errorf("%+v, want %+v", said, want[said.Call])
+				}
+			}
+		}
+		if got != len(want) {
+			t.Errorf("%d answers", got)
+		}
+	})
+}
+
 func TestACallbackIsSeenDroppedAndTakenUpAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse()

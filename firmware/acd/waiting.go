@@ -16,13 +16,28 @@ type Estimator interface {
 
 // sent completes a message with what only the outside knows, and hands it over.
 func (a *ACD) sent(m tel.ToCall) {
-	if say, ok := m.(tel.Announce); ok && say.Estimate && a.cfg.Estimate != nil {
-		if from, to, known := a.cfg.Estimate.Wait(say.Call); known && from >= 0 && to >= from && to > 0 {
+	switch say := m.(type) {
+	case tel.Announce:
+		if from, to, known := a.wait(say.Call); known && say.Estimate {
+			say.WaitFrom, say.WaitTo = from, to
+			m = say
+		}
+	case tel.CallbackAnswered:
+		if from, to, known := a.wait(say.Call); known && say.Estimate {
 			say.WaitFrom, say.WaitTo = from, to
 			m = say
 		}
 	}
 	a.cfg.Send(m)
+}
+
+// wait is the estimate for a caller, in minutes.
+func (a *ACD) wait(call tel.CallID) (from, to int, known bool) {
+	if a.cfg.Estimate == nil {
+		return 0, 0, false
+	}
+	from, to, known = a.cfg.Estimate.Wait(call)
+	return from, to, known && from >= 0 && to >= from && to > 0
 }
 
 // SetHours opens or closes a queue for callbacks. Every queue is open until told otherwise.

@@ -110,6 +110,7 @@ type Box struct {
 	alarm       *time.Timer            // takes the emergency off the page
 	undisturbed map[tel.AgentID]bool   // who has asked not to be disturbed
 	unstaffed   map[tel.QueueID]string // queues that their last agent has left, by name
+	staffing    sync.Mutex             // serialises what is reported of it
 
 	reach reach
 
@@ -377,7 +378,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 		return err
 	}
 	b.opts.Live.Start(b.rooms()...)
-	b.wg.Go(func() { b.callbackHours(ctx) })
+	b.wg.Go(func() { b.openingHours(ctx) })
 	b.wg.Go(func() { b.alarms.Run(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),

@@ -216,7 +216,7 @@ func TestTheHoursOfCallbacksAreToldToTheQueues(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); b.box.callbackHours(ctx) }()
+		go func() { defer close(done); b.box.openingHours(ctx) }()
 		b.eventually("the queue knows", func() bool {
 			v, err := b.box.queues.Snapshot(t.Context())
 			if err != nil {

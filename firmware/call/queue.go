@@ -261,7 +261,11 @@ func (st *step) callbackAnswered(a tel.CallbackAnswered) {
 		s.Waiting = false
 		st.stage(tel.StageMenu)
 	}
-	st.script(ivr.Checked{OK: a.OK})
+	if a.OK {
+		st.script(ivr.Agreed{From: a.WaitFrom, To: a.WaitTo})
+		return
+	}
+	st.script(ivr.Checked{})
 }
 
 // goOn gives the caller back to the music. The place is asked for anew, in case the queue has given the
