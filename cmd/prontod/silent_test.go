@@ -7,6 +7,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -49,6 +50,35 @@ func TestAPhoneThatAnswersNothingIsNotRungForTheNextCaller(t *testing.T) {
 	}
 	if !at.Answer() {
 		t.Fatal("the next caller is gone")
+	}
+	o.Lamp(201, tel.AgentTalking)
+	next.Hangup()
+	within(t, "the agent's end", at.Ended())
+}
+
+// A phone that has said 100 and nothing more can be sent the CANCEL, which it does not answer either.
+func TestAPhoneThatIsSilentAfter100IsNotRungForTheNextCaller(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 1, LoggedIn: 1, Carrier: 5070})
+	anna := &desk{t: t, hz: hzAgent, rings: make(chan *peer.Call, 8)}
+	anna.Peer = phone(t, o, 201, hzAgent, func(c *peer.Call) { anna.rings <- c }) // has said 100
+	carrier := carrierOf(t, o, hzCarrier)
+	o.Lamp(201, tel.AgentReady)
+	first := carrier.customer(number(1))
+	before := anna.ring()
+	anna.Mute(true)
+	first.Hangup()
+	within(t, "the first caller's end", first.Ended())
+	next := carrier.customer(number(2))
+	agentIs(o, "agent201", tel.AgentUnreachable, "phone_silent")
+	if came := anna.invited(); len(came) != 1 {
+		t.Fatalf("calls %q are at a phone that says nothing", came)
+	}
+	anna.Mute(false) // the CANCEL comes again
+	within(t, "the end of what was at the phone", before.Ended())
+	at := anna.picksUp()
+	if at.Caller != number(2) || anna.Doubles() > 0 {
+		t.Errorf("%s rings, %d doubles", at.Caller, anna.Doubles())
 	}
 	o.Lamp(201, tel.AgentTalking)
 	next.Hangup()

@@ -13,6 +13,10 @@ func (a *ACD) tell(e tel.Event) {
 		if e.Why != plan.RingsAlong {
 			a.cfg.Log.Info("agent rings", "queue", e.Queue, "call", e.Call, "agent", e.Agent, "why", e.Why)
 		}
+	case tel.AgentChanged:
+		if e.State == tel.AgentUnreachable && e.Reason == plan.ReasonSilent {
+			a.cfg.Log.Warn("an agent's phone is registered and does not answer", "agent", e.Agent)
+		}
 	case tel.QueueLeft:
 		if e.Why != "" {
 			a.cfg.Log.Info("caller is sent on", "queue", e.Queue, "call", e.Call, "outcome", e.Outcome, "why", e.Why, "to", e.To)

@@ -34,7 +34,7 @@ func TestAPhoneIsSilentFromAMomentAfterTheWithdrawalUntilItsEnd(t *testing.T) {
 			t.Fatal("silent too early")
 		}
 		r.withdrawn() // once more: for nothing
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if got := b.count(at); got != (rung{1, 1}) || fmt.Sprint(news) != "[201]" || quiet != 10 {
 			t.Fatalf("%+v, told %v, %d", got, news, quiet)
