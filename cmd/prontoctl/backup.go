@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/backup"
+	"github.com/pronto-pbx/pronto/firmware/backup/places"
 	"github.com/pronto-pbx/pronto/firmware/config"
 )
 
@@ -106,21 +107,27 @@ func backupNow(ctx context.Context, s backup.Source, rest []string, out io.Write
 	if err != nil {
 		return err
 	}
-	to := cfg.Backup.To
+	place := cfg.Backup
 	if len(rest) > 0 {
-		to = rest[0]
+		if place.To, err = filepath.Abs(rest[0]); err != nil {
+			return err
+		}
 	}
-	if to == "" {
-		return errors.New("say where to: backup now FOLDER, or backup: {to: FOLDER} in the configuration")
+	if place.To == "" {
+		return errors.New("say where to: backup now FOLDER, or backup: {to: PLACE} in the configuration")
 	}
-	if info, err := os.Stat(to); err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is no folder that is there now: is the stick plugged in?", to)
+	if info, err := os.Stat(place.To); filepath.IsAbs(place.To) && (err != nil || !info.IsDir()) {
+		return fmt.Errorf("%s is no folder that is there now: is the stick plugged in?", place.To)
 	}
-	st, err := backup.Make(ctx, s, backup.Folder(to), to, backup.Version(), time.Now())
+	to, err := places.Open(place, s.Dir)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %d files, %d kB, written and read back\n", filepath.Join(to, st.Name), st.Files, st.Bytes/1000)
+	st, err := backup.Make(ctx, s, to, place.To, backup.Version(), time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s in %s: %d files, %d kB, written and read back\n", st.Name, place.To, st.Files, st.Bytes/1000)
 	return nil
 }
 

@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/pronto-pbx/pronto/firmware/backup"
+	"github.com/pronto-pbx/pronto/firmware/backup/places"
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
 	"github.com/pronto-pbx/pronto/firmware/store/badgerstore"
 	"github.com/pronto-pbx/pronto/firmware/store/recorder"
@@ -61,7 +63,10 @@ func run(dir, backups, socket, history string, box backup.Source, verbose bool) 
 		var nightly sync.WaitGroup
 		defer nightly.Wait()
 		nightly.Go(func() {
-			backup.Nightly{Source: box, Program: backup.Version(), Log: log.With("room", "backup")}.Run(ctx)
+			backup.Nightly{
+				Source: box, Program: backup.Version(), Log: log.With("room", "backup"),
+				Open: func(c config.Backup) (backup.Place, error) { return places.Open(c, box.Dir) },
+			}.Run(ctx)
 		})
 	}
 	return recorder.Run(ctx, recorder.Config{

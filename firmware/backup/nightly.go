@@ -56,7 +56,11 @@ func Make(ctx context.Context, s Source, to Place, where, program string, now ti
 	} else {
 		st.Made, st.Name, st.To, st.Files, st.Bytes = now, name, where, total.Files, total.Bytes
 	}
-	return st, errors.Join(err, makeDir(filepath.Dir(s.statusFile())), statefile.Save(s.statusFile(), statusVersion, st))
+	return st, errors.Join(err, save(s, st))
+}
+
+func save(s Source, st Status) error {
+	return errors.Join(makeDir(filepath.Dir(s.statusFile())), statefile.Save(s.statusFile(), statusVersion, st))
 }
 
 func putAndReadBack(ctx context.Context, s Source, to Place, program string, now time.Time) (name string, t Total, err error) {
@@ -126,6 +130,7 @@ type Nightly struct {
 	Source  Source
 	Program string // its version
 	Log     *slog.Logger
+	Open    func(config.Backup) (Place, error) // the place that the configuration names
 }
 
 // look is how often Run asks whether one is due; again is the pause after a failure.
@@ -169,7 +174,13 @@ func (n Nightly) now(ctx context.Context, now time.Time) {
 	if !due(now.In(zone), cfg.Backup, st) {
 		return
 	}
-	st, err = Make(ctx, n.Source, Folder(cfg.Backup.To), cfg.Backup.To, n.Program, now)
+	to, err := n.Open(cfg.Backup)
+	if err == nil {
+		st, err = Make(ctx, n.Source, to, cfg.Backup.To, n.Program, now)
+	} else {
+		st.Tried, st.Failed = now, err.Error()
+		err = errors.Join(err, save(n.Source, st))
+	}
 	if err != nil {
 		n.Log.Error("backup failed", "to", cfg.Backup.To, "err", err)
 		return
