@@ -14,17 +14,17 @@ func callbackOffice(t *testing.T) (o *pbxtest.Office, anna, carrier *desk) {
 	t.Helper()
 	o = bench.Start(t, pbxtest.Setup{
 		Agents: 1, Carrier: 5070, Routes: `{prefix: "+39333", via: ["trunk:carrier"]}`,
-		Queue: "waiting: {callback: {key: \"1\", after: 10s, gap: 30s}}",
+		Queue: "waiting: {callback: {key: \"1\", after: 10s, gap: 30s, promise: 10m}}",
 	})
 	return o, deskAt(t, o, 201, hzAgent), carrierOf(t, o, hzCarrier)
 }
 
-// agrees presses 1 after what confirms a number, and waits for the box to say goodbye.
-func agrees(t *testing.T, c *peer.Call) {
+// agrees presses 1 after what confirms a number, hears the words, and waits for the box to say goodbye.
+func agrees(t *testing.T, c *peer.Call, words ...string) {
 	t.Helper()
 	says(t, "the caller", c, "callback_number", "callback_keys")
 	c.Audio().Press("1")
-	says(t, "the caller", c, "callback_agreed")
+	says(t, "the caller", c, append(words, "callback_agreed")...)
 	within(t, "the box to hang up", c.Ended())
 }
 
@@ -36,7 +36,7 @@ func TestACallerWhoHangsUpIsCalledBackInTurnAlsoAfterACrash(t *testing.T) {
 	c := carrier.customer(mobileNumber)
 	says(t, "the caller", c, "queue_callback")
 	c.Audio().Press("1")
-	agrees(t, c)
+	agrees(t, c, "callback_within") // ten minutes are promised, and nothing is known yet that says more
 	w := o.WaitRecords(1)[0]
 	if w.Outcome != tel.OutcomeCallback || w.Callback == "" {
 		t.Fatalf("record %+v", w)

@@ -45,12 +45,18 @@ type Config struct {
 	Journal HotJournal        // the state, entity by entity
 	Kept    map[string][]byte // what the hot journal holds under HotKind after a restart
 	Live    []tel.CallID      // with Kept: the calls that survived; everything of others is dropped
-	Mailbox int               // messages that may wait; default 8192
-	Seed    func() uint64     // for tests; default random
-	Zone    string            // IANA name of the clock by which days begin; default UTC
+	// Restored is closed when those calls can be told something; until then nothing is decided. Nil: they can.
+	Restored <-chan struct{}
+	Mailbox  int           // messages that may wait; default 8192
+	Seed     func() uint64 // for tests; default random
+	Zone     string        // IANA name of the clock by which days begin; default UTC
 	// ShiftEnd is when the shift of an agent ends who logged in at a time; the zero time = by the agent's
 	// own logout. It must not block; nil = nobody has shifts.
 	ShiftEnd func(agent tel.AgentID, login time.Time) time.Time
+
+	// Remember is told what is known of a caller now, of all when a state was restored; nil: nothing any more. It
+	// must not block and not keep the memory; nil: nobody writes it down.
+	Remember func(caller tel.Number, memory *plan.Memory)
 
 	Estimate Estimator // of waits, for announcements; nil: none is said
 }
@@ -119,6 +125,10 @@ func New(cfg Config) (*ACD, error) {
 				cfg.Publish(e)
 			}
 			a.sweep()
+			a.remember(a.state.Keys())
+			if !a.awaitCalls() {
+				return
+			}
 			_ = a.step(plan.Reconcile{Live: cfg.Live})
 		}
 		if a.state.Zone != cfg.Zone {
@@ -132,6 +142,19 @@ func New(cfg Config) (*ACD, error) {
 		a.run()
 	})
 	return a, nil
+}
+
+// awaitCalls waits until the calls of the earlier process are back; false: the queues close before that.
+func (a *ACD) awaitCalls() bool {
+	if a.cfg.Restored == nil {
+		return true
+	}
+	select {
+	case <-a.cfg.Restored:
+		return true
+	case <-a.quit:
+		return false
+	}
 }
 
 func withDefaults(queues []plan.QueueSpec) []plan.QueueSpec {

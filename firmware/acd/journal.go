@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // Kinds of history records.
@@ -36,6 +37,7 @@ func (a *ACD) keep(e plan.Event, now time.Time, seed uint64, effects []plan.Effe
 	if len(touched) == 0 && len(effects) == 0 {
 		return // a wake-up for nothing
 	}
+	a.remember(touched)
 	if err := a.write(e, now, seed, effects, touched); err != nil {
 		a.faults.Add(1)
 		if a.journals {
@@ -45,6 +47,18 @@ func (a *ACD) keep(e plan.Event, now time.Time, seed uint64, effects []plan.Effe
 	} else if !a.journals {
 		a.journals = true
 		a.cfg.Log.Info("the queues' journal takes records again")
+	}
+}
+
+// remember passes on what is known of the callers among the entities.
+func (a *ACD) remember(of []plan.Key) {
+	if a.cfg.Remember == nil {
+		return
+	}
+	for _, k := range of {
+		if k.Kind == "memory" {
+			a.cfg.Remember(tel.Number(k.ID), a.state.Memories[tel.Number(k.ID)])
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package acd
 
 import (
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -11,6 +12,10 @@ func (a *ACD) tell(e tel.Event) {
 	case tel.QueueOffered:
 		if e.Why.Merit != tel.MeritRingsAlong {
 			a.cfg.Log.Info("agent rings", "queue", e.Queue, "call", e.Call, "agent", e.Agent, "why", e.Why.String())
+		}
+	case tel.AgentChanged:
+		if e.State == tel.AgentUnreachable && e.Reason == plan.ReasonSilent {
+			a.cfg.Log.Warn("an agent's phone is registered and does not answer", "agent", e.Agent)
 		}
 	case tel.QueueLeft:
 		if e.Why != "" {

@@ -27,7 +27,9 @@ func TestTheLogSaysWhyAnAgentRingsAndWhyACallerIsSentOn(t *testing.T) {
 		}
 		tell(t, a, tel.Enqueue{Call: "c1", Queue: "q", Needs: []tel.Need{{Skill: "english", Level: 5}}, EnqueuedAt: time.Now()})
 		tell(t, a, tel.Enqueue{Call: "c2", Queue: "q", Needs: []tel.Need{{Skill: "greek", Level: 1}}, EnqueuedAt: time.Now()})
+		tell(t, a, tel.AgentReachable{Agent: "anna", Silent: true})
 		for _, want := range []string{
+			`level=WARN msg="an agent's phone is registered and does not answer" agent=anna`,
 			`msg="agent rings" queue=q call=c1 agent=bruno why="longest idle of 1 free; not anna skill_too_low (english 0 of 5)"`,
 			`msg="caller is sent on" queue=q call=c2 outcome=refused why=no_skill to=ext:9`,
 		} {
@@ -42,7 +44,7 @@ func TestTheLogSaysWhyAnAgentRingsAndWhyACallerIsSentOn(t *testing.T) {
 		}
 		list, err := a.Explain(t.Context(), "c1")
 		do(t, err)
-		if len(list) != 2 || list[0].Verdict != plan.SkillTooLow || list[1].Verdict != plan.TookCall {
+		if len(list) != 2 || list[0].Verdict != plan.PhoneSilent || list[1].Verdict != plan.TookCall {
 			t.Errorf("explained as %v", list)
 		}
 	})

@@ -17,8 +17,14 @@ type Estimator interface {
 
 // sent completes a message with what only the outside knows, and hands it over.
 func (a *ACD) sent(m tel.ToCall) {
-	if say, ok := m.(tel.Announce); ok && say.Estimate && a.cfg.Estimate != nil {
-		if from, to, known := a.cfg.Estimate.Wait(say.Call); known && from >= 0 && to >= from && to > 0 {
+	switch say := m.(type) {
+	case tel.Announce:
+		if from, to, known := a.wait(say.Call); known && say.Estimate {
+			say.WaitFrom, say.WaitTo = from, to
+			m = say
+		}
+	case tel.CallbackAnswered:
+		if from, to, known := a.wait(say.Call); known && say.Estimate {
 			say.WaitFrom, say.WaitTo = from, to
 			m = say
 		}
@@ -26,15 +32,24 @@ func (a *ACD) sent(m tel.ToCall) {
 	a.cfg.Send(m)
 }
 
+// wait is the estimate for a caller, in minutes.
+func (a *ACD) wait(call tel.CallID) (from, to int, known bool) {
+	if a.cfg.Estimate == nil {
+		return 0, 0, false
+	}
+	from, to, known = a.cfg.Estimate.Wait(call)
+	return from, to, known && from >= 0 && to >= from && to > 0
+}
+
 // SetHours opens or closes a queue for callbacks. Every queue is open until told otherwise.
 func (a *ACD) SetHours(ctx context.Context, queue tel.QueueID, open bool) error {
 	return a.command(ctx, plan.Hours{Queue: queue, Open: open})
 }
 
-// Recall takes up callbacks whose last records outlived a loss of the state. Those that are known
-// stay as they are.
-func (a *ACD) Recall(ctx context.Context, callbacks []tel.CallbackChanged) error {
-	return a.command(ctx, plan.Recall{Callbacks: callbacks})
+// Recall takes up callbacks and what was known of callers when their records outlived a loss of the state. What is
+// known stays as it is.
+func (a *ACD) Recall(ctx context.Context, callbacks []tel.CallbackChanged, memories []plan.Memory) error {
+	return a.command(ctx, plan.Recall{Callbacks: callbacks, Memories: memories})
 }
 
 // DropCallback ends a request to be called back. Errors: plan.ErrUnknownCallback.

@@ -3,9 +3,12 @@ package appliance
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/alarm"
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/health"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -30,12 +33,21 @@ func (b *Box) openAlarms() {
 	})
 }
 
+// supervised says whether somebody is to be called when a queue is in trouble now: in its opening hours, if it has
+// any.
+func (n *numbering) supervised(q *config.Queue) bool {
+	return q.Alarms.Hours == "" || n.now().OpenAt(q.Alarms.Hours, time.Now()).Open
+}
+
 // alarmLimits are the thresholds of queues that have any.
 func (b *Box) alarmLimits() (all []alarm.Limits) {
-	for _, q := range b.config().Queues {
+	n := b.numbering.Load()
+	for i := range n.cfg.Queues {
+		q := &n.cfg.Queues[i]
 		if a := q.Alarms; a.Waiting > 0 || a.Longest > 0 || a.Ready > 0 {
 			all = append(all, alarm.Limits{
 				Queue: q.ID, Name: q.Name, Waiting: a.Waiting, Longest: a.Longest, Ready: a.Ready, For: a.For, Clear: a.Clear,
+				Closed: !n.supervised(q),
 			})
 		}
 	}
@@ -66,4 +78,38 @@ func (b *Box) alarmed(c tel.QueueAlarm, raised []tel.QueueAlarm) {
 	}
 	b.publish(c)
 	b.report(alarmCondition(c.What), len(names) == 0, strings.Join(names, ", "))
+}
+
+// staffed follows which queues have agents; of one that has lost the last one a person is warned.
+func (b *Box) staffed(e tel.QueueStaffed) {
+	b.mu.Lock()
+	if e.Staffed {
+		delete(b.unstaffed, e.Queue)
+	} else {
+		b.unstaffed[e.Queue] = cmp.Or(e.Name, string(e.Queue))
+		b.log.Warn("the last agent of a queue has left", "queue", e.Queue)
+	}
+	b.mu.Unlock()
+	b.reportUnstaffed()
+}
+
+// reportUnstaffed names every queue without agents that is supervised now.
+func (b *Box) reportUnstaffed() {
+	n := b.numbering.Load()
+	asleep := map[tel.QueueID]bool{}
+	for i := range n.cfg.Queues {
+		asleep[n.cfg.Queues[i].ID] = !n.supervised(&n.cfg.Queues[i])
+	}
+	b.staffing.Lock() // so that the last report is of the last state
+	defer b.staffing.Unlock()
+	b.mu.Lock()
+	var names []string
+	for id, name := range b.unstaffed {
+		if !asleep[id] {
+			names = append(names, name)
+		}
+	}
+	b.mu.Unlock()
+	slices.Sort(names)
+	b.report("unstaffed", len(names) == 0, strings.Join(names, ", "))
 }

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -63,4 +64,31 @@ queues:
 		b.box.queues.Tell(tel.CallerGone{Call: c})
 	}
 	expect("alarm_longest", "")
+}
+
+// A queue is supervised in its opening hours alone: neither thresholds nor the loss of the last agent are told outside
+// of them.
+func TestOutsideOfTheOpeningHoursOfAQueueNobodyIsCalled(t *testing.T) {
+	in3 := strings.ToLower(time.Now().AddDate(0, 0, 3).Weekday().String()[:3])
+	b := start(t, `
+agents: [{id: anna, name: Anna, extension: "201", login: true}]
+queues:
+  - {id: sales, name: Vendite, number: "400", agents: [anna], alarms: {ready: 1, hours: later}}
+  - {id: help, name: Aiuto, number: "401", agents: [anna], alarms: {ready: 1}}
+hours: [{id: later, name: Later, open: ["`+in3+` 09:00-18:00"], then: "queue:sales", closed: hangup}]
+`)
+	names := func(want string) {
+		t.Helper()
+		for _, condition := range []string{"alarm_ready", "unstaffed"} {
+			b.eventually(condition+" to name "+want, func() bool { return b.notice(condition).Text == want })
+		}
+	}
+	b.box.queues.Tell(tel.AgentReachable{Agent: "anna", Reachable: true})
+	names("")
+	b.box.queues.Tell(tel.AgentReachable{Agent: "anna"}) // the last one of both
+	names("Aiuto")
+	b.apply(func(c *config.Config) { c.Queues[0].Alarms.Hours = "" })
+	names("Aiuto, Vendite")
+	b.apply(func(c *config.Config) { c.Queues[0].Alarms.Hours = "later" })
+	names("Aiuto")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/acd/alarm"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/certificate"
@@ -91,13 +92,16 @@ type Box struct {
 	toll      *meter.Meter
 	queues    *acd.ACD
 	ledger    *ledger.Ledger
-	lamps     lamps
-	doors     doors
-	voicemail *voicemail.Store
-	mail      *mail.Queue
-	web       net.Listener
-	webTLS    net.Listener // nil: plain HTTP only
-	tlsSource *certificate.Source
+	memories  *ledger.Memories
+	// remembered is what the disk knew of callers at the start.
+	remembered []plan.Memory
+	lamps      lamps
+	doors      doors
+	voicemail  *voicemail.Store
+	mail       *mail.Queue
+	web        net.Listener
+	webTLS     net.Listener // nil: plain HTTP only
+	tlsSource  *certificate.Source
 
 	personal *personal.Owner
 	callers  callers
@@ -106,9 +110,12 @@ type Box struct {
 	alarm       *time.Timer            // takes the emergency off the page
 	undisturbed map[tel.AgentID]bool   // who has asked not to be disturbed
 	unstaffed   map[tel.QueueID]string // queues that their last agent has left, by name
+	staffing    sync.Mutex             // serialises what is reported of it
 
-	reach  reach
-	alarms *alarm.Watch
+	reach reach
+
+	restored chan struct{} // closed when the calls of an earlier process are back
+	alarms   *alarm.Watch
 
 	offered offered
 	wg      sync.WaitGroup
@@ -121,6 +128,7 @@ func conditions() []health.Spec {
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "missed", Severity: health.Warn},
+		{Name: "memories", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
 		{Name: "emergency", Severity: health.Error},
@@ -143,13 +151,14 @@ func conditions() []health.Spec {
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{})}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	b.doors.b = b
 	b.openAlarms()
+	opened := b // a failure returns no box
 	defer func() {
 		if err != nil {
-			b.close()
+			opened.close()
 		}
 	}()
 	n, err := newNumbering(*opts.Live.Current())
@@ -204,11 +213,13 @@ func (b *Box) openJournals() error {
 	if err != nil {
 		return err
 	}
-	if err := b.openLedger(); err != nil {
+	if err := errors.Join(b.openLedger(), b.openMemories()); err != nil {
 		return err
 	}
 	b.countToday()
 	b.ledger.Start()
+	b.remembered = b.memories.All()
+	b.memories.Start()
 	return nil
 }
 
@@ -274,6 +285,7 @@ func (b *Box) openSIP() error {
 	b.office = sipparty.New(sipparty.Config{
 		Log: b.log.With("room", "sip"), Engine: b.engine, Sounds: b.sounds, Language: b.language,
 		Advertise: b.advertise, Secure: b.secure, Phones: b.registrar, Arrive: b.arrive, Open: b.open,
+		Silent: func(d tel.DeviceID) { b.reach.changed(b, d) },
 	})
 	b.dialogs = dialog.New(dialog.Config{
 		Log: b.log.With("room", "sip"), Stack: dialog.OnStack(b.stack), Journal: b.hot, UserAgent: "Pronto", Invite: b.office.Invite, Other: b.other,
@@ -321,10 +333,13 @@ func (b *Box) openCalls() error {
 	b.openEstimates()
 	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
+	if len(kept) == 0 { // a first start
+		close(b.restored)
+	}
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
-		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live,
+		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live, Restored: b.restored, Remember: b.memories.Note,
 		Estimate: b.estimates, ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
 	})
 	if err != nil {
@@ -364,7 +379,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 		return err
 	}
 	b.opts.Live.Start(b.rooms()...)
-	b.wg.Go(func() { b.callbackHours(ctx) })
+	b.wg.Go(func() { b.openingHours(ctx) })
 	b.wg.Go(func() { b.alarms.Run(ctx) })
 	b.wg.Go(func() { b.watchBackups(ctx) })
 	c := b.config()
@@ -442,6 +457,9 @@ func (b *Box) close() {
 	}
 	if b.ledger != nil {
 		b.ledger.Close() // after what tells it
+	}
+	if b.memories != nil {
+		b.memories.Close() // after the queues
 	}
 	if b.feed != nil {
 		b.feed.Close()

@@ -41,7 +41,7 @@ queues:
 	b.box.queues.Tell(tel.Enqueue{Call: "c1", Queue: "sales", Caller: "+39061234567", EnqueuedAt: now.Add(-2 * time.Hour)})
 	err := b.box.queues.Recall(t.Context(), []tel.CallbackChanged{
 		owed("cb1", "sales", "+393331234561", time.Minute), rests, owed("cb3", "desk", "+393331234563", time.Minute),
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

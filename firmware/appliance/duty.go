@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
@@ -107,29 +106,6 @@ func (b *Box) spent(e tel.AgentInterval) {
 	if err != nil {
 		b.log.Warn("an interval of an agent's day is not written", "agent", e.Agent, "err", err)
 	}
-}
-
-// staffed warns when the last agent of a queue has left, and names every queue of which this is true.
-func (b *Box) staffed(e tel.QueueStaffed) {
-	b.mu.Lock()
-	if e.Staffed {
-		delete(b.unstaffed, e.Queue)
-	} else {
-		b.unstaffed[e.Queue] = e.Name
-	}
-	var names []string
-	for id, name := range b.unstaffed {
-		if name == "" {
-			name = string(id)
-		}
-		names = append(names, name)
-	}
-	b.mu.Unlock()
-	slices.Sort(names)
-	if !e.Staffed {
-		b.log.Warn("the last agent of a queue has left", "queue", e.Queue)
-	}
-	b.report("unstaffed", len(names) == 0, strings.Join(names, ", "))
 }
 
 // desk is what an agent sees of the own work.

@@ -20,22 +20,36 @@ func (b *Box) openLedger() error {
 		Log: b.log.With("room", "missed"), Path: filepath.Join(b.opts.Dir, "ledger.json"),
 		Keep:    func() time.Duration { return b.config().MissedCallers.Keep },
 		Publish: b.publish,
-		Saved: func(err error) {
-			text := ""
-			if err != nil {
-				text = err.Error()
-			}
-			b.report("missed", err == nil, text)
-		},
+		Saved:   b.kept("missed"),
 	})
 	return err
 }
 
-// recall gives queues that have lost their state, as after a power cut, the callbacks that are owed.
+// openMemories opens what the queues remember of callers who are not on the line.
+func (b *Box) openMemories() error {
+	var err error
+	b.memories, err = ledger.OpenMemories(ledger.MemoriesConfig{
+		Log: b.log.With("room", "queues"), Path: filepath.Join(b.opts.Dir, "memories.json"), Saved: b.kept("memories"),
+	})
+	return err
+}
+
+// kept reports whether a file of the queues takes what is written.
+func (b *Box) kept(condition string) func(error) {
+	return func(err error) {
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		b.report(condition, err == nil, text)
+	}
+}
+
+// recall gives queues that have lost their state, as after a power cut, the callbacks that are owed and what was known of callers.
 func (b *Box) recall() error {
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
-	return b.queues.Recall(ctx, b.ledger.Callbacks())
+	return b.queues.Recall(ctx, b.ledger.Callbacks(), b.remembered)
 }
 
 // missedCommands are what prontoctl can ask about callers who were not served.

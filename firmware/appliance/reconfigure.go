@@ -124,6 +124,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	}
 	r.b.calls.Review() // who listens may have lost the right to
 	r.b.alarms.Look()
+	r.b.reportUnstaffed()
 	switch {
 	case differs(from, to, routing):
 		return live.AfterDrain, nil

@@ -17,9 +17,9 @@ func (b *Box) restore() {
 	if err := b.registrar.Restore(b.hot.Load("binding")); err != nil {
 		errs = append(errs, err)
 	}
-	sessions, more := b.dialogs.Restore(b.hot.Load("dialog"))
+	sessions, ending, more := b.dialogs.Restore(b.hot.Load("dialog"))
 	errs = append(errs, more...)
-	b.office.Restore(sessions)
+	b.office.Restore(sessions, ending)
 	b.reach.start(b)
 	if _, err := b.engine.RecoverRecordings(b.voicemail.SpoolDir()); err != nil {
 		errs = append(errs, err)
@@ -29,6 +29,7 @@ func (b *Box) restore() {
 	found := len(legs)
 	f := &finder{b: b, legs: legs, found: map[tel.LegID]bool{}}
 	errs = append(errs, b.calls.Restore(states, f)...)
+	b.callsRestored()
 	b.toll.Keep(func(l tel.LegID) bool { return f.found[l] })
 	errs = append(errs, b.sweepRecordings(states))
 	if err := b.presence.Restore(b.hot.Load(presence.JournalKind)); err != nil { // after the calls, which it tells of
@@ -45,6 +46,15 @@ func (b *Box) restore() {
 	lost := b.office.Forget(context.Background())
 	if len(states)+len(sessions)+found > 0 {
 		b.log.Info("calls taken over from the earlier process", "calls", len(states), "sessions", len(sessions), "legs", found, "ended", lost)
+	}
+}
+
+// callsRestored lets the queues decide again: their messages find the calls now.
+func (b *Box) callsRestored() {
+	select {
+	case <-b.restored: // there was nothing to wait for
+	default:
+		close(b.restored)
 	}
 }
 
@@ -76,6 +86,9 @@ type dialer struct{ b *Box }
 func (d dialer) DialDevice(dev tel.DeviceID, o call.Outgoing, events func(call.LegEvent)) ([]call.Leg, error) {
 	return d.b.office.DialDevice(dev, o, events)
 }
+
+// WhenQuiet implements call.Dialer.
+func (d dialer) WhenQuiet(devs []tel.DeviceID, fn func()) { d.b.office.WhenQuiet(devs, fn) }
 
 // DialOut implements call.Dialer.
 func (d dialer) DialOut(via string, to tel.Number, o call.Outgoing, events func(call.LegEvent)) (call.Leg, error) {

@@ -87,19 +87,25 @@ func (n *numbering) mayCallBack(queue string, number tel.Number) bool {
 	return d.Action == dialplan.Outside
 }
 
-// hoursEvery is how often the opening hours of callbacks are looked at: a customer may be called so
+// hoursEvery is how often the opening hours of queues are looked at: a customer may be called so
 // much after closing time.
 const hoursEvery = 20 * time.Second
 
-// callbackHours tells the queues when customers may be called back, until ctx ends. Opening hours are
-// also forced by codes, so they are looked at rather than computed ahead.
-func (b *Box) callbackHours(ctx context.Context) {
-	told := map[tel.QueueID]bool{}
+// openingHours tells the queues when customers may be called back, and has the alarms looked at when a queue opens
+// or closes, until ctx ends. Opening hours are also forced by codes, so they are looked at rather than computed ahead.
+func (b *Box) openingHours(ctx context.Context) {
+	told, watched := map[tel.QueueID]bool{}, map[tel.QueueID]bool{}
 	tick := time.NewTicker(hoursEvery)
 	defer tick.Stop()
 	for {
-		n := b.numbering.Load()
-		for _, q := range n.cfg.Queues {
+		n, turned := b.numbering.Load(), false
+		for i := range n.cfg.Queues {
+			q := &n.cfg.Queues[i]
+			is := n.supervised(q)
+			if was, known := watched[q.ID]; known && was != is {
+				turned = true
+			}
+			watched[q.ID] = is
 			open := q.Waiting.Callback.Hours == "" || n.now().OpenAt(q.Waiting.Callback.Hours, time.Now()).Open
 			if was, known := told[q.ID]; known && was == open {
 				continue
@@ -108,6 +114,10 @@ func (b *Box) callbackHours(ctx context.Context) {
 				return // the box is closing
 			}
 			told[q.ID] = open
+		}
+		if turned {
+			b.alarms.Look()
+			b.reportUnstaffed()
 		}
 		select {
 		case <-ctx.Done():

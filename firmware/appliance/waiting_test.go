@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -121,6 +122,35 @@ func TestAQueuesSpecSaysWhatItsConfigurationSays(t *testing.T) {
 	}
 }
 
+// A power cut takes the queues' memory; who hung up in the minute before it has the place again, and what is known of
+// callers afterwards is on the disk at the next one.
+func TestACallersPlaceSurvivesAPowerCut(t *testing.T) {
+	now := time.Now().UTC()
+	old := plan.Memory{
+		Caller: "+393331234567", Until: now.Add(time.Minute),
+		Lost: &plan.Place{Queue: "sales", EnqueuedAt: now.Add(-10 * time.Minute), LeftAt: now.Add(-time.Minute)},
+	}
+	var file string
+	b := startWith(t, callsBack, func(o *Options) {
+		file = filepath.Join(o.Dir, "memories.json")
+		if err := errors.Join(os.MkdirAll(o.Dir, 0o700), statefile.Save(file, 1, []plan.Memory{old})); err != nil {
+			t.Fatal(err)
+		}
+	}, func(*Box) {})
+	b.box.queues.Tell(tel.Enqueue{Call: "c1", Queue: "sales", Caller: old.Caller, EnqueuedAt: now})
+	b.box.queues.Tell(tel.Enqueue{Call: "c2", Queue: "sales", Caller: "+393339999999", EnqueuedAt: now})
+	b.box.queues.Tell(tel.CallerGone{Call: "c2", Cause: tel.CauseNormal})
+	v, err := b.box.queues.Snapshot(t.Context())
+	if err != nil || len(v.Queues[1].Waiting) != 1 || !v.Queues[1].Waiting[0].Since.Equal(old.Lost.EnqueuedAt) {
+		t.Fatalf("waiting %+v %v", v.Queues, err)
+	}
+	b.box.memories.Close()
+	var after []plan.Memory
+	if err := statefile.Load(file, 1, &after); err != nil || len(after) != 2 || after[0].Lost != nil || after[1].Lost == nil {
+		t.Errorf("the disk knows %+v %v", after, err)
+	}
+}
+
 // A power cut takes the queues' memory; the ledger on the disk gives the callbacks back.
 func TestCallbacksAndMissedCallersSurviveAPowerCut(t *testing.T) {
 	owed := tel.CallbackChanged{
@@ -186,7 +216,7 @@ func TestTheHoursOfCallbacksAreToldToTheQueues(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); b.box.callbackHours(ctx) }()
+		go func() { defer close(done); b.box.openingHours(ctx) }()
 		b.eventually("the queue knows", func() bool {
 			v, err := b.box.queues.Snapshot(t.Context())
 			if err != nil {

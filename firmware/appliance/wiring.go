@@ -127,7 +127,7 @@ func (b *Box) registrarConfig() registrar.Config {
 // reach follows which agents have a phone that can ring.
 type reach struct {
 	mu  sync.Mutex // guards was; serialises telling so that the last word is the true one
-	was map[tel.AgentID]bool
+	was map[tel.AgentID]tel.AgentReachable
 }
 
 // start tells the queues about every agent, at the start and when who has which phone has changed.
@@ -137,15 +137,15 @@ func (r *reach) start(b *Box) {
 	if b.queues == nil {
 		return // a seat was taken before there were queues; they ask at the start
 	}
-	r.was = map[tel.AgentID]bool{}
+	r.was = map[tel.AgentID]tel.AgentReachable{}
 	n := b.numbering.Load()
 	for id := range n.agents {
-		r.was[id] = reachable(b, n.Devices(id))
-		b.queues.Tell(tel.AgentReachable{Agent: id, Reachable: r.was[id]})
+		r.was[id] = reached(b, id, n.Devices(id))
+		b.queues.Tell(r.was[id])
 	}
 }
 
-// changed tells the queues when an agent's last phone went or the first one came.
+// changed tells the queues when an agent's last phone that answers went or the first one came.
 func (r *reach) changed(b *Box, d tel.DeviceID) {
 	n := b.numbering.Load()
 	agent, _, _ := n.AgentAt(d)
@@ -154,10 +154,27 @@ func (r *reach) changed(b *Box, d tel.DeviceID) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if is := reachable(b, n.Devices(agent)); r.was != nil && r.was[agent] != is {
+	if is := reached(b, agent, n.Devices(agent)); r.was != nil && r.was[agent] != is {
 		r.was[agent] = is
-		b.queues.Tell(tel.AgentReachable{Agent: agent, Reachable: is})
+		b.queues.Tell(is)
 	}
+}
+
+// reached says whether an agent has a phone that can ring for the queues, and otherwise why not.
+func reached(b *Box, agent tel.AgentID, phones []tel.DeviceID) tel.AgentReachable {
+	is := tel.AgentReachable{Agent: agent}
+	for _, d := range phones {
+		for _, at := range b.registrar.Bindings(d) {
+			switch {
+			case !at.Reachable:
+			case b.office.Silent(d, at):
+				is.Silent = true
+			default:
+				return tel.AgentReachable{Agent: agent, Reachable: true}
+			}
+		}
+	}
+	return is
 }
 
 func reachable(b *Box, phones []tel.DeviceID) bool {

@@ -47,6 +47,7 @@ var roots = []root{
 	{chapter: People, path: "personal.json"},
 	{chapter: Voicemail, path: "voicemail", except: "voicemail/spool"},
 	{chapter: Queues, path: "ledger.json"},
+	{chapter: Queues, path: "memories.json"},
 	{chapter: Queues, path: "forecast.json"},
 	{chapter: Costs, path: "toll.json"},
 	{chapter: Costs, path: "credit.json"},

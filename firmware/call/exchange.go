@@ -223,8 +223,8 @@ func (x *Exchange) Deliver(m tel.ToCall) {
 			return
 		}
 		x.cfg.Queue(tel.OfferFailed{Offer: m.Offer, Cause: tel.CauseCancelled})
-	case tel.Withdraw: // a call goes only when its phones are quiet, or the limit has passed
-		x.cfg.Queue(tel.OfferSettled{Offer: m.Offer})
+	case tel.Withdraw: // a call goes only when its phones are quiet, or the limit has passed, or with its process
+		x.whenQuiet(x.cfg.Plan(), m.Offer, m.Agent)
 	}
 }
 

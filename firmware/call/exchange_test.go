@@ -138,6 +138,8 @@ func (d *fakeDialer) DialDevice(dev tel.DeviceID, o Outgoing, events func(LegEve
 	return []Leg{l}, nil
 }
 
+func (d *fakeDialer) WhenQuiet(_ []tel.DeviceID, fn func()) { fn() }
+
 func (d *fakeDialer) DialOut(string, tel.Number, Outgoing, func(LegEvent)) (Leg, error) {
 	return nil, ErrFull
 }

@@ -113,6 +113,7 @@ type Outgoing struct {
 	FromName  string
 	Ring      time.Duration // the longest it may ring
 	Emergency bool
+	Offered   bool       // by a queue: a phone where an earlier offer may still ring is left out
 	Intercom  bool       // the phone shall answer by itself
 	Number    tel.Number // shown to the called one instead of From, outside; empty: the line decides
 	Hide      bool       // the caller's number is withheld
@@ -126,6 +127,9 @@ type Outgoing struct {
 type Dialer interface {
 	// DialDevice rings every reachable contact of a phone; no leg and no error means unreachable.
 	DialDevice(dev tel.DeviceID, o Outgoing, events func(LegEvent)) ([]Leg, error)
+	// WhenQuiet runs fn, which must not block, once no phone of the devices may still ring for an offer, be it of
+	// an earlier process; at once if none may. It may never run after the dialer has closed.
+	WhenQuiet(devs []tel.DeviceID, fn func())
 	// DialOut calls a number through "trunk:ID" or "line:ID".
 	DialOut(via string, to tel.Number, o Outgoing, events func(LegEvent)) (Leg, error)
 }

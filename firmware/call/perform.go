@@ -60,6 +60,8 @@ func (a *actor) perform(e Effect) {
 		a.forget()
 	case DoReport:
 		a.report(e)
+	case DoWhenQuiet:
+		a.x.whenQuiet(a.plan, e.Offer, e.Agent)
 	case DoWhenFree:
 		a.handle(WhenFree{a.x.wishFor(a.state.Caller.Party, a.plan, e.Cancel)})
 	case DoEnd:
@@ -165,7 +167,7 @@ func (a *actor) dialDevices(e DoDialDevices) {
 	}
 	d := Dialed{Key: e.Key, Cause: tel.CauseUnreachable}
 	out := a.outgoing(e.Ring)
-	out.Intercom = e.Intercom
+	out.Intercom, out.Offered = e.Intercom, e.Agent != ""
 	for _, dev := range devices {
 		if !a.x.dial("phone:"+string(dev), e.SkipBusy) {
 			d.Cause = tel.CauseBusy

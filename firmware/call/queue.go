@@ -73,11 +73,11 @@ func (st *step) withdrawn(w tel.Withdraw) {
 	case s.calling() && s.Caller.Offer == w.Offer && w.Offer != "":
 		s.owe(w.Offer, false, s.Caller)
 		s.Caller.Offer = "" // the queue has freed the agent
-		st.asked(w.Offer)
+		st.asked(w)
 		st.finish(w.Cause, "box")
 		return
 	}
-	st.asked(w.Offer)
+	st.asked(w)
 	st.backToWaiting()
 }
 
@@ -261,7 +261,11 @@ func (st *step) callbackAnswered(a tel.CallbackAnswered) {
 		s.Waiting = false
 		st.stage(tel.StageMenu)
 	}
-	st.script(ivr.Checked{OK: a.OK})
+	if a.OK {
+		st.script(ivr.Agreed{From: a.WaitFrom, To: a.WaitTo})
+		return
+	}
+	st.script(ivr.Checked{})
 }
 
 // goOn gives the caller back to the music. The place is asked for anew, in case the queue has given the

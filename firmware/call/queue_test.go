@@ -126,6 +126,14 @@ func TestACallerAgreesOnACallbackAndHangsUp(t *testing.T) {
 			move{tel.CallbackAnswered{Call: "c1", OK: true}, "play(caller,callback_agreed+goodbye)"},
 			move{LegEvent{Leg: "caller", Kind: LegPlayed}, "hangup(caller,normal) end(normal,box)"},
 		),
+		"and is told when": talk(
+			move{digit('1'), "hush(caller) queue(WantCallback)"},
+			move{
+				tel.CallbackAnswered{Call: "c1", OK: true, WaitFrom: 5, WaitTo: 10},
+				"play(caller,callback_agreed+callback_in_between+digit_5+and+number_10+wait_minutes+goodbye)",
+			},
+			move{LegEvent{Leg: "caller", Kind: LegPlayed}, "hangup(caller,normal) end(normal,box)"},
+		),
 		"an agent answers in the middle of it": talk(
 			move{tel.Offer{Offer: "o1", Call: "c1", Queue: "sales", Agent: "anna", Ring: time.Second}, "dial(o1,[]anna)"},
 			move{Dialed{Key: "o1", Legs: legs("x")}, ""},

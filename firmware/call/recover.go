@@ -32,7 +32,7 @@ func (a *actor) recover(find Finder) {
 			a.x.cfg.Queue(tel.OfferFailed{Offer: g.Offer, Cause: tel.CauseCancelled})
 		}
 	}
-	s.Owed = nil // who settled before has had the time for it
+	s.Owed = nil // the dialer knows what still rings of the earlier process
 	ringing := len(s.Groups) > 0
 	s.Groups, s.Early = nil, ""
 	for _, l := range s.Paged { // an announcement is not taken up again: who speaks hears that it is over

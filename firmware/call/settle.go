@@ -42,9 +42,18 @@ func (s *State) owe(offer tel.OfferID, dialing bool, legs ...LegState) {
 // oweGroup is owe for an attempt that is dropped.
 func (s *State) oweGroup(g Group) { s.owe(g.Offer, g.Dialing, g.Legs...) }
 
+// DoWhenQuiet has the queue told OfferSettled once no phone of the agent rings for what an earlier process
+// has hung up.
+type DoWhenQuiet struct {
+	Offer tel.OfferID
+	Agent tel.AgentID
+}
+
+func (DoWhenQuiet) effect() {}
+
 // asked answers Withdraw now, or when the phones of the offer are quiet.
-func (st *step) asked(offer tel.OfferID) {
-	s := st.s
+func (st *step) asked(w tel.Withdraw) {
+	s, offer := st.s, w.Offer
 	for i := range s.Owed {
 		if s.Owed[i].Offer == offer {
 			s.Owed[i].Asked++
@@ -54,7 +63,16 @@ func (st *step) asked(offer tel.OfferID) {
 	if s.Peer != nil && s.Peer.Offer == offer { // its agent talks: the answer has crossed the question
 		return
 	}
+	if s.Recovered && w.Agent != "" {
+		st.do(DoWhenQuiet{offer, w.Agent})
+		return
+	}
 	st.tell(tel.OfferSettled{Offer: offer})
+}
+
+// whenQuiet answers Withdraw for a call that knows nothing of the offer.
+func (x *Exchange) whenQuiet(plan Plan, offer tel.OfferID, agent tel.AgentID) {
+	x.cfg.Dialer.WhenQuiet(plan.Devices(agent), func() { x.cfg.Queue(tel.OfferSettled{Offer: offer}) })
 }
 
 // quiet strikes a phone that rings no more.
@@ -102,7 +120,7 @@ func (st *step) orphan(in any) {
 	case tel.Offer:
 		st.tell(tel.OfferFailed{Offer: in.Offer, Cause: tel.CauseCancelled})
 	case tel.Withdraw:
-		st.asked(in.Offer)
+		st.asked(in)
 	case LegEvent:
 		if in.Kind == LegQuiet {
 			st.quiet(in.Leg)

@@ -10,6 +10,7 @@ type Alarms struct {
 	Ready   int           `yaml:"ready"`   // fewer agents than this are ready; default 0 = no alarm, 0 to the number of the queue's agents
 	For     time.Duration `yaml:"for"`     // raised only when it has been so for this long; default 0 = at once, 0-1h
 	Clear   time.Duration `yaml:"clear"`   // cleared only when it has not been so for this long; default 0 = at once, 0-1h
+	Hours   string        `yaml:"hours"`   // opening hours outside of which nothing is raised, nor told that nobody is there; default always
 }
 
 func (v *validator) alarms(path string, q *Queue) {
@@ -20,6 +21,9 @@ func (v *validator) alarms(path string, q *Queue) {
 	v.between(path+".ready", a.Ready, 0, len(q.Agents))
 	v.duration(path+".for", a.For, 0, time.Hour)
 	v.duration(path+".clear", a.Clear, 0, time.Hour)
+	if a.Hours != "" {
+		v.destination(path+".hours", "hours:"+a.Hours)
+	}
 	if q.MaxLength > 0 && a.Waiting >= q.MaxLength {
 		v.found.add(path+".waiting", "range", "is never passed: max_length lets %d wait", q.MaxLength)
 	}

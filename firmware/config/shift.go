@@ -118,7 +118,9 @@ func (v *validator) agentWork(path string, a *Agent) {
 }
 
 // ownReasons are those that the box gives itself.
-func ownReasons() []string { return []string{"dnd", "missed_calls", "shift_end", "forced"} }
+func ownReasons() []string {
+	return []string{"dnd", "missed_calls", "shift_end", "forced", "phone_silent"}
+}
 
 func (v *validator) pauses() {
 	codes, names := map[string]bool{}, map[string]bool{}

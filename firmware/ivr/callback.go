@@ -38,11 +38,12 @@ func (r *run) callback(e Event) {
 		case stageCallbackCheck:
 			r.callbackChecked(e.OK)
 		case stageCallbackAsked:
-			if e.OK {
-				r.end("", "callback_agreed", "goodbye")
-			} else {
-				r.end(goOn, "callback_failed")
-			}
+			r.end(goOn, "callback_failed")
+		}
+	case Agreed:
+		if s.Stage == stageCallbackAsked {
+			say := append([]string{"callback_agreed"}, spoken.CallbackIn(s.Language, e.From, e.To)...)
+			r.end("", append(say, "goodbye")...)
 		}
 	case Expired:
 		s.typed = ""

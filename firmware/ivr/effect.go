@@ -70,7 +70,8 @@ type (
 	SetPIN struct{ Box, PIN string }
 	// SavePrompt makes a recording the announcement "prompt:ID".
 	SavePrompt struct{ ID, Path string }
-	// AskCallback asks the queue to keep the caller's place and have Number called. Checked answers.
+	// AskCallback asks the queue to keep the caller's place and have Number called. Agreed answers, or Checked
+	// that it does not.
 	AskCallback struct{ Number tel.Number }
 	// GoOn leaves the script: the caller waits in the queue as before.
 	GoOn struct{}

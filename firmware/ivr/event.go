@@ -31,6 +31,9 @@ type (
 	Expired struct{ Timer int }
 	// Checked answers a Check.
 	Checked struct{ OK bool }
+	// Agreed answers AskCallback: the place is kept, and the call may be expected in From to To minutes; To 0:
+	// nobody knows.
+	Agreed struct{ From, To int }
 	// Listed answers a List, oldest message first.
 	Listed struct{ Messages []Message }
 	// Left tells that the caller has gone. Nothing can be played any more.
@@ -64,5 +67,6 @@ func (Played) event()   {}
 func (Recorded) event() {}
 func (Expired) event()  {}
 func (Checked) event()  {}
+func (Agreed) event()   {}
 func (Listed) event()   {}
 func (Left) event()     {}

@@ -104,6 +104,9 @@ func check(s State, in State, e Event, out []Effect, seen map[string]bool) error
 
 // choose makes an event, mostly one that can happen now.
 func choose(r *rand.Rand, s State) Event {
+	if s.Stage == stageCallbackAsked && r.IntN(2) == 0 {
+		return Agreed{r.IntN(4) - 1, r.IntN(4) - 1}
+	}
 	switch n := r.IntN(20); {
 	case n < 7:
 		return Digit{rune("0123456789*#123#2*#A"[r.IntN(20)])}

@@ -83,10 +83,11 @@ type AgentDisengaged struct {
 	Call  CallID
 }
 
-// AgentReachable follows the registrations of the agent's devices.
+// AgentReachable follows the registrations of the agent's devices, and whether they answer.
 type AgentReachable struct {
 	Agent     AgentID
 	Reachable bool
+	Silent    bool `json:",omitempty"` // not reachable: phones are registered, but none answers
 }
 
 func (Enqueue) toQueue()         {}
@@ -124,6 +125,7 @@ type Offer struct {
 type Withdraw struct {
 	Offer OfferID
 	Call  CallID
+	Agent AgentID `json:",omitempty"`
 	Cause Cause
 }
 

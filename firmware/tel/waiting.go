@@ -83,8 +83,11 @@ type AskCallback struct{ Call CallID }
 
 // CallbackAnswered says whether the place is kept; if so the caller has left the queue and may hang up.
 type CallbackAnswered struct {
-	Call CallID
-	OK   bool
+	Call     CallID
+	OK       bool
+	Estimate bool `json:",omitempty"` // the wait is expected to go on from now: as in Announce
+	WaitFrom int  `json:",omitempty"` // minutes until the call back
+	WaitTo   int  `json:",omitempty"` // at most; 0 = nobody knows, and nothing is said
 }
 
 // For implements ToCall.

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -71,6 +72,11 @@ func (u Users) Person(id tel.AgentID) string {
 		}
 	}
 	return string(id)
+}
+
+// Limits tells whether a queue is among those to which a supervisor is limited.
+func (u Users) Limits(who access.User, queue string) bool {
+	return slices.Contains(who.Queues, tel.QueueID(queue))
 }
 
 // Supervised names the queues to which a supervisor is limited.

@@ -191,6 +191,34 @@ func TestPeopleAreAddedGivenPasswordsAndRemoved(t *testing.T) {
 	if w := s.do(ask{method: http.MethodGet, path: "/users?lang=en", as: access.Owner}); !strings.Contains(w.Body.String(), "<small>Aiuto</small>") {
 		t.Errorf("the list does not say whom she supervises:\n%s", w.Body)
 	}
+	supervisor := func(queues ...string) url.Values { return url.Values{"role": {"supervisor"}, "queue": queues} }
+	for _, c := range []struct {
+		name, of string
+		form     url.Values
+		want     int
+		then     []tel.QueueID // that carla supervises
+	}{
+		{"another queue", "carla", supervisor("sales"), http.StatusSeeOther, []tel.QueueID{"sales"}},
+		{"a queue that does not exist", "carla", supervisor("none"), http.StatusUnprocessableEntity, []tel.QueueID{"sales"}},
+		{"a role that does not exist", "carla", url.Values{"role": {"king"}}, http.StatusUnprocessableEntity, []tel.QueueID{"sales"}},
+		{"a person who does not exist", "zoe", supervisor(), http.StatusNotFound, []tel.QueueID{"sales"}},
+		{"every queue", "carla", supervisor(), http.StatusSeeOther, nil},
+		{"the only owner steps down", "anna", supervisor(), http.StatusConflict, nil},
+		{"two queues", "carla", supervisor("sales", "help"), http.StatusSeeOther, []tel.QueueID{"sales", "help"}},
+		{"no supervisor any more, the queues still chosen", "carla", url.Values{"role": {"agent"}, "agent": {"anna"}, "queue": {"help"}}, http.StatusSeeOther, nil},
+	} {
+		if w := post("/users/"+c.of+"/role", c.form); w.Code != c.want {
+			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
+		}
+		for _, u := range s.accounts.Users() {
+			if u.Name == "carla" && !slices.Equal(u.Queues, c.then) {
+				t.Errorf("%s: she supervises %v", c.name, u.Queues)
+			}
+		}
+	}
+	if w := s.do(ask{method: http.MethodPost, path: "/users/bruno/role", form: supervisor(), as: access.Supervisor}); w.Code != http.StatusForbidden {
+		t.Errorf("a supervisor makes supervisors: %d", w.Code)
+	}
 	if w := post("/users/carla/remove", nil); w.Code != http.StatusSeeOther {
 		t.Errorf("removing her: %d", w.Code)
 	}

@@ -50,6 +50,7 @@ func (s *server) routes() []route {
 		{"POST /me/passkey/remove", access.See, s.removePasskey, false},
 		{"GET /users", access.Own, s.users, false},
 		{"POST /users", access.Own, s.addUser, false},
+		{"POST /users/{name}/role", access.Own, s.userRole, false},
 		{"POST /users/{name}/password", access.Own, s.userPassword, false},
 		{"POST /users/{name}/code/stop", access.Own, s.stopUserOneTime, false},
 		{"POST /users/{name}/remove", access.Own, s.removeUser, false},

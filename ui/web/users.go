@@ -44,6 +44,32 @@ func (s *server) addUser(w http.ResponseWriter, v *visit) {
 	redirect(w, v, "/users")
 }
 
+// userRole changes what a person is and, of a supervisor, for which queues. It holds from the person's next request on.
+func (s *server) userRole(w http.ResponseWriter, v *visit) {
+	if !s.form(w, v) {
+		return
+	}
+	name, role, chosen := v.PathValue("name"), access.Role(v.PostForm.Get("role")), v.PostForm["queue"]
+	if role != access.Supervisor {
+		chosen = nil // of what the person was until now
+	}
+	queues, ok := s.limits(role, chosen)
+	if !ok {
+		s.usersPage(w, v, http.StatusUnprocessableEntity, page.Users{Said: page.Said{Sentence: "user.queues_bad"}})
+		return
+	}
+	if err := s.Accounts.SetRole(v.user.Name, name, role, tel.AgentID(v.PostForm.Get("agent")), queues, v.from); err != nil {
+		said, status := s.said(w, v, err)
+		s.usersPage(w, v, status, page.Users{Said: said})
+		return
+	}
+	to := "/users"
+	if name == v.user.Name && !role.May(access.Own) { // who is no owner any more cannot see the list
+		to = "/"
+	}
+	redirect(w, v, to)
+}
+
 // limits are the queues to which a supervisor is limited: each must exist, and only supervisors have them.
 func (s *server) limits(role access.Role, ids []string) (queues []tel.QueueID, ok bool) {
 	if len(ids) > 0 && role != access.Supervisor {

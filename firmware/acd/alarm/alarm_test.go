@@ -183,6 +183,41 @@ func TestAlarmsAreUpExactlyWhenTheirThresholdsSaySo(t *testing.T) {
 	}
 }
 
+// At night nobody is called; what is raised at closing time ends then, and in the morning the agents have as long to
+// come as the threshold allows.
+func TestAClosedQueueRaisesNothingAndForCountsFromTheOpening(t *testing.T) {
+	lim := Limits{Queue: "sales", Waiting: 1, Longest: time.Hour, Ready: 1, For: 5 * time.Minute, Clear: time.Hour}
+	load := waits(0, 10*time.Hour, 9*time.Hour)
+	load.Still = 12 * time.Hour
+	var s State
+	now := at
+	for i, step := range []struct {
+		after  time.Duration
+		closed bool
+		want   string
+		due    time.Duration
+	}{
+		{0, true, "", 0}, // of a start at night
+		{8 * time.Hour, true, "", 0},
+		{time.Minute, false, "", 5 * time.Minute},
+		{5*time.Minute - 1, false, "", 1},
+		{1, false, "+sales waiting, +sales longest, +sales ready", 0},
+		{time.Hour, false, "", 0},
+		{0, true, "-sales waiting, -sales longest, -sales ready", 0},
+		{0, true, "", 0},
+	} {
+		now = now.Add(step.after)
+		lim.Closed = step.closed
+		next, changed, due := Next(s, []Limits{lim}, []Load{load}, now)
+		if s = next; said(changed) != step.want {
+			t.Errorf("step %d: %q, want %q", i, said(changed), step.want)
+		}
+		if (step.due == 0) != due.IsZero() || step.due > 0 && !due.Equal(now.Add(step.due)) {
+			t.Errorf("step %d: due %v", i, due)
+		}
+	}
+}
+
 // floor is an office of one queue.
 type floor struct {
 	mu      sync.Mutex

@@ -18,6 +18,7 @@ type Limits struct {
 	Ready   int           // fewer agents than this
 	For     time.Duration // raised when passed for so long
 	Clear   time.Duration // cleared when not passed for so long
+	Closed  bool          // outside of the opening hours: nothing is raised, and For counts from the opening
 }
 
 // Load is how one queue stands.
@@ -64,6 +65,9 @@ func Next(s State, limits []Limits, loads []Load, now time.Time) (next State, ch
 			key := threshold{lim.Queue, v.what}
 			old, seen := s[key]
 			m, when := old.follow(seen, v, lim, now)
+			if lim.Closed {
+				m, when, v = mark{since: now}, time.Time{}, verdict{what: v.what}
+			}
 			m.name = lim.Name
 			next[key] = m
 			if m.raised != old.raised {

@@ -11,7 +11,8 @@ import (
 const (
 	ReasonMissed = "missed_calls" // too many offers in a row were not taken
 	ReasonShift  = "shift_end"
-	ReasonForced = "forced" // a supervisor did it and gave no reason
+	ReasonForced = "forced"       // a supervisor did it and gave no reason
+	ReasonSilent = "phone_silent" // of an unreachable agent: a phone is registered and does not answer
 )
 
 // agent finds an agent for a command, or refuses it.
@@ -195,13 +196,14 @@ func (s *step) held(m tel.AgentHeld) {
 	s.changed(a)
 }
 
-// reachable follows the registrations: who has no phone left is out of the queues at once.
+// reachable follows the registrations: who has no phone left that answers is out of the queues at once.
 func (s *step) reachable(m tel.AgentReachable) {
 	a := s.Agents[m.Agent]
-	if a == nil || a.Reachable == m.Reachable {
+	m.Silent = m.Silent && !m.Reachable
+	if a == nil || a.Reachable == m.Reachable && a.Silent == m.Silent {
 		return
 	}
-	a.Reachable = m.Reachable
+	a.Reachable, a.Silent = m.Reachable, m.Silent
 	if m.Reachable {
 		a.Fails, a.RestUntil = 0, time.Time{}
 	} else {

@@ -211,13 +211,50 @@ func TestRandomMessagesNeverComeTwiceInARow(t *testing.T) {
 	}
 }
 
+// The call has died in the middle of an announcement, or the word of its end was lost: the next ones come all the same,
+// one after the other and not at once, and the caller is served, rung for again and sent on as if it had ended.
 func TestAnAnnouncementWhoseEndIsNeverToldDoesNotSilenceTheQueue(t *testing.T) {
 	qs := q1("a")
 	qs[0].Waiting.Announce = AnnounceSpec{Position: true, Head: true, Every: 20 * time.Second}
+	qs[0].MaxWait, qs[0].MaxWaitTo = 10*time.Minute, "voicemail:201"
 	o := newOffice(t, qs, "a")
+	o.tell(tel.AgentReachable{Agent: "a", Reachable: true})
 	o.call("c", "q")
 	o.tell(tel.CallerGreeted{Call: "c"})
-	if got := o.spoken("c", 2*time.Minute, time.Hour); len(got) < 1 {
-		t.Fatalf("heard %q", got)
+	if m := sent[tel.Announce](o); len(m) != 1 || m[0].Position != 1 {
+		t.Fatalf("after the greeting %+v", m)
+	}
+	never := time.Hour
+	var want []string
+	for at := announceFor; at <= 4*announceFor; at += announceFor {
+		want = append(want, fmt.Sprintf("%v: place 1", at.Seconds()))
+	}
+	if got := o.spoken("c", 4*announceFor, never); !slices.Equal(got, want) {
+		t.Fatalf("heard %q, want %q", got, want)
+	}
+	o.wait(announceFor / 2)
+	o.do(Login{"a"}) // in the middle of one
+	of := o.one()
+	o.tell(tel.OfferRinging{Offer: of.Offer})
+	if got := o.spoken("c", 14*time.Second, never); len(got) > 0 {
+		t.Fatalf("heard %q while the phone rings", got)
+	}
+	o.tell(tel.OfferFailed{Offer: of.Offer, Cause: tel.CauseRejected})
+	o.do(Pause{"a", ""})
+	if got := o.spoken("c", 2*announceFor, never); len(got) < 2 {
+		t.Fatalf("heard %q after the ring", got)
+	}
+	o.do(Resume{"a"})
+	o.tell(tel.OfferAnswered{Offer: o.one().Offer})
+	if l := o.wantLeft(0, tel.OutcomeAnswered, ""); l.Agent != "a" {
+		t.Errorf("served by %q", l.Agent)
+	}
+
+	o.call("d", "q")
+	o.tell(tel.CallerGreeted{Call: "d"})
+	o.spoken("d", 10*time.Minute, never)
+	o.wantLeft(1, tel.OutcomeTimedOut, "")
+	if len(o.s.Entries) != 0 {
+		t.Fatalf("%+v is in limbo", o.s.Entries)
 	}
 }

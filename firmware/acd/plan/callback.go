@@ -58,8 +58,25 @@ func (s *step) wantCallback(m tel.WantCallback) {
 	}
 	e.kept = c.ID
 	s.leave(e, tel.OutcomeCallback, "", "", tel.CauseCancelled)
-	s.send(tel.CallbackAnswered{Call: e.Call, OK: true})
+	s.send(s.agreed(e, q, c))
 	s.queueUp(c)
+}
+
+// longestSaid is the longest promise that is said to the caller in minutes.
+const longestSaid = 2 * time.Hour
+
+// agreed tells the caller that the place is kept, and within what time the call is promised. Whoever sends it knows
+// better if the wait is forecast. At night, and while an attempt rests, nobody knows.
+func (s *step) agreed(e *Entry, q *Queue, c *Callback) tel.CallbackAnswered {
+	m := tel.CallbackAnswered{Call: e.Call, OK: true}
+	if q.Closed || !c.Next.IsZero() {
+		return m
+	}
+	m.Estimate = true
+	if left := c.Promise.Sub(s.now); !c.Promise.IsZero() && left > 0 && left <= longestSaid {
+		m.WaitTo = int((left + time.Minute - 1) / time.Minute)
+	}
+	return m
 }
 
 // callbackOf finds the open request for a number.
@@ -276,6 +293,9 @@ func (s *step) hours(e Hours) {
 // recall takes up requests that were written down before the box lost its memory. One that is known,
 // or whose number has asked again, is left as it is.
 func (s *step) recall(e Recall) {
+	for _, m := range e.Memories {
+		s.recallMemory(m)
+	}
 	for _, m := range e.Callbacks {
 		if s.Callbacks[m.Callback] != nil || m.Callback == "" || m.Number == "" || m.State == tel.CallbackEnded ||
 			!m.Expires.After(s.now) || len(s.Callbacks) >= maxCallbacks || s.callbackOf(m.Queue, m.Number) != nil {

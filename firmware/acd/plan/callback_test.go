@@ -32,6 +32,40 @@ func (o *office) asks(call tel.CallID, n tel.Number) *Callback {
 	return o.s.callbackOf("q", n)
 }
 
+func TestACallerWhoWillBeCalledBackIsToldWithinWhatTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		promise time.Duration
+		before  func(o *office)
+		want    tel.CallbackAnswered
+	}{
+		"what is promised, unless the forecast knows": {10*time.Minute - time.Second, nil, tel.CallbackAnswered{OK: true, Estimate: true, WaitTo: 10}},
+		"what the forecast knows alone":               {0, nil, tel.CallbackAnswered{OK: true, Estimate: true}},
+		"no promise that is too long for minutes":     {longestSaid + 1, nil, tel.CallbackAnswered{OK: true, Estimate: true}},
+		"nothing at night":                            {time.Hour, func(o *office) { o.do(Hours{"q", false}) }, tel.CallbackAnswered{OK: true}},
+		"nothing when there is no place left":         {time.Hour, func(o *office) { o.s.Queues["q"].Spec.Waiting.Callback.Enabled = false }, tel.CallbackAnswered{}},
+		"what is left of an earlier promise": {time.Hour, func(o *office) {
+			o.asks("c0", customer)
+			o.wait(15 * time.Minute)
+			o.from("c9", "0212345678")
+		}, tel.CallbackAnswered{OK: true, Estimate: true, WaitTo: 45}},
+	} {
+		o := newOffice(t, callbackQueue("a"), "a")
+		o.s.Queues["q"].Spec.Waiting.Callback.Promise = c.promise
+		if c.before != nil {
+			c.before(o)
+		}
+		call := tel.CallID("c9")
+		if o.s.Entries[call] == nil {
+			o.from(call, customer)
+		}
+		o.tell(tel.WantCallback{Call: call, Number: customer})
+		c.want.Call = call
+		if m := sent[tel.CallbackAnswered](o); len(m) != 1 || m[0] != c.want {
+			t.Errorf("%s: %+v, want %+v", name, m, c.want)
+		}
+	}
+}
+
 // ended is how each callback ended, in order.
 func (o *office) ended() []tel.CallbackOutcome {
 	var all []tel.CallbackOutcome
@@ -238,7 +272,7 @@ func TestACallbackSurvivesARestartAndAPowerCut(t *testing.T) {
 	o.s = NewState() // the memory is gone, the record is not
 	again := Configure{[]QueueSpec{callbackQueue("a")[0].Defaults()}, []AgentSpec{{ID: "a"}}}
 	o.do(again)
-	o.do(Recall{[]tel.CallbackChanged{last, last}})
+	o.do(Recall{Callbacks: []tel.CallbackChanged{last, last}})
 	w := o.s.Waiting("q")
 	if len(w) != 1 || !w[0].EnqueuedAt.Equal(c.EnqueuedAt) || w[0].Caller != customer {
 		t.Fatalf("waiting %+v", w)

@@ -142,6 +142,8 @@ func (s *step) reconcile(e Reconcile) {
 	}
 	for _, id := range sorted(s.Offers) {
 		switch o := s.Offers[id]; {
+		case live[o.Call] && (o.Phase == Reserved || o.Phase == Ringing):
+			s.withdraw(o, tel.CauseCancelled) // the call has hung up what rang, and nobody is to blame for that
 		case live[o.Call]:
 		case o.Phase == Talking:
 			s.endTalk(o)

@@ -105,8 +105,12 @@ type Hours struct {
 	Open  bool
 }
 
-// Recall takes up callbacks that a power cut made the state forget; their last records are given.
-type Recall struct{ Callbacks []tel.CallbackChanged }
+// Recall takes up what a power cut made the state forget: callbacks, by their last records, and what was known of
+// callers.
+type Recall struct {
+	Callbacks []tel.CallbackChanged
+	Memories  []Memory `json:",omitempty"`
+}
 
 // DropCallback ends a request to be called back.
 type DropCallback struct{ Callback tel.CallbackID }
@@ -204,126 +208,6 @@ func (ClockMoved) Kind() string   { return "clock_moved" }
 func (Hours) Kind() string        { return "hours" }
 func (Recall) Kind() string       { return "recall" }
 func (DropCallback) Kind() string { return "drop_callback" }
-
-// DecodeEvent is the inverse of an event's Kind and json.Marshal.
-func DecodeEvent(kind string, body []byte) (Event, error) {
-	switch kind {
-	case "enqueue":
-		return told[tel.Enqueue](body)
-	case "caller_gone":
-		return told[tel.CallerGone](body)
-	case "offer_ringing":
-		return told[tel.OfferRinging](body)
-	case "offer_failed":
-		return told[tel.OfferFailed](body)
-	case "offer_settled":
-		return told[tel.OfferSettled](body)
-	case "offer_answered":
-		return told[tel.OfferAnswered](body)
-	case "talk_ended":
-		return told[tel.TalkEnded](body)
-	case "caller_key":
-		return told[tel.CallerKey](body)
-	case "caller_greeted":
-		return told[tel.CallerGreeted](body)
-	case "caller_named":
-		return told[tel.CallerNamed](body)
-	case "announced":
-		return told[tel.Announced](body)
-	case "offer_accepted":
-		return told[tel.OfferAccepted](body)
-	case "want_callback":
-		return told[tel.WantCallback](body)
-	case "callback_missed":
-		return told[tel.CallbackMissed](body)
-	case "agent_engaged":
-		return told[tel.AgentEngaged](body)
-	case "agent_disengaged":
-		return told[tel.AgentDisengaged](body)
-	case "agent_reachable":
-		return told[tel.AgentReachable](body)
-	case "agent_held":
-		return told[tel.AgentHeld](body)
-	case "tick":
-		return Tick{}, nil
-	case "configure":
-		return decode[Configure](body)
-	case "reconcile":
-		return decode[Reconcile](body)
-	case "set_zone":
-		return decode[SetZone](body)
-	case "hours":
-		return decode[Hours](body)
-	case "recall":
-		return decode[Recall](body)
-	case "drop_callback":
-		return decode[DropCallback](body)
-	case "clock_moved":
-		return decode[ClockMoved](body)
-	default:
-		return decodeCommand(kind, body)
-	}
-}
-
-// decodeCommand is DecodeEvent of what agents and supervisors command.
-func decodeCommand(kind string, body []byte) (Event, error) {
-	switch kind {
-	case "login":
-		return decode[Login](body)
-	case "logout":
-		return decode[Logout](body)
-	case "pause":
-		return decode[Pause](body)
-	case "resume":
-		return decode[Resume](body)
-	case "finish_wrap_up":
-		return decode[FinishWrapUp](body)
-	case "extend_wrap_up":
-		return decode[ExtendWrapUp](body)
-	case "help":
-		return decode[Help](body)
-	case "serve":
-		return decode[Serve](body)
-	case "enter_queue":
-		return decode[EnterQueue](body)
-	case "leave_queue":
-		return decode[LeaveQueue](body)
-	case "shift":
-		return decode[Shift](body)
-	case "force_pause":
-		return decode[ForcePause](body)
-	case "force_logout":
-		return decode[ForceLogout](body)
-	case "add_member":
-		return decode[AddMember](body)
-	case "remove_member":
-		return decode[RemoveMember](body)
-	case "set_skills":
-		return decode[SetSkills](body)
-	case "move":
-		return decode[Move](body)
-	case "assign":
-		return decode[Assign](body)
-	default:
-		return nil, fmt.Errorf("unknown queue event %q", kind)
-	}
-}
-
-func told[M tel.ToQueue](body []byte) (Event, error) {
-	var m M
-	if err := json.Unmarshal(body, &m); err != nil {
-		return nil, fmt.Errorf("read queue event: %w", err)
-	}
-	return Told{m}, nil
-}
-
-func decode[E Event](body []byte) (Event, error) {
-	var e E
-	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, fmt.Errorf("read queue event: %w", err)
-	}
-	return e, nil
-}
 
 // Effect is what the owner of the state must do, in order: Send, Publish or Refuse.
 type Effect interface{ effect() }

@@ -12,7 +12,7 @@ type Verdict string
 
 // Verdicts lists those that are no names of agent states.
 func Verdicts() []Verdict {
-	return []Verdict{Eligible, TookCall, SparedNow, Resting, Settles, SkillTooLow, LevelClosed, LevelPassed, WaitsOther, GoingHome, OutOfIt}
+	return []Verdict{Eligible, TookCall, SparedNow, Resting, Settles, PhoneSilent, SkillTooLow, LevelClosed, LevelPassed, WaitsOther, GoingHome, OutOfIt}
 }
 
 // The verdicts on a member; the others are the names of agent states.
@@ -21,6 +21,7 @@ const (
 	TookCall    Verdict = "rings_for_this_caller"
 	SparedNow   Verdict = "refused_this_caller"  // until the back-off ends
 	Resting     Verdict = "phone_failed"         // short rest after a failed offer
+	PhoneSilent Verdict = "phone_silent"         // it is registered and has not answered what was taken back
 	Settles     Verdict = "ring_ends"            // a phone may still ring for an offer that was withdrawn
 	SkillTooLow Verdict = "skill_too_low"        // until less is asked for, if ever
 	LevelClosed Verdict = "level_not_open"       // until it opens by time, if ever

@@ -298,7 +298,7 @@ func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 		Told{tel.WantCallback{Call: "c", Number: "+393331234567"}},
 		Told{tel.CallbackMissed{Offer: "o", Cause: tel.CauseBusy}},
 		Hours{"q", true},
-		Recall{[]tel.CallbackChanged{{Callback: "cb", Number: "+393331234567", Asked: t0}}},
+		Recall{Callbacks: []tel.CallbackChanged{{Callback: "cb", Number: "+393331234567", Asked: t0}}},
 		DropCallback{"cb"},
 	} {
 		b, err := json.Marshal(e)

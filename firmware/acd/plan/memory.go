@@ -51,6 +51,23 @@ func (s *step) remember(caller tel.Number, until time.Time) *Memory {
 	return m
 }
 
+// recallMemory takes up what was written down of a caller, unless something newer is known or all of it has faded.
+func (s *step) recallMemory(known Memory) {
+	if s.Memories[known.Caller] != nil || !known.Until.After(s.now) {
+		return
+	}
+	m := s.remember(known.Caller, known.Until.Round(0).UTC())
+	if m == nil {
+		return
+	}
+	m.Agent, m.Served = known.Agent, known.Served.Round(0).UTC()
+	if known.Lost != nil {
+		place := *known.Lost
+		place.EnqueuedAt, place.LeftAt = earlier(place.EnqueuedAt, s.now), earlier(place.LeftAt, s.now)
+		m.Lost = &place
+	}
+}
+
 func (s *step) dropMemory(m *Memory) {
 	delete(s.Memories, m.Caller)
 	s.touchMemory(m)

@@ -144,6 +144,9 @@ func (s *step) prepare(e Event) {
 	if m, ok := e.(ClockMoved); ok {
 		s.clockMoved(m.By) // before anything is measured against the new time
 	}
+	if _, ok := e.(Reconcile); ok {
+		s.unsettle() // nothing that may still ring has been quiet only because nobody listened
+	}
 	s.expire()
 	s.apply(e)
 	s.expire() // a limit may be zero: what the event made due is due now

@@ -79,7 +79,11 @@ func (s *step) offerFailed(m tel.OfferFailed) {
 		return
 	}
 	switch o.Phase {
-	case Reserved, Ringing, Accepted:
+	case Accepted, Reserved, Ringing:
+		if o.Phase == Accepted && m.Cause == tel.CauseCancelled { // by the call, as after a restart: the agent did take it
+			s.withdraw(o, m.Cause)
+			return
+		}
 		// An agent who picked up too late still has phones that are being told so: the call is asked when
 		// they are.
 		s.fail(o, m.Cause, m.Cause == tel.CauseAnsweredElsewhere)
@@ -111,7 +115,7 @@ func (s *step) withdraw(o *Offer, cause tel.Cause) {
 // kept for a moment: the agent may have answered while the withdrawal was on its way.
 func (s *step) end(o *Offer, cause tel.Cause, tell bool) {
 	if tell {
-		s.send(tel.Withdraw{Offer: o.ID, Call: o.Call, Cause: cause})
+		s.send(tel.Withdraw{Offer: o.ID, Call: o.Call, Agent: o.Agent, Cause: cause})
 		o.Phase, o.Deadline = Void, s.now.Add(voidFor)
 		s.arm(offerEnds, string(o.ID))
 		s.touchOffer(o)
@@ -156,7 +160,7 @@ func (s *step) offerAnswered(m tel.OfferAnswered) {
 	e, a := s.Entries[o.Call], s.Agents[o.Agent]
 	if a == nil || (a.Offer != o.ID && a.onLine()) || e == nil && o.Phase != Void {
 		if o.Phase == Void {
-			s.send(tel.Withdraw{Offer: o.ID, Call: o.Call, Cause: tel.CauseCancelled})
+			s.send(tel.Withdraw{Offer: o.ID, Call: o.Call, Agent: o.Agent, Cause: tel.CauseCancelled})
 		}
 		return
 	}

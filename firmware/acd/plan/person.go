@@ -14,6 +14,7 @@ type Agent struct {
 	LoggedIn  bool         `json:"logged_in,omitempty"`
 	LoginAt   time.Time    `json:"login_at,omitzero"`   // of the shift that runs
 	Reachable bool         `json:"reachable,omitempty"` // at least one phone is registered
+	Silent    bool         `json:"silent,omitempty"`    // not reachable: no registered phone answers
 	Paused    bool         `json:"paused,omitempty"`
 	Reason    string       `json:"reason,omitempty"`   // of the pause, or of the logout
 	By        string       `json:"by,omitempty"`       // who did it, if not the agent
@@ -192,6 +193,8 @@ func (a *Agent) busy() Verdict {
 		return Verdict(tel.AgentPaused.String())
 	case a.ShiftOver:
 		return GoingHome
+	case !a.Reachable && a.Silent:
+		return PhoneSilent
 	case !a.Reachable:
 		return Verdict(tel.AgentUnreachable.String())
 	default:
@@ -240,7 +243,11 @@ func (s *step) show(a *Agent) Shown {
 		show.Call, show.Queue, show.Until = a.WrapCall, a.WrapQueue, a.WrapUntil
 	case tel.AgentPaused, tel.AgentLoggedOut:
 		show.Reason, show.By = a.Reason, a.By
-	case tel.AgentReady, tel.AgentUnreachable:
+	case tel.AgentUnreachable:
+		if a.Silent {
+			show.Reason = ReasonSilent
+		}
+	case tel.AgentReady:
 	}
 	return show
 }

@@ -27,6 +27,24 @@ func (s *step) offerSettled(m tel.OfferSettled) {
 	}
 }
 
+// unsettle asks anew, after a restart, whether all is quiet where agents settled: the answer may have gone to the
+// process that is no more.
+func (s *step) unsettle() {
+	for _, id := range sorted(s.Agents) {
+		a := s.Agents[id]
+		if a.Settling == "" {
+			continue
+		}
+		s.settle(a, a.Settling)
+		s.touch("agent", string(id))
+		ask := tel.Withdraw{Offer: a.Settling, Agent: id, Cause: tel.CauseCancelled}
+		if o := s.Offers[a.Settling]; o != nil { // otherwise its call is gone
+			ask.Call = o.Call
+		}
+		s.send(ask)
+	}
+}
+
 // settled frees the agent for other callers: first for the one who was assigned meanwhile, if both are
 // still there.
 func (s *step) settled(a *Agent) {

@@ -151,6 +151,75 @@ func (o *office) restart() {
 	o.s, _ = RestoreEntities(kept)
 }
 
+func TestAnAgentWhosePhoneIsSilentIsOutUntilItAnswers(t *testing.T) {
+	o := staffed(t, q1("a", "b"), "a", "b")
+	o.do(Pause{"b", ""})
+	of := o.call("c1", "q")[0]
+	o.tell(tel.CallerGone{Call: "c1"})
+	o.call("c2", "q")
+	o.tell(tel.AgentReachable{Agent: "a", Silent: true}) // the office says so before the queue's own limit
+	o.wait(tel.SettleWithin)
+	if a := o.s.Agents["a"]; len(o.offers()) != 0 || a.Shown.State != tel.AgentUnreachable || a.Shown.Reason != ReasonSilent || a.present() {
+		t.Fatalf("%+v is offered %+v", a, o.offers())
+	}
+	if x := o.s.Explain("c2", o.now); x[0].Verdict != PhoneSilent {
+		t.Fatalf("explained as %+v", x)
+	}
+	o.tell(tel.AgentReachable{Agent: "a", Silent: true}) // once more: for nothing
+	o.tell(tel.AgentReachable{Agent: "a"})               // its registration ends
+	if a := o.s.Agents["a"]; a.Shown.State != tel.AgentUnreachable || a.Shown.Reason != "" {
+		t.Fatalf("%+v", a.Shown)
+	}
+	o.tell(tel.OfferSettled{Offer: of.Offer})
+	o.tell(tel.AgentReachable{Agent: "a", Reachable: true, Silent: true}) // reachable counts
+	if o.one().Agent != "a" || o.s.Agents["a"].Silent {
+		t.Fatal("an agent whose phone is back is not rung")
+	}
+}
+
+// Nobody waited while the process was down: the two seconds begin anew, and the call is asked once more.
+func TestWhoSettledWhenTheProcessWasKilledSettlesOnAndTheCallIsAskedAgain(t *testing.T) {
+	o := staffed(t, q1("a"), "a")
+	of := o.call("c1", "q")[0]
+	o.tell(tel.CallerGone{Call: "c1"})
+	o.call("c2", "q")
+	o.restart()
+	o.now = o.now.Add(tel.SettleWithin)
+	o.do(Reconcile{[]tel.CallID{"c2"}}) // c1 has ended long ago
+	if w := o.withdrawals(); len(w) != 1 || w[0].Offer != of.Offer || w[0].Agent != "a" || len(o.offers()) != 0 {
+		t.Fatalf("asked %+v, offered %+v", w, o.offers())
+	}
+	o.wait(tel.SettleWithin - 1)
+	if len(o.offers()) != 0 {
+		t.Fatalf("offered %+v", o.offers())
+	}
+	o.tell(tel.OfferSettled{Offer: of.Offer})
+	o.one()
+}
+
+func TestWhatRangWhenTheProcessWasKilledIsWithdrawnAndNobodyIsBlamed(t *testing.T) {
+	for name, rings := range map[string]func(o *office, of tel.OfferID){
+		"reserved": func(*office, tel.OfferID) {},
+		"ringing":  func(o *office, of tel.OfferID) { o.tell(tel.OfferRinging{Offer: of}) },
+		"accepted": func(o *office, of tel.OfferID) { o.tell(tel.OfferAccepted{Offer: of}) },
+	} {
+		o := staffed(t, q1("a"), "a")
+		of := o.call("c1", "q")[0].Offer
+		rings(o, of)
+		o.restart()
+		o.do(Reconcile{[]tel.CallID{"c1"}})
+		asked := o.withdrawals()
+		o.tell(tel.OfferFailed{Offer: of, Cause: tel.CauseCancelled}) // so says the call, which has hung up
+		asked = append(asked, o.withdrawals()...)
+		a := o.s.Agents["a"]
+		if len(asked) != 1 || a.Settling != of || a.Fails != 0 || !a.RestUntil.IsZero() || o.s.Entries["c1"].spared("a", o.now) {
+			t.Fatalf("%s: asked %+v, agent %+v", name, asked, a)
+		}
+		o.tell(tel.OfferSettled{Offer: of})
+		o.one()
+	}
+}
+
 func TestASnapshotOfTheProgramBeforeHasNobodySettling(t *testing.T) {
 	o := staffed(t, q1("a"), "a")
 	now, err := o.s.Snapshot()

@@ -47,6 +47,28 @@ func Wait(lang string, from, to int) []string {
 	return append(say, "wait_minutes")
 }
 
+// CallbackIn says in how many whole minutes a caller will be called back, after the sentence that it will be when
+// it is the caller's turn: "Dovrebbe essere fra circa dieci minuti", "fra cinque e dieci minuti", "entro cinque
+// minuti". Nothing is said of an empty interval.
+func CallbackIn(lang string, from, to int) []string {
+	from = min(max(from, 0), to)
+	switch {
+	case to <= 0:
+		return nil
+	case from == 0 && to == 1:
+		return []string{"callback_within_one"}
+	case from == 0:
+		return append(append([]string{"callback_within"}, Number(lang, to)...), "wait_minutes")
+	case from == to && to == 1:
+		return []string{"callback_in_about_one"}
+	case from == to:
+		return append(append([]string{"callback_in_about"}, Number(lang, to)...), "wait_minutes")
+	}
+	say := append([]string{"callback_in_between"}, Number(lang, from)...)
+	say = append(append(say, "and"), Number(lang, to)...)
+	return append(say, "wait_minutes")
+}
+
 // CallbackOffer says by which key a caller asks to be called back.
 func CallbackOffer(key rune) []string {
 	name := "digit_" + string(key)

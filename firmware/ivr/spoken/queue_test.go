@@ -54,6 +54,30 @@ func TestTheExpectedWaitIsAnInterval(t *testing.T) {
 	}
 }
 
+func TestACallerIsToldWhenTheCallBackIsExpected(t *testing.T) {
+	for _, c := range []struct {
+		from, to int
+		it, en   string
+	}{
+		{10, 10, "Dovrebbe essere fra circa dieci minuti.", "That should be in about ten minutes."},
+		{1, 1, "Dovrebbe essere fra circa un minuto.", "That should be in about one minute."},
+		{5, 10, "Dovrebbe essere fra cinque e dieci minuti.", "That should be in between five and ten minutes."},
+		{0, 5, "Dovrebbe essere entro cinque minuti.", "That should be within five minutes."},
+		{0, 1, "Dovrebbe essere entro un minuto.", "That should be within one minute."},
+		{-2, 120, "Dovrebbe essere entro cento venti minuti.", "That should be within one hundred and twenty minutes."},
+		{9, 4, "Dovrebbe essere fra circa quattro minuti.", "That should be in about four minutes."},
+		{0, 0, "", ""},
+		{3, -1, "", ""},
+	} {
+		if got := sentence(t, "it", CallbackIn("it", c.from, c.to)); got != c.it {
+			t.Errorf("%d-%d: %q, want %q", c.from, c.to, got, c.it)
+		}
+		if got := sentence(t, "en", CallbackIn("en", c.from, c.to)); got != c.en {
+			t.Errorf("%d-%d: %q, want %q", c.from, c.to, got, c.en)
+		}
+	}
+}
+
 func TestAnAgentIsToldHowLongTheCallerHasWaited(t *testing.T) {
 	for d, want := range map[time.Duration][2]string{
 		20 * time.Second:  {"attesa meno di un minuto.", "waited less than a minute."},

@@ -71,6 +71,7 @@ type Peer struct {
 	strays   int
 	doubles  int
 	slow     time.Duration
+	mute     bool
 }
 
 // answer is the last response of a server transaction, for when its request comes again.
@@ -185,6 +186,29 @@ func (p *Peer) Think(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.slow = d
+}
+
+// Mute has the phone say nothing to INVITE, ACK, CANCEL and BYE, as one that has lost its power or its way back; they
+// are noted in Requests, repetitions too. What comes again afterwards is answered as if it were new.
+func (p *Peer) Mute(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = on
+}
+
+// muted notes what a mute phone does not answer.
+func (p *Peer) muted(req *sip.Request) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch req.Method {
+	case sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE:
+	default:
+		return false
+	}
+	if p.mute && len(p.kept) < maxKept {
+		p.kept = append(p.kept, req)
+	}
+	return p.mute
 }
 
 func (p *Peer) read() {

@@ -16,6 +16,9 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 	if via == nil || id == nil || req.From() == nil || req.To() == nil || req.CSeq() == nil {
 		return
 	}
+	if p.muted(req) {
+		return
+	}
 	b, _ := via.Params.Get("branch")
 	p.mu.Lock()
 	old, again := p.answers[b+string(req.Method)]

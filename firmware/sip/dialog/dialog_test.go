@@ -141,6 +141,60 @@ func TestTheOtherSideIsClearedAtTheEndOfEachKindOfCall(t *testing.T) {
 	}
 }
 
+// A phone that has answered nothing, or not the CANCEL, is done with when its transaction is dead (RFC 3261 sections
+// 9.1 and 17.1.1.2), in the process that has called it and in the next one.
+func TestACallThatWasTakenBackIsClearedByItsAnswerOrByTheEndOfItsTransaction(t *testing.T) {
+	for name, c := range map[string]struct {
+		heard func(p *pair) // before it falls silent
+		wakes bool
+	}{
+		"it has said nothing at all": {func(*pair) {}, false},
+		"nothing but 100":            {func(p *pair) { p.run(tick) }, false},
+		"it has rung":                {func(p *pair) { p.run(tick); p.bobCall.Provisional(180, nil); p.run(tick) }, false},
+		"it has rung and speaks":     {func(p *pair) { p.run(tick); p.bobCall.Provisional(180, nil); p.run(tick) }, true},
+	} {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, killed %v", name, killed), func(t *testing.T) {
+				inWorld(t, 1, func(w *world) {
+					p := newPair(w)
+					p.call()
+					c.heard(p)
+					mute := true
+					w.drop = func(from, to *node, _ sip.Message) bool { return mute && (from == p.bob || to == p.bob) }
+					p.aliceCall.Hangup(hangup)
+					p.run(tick)
+					s := p.aliceCall
+					if killed {
+						p.killAlice()
+						if p.aliceCall != nil || len(p.alice.ending) != 1 {
+							t.Fatalf("restored %v and %v", p.aliceCall, p.alice.ending)
+						}
+						s = p.alice.ending[0]
+					}
+					cleared := 0
+					s.Cleared(func() { cleared++ })
+					if p.run(core.T1); cleared != 0 {
+						t.Fatal("cleared although the phone may ring")
+					}
+					if mute = !c.wakes; c.wakes {
+						p.run(2 * core.T2)
+					} else {
+						p.run(2 * core.Life)
+					}
+					if cleared != 1 {
+						t.Errorf("cleared %d times", cleared)
+					}
+					mute = false
+					if p.bobCall != nil {
+						p.bobCall.Hangup(hangup)
+					}
+					p.run(2 * core.Life)
+				})
+			})
+		}
+	}
+}
+
 func TestAChallengedByeIsRepeatedWithCredentials(t *testing.T) {
 	for name, c := range map[string]struct {
 		auth bool

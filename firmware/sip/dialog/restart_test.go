@@ -71,7 +71,7 @@ func (b *box) start(t *testing.T) []*dialog.Session {
 	}
 	ua := dialog.New(dialog.Config{Stack: dialog.OnStack(st), Journal: b.journal, UserAgent: "Pronto", Invite: b.invite})
 	b.phone = phone{st, ua}
-	sessions, errs := ua.Restore(b.journal.copied())
+	sessions, _, errs := ua.Restore(b.journal.copied())
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

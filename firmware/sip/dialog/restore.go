@@ -29,19 +29,24 @@ func (s *Session) Restored() Restored { return s.restored }
 // the stack's sockets are open and before Serve, then Bind each session. Established calls go on;
 // calls that ring can still be answered, rejected or cancelled; a 2xx that nobody waits for any
 // more is acknowledged and hung up. A record that cannot be read is an error of its own; the others
-// are not affected. It returns when all are back on their shards. Sessions that are over for the application are taken up but not returned.
-func (ua *UA) Restore(states map[string][]byte) (sessions []*Session, errs []error) {
+// are not affected. It returns when all are back on their shards. Sessions that are over for the application are
+// taken up but not returned, except for our calls that were cancelled and may still ring (ending): Cleared tells
+// of their end.
+func (ua *UA) Restore(states map[string][]byte) (sessions, ending []*Session, errs []error) {
 	for _, key := range slices.Sorted(maps.Keys(states)) {
 		s, err := ua.restore(states[key])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("dialog %q: %w", key, err))
 			continue
 		}
-		if s.restored.Live {
+		switch {
+		case s.restored.Live:
 			sessions = append(sessions, s)
+		case s.restored.Phase == core.Cancelling:
+			ending = append(ending, s)
 		}
 	}
-	return sessions, errs
+	return sessions, ending, errs
 }
 
 var errShard = errors.New("the SIP stack is closing")

@@ -35,7 +35,9 @@ func (p *pair) kill(n **node, j *journal, e *ear, call **Session) {
 func (n *node) restore(states map[string][]byte) ([]*Session, []error) {
 	n.inline = true
 	defer func() { n.inline = false }()
-	return n.ua.Restore(states)
+	sessions, ending, errs := n.ua.Restore(states)
+	n.ending = ending
+	return sessions, errs
 }
 
 func (p *pair) killAlice() { p.t.Helper(); p.kill(&p.alice, p.aliceJ, p.aliceEar, &p.aliceCall) }

@@ -125,6 +125,7 @@ type node struct {
 	refuse  bool // every Request fails at once
 	inline  bool // Run does not wait for the world: it stands still during Restore
 	others  []string
+	ending  []*Session // that Restore has found cancelled
 }
 
 func (w *world) node(name, addr string, cfg Config) *node {

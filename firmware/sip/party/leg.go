@@ -39,6 +39,7 @@ type leg struct {
 	taken   uint32 // the referral that is under way
 
 	move   move
+	ring   *ring  // of a phone that is called: until it has answered
 	search search // of a call out over a carrier: the server that takes it
 
 	redirect tel.Number // of a 302; the shard's
@@ -160,6 +161,7 @@ func (l *leg) notice(e dialog.Event) {
 		}
 	case dialog.Answered:
 		l.found(200)
+		l.ring.end()
 		if err := l.answered(e.SDP); err != nil {
 			l.o.cfg.Log.Warn("answer cannot be used", "party", l.Party(), "err", err)
 			l.session().Hangup(tel.CauseNotAcceptable)
@@ -281,6 +283,7 @@ func (l *leg) end(e dialog.Ended) {
 		return
 	}
 	l.o.down(l)
+	l.ring.withdrawn()
 	l.stay()
 	l.settled()
 	l.heard()

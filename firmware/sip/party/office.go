@@ -63,7 +63,10 @@ type Config struct {
 	Arrive    func(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error)
 	// Open reports that a phone at an address may call a number without saying who it is: an emergency
 	// call from the LAN. It must not block; nil: never.
-	Open   func(dialed tel.Number, from netip.Addr) bool
+	Open func(dialed tel.Number, from netip.Addr) bool
+	// Silent is told when a phone has fallen silent (Office.Silent) or is so no longer. It must not block; nil:
+	// nobody asks.
+	Silent func(dev tel.DeviceID)
 	Codecs []codec.ID // in order of preference; nil: PCMA, PCMU, G722
 }
 
@@ -72,6 +75,7 @@ type Office struct {
 	cfg    Config
 	ua     Inviter
 	rounds rounds
+	bells  *bells
 
 	mu       sync.RWMutex
 	trunks   []*trunk.Trunk
@@ -83,6 +87,7 @@ type Office struct {
 // survivor is what an earlier process left of one leg.
 type survivor struct {
 	session *dialog.Session
+	ring    *ring
 	early   []dialog.Event // what came before somebody asked for it
 	sink    func(dialog.Event)
 }
@@ -92,7 +97,7 @@ func New(cfg Config) *Office {
 	if cfg.Codecs == nil {
 		cfg.Codecs = []codec.ID{codec.PCMA, codec.PCMU, codec.G722}
 	}
-	return &Office{cfg: cfg, restored: map[string]*survivor{}, answered: map[*leg]bool{}, later: map[string]string{}}
+	return &Office{cfg: cfg, bells: newBells(cfg.Silent), restored: map[string]*survivor{}, answered: map[*leg]bool{}, later: map[string]string{}}
 }
 
 // Use sets the user agent that sends, which needs the office's Invite to be made.
@@ -281,11 +286,16 @@ func (o *Office) voice(party string, events func(call.LegEvent)) voice.Config {
 }
 
 // DialDevice implements part of call.Dialer: every reachable phone of the device rings, each on the
-// first of its flows that takes the call (RFC 5626 section 7).
+// first of its flows that takes the call (RFC 5626 section 7). A phone at which an offer may still ring is left out
+// of the next one.
 func (o *Office) DialDevice(dev tel.DeviceID, out call.Outgoing, events func(call.LegEvent)) ([]call.Leg, error) {
 	var legs []call.Leg
 	var errs []error
 	for _, flows := range o.cfg.Phones.Flows(dev) {
+		if out.Offered && o.rings(dev, flows) {
+			o.cfg.Log.Info("a phone that has not answered yet is left out", "device", dev)
+			continue
+		}
 		for _, b := range flows {
 			if !b.Reachable {
 				continue
@@ -324,7 +334,15 @@ func (o *Office) dialBinding(dev tel.DeviceID, b registrar.Binding, out call.Out
 	if out.Intercom {
 		req.Headers = append(req.Headers, answerAtOnce(host)...)
 	}
-	return o.dial("phone:"+string(dev), req, events, nil)
+	var r *ring
+	if out.Offered {
+		r = o.bells.begin(bellOf(dev, b))
+	}
+	l, err := o.dial("phone:"+string(dev), req, events, nil, r)
+	if err != nil {
+		r.end()
+	}
+	return l, err
 }
 
 // DialTrunk calls a number through a carrier.
@@ -344,7 +362,7 @@ func (o *Office) DialTrunk(id tel.TrunkID, to tel.Number, out call.Outgoing, eve
 		return nil, err
 	}
 	req.Ring = out.Ring
-	l, err := o.dial("trunk:"+string(id), req, events, t)
+	l, err := o.dial("trunk:"+string(id), req, events, t, nil)
 	if err != nil {
 		t.Release()
 		return nil, err
@@ -352,8 +370,8 @@ func (o *Office) DialTrunk(id tel.TrunkID, to tel.Number, out call.Outgoing, eve
 	return l, nil
 }
 
-func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.LegEvent), t *trunk.Trunk) (call.Leg, error) {
-	l := &leg{o: o, events: events, carried: carried{trunk: t}}
+func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.LegEvent), t *trunk.Trunk, r *ring) (call.Leg, error) {
+	l := &leg{o: o, events: events, carried: carried{trunk: t}, ring: r}
 	if t != nil {
 		l.release = t.Release
 	}
@@ -377,10 +395,16 @@ func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.L
 }
 
 // Restore keeps what an earlier process left until the calls ask for it. Events that come before
-// that are kept in order.
-func (o *Office) Restore(sessions []*dialog.Session) {
+// that are kept in order. Of what it has cancelled (ending) no call knows; phones may still ring for it.
+func (o *Office) Restore(sessions, ending []*dialog.Session) {
+	for _, s := range ending {
+		o.restoreBell(s, false)
+	}
 	for _, s := range sessions {
 		v := &survivor{session: s}
+		if s.Restored().Phase < core.Offered { // calling or ringing
+			v.ring = o.restoreBell(s, true)
+		}
 		o.mu.Lock()
 		o.survived(v)
 		o.mu.Unlock()
@@ -411,7 +435,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 	if v == nil || !v.session.Restored().Live {
 		return nil, false
 	}
-	l := &leg{o: o, label: id, events: events}
+	l := &leg{o: o, label: id, events: events, ring: v.ring}
 	l.current.Store(v.session)
 	l.move.from = time.Now().Add(calm)
 	o.moved(l)

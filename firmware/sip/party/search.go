@@ -43,7 +43,10 @@ func (l *leg) ask(req dialog.InviteRequest) error {
 	}
 	l.current.Store(s)
 	if l.isPhone() {
-		s.Cleared(func() { l.tell(call.LegEvent{Kind: call.LegQuiet}) })
+		s.Cleared(func() {
+			l.ring.end() // first: the queue may offer again when it hears that all is quiet
+			l.tell(call.LegEvent{Kind: call.LegQuiet})
+		})
 	}
 	l.search.req, l.search.heard = req, false
 	l.search.tried = append(l.search.tried, req.Flow)
