@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -49,11 +50,33 @@ func freeAddress(t *testing.T) string {
 }
 
 // movable is a box on every address of the machine and the address that it believes to be its own.
+// everywhere is a port that is free on all addresses, below those that the kernel hands out: one of its could be
+// some connection's, on one address, a moment later.
+func everywhere(t *testing.T) uint16 {
+	t.Helper()
+	for i := range 3000 {
+		at := fmt.Sprintf("0.0.0.0:%d", 6000+(os.Getpid()*7+i)%3000)
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			continue
+		}
+		u, err := net.ListenPacket("udp", at)
+		_ = l.Close()
+		if err != nil {
+			continue
+		}
+		_ = u.Close()
+		return uint16(l.Addr().(*net.TCPAddr).Port)
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
 func movable(t *testing.T) (b *bench, move func(to string)) {
 	t.Helper()
 	var mu sync.Mutex // guards ours
 	ours := netip.MustParseAddr("127.0.0.1")
-	at := netip.MustParseAddrPort(freeAddress(t))
+	at := netip.AddrPortFrom(ours, everywhere(t))
 	text := fmt.Sprintf("sip: {listen: \"0.0.0.0:%d\"}\nmedia: {bind: 0.0.0.0, port_min: 21000, port_max: 21200}\nweb: {listen: %q}\n", at.Port(), freeAddress(t)) + shop
 	b = startOn(t, at.String(), text, func(o *Options) {
 		o.Route = func(netip.AddrPort) netip.Addr {
