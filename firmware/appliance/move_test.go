@@ -49,7 +49,6 @@ func freeAddress(t *testing.T) string {
 	return ""
 }
 
-// movable is a box on every address of the machine and the address that it believes to be its own.
 // everywhere is a port that is free on all addresses, below those that the kernel hands out: one of its could be
 // some connection's, on one address, a moment later.
 func everywhere(t *testing.T) uint16 {
@@ -72,6 +71,7 @@ func everywhere(t *testing.T) uint16 {
 	return 0
 }
 
+// movable is a box on every address of the machine and the address that it believes to be its own.
 func movable(t *testing.T) (b *bench, move func(to string)) {
 	t.Helper()
 	var mu sync.Mutex // guards ours
