@@ -87,13 +87,9 @@ func (m *Modem) open() (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the modem: %w", err)
 	}
-	port, err := serialport.OpenCommand(ports.Command, baud)
+	port, err := m.cfg.Bus.OpenCommand(ports.Command)
 	if err != nil {
 		return nil, err
-	}
-	// Most modems want DTR before they speak; ports without it say so and need nothing.
-	if err := port.SetDTR(true); err != nil && !errors.Is(err, serialport.ErrNotAvailable) {
-		m.log.Warn("modem control line not set", "error", err)
 	}
 	s := &session{ports: ports, dialect: &generic, inbox: make(chan item, inboxSize)}
 	s.engine = at.Start(port, at.Config{

@@ -118,7 +118,10 @@ const (
 
 // answer carries a command out and returns the bytes of the reply.
 func (s *Sim) answer(cmd string) string {
-	lines := s.execute(strings.ToUpper(cmd), cmd)
+	lines := []string{failed}
+	if !s.faults.Errors {
+		lines = s.execute(strings.ToUpper(cmd), cmd)
+	}
 	var b strings.Builder
 	for _, l := range lines {
 		if strings.HasPrefix(l, "+CME ERROR") && !s.cmee {
@@ -256,10 +259,10 @@ func (s *Sim) voice(cmd, raw string) []string {
 		if s.call == nil || s.call.stat != statActive || s.faults.SoundDead || time.Since(s.call.began) < s.cfg.SoundRefused {
 			return []string{failed}
 		}
-		s.soundOn.Store(true)
+		s.setSound(true)
 		return []string{ok}
 	case strings.HasPrefix(cmd, "AT+CPCMREG=0"):
-		s.soundOn.Store(false)
+		s.setSound(false)
 		return []string{ok}
 	case cmd == "AT+CPCMREG?":
 		on := 0
@@ -361,7 +364,7 @@ func (s *Sim) over(last, why string) {
 	c := s.call
 	s.why = why
 	s.call = nil
-	s.soundOn.Store(false)
+	s.setSound(false)
 	if c.inbound && c.stat == statIncoming {
 		s.urc("MISSED_CALL: 11:01AM " + c.number)
 	} else if c.stat == statActive {
@@ -427,4 +430,7 @@ func (s *Sim) urc(line string) {
 		return
 	}
 	s.write(s.frame(line))
+	if s.faults.DoubledURC {
+		s.write(s.frame(line))
+	}
 }

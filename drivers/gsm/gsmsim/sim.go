@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pronto-pbx/pronto/drivers/serialport"
 )
 
 // FrameSamples is 20 ms at 8,000 Hz, the unit of Source and Sink.
@@ -21,11 +23,14 @@ type Config struct {
 	Model          string // default SIMCOM_SIM7600E-H
 	PIN            string // empty: the SIM asks for none
 	NoSIM          bool
-	PPM            float64       // offset of the modem's sample clock from ours
-	Boot           time.Duration // plug to first word; default 0
-	RingEvery      time.Duration // default 5 s
-	Connect        time.Duration // ATA to VOICE CALL: BEGIN; default 100 ms
-	SoundRefused   time.Duration // after BEGIN, AT+CPCMREG=1 is refused so long; default 0
+	PPM            float64 // offset of the modem's sample clock from ours
+	// Ports makes the device's ends of the two ports at each plug; nil makes pseudo-terminals. What they
+	// are called is then Ports' business: Command and Audio mean nothing.
+	Ports        func() (command, audio serialport.Stream, err error)
+	Boot         time.Duration // plug to first word; default 0
+	RingEvery    time.Duration // default 5 s
+	Connect      time.Duration // ATA to VOICE CALL: BEGIN; default 100 ms
+	SoundRefused time.Duration // after BEGIN, AT+CPCMREG=1 is refused so long; default 0
 	// Dialed tells the network's side of a call that the box makes; it may call methods of the Sim.
 	Dialed func(number string)
 	// Digit is called for each DTMF digit that the box sends.
@@ -62,6 +67,9 @@ type Faults struct {
 	SoundStall  bool          // the audio port takes no bytes
 	SoundDead   bool          // AT+CPCMREG=1 is always refused
 	RefuseDial  bool          // ATD answers ERROR
+	DoubledURC  bool          // unsolicited lines come twice
+	Errors      bool          // every command answers ERROR
+	UntilReset  bool          // all that is on ends when the modem restarts, as its own faults do
 
 	LosePrompt    bool // AT+CMGS opens the prompt and does not show it
 	LoseSent      bool // the network takes a message and the answer is lost
@@ -99,7 +107,7 @@ type Sim struct {
 	done    chan struct{}
 	closing sync.Once
 
-	soundOn atomic.Bool // written by run, read by the audio clock
+	soundOn atomic.Bool // written by run, read by the audio's goroutines
 	stalled atomic.Bool
 
 	commands, resets, plugs, heard, missing atomic.Uint64
@@ -224,7 +232,7 @@ func (s *Sim) Close() error {
 	s.closing.Do(func() { close(s.quit) })
 	<-s.done
 	for _, link := range []string{s.cfg.Command, s.cfg.Audio} {
-		if link == "" {
+		if link == "" || s.cfg.Ports != nil {
 			continue
 		}
 		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -247,7 +255,7 @@ func (s *Sim) Stats() Stats {
 func (s *Sim) SetFaults(edit func(*Faults)) {
 	_ = s.ask(func() error {
 		edit(&s.faults)
-		s.stalled.Store(s.faults.SoundStall)
+		s.faultsChanged()
 		return nil
 	})
 }
