@@ -158,11 +158,16 @@ func (m *Modem) initialise(ctx context.Context, s *session) error {
 func (m *Modem) greet(ctx context.Context, s *session) error {
 	var err error
 	for range firstWords {
-		if _, err = s.engine.Do(ctx, at.Command{Text: "AT", Timeout: m.timing.Probe}); err == nil || !errors.Is(err, at.ErrTimeout) {
+		_, err = s.engine.Do(ctx, at.Command{Text: "AT", Timeout: m.timing.Probe})
+		if err == nil || !errors.Is(err, at.ErrTimeout) && !modemRefused(err) { // an ERROR may be for noise before
 			break
 		}
 	}
-	if err != nil && !modemRefused(err) {
+	switch {
+	case err == nil:
+	case modemRefused(err):
+		return faulty(tel.LineModemMute, "greet the modem: %w", err)
+	default:
 		if e := engineEnd(s.engine); e != nil {
 			err = e
 		}

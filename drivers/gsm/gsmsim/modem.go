@@ -26,6 +26,8 @@ type call struct {
 type modem struct {
 	plug       *plug
 	faults     Faults
+	struck     []string // the faults of the catalogue that last now
+	noSIM      bool
 	life       int // counts restarts and plugs, so that timers of an earlier life do nothing
 	timers     map[*time.Timer]bool
 	line       []byte
@@ -213,7 +215,7 @@ func (s *Sim) sim(cmd, raw string) []string {
 		return []string{fmt.Sprintf("+SPIC: %d,3,10,10", s.tries), ok}
 	case cmd == "AT+CPIN?":
 		switch {
-		case s.cfg.NoSIM:
+		case s.noSIM:
 			return []string{"+CME ERROR: 10"}
 		case s.tries == 0:
 			return []string{"+CPIN: SIM PUK", ok}

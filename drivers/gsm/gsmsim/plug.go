@@ -282,10 +282,7 @@ func (s *Sim) frame(line string) string {
 // powerOn is the start of the modem's firmware.
 func (s *Sim) powerOn() {
 	s.life++
-	if s.faults.UntilReset {
-		s.faults = Faults{}
-		s.faultsChanged()
-	}
+	s.restarted()
 	s.setSound(false)
 	if s.call != nil {
 		s.call = nil
@@ -300,7 +297,7 @@ func (s *Sim) powerOn() {
 		s.booted = true
 		s.urc("RDY")
 		switch {
-		case s.cfg.NoSIM:
+		case s.noSIM:
 			s.urc("+CPIN: NOT INSERTED")
 		case s.unlocked:
 			s.simReady()

@@ -69,7 +69,6 @@ type Faults struct {
 	RefuseDial  bool          // ATD answers ERROR
 	DoubledURC  bool          // unsolicited lines come twice
 	Errors      bool          // every command answers ERROR
-	UntilReset  bool          // all that is on ends when the modem restarts, as its own faults do
 
 	LosePrompt    bool // AT+CMGS opens the prompt and does not show it
 	LoseSent      bool // the network takes a message and the answer is lost
@@ -141,7 +140,7 @@ func New(cfg Config) (*Sim, error) {
 		cfg: cfg, log: cfg.Log,
 		mailbox: make(chan func(), 256), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.modem = modem{tries: 3, signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
+	s.modem = modem{noSIM: cfg.NoSIM, tries: 3, signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
 	s.emptyMemories()
 	if err := s.plugIn(); err != nil {
 		return nil, err
@@ -267,7 +266,7 @@ func (s *Sim) Ring(number string) error {
 		switch {
 		case s.plug == nil:
 			return ErrUnplugged
-		case !s.booted, !s.unlocked, s.registered != 1 && s.registered != 5:
+		case !s.booted, !s.unlocked, s.noSIM, s.registered != 1 && s.registered != 5:
 			return ErrStarting
 		case s.call != nil:
 			return ErrBusy
@@ -435,5 +434,61 @@ func (s *Sim) Plug() error {
 			return nil
 		}
 		return s.plugIn()
+	})
+}
+
+// Replug is the modem that resets itself: it goes and comes back at once, while the box still has its old
+// ports open, so that it gets others.
+func (s *Sim) Replug() error {
+	return s.ask(func() error {
+		if s.plug == nil {
+			return ErrUnplugged
+		}
+		s.replug()
+		return nil
+	})
+}
+
+// BrownOut lets the voltage break down: the modem falls off the bus in the middle of a word and is back
+// after d.
+func (s *Sim) BrownOut(d time.Duration) error {
+	return s.ask(func() error {
+		if s.plug == nil {
+			return ErrUnplugged
+		}
+		s.write("\r\nUNDER-VOLTAGE WARN")
+		s.unplug()
+		s.after(d, func() {
+			if s.plug == nil {
+				s.replug()
+			}
+		})
+		return nil
+	})
+}
+
+// SIM puts the SIM in or takes it out, with the modem running.
+func (s *Sim) SIM(in bool) error {
+	return s.ask(func() error {
+		if s.noSIM == !in {
+			return nil
+		}
+		s.noSIM = !in
+		switch {
+		case s.plug == nil:
+		case s.noSIM:
+			if s.call != nil {
+				s.over("NO CARRIER", "SIM removed")
+			}
+			s.urc("+CPIN: NOT INSERTED")
+		case s.booted:
+			s.unlocked = s.cfg.PIN == ""
+			if !s.unlocked {
+				s.urc("+CPIN: SIM PIN")
+				return nil
+			}
+			s.simReady()
+		}
+		return nil
 	})
 }
