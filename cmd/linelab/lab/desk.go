@@ -76,12 +76,14 @@ func (d *desk) accept() {
 func (d *desk) serve(c net.Conn) {
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	question, err := bufio.NewReader(io.LimitReader(c, maxQuestion)).ReadString('\n')
+	r := io.LimitReader(c, maxAnswer)
+	question, err := bufio.NewReaderSize(r, maxQuestion).ReadSlice('\n')
 	if err != nil {
+		_, _ = io.Copy(io.Discard, r) // a close with bytes unread would take the answer back
 		fmt.Fprintf(c, "no: a question is one line of less than %d bytes\n", maxQuestion)
 		return
 	}
-	told, err := d.lab.answer(strings.Fields(question))
+	told, err := d.lab.answer(strings.Fields(string(question)))
 	if err != nil {
 		fmt.Fprintf(c, "no: %v\n", err)
 		return
@@ -139,6 +141,9 @@ func Ask(ctx context.Context, socket, question string) (told string, err error) 
 	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := fmt.Fprintln(c, strings.Join(strings.Fields(question), " ")); err != nil {
 		return "", fmt.Errorf("ask the lab: %w", err)
+	}
+	if u, ok := c.(*net.UnixConn); ok {
+		_ = u.CloseWrite() // that is all
 	}
 	all, err := io.ReadAll(io.LimitReader(c, maxAnswer))
 	if err != nil {
