@@ -281,6 +281,9 @@ func (p *play) expect(s Step) error {
 		met = func() bool { return p.book.takeAll(what, want) }
 	}
 	if !p.book.await(p.ctx, limit, met) {
+		if err := p.ctx.Err(); err != nil {
+			return err
+		}
 		return fmt.Errorf("not within %v; %s: %w", limit, p.book.last(what), ErrUnmet)
 	}
 	p.say("  %s after %s s", what, strconv.FormatFloat(time.Since(start).Seconds(), 'f', 1, 64))
