@@ -285,8 +285,8 @@ func TestDayOfFaultsLeavesNoCallNoGrowthAndALineInService(t *testing.T) {
 			calls, faults, sent = calls+y.calls, faults+y.faults, sent+y.sent
 		}
 		h := d.line.Health()
-		t.Logf("%d faults, %d calls (%d answered, the longest %v), %d messages sent, %d received; out of service for %v at the worst, after %s; %d losses, %d resets; held %+v, then %+v",
-			faults, calls, d.answered, d.longest, sent, box.parts.Load(), worst.worst, worst.worstN, h.Losses, h.Resets, early, late)
+		t.Logf("figure: %d h with %d faults, %d calls (%d answered, the longest %v), %d messages sent, %d received; out of service for %v at the worst, after %s; %d losses, %d resets; held %+v, then %+v",
+			hours, faults, calls, d.answered, d.longest, sent, box.parts.Load(), worst.worst, worst.worstN, h.Losses, h.Resets, early, late)
 		if late.routines > early.routines || late.held > early.held+maxHeld || late.heap > early.heap+maxGrowth {
 			t.Errorf("grown from %+v to %+v", early, late)
 		}
