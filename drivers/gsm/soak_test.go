@@ -24,6 +24,7 @@ import (
 var (
 	hoursFlag   = flag.Int("gsm.hours", 24, "hours of virtual time in the soak of a line")
 	seedFlag    = flag.Uint64("gsm.seed", 0, "seed of the soak of a line; 0 draws one")
+	modelFlag   = flag.String("gsm.model", "", "what the modem of the soak calls itself; empty: a SIM7600")
 	minutesFlag = flag.Float64("gsm.minutes", 0.25, "real minutes of the soak over pseudo-terminals (soak: 10)")
 )
 
@@ -253,10 +254,11 @@ func TestDayOfFaultsLeavesNoCallNoGrowthAndALineInService(t *testing.T) {
 	if testing.Short() {
 		hours = 1
 	}
-	t.Logf("%d hours; again with -gsm.seed %d", hours, seed)
+	t.Logf("%d hours; again with -gsm.seed %d -gsm.model %q", hours, seed, *modelFlag)
 	synctest.Test(t, func(t *testing.T) {
 		box := &tray{}
 		d := newDesk(t, func(s *gsmsim.Config, g *gsm.Config) {
+			s.Model = *modelFlag
 			s.PPM, s.Boot, s.ReportTime, s.SendTime = 150, 3*time.Second, 2*time.Second, time.Second
 			g.Inbox = box
 		})
