@@ -68,7 +68,7 @@ func TestTHDSeesAnOverloadAndNoneInATone(t *testing.T) {
 // commands and buffers.
 func driftOf(t testing.TB, ppm float64, span time.Duration) drift {
 	t.Helper()
-	d := newDesk(t, func(s *gsmsim.Config, _ *gsm.Config) { s.PPM = ppm })
+	d := newDesk(t, func(s *gsmsim.Config, _ *gsm.Config) { s.PPM, s.Model = ppm, *modelFlag })
 	d.hz.Store(math.Float64bits(boxHz)) // both say 1004 Hz; there is no echo in this world
 	if !d.until(serviceBar, func() bool { return d.up }) {
 		t.Fatalf("never in service: %+v", d.status)

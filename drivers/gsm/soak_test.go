@@ -24,7 +24,7 @@ import (
 var (
 	hoursFlag   = flag.Int("gsm.hours", 24, "hours of virtual time in the soak of a line")
 	seedFlag    = flag.Uint64("gsm.seed", 0, "seed of the soak of a line; 0 draws one")
-	modelFlag   = flag.String("gsm.model", "", "what the modem of the soak calls itself; empty: a SIM7600")
+	modelFlag   = flag.String("gsm.model", "", "what the modem of the soak and of the hour calls itself; empty: a SIM7600")
 	minutesFlag = flag.Float64("gsm.minutes", 0.25, "real minutes of the soak over pseudo-terminals (soak: 10)")
 )
 
