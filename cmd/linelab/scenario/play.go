@@ -195,10 +195,9 @@ func (p *play) run(s *Script) error {
 // causes are the facts that a sentence can lead to. What came of earlier sentences is forgotten when it is
 // played, so that an expectation is never met by the past.
 var causes = map[string][]string{
-	"caller rings": {"ringing", "alerting", "connected", "key", "end", "over", "pressed", "sound"},
-	"box dials":    {"dialled", "ringing", "alerting", "connected", "key", "end", "over", "pressed", "sound"},
-	"fault":        {"outage"},
-	"box presses":  {"pressed"}, "caller presses": {"key"},
+	"caller rings": ofCalls, "box dials": ofCalls,
+	"fault":       {"outage"},
+	"box presses": {"pressed"}, "caller presses": {"key"},
 	"box writes": {"sent"}, "caller writes": {"message"},
 }
 
@@ -241,7 +240,7 @@ func (p *play) step(s Step) error {
 		}
 		return p.sim.Heal(a["1"])
 	case "expect service", "expect outage", "expect ringing", "expect alerting", "expect connected", "expect sound", "expect key", "expect end",
-		"expect message", "expect dialled", "expect pressed", "expect sent":
+		"expect message", "expect dialled", "expect over", "expect pressed", "expect sent":
 		return p.expect(s)
 	default:
 		return p.box.step(p.ctx, s)
