@@ -47,6 +47,7 @@ type play struct {
 	mu      sync.Mutex // guards what follows, and Out
 	answers time.Duration
 	auto    bool // who is dialled answers after answers
+	over    bool // nobody may write to Out any more
 }
 
 // Play plays a scenario to its end. The error names the line whose sentence could not be played or did not
@@ -63,7 +64,11 @@ func Play(ctx context.Context, s *Script, stage Stage) error {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	err := p.run(s)
-	return errors.Join(err, p.close())
+	err = errors.Join(err, p.close())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	return err
 }
 
 // check refuses what cannot be played here before anything begins.
@@ -166,6 +171,9 @@ func (p *play) pause(d time.Duration) bool {
 func (p *play) say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.over { // the network tells some things beside the play
+		return
+	}
 	fmt.Fprintf(p.stage.Out, "%9.3f %s\n", time.Since(p.start).Seconds(), fmt.Sprintf(format, args...))
 }
 
