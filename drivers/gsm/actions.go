@@ -235,7 +235,7 @@ func (m *Modem) soundOn(s *session) {
 }
 
 func (m *Modem) openSound(ctx context.Context, s *session) (*sound, error) {
-	port, err := openAudio(ctx, s.ports.Audio, m.timing.AudioTry)
+	port, err := m.openAudio(ctx, s.ports.Audio)
 	if err != nil {
 		return nil, err
 	}
@@ -271,13 +271,13 @@ func (m *Modem) openSound(ctx context.Context, s *session) (*sound, error) {
 }
 
 // openAudio waits out the close of the call before, which a stalled port may draw out.
-func openAudio(ctx context.Context, path string, retry time.Duration) (*serialport.Audio, error) {
+func (m *Modem) openAudio(ctx context.Context, path string) (serialport.Stream, error) {
 	for {
-		port, err := serialport.OpenAudio(path)
+		port, err := m.cfg.Bus.OpenAudio(path)
 		if err == nil || !errors.Is(err, serialport.ErrInUse) {
 			return port, err
 		}
-		if !pause(ctx, retry) {
+		if !pause(ctx, m.timing.AudioTry) {
 			return nil, err
 		}
 	}

@@ -87,13 +87,9 @@ func (m *Modem) open() (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the modem: %w", err)
 	}
-	port, err := serialport.OpenCommand(ports.Command, baud)
+	port, err := m.cfg.Bus.OpenCommand(ports.Command)
 	if err != nil {
 		return nil, err
-	}
-	// Most modems want DTR before they speak; ports without it say so and need nothing.
-	if err := port.SetDTR(true); err != nil && !errors.Is(err, serialport.ErrNotAvailable) {
-		m.log.Warn("modem control line not set", "error", err)
 	}
 	s := &session{ports: ports, dialect: &generic, inbox: make(chan item, inboxSize)}
 	s.engine = at.Start(port, at.Config{
@@ -162,11 +158,16 @@ func (m *Modem) initialise(ctx context.Context, s *session) error {
 func (m *Modem) greet(ctx context.Context, s *session) error {
 	var err error
 	for range firstWords {
-		if _, err = s.engine.Do(ctx, at.Command{Text: "AT", Timeout: m.timing.Probe}); err == nil || !errors.Is(err, at.ErrTimeout) {
+		_, err = s.engine.Do(ctx, at.Command{Text: "AT", Timeout: m.timing.Probe})
+		if err == nil || !errors.Is(err, at.ErrTimeout) && !modemRefused(err) { // an ERROR may be for noise before
 			break
 		}
 	}
-	if err != nil && !modemRefused(err) {
+	switch {
+	case err == nil:
+	case modemRefused(err):
+		return faulty(tel.LineModemMute, "greet the modem: %w", err)
+	default:
 		if e := engineEnd(s.engine); e != nil {
 			err = e
 		}

@@ -146,17 +146,18 @@ type Timing struct {
 	AudioTry  time.Duration // between two tries to switch the audio on; 500 ms
 	Poll      time.Duration // between two looks at the modem's list of calls; 5 s
 	Rung      [3]time.Duration
-	Cause     time.Duration // answer to the question why a call failed; 1 s
-	Settle    time.Duration // after a call, in which its last words are no news; 500 ms
-	Probe     time.Duration // one resync probe of the engine; 1 s
-	Reply     time.Duration // any other command; 5 s
-	Health    time.Duration // between two signs of life of an idle modem; 10 s
-	Survey    time.Duration // between two looks at registration and signal; 30 s
-	Reopen    []time.Duration
-	Network   time.Duration // the network's answer to a message or a service code; 40 s
-	Sweep     time.Duration // between two looks at the stored messages; 10 min
-	Rest      time.Duration // after a failure with messages; 30 s
-	BootGrace time.Duration // words of a starting modem are no news so long after an initialisation; 30 s
+	Cause     time.Duration   // answer to the question why a call failed; 1 s
+	Settle    time.Duration   // after a call, in which its last words are no news; 500 ms
+	Probe     time.Duration   // one resync probe of the engine; 1 s
+	Reply     time.Duration   // any other command; 5 s
+	Health    time.Duration   // between two signs of life of an idle modem; 10 s
+	Survey    time.Duration   // between two looks at registration and signal; 30 s
+	Reopen    []time.Duration // between two tries to get an ailing modem into service; 1, 2, 5, 10, 15 s
+	Rescan    time.Duration   // between two looks for a modem that is not there; 2 s
+	Network   time.Duration   // the network's answer to a message or a service code; 40 s
+	Sweep     time.Duration   // between two looks at the stored messages; 10 min
+	Rest      time.Duration   // after a failure with messages; 30 s
+	BootGrace time.Duration   // words of a starting modem are no news so long after an initialisation; 30 s
 }
 
 func (t Timing) withDefaults() Timing {
@@ -186,8 +187,11 @@ func (t Timing) withDefaults() Timing {
 	def(&t.Sweep, 10*time.Minute)
 	def(&t.Rest, 30*time.Second)
 	def(&t.BootGrace, 30*time.Second)
+	def(&t.Rescan, 2*time.Second)
 	if len(t.Reopen) == 0 {
-		t.Reopen = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 60 * time.Second}
+		// The last one and the time of a try that comes too early make less than the 40 s in which a line
+		// has to be in service again.
+		t.Reopen = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second}
 	}
 	return t
 }

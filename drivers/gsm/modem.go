@@ -38,6 +38,8 @@ type Config struct {
 	Log  *slog.Logger
 	// Locate finds the ports, at start and after every loss: AtPaths or OnUSB.
 	Locate func() (Ports, error)
+	// Bus opens the ports that Locate has found; nil: the machine's device nodes.
+	Bus    serialport.Bus
 	PIN    string
 	PINs   PINMemory  // nil: a PIN is never sent
 	Inbox  line.Inbox // takes what is received; nil: messages stay on the SIM
@@ -190,6 +192,9 @@ func Open(cfg Config) (*Modem, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Bus == nil {
+		cfg.Bus = serialport.Nodes{Baud: baud}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Modem{

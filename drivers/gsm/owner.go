@@ -10,6 +10,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
 	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
+	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -97,6 +98,10 @@ func (m *Modem) broughtUp(u bringUp) {
 	if u.session == nil {
 		if !errors.Is(u.err, context.Canceled) {
 			m.setStatus(u.cause, u.err)
+			if errors.Is(u.err, serialport.ErrMissing) {
+				m.retry.Reset(m.timing.Rescan) // a look costs nothing
+				return
+			}
 			m.retry.Reset(m.backOff())
 		}
 		return
@@ -291,7 +296,11 @@ func (m *Modem) probe() {
 		return
 	}
 	if time.Since(m.surveyed) < m.timing.Survey {
-		m.submit(at.Command{Text: "AT"}, func(at.Reply, error) {})
+		m.submit(at.Command{Text: "AT"}, func(r at.Reply, err error) {
+			if err == nil && r.Final.Code != at.OK && m.session.Load() == s {
+				m.lose(tel.LineModemMute, fmt.Errorf("greet the modem: %w", r.Final))
+			}
+		})
 		return
 	}
 	m.surveyed = time.Now()

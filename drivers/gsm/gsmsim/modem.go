@@ -26,6 +26,8 @@ type call struct {
 type modem struct {
 	plug       *plug
 	faults     Faults
+	struck     []string // the faults of the catalogue that last now
+	noSIM      bool
 	life       int // counts restarts and plugs, so that timers of an earlier life do nothing
 	timers     map[*time.Timer]bool
 	line       []byte
@@ -118,7 +120,10 @@ const (
 
 // answer carries a command out and returns the bytes of the reply.
 func (s *Sim) answer(cmd string) string {
-	lines := s.execute(strings.ToUpper(cmd), cmd)
+	lines := []string{failed}
+	if !s.faults.Errors {
+		lines = s.execute(strings.ToUpper(cmd), cmd)
+	}
 	var b strings.Builder
 	for _, l := range lines {
 		if strings.HasPrefix(l, "+CME ERROR") && !s.cmee {
@@ -210,7 +215,7 @@ func (s *Sim) sim(cmd, raw string) []string {
 		return []string{fmt.Sprintf("+SPIC: %d,3,10,10", s.tries), ok}
 	case cmd == "AT+CPIN?":
 		switch {
-		case s.cfg.NoSIM:
+		case s.noSIM:
 			return []string{"+CME ERROR: 10"}
 		case s.tries == 0:
 			return []string{"+CPIN: SIM PUK", ok}
@@ -256,10 +261,10 @@ func (s *Sim) voice(cmd, raw string) []string {
 		if s.call == nil || s.call.stat != statActive || s.faults.SoundDead || time.Since(s.call.began) < s.cfg.SoundRefused {
 			return []string{failed}
 		}
-		s.soundOn.Store(true)
+		s.setSound(true)
 		return []string{ok}
 	case strings.HasPrefix(cmd, "AT+CPCMREG=0"):
-		s.soundOn.Store(false)
+		s.setSound(false)
 		return []string{ok}
 	case cmd == "AT+CPCMREG?":
 		on := 0
@@ -305,7 +310,7 @@ func (s *Sim) setting(cmd string) []string {
 }
 
 func (s *Sim) dial(to string) []string {
-	number, voice := strings.CutSuffix(to, ";")
+	number, voice := strings.CutSuffix(strings.TrimLeft(to, "TP "), ";") // how a line is dialled means nothing here (TS 27.007 section 6.3)
 	switch {
 	case s.faults.RefuseDial, !voice, s.call != nil:
 		return []string{"+CME ERROR: 3"}
@@ -361,7 +366,7 @@ func (s *Sim) over(last, why string) {
 	c := s.call
 	s.why = why
 	s.call = nil
-	s.soundOn.Store(false)
+	s.setSound(false)
 	if c.inbound && c.stat == statIncoming {
 		s.urc("MISSED_CALL: 11:01AM " + c.number)
 	} else if c.stat == statActive {
@@ -427,4 +432,7 @@ func (s *Sim) urc(line string) {
 		return
 	}
 	s.write(s.frame(line))
+	if s.faults.DoubledURC {
+		s.write(s.frame(line))
+	}
 }
