@@ -16,6 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/acd/alarm"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
+	"github.com/pronto-pbx/pronto/firmware/audit"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/certificate"
@@ -69,6 +70,7 @@ type Box struct {
 	history   *journal.History
 	feed      *feed.Feed
 	accounts  *access.Accounts
+	audit     *audit.Log
 	estimates *estimates
 	present   *present
 	health    *health.Board
@@ -137,6 +139,7 @@ func conditions() []health.Spec {
 		{Name: "bans", Severity: health.Info},
 		{Name: "sip_alg", Severity: health.Warn},
 		{Name: "unstaffed", Severity: health.Warn},
+		{Name: "config_file", Severity: health.Error},
 	}, alarmConditions()...)
 }
 
@@ -459,6 +462,9 @@ func (b *Box) close() {
 	}
 	if b.history != nil {
 		_ = b.history.Close()
+	}
+	if b.audit != nil {
+		_ = b.audit.Close()
 	}
 	if b.hot != nil {
 		_ = b.hot.Close()

@@ -3,15 +3,21 @@ package appliance
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/ui/i18n"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 func TestThePageListsEveryCodeInWords(t *testing.T) {
 	b := start(t, shop)
+	pages, err := page.All()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, lang := range i18n.Languages() {
-		html, err := b.box.codesPage(lang)
+		html, err := pages[lang].Codes("shop", b.box.featureCodes(), page.Reader{}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,9 +14,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
-	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/live"
-	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
 )
@@ -106,28 +104,18 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering, Queues: b.supervisable,
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
-		Ready:   b.fit, Present: b.present.document, Codes: b.codesPage,
+		Ready:   b.fit, Present: b.present.document, Codes: b.featureCodes, Settings: b.settings(),
 		Desk: b.desk, Command: b.ownCommand,
 		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Agent: b.agentPage, Order: b.orderFromPage,
 	})
 }
 
-// codesPage lists the feature codes of today.
-func (b *Box) codesPage(lang string) ([]byte, error) {
-	cat, err := i18n.Load(lang)
-	if err != nil {
-		return nil, err
-	}
-	r, err := page.New(cat)
-	if err != nil {
-		return nil, err
-	}
-	n := b.numbering.Load()
-	var codes []view.Code
-	for _, c := range n.plan.FeatureCodes() {
+// featureCodes lists what phones can dial today.
+func (b *Box) featureCodes() (codes []view.Code) {
+	for _, c := range b.numbering.Load().plan.FeatureCodes() {
 		codes = append(codes, view.Code{Code: string(c.Code), Action: string(c.Action), Behind: string(c.Behind())})
 	}
-	return r.Codes(n.cfg.Box.Name, codes, time.Now())
+	return codes
 }
 
 func (b *Box) emptyOffice() *view.Model {

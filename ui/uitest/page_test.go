@@ -27,6 +27,8 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
+	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
 )
 
@@ -124,8 +126,13 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 	cfg := web.Config{
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
 		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return nil }, Ready: func() error { return nil },
-		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func(string) ([]byte, error) { return nil, nil },
+		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func() []view.Code { return nil },
 	}
+	office, err := settingstest.New(settingstest.Office)
+	if err != nil {
+		t.Error(err)
+	}
+	cfg.Settings = office.Port()
 	floor(&cfg)
 	h, err := web.New(cfg)
 	if err != nil {

@@ -16,7 +16,7 @@ func (s *server) users(w http.ResponseWriter, v *visit) {
 }
 
 func (s *server) usersPage(w http.ResponseWriter, v *visit, status int, u page.Users) {
-	u.Reader, u.Box, u.MinPassword = reader(v), s.Name(), access.MinPassword
+	u.Reader, u.Box, u.MinPassword = s.reader(v), s.Name(), access.MinPassword
 	u.Users, u.People, u.Roles = s.Accounts.Users(), s.People(), access.Roles()
 	u.Queues = s.Queues()
 	html, err := s.pages[v.lang].Users(u, time.Now())
@@ -98,7 +98,7 @@ func (s *server) me(w http.ResponseWriter, v *visit) {
 
 func (s *server) mePage(w http.ResponseWriter, v *visit, status int, said page.Said) {
 	me := page.Me{
-		Reader: reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, OneTime: v.user.OneTime(), Sessions: s.Accounts.Sessions(v.user.Name),
+		Reader: s.reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, OneTime: v.user.OneTime(), Sessions: s.Accounts.Sessions(v.user.Name),
 	}
 	if v.user.Agent != "" && v.user.May(access.Work) {
 		ctx, cancel := context.WithTimeout(v.Context(), patience)

@@ -19,6 +19,8 @@ import (
 	"github.com/pronto-pbx/pronto/ui/asset"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings"
+	"github.com/pronto-pbx/pronto/ui/view"
 )
 
 // Config is what the page needs.
@@ -35,7 +37,8 @@ type Config struct {
 	Queues   func() []page.Choice  // to which a supervisor can be limited
 	Ready    func() error          // nil when the box can carry a call
 	Present  func() ([]byte, error)
-	Codes    func(lang string) ([]byte, error) // the page of what phones can dial
+	Codes    func() []view.Code // what phones can dial
+	Settings settings.Port
 	// Desk is what an agent does now; nil of who is none.
 	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
@@ -57,7 +60,8 @@ type Config struct {
 // server is the page's handler with what it was given.
 type server struct {
 	Config
-	pages map[string]*page.Renderer
+	pages  map[string]*page.Renderer
+	drafts drafts
 }
 
 // New returns the page's handler.
