@@ -13,7 +13,15 @@ type Form struct {
 	Action string // where it is posted to
 	Back   string // where who changes nothing goes
 	Blocks []Block
+	Extras []Extra
 	Remove string // where the button that removes the thing posts to; empty: none
+}
+
+// Extra is a button of its own beside a form.
+type Extra struct {
+	Key    string // Key + ".help" explains it
+	Name   string // of what it is about
+	Action string
 }
 
 // Block is some fields that belong together, under a heading; Key + ".help" explains them where the catalogue

@@ -132,6 +132,10 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 	if err != nil {
 		t.Error(err)
 	}
+	office.Standing = map[string]tel.LineChanged{
+		"trunk:tim": {Line: "trunk:tim", Name: "TIM", Type: "sip", Cause: tel.LineRefused}, "line:gsm0": {Line: "line:gsm0", Name: Hostile, Type: "gsm", Up: true, Cause: tel.LineInUse, Calls: 1, Operator: Hostile, Signal: -71},
+	}
+	office.Audited = []tel.PageAccessed{{At: time.Now(), What: "wrong_password", User: Hostile, From: "192.168.1.66"}, {At: time.Now(), What: "configured", User: "anna", Whom: "2 " + Hostile, From: "192.168.1.20"}}
 	cfg.Settings = office.Port()
 	floor(&cfg)
 	h, err := web.New(cfg)
@@ -171,6 +175,8 @@ func TestThePageInABrowser(t *testing.T) {
 		{"the page is whole without script", thePageIsWholeWithoutScript},
 		{"a new box is claimed from its label, and its owner comes back", aNewBoxIsClaimed},
 		{"a supervisor directs callers and agents", aSupervisorDirects},
+		{"the pages of the box fit a phone, a tablet and a screen", adminPagesFit},
+		{"a queue is changed and changed back without script", aQueueIsChangedAndBack},
 		{"nothing moves for those who ask for stillness", nothingMovesForThoseWhoAskForStillness},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -75,7 +75,7 @@ func (s *server) said(w http.ResponseWriter, v *visit, err error) (page.Said, in
 	if status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", strconv.Itoa(args[0].(int)))
 	}
-	return page.Said{Sentence: sentence, Args: args}, status
+	return s.sentence(sentence, args...), status
 }
 
 func (s *server) claimForm(w http.ResponseWriter, v *visit) {

@@ -17,6 +17,7 @@ type editor[T any] struct {
 	at           string                       // path of the list
 	blank        func(c *config.Config) T     // what a new entry begins with; nil: none is made here
 	born         func(c *config.Config, x *T) // gives a new entry its id
+	extras       func(x *T) []page.Extra      // buttons beside the form of an entry
 	remove       func(c *config.Config, x T)  // what else goes with an entry
 }
 
@@ -51,6 +52,9 @@ func (e editor[T]) show(s *server, w http.ResponseWriter, v *visit, status int, 
 	} else {
 		f.Key, f.Action, f.Title = e.title, e.at+"/"+id, nameOf(c, e.kind.name, id)
 		f.Reader.Path = f.Action
+		if e.extras != nil {
+			f.Extras = e.extras(x)
+		}
 		if e.blank != nil {
 			f.Remove = f.Action + "/remove"
 		}

@@ -164,7 +164,7 @@ func (s *server) order(w http.ResponseWriter, v *visit, o Order, to string, refu
 	case err != nil:
 		s.fault(w, v, err)
 	case sentence != "":
-		refused(page.Said{Sentence: sentence})
+		refused(s.sentence(sentence))
 	default:
 		redirect(w, v, to)
 	}

@@ -42,7 +42,15 @@ func personKind() kind[config.Agent] {
 }
 
 func personEditor() editor[config.Agent] {
-	return editor[config.Agent]{kind: personKind(), title: "person.edit", fresh: "person.new", at: "/people", blank: newPerson, remove: forget}
+	return editor[config.Agent]{kind: personKind(), title: "person.edit", fresh: "person.new", at: "/people", blank: newPerson, extras: passwords, remove: forget}
+}
+
+// passwords offers another password for each phone of a person.
+func passwords(x *config.Agent) (all []page.Extra) {
+	for _, p := range x.Phones {
+		all = append(all, page.Extra{Key: "phone.password", Name: string(p), Action: "/phones/" + string(p) + "/password"})
+	}
+	return all
 }
 
 func newPerson(c *config.Config) config.Agent {
