@@ -65,7 +65,7 @@ func (h *Hours) SetWeek(w Week) {
 // plainTimes brings times that a person wrote into the form of the file: "9-13 14.30-18" becomes
 // "09:00-13:00,14:30-18:00". What is no time stays as it was written.
 func plainTimes(text string) string {
-	parts := strings.FieldsFunc(strings.NewReplacer("–", "-", " -", "-", "- ", "-").Replace(text), func(r rune) bool { return strings.ContainsRune(" ,;\t\r\n", r) })
+	parts := strings.FieldsFunc(strings.NewReplacer(" - ", "-", " -", "-", "- ", "-").Replace(strings.ReplaceAll(text, "–", "-")), func(r rune) bool { return strings.ContainsRune(" ,;\t\r\n", r) })
 	for i, p := range parts {
 		from, to, ok := strings.Cut(p, "-")
 		if ok {
