@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/ui/page"
@@ -206,9 +208,19 @@ func text[T any, S ~string](name, path string, at func(*T) *S) binding[T] {
 	return binding[T]{
 		name: name, path: path, kind: page.FieldText,
 		get: func(x *T) string { return string(*at(x)) },
-		set: func(x *T, v string) string { *at(x) = S(v); return "" },
+		set: func(x *T, v string) string {
+			v = strings.Join(strings.FieldsFunc(v, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+			if utf8.RuneCountInString(v) > mostText {
+				return "long"
+			}
+			*at(x) = S(v)
+			return ""
+		},
 	}
 }
+
+// mostText is how many letters a line of text may have.
+const mostText = 200
 
 // number is a text of digits that people may write with spaces.
 func number[T any, S ~string](name, path string, at func(*T) *S) binding[T] {
