@@ -189,10 +189,9 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 	for _, d := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		special["hours."+d] = []string{"mornings", "9-25", "13", hostile}
 	}
-	fields := 0
+	s, fields := office(t), 0
 	check := func(k string, at string, name, kind string, values []string) {
 		for _, value := range values {
-			s := office(t)
 			form := url.Values{name: strings.Split(value, ",")}
 			if kind != page.FieldChecks && kind != page.FieldMembers {
 				form[name] = []string{value}
@@ -201,6 +200,7 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 			status, body := s.post(at+"?lang=en", form)
 			if status != http.StatusUnprocessableEntity {
 				t.Errorf("%s.%s = %.40q: %d", k, name, value, status)
+				s.post("/changes/discard", nil)
 				continue
 			}
 			if !strings.Contains(body, `id="f-`+name+`-w"`) && !strings.Contains(body, `class="wrongs"`) || strings.Contains(body, "<script>alert") || strings.Contains(body, "⟦") {
@@ -269,19 +269,21 @@ func full(t *testing.T) *site {
 
 func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 	for _, lang := range []string{"it", "en"} {
+		s := full(t)
 		for _, path := range adminPages() {
-			status, body := full(t).get(path + "?lang=" + lang)
+			status, body := s.get(path + "?lang=" + lang)
 			if want := map[bool]int{true: http.StatusNotFound, false: http.StatusOK}[path == "/nothing"]; status != want {
 				t.Errorf("%s: %d", path, status)
 			}
 			look(t, lang, "full"+strings.ReplaceAll(path, "/", "-"), body)
 		}
+		s = office(t)
+		empty(t, s)
 		for _, path := range []string{"/queues", "/queues/new", "/people", "/people/new", "/hours", "/hours/new", "/lines", "/changes", "/history", "/security"} {
-			s := office(t)
-			empty(t, s)
 			_, body := s.get(path + "?lang=" + lang)
 			look(t, lang, "empty"+strings.ReplaceAll(path, "/", "-"), body)
 		}
+		s = office(t)
 		for name, do := range map[string]func(*site) (int, string){
 			"queue": func(s *site) (int, string) {
 				return s.post("/queues/sales?lang="+lang, url.Values{"ring": {"3"}, "number": {"201"}})
@@ -312,7 +314,9 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 			"away":     func(s *site) (int, string) { return refused(s, "settings.away", lang) },
 			"problems": func(s *site) (int, string) { return refused(s, "settings.problems", lang) },
 		} {
-			_, body := do(office(t))
+			_, body := do(s)
+			s.settings.Refuse, s.settings.Hand = settings.Refusal{}, settings.File{}
+			s.post("/changes/discard", nil)
 			if !strings.Contains(body, `class="said"`) {
 				t.Errorf("%s: nothing says what is wrong", name)
 			}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -51,10 +53,20 @@ var (
 // readPeople reads a list of people: commas, semicolons or tabs between, the names of the columns in the first
 // row, or else name, number, queues and phone in this order.
 func readPeople(text string) (all []person, err error) {
-	text = strings.TrimPrefix(strings.ToValidUTF8(text, "?"), "\ufeff")
+	if !utf8.ValidString(text) { // as older spreadsheets write: each byte is a letter of Latin-1
+		var b strings.Builder
+		for i := range len(text) {
+			b.WriteRune(rune(text[i]))
+		}
+		text = b.String()
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r != '\t' && r != '\r' && r != '\n' && unicode.IsControl(r) }) {
+		return nil, errTable // a picture, or a sheet that was not saved as text
+	}
+	text = strings.TrimPrefix(text, "\ufeff")
 	first, _, _ := strings.Cut(text, "\n")
 	r := csv.NewReader(strings.NewReader(text))
-	r.FieldsPerRecord, r.TrimLeadingSpace, r.LazyQuotes = -1, true, true
+	r.FieldsPerRecord, r.LazyQuotes = -1, true
 	for _, comma := range []rune{';', '\t'} {
 		if strings.ContainsRune(first, comma) {
 			r.Comma = comma
@@ -200,10 +212,7 @@ func (s *server) importPeople(w http.ResponseWriter, v *visit) {
 func (s *server) takeIn(c *config.Config, rows []person) (all step, mistakes []page.RowMistake) {
 	var steps []func(*config.Config) error
 	var agents []person // that were added to c
-	taken := map[tel.Number]bool{}
-	for _, a := range c.Agents {
-		taken[a.Extension] = true
-	}
+	taken := takenNumbers(c)
 	for _, p := range rows {
 		wrong := func(column, value, code string) {
 			mistakes = append(mistakes, page.RowMistake{Row: p.row, Column: column, Value: value, Says: page.Said{Sentence: "problem." + code}})

@@ -149,20 +149,31 @@ func queueEditor() editor[config.Queue] {
 	}
 }
 
-// freeNumber is the first internal number from a place on that nobody has.
-func freeNumber(c *config.Config, from int) tel.Number {
+// takenNumbers are the internal numbers that somebody or something has.
+func takenNumbers(c *config.Config) map[tel.Number]bool {
 	taken := map[tel.Number]bool{}
 	for _, a := range c.Agents {
 		taken[a.Extension] = true
 	}
 	for _, p := range c.Phones {
-		taken[p.Extension], taken[tel.Number(p.ID)] = true, true
+		taken[p.Extension] = true
 	}
 	for _, q := range c.Queues {
 		taken[q.Number] = true
 	}
 	for _, g := range c.Groups {
 		taken[g.Number] = true
+	}
+	delete(taken, "") // who has none
+	return taken
+}
+
+// freeNumber is the first internal number from a place on that nobody has, no phone is called like, and no
+// call is parked at.
+func freeNumber(c *config.Config, from int) tel.Number {
+	taken := takenNumbers(c)
+	for _, p := range c.Phones {
+		taken[tel.Number(p.ID)] = true
 	}
 	first, _ := strconv.Atoi(string(c.Dialling.ParkFirst))
 	last, _ := strconv.Atoi(string(c.Dialling.ParkLast))
