@@ -151,13 +151,35 @@ func (x *Exchange) unpark(slot tel.Number, a *actor) {
 type place struct {
 	ref, party string
 	owner      *actor
+	rings      bool // by us, unanswered: after a CANCEL the phone may ring on for a while
+	leaves     bool // hung up: the phone is free, although the other end has not confirmed it
 }
 
 // index makes a leg known to other calls: by its reference, and as a phone or line that is in a call.
-func (x *Exchange) index(l Leg, a *actor) {
+func (x *Exchange) index(l Leg, a *actor, rings bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.places[l.ID()] = place{l.Ref(), l.Party(), a}
+	x.places[l.ID()] = place{ref: l.Ref(), party: l.Party(), owner: a, rings: rings}
+}
+
+// answered notes that a phone rings no more: it talks.
+func (x *Exchange) answered(id tel.LegID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p, ok := x.places[id]; ok {
+		p.rings = false
+		x.places[id] = p
+	}
+}
+
+// leaves frees a phone before it is told that its call is over: who learns of the end there may ring it.
+func (x *Exchange) leaves(id tel.LegID, a *actor) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p := x.places[id]; p.owner == a && !p.rings {
+		p.leaves = true
+		x.places[id] = p
+	}
 }
 
 func (x *Exchange) unindex(id tel.LegID, a *actor) {
@@ -171,12 +193,12 @@ func (x *Exchange) unindex(id tel.LegID, a *actor) {
 	}
 }
 
-// inCall reports whether a party has a leg in any call.
+// inCall reports whether a party has a leg in any call, but for one that is hung up.
 func (x *Exchange) inCall(party string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, p := range x.places {
-		if p.party == party {
+		if p.party == party && !p.leaves {
 			return true
 		}
 	}

@@ -77,6 +77,7 @@ func (a *actor) command(e Effect) {
 	case DoAccept:
 		a.with(e.Leg, Leg.Accept)
 	case DoHangup:
+		a.x.leaves(e.Leg, a)
 		a.with(e.Leg, func(l Leg) { l.Hangup(e.Cause) })
 	case DoPlay:
 		a.with(e.Leg, func(l Leg) { l.Play(e.Sound) })
@@ -176,7 +177,7 @@ func (a *actor) dialDevices(e DoDialDevices) {
 			a.log.Warn("phone cannot be rung", "device", dev, "err", err)
 		}
 		for _, l := range legs {
-			a.keep(l, s)
+			a.keepRinging(l, s)
 			d.Legs = append(d.Legs, a.identify(LegState{ID: l.ID(), Party: l.Party(), Ref: l.Ref()}))
 		}
 	}
@@ -217,7 +218,7 @@ func (a *actor) dialOut(e DoDialOut) {
 		a.log.Warn("line does not take the call", "via", e.Via, "err", err)
 		d.Cause = dialCause(err)
 	} else {
-		a.keep(l, s)
+		a.keepRinging(l, s)
 		d.Legs = []LegState{{ID: l.ID(), Party: l.Party(), Ref: l.Ref(), Number: e.Number}}
 	}
 	a.handle(d)

@@ -102,6 +102,7 @@ type Me struct {
 	Said        Said
 	MinPassword int
 	OneTime     bool // signs in with one-time codes
+	Passkeys    []access.Passkey
 	Sessions    []access.Session
 	Desk        *Desk // the reader's own work; nil of who answers no calls
 }
@@ -142,6 +143,15 @@ type Spare struct {
 	Reader Reader
 	Box    string
 	Codes  []string
+}
+
+// Say is a sentence as text, with what to do about it, for what is no page.
+func (r *Renderer) Say(s Said) string {
+	text := r.cat.T(s.Sentence, s.Args...)
+	if do := s.Sentence + ".do"; r.cat.Has(do) {
+		text += " " + r.cat.T(do, s.Args...)
+	}
+	return text
 }
 
 // shell is the frame of a page without live parts, around what it shows.
