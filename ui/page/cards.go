@@ -10,6 +10,10 @@ type Cards struct {
 	Key     string // title; Key + ".help" is the lead, Key + ".empty" what is said when there is none
 	Cards   []Card
 	Actions []Link // what else one can do
+
+	Search string // path at which the list can be searched; empty: it is short
+	Query  string // what was looked for
+	More   int    // things that are not shown
 }
 
 // Card is one thing.

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings"
 )
 
 // reads are the GET routes of pages, each with a path that exists.
@@ -195,12 +197,12 @@ func TestWhateverGoesWrongIsSaidInFourParts(t *testing.T) {
 
 func TestEverySettingStateAndDeedHasItsWords(t *testing.T) {
 	var keys []string
-	settings := func(k, name, _ string) { keys = append(keys, "set."+k+"."+name) }
-	each(queueKind(), settings)
-	each(personKind(), settings)
-	each(hoursKind(), settings)
-	each(trunkKind(), settings)
-	each(lineKind(), settings)
+	setting := func(k, name, _ string) { keys = append(keys, "set."+k+"."+name) }
+	each(queueKind(), setting)
+	each(personKind(), setting)
+	each(hoursKind(), setting)
+	each(trunkKind(), setting)
+	each(lineKind(), setting)
 	for _, c := range tel.LineCauses() {
 		keys = append(keys, "fix."+string(c))
 	}
@@ -360,5 +362,52 @@ func TestADraftHasAnEnd(t *testing.T) {
 	}
 	if _, body := s.get("/changes?lang=en"); strings.Contains(body, page.Said{Sentence: "fault"}.Sentence+"</code>") {
 		t.Error("a fault")
+	}
+}
+
+func TestAPageOfFiveHundredPeopleIsLightAndFindsEach(t *testing.T) {
+	s := office(t)
+	_, no, err := s.settings.Port().Apply(t.Context(), func(c *config.Config) {
+		for i := range 500 {
+			id := tel.AgentID(fmt.Sprint("person-", i))
+			c.Agents = append(c.Agents, config.Agent{ID: id, Name: fmt.Sprint("Persona Numero ", i), Extension: tel.Number(fmt.Sprint(2000 + i)), Dial: []string{"internal"}})
+			c.Queues[0].Agents = append(c.Queues[0].Agents, id)
+		}
+	}, settings.By{}, "")
+	if err != nil || no.Sentence != "" {
+		t.Fatal(no, err)
+	}
+	for _, path := range []string{"/people", "/queues/sales", "/queues", "/queues/new"} {
+		_, body := s.get(path)
+		var wire bytes.Buffer
+		z := gzip.NewWriter(&wire)
+		_, _ = z.Write([]byte(body))
+		_ = z.Close()
+		if wire.Len() > 24<<10 { // with style and icon 30 kB
+			t.Errorf("%s is %d bytes gzipped", path, wire.Len())
+		}
+	}
+	if _, body := s.get("/people?q=numero+377&lang=en"); !strings.Contains(body, "Persona Numero 377") || strings.Contains(body, "Persona Numero 376") {
+		t.Error("number 377 is not found")
+	}
+	if _, body := s.get("/people?lang=en"); !strings.Contains(body, "403 more people") {
+		t.Error("nothing tells of those who are not shown")
+	}
+	if _, body := s.get("/people?lang=en&q=" + url.QueryEscape(hostile)); !strings.Contains(body, "Nobody was found") || strings.Contains(body, "<script>alert") {
+		t.Error("a script was looked for, and found")
+	}
+}
+
+// A handler that fails is a page in four parts, and not the end of the program.
+func TestAFaultIsSaidInFourParts(t *testing.T) {
+	s := office(t)
+	s.settings.Fault = true
+	status, body := s.get("/lines?lang=en")
+	if status != http.StatusInternalServerError || !strings.Contains(body, "It is a fault of the program") || !strings.Contains(body, "GET /lines") {
+		t.Errorf("%d %s", status, body)
+	}
+	w := s.do(ask{method: http.MethodPost, path: "/changes/apply?lang=en", as: access.Owner, header: http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}}})
+	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "does not come from the box&#39;s own page") {
+		t.Errorf("a forged request: %d %s", w.Code, w.Body)
 	}
 }

@@ -103,7 +103,15 @@ func (s *server) people(w http.ResponseWriter, v *visit) {
 	list := page.Cards{Key: "people", Actions: []page.Link{
 		{Key: "person.new", Path: "/people/new"}, {Key: "import", Path: "/people/import"}, {Key: "export", Path: "/people.csv"},
 	}}
+	list.Query = oneLine(v.URL.Query().Get("q"))
 	for _, a := range c.Agents {
+		if !strings.Contains(strings.ToLower(a.Name+" "+string(a.Extension)), strings.ToLower(list.Query)) {
+			continue
+		}
+		if len(list.Cards) == mostCards {
+			list.More++
+			continue
+		}
 		card := page.Card{Title: cmp.Or(a.Name, string(a.ID)), Sub: string(a.Extension), Path: "/people/" + string(a.ID)}
 		var queues, phones []string
 		for _, q := range c.Queues {
@@ -123,8 +131,14 @@ func (s *server) people(w http.ResponseWriter, v *visit) {
 		card.Facts = []page.Fact{none("set.agents.phones", phones), none("set.agents.queues", queues)}
 		list.Cards = append(list.Cards, card)
 	}
+	if list.More > 0 || list.Query != "" {
+		list.Search = "/people"
+	}
 	s.cards(w, v, list)
 }
+
+// mostCards is how many people a page shows; the others are found by name or number.
+const mostCards = 100
 
 // starting is what a new person gets beside the own settings.
 type starting struct {

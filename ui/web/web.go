@@ -94,13 +94,13 @@ func (s *server) guard(next http.Handler) http.Handler {
 			return
 		}
 		if !ours(r) {
-			http.Error(w, "this request does not come from the box's own page", http.StatusForbidden)
+			s.refuse(w, s.visit(r), http.StatusForbidden, "stranger")
 			return
 		}
 		defer func() {
 			if p := recover(); p != nil {
 				s.Log.Error("page failed", "path", r.URL.Path, "panic", p)
-				http.Error(w, "internal error", http.StatusInternalServerError)
+				s.refuse(w, s.visit(r), http.StatusInternalServerError, "fault")
 			}
 		}()
 		next.ServeHTTP(w, r)

@@ -39,6 +39,7 @@ type Memory struct {
 	Refuse   settings.Refusal // of every change
 	Err      error            // of every change
 	Hand     settings.File    // how the file stands
+	Fault    bool             // asking for the lines is a fault of the program
 	Drain    bool             // every change reaches new calls only
 	Audited  []tel.PageAccessed
 	Standing map[string]tel.LineChanged
@@ -105,8 +106,13 @@ func (m *Memory) Port() settings.Port {
 		},
 		Discard: func(context.Context, settings.By) error { m.Hand = settings.File{}; return nil },
 		Probe:   func(context.Context, []config.Change) []page.Finding { return m.Probed },
-		Lines:   func() map[string]tel.LineChanged { return m.Standing },
-		Audit:   func(int) ([]tel.PageAccessed, error) { return m.Audited, nil },
+		Lines: func() map[string]tel.LineChanged {
+			if m.Fault {
+				panic("the lines are gone")
+			}
+			return m.Standing
+		},
+		Audit: func(int) ([]tel.PageAccessed, error) { return m.Audited, nil },
 	}
 }
 
