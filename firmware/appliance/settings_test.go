@@ -69,6 +69,10 @@ func TestAChangeFromThePageIsInForceProbedAndWrittenDown(t *testing.T) {
 	if done, no, err := port.Restore(t.Context(), 1, byAnna); err != nil || no.Sentence != "" || done.Version != 3 || b.box.config().Queues[0].Ring.String() != "15s" {
 		t.Errorf("going back: %+v %+v %v", done, no, err)
 	}
+	// The page has words for the box's own reasons, and knows them by these.
+	if after, err := port.Versions(t.Context()); err != nil || after[0].Why != "back to version 1" || all[1].Why != "found when prontod started" || all[1].Who != "file" {
+		t.Errorf("%+v, %v", after, err)
+	}
 	if old, err := all[1].Parse(); err != nil || old.Queues[0].Ring.String() != "15s" {
 		t.Errorf("the first version: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -33,7 +34,7 @@ type Renderer struct {
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
-		"hint": hint(cat), "part": saidPart(cat), "moment": moment,
+		"hint": hint(cat), "who": who(cat), "why": why(cat), "part": saidPart(cat), "moment": moment,
 		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
@@ -174,6 +175,34 @@ func said(cat *i18n.Catalogue) func(Said) string {
 // saidPart says the likely cause ("why") of what went wrong, or what to do about it ("do").
 func saidPart(cat *i18n.Catalogue) func(Said, string) string {
 	return func(s Said, part string) string { return cat.T(s.Sentence+"."+part, s.Args...) }
+}
+
+// who is who changed the configuration: a user, or the file itself.
+func who(cat *i18n.Catalogue) func(string) string {
+	return func(who string) string {
+		if who == "file" {
+			return cat.T("history.file")
+		}
+		return who
+	}
+}
+
+// backTo is why a version of the past came into force again, as config/live writes it.
+var backTo = regexp.MustCompile(`^back to version (\d+)$`)
+
+// why is the reason of a change: those of the box have words, the others are what people wrote.
+func why(cat *i18n.Catalogue) func(string) string {
+	return func(why string) string {
+		switch m := backTo.FindStringSubmatch(why); {
+		case m != nil:
+			return cat.T("history.back", m[1])
+		case why == "found when prontod started":
+			return cat.T("history.started")
+		case why == "changed by hand":
+			return cat.T("history.by_hand")
+		}
+		return why
+	}
 }
 
 // hint is the explanation of a setting or a page; empty where the name says it all.

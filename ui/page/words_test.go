@@ -26,7 +26,7 @@ func TestNoTemplateHoldsWordsOfItsOwn(t *testing.T) {
 		flatten(tmpl.Tree.Root, &whole)
 		text := tags.ReplaceAllString(whole.String(), " ")
 		for _, word := range strings.Fields(text) {
-			word = strings.Trim(word, "\x00,.:;()&;+#")
+			word = strings.Trim(word, "\x00,.:;()&+#")
 			word = strings.ReplaceAll(word, "\x00", "")
 			if word == "" || names.MatchString(word) {
 				continue

@@ -236,6 +236,11 @@ func paint(t *testing.T, b *Browser) {
 		p.Wait(t, isLive)
 		write(t, filepath.Join(*pictures, name+".png"), small(t, p.Picture(t)))
 	}
+	for name, path := range map[string]string{"queue-it-light": "queues/sales?lang=it", "lines-en-dark": "lines?lang=en"} {
+		p := b.Open(t, o.url(path), Look{Dark: strings.HasSuffix(name, "dark")})
+		p.Wait(t, `!!document.querySelector("main h1")`)
+		write(t, filepath.Join(*pictures, name+".png"), small(t, p.Picture(t)))
+	}
 }
 
 // small paints a picture with its 256 most frequent colours, for a third of the bytes: flat surfaces
