@@ -34,6 +34,7 @@ func run(args []string, out, errs io.Writer) int {
 	flags.StringVar(&cfg.Account, "account", "+390612345678:linelab-secret", "the office's number and password at the carrier")
 	quirks := flags.String("quirks", "", "what the carrier does otherwise, by the names in presets: did_in_to,single_registration")
 	agents := flags.String("agents", "", "phones to play: user:password,user:password")
+	supervisors := flags.String("supervisors", "", "phones whose people listen to the agents now and then: user:password,user:password")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "the same seed plays the same day")
 	flags.Float64Var(&cfg.PerMinute, "calls-per-minute", 8, "customers who call in")
 	mishaps := flags.String("mishaps", "", "what befalls the modem in turn, by name: half_pdu,stuck_prompt,3g ..., or all")
@@ -51,6 +52,10 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	if cfg.Agents, err = lab.ParseAgents(*agents); err != nil {
 		fmt.Fprintln(errs, "linelab: -agents:", err)
+		return exitUseless
+	}
+	if cfg.Supervisors, err = lab.ParseAgents(*supervisors); err != nil {
+		fmt.Fprintln(errs, "linelab: -supervisors:", err)
 		return exitUseless
 	}
 	if cfg.Mishaps, err = lab.ParseMishaps(*mishaps); err != nil {

@@ -24,19 +24,26 @@ func calls(args []string, out, errs io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	client := store.NewClient(filepath.Join(*dir, "run", "records.sock"))
+	return past(*dir, out, "no calls yet", func(ctx context.Context, client *store.Client) (store.Page[store.Call], error) {
+		return client.ListCalls(ctx, store.CallQuery{Span: store.Span{Limit: *n}})
+	}, func(c store.Call) string { return callLine(cdr.RowOf(c.CallEnded)) })
+}
+
+// past lists what recordd keeps, one line each, or says that there is none.
+func past[R any](dir string, out io.Writer, none string, list func(context.Context, *store.Client) (store.Page[R], error), line func(R) string) error {
+	client := store.NewClient(filepath.Join(dir, "run", "records.sock"))
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
 	defer cancel()
-	page, err := client.ListCalls(ctx, store.CallQuery{Span: store.Span{Limit: *n}})
+	page, err := list(ctx, client)
 	if err != nil {
 		return fmt.Errorf("recordd does not answer: %w", err)
 	}
 	if len(page.Items) == 0 {
-		fmt.Fprintln(out, "no calls yet")
+		fmt.Fprintln(out, none)
 	}
-	for _, c := range page.Items {
-		fmt.Fprintln(out, callLine(cdr.RowOf(c.CallEnded)))
+	for _, r := range page.Items {
+		fmt.Fprintln(out, line(r))
 	}
 	return nil
 }

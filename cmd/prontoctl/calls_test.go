@@ -15,8 +15,10 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-func TestTheLatestCallsAreListedAsAPersonReadsThem(t *testing.T) {
-	dir := t.TempDir()
+// archive is a box of whose programs only the keeper of records runs.
+func archive(t *testing.T) (dir string, records *memory.Store) {
+	t.Helper()
+	dir = t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "run"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -24,11 +26,17 @@ func TestTheLatestCallsAreListedAsAPersonReadsThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records := &memory.Store{}
-	ctx, stop := context.WithCancel(t.Context())
+	records = &memory.Store{}
+	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- store.Serve(ctx, l, records, slog.New(slog.DiscardHandler)) }()
-	defer func() { stop(); <-done }()
+	t.Cleanup(func() { stop(); <-done })
+	return dir, records
+}
+
+func TestTheLatestCallsAreListedAsAPersonReadsThem(t *testing.T) {
+	dir, records := archive(t)
+	ctx := t.Context()
 	list := func(more ...string) string {
 		var out, errs strings.Builder
 		if code := run(append([]string{"calls", "-var", dir}, more...), &out, &errs); code != 0 {
@@ -40,7 +48,7 @@ func TestTheLatestCallsAreListedAsAPersonReadsThem(t *testing.T) {
 		t.Errorf("an empty box: %q", got)
 	}
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.Local)
-	err = records.PutCalls(ctx,
+	err := records.PutCalls(ctx,
 		store.Call{Pos: 1, CallEnded: tel.CallEnded{
 			Call: "c1", Direction: tel.Inbound, From: "+39061234567", To: "+390612345678", Queue: "vendite", Agent: "anna",
 			Started: at, Answered: at.Add(4 * time.Second), Ended: at.Add(94 * time.Second), Cause: tel.CauseNormal,

@@ -34,6 +34,7 @@ var commands = []struct {
 	{"press", "press the simulated button at a lamp", press},
 	{"bans", "list the addresses that are refused", bans},
 	{"missed", "list the callers who were not served", missed},
+	{"callbacks", "list who is owed a call, or take one off the list (callbacks drop ID)", callbacks},
 	{"dismiss", "take a number off that list", dismiss},
 	{"backup", "copy the box into an encrypted file (kit, confirm, now, list, check)", backups},
 	{"restore", "bring a backup back at the next start of the box", restore},
@@ -55,7 +56,7 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	fmt.Fprintln(errs, "usage: prontoctl COMMAND [flags]")
 	for _, c := range commands {
-		fmt.Fprintf(errs, "  %-8s %s\n", c.name, c.help)
+		fmt.Fprintf(errs, "  %-9s %s\n", c.name, c.help)
 	}
 	return 2
 }

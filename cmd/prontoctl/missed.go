@@ -11,14 +11,21 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/control"
+	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // missed lists the callers who were not served and whom nobody has called since.
 func missed(args []string, out, errs io.Writer) error {
 	flags, dir := controlFlags("missed", errs)
+	n := flags.Int("past", 0, "list so many rows of the past, the newest first, and how each was closed")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *n != 0 {
+		return past(*dir, out, "nobody was missed yet", func(ctx context.Context, client *store.Client) (store.Page[store.Missed], error) {
+			return client.ListMissed(ctx, store.MissedQuery{Span: store.Span{Limit: *n}})
+		}, pastMissedLine)
 	}
 	body, _, err := control.Ask(context.Background(), *dir, http.MethodGet, "/missed")
 	if err != nil {
@@ -49,6 +56,19 @@ func missedLine(m tel.MissedChanged) string {
 	}
 	return fmt.Sprintf("%-16s%s: %s, last %s in %s, waited %s (%s)", m.Number, name, times,
 		m.Last.Local().Format("2006-01-02 15:04"), m.Queue, m.Waited.Round(time.Second), m.Why)
+}
+
+// pastMissedLine is one row of the past as a person reads it.
+func pastMissedLine(m store.Missed) string {
+	line := missedLine(m.MissedChanged)
+	if m.Closed == "" {
+		return line + ", open"
+	}
+	line += fmt.Sprintf(", %s %s", m.Closed, m.At.Local().Format("2006-01-02 15:04"))
+	if m.By != "" {
+		line += " by " + string(m.By)
+	}
+	return line
 }
 
 // dismiss takes a number off the list.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/control"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // demo is the configuration of the demo office, documented field by field.
@@ -39,6 +41,9 @@ func office(args []string, out, errs io.Writer) error {
 	quiet := flags.Bool("quiet", false, "do not show the live board")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if err := os.MkdirAll(filepath.Join(*dir, "run"), 0o700); err != nil {
+		return fmt.Errorf("the directory of the state cannot be made: %w", err)
 	}
 	if err := putBack(*dir, *file, out); err != nil {
 		return err
@@ -78,12 +83,9 @@ func office(args []string, out, errs io.Writer) error {
 	return sv.Run(ctx)
 }
 
-// prepare makes the state's directory and the configuration, and finds out early, in one sentence
-// each, what would keep the office from starting.
+// prepare makes the configuration, and finds out early, in one sentence each, what would keep the office from
+// starting.
 func prepare(dir string, path *string) (config.Config, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
-		return config.Config{}, fmt.Errorf("the directory of the state cannot be made: %w", err)
-	}
 	if *path == "" {
 		*path = filepath.Join(dir, "pronto.yaml")
 		if err := writeDemo(*path); err != nil {
@@ -171,19 +173,36 @@ func programs(bin, dir, file string, cfg config.Config, noLab bool) ([]supervise
 	return all, nil
 }
 
-// labArgs tells linelab which phones to play: all but the one that is kept for a person.
+// labArgs tells linelab which phones to play: all but the one that is kept for a person. Who serves no queue
+// and may supervise does that.
 func labArgs(dir string, cfg config.Config) []string {
-	var agents []string
+	var agents, supervisors []string
 	for _, p := range cfg.Phones {
-		if p.Name != yours {
-			agents = append(agents, string(p.ID)+":"+string(p.Password))
+		account := string(p.ID) + ":" + string(p.Password)
+		switch {
+		case p.Name == yours:
+		case supervises(cfg, p.ID):
+			supervisors = append(supervisors, account)
+		default:
+			agents = append(agents, account)
 		}
 	}
-	args := []string{"-var", dir, "-pbx", cfg.SIP.Listen.String(), "-agents", strings.Join(agents, ",")}
+	args := []string{"-var", dir, "-pbx", cfg.SIP.Listen.String(), "-agents", strings.Join(agents, ","), "-supervisors", strings.Join(supervisors, ",")}
 	if len(cfg.Trunks) > 0 {
 		args = append(args, "-carrier", cfg.Trunks[0].Server)
 	}
 	return args
+}
+
+// supervises tells whether a phone is one of somebody who serves no queue and may supervise.
+func supervises(cfg config.Config, phone tel.DeviceID) bool {
+	for _, a := range cfg.Agents {
+		serves := slices.ContainsFunc(cfg.Queues, func(q config.Queue) bool { return slices.Contains(q.Agents, a.ID) })
+		if slices.Contains(a.Phones, phone) && len(a.Supervises) > 0 && !serves {
+			return true
+		}
+	}
+	return false
 }
 
 // yours is the name of the phone that nobody plays.

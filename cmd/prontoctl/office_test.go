@@ -18,12 +18,15 @@ func TestTheDemoConfigurationHasNoMistakes(t *testing.T) {
 	if len(c.Lamps) != 8 || len(c.Queues) != 2 || len(c.Trunks) != 1 || len(c.Lines) != 1 {
 		t.Errorf("%d lamps, %d queues, %d trunks, %d lines", len(c.Lamps), len(c.Queues), len(c.Trunks), len(c.Lines))
 	}
+	args := strings.Join(labArgs("var", c), " ")
 	for _, p := range c.Phones {
-		if p.Name == yours && !strings.Contains(strings.Join(labArgs("var", c), " "), string(p.ID)+":") {
-			return
+		if yours := p.Name == yours; yours == strings.Contains(args, string(p.ID)+":") {
+			t.Errorf("phone %s is the visitor's: %v; linelab is told %s", p.ID, yours, args)
 		}
 	}
-	t.Errorf("no phone is left for the person who tries the demo")
+	if !strings.HasSuffix(args, " -supervisors 209:demo-office-209 -carrier 127.0.0.2:5070") {
+		t.Errorf("linelab is told %s", args)
+	}
 }
 
 // What keeps the office from starting is said in one sentence, and the exit code is not zero.

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,76 +15,20 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// now is what holds at one moment, as prontod tells it.
-type now struct {
-	agents []tel.AgentChanged
-	lamps  map[tel.AgentID]tel.LampChanged
-	waits  []tel.QueueJoined
-	lines  []tel.LineChanged
-	calls  []tel.CallChanged
-	today  tel.FiguresChanged
-}
-
-func fetch(ctx context.Context, dir string) (now, error) {
-	n := now{lamps: map[tel.AgentID]tel.LampChanged{}}
-	body, status, err := control.Ask(ctx, dir, http.MethodGet, "/now")
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("prontod answers %d: %s", status, body)
-	}
-	if err != nil {
-		return n, err
-	}
-	var all []struct {
-		Kind  string          `json:"kind"`
-		Event json.RawMessage `json:"event"`
-	}
-	if err := json.Unmarshal(body, &all); err != nil {
-		return n, err
-	}
-	for _, e := range all {
-		n.take(e.Kind, e.Event)
-	}
-	return n, nil
-}
-
-func (n *now) take(kind string, body []byte) {
-	switch kind {
-	case tel.AgentChanged{}.Kind():
-		n.agents = appendEvent(n.agents, body)
-	case tel.QueueJoined{}.Kind():
-		n.waits = appendEvent(n.waits, body)
-	case tel.LineChanged{}.Kind():
-		n.lines = appendEvent(n.lines, body)
-	case tel.CallChanged{}.Kind():
-		n.calls = appendEvent(n.calls, body)
-	case tel.LampChanged{}.Kind():
-		for _, l := range appendEvent[tel.LampChanged](nil, body) {
-			n.lamps[l.Agent] = l
-		}
-	case tel.FiguresChanged{}.Kind():
-		_ = json.Unmarshal(body, &n.today)
-	}
-}
-
-func appendEvent[E any](all []E, body []byte) []E {
-	var e E
-	if json.Unmarshal(body, &e) == nil {
-		all = append(all, e)
-	}
-	return all
-}
-
-// text is the board as a terminal shows it; every line says in words what its sign says.
-func (n *now) text(at time.Time) string {
+// statusText is the board as a terminal shows it; every line says in words what its sign says.
+func statusText(n control.Present, at time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  waiting %d  calls %d  today: %d calls ended, %d answered, %d lost, average wait %s\n",
-		at.Format(time.TimeOnly), len(n.waits), len(n.calls), n.today.Calls, n.today.Answered, n.today.Lost, n.today.AverageWait.Round(time.Second))
-	for _, w := range n.waits {
-		fmt.Fprintf(&b, "  queue %-8s %-14s waits %s\n", w.Queue, w.Caller, at.Sub(w.At).Round(time.Second))
+	fmt.Fprintf(&b, "%s  waiting %d  calls %d  today: %d calls ended, %d answered, %d lost, %d sent on, average wait %s\n",
+		at.Format(time.TimeOnly), len(n.Waits), len(n.Calls), n.Today.Calls, n.Today.Answered, n.Today.Lost, n.Today.SentOn, n.Today.AverageWait.Round(time.Second))
+	for _, w := range n.Waits {
+		fmt.Fprintf(&b, "  queue %-8s %-14s waits %s%s\n", w.Queue, w.Caller, at.Sub(w.At).Round(time.Second), about(n, w))
 	}
-	for _, a := range n.agents {
-		lampText := "no lamp"
-		if l, ok := n.lamps[a.Agent]; ok {
+	for _, c := range n.Callbacks {
+		fmt.Fprintf(&b, "  queue %-8s %-14s is to be called back, %s since %s\n", c.Queue, c.Number, c.State, at.Sub(c.Asked).Round(time.Second))
+	}
+	for _, id := range slices.Sorted(maps.Keys(n.Agents)) {
+		a, lampText := n.Agents[id], "no lamp"
+		if l, ok := n.Lamps[id]; ok {
 			lampText = "lamp " + l.State.String()
 			if l.Fault {
 				lampText = "lamp broken"
@@ -93,16 +38,33 @@ func (n *now) text(at time.Time) string {
 		if !a.Since.IsZero() {
 			since = at.Sub(a.Since).Round(time.Second).String()
 		}
+		if s, ok := n.Supervised[id]; ok {
+			lampText += fmt.Sprintf(", %s: %s", s.Mode, cmp.Or(n.Agents[s.By].Name, string(s.By)))
+		}
 		fmt.Fprintf(&b, "  agent %-8s %-12s %-6s %s\n", a.Name, a.State, since, lampText)
 	}
-	for _, l := range n.lines {
-		state := "up"
+	for _, line := range slices.Sorted(maps.Keys(n.Lines)) {
+		l, state := n.Lines[line], "up"
 		if !l.Up {
 			state = "DOWN"
 		}
 		fmt.Fprintf(&b, "  line  %-8s %-4s %s\n", l.Name, state, l.Cause)
 	}
 	return b.String()
+}
+
+// about is what else is known of a waiting caller: what is asked for, and how long the wait will last.
+func about(n control.Present, w tel.QueueJoined) (text string) {
+	for _, need := range w.Needs {
+		text += fmt.Sprintf(", asks for %s %d", need.Skill, need.Level)
+	}
+	switch e := n.Expected[w.Call]; {
+	case e.To == 0 && e.From > 0:
+		text += fmt.Sprintf(", probably more than %d min", e.From)
+	case e.To > 0:
+		text += fmt.Sprintf(", probably %d to %d min", e.From, e.To)
+	}
+	return text
 }
 
 // board shows the office every two seconds until ctx ends.
@@ -113,8 +75,8 @@ func board(ctx context.Context, address string, out io.Writer) {
 			return
 		case <-time.After(2 * time.Second):
 		}
-		if n, err := fetch(ctx, address); err == nil {
-			fmt.Fprintln(out, n.text(time.Now()))
+		if n, err := control.Now(ctx, address); err == nil {
+			fmt.Fprintln(out, statusText(n, time.Now()))
 		}
 	}
 }
@@ -126,10 +88,10 @@ func status(args []string, out, errs io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	n, err := fetch(context.Background(), *dir)
+	n, err := control.Now(context.Background(), *dir)
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(out, n.text(time.Now()))
+	fmt.Fprint(out, statusText(n, time.Now()))
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -30,7 +29,7 @@ func TestAnotherBoxGetsTheMessagesSettingsAndRecordsFromABackup(t *testing.T) {
 	listen(t, "the greeting of the mailbox", c)
 	c.Audio().Press("#")
 	lamp := subscribe(t, anna.Peer, "message-summary", "201")
-	time.Sleep(4 * time.Second) // the beep and what is said
+	speaksOnTape(t, o)
 	c.Hangup()
 	note(t, lamp, "Messages-Waiting: yes", "Voice-Message: 1/0")
 	before := o.CallRecords(2)

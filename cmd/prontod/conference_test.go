@@ -48,6 +48,7 @@ func TestRFC5359Section2_10ConferenceAtAPhone(t *testing.T) {
 	mixed(t, "Alice of Bob", toBob, hzAgent)
 	mixed(t, "Alice of Carol", toCarol, hzCarrier)
 	over(t, c, toCarol)
+	toBob.Audio().Alone()
 	allHear(t, "Carol has left", ear{"Bob", b, hzCaller}, ear{"Alice", toBob, hzAgent})
 	over(t, toBob, b)
 }

@@ -3,34 +3,13 @@ package main_test
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
-
-// shows waits until a page says all of it: the page follows what happens, a moment later.
-func (f *floor) shows(path string, want ...string) {
-	f.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		req, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, "http://"+f.Web+path, nil)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		status, page := f.answer(req)
-		missing := slices.DeleteFunc(slices.Clone(want), func(w string) bool { return strings.Contains(page, w) })
-		if status == http.StatusOK && len(missing) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			f.t.Fatalf("%s: %d, lacks %q\n%s", path, status, missing, page)
-		}
-	}
-}
 
 // Three callers wait where two may: the page says so, also after a crash. The supervisor reads why nobody
 // rings, moves one caller to another queue and has another one ring at an agent who is paused.
@@ -41,11 +20,11 @@ func TestASupervisorIsAlarmedAndSpreadsTheCallers(t *testing.T) {
 		Queue: "alarms: {waiting: 2}}\n  - {id: help, name: Help, number: \"401\", agents: [agent202]",
 	})
 	f := &floor{Office: o, t: t, anna: deskAt(t, o, 201, hzAgent), carrier: carrierOf(t, o, hzCarrier)}
-	f.signIn()
+	sara := o.SignIn("agent203")
 	o.Lamp(201, tel.AgentReady)
 	order := func(path string, form url.Values) {
 		t.Helper()
-		if status, page := f.send(path, form); status != http.StatusSeeOther {
+		if status, page := sara.Post(path, form); status != http.StatusSeeOther {
 			t.Fatalf("%s: %d %s", path, status, page)
 		}
 	}
@@ -68,16 +47,19 @@ func TestASupervisorIsAlarmedAndSpreadsTheCallers(t *testing.T) {
 		callers = append(callers, c)
 	}
 	alarm(true)
-	f.shows("/?lang=en", `id="health-alarm_waiting"`, "Too many callers wait")
+	sara.Shows("/?lang=en", `id="health-alarm_waiting"`, "Too many callers wait")
 	o.Kill()
+	if _, page := sara.Get("/?lang=en"); strings.Count(page, `<tr id="wait-`) != 3 || strings.Count(page, `<tr id="call-`) != 3 {
+		t.Errorf("the first page after the crash is not whole:\n%s", page)
+	}
 	waits := alarm(true).Waits
 	if len(waits) != 3 {
 		t.Fatalf("%d wait after the crash", len(waits))
 	}
 
 	first, last := string(waits[0].Call), string(waits[2].Call)
-	f.shows("/?lang=en", `href="/waiting/`+last+`?lang=en"`, `href="/agents/agent201?lang=en"`)
-	f.shows("/waiting/"+last+"?lang=en", "3 of 3", "Paused · by a supervisor")
+	sara.Shows("/?lang=en", `href="/waiting/`+last+`?lang=en"`, `href="/agents/agent201?lang=en"`)
+	sara.Shows("/waiting/"+last+"?lang=en", "3 of 3", "Paused · by a supervisor")
 	order("/waiting/"+last+"/move", url.Values{"queue": {"help"}})
 	n := alarm(false)
 	if len(n.Waits) != 3 {

@@ -1,18 +1,14 @@
 package main_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
@@ -35,7 +31,7 @@ type floor struct {
 	t                          *testing.T
 	anna, bruno, boss, carrier *desk
 	customer, at               *peer.Call
-	browser                    *http.Client // of the supervisor, after signIn
+	sara                       *pbxtest.Visitor // the supervisor at the page, where a test has signed her in
 }
 
 func floorOf(t *testing.T, s pbxtest.Setup) *floor {
@@ -251,7 +247,7 @@ supervision:
 			if status := refusal(t, "Join", joins); status != 403 {
 				t.Errorf("an INVITE with Join is refused with %d", status)
 			}
-			f.signIn()
+			f.sara = f.SignIn("agent203")
 			if status, page := f.post("listen"); status != http.StatusForbidden || !strings.Contains(page, c.sentence) {
 				t.Errorf("the page: %d %s", status, page)
 			}
@@ -270,64 +266,10 @@ supervision:
 	}
 }
 
-// signIn makes the person at 203 a supervisor of the page and signs in so. A new box is claimed first.
-func (f *floor) signIn() {
-	f.t.Helper()
-	const password = "cavallo corretto pinzatrice"
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.browser = &http.Client{Timeout: 10 * time.Second, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	body, _, err := control.Ask(f.t.Context(), f.Dir, http.MethodGet, "/claim")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	_, code, _ := strings.Cut(string(body), "#")
-	code, _, _ = strings.Cut(code, `"`)
-	for _, step := range []struct {
-		path string
-		form url.Values
-	}{
-		{"/claim", url.Values{"code": {code}, "name": {"owner"}, "password": {password}}},
-		{"/users", url.Values{"name": {"sara"}, "role": {"supervisor"}, "agent": {"agent203"}, "password": {password + " due"}}},
-		{"/signin", url.Values{"name": {"sara"}, "password": {password + " due"}}},
-	} {
-		if status, page := f.send(step.path, step.form); status != http.StatusSeeOther {
-			f.t.Fatalf("%s: %d %s", step.path, status, page)
-		}
-	}
-}
-
-// send posts a form as a browser does.
-func (f *floor) send(path string, form url.Values) (status int, page string) {
-	f.t.Helper()
-	req, err := http.NewRequestWithContext(f.t.Context(), http.MethodPost, "http://"+f.Web+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Origin", "http://"+f.Web)
-	return f.answer(req)
-}
-
-func (f *floor) answer(req *http.Request) (status int, page string) {
-	f.t.Helper()
-	res, err := f.browser.Do(req)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	body, err := io.ReadAll(res.Body)
-	if err = errors.Join(err, res.Body.Close()); err != nil {
-		f.t.Fatal(err)
-	}
-	return res.StatusCode, string(body)
-}
-
 // post sends the form of Anna's conversation.
 func (f *floor) post(mode string) (status int, page string) {
 	f.t.Helper()
-	return f.send("/supervise?lang=en", url.Values{"agent": {"agent201"}, "mode": {mode}})
+	return f.sara.Post("/supervise?lang=en", url.Values{"agent": {"agent201"}, "mode": {mode}})
 }
 
 // quietSupervisor fails the test when the supervisor's phone rings.
@@ -339,12 +281,8 @@ func (f *floor) quietSupervisor() {
 func TestThePageRingsTheSupervisorAndChangesTheMode(t *testing.T) {
 	t.Parallel()
 	f := floorOf(t, pbxtest.Setup{Extra: agreed})
-	f.signIn()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+f.Web+"/?lang=en", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, page := f.answer(req); !strings.Contains(page, `action="/supervise?lang=en"`) || !strings.Contains(page, `name="agent" value="agent201"`) {
+	f.sara = f.SignIn("agent203")
+	if _, page := f.sara.Get("/?lang=en"); !strings.Contains(page, `action="/supervise?lang=en"`) || !strings.Contains(page, `name="agent" value="agent201"`) {
 		t.Error("the page has no form for Anna's conversation")
 	}
 	if status, _ := f.post("whisper"); status != http.StatusSeeOther {

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,9 +24,23 @@ mail: {server: 127.0.0.1, port: %d, security: none, from: "Pronto <box@shop.test
 	return o, deskAt(t, o, 201, hzAgent), carrierOf(t, o, hzCarrier), post
 }
 
+// speaksOnTape waits until a mailbox records, and for what is said then.
+func speaksOnTape(t *testing.T, o *pbxtest.Office) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if tapes, err := filepath.Glob(filepath.Join(o.Dir, "voicemail", "spool", "*.part")); err == nil && len(tapes) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the mailbox does not record")
+		}
+	}
+	time.Sleep(3 * time.Second)
+}
+
 func TestAMessageIsLeftShownMailedHeardAndDeleted(t *testing.T) {
 	t.Parallel()
-	_, anna, carrier, post := mailboxOffice(t)
+	o, anna, carrier, post := mailboxOffice(t)
 	lamp := subscribe(t, anna.Peer, "message-summary", "201")
 	note(t, lamp, "Messages-Waiting: no")
 	c := carrier.customer(mobileNumber)
@@ -34,7 +49,7 @@ func TestAMessageIsLeftShownMailedHeardAndDeleted(t *testing.T) {
 	answered(t, "the mailbox", c)
 	listen(t, "the greeting of the mailbox", c)
 	c.Audio().Press("#")
-	time.Sleep(4 * time.Second) // the beep and what is said
+	speaksOnTape(t, o)
 	c.Hangup()
 	note(t, lamp, "Messages-Waiting: yes", "Voice-Message: 1/0")
 	l := post.Next()

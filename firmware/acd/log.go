@@ -1,7 +1,6 @@
 package acd
 
 import (
-	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -10,8 +9,8 @@ import (
 func (a *ACD) tell(e tel.Event) {
 	switch e := e.(type) {
 	case tel.QueueOffered:
-		if e.Why != plan.RingsAlong {
-			a.cfg.Log.Info("agent rings", "queue", e.Queue, "call", e.Call, "agent", e.Agent, "why", e.Why)
+		if e.Why.Merit != tel.MeritRingsAlong {
+			a.cfg.Log.Info("agent rings", "queue", e.Queue, "call", e.Call, "agent", e.Agent, "why", e.Why.String())
 		}
 	case tel.QueueLeft:
 		if e.Why != "" {

@@ -65,6 +65,10 @@ type AgentView struct {
 	Load      int           // of them in hand
 	Skills    map[string]int
 	Today     plan.Tally // of all queues
+
+	// After is what follows the work in hand: AgentReady, AgentPaused for AfterReason, or AgentLoggedOut.
+	After       tel.AgentState
+	AfterReason string
 }
 
 // Snapshot returns a picture of now.
@@ -118,10 +122,12 @@ func view(s *plan.State, now time.Time) View {
 	for id, a := range s.Agents {
 		slices.Sort(queues[id])
 		slices.Sort(out[id])
+		after, reason := a.After()
 		v.Agents = append(v.Agents, AgentView{
 			ID: id, Name: a.Spec.Name, State: a.State(), Since: a.Shown.Since, Call: a.Shown.Call,
 			Queue: a.Shown.Queue, Reason: a.Shown.Reason, By: a.Shown.By, WrapUntil: a.WrapUntil, Help: a.Help, Reachable: a.Reachable,
 			LoginAt: a.LoginAt, ShiftEnds: a.ShiftUntil, Queues: queues[id], Out: out[id], Capacity: max(a.Spec.Capacity, 1), Load: a.Load(), Skills: a.Spec.Skills, Today: s.Today(id, now),
+			After: after, AfterReason: reason,
 		})
 	}
 	slices.SortFunc(v.Queues, func(x, y QueueView) int { return cmp.Compare(x.ID, y.ID) })

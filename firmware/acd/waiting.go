@@ -2,6 +2,7 @@ package acd
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
@@ -47,6 +48,8 @@ type CallbackView struct {
 	Number   tel.Number
 	Name     string
 	Since    time.Time // original enqueue time
+	Place    int       // in order of service, callers included, from 1; 0: none while it rests or the queue is closed
+	Of       int       // how many have a place
 	Promise  time.Time // zero: nothing was promised
 	Next     time.Time // resting until then; zero: has its place in the queue
 	Attempts int       // at which the customer was not reached
@@ -61,6 +64,8 @@ func callbacks(s *plan.State, queue tel.QueueID) []CallbackView {
 			ID: c.ID, Number: c.Number, Name: c.Name, Since: c.EnqueuedAt, Promise: c.Promise, Next: c.Next, Attempts: c.Attempts,
 		}
 		if e := s.Entries[c.Call]; e != nil {
+			in := s.Waiting(queue)
+			v.Place, v.Of = 1+slices.IndexFunc(in, func(w plan.Entry) bool { return w.Call == c.Call }), len(in)
 			for _, o := range e.Offers {
 				if offer := s.Offers[o]; offer.Phase == plan.Accepted {
 					v.Agent = offer.Agent

@@ -359,8 +359,8 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	defer b.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	b.follow(ctx)
 	b.restore()
+	b.follow(ctx) // after what the earlier process left is there: the first picture is a whole one
 	b.stack.Serve(b.dialogs)
 	b.trunks.start()
 	if err := b.health.Report("sip", true, "", time.Now()); err != nil {

@@ -13,23 +13,29 @@ import (
 	"time"
 )
 
-// control answers prontoctl on a unix socket that only the owner of the state can open: what the page
-// does not offer to visitors.
-func (b *Box) control(ctx context.Context) {
+// openControl makes the unix socket on which prontoctl reaches us. A box without it works on; nil says that
+// there is none, and the log why.
+func (b *Box) openControl() net.Listener {
 	path := filepath.Join(b.opts.RunDir, "control.sock")
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		b.log.Warn("prontoctl cannot reach us: the socket of an earlier process stays", "err", err)
-		return
+		return nil
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		b.log.Warn("prontoctl cannot reach us", "err", err)
-		return
+		return nil
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		b.log.Warn("prontoctl cannot reach us", "err", errors.Join(err, l.Close()))
-		return
+		return nil
 	}
+	return l
+}
+
+// control answers prontoctl on a socket that only the owner of the state can open: what the page does not offer
+// to visitors.
+func (b *Box) control(ctx context.Context, l net.Listener) {
 	server := &http.Server{Handler: b.commands(), ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 8 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
@@ -43,6 +49,7 @@ func (b *Box) commands() http.Handler {
 	mux := http.NewServeMux()
 	b.accessCommands(mux)
 	b.missedCommands(mux)
+	b.callbackCommands(mux)
 	b.agentCommands(mux)
 	mux.HandleFunc("GET /bans", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -216,6 +216,10 @@ func (b *Box) picture(v acd.View) forecast.Picture {
 			ID: a.ID, State: b.estimates.plain(a.ID, a.State), Since: a.Since, Queue: a.Queue, Call: a.Call, Until: a.WrapUntil,
 			Reason: a.Reason, ShiftEnd: a.ShiftEnds, Skills: a.Skills,
 		}
+		if works(x.State) { // a pause or a logout that was asked for during the call
+			x.Leaves, x.Pauses = a.After == tel.AgentLoggedOut, a.After == tel.AgentPaused
+			x.Reason = a.AfterReason
+		}
 		for _, q := range a.Queues {
 			if after, ever := opens(rules[q], a.ID); ever {
 				x.Serves = append(x.Serves, forecast.Serving{Queue: q, After: after})
@@ -238,6 +242,11 @@ func (b *Box) picture(v acd.View) forecast.Picture {
 		}
 	}
 	return p
+}
+
+// works says that the agent has a call or its after-call work in hand.
+func works(s tel.AgentState) bool {
+	return s == tel.AgentRinging || s == tel.AgentTalking || s == tel.AgentInternal || s == tel.AgentWrapUp
 }
 
 // opens is after how long a wait an agent takes a queue's callers; false is never.

@@ -112,6 +112,42 @@ func TestHoldAndOffersAreSaidInTheWordsOfTheForecast(t *testing.T) {
 	}
 }
 
+// A pause that is asked for during a call keeps nobody waiting longer than it must be expected.
+func TestTheForecastKnowsWhoGoesWhenTheCallIsOver(t *testing.T) {
+	b := startWith(t, strings.Replace(shop, "lamp: desk1}", "lamp: desk1, login: true}", 1), func(*Options) {}, func(*Box) {})
+	b.phone("201")
+	b.phone("202").call("400") // Anna takes it
+	anna := func() (a forecast.Agent) {
+		v, err := b.box.queues.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a = range b.box.picture(v).Agents {
+			if a.ID == "anna" {
+				return a
+			}
+		}
+		t.Fatal("no Anna")
+		return a
+	}
+	b.eventually("Anna talks", func() bool { return anna().State == tel.AgentTalking })
+	if a := anna(); a.Leaves || a.Pauses {
+		t.Errorf("she has asked for nothing: %+v", a)
+	}
+	if err := b.box.queues.Pause(t.Context(), "anna", "coffee"); err != nil {
+		t.Fatal(err)
+	}
+	if a := anna(); a.State != tel.AgentTalking || a.Leaves || !a.Pauses || a.Reason != "coffee" {
+		t.Errorf("after asking for a pause: %+v", a)
+	}
+	if err := b.box.queues.Logout(t.Context(), "anna"); err != nil {
+		t.Fatal(err)
+	}
+	if a := anna(); a.State != tel.AgentTalking || !a.Leaves || a.Pauses {
+		t.Errorf("after going off duty: %+v", a)
+	}
+}
+
 func TestTheRulesOfAQueueInTheWordsOfTheForecast(t *testing.T) {
 	q := plan.QueueSpec{Distribution: plan.Distribution{
 		Grades: map[tel.AgentID]plan.Grade{"b": {Level: 1}, "c": {Level: 9}},

@@ -32,7 +32,7 @@ func (o *offered) note(e tel.Event) {
 	defer o.mu.Unlock()
 	switch e := e.(type) {
 	case tel.QueueOffered:
-		if e.Why != plan.RingsAlong {
+		if e.Why.Merit != tel.MeritRingsAlong {
 			if o.last == nil {
 				o.last = map[tel.CallID]tel.QueueOffered{}
 			}
@@ -76,13 +76,14 @@ func (b *Box) floor(ctx context.Context) (floor, error) {
 	return f, nil
 }
 
-// callers are those who wait in the queues, in order of queue and service.
-func (f floor) callers() (all []page.Caller) {
+// callers are those who wait in the queues, in order of queue and service, with what is expected of their waits.
+func (f floor) callers(expected func(tel.CallID) (tel.WaitExpected, bool)) (all []page.Caller) {
 	for _, q := range f.Queues {
 		for i, c := range q.Waiting {
+			left, _ := expected(c.Call)
 			all = append(all, page.Caller{
 				Call: c.Call, Queue: q.ID, QueueName: f.queues[q.ID], Number: c.Caller, Name: c.Name, Since: c.Since,
-				Place: i + 1, Of: len(q.Waiting), Due: c.Due, Needs: c.Needs, Last: f.names[c.Last],
+				Place: i + 1, Of: len(q.Waiting), Due: c.Due, From: left.From, To: left.To, Needs: c.Needs, Last: f.names[c.Last],
 			})
 		}
 	}
@@ -103,7 +104,7 @@ func (b *Box) waitingCaller(ctx context.Context, call tel.CallID) (*page.Caller,
 	if err != nil {
 		return nil, err
 	}
-	all := f.callers()
+	all := f.callers(b.present.expected)
 	i := slices.IndexFunc(all, func(c page.Caller) bool { return c.Call == call })
 	if i < 0 {
 		return nil, nil
@@ -117,7 +118,7 @@ func (b *Box) waitingCaller(ctx context.Context, call tel.CallID) (*page.Caller,
 		c.Verdicts = append(c.Verdicts, f.verdict(x))
 	}
 	if o, ok := b.offered.of(call); ok {
-		c.Offer = &page.Offer{Agent: cmp.Or(f.names[o.Agent], string(o.Agent)), At: o.At.In(b.numbering.Load().plan.Zone), Why: o.Why}
+		c.Offer = f.offer(o, b.location())
 	}
 	for _, q := range f.Queues {
 		if q.ID != c.Queue {
@@ -132,27 +133,6 @@ func (b *Box) waitingCaller(ctx context.Context, call tel.CallID) (*page.Caller,
 	return &c, nil
 }
 
-// verdict is an explanation of the queues as a sentence of the page.
-func (f floor) verdict(x plan.Explanation) page.Verdict {
-	v := page.Verdict{
-		Person: page.Person{ID: x.Agent, Name: cmp.Or(f.names[x.Agent], string(x.Agent))},
-		Says:   page.Said{Sentence: "why." + string(x.Verdict)}, Until: x.Until,
-	}
-	switch x.Verdict {
-	case plan.SkillTooLow:
-		v.Says.Args = []any{x.Skill, x.Has, x.Asked}
-	case plan.LevelClosed, plan.LevelPassed:
-		v.Says.Args = []any{x.Level}
-	case plan.WaitsOther:
-		v.Says.Args = []any{cmp.Or(f.names[tel.AgentID(x.Note)], x.Note)}
-	default:
-		if !slices.Contains(plan.Verdicts(), x.Verdict) { // a state of agents
-			v.Says.Sentence, v.Note = "state."+string(x.Verdict), x.Note
-		}
-	}
-	return v
-}
-
 // agentPage is the page of an agent for a supervisor; nil of who is none.
 func (b *Box) agentPage(ctx context.Context, id tel.AgentID) (*page.Agent, error) {
 	f, err := b.floor(ctx)
@@ -164,7 +144,7 @@ func (b *Box) agentPage(ctx context.Context, id tel.AgentID) (*page.Agent, error
 		return nil, nil
 	}
 	a := f.Agents[i]
-	p := &page.Agent{ID: id, Waiting: f.callers(), Known: skillsOf(b.config()), Desk: page.Desk{
+	p := &page.Agent{ID: id, Waiting: f.callers(b.present.expected), Known: skillsOf(b.config()), Desk: page.Desk{
 		Name: f.names[id], State: a.State, Since: a.Since, Reason: a.Reason, By: a.By, Help: a.Help,
 	}}
 	for _, r := range b.config().Pauses.Reasons {
@@ -218,6 +198,8 @@ func (b *Box) orderFromPage(ctx context.Context, o web.Order) (sentence string, 
 func (b *Box) carryOut(ctx context.Context, o web.Order) (deed access.Deed, whom string, err error) {
 	agent, call := string(o.Agent), string(o.Call)
 	switch o.Do {
+	case "drop":
+		return access.DeedCallbackDropped, string(o.Callback), b.queues.DropCallback(ctx, o.Callback)
 	case "move":
 		return access.DeedMoved, call + " " + o.With, b.queues.Move(ctx, o.Call, tel.QueueID(o.With), o.By)
 	case "assign":
@@ -265,6 +247,7 @@ func refusedOrder(err error) (sentence string, fault error) {
 		sentence string
 	}{
 		{plan.ErrNoCaller, "floor.gone"},
+		{plan.ErrUnknownCallback, "callbacks.gone"},
 		{plan.ErrUnknownAgent, "floor.no_agent"},
 		{plan.ErrUnknownQueue, "floor.no_queue"},
 		{plan.ErrSameQueue, "floor.same_queue"},

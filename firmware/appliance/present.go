@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -146,7 +146,7 @@ func (p *present) count(e tel.Event) (tel.FiguresChanged, bool) {
 		return tel.FiguresChanged{}, false
 	}
 	f := tel.FiguresChanged{
-		Calls: p.day.Calls, Answered: p.day.WaitAnswered, Lost: p.day.Abandoned, AverageWait: p.day.AverageWait(),
+		Calls: p.day.Calls, Answered: p.day.WaitAnswered, Lost: p.day.Abandoned, SentOn: p.day.SentOn, AverageWait: p.day.AverageWait(),
 	}
 	p.put("figures", f)
 	return f, true
@@ -186,6 +186,14 @@ func (p *present) agent(id tel.AgentID) (tel.AgentChanged, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e, ok := p.last["agent/"+string(id)].(tel.AgentChanged)
+	return e, ok
+}
+
+// expected is how long a waiting caller has probably still to wait; false of whom nothing was said.
+func (p *present) expected(call tel.CallID) (tel.WaitExpected, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e, ok := p.last["expected/"+string(call)].(tel.WaitExpected)
 	return e, ok
 }
 
@@ -264,13 +272,5 @@ func (p *present) anyLineUp() bool {
 // document is the snapshot as JSON for prontoctl and for tests: kind and event of everything that
 // holds.
 func (p *present) document() ([]byte, error) {
-	type entry struct {
-		Kind  string    `json:"kind"`
-		Event tel.Event `json:"event"`
-	}
-	var all []entry
-	for _, e := range p.snapshot().([]tel.Event) {
-		all = append(all, entry{e.Kind(), e})
-	}
-	return json.Marshal(all)
+	return control.EncodePresent(p.snapshot().([]tel.Event))
 }

@@ -72,15 +72,26 @@ func (b *Box) follow(ctx context.Context) {
 		return
 	}
 	b.sayUnclaimed()
+	if l := b.openControl(); l != nil { // before the page says that we are well
+		b.wg.Go(func() { b.control(ctx, l) })
+	}
 	b.wg.Go(func() { hub.Run(ctx, b.watch) })
-	b.wg.Go(func() { b.servePage(ctx, b.web, pages, nil) })
+	serve := func(l net.Listener, cert web.Certificate) {
+		b.wg.Go(func() {
+			select { // who asks before waits in the socket: an office without its calls would be a lie
+			case <-hub.Full():
+				b.servePage(ctx, l, pages, cert)
+			case <-ctx.Done():
+			}
+		})
+	}
+	serve(b.web, nil)
 	if b.webTLS != nil {
-		b.wg.Go(func() { b.servePage(ctx, b.webTLS, pages, b.tlsSource.GetCertificate) })
+		serve(b.webTLS, b.tlsSource.GetCertificate)
 	}
 	b.wg.Go(func() { b.estimate(ctx) })
 	b.wg.Go(func() { b.watchBans(ctx) })
 	b.wg.Go(func() { b.watchAddresses(ctx) })
-	b.wg.Go(func() { b.control(ctx) })
 	if b.opts.Record != "" {
 		b.wg.Go(func() { b.trim(ctx) })
 	}
@@ -104,18 +115,18 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering, Queues: b.supervisable,
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
-		Ready:   b.fit, Present: b.present.document, Codes: b.featureCodes, Settings: b.settings(),
+		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(),
 		Desk: b.desk, Command: b.ownCommand,
-		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Agent: b.agentPage, Order: b.orderFromPage,
+		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Agent: b.agentPage, Order: b.orderFromPage,
 	})
 }
 
-// featureCodes lists what phones can dial today.
-func (b *Box) featureCodes() (codes []view.Code) {
+// codes are the feature codes of today.
+func (b *Box) codes() (all []view.Code) {
 	for _, c := range b.numbering.Load().plan.FeatureCodes() {
-		codes = append(codes, view.Code{Code: string(c.Code), Action: string(c.Action), Behind: string(c.Behind())})
+		all = append(all, view.Code{Code: string(c.Code), Action: string(c.Action), Behind: string(c.Behind())})
 	}
-	return codes
+	return all
 }
 
 func (b *Box) emptyOffice() *view.Model {

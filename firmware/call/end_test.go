@@ -53,6 +53,28 @@ func TestAPhoneIsFreeBeforeItIsToldThatItsCallIsOver(t *testing.T) {
 	}
 }
 
+// Two callers of a colleague without call waiting: the second must not ring because the first is still on its way.
+func TestAPhoneIsBusyFromTheMomentThatItIsDialled(t *testing.T) {
+	at := &office{t: t}
+	at.run("its INVITE leaves", func(o *office) {
+		asked := 0
+		o.dialling = func() {
+			if asked++; o.x.dial("phone:202", true) {
+				t.Error("a second call finds it free")
+			}
+		}
+		caller := o.dial("phone:201", "202")
+		if asked != 1 || !o.x.inCall("phone:202") {
+			t.Errorf("dialled %d times, and it is not busy afterwards", asked)
+		}
+		caller.hangsUp()
+		o.phone("202").says(LegEvent{Kind: LegEnded, Cause: tel.CauseNormal})
+		if o.x.inCall("phone:202") {
+			t.Error("it stays busy")
+		}
+	})
+}
+
 type refusal struct{ error }
 
 func (refusal) Cause() tel.Cause { return tel.CauseForbidden }

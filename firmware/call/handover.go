@@ -197,12 +197,38 @@ func (x *Exchange) unindex(id tel.LegID, a *actor) {
 func (x *Exchange) inCall(party string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.busy(party)
+}
+
+// busy is inCall with mu held.
+func (x *Exchange) busy(party string) bool {
 	for _, p := range x.places {
 		if p.party == party && !p.leaves {
 			return true
 		}
 	}
-	return false
+	return x.dialled[party] > 0
+}
+
+// dial takes a phone for a call that is about to ring it; false when it must be free and is not. The phone counts
+// as busy from here on, until its leg does and wasDialled was called: of two calls that come in the same instant one
+// finds it busy.
+func (x *Exchange) dial(party string, mustBeFree bool) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if mustBeFree && x.busy(party) {
+		return false
+	}
+	x.dialled[party]++
+	return true
+}
+
+func (x *Exchange) wasDialled(party string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.dialled[party]--; x.dialled[party] == 0 {
+		delete(x.dialled, party)
+	}
 }
 
 // preempt cuts one call that is no emergency off one of the lines, so that an emergency call can have

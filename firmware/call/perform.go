@@ -167,21 +167,28 @@ func (a *actor) dialDevices(e DoDialDevices) {
 	out := a.outgoing(e.Ring)
 	out.Intercom = e.Intercom
 	for _, dev := range devices {
-		if e.SkipBusy && a.x.inCall("phone:"+string(dev)) {
+		if !a.x.dial("phone:"+string(dev), e.SkipBusy) {
 			d.Cause = tel.CauseBusy
 			continue
 		}
-		s := a.newSink()
-		legs, err := a.x.cfg.Dialer.DialDevice(dev, out, s.event)
-		if err != nil {
-			a.log.Warn("phone cannot be rung", "device", dev, "err", err)
-		}
-		for _, l := range legs {
-			a.keepRinging(l, s)
-			d.Legs = append(d.Legs, a.identify(LegState{ID: l.ID(), Party: l.Party(), Ref: l.Ref()}))
-		}
+		d.Legs = append(d.Legs, a.dialDevice(dev, out)...)
 	}
 	a.handle(d)
+}
+
+// dialDevice rings one phone that Exchange.dial has taken, at every place where it is registered.
+func (a *actor) dialDevice(dev tel.DeviceID, out Outgoing) (all []LegState) {
+	defer a.x.wasDialled("phone:" + string(dev))
+	s := a.newSink()
+	legs, err := a.x.cfg.Dialer.DialDevice(dev, out, s.event)
+	if err != nil {
+		a.log.Warn("phone cannot be rung", "device", dev, "err", err)
+	}
+	for _, l := range legs {
+		a.keepRinging(l, s)
+		all = append(all, a.identify(LegState{ID: l.ID(), Party: l.Party(), Ref: l.Ref()}))
+	}
+	return all
 }
 
 // openDoor opens a door for the party that pressed its key, and says so.

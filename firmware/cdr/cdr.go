@@ -153,6 +153,7 @@ type Figures struct {
 	Abandoned    int           // of these, by giving up after more than a moment
 	Short        int           // of these, by giving up at once
 	Other        int           // of these, by overflow, refusal or failure
+	SentOn       int           // of the others, those who were sent to another destination
 	LongestWait  time.Duration // of all waits
 	waited       time.Duration // of the answered ones
 }
@@ -193,6 +194,9 @@ func (f *Figures) Add(e tel.Event) bool {
 			}
 		default:
 			f.Other++
+			if e.To != "" {
+				f.SentOn++
+			}
 		}
 	default:
 		return false

@@ -90,6 +90,8 @@ func TestTodaysFiguresCountTheDayOfTheShopAndNothingElse(t *testing.T) {
 	midnight := time.Date(2026, 5, 4, 0, 0, 0, 0, rome)
 	internal := call(nine, time.Second, time.Second)
 	internal.Direction = tel.Internal
+	sent := wait(nine, time.Second, tel.OutcomeTimedOut)
+	sent.To = "queue:help"
 	for _, e := range []struct {
 		e    tel.Event
 		want bool
@@ -103,6 +105,7 @@ func TestTodaysFiguresCountTheDayOfTheShopAndNothingElse(t *testing.T) {
 		{wait(nine, 20*time.Second, tel.OutcomeAnswered), true},
 		{wait(nine, 300*time.Second, tel.OutcomeAbandoned), true},
 		{wait(nine, time.Second, tel.OutcomeOverflow), true},
+		{sent, true},
 		{wait(nine, -time.Hour, tel.OutcomeRefused), true},
 		{wait(nine.AddDate(0, 0, 1), time.Second, tel.OutcomeAnswered), false},
 		{tel.AgentChanged{}, false},
@@ -111,7 +114,7 @@ func TestTodaysFiguresCountTheDayOfTheShopAndNothingElse(t *testing.T) {
 			t.Errorf("%+v counted: %v", e.e, got)
 		}
 	}
-	if f.Calls != 2 || f.Answered != 1 || f.Waits != 5 || f.WaitAnswered != 2 || f.Abandoned != 1 || f.Other != 2 {
+	if f.Calls != 2 || f.Answered != 1 || f.Waits != 6 || f.WaitAnswered != 2 || f.Abandoned != 1 || f.Other != 3 || f.SentOn != 1 {
 		t.Errorf("figures %+v", f)
 	}
 	if f.AverageWait() != 15*time.Second || f.LongestWait != 5*time.Minute {

@@ -78,8 +78,12 @@ func (o *Office) config(s Setup) string {
 		if s.Spare != 0 {
 			access += fmt.Sprintf(", servers: [\"%s:%d\"]", o.Carrier, s.Spare)
 		}
-		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": %q}}",
-			o.Carrier, s.Carrier, access, DID, cmp.Or(s.In, "queue:sales"))})
+		numbers := ""
+		if s.Numbers != "" {
+			numbers = ", " + s.Numbers
+		}
+		list("trunks", []string{fmt.Sprintf("{id: carrier, name: Carrier, server: \"%s:%d\", %s, number: %q, in: {\"*\": %q%s}}",
+			o.Carrier, s.Carrier, access, DID, cmp.Or(s.In, "queue:sales"), numbers)})
 		routes = append(routes, `{prefix: "+390", via: ["trunk:carrier"]}`)
 	}
 	if s.Modem {

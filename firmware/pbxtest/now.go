@@ -2,9 +2,7 @@ package pbxtest
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/control"
@@ -13,93 +11,10 @@ import (
 )
 
 // Now is what the box says of itself at one moment.
-type Now struct {
-	Agents     map[tel.AgentID]tel.AgentChanged
-	Lamps      map[tel.AgentID]tel.LampChanged
-	Devices    map[tel.DeviceID]tel.DeviceChanged
-	Lines      map[string]tel.LineChanged
-	Waits      []tel.QueueJoined // in the order of the queue
-	Offers     []tel.QueueOffered
-	Calls      []tel.CallChanged
-	Health     map[string]tel.HealthChanged    // by condition
-	Supervised map[tel.AgentID]tel.Supervision // that run
-}
+type Now = control.Present
 
 // Now asks prontod what holds.
-func (o *Office) Now() (Now, error) {
-	n := Now{
-		Agents: map[tel.AgentID]tel.AgentChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{},
-		Devices: map[tel.DeviceID]tel.DeviceChanged{}, Lines: map[string]tel.LineChanged{}, Health: map[string]tel.HealthChanged{},
-		Supervised: map[tel.AgentID]tel.Supervision{},
-	}
-	body, status, err := control.Ask(context.Background(), o.Dir, http.MethodGet, "/now")
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("prontod answers %d: %s", status, body)
-	}
-	if err != nil {
-		return n, err
-	}
-	var all []struct {
-		Kind  string          `json:"kind"`
-		Event json.RawMessage `json:"event"`
-	}
-	if err := json.Unmarshal(body, &all); err != nil {
-		return n, err
-	}
-	for _, e := range all {
-		if err := n.take(e.Kind, e.Event); err != nil {
-			return n, fmt.Errorf("%s: %w", e.Kind, err)
-		}
-	}
-	return n, nil
-}
-
-func (n *Now) take(kind string, body []byte) error {
-	switch kind {
-	case tel.AgentChanged{}.Kind():
-		e, err := read[tel.AgentChanged](body)
-		n.Agents[e.Agent] = e
-		return err
-	case tel.LampChanged{}.Kind():
-		e, err := read[tel.LampChanged](body)
-		n.Lamps[e.Agent] = e
-		return err
-	case tel.DeviceChanged{}.Kind():
-		e, err := read[tel.DeviceChanged](body)
-		n.Devices[e.Device] = e
-		return err
-	case tel.LineChanged{}.Kind():
-		e, err := read[tel.LineChanged](body)
-		n.Lines[e.Line] = e
-		return err
-	case tel.QueueJoined{}.Kind():
-		e, err := read[tel.QueueJoined](body)
-		n.Waits = append(n.Waits, e)
-		return err
-	case tel.QueueOffered{}.Kind():
-		e, err := read[tel.QueueOffered](body)
-		n.Offers = append(n.Offers, e)
-		return err
-	case tel.HealthChanged{}.Kind():
-		e, err := read[tel.HealthChanged](body)
-		n.Health[e.Condition] = e
-		return err
-	case tel.SupervisionStarted{}.Kind():
-		e, err := read[tel.SupervisionStarted](body)
-		n.Supervised[e.Agent] = e.Supervision
-		return err
-	case tel.CallChanged{}.Kind():
-		e, err := read[tel.CallChanged](body)
-		n.Calls = append(n.Calls, e)
-		return err
-	}
-	return nil
-}
-
-func read[E any](body []byte) (e E, err error) {
-	err = json.Unmarshal(body, &e)
-	return e, err
-}
+func (o *Office) Now() (Now, error) { return control.Now(context.Background(), o.Dir) }
 
 // patience bounds every wait for something that takes milliseconds when all is well.
 const patience = 15 * time.Second

@@ -72,6 +72,7 @@ type Setup struct {
 	Supervises map[int]string // whom the person of a phone supervises, separated by commas, such as "queue:sales"; default nobody
 	Queue      string         // further fields of the queue, such as "missed: {after: 2}"
 	In         string         // where the carrier's and the modem's calls go; default queue:sales
+	Numbers    string         // further called numbers of the carrier, such as "+390612345679: \"menu:day\""
 	// EmergencyTest is where 112 leads instead of outside.
 	EmergencyTest string
 	Routes        string // further routes, such as "{prefix: \"+\", via: [\"trunk:carrier\"]}"

@@ -25,16 +25,22 @@ const (
 type op string
 
 const (
-	opPutCalls   op = "calls.put"
-	opListCalls  op = "calls.list"
-	opCountCalls op = "calls.count"
-	opPutWaits   op = "waits.put"
-	opListWaits  op = "waits.list"
-	opCountWaits op = "waits.count"
-	opPutTexts   op = "texts.put"
-	opListTexts  op = "texts.list"
-	opCountTexts op = "texts.count"
-	opStatus     op = "status"
+	opPutCalls       op = "calls.put"
+	opListCalls      op = "calls.list"
+	opCountCalls     op = "calls.count"
+	opPutWaits       op = "waits.put"
+	opListWaits      op = "waits.list"
+	opCountWaits     op = "waits.count"
+	opPutTexts       op = "texts.put"
+	opListTexts      op = "texts.list"
+	opCountTexts     op = "texts.count"
+	opPutCallbacks   op = "callbacks.put"
+	opListCallbacks  op = "callbacks.list"
+	opCountCallbacks op = "callbacks.count"
+	opPutMissed      op = "missed.put"
+	opListMissed     op = "missed.list"
+	opCountMissed    op = "missed.count"
+	opStatus         op = "status"
 )
 
 type request struct {

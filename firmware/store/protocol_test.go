@@ -29,7 +29,19 @@ func (deaf) ListTexts(_ context.Context, q TextQuery) (Page[SMS], error) {
 }
 func (deaf) CountTexts(context.Context, TextQuery) (int, error) { return 0, nil }
 func (deaf) CountWaits(context.Context, WaitQuery) (int, error) { return 0, nil }
-func (deaf) Status(context.Context) (Status, error)             { return Status{}, nil }
+func (deaf) PutCallbacks(context.Context, ...Callback) error    { return nil }
+func (deaf) ListCallbacks(_ context.Context, q CallbackQuery) (Page[Callback], error) {
+	_, _, _, err := q.Bounds()
+	return Page[Callback]{}, err
+}
+func (deaf) CountCallbacks(context.Context, CallbackQuery) (int, error) { return 0, nil }
+func (deaf) PutMissed(context.Context, ...Missed) error                 { return nil }
+func (deaf) ListMissed(_ context.Context, q MissedQuery) (Page[Missed], error) {
+	_, _, _, err := q.Bounds()
+	return Page[Missed]{}, err
+}
+func (deaf) CountMissed(context.Context, MissedQuery) (int, error) { return 0, nil }
+func (deaf) Status(context.Context) (Status, error)                { return Status{}, nil }
 
 func FuzzRequest(f *testing.F) {
 	seed := func(v any) {
@@ -42,6 +54,8 @@ func FuzzRequest(f *testing.F) {
 	seed(request{V: 1, ID: 1, Op: opListCalls, Body: json.RawMessage(`{"limit":5,"cursor":"AAAAAAAAAAAAAAAAAAAAAAAA","answered":true}`)})
 	seed(request{V: 1, ID: 2, Op: opPutWaits, Body: json.RawMessage(`[{"pos":1,"call":"c1","outcome":"answered"}]`)})
 	seed(request{V: 2, ID: 3, Op: opStatus})
+	seed(request{V: 1, ID: 4, Op: opPutCallbacks, Body: json.RawMessage(`[{"pos":1,"callback":"cb1","state":"ended","asked":"2026-01-01T00:00:00Z"}]`)})
+	seed(request{V: 1, ID: 5, Op: opListMissed, Body: json.RawMessage(`{"limit":5,"open":true}`)})
 	f.Add([]byte{0, 0, 0, 2, '{', '}'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := bufio.NewReader(bytes.NewReader(b))

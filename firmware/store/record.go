@@ -60,6 +60,8 @@ type Records interface {
 	Calls
 	Waits
 	Texts
+	Callbacks
+	MissedCallers
 	// Status says how far the records are, and what is wrong in words.
 	Status(ctx context.Context) (Status, error)
 }

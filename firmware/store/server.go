@@ -131,6 +131,18 @@ func dispatch(ctx context.Context, req request, records Records) (any, error) {
 		return with(req, func(q TextQuery) (any, error) { return records.ListTexts(ctx, q) })
 	case opCountTexts:
 		return with(req, func(q TextQuery) (any, error) { return records.CountTexts(ctx, q) })
+	case opPutCallbacks:
+		return with(req, func(callbacks []Callback) (any, error) { return nil, records.PutCallbacks(ctx, callbacks...) })
+	case opListCallbacks:
+		return with(req, func(q CallbackQuery) (any, error) { return records.ListCallbacks(ctx, q) })
+	case opCountCallbacks:
+		return with(req, func(q CallbackQuery) (any, error) { return records.CountCallbacks(ctx, q) })
+	case opPutMissed:
+		return with(req, func(rows []Missed) (any, error) { return nil, records.PutMissed(ctx, rows...) })
+	case opListMissed:
+		return with(req, func(q MissedQuery) (any, error) { return records.ListMissed(ctx, q) })
+	case opCountMissed:
+		return with(req, func(q MissedQuery) (any, error) { return records.CountMissed(ctx, q) })
 	case opStatus:
 		return records.Status(ctx)
 	default:

@@ -63,6 +63,7 @@ type QueueJoined struct {
 	At       time.Time `json:"at"`           // original enqueue time
 	Due      time.Time `json:"due,omitzero"` // with the priority, by this stand the callers of all queues in line
 	Priority int       `json:"priority,omitempty"`
+	Needs    []Need    `json:"needs,omitempty"` // what the caller asks of an agent, before time relaxes it
 }
 
 // WaitExpected reports how long a caller has probably still to wait: eight of ten waits end between From and
@@ -81,7 +82,8 @@ type QueueOffered struct {
 	Offer OfferID   `json:"offer"`
 	Agent AgentID   `json:"agent"`
 	At    time.Time `json:"at"`
-	Why   string    `json:"why,omitempty"` // why this agent, in the planner's words
+	// Why this agent. Records of before it had codes have a sentence under another name.
+	Why OfferReason `json:"because,omitzero"`
 }
 
 // QueueOfferEnded reports that an offer ended without an answer.
@@ -407,6 +409,7 @@ type FiguresChanged struct {
 	Calls       int           `json:"calls"`        // from and to outside
 	Answered    int           `json:"answered"`     // waits that an agent ended
 	Lost        int           `json:"lost"`         // waits that the caller gave up
+	SentOn      int           `json:"sent_on"`      // waits that ended at another destination: overflow, exit key
 	AverageWait time.Duration `json:"average_wait"` // of the answered
 }
 

@@ -102,31 +102,32 @@ type Deed string
 
 // The deeds.
 const (
-	DeedClaimed        Deed = "claimed"
-	DeedWrongCode      Deed = "wrong_code"
-	DeedSignedIn       Deed = "signed_in"
-	DeedWrong          Deed = "wrong_password"
-	DeedSignedOut      Deed = "signed_out"
-	DeedUserAdded      Deed = "user_added"
-	DeedUserChanged    Deed = "user_changed"
-	DeedUserRemoved    Deed = "user_removed"
-	DeedPassword       Deed = "password_changed"
-	DeedOneTimeOn      Deed = "one_time_codes_on"
-	DeedOneTimeOff     Deed = "one_time_codes_off"
-	DeedWrongOneTime   Deed = "wrong_one_time_code"
-	DeedPasskeyAdded   Deed = "passkey_added"
-	DeedPasskeyRemoved Deed = "passkey_removed"
-	DeedWrongPasskey   Deed = "wrong_passkey"
-	DeedMoved          Deed = "caller_moved"    // the call, and to which queue
-	DeedAssigned       Deed = "caller_assigned" // the call, and to whom
-	DeedPaused         Deed = "agent_paused"
-	DeedLoggedOut      Deed = "agent_logged_out"
-	DeedPutIn          Deed = "agent_put_in_queue"
-	DeedTakenOut       Deed = "agent_taken_out_of_queue"
-	DeedSkill          Deed = "agent_skill_set"
-	DeedConfigured     Deed = "configured"     // the version, and why
-	DeedDiscarded      Deed = "file_discarded" // what somebody wrote into the configuration by hand
-	DeedReopened       Deed = "reopened"       // the owner's password was lost: the box can be claimed again
+	DeedClaimed         Deed = "claimed"
+	DeedWrongCode       Deed = "wrong_code"
+	DeedSignedIn        Deed = "signed_in"
+	DeedWrong           Deed = "wrong_password"
+	DeedSignedOut       Deed = "signed_out"
+	DeedUserAdded       Deed = "user_added"
+	DeedUserChanged     Deed = "user_changed"
+	DeedUserRemoved     Deed = "user_removed"
+	DeedPassword        Deed = "password_changed"
+	DeedOneTimeOn       Deed = "one_time_codes_on"
+	DeedOneTimeOff      Deed = "one_time_codes_off"
+	DeedWrongOneTime    Deed = "wrong_one_time_code"
+	DeedPasskeyAdded    Deed = "passkey_added"
+	DeedPasskeyRemoved  Deed = "passkey_removed"
+	DeedWrongPasskey    Deed = "wrong_passkey"
+	DeedMoved           Deed = "caller_moved"    // the call, and to which queue
+	DeedAssigned        Deed = "caller_assigned" // the call, and to whom
+	DeedPaused          Deed = "agent_paused"
+	DeedCallbackDropped Deed = "callback_dropped"
+	DeedLoggedOut       Deed = "agent_logged_out"
+	DeedPutIn           Deed = "agent_put_in_queue"
+	DeedTakenOut        Deed = "agent_taken_out_of_queue"
+	DeedSkill           Deed = "agent_skill_set"
+	DeedConfigured      Deed = "configured"     // the version, and why
+	DeedDiscarded       Deed = "file_discarded" // what somebody wrote into the configuration by hand
+	DeedReopened        Deed = "reopened"       // the owner's password was lost: the box can be claimed again
 )
 
 // Config is what Accounts need.

@@ -45,6 +45,7 @@ type Hub struct {
 	version   string
 	rendered  atomic.Int64
 	letGo     atomic.Int64
+	full      chan struct{} // closed when there is a first picture
 
 	mu      sync.Mutex // guards what follows; never held while rendering
 	office  view.Office
@@ -72,7 +73,7 @@ type Stats struct {
 
 // New returns a hub; newModel makes an empty model for the start and after each gap.
 func New(log *slog.Logger, newModel func() *view.Model) (*Hub, error) {
-	h := &Hub{log: log, newModel: newModel, viewers: map[*Viewer]struct{}{}, version: page.Version()}
+	h := &Hub{log: log, newModel: newModel, viewers: map[*Viewer]struct{}{}, version: page.Version(), full: make(chan struct{})}
 	var err error
 	if h.renderers, err = page.All(); err != nil {
 		return nil, err
@@ -80,6 +81,10 @@ func New(log *slog.Logger, newModel func() *view.Model) (*Hub, error) {
 	h.office = newModel().Office()
 	return h, nil
 }
+
+// Full is closed when the source has told for the first time what holds: a page that is served before shows an
+// office in which nothing happens. It stays open when the source ends without.
+func (h *Hub) Full() <-chan struct{} { return h.full }
 
 // Page renders the whole page of this instant.
 func (h *Hub) Page(lang string, who page.Reader, now time.Time) ([]byte, error) {
@@ -125,7 +130,7 @@ func (h *Hub) Run(ctx context.Context, source Source) {
 	defer wg.Wait()
 	defer h.end()
 
-	model, dirty := h.newModel(), map[view.Part]bool{}
+	model, dirty, full := h.newModel(), map[view.Part]bool{}, false
 	tick, beat := time.NewTicker(interval), time.NewTicker(heartbeat)
 	defer tick.Stop()
 	defer beat.Stop()
@@ -147,6 +152,12 @@ func (h *Hub) Run(ctx context.Context, source Source) {
 				for _, p := range model.Apply(e) {
 					dirty[p] = true
 				}
+			}
+			if n.instead && !full { // without waiting for a tick: visitors wait for it
+				h.push(model, dirty)
+				clear(dirty)
+				close(h.full)
+				full = true
 			}
 		case <-tick.C:
 			h.push(model, dirty)

@@ -153,6 +153,37 @@ func TestAChangeIsRenderedOncePerLanguageHoweverManyRead(t *testing.T) {
 	})
 }
 
+// A page that is opened before the source has spoken would show an office without its calls.
+func TestThereIsNoPictureBeforeTheSourceHasToldWhatHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := run(t)
+		full := func() bool {
+			select {
+			case <-o.Full():
+				return true
+			default:
+				return false
+			}
+		}
+		o.events <- ringing
+		tick()
+		if full() {
+			t.Fatal("an event alone makes a picture")
+		}
+		o.present <- []tel.Event{ringing, tel.QueueJoined{Queue: "sales", Call: "c1", Caller: "+39061", At: time.Now()}}
+		<-o.Full()
+		html, err := o.Page("en", page.Reader{}, time.Now())
+		if err != nil || !bytes.Contains(html, []byte(`id="agent-anna" class="tile ringing"`)) || !bytes.Contains(html, []byte(`id="wait-c1"`)) {
+			t.Fatalf("the first page is not whole: %v\n%s", err, html)
+		}
+		o.present <- nil // after a gap
+		tick()
+		if !full() {
+			t.Fatal("the first picture is taken back")
+		}
+	})
+}
+
 func TestNothingIsRenderedForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := run(t)

@@ -80,6 +80,7 @@ type About struct {
 	Revision string
 	Go       string
 	Modules  []Module
+	Licence  string // of the program itself, as SPDX names it
 	Support  string // a date; empty: nobody has said
 }
 

@@ -19,19 +19,13 @@ type Caller struct {
 	Since     time.Time  // first enqueue time
 	Place, Of int        // in order of service, from 1
 	Due       time.Time  // when the caller should have an agent
+	From, To  int        // minutes that the wait will probably still last; both 0: not known, To 0: From or more
 	Needs     []tel.Need // asked for by now
 	Last      string     // name of who served the caller last, where that counts
 	Offer     *Offer     // the last one; nil: none, or none that is remembered
 	Verdicts  []Verdict
 	Queues    []Choice // where the caller can be moved
 	People    []Person // who can be made to ring
-}
-
-// Offer is one agent's ring for a caller.
-type Offer struct {
-	Agent string // name
-	At    time.Time
-	Why   string // in the words of the log, English
 }
 
 // Verdict is why one agent does or does not ring for a caller.

@@ -1,6 +1,12 @@
 package page
 
-import "time"
+import (
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/ui/i18n"
+)
 
 // Form is a page on which settings are changed: blocks of fields, one button.
 type Form struct {
@@ -167,4 +173,25 @@ func (r *Renderer) History(h History, now time.Time) ([]byte, error) {
 // Past renders one past configuration.
 func (r *Renderer) Past(p Past, now time.Time) ([]byte, error) {
 	return r.shell("past.html", "history", p.Box, p.Reader, p, now)
+}
+
+// told names what describes a field to who cannot see it: what is wrong, and the explanation.
+func told(cat *i18n.Catalogue) func(Field) template.HTMLAttr {
+	return func(f Field) template.HTMLAttr {
+		var by []string
+		if f.Wrong.Sentence != "" {
+			by = append(by, "f-"+f.Name+"-w")
+		}
+		if cat.Has(f.Key + ".help") {
+			by = append(by, "f-"+f.Name+"-h")
+		}
+		if len(by) == 0 {
+			return ""
+		}
+		attrs := ` aria-describedby="` + template.HTMLEscapeString(strings.Join(by, " ")) + `"`
+		if f.Wrong.Sentence != "" {
+			attrs += ` aria-invalid="true"`
+		}
+		return template.HTMLAttr(attrs)
+	}
 }

@@ -19,7 +19,7 @@ type section struct {
 // sections are what the navigation can show.
 func sections() []section {
 	return []section{
-		{"nav.home", "/", access.See, house, []string{"/waiting", "/agents"}},
+		{"nav.home", "/", access.See, house, []string{"/waiting", "/agents", "/callbacks"}},
 		{"nav.desk", "/me", access.Work, headset, nil},
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},

@@ -34,8 +34,8 @@ type Renderer struct {
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
-		"hint": hint(cat), "who": who(cat), "why": why(cat), "part": saidPart(cat), "moment": moment,
-		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes,
+		"hint": hint(cat), "who": who(cat), "why": why(cat), "part": saidPart(cat), "second": second, "told": told(cat),
+		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes, "stands": stands, "moment": moment,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -164,8 +164,11 @@ func clock(t time.Time) string { return t.Format("15:04:05") }
 // day is a date and a time of day.
 func day(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
-// moment is a date and a time of day to the second, for whoever looks for it in the log.
-func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+// moment is a date and a time of day by the clock that the time was given with.
+func moment(t time.Time) string { return t.Format("2006-01-02 15:04") }
+
+// second is a date and a time of day to the second, for whoever looks for it in the log.
+func second(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 // said says a sentence with its arguments.
 func said(cat *i18n.Catalogue) func(Said) string {

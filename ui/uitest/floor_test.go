@@ -16,7 +16,8 @@ func floor(c *web.Config) {
 	long := strings.Repeat("Assistenza-", 6)
 	caller := page.Caller{
 		Call: "w1", Queue: "sales", QueueName: Hostile, Number: "+390612345679", Name: Hostile, Since: time.Now().Add(-time.Minute), Place: 1, Of: 9,
-		Due: time.Now(), Needs: []tel.Need{{Skill: long, Level: 5}}, Last: long, Offer: &page.Offer{Agent: Hostile, At: time.Now(), Why: "longest idle of 3 free; not " + long},
+		Due: time.Now(), Needs: []tel.Need{{Skill: long, Level: 5}}, Last: long, From: 2, To: 5,
+		Offer:    &page.Offer{Agent: Hostile, At: time.Now(), Why: page.Because(tel.OfferReason{Merit: tel.MeritAssigned, By: long, Free: 3}), Passed: []page.Verdict{{Person: page.Person{Name: Hostile + long}, Says: page.Said{Sentence: "why.shift_over"}}}},
 		Verdicts: []page.Verdict{{Person: page.Person{ID: "agent1", Name: Hostile}, Says: page.Said{Sentence: "why.skill_too_low", Args: []any{long, 2, 5}}, Until: time.Now().Add(time.Minute)}},
 		Queues:   []page.Choice{{ID: "support", Name: Hostile + long}}, People: []page.Person{{ID: "agent1", Name: Hostile + long}},
 	}
@@ -27,8 +28,13 @@ func floor(c *web.Config) {
 			Others: []page.DeskQueue{{ID: "support", Name: long}}, Skills: []page.Skill{{Name: long, Level: 3}}, Known: []string{long}, Waiting: []page.Caller{caller},
 		}, nil
 	}
+	owed := page.Callback{
+		ID: "cb1", Queue: "sales", QueueName: Hostile + long, State: tel.CallbackDialing, Number: "+390612345679", Name: Hostile + long, Agent: Hostile + long,
+		Since: time.Now().Add(-time.Hour), Place: 12, Of: 345, Attempts: 2, Next: time.Now(), Promise: time.Now().Add(-time.Minute), Closed: true,
+	}
+	c.Callbacks = func(context.Context) ([]page.Callback, error) { return []page.Callback{owed}, nil }
 	c.Order = func(_ context.Context, o web.Order) (string, error) {
-		if o.Do == "move" && o.Call == "w1" && o.With == "support" {
+		if o.Do == "drop" && o.Callback == "cb1" || o.Do == "move" && o.Call == "w1" && o.With == "support" {
 			return "", nil
 		}
 		return "floor.busy", nil
@@ -36,7 +42,7 @@ func floor(c *web.Config) {
 }
 
 // aSupervisorDirects goes from the live page to a waiting caller, decides, and is told what was refused;
-// on the way nothing is cut and no name becomes markup.
+// looks at the callbacks and drops one; on the way nothing is cut and no name becomes markup.
 func aSupervisorDirects(t *testing.T, b *Browser) {
 	o := serve(t, "127.0.0.1:0", Attack(time.Now()))
 	p := b.Open(t, o.url("?lang=it"), Look{})
@@ -60,6 +66,14 @@ func aSupervisorDirects(t *testing.T, b *Browser) {
 	p.Eval(t, `document.querySelector("tbody a").click()`, nil)
 	p.Wait(t, `location.pathname === "/agents/agent1" && !!document.getElementById("skill")`)
 	whole("the agent")
+	p.Eval(t, `location.href = "/callbacks?lang=it"`, nil)
+	p.Wait(t, `location.pathname === "/callbacks" && !!document.querySelector("#callback-cb1 a")`)
+	whole("the callbacks")
+	p.Eval(t, `document.querySelector("#callback-cb1 a").click()`, nil)
+	p.Wait(t, `location.pathname === "/callbacks/cb1" && !!document.querySelector("form.desk button")`)
+	whole("one that is dropped")
+	p.Eval(t, `document.querySelector("form.desk").requestSubmit()`, nil)
+	p.Wait(t, `location.pathname === "/callbacks" && !!document.querySelector("#callback-cb1 a")`)
 	p.Eval(t, `location.href = "/waiting/w1?lang=it"`, nil)
 	p.Wait(t, `location.pathname === "/waiting/w1" && !!document.getElementById("queue")`)
 	p.Eval(t, `document.getElementById("queue").form.requestSubmit()`, nil)

@@ -55,6 +55,7 @@ type Waiting struct {
 	Name     string
 	Since    time.Time
 	Priority int
+	Needs    []tel.Need
 	RingsAt  []string // names of the agents whose phones ring for this caller
 
 	Due      time.Time // orders callers of one priority
@@ -397,7 +398,7 @@ func (m *Model) joined(e tel.QueueJoined) Part {
 	before := len(m.queues)
 	q := m.queue(e.Queue)
 	q.Waiting = slices.DeleteFunc(q.Waiting, func(w Waiting) bool { return w.Call == e.Call })
-	q.Waiting = append(q.Waiting, Waiting{Call: e.Call, Caller: e.Caller, Name: e.Name, Since: e.At, Due: e.Due, Priority: e.Priority})
+	q.Waiting = append(q.Waiting, Waiting{Call: e.Call, Caller: e.Caller, Name: e.Name, Since: e.At, Due: e.Due, Priority: e.Priority, Needs: e.Needs})
 	slices.SortStableFunc(q.Waiting, func(a, b Waiting) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.Due.Compare(b.Due), a.Since.Compare(b.Since))
 	})

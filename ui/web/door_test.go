@@ -3,10 +3,10 @@ package web
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -307,33 +307,38 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 				return r.Spare(page.Spare{Box: "Bottega", Reader: who, Codes: []string{"ABCD-EFGH"}}, at)
 			},
 			"me-paused": func() ([]byte, error) {
-				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Desk: &page.Desk{
+				return ownWork(r.Me(page.Me{Box: "Bottega", Reader: who, Desk: &page.Desk{
 					Name: hostile, State: tel.AgentPaused, Since: at, Reason: "forced", By: hostile, Help: true, Reasons: []string{"Pranzo", hostile},
 					Queues: []page.DeskQueue{{ID: "sales", Name: hostile, Serving: true}, {ID: "help", Name: "Aiuto"}},
-				}}, at)
+				}}, at))
 			},
 			"me-wrapup": func() ([]byte, error) {
-				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Desk: &page.Desk{State: tel.AgentWrapUp, Since: at}}, at)
+				return ownWork(r.Me(page.Me{Box: "Bottega", Reader: who, Desk: &page.Desk{State: tel.AgentWrapUp, Since: at}}, at))
 			},
 			"me-out": func() ([]byte, error) {
-				return r.Me(page.Me{Box: "Bottega", Reader: who, MinPassword: 10, Desk: &page.Desk{State: tel.AgentLoggedOut, Reason: "shift_end"}}, at)
+				return ownWork(r.Me(page.Me{Box: "Bottega", Reader: who, Desk: &page.Desk{State: tel.AgentLoggedOut, Reason: "shift_end"}}, at))
 			},
 			"refusal": func() ([]byte, error) {
 				return r.Refusal(page.Refusal{Box: "Bottega", Reader: who, Said: page.Said{Sentence: "denied"}}, at)
 			},
 		} {
 			t.Run(lang+" "+name, func(t *testing.T) {
-				got, err := render()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if bytes.Contains(got, []byte("⟦")) || bytes.Contains(got, []byte("<script>alert")) {
-					t.Error("a sentence is missing, or a name became markup")
-				}
-				golden(t, filepath.Join("testdata", lang+"-"+name+".html"), bytes.ReplaceAll(got, []byte(page.Version()), []byte("VERSION")))
+				reviewed(t, lang+"-"+name, render)
 			})
 		}
 	}
+}
+
+// ownWork is what the own page has more than that of somebody who answers no calls.
+func ownWork(html []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	begin, end := bytes.Index(html, []byte("<section")), bytes.Index(html, []byte("</section>"))
+	if begin < 0 || end < begin {
+		return nil, fmt.Errorf("no work on the own page:\n%s", html)
+	}
+	return append(html[begin:end], "</section>\n"...), nil
 }
 
 func TestEveryRefusalHasASentence(t *testing.T) {

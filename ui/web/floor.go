@@ -15,11 +15,13 @@ import (
 type Order struct {
 	By    string // user name
 	From  string // address, for the audit log
-	Do    string // one of pause, logout, add, remove, skill, assign, move
+	Do    string // one of pause, logout, add, remove, skill, assign, move, drop
 	Agent tel.AgentID
 	Call  tel.CallID
 	With  string // the reason of a pause, a queue, a skill
 	Level int    // of a skill
+
+	Callback tel.CallbackID // that is dropped
 }
 
 // caller shows a waiting caller to who supervises the queue.

@@ -1,12 +1,10 @@
 package web
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -168,7 +166,12 @@ func TestPagesOfTheFloorLookAsReviewed(t *testing.T) {
 	caller := page.Caller{
 		Box: "Bottega", Reader: who, Call: "c1", Queue: "sales", QueueName: hostile, Number: "+39061234567", Name: hostile, Since: at.Add(-75 * time.Second),
 		Place: 2, Of: 5, Due: at.Add(-55 * time.Second), Needs: []tel.Need{{Skill: hostile, Level: 5}}, Last: hostile,
-		Offer:  &page.Offer{Agent: hostile, At: at.Add(-20 * time.Second), Why: "longest idle of 1 free; not " + hostile},
+		From: 3, To: 6,
+		Offer: &page.Offer{
+			Agent: hostile, At: at.Add(-20 * time.Second), More: true,
+			Why:    page.Because(tel.OfferReason{Merit: tel.MeritFewestCalls, Value: 4, BestSkilled: true, Free: 2, Levels: true, Level: 1}),
+			Passed: []page.Verdict{{Person: page.Person{ID: "bruno", Name: hostile}, Says: page.Said{Sentence: "why.skill_too_low", Args: []any{hostile, 2, 5}}}},
+		},
 		Queues: []page.Choice{{ID: "help", Name: hostile}}, People: []page.Person{{ID: "anna", Name: hostile}},
 	}
 	for _, v := range []struct {
@@ -224,14 +227,7 @@ func TestPagesOfTheFloorLookAsReviewed(t *testing.T) {
 			},
 		} {
 			t.Run(lang+" "+name, func(t *testing.T) {
-				got, err := render()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if bytes.Contains(got, []byte("⟦")) || bytes.Contains(got, []byte("<script>alert")) {
-					t.Error("a sentence is missing, or a name became markup")
-				}
-				golden(t, filepath.Join("testdata", lang+"-"+name+".html"), bytes.ReplaceAll(got, []byte(page.Version()), []byte("VERSION")))
+				reviewed(t, lang+"-"+name, render)
 			})
 		}
 	}

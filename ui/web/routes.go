@@ -32,6 +32,9 @@ func (s *server) routes() []route {
 		{"GET /waiting/{call}", access.Supervise, s.caller, false},
 		{"POST /waiting/{call}/move", access.Supervise, s.moveCaller, false},
 		{"POST /waiting/{call}/assign", access.Supervise, s.assignCaller, false},
+		{"GET /callbacks", access.See, s.callbacks, false},
+		{"GET /callbacks/{callback}", access.Supervise, s.dropping, false},
+		{"POST /callbacks/{callback}/drop", access.Supervise, s.dropCallback, false},
 		{"GET /agents/{agent}", access.Supervise, s.agent, false},
 		{"POST /agents/{agent}/order", access.Supervise, s.agentOrder, false},
 

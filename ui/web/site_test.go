@@ -100,7 +100,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		},
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
-		Codes:   func() []view.Code { return []view.Code{{Code: "*44", Action: "login"}} }, Settings: s.settings.Port(),
+		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(),
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
 		},
@@ -111,6 +111,12 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Supervise: func(by, agent tel.AgentID, mode tel.SupervisionMode) string {
 			s.wishes = append(s.wishes, wish{by, agent, mode})
 			return s.denied
+		},
+		Callbacks: func(context.Context) ([]page.Callback, error) {
+			return []page.Callback{
+				{ID: "cb1", Queue: "sales", QueueName: "Vendite", State: tel.CallbackWaiting, Number: "+393331112222", Place: 1, Of: 1},
+				{ID: "cb2", Queue: "help", QueueName: "Aiuto", State: tel.CallbackResting, Number: "+393331113333", Attempts: 1},
+			}, nil
 		},
 		Caller: func(_ context.Context, call tel.CallID) (*page.Caller, error) {
 			queue, ok := map[tel.CallID]tel.QueueID{"c1": "sales", "c2": "help"}[call]

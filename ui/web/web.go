@@ -50,6 +50,8 @@ type Config struct {
 
 	// Caller is a waiting caller as a supervisor sees it; nil of a call that does not wait.
 	Caller func(context.Context, tel.CallID) (*page.Caller, error)
+	// Callbacks are those who have hung up and are owed a call, in order of queue and place.
+	Callbacks func(context.Context) ([]page.Callback, error)
 	// Agent is an agent as a supervisor sees it; nil of who is none.
 	Agent func(context.Context, tel.AgentID) (*page.Agent, error)
 	// Order carries out what a supervisor has decided, and writes it down. It returns the sentence that says

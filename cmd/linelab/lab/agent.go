@@ -13,6 +13,7 @@ type agent struct {
 	user  string
 	phone *peer.Peer
 	busy  atomic.Bool // on the phone, or about to
+	talks atomic.Bool // with somebody who called in
 }
 
 // rung is a call to the phone: mostly it is answered.
@@ -43,6 +44,8 @@ func (a *agent) rung(c *peer.Call) {
 		return
 	}
 	l.say("agent %s talks with %s", a.user, c.Caller)
+	a.talks.Store(true)
+	defer a.talks.Store(false)
 	a.talk(c)
 }
 

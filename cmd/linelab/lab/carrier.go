@@ -16,19 +16,24 @@ func customer(pick func(int) int) string {
 	return fmt.Sprintf("+3906%07d", 1000000+pick(9000000))
 }
 
-// customers call in at random times, one after the other being independent of each other. The first
-// two come soon, one on each way, so that a visitor sees both.
+// rush is how many customers call one upon the other when the office opens: more than there are agents, so that
+// a visitor soon sees people wait, and what those do who wait.
+const rush = 12
+
+// customers call in at random times, one after the other being independent of each other. The first come in a
+// rush, the first two one on each way, so that a visitor sees both.
 func (l *lab) customers() {
 	var never chan struct{}
 	wait := l.between(2*time.Second, 3*time.Second)
 	for n := 0; l.pause(wait, never); n++ {
 		number := customer(l.pick)
-		if n == 1 || n > 1 && l.chance(35) {
+		switch m := mannerOf(n); {
+		case n == 1 || m == ordinary && n > 1 && l.chance(50):
 			l.play(func() { l.mobile.customer(number) })
-		} else {
-			l.play(func() { l.callsIn(number) })
+		default:
+			l.play(func() { l.callsIn(number, m) })
 		}
-		if wait = l.between(3*time.Second, 4*time.Second); n > 0 {
+		if wait = l.between(2*time.Second, 3*time.Second); n >= rush {
 			l.mu.Lock()
 			wait = time.Duration(l.dice.ExpFloat64() * float64(time.Minute) / l.cfg.PerMinute / l.cfg.Pace)
 			l.mu.Unlock()
@@ -37,22 +42,25 @@ func (l *lab) customers() {
 }
 
 // callsIn is one customer of the carrier.
-func (l *lab) callsIn(number string) {
+func (l *lab) callsIn(number string, m manner) {
 	if _, ok := l.carrier.Registered(l.number); !ok {
 		l.say("customer %s hears that the office is not connected", number)
 		return
 	}
-	called := l.number
-	if l.chance(35) {
-		called = called[:len(called)-1] + "9" // another number of the same account
-	}
+	called := m.called(l)
 	c, err := l.carrier.CallIn(l.number, peer.Outgoing{To: called, From: number})
 	if err != nil {
 		l.say("customer %s cannot call: %v", number, err)
 		return
 	}
-	l.say("customer %s calls %s through the carrier", number, called)
-	l.endure(number, c.Ended(), c.Hangup)
+	l.say("customer %s calls %s through the carrier%s", number, called, m.tells())
+	select {
+	case <-c.Answered():
+		m.act(l, c)
+	case <-c.Ended():
+	case <-l.ctx.Done():
+	}
+	l.endure(number, m.patience(l), c.Ended(), c.Hangup)
 	if status, reason, _ := c.Outcome(); status >= 300 && status != 487 {
 		l.say("customer %s is refused: %d %s", number, status, reason)
 	}
@@ -60,11 +68,7 @@ func (l *lab) callsIn(number string) {
 
 // endure is what a customer does after dialling: the box answers with music, so a wait and a talk
 // look alike from here; some hang up early, most let the agent end.
-func (l *lab) endure(number string, ended <-chan struct{}, hangup func()) {
-	patience := l.between(40*time.Second, 100*time.Second)
-	if l.chance(10) {
-		patience = l.between(4*time.Second, 12*time.Second)
-	}
+func (l *lab) endure(number string, patience time.Duration, ended <-chan struct{}, hangup func()) {
 	start := time.Now()
 	if l.pause(patience, ended) {
 		hangup()

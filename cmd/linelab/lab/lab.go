@@ -36,17 +36,20 @@ func ParseAgents(list string) ([]Agent, error) {
 
 // Config says what to play. Times of zero take those of people.
 type Config struct {
-	Out       io.Writer // one line for each happening
-	Dir       string    // where the modem's ports appear
-	Box       netip.AddrPort
-	Carrier   netip.AddrPort
-	Account   string // the office's number and password at the carrier
-	Quirks    peer.Quirks
-	Agents    []Agent
-	Seed      uint64
-	PerMinute float64  // customers
-	Pace      float64  // how much faster than people everything goes; default 1
-	Mishaps   []string // of ParseMishaps, that befall the modem in turn
+	Out     io.Writer // one line for each happening
+	Dir     string    // where the modem's ports appear
+	Box     netip.AddrPort
+	Carrier netip.AddrPort
+	Account string // the office's number and password at the carrier
+	Quirks  peer.Quirks
+	Agents  []Agent
+	// Supervisors are phones whose people listen to those of Agents now and then. An agent's extension is the
+	// name of the phone.
+	Supervisors []Agent
+	Seed        uint64
+	PerMinute   float64  // customers
+	Pace        float64  // how much faster than people everything goes; default 1
+	Mishaps     []string // of ParseMishaps, that befall the modem in turn
 }
 
 // lab is what all players share.
@@ -88,27 +91,44 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("the carrier cannot listen on %s: %w", cfg.Carrier, err)
 	}
 	peers = append(peers, l.carrier)
-	var agents []*agent
-	for i, a := range cfg.Agents {
-		x := &agent{lab: l, user: a.User}
-		x.phone, err = peer.New(peer.Config{
+	phone := func(a Agent, incoming func(*peer.Call)) (*peer.Peer, error) {
+		p, err := peer.New(peer.Config{
 			Listen: netip.AddrPortFrom(cfg.Box.Addr(), 0), Box: cfg.Box, User: a.User, Password: a.Password,
-			Hz: 600 + 40*i, Law: tone.ALaw, Incoming: x.rung,
+			Hz: 560 + 40*len(peers), Law: tone.ALaw, Incoming: incoming,
 		})
 		if err != nil {
-			return fmt.Errorf("phone %s: %w", a.User, err)
+			return nil, fmt.Errorf("phone %s: %w", a.User, err)
 		}
-		peers = append(peers, x.phone)
-		x.phone.KeepRegistered(10 * time.Minute)
+		peers = append(peers, p)
+		p.KeepRegistered(10 * time.Minute)
+		return p, nil
+	}
+	var agents []*agent
+	for _, a := range cfg.Agents {
+		x := &agent{lab: l, user: a.User}
+		if x.phone, err = phone(a, x.rung); err != nil {
+			return err
+		}
 		agents = append(agents, x)
+	}
+	var supervisors []*peer.Peer
+	for _, s := range cfg.Supervisors {
+		p, err := phone(s, func(c *peer.Call) { c.Reject(486) }) // they do not answer calls
+		if err != nil {
+			return err
+		}
+		supervisors = append(supervisors, p)
 	}
 	if l.mobile, err = newMobile(l); err != nil {
 		return fmt.Errorf("the modem: %w", err)
 	}
-	l.say("the carrier listens on %s, the modem is plugged in, %d people are at their phones", cfg.Carrier, len(agents))
+	l.say("the carrier listens on %s, the modem is plugged in, %d people are at their phones, %d supervise", cfg.Carrier, len(agents), len(supervisors))
 	l.play(l.customers)
 	l.play(func() { l.errands(agents) })
 	l.play(l.writers)
+	for i, p := range supervisors {
+		l.play(func() { l.supervise(p, cfg.Supervisors[i].User, agents) })
+	}
 	if len(cfg.Mishaps) > 0 {
 		l.play(l.misfortune)
 	}

@@ -88,8 +88,10 @@ func (d *diary) String() string {
 	return d.text.String()
 }
 
-// A day of the demo office, ten times as fast, with a crash of the box in the middle.
-func TestPeopleAreServedBeforeAndAfterACrash(t *testing.T) {
+// play runs an office and, ten times as fast, the people around it, until the test ends. The phones from 201 on
+// answer calls, but the last ones, who supervise.
+func play(t *testing.T, s pbxtest.Setup, supervisors int) (o *pbxtest.Office, bench *pbxtest.Bench) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("left out by -short: it builds and runs a whole office")
 	}
@@ -97,25 +99,31 @@ func TestPeopleAreServedBeforeAndAfterACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := bench.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	o := bench.Start(t, pbxtest.Setup{Agents: 4, LoggedIn: 4, Carrier: 5070, Registers: true, Modem: true})
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	ctx, cancel := context.WithCancel(t.Context())
+	})
+	s.Carrier, s.Registers, s.Modem = 5070, true, true
+	o = bench.Start(t, s)
+	others := goleak.IgnoreCurrent()
+	ctx, cancel := context.WithCancel(context.Background())
 	var said diary
 	cfg := Config{
 		Out: &said, Dir: o.Dir, Box: o.SIP, Carrier: netip.AddrPortFrom(o.Carrier, o.CarrierPort), Seed: 1, PerMinute: 6, Pace: 10,
 		Account: pbxtest.DID + ":" + pbxtest.CarrierPassword, Mishaps: []string{"half_pdu", "lost_notice", "stuck_prompt"},
 	}
-	for i := range 4 {
-		cfg.Agents = append(cfg.Agents, Agent{fmt.Sprint(201 + i), pbxtest.Password(201 + i)})
+	for i := range s.Agents {
+		a := Agent{fmt.Sprint(201 + i), pbxtest.Password(201 + i)}
+		if i < s.Agents-supervisors {
+			cfg.Agents = append(cfg.Agents, a)
+		} else {
+			cfg.Supervisors = append(cfg.Supervisors, a)
+		}
 	}
 	done := make(chan error, 1)
 	go func() { done <- Run(ctx, cfg) }()
-	defer func() {
+	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -123,15 +131,20 @@ func TestPeopleAreServedBeforeAndAfterACrash(t *testing.T) {
 		if _, err := os.Lstat(o.Dir + "/modem0-at"); err == nil {
 			t.Error("the modem's port outlives the lab")
 		}
-		if t.Failed() {
-			t.Log(said.String())
-		}
-	}()
+		goleak.VerifyNone(t, others)
+		t.Log(said.String())
+	})
+	return o, bench
+}
+
+// A day of the demo office, ten times as fast, with a crash of the box in the middle.
+func TestPeopleAreServedBeforeAndAfterACrash(t *testing.T) {
+	o, _ := play(t, pbxtest.Setup{Agents: 4, LoggedIn: 4}, 0)
 	before := served(t, o, time.Time{})
 	o.Kill()
 	after := served(t, o, time.Now())
 	written(t, o)
-	t.Logf("answered waits: %d before the crash, %d after it\n%s", before, after, said.String())
+	t.Logf("answered waits: %d before the crash, %d after it", before, after)
 }
 
 // written waits until messages of customers are on record although mishaps befell the modem.

@@ -75,7 +75,7 @@ func (m *mobile) customer(number string) {
 		return
 	}
 	l.say("customer %s calls through the modem", number)
-	l.endure(number, ended, m.hangup)
+	l.endure(number, ordinary.patience(l), ended, m.hangup)
 }
 
 func (m *mobile) hangup() {

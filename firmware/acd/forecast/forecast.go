@@ -136,7 +136,9 @@ func (w *world) waits(rng *rand.Rand) [][]float64 {
 		waits[i] = all[i*n : (i+1)*n]
 	}
 	r := newRun(w, rng, horizon)
+	r.strata.shuffle(len(w.bots)+len(w.waiting), n, rng)
 	for k := range n {
+		r.strata.round = k
 		r.replicate(false)
 		for i := range waits {
 			if t := r.line[i].served; t >= 0 {
@@ -180,13 +182,15 @@ type sketch struct {
 	queue   []tel.QueueID // [class]
 	slow    []float64     // [agent], of slowly
 	asked   int           // classes of those who wait
+	pause   *curve        // how long pauses last for whatever reason
+	reasons map[string]*curve
 }
 
 // world makes the picture ready; order[i] is the place of waiting[i] in p.Waiting.
 func (l *Learner) world(p Picture) (w *world, order []int) {
 	m := &l.memory
 	w = &world{grid: l.grid}
-	s := &sketch{world: w, l: l, p: p, calls: map[tel.QueueID]*calls{}, classOf: map[classKey]int32{}}
+	s := &sketch{world: w, l: l, p: p, calls: map[tel.QueueID]*calls{}, classOf: map[classKey]int32{}, pause: m.Pause.curve(l.grid, meanPause), reasons: map[string]*curve{}}
 	w.habits = &habits{
 		pauseRate: m.Pauses.rate(p.At), leaveRate: m.LogOuts.rate(p.At), loginRate: m.LogIns.rate(p.At),
 		pause: m.ShortPause.curve(l.grid, meanPause), late: m.Late.curve(l.grid, meanLate), elsewhere: m.Unreachable.curve(l.grid, meanPause),
@@ -302,7 +306,7 @@ func share(part, whole, presumed float64) float64 {
 
 // bot enters an agent, unless nobody in the picture concerns it.
 func (s *sketch) bot(a *Agent, place map[tel.CallID]int32) {
-	b := bot{state: a.State, caller: -1, until: -1, leaves: a.Leaves, pauses: a.Leaves && a.Reason != ""}
+	b := bot{state: a.State, caller: -1, until: -1, leaves: a.Leaves || a.Pauses, pauses: a.Pauses && !a.Leaves}
 	opens := make([]float64, len(s.classes))
 	for k := range opens {
 		if opens[k] = a.opens(s.queue[k], s.needs[k]); opens[k] < never {
@@ -326,10 +330,9 @@ func (s *sketch) bot(a *Agent, place map[tel.CallID]int32) {
 		b.calls = s.callsOf("")
 	}
 	b.speed = math.Exp(m.Agents[a.ID].pace())
-	b.reason = m.Pause.curve(s.grid, meanPause)
-	if t := m.Reasons[a.Reason]; t != nil && a.State == tel.AgentPaused || b.pauses && t != nil {
-		t := t.with(&m.Pause, 5)
-		b.reason = t.curve(s.grid, meanPause)
+	b.reason = s.pause
+	if a.State == tel.AgentPaused || b.pauses {
+		b.reason = s.reason(a.Reason)
 	}
 	if known := m.Agents[a.ID]; known != nil {
 		b.ends = known.ends(s.p.At, a.State == tel.AgentLoggedOut)
@@ -343,6 +346,21 @@ func (s *sketch) bot(a *Agent, place map[tel.CallID]int32) {
 	}
 	s.bots = append(s.bots, b)
 	s.opens = append(s.opens, opens)
+}
+
+// reason is how long pauses with the reason last.
+func (s *sketch) reason(name string) *curve {
+	t := s.l.memory.Reasons[name]
+	if t == nil {
+		return s.pause
+	}
+	c := s.reasons[name]
+	if c == nil {
+		t := t.with(&s.l.memory.Pause, 5)
+		c = t.curve(s.grid, meanPause)
+		s.reasons[name] = c
+	}
+	return c
 }
 
 // reachable says that somebody is there who takes callers of the class.

@@ -162,7 +162,7 @@ func TestWhatShortensAWait(t *testing.T) {
 		},
 		{
 			"a pause that comes later than the call", with(officeWith(crew(2), ahead()...), me()),
-			with(officeWith(crew(2, func(a *forecast.Agent) { a.Leaves, a.Reason = true, "coffee" }), ahead()...), me()), 30 * time.Second,
+			with(officeWith(crew(2, func(a *forecast.Agent) { a.Pauses, a.Reason = true, "coffee" }), ahead()...), me()), 30 * time.Second,
 		},
 		{
 			"ringing already", officeWith(crew(1, func(a *forecast.Agent) { a.State, a.Call, a.Since = tel.AgentRinging, "me", ten.Add(-2*time.Second) }), me()),
@@ -265,7 +265,7 @@ func TestEqualInputsGiveEqualForecasts(t *testing.T) {
 	once := func() ([]*prediction, []byte) {
 		o := newOffice(rand.New(rand.NewPCG(5, 5)))
 		l := forecast.NewLearner(3)
-		j := &judge{averages: map[int]float64{}}
+		j := &judge{averages: map[int]int{}}
 		o.run(rand.New(rand.NewPCG(5, 6)), ten.Truncate(24*time.Hour), l, j)
 		b, err := l.Snapshot()
 		if err != nil {
@@ -291,7 +291,7 @@ func TestEqualInputsGiveEqualForecasts(t *testing.T) {
 func TestARestartForgetsNothingThatWasLearned(t *testing.T) {
 	o := newOffice(rand.New(rand.NewPCG(5, 5)))
 	l := forecast.NewLearner(3)
-	o.run(rand.New(rand.NewPCG(5, 6)), ten.Truncate(24*time.Hour), l, &judge{averages: map[int]float64{}})
+	o.run(rand.New(rand.NewPCG(5, 6)), ten.Truncate(24*time.Hour), l, &judge{averages: map[int]int{}})
 	b, err := l.Snapshot()
 	if err != nil {
 		t.Fatal(err)

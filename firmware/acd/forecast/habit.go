@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
@@ -75,33 +76,38 @@ func (a *agentMemory) begun(at time.Time) int {
 	return a.Today.N
 }
 
-// like lists the days of the same kind as at.
-func (a *agentMemory) like(at time.Time) []workday {
-	kind, _ := slotOf(at)
-	var days []workday
-	for _, d := range a.Days {
-		if k, _ := slotOf(d.Date); k == kind {
-			days = append(days, d)
+// like yields the days of the same kind as at.
+func (a *agentMemory) like(at time.Time) iter.Seq[*workday] {
+	return func(yield func(*workday) bool) {
+		kind, _ := slotOf(at)
+		for i := range a.Days {
+			if k, _ := slotOf(a.Days[i].Date); k == kind && !yield(&a.Days[i]) {
+				return
+			}
+		}
+		if a.Today.N > 0 && !a.Today.Date.Equal(midnight(at)) {
+			if k, _ := slotOf(a.Today.Date); k == kind {
+				yield(&a.Today)
+			}
 		}
 	}
-	if a.Today.N > 0 && !a.Today.Date.Equal(midnight(at)) {
-		if k, _ := slotOf(a.Today.Date); k == kind {
-			days = append(days, a.Today)
-		}
-	}
-	return days
 }
 
 // usualIn is when the agent's next session of the day usually begins, in seconds of the day.
 func (a *agentMemory) usualIn(at time.Time) (x float64, ok bool) {
-	days, n := a.like(at), a.begun(at)
-	var in []float64
-	for _, d := range days {
+	n, days := a.begun(at), 0
+	if n >= maxSessions {
+		return 0, false
+	}
+	var seen [maxDays + 1]float64
+	in := seen[:0]
+	for d := range a.like(at) {
+		days++
 		if d.N > n {
 			in = append(in, d.In[n])
 		}
 	}
-	if n >= maxSessions || len(in) < fewDays || 2*len(in) < len(days) {
+	if len(in) < fewDays || 2*len(in) < days {
 		return 0, false
 	}
 	slices.Sort(in)
@@ -119,14 +125,15 @@ func (a *agentMemory) ends(at time.Time, out bool) []float64 {
 	if n < 0 || n >= maxSessions {
 		return nil
 	}
-	days := a.like(at)
-	if len(days) < fewDays {
-		return nil
-	}
-	for _, d := range days {
+	days := 0
+	for d := range a.like(at) {
+		days++
 		if d.N > n && d.Out[n] > now {
 			ends = append(ends, d.Out[n]-now)
 		}
+	}
+	if days < fewDays {
+		return nil
 	}
 	return ends
 }
@@ -140,18 +147,21 @@ func (a *agentMemory) breaks(at time.Time) []longBreak {
 		return nil
 	}
 	now := at.Sub(midnight(at)).Seconds()
-	days := a.like(at)
-	if len(days) < fewDays {
+	days := 0
+	for range a.like(at) {
+		days++
+	}
+	if days < fewDays {
 		return nil
 	}
-	var breaks []longBreak
-	for _, d := range days {
+	breaks := make([]longBreak, 0, days)
+	for d := range a.like(at) {
 		switch {
 		case d.Long == 0:
 			breaks = append(breaks, longBreak{never, 0})
 		case d.Long > now:
 			breaks = append(breaks, longBreak{d.Long - now, d.For})
-		case now-d.Long < 3600 && len(days) > fewDays:
+		case now-d.Long < 3600 && days > fewDays:
 			breaks = append(breaks, longBreak{0, d.For}) // overdue: after this call
 		}
 	}

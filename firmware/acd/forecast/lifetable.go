@@ -169,8 +169,13 @@ func (c *curve) draw(g *grid, rng *rand.Rand) float64 { return c.at(g, rng.ExpFl
 
 // rest draws what remains of a duration that has lasted for x seconds.
 func (c *curve) rest(g *grid, x float64, rng *rand.Rand) float64 {
+	return c.restAt(g, x, rng.ExpFloat64())
+}
+
+// restAt is what remains when the integrated hazard has grown by h.
+func (c *curve) restAt(g *grid, x, h float64) float64 {
 	i := bin(x)
-	return max(0, c.at(g, c.cum[i]+(x-g.edge[i])*c.hazard[i]+rng.ExpFloat64())-x)
+	return max(0, c.at(g, c.cum[i]+(x-g.edge[i])*c.hazard[i]+h)-x)
 }
 
 // at is the duration at which the integrated hazard reaches h.

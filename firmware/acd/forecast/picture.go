@@ -24,20 +24,19 @@ type Queue struct {
 
 // Agent is one person, in whatever state.
 type Agent struct {
-	ID    tel.AgentID
-	State tel.AgentState
-	Since time.Time   // of the state
-	Queue tel.QueueID // of the call or of the wrap-up; empty: the call came from no queue
-	Call  tel.CallID  // which rings or is talked with
-	Until time.Time   // planned end of the wrap-up; zero: not known
-	// Reason of the pause, or of the one that follows the call.
-	Reason string
-	// Leaves says that the agent is already gone when this call is over: to a pause with Reason, or
-	// home when Reason is empty.
-	Leaves   bool
-	ShiftEnd time.Time // takes no call after it; zero: not known
-	Serves   []Serving
-	Skills   map[string]int // levels
+	ID     tel.AgentID
+	State  tel.AgentState
+	Since  time.Time   // of the state
+	Queue  tel.QueueID // of the call or of the wrap-up; empty: the call came from no queue
+	Call   tel.CallID  // which rings or is talked with
+	Until  time.Time   // planned end of the wrap-up; zero: not known
+	Reason string      // of the pause, or of the one that follows the call
+	// Leaves and Pauses say what the agent is known to do when this call and its wrap-up are over: go home, or
+	// into a pause.
+	Leaves, Pauses bool
+	ShiftEnd       time.Time // takes no call after it; zero: not known
+	Serves         []Serving
+	Skills         map[string]int // levels
 }
 
 // Serving says that an agent takes the callers of a queue.

@@ -103,6 +103,7 @@ type run struct {
 	lunch  []longBreak // [bot]: the long pause to come
 	end    float64
 	left   int // callers of the picture who still wait
+	strata strata
 }
 
 func newRun(w *world, rng *rand.Rand, end float64) *run {
@@ -145,7 +146,7 @@ func (r *run) reset() {
 		w.served = -1
 		w.giveUp = never
 		if !w.callback {
-			w.giveUp = r.classes[w.class].calls.patience.rest(r.grid, -w.since, r.rng)
+			w.giveUp = r.classes[w.class].calls.patience.restAt(r.grid, -w.since, r.strata.exp(len(r.bots)+i, r.rng))
 		}
 	}
 	// An error of the level is common to all calls of a queue: it does not average out.
@@ -189,14 +190,14 @@ func (r *run) first(i int32) float64 {
 		t = b.calls.ring.rest(r.grid, b.elapsed, r.rng) + r.handle(b, b.calls)
 	case tel.AgentTalking, tel.AgentInternal:
 		f := r.factor(b, b.calls)
-		t = f*b.calls.talk.rest(r.grid, b.elapsed/f, r.rng) + r.wrapUp(b.calls)
+		t = f*b.calls.talk.restAt(r.grid, b.elapsed/f, r.strata.exp(int(i), r.rng)) + r.wrapUp(b.calls)
 	case tel.AgentWrapUp:
-		t = b.calls.wrap.rest(r.grid, b.elapsed, r.rng)
+		t = b.calls.wrap.restAt(r.grid, b.elapsed, r.strata.exp(int(i), r.rng))
 		if b.until >= 0 {
 			t = min(t, b.until)
 		}
 	case tel.AgentPaused:
-		return b.reason.rest(r.grid, b.elapsed, r.rng)
+		return b.reason.restAt(r.grid, b.elapsed, r.strata.exp(int(i), r.rng))
 	case tel.AgentUnreachable:
 		return r.habits.elsewhere.rest(r.grid, b.elapsed, r.rng)
 	default:

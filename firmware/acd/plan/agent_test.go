@@ -31,6 +31,34 @@ func TestACallGoesToTheAgentIdleLongestAndEndsInWrapUp(t *testing.T) {
 	o.wantState("b", tel.AgentReady)
 }
 
+func TestWhatFollowsTheCallIsKnownWhenItWasAskedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		asks   Event
+		after  tel.AgentState
+		reason string
+	}{
+		"nothing":              {Tick{}, tel.AgentReady, ""},
+		"a pause":              {Pause{"a", "lunch"}, tel.AgentPaused, "lunch"},
+		"a pause by force":     {ForcePause{"a", "meeting", "carla"}, tel.AgentPaused, "meeting"},
+		"a logout":             {Logout{"a"}, tel.AgentLoggedOut, ""},
+		"the end of the shift": {Shift{"a", t0}, tel.AgentLoggedOut, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := staffed(t, []QueueSpec{{ID: "q", Members: []tel.AgentID{"a"}}}, "a")
+			o.call("c1", "q")
+			of := o.one()
+			o.tell(tel.OfferAnswered{Offer: of.Offer})
+			o.do(c.asks)
+			o.wantState("a", tel.AgentTalking)
+			if after, reason := o.s.Agents["a"].After(); after != c.after || reason != c.reason {
+				t.Errorf("%v %q, want %v %q", after, reason, c.after, c.reason)
+			}
+			o.tell(tel.TalkEnded{Offer: of.Offer})
+			o.wantState("a", c.after)
+		})
+	}
+}
+
 func TestWrapUpOfOneQueueHoldsInEveryQueue(t *testing.T) {
 	o := staffed(t, []QueueSpec{
 		{ID: "sales", Members: []tel.AgentID{"a"}, WrapUp: 30 * time.Second},

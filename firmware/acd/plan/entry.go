@@ -58,7 +58,7 @@ func (s *step) enqueue(m tel.Enqueue) {
 
 // joined tells observers of the caller's place.
 func (e *Entry) joined() tel.QueueJoined {
-	return tel.QueueJoined{Queue: e.Queue, Call: e.Call, Caller: e.Caller, Name: e.Name, At: e.EnqueuedAt, Due: e.due, Priority: e.Priority}
+	return tel.QueueJoined{Queue: e.Queue, Call: e.Call, Caller: e.Caller, Name: e.Name, At: e.EnqueuedAt, Due: e.due, Priority: e.Priority, Needs: e.needs}
 }
 
 // enter puts an entry into its place.

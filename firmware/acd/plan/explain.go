@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -13,7 +12,7 @@ type Verdict string
 
 // Verdicts lists those that are no names of agent states.
 func Verdicts() []Verdict {
-	return []Verdict{Eligible, TookCall, SparedNow, Resting, SkillTooLow, LevelClosed, LevelPassed, WaitsOther, GoingHome, OutOfIt}
+	return []Verdict{Eligible, TookCall, SparedNow, Resting, Settles, SkillTooLow, LevelClosed, LevelPassed, WaitsOther, GoingHome, OutOfIt}
 }
 
 // The verdicts on a member; the others are the names of agent states.
@@ -142,56 +141,57 @@ func (g *gate) lacks(a *Agent) (skill string, has, asked int, until time.Time) {
 // maxNamed bounds the agents who are named in one reason.
 const maxNamed = 5
 
-// why says in words why this agent was chosen and which free members were passed over; it is called
-// before the agent is taken.
-func (s *step) why(g *gate, a *Agent) string {
+// why says why this agent was chosen and which free members were passed over; it is called before the
+// agent is taken.
+func (s *step) why(g *gate, a *Agent) tel.OfferReason {
 	q := g.q
-	words, admitted := s.merit(g, a), 0
-	var passed []string
+	r := s.merit(g, a)
 	for _, b := range q.free {
 		if g.admits(b) {
-			admitted++
-		} else if x := g.explain(b); len(passed) < maxNamed {
-			passed = append(passed, x.String())
-		} else if len(passed) == maxNamed {
-			passed = append(passed, "and more")
+			r.Free++
+		} else if len(r.Passed) < maxNamed {
+			r.Passed = append(r.Passed, g.explain(b).passedOver())
+		} else {
+			r.More = true
 		}
 	}
-	words += fmt.Sprintf(" of %d free", admitted)
 	if q.tiered && !g.levels.ignored {
-		words += fmt.Sprintf(", level %d", q.level(a))
+		r.Levels, r.Level = true, q.level(a)
 	}
-	if len(passed) > 0 {
-		words += "; not " + strings.Join(passed, ", ")
+	return r
+}
+
+// passedOver is the explanation as an offer to somebody else names it.
+func (x Explanation) passedOver() tel.PassedOver {
+	p := tel.PassedOver{Agent: x.Agent, Verdict: string(x.Verdict), Skill: x.Skill, Has: x.Has, Asked: x.Asked, Level: x.Level}
+	if x.Verdict == WaitsOther {
+		p.For = tel.AgentID(x.Note)
 	}
-	return words
+	return p
 }
 
 // merit says what the agent was chosen for.
-func (s *step) merit(g *gate, a *Agent) string {
+func (s *step) merit(g *gate, a *Agent) tel.OfferReason {
 	if a == g.last {
-		return "served this caller last, first"
+		return tel.OfferReason{Merit: tel.MeritServedLast}
 	}
-	words := "longest idle"
+	r := tel.OfferReason{Merit: tel.MeritLongestIdle, BestSkilled: g.q.Spec.BestSkilled && g.kin.needs != 0}
 	switch g.q.Spec.Strategy {
 	case RoundRobin:
-		words = "next in turn"
+		r.Merit = tel.MeritNextInTurn
 	case RingAll, ProgressiveRing:
-		words = "first to ring"
+		r.Merit = tel.MeritFirstToRing
 	case FewestCalls:
-		words = fmt.Sprintf("fewest calls today (%d)", s.today(a).of(g.q.Spec.ID).Calls)
+		r.Merit, r.Value = tel.MeritFewestCalls, s.today(a).of(g.q.Spec.ID).Calls
 	case LeastTalk:
-		words = fmt.Sprintf("least talk today (%v)", s.today(a).talk().Round(time.Second))
+		r.Merit, r.Value = tel.MeritLeastTalk, int(s.today(a).talk().Round(time.Second)/time.Second)
 	case Ordered:
-		words = "first in order"
+		r.Merit = tel.MeritOrder
 	case Random:
-		words = "drawn by lot"
+		r.Merit = tel.MeritLot
 	case WeightedRandom:
-		words = fmt.Sprintf("drawn by lot with weight %d", max(1, g.q.grade[g.q.pos[a.Spec.ID]].Weight))
+		r.Merit, r.Value = tel.MeritWeightedLot, max(1, g.q.grade[g.q.pos[a.Spec.ID]].Weight)
 	case LongestIdle:
 	}
-	if g.q.Spec.BestSkilled && g.kin.needs != 0 {
-		words = "best skilled, " + words
-	}
-	return words
+	return r
 }

@@ -3,7 +3,6 @@ package plan
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/plan/brute"
@@ -110,7 +109,7 @@ func decisions(out []Effect) map[tel.CallID]tel.AgentID {
 	got := map[tel.CallID]tel.AgentID{}
 	for _, x := range out {
 		if p, ok := x.(Publish); ok {
-			if ev, ok := p.Event.(tel.QueueOffered); ok && !strings.HasPrefix(ev.Why, "rings along") && !strings.HasPrefix(ev.Why, "assigned") {
+			if ev, ok := p.Event.(tel.QueueOffered); ok && ev.Why.Merit != tel.MeritRingsAlong && ev.Why.Merit != tel.MeritAssigned {
 				got[ev.Call] = ev.Agent
 			}
 		}
@@ -182,7 +181,7 @@ func (w *world) checkOrder(out []Effect) {
 		if !ok {
 			continue
 		}
-		if strings.HasPrefix(ev.Why, "assigned") {
+		if ev.Why.Merit == tel.MeritAssigned {
 			continue // a person decided
 		}
 		served := w.s.Entries[ev.Call]

@@ -17,6 +17,7 @@ type lives struct {
 	over     map[tel.CallbackID]bool
 	told     map[tel.CallID]time.Time // the last announcement
 	accepted map[tel.OfferID]bool
+	heldBack int // callers who waited for one agent beside others who were free
 }
 
 func newLives() lives {
@@ -92,6 +93,37 @@ func (w *world) randomLife() Event {
 		again.Callbacks = append(again.Callbacks, w.lives.open[id])
 	}
 	return again
+}
+
+// comesBack has the members of a queue come to work, lets somebody call again whose agent of the last time
+// is in another call, and then nothing happens until the wait for that agent has long been over. Wherever
+// a wake-up is missing, advance finds the caller beside agents who are free.
+func (w *world) comesBack() {
+	for _, number := range sorted(w.s.Memories) {
+		last := w.s.Memories[number].Agent
+		for _, q := range w.s.memberOf[last] {
+			if q.Spec.Sticky == 0 || q.Spec.StickyWait == 0 {
+				continue
+			}
+			for _, m := range slices.Clone(q.Spec.Members) {
+				w.do(Told{tel.AgentReachable{Agent: m, Reachable: true}})
+				w.do(Login{m})
+				w.do(Resume{m})
+				for x := range 3 {
+					w.do(Told{tel.AgentDisengaged{Agent: m, Call: tel.CallID(fmt.Sprintf("x%d", x))}})
+				}
+			}
+			w.calls++
+			id := tel.CallID(fmt.Sprintf("c%d", w.calls))
+			w.do(Told{tel.AgentEngaged{Agent: last, Call: "x0"}})
+			w.do(Told{tel.Enqueue{Call: id, Queue: q.Spec.ID, Caller: number, EnqueuedAt: w.now}})
+			if e := w.s.Entries[id]; e != nil && e.Sticky == last && e.pending() && len(q.free) > 0 {
+				w.lives.heldBack++
+			}
+			w.advance(q.Spec.StickyWait + time.Second)
+			return
+		}
+	}
 }
 
 // follow notes what observers were told.

@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"maps"
 	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // match gives agents to callers: one pass over the queues in which something changed, callers in
@@ -72,8 +75,11 @@ func (q *Queue) turn() int {
 // pass is one matching of free agents with callers.
 type pass struct {
 	*step
-	cursors []cursor
+	cursors []cursor          // a heap: the one whose head is served first comes first
 	seat    map[*Agent]*Entry // who is promised whom
+	of      map[*Entry]*Agent // the same, the other way round
+	dead    map[*Agent]bool   // seen by a search that failed: no path through them ends at a free agent any more
+	fixed   map[*Agent]bool   // may not be moved any more
 	served  []*Entry          // in order
 	gates   map[*Entry]*gate  // of the served
 	windows map[kin]window
@@ -96,7 +102,11 @@ func (s *step) pair() []couple {
 	if len(p.cursors) == 0 {
 		return nil
 	}
-	p.seat, p.gates, p.last = map[*Agent]*Entry{}, map[*Entry]*gate{}, map[*Queue]int{}
+	for i := len(p.cursors)/2 - 1; i >= 0; i-- {
+		p.sink(i)
+	}
+	p.seat, p.of, p.gates, p.last = map[*Agent]*Entry{}, map[*Entry]*Agent{}, map[*Entry]*gate{}, map[*Queue]int{}
+	p.dead = map[*Agent]bool{}
 	p.windows, p.few, p.spent = map[kin]window{}, map[*Queue]bool{}, map[kin]bool{}
 	p.serve()
 	if p.moved {
@@ -134,18 +144,35 @@ func (p *pass) from(q *Queue) int {
 // serve decides who is served, taking preferred agents as long as they suffice.
 func (p *pass) serve() {
 	for len(p.cursors) > 0 && len(p.seat) < p.nfree {
-		at := 0
-		for i := 1; i < len(p.cursors); i++ {
-			if byTurn(p.cursors[i].head, p.cursors[at].head) < 0 {
-				at = i
-			}
-		}
-		c := &p.cursors[at]
+		c := &p.cursors[0]
 		if !p.promise(c.q, c.head) || !c.next() {
-			p.cursors = slices.Delete(p.cursors, at, at+1)
+			last := len(p.cursors) - 1
+			p.cursors[0], p.cursors = p.cursors[last], p.cursors[:last]
 		}
+		p.sink(0)
 	}
 }
+
+// sink moves a cursor down the heap until no head below it is served sooner.
+func (p *pass) sink(i int) {
+	h := p.cursors
+	for {
+		first := i
+		for c := 2*i + 1; c <= 2*i+2 && c < len(h); c++ {
+			if byTurn(h[c].head, h[first].head) < 0 {
+				first = c
+			}
+		}
+		if first == i {
+			return
+		}
+		h[i], h[first] = h[first], h[i]
+		i = first
+	}
+}
+
+// give promises the agent to the caller.
+func (p *pass) give(a *Agent, e *Entry) { p.seat[a], p.of[e] = e, a }
 
 // promise promises the caller an agent if it can be done. It is false when that shows that nobody
 // behind the caller in its queue can have one either.
@@ -160,9 +187,9 @@ func (p *pass) promise(q *Queue, e *Entry) (more bool) {
 	}
 	g := p.gate(k, e)
 	if a := p.best(g, p.from(q), func(a *Agent) bool { return p.seat[a] == nil }); a != nil {
-		p.seat[a] = e
+		p.give(a, e)
 		p.last[q] = q.pos[a.Spec.ID]
-	} else if len(p.seat) > 0 && p.reseat(g, map[*Agent]bool{}) {
+	} else if p.rearrange(g) {
 		p.moved = true
 	} else {
 		if !g.bound() {
@@ -175,16 +202,31 @@ func (p *pass) promise(q *Queue, e *Entry) (more bool) {
 	return true
 }
 
+// rearrange finds an agent for the caller by moving others. Whom a failed search has seen can be moved to
+// each other only, and no later promise changes that, so no search of this pass looks at them again: all
+// failed searches together cost what one costs that sees everybody.
+func (p *pass) rearrange(g *gate) bool {
+	if len(p.seat) == 0 {
+		return false
+	}
+	closed := map[*Agent]bool{}
+	if p.reseat(g, closed) {
+		return true
+	}
+	maps.Copy(p.dead, closed)
+	return false
+}
+
 // reseat finds an agent for the caller by moving others (an augmenting path). Agents in closed are
 // not looked at.
 func (p *pass) reseat(g *gate, closed map[*Agent]bool) bool {
 	for _, a := range g.q.free {
-		if closed[a] || !g.admits(a) {
+		if p.dead[a] || p.fixed[a] || closed[a] || !g.admits(a) {
 			continue
 		}
 		closed[a] = true
 		if other := p.seat[a]; other == nil || p.reseat(p.gates[other], closed) {
-			p.seat[a] = g.e
+			p.give(a, g.e)
 			return true
 		}
 	}
@@ -194,13 +236,13 @@ func (p *pass) reseat(g *gate, closed map[*Agent]bool) bool {
 // prefer gives every served caller, in order, the most preferred agent that leaves all others
 // served.
 func (p *pass) prefer() {
-	fixed := map[*Agent]bool{}
-	p.last = map[*Queue]int{}
+	p.fixed, p.last = map[*Agent]bool{}, map[*Queue]int{}
+	p.dead = nil // of searches without fixed agents
 	for _, e := range p.served {
 		g := p.gates[e]
 		for _, a := range p.candidates(g, p.from(g.q)) {
-			if !fixed[a] && p.grant(e, a, fixed) {
-				fixed[a] = true
+			if !p.fixed[a] && p.grant(e, a) {
+				p.fixed[a] = true
 				p.last[g.q] = g.q.pos[a.Spec.ID]
 				break
 			}
@@ -209,48 +251,29 @@ func (p *pass) prefer() {
 }
 
 // grant promises the agent to the caller if whoever has the promise can be moved.
-func (p *pass) grant(e *Entry, a *Agent, fixed map[*Agent]bool) bool {
-	other := p.seat[a]
+func (p *pass) grant(e *Entry, a *Agent) bool {
+	other, old := p.seat[a], p.of[e]
 	if other == e {
 		return true
 	}
-	var old *Agent
-	for b, holder := range p.seat {
-		if holder == e {
-			old = b
-		}
-	}
 	delete(p.seat, old)
-	p.seat[a] = e
-	if other == nil {
+	p.give(a, e)
+	if other == nil || p.reseat(p.gates[other], map[*Agent]bool{a: true}) {
 		return true
 	}
-	closed := map[*Agent]bool{a: true}
-	for b := range fixed {
-		closed[b] = true
-	}
-	if p.reseat(p.gates[other], closed) {
-		return true
-	}
-	p.seat[a], p.seat[old] = other, e
+	p.give(a, other)
+	p.give(old, e)
 	return false
 }
 
 // couples lists the promises in order of the callers.
 func (p *pass) couples() []couple {
-	of := make(map[*Entry]*Agent, len(p.seat))
-	for a, e := range p.seat {
-		of[e] = a
-	}
 	list := make([]couple, len(p.served))
 	for i, e := range p.served {
-		list[i] = couple{e, of[e], p.gates[e]}
+		list[i] = couple{e, p.of[e], p.gates[e]}
 	}
 	return list
 }
-
-// RingsAlong is why an agent rings who is not the first to ring for a caller.
-const RingsAlong = "rings along"
 
 // widenRings lets the agents whom nobody else needs ring along for the callers of queues in which
 // several agents ring.
@@ -277,7 +300,7 @@ func (s *step) widenRings() {
 			if q.Spec.Strategy == ProgressiveRing && len(e.Offers) >= e.Width {
 				break
 			}
-			s.offer(e, a, RingsAlong)
+			s.offer(e, a, tel.OfferReason{Merit: tel.MeritRingsAlong})
 		}
 	}
 }

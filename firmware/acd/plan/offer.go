@@ -8,7 +8,7 @@ import (
 )
 
 // offer reserves the agent for the caller and asks the call to ring.
-func (s *step) offer(e *Entry, a *Agent, why string) {
+func (s *step) offer(e *Entry, a *Agent, why tel.OfferReason) {
 	q := s.Queues[e.Queue]
 	o := &Offer{
 		ID: s.offerID(), Call: e.Call, Queue: e.Queue, Agent: a.Spec.ID,

@@ -205,6 +205,19 @@ func (a *Agent) present() bool {
 	return a.LoggedIn && a.Reachable && !a.Paused && !a.ShiftOver && !a.Removed
 }
 
+// After is what the agent will be when the work in hand is done: ready, paused for the reason, or logged
+// out. Who has no work in hand is that already.
+func (a *Agent) After() (state tel.AgentState, reason string) {
+	switch {
+	case !a.LoggedIn, a.ShiftOver, a.Removed:
+		return tel.AgentLoggedOut, ""
+	case a.Paused:
+		return tel.AgentPaused, a.Reason
+	default:
+		return tel.AgentReady, ""
+	}
+}
+
 // holds says that a call keeps the agent.
 func (a *Agent) holds() bool { return a.Offer != "" || len(a.Engaged) > 0 }
 

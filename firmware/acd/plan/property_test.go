@@ -521,7 +521,7 @@ func (w *world) drain() {
 }
 
 func TestWhateverHappensTheQueueStaysFair(t *testing.T) {
-	perWorld, seed := 2000, 0
+	perWorld, seed, heldBack := 2000, 0, 0
 	defer func() {
 		if t.Failed() {
 			t.Logf("in the world of seed %d", seed)
@@ -536,16 +536,23 @@ func TestWhateverHappensTheQueueStaysFair(t *testing.T) {
 			if w.r.IntN(500) == 0 {
 				w.configure()
 			}
+			if w.r.IntN(40) == 0 {
+				w.comesBack()
+			}
 			e := w.random()
 			if _, idle := e.(Tick); !idle {
 				n++
 			}
 			w.do(e)
 		}
+		heldBack += w.lives.heldBack
 		w.drain()
 		if seed%10 == 0 {
 			w.checkReplay()
 		}
+	}
+	if t.Logf("%d callers waited for one agent beside others who were free", heldBack); heldBack < seed/8 {
+		t.Error("too few to tell whether somebody wakes the queue when that wait ends")
 	}
 }
 

@@ -177,7 +177,8 @@ type rings struct {
 
 // follow demands that no offer is made for an agent at whose phone another may still ring.
 func (r *rings) follow(w *world, e Event, out []Effect) {
-	var answered tel.OfferID // somebody has picked up: its phone does not ring, whatever is withdrawn in this step
+	// Somebody has picked up, or the phone is quiet: it does not ring, whatever is withdrawn in this step.
+	var answered, settled tel.OfferID
 	switch e := e.(type) {
 	case ClockMoved:
 		for id, at := range r.until {
@@ -186,6 +187,7 @@ func (r *rings) follow(w *world, e Event, out []Effect) {
 	case Told:
 		switch m := e.Message.(type) {
 		case tel.OfferSettled:
+			settled = m.Offer
 			delete(r.until, m.Offer)
 		case tel.OfferAnswered:
 			answered = m.Offer
@@ -200,7 +202,7 @@ func (r *rings) follow(w *world, e Event, out []Effect) {
 	for _, x := range out {
 		switch x := x.(type) {
 		case Send:
-			if m, ok := x.Message.(tel.Withdraw); ok && m.Offer != answered {
+			if m, ok := x.Message.(tel.Withdraw); ok && m.Offer != answered && m.Offer != settled {
 				r.until[m.Offer] = w.now.Add(tel.SettleWithin)
 			}
 		case Publish:

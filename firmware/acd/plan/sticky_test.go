@@ -174,7 +174,7 @@ func TestAnOfferSaysWhyThisAgentAndWhyNotTheOthers(t *testing.T) {
 	why := func(o *office) (last string) {
 		for _, e := range o.events {
 			if of, ok := e.(tel.QueueOffered); ok {
-				last = of.Why
+				last = of.Why.String()
 			}
 		}
 		return last

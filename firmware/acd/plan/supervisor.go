@@ -103,11 +103,7 @@ func (s *step) assign(e Assign) {
 		return
 	}
 	s.only(en, a)
-	why := "assigned"
-	if e.By != "" {
-		why += " by " + e.By
-	}
-	s.offer(en, a, why)
+	s.offer(en, a, tel.OfferReason{Merit: tel.MeritAssigned, By: e.By})
 	s.Offers[a.Offer].Assigned = true
 }
 

@@ -21,7 +21,7 @@ func TestAnAssignedCallerRingsExactlyThatAgentBeforeEverybodyElse(t *testing.T) 
 		t.Fatalf("offer %+v", offer)
 	}
 	for _, e := range o.events {
-		if q, ok := e.(tel.QueueOffered); ok && q.Offer == offer.Offer && q.Why != "assigned by carla" {
+		if q, ok := e.(tel.QueueOffered); ok && q.Offer == offer.Offer && q.Why.String() != "assigned by carla" {
 			t.Fatalf("why %q", q.Why)
 		}
 	}

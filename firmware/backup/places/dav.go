@@ -59,7 +59,9 @@ func (dav) gone(err error) error {
 }
 
 // Get implements backup.Place.
-func (d dav) Get(_ context.Context, name string) (io.ReadCloser, error) { return d.client.ReadStream(name) }
+func (d dav) Get(_ context.Context, name string) (io.ReadCloser, error) {
+	return d.client.ReadStream(name)
+}
 
 // List implements backup.Place.
 func (d dav) List(context.Context) ([]string, error) {

@@ -181,67 +181,11 @@ func (b *Box) Files() (int, error) {
 }
 
 // Now is what holds at one moment, as prontod tells it.
-type Now struct {
-	Agents  map[tel.AgentID]tel.AgentChanged
-	Devices map[tel.DeviceID]tel.DeviceChanged
-	Lamps   map[tel.AgentID]tel.LampChanged
-	Waits   []tel.QueueJoined
-	Offers  []tel.QueueOffered
-	Calls   []tel.CallChanged
-}
+type Now = control.Present
 
 // Now asks the box.
 func (b *Box) Now() (Now, error) {
-	n := Now{Agents: map[tel.AgentID]tel.AgentChanged{}, Devices: map[tel.DeviceID]tel.DeviceChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{}}
-	body, status, err := control.Ask(context.Background(), filepath.Join(b.Dir, "var"), http.MethodGet, "/now")
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("prontod answers %d: %s", status, body)
-	}
-	if err != nil {
-		return n, err
-	}
-	var all []struct {
-		Kind  string          `json:"kind"`
-		Event json.RawMessage `json:"event"`
-	}
-	if err := json.Unmarshal(body, &all); err != nil {
-		return n, err
-	}
-	var errs []error
-	for _, e := range all {
-		errs = append(errs, n.take(e.Kind, e.Event))
-	}
-	return n, errors.Join(errs...)
-}
-
-func (n *Now) take(kind string, body []byte) error {
-	switch kind {
-	case tel.AgentChanged{}.Kind():
-		e, err := decode[tel.AgentChanged](body)
-		n.Agents[e.Agent] = e
-		return err
-	case tel.DeviceChanged{}.Kind():
-		e, err := decode[tel.DeviceChanged](body)
-		n.Devices[e.Device] = e
-		return err
-	case tel.LampChanged{}.Kind():
-		e, err := decode[tel.LampChanged](body)
-		n.Lamps[e.Agent] = e
-		return err
-	case tel.QueueJoined{}.Kind():
-		e, err := decode[tel.QueueJoined](body)
-		n.Waits = append(n.Waits, e)
-		return err
-	case tel.QueueOffered{}.Kind():
-		e, err := decode[tel.QueueOffered](body)
-		n.Offers = append(n.Offers, e)
-		return err
-	case tel.CallChanged{}.Kind():
-		e, err := decode[tel.CallChanged](body)
-		n.Calls = append(n.Calls, e)
-		return err
-	}
-	return nil
+	return control.Now(context.Background(), filepath.Join(b.Dir, "var"))
 }
 
 func decode[E any](body []byte) (e E, err error) {

@@ -115,6 +115,13 @@ func Conference(a, b *Audio) {
 	}
 }
 
+// Alone ends a call's part in a conference: what the others have said and was not passed on yet is forgotten.
+func (a *Audio) Alone() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.into, a.third = nil, nil
+}
+
 // mix adds what the partner of another call says to pcm. What waits is kept short, as a phone's buffer is.
 func (a *Audio) mix(pcm []int16) {
 	if len(a.third) < len(pcm) {

@@ -31,7 +31,11 @@ type Manifest struct {
 	Calls   int            `json:"calls"`
 	Waits   int            `json:"waits"`
 	Texts   int            `json:"texts"`
-	At      time.Time      `json:"at"`
+
+	Callbacks int `json:"callbacks"`
+	Missed    int `json:"missed"`
+
+	At time.Time `json:"at"`
 }
 
 const (
@@ -170,17 +174,20 @@ func (d *DB) verify(ctx context.Context, path string, m *Manifest) (mark, error)
 	if err := second.load(path, *m); err != nil {
 		return mark{}, err
 	}
-	err = func() (err error) {
-		if m.Calls, err = count(ctx, second.bdb, callRows, store.Span{}, func(store.Call) bool { return true }); err != nil {
-			return err
-		}
-		if m.Waits, err = count(ctx, second.bdb, waitRows, store.Span{}, func(store.Wait) bool { return true }); err != nil {
-			return err
-		}
-		m.Texts, err = count(ctx, second.bdb, textRows, store.Span{}, func(store.SMS) bool { return true })
-		return err
-	}()
+	err = errors.Join(
+		tally(ctx, second, callRows, &m.Calls, func(store.Call) bool { return true }),
+		tally(ctx, second, waitRows, &m.Waits, func(store.Wait) bool { return true }),
+		tally(ctx, second, textRows, &m.Texts, func(store.SMS) bool { return true }),
+		tally(ctx, second, callbackRows, &m.Callbacks, func(store.Callback) bool { return true }),
+		tally(ctx, second, missedRows, &m.Missed, func(store.Missed) bool { return true }),
+	)
 	return second.mark, errors.Join(err, unfaulted(second.bdb.Close))
+}
+
+// tally reads every record of one kind and counts them.
+func tally[R any](ctx context.Context, d *DB, rows string, n *int, match func(R) bool) (err error) {
+	*n, err = count(ctx, d.bdb, rows, store.Span{}, match)
+	return err
 }
 
 // publish gives a verified backup its name and its manifest.

@@ -39,6 +39,7 @@ func batch(from, to int) Batch {
 	b := Batch{Journal: 77}
 	for n := from; n < to; n++ {
 		b.Calls, b.Waits = append(b.Calls, storetest.Call(n)), append(b.Waits, storetest.Wait(n))
+		b.Callbacks, b.Missed = append(b.Callbacks, storetest.Callback(n)), append(b.Missed, storetest.Missed(n))
 		b.Pos = storetest.Call(n).Pos
 	}
 	return b
@@ -59,6 +60,11 @@ func wantRecords(t *testing.T, d *DB, want int) {
 	waits, err2 := d.CountWaits(t.Context(), store.WaitQuery{})
 	if err != nil || err2 != nil || calls != want || waits != want {
 		t.Fatalf("%d calls (%v) and %d waits (%v), want %d of each", calls, err, waits, err2, want)
+	}
+	callbacks, err := d.CountCallbacks(t.Context(), store.CallbackQuery{})
+	missed, err2 := d.CountMissed(t.Context(), store.MissedQuery{})
+	if err != nil || err2 != nil || callbacks != want || missed != want {
+		t.Fatalf("%d callbacks (%v) and %d missed callers (%v), want %d of each", callbacks, err, missed, err2, want)
 	}
 }
 
@@ -123,7 +129,7 @@ func TestABackupIsReadBackAndTheNewestTwoAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := storetest.Call(n*50 + 49).Pos
-		if m.Calls != n*50+50 || m.Waits != m.Calls || m.Pos != last || m.Journal != 77 {
+		if m.Calls != n*50+50 || m.Waits != m.Calls || m.Callbacks != m.Calls || m.Missed != m.Calls || m.Pos != last || m.Journal != 77 {
 			t.Fatalf("backup %d: %+v", n, m)
 		}
 		if st, err := d.Status(t.Context()); err != nil || st.BackedUp != last || st.Committed != last {

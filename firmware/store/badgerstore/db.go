@@ -56,10 +56,15 @@ type Batch struct {
 	Calls   []store.Call
 	Waits   []store.Wait
 	Texts   []store.SMS
+
+	Callbacks []store.Callback
+	Missed    []store.Missed
 }
 
 // Len counts the records of a batch.
-func (b Batch) Len() int { return len(b.Calls) + len(b.Waits) + len(b.Texts) }
+func (b Batch) Len() int {
+	return len(b.Calls) + len(b.Waits) + len(b.Texts) + len(b.Callbacks) + len(b.Missed)
+}
 
 // Ingest stores the batch and remembers its position, both or nothing, and returns when the disk
 // has it. store.ErrFull comes before anything was written.
@@ -72,27 +77,25 @@ func (d *DB) Ingest(b Batch) error {
 		return fmt.Errorf("store records: %w", err)
 	}
 	err = d.write(func(txn *badger.Txn) error {
-		for _, c := range b.Calls {
-			if err := putCall(txn, c); err != nil {
-				return err
-			}
-		}
-		for _, w := range b.Waits {
-			if err := putWait(txn, w); err != nil {
-				return err
-			}
-		}
-		for _, x := range b.Texts {
-			if err := putText(txn, x); err != nil {
-				return err
-			}
-		}
-		return txn.Set([]byte(markKey), value)
+		return errors.Join(
+			each(txn, b.Calls, putCall), each(txn, b.Waits, putWait), each(txn, b.Texts, putText),
+			each(txn, b.Callbacks, putCallback), each(txn, b.Missed, putMissed), txn.Set([]byte(markKey), value),
+		)
 	})
 	if err == nil {
 		d.mark = next
 	}
 	return err
+}
+
+// each puts records until one cannot be put.
+func each[R any](txn *badger.Txn, all []R, put func(*badger.Txn, R) error) error {
+	for _, r := range all {
+		if err := put(txn, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write runs one synced transaction unless the disk is too full to risk it. The caller holds d.mu.
@@ -195,14 +198,7 @@ func putAll[R any](ctx context.Context, d *DB, all []R, put func(*badger.Txn, R)
 		}
 		part := all[:min(putAtOnce, len(all))]
 		all = all[len(part):]
-		err := d.write(func(txn *badger.Txn) error {
-			for _, r := range part {
-				if err := put(txn, r); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		err := d.write(func(txn *badger.Txn) error { return each(txn, part, put) })
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,9 @@ type Store struct {
 	calls table[store.Call]
 	waits table[store.Wait]
 	texts table[store.SMS]
+
+	callbacks table[store.Callback]
+	missed    table[store.Missed]
 	// Reported is what Status returns, beside Committed, which is counted here.
 	Reported store.Status
 }

@@ -89,7 +89,7 @@ func (b *box) end(n int) {
 		if text.State == tel.SMSOut {
 			message = tel.SMSSent{SMS: text}
 		}
-		for _, e := range []tel.Event{wait.QueueLeft, message, call.CallEnded} {
+		for _, e := range []tel.Event{wait.QueueLeft, message, storetest.Callback(b.written - 1).CallbackChanged, storetest.Missed(b.written - 1).MissedChanged, call.CallEnded} {
 			kind, body, err := cdr.Encode(e)
 			if err != nil {
 				b.t.Fatal(err)
@@ -124,6 +124,11 @@ func (b *box) caughtUp() store.Status {
 	texts, err3 := b.client.CountTexts(b.t.Context(), store.TextQuery{})
 	if err := errors.Join(err, err2, err3); err != nil || calls != b.written || waits != b.written || texts != b.written {
 		b.t.Fatalf("%d calls, %d waits and %d texts are stored, %d of each written; %v", calls, waits, texts, b.written, err)
+	}
+	callbacks, err := b.client.CountCallbacks(b.t.Context(), store.CallbackQuery{})
+	missed, err2 := b.client.CountMissed(b.t.Context(), store.MissedQuery{})
+	if err := errors.Join(err, err2); err != nil || callbacks != b.written || missed != b.written {
+		b.t.Fatalf("%d callbacks and %d missed callers are stored, %d of each written; %v", callbacks, missed, b.written, err)
 	}
 	return st
 }

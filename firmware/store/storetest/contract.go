@@ -55,6 +55,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Records) {
 		"one call has one record, the one of lowest position":   oneRecordPerCall,
 		"a caller who waits twice has two queue records":        twoWaits,
 		"each change of a short message is one record":          texts,
+		"each request to be called back has one record":         callbacks,
+		"a missed caller's row is as its last record says":      missed,
 		"pages fit together without loss or repeat":             paged,
 		"pages stay whole while records arrive":                 pagedWhileGrowing,
 		"time ranges include their start and exclude their end": ranges,

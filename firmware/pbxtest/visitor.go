@@ -1,0 +1,101 @@
+package pbxtest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/control"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// Visitor is a browser without JavaScript in which somebody has signed in.
+type Visitor struct {
+	o       *Office
+	browser *http.Client
+}
+
+// SignIn claims a new box, makes the person of an agent its supervisor sara, and signs her in.
+func (o *Office) SignIn(agent tel.AgentID) *Visitor {
+	o.t.Helper()
+	const password = "cavallo corretto pinzatrice"
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	v := &Visitor{o: o, browser: &http.Client{Timeout: 10 * time.Second, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	o.t.Cleanup(v.browser.CloseIdleConnections)
+	body, _, err := control.Ask(context.Background(), o.Dir, http.MethodGet, "/claim")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(body), "#")
+	code, _, _ = strings.Cut(code, `"`)
+	for _, step := range []struct {
+		path string
+		form url.Values
+	}{
+		{"/claim", url.Values{"code": {code}, "name": {"owner"}, "password": {password}}},
+		{"/users", url.Values{"name": {"sara"}, "role": {"supervisor"}, "agent": {string(agent)}, "password": {password + " due"}}},
+		{"/signin", url.Values{"name": {"sara"}, "password": {password + " due"}}},
+	} {
+		if status, page := v.Post(step.path, step.form); status != http.StatusSeeOther {
+			o.t.Fatalf("%s: %d %s", step.path, status, page)
+		}
+	}
+	return v
+}
+
+// Post sends a form as a browser does.
+func (v *Visitor) Post(path string, form url.Values) (status int, page string) {
+	v.o.t.Helper()
+	return v.ask(http.MethodPost, path, strings.NewReader(form.Encode()))
+}
+
+// Get asks once for a page. While the program is started again the question waits in the socket.
+func (v *Visitor) Get(path string) (status int, page string) {
+	v.o.t.Helper()
+	return v.ask(http.MethodGet, path, http.NoBody)
+}
+
+func (v *Visitor) ask(method, path string, content io.Reader) (status int, page string) {
+	v.o.t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+v.o.Web+path, content)
+	if err != nil {
+		v.o.t.Fatal(err)
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", "http://"+v.o.Web)
+	}
+	res, err := v.browser.Do(req)
+	if err != nil {
+		v.o.t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		v.o.t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+// Shows waits until a page says all of it: the page follows what happens, a moment later.
+func (v *Visitor) Shows(path string, want ...string) {
+	v.o.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		status, page := v.Get(path)
+		missing := slices.DeleteFunc(slices.Clone(want), func(w string) bool { return strings.Contains(page, w) })
+		if status == http.StatusOK && len(missing) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			v.o.t.Fatalf("%s: %d, lacks %q\n%s", path, status, missing, page)
+		}
+	}
+}
