@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/audit"
 	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -24,6 +25,10 @@ const accessVersion = 1
 // again: by who stands in its network with its label, as if it were new. The label's code is kept apart
 // from it, where whoever builds the box can write it.
 func (b *Box) openAccess() error {
+	var err error
+	if b.audit, err = audit.Open(b.opts.Dir); err != nil {
+		return err
+	}
 	file, label := filepath.Join(b.opts.Dir, "access.json"), filepath.Join(b.opts.Dir, "label.json")
 	var kept access.State
 	switch err := statefile.Load(file, accessVersion, &kept); {
@@ -43,7 +48,6 @@ func (b *Box) openAccess() error {
 	default:
 		return err
 	}
-	var err error
 	b.accounts, err = access.New(access.Config{
 		Save: func(s access.State) error {
 			if s.Code != code {
@@ -66,6 +70,7 @@ func (b *Box) noteAccess(n access.Note) {
 	if err == nil {
 		_, err = b.history.Append(e.Kind(), body)
 	}
+	err = errors.Join(err, b.audit.Append(e))
 	if err != nil {
 		b.log.Error("a use of the page is not written down", "what", n.What, "user", n.User, "from", n.From, "err", err)
 		return

@@ -17,6 +17,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd/alarm"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/audit"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/certificate"
@@ -70,6 +71,7 @@ type Box struct {
 	history   *journal.History
 	feed      *feed.Feed
 	accounts  *access.Accounts
+	audit     *audit.Log
 	estimates *estimates
 	present   *present
 	health    *health.Board
@@ -145,6 +147,7 @@ func conditions() []health.Spec {
 		{Name: "bans", Severity: health.Info},
 		{Name: "sip_alg", Severity: health.Warn},
 		{Name: "unstaffed", Severity: health.Warn},
+		{Name: "config_file", Severity: health.Error},
 		{Name: "backup", Severity: health.Info},
 	}, alarmConditions()...)
 }
@@ -479,6 +482,9 @@ func (b *Box) close() {
 	}
 	if b.history != nil {
 		_ = b.history.Close()
+	}
+	if b.audit != nil {
+		_ = b.audit.Close()
 	}
 	if b.hot != nil {
 		_ = b.hot.Close()

@@ -17,7 +17,7 @@ func TestThePageListsEveryCodeInWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, lang := range i18n.Languages() {
-		html, err := pages[lang].Codes("Bottega", b.box.codes(), time.Now())
+		html, err := pages[lang].Codes("Bottega", b.box.codes(), page.Reader{}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,6 +20,7 @@ func (b *Box) rooms() []live.Room {
 		voicemailRoom{b},
 		numberRoom{b},
 		pageRoom{b},
+		fileRoom{b},
 		startRoom{*b.opts.Live.Current()},
 	}
 }

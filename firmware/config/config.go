@@ -62,6 +62,9 @@ type Box struct {
 	// EmergencyTest, while set, is where 112 and its like lead instead of outside, so that an installer
 	// can try them: ext:NUMBER, say:PROMPT or echo. Default empty. Applied to new calls.
 	EmergencyTest string `yaml:"emergency_test"`
+	// SupportUntil is the day until which whoever sold the box keeps it safe with updates, as the page says it,
+	// e.g. 2031-12-31. Default: nobody has said. Applied at once.
+	SupportUntil string `yaml:"support_until,omitempty"`
 }
 
 // SIP is where phones and carriers reach the box.

@@ -71,6 +71,11 @@ func (v *validator) box() {
 	if _, err := time.LoadLocation(c.Box.Timezone); err != nil {
 		v.found.add("box.timezone", "timezone", "%q is not a time zone; use a name like Europe/Rome", c.Box.Timezone)
 	}
+	if c.Box.SupportUntil != "" {
+		if _, err := time.Parse(time.DateOnly, c.Box.SupportUntil); err != nil {
+			v.found.add("box.support_until", "date", "%q is not a day such as 2031-12-31", c.Box.SupportUntil)
+		}
+	}
 	if !c.SIP.Listen.IsValid() {
 		v.found.add("sip.listen", "address", "needs an address and a port, such as 0.0.0.0:5060")
 	}

@@ -125,7 +125,9 @@ const (
 	DeedPutIn           Deed = "agent_put_in_queue"
 	DeedTakenOut        Deed = "agent_taken_out_of_queue"
 	DeedSkill           Deed = "agent_skill_set"
-	DeedReopened        Deed = "reopened" // the owner's password was lost: the box can be claimed again
+	DeedConfigured      Deed = "configured"     // the version, and why
+	DeedDiscarded       Deed = "file_discarded" // what somebody wrote into the configuration by hand
+	DeedReopened        Deed = "reopened"       // the owner's password was lost: the box can be claimed again
 )
 
 // Config is what Accounts need.

@@ -14,22 +14,29 @@ type Reader struct {
 	Name string // with which the reader signed in; empty: nobody known
 	Role access.Role
 	Path string // of this page
+
+	Changes int // that the reader has made and not yet applied
 }
 
 // Owns tells whether the reader may see who else uses the page.
 func (r Reader) Owns() bool { return r.Role.May(access.Own) }
 
-// Said is a sentence of the catalogue about what the reader has just tried; empty is none.
+// Said is a sentence of the catalogue about what the reader has just tried; empty is none. Of what went wrong
+// the catalogue has three: what happened, Sentence + ".why" for the likely cause and Sentence + ".do" for what to do now; the rest
+// is for whoever is asked for help.
 type Said struct {
 	Sentence string
 	Args     []any
+	Where    string    // a part of the configuration, a path; empty: none
+	Detail   string    // words of the log, English
+	At       time.Time // zero: not said
 }
 
 // Refusal is a page that says why there is no other.
 type Refusal struct {
-	Reader   Reader
-	Box      string
-	Sentence string
+	Reader Reader
+	Box    string
+	Said   Said
 }
 
 // Door is the form with which a box is claimed, or a session begun.
@@ -144,18 +151,25 @@ type Spare struct {
 	Codes  []string
 }
 
-// Say is a sentence as text, for what is no page.
-func (r *Renderer) Say(s Said) string { return r.cat.T(s.Sentence, s.Args...) }
+// Say is a sentence as text, with what to do about it, for what is no page.
+func (r *Renderer) Say(s Said) string {
+	text := r.cat.T(s.Sentence, s.Args...)
+	if do := s.Sentence + ".do"; r.cat.Has(do) {
+		text += " " + r.cat.T(do, s.Args...)
+	}
+	return text
+}
 
 // shell is the frame of a page without live parts, around what it shows.
 type shell struct {
 	frame
-	Title string // key of a sentence
-	It    any
+	It any
 }
 
 func (r *Renderer) shell(name, title, box string, who Reader, it any, now time.Time) ([]byte, error) {
-	return r.render(name, shell{r.frame(view.Office{Name: box}, who, now), title, it})
+	f := r.frame(view.Office{Name: box}, who, now)
+	f.Title = title
+	return r.render(name, shell{f, it})
 }
 
 // Claim renders the form with which a box gets its owner.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type Renderer struct {
 func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
+		"hint": hint(cat), "who": who(cat), "why": why(cat), "part": saidPart(cat), "second": second, "told": told(cat),
 		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes, "stands": stands, "moment": moment,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
@@ -62,6 +64,7 @@ type frame struct {
 	view.Office
 	Reader               Reader
 	Lang, Other, Version string
+	Title                string // key of a sentence
 	Now                  time.Time
 }
 
@@ -83,15 +86,14 @@ func (r *Renderer) frame(o view.Office, who Reader, now time.Time) frame {
 
 // Office renders the whole live page.
 func (r *Renderer) Office(o view.Office, who Reader, now time.Time) ([]byte, error) {
-	return r.render("office.html", r.frame(o, who, now))
+	f := r.frame(o, who, now)
+	f.Title = "home"
+	return r.render("office.html", f)
 }
 
 // Codes renders the list of what can be dialled at a phone of the office called name.
-func (r *Renderer) Codes(name string, codes []view.Code, now time.Time) ([]byte, error) {
-	return r.render("codes.html", struct {
-		frame
-		Codes []view.Code
-	}{r.frame(view.Office{Name: name}, Reader{}, now), codes})
+func (r *Renderer) Codes(name string, codes []view.Code, who Reader, now time.Time) ([]byte, error) {
+	return r.shell("codes.html", "codes", name, who, codes, now)
 }
 
 // Part renders one fragment. An element that is not in the office any more gives its whole section.
@@ -165,9 +167,55 @@ func day(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 // moment is a date and a time of day by the clock that the time was given with.
 func moment(t time.Time) string { return t.Format("2006-01-02 15:04") }
 
+// second is a date and a time of day to the second, for whoever looks for it in the log.
+func second(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
 // said says a sentence with its arguments.
 func said(cat *i18n.Catalogue) func(Said) string {
 	return func(s Said) string { return cat.T(s.Sentence, s.Args...) }
+}
+
+// saidPart says the likely cause ("why") of what went wrong, or what to do about it ("do").
+func saidPart(cat *i18n.Catalogue) func(Said, string) string {
+	return func(s Said, part string) string { return cat.T(s.Sentence+"."+part, s.Args...) }
+}
+
+// who is who changed the configuration: a user, or the file itself.
+func who(cat *i18n.Catalogue) func(string) string {
+	return func(who string) string {
+		if who == "file" {
+			return cat.T("history.file")
+		}
+		return who
+	}
+}
+
+// backTo is why a version of the past came into force again, as config/live writes it.
+var backTo = regexp.MustCompile(`^back to version (\d+)$`)
+
+// why is the reason of a change: those of the box have words, the others are what people wrote.
+func why(cat *i18n.Catalogue) func(string) string {
+	return func(why string) string {
+		switch m := backTo.FindStringSubmatch(why); {
+		case m != nil:
+			return cat.T("history.back", m[1])
+		case why == "found when prontod started":
+			return cat.T("history.started")
+		case why == "changed by hand":
+			return cat.T("history.by_hand")
+		}
+		return why
+	}
+}
+
+// hint is the explanation of a setting or a page; empty where the name says it all.
+func hint(cat *i18n.Catalogue) func(string) string {
+	return func(key string) string {
+		if key += ".help"; cat.Has(key) {
+			return cat.T(key)
+		}
+		return ""
+	}
 }
 
 // span is a length of time as m:ss.

@@ -65,3 +65,18 @@ func TestTemplatesHaveNoWordsOfTheirOwn(t *testing.T) {
 		t.Errorf("only %d sentences were found: the test would prove nothing", asked)
 	}
 }
+
+// No sentence of the catalogue is empty, or longer than what a person reads at a glance.
+func TestSentencesAreShort(t *testing.T) {
+	for _, lang := range i18n.Languages() {
+		cat, err := i18n.Load(lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range cat.Keys() {
+			if n := len([]rune(cat.T(k))); n == 0 || n > 260 {
+				t.Errorf("%s: %s has %d letters", lang, k, n)
+			}
+		}
+	}
+}

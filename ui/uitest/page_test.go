@@ -27,6 +27,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
 )
@@ -127,6 +128,15 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return nil }, Ready: func() error { return nil },
 		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func() []view.Code { return nil },
 	}
+	office, err := settingstest.New(settingstest.Office)
+	if err != nil {
+		t.Error(err)
+	}
+	office.Standing = map[string]tel.LineChanged{
+		"trunk:tim": {Line: "trunk:tim", Name: "TIM", Type: "sip", Cause: tel.LineRefused}, "line:gsm0": {Line: "line:gsm0", Name: Hostile, Type: "gsm", Up: true, Cause: tel.LineInUse, Calls: 1, Operator: Hostile, Signal: -71},
+	}
+	office.Audited = []tel.PageAccessed{{At: time.Now(), What: "wrong_password", User: Hostile, From: "192.168.1.66"}, {At: time.Now(), What: "configured", User: "anna", Whom: "2 " + Hostile, From: "192.168.1.20"}}
+	cfg.Settings = office.Port()
 	floor(&cfg)
 	h, err := web.New(cfg)
 	if err != nil {
@@ -166,6 +176,8 @@ func TestThePageInABrowser(t *testing.T) {
 		{"a new box is claimed from its label, and its owner comes back", aNewBoxIsClaimed},
 		{"an owner signs in with a passkey", anOwnerSignsInWithAPasskey},
 		{"a supervisor directs callers and agents", aSupervisorDirects},
+		{"the pages of the box fit a phone, a tablet and a screen", adminPagesFit},
+		{"a queue is changed and changed back without script", aQueueIsChangedAndBack},
 		{"nothing moves for those who ask for stillness", nothingMovesForThoseWhoAskForStillness},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -222,6 +234,11 @@ func paint(t *testing.T, b *Browser) {
 	for name, look := range map[string]Look{"office-it-light": {}, "office-en-dark": {Dark: true}} {
 		p := b.Open(t, o.url("?lang="+strings.Split(name, "-")[1]), look)
 		p.Wait(t, isLive)
+		write(t, filepath.Join(*pictures, name+".png"), small(t, p.Picture(t)))
+	}
+	for name, path := range map[string]string{"queue-it-light": "queues/sales?lang=it", "lines-en-dark": "lines?lang=en"} {
+		p := b.Open(t, o.url(path), Look{Dark: strings.HasSuffix(name, "dark")})
+		p.Wait(t, `!!document.querySelector("main h1")`)
 		write(t, filepath.Join(*pictures, name+".png"), small(t, p.Picture(t)))
 	}
 }

@@ -116,7 +116,7 @@ const (
 	LevelDown     Level = "down"
 )
 
-func levelOf(l tel.LineChanged) Level {
+func LevelOf(l tel.LineChanged) Level {
 	switch {
 	case l.Up && (l.Cause == tel.LineOK || l.Cause == tel.LineInUse):
 		return LevelOK
@@ -498,7 +498,7 @@ func (m *Model) Office() Office {
 		o.Agents = append(o.Agents, a)
 	}
 	for _, l := range m.lines {
-		o.Lines = append(o.Lines, Line{l, levelOf(l)})
+		o.Lines = append(o.Lines, Line{l, LevelOf(l)})
 	}
 	slices.SortFunc(o.Lines, func(a, b Line) int { return cmp.Compare(a.LineChanged.Line, b.LineChanged.Line) })
 	for _, c := range m.calls {

@@ -20,7 +20,7 @@ func (s *server) callbacks(w http.ResponseWriter, v *visit) {
 		s.fault(w, v, err)
 		return
 	}
-	p := page.Callbacks{Reader: reader(v), Box: s.Name(), Callbacks: all}
+	p := page.Callbacks{Reader: s.reader(v), Box: s.Name(), Callbacks: all}
 	p.Limit(v.user.Supervises)
 	html, err := s.pages[v.lang].Callbacks(p, time.Now())
 	s.show(w, http.StatusOK, html, err)
@@ -54,7 +54,7 @@ func (s *server) callbackOf(w http.ResponseWriter, v *visit) *page.Callback {
 }
 
 func (s *server) droppingPage(w http.ResponseWriter, v *visit, status int, d page.Dropping) {
-	d.Reader, d.Box = reader(v), s.Name()
+	d.Reader, d.Box = s.reader(v), s.Name()
 	d.Reader.Path = "/callbacks/" + v.PathValue("callback")
 	html, err := s.pages[v.lang].Dropping(d, time.Now())
 	s.show(w, status, html, err)

@@ -78,7 +78,7 @@ func (s *server) said(w http.ResponseWriter, v *visit, err error) (page.Said, in
 	if status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", strconv.Itoa(args[0].(int)))
 	}
-	return page.Said{Sentence: sentence, Args: args}, status
+	return s.sentence(sentence, args...), status
 }
 
 func (s *server) claimForm(w http.ResponseWriter, v *visit) {
@@ -95,7 +95,7 @@ func (s *server) claimForm(w http.ResponseWriter, v *visit) {
 }
 
 func (s *server) claimPage(w http.ResponseWriter, v *visit, status int, d page.Door) {
-	d.Reader, d.Box, d.MinPassword = reader(v), s.Name(), access.MinPassword
+	d.Reader, d.Box, d.MinPassword = s.reader(v), s.Name(), access.MinPassword
 	html, err := s.pages[v.lang].Claim(d, time.Now())
 	s.show(w, status, html, err)
 }
@@ -130,7 +130,7 @@ func (s *server) signInForm(w http.ResponseWriter, v *visit) {
 }
 
 func (s *server) signInPage(w http.ResponseWriter, v *visit, status int, d page.Door) {
-	d.Reader, d.Box = reader(v), s.Name()
+	d.Reader, d.Box = s.reader(v), s.Name()
 	html, err := s.pages[v.lang].SignIn(d, time.Now())
 	s.show(w, status, html, err)
 }
@@ -165,7 +165,7 @@ func (s *server) signIn(w http.ResponseWriter, v *visit) {
 }
 
 func (s *server) codePage(w http.ResponseWriter, v *visit, status int, d page.Door) {
-	d.Reader, d.Box = reader(v), s.Name()
+	d.Reader, d.Box = s.reader(v), s.Name()
 	html, err := s.pages[v.lang].OneTime(d, time.Now())
 	s.show(w, status, html, err)
 }

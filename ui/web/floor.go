@@ -50,7 +50,7 @@ func (s *server) callerOf(w http.ResponseWriter, v *visit) *page.Caller {
 }
 
 func (s *server) callerPage(w http.ResponseWriter, v *visit, status int, c page.Caller) {
-	c.Reader, c.Box = reader(v), s.Name()
+	c.Reader, c.Box = s.reader(v), s.Name()
 	c.Reader.Path = "/waiting/" + v.PathValue("call") // where it can be read again, whatever was posted
 	html, err := s.pages[v.lang].Caller(c, time.Now())
 	s.show(w, status, html, err)
@@ -109,7 +109,7 @@ func (s *server) agentOf(w http.ResponseWriter, v *visit) *page.Agent {
 }
 
 func (s *server) agentPage(w http.ResponseWriter, v *visit, status int, a page.Agent) {
-	a.Reader, a.Box = reader(v), s.Name()
+	a.Reader, a.Box = s.reader(v), s.Name()
 	a.Reader.Path = "/agents/" + v.PathValue("agent")
 	html, err := s.pages[v.lang].Agent(a, time.Now())
 	s.show(w, status, html, err)
@@ -166,7 +166,7 @@ func (s *server) order(w http.ResponseWriter, v *visit, o Order, to string, refu
 	case err != nil:
 		s.fault(w, v, err)
 	case sentence != "":
-		refused(page.Said{Sentence: sentence})
+		refused(s.sentence(sentence))
 	default:
 		redirect(w, v, to)
 	}

@@ -4,21 +4,31 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // reader is what a page says of who looks at it.
-func reader(v *visit) page.Reader {
-	return page.Reader{Name: v.user.Name, Role: v.user.Role, Path: v.URL.Path}
+func (s *server) reader(v *visit) page.Reader {
+	r := page.Reader{Name: v.user.Name, Role: v.user.Role, Path: v.URL.Path}
+	if v.user.May(access.Configure) {
+		r.Changes = s.pending(v)
+	}
+	return r
+}
+
+// sentence is a sentence of the catalogue about what was not done, at this moment.
+func (s *server) sentence(key string, args ...any) page.Said {
+	return page.Said{Sentence: key, Args: args, At: time.Now()}
 }
 
 func (s *server) office(w http.ResponseWriter, v *visit) {
-	html, err := s.Hub.Page(v.lang, reader(v), time.Now())
+	html, err := s.Hub.Page(v.lang, s.reader(v), time.Now())
 	s.show(w, http.StatusOK, html, err)
 }
 
 func (s *server) codes(w http.ResponseWriter, v *visit) {
-	html, err := s.pages[v.lang].Codes(s.Name(), s.Codes(), time.Now())
+	html, err := s.pages[v.lang].Codes(s.Name(), s.Codes(), s.reader(v), time.Now())
 	s.show(w, http.StatusOK, html, err)
 }
 
@@ -41,8 +51,24 @@ func (s *server) show(w http.ResponseWriter, status int, html []byte, err error)
 
 // refuse says in a sentence of the catalogue what was not done.
 func (s *server) refuse(w http.ResponseWriter, v *visit, status int, sentence string) {
-	html, err := s.pages[v.lang].Refusal(page.Refusal{Reader: reader(v), Box: s.Name(), Sentence: sentence}, time.Now())
+	s.refuseSaid(w, v, status, s.sentence(sentence))
+}
+
+func (s *server) refuseSaid(w http.ResponseWriter, v *visit, status int, said page.Said) {
+	if said.Where == "" {
+		said.Where = v.Method + " " + v.URL.Path
+	}
+	p := page.Refusal{Reader: s.reader(v), Box: s.Name(), Said: said}
+	if v.Method != http.MethodGet {
+		p.Reader.Path = "/" // what was posted cannot be read again
+	}
+	html, err := s.pages[v.lang].Refusal(p, time.Now())
 	s.show(w, status, html, err)
+}
+
+// missing says that there is no such page.
+func (s *server) missing(w http.ResponseWriter, v *visit) {
+	s.refuse(w, v, http.StatusNotFound, "missing")
 }
 
 const (

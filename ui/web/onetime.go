@@ -21,7 +21,7 @@ func (s *server) oneTimePage(w http.ResponseWriter, v *visit, status int, b page
 		s.refuse(w, v, status, said.Sentence)
 		return
 	}
-	b.Reader, b.Box, b.Secret = reader(v), s.Name(), secret.Text()
+	b.Reader, b.Box, b.Secret = s.reader(v), s.Name(), secret.Text()
 	html, err := s.pages[v.lang].Begun(b, time.Now())
 	s.show(w, status, html, err)
 }
@@ -54,7 +54,7 @@ func (s *server) confirmOneTime(w http.ResponseWriter, v *visit) {
 		s.oneTimePage(w, v, status, page.Begun{Said: said})
 		return
 	}
-	html, err := s.pages[v.lang].Spare(page.Spare{Reader: reader(v), Box: s.Name(), Codes: spare}, time.Now())
+	html, err := s.pages[v.lang].Spare(page.Spare{Reader: s.reader(v), Box: s.Name(), Codes: spare}, time.Now())
 	s.show(w, http.StatusOK, html, err)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
 
@@ -35,6 +36,7 @@ type site struct {
 	denied   string   // of the next one
 	orders   []Order  // of supervisors
 	unwilled string   // why the next one is not carried out
+	settings *settingstest.Memory
 }
 
 const (
@@ -77,6 +79,9 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
 	s := &site{t: t, tokens: map[access.Role]string{}}
 	var err error
+	if s.settings, err = settingstest.New(settingstest.Office); err != nil {
+		t.Fatal(err)
+	}
 	s.accounts, err = access.New(access.Config{
 		Save: func(access.State) error { return nil },
 		Note: func(n access.Note) { s.notes = append(s.notes, n) },
@@ -95,7 +100,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		},
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
-		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} },
+		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(),
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
 		},

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -16,9 +17,10 @@ func (s *server) users(w http.ResponseWriter, v *visit) {
 }
 
 func (s *server) usersPage(w http.ResponseWriter, v *visit, status int, u page.Users) {
-	u.Reader, u.Box, u.MinPassword = reader(v), s.Name(), access.MinPassword
+	u.Reader, u.Box, u.MinPassword = s.reader(v), s.Name(), access.MinPassword
 	u.Users, u.People, u.Roles = s.Accounts.Users(), s.People(), access.Roles()
 	u.Queues = s.Queues()
+	u.Role = cmp.Or(u.Role, access.Agent) // nobody becomes an owner because a list was not looked at
 	html, err := s.pages[v.lang].Users(u, time.Now())
 	s.show(w, status, html, err)
 }
@@ -32,7 +34,7 @@ func (s *server) addUser(w http.ResponseWriter, v *visit) {
 	name, role := v.PostForm.Get("name"), access.Role(v.PostForm.Get("role"))
 	queues, ok := s.limits(role, v.PostForm["queue"])
 	if !ok {
-		s.usersPage(w, v, http.StatusUnprocessableEntity, page.Users{Said: page.Said{Sentence: "user.queues_bad"}, Name: name, Role: role})
+		s.usersPage(w, v, http.StatusUnprocessableEntity, page.Users{Said: s.sentence("user.queues_bad"), Name: name, Role: role})
 		return
 	}
 	err := s.Accounts.Add(ctx, v.user.Name, name, role, tel.AgentID(v.PostForm.Get("agent")), queues, v.PostForm.Get("password"), v.from)
@@ -124,7 +126,7 @@ func (s *server) me(w http.ResponseWriter, v *visit) {
 
 func (s *server) mePage(w http.ResponseWriter, v *visit, status int, said page.Said) {
 	me := page.Me{
-		Reader: reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, OneTime: v.user.OneTime(), Passkeys: v.user.Passkeys, Sessions: s.Accounts.Sessions(v.user.Name),
+		Reader: s.reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, OneTime: v.user.OneTime(), Passkeys: v.user.Passkeys, Sessions: s.Accounts.Sessions(v.user.Name),
 	}
 	if v.user.Agent != "" && v.user.May(access.Work) {
 		ctx, cancel := context.WithTimeout(v.Context(), patience)
@@ -144,14 +146,14 @@ func (s *server) ownWork(w http.ResponseWriter, v *visit) {
 		return
 	}
 	if v.user.Agent == "" {
-		s.mePage(w, v, http.StatusNotFound, page.Said{Sentence: "desk.none"})
+		s.mePage(w, v, http.StatusNotFound, s.sentence("desk.none"))
 		return
 	}
 	ctx, cancel := context.WithTimeout(v.Context(), patience)
 	defer cancel()
 	if err := s.Command(ctx, v.user.Agent, v.PostForm.Get("do"), v.PostForm.Get("with")); err != nil {
 		s.Log.Info("an agent's command was refused", "agent", v.user.Agent, "command", v.PostForm.Get("do"), "err", err)
-		s.mePage(w, v, http.StatusConflict, page.Said{Sentence: "desk.refused"})
+		s.mePage(w, v, http.StatusConflict, s.sentence("desk.refused"))
 		return
 	}
 	redirect(w, v, "/me")

@@ -19,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/asset"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
 
@@ -37,6 +38,7 @@ type Config struct {
 	Ready    func() error          // nil when the box can carry a call
 	Present  func() ([]byte, error)
 	Codes    func() []view.Code // what phones can dial
+	Settings settings.Port
 	// Desk is what an agent does now; nil of who is none.
 	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
@@ -60,7 +62,8 @@ type Config struct {
 // server is the page's handler with what it was given.
 type server struct {
 	Config
-	pages map[string]*page.Renderer
+	pages  map[string]*page.Renderer
+	drafts drafts
 }
 
 // New returns the page's handler.
@@ -93,13 +96,13 @@ func (s *server) guard(next http.Handler) http.Handler {
 			return
 		}
 		if !ours(r) {
-			http.Error(w, "this request does not come from the box's own page", http.StatusForbidden)
+			s.refuse(w, s.visit(r), http.StatusForbidden, "stranger")
 			return
 		}
 		defer func() {
 			if p := recover(); p != nil {
 				s.Log.Error("page failed", "path", r.URL.Path, "panic", p)
-				http.Error(w, "internal error", http.StatusInternalServerError)
+				s.refuse(w, s.visit(r), http.StatusInternalServerError, "fault")
 			}
 		}()
 		next.ServeHTTP(w, r)

@@ -57,6 +57,9 @@ func (l *Live) change(ctx context.Context, p proposal) (Report, error) {
 	}
 	l.text, l.last, r.Version = p.text, number, number
 	l.current.Store(&next)
+	if p.write && l.mistakes != nil {
+		l.judge(nil)
+	}
 	if err := l.history.settle(number); err != nil {
 		l.settled = false // the change is in force; the next one, or the next start, ends this
 		l.log.Warn("version of the configuration is not settled", "version", number, "err", err)

@@ -44,6 +44,8 @@ type Live struct {
 	last    int    // number of the newest version
 	text    []byte // of the file, as it is in force
 	rooms   []Room
+
+	mistakes config.Problems // in the file, when it is not what is in force
 }
 
 // letter is one piece of work for the owner.
@@ -58,7 +60,8 @@ type result struct {
 	err    error
 }
 
-// Open reads the file. Mistakes in it are config.Problems. Changes are taken from Start on.
+// Open reads the file. With mistakes in it the last good version is in force, and File tells of them; without
+// such a version they are the error, as config.Problems. Changes are taken from Start on.
 func Open(o Options) (*Live, error) {
 	file, err := filepath.EvalSymlinks(o.File)
 	if err != nil {
@@ -77,11 +80,15 @@ func open(o Options, file string, d disk) (*Live, error) {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	cfg, err := config.Parse(text)
+	if mistakes, ok := errors.AsType[config.Problems](err); ok && l.rescue(mistakes) {
+		err = nil
+	} else if err == nil {
+		l.text = text
+		l.current.Store(&cfg)
+	}
 	if err != nil {
 		return nil, err
 	}
-	l.text = text
-	l.current.Store(&cfg)
 	for _, left := range []string{l.fresh(), l.before()} {
 		if err := d.remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.log.Warn("file of an interrupted change stays", "file", left, "err", err)
@@ -150,6 +157,7 @@ func (l *Live) Close() {
 }
 
 func (l *Live) run() {
+	l.judge(l.mistakes)
 	for {
 		select {
 		case <-l.ctx.Done():
@@ -239,7 +247,10 @@ func (l *Live) Reload(ctx context.Context) (Report, error) {
 		if err != nil {
 			return Report{}, fmt.Errorf("read the configuration: %w", err)
 		}
-		return l.change(ctx, proposal{text: text, who: "file", why: "changed by hand"})
+		r, err := l.change(ctx, proposal{text: text, who: "file", why: "changed by hand"})
+		mistakes, _ := errors.AsType[config.Problems](err)
+		l.judge(mistakes)
+		return r, err
 	})
 }
 

@@ -432,3 +432,106 @@ func FuzzVersionFile(f *testing.F) {
 		}
 	})
 }
+
+// broken is a file that somebody wrote by hand, with a mistake in its second line.
+const broken = "box: {name: Hand}\nqeues: []\n"
+
+func TestAFileWithMistakesDoesNotKeepTheBoxSilent(t *testing.T) {
+	d := newDisk(before)
+	l, _, _ := start(t, d, "page")
+	if _, err := l.Apply(t.Context(), Text([]byte(after)), "anna", ""); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	d.put(file, broken)
+	l, err := open(Options{Dir: dir}, file, d)
+	if err != nil {
+		t.Fatalf("the box does not start: %v", err)
+	}
+	t.Cleanup(l.Close)
+	w := &witness{}
+	l.Start(w)
+	if l.Current().Box.Name != "After" {
+		t.Errorf("in force is %q, not the last good version", l.Current().Box.Name)
+	}
+	f, err := l.File(t.Context())
+	if err != nil || !f.Edited || f.Path != file || len(f.Problems) != 1 || f.Problems[0].Path != "line 2" {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	if got := w.last(); len(got) != 1 || got[0].Path != "line 2" {
+		t.Errorf("the witness was told %v", got)
+	}
+	if _, err := l.Apply(t.Context(), Edit(func(c *config.Config) { c.Box.Name = "x" }), "anna", ""); !errors.Is(err, ErrEdited) || d.text(file) != broken {
+		t.Errorf("what was written by hand was overwritten: %v", err)
+	}
+	if _, err := l.Reload(t.Context()); err == nil || l.Current().Box.Name != "After" {
+		t.Errorf("the mistake was taken into force: %v", err)
+	}
+	d.put(file, "box: {name: Hand}\n")
+	if _, err := l.Reload(t.Context()); err != nil || l.Current().Box.Name != "Hand" {
+		t.Errorf("the corrected file: %v, in force is %q", err, l.Current().Box.Name)
+	}
+	if got := w.last(); got != nil {
+		t.Errorf("the witness still hears of %v", got)
+	}
+}
+
+func TestWhatWasWrittenByHandIsPutAside(t *testing.T) {
+	d := newDisk(before)
+	l, _, _ := start(t, d, "page")
+	if err := l.Discard(t.Context()); err != nil || d.text(file+".hand") != "" {
+		t.Errorf("nothing was written by hand: %v, and %q is kept", err, d.text(file+".hand"))
+	}
+	d.put(file, broken)
+	if _, err := l.Reload(t.Context()); err == nil {
+		t.Fatal("a mistake was taken into force")
+	}
+	d.full = ".hand"
+	if err := l.Discard(t.Context()); err == nil || d.text(file) != broken {
+		t.Errorf("it was lost on a full disk: %v, %q", err, d.text(file))
+	}
+	d.full = ""
+	if err := l.Discard(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d.text(file) != before || d.text(file+".hand") != broken {
+		t.Errorf("the file is %q, aside is %q", d.text(file), d.text(file+".hand"))
+	}
+	if f, err := l.File(t.Context()); err != nil || f.Edited {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if _, err := l.Apply(t.Context(), Text([]byte(after)), "anna", ""); err != nil {
+		t.Errorf("the next change: %v", err)
+	}
+}
+
+func TestWithoutAGoodVersionMistakesAreTheError(t *testing.T) {
+	l, err := open(Options{Dir: dir}, file, newDisk(broken))
+	if mistakes, ok := errors.AsType[config.Problems](err); l != nil || !ok || len(mistakes) != 1 {
+		t.Errorf("%v", err)
+	}
+}
+
+// witness remembers what it was told of the file.
+type witness struct {
+	mu    sync.Mutex
+	heard config.Problems // guarded by mu
+}
+
+func (*witness) Name() string { return "witness" }
+
+func (*witness) Commit(context.Context, *config.Config, *config.Config) (Outcome, error) {
+	return Unchanged, nil
+}
+
+func (w *witness) FileJudged(p config.Problems) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heard = p
+}
+
+func (w *witness) last() config.Problems {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.heard
+}
