@@ -144,6 +144,9 @@ func (m *Modem) act(a action) {
 		m.soundFailures.Add(1)
 		m.ailing = "the audio port failed"
 		return
+	case doHeardLie:
+		m.heardLie()
+		return
 	}
 	if s == nil {
 		return
@@ -168,6 +171,8 @@ func (m *Modem) act(a action) {
 				m.step(event{kind: evReason, cause: causeFromText(r.Lines)})
 			}
 		})
+	case doTurnAway:
+		m.submit(at.Command{Text: "AT+CHLD=0"}, func(at.Reply, error) {})
 	case doSoundOn:
 		m.soundOn(s)
 	case doSoundOff:
@@ -202,6 +207,9 @@ func (m *Modem) tell(e line.Event) {
 			m.sound.live.Store(true)
 			m.media.Store(m.sound)
 			m.soundBegan = time.Now()
+			if m.traits().doubt {
+				m.sound.listens.Store(false) // it has said what was asked of it
+			}
 		}
 	case line.Ended:
 		m.media.Store(nil)
@@ -219,11 +227,15 @@ func (m *Modem) soundOn(s *session) {
 	m.soundStop = cancel
 	m.soundTry++
 	try := m.soundTry
+	var tell func(heard) // who called us needs no ear
+	if !m.st.inbound {
+		tell = m.earOf(s, try)
+	}
 	m.started.Add(1)
 	go func() {
 		defer m.started.Done()
 		defer cancel()
-		snd, err := m.openSound(ctx, s)
+		snd, err := m.openSound(ctx, s, tell)
 		select {
 		case s.inbox <- item{then: func() { m.soundReady(try, snd, err) }}:
 		case <-s.engine.Done(): // nobody reads that inbox any more
@@ -234,13 +246,13 @@ func (m *Modem) soundOn(s *session) {
 	}()
 }
 
-func (m *Modem) openSound(ctx context.Context, s *session) (*sound, error) {
-	port, err := openAudio(ctx, s.ports.Audio, m.timing.AudioTry)
+func (m *Modem) openSound(ctx context.Context, s *session, tell func(heard)) (*sound, error) {
+	port, err := m.openAudio(ctx, s.ports.Audio)
 	if err != nil {
 		return nil, err
 	}
 	m.started.Add(1)
-	snd := startSound(port, m.clocks, func(err error) {
+	snd := startSound(port, m.clocks, s.dialect.sound.block, tell, func(err error) {
 		select {
 		case s.inbox <- item{then: func() { m.soundDied(err) }}:
 		default: // the owner is flooded and will end the session
@@ -256,7 +268,7 @@ func (m *Modem) openSound(ctx context.Context, s *session) (*sound, error) {
 		}
 	}()
 	for try := 0; ; try++ {
-		_, err = s.engine.Do(ctx, at.Command{Text: s.dialect.audioOn})
+		_, err = s.engine.Do(ctx, at.Command{Text: s.dialect.sound.on})
 		if err == nil && m.soundHolds(ctx, s) {
 			return snd, nil
 		}
@@ -271,13 +283,17 @@ func (m *Modem) openSound(ctx context.Context, s *session) (*sound, error) {
 }
 
 // openAudio waits out the close of the call before, which a stalled port may draw out.
-func openAudio(ctx context.Context, path string, retry time.Duration) (*serialport.Audio, error) {
+func (m *Modem) openAudio(ctx context.Context, path string) (AudioPort, error) {
+	open := m.cfg.OpenAudio
+	if open == nil {
+		open = func(path string) (AudioPort, error) { return serialport.OpenAudio(path) }
+	}
 	for {
-		port, err := serialport.OpenAudio(path)
-		if err == nil || !errors.Is(err, serialport.ErrInUse) {
-			return port, err
+		port, err := open(path)
+		if err == nil {
+			return port, nil
 		}
-		if !pause(ctx, retry) {
+		if !errors.Is(err, serialport.ErrInUse) || !pause(ctx, m.timing.AudioTry) {
 			return nil, err
 		}
 	}
@@ -285,7 +301,10 @@ func openAudio(ctx context.Context, path string, retry time.Duration) (*serialpo
 
 // soundHolds reads the switch back: an OK alone has been seen without sound.
 func (m *Modem) soundHolds(ctx context.Context, s *session) bool {
-	q := s.dialect.audioAsk
+	q := s.dialect.sound.ask
+	if q.text == "" {
+		return true
+	}
 	r, err := s.engine.Do(ctx, at.Command{Text: q.text, Prefix: q.prefix})
 	if err != nil || len(r.Lines) == 0 {
 		return false
@@ -307,6 +326,39 @@ func (m *Modem) soundReady(try int, snd *sound, err error) {
 	}
 	m.sound = snd
 	m.step(event{kind: evSoundOn})
+}
+
+// earOf passes on what the sound of a dialled call says.
+func (m *Modem) earOf(s *session, try int) func(heard) {
+	return func(h heard) {
+		select {
+		case s.inbox <- item{then: func() {
+			if try == m.soundTry && m.sound != nil {
+				if m.st.phase == talking {
+					m.sound.listens.Store(false) // the first sound of an answered call is the one that counts
+				}
+				m.step(event{kind: evHeard, heard: h})
+			}
+		}}:
+		default: // the owner is flooded and will end the session
+		}
+	}
+}
+
+// liesBelieved is how many calls must ring after the modem said "connected": one may be an exchange that
+// answers first and rings its people then.
+const liesBelieved = 2
+
+// heardLie counts a call that rang although the modem had said "connected". From the second on its word is
+// not taken any more.
+func (m *Modem) heardLie() {
+	if m.lied++; m.lied == liesBelieved {
+		m.lies = true
+		m.log.Warn("the modem says connected before the far end answers; its sound decides from now on")
+		if s := m.session.Load(); s != nil {
+			m.fit(s)
+		}
+	}
 }
 
 func (m *Modem) soundDied(err error) {
@@ -331,7 +383,9 @@ func (m *Modem) soundOff(s *session) {
 		m.soundBegan = time.Time{}
 	}
 	if s != nil {
-		m.submit(at.Command{Text: s.dialect.audioOff}, func(at.Reply, error) {})
+		if off := s.dialect.sound.off; off != "" {
+			m.submit(at.Command{Text: off}, func(at.Reply, error) {})
+		}
 	}
 }
 

@@ -287,7 +287,7 @@ func TestCallsFollowTheTable(t *testing.T) {
 			for i, r := range rows {
 				now = now.Add(r.after)
 				var acts []action
-				st, acts = next(st, r.e, now, &timing, true)
+				st, acts = next(st, r.e, now, &timing, traits{sound: true})
 				if got := words(acts); got != r.does || st.phase != r.phase {
 					t.Fatalf("step %d: %q in %v, want %q in %v", i, got, st.phase, r.does, r.phase)
 				}
@@ -298,7 +298,7 @@ func TestCallsFollowTheTable(t *testing.T) {
 
 func TestLineWithoutAudioConnectsAtOnce(t *testing.T) {
 	st := state{phase: answering, told: true, inbound: true}
-	st, acts := next(st, begin, time.Now(), &timing, false)
+	st, acts := next(st, begin, time.Now(), &timing, traits{})
 	if got := words(acts); got != "CONNECTED" || st.phase != talking {
 		t.Errorf("%q in %v", got, st.phase)
 	}
@@ -321,7 +321,7 @@ func (w *walk) step(e event) {
 	w.t.Helper()
 	before := w.st
 	var acts []action
-	w.st, acts = next(w.st, e, w.now, &timing, true)
+	w.st, acts = next(w.st, e, w.now, &timing, traits{sound: true})
 	w.history = append(w.history, fmt.Sprintf("%v --%d--> %v: %s", before.phase, e.kind, w.st.phase, words(acts)))
 	for _, a := range acts {
 		w.check(a)
@@ -459,13 +459,13 @@ func TestEndIsBoundedFromEveryPhase(t *testing.T) {
 	for p := ringing; p <= asking; p++ {
 		now := time.Unix(1_000_000, 0)
 		st := state{phase: p, told: true, since: now, deadline: now.Add(time.Second)}
-		st, acts := next(st, hangup, now, &timing, true)
+		st, acts := next(st, hangup, now, &timing, traits{sound: true})
 		start := now
 		for !strings.Contains(words(acts), "ENDED") {
 			if now = st.deadline; now.Sub(start) > bound {
 				t.Fatalf("%v: no end after %v", p, bound)
 			}
-			st, acts = next(st, tick, now, &timing, true)
+			st, acts = next(st, tick, now, &timing, traits{sound: true})
 		}
 	}
 }

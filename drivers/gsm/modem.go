@@ -12,13 +12,15 @@ import (
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
 	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
 	"github.com/pronto-pbx/pronto/drivers/gsm/ussd"
-	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // Ports are the device nodes of one modem. Audio is empty where sound stays in the modem.
-type Ports struct{ Command, Audio string }
+type Ports struct {
+	Command, Audio string
+	Device         string // name of the USB device in sysfs, "1-1.2"; empty where the modem is no USB device
+}
 
 // PINMemory keeps, over restarts, that a PIN was tried and not proved right. A SIM locks itself after
 // three wrong ones, and three reboots must not be enough for that.
@@ -37,11 +39,21 @@ type Config struct {
 	Name string // for people
 	Log  *slog.Logger
 	// Locate finds the ports, at start and after every loss: AtPaths or OnUSB.
-	Locate func() (Ports, error)
-	PIN    string
-	PINs   PINMemory  // nil: a PIN is never sent
-	Inbox  line.Inbox // takes what is received; nil: messages stay on the SIM
-	Timing Timing
+	// Each candidate is tried in turn: a port that is in use, silent or of another modem is passed over.
+	Locate   func() ([]Ports, error)
+	Identity Identity
+	// Open and OpenAudio open the two ports; nil: the device nodes, by drivers/serialport.
+	Open      func(path string) (CommandPort, error)
+	OpenAudio func(path string) (AudioPort, error)
+	// Rebind and PowerCycle restart the USB device of a modem that its own command does not restart. Only the
+	// recovery ladder calls them, while the ports are closed; nil: the rung is left out.
+	Rebind, PowerCycle func(ctx context.Context, device string) error
+	// SecondCaller lets who calls while the line talks wait for its end; else they get the busy tone.
+	SecondCaller bool
+	PIN          string
+	PINs         PINMemory  // nil: a PIN is never sent
+	Inbox        line.Inbox // takes what is received; nil: messages stay on the SIM
+	Timing       Timing
 }
 
 const (
@@ -76,7 +88,8 @@ type Modem struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	media    atomic.Pointer[sound]
-	deaf     atomic.Bool // the dialect has no audio
+	deaf     atomic.Bool // no sound reaches the box
+	caps     atomic.Pointer[line.Caps]
 	ready    atomic.Bool // a message may be sent now
 	radio    radio
 	started  sync.WaitGroup
@@ -98,11 +111,13 @@ type Modem struct {
 	tick       *time.Timer
 	health     *time.Timer
 	retry      *time.Timer
-	failures   int
+	recovery   recovery
 	sound      *sound
 	soundBegan time.Time
 	soundStop  context.CancelFunc
 	soundTry   int    // which doSoundOn a late result belongs to
+	lied       int    // calls that rang after the modem had said "connected"
+	lies       bool   // the modem says "connected" before the answer
 	ailing     string // why the modem wants a restart between calls; "" = it does not
 	status     tel.LineChanged
 	network    network
@@ -168,11 +183,12 @@ type session struct {
 	dialect *dialect
 	inbox   chan item
 	found   []call
+	serial  bool // sound passes over a serial port
+	greeted bool // it took a command
+	beacon  string
 	network network
 	id      identity
 }
-
-type identity struct{ model, firmware, imei string }
 
 // item is what reaches the owner from a session, in one order: a line, or the rest of a command.
 type item struct {
@@ -204,6 +220,7 @@ func Open(cfg Config) (*Modem, error) {
 		seenNoise: make(map[string]bool),
 	}
 	m.status = tel.LineChanged{Line: "line:" + string(cfg.ID), Name: cfg.Name, Type: "gsm", Cause: tel.LineNoModem, Since: time.Now()}
+	m.caps.Store(&line.Caps{FullDuplex: true, CallerID: true, DTMFDetect: true, AnswerSupervision: line.AnswerReal})
 	go m.run()
 	return m, nil
 }
@@ -219,7 +236,7 @@ func (m *Modem) ID() tel.LineID { return m.cfg.ID }
 
 // Caps implements line.Line.
 func (m *Modem) Caps() line.Caps {
-	return line.Caps{FullDuplex: !m.deaf.Load(), CallerID: true, DTMFDetect: true, AnswerSupervision: line.AnswerReal}
+	return *m.caps.Load()
 }
 
 // Events implements line.Line.
@@ -344,38 +361,5 @@ func (m *Modem) ask(ctx context.Context, r request) error {
 		return line.ErrDown
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-// AtPaths locates a modem at fixed paths, which may be symbolic links; audio may be empty.
-func AtPaths(command, audio string) func() (Ports, error) {
-	return func() (Ports, error) { return Ports{Command: command, Audio: audio}, nil }
-}
-
-// OnUSB locates a modem of a known kind among the USB devices: the one in the given socket (sysfs
-// devpath), or the first when socket is empty. sys and dev are "/sys" and "/dev" outside tests.
-func OnUSB(sys, dev, socket string) func() (Ports, error) {
-	return func() (Ports, error) {
-		devices, err := serialport.Discover(sys)
-		if err != nil {
-			return Ports{}, err
-		}
-		for _, d := range devices {
-			if socket != "" && d.Socket != socket {
-				continue
-			}
-			for _, l := range sim7600.layouts {
-				if d.Vendor != l.vendor || d.Product != l.product {
-					continue
-				}
-				command, ok := d.Port(dev, l.command)
-				if !ok {
-					break // its ports are still appearing
-				}
-				audio, _ := d.Port(dev, l.audio)
-				return Ports{Command: command, Audio: audio}, nil
-			}
-		}
-		return Ports{}, serialport.ErrMissing
 	}
 }

@@ -86,25 +86,24 @@ func (m *Modem) arm() {
 
 func (m *Modem) start() {
 	if len(m.outbox) > eventBacklog/2 {
-		m.retry.Reset(m.backOff()) // a line whose events nobody takes stays out of service
+		m.retry.Reset(m.timing.Reopen[len(m.timing.Reopen)-1]) // a line whose events nobody takes stays out of service
 		return
 	}
 	m.started.Add(1)
-	go m.bring(m.ctx, m.closing, m.failures)
+	go m.bring(m.ctx, m.closing)
 }
 
 func (m *Modem) broughtUp(u bringUp) {
 	if u.session == nil {
 		if !errors.Is(u.err, context.Canceled) {
-			m.setStatus(u.cause, u.err)
-			m.retry.Reset(m.backOff())
+			m.failed(u)
 		}
 		return
 	}
-	m.failures = 0
+	m.recovery = recovery{}
 	m.opens.Add(1)
 	m.initDone, m.surveyed, m.ailing = time.Now(), time.Now(), ""
-	m.deaf.Store(!u.session.dialect.audio || u.session.ports.Audio == "")
+	m.fit(u.session)
 	m.network = u.session.network
 	m.session.Store(u.session)
 	id := u.session.id
@@ -115,11 +114,86 @@ func (m *Modem) broughtUp(u bringUp) {
 	m.health.Reset(m.timing.Health)
 }
 
-// backOff is the wait before the next try, longer after each failure.
-func (m *Modem) backOff() time.Duration {
-	d := m.timing.Reopen[min(m.failures, len(m.timing.Reopen)-1)]
-	m.failures++
-	return d
+// fit takes over what this modem can do.
+func (m *Modem) fit(s *session) {
+	d := s.dialect
+	m.deaf.Store(!s.serial)
+	caps := line.Caps{FullDuplex: s.serial, CallerID: true, DTMFDetect: d.keys, AnswerSupervision: line.AnswerReal}
+	switch {
+	case d.early && !s.serial:
+		caps.AnswerSupervision = line.AnswerUnknown
+	case d.early, m.lies:
+		caps.AnswerSupervision = line.AnswerAssumed
+	}
+	m.caps.Store(&caps)
+	m.clocks.wants(d.sound.block)
+}
+
+// traits are what the call's state machine must know of the modem.
+func (m *Modem) traits() traits {
+	is := traits{sound: !m.deaf.Load(), knock: m.cfg.SecondCaller}
+	if s := m.session.Load(); s != nil {
+		is.doubt, is.weakEnd, is.look = s.dialect.early || m.lies, s.dialect.weakEnd, s.dialect.look
+	}
+	return is
+}
+
+// failed puts a failure on the page, does what the ladder says, and sets the next try.
+func (m *Modem) failed(u bringUp) {
+	var rung Rung
+	var wait time.Duration
+	m.recovery, rung, wait = m.recovery.next(trial{u.cause, u.answered, u.ports.Device != "" && m.cfg.Rebind != nil}, time.Now(), &m.timing)
+	if m.recovery.stuck() && (u.cause == tel.LineModemMute || u.cause == tel.LineRestarting) {
+		u.cause = tel.LineStuck
+	}
+	m.setStatus(u.cause, u.err)
+	m.remedy(rung, u)
+	m.retry.Reset(wait)
+}
+
+// remedy carries a rung out beside the owner; the next try waits for its end.
+func (m *Modem) remedy(rung Rung, u bringUp) {
+	if rung == RungNone {
+		return
+	}
+	m.log.Warn("modem does not come into service", "remedy", rung, "cause", u.cause)
+	var do func(context.Context) error
+	switch rung {
+	case RungCommand:
+		do = func(ctx context.Context) error { return m.restart(ctx, u) }
+	case RungRebind:
+		do = func(ctx context.Context) error { return m.cfg.Rebind(ctx, u.ports.Device) }
+	case RungPower:
+		if m.cfg.PowerCycle != nil {
+			do = func(ctx context.Context) error { return m.cfg.PowerCycle(ctx, u.ports.Device) }
+		}
+	}
+	if do == nil {
+		return
+	}
+	m.resets.Add(1)
+	done := make(chan struct{})
+	m.closing = done
+	m.started.Add(1)
+	go func() {
+		defer m.started.Done()
+		defer close(done)
+		ctx, cancel := context.WithTimeout(m.ctx, m.timing.Command)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			m.log.Warn("remedy failed", "remedy", rung, "error", err)
+		}
+	}()
+}
+
+// restart opens the port for nothing but the modem's own restart command.
+func (m *Modem) restart(ctx context.Context, u bringUp) error {
+	s, err := m.open(u.ports)
+	if err != nil {
+		return err
+	}
+	_, err = s.engine.Do(ctx, at.Command{Text: u.restart, Timeout: m.timing.Reply})
+	return errors.Join(err, s.engine.Close())
 }
 
 // lose ends the session: the modem has gone, restarted, or must be opened anew.
@@ -147,7 +221,7 @@ func (m *Modem) lose(cause tel.LineCause, why error) {
 		defer close(closing)
 		_ = s.engine.Close()
 	}()
-	m.retry.Reset(m.backOff())
+	m.retry.Reset(m.timing.Reopen[0])
 }
 
 func (m *Modem) shutDown() {
@@ -206,7 +280,7 @@ func (m *Modem) take(it item) {
 	case newsCall:
 		m.step(s.event)
 	case newsNetwork, newsSignal:
-		m.network.learn([]string{it.line})
+		m.network.learn([]string{s.text})
 		m.networkChanged()
 	case newsSIM:
 		m.lose(tel.LineNoSIM, fmt.Errorf("modem said %q", it.line))
@@ -228,8 +302,29 @@ func (m *Modem) take(it item) {
 			m.seenNoise[kind] = true
 			m.log.Info("modem said something unknown", "kind", kind)
 		}
+	case newsFlow:
+		if m.sound != nil {
+			m.sound.held.Store(!s.going)
+		}
+	case newsPower:
+		m.lose(tel.LineModemPower, fmt.Errorf("modem said %q", it.line))
+	case newsBeacon:
+		m.beacon(it.line)
 	case newsNoise:
 	}
+}
+
+// beacon is a line that the modem repeats for ever, with a value of its own for each start.
+func (m *Modem) beacon(l string) {
+	s := m.session.Load()
+	if s == nil {
+		return
+	}
+	if s.beacon != "" && s.beacon != l {
+		m.lose(tel.LineRestarting, errRestarted)
+		return
+	}
+	s.beacon = l
 }
 
 var errRestarted = errors.New("the modem has restarted")
@@ -256,7 +351,7 @@ func kindOf(l string) string {
 func (m *Modem) step(e event) {
 	before := m.st.phase
 	var acts []action
-	m.st, acts = next(m.st, e, time.Now(), &m.timing, !m.deaf.Load())
+	m.st, acts = next(m.st, e, time.Now(), &m.timing, m.traits())
 	for _, a := range acts {
 		m.act(a)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 )
 
-// audioPort is the part of serialport.Audio that a call uses.
-type audioPort interface {
+// AudioPort is the part of serialport.Audio that a call uses.
+type AudioPort interface {
 	io.ReadWriteCloser
 	SetReadDeadline(time.Time) error
 	SetWriteDeadline(time.Time) error
@@ -38,6 +38,8 @@ type clocks struct {
 	mu   sync.Mutex   // held for microseconds: the audio goroutine and the caller of Media share the buffers
 	hear *dsp.Elastic // modem to box
 	say  *dsp.Elastic // box to modem
+
+	block int // bytes that say is fit for
 }
 
 func newClocks() *clocks {
@@ -47,15 +49,28 @@ func newClocks() *clocks {
 	}
 }
 
+// wants fits the buffer towards the modem to one that takes its sound in blocks of so many bytes.
+func (c *clocks) wants(block int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if block == c.block {
+		return
+	}
+	c.block = block
+	c.say = dsp.NewElastic(dsp.ElasticConfig{Burst: max(burst, time.Duration(block/2)*time.Second/dsp.SampleRate)})
+}
+
 // sound is the audio of one call. One goroutine reads the port and writes as many samples as it read,
 // so that the modem's own clock paces both ways.
 type sound struct {
-	port   audioPort
-	clocks *clocks
-	quit   chan struct{}
-	done   chan struct{}
-	once   sync.Once
-	live   atomic.Bool // between Connected and Ended
+	port    AudioPort
+	clocks  *clocks
+	quit    chan struct{}
+	done    chan struct{}
+	once    sync.Once
+	live    atomic.Bool // between Connected and Ended
+	held    atomic.Bool // the modem wants no bytes now
+	listens atomic.Bool // the ear is on
 
 	framesIn, framesOut, underruns, overruns atomic.Uint64
 	received, sent, stalls, droughts         atomic.Uint64 // bytes, bytes, writes that did not fit, reads without bytes
@@ -64,20 +79,26 @@ type sound struct {
 	odd     []byte // half a sample that a read left
 	rest    []byte // what the port did not take, a part of a sample perhaps
 	pcm     [chunk/2 + 1]int16
+	out     [chunk]int16
+	owed    int // samples that the modem has given and not got
+	block   int // samples of one write; 0 = as they come
+	ear     ear
+	tell    func(heard)
 	payload []byte
 }
 
 // startSound runs the audio of a call over port, which it closes in the end. failed is called once
 // when the port dies by itself, on the audio goroutine.
-func startSound(port audioPort, c *clocks, failed func(error)) *sound {
+func startSound(port AudioPort, c *clocks, block int, tell func(heard), failed func(error)) *sound {
 	c.mu.Lock()
 	c.hear.Reset()
 	c.say.Reset()
 	c.mu.Unlock()
 	s := &sound{
 		port: port, clocks: c, quit: make(chan struct{}), done: make(chan struct{}),
-		rest: make([]byte, 0, 2*chunk), payload: make([]byte, 0, chunk+2),
+		rest: make([]byte, 0, 3*chunk), payload: make([]byte, 0, chunk+2), block: block / 2, tell: tell,
 	}
+	s.listens.Store(tell != nil)
 	go s.run(failed)
 	return s
 }
@@ -116,6 +137,8 @@ func (s *sound) run(failed func(error)) {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.droughts.Add(1)
+			s.owed += s.block // a modem that wants blocks wants them from us, whatever it gives
+			s.give()
 		default:
 			s.live.Store(false)
 			failed(err)
@@ -134,24 +157,41 @@ func (s *sound) exchange(p []byte) error {
 		pcm[i] = int16(binary.LittleEndian.Uint16(s.payload[2*i:]))
 	}
 	s.odd = append(s.odd[:0], s.payload[2*n:]...)
+	s.clocks.mu.Lock()
+	s.clocks.hear.Write(pcm, time.Now())
+	s.clocks.mu.Unlock()
+	if s.listens.Load() {
+		s.ear.hear(pcm, s.tell)
+	}
+	s.owed += n
+	s.give()
+	return nil
+}
+
+// give pays the modem the samples that it is owed: the same number, so that its own clock paces both ways.
+func (s *sound) give() {
+	if s.owed == 0 || s.owed < s.block {
+		return
+	}
+	due := s.out[:min(s.owed, len(s.out))]
+	s.owed = 0
 	now := time.Now()
 	s.clocks.mu.Lock()
-	s.clocks.hear.Write(pcm, now)
-	for rest := pcm; len(rest) > 0; { // silence where nobody speaks: the modem wants a steady stream
+	for rest := due; len(rest) > 0; { // silence where nobody speaks: the modem wants a steady stream
 		frame := rest[:min(len(rest), line.FrameSamples)]
 		s.clocks.say.Read(frame, now)
 		rest = rest[len(frame):]
 	}
 	s.clocks.mu.Unlock()
-	if len(s.rest) > 0 && !s.push() {
-		s.overruns.Add(uint64(n+line.FrameSamples-1) / line.FrameSamples)
-		return nil // still stuck: these samples are late by now
+	late := s.held.Load() || len(s.rest) > 0 && !s.push() // what it does not take now is late when it does
+	if late {
+		s.overruns.Add(uint64(len(due)+line.FrameSamples-1) / line.FrameSamples)
+		return
 	}
-	for _, v := range pcm {
+	for _, v := range due {
 		s.rest = binary.LittleEndian.AppendUint16(s.rest, uint16(v))
 	}
 	s.push()
-	return nil
 }
 
 // push writes what is left and reports whether the port took all. Bytes that did not fit stay, so that

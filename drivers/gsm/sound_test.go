@@ -35,7 +35,7 @@ func (p *tape) Write(b []byte) (int, error) {
 }
 
 // liveSound is a connected call without its goroutine.
-func liveSound(p audioPort) *sound {
+func liveSound(p AudioPort) *sound {
 	s := &sound{port: p, clocks: newClocks(), quit: make(chan struct{}), done: make(chan struct{})}
 	s.live.Store(true)
 	return s
