@@ -349,7 +349,7 @@ func kindOf(l string) string {
 
 // step moves the call's state machine and does what it says.
 func (m *Modem) step(e event) {
-	before := m.st.phase
+	before, knocked := m.st.phase, m.st.knock
 	var acts []action
 	m.st, acts = next(m.st, e, time.Now(), &m.timing, m.traits())
 	for _, a := range acts {
@@ -360,6 +360,8 @@ func (m *Modem) step(e event) {
 		m.callsChanged()
 		m.care()
 		m.mailStep(sms.Event{Kind: sms.Turned})
+	} else if knocked != m.st.knock {
+		m.callsChanged()
 	}
 }
 
@@ -442,6 +444,9 @@ func (m *Modem) networkChanged() {
 	next := m.status
 	next.Cause = m.network.service()
 	next.Up = next.Cause == tel.LineOK
+	if next.Up && m.deaf.Load() {
+		next.Cause = tel.LineNoSound // messages pass; a call would be silent
+	}
 	next.Operator = m.network.operator
 	signal := m.network.signal()
 	m.radio.note(signal, time.Now())
@@ -454,7 +459,7 @@ func (m *Modem) networkChanged() {
 
 func (m *Modem) callsChanged() {
 	next := m.status
-	next.Calls = 1
+	next.Calls, next.Knocks = 1, m.st.knock
 	if m.st.phase == idle || m.st.phase == settling {
 		next.Calls = 0
 	}

@@ -20,6 +20,8 @@ type plug struct {
 
 	mu sync.Mutex
 	up []byte // what the box wrote to the audio port and the clock has not played yet
+
+	down []byte // owned by clock: what is delivered with the next block
 }
 
 const (
@@ -119,7 +121,9 @@ func (p *plug) readAudio(s *Sim) {
 			if p.up = append(p.up, buf[:n]...); len(p.up) > upLimit {
 				p.up = p.up[len(p.up)-upLimit:]
 			}
+			waiting := len(p.up)
 			p.mu.Unlock()
+			s.flow(waiting)
 		}
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return
@@ -147,6 +151,7 @@ func (p *plug) clock(s *Sim) {
 			p.up = p.up[:0]
 			p.mu.Unlock()
 			playing = false
+			s.stopped.Store(false)
 			continue
 		}
 		p.speak(s)
@@ -159,10 +164,14 @@ func (p *plug) speak(s *Sim) {
 	if s.cfg.Source != nil {
 		s.cfg.Source(&f)
 	}
-	b := make([]byte, 0, 2*FrameSamples)
+	b := p.down
 	for _, v := range f {
 		b = binary.LittleEndian.AppendUint16(b, uint16(v))
 	}
+	if p.down = b; len(b) < s.family.block {
+		return // it is delivered with the next
+	}
+	p.down = p.down[:0]
 	_ = p.audio.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
 	_, _ = p.audio.Write(b) // nobody reads: the sound is lost, as on the air
 }
@@ -181,7 +190,9 @@ func (p *plug) hear(s *Sim, playing bool) bool {
 		playing = false
 		s.missing.Add(1)
 	}
+	waiting := len(p.up)
 	p.mu.Unlock()
+	s.flow(waiting)
 	if s.cfg.Sink != nil {
 		s.cfg.Sink(&f)
 	}
@@ -223,6 +234,7 @@ func (s *Sim) powerOn() {
 		s.call = nil
 		notify(s.cfg.Ended)
 	}
+	s.second, s.deaf = nil, false
 	s.booted, s.unlocked, s.stuck, s.prompt = false, s.cfg.PIN == "", false, nil
 	s.current, s.arrives, s.cnmi = "SM", "SM", nil
 	s.echo, s.clip, s.clcc, s.cmee = true, false, false, false
@@ -245,6 +257,9 @@ func (s *Sim) powerOn() {
 func (s *Sim) simReady() {
 	for _, l := range []string{"+CPIN: READY", "SMS DONE", "PB DONE"} {
 		s.urc(l)
+	}
+	if s.family.ready != nil {
+		s.family.ready(s)
 	}
 	s.forward()
 }
