@@ -352,7 +352,7 @@ const liesBelieved = 2
 // heardLie counts a call that rang although the modem had said "connected". From the second on its word is
 // not taken any more.
 func (m *Modem) heardLie() {
-	if m.lied++; m.lied == liesBelieved {
+	if m.early.Add(1) == liesBelieved {
 		m.lies = true
 		m.log.Warn("the modem says connected before the far end answers; its sound decides from now on")
 		if s := m.session.Load(); s != nil {

@@ -68,6 +68,7 @@ type Health struct {
 	Opens, Losses, Resets  uint64
 	SoundRetries           uint64 // audio switches that were refused at first
 	SoundFailures          uint64 // calls that got no sound, or a dying one
+	EarlyAnswers           uint64 // calls that rang after the modem had said "connected"
 	UnknownLines           uint64
 	EventOverflows         uint64
 	Model, Firmware, IMEI  string
@@ -94,8 +95,8 @@ type Modem struct {
 	radio    radio
 	started  sync.WaitGroup
 
-	opens, losses, resets, soundRetries, soundFailures, unknown, overflows atomic.Uint64
-	session                                                                atomic.Pointer[session] // written by run, read by Health
+	opens, losses, resets, soundRetries, soundFailures, early, unknown, overflows atomic.Uint64
+	session                                                                       atomic.Pointer[session] // written by run, read by Health
 
 	// Owned by run.
 	ctx        context.Context
@@ -116,7 +117,6 @@ type Modem struct {
 	soundBegan time.Time
 	soundStop  context.CancelFunc
 	soundTry   int    // which doSoundOn a late result belongs to
-	lied       int    // calls that rang after the modem had said "connected"
 	lies       bool   // the modem says "connected" before the answer
 	ailing     string // why the modem wants a restart between calls; "" = it does not
 	status     tel.LineChanged
@@ -320,7 +320,7 @@ func (m *Modem) Recorder() *at.Recorder { return m.recorder }
 func (m *Modem) Health() Health {
 	h := Health{
 		Opens: m.opens.Load(), Losses: m.losses.Load(), Resets: m.resets.Load(),
-		SoundRetries: m.soundRetries.Load(), SoundFailures: m.soundFailures.Load(),
+		SoundRetries: m.soundRetries.Load(), SoundFailures: m.soundFailures.Load(), EarlyAnswers: m.early.Load(),
 		UnknownLines: m.unknown.Load(), EventOverflows: m.overflows.Load(),
 	}
 	if s := m.session.Load(); s != nil {

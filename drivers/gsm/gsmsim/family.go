@@ -2,6 +2,7 @@ package gsmsim
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -163,4 +164,13 @@ func (s *Sim) SecondCaller() (number string, ok bool) {
 		return nil
 	})
 	return number, ok
+}
+
+// Settings are what the box has set, by the name of the command.
+func (s *Sim) Settings() (all map[string]string) {
+	_ = s.ask(func() error {
+		all = maps.Clone(s.texts)
+		return nil
+	})
+	return all
 }
