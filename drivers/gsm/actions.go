@@ -283,17 +283,13 @@ func (m *Modem) openSound(ctx context.Context, s *session, tell func(heard)) (*s
 }
 
 // openAudio waits out the close of the call before, which a stalled port may draw out.
-func (m *Modem) openAudio(ctx context.Context, path string) (AudioPort, error) {
-	open := m.cfg.OpenAudio
-	if open == nil {
-		open = func(path string) (AudioPort, error) { return serialport.OpenAudio(path) }
-	}
+func (m *Modem) openAudio(ctx context.Context, path string) (serialport.Stream, error) {
 	for {
-		port, err := open(path)
-		if err == nil {
-			return port, nil
+		port, err := m.cfg.Bus.OpenAudio(path)
+		if err == nil || !errors.Is(err, serialport.ErrInUse) {
+			return port, err
 		}
-		if !errors.Is(err, serialport.ErrInUse) || !pause(ctx, m.timing.AudioTry) {
+		if !pause(ctx, m.timing.AudioTry) {
 			return nil, err
 		}
 	}

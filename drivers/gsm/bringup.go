@@ -102,7 +102,7 @@ func lineCause(err error) tel.LineCause {
 		return tel.LineInUse
 	case errors.Is(err, serialport.ErrMissing):
 		return tel.LineNoModem
-	case errors.Is(err, at.ErrMute), errors.Is(err, at.ErrTimeout), errors.Is(err, at.ErrStopped):
+	case errors.Is(err, at.ErrMute), errors.Is(err, at.ErrTimeout), errors.Is(err, at.ErrStopped), errors.Is(err, errOutOfStep), modemRefused(err):
 		return tel.LineModemMute
 	default:
 		return tel.LineNoModem
@@ -112,26 +112,8 @@ func lineCause(err error) tel.LineCause {
 // baud is for UART modems; USB modems ignore it.
 const baud = 115200
 
-// CommandPort is a port that AT commands go through.
-type CommandPort = at.Port
-
-func (m *Modem) openCommand(path string) (CommandPort, error) {
-	if m.cfg.Open != nil {
-		return m.cfg.Open(path)
-	}
-	port, err := serialport.OpenCommand(path, baud)
-	if err != nil {
-		return nil, err
-	}
-	// Most modems want DTR before they speak; ports without it say so and need nothing.
-	if err := port.SetDTR(true); err != nil && !errors.Is(err, serialport.ErrNotAvailable) {
-		m.log.Warn("modem control line not set", "error", err)
-	}
-	return port, nil
-}
-
 func (m *Modem) open(ports Ports) (*session, error) {
-	port, err := m.openCommand(ports.Command)
+	port, err := m.cfg.Bus.OpenCommand(ports.Command)
 	if err != nil {
 		return nil, err
 	}
@@ -221,20 +203,15 @@ func (m *Modem) findSound(ctx context.Context, s *session) error {
 func (m *Modem) greet(ctx context.Context, s *session) error {
 	var err error
 	for range firstWords {
-		if _, err = s.engine.Do(ctx, at.Command{Text: "AT", Timeout: m.timing.Probe}); err == nil || !errors.Is(err, at.ErrTimeout) {
+		_, err = s.engine.Do(ctx, at.Command{Text: "AT", Timeout: m.timing.Probe})
+		if err == nil || !errors.Is(err, at.ErrTimeout) && !modemRefused(err) { // an ERROR may be for noise before
 			break
 		}
 	}
 	switch {
 	case err == nil:
 	case modemRefused(err):
-		// A modem in the middle of another program's command may say ERROR once; only another device does it twice.
-		if _, err = s.engine.Do(ctx, at.Command{Text: "AT", Timeout: m.timing.Probe}); modemRefused(err) {
-			return faulty(tel.LineNotModem, "greet the modem: %w", err)
-		}
-		if err != nil {
-			return fmt.Errorf("greet the modem: %w", err)
-		}
+		return faulty(tel.LineNotModem, "greet the modem: %w", err) // whatever it is, it takes no command
 	default:
 		if e := engineEnd(s.engine); e != nil {
 			err = e

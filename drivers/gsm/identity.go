@@ -2,6 +2,7 @@ package gsm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -28,12 +29,22 @@ func (w Identity) fits(id identity) bool {
 // its PIN is known (ETSI TS 102 221 section 13.2).
 var iccidQuestions = []string{"AT+CCID", "AT+CICCID", "AT+QCCID", "AT^ICCID?", "AT#CCID"}
 
+// errOutOfStep means that the modem answers something else than it is asked.
+var errOutOfStep = errors.New("its answers are out of step")
+
 // identify asks who the modem is, chooses its dialect, and refuses one that is not the line's.
 func (m *Modem) identify(ctx context.Context, s *session) error {
+	again := ""
 	for _, q := range []struct {
 		text string
 		into *string
-	}{{"AT+CGMI", &s.id.maker}, {"AT+CGMM", &s.id.model}, {"AT+CGMR", &s.id.firmware}, {"AT+CGSN", &s.id.imei}} {
+	}{
+		{"AT+CGMM", &s.id.model},
+		{"AT+CGMI", &s.id.maker},
+		{"AT+CGMR", &s.id.firmware},
+		{"AT+CGSN", &s.id.imei},
+		{"AT+CGMM", &again},
+	} {
 		r, err := s.engine.Do(ctx, at.Command{Text: q.text, Plain: true})
 		if err != nil && !modemRefused(err) {
 			return fmt.Errorf("ask %s: %w", q.text, err)
@@ -41,6 +52,10 @@ func (m *Modem) identify(ctx context.Context, s *session) error {
 		if len(r.Lines) > 0 {
 			*q.into = valueOf(r.Lines[0])
 		}
+	}
+	if again != s.id.model {
+		// None of these answers names its question, so one that came late shifts them all.
+		return fmt.Errorf("identify the modem: %w: %q and %q", errOutOfStep, s.id.model, again)
 	}
 	if s.id.model == "" && s.id.maker == "" && s.id.imei == "" {
 		return faulty(tel.LineNotModem, "the device at the port answers and says not what it is")

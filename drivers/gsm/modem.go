@@ -12,6 +12,7 @@ import (
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
 	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
 	"github.com/pronto-pbx/pronto/drivers/gsm/ussd"
+	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -42,9 +43,8 @@ type Config struct {
 	// Each candidate is tried in turn: a port that is in use, silent or of another modem is passed over.
 	Locate   func() ([]Ports, error)
 	Identity Identity
-	// Open and OpenAudio open the two ports; nil: the device nodes, by drivers/serialport.
-	Open      func(path string) (CommandPort, error)
-	OpenAudio func(path string) (AudioPort, error)
+	// Bus opens the ports that Locate has found; nil: the machine's device nodes.
+	Bus serialport.Bus
 	// Rebind and PowerCycle restart the USB device of a modem that its own command does not restart. Only the
 	// recovery ladder calls them, while the ports are closed; nil: the rung is left out.
 	Rebind, PowerCycle func(ctx context.Context, device string) error
@@ -206,6 +206,9 @@ func Open(cfg Config) (*Modem, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Bus == nil {
+		cfg.Bus = serialport.Nodes{Baud: baud}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Modem{

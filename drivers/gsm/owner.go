@@ -388,7 +388,11 @@ func (m *Modem) probe() {
 		return
 	}
 	if time.Since(m.surveyed) < m.timing.Survey {
-		m.submit(at.Command{Text: "AT"}, func(at.Reply, error) {})
+		m.submit(at.Command{Text: "AT"}, func(r at.Reply, err error) {
+			if err == nil && r.Final.Code != at.OK && m.session.Load() == s {
+				m.lose(tel.LineModemMute, fmt.Errorf("greet the modem: %w", r.Final))
+			}
+		})
 		return
 	}
 	m.surveyed = time.Now()

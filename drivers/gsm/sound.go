@@ -4,22 +4,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 )
-
-// AudioPort is the part of serialport.Audio that a call uses.
-type AudioPort interface {
-	io.ReadWriteCloser
-	SetReadDeadline(time.Time) error
-	SetWriteDeadline(time.Time) error
-}
 
 const (
 	// hearing is the wait for bytes of a modem that sends 50 times a second; it also bounds a stop.
@@ -63,7 +56,7 @@ func (c *clocks) wants(block int) {
 // sound is the audio of one call. One goroutine reads the port and writes as many samples as it read,
 // so that the modem's own clock paces both ways.
 type sound struct {
-	port    AudioPort
+	port    serialport.Stream
 	clocks  *clocks
 	quit    chan struct{}
 	done    chan struct{}
@@ -89,7 +82,7 @@ type sound struct {
 
 // startSound runs the audio of a call over port, which it closes in the end. failed is called once
 // when the port dies by itself, on the audio goroutine.
-func startSound(port AudioPort, c *clocks, block int, tell func(heard), failed func(error)) *sound {
+func startSound(port serialport.Stream, c *clocks, block int, tell func(heard), failed func(error)) *sound {
 	c.mu.Lock()
 	c.hear.Reset()
 	c.say.Reset()

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/line/linetest"
 )
@@ -35,7 +36,7 @@ func (p *tape) Write(b []byte) (int, error) {
 }
 
 // liveSound is a connected call without its goroutine.
-func liveSound(p AudioPort) *sound {
+func liveSound(p serialport.Stream) *sound {
 	s := &sound{port: p, clocks: newClocks(), quit: make(chan struct{}), done: make(chan struct{})}
 	s.live.Store(true)
 	return s

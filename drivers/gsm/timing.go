@@ -19,7 +19,7 @@ type Timing struct {
 	Reply     time.Duration   // any other command; 5 s
 	Health    time.Duration   // between two signs of life of an idle modem; 10 s
 	Survey    time.Duration   // between two looks at registration and signal; 30 s
-	Reopen    []time.Duration // from a failure to the next try, the last for ever; 1, 2, 5 and 10 s
+	Reopen    []time.Duration // from a failure to the next try, the last for ever; 1, 2, 5, 10, 15 s
 	Rescan    time.Duration   // between two looks for a modem that is not there; 2 s
 	Network   time.Duration   // the network's answer to a message or a service code; 40 s
 	Sweep     time.Duration   // between two looks at the stored messages; 10 min
@@ -56,7 +56,9 @@ func (t Timing) withDefaults() Timing {
 	def(&t.BootGrace, 30*time.Second)
 	def(&t.Rescan, 2*time.Second)
 	if len(t.Reopen) == 0 {
-		t.Reopen = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
+		// The last one and the time of a try that comes too early make less than the 40 s in which a line
+		// has to be in service again.
+		t.Reopen = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second}
 	}
 	return t
 }

@@ -524,7 +524,7 @@ type testLine struct {
 }
 
 func (l *testLine) ID() tel.LineID                         { return l.cfg.ID }
-func (l *testLine) Caps() line.Caps                        { return line.Caps{DTMFDetect: true} }
+func (l *testLine) Caps() line.Caps                        { return line.Caps{FullDuplex: true, DTMFDetect: true} }
 func (l *testLine) Events() <-chan line.Event              { return l.events }
 func (l *testLine) Dial(context.Context, tel.Number) error { return line.ErrRefused }
 func (l *testLine) Answer(context.Context) error           { l.answered.Store(true); return nil }

@@ -35,6 +35,9 @@ type messages struct {
 	menu    bool // the network waits for a choice
 }
 
+// maxSent is how many messages of the box the centre remembers.
+const maxSent = 1000
+
 // prompt is an open AT+CMGS.
 type prompt struct{ octets int }
 
@@ -176,7 +179,7 @@ func (s *Sim) arrive(tpdu []byte) {
 
 // forward stores what waits while there is room and the modem can hear.
 func (s *Sim) forward() {
-	if s.plug == nil || !s.booted || !s.unlocked || s.registered != 1 && s.registered != 5 {
+	if s.plug == nil || !s.booted || !s.unlocked || s.noSIM || s.registered != 1 && s.registered != 5 {
 		return
 	}
 	for len(s.waiting) > 0 || s.flood > 0 {
@@ -416,6 +419,7 @@ func (s *Sim) collect(p submit) {
 	delete(s.parts, key)
 	m := Message{To: p.to, Text: strings.Join(all, ""), Parts: p.parts, Report: p.report}
 	s.sent = append(s.sent, m)
+	s.sent = s.sent[max(0, len(s.sent)-maxSent):]
 	if s.cfg.Messaged != nil {
 		notify(func() { s.cfg.Messaged(m) })
 	}

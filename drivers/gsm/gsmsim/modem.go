@@ -30,6 +30,8 @@ type call struct {
 type modem struct {
 	plug       *plug
 	faults     Faults
+	struck     []string // the faults of the catalogue that last now
+	noSIM      bool
 	life       int // counts restarts and plugs, so that timers of an earlier life do nothing
 	timers     map[*time.Timer]bool
 	line       []byte
@@ -124,7 +126,10 @@ const (
 
 // answer carries a command out and returns the bytes of the reply.
 func (s *Sim) answer(cmd string) string {
-	lines := s.execute(strings.ToUpper(cmd), cmd)
+	lines := []string{failed}
+	if !s.faults.Errors {
+		lines = s.execute(strings.ToUpper(cmd), cmd)
+	}
 	var b strings.Builder
 	for _, l := range lines {
 		if strings.HasPrefix(l, "+CME ERROR") && !s.cmee {
@@ -223,7 +228,7 @@ func (s *Sim) sim(cmd, raw string) []string {
 	switch {
 	case cmd == "AT+CPIN?":
 		switch {
-		case s.cfg.NoSIM:
+		case s.noSIM:
 			return []string{"+CME ERROR: 10"}
 		case s.tries == 0:
 			return []string{"+CPIN: SIM PUK", ok}
@@ -348,7 +353,7 @@ func (s *Sim) over(last, why string) {
 	c := s.call
 	s.why = why
 	s.call = nil
-	s.soundOn.Store(false)
+	s.setSound(false)
 	if s.family.ended != nil {
 		s.family.ended(s, c, last)
 	} else if last != "" {
@@ -398,4 +403,7 @@ func (s *Sim) urc(line string) {
 		return
 	}
 	s.write(s.frame(line))
+	if s.faults.DoubledURC {
+		s.write(s.frame(line))
+	}
 }

@@ -8,13 +8,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/drivers/serialport/pty"
 )
 
 // plug is one stay of the modem on the bus.
 type plug struct {
-	command, audio *pty.Pty
+	command, audio serialport.Stream
 	input          chan []byte
+	turned         chan struct{} // the sound was switched on or off
+	flows          chan struct{} // the audio port may take bytes again
 	quit           chan struct{}
 	running        sync.WaitGroup
 
@@ -31,26 +34,38 @@ const (
 	upStart = 960
 )
 
+// terminals makes pseudo-terminals under the configured names.
+func (s *Sim) terminals() (command, audio serialport.Stream, err error) {
+	var made [2]*pty.Pty
+	for i, path := range []string{s.cfg.Command, s.cfg.Audio} {
+		if made[i], err = pty.Open(); err == nil && path != "" {
+			err = made[i].Publish(path)
+		}
+		if err != nil {
+			for _, p := range made {
+				if p != nil {
+					_ = p.Close()
+				}
+			}
+			return nil, nil, err
+		}
+	}
+	return made[0], made[1], nil
+}
+
 func (s *Sim) plugIn() error {
-	command, err := pty.Open()
+	open := s.terminals
+	if s.cfg.Ports != nil {
+		open = s.cfg.Ports
+	}
+	command, audio, err := open()
 	if err != nil {
 		return err
 	}
-	audio, err := pty.Open()
-	if err != nil {
-		_ = command.Close()
-		return err
+	p := &plug{
+		command: command, audio: audio, input: make(chan []byte, 16), quit: make(chan struct{}),
+		turned: make(chan struct{}, 1), flows: make(chan struct{}, 1),
 	}
-	for path, port := range map[string]*pty.Pty{s.cfg.Command: command, s.cfg.Audio: audio} {
-		if path == "" {
-			continue
-		}
-		if err := port.Publish(path); err != nil {
-			_, _ = command.Close(), audio.Close()
-			return err
-		}
-	}
-	p := &plug{command: command, audio: audio, input: make(chan []byte, 16), quit: make(chan struct{})}
 	s.plug = p
 	s.plugs.Add(1)
 	p.running.Add(3)
@@ -68,13 +83,13 @@ func (s *Sim) unplug() {
 	}
 	s.plug = nil
 	s.life++
-	s.soundOn.Store(false)
+	s.setSound(false)
 	if s.call != nil {
 		s.call = nil
 		notify(s.cfg.Ended)
 	}
 	for _, link := range []string{s.cfg.Command, s.cfg.Audio} {
-		if link != "" {
+		if link != "" && s.cfg.Ports == nil {
 			if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
 				s.log.Warn("port link not withdrawn", "error", err)
 			}
@@ -101,6 +116,34 @@ func (p *plug) readCommands() {
 	}
 }
 
+// setSound switches the audio port on or off and wakes its clock.
+func (s *Sim) setSound(on bool) {
+	if s.soundOn.Swap(on) != on && s.plug != nil {
+		poke(s.plug.turned)
+	}
+}
+
+// faultsChanged tells the audio's goroutines.
+func (s *Sim) faultsChanged() {
+	stall := s.faults.SoundStall
+	if s.stalled.Swap(stall) == stall || s.plug == nil {
+		return
+	}
+	if stall {
+		_ = s.plug.audio.SetReadDeadline(time.Now()) // wakes the reader, who looks again
+		return
+	}
+	poke(s.plug.flows)
+}
+
+// poke leaves word for who waits on c, or will.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // readAudio takes what the box says; a stalled endpoint takes nothing, so that the box's writes fill up.
 func (p *plug) readAudio(s *Sim) {
 	defer p.running.Done()
@@ -110,50 +153,69 @@ func (p *plug) readAudio(s *Sim) {
 			select {
 			case <-p.quit:
 				return
-			case <-time.After(5 * time.Millisecond):
+			case <-p.flows:
 				continue
 			}
 		}
-		_ = p.audio.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) // to look at stalled again
 		n, err := p.audio.Read(buf)
 		if n > 0 && s.soundOn.Load() {
 			p.mu.Lock()
 			if p.up = append(p.up, buf[:n]...); len(p.up) > upLimit {
-				p.up = p.up[len(p.up)-upLimit:]
+				p.up = append(p.up[:0], p.up[len(p.up)-upLimit:]...)
 			}
 			waiting := len(p.up)
 			p.mu.Unlock()
 			s.flow(waiting)
 		}
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			_ = p.audio.SetReadDeadline(time.Time{})
+		case err != nil:
 			return
 		}
 	}
 }
 
-// clock is the modem's sample clock: 20 ms of its own time at each turn.
+// clock is the modem's sample clock, which runs while the sound is on.
 func (p *plug) clock(s *Sim) {
 	defer p.running.Done()
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-p.turned:
+		}
+		if s.soundOn.Load() && !p.play(s) {
+			return
+		}
+	}
+}
+
+// play passes 20 ms of the modem's own time at each turn, until the sound is switched off; false at the
+// unplug.
+func (p *plug) play(s *Sim) bool {
+	p.mu.Lock()
+	p.up, p.down = p.up[:0], p.down[:0]
+	p.mu.Unlock()
+	s.stopped.Store(false)
 	period := float64(20*time.Millisecond) / (1 + s.cfg.PPM*1e-6)
 	start := time.Now()
 	t := time.NewTimer(0)
 	defer t.Stop()
 	playing := false
-	for n := 1.0; ; n++ {
+	for n := 1.0; ; {
 		select {
 		case <-p.quit:
-			return
+			return false
+		case <-p.turned:
+			if !s.soundOn.Load() {
+				return true
+			}
+			continue
 		case <-t.C:
 		}
 		t.Reset(time.Until(start.Add(time.Duration(n * period))))
-		if !s.soundOn.Load() {
-			p.mu.Lock()
-			p.up = p.up[:0]
-			p.mu.Unlock()
-			playing = false
-			s.stopped.Store(false)
-			continue
-		}
+		n++
 		p.speak(s)
 		playing = p.hear(s, playing)
 	}
@@ -229,7 +291,8 @@ func (s *Sim) frame(line string) string {
 // powerOn is the start of the modem's firmware.
 func (s *Sim) powerOn() {
 	s.life++
-	s.soundOn.Store(false)
+	s.restarted()
+	s.setSound(false)
 	if s.call != nil {
 		s.call = nil
 		notify(s.cfg.Ended)
@@ -244,7 +307,7 @@ func (s *Sim) powerOn() {
 		s.booted = true
 		s.urc("RDY")
 		switch {
-		case s.cfg.NoSIM:
+		case s.noSIM:
 			s.urc("+CPIN: NOT INSERTED")
 		case s.unlocked:
 			s.simReady()

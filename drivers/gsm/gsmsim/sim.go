@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pronto-pbx/pronto/drivers/serialport"
 )
 
 // FrameSamples is 20 ms at 8,000 Hz, the unit of Source and Sink.
@@ -24,11 +26,14 @@ type Config struct {
 	Early          bool   // it says "connected" when the far end begins to ring, as some firmware does
 	PIN            string // empty: the SIM asks for none
 	NoSIM          bool
-	PPM            float64       // offset of the modem's sample clock from ours
-	Boot           time.Duration // plug to first word; default 0
-	RingEvery      time.Duration // default 5 s
-	Connect        time.Duration // ATA to VOICE CALL: BEGIN; default 100 ms
-	SoundRefused   time.Duration // after BEGIN, AT+CPCMREG=1 is refused so long; default 0
+	PPM            float64 // offset of the modem's sample clock from ours
+	// Ports makes the device's ends of the two ports at each plug; nil makes pseudo-terminals. What they
+	// are called is then Ports' business: Command and Audio mean nothing.
+	Ports        func() (command, audio serialport.Stream, err error)
+	Boot         time.Duration // plug to first word; default 0
+	RingEvery    time.Duration // default 5 s
+	Connect      time.Duration // ATA to VOICE CALL: BEGIN; default 100 ms
+	SoundRefused time.Duration // after BEGIN, AT+CPCMREG=1 is refused so long; default 0
 	// Dialed tells the network's side of a call that the box makes; it may call methods of the Sim.
 	Dialed func(number string)
 	// Digit is called for each DTMF digit that the box sends.
@@ -65,6 +70,8 @@ type Faults struct {
 	SoundStall  bool          // the audio port takes no bytes
 	SoundDead   bool          // AT+CPCMREG=1 is always refused
 	RefuseDial  bool          // ATD answers ERROR
+	DoubledURC  bool          // unsolicited lines come twice
+	Errors      bool          // every command answers ERROR
 
 	LosePrompt    bool // AT+CMGS opens the prompt and does not show it
 	LoseSent      bool // the network takes a message and the answer is lost
@@ -104,7 +111,7 @@ type Sim struct {
 	done    chan struct{}
 	closing sync.Once
 
-	soundOn atomic.Bool // written by run, read by the audio clock
+	soundOn atomic.Bool // written by run, read by the audio's goroutines
 	stalled atomic.Bool
 	stopped atomic.Bool // the box was told to stop its sound
 
@@ -143,7 +150,7 @@ func New(cfg Config) (*Sim, error) {
 		cfg: cfg, log: cfg.Log, family: familyOf(cfg.Model),
 		mailbox: make(chan func(), 256), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.modem = modem{tries: 3, signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
+	s.modem = modem{noSIM: cfg.NoSIM, tries: 3, signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
 	s.emptyMemories()
 	if err := s.plugIn(); err != nil {
 		return nil, err
@@ -234,7 +241,7 @@ func (s *Sim) Close() error {
 	s.closing.Do(func() { close(s.quit) })
 	<-s.done
 	for _, link := range []string{s.cfg.Command, s.cfg.Audio} {
-		if link == "" {
+		if link == "" || s.cfg.Ports != nil {
 			continue
 		}
 		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -257,7 +264,7 @@ func (s *Sim) Stats() Stats {
 func (s *Sim) SetFaults(edit func(*Faults)) {
 	_ = s.ask(func() error {
 		edit(&s.faults)
-		s.stalled.Store(s.faults.SoundStall)
+		s.faultsChanged()
 		return nil
 	})
 }
@@ -269,7 +276,7 @@ func (s *Sim) Ring(number string) error {
 		switch {
 		case s.plug == nil:
 			return ErrUnplugged
-		case !s.booted, !s.unlocked, s.registered != 1 && s.registered != 5:
+		case !s.booted, !s.unlocked, s.noSIM, s.registered != 1 && s.registered != 5:
 			return ErrStarting
 		case s.call != nil:
 			return ErrBusy
@@ -449,5 +456,61 @@ func (s *Sim) Plug() error {
 			return nil
 		}
 		return s.plugIn()
+	})
+}
+
+// Replug is the modem that resets itself: it goes and comes back at once, while the box still has its old
+// ports open, so that it gets others.
+func (s *Sim) Replug() error {
+	return s.ask(func() error {
+		if s.plug == nil {
+			return ErrUnplugged
+		}
+		s.replug()
+		return nil
+	})
+}
+
+// BrownOut lets the voltage break down: the modem falls off the bus in the middle of a word and is back
+// after d.
+func (s *Sim) BrownOut(d time.Duration) error {
+	return s.ask(func() error {
+		if s.plug == nil {
+			return ErrUnplugged
+		}
+		s.write("\r\nUNDER-VOLTAGE WARN")
+		s.unplug()
+		s.after(d, func() {
+			if s.plug == nil {
+				s.replug()
+			}
+		})
+		return nil
+	})
+}
+
+// SIM puts the SIM in or takes it out, with the modem running.
+func (s *Sim) SIM(in bool) error {
+	return s.ask(func() error {
+		if s.noSIM == !in {
+			return nil
+		}
+		s.noSIM = !in
+		switch {
+		case s.plug == nil:
+		case s.noSIM:
+			if s.call != nil {
+				s.over("NO CARRIER", "SIM removed")
+			}
+			s.urc("+CPIN: NOT INSERTED")
+		case s.booted:
+			s.unlocked = s.cfg.PIN == ""
+			if !s.unlocked {
+				s.urc("+CPIN: SIM PIN")
+				return nil
+			}
+			s.simReady()
+		}
+		return nil
 	})
 }

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // terminal is a person at the command port.
 type terminal struct {
 	t    *testing.T
-	port *serialport.Audio // raw, with a read deadline
+	port serialport.Stream // raw, with a read deadline
 	rest string
 }
 

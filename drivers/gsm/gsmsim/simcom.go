@@ -140,6 +140,6 @@ func (s *Sim) soundSwitch(on bool) []string {
 	if on && (s.call == nil || s.call.stat != statActive || s.faults.SoundDead || time.Since(s.call.began) < s.cfg.SoundRefused) {
 		return []string{failed}
 	}
-	s.soundOn.Store(on)
+	s.setSound(on)
 	return []string{ok}
 }
