@@ -99,31 +99,32 @@ type Modem struct {
 	session                                                                       atomic.Pointer[session] // written by run, read by Health
 
 	// Owned by run.
-	ctx        context.Context
-	st         state
-	outbox     []line.Event
-	overflow   bool
-	dialer     *request
-	answerer   *request
-	typist     *request      // sends digits
-	closing    chan struct{} // closed when the ports of the session before are released; nil at first
-	later      []func()
-	up         chan bringUp
-	tick       *time.Timer
-	health     *time.Timer
-	retry      *time.Timer
-	recovery   recovery
-	sound      *sound
-	soundBegan time.Time
-	soundStop  context.CancelFunc
-	soundTry   int    // which doSoundOn a late result belongs to
-	lies       bool   // the modem says "connected" before the answer
-	ailing     string // why the modem wants a restart between calls; "" = it does not
-	status     tel.LineChanged
-	network    network
-	surveyed   time.Time
-	initDone   time.Time
-	seenNoise  map[string]bool
+	ctx         context.Context
+	st          state
+	outbox      []line.Event
+	overflow    bool
+	dialer      *request
+	answerer    *request
+	typist      *request      // sends digits
+	closing     chan struct{} // closed when the ports of the session before are released; nil at first
+	later       []func()
+	up          chan bringUp
+	tick        *time.Timer
+	health      *time.Timer
+	retry       *time.Timer
+	recovery    recovery
+	sound       *sound
+	soundBegan  time.Time
+	soundStop   context.CancelFunc
+	soundTry    int       // which doSoundOn a late result belongs to
+	lies        bool      // the modem says "connected" before the answer
+	undervolted time.Time // the modem complained of its power
+	ailing      string    // why the modem wants a restart between calls; "" = it does not
+	status      tel.LineChanged
+	network     network
+	surveyed    time.Time
+	initDone    time.Time
+	seenNoise   map[string]bool
 
 	mail       sms.State
 	mailPlan   sms.Plan

@@ -146,7 +146,7 @@ func (m *Modem) failed(u bringUp) {
 	if m.recovery.stuck() && (u.cause == tel.LineModemMute || u.cause == tel.LineRestarting) {
 		u.cause = tel.LineStuck
 	}
-	m.setStatus(u.cause, u.err)
+	m.setStatus(m.blame(u.cause), u.err)
 	m.remedy(rung, u)
 	m.retry.Reset(wait)
 }
@@ -210,7 +210,7 @@ func (m *Modem) lose(cause tel.LineCause, why error) {
 	m.serviceLost()
 	m.soundOff(nil)
 	m.typed(line.ErrGone)
-	m.setStatus(cause, why)
+	m.setStatus(m.blame(cause), why)
 	// Everything of the lost device is closed before it is looked for: an open port makes it come back
 	// under another number.
 	closing := make(chan struct{})
@@ -307,11 +307,33 @@ func (m *Modem) take(it item) {
 			m.sound.held.Store(!s.going)
 		}
 	case newsPower:
-		m.lose(tel.LineModemPower, fmt.Errorf("modem said %q", it.line))
+		m.powerFails(it.line)
 	case newsBeacon:
 		m.beacon(it.line)
 	case newsNoise:
 	}
+}
+
+// powerFails hears that the modem's power is too weak: it warns while it works, or says good-bye.
+func (m *Modem) powerFails(l string) {
+	m.undervolted = time.Now()
+	if strings.Contains(l, "DOWN") {
+		m.lose(tel.LineModemPower, fmt.Errorf("modem said %q", l))
+		return
+	}
+	m.log.Warn("modem has too little power", "said", l)
+}
+
+// underpowered is how long a modem that goes is taken to have gone for want of power, after it said so.
+const underpowered = 5 * time.Minute
+
+// blame names the power where the modem has complained of it before it went.
+func (m *Modem) blame(c tel.LineCause) tel.LineCause {
+	gone := c == tel.LineNoModem || c == tel.LineModemMute || c == tel.LineRestarting
+	if gone && !m.undervolted.IsZero() && time.Since(m.undervolted) < underpowered {
+		return tel.LineModemPower
+	}
+	return c
 }
 
 // beacon is a line that the modem repeats for ever, with a value of its own for each start.

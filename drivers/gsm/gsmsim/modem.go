@@ -279,7 +279,7 @@ func (s *Sim) setting(cmd string) []string {
 		}
 		return []string{query + ": " + def, ok}
 	}
-	if _, known := s.known(name); !known || !set {
+	if _, known := s.known(name); !known || !set || s.faults.Unset && name != "+CMEE" {
 		return []string{failed}
 	}
 	s.texts[name] = value

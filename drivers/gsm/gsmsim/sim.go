@@ -72,6 +72,7 @@ type Faults struct {
 	RefuseDial  bool          // ATD answers ERROR
 	DoubledURC  bool          // unsolicited lines come twice
 	Errors      bool          // every command answers ERROR
+	Unset       bool          // no setting is taken
 
 	LosePrompt    bool // AT+CMGS opens the prompt and does not show it
 	LoseSent      bool // the network takes a message and the answer is lost
