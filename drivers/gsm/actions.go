@@ -375,14 +375,27 @@ func (m *Modem) soundOff(s *session) {
 			m.soundFailures.Add(1)
 			m.ailing = "the audio port had gaps"
 		}
+		if !m.soundBegan.IsZero() {
+			m.soundCalls++
+			m.soundOf = m.sound.report()
+		}
 		m.sound = nil
 		m.soundBegan = time.Time{}
 	}
+	m.soundReported()
 	if s != nil {
 		if off := s.dialect.sound.off; off != "" {
 			m.submit(at.Command{Text: off}, func(at.Reply, error) {})
 		}
 	}
+}
+
+// soundReported puts the health of the sound on the feed. Its counters of a call begin anew with each.
+func (m *Modem) soundReported() {
+	next := m.status
+	next.Sound = m.soundOf
+	next.Sound.Calls, next.Sound.Faults, next.Sound.Restarts = m.soundCalls, m.soundFailures.Load(), m.resets.Load()
+	m.publish(next)
 }
 
 // reset restarts the modem with a new enumeration; only that cures a degraded audio endpoint. The line

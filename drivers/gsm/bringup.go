@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -102,7 +103,7 @@ func lineCause(err error) tel.LineCause {
 		return tel.LineInUse
 	case errors.Is(err, serialport.ErrMissing):
 		return tel.LineNoModem
-	case errors.Is(err, at.ErrMute), errors.Is(err, at.ErrTimeout), errors.Is(err, at.ErrStopped), errors.Is(err, errOutOfStep), modemRefused(err):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, at.ErrMute), errors.Is(err, at.ErrTimeout), errors.Is(err, at.ErrStopped), errors.Is(err, errOutOfStep), modemRefused(err):
 		return tel.LineModemMute
 	default:
 		return tel.LineNoModem
@@ -216,7 +217,7 @@ func (m *Modem) greet(ctx context.Context, s *session) error {
 		if e := engineEnd(s.engine); e != nil {
 			err = e
 		}
-		if len(s.inbox) > 0 && errors.Is(err, at.ErrMute) {
+		if st := s.engine.Stats(); errors.Is(err, at.ErrOverflow) || errors.Is(err, at.ErrMute) && (len(s.inbox) > 0 || st.Echoes+st.Strays > 0) {
 			return faulty(tel.LineNotModem, "something speaks at %s and is no modem: %w", s.ports.Command, err)
 		}
 		return fmt.Errorf("greet the modem: %w", err)

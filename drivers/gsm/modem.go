@@ -116,6 +116,8 @@ type Modem struct {
 	sound       *sound
 	soundBegan  time.Time
 	soundStop   context.CancelFunc
+	soundOf     tel.LineSound // of the last call
+	soundCalls  uint64
 	soundTry    int       // which doSoundOn a late result belongs to
 	lies        bool      // the modem says "connected" before the answer
 	undervolted time.Time // the modem complained of its power

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 const (
@@ -67,6 +69,7 @@ type sound struct {
 
 	framesIn, framesOut, underruns, overruns atomic.Uint64
 	received, sent, stalls, droughts         atomic.Uint64 // bytes, bytes, writes that did not fit, reads without bytes
+	silent                                   atomic.Uint64 // samples of reads without any sound
 
 	// Owned by the audio goroutine.
 	odd     []byte // half a sample that a read left
@@ -150,6 +153,9 @@ func (s *sound) exchange(p []byte) error {
 		pcm[i] = int16(binary.LittleEndian.Uint16(s.payload[2*i:]))
 	}
 	s.odd = append(s.odd[:0], s.payload[2*n:]...)
+	if quiet(pcm) {
+		s.silent.Add(uint64(n))
+	}
 	s.clocks.mu.Lock()
 	s.clocks.hear.Write(pcm, time.Now())
 	s.clocks.mu.Unlock()
@@ -159,6 +165,26 @@ func (s *sound) exchange(p []byte) error {
 	s.owed += n
 	s.give()
 	return nil
+}
+
+// quiet reports that no sample is louder than the noise of a line.
+func quiet(pcm []int16) bool {
+	const floor = 64 // -54 dB of the full scale
+	for _, v := range pcm {
+		if v > floor || v < -floor {
+			return false
+		}
+	}
+	return true
+}
+
+// report is the health of the call's sound.
+func (s *sound) report() tel.LineSound {
+	st := s.Stats()
+	return tel.LineSound{
+		Received: s.received.Load() / (2 * line.FrameSamples), Missing: st.Underruns, Dropped: st.Overruns, Stalls: s.stalls.Load(),
+		Silent: int(s.silent.Load() / dsp.SampleRate), Delay: int(st.Delay / time.Millisecond), PPM: int(math.Round(st.PPM)),
+	}
 }
 
 // give pays the modem the samples that it is owed: the same number, so that its own clock paces both ways.

@@ -324,18 +324,19 @@ type LineChanged struct {
 	Since      time.Time `json:"since"`
 }
 
-// LineSound is the health of a line's audio: of its last call, and how often it had to be repaired.
+// LineSound is the health of a line's audio: of its last call, whose counters begin anew with each, and how
+// often it had to be repaired.
 type LineSound struct {
-	Received  uint64 `json:"received"` // frames of 20 ms that the line delivered
-	Missing   uint64 `json:"missing"`  // frames for which it had nothing
-	Dropped   uint64 `json:"dropped"`  // frames that it did not take in time
-	Stalls    uint64 `json:"stalls"`   // writes that did not fit
-	Silent    int    `json:"silent"`   // seconds without any sound from the far end
-	Delay     int    `json:"delay_ms"` // held in the receive buffer at the end
-	PPM       int    `json:"ppm"`      // offset of the line's clock
-	Restarts  uint64 `json:"restarts"` // of the modem since the start of the box
-	Faults    uint64 `json:"faults"`   // calls without, or with dying, sound since then
-	CallEnded uint64 `json:"calls"`    // calls with sound since then
+	Received uint64 `json:"received"` // frames of 20 ms that the line delivered
+	Missing  uint64 `json:"missing"`  // frames for which it had nothing
+	Dropped  uint64 `json:"dropped"`  // frames that it did not take in time
+	Stalls   uint64 `json:"stalls"`   // writes that did not fit
+	Silent   int    `json:"silent"`   // seconds in which the far end was silent
+	Delay    int    `json:"delay_ms"` // held in the receive buffer at the end
+	PPM      int    `json:"ppm"`      // offset of the line's clock from the box's
+	Calls    uint64 `json:"calls"`    // with sound, since the line was opened
+	Faults   uint64 `json:"faults"`   // calls without sound, or with a dying one, since then
+	Restarts uint64 `json:"restarts"` // of the modem since then
 }
 
 // LineCause is one of the closed list of reasons that the page explains.

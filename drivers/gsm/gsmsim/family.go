@@ -174,3 +174,12 @@ func (s *Sim) Settings() (all map[string]string) {
 	})
 	return all
 }
+
+// PINTries is how many tries the PIN has left.
+func (s *Sim) PINTries() (left int) {
+	_ = s.ask(func() error {
+		left = s.tries
+		return nil
+	})
+	return left
+}

@@ -25,6 +25,7 @@ type Config struct {
 	NoSerialSound  bool   // this unit's firmware has no sound for a serial port
 	Early          bool   // it says "connected" when the far end begins to ring, as some firmware does
 	PIN            string // empty: the SIM asks for none
+	PINTries       int    // left; 0 is the usual 3, and less is none: it wants its PUK
 	NoSIM          bool
 	PPM            float64 // offset of the modem's sample clock from ours
 	// Ports makes the device's ends of the two ports at each plug; nil makes pseudo-terminals. What they
@@ -151,7 +152,10 @@ func New(cfg Config) (*Sim, error) {
 		cfg: cfg, log: cfg.Log, family: familyOf(cfg.Model),
 		mailbox: make(chan func(), 256), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.modem = modem{noSIM: cfg.NoSIM, tries: 3, signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
+	if cfg.PINTries == 0 {
+		cfg.PINTries = 3
+	}
+	s.modem = modem{noSIM: cfg.NoSIM, tries: max(0, cfg.PINTries), signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
 	s.emptyMemories()
 	if err := s.plugIn(); err != nil {
 		return nil, err
