@@ -156,7 +156,7 @@ func (m *Modem) act(a action) {
 		m.log.Info("dialling", "to", a.number.Masked())
 		m.submit(at.Command{Text: "ATD" + string(a.number) + ";", Progress: true, Timeout: m.timing.Command}, m.answered(evDialed))
 	case doAnswer:
-		m.submit(at.Command{Text: "ATA", Progress: true, Timeout: m.timing.Command}, m.answered(evAccepted))
+		m.submit(at.Command{Text: "ATA", Progress: true, Urgent: true, Timeout: m.timing.Command}, m.answered(evAccepted))
 	case doHangup:
 		text := s.dialect.hangup[a.rung]
 		if strings.Contains(text, "%d") {
