@@ -82,6 +82,11 @@ func telling(c tel.LineCause) int {
 
 // bringOne tries one candidate.
 func (m *Modem) bringOne(ctx context.Context, ports Ports) bringUp {
+	if ports.Device != "" && m.cfg.Awake != nil {
+		if err := m.cfg.Awake(ports.Device); err != nil {
+			m.log.Warn("modem may be suspended while nobody calls", "device", ports.Device, "error", err)
+		}
+	}
 	s, err := m.open(ports)
 	if err != nil {
 		return bringUp{cause: lineCause(err), err: err, ports: ports}
@@ -166,6 +171,7 @@ func (m *Modem) initialise(ctx context.Context, s *session) error {
 			}
 		}
 	}
+	quiet := s.engine.Stats().Echoes
 	for _, st := range append(s.dialect.settings, secondCaller(m.cfg.SecondCaller)) {
 		if err := m.send(ctx, s, st); err != nil {
 			return err
@@ -182,6 +188,8 @@ func (m *Modem) initialise(ctx context.Context, s *session) error {
 		}
 		s.network.learn(r.Lines)
 	}
+	s.echoes = s.engine.Stats().Echoes
+	s.echoStuck = s.echoes > quiet
 	return nil
 }
 

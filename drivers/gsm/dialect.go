@@ -59,6 +59,8 @@ type dialect struct {
 	ussd   ussd.Form // of the text of +CUSD
 	survey []step    // questions about band and technology, beside those of every modem
 
+	// mutes are parts of the names of firmware (AT+CGMR) that users found to lose the sound of one direction.
+	mutes []string
 	// early: its "connected" comes with the network's first sound, not with the answer, so that a ringback
 	// tone in the sound overrules it.
 	early bool
@@ -137,6 +139,15 @@ func dialectFor(maker, model string) *dialect {
 		}
 	}
 	return &generic
+}
+
+func contains(s string, parts []string) bool {
+	for _, p := range parts {
+		if strings.Contains(s, p) {
+			return true
+		}
+	}
+	return false
 }
 
 func begins(s string, prefixes []string) bool {

@@ -35,6 +35,7 @@ var sim7600 = dialect{
 	digits: "AT+VTS=%c",
 	keys:   true,
 	survey: []step{{text: "AT+CPSI?", prefix: "+CPSI:"}},
+	mutes:  []string{"LE20B06"}, // LilyGo-Modem-Series issue 542: the far end hears nothing
 }
 
 // a7670 is SIMCom's LTE Cat-1 family. Its sound is on pins. "VOICE CALL: BEGIN" comes with the ringback

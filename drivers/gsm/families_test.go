@@ -29,8 +29,8 @@ var families = map[string]struct {
 func TestEveryFamilyKeepsTheContractOfALine(t *testing.T) {
 	for name, f := range families {
 		t.Run(name, func(t *testing.T) {
-			linetest.Run(t, func(t *testing.T) linetest.Rig {
-				m, far := rig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = f.model })
+			linetest.RunInBubble(t, func(t *testing.T) linetest.Rig {
+				m, far := virtualRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = f.model })
 				return linetest.Rig{Line: m, Far: far}
 			})
 		})

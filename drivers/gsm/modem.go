@@ -48,6 +48,8 @@ type Config struct {
 	// Rebind and PowerCycle restart the USB device of a modem that its own command does not restart. Only the
 	// recovery ladder calls them, while the ports are closed; nil: the rung is left out.
 	Rebind, PowerCycle func(ctx context.Context, device string) error
+	// Awake keeps the USB device from being suspended, which would lose callers; nil: it is not kept.
+	Awake func(device string) error
 	// SecondCaller lets who calls while the line talks wait for its end; else they get the busy tone.
 	SecondCaller bool
 	PIN          string
@@ -181,16 +183,18 @@ type request struct {
 
 // session is one life of an opened modem.
 type session struct {
-	engine  *at.Engine
-	ports   Ports
-	dialect *dialect
-	inbox   chan item
-	found   []call
-	serial  bool // sound passes over a serial port
-	greeted bool // it took a command
-	beacon  string
-	network network
-	id      identity
+	engine    *at.Engine
+	ports     Ports
+	dialect   *dialect
+	inbox     chan item
+	found     []call
+	serial    bool   // sound passes over a serial port
+	greeted   bool   // it took a command
+	beacon    string // ^BOOT as it came last
+	echoes    uint64 // commands that came back until the end of the initialisation
+	echoStuck bool   // also those after ATE0
+	network   network
+	id        identity
 }
 
 // item is what reaches the owner from a session, in one order: a line, or the rest of a command.

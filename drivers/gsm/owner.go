@@ -349,7 +349,10 @@ func (m *Modem) beacon(l string) {
 	s.beacon = l
 }
 
-var errRestarted = errors.New("the modem has restarted")
+var (
+	errRestarted = errors.New("the modem has restarted")
+	errEcho      = errors.New("the modem has lost its settings: it repeats our commands")
+)
 
 // maxKinds bounds the kinds of unknown line that are logged: garbage has no end of them.
 const maxKinds = 64
@@ -409,6 +412,11 @@ func (m *Modem) probe() {
 	if m.st.phase != idle { // nothing may disturb a call's set-up, and a talking one is polled anyway
 		return
 	}
+	if !s.echoStuck && s.engine.Stats().Echoes > s.echoes {
+		m.lose(tel.LineRestarting, errEcho) // whoever switched the echo on again, the other settings are gone too
+		return
+	}
+	m.list() // a RING that was lost, or a call that nobody of ours made
 	if time.Since(m.surveyed) < m.timing.Survey {
 		m.submit(at.Command{Text: "AT"}, func(r at.Reply, err error) {
 			if err == nil && r.Final.Code != at.OK && m.session.Load() == s {
@@ -426,7 +434,6 @@ func (m *Modem) probe() {
 			}
 		})
 	}
-	m.list() // a RING that was lost, or a call that nobody of ours made
 }
 
 // submit sends a command; then runs on the owner when the answer is there.
@@ -470,8 +477,12 @@ func (m *Modem) networkChanged() {
 	next := m.status
 	next.Cause = m.network.service()
 	next.Up = next.Cause == tel.LineOK
-	if next.Up && m.deaf.Load() {
+	switch s := m.session.Load(); {
+	case !next.Up:
+	case m.deaf.Load():
 		next.Cause = tel.LineNoSound // messages pass; a call would be silent
+	case contains(s.id.firmware, s.dialect.mutes):
+		next.Cause = tel.LineBadFirmware
 	}
 	next.Operator = m.network.operator
 	signal := m.network.signal()

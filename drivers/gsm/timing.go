@@ -17,7 +17,7 @@ type Timing struct {
 	Settle    time.Duration   // after a call, in which its last words are no news; 500 ms
 	Probe     time.Duration   // one resync probe of the engine; 1 s
 	Reply     time.Duration   // any other command; 5 s
-	Health    time.Duration   // between two signs of life of an idle modem; 10 s
+	Health    time.Duration   // between two signs of life of an idle modem; 5 s
 	Survey    time.Duration   // between two looks at registration and signal; 30 s
 	Reopen    []time.Duration // from a failure to the next try, the last for ever; 1, 2, 5, 10, 15 s
 	Rescan    time.Duration   // between two looks for a modem that is not there; 2 s
@@ -48,7 +48,7 @@ func (t Timing) withDefaults() Timing {
 	def(&t.Settle, 500*time.Millisecond)
 	def(&t.Probe, time.Second)
 	def(&t.Reply, 5*time.Second)
-	def(&t.Health, 10*time.Second)
+	def(&t.Health, 5*time.Second)
 	def(&t.Survey, 30*time.Second)
 	def(&t.Network, 40*time.Second)
 	def(&t.Sweep, 10*time.Minute)

@@ -96,3 +96,14 @@ func rest(ctx context.Context) {
 	case <-ctx.Done():
 	}
 }
+
+// KeepAwake switches the autosuspend of a USB device off: a sleeping modem loses callers. It needs root.
+func KeepAwake(sys, device string) error {
+	if err := usbName(device); err != nil {
+		return err
+	}
+	if err := tell(filepath.Join(sys, "bus", "usb", "devices", device, "power", "control"), "on"); err != nil {
+		return fmt.Errorf("keep USB device %s awake: %w", device, err)
+	}
+	return nil
+}

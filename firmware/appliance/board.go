@@ -126,6 +126,7 @@ func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log 
 	return gsm.Open(gsm.Config{
 		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins, Inbox: inbox,
 		Identity: gsm.Identity{IMEI: c.IMEI, ICCID: c.ICCID}, SecondCaller: c.SecondCaller == config.SecondCallerWaits,
+		Awake:      func(device string) error { return serialport.KeepAwake("/sys", device) },
 		Rebind:     func(ctx context.Context, device string) error { return serialport.Rebind(ctx, "/sys", device) },
 		PowerCycle: func(ctx context.Context, device string) error { return serialport.PowerCycle(ctx, "/sys", device) },
 	})

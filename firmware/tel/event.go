@@ -370,13 +370,14 @@ const (
 	LineCarrierDown          LineCause = "carrier_down" // registered, and no call gets through
 	LineSpendLimit           LineCause = "spend_limit"
 
-	LineNoSound    LineCause = "no_sound_path" // a modem whose sound does not reach the box: messages only
-	LineSIMPUK     LineCause = "sim_puk"       // locked after wrong PINs; the PUK is never tried
-	LineWrongPIN   LineCause = "sim_pin_wrong" // the PIN that is set was refused, or too few tries are left
-	LineNotModem   LineCause = "not_a_modem"   // another device, or one that refuses every command
-	LineOtherModem LineCause = "other_modem"   // a modem, and not the one of this line
-	LineModemPower LineCause = "modem_power"   // it switched itself off for want of power
-	LineStuck      LineCause = "modem_stuck"   // nothing that the box can do brings it back
+	LineNoSound     LineCause = "no_sound_path"  // a modem whose sound does not reach the box: messages only
+	LineSIMPUK      LineCause = "sim_puk"        // locked after wrong PINs; the PUK is never tried
+	LineWrongPIN    LineCause = "sim_pin_wrong"  // the PIN that is set was refused, or too few tries are left
+	LineNotModem    LineCause = "not_a_modem"    // another device, or one that refuses every command
+	LineOtherModem  LineCause = "other_modem"    // a modem, and not the one of this line
+	LineModemPower  LineCause = "modem_power"    // it switched itself off for want of power
+	LineBadFirmware LineCause = "modem_firmware" // known to lose the sound of one direction
+	LineStuck       LineCause = "modem_stuck"    // nothing that the box can do brings it back
 )
 
 // DeviceChanged reports the registration of one phone.
@@ -464,6 +465,6 @@ func LineCauses() []LineCause {
 		LineOK, LineInUse, LineRegistering, LineDisabled, LineDNSFailed, LineUnreachable, LineRefused, LineWrongDomain,
 		LineNoModem, LineModemMute, LineNoSIM, LineSIMPIN, LineSearching, LineDenied, LineAudioFault, LineRestarting,
 		LineRefusedNumber, LineTooManyRegistrations, LineExpiredEarly, LineOneWayAudio, LineCodecMismatch, LineTLSUntrusted,
-		LineCarrierDown, LineSpendLimit, LineNoSound, LineSIMPUK, LineWrongPIN, LineNotModem, LineOtherModem, LineModemPower, LineStuck,
+		LineCarrierDown, LineSpendLimit, LineNoSound, LineSIMPUK, LineWrongPIN, LineNotModem, LineOtherModem, LineModemPower, LineBadFirmware, LineStuck,
 	}
 }

@@ -24,6 +24,8 @@ type family struct {
 	key       func(d byte) string // what tells a key of the far end; nil: nothing does
 	ready     func(s *Sim)        // what it says besides when it is up
 
+	// news is the setting, and its value, that brings unsolicited lines to this port; empty: they are here.
+	news   [2]string
 	early  bool // it says "connected" when the far end begins to ring
 	packed bool // service codes are packed septets
 	block  int  // bytes that the audio port delivers at once; 0 = 320
@@ -77,6 +79,20 @@ func (s *Sim) known(name string) (value string, ok bool) {
 	}
 	value, ok = shared[name]
 	return value, ok
+}
+
+// revision is the name of the firmware.
+func (s *Sim) revision() string {
+	if s.cfg.Firmware != "" {
+		return s.cfg.Firmware
+	}
+	return s.family.revision
+}
+
+// elsewhere reports that unsolicited lines come out of another port.
+func (s *Sim) elsewhere() bool {
+	setting := s.family.news
+	return setting[0] != "" && !strings.EqualFold(s.texts[setting[0]], setting[1])
 }
 
 // sendKeys sends DTMF digits, which need a call that talks.

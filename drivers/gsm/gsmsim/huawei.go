@@ -41,6 +41,7 @@ func huaweiStick() *family {
 				s.urc(l)
 			}
 		},
+		news:   [2]string{"^PORTSEL", "1"},
 		packed: true, iccid: "AT^ICCID?",
 	}
 }

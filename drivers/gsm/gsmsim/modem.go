@@ -196,13 +196,13 @@ func (s *Sim) replug() {
 func (s *Sim) identity(cmd string) []string {
 	switch cmd {
 	case "ATI":
-		return []string{"Manufacturer: " + s.family.maker, "Model: " + s.cfg.Model, "Revision: " + s.family.revision, "IMEI: " + s.cfg.IMEI, ok}
+		return []string{"Manufacturer: " + s.family.maker, "Model: " + s.cfg.Model, "Revision: " + s.revision(), "IMEI: " + s.cfg.IMEI, ok}
 	case "AT+CGMI":
 		return []string{s.family.maker, ok}
 	case "AT+CGMM":
 		return []string{s.cfg.Model, ok}
 	case "AT+CGMR":
-		return []string{"+CGMR: " + s.family.revision, ok}
+		return []string{"+CGMR: " + s.revision(), ok}
 	case "AT+CGSN":
 		return []string{s.cfg.IMEI, ok}
 	case "AT+CSQ":
@@ -379,7 +379,11 @@ func (s *Sim) ring() {
 	if c == nil || !c.inbound || c.stat != statIncoming {
 		return
 	}
-	s.urc("RING")
+	if s.texts["+CRC"] == "1" {
+		s.urc("+CRING: VOICE")
+	} else {
+		s.urc("RING")
+	}
 	if s.clip {
 		if c.number == "" {
 			s.urc(`+CLIP: "",128,,,,1`)
@@ -399,7 +403,7 @@ func (s *Sim) ring() {
 }
 
 func (s *Sim) urc(line string) {
-	if !s.booted || s.faults.LosePrefix != "" && strings.HasPrefix(line, s.faults.LosePrefix) {
+	if !s.booted || s.elsewhere() || s.faults.LosePrefix == All || s.faults.LosePrefix != "" && strings.HasPrefix(line, s.faults.LosePrefix) {
 		return
 	}
 	s.write(s.frame(line))

@@ -33,8 +33,8 @@ func quectelEC2x() *family {
 				s.urc(last)
 			}
 		},
-		key: func(d byte) string { return fmt.Sprintf("+QTONEDET: %d", d) },
-		// The ports of its news come up later than the others; nothing is said there before QURCCFG.
+		key:   func(d byte) string { return fmt.Sprintf("+QTONEDET: %d", d) },
+		news:  [2]string{"+QURCCFG", `"urcport","all"`},
 		block: 640, iccid: "AT+QCCID",
 	}
 }

@@ -20,6 +20,7 @@ type Config struct {
 	Log            *slog.Logger
 	Command, Audio string // symbolic links to publish: "var/modem0-at", "var/modem0-pcm"
 	IMEI           string // default 860000000000001
+	Firmware       string // AT+CGMR; default one of its family
 	Model          string // default SIMCOM_SIM7600E-H; its beginning chooses the dialect, what is not known is 27.007
 	ICCID          string // of the SIM; default 8939010000000000001
 	NoSerialSound  bool   // this unit's firmware has no sound for a serial port
@@ -65,7 +66,7 @@ type Faults struct {
 	DoubledCR   bool          // every line ends and begins with two CR
 	Split       bool          // one byte per write
 	Late        time.Duration // every answer comes so much later
-	LosePrefix  string        // unsolicited lines that begin so are lost
+	LosePrefix  string        // unsolicited lines that begin so are lost, or All
 	StuckPrompt bool          // the next command is taken for the text of a message
 	DeafHangup  bool          // hang-up commands answer OK and do nothing
 	SoundStall  bool          // the audio port takes no bytes
@@ -85,6 +86,9 @@ type Faults struct {
 	Undeletable   bool // AT+CMGD fails
 	ServiceMute   bool // the network does not answer to service codes
 }
+
+// All is a LosePrefix that every unsolicited line has.
+const All = "*"
 
 // Errors of the network's side.
 var (

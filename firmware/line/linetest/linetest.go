@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/line"
@@ -47,23 +48,34 @@ const patience = 15 * time.Second
 // for each case.
 func Run(t *testing.T, open func(t *testing.T) Rig) {
 	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) { prove(t, open, c.play) })
+	}
+}
+
+// RunInBubble proves it in virtual time, for a rig that waits for nothing outside of it.
+func RunInBubble(t *testing.T, open func(t *testing.T) Rig) {
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r := &run{T: t, Rig: open(t)}
-			closed := false
-			defer func() {
-				if !closed {
-					_ = r.Line.Close()
-				}
-			}()
-			r.service(true)
-			c.play(r)
-			if err := r.Line.Close(); err != nil {
-				t.Errorf("close: %v", err)
-			}
-			closed = true
-			r.finish()
+			synctest.Test(t, func(t *testing.T) { prove(t, open, c.play) })
 		})
 	}
+}
+
+func prove(t *testing.T, open func(t *testing.T) Rig, play func(*run)) {
+	r := &run{T: t, Rig: open(t)}
+	closed := false
+	defer func() {
+		if !closed {
+			_ = r.Line.Close()
+		}
+	}()
+	r.service(true)
+	play(r)
+	if err := r.Line.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	closed = true
+	r.finish()
 }
 
 var cases = []struct {
