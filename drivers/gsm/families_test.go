@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm"
@@ -37,6 +38,11 @@ func TestEveryFamilyKeepsTheContractOfALine(t *testing.T) {
 	}
 }
 
+// bubble lets a test run in virtual time.
+func bubble(f func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, f) }
+}
+
 // What a line can do, and what the page says of it, follows from the modem that is there.
 func TestEveryFamilySaysWhatItCanDo(t *testing.T) {
 	tests := map[string]struct {
@@ -61,8 +67,8 @@ func TestEveryFamilySaysWhatItCanDo(t *testing.T) {
 		"unknown": {model("ACME-1"), line.Caps{CallerID: true, AnswerSupervision: line.AnswerReal}, tel.LineNoSound},
 	}
 	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			m, _ := rig(t, func(s *gsmsim.Config, _ *gsm.Config) {
+		t.Run(name, bubble(func(t *testing.T) {
+			m, _ := virtualRig(t, func(s *gsmsim.Config, _ *gsm.Config) {
 				if tt.edit != nil {
 					tt.edit(s)
 				}
@@ -74,7 +80,7 @@ func TestEveryFamilySaysWhatItCanDo(t *testing.T) {
 			if got := m.Caps(); got != tt.caps {
 				t.Errorf("caps %+v, want %+v", got, tt.caps)
 			}
-		})
+		}))
 	}
 }
 
@@ -88,8 +94,8 @@ func TestEveryFamilyIsSetUpAnewAfterItsRestart(t *testing.T) {
 		all[name] = f.model
 	}
 	for name, kind := range all {
-		t.Run(name, func(t *testing.T) {
-			m, far := rig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = kind })
+		t.Run(name, bubble(func(t *testing.T) {
+			m, far := virtualRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = kind })
 			await(t, m, line.Status, inService)
 			before := far.Settings()
 			if len(before) < 8 || before["+CLIP"] != "1" {
@@ -103,111 +109,119 @@ func TestEveryFamilyIsSetUpAnewAfterItsRestart(t *testing.T) {
 			if after := far.Settings(); !maps.Equal(before, after) {
 				t.Errorf("before %v\nafter  %v", before, after)
 			}
-		})
+		}))
 	}
 }
 
 func TestHuaweiSaysWithTheEndWhyTheNetworkEndedACall(t *testing.T) {
-	m, far := rig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = "E173" })
-	await(t, m, line.Status, inService)
-	for why, want := range map[string]tel.Cause{
-		"Unassigned number": tel.CauseUnallocated, "Switching equipment congestion": tel.CauseCongestion,
-		"No user responding": tel.CauseNoAnswer, "User busy": tel.CauseBusy,
-	} {
-		if err := m.Dial(t.Context(), "0612345678"); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		m, far := virtualRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = "E173" })
+		await(t, m, line.Status, inService)
+		for why, want := range map[string]tel.Cause{
+			"Unassigned number": tel.CauseUnallocated, "Switching equipment congestion": tel.CauseCongestion,
+			"No user responding": tel.CauseNoAnswer, "User busy": tel.CauseBusy,
+		} {
+			if err := m.Dial(t.Context(), "0612345678"); err != nil {
+				t.Fatal(err)
+			}
+			await(t, m, line.Proceeding, nil)
+			<-far.Dialed()
+			if err := far.RemoteReject(why); err != nil {
+				t.Fatal(err)
+			}
+			if e := await(t, m, line.Ended, nil); e.Cause != want {
+				t.Errorf("%s: ended as %v, want %v", why, e.Cause, want)
+			}
 		}
-		await(t, m, line.Proceeding, nil)
-		<-far.Dialed()
-		if err := far.RemoteReject(why); err != nil {
-			t.Fatal(err)
-		}
-		if e := await(t, m, line.Ended, nil); e.Cause != want {
-			t.Errorf("%s: ended as %v, want %v", why, e.Cause, want)
-		}
-	}
+	})
 }
 
 // An E1550 answers nothing any more after AT+CHLD=1x before its call rings.
 func TestHuaweiIsNotMadeDeafByAHangupBeforeItsCallRings(t *testing.T) {
-	m, far := rig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = "E173" })
-	await(t, m, line.Status, inService)
-	if err := m.Dial(t.Context(), "0612345678"); err != nil {
-		t.Fatal(err)
-	}
-	await(t, m, line.Proceeding, nil)
-	<-far.Dialed()
-	if err := m.Hangup(t.Context(), tel.CauseCancelled); err != nil {
-		t.Fatal(err)
-	}
-	endedAs(t, m, tel.CauseCancelled)
-	connectAgain(t, m, far)
-	if far.Stats().Resets != 0 {
-		t.Error("it had to be restarted")
-	}
-}
-
-func TestA7670ThatFallsBackFromLTESaysNoCarrierAndTheCallGoesOn(t *testing.T) {
-	m, far := rig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = "A7670E-FASE" })
-	await(t, m, line.Status, inService)
-	if err := far.SetRadio(gsmsim.FourGNoVoLTE()); err != nil {
-		t.Fatal(err)
-	}
-	await(t, m, line.Status, func(e line.Event) bool { return e.Status.VoLTE == "no" })
-	if err := m.Dial(t.Context(), "0612345678"); err != nil {
-		t.Fatal(err)
-	}
-	await(t, m, line.Proceeding, nil)
-	<-far.Dialed() // NO CARRIER was written before
-	if err := far.Alert(); err != nil {
-		t.Fatal(err)
-	}
-	await(t, m, line.Connected, nil)
-	if err := far.Hangup(); err != nil {
-		t.Fatal(err)
-	}
-	endedAs(t, m, tel.CauseNormal)
-}
-
-// Whether the far end has answered is what its sound says, once the modem was caught twice.
-func TestAModemThatSaysConnectedWhileItRingsIsCaughtAndItsSoundDecides(t *testing.T) {
-	m, far := rig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model, s.Early = "EG25", true })
-	await(t, m, line.Status, inService)
-	rings := func(first line.EventKind) {
-		t.Helper()
-		far.Speak(425) // a tone that lasts is taken for ringback after 0.7 s
+	synctest.Test(t, func(t *testing.T) {
+		m, far := virtualRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = "E173" })
+		await(t, m, line.Status, inService)
 		if err := m.Dial(t.Context(), "0612345678"); err != nil {
 			t.Fatal(err)
 		}
 		await(t, m, line.Proceeding, nil)
 		<-far.Dialed()
+		if err := m.Hangup(t.Context(), tel.CauseCancelled); err != nil {
+			t.Fatal(err)
+		}
+		endedAs(t, m, tel.CauseCancelled)
+		connectAgain(t, m, far)
+		if far.Stats().Resets != 0 {
+			t.Error("it had to be restarted")
+		}
+	})
+}
+
+func TestA7670ThatFallsBackFromLTESaysNoCarrierAndTheCallGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, far := virtualRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = "A7670E-FASE" })
+		await(t, m, line.Status, inService)
+		if err := far.SetRadio(gsmsim.FourGNoVoLTE()); err != nil {
+			t.Fatal(err)
+		}
+		await(t, m, line.Status, func(e line.Event) bool { return e.Status.VoLTE == "no" })
+		if err := m.Dial(t.Context(), "0612345678"); err != nil {
+			t.Fatal(err)
+		}
+		await(t, m, line.Proceeding, nil)
+		<-far.Dialed() // NO CARRIER was written before
 		if err := far.Alert(); err != nil {
 			t.Fatal(err)
 		}
-		await(t, m, first, nil)
-	}
-	for n := range 2 {
-		rings(line.Connected) // believed
-		for m.Health().EarlyAnswers <= uint64(n) {
-			time.Sleep(10 * time.Millisecond) // polling for what has no event
-		}
+		await(t, m, line.Connected, nil)
 		if err := far.Hangup(); err != nil {
 			t.Fatal(err)
 		}
 		endedAs(t, m, tel.CauseNormal)
-	}
-	if m.Caps().AnswerSupervision != line.AnswerAssumed {
-		t.Error("its answers still count as the network's")
-	}
-	rings(line.Alerting)
-	far.Speak(1000) // somebody speaks
-	if err := far.Answer(); err != nil {
-		t.Fatal(err)
-	}
-	await(t, m, line.Connected, nil)
-	if err := linetest.BothWays(must(m.Media()), far); err != nil {
-		t.Error(err)
-	}
+	})
+}
+
+// Whether the far end has answered is what its sound says, once the modem was caught twice.
+func TestAModemThatSaysConnectedWhileItRingsIsCaughtAndItsSoundDecides(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, far := virtualRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model, s.Early = "EG25", true })
+		await(t, m, line.Status, inService)
+		rings := func(first line.EventKind) {
+			t.Helper()
+			far.Speak(425) // a tone that lasts is taken for ringback after 0.7 s
+			if err := m.Dial(t.Context(), "0612345678"); err != nil {
+				t.Fatal(err)
+			}
+			await(t, m, line.Proceeding, nil)
+			<-far.Dialed()
+			if err := far.Alert(); err != nil {
+				t.Fatal(err)
+			}
+			await(t, m, first, nil)
+		}
+		for n := range 2 {
+			rings(line.Connected) // believed
+			for m.Health().EarlyAnswers <= uint64(n) {
+				time.Sleep(10 * time.Millisecond) // of virtual time: it has no event
+			}
+			if err := far.Hangup(); err != nil {
+				t.Fatal(err)
+			}
+			endedAs(t, m, tel.CauseNormal)
+		}
+		if m.Caps().AnswerSupervision != line.AnswerAssumed {
+			t.Error("its answers still count as the network's")
+		}
+		rings(line.Alerting)
+		far.Speak(1000) // somebody speaks
+		if err := far.Answer(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, m, line.Connected, nil)
+		if err := linetest.BothWays(must(m.Media()), far); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func must[T any](v T, err error) T {
@@ -218,47 +232,51 @@ func must[T any](v T, err error) T {
 }
 
 func TestQuectelIsSentNoSoundWhileItSaysStop(t *testing.T) {
-	m, far := rig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = "EG25" })
-	media := connect(t, m, far)
-	if err := linetest.BothWays(media, far); err != nil {
-		t.Fatal(err)
-	}
-	if err := far.Say("\r\n+QPCMV: 0,0\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	var f line.Frame
-	clock := time.NewTicker(20 * time.Millisecond) // the box's
-	defer clock.Stop()
-	for was := far.Stats().FramesMissing; far.Stats().FramesMissing < was+10; <-clock.C {
-		media.ReadFrame(&f)
-		media.WriteFrame(&f)
-	}
-	if media.Stats().Overruns == 0 {
-		t.Error("the sound that was not sent is not counted")
-	}
-	if err := far.Say("\r\n+QPCMV: 1,0\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	if err := linetest.BothWays(media, far); err != nil {
-		t.Errorf("after go on: %v", err)
-	}
-	if n := far.Stats().Stops; n != 0 {
-		t.Errorf("the box sent so much that the modem itself said stop %d times", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		m, far := virtualRig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.Model = "EG25" })
+		media := connect(t, m, far)
+		if err := linetest.BothWays(media, far); err != nil {
+			t.Fatal(err)
+		}
+		if err := far.Say("\r\n+QPCMV: 0,0\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		var f line.Frame
+		clock := time.NewTicker(20 * time.Millisecond) // the box's
+		defer clock.Stop()
+		for was := far.Stats().FramesMissing; far.Stats().FramesMissing < was+10; <-clock.C {
+			media.ReadFrame(&f)
+			media.WriteFrame(&f)
+		}
+		if media.Stats().Overruns == 0 {
+			t.Error("the sound that was not sent is not counted")
+		}
+		if err := far.Say("\r\n+QPCMV: 1,0\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := linetest.BothWays(media, far); err != nil {
+			t.Errorf("after go on: %v", err)
+		}
+		if n := far.Stats().Stops; n != 0 {
+			t.Errorf("the box sent so much that the modem itself said stop %d times", n)
+		}
+	})
 }
 
 func TestASecondCallerGetsTheBusyToneUnlessConfigured(t *testing.T) {
-	m, far := rig(t, nil)
-	connect(t, m, far)
-	if err := far.Knock("06222"); !errors.Is(err, gsmsim.ErrBusy) {
-		t.Errorf("knock: %v, want the network's busy tone", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		m, far := virtualRig(t, nil)
+		connect(t, m, far)
+		if err := far.Knock("06222"); !errors.Is(err, gsmsim.ErrBusy) {
+			t.Errorf("knock: %v, want the network's busy tone", err)
+		}
+	})
 }
 
 func TestASecondCallerWaitsAndIsTheNextCall(t *testing.T) {
 	for _, kind := range []string{"SIMCOM_SIM7600E-H", "EG25", "E173"} {
-		t.Run(kind, func(t *testing.T) {
-			m, far := rig(t, func(s *gsmsim.Config, g *gsm.Config) { s.Model, g.SecondCaller = kind, true })
+		t.Run(kind, bubble(func(t *testing.T) {
+			m, far := virtualRig(t, func(s *gsmsim.Config, g *gsm.Config) { s.Model, g.SecondCaller = kind, true })
 			media := connect(t, m, far)
 			if err := far.Knock("+39066222"); err != nil {
 				t.Fatal(err)
@@ -281,6 +299,6 @@ func TestASecondCallerWaitsAndIsTheNextCall(t *testing.T) {
 			if err := linetest.BothWays(must(m.Media()), far); err != nil {
 				t.Errorf("the second call: %v", err)
 			}
-		})
+		}))
 	}
 }

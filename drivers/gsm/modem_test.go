@@ -145,8 +145,8 @@ func TestModemKeepsTheContractOfALine(t *testing.T) {
 
 // The same contract must hold on a bad day of the same modem.
 func TestModemKeepsTheContractWithEchoDoubledCRAndSplitBytes(t *testing.T) {
-	linetest.Run(t, func(t *testing.T) linetest.Rig {
-		m, far := rig(t, nil)
+	linetest.RunInBubble(t, func(t *testing.T) linetest.Rig {
+		m, far := virtualRig(t, nil)
 		far.faults(gsmsim.Faults{EchoStuck: true, DoubledCR: true, Split: true})
 		return linetest.Rig{Line: m, Far: far}
 	})

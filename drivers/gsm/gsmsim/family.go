@@ -199,3 +199,11 @@ func (s *Sim) PINTries() (left int) {
 	})
 	return left
 }
+
+// Meddle sets a setting as another program does that has the modem open.
+func (s *Sim) Meddle(setting, value string) error {
+	return s.ask(func() error {
+		s.texts[setting] = value
+		return nil
+	})
+}
