@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -24,6 +25,9 @@ func main() {
 }
 
 func run(args []string, out, errs io.Writer) int {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		return command(args, out, errs)
+	}
 	flags := flag.NewFlagSet("linelab", flag.ContinueOnError)
 	flags.SetOutput(errs)
 	var cfg lab.Config
@@ -62,6 +66,7 @@ func run(args []string, out, errs io.Writer) int {
 		fmt.Fprintln(errs, "linelab: -quirks:", err)
 		return exitUseless
 	}
+	cfg.Socket = filepath.Join(cfg.Dir, lab.Socket)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := lab.Run(ctx, cfg); err != nil {

@@ -425,7 +425,10 @@ func (m *machine) whenRinging(e event) {
 	switch e.kind {
 	case evRing:
 		m.doubt = false
-		if m.phase == incoming {
+		switch {
+		case m.phase == incoming && m.now.Sub(m.since) > m.t.RingMax:
+			m.hangUp(tel.CauseNoAnswer)
+		case m.phase == incoming:
 			m.wait(m.t.RingGap)
 		}
 	case evCaller:

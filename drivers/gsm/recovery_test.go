@@ -68,3 +68,20 @@ func TestLineIsInServiceAgainWithin40SecondsOfEveryFault(t *testing.T) {
 		}
 	}
 }
+
+func TestCallerWhomNobodyAnswersIsRefusedInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, nil)
+		d.answers.Store(false)
+		d.until(serviceBar, func() bool { return d.up })
+		if err := d.sim.Ring("+393331234567"); err != nil {
+			t.Fatal(err)
+		}
+		if !d.until(4*time.Minute, func() bool { return d.ended == 1 }) {
+			t.Error("it rings for ever")
+		}
+		if err := d.sim.RemoteHangup(); !errors.Is(err, gsmsim.ErrNoCall) {
+			t.Errorf("the network still has the call: %v", err)
+		}
+	})
+}

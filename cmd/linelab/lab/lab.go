@@ -47,6 +47,7 @@ type Config struct {
 	PerMinute float64  // customers
 	Pace      float64  // how much faster than people everything goes; default 1
 	Mishaps   []string // of ParseMishaps, that befall the modem in turn
+	Socket    string   // where faults can be asked for, see Ask; empty: nowhere
 }
 
 // lab is what all players share.
@@ -104,6 +105,13 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	if l.mobile, err = newMobile(l); err != nil {
 		return fmt.Errorf("the modem: %w", err)
+	}
+	if cfg.Socket != "" {
+		desk, err := openDesk(l)
+		if err != nil {
+			return errors.Join(err, l.mobile.Close())
+		}
+		defer desk.close()
 	}
 	l.say("the carrier listens on %s, the modem is plugged in, %d people are at their phones", cfg.Carrier, len(agents))
 	l.play(l.customers)

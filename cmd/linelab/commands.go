@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/pronto-pbx/pronto/cmd/linelab/lab"
+	"github.com/pronto-pbx/pronto/cmd/linelab/scenario"
+	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
+)
+
+const usage = `linelab [flags]                     plays the world around the demo office
+linelab scenario [flags] FILE|NAME  plays a scenario of a GSM line; -words explains the language, -list the shipped ones
+linelab faults [-var DIR]           lists the faults of a modem; * marks those that last now in the running lab
+linelab fault LINE NAME [ARGUMENT]  lets one befall the modem of the running lab: linelab fault gsm0 unplug
+linelab heal LINE NAME|all          ends it
+`
+
+// command runs a subcommand.
+func command(args []string, out, errs io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch args[0] {
+	case "scenario":
+		err = playScenario(ctx, args[1:], out, errs)
+	case "faults", "fault", "heal":
+		err = faults(ctx, args, out, errs)
+	case "help":
+		fmt.Fprint(out, usage)
+	default:
+		fmt.Fprintf(errs, "linelab: there is no %q\n%s", args[0], usage)
+		return 2
+	}
+	if err != nil {
+		fmt.Fprintln(errs, "linelab:", err)
+		return 1
+	}
+	return 0
+}
+
+func playScenario(ctx context.Context, args []string, out, errs io.Writer) error {
+	flags := flag.NewFlagSet("linelab scenario", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	words := flags.Bool("words", false, "explain the language")
+	list := flags.Bool("list", false, "list the shipped scenarios")
+	show := flags.Bool("show", false, "print the scenario in place of playing it")
+	ports := flags.String("ports", "", "directory where the modem's ports modem0-at and modem0-pcm appear for another program to serve")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	switch {
+	case *words:
+		fmt.Fprint(out, scenario.Words())
+		return nil
+	case *list:
+		fmt.Fprintln(out, strings.Join(scenario.Shipped(), "\n"))
+		return nil
+	case flags.NArg() != 1:
+		return fmt.Errorf("name one scenario: a file, or one of\n  %s", strings.Join(scenario.Shipped(), "\n  "))
+	}
+	name := flags.Arg(0)
+	source, err := scenario.Source(name)
+	if err != nil {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("read the scenario: %w", err)
+		}
+		source = string(text)
+	}
+	if *show {
+		fmt.Fprint(out, source)
+		return nil
+	}
+	script, err := scenario.Parse(name, source)
+	if err != nil {
+		return err
+	}
+	return scenario.Play(ctx, script, scenario.Stage{Out: out, Dir: *ports})
+}
+
+// faults lists them, or passes a question on to the running lab.
+func faults(ctx context.Context, args []string, out, errs io.Writer) error {
+	flags := flag.NewFlagSet("linelab "+args[0], flag.ContinueOnError)
+	flags.SetOutput(errs)
+	dir := flags.String("var", "var", "directory of the running lab")
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	question := append([]string{args[0]}, flags.Args()...)
+	if args[0] == "faults" {
+		question = []string{"faults", lab.Line}
+	}
+	told, err := lab.Ask(ctx, filepath.Join(*dir, lab.Socket), strings.Join(question, " "))
+	if err != nil && args[0] == "faults" {
+		for _, f := range gsmsim.Catalogue() {
+			takes := ""
+			if f.Takes != "" {
+				takes = " [" + f.Takes + "]"
+			}
+			fmt.Fprintf(out, "%-28s %s\n", f.Name+takes, f.Says)
+		}
+		return nil
+	}
+	fmt.Fprint(out, told)
+	return err
+}
