@@ -54,12 +54,14 @@ func TestEveryFamilySaysWhatItCanDo(t *testing.T) {
 		"EG25":    {model("EG25"), line.Caps{FullDuplex: true, CallerID: true, DTMFDetect: true, AnswerSupervision: line.AnswerReal}, tel.LineOK},
 		"EG25 whose firmware has a sound card alone": {
 			func(s *gsmsim.Config) { s.Model, s.NoSerialSound = "EG25", true },
-			line.Caps{CallerID: true, DTMFDetect: true, AnswerSupervision: line.AnswerReal}, tel.LineNoSound,
+			line.Caps{CallerID: true, DTMFDetect: true, AnswerSupervision: line.AnswerReal},
+			tel.LineNoSound,
 		},
 		"E173": {model("E173"), line.Caps{FullDuplex: true, CallerID: true, AnswerSupervision: line.AnswerReal}, tel.LineOK},
 		"E173 whose voice is locked": {
 			func(s *gsmsim.Config) { s.Model, s.NoSerialSound = "E173", true },
-			line.Caps{CallerID: true, AnswerSupervision: line.AnswerReal}, tel.LineNoSound,
+			line.Caps{CallerID: true, AnswerSupervision: line.AnswerReal},
+			tel.LineNoSound,
 		},
 		"A7670":   {model("A7670E-FASE"), line.Caps{CallerID: true, DTMFDetect: true, AnswerSupervision: line.AnswerUnknown}, tel.LineNoSound},
 		"SIM800":  {model("SIMCOM_SIM800L"), line.Caps{CallerID: true, DTMFDetect: true, AnswerSupervision: line.AnswerReal}, tel.LineNoSound},

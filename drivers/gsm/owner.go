@@ -351,7 +351,7 @@ func (m *Modem) beacon(l string) {
 
 var (
 	errRestarted = errors.New("the modem has restarted")
-	errEcho      = errors.New("the modem has lost its settings: it repeats our commands")
+	errUnset     = errors.New("the modem has lost its settings")
 )
 
 // maxKinds bounds the kinds of unknown line that are logged: garbage has no end of them.
@@ -413,8 +413,8 @@ func (m *Modem) probe() {
 		return
 	}
 	if !s.echoStuck && s.engine.Stats().Echoes > s.echoes {
-		m.lose(tel.LineRestarting, errEcho) // whoever switched the echo on again, the other settings are gone too
-		return
+		s.echoStuck = true // asked about once
+		m.doubtSettings(s)
 	}
 	m.list() // a RING that was lost, or a call that nobody of ours made
 	if time.Since(m.surveyed) < m.timing.Survey {
@@ -431,6 +431,18 @@ func (m *Modem) probe() {
 			if err == nil {
 				m.network.learn(r.Lines)
 				m.networkChanged()
+			}
+		})
+	}
+}
+
+// doubtSettings is called when the modem has begun to repeat our commands: it may have restarted without a
+// word. Two settings that differ from those of a start tell.
+func (m *Modem) doubtSettings(s *session) {
+	for _, q := range []step{{text: "AT+CLIP?", prefix: "+CLIP:"}, {text: "AT+CMEE?", prefix: "+CMEE:"}} {
+		m.submit(at.Command{Text: q.text, Prefix: q.prefix}, func(r at.Reply, err error) {
+			if err == nil && len(r.Lines) > 0 && field(at.Fields(r.Lines[0]), 0) != "1" && m.session.Load() == s {
+				m.lose(tel.LineRestarting, errUnset)
 			}
 		})
 	}
