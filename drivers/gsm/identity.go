@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
@@ -108,8 +109,8 @@ func AtPaths(command, audio string) func() ([]Ports, error) {
 }
 
 // OnUSB locates the modems of known kinds among the USB devices: the one in the given socket (sysfs
-// devpath), or all when socket is empty. Where one product has two layouts both are offered: only an answer
-// tells them apart. sys and dev are "/sys" and "/dev" outside tests.
+// devpath), or all when socket is empty. Where one product has its commands at two places both are offered:
+// only an answer tells them apart. sys and dev are "/sys" and "/dev" outside tests.
 func OnUSB(sys, dev, socket string) func() ([]Ports, error) {
 	return func() ([]Ports, error) {
 		devices, err := serialport.Discover(sys)
@@ -123,8 +124,9 @@ func OnUSB(sys, dev, socket string) func() ([]Ports, error) {
 			}
 			for _, l := range layoutsOf(d) {
 				command, ok := d.Port(dev, l.command)
-				if !ok {
-					continue // its ports are still appearing
+				known := slices.ContainsFunc(all, func(p Ports) bool { return p.Command == command })
+				if !ok || known {
+					continue // its ports are still appearing, or another family has the same
 				}
 				audio, _ := d.Port(dev, l.audio)
 				all = append(all, Ports{Command: command, Audio: audio, Device: d.Path})

@@ -1,6 +1,9 @@
 package gsm
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -141,5 +144,39 @@ func TestTheNumberOfTheSIMIsReadInEveryForm(t *testing.T) {
 		if got := iccidOf([]string{line}); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
+	}
+}
+
+func TestAProductThatTwoFamiliesShareIsOfferedOnceForEachCommandPort(t *testing.T) {
+	sys := t.TempDir()
+	write := func(path, text string) {
+		t.Helper()
+		full := filepath.Join(sys, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o755), os.WriteFile(full, []byte(text+"\n"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for device, id := range map[string][2]string{"1-1": {"1e0e", "9011"}, "1-2": {"2c7c", "0125"}, "1-3": {"12d1", "1001"}, "1-4": {"046d", "c31c"}} {
+		write("devices/"+device+"/idVendor", id[0])
+		write("devices/"+device+"/idProduct", id[1])
+		write("devices/"+device+"/busnum", "1")
+		write("devices/"+device+"/devpath", device[2:])
+		for _, iface := range []string{"00", "01", "02", "03", "04", "05", "06"} {
+			tty := "ttyUSB" + device[2:] + iface[1:]
+			write("devices/"+device+"/if"+iface+"/bInterfaceNumber", iface)
+			write("devices/"+device+"/if"+iface+"/"+tty+"/dev", "188:0")
+			class := filepath.Join(sys, "class/tty", tty)
+			err := errors.Join(os.MkdirAll(class, 0o755), os.Symlink(filepath.Join(sys, "devices", device, "if"+iface, tty), filepath.Join(class, "device")))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	got, err := OnUSB(sys, "/dev", "")()
+	want := []Ports{
+		{"/dev/ttyUSB14", "/dev/ttyUSB16", "1-1"}, {"/dev/ttyUSB22", "/dev/ttyUSB21", "1-2"}, {"/dev/ttyUSB32", "/dev/ttyUSB31", "1-3"},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 	}
 }
