@@ -38,6 +38,21 @@ func TestEveryFamilyKeepsTheContractOfALine(t *testing.T) {
 	}
 }
 
+func TestEveryFamilyKeepsTheContractOfMessages(t *testing.T) {
+	for name, f := range families {
+		t.Run(name, func(t *testing.T) {
+			linetest.RunMessagesInBubble(t, func(t *testing.T) linetest.PostRig {
+				box := linetest.NewLetterbox()
+				m, far := virtualRig(t, func(s *gsmsim.Config, g *gsm.Config) {
+					s.Model, g.Inbox = f.model, box
+					g.Timing.Network, g.Timing.Rest = 2*time.Second, 300*time.Millisecond
+				})
+				return linetest.PostRig{Rig: linetest.Rig{Line: m, Far: far}, Centre: far, Box: box}
+			})
+		})
+	}
+}
+
 // bubble lets a test run in virtual time.
 func bubble(f func(*testing.T)) func(*testing.T) {
 	return func(t *testing.T) { synctest.Test(t, f) }
