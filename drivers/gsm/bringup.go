@@ -172,7 +172,7 @@ func (m *Modem) initialise(ctx context.Context, s *session) error {
 		}
 	}
 	quiet := s.engine.Stats().Echoes
-	for _, st := range append(s.dialect.settings, secondCaller(m.cfg.SecondCaller)) {
+	for _, st := range slices.Concat(s.dialect.settings, []step{secondCaller(m.cfg.SecondCaller)}) { // the dialect is all lines'
 		if err := m.send(ctx, s, st); err != nil {
 			return err
 		}

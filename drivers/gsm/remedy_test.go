@@ -3,6 +3,7 @@ package gsm_test
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,7 @@ import (
 // heals the modem.
 func remedied(t *testing.T, cures string) (d *desk, tried func() []string) {
 	var said []string
-	var sim *gsmsim.Sim
+	var sim atomic.Pointer[gsmsim.Sim]
 	lock := make(chan struct{}, 1)
 	remedy := func(name string) func(context.Context, string) error {
 		return func(_ context.Context, device string) error {
@@ -24,18 +25,18 @@ func remedied(t *testing.T, cures string) (d *desk, tried func() []string) {
 			said = append(said, name+" "+device)
 			<-lock
 			if name == cures {
-				if err := sim.HealAll(); err != nil {
+				if err := sim.Load().HealAll(); err != nil {
 					return err
 				}
 			}
-			return sim.Replug() // both look like this from the bus
+			return sim.Load().Replug() // both look like this from the bus
 		}
 	}
 	d = newDesk(t, func(_ *gsmsim.Config, g *gsm.Config) {
 		g.Locate = func() ([]gsm.Ports, error) { return []gsm.Ports{{Command: "at", Audio: "pcm", Device: "1-1.2"}}, nil }
 		g.Rebind, g.PowerCycle = remedy("rebind"), remedy("power")
 	})
-	sim = d.sim
+	sim.Store(d.sim)
 	return d, func() []string {
 		lock <- struct{}{}
 		defer func() { <-lock }()
