@@ -65,6 +65,12 @@ bench: ## the numbers of the house, in about two minutes
 	@for p in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(STEPS) | grep -v '/firmware/media$$'); do \
 	  $(GO) test -run '^$$' -bench . -benchtime 0.5s -benchmem -timeout 6m $$p | grep -v '^ok\|^PASS\|no test files' ; test $${PIPESTATUS[0]} = 0 || exit 1; done
 
+.PHONY: bench-lines
+bench-lines: ## the figures of GSM lines; fails below their bars (about a minute)
+	@echo "machine: $$(nproc) cores, $$(uname -sr), $$($(GO) version)"
+	@$(GO) test -count=1 -timeout 10m -v -run 'Within40Seconds|OneHour|DayOfFaults' ./drivers/gsm | sed -n 's/^ .*figure: //p; /^ *--- FAIL/p; /^FAIL/p'; test $${PIPESTATUS[0]} = 0
+	@$(GO) test -timeout 10m -run '^$$' -bench Line -benchtime 1x ./cmd/linelab/lab
+
 .PHONY: soak
 soak: ## larger counts of the same tests (about 25 minutes)
 	$(GO) test -count=1 -timeout 60m ./firmware/acd/plan -plan.events 3000000
@@ -72,6 +78,8 @@ soak: ## larger counts of the same tests (about 25 minutes)
 	$(GO) test -count=1 -timeout 60m ./firmware/call -call.worlds 1000000
 	$(GO) test -count=20 -timeout 60m -run 'Kill9|PowerCut' ./firmware/journal
 	$(GO) test -count=5 -timeout 60m ./drivers/gsm
+	$(GO) test -count=10 -timeout 60m -run DayOfFaults ./drivers/gsm
+	$(GO) test -count=1 -timeout 60m -run MinutesOfFaults ./drivers/gsm -gsm.minutes 10
 	$(GO) test -count=1 -timeout 60m -run Crashes ./cmd/prontod -crash.rounds 200
 	$(GO) test -count=1 -timeout 60m -run TestRace ./cmd/prontod -races.rounds 2000
 

@@ -23,14 +23,19 @@ type judge struct {
 	sim     *gsmsim.Sim
 }
 
-func newJudge(t *testing.T) *judge {
+// newJudge plugs a modem in, which edits may change.
+func newJudge(t *testing.T, edits ...func(*gsmsim.Config)) *judge {
 	t.Helper()
 	t.Parallel()
 	j := &judge{t: t, program: pbxtest.Tool(t, "gammu", "gammu")}
 	dir := t.TempDir()
 	at := filepath.Join(dir, "modem0-at")
 	var err error
-	if j.sim, err = gsmsim.New(gsmsim.Config{Command: at, Audio: filepath.Join(dir, "modem0-pcm")}); err != nil {
+	cfg := gsmsim.Config{Command: at, Audio: filepath.Join(dir, "modem0-pcm")}
+	for _, edit := range edits {
+		edit(&cfg)
+	}
+	if j.sim, err = gsmsim.New(cfg); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.sim.Close() })

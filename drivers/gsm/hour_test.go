@@ -68,7 +68,7 @@ func TestTHDSeesAnOverloadAndNoneInATone(t *testing.T) {
 // commands and buffers.
 func driftOf(t testing.TB, ppm float64, span time.Duration) drift {
 	t.Helper()
-	d := newDesk(t, func(s *gsmsim.Config, _ *gsm.Config) { s.PPM = ppm })
+	d := newDesk(t, func(s *gsmsim.Config, _ *gsm.Config) { s.PPM, s.Model = ppm, *modelFlag })
 	d.hz.Store(math.Float64bits(boxHz)) // both say 1004 Hz; there is no echo in this world
 	if !d.until(serviceBar, func() bool { return d.up }) {
 		t.Fatalf("never in service: %+v", d.status)
@@ -138,7 +138,10 @@ func TestOneHourWithAClockThatIsOffLosesNoFrameAndKeepsDelayAndSound(t *testing.
 					span = 10 * time.Minute
 				}
 				d := driftOf(t, ppm, span)
-				t.Logf("%+v", d)
+				t.Logf("figure: %v at %+g ppm: measured %+.1f; %d frames, lacking %d at the box, %d at the modem, refused %d (bar 0)",
+					span, ppm, d.measured, d.frames, d.gaps, d.missing, d.overruns)
+				t.Logf("figure: %v at %+g ppm: delay %v to %v (bar %v +- %v); THD %.1f dB in, %.1f dB out (bar %d)",
+					span, ppm, d.delay[0].Round(time.Millisecond/10), d.delay[1].Round(time.Millisecond/10), heldDelay, delayBar, d.thd[0], d.thd[1], thdBar)
 				for _, w := range d.judge() {
 					t.Error(w)
 				}

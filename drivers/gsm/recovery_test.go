@@ -2,7 +2,6 @@ package gsm_test
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,21 +51,26 @@ func struckLine(t testing.TB, d *desk, f gsmsim.Fault, inCall bool) time.Duratio
 	return d.served(t, 2*time.Minute)
 }
 
+// In the time between the end of a fault and the next caller who is served, a line has to be in service again,
+// and the sound has to be good both ways. The lines "figure:" are what make bench-lines prints.
 func TestLineIsInServiceAgainWithin40SecondsOfEveryFault(t *testing.T) {
+	worst := time.Duration(0)
 	for _, f := range gsmsim.Catalogue() {
-		for _, inCall := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s in a call %v", f.Name, inCall), func(t *testing.T) {
+		var took [2]time.Duration
+		for i, when := range []string{"while it is idle", "in a call"} {
+			t.Run(f.Name+" "+when, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					d := newDesk(t, nil)
-					took := struckLine(t, d, f, inCall)
-					t.Logf("%v", took)
-					if took > serviceBar {
-						t.Errorf("a caller gets through after %v", took)
+					took[i] = struckLine(t, newDesk(t, nil), f, i == 1)
+					if took[i] > serviceBar {
+						t.Errorf("a caller gets through after %v", took[i])
 					}
 				})
 			})
+			worst = max(worst, took[i])
 		}
+		t.Logf("figure: serves again after %-16s %5.1f s while idle, %5.1f s in a call", f.Name, took[0].Seconds(), took[1].Seconds())
 	}
+	t.Logf("figure: serves again after the worst      %5.1f s (bar %v)", worst.Seconds(), serviceBar)
 }
 
 func TestCallerWhomNobodyAnswersIsRefusedInTheEnd(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 var (
 	hoursFlag   = flag.Int("gsm.hours", 24, "hours of virtual time in the soak of a line")
 	seedFlag    = flag.Uint64("gsm.seed", 0, "seed of the soak of a line; 0 draws one")
+	modelFlag   = flag.String("gsm.model", "", "what the modem of the soak and of the hour calls itself; empty: a SIM7600")
 	minutesFlag = flag.Float64("gsm.minutes", 0.25, "real minutes of the soak over pseudo-terminals (soak: 10)")
 )
 
@@ -253,10 +254,11 @@ func TestDayOfFaultsLeavesNoCallNoGrowthAndALineInService(t *testing.T) {
 	if testing.Short() {
 		hours = 1
 	}
-	t.Logf("%d hours; again with -gsm.seed %d", hours, seed)
+	t.Logf("%d hours; again with -gsm.seed %d -gsm.model %q", hours, seed, *modelFlag)
 	synctest.Test(t, func(t *testing.T) {
 		box := &tray{}
 		d := newDesk(t, func(s *gsmsim.Config, g *gsm.Config) {
+			s.Model = *modelFlag
 			s.PPM, s.Boot, s.ReportTime, s.SendTime = 150, 3*time.Second, 2*time.Second, time.Second
 			g.Inbox = box
 		})
@@ -285,8 +287,8 @@ func TestDayOfFaultsLeavesNoCallNoGrowthAndALineInService(t *testing.T) {
 			calls, faults, sent = calls+y.calls, faults+y.faults, sent+y.sent
 		}
 		h := d.line.Health()
-		t.Logf("%d faults, %d calls (%d answered, the longest %v), %d messages sent, %d received; out of service for %v at the worst, after %s; %d losses, %d resets; held %+v, then %+v",
-			faults, calls, d.answered, d.longest, sent, box.parts.Load(), worst.worst, worst.worstN, h.Losses, h.Resets, early, late)
+		t.Logf("figure: %d h with %d faults, %d calls (%d answered, the longest %v), %d messages sent, %d received; out of service for %v at the worst, after %s; %d losses, %d resets; held %+v, then %+v",
+			hours, faults, calls, d.answered, d.longest, sent, box.parts.Load(), worst.worst, worst.worstN, h.Losses, h.Resets, early, late)
 		if late.routines > early.routines || late.held > early.held+maxHeld || late.heap > early.heap+maxGrowth {
 			t.Errorf("grown from %+v to %+v", early, late)
 		}

@@ -63,15 +63,19 @@ func (b *book) forget(kinds ...string) {
 	b.facts = slices.DeleteFunc(b.facts, func(f fact) bool { return slices.Contains(kinds, f.kind) })
 }
 
+// ofCalls are the kinds of facts that tell of one call; the first two begin one.
+var ofCalls = []string{"dialled", "ringing", "alerting", "connected", "key", "pressed", "end", "over"}
+
 // take finds a fact, of that detail unless it is empty, and drops it with those of its kind before it. The
-// mutex is held.
+// begin of a call drops what came of the calls before. The mutex is held.
 func (b *book) take(kind, detail string) bool {
 	i := slices.IndexFunc(b.facts, func(f fact) bool { return f.kind == kind && (detail == "" || f.detail == detail) })
 	if i < 0 {
 		return false
 	}
 	rest := b.facts[i+1:]
-	before := slices.DeleteFunc(b.facts[:i], func(f fact) bool { return f.kind == kind })
+	begins := slices.Contains(ofCalls[:2], kind)
+	before := slices.DeleteFunc(b.facts[:i], func(f fact) bool { return f.kind == kind || begins && slices.Contains(ofCalls, f.kind) })
 	b.facts = slices.Concat(before, rest)
 	return true
 }

@@ -106,6 +106,11 @@ func lastSecond(all, f []int16) []int16 {
 }
 
 func (b *box) event(e line.Event) {
+	if e.Kind != line.Status && e.Kind != line.Digit {
+		b.mu.Lock()
+		b.heard, b.back = nil, nil // what was heard before is not what is heard now
+		b.mu.Unlock()
+	}
 	switch e.Kind {
 	case line.Status:
 		b.status(e.Status)
@@ -120,9 +125,6 @@ func (b *box) event(e line.Event) {
 	case line.Alerting:
 		b.book.note("alerting", "")
 	case line.Connected:
-		b.mu.Lock()
-		b.heard, b.back = nil, nil
-		b.mu.Unlock()
 		b.book.note("connected", "")
 	case line.Digit:
 		b.book.note("key", string(rune(e.Digit)))

@@ -47,6 +47,7 @@ type play struct {
 	mu      sync.Mutex // guards what follows, and Out
 	answers time.Duration
 	auto    bool // who is dialled answers after answers
+	over    bool // nobody may write to Out any more
 }
 
 // Play plays a scenario to its end. The error names the line whose sentence could not be played or did not
@@ -63,7 +64,11 @@ func Play(ctx context.Context, s *Script, stage Stage) error {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	err := p.run(s)
-	return errors.Join(err, p.close())
+	err = errors.Join(err, p.close())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	return err
 }
 
 // check refuses what cannot be played here before anything begins.
@@ -166,6 +171,9 @@ func (p *play) pause(d time.Duration) bool {
 func (p *play) say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.over { // the network tells some things beside the play
+		return
+	}
 	fmt.Fprintf(p.stage.Out, "%9.3f %s\n", time.Since(p.start).Seconds(), fmt.Sprintf(format, args...))
 }
 
@@ -195,10 +203,9 @@ func (p *play) run(s *Script) error {
 // causes are the facts that a sentence can lead to. What came of earlier sentences is forgotten when it is
 // played, so that an expectation is never met by the past.
 var causes = map[string][]string{
-	"caller rings": {"ringing", "alerting", "connected", "key", "end", "over", "pressed", "sound"},
-	"box dials":    {"dialled", "ringing", "alerting", "connected", "key", "end", "over", "pressed", "sound"},
-	"fault":        {"outage"},
-	"box presses":  {"pressed"}, "caller presses": {"key"},
+	"caller rings": ofCalls, "box dials": ofCalls,
+	"fault":       {"outage"},
+	"box presses": {"pressed"}, "caller presses": {"key"},
 	"box writes": {"sent"}, "caller writes": {"message"},
 }
 
@@ -241,7 +248,7 @@ func (p *play) step(s Step) error {
 		}
 		return p.sim.Heal(a["1"])
 	case "expect service", "expect outage", "expect ringing", "expect alerting", "expect connected", "expect sound", "expect key", "expect end",
-		"expect message", "expect dialled", "expect pressed", "expect sent":
+		"expect message", "expect dialled", "expect over", "expect pressed", "expect sent":
 		return p.expect(s)
 	default:
 		return p.box.step(p.ctx, s)

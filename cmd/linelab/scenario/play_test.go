@@ -3,12 +3,17 @@ package scenario
 import (
 	"bytes"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/pronto-pbx/pronto/drivers/gsm"
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -105,5 +110,43 @@ func TestAnotherProgramAsTheBoxCannotBeTold(t *testing.T) {
 	}
 	if err := Play(t.Context(), s, Stage{Dir: t.TempDir()}); !errors.Is(err, ErrNoBox) || !strings.Contains(err.Error(), "x:2: ") {
 		t.Errorf("%v", err)
+	}
+}
+
+// An installer lets a scenario befall a box that is another program, over pseudo-terminals.
+func TestAnotherProgramAsTheBoxIsRungAndItsCallsAreHeard(t *testing.T) {
+	s, err := Parse("x", "expect dialled 0611111 within 1m\nparty busy\nexpect over\nexpect dialled 0622222 within 1m\nparty answers\nexpect over within 1m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	done := make(chan error, 1)
+	go func() { done <- Play(t.Context(), s, Stage{Dir: dir}) }()
+	m, err := gsm.Open(gsm.Config{ID: "gsm0", Locate: gsm.AtPaths(filepath.Join(dir, "modem0-at"), filepath.Join(dir, "modem0-pcm"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	numbers, heard := []tel.Number{"0611111", "0622222"}, []tel.Cause(nil)
+	for e := range m.Events() {
+		switch e.Kind {
+		case line.Ended:
+			heard = append(heard, e.Cause)
+		case line.Connected:
+			_ = m.Hangup(t.Context(), tel.CauseNormal)
+		}
+		if e.Kind == line.Ended && len(heard) == 2 {
+			break
+		}
+		if e.Kind == line.Ended || e.Kind == line.Status && e.Status.Up && len(heard) == 0 && e.Status.Calls == 0 {
+			n := numbers[len(heard)]
+			go func() { _ = m.Dial(t.Context(), n) }() // a second one is refused while the first is up
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if heard[0] != tel.CauseBusy || heard[1] != tel.CauseNormal {
+		t.Errorf("the calls ended as %v", heard)
 	}
 }

@@ -82,6 +82,7 @@ var sentences = []sentence{
 	{"expect end", []param{{"", anEnd, true}, within}, "the box hears that the call is over, for that cause", true},
 	{"expect message", []param{{"", text, false}, within}, "the box has a message of that text", true},
 	{"expect dialled", []param{{"", aNumber, true}, within}, "the network hears that the box calls", false},
+	{"expect over", []param{within}, "the network hears that the call is over", false},
 	{"expect pressed", []param{{"", keys, false}, within}, "the network hears keys of the box", false},
 	{"expect sent", []param{{"", text, false}, within}, "the network has a message of the box", false},
 }

@@ -295,7 +295,7 @@ func (s *Sim) setting(cmd string) []string {
 }
 
 func (s *Sim) dial(to string) []string {
-	number, voice := strings.CutSuffix(to, ";")
+	number, voice := strings.CutSuffix(strings.TrimLeft(to, "TP "), ";") // how a line is dialled means nothing here (TS 27.007 section 6.3)
 	switch {
 	case s.faults.RefuseDial, !voice, s.call != nil:
 		return []string{"+CME ERROR: 3"}
