@@ -144,6 +144,9 @@ func (m *Modem) act(a action) {
 		m.soundFailures.Add(1)
 		m.ailing = "the audio port failed"
 		return
+	case doHeardLie:
+		m.heardLie()
+		return
 	}
 	if s == nil {
 		return
@@ -153,7 +156,7 @@ func (m *Modem) act(a action) {
 		m.log.Info("dialling", "to", a.number.Masked())
 		m.submit(at.Command{Text: "ATD" + string(a.number) + ";", Progress: true, Timeout: m.timing.Command}, m.answered(evDialed))
 	case doAnswer:
-		m.submit(at.Command{Text: "ATA", Progress: true, Timeout: m.timing.Command}, m.answered(evAccepted))
+		m.submit(at.Command{Text: "ATA", Progress: true, Urgent: true, Timeout: m.timing.Command}, m.answered(evAccepted))
 	case doHangup:
 		text := s.dialect.hangup[a.rung]
 		if strings.Contains(text, "%d") {
@@ -168,6 +171,8 @@ func (m *Modem) act(a action) {
 				m.step(event{kind: evReason, cause: causeFromText(r.Lines)})
 			}
 		})
+	case doTurnAway:
+		m.submit(at.Command{Text: "AT+CHLD=0"}, func(at.Reply, error) {})
 	case doSoundOn:
 		m.soundOn(s)
 	case doSoundOff:
@@ -202,6 +207,9 @@ func (m *Modem) tell(e line.Event) {
 			m.sound.live.Store(true)
 			m.media.Store(m.sound)
 			m.soundBegan = time.Now()
+			if m.traits().doubt {
+				m.sound.listens.Store(false) // it has said what was asked of it
+			}
 		}
 	case line.Ended:
 		m.media.Store(nil)
@@ -219,11 +227,15 @@ func (m *Modem) soundOn(s *session) {
 	m.soundStop = cancel
 	m.soundTry++
 	try := m.soundTry
+	var tell func(heard) // who called us needs no ear
+	if !m.st.inbound {
+		tell = m.earOf(s, try)
+	}
 	m.started.Add(1)
 	go func() {
 		defer m.started.Done()
 		defer cancel()
-		snd, err := m.openSound(ctx, s)
+		snd, err := m.openSound(ctx, s, tell)
 		select {
 		case s.inbox <- item{then: func() { m.soundReady(try, snd, err) }}:
 		case <-s.engine.Done(): // nobody reads that inbox any more
@@ -234,13 +246,13 @@ func (m *Modem) soundOn(s *session) {
 	}()
 }
 
-func (m *Modem) openSound(ctx context.Context, s *session) (*sound, error) {
+func (m *Modem) openSound(ctx context.Context, s *session, tell func(heard)) (*sound, error) {
 	port, err := m.openAudio(ctx, s.ports.Audio)
 	if err != nil {
 		return nil, err
 	}
 	m.started.Add(1)
-	snd := startSound(port, m.clocks, func(err error) {
+	snd := startSound(port, m.clocks, s.dialect.sound.block, tell, func(err error) {
 		select {
 		case s.inbox <- item{then: func() { m.soundDied(err) }}:
 		default: // the owner is flooded and will end the session
@@ -256,7 +268,7 @@ func (m *Modem) openSound(ctx context.Context, s *session) (*sound, error) {
 		}
 	}()
 	for try := 0; ; try++ {
-		_, err = s.engine.Do(ctx, at.Command{Text: s.dialect.audioOn})
+		_, err = s.engine.Do(ctx, at.Command{Text: s.dialect.sound.on})
 		if err == nil && m.soundHolds(ctx, s) {
 			return snd, nil
 		}
@@ -285,7 +297,10 @@ func (m *Modem) openAudio(ctx context.Context, path string) (serialport.Stream, 
 
 // soundHolds reads the switch back: an OK alone has been seen without sound.
 func (m *Modem) soundHolds(ctx context.Context, s *session) bool {
-	q := s.dialect.audioAsk
+	q := s.dialect.sound.ask
+	if q.text == "" {
+		return true
+	}
 	r, err := s.engine.Do(ctx, at.Command{Text: q.text, Prefix: q.prefix})
 	if err != nil || len(r.Lines) == 0 {
 		return false
@@ -309,6 +324,39 @@ func (m *Modem) soundReady(try int, snd *sound, err error) {
 	m.step(event{kind: evSoundOn})
 }
 
+// earOf passes on what the sound of a dialled call says.
+func (m *Modem) earOf(s *session, try int) func(heard) {
+	return func(h heard) {
+		select {
+		case s.inbox <- item{then: func() {
+			if try == m.soundTry && m.sound != nil {
+				if m.st.phase == talking {
+					m.sound.listens.Store(false) // the first sound of an answered call is the one that counts
+				}
+				m.step(event{kind: evHeard, heard: h})
+			}
+		}}:
+		default: // the owner is flooded and will end the session
+		}
+	}
+}
+
+// liesBelieved is how many calls must ring after the modem said "connected": one may be an exchange that
+// answers first and rings its people then.
+const liesBelieved = 2
+
+// heardLie counts a call that rang although the modem had said "connected". From the second on its word is
+// not taken any more.
+func (m *Modem) heardLie() {
+	if m.early.Add(1) == liesBelieved {
+		m.lies = true
+		m.log.Warn("the modem says connected before the far end answers; its sound decides from now on")
+		if s := m.session.Load(); s != nil {
+			m.fit(s)
+		}
+	}
+}
+
 func (m *Modem) soundDied(err error) {
 	m.log.Warn("audio port died in a call", "error", err)
 	m.step(event{kind: evSoundOff})
@@ -327,12 +375,27 @@ func (m *Modem) soundOff(s *session) {
 			m.soundFailures.Add(1)
 			m.ailing = "the audio port had gaps"
 		}
+		if !m.soundBegan.IsZero() {
+			m.soundCalls++
+			m.soundOf = m.sound.report()
+		}
 		m.sound = nil
 		m.soundBegan = time.Time{}
 	}
+	m.soundReported()
 	if s != nil {
-		m.submit(at.Command{Text: s.dialect.audioOff}, func(at.Reply, error) {})
+		if off := s.dialect.sound.off; off != "" {
+			m.submit(at.Command{Text: off}, func(at.Reply, error) {})
+		}
 	}
+}
+
+// soundReported puts the health of the sound on the feed. Its counters of a call begin anew with each.
+func (m *Modem) soundReported() {
+	next := m.status
+	next.Sound = m.soundOf
+	next.Sound.Calls, next.Sound.Faults, next.Sound.Restarts = m.soundCalls, m.soundFailures.Load(), m.resets.Load()
+	m.publish(next)
 }
 
 // reset restarts the modem with a new enumeration; only that cures a degraded audio endpoint. The line

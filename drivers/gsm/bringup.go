@@ -2,12 +2,10 @@ package gsm
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +19,10 @@ type bringUp struct {
 	session *session
 	cause   tel.LineCause // why there is none
 	err     error
+
+	ports    Ports
+	answered bool   // it took commands
+	restart  string // its restart command
 }
 
 // fault is an error that knows what the page shall say.
@@ -36,31 +38,65 @@ func faulty(cause tel.LineCause, format string, args ...any) error {
 	return &fault{cause, fmt.Errorf(format, args...)}
 }
 
-// resetEvery is how many failed initialisations of an answering modem lead to a restart of it.
-const resetEvery = 3
-
-// bring runs beside the owner: it waits until the lost device is closed, opens and initialises.
-func (m *Modem) bring(ctx context.Context, closing <-chan struct{}, failures int) {
+// bring runs beside the owner: it waits until the lost device is closed, tries each candidate, and
+// initialises the first that is the line's modem.
+func (m *Modem) bring(ctx context.Context, closing <-chan struct{}) {
 	defer m.started.Done()
 	if closing != nil {
 		<-closing
 	}
-	s, err := m.open()
-	if err == nil {
-		if err = m.initialise(ctx, s); err != nil {
-			var mine *fault
-			if failures%resetEvery == resetEvery-1 && !errors.As(err, &mine) && !errors.Is(err, at.ErrMute) {
-				m.resets.Add(1)
-				_, _ = s.engine.Do(ctx, at.Command{Text: s.dialect.reset, Timeout: m.timing.Reply})
-			}
-			_ = s.engine.Close()
-		}
-	}
+	candidates, err := m.cfg.Locate()
 	if err != nil {
-		m.up <- bringUp{cause: lineCause(err), err: err}
+		m.up <- bringUp{cause: lineCause(err), err: fmt.Errorf("find the modem: %w", err)}
 		return
 	}
-	m.up <- bringUp{session: s}
+	var best bringUp // the failure that says most
+	for _, ports := range candidates {
+		u := m.bringOne(ctx, ports)
+		if u.session != nil || ctx.Err() != nil {
+			m.up <- u
+			return
+		}
+		if best.err == nil || telling(u.cause) > telling(best.cause) {
+			best = u
+		}
+	}
+	m.up <- best
+}
+
+// telling ranks failures: that of the line's own modem says more than that of a port which is not its.
+func telling(c tel.LineCause) int {
+	switch c {
+	case tel.LineNoModem:
+		return 0
+	case tel.LineOtherModem:
+		return 1
+	case tel.LineInUse:
+		return 2
+	case tel.LineModemMute, tel.LineNotModem:
+		return 3
+	default:
+		return 4
+	}
+}
+
+// bringOne tries one candidate.
+func (m *Modem) bringOne(ctx context.Context, ports Ports) bringUp {
+	if ports.Device != "" && m.cfg.Awake != nil {
+		if err := m.cfg.Awake(ports.Device); err != nil {
+			m.log.Warn("modem may be suspended while nobody calls", "device", ports.Device, "error", err)
+		}
+	}
+	s, err := m.open(ports)
+	if err != nil {
+		return bringUp{cause: lineCause(err), err: err, ports: ports}
+	}
+	if err = m.initialise(ctx, s); err == nil {
+		return bringUp{session: s, ports: ports}
+	}
+	u := bringUp{cause: lineCause(err), err: err, ports: ports, answered: s.greeted, restart: s.dialect.reset}
+	_ = s.engine.Close()
+	return u
 }
 
 func lineCause(err error) tel.LineCause {
@@ -72,7 +108,7 @@ func lineCause(err error) tel.LineCause {
 		return tel.LineInUse
 	case errors.Is(err, serialport.ErrMissing):
 		return tel.LineNoModem
-	case errors.Is(err, at.ErrMute), errors.Is(err, at.ErrTimeout), errors.Is(err, at.ErrStopped):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, at.ErrMute), errors.Is(err, at.ErrTimeout), errors.Is(err, at.ErrStopped), errors.Is(err, errOutOfStep), modemRefused(err):
 		return tel.LineModemMute
 	default:
 		return tel.LineNoModem
@@ -82,11 +118,7 @@ func lineCause(err error) tel.LineCause {
 // baud is for UART modems; USB modems ignore it.
 const baud = 115200
 
-func (m *Modem) open() (*session, error) {
-	ports, err := m.cfg.Locate()
-	if err != nil {
-		return nil, fmt.Errorf("find the modem: %w", err)
-	}
+func (m *Modem) open(ports Ports) (*session, error) {
 	port, err := m.cfg.Bus.OpenCommand(ports.Command)
 	if err != nil {
 		return nil, err
@@ -113,6 +145,7 @@ func (m *Modem) initialise(ctx context.Context, s *session) error {
 	if err := m.greet(ctx, s); err != nil {
 		return err
 	}
+	s.greeted = true
 	for len(s.inbox) > 0 { // the words of its start; a RING among them comes again
 		<-s.inbox
 	}
@@ -138,10 +171,14 @@ func (m *Modem) initialise(ctx context.Context, s *session) error {
 			}
 		}
 	}
-	for _, st := range s.dialect.settings {
+	quiet := s.engine.Stats().Echoes
+	for _, st := range slices.Concat(s.dialect.settings, []step{secondCaller(m.cfg.SecondCaller)}) { // the dialect is all lines'
 		if err := m.send(ctx, s, st); err != nil {
 			return err
 		}
+	}
+	if err := m.findSound(ctx, s); err != nil {
+		return err
 	}
 	s.network = network{cs: -1, eps: -1}
 	for _, q := range slices.Concat(surveyQuestions, s.dialect.survey) {
@@ -151,6 +188,23 @@ func (m *Modem) initialise(ctx context.Context, s *session) error {
 		}
 		s.network.learn(r.Lines)
 	}
+	s.echoes = s.engine.Stats().Echoes
+	s.echoStuck = s.echoes > quiet
+	return nil
+}
+
+// findSound asks whether this unit's firmware gives sound to a serial port, where its family may.
+func (m *Modem) findSound(ctx context.Context, s *session) error {
+	q := s.dialect.sound
+	s.serial = q.serial && s.ports.Audio != ""
+	if !s.serial || q.probe.text == "" {
+		return nil
+	}
+	r, err := s.engine.Do(ctx, at.Command{Text: q.probe.text, Prefix: q.probe.prefix})
+	if err != nil && !modemRefused(err) {
+		return fmt.Errorf("ask for the sound: %w", err)
+	}
+	s.serial = err == nil && strings.Contains(strings.Join(r.Lines, " "), q.yes)
 	return nil
 }
 
@@ -166,10 +220,13 @@ func (m *Modem) greet(ctx context.Context, s *session) error {
 	switch {
 	case err == nil:
 	case modemRefused(err):
-		return faulty(tel.LineModemMute, "greet the modem: %w", err)
+		return faulty(tel.LineNotModem, "greet the modem: %w", err) // whatever it is, it takes no command
 	default:
 		if e := engineEnd(s.engine); e != nil {
 			err = e
+		}
+		if st := s.engine.Stats(); errors.Is(err, at.ErrOverflow) || errors.Is(err, at.ErrMute) && (len(s.inbox) > 0 || st.Echoes+st.Strays > 0) {
+			return faulty(tel.LineNotModem, "something speaks at %s and is no modem: %w", s.ports.Command, err)
 		}
 		return fmt.Errorf("greet the modem: %w", err)
 	}
@@ -206,130 +263,6 @@ func (m *Modem) send(ctx context.Context, s *session, st step) error {
 		err = e
 	}
 	return fmt.Errorf("set up %s: %w", st.text, err)
-}
-
-func (m *Modem) identify(ctx context.Context, s *session) error {
-	for _, q := range []struct {
-		text string
-		into *string
-	}{{"AT+CGMM", &s.id.model}, {"AT+CGMR", &s.id.firmware}, {"AT+CGSN", &s.id.imei}} {
-		r, err := s.engine.Do(ctx, at.Command{Text: q.text, Plain: true})
-		if err != nil && !modemRefused(err) {
-			return fmt.Errorf("ask %s: %w", q.text, err)
-		}
-		if len(r.Lines) > 0 {
-			_, value, found := strings.Cut(r.Lines[0], ":") // some answer with "+CGMR: ..."
-			if !found {
-				value = r.Lines[0]
-			}
-			*q.into = strings.TrimSpace(value)
-		}
-	}
-	s.dialect = dialectFor(s.id.model)
-	return nil
-}
-
-// cmeNoSIM and the others are numbers of 3GPP TS 27.007 section 9.2.
-const (
-	cmeNoSIM      = 10
-	cmePINNeeded  = 11
-	cmePUKNeeded  = 12
-	cmeSIMFailure = 13
-	cmeSIMBusy    = 14
-)
-
-// unlock gets past the SIM's PIN, with one try.
-func (m *Modem) unlock(ctx context.Context, s *session) error {
-	r, err := s.engine.Do(ctx, at.Command{Text: "AT+CPIN?", Prefix: "+CPIN:"})
-	var f at.Final
-	if errors.As(err, &f) {
-		switch {
-		case f.Number == cmeNoSIM, f.Number == cmeSIMFailure:
-			return faulty(tel.LineNoSIM, "no SIM: %w", err)
-		case f.Number == cmePINNeeded, f.Number == cmePUKNeeded:
-			return faulty(tel.LineSIMPIN, "SIM is locked: %w", err)
-		case f.Number == cmeSIMBusy:
-			return faulty(tel.LineRestarting, "SIM is starting: %w", err)
-		}
-		return faulty(tel.LineNoSIM, "ask for the SIM: %w", err)
-	}
-	if err != nil {
-		return fmt.Errorf("ask for the SIM: %w", err)
-	}
-	switch said := strings.Join(r.Lines, " "); {
-	case strings.Contains(said, "READY"):
-		return nil
-	case strings.Contains(said, "SIM PIN") && !strings.Contains(said, "PIN2"):
-		return m.enterPIN(ctx, s)
-	default:
-		return faulty(tel.LineSIMPIN, "SIM asks for %s", strings.TrimPrefix(said, "+CPIN: "))
-	}
-}
-
-// enterPIN tries the PIN once, only where another wrong try would still leave one, and only when no
-// earlier try is on record. The record is written first: a crash in between must count as a try.
-func (m *Modem) enterPIN(ctx context.Context, s *session) error {
-	if m.cfg.PIN == "" || m.cfg.PINs == nil {
-		return faulty(tel.LineSIMPIN, "SIM wants a PIN and none is set")
-	}
-	if strings.ContainsFunc(m.cfg.PIN, func(r rune) bool { return r < '0' || r > '9' }) || len(m.cfg.PIN) < 4 || len(m.cfg.PIN) > 8 {
-		return faulty(tel.LineSIMPIN, "the PIN that is set is not 4 to 8 digits")
-	}
-	key := pinKey(s.id.imei, m.cfg.PIN)
-	if m.cfg.PINs.Tried(key) {
-		return faulty(tel.LineSIMPIN, "the PIN was tried before and not accepted")
-	}
-	left, known := m.pinTries(ctx, s)
-	if !known || left < 2 {
-		return faulty(tel.LineSIMPIN, "only %d tries are known to be left for the PIN", left)
-	}
-	if err := m.cfg.PINs.Remember(key); err != nil {
-		return faulty(tel.LineSIMPIN, "the try can not be put on record: %w", err)
-	}
-	if _, err := s.engine.Do(ctx, at.Command{Text: `AT+CPIN="` + m.cfg.PIN + `"`, Secret: true}); err != nil {
-		return faulty(tel.LineSIMPIN, "enter the PIN: %w", err)
-	}
-	if err := m.cfg.PINs.Forget(key); err != nil {
-		m.log.Warn("accepted PIN stays on record as tried", "error", err)
-	}
-	return m.awaitSIM(ctx, s)
-}
-
-// pinKey names one PIN on one modem, so that a corrected PIN may be tried. A part of a digest is enough:
-// what stays on record is a PIN that did not work.
-func pinKey(imei, pin string) string {
-	sum := sha256.Sum256([]byte(imei + ":" + pin))
-	return "pin-" + imei + "-" + hex.EncodeToString(sum[:4])
-}
-
-func (m *Modem) pinTries(ctx context.Context, s *session) (left int, known bool) {
-	q := s.dialect.pinTries
-	if q.text == "" {
-		return 0, false
-	}
-	r, err := s.engine.Do(ctx, at.Command{Text: q.text, Prefix: q.prefix})
-	if err != nil || len(r.Lines) == 0 {
-		return 0, false
-	}
-	left, err = strconv.Atoi(field(at.Fields(r.Lines[0]), 0))
-	return left, err == nil
-}
-
-// awaitSIM waits until the unlocked SIM has been read.
-func (m *Modem) awaitSIM(ctx context.Context, s *session) error {
-	for range firstWords {
-		r, err := s.engine.Do(ctx, at.Command{Text: "AT+CPIN?", Prefix: "+CPIN:"})
-		if err == nil && strings.Contains(strings.Join(r.Lines, " "), "READY") {
-			return nil
-		}
-		if err != nil && !modemRefused(err) {
-			return fmt.Errorf("ask for the SIM: %w", err)
-		}
-		if !pause(ctx, m.timing.AudioTry) {
-			return ctx.Err()
-		}
-	}
-	return faulty(tel.LineSIMPIN, "the SIM accepted the PIN and is not ready")
 }
 
 // pause waits for d; false means that ctx has ended.

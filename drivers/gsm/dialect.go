@@ -21,26 +21,64 @@ type usbLayout struct {
 	command, audio  int // bInterfaceNumber; audio -1 = none
 }
 
+// soundPath says how the sound of a call reaches the box. The zero value: it does not, the modem has it on
+// pins or on a USB sound card, and the line carries signalling and messages only.
+type soundPath struct {
+	serial bool   // raw 16-bit samples at 8,000 Hz over a serial port, both ways
+	probe  step   // at start; an ERROR or an answer without probeOK means that this unit's firmware has no sound
+	yes    string // that the answer to probe contains; empty: any
+	on     string // sent when the network has connected, again and again until it holds
+	off    string // sent after the call; empty: ends by itself
+	ask    step   // reads back whether the switch held; empty: its OK is enough
+	block  int    // bytes of one write; 0: as many as were just read
+}
+
+// triesQuestion asks how many tries the PIN has left.
+type triesQuestion struct {
+	step
+	field int // of the answer, counted from 0
+}
+
 // dialect is how one family of modems speaks, as data. Every setting is sent after every restart and
 // never trusted from the modem's own memory, where another program may have changed it.
 type dialect struct {
 	name     string
-	models   []string // prefixes of the answer to AT+CGMM
+	makers   []string // prefixes of the answer to AT+CGMI, in capitals
+	models   []string // prefixes of the answer to AT+CGMM, in capitals; without models a maker is enough
 	layouts  []usbLayout
 	settings []step // a call found at start skips those marked in idleOnly
 	idleOnly []step // settings that would end or mute a call that is up
-	pinTries step   // asks how many PIN attempts are left; empty = cannot be asked
+	pinTries triesQuestion
 
-	audio    bool // sound passes over a serial port, switched by audioOn and audioOff
-	audioOn  string
-	audioOff string
-	audioAsk step // reads back whether the switch held
+	sound soundPath
 
 	hangup [3]string // the ladder, mildest first; %d is the call in the list
 	reset  string    // restarts the modem with a new USB enumeration
 	digits string    // how one DTMF digit is sent, %c
+	keys   bool      // it tells the keys of the far end; else they are heard in the sound
 	ussd   ussd.Form // of the text of +CUSD
 	survey []step    // questions about band and technology, beside those of every modem
+
+	// mutes are parts of the names of firmware (AT+CGMR) that users found to lose the sound of one direction.
+	mutes []string
+	// early: its "connected" comes with the network's first sound, not with the answer, so that a ringback
+	// tone in the sound overrules it.
+	early bool
+	// weakEnd: a NO CARRIER so soon after dialling is no end, because the modem is falling back from LTE to
+	// an older network; the list of calls decides. 0 = always an end.
+	weakEnd time.Duration
+	// look: between two looks at the list of calls in a call, where the end of a call may be told by nothing
+	// else; 0 = Timing.Poll.
+	look time.Duration
+}
+
+// traits are what the state machine of a call must know of its modem.
+type traits struct {
+	sound   bool          // sound reaches the box
+	doubt   bool          // "connected" is believed when the sound does not contradict
+	weakEnd time.Duration // as in dialect
+	look    time.Duration // as in dialect
+	knock   bool          // a second caller may wait while the line talks
 }
 
 // common are the settings that every 27.007 modem understands.
@@ -52,8 +90,6 @@ var common = []step{
 	// +CRC=1 left by another program turns RING into +CRING: VOICE; both are understood all the same.
 	{text: "AT+CRC=0", optional: true},
 	{text: "AT+CLIP=1", optional: true},
-	// A second caller gets the network's busy tone: the line carries one call.
-	{text: "AT+CCWA=0,0,1", optional: true},
 	{text: "AT+COLP=0", optional: true},
 	{text: "AT+CLIR=0", optional: true},
 	// Messages stay stored in the modem until they are safe with us; none is pushed at us. Delivery
@@ -64,6 +100,15 @@ var common = []step{
 	{text: "AT+CNMI=2,1,0,2,0", optional: true},
 }
 
+// secondCaller says what becomes of who calls while the line talks (TS 27.007 section 7.12): the network's
+// busy tone, or a wait that the modem tells.
+func secondCaller(waits bool) step {
+	if waits {
+		return step{text: "AT+CCWA=1,1,1", optional: true}
+	}
+	return step{text: "AT+CCWA=0,0,1", optional: true}
+}
+
 // storage chooses where new messages go, with a fall-back: the later of the two holds.
 func storage(preferred string) []step {
 	return []step{
@@ -72,126 +117,44 @@ func storage(preferred string) []step {
 	}
 }
 
+// settingsOf are the common settings, the storage of messages, and what a family wants beside them.
+func settingsOf(memory string, own ...step) []step {
+	return append(append(append([]step(nil), common...), storage(memory)...), own...)
+}
+
 // memories are looked through for messages; one that a modem does not have is left out.
 var memories = []string{"SM", "ME", "SR"}
 
-// sim7600 is the SIMCom SIM7600 and SIM7500 family: audio is a serial port of 8 kHz 16-bit samples.
-var sim7600 = dialect{
-	name:   "SIM7600",
-	models: []string{"SIMCOM_SIM76", "SIMCOM_SIM75", "SIM76", "SIM75"},
-	layouts: []usbLayout{
-		{0x1e0e, 0x9001, 2, 4},
-		{0x1e0e, 0x9011, 4, 6},
-	},
-	settings: append(append(append([]step(nil), common...), storage("ME")...),
-		step{text: "AT+CVHU=0"}, // else ATH does not hang up a voice call
-		step{text: "AT+CLCC=1"}, // each change of a call's state is told
-		step{text: "AT+DDET=1", optional: true},
-		step{text: "AT+CNSMOD=1", optional: true},
-		step{text: "AT+AUTOCSQ=1,1", optional: true},
-	),
-	idleOnly: []step{{text: "AT+CPCMFRM=0", optional: true}, {text: "AT+CPCMREG=0", optional: true}},
-	pinTries: step{text: "AT+SPIC", prefix: "+SPIC:"},
-	audio:    true,
-	audioOn:  "AT+CPCMREG=1",
-	audioOff: "AT+CPCMREG=0",
-	audioAsk: step{text: "AT+CPCMREG?", prefix: "+CPCMREG:"},
-	hangup:   [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
-	reset:    "AT+CRESET",
-	digits:   "AT+VTS=%c",
-	survey:   []step{{text: "AT+CPSI?", prefix: "+CPSI:"}},
+// dialects in the order in which they are tried: a model before its maker.
+func dialects() []*dialect {
+	return []*dialect{&sim7600, &a7670, &sim800, &quectel, &quectel2G, &huawei, &telit}
 }
 
-// huawei is the family of Huawei's sticks for 2G and 3G, as far as it is signalling: its messages lie on
-// the SIM, and the text of its service codes is packed.
-var huawei = dialect{
-	name:     "Huawei stick",
-	models:   []string{"E1550", "E1552", "E173", "E1750", "E1752", "E303", "E3131", "K3765", "K4605"},
-	settings: append(append([]step(nil), common...), storage("SM")...),
-	hangup:   [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
-	reset:    "AT+CFUN=1,1",
-	digits:   "AT^DTMF=1,%c",
-	ussd:     ussd.Packed,
-}
-
-// generic is any modem that speaks 3GPP TS 27.007: calls are signalled, sound stays in the modem.
-var generic = dialect{
-	name:     "27.007",
-	settings: append(append([]step(nil), common...), storage("ME")...),
-	hangup:   [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
-	reset:    "AT+CFUN=1,1",
-	digits:   "AT+VTS=%c",
-}
-
-// dialectFor chooses by the answer to AT+CGMM.
-func dialectFor(model string) *dialect {
-	for _, d := range []*dialect{&sim7600, &huawei} {
-		for _, m := range d.models {
-			if strings.HasPrefix(strings.TrimSpace(model), m) {
-				return d
-			}
+// dialectFor chooses by the answers to AT+CGMI and AT+CGMM; what is not known is 27.007 and no more.
+func dialectFor(maker, model string) *dialect {
+	maker, model = strings.ToUpper(strings.TrimSpace(maker)), strings.ToUpper(strings.TrimSpace(model))
+	for _, d := range dialects() {
+		if begins(model, d.models) || len(d.models) == 0 && begins(maker, d.makers) {
+			return d
 		}
 	}
 	return &generic
 }
 
-// Timing holds every wait of the driver. The zero value of a field takes its default.
-type Timing struct {
-	Announce  time.Duration // first RING to Incoming, in the hope of a number; 1.5 s
-	RingGap   time.Duration // without RING, a caller has gone; 7 s
-	RingMax   time.Duration // an unanswered call is refused; 3 min
-	Command   time.Duration // answer to ATD or ATA; 40 s, a fall-back from LTE to 3G takes as long
-	SetUp     time.Duration // dialled to answered; 3 min
-	AudioOn   time.Duration // answered to sound; 12 s
-	AudioTry  time.Duration // between two tries to switch the audio on; 500 ms
-	Poll      time.Duration // between two looks at the modem's list of calls; 5 s
-	Rung      [3]time.Duration
-	Cause     time.Duration   // answer to the question why a call failed; 1 s
-	Settle    time.Duration   // after a call, in which its last words are no news; 500 ms
-	Probe     time.Duration   // one resync probe of the engine; 1 s
-	Reply     time.Duration   // any other command; 5 s
-	Health    time.Duration   // between two signs of life of an idle modem; 10 s
-	Survey    time.Duration   // between two looks at registration and signal; 30 s
-	Reopen    []time.Duration // between two tries to get an ailing modem into service; 1, 2, 5, 10, 15 s
-	Rescan    time.Duration   // between two looks for a modem that is not there; 2 s
-	Network   time.Duration   // the network's answer to a message or a service code; 40 s
-	Sweep     time.Duration   // between two looks at the stored messages; 10 min
-	Rest      time.Duration   // after a failure with messages; 30 s
-	BootGrace time.Duration   // words of a starting modem are no news so long after an initialisation; 30 s
-}
-
-func (t Timing) withDefaults() Timing {
-	def := func(d *time.Duration, v time.Duration) {
-		if *d <= 0 {
-			*d = v
+func contains(s string, parts []string) bool {
+	for _, p := range parts {
+		if strings.Contains(s, p) {
+			return true
 		}
 	}
-	def(&t.Announce, 1500*time.Millisecond)
-	def(&t.RingGap, 7*time.Second)
-	def(&t.RingMax, 3*time.Minute)
-	def(&t.Command, 40*time.Second)
-	def(&t.SetUp, 3*time.Minute)
-	def(&t.AudioOn, 12*time.Second)
-	def(&t.AudioTry, 500*time.Millisecond)
-	def(&t.Poll, 5*time.Second)
-	def(&t.Rung[0], 2*time.Second)
-	def(&t.Rung[1], 3*time.Second)
-	def(&t.Rung[2], 3*time.Second)
-	def(&t.Cause, time.Second)
-	def(&t.Settle, 500*time.Millisecond)
-	def(&t.Probe, time.Second)
-	def(&t.Reply, 5*time.Second)
-	def(&t.Health, 10*time.Second)
-	def(&t.Survey, 30*time.Second)
-	def(&t.Network, 40*time.Second)
-	def(&t.Sweep, 10*time.Minute)
-	def(&t.Rest, 30*time.Second)
-	def(&t.BootGrace, 30*time.Second)
-	def(&t.Rescan, 2*time.Second)
-	if len(t.Reopen) == 0 {
-		// The last one and the time of a try that comes too early make less than the 40 s in which a line
-		// has to be in service again.
-		t.Reopen = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second}
+	return false
+}
+
+func begins(s string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
 	}
-	return t
+	return false
 }

@@ -20,6 +20,7 @@ const (
 	proceeding       // ATD was accepted
 	alerting         // the far end rings
 	connecting       // the network has connected; the sound is being switched on
+	listening        // it says so, and the sound decides whether the far end has answered
 	talking          // Connected was told
 	ending           // we hang up, rung by rung
 	asking           // the network ended a dialled call; the reason is being asked
@@ -27,7 +28,7 @@ const (
 )
 
 var phaseNames = [...]string{
-	"idle", "ringing", "incoming", "answering", "dialing", "proceeding", "alerting", "connecting", "talking", "ending", "asking", "settling",
+	"idle", "ringing", "incoming", "answering", "dialing", "proceeding", "alerting", "connecting", "listening", "talking", "ending", "asking", "settling",
 }
 
 func (p phase) String() string {
@@ -45,6 +46,9 @@ type state struct {
 	told     bool      // an event of this call was sent, so that one Ended is owed
 	sound    bool      // the audio was switched on, so that it must be switched off
 	alerted  bool      // the far end rang
+	voiced   bool      // the first sound of an answered call was judged
+	weak     bool      // the one NO CARRIER that may mean a change of network has come
+	knock    bool      // a second caller waits
 	glare    bool      // RING came while ATD was pending
 	doubt    bool      // the ringing may have stopped; a look at the list of calls decides
 	since    time.Time // the phase began
@@ -87,6 +91,8 @@ const (
 	evNoAnswer
 	evMissed
 	evDigit
+	evKnock // a second caller while the line talks
+	evHeard // what the sound of a dialled call says
 	// Others.
 	evFound // calls that were up when the driver started
 	evLost  // the modem is gone or restarted
@@ -108,7 +114,8 @@ const (
 type event struct {
 	kind    eventKind
 	number  tel.Number // evDial, evCaller
-	cause   tel.Cause  // evHangup, evReason
+	cause   tel.Cause  // evHangup, evReason; evEnd where the modem says why
+	heard   heard      // evHeard
 	verdict verdict    // evDialed, evAccepted, evHungUp
 	calls   []call     // evList, evFound
 	call    call       // evCall
@@ -130,6 +137,8 @@ const (
 	doAnswerDone                       // Answer returns err
 	doReset                            // the modem does not obey: restart it
 	doBlameSound                       // the audio did not come up: count it
+	doTurnAway                         // send AT+CHLD=0: the second caller gets the busy tone
+	doHeardLie                         // the modem says "connected" before the answer: remember it
 )
 
 type action struct {
@@ -144,15 +153,15 @@ type action struct {
 // machine is one transition in progress.
 type machine struct {
 	state
-	now  time.Time
-	t    *Timing
-	mute bool // the dialect has no audio, so that a call is connected at once
-	out  []action
+	now time.Time
+	t   *Timing
+	is  traits
+	out []action
 }
 
 // next is the whole behaviour of the line: it has no clock, no port and no memory but s.
-func next(s state, e event, now time.Time, t *Timing, audio bool) (state, []action) {
-	m := &machine{state: s, now: now, t: t, mute: !audio}
+func next(s state, e event, now time.Time, t *Timing, is traits) (state, []action) {
+	m := &machine{state: s, now: now, t: t, is: is}
 	if e.kind == evTick && (s.phase == idle || now.Before(s.deadline)) {
 		return s, nil
 	}
@@ -161,6 +170,7 @@ func next(s state, e event, now time.Time, t *Timing, audio bool) (state, []acti
 		return m.state, m.out
 	}
 	m.learnID(e)
+	m.second(e)
 	switch s.phase {
 	case idle:
 		m.whenIdle(e)
@@ -174,6 +184,8 @@ func next(s state, e event, now time.Time, t *Timing, audio bool) (state, []acti
 		m.whenProceeding(e)
 	case connecting:
 		m.whenConnecting(e)
+	case listening:
+		m.whenListening(e)
 	case talking:
 		m.whenTalking(e)
 	case ending:
@@ -196,10 +208,44 @@ func (m *machine) learnID(e event) {
 		calls = []call{e.call}
 	}
 	for _, c := range calls {
-		if c.inbound == m.inbound && c.stat != statReleased {
+		if m.ours(c) && c.stat != statReleased {
 			m.id = c.id
 		}
 	}
+}
+
+// ours tells the call of this line from one that knocks.
+func (m *machine) ours(c call) bool {
+	rings := m.phase == ringing || m.phase == incoming
+	return c.inbound == m.inbound && (m.id == 0 || c.id == m.id || c.id == 0) && (rings || c.stat != statWaiting)
+}
+
+// second keeps the book of who knocks, and turns away who may not.
+func (m *machine) second(e event) {
+	if m.phase < connecting || m.phase > talking {
+		return
+	}
+	knocks := false
+	switch e.kind {
+	case evKnock:
+		knocks = true
+	case evCall:
+		if e.call.stat != statWaiting {
+			return
+		}
+		knocks = true
+	case evList:
+		for _, c := range e.calls {
+			knocks = knocks || c.stat == statWaiting
+		}
+	default:
+		return
+	}
+	if knocks && !m.is.knock {
+		m.do(action{kind: doTurnAway})
+		return
+	}
+	m.knock = knocks
 }
 
 func (m *machine) do(a action) { m.out = append(m.out, a) }
@@ -251,7 +297,7 @@ func (m *machine) gone(cause tel.Cause) {
 	if m.sound {
 		m.do(action{kind: doSoundOff})
 	}
-	m.state = state{}
+	m.state = state{knock: m.knock}
 	m.enter(settling, m.t.Settle)
 }
 
@@ -395,6 +441,8 @@ func (m *machine) whenRinging(e event) {
 		m.answeredHere()
 	case evMissed, evEnd:
 		m.gone(tel.CauseCancelled)
+	case evKnock:
+		m.named(e.number)
 	case evNoCarrier:
 		// It may be the last word of the call before this one.
 		m.doubt = true

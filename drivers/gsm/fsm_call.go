@@ -27,16 +27,26 @@ func (m *machine) whenProceeding(e event) {
 		m.gone(tel.CauseBusy)
 	case evNoAnswer:
 		m.gone(tel.CauseNoAnswer)
-	case evEnd, evNoCarrier:
+	case evEnd:
+		m.over(e.cause)
+	case evNoCarrier:
+		if !m.weak && m.now.Sub(m.since) < m.is.weakEnd {
+			m.weak = true // it may be the change of network; the list knows
+			m.wait(m.t.Settle)
+			return
+		}
 		m.ask()
 	case evHangup:
 		m.hangUp(e.cause)
 	case evTick:
-		if m.now.Sub(m.since) > m.t.SetUp {
+		switch {
+		case m.now.Sub(m.since) > m.t.SetUp:
 			m.hangUp(tel.CauseNoAnswer)
-			return
+		case !m.weak && m.now.Sub(m.since) < m.is.weakEnd:
+			m.wait(m.t.Poll) // a look would disturb this modem's change of network
+		default:
+			m.poll()
 		}
-		m.poll()
 	default:
 		m.busy(e)
 	}
@@ -60,6 +70,15 @@ func (m *machine) progress(s callStat) {
 	}
 }
 
+// over ends a dialled call whose modem says why; one that does not is asked.
+func (m *machine) over(why tel.Cause) {
+	if why == tel.CauseNone {
+		m.ask()
+		return
+	}
+	m.gone(why)
+}
+
 // poll looks at the list of calls; a modem that answers no look at all is gone.
 func (m *machine) poll() {
 	m.silent++
@@ -68,15 +87,23 @@ func (m *machine) poll() {
 		m.do(action{kind: doReset})
 		return
 	}
-	m.wait(m.t.Poll)
+	m.wait(m.look())
 	m.do(action{kind: doList})
+}
+
+// look is the time between two looks at the list of calls.
+func (m *machine) look() time.Duration {
+	if m.is.look > 0 {
+		return min(m.is.look, m.t.Poll)
+	}
+	return m.t.Poll
 }
 
 // listed joins the modem's list with what its unsolicited lines said. The list wins, after two equal looks.
 func (m *machine) listed(calls []call, missing func()) {
 	m.silent = 0
 	for _, c := range calls {
-		if c.inbound == m.inbound && c.stat != statReleased {
+		if m.ours(c) && c.stat != statReleased {
 			m.absent = 0
 			if m.phase == proceeding || m.phase == alerting {
 				m.progress(c.stat)
@@ -133,7 +160,7 @@ func (m *machine) connected() {
 	m.answered = m.now
 	m.answerDone(nil)
 	m.silent, m.absent = 0, 0
-	if m.mute {
+	if !m.is.sound {
 		m.talk()
 		return
 	}
@@ -143,7 +170,7 @@ func (m *machine) connected() {
 }
 
 func (m *machine) talk() {
-	m.enter(talking, m.t.Poll)
+	m.enter(talking, m.look())
 	m.told = true
 	m.do(action{kind: doTell, event: line.Event{Kind: line.Connected, At: m.answered}})
 }
@@ -151,6 +178,10 @@ func (m *machine) talk() {
 func (m *machine) whenConnecting(e event) {
 	switch e.kind {
 	case evSoundOn:
+		if m.is.doubt && !m.inbound {
+			m.enter(listening, m.look())
+			return
+		}
 		m.talk()
 	case evSoundOff, evTick:
 		m.do(action{kind: doBlameSound})
@@ -169,7 +200,7 @@ func (m *machine) whenConnecting(e event) {
 }
 
 func (m *machine) released(c call) {
-	if c.inbound == m.inbound && c.stat == statReleased {
+	if m.ours(c) && c.stat == statReleased {
 		m.gone(tel.CauseNormal)
 	}
 }
@@ -178,6 +209,11 @@ func (m *machine) whenTalking(e event) {
 	switch e.kind {
 	case evDigit:
 		m.tell(line.Event{Kind: line.Digit, Digit: e.digit})
+	case evHeard:
+		if e.heard == heardRingback && !m.inbound && !m.is.doubt && !m.voiced {
+			m.do(action{kind: doHeardLie}) // of an answered call, as we were told
+		}
+		m.voiced = true
 	case evHangup:
 		m.hangUp(e.cause)
 	case evEnd, evNoCarrier, evBusy, evNoAnswer:
@@ -201,7 +237,7 @@ func (m *machine) whenEnding(e event) {
 	case evEnd, evNoCarrier, evMissed:
 		m.gone(m.cause)
 	case evCall:
-		if e.call.stat == statReleased {
+		if m.ours(e.call) && e.call.stat == statReleased {
 			m.gone(m.cause)
 		}
 	case evHungUp:
@@ -210,7 +246,7 @@ func (m *machine) whenEnding(e event) {
 		}
 	case evList:
 		for _, c := range e.calls {
-			if c.inbound == m.inbound && c.stat != statReleased {
+			if m.ours(c) && c.stat != statReleased {
 				return
 			}
 		}
@@ -245,15 +281,18 @@ func (m *machine) whenSettling(e event) {
 		m.state = state{}
 		m.whenIdle(e)
 	case evCall:
-		if e.call.stat == statIncoming {
+		if e.call.stat == statIncoming || e.call.stat == statWaiting {
 			m.dialDone(line.ErrBusy)
 			m.state = state{}
 			m.whenIdle(e)
 		}
 	case evNoCarrier, evTick:
 		// NO CARRIER is the last word that a call has.
-		queued, owes := m.queued, m.owesDial
+		queued, owes, knock := m.queued, m.owesDial, m.knock
 		m.state = state{}
+		if knock {
+			m.do(action{kind: doList}) // who knocked rings from now on, and RING may be lost
+		}
 		if owes {
 			m.startDial(queued)
 		}

@@ -63,6 +63,10 @@ func words(acts []action) string {
 			w = append(w, "reset")
 		case doBlameSound:
 			w = append(w, "blame")
+		case doTurnAway:
+			w = append(w, "chld0")
+		case doHeardLie:
+			w = append(w, "lie")
 		case doDialDone:
 			w = append(w, fmt.Sprintf("dial(%v)", a.err))
 		case doAnswerDone:
@@ -287,7 +291,7 @@ func TestCallsFollowTheTable(t *testing.T) {
 			for i, r := range rows {
 				now = now.Add(r.after)
 				var acts []action
-				st, acts = next(st, r.e, now, &timing, true)
+				st, acts = next(st, r.e, now, &timing, traits{sound: true})
 				if got := words(acts); got != r.does || st.phase != r.phase {
 					t.Fatalf("step %d: %q in %v, want %q in %v", i, got, st.phase, r.does, r.phase)
 				}
@@ -298,7 +302,7 @@ func TestCallsFollowTheTable(t *testing.T) {
 
 func TestLineWithoutAudioConnectsAtOnce(t *testing.T) {
 	st := state{phase: answering, told: true, inbound: true}
-	st, acts := next(st, begin, time.Now(), &timing, false)
+	st, acts := next(st, begin, time.Now(), &timing, traits{})
 	if got := words(acts); got != "CONNECTED" || st.phase != talking {
 		t.Errorf("%q in %v", got, st.phase)
 	}
@@ -307,6 +311,7 @@ func TestLineWithoutAudioConnectsAtOnce(t *testing.T) {
 // walk checks every action of one machine against what must always hold.
 type walk struct {
 	t                      *testing.T
+	is                     traits
 	st                     state
 	now                    time.Time
 	calls                  int // told and not ended
@@ -321,7 +326,7 @@ func (w *walk) step(e event) {
 	w.t.Helper()
 	before := w.st
 	var acts []action
-	w.st, acts = next(w.st, e, w.now, &timing, true)
+	w.st, acts = next(w.st, e, w.now, &timing, w.is)
 	w.history = append(w.history, fmt.Sprintf("%v --%d--> %v: %s", before.phase, e.kind, w.st.phase, words(acts)))
 	for _, a := range acts {
 		w.check(a)
@@ -399,6 +404,11 @@ func randomEvent(r *rand.Rand) event {
 		{kind: evMissed},
 		{kind: evDigit, digit: '1'},
 		{kind: evReason},
+		{kind: evKnock, number: "06222"},
+		{kind: evHeard, heard: heardRingback},
+		{kind: evHeard, heard: heardVoice},
+		{kind: evHeard, heard: heardBusy},
+		{kind: evEnd, cause: tel.CauseBusy},
 		lost,
 	}
 	i := r.IntN(len(kinds) + 4)
@@ -419,7 +429,10 @@ func randomEvent(r *rand.Rand) event {
 func TestRandomWalksKeepThePromisesOfALine(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		w := &walk{t: t, now: time.Unix(1_000_000, 0)}
+		w := &walk{t: t, now: time.Unix(1_000_000, 0), is: traits{sound: true, doubt: seed%2 == 1, knock: seed%4 > 1}}
+		if seed%5 == 4 {
+			w.is.weakEnd, w.is.look = 40*time.Second, 2*time.Second
+		}
 		for range 2000 {
 			if r.IntN(3) == 0 {
 				w.now = w.now.Add(time.Duration(r.IntN(4000)) * time.Millisecond)
@@ -459,13 +472,13 @@ func TestEndIsBoundedFromEveryPhase(t *testing.T) {
 	for p := ringing; p <= asking; p++ {
 		now := time.Unix(1_000_000, 0)
 		st := state{phase: p, told: true, since: now, deadline: now.Add(time.Second)}
-		st, acts := next(st, hangup, now, &timing, true)
+		st, acts := next(st, hangup, now, &timing, traits{sound: true})
 		start := now
 		for !strings.Contains(words(acts), "ENDED") {
 			if now = st.deadline; now.Sub(start) > bound {
 				t.Fatalf("%v: no end after %v", p, bound)
 			}
-			st, acts = next(st, tick, now, &timing, true)
+			st, acts = next(st, tick, now, &timing, traits{sound: true})
 		}
 	}
 }

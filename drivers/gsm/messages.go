@@ -147,7 +147,7 @@ func (m *Modem) mailAnswered(r at.Reply, err error) {
 	a := sms.Answer{Code: -1, Lines: r.Lines}
 	switch {
 	case err != nil:
-		a.Silent, a.Given = true, errors.Is(err, at.ErrTextGiven)
+		a.Silent, a.Given, a.Aborted = true, errors.Is(err, at.ErrTextGiven), errors.Is(err, at.ErrAborted)
 	case r.Final.Code == at.OK:
 		a.OK = true
 	case r.Final.Code == at.CMSError, r.Final.Code == at.CMEError:

@@ -18,7 +18,10 @@ import (
 )
 
 // Ports are the device nodes of one modem. Audio is empty where sound stays in the modem.
-type Ports struct{ Command, Audio string }
+type Ports struct {
+	Command, Audio string
+	Device         string // name of the USB device in sysfs, "1-1.2"; empty where the modem is no USB device
+}
 
 // PINMemory keeps, over restarts, that a PIN was tried and not proved right. A SIM locks itself after
 // three wrong ones, and three reboots must not be enough for that.
@@ -37,13 +40,22 @@ type Config struct {
 	Name string // for people
 	Log  *slog.Logger
 	// Locate finds the ports, at start and after every loss: AtPaths or OnUSB.
-	Locate func() (Ports, error)
+	// Each candidate is tried in turn: a port that is in use, silent or of another modem is passed over.
+	Locate   func() ([]Ports, error)
+	Identity Identity
 	// Bus opens the ports that Locate has found; nil: the machine's device nodes.
-	Bus    serialport.Bus
-	PIN    string
-	PINs   PINMemory  // nil: a PIN is never sent
-	Inbox  line.Inbox // takes what is received; nil: messages stay on the SIM
-	Timing Timing
+	Bus serialport.Bus
+	// Rebind and PowerCycle restart the USB device of a modem that its own command does not restart. Only the
+	// recovery ladder calls them, while the ports are closed; nil: the rung is left out.
+	Rebind, PowerCycle func(ctx context.Context, device string) error
+	// Awake keeps the USB device from being suspended, which would lose callers; nil: it is not kept.
+	Awake func(device string) error
+	// SecondCaller lets who calls while the line talks wait for its end; else they get the busy tone.
+	SecondCaller bool
+	PIN          string
+	PINs         PINMemory  // nil: a PIN is never sent
+	Inbox        line.Inbox // takes what is received; nil: messages stay on the SIM
+	Timing       Timing
 }
 
 const (
@@ -58,6 +70,7 @@ type Health struct {
 	Opens, Losses, Resets  uint64
 	SoundRetries           uint64 // audio switches that were refused at first
 	SoundFailures          uint64 // calls that got no sound, or a dying one
+	EarlyAnswers           uint64 // calls that rang after the modem had said "connected"
 	UnknownLines           uint64
 	EventOverflows         uint64
 	Model, Firmware, IMEI  string
@@ -78,39 +91,44 @@ type Modem struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	media    atomic.Pointer[sound]
-	deaf     atomic.Bool // the dialect has no audio
+	deaf     atomic.Bool // no sound reaches the box
+	caps     atomic.Pointer[line.Caps]
 	ready    atomic.Bool // a message may be sent now
 	radio    radio
 	started  sync.WaitGroup
 
-	opens, losses, resets, soundRetries, soundFailures, unknown, overflows atomic.Uint64
-	session                                                                atomic.Pointer[session] // written by run, read by Health
+	opens, losses, resets, soundRetries, soundFailures, early, unknown, overflows atomic.Uint64
+	session                                                                       atomic.Pointer[session] // written by run, read by Health
 
 	// Owned by run.
-	ctx        context.Context
-	st         state
-	outbox     []line.Event
-	overflow   bool
-	dialer     *request
-	answerer   *request
-	typist     *request      // sends digits
-	closing    chan struct{} // closed when the ports of the session before are released; nil at first
-	later      []func()
-	up         chan bringUp
-	tick       *time.Timer
-	health     *time.Timer
-	retry      *time.Timer
-	failures   int
-	sound      *sound
-	soundBegan time.Time
-	soundStop  context.CancelFunc
-	soundTry   int    // which doSoundOn a late result belongs to
-	ailing     string // why the modem wants a restart between calls; "" = it does not
-	status     tel.LineChanged
-	network    network
-	surveyed   time.Time
-	initDone   time.Time
-	seenNoise  map[string]bool
+	ctx         context.Context
+	st          state
+	outbox      []line.Event
+	overflow    bool
+	dialer      *request
+	answerer    *request
+	typist      *request      // sends digits
+	closing     chan struct{} // closed when the ports of the session before are released; nil at first
+	later       []func()
+	up          chan bringUp
+	tick        *time.Timer
+	health      *time.Timer
+	retry       *time.Timer
+	recovery    recovery
+	sound       *sound
+	soundBegan  time.Time
+	soundStop   context.CancelFunc
+	soundOf     tel.LineSound // of the last call
+	soundCalls  uint64
+	soundTry    int       // which doSoundOn a late result belongs to
+	lies        bool      // the modem says "connected" before the answer
+	undervolted time.Time // the modem complained of its power
+	ailing      string    // why the modem wants a restart between calls; "" = it does not
+	status      tel.LineChanged
+	network     network
+	surveyed    time.Time
+	initDone    time.Time
+	seenNoise   map[string]bool
 
 	mail       sms.State
 	mailPlan   sms.Plan
@@ -165,16 +183,19 @@ type request struct {
 
 // session is one life of an opened modem.
 type session struct {
-	engine  *at.Engine
-	ports   Ports
-	dialect *dialect
-	inbox   chan item
-	found   []call
-	network network
-	id      identity
+	engine    *at.Engine
+	ports     Ports
+	dialect   *dialect
+	inbox     chan item
+	found     []call
+	serial    bool   // sound passes over a serial port
+	greeted   bool   // it took a command
+	beacon    string // ^BOOT as it came last
+	echoes    uint64 // commands that came back until the end of the initialisation
+	echoStuck bool   // also those after ATE0
+	network   network
+	id        identity
 }
-
-type identity struct{ model, firmware, imei string }
 
 // item is what reaches the owner from a session, in one order: a line, or the rest of a command.
 type item struct {
@@ -209,6 +230,7 @@ func Open(cfg Config) (*Modem, error) {
 		seenNoise: make(map[string]bool),
 	}
 	m.status = tel.LineChanged{Line: "line:" + string(cfg.ID), Name: cfg.Name, Type: "gsm", Cause: tel.LineNoModem, Since: time.Now()}
+	m.caps.Store(&line.Caps{FullDuplex: true, CallerID: true, DTMFDetect: true, AnswerSupervision: line.AnswerReal})
 	go m.run()
 	return m, nil
 }
@@ -224,7 +246,7 @@ func (m *Modem) ID() tel.LineID { return m.cfg.ID }
 
 // Caps implements line.Line.
 func (m *Modem) Caps() line.Caps {
-	return line.Caps{FullDuplex: !m.deaf.Load(), CallerID: true, DTMFDetect: true, AnswerSupervision: line.AnswerReal}
+	return *m.caps.Load()
 }
 
 // Events implements line.Line.
@@ -308,7 +330,7 @@ func (m *Modem) Recorder() *at.Recorder { return m.recorder }
 func (m *Modem) Health() Health {
 	h := Health{
 		Opens: m.opens.Load(), Losses: m.losses.Load(), Resets: m.resets.Load(),
-		SoundRetries: m.soundRetries.Load(), SoundFailures: m.soundFailures.Load(),
+		SoundRetries: m.soundRetries.Load(), SoundFailures: m.soundFailures.Load(), EarlyAnswers: m.early.Load(),
 		UnknownLines: m.unknown.Load(), EventOverflows: m.overflows.Load(),
 	}
 	if s := m.session.Load(); s != nil {
@@ -349,38 +371,5 @@ func (m *Modem) ask(ctx context.Context, r request) error {
 		return line.ErrDown
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-// AtPaths locates a modem at fixed paths, which may be symbolic links; audio may be empty.
-func AtPaths(command, audio string) func() (Ports, error) {
-	return func() (Ports, error) { return Ports{Command: command, Audio: audio}, nil }
-}
-
-// OnUSB locates a modem of a known kind among the USB devices: the one in the given socket (sysfs
-// devpath), or the first when socket is empty. sys and dev are "/sys" and "/dev" outside tests.
-func OnUSB(sys, dev, socket string) func() (Ports, error) {
-	return func() (Ports, error) {
-		devices, err := serialport.Discover(sys)
-		if err != nil {
-			return Ports{}, err
-		}
-		for _, d := range devices {
-			if socket != "" && d.Socket != socket {
-				continue
-			}
-			for _, l := range sim7600.layouts {
-				if d.Vendor != l.vendor || d.Product != l.product {
-					continue
-				}
-				command, ok := d.Port(dev, l.command)
-				if !ok {
-					break // its ports are still appearing
-				}
-				audio, _ := d.Port(dev, l.audio)
-				return Ports{Command: command, Audio: audio}, nil
-			}
-		}
-		return Ports{}, serialport.ErrMissing
 	}
 }

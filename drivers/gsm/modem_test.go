@@ -13,6 +13,8 @@ import (
 
 	"github.com/pronto-pbx/pronto/drivers/gsm"
 	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
+	"github.com/pronto-pbx/pronto/drivers/serialport"
+	"github.com/pronto-pbx/pronto/drivers/serialport/wire"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/line/linetest"
 )
@@ -47,25 +49,38 @@ func rig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *far
 	t.Helper()
 	t.Parallel() // these tests mostly wait
 	dir := t.TempDir()
+	command, audio := filepath.Join(dir, "modem0-at"), filepath.Join(dir, "modem0-pcm")
+	return plugged(t, gsmsim.Config{Command: command, Audio: audio}, gsm.Config{Locate: gsm.AtPaths(command, audio)}, edit)
+}
+
+// virtualRig is one on ports in memory, for a bubble.
+func virtualRig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd) {
+	t.Helper()
+	bus := &wire.Bus{}
+	return plugged(t, gsmsim.Config{
+		Ports: func() (command, audio serialport.Stream, err error) { return bus.Plug("at"), bus.Plug("pcm"), nil },
+	}, gsm.Config{Bus: bus, Locate: gsm.AtPaths("at", "pcm")}, edit)
+}
+
+// plugged is a modem with its far end, on the ports of sc and gc.
+func plugged(t *testing.T, sc gsmsim.Config, gc gsm.Config, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd) {
+	t.Helper()
 	far := &farEnd{dialed: make(chan string, 8), pressed: make(chan byte, 64), random: rand.New(rand.NewPCG(1, 2))}
 	tone := linetest.Tone{}
-	sc := gsmsim.Config{
-		Command: filepath.Join(dir, "modem0-at"), Audio: filepath.Join(dir, "modem0-pcm"), RingEvery: 200 * time.Millisecond,
-		Connect: 20 * time.Millisecond,
-		Dialed:  func(n string) { far.dialed <- n },
-		Digit:   func(d byte) { far.pressed <- d },
-		Source: func(f *[gsmsim.FrameSamples]int16) {
-			tone.Hz = math.Float64frombits(far.hz.Load())
-			tone.Fill(f)
-		},
-		Sink: func(f *[gsmsim.FrameSamples]int16) {
-			far.mu.Lock()
-			far.heard = append(far.heard, f[:]...)
-			far.heard = far.heard[max(0, len(far.heard)-80000):]
-			far.mu.Unlock()
-		},
+	sc.RingEvery, sc.Connect = 200*time.Millisecond, 20*time.Millisecond
+	sc.Dialed = func(n string) { far.dialed <- n }
+	sc.Digit = func(d byte) { far.pressed <- d }
+	sc.Source = func(f *[gsmsim.FrameSamples]int16) {
+		tone.Hz = math.Float64frombits(far.hz.Load())
+		tone.Fill(f)
 	}
-	gc := gsm.Config{ID: "gsm0", Name: "Mobile", Timing: quick, Locate: gsm.AtPaths(sc.Command, sc.Audio)}
+	sc.Sink = func(f *[gsmsim.FrameSamples]int16) {
+		far.mu.Lock()
+		far.heard = append(far.heard, f[:]...)
+		far.heard = far.heard[max(0, len(far.heard)-80000):]
+		far.mu.Unlock()
+	}
+	gc.ID, gc.Name, gc.Timing = "gsm0", "Mobile", quick
 	if edit != nil {
 		edit(&sc, &gc)
 	}
@@ -130,8 +145,8 @@ func TestModemKeepsTheContractOfALine(t *testing.T) {
 
 // The same contract must hold on a bad day of the same modem.
 func TestModemKeepsTheContractWithEchoDoubledCRAndSplitBytes(t *testing.T) {
-	linetest.Run(t, func(t *testing.T) linetest.Rig {
-		m, far := rig(t, nil)
+	linetest.RunInBubble(t, func(t *testing.T) linetest.Rig {
+		m, far := virtualRig(t, nil)
 		far.faults(gsmsim.Faults{EchoStuck: true, DoubledCR: true, Split: true})
 		return linetest.Rig{Line: m, Far: far}
 	})

@@ -10,7 +10,6 @@ import (
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
 	"github.com/pronto-pbx/pronto/drivers/gsm/sms"
-	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -87,29 +86,24 @@ func (m *Modem) arm() {
 
 func (m *Modem) start() {
 	if len(m.outbox) > eventBacklog/2 {
-		m.retry.Reset(m.backOff()) // a line whose events nobody takes stays out of service
+		m.retry.Reset(m.timing.Reopen[len(m.timing.Reopen)-1]) // a line whose events nobody takes stays out of service
 		return
 	}
 	m.started.Add(1)
-	go m.bring(m.ctx, m.closing, m.failures)
+	go m.bring(m.ctx, m.closing)
 }
 
 func (m *Modem) broughtUp(u bringUp) {
 	if u.session == nil {
 		if !errors.Is(u.err, context.Canceled) {
-			m.setStatus(u.cause, u.err)
-			if errors.Is(u.err, serialport.ErrMissing) {
-				m.retry.Reset(m.timing.Rescan) // a look costs nothing
-				return
-			}
-			m.retry.Reset(m.backOff())
+			m.failed(u)
 		}
 		return
 	}
-	m.failures = 0
+	m.recovery = recovery{}
 	m.opens.Add(1)
 	m.initDone, m.surveyed, m.ailing = time.Now(), time.Now(), ""
-	m.deaf.Store(!u.session.dialect.audio || u.session.ports.Audio == "")
+	m.fit(u.session)
 	m.network = u.session.network
 	m.session.Store(u.session)
 	id := u.session.id
@@ -120,11 +114,86 @@ func (m *Modem) broughtUp(u bringUp) {
 	m.health.Reset(m.timing.Health)
 }
 
-// backOff is the wait before the next try, longer after each failure.
-func (m *Modem) backOff() time.Duration {
-	d := m.timing.Reopen[min(m.failures, len(m.timing.Reopen)-1)]
-	m.failures++
-	return d
+// fit takes over what this modem can do.
+func (m *Modem) fit(s *session) {
+	d := s.dialect
+	m.deaf.Store(!s.serial)
+	caps := line.Caps{FullDuplex: s.serial, CallerID: true, DTMFDetect: d.keys, AnswerSupervision: line.AnswerReal}
+	switch {
+	case d.early && !s.serial:
+		caps.AnswerSupervision = line.AnswerUnknown
+	case d.early, m.lies:
+		caps.AnswerSupervision = line.AnswerAssumed
+	}
+	m.caps.Store(&caps)
+	m.clocks.wants(d.sound.block)
+}
+
+// traits are what the call's state machine must know of the modem.
+func (m *Modem) traits() traits {
+	is := traits{sound: !m.deaf.Load(), knock: m.cfg.SecondCaller}
+	if s := m.session.Load(); s != nil {
+		is.doubt, is.weakEnd, is.look = s.dialect.early || m.lies, s.dialect.weakEnd, s.dialect.look
+	}
+	return is
+}
+
+// failed puts a failure on the page, does what the ladder says, and sets the next try.
+func (m *Modem) failed(u bringUp) {
+	var rung Rung
+	var wait time.Duration
+	m.recovery, rung, wait = m.recovery.next(trial{u.cause, u.answered, u.ports.Device != "" && m.cfg.Rebind != nil}, time.Now(), &m.timing)
+	if m.recovery.stuck() && (u.cause == tel.LineModemMute || u.cause == tel.LineRestarting) {
+		u.cause = tel.LineStuck
+	}
+	m.setStatus(m.blame(u.cause), u.err)
+	m.remedy(rung, u)
+	m.retry.Reset(wait)
+}
+
+// remedy carries a rung out beside the owner; the next try waits for its end.
+func (m *Modem) remedy(rung Rung, u bringUp) {
+	if rung == RungNone {
+		return
+	}
+	m.log.Warn("modem does not come into service", "remedy", rung, "cause", u.cause)
+	var do func(context.Context) error
+	switch rung {
+	case RungCommand:
+		do = func(ctx context.Context) error { return m.restart(ctx, u) }
+	case RungRebind:
+		do = func(ctx context.Context) error { return m.cfg.Rebind(ctx, u.ports.Device) }
+	case RungPower:
+		if m.cfg.PowerCycle != nil {
+			do = func(ctx context.Context) error { return m.cfg.PowerCycle(ctx, u.ports.Device) }
+		}
+	}
+	if do == nil {
+		return
+	}
+	m.resets.Add(1)
+	done := make(chan struct{})
+	m.closing = done
+	m.started.Add(1)
+	go func() {
+		defer m.started.Done()
+		defer close(done)
+		ctx, cancel := context.WithTimeout(m.ctx, m.timing.Command)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			m.log.Warn("remedy failed", "remedy", rung, "error", err)
+		}
+	}()
+}
+
+// restart opens the port for nothing but the modem's own restart command.
+func (m *Modem) restart(ctx context.Context, u bringUp) error {
+	s, err := m.open(u.ports)
+	if err != nil {
+		return err
+	}
+	_, err = s.engine.Do(ctx, at.Command{Text: u.restart, Timeout: m.timing.Reply})
+	return errors.Join(err, s.engine.Close())
 }
 
 // lose ends the session: the modem has gone, restarted, or must be opened anew.
@@ -141,7 +210,7 @@ func (m *Modem) lose(cause tel.LineCause, why error) {
 	m.serviceLost()
 	m.soundOff(nil)
 	m.typed(line.ErrGone)
-	m.setStatus(cause, why)
+	m.setStatus(m.blame(cause), why)
 	// Everything of the lost device is closed before it is looked for: an open port makes it come back
 	// under another number.
 	closing := make(chan struct{})
@@ -152,7 +221,7 @@ func (m *Modem) lose(cause tel.LineCause, why error) {
 		defer close(closing)
 		_ = s.engine.Close()
 	}()
-	m.retry.Reset(m.backOff())
+	m.retry.Reset(m.timing.Reopen[0])
 }
 
 func (m *Modem) shutDown() {
@@ -211,7 +280,7 @@ func (m *Modem) take(it item) {
 	case newsCall:
 		m.step(s.event)
 	case newsNetwork, newsSignal:
-		m.network.learn([]string{it.line})
+		m.network.learn([]string{s.text})
 		m.networkChanged()
 	case newsSIM:
 		m.lose(tel.LineNoSIM, fmt.Errorf("modem said %q", it.line))
@@ -233,11 +302,57 @@ func (m *Modem) take(it item) {
 			m.seenNoise[kind] = true
 			m.log.Info("modem said something unknown", "kind", kind)
 		}
+	case newsFlow:
+		if m.sound != nil {
+			m.sound.held.Store(!s.going)
+		}
+	case newsPower:
+		m.powerFails(it.line)
+	case newsBeacon:
+		m.beacon(it.line)
 	case newsNoise:
 	}
 }
 
-var errRestarted = errors.New("the modem has restarted")
+// powerFails hears that the modem's power is too weak: it warns while it works, or says good-bye.
+func (m *Modem) powerFails(l string) {
+	m.undervolted = time.Now()
+	if strings.Contains(l, "DOWN") {
+		m.lose(tel.LineModemPower, fmt.Errorf("modem said %q", l))
+		return
+	}
+	m.log.Warn("modem has too little power", "said", l)
+}
+
+// underpowered is how long a modem that goes is taken to have gone for want of power, after it said so.
+const underpowered = 5 * time.Minute
+
+// blame names the power where the modem has complained of it before it went.
+func (m *Modem) blame(c tel.LineCause) tel.LineCause {
+	gone := c == tel.LineNoModem || c == tel.LineModemMute || c == tel.LineRestarting
+	if gone && !m.undervolted.IsZero() && time.Since(m.undervolted) < underpowered {
+		return tel.LineModemPower
+	}
+	return c
+}
+
+// beacon is a line that the modem repeats for ever, with a value of its own for each start.
+func (m *Modem) beacon(l string) {
+	s := m.session.Load()
+	if s == nil {
+		return
+	}
+	if s.beacon != "" && s.beacon != l {
+		m.lose(tel.LineRestarting, errRestarted)
+		return
+	}
+	s.beacon = l
+}
+
+var (
+	errRestarted = errors.New("the modem has restarted")
+	errUnset     = errors.New("the modem has lost its settings")
+)
 
 // maxKinds bounds the kinds of unknown line that are logged: garbage has no end of them.
 const maxKinds = 64
@@ -259,9 +374,9 @@ func kindOf(l string) string {
 
 // step moves the call's state machine and does what it says.
 func (m *Modem) step(e event) {
-	before := m.st.phase
+	before, knocked := m.st.phase, m.st.knock
 	var acts []action
-	m.st, acts = next(m.st, e, time.Now(), &m.timing, !m.deaf.Load())
+	m.st, acts = next(m.st, e, time.Now(), &m.timing, m.traits())
 	for _, a := range acts {
 		m.act(a)
 	}
@@ -270,6 +385,8 @@ func (m *Modem) step(e event) {
 		m.callsChanged()
 		m.care()
 		m.mailStep(sms.Event{Kind: sms.Turned})
+	} else if knocked != m.st.knock {
+		m.callsChanged()
 	}
 }
 
@@ -295,6 +412,11 @@ func (m *Modem) probe() {
 	if m.st.phase != idle { // nothing may disturb a call's set-up, and a talking one is polled anyway
 		return
 	}
+	if !s.echoStuck && s.engine.Stats().Echoes > s.echoes {
+		s.echoStuck = true // asked about once
+		m.doubtSettings(s)
+	}
+	m.list() // a RING that was lost, or a call that nobody of ours made
 	if time.Since(m.surveyed) < m.timing.Survey {
 		m.submit(at.Command{Text: "AT"}, func(r at.Reply, err error) {
 			if err == nil && r.Final.Code != at.OK && m.session.Load() == s {
@@ -312,7 +434,18 @@ func (m *Modem) probe() {
 			}
 		})
 	}
-	m.list() // a RING that was lost, or a call that nobody of ours made
+}
+
+// doubtSettings is called when the modem has begun to repeat our commands: it may have restarted without a
+// word. Two settings that differ from those of a start tell.
+func (m *Modem) doubtSettings(s *session) {
+	for _, q := range []step{{text: "AT+CLIP?", prefix: "+CLIP:"}, {text: "AT+CMEE?", prefix: "+CMEE:"}} {
+		m.submit(at.Command{Text: q.text, Prefix: q.prefix}, func(r at.Reply, err error) {
+			if err == nil && len(r.Lines) > 0 && field(at.Fields(r.Lines[0]), 0) != "1" && m.session.Load() == s {
+				m.lose(tel.LineRestarting, errUnset)
+			}
+		})
+	}
 }
 
 // submit sends a command; then runs on the owner when the answer is there.
@@ -356,6 +489,13 @@ func (m *Modem) networkChanged() {
 	next := m.status
 	next.Cause = m.network.service()
 	next.Up = next.Cause == tel.LineOK
+	switch s := m.session.Load(); {
+	case !next.Up:
+	case m.deaf.Load():
+		next.Cause = tel.LineNoSound // messages pass; a call would be silent
+	case contains(s.id.firmware, s.dialect.mutes):
+		next.Cause = tel.LineBadFirmware
+	}
 	next.Operator = m.network.operator
 	signal := m.network.signal()
 	m.radio.note(signal, time.Now())
@@ -368,7 +508,7 @@ func (m *Modem) networkChanged() {
 
 func (m *Modem) callsChanged() {
 	next := m.status
-	next.Calls = 1
+	next.Calls, next.Knocks = 1, m.st.knock
 	if m.st.phase == idle || m.st.phase == settling {
 		next.Calls = 0
 	}

@@ -87,6 +87,9 @@ const (
 	newsMessage        // something was stored: +CMTI, +CDSI
 	newsReport         // a delivery report follows in the next line: +CDS
 	newsService        // +CUSD
+	newsFlow           // the audio port wants no more bytes, or again: +QPCMV
+	newsPower          // the modem goes for want of power
+	newsBeacon         // ^BOOT: said again and again, with a value of its own for each start
 	newsNoise          // known, and of no interest
 )
 
@@ -95,11 +98,13 @@ type signal struct {
 	news  news
 	event event  // newsCall
 	text  string // the line
+	going bool   // newsFlow: bytes are wanted
 }
 
 // noise are known lines without a use for us.
 var noise = []string{
-	"+COLP:", "+CSSI:", "+CSSU:", "+CGEV:", "+QPCMV:", "^DSCI:", "+CTZV:", "+PSUTTZ:", "+NITZ:",
+	"+COLP:", "+CSSI:", "+CSSU:", "+CGEV:", "+CTZV:", "+PSUTTZ:", "+NITZ:", "+QIND:", "+QSIMSTAT:", "^DSCI:",
+	"^MODE:", "^SRVST:", "^SIMST:", "^STIN:", "^DSFLOWRPT:", "^HCSQ:", "^SMMEMFULL", "#ECAM:", "+ECAV:",
 }
 
 // parseSignal classifies an unsolicited line; it never fails.
@@ -130,12 +135,10 @@ func parseSignal(l string) signal {
 		}
 	case strings.HasPrefix(l, "MISSED_CALL"):
 		return ev(evMissed)
-	case strings.HasPrefix(l, "+RXDTMF:"):
-		if d, ok := digit(at.Fields(l)); ok {
-			s = ev(evDigit)
-			s.event.digit = d
-			return s
-		}
+	case strings.HasPrefix(l, "+CCWA:"):
+		s = ev(evKnock)
+		s.event.number = presented(field(at.Fields(l), 0), field(at.Fields(l), 1))
+		return s
 	case strings.HasPrefix(l, "+CREG:"), strings.HasPrefix(l, "+CEREG:"), strings.HasPrefix(l, "+CGREG:"),
 		strings.HasPrefix(l, "+CNSMOD:"), strings.HasPrefix(l, "+CIREG:"), strings.HasPrefix(l, "+CPSI:"), strings.HasPrefix(l, "+QNWINFO:"):
 		s.news = newsNetwork
@@ -146,7 +149,7 @@ func parseSignal(l string) signal {
 		if strings.Contains(l, "READY") {
 			s.news = newsBooted
 		}
-	case l == "RDY", l == "^SYSSTART", l == "START", strings.HasPrefix(l, "^BOOT"):
+	case l == "RDY", l == "^SYSSTART", l == "START":
 		s.news = newsRestarted
 	case l == "SMS DONE", l == "PB DONE", l == "SMS Ready", l == "Call Ready":
 		s.news = newsBooted
@@ -157,6 +160,9 @@ func parseSignal(l string) signal {
 	case strings.HasPrefix(l, "+CUSD:"):
 		s.news = newsService
 	default:
+		if v, ok := vendorSignal(l); ok {
+			return v
+		}
 		return otherSignal(s, l, ev)
 	}
 	return s
@@ -185,15 +191,6 @@ func otherSignal(s signal, l string, ev func(eventKind) signal) signal {
 // unsolicited tells the engine which lines never answer a command without prefix.
 func unsolicited(l string) bool { return parseSignal(l).news != newsUnknown }
 
-// digit reads a DTMF key; SIMCom sends the key itself.
-func digit(f []string) (byte, bool) {
-	if len(f) == 0 || len(f[0]) != 1 {
-		return 0, false
-	}
-	d := f[0][0]
-	return d, validDigit(d)
-}
-
 func validDigit(d byte) bool {
 	return d >= '0' && d <= '9' || d == '*' || d == '#' || d >= 'A' && d <= 'D'
 }
@@ -221,40 +218,4 @@ func signalStrength(l string) (dBm int, ok bool) {
 		return 0, true
 	}
 	return -113 + 2*n, true
-}
-
-// causeTexts are the words of +CEER, compared in lower case by what they contain.
-var causeTexts = []struct {
-	words string
-	cause tel.Cause
-}{
-	{"user busy", tel.CauseBusy},
-	{"unassigned", tel.CauseUnallocated},
-	{"unallocated", tel.CauseUnallocated},
-	{"invalid number", tel.CauseUnallocated},
-	{"number changed", tel.CauseUnallocated},
-	{"no user responding", tel.CauseNoAnswer},
-	{"no answer", tel.CauseNoAnswer},
-	{"user alerting", tel.CauseNoAnswer},
-	{"rejected", tel.CauseRejected},
-	{"barring", tel.CauseForbidden},
-	{"barred", tel.CauseForbidden},
-	{"congestion", tel.CauseCongestion},
-	{"no circuit", tel.CauseCongestion},
-	{"resources unavailable", tel.CauseCongestion},
-	{"destination out of order", tel.CauseUnreachable},
-	{"absent", tel.CauseUnreachable},
-	{"network out of order", tel.CauseNetworkFailure},
-	{"temporary failure", tel.CauseNetworkFailure},
-}
-
-// causeFromText reads the answer to AT+CEER; CauseNone when it says nothing known.
-func causeFromText(lines []string) tel.Cause {
-	all := strings.ToLower(strings.Join(lines, " "))
-	for _, c := range causeTexts {
-		if strings.Contains(all, c.words) {
-			return c.cause
-		}
-	}
-	return tel.CauseNone
 }

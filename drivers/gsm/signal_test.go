@@ -86,7 +86,11 @@ func TestReasonsOfTheNetwork(t *testing.T) {
 }
 
 func FuzzParseSignal(f *testing.F) {
-	for _, l := range []string{`+CLCC: 1,1,4,0,0,"+39333",145`, `+CLIP: "",128`, "+RXDTMF: 5", "+CREG: 2,1,\"", "VOICE CALL:END:", "+CSQ: 99"} {
+	for _, l := range []string{
+		`+CLCC: 1,1,4,0,0,"+39333",145`, `+CLIP: "",128`, "+RXDTMF: 5", "+CREG: 2,1,\"", "VOICE CALL:END:", "+CSQ: 99",
+		"^CEND:1,37,104,16", `+QIND: "ccinfo",1,0,-1,0,0,"0612",129`, "^DSCI: 1,1,4,0,+39,145", "#ECAM: 0,3,1,,,", "+QTONEDET: 53", "+DTMF: 5,80",
+		`+CCWA: "+39333",145,1`, "+QPCMV: 0,0", "^BOOT:1", "+ICCID: 8939010000000000001F",
+	} {
 		f.Add(l)
 	}
 	f.Fuzz(func(t *testing.T, l string) {
@@ -102,5 +106,12 @@ func FuzzParseSignal(f *testing.F) {
 		_, _ = registration(l)
 		_, _ = signalStrength(l)
 		_ = kindOf(l)
+		if c := s.event.call; c.stat > statReleased || s.news == newsCall && s.event.kind == 0 {
+			t.Fatalf("%+v", s)
+		}
+		if n := iccidOf([]string{l}); n != "" && (len(n) < 18 || len(n) > 20) {
+			t.Fatalf("the SIM's number is %q", n)
+		}
+		_ = causeFromText([]string{l})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 const (
@@ -31,6 +33,8 @@ type clocks struct {
 	mu   sync.Mutex   // held for microseconds: the audio goroutine and the caller of Media share the buffers
 	hear *dsp.Elastic // modem to box
 	say  *dsp.Elastic // box to modem
+
+	block int // bytes that say is fit for
 }
 
 func newClocks() *clocks {
@@ -40,37 +44,57 @@ func newClocks() *clocks {
 	}
 }
 
+// wants fits the buffer towards the modem to one that takes its sound in blocks of so many bytes.
+func (c *clocks) wants(block int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if block == c.block {
+		return
+	}
+	c.block = block
+	c.say = dsp.NewElastic(dsp.ElasticConfig{Burst: max(burst, time.Duration(block/2)*time.Second/dsp.SampleRate)})
+}
+
 // sound is the audio of one call. One goroutine reads the port and writes as many samples as it read,
 // so that the modem's own clock paces both ways.
 type sound struct {
-	port   serialport.Stream
-	clocks *clocks
-	quit   chan struct{}
-	done   chan struct{}
-	once   sync.Once
-	live   atomic.Bool // between Connected and Ended
+	port    serialport.Stream
+	clocks  *clocks
+	quit    chan struct{}
+	done    chan struct{}
+	once    sync.Once
+	live    atomic.Bool // between Connected and Ended
+	held    atomic.Bool // the modem wants no bytes now
+	listens atomic.Bool // the ear is on
 
 	framesIn, framesOut, underruns, overruns atomic.Uint64
 	received, sent, stalls, droughts         atomic.Uint64 // bytes, bytes, writes that did not fit, reads without bytes
+	silent                                   atomic.Uint64 // samples of reads without any sound
 
 	// Owned by the audio goroutine.
 	odd     []byte // half a sample that a read left
 	rest    []byte // what the port did not take, a part of a sample perhaps
 	pcm     [chunk/2 + 1]int16
+	out     [chunk]int16
+	owed    int // samples that the modem has given and not got
+	block   int // samples of one write; 0 = as they come
+	ear     ear
+	tell    func(heard)
 	payload []byte
 }
 
 // startSound runs the audio of a call over port, which it closes in the end. failed is called once
 // when the port dies by itself, on the audio goroutine.
-func startSound(port serialport.Stream, c *clocks, failed func(error)) *sound {
+func startSound(port serialport.Stream, c *clocks, block int, tell func(heard), failed func(error)) *sound {
 	c.mu.Lock()
 	c.hear.Reset()
 	c.say.Reset()
 	c.mu.Unlock()
 	s := &sound{
 		port: port, clocks: c, quit: make(chan struct{}), done: make(chan struct{}),
-		rest: make([]byte, 0, 2*chunk), payload: make([]byte, 0, chunk+2),
+		rest: make([]byte, 0, 3*chunk), payload: make([]byte, 0, chunk+2), block: block / 2, tell: tell,
 	}
+	s.listens.Store(tell != nil)
 	go s.run(failed)
 	return s
 }
@@ -109,6 +133,8 @@ func (s *sound) run(failed func(error)) {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.droughts.Add(1)
+			s.owed += s.block // a modem that wants blocks wants them from us, whatever it gives
+			s.give()
 		default:
 			s.live.Store(false)
 			failed(err)
@@ -127,24 +153,64 @@ func (s *sound) exchange(p []byte) error {
 		pcm[i] = int16(binary.LittleEndian.Uint16(s.payload[2*i:]))
 	}
 	s.odd = append(s.odd[:0], s.payload[2*n:]...)
+	if quiet(pcm) {
+		s.silent.Add(uint64(n))
+	}
+	s.clocks.mu.Lock()
+	s.clocks.hear.Write(pcm, time.Now())
+	s.clocks.mu.Unlock()
+	if s.listens.Load() {
+		s.ear.hear(pcm, s.tell)
+	}
+	s.owed += n
+	s.give()
+	return nil
+}
+
+// quiet reports that no sample is louder than the noise of a line.
+func quiet(pcm []int16) bool {
+	const floor = 64 // -54 dB of the full scale
+	for _, v := range pcm {
+		if v > floor || v < -floor {
+			return false
+		}
+	}
+	return true
+}
+
+// report is the health of the call's sound.
+func (s *sound) report() tel.LineSound {
+	st := s.Stats()
+	return tel.LineSound{
+		Received: s.received.Load() / (2 * line.FrameSamples), Missing: st.Underruns, Dropped: st.Overruns, Stalls: s.stalls.Load(),
+		Silent: int(s.silent.Load() / dsp.SampleRate), Delay: int(st.Delay / time.Millisecond), PPM: int(math.Round(st.PPM)),
+	}
+}
+
+// give pays the modem the samples that it is owed: the same number, so that its own clock paces both ways.
+func (s *sound) give() {
+	if s.owed == 0 || s.owed < s.block {
+		return
+	}
+	due := s.out[:min(s.owed, len(s.out))]
+	s.owed = 0
 	now := time.Now()
 	s.clocks.mu.Lock()
-	s.clocks.hear.Write(pcm, now)
-	for rest := pcm; len(rest) > 0; { // silence where nobody speaks: the modem wants a steady stream
+	for rest := due; len(rest) > 0; { // silence where nobody speaks: the modem wants a steady stream
 		frame := rest[:min(len(rest), line.FrameSamples)]
 		s.clocks.say.Read(frame, now)
 		rest = rest[len(frame):]
 	}
 	s.clocks.mu.Unlock()
-	if len(s.rest) > 0 && !s.push() {
-		s.overruns.Add(uint64(n+line.FrameSamples-1) / line.FrameSamples)
-		return nil // still stuck: these samples are late by now
+	late := s.held.Load() || len(s.rest) > 0 && !s.push() // what it does not take now is late when it does
+	if late {
+		s.overruns.Add(uint64(len(due)+line.FrameSamples-1) / line.FrameSamples)
+		return
 	}
-	for _, v := range pcm {
+	for _, v := range due {
 		s.rest = binary.LittleEndian.AppendUint16(s.rest, uint16(v))
 	}
 	s.push()
-	return nil
 }
 
 // push writes what is left and reports whether the port took all. Bytes that did not fit stay, so that

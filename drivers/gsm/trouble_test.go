@@ -386,7 +386,7 @@ func TestWrongPINIsTriedOnceAcrossRestarts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		await(t, m, line.Status, withCause(tel.LineSIMPIN))
+		await(t, m, line.Status, withCause(tel.LineWrongPIN))
 		if err := m.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -421,10 +421,10 @@ func TestPortHeldByAnotherProgramIsNamed(t *testing.T) {
 	var held *serialport.Command
 	m, _ := rig(t, func(s *gsmsim.Config, g *gsm.Config) {
 		locate := g.Locate
-		g.Locate = func() (gsm.Ports, error) {
+		g.Locate = func() ([]gsm.Ports, error) {
 			p, err := locate()
 			if held == nil && err == nil {
-				held, err = serialport.OpenCommand(p.Command, 115200)
+				held, err = serialport.OpenCommand(p[0].Command, 115200)
 			}
 			return p, err
 		}
@@ -464,7 +464,7 @@ func TestUSBModemIsFoundByItsInterfaceNumbers(t *testing.T) {
 		}
 	}
 	got, err := gsm.OnUSB(sys, "/dev", "1.3")()
-	if want := (gsm.Ports{Command: "/dev/ttyUSB7", Audio: "/dev/ttyUSB3"}); err != nil || got != want {
+	if want := (gsm.Ports{Command: "/dev/ttyUSB7", Audio: "/dev/ttyUSB3", Device: "1-1"}); err != nil || len(got) != 1 || got[0] != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	if _, err := gsm.OnUSB(sys, "/dev", "1.4")(); !errors.Is(err, serialport.ErrMissing) {

@@ -21,6 +21,7 @@ type USBPort struct {
 type USBDevice struct {
 	Vendor, Product uint16
 	Serial          string // many modems share one: never an identity
+	Path            string // its name in sysfs, e.g. "1-1.2": what its driver is told
 	Socket          string // devpath, the physical socket, e.g. "1.2"; with Bus it survives a replug
 	Bus             int
 	Ports           []USBPort // by interface number
@@ -92,6 +93,7 @@ func addTTY(found map[string]*USBDevice, tty, name string) {
 	if d == nil {
 		bus, _ := strconv.Atoi(readText(filepath.Join(usb, "busnum")))
 		d = &USBDevice{
+			Path:   filepath.Base(usb),
 			Vendor: uint16(vendor), Product: uint16(product), Bus: bus,
 			Serial: readText(filepath.Join(usb, "serial")), Socket: readText(filepath.Join(usb, "devpath")),
 		}

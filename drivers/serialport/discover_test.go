@@ -75,8 +75,8 @@ func TestDiscoverTellsPortsByInterfaceNumberAfterARenumbering(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []serialport.USBDevice{
-		{Vendor: 0x0572, Product: 0x1329, Bus: 1, Socket: "1.1", Serial: "0123456789ABCDEF", Ports: []serialport.USBPort{{Name: "ttyACM0", Interface: 0}}},
-		{Vendor: 0x1e0e, Product: 0x9001, Bus: 1, Socket: "1.2", Serial: "0123456789ABCDEF", Ports: []serialport.USBPort{
+		{Path: "1-1.1", Vendor: 0x0572, Product: 0x1329, Bus: 1, Socket: "1.1", Serial: "0123456789ABCDEF", Ports: []serialport.USBPort{{Name: "ttyACM0", Interface: 0}}},
+		{Path: "1-1.2", Vendor: 0x1e0e, Product: 0x9001, Bus: 1, Socket: "1.2", Serial: "0123456789ABCDEF", Ports: []serialport.USBPort{
 			{Name: "ttyUSB0", Interface: 0}, {Name: "ttyUSB1", Interface: 1}, {Name: "ttyUSB3", Interface: 2}, {Name: "ttyUSB4", Interface: 3}, {Name: "ttyUSB5", Interface: 4},
 		}},
 	}

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"github.com/pronto-pbx/pronto/drivers/gsm"
 	"github.com/pronto-pbx/pronto/drivers/light"
 	"github.com/pronto-pbx/pronto/drivers/light/lightsim"
+	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/line"
@@ -123,12 +125,16 @@ func openChain(bus string, lamps []light.ShiftLamp) ([]lamp.Light, error) {
 func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error) {
 	return gsm.Open(gsm.Config{
 		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins, Inbox: inbox,
+		Identity: gsm.Identity{IMEI: c.IMEI, ICCID: c.ICCID}, SecondCaller: c.SecondCaller == config.SecondCallerWaits,
+		Awake:      func(device string) error { return serialport.KeepAwake("/sys", device) },
+		Rebind:     func(ctx context.Context, device string) error { return serialport.Rebind(ctx, "/sys", device) },
+		PowerCycle: func(ctx context.Context, device string) error { return serialport.PowerCycle(ctx, "/sys", device) },
 	})
 }
 
 // locate finds a modem where the configuration says: by its USB socket, which stays when the kernel
 // numbers the ports anew, or at fixed paths.
-func locate(c config.Line, sys, dev string) func() (gsm.Ports, error) {
+func locate(c config.Line, sys, dev string) func() ([]gsm.Ports, error) {
 	if kind, socket, _ := strings.Cut(c.AT, ":"); kind == "usb" {
 		return gsm.OnUSB(sys, dev, socket)
 	}

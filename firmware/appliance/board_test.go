@@ -37,12 +37,12 @@ func TestALineFindsItsModemBySocketAndNotByNumber(t *testing.T) {
 		}
 	}
 	for at, want := range map[string]gsm.Ports{
-		"usb":          {Command: "/dev/ttyUSB7", Audio: "/dev/ttyUSB3"},
-		"usb:1.2":      {Command: "/dev/ttyUSB7", Audio: "/dev/ttyUSB3"},
+		"usb":          {Command: "/dev/ttyUSB7", Audio: "/dev/ttyUSB3", Device: "1-1"},
+		"usb:1.2":      {Command: "/dev/ttyUSB7", Audio: "/dev/ttyUSB3", Device: "1-1"},
 		"/dev/ttyUSB2": {Command: "/dev/ttyUSB2", Audio: "/dev/ttyUSB4"},
 	} {
 		got, err := locate(config.Line{AT: at, Audio: "/dev/ttyUSB4"}, sys, "/dev")()
-		if err != nil || got != want {
+		if err != nil || len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %+v, %v; want %+v", at, got, err, want)
 		}
 	}

@@ -137,6 +137,7 @@ func conditions() []health.Spec {
 		{Name: "toll_limit", Severity: health.Warn},
 		{Name: "sms", Severity: health.Warn},
 		{Name: "sms_full", Severity: health.Warn},
+		{Name: "sms_flood", Severity: health.Warn},
 		{Name: "sim_credit", Severity: health.Warn},
 		{Name: "line_3g", Severity: health.Warn},
 		{Name: "line_volte", Severity: health.Info},

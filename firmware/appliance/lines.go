@@ -200,7 +200,14 @@ func (p pinFile) Remember(key string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	d, err := os.Open(p.dir) // the name of the file, too, must outlast a power cut
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Forget implements gsm.PINMemory.

@@ -520,15 +520,22 @@ type testLine struct {
 	cfg      config.Line
 	events   chan line.Event
 	answered atomic.Bool
+	dialled  atomic.Bool
+	hungUp   atomic.Uint32 // the last cause
+	silent   atomic.Bool   // its sound does not reach the box
 	closed   atomic.Bool
 }
 
-func (l *testLine) ID() tel.LineID                         { return l.cfg.ID }
-func (l *testLine) Caps() line.Caps                        { return line.Caps{DTMFDetect: true} }
-func (l *testLine) Events() <-chan line.Event              { return l.events }
-func (l *testLine) Dial(context.Context, tel.Number) error { return line.ErrRefused }
-func (l *testLine) Answer(context.Context) error           { l.answered.Store(true); return nil }
-func (l *testLine) Hangup(context.Context, tel.Cause) error {
+func (l *testLine) ID() tel.LineID            { return l.cfg.ID }
+func (l *testLine) Caps() line.Caps           { return line.Caps{FullDuplex: !l.silent.Load(), DTMFDetect: true} }
+func (l *testLine) Events() <-chan line.Event { return l.events }
+func (l *testLine) Dial(context.Context, tel.Number) error {
+	l.dialled.Store(true)
+	return line.ErrRefused
+}
+func (l *testLine) Answer(context.Context) error { l.answered.Store(true); return nil }
+func (l *testLine) Hangup(_ context.Context, why tel.Cause) error {
+	l.hungUp.Store(uint32(why))
 	return nil
 }
 func (l *testLine) SendDTMF(context.Context, string) error { return nil }

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -25,23 +26,24 @@ type texts struct {
 	mu   sync.Mutex // guards what follows
 	up   map[string]bool
 	full map[tel.LineID]bool
+	held map[tel.LineID]bool // its received messages stay on the SIM
 }
 
 // openTexts starts the office of short messages; the lines come after it, because they deliver to it.
 func (b *Box) openTexts() error {
-	b.texts.up, b.texts.full = map[string]bool{}, map[tel.LineID]bool{}
+	b.texts.up, b.texts.full, b.texts.held = map[string]bool{}, map[tel.LineID]bool{}, map[tel.LineID]bool{}
 	var err error
 	b.texts.office, err = postoffice.Open(postoffice.Config{
 		Log: b.log.With("room", "sms"), Path: filepath.Join(b.opts.Dir, "sms.json"), Rules: smsRules(b.config().SMS),
 		Line: b.carriesTexts, Permit: b.mayText, Publish: b.tellText, Record: b.recordText,
 		Saved: func(err error) { b.report("sms", err == nil, "short messages cannot be kept") },
-		Full:  b.storageOf, Notify: b.serviceText,
+		Full:  b.storageOf, Admitted: b.textAdmitted, Notify: b.serviceText,
 	})
 	return err
 }
 
 func smsRules(c config.SMS) sms.Rules {
-	return sms.Rules{Hour: c.HourParts, Day: c.DayParts, Wait: c.JoinFor, Try: c.TryFor}
+	return sms.Rules{Hour: c.HourParts, Day: c.DayParts, HourIn: c.HourIn, DayIn: c.DayIn, Wait: c.JoinFor, Try: c.TryFor}
 }
 
 // carriesTexts finds a line for a message. A line that is being replaced comes back.
@@ -86,6 +88,20 @@ func (b *Box) storageOf(l tel.LineID, used, total int) {
 		delete(b.texts.full, l)
 	}
 	b.report("sms_full", len(b.texts.full) == 0, fmt.Sprintf("line %s has %d of %d places for messages taken", l, used, total))
+}
+
+// textAdmitted keeps the condition of lines that receive more than is taken from them.
+func (b *Box) textAdmitted(l tel.LineID, why error) {
+	b.texts.mu.Lock()
+	defer b.texts.mu.Unlock()
+	if why == nil == !b.texts.held[l] {
+		return
+	}
+	if b.texts.held[l] = why != nil; why == nil {
+		delete(b.texts.held, l)
+		why = errors.New("")
+	}
+	b.report("sms_flood", len(b.texts.held) == 0, fmt.Sprintf("line %s: %v; they wait on the SIM and with the network", l, why))
 }
 
 // tellText shows a change of a message, and lets the watch over the credit read the operator's.

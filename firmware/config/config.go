@@ -173,6 +173,10 @@ type Line struct {
 	PIN   Secret     `yaml:"pin"`   // SIM PIN, tried once
 	In    string     `yaml:"in"`    // destination of incoming calls
 	SIM   SIM        `yaml:"sim"`   // how its SIM is watched
+
+	IMEI         string `yaml:"imei"`          // the modem that the line is, 15 digits; default whichever is there. With usb a modem keeps its line in any socket
+	ICCID        string `yaml:"iccid"`         // the SIM that the line is, 18 to 20 digits; default whichever is in it
+	SecondCaller string `yaml:"second_caller"` // who calls while the line talks: busy (default) gets the busy tone, wait rings on and is taken when the call ends
 }
 
 // Route sends dialled numbers outside.

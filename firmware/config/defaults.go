@@ -46,6 +46,7 @@ func (c *Config) normalise() {
 	c.normaliseVoicemail()
 	c.normaliseSRTP()
 	c.normaliseSIMs()
+	c.normaliseModems()
 	c.normaliseWork()
 	c.normaliseDistribution()
 	for i := range c.Queues {

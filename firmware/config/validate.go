@@ -202,6 +202,7 @@ func (v *validator) line(path string, l *Line) {
 		v.destination(path+".in", l.In)
 	}
 	v.sim(path+".sim", &l.SIM)
+	v.modem(path, l)
 }
 
 func (v *validator) route(path string, r *Route) {

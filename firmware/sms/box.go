@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -24,6 +23,8 @@ const (
 // Rules are what the owner of the box allows.
 type Rules struct {
 	Hour, Day int           // parts that one line sends within an hour and a day; 0 = no limit
+	HourIn    int           // parts that are taken from one line within an hour; 0 = no limit
+	DayIn     int           // likewise within a day
 	Wait      time.Duration // for the missing parts of a message
 	Try       time.Duration // how long a message of ours is tried
 }
@@ -38,6 +39,7 @@ type State struct {
 	Recent []tel.SMS                    `json:"recent,omitempty"` // newest last
 	Untold []tel.SMS                    `json:"untold,omitempty"` // not in the history journal yet
 	Spent  map[tel.LineID]map[int64]int `json:"spent,omitempty"`  // parts sent, by line and minute (Unix time)
+	Came   map[tel.LineID]map[int64]int `json:"came,omitempty"`   // parts received, likewise
 	Join   byte                         `json:"join"`
 }
 
@@ -100,10 +102,7 @@ func (s State) clone() State {
 	s.Parts, s.Seen, s.Early = slices.Clone(s.Parts), slices.Clone(s.Seen), slices.Clone(s.Early)
 	s.Outbox, s.Sent = cloneOut(s.Outbox), cloneOut(s.Sent)
 	s.Recent, s.Untold = slices.Clone(s.Recent), slices.Clone(s.Untold)
-	s.Spent = maps.Clone(s.Spent)
-	for l := range s.Spent {
-		s.Spent[l] = maps.Clone(s.Spent[l])
-	}
+	s.Spent, s.Came = cloneMinutes(s.Spent), cloneMinutes(s.Came)
 	return s
 }
 
@@ -144,7 +143,7 @@ func digest(p line.ReceivedPart) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// Accept takes a received part. It reports false for one that is known already.
+// Accept takes a received part, which Admit has let in. It reports false for one that is known already.
 func (b *Box) Accept(p line.ReceivedPart, now time.Time) bool {
 	if p.Kind == line.DeliveryReport {
 		return b.report(p, now, now)
@@ -153,6 +152,7 @@ func (b *Box) Accept(p line.ReceivedPart, now time.Time) bool {
 	if slices.Contains(b.s.Seen, d) {
 		return false
 	}
+	count(&b.s.Came, p.Line, now)
 	b.s.Seen = append(b.s.Seen, d)
 	if n := len(b.s.Seen) - maxSeen; n > 0 {
 		b.s.Seen = slices.Delete(b.s.Seen, 0, n)
@@ -267,12 +267,18 @@ func (b *Box) Turn(now time.Time) (next time.Time) {
 		}
 	}
 	b.s.Early = slices.DeleteFunc(b.s.Early, func(w Waiting) bool { return now.Sub(w.Came) > earlyWait })
-	b.s.Sent = slices.DeleteFunc(b.s.Sent, func(o Outgoing) bool { return now.Sub(o.Ended) > reportWait })
-	b.forgetSpent(now)
+	for len(b.s.Sent) > 0 && !now.Before(b.s.Sent[0].Ended.Add(reportWait)) {
+		b.unreported(now)
+	}
+	forgetMinutes(b.s.Spent, now)
+	forgetMinutes(b.s.Came, now)
 	soon := func(t time.Time) {
 		if next.IsZero() || t.Before(next) {
 			next = t
 		}
+	}
+	if len(b.s.Sent) > 0 {
+		soon(b.s.Sent[0].Ended.Add(reportWait))
 	}
 	for _, w := range b.s.Parts {
 		soon(w.Came.Add(b.rules.Wait))

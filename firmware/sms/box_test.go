@@ -378,3 +378,91 @@ func (w *walk) settle() {
 	w.box.Done(*w.job, w.random.IntN(9)-1, err, w.now)
 	w.job = nil
 }
+
+func TestALineTakesNoMoreThanItMayAndTheRestStaysWhereItIs(t *testing.T) {
+	b := sms.New(sms.State{}, sms.Rules{HourIn: 100, DayIn: 250, Wait: time.Hour, Try: time.Hour}, numbered(), start)
+	taken := 0
+	offer := func(i int, at time.Time) error {
+		p := part("+39333", fmt.Sprint("flood ", i), 0, 1, 1)
+		p.Raw = fmt.Sprint("raw ", i)
+		err := b.Admit(p, at)
+		if err == nil && b.Accept(p, at) {
+			taken++
+			for _, m := range b.Untold() {
+				b.Told(m)
+			}
+		}
+		return err
+	}
+	for i := range 10_000 { // in two days, at an even pace; the network offers each once
+		if err := offer(i, start.Add(time.Duration(i)*48*time.Hour/10_000)); err != nil && !errors.Is(err, sms.ErrFlood) {
+			t.Fatal(err)
+		}
+	}
+	if taken < 400 || taken > 510 {
+		t.Errorf("%d were taken in two days", taken)
+	}
+	s := b.State()
+	minutes := 0
+	for _, m := range s.Came {
+		minutes += len(m)
+	}
+	if len(s.Seen) > 2000 || len(s.Untold) != 0 || len(s.Recent) > 200 || minutes > 24*60+1 {
+		t.Errorf("kept %d digests, %d to tell, %d recent, %d minutes", len(s.Seen), len(s.Untold), len(s.Recent), minutes)
+	}
+	other := part("+39333", "of another line", 0, 1, 1)
+	other.Line = "gsm1"
+	if err := b.Admit(other, start.Add(48*time.Hour)); err != nil {
+		t.Errorf("another line: %v", err)
+	}
+	if err := b.Admit(report(1, line.Delivered), start.Add(48*time.Hour)); err != nil {
+		t.Errorf("a delivery report: %v", err)
+	}
+	if err := b.Admit(part("+39333", "days later", 0, 1, 1), start.Add(96*time.Hour)); err != nil {
+		t.Errorf("when the flood is over: %v", err)
+	}
+}
+
+func TestNothingIsTakenWhileTheHistoryTakesNothing(t *testing.T) {
+	b := newBox()
+	var err error
+	n := 0
+	for ; err == nil && n < 10_000; n++ {
+		p := part("+39333", "x", 0, 1, 1)
+		p.Raw = fmt.Sprint("raw ", n)
+		if err = b.Admit(p, start); err == nil {
+			b.Accept(p, start)
+		}
+	}
+	if !errors.Is(err, sms.ErrBacklog) || n > 501 {
+		t.Errorf("%d were taken: %v", n, err)
+	}
+}
+
+func TestAMessageOnWhichTheNetworkNeverReportsIsSettled(t *testing.T) {
+	box := newBox()
+	queue(t, box, 2, start)
+	give(t, box, 1, nil, start)
+	give(t, box, 2, nil, start)
+	box.Accept(report(1, line.Delivered), start.Add(time.Minute))
+	next := box.Turn(start.Add(time.Hour))
+	if want := start.Add(7 * 24 * time.Hour); !next.Equal(want) {
+		t.Fatalf("it is looked at again at %v, want %v", next, want)
+	}
+	box = sms.New(through(t, box.State()), rules, numbered(), start)
+	box.Turn(next)
+	all := box.Recent()
+	if m := all[len(all)-1]; m.State != tel.SMSUnreported || m.Why != "the network reported on 1 of 2 parts" {
+		t.Errorf("it became %+v", m)
+	}
+	if len(box.State().Sent) != 0 {
+		t.Error("it is still waited for")
+	}
+	queue(t, box, 1, next)
+	give(t, box, 3, line.ErrUncertain, next)
+	box.Turn(next.Add(8 * 24 * time.Hour))
+	all = box.Recent()
+	if m := all[len(all)-1]; m.State != tel.SMSUncertain {
+		t.Errorf("an uncertain one became %+v", m)
+	}
+}

@@ -32,7 +32,7 @@ func (b *Box) Queue(l tel.LineID, to tel.Number, text string, parts int, now tim
 			waiting += len(o.Done) - o.taken()
 		}
 	}
-	if err := b.within(l, waiting+parts, now); err != nil {
+	if err := b.maySend(l, waiting+parts, now); err != nil {
 		return tel.SMS{}, err
 	}
 	b.s.Join++
@@ -44,51 +44,6 @@ func (b *Box) Queue(l tel.LineID, to tel.Number, text string, parts int, now tim
 	m := o.sms(tel.SMSQueued, "", now)
 	b.tell(m)
 	return m, nil
-}
-
-// within checks the limits of a line against so many parts more.
-func (b *Box) within(l tel.LineID, parts int, now time.Time) error {
-	hour, day := 0, 0
-	for minute, n := range b.s.Spent[l] {
-		switch age := now.Sub(time.Unix(60*minute, 0)); {
-		case age < time.Hour:
-			hour, day = hour+n, day+n
-		case age < 24*time.Hour:
-			day += n
-		}
-	}
-	switch {
-	case b.rules.Hour > 0 && hour+parts > b.rules.Hour:
-		return fmt.Errorf("%w: %d parts per hour, %d sent or waiting", ErrLimit, b.rules.Hour, hour)
-	case b.rules.Day > 0 && day+parts > b.rules.Day:
-		return fmt.Errorf("%w: %d parts per day, %d sent or waiting", ErrLimit, b.rules.Day, day)
-	}
-	return nil
-}
-
-func (b *Box) spend(l tel.LineID, now time.Time) {
-	if b.s.Spent == nil {
-		b.s.Spent = map[tel.LineID]map[int64]int{}
-	}
-	if b.s.Spent[l] == nil {
-		b.s.Spent[l] = map[int64]int{}
-	}
-	b.s.Spent[l][now.Unix()/60]++
-}
-
-// forgetSpent drops what counts for no limit any more. A clock that was set back makes minutes of the
-// future: they count until the day after they were written.
-func (b *Box) forgetSpent(now time.Time) {
-	for l, minutes := range b.s.Spent {
-		for minute := range minutes {
-			if now.Sub(time.Unix(60*minute, 0)) >= 24*time.Hour {
-				delete(minutes, minute)
-			}
-		}
-		if len(minutes) == 0 {
-			delete(b.s.Spent, l)
-		}
-	}
 }
 
 func (o *Outgoing) taken() (n int) {
@@ -176,12 +131,12 @@ func (b *Box) Done(j Job, reference int, err error, now time.Time) {
 	switch {
 	case err == nil:
 		o.Done[j.Part], o.Tries, o.Why = max(-1, reference), 0, ""
-		b.spend(o.Line, now)
+		count(&b.s.Spent, o.Line, now)
 		if o.taken() == len(o.Done) {
 			b.end(o.ID, tel.SMSOut, "", now)
 		}
 	case errors.Is(err, line.ErrUncertain):
-		b.spend(o.Line, now)
+		count(&b.s.Spent, o.Line, now)
 		b.end(o.ID, tel.SMSUncertain, err.Error(), now)
 	case errors.As(err, &refused) && !refused.Temporary, errors.Is(err, line.ErrUnsendable), errors.Is(err, line.ErrTooLong),
 		errors.Is(err, line.ErrNoSupport):
@@ -216,14 +171,30 @@ func (b *Box) end(id tel.SMSID, state tel.SMSState, why string, now time.Time) {
 	}
 	o.Trying, o.Ended = false, now
 	b.s.Sent = append(b.s.Sent, o)
-	if n := len(b.s.Sent) - maxOutbox; n > 0 {
-		b.s.Sent = slices.Delete(b.s.Sent, 0, n)
+	for len(b.s.Sent) > maxOutbox {
+		b.unreported(now)
 	}
 	early := b.s.Early
 	b.s.Early = nil
 	for _, w := range early {
 		b.report(w.ReceivedPart, w.Came, now)
 	}
+}
+
+// unreported settles the oldest message of which the network has not said everything.
+func (b *Box) unreported(now time.Time) {
+	o := b.s.Sent[0]
+	b.s.Sent = slices.Delete(b.s.Sent, 0, 1)
+	if o.taken() < len(o.Done) {
+		return // it is uncertain, and stays so
+	}
+	arrived := 0
+	for _, a := range o.Arrived {
+		if a {
+			arrived++
+		}
+	}
+	b.tell(o.sms(tel.SMSUnreported, fmt.Sprintf("the network reported on %d of %d parts", arrived, len(o.Done)), now))
 }
 
 // report takes a delivery report. It belongs to the newest part with its reference that went to its

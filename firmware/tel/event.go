@@ -314,6 +314,8 @@ type LineChanged struct {
 	Calls    int       `json:"calls"`
 	Operator string    `json:"operator,omitempty"`
 	Signal   int       `json:"signal,omitempty"` // dBm, 0 = unknown
+	Knocks   bool      `json:"knocks,omitempty"` // a second caller waits for the end of the call
+	Sound    LineSound `json:"sound,omitzero"`
 	// Technology is the generation of a mobile network, "2G", "3G" or "4G", and VoLTE "yes" or "no" where
 	// the modem says it: a 4G line without it must fall back to 2G or 3G for each call.
 	Technology string `json:"technology,omitempty"`
@@ -322,6 +324,21 @@ type LineChanged struct {
 	// drop (AGCOM 106/25/CONS).
 	ForeignCLI bool      `json:"foreign_cli,omitempty"`
 	Since      time.Time `json:"since"`
+}
+
+// LineSound is the health of a line's audio: of its last call, whose counters begin anew with each, and how
+// often it had to be repaired.
+type LineSound struct {
+	Received uint64 `json:"received"` // frames of 20 ms that the line delivered
+	Missing  uint64 `json:"missing"`  // frames for which it had nothing
+	Dropped  uint64 `json:"dropped"`  // frames that it did not take in time
+	Stalls   uint64 `json:"stalls"`   // writes that did not fit
+	Silent   int    `json:"silent"`   // seconds in which the far end was silent
+	Delay    int    `json:"delay_ms"` // held in the receive buffer at the end
+	PPM      int    `json:"ppm"`      // offset of the line's clock from the box's
+	Calls    uint64 `json:"calls"`    // with sound, since the line was opened
+	Faults   uint64 `json:"faults"`   // calls without sound, or with a dying one, since then
+	Restarts uint64 `json:"restarts"` // of the modem since then
 }
 
 // LineCause is one of the closed list of reasons that the page explains.
@@ -354,6 +371,15 @@ const (
 	LineTLSUntrusted         LineCause = "tls_untrusted"
 	LineCarrierDown          LineCause = "carrier_down" // registered, and no call gets through
 	LineSpendLimit           LineCause = "spend_limit"
+
+	LineNoSound     LineCause = "no_sound_path"  // a modem whose sound does not reach the box: messages only
+	LineSIMPUK      LineCause = "sim_puk"        // locked after wrong PINs; the PUK is never tried
+	LineWrongPIN    LineCause = "sim_pin_wrong"  // the PIN that is set was refused, or too few tries are left
+	LineNotModem    LineCause = "not_a_modem"    // another device, or one that refuses every command
+	LineOtherModem  LineCause = "other_modem"    // a modem, and not the one of this line
+	LineModemPower  LineCause = "modem_power"    // it switched itself off for want of power
+	LineBadFirmware LineCause = "modem_firmware" // known to lose the sound of one direction
+	LineStuck       LineCause = "modem_stuck"    // nothing that the box can do brings it back
 )
 
 // DeviceChanged reports the registration of one phone.
@@ -442,6 +468,6 @@ func LineCauses() []LineCause {
 		LineOK, LineInUse, LineRegistering, LineDisabled, LineDNSFailed, LineUnreachable, LineRefused, LineWrongDomain,
 		LineNoModem, LineModemMute, LineNoSIM, LineSIMPIN, LineSearching, LineDenied, LineAudioFault, LineRestarting,
 		LineRefusedNumber, LineTooManyRegistrations, LineExpiredEarly, LineOneWayAudio, LineCodecMismatch, LineTLSUntrusted,
-		LineCarrierDown, LineSpendLimit,
+		LineCarrierDown, LineSpendLimit, LineNoSound, LineSIMPUK, LineWrongPIN, LineNotModem, LineOtherModem, LineModemPower, LineBadFirmware, LineStuck,
 	}
 }

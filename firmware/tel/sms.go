@@ -40,6 +40,8 @@ const (
 	SMSLost      SMSState = "undeliverable"
 	SMSFailure   SMSState = "failed" // nothing, or not all, was sent
 	SMSUncertain SMSState = "uncertain"
+	// SMSUnreported was sent, and the network never said what became of it: its report is lost, or waits no more.
+	SMSUnreported SMSState = "unreported"
 )
 
 // The events of short messages. They are records: journals keep them.
@@ -51,7 +53,7 @@ type (
 	SMSSent struct{ SMS }
 	// SMSFailed is a message that was not sent, or of which nobody knows whether it was.
 	SMSFailed struct{ SMS }
-	// SMSDelivered is what the network says became of a sent message: delivered or undeliverable.
+	// SMSDelivered is what the network says became of a sent message: delivered, undeliverable, or nothing.
 	SMSDelivered struct{ SMS }
 )
 

@@ -80,3 +80,59 @@ func TestAMessageWithoutAnswerSaysWhetherTheModemHasIt(t *testing.T) {
 		})
 	}
 }
+
+// A caller must not wait for the network's answer to a message, as far as the modem can be stopped.
+func TestAnUrgentCommandGoesBeforeAMessageWhoseTextTheModemHasNot(t *testing.T) {
+	tests := map[string]struct{ say, gets string }{
+		"no prompt has come":               {"\r\nOK\r\n", "\x1bATA"},
+		"the prompt crosses our way out":   {"\r\n> \r\nOK\r\n", "\x1bATA"},
+		"the modem says how it was undone": {"\r\n+CMS ERROR: 500\r\n", "\x1bATA"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := start(t, at.Config{})
+				sent := b.ask(t.Context(), message)
+				b.expect("AT+CMGS=20")
+				waits := b.ask(t.Context(), at.Command{Text: "AT+CSQ"})
+				answer := b.ask(t.Context(), at.Command{Text: "ATA", Urgent: true, Progress: true})
+				synctest.Wait()
+				b.say(tt.say)
+				if a := <-sent; !errors.Is(a.err, at.ErrAborted) || errors.Is(a.err, at.ErrTextGiven) {
+					t.Errorf("the message: %+v", a)
+				}
+				b.expect(tt.gets) // and never the text
+				b.say("\r\nOK\r\n")
+				if a := <-answer; a.err != nil {
+					t.Errorf("the call: %+v", a)
+				}
+				b.expect("AT+CSQ")
+				b.say("\r\nOK\r\n")
+				<-waits
+			})
+		})
+	}
+}
+
+func TestAnUrgentCommandIsTheFirstAfterAMessageWhoseTextTheModemHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, at.Config{})
+		sent := b.ask(t.Context(), message)
+		b.expect("AT+CMGS=20")
+		b.say("\r\n> ")
+		synctest.Wait()
+		waits := b.ask(t.Context(), at.Command{Text: "AT+CSQ"})
+		answer := b.ask(t.Context(), at.Command{Text: "ATA", Urgent: true, Progress: true})
+		synctest.Wait()
+		b.say("\r\n+CMGS: 7\r\n\r\nOK\r\n")
+		if a := <-sent; a.err != nil {
+			t.Errorf("the message: %+v", a)
+		}
+		b.expect("0011AA\x1aATA")
+		b.say("\r\nOK\r\n")
+		<-answer
+		b.expect("AT+CSQ")
+		b.say("\r\nOK\r\n")
+		<-waits
+	})
+}

@@ -25,6 +25,8 @@ var (
 	ErrOverflow = errors.New("too many unsolicited lines")
 	// ErrPrompt means that the modem took the command for the text of a message; it was not carried out.
 	ErrPrompt = errors.New("the modem waited for a message text")
+	// ErrAborted means that an urgent command came before the modem had asked for the text: it has none.
+	ErrAborted = errors.New("an urgent command came first")
 	// ErrTextGiven accompanies another error of a command with a Body whose text the modem has: what it
 	// did with it is not known.
 	ErrTextGiven = errors.New("the modem has the text and did not say what became of it")
@@ -38,14 +40,16 @@ type Port interface {
 
 // Command is one AT command and the shape of its answer.
 type Command struct {
-	Text     string        // without the final CR
-	Body     string        // what the modem asks for with its prompt, without the final Ctrl-Z: the text of AT+CMGS
-	Prefix   string        // of the information lines that belong to the answer, e.g. "+CSQ:"
-	Plain    bool          // the answer has lines without a prefix (AT+CGMM)
-	Progress bool          // ATD and ATA: call-progress results are finals of this command
-	Urgent   bool          // goes before all that wait, and aborts a pending Progress command (V.250 section 5.6.1)
-	Secret   bool          // the text is kept out of the record
-	Timeout  time.Duration // 0 = Config.Timeout
+	Text     string // without the final CR
+	Body     string // what the modem asks for with its prompt, without the final Ctrl-Z: the text of AT+CMGS
+	Prefix   string // of the information lines that belong to the answer, e.g. "+CSQ:"
+	Plain    bool   // the answer has lines without a prefix (AT+CGMM)
+	Progress bool   // ATD and ATA: call-progress results are finals of this command
+	// Urgent goes before all that wait. It aborts a pending Progress command (V.250 section 5.6.1), and one
+	// with a Body whose text was not given yet; after that the modem takes no command before its final.
+	Urgent  bool
+	Secret  bool          // the text is kept out of the record
+	Timeout time.Duration // 0 = Config.Timeout
 }
 
 // Reply is the answer to a command.
@@ -132,6 +136,7 @@ type Engine struct {
 	probed  bool // the information line of that probe has come
 	prompt  bool // a prompt may still be open
 	bodied  bool // the pending command's Body was written
+	aborted bool // the pending command's prompt was refused
 	fault   error
 }
 
@@ -336,12 +341,23 @@ func (e *Engine) enqueue(r request) {
 		r.sink(Reply{}, ErrQueueFull)
 	case r.Urgent:
 		e.queue = append([]request{r}, e.queue...)
-		if e.pending != nil && e.pending.Progress && e.probe == 0 {
-			e.write("\r", false)
-			e.timer.Reset(e.cfg.Abort)
-		}
+		e.abort()
 	default:
 		e.queue = append(e.queue, r)
+	}
+}
+
+// abort makes room for an urgent command where the protocol allows it.
+func (e *Engine) abort() {
+	switch {
+	case e.pending == nil, e.probe > 0:
+	case e.pending.Progress:
+		e.write("\r", false)
+		e.timer.Reset(e.cfg.Abort)
+	case e.pending.Body != "" && !e.bodied && !e.aborted:
+		e.aborted = true
+		e.write(string(rune(escape)), false)
+		e.timer.Reset(e.cfg.Abort)
 	}
 }
 
@@ -355,7 +371,7 @@ func (e *Engine) next() {
 			continue
 		}
 		e.commands.Add(1)
-		e.pending, e.reply, e.bodied = &r, Reply{}, false
+		e.pending, e.reply, e.bodied, e.aborted = &r, Reply{}, false, false
 		e.tok.Sent(r.Text)
 		e.timer.Reset(orDefault(r.Timeout, e.cfg.Timeout))
 		e.write(r.Text+"\r", r.Secret)
@@ -381,8 +397,11 @@ func (e *Engine) complete(err error) {
 	r := e.pending
 	e.pending = nil
 	e.timer.Stop()
-	if err != nil && e.bodied {
+	switch {
+	case err != nil && e.bodied:
 		err = errors.Join(ErrTextGiven, err)
+	case e.aborted:
+		err = errors.Join(ErrAborted, err)
 	}
 	r.sink(e.reply, err)
 }
@@ -432,9 +451,12 @@ func (e *Engine) token(t Token) {
 	case Echo:
 		e.echoes.Add(1)
 	case Prompt:
-		if e.asks() {
+		switch {
+		case e.asks():
 			e.giveBody()
 			return
+		case e.pending != nil && e.aborted:
+			return // it was on its way when we took the command back
 		}
 		e.promptsSeen.Add(1)
 		e.prompt = true
@@ -449,7 +471,7 @@ func (e *Engine) token(t Token) {
 
 // asks reports whether a prompt is what the pending command waits for.
 func (e *Engine) asks() bool {
-	return e.pending != nil && e.pending.Body != "" && !e.bodied && e.probe == 0
+	return e.pending != nil && e.pending.Body != "" && !e.bodied && !e.aborted && e.probe == 0
 }
 
 // giveBody answers the prompt. What the network does with it may take the whole time again.

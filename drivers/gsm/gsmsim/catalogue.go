@@ -205,6 +205,7 @@ func ofTheDevice() []Fault {
 			strike: func(s *Sim, _ string) error { return s.Restart() },
 		},
 		lasting("mute", "the modem answers nothing and says nothing", func(f *Faults, on bool) { f.Mute = on }),
+		untilReset("unset", "the modem takes no setting until it is restarted", func(f *Faults, on bool) { f.Unset = on }),
 		lasting("errors", "the modem answers ERROR to everything", func(f *Faults, on bool) { f.Errors = on }),
 		{
 			Name: "sim_out", Says: "the SIM is taken out", Lasts: true,

@@ -12,6 +12,7 @@ const (
 	statDialing  = 2
 	statAlerting = 3
 	statIncoming = 4
+	statWaiting  = 5
 	statReleased = 6
 )
 
@@ -20,6 +21,9 @@ type call struct {
 	stat    int
 	number  string
 	began   time.Time // VOICE CALL: BEGIN
+
+	id       int
+	answered bool // the far end has answered, whatever the modem says
 }
 
 // modem is the state of the modem's firmware and of its SIM.
@@ -41,6 +45,8 @@ type modem struct {
 	registered int
 	signal     int
 	call       *call
+	second     *call  // knocks
+	deaf       bool   // answers nothing until it restarts
 	why        string // AT+CEER
 	texts      map[string]string
 	radio      Radio
@@ -87,7 +93,7 @@ func (s *Sim) typed(c byte) {
 }
 
 func (s *Sim) received(cmd string) {
-	if !s.booted || s.stuck {
+	if !s.booted || s.stuck || s.deaf {
 		return // a starting modem is deaf; an open prompt takes all for the text of a message
 	}
 	s.commands.Add(1)
@@ -148,9 +154,18 @@ func (s *Sim) execute(cmd, raw string) []string {
 		return s.dial(raw[3:])
 	case cmd == "ATA":
 		return s.pickUp()
+	case cmd == "AT+CHLD=0":
+		return s.turnAway()
+	}
+	if s.family.commands != nil {
+		if l := s.family.commands(s, cmd, raw); l != nil {
+			return l
+		}
+	}
+	switch {
 	case cmd == "ATH", cmd == "AT+CHUP", strings.HasPrefix(cmd, "AT+CHLD=1"):
 		return s.hangUp()
-	case cmd == "AT+CRESET", cmd == "AT+CFUN=1,1":
+	case cmd == s.family.reset && cmd != "", cmd == "AT+CFUN=1,1":
 		s.resets.Add(1)
 		s.after(0, s.replug)
 		return []string{ok}
@@ -161,7 +176,7 @@ func (s *Sim) execute(cmd, raw string) []string {
 	if l := s.sim(cmd, raw); l != nil {
 		return l
 	}
-	if l := s.voice(cmd, raw); l != nil {
+	if l := s.voice(cmd); l != nil {
 		return l
 	}
 	if l := s.text(cmd); l != nil {
@@ -181,13 +196,13 @@ func (s *Sim) replug() {
 func (s *Sim) identity(cmd string) []string {
 	switch cmd {
 	case "ATI":
-		return []string{"Manufacturer: SIMCOM INCORPORATED", "Model: " + s.cfg.Model, "Revision: LE20B05SIM7600M22", "IMEI: " + s.cfg.IMEI, ok}
+		return []string{"Manufacturer: " + s.family.maker, "Model: " + s.cfg.Model, "Revision: " + s.revision(), "IMEI: " + s.cfg.IMEI, ok}
 	case "AT+CGMI":
-		return []string{"SIMCOM INCORPORATED", ok}
+		return []string{s.family.maker, ok}
 	case "AT+CGMM":
 		return []string{s.cfg.Model, ok}
 	case "AT+CGMR":
-		return []string{"+CGMR: LE20B05SIM7600M22", ok}
+		return []string{"+CGMR: " + s.revision(), ok}
 	case "AT+CGSN":
 		return []string{s.cfg.IMEI, ok}
 	case "AT+CSQ":
@@ -201,8 +216,8 @@ func (s *Sim) identity(cmd string) []string {
 			return []string{"+COPS: 0", ok}
 		}
 		return []string{fmt.Sprintf(`+COPS: 0,0,"Carrier, simulated",%d`, s.radio.Access), ok}
-	case "AT+CPSI?":
-		return []string{s.radio.System, ok}
+	case s.family.iccid:
+		return []string{strings.TrimSuffix(strings.TrimPrefix(cmd, "AT"), "?") + ": " + s.cfg.ICCID, ok}
 	case "AT+CIREG?":
 		return []string{"+CIREG: 2," + s.radio.IMS, ok}
 	}
@@ -211,8 +226,6 @@ func (s *Sim) identity(cmd string) []string {
 
 func (s *Sim) sim(cmd, raw string) []string {
 	switch {
-	case cmd == "AT+SPIC":
-		return []string{fmt.Sprintf("+SPIC: %d,3,10,10", s.tries), ok}
 	case cmd == "AT+CPIN?":
 		switch {
 		case s.noSIM:
@@ -238,54 +251,26 @@ func (s *Sim) sim(cmd, raw string) []string {
 	return nil
 }
 
-func (s *Sim) voice(cmd, raw string) []string {
-	switch {
-	case cmd == "AT+CLCC":
-		if s.call == nil {
-			return []string{ok}
-		}
-		return []string{s.listing(s.call.stat), ok}
-	case cmd == "AT+CEER":
-		return []string{"+CEER: " + s.why, ok}
-	case strings.HasPrefix(cmd, "AT+VTS="):
-		if s.call == nil || s.call.stat != statActive {
-			return []string{failed}
-		}
-		if s.cfg.Digit != nil {
-			for _, d := range []byte(strings.Trim(raw[len("AT+VTS="):], `"`)) {
-				s.cfg.Digit(d)
+func (s *Sim) voice(cmd string) []string {
+	switch cmd {
+	case "AT+CLCC":
+		var all []string
+		for _, c := range []*call{s.call, s.second} {
+			if c != nil {
+				all = append(all, s.listing(c, c.stat))
 			}
 		}
-		return []string{ok}
-	case cmd == "AT+CPCMREG=1":
-		if s.call == nil || s.call.stat != statActive || s.faults.SoundDead || time.Since(s.call.began) < s.cfg.SoundRefused {
-			return []string{failed}
-		}
-		s.setSound(true)
-		return []string{ok}
-	case strings.HasPrefix(cmd, "AT+CPCMREG=0"):
-		s.setSound(false)
-		return []string{ok}
-	case cmd == "AT+CPCMREG?":
-		on := 0
-		if s.soundOn.Load() {
-			on = 1
-		}
-		return []string{fmt.Sprintf("+CPCMREG: %d", on), ok}
+		return append(all, ok)
+	case "AT+CEER":
+		return []string{"+CEER: " + s.why, ok}
 	}
 	return nil
-}
-
-// settings are the ones that the modem knows, with the value after a start.
-var settings = map[string]string{
-	"+CMEE": "0", "+CRC": "0", "+CMGF": "0", "+CLIP": "0", "+CLCC": "0", "+COPS": "", "+CREG": "0", "+CEREG": "0",
-	"+CCWA": "0", "+COLP": "0", "+CLIR": "0", "+CNMI": "", "+CSMS": "0", "+CFUN": "1", "+CIREG": "0", "+CSCS": `"IRA"`, "+CVHU": "1", "+DDET": "0", "+CNSMOD": "0", "+AUTOCSQ": "0,0", "+CPCMFRM": "0",
 }
 
 func (s *Sim) setting(cmd string) []string {
 	name, value, set := strings.Cut(strings.TrimPrefix(cmd, "AT"), "=")
 	if query, isQuery := strings.CutSuffix(name, "?"); isQuery {
-		def, known := settings[query]
+		def, known := s.known(query)
 		if !known {
 			return []string{failed}
 		}
@@ -294,7 +279,7 @@ func (s *Sim) setting(cmd string) []string {
 		}
 		return []string{query + ": " + def, ok}
 	}
-	if _, known := settings[name]; !known || !set {
+	if _, known := s.known(name); !known || !set || s.faults.Unset && name != "+CMEE" {
 		return []string{failed}
 	}
 	s.texts[name] = value
@@ -317,7 +302,7 @@ func (s *Sim) dial(to string) []string {
 	case s.registered != 1 && s.registered != 5:
 		return []string{"NO CARRIER"}
 	}
-	s.call = &call{stat: statDialing, number: number}
+	s.call = &call{id: 1, stat: statDialing, number: number}
 	s.after(10*time.Millisecond, func() {
 		if s.call == nil {
 			return
@@ -356,9 +341,11 @@ func (s *Sim) hangUp() []string {
 
 // begin connects the call.
 func (s *Sim) begin() {
-	s.call.stat, s.call.began = statActive, time.Now()
+	s.call.stat, s.call.began, s.call.answered = statActive, time.Now(), true
 	s.callChanged()
-	s.urc("VOICE CALL: BEGIN")
+	if s.family.connected != nil {
+		s.family.connected(s, s.call)
+	}
 }
 
 // over ends the call with its last words.
@@ -367,39 +354,23 @@ func (s *Sim) over(last, why string) {
 	s.why = why
 	s.call = nil
 	s.setSound(false)
-	if c.inbound && c.stat == statIncoming {
-		s.urc("MISSED_CALL: 11:01AM " + c.number)
-	} else if c.stat == statActive {
-		s.urc(fmt.Sprintf("VOICE CALL: END: %06d", int(time.Since(c.began).Seconds())))
+	if s.family.ended != nil {
+		s.family.ended(s, c, last)
+	} else if last != "" {
+		s.urc(last)
 	}
-	s.released(c)
-	s.urc(last)
 	notify(s.cfg.Ended)
-}
-
-func (s *Sim) released(c *call) {
-	s.call = c
-	if s.clcc {
-		s.urc(s.listing(statReleased))
-	}
-	s.call = nil
+	s.secondRings()
 }
 
 func (s *Sim) callChanged() {
-	if s.clcc {
-		s.urc(s.listing(s.call.stat))
+	if s.family.moved != nil {
+		s.family.moved(s, s.call)
 	}
 }
 
-func (s *Sim) listing(stat int) string {
-	dir, kind := 0, 129
-	if s.call.inbound {
-		dir = 1
-	}
-	if strings.HasPrefix(s.call.number, "+") {
-		kind = 145
-	}
-	return fmt.Sprintf("+CLCC: 1,%d,%d,0,0,%q,%d", dir, stat, s.call.number, kind)
+func (s *Sim) listing(c *call, stat int) string {
+	return fmt.Sprintf("+CLCC: %d,%d,%d,0,0,%q,%d", max(1, c.id), c.direction(), stat, c.number, addressType(c.number))
 }
 
 // ring repeats until somebody answers or gives up.
@@ -408,7 +379,11 @@ func (s *Sim) ring() {
 	if c == nil || !c.inbound || c.stat != statIncoming {
 		return
 	}
-	s.urc("RING")
+	if s.texts["+CRC"] == "1" {
+		s.urc("+CRING: VOICE")
+	} else {
+		s.urc("RING")
+	}
 	if s.clip {
 		if c.number == "" {
 			s.urc(`+CLIP: "",128,,,,1`)
@@ -428,7 +403,7 @@ func (s *Sim) ring() {
 }
 
 func (s *Sim) urc(line string) {
-	if !s.booted || s.faults.LosePrefix != "" && strings.HasPrefix(line, s.faults.LosePrefix) {
+	if !s.booted || s.elsewhere() || s.faults.LosePrefix == All || s.faults.LosePrefix != "" && strings.HasPrefix(line, s.faults.LosePrefix) {
 		return
 	}
 	s.write(s.frame(line))

@@ -24,7 +24,7 @@ type plug struct {
 	mu sync.Mutex
 	up []byte // what the box wrote to the audio port and the clock has not played yet
 
-	frame []byte // of speak
+	down []byte // owned by clock: what is delivered with the next block
 }
 
 const (
@@ -163,7 +163,9 @@ func (p *plug) readAudio(s *Sim) {
 			if p.up = append(p.up, buf[:n]...); len(p.up) > upLimit {
 				p.up = append(p.up[:0], p.up[len(p.up)-upLimit:]...)
 			}
+			waiting := len(p.up)
 			p.mu.Unlock()
+			s.flow(waiting)
 		}
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -193,8 +195,9 @@ func (p *plug) clock(s *Sim) {
 // unplug.
 func (p *plug) play(s *Sim) bool {
 	p.mu.Lock()
-	p.up = p.up[:0]
+	p.up, p.down = p.up[:0], p.down[:0]
 	p.mu.Unlock()
+	s.stopped.Store(false)
 	period := float64(20*time.Millisecond) / (1 + s.cfg.PPM*1e-6)
 	start := time.Now()
 	t := time.NewTimer(0)
@@ -223,12 +226,16 @@ func (p *plug) speak(s *Sim) {
 	if s.cfg.Source != nil {
 		s.cfg.Source(&f)
 	}
-	p.frame = p.frame[:0]
+	b := p.down
 	for _, v := range f {
-		p.frame = binary.LittleEndian.AppendUint16(p.frame, uint16(v))
+		b = binary.LittleEndian.AppendUint16(b, uint16(v))
 	}
+	if p.down = b; len(b) < s.family.block {
+		return // it is delivered with the next
+	}
+	p.down = p.down[:0]
 	_ = p.audio.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
-	_, _ = p.audio.Write(p.frame) // nobody reads: the sound is lost, as on the air
+	_, _ = p.audio.Write(b) // nobody reads: the sound is lost, as on the air
 }
 
 func (p *plug) hear(s *Sim, playing bool) bool {
@@ -245,7 +252,9 @@ func (p *plug) hear(s *Sim, playing bool) bool {
 		playing = false
 		s.missing.Add(1)
 	}
+	waiting := len(p.up)
 	p.mu.Unlock()
+	s.flow(waiting)
 	if s.cfg.Sink != nil {
 		s.cfg.Sink(&f)
 	}
@@ -288,6 +297,7 @@ func (s *Sim) powerOn() {
 		s.call = nil
 		notify(s.cfg.Ended)
 	}
+	s.second, s.deaf = nil, false
 	s.booted, s.unlocked, s.stuck, s.prompt = false, s.cfg.PIN == "", false, nil
 	s.current, s.arrives, s.cnmi = "SM", "SM", nil
 	s.echo, s.clip, s.clcc, s.cmee = true, false, false, false
@@ -310,6 +320,9 @@ func (s *Sim) powerOn() {
 func (s *Sim) simReady() {
 	for _, l := range []string{"+CPIN: READY", "SMS DONE", "PB DONE"} {
 		s.urc(l)
+	}
+	if s.family.ready != nil {
+		s.family.ready(s)
 	}
 	s.forward()
 }

@@ -74,7 +74,7 @@ func (s *Sim) sayService(text string, menu bool) {
 		}
 		body = strings.ToUpper(hex.EncodeToString(raw))
 		coding = 72
-	case s.cfg.USSD == USSDPacked:
+	case s.packed():
 		if len(gsm)%8 == 7 {
 			gsm = append(gsm, '\r') // else the last seven bits would read as @ (TS 23.038 section 6.1.2.3.1)
 		}
@@ -85,7 +85,7 @@ func (s *Sim) sayService(text string, menu bool) {
 
 // readService reads a code that the box wrote.
 func (s *Sim) readService(text string) (code string, ok bool) {
-	if s.cfg.USSD == USSDPlain {
+	if !s.packed() {
 		return text, text != ""
 	}
 	raw, err := hex.DecodeString(text)
@@ -95,3 +95,6 @@ func (s *Sim) readService(text string) (code string, ok bool) {
 	in, err := unpack(raw, 0, 8*len(raw)/7)
 	return strings.TrimRight(fromSeptets(in), "\r@"), err == nil
 }
+
+// packed reports whether service codes are septets in hexadecimal.
+func (s *Sim) packed() bool { return s.cfg.USSD == USSDPacked || s.family.packed }

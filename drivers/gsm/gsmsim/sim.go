@@ -20,8 +20,13 @@ type Config struct {
 	Log            *slog.Logger
 	Command, Audio string // symbolic links to publish: "var/modem0-at", "var/modem0-pcm"
 	IMEI           string // default 860000000000001
-	Model          string // default SIMCOM_SIM7600E-H
+	Firmware       string // AT+CGMR; default one of its family
+	Model          string // default SIMCOM_SIM7600E-H; its beginning chooses the dialect, what is not known is 27.007
+	ICCID          string // of the SIM; default 8939010000000000001
+	NoSerialSound  bool   // this unit's firmware has no sound for a serial port
+	Early          bool   // it says "connected" when the far end begins to ring, as some firmware does
 	PIN            string // empty: the SIM asks for none
+	PINTries       int    // left; 0 is the usual 3, and less is none: it wants its PUK
 	NoSIM          bool
 	PPM            float64 // offset of the modem's sample clock from ours
 	// Ports makes the device's ends of the two ports at each plug; nil makes pseudo-terminals. What they
@@ -61,7 +66,7 @@ type Faults struct {
 	DoubledCR   bool          // every line ends and begins with two CR
 	Split       bool          // one byte per write
 	Late        time.Duration // every answer comes so much later
-	LosePrefix  string        // unsolicited lines that begin so are lost
+	LosePrefix  string        // unsolicited lines that begin so are lost, or All
 	StuckPrompt bool          // the next command is taken for the text of a message
 	DeafHangup  bool          // hang-up commands answer OK and do nothing
 	SoundStall  bool          // the audio port takes no bytes
@@ -69,6 +74,7 @@ type Faults struct {
 	RefuseDial  bool          // ATD answers ERROR
 	DoubledURC  bool          // unsolicited lines come twice
 	Errors      bool          // every command answers ERROR
+	Unset       bool          // no setting is taken
 
 	LosePrompt    bool // AT+CMGS opens the prompt and does not show it
 	LoseSent      bool // the network takes a message and the answer is lost
@@ -81,6 +87,9 @@ type Faults struct {
 	ServiceMute   bool // the network does not answer to service codes
 }
 
+// All is a LosePrefix that every unsolicited line has.
+const All = "*"
+
 // Errors of the network's side.
 var (
 	ErrClosed    = errors.New("the simulated modem is closed")
@@ -88,6 +97,7 @@ var (
 	ErrNoCall    = errors.New("no call is in that state")
 	ErrUnplugged = errors.New("the simulated modem is unplugged")
 	ErrStarting  = errors.New("the simulated modem is still starting")
+	ErrNoKeys    = errors.New("the simulated modem tells no keys of the far end")
 )
 
 // Stats counts since New.
@@ -95,6 +105,7 @@ type Stats struct {
 	Commands, Resets, Plugs    uint64
 	FramesHeard, FramesMissing uint64 // of the far end: got from the box, or silence for want of it
 	PartsSent, Deleted         uint64 // of messages: taken from the box, deleted by it
+	Stops                      uint64 // of the flow of sound from the box
 }
 
 // Sim is one modem. Its methods may be called from any goroutine, and from Dialed, Digit and Ended.
@@ -108,9 +119,11 @@ type Sim struct {
 
 	soundOn atomic.Bool // written by run, read by the audio's goroutines
 	stalled atomic.Bool
+	stopped atomic.Bool // the box was told to stop its sound
 
 	commands, resets, plugs, heard, missing atomic.Uint64
-	partsSent, deleted                      atomic.Uint64
+	partsSent, deleted, stops               atomic.Uint64
+	family                                  *family
 
 	// Owned by run.
 	modem
@@ -127,6 +140,9 @@ func New(cfg Config) (*Sim, error) {
 	if cfg.Model == "" {
 		cfg.Model = "SIMCOM_SIM7600E-H"
 	}
+	if cfg.ICCID == "" {
+		cfg.ICCID = "8939010000000000001"
+	}
 	if cfg.RingEvery <= 0 {
 		cfg.RingEvery = 5 * time.Second
 	}
@@ -137,10 +153,13 @@ func New(cfg Config) (*Sim, error) {
 		cfg.Connect = 100 * time.Millisecond
 	}
 	s := &Sim{
-		cfg: cfg, log: cfg.Log,
+		cfg: cfg, log: cfg.Log, family: familyOf(cfg.Model),
 		mailbox: make(chan func(), 256), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.modem = modem{noSIM: cfg.NoSIM, tries: 3, signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
+	if cfg.PINTries == 0 {
+		cfg.PINTries = 3
+	}
+	s.modem = modem{noSIM: cfg.NoSIM, tries: max(0, cfg.PINTries), signal: 20, registered: 1, texts: make(map[string]string), radio: FourG()}
 	s.emptyMemories()
 	if err := s.plugIn(); err != nil {
 		return nil, err
@@ -246,7 +265,7 @@ func (s *Sim) Stats() Stats {
 	return Stats{
 		Commands: s.commands.Load(), Resets: s.resets.Load(), Plugs: s.plugs.Load(),
 		FramesHeard: s.heard.Load(), FramesMissing: s.missing.Load(),
-		PartsSent: s.partsSent.Load(), Deleted: s.deleted.Load(),
+		PartsSent: s.partsSent.Load(), Deleted: s.deleted.Load(), Stops: s.stops.Load(),
 	}
 }
 
@@ -271,7 +290,7 @@ func (s *Sim) Ring(number string) error {
 		case s.call != nil:
 			return ErrBusy
 		}
-		s.call = &call{inbound: true, stat: statIncoming, number: number}
+		s.call = &call{id: 1, inbound: true, stat: statIncoming, number: number}
 		s.callChanged()
 		s.ring()
 		return nil
@@ -284,6 +303,11 @@ func (s *Sim) RemoteAlert() error {
 		if c.inbound || c.stat != statDialing {
 			return ErrNoCall
 		}
+		if s.family.early || s.cfg.Early {
+			s.begin() // and the far end only rings
+			c.answered = false
+			return nil
+		}
 		c.stat = statAlerting
 		s.callChanged()
 		return nil
@@ -293,10 +317,12 @@ func (s *Sim) RemoteAlert() error {
 // RemoteAnswer lets the far end answer.
 func (s *Sim) RemoteAnswer() error {
 	return s.onCall(func(c *call) error {
-		if c.inbound || c.stat == statActive {
+		if c.inbound || c.answered {
 			return ErrNoCall
 		}
-		s.begin()
+		if c.answered = true; c.stat != statActive {
+			s.begin()
+		}
 		return nil
 	})
 }
@@ -304,7 +330,7 @@ func (s *Sim) RemoteAnswer() error {
 // RemoteBusy lets the far end be busy.
 func (s *Sim) RemoteBusy() error {
 	return s.onCall(func(c *call) error {
-		if c.inbound || c.stat == statActive {
+		if c.inbound || c.answered {
 			return ErrNoCall
 		}
 		s.over("BUSY", "User busy")
@@ -315,7 +341,7 @@ func (s *Sim) RemoteBusy() error {
 // RemoteReject ends a dialled call before its answer, with the words that AT+CEER will say.
 func (s *Sim) RemoteReject(why string) error {
 	return s.onCall(func(c *call) error {
-		if c.inbound || c.stat == statActive {
+		if c.inbound || c.answered {
 			return ErrNoCall
 		}
 		s.over("NO CARRIER", why)
@@ -337,7 +363,10 @@ func (s *Sim) RemoteDTMF(digit byte) error {
 		if c.stat != statActive {
 			return ErrNoCall
 		}
-		s.urc("+RXDTMF: " + string(rune(digit)))
+		if s.family.key == nil {
+			return ErrNoKeys
+		}
+		s.urc(s.family.key(digit))
 		return nil
 	})
 }
@@ -388,7 +417,9 @@ func ThreeG() Radio {
 func (s *Sim) SetRadio(r Radio) error {
 	return s.ask(func() error {
 		s.radio = r
-		s.urc(fmt.Sprintf("+CNSMOD: %d", map[int]int{0: 1, 2: 4, 7: 8}[r.Access]))
+		if _, simcom := s.known("+CNSMOD"); simcom {
+			s.urc(fmt.Sprintf("+CNSMOD: %d", map[int]int{0: 1, 2: 4, 7: 8}[r.Access]))
+		}
 		s.urc("+CIREG: " + r.IMS)
 		return nil
 	})

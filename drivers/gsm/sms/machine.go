@@ -68,6 +68,8 @@ type Answer struct {
 	Lines  []string
 	Silent bool // the modem did not answer
 	Given  bool // Silent, and it has the text of the message
+
+	Aborted bool // Silent, because a call came before the modem had the text
 }
 
 // EffectKind is what the owner shall do.
@@ -460,6 +462,8 @@ func (m *machine) sent(a Answer) {
 	switch {
 	case a.OK:
 		e.Reference = parseReference(a.Lines)
+	case a.Aborted:
+		e.Err = line.ErrBusy // a call came first, and the modem has no text
 	case a.Silent && a.Given:
 		e.Err = line.ErrUncertain
 	case a.Silent:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf16"
 
@@ -125,28 +126,44 @@ type PostRig struct {
 	Box    *Letterbox // the Inbox of the line
 }
 
+var messageCases = []struct {
+	name string
+	play func(*postRun)
+}{
+	{"a message is handed over, and deleted when it is safe", safeMessage},
+	{"a message that is not safe stays, and is offered again", unsafeMessage},
+	{"a long message is sent in as many parts as it is said to have", longMessage},
+	{"what cannot be sent is refused without the network", unsendable},
+	{"a call goes before messages", callFirst},
+	{"the network's refusal has its reason, and the next one is sent", refusedMessage},
+	{"an answer that is lost leaves doubt, and the next one is sent", lostAnswer},
+	{"who does not wait is let go, and a closed line sends no message", goneSender},
+}
+
 // RunMessages proves the contract of line.Messages and of its Inbox. open makes a rig whose modem is
 // plugged in; it is called once for each case.
 func RunMessages(t *testing.T, open func(t *testing.T) PostRig) {
-	for name, play := range map[string]func(*postRun){
-		"a message is handed over, and deleted when it is safe":           safeMessage,
-		"a message that is not safe stays, and is offered again":          unsafeMessage,
-		"a long message is sent in as many parts as it is said to have":   longMessage,
-		"what cannot be sent is refused without the network":              unsendable,
-		"a call goes before messages":                                     callFirst,
-		"the network's refusal has its reason, and the next one is sent":  refusedMessage,
-		"an answer that is lost leaves doubt, and the next one is sent":   lostAnswer,
-		"who does not wait is let go, and a closed line sends no message": goneSender,
-	} {
-		t.Run(name, func(t *testing.T) {
-			rig := open(t)
-			r := &postRun{run: &run{T: t, Rig: rig.Rig}, post: rig.Line.(line.Messages), Centre: rig.Centre, Box: rig.Box}
-			defer func() { _ = r.Line.Close() }()
-			r.service(true)
-			r.ready()
-			play(r)
+	for _, c := range messageCases {
+		t.Run(c.name, func(t *testing.T) { proveMessages(t, open, c.play) })
+	}
+}
+
+// RunMessagesInBubble proves it in virtual time, for a rig that waits for nothing outside of it.
+func RunMessagesInBubble(t *testing.T, open func(t *testing.T) PostRig) {
+	for _, c := range messageCases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { proveMessages(t, open, c.play) })
 		})
 	}
+}
+
+func proveMessages(t *testing.T, open func(t *testing.T) PostRig, play func(*postRun)) {
+	rig := open(t)
+	r := &postRun{run: &run{T: t, Rig: rig.Rig}, post: rig.Line.(line.Messages), Centre: rig.Centre, Box: rig.Box}
+	defer func() { _ = r.Line.Close() }()
+	r.service(true)
+	r.ready()
+	play(r)
 }
 
 type postRun struct {

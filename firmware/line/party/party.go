@@ -156,6 +156,9 @@ func (b *Board) DialLine(id tel.LineID, to tel.Number, _ call.Outgoing, events f
 	if p == nil {
 		return nil, fmt.Errorf("%w: %s", ErrNoLine, id)
 	}
+	if !p.line.Caps().FullDuplex && !to.Emergency() { // somebody may come to look, even after a silent call
+		return nil, fmt.Errorf("line %s has no sound: %w", id, line.ErrNoSupport)
+	}
 	l, err := p.newLeg("", events)
 	if err != nil {
 		return nil, err
@@ -269,6 +272,11 @@ func (p *post) hangup(why tel.Cause) {
 func (p *post) incoming(e line.Event) {
 	if p.current() != nil {
 		return // the ring of a call that we already know
+	}
+	if !p.line.Caps().FullDuplex {
+		p.log.Warn("caller gets the busy tone: the sound of this line does not reach the box", "from", e.Number.Masked())
+		p.hangup(tel.CauseBusy)
+		return
 	}
 	sink := make(chan func(call.LegEvent), 1)
 	get := sync.OnceValue(func() func(call.LegEvent) { return <-sink })

@@ -51,8 +51,10 @@ type Config struct {
 	// Saved is told after each write of the state: nil, or why the disk does not have it.
 	Saved func(error)
 	// Full is told how many of the places for messages of a line are taken.
-	Full   func(l tel.LineID, used, total int)
-	Notify func(l tel.LineID, text string) // of a service message of the network
+	Full func(l tel.LineID, used, total int)
+	// Admitted is told of each received part: nil, or why it stays on the SIM.
+	Admitted func(l tel.LineID, why error)
+	Notify   func(l tel.LineID, text string) // of a service message of the network
 }
 
 // Office owns a sms.Box. It implements line.Inbox. Its methods may be called from any goroutine.
@@ -136,6 +138,12 @@ var errLate = errors.New("too many messages arrive at once")
 // Accept implements line.Inbox.
 func (o *Office) Accept(p line.ReceivedPart, done func(error)) {
 	ok := o.tell(func() {
+		err := o.box.Admit(p, time.Now())
+		o.cfg.Admitted(p.Line, err)
+		if err != nil {
+			done(err) // it stays where it is and is offered again
+			return
+		}
 		if o.box.Accept(p, time.Now()) {
 			o.dirty = true
 		}

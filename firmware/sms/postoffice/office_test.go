@@ -36,6 +36,7 @@ type world struct {
 	events  []string
 	history []string
 	deaf    bool // the history refuses
+	refused error
 	hold    chan struct{}
 }
 
@@ -92,7 +93,7 @@ var errPremium = errors.New("premium")
 func (w *world) open() *postoffice.Office {
 	w.t.Helper()
 	o, err := postoffice.Open(postoffice.Config{
-		Log: slog.New(slog.DiscardHandler), Path: w.path, Rules: sms.Rules{Hour: 20, Day: 20, Wait: 72 * time.Hour, Try: 24 * time.Hour},
+		Log: slog.New(slog.DiscardHandler), Path: w.path, Rules: sms.Rules{Hour: 20, Day: 20, HourIn: 50, Wait: 72 * time.Hour, Try: 24 * time.Hour},
 		Line: func(l tel.LineID) (line.Messages, error) {
 			if l != "gsm0" {
 				return nil, postoffice.ErrNoLine
@@ -117,7 +118,8 @@ func (w *world) open() *postoffice.Office {
 			w.note(&w.history, e)
 			done(nil)
 		},
-		Saved: func(error) {}, Full: func(tel.LineID, int, int) {}, Notify: func(tel.LineID, string) {},
+		Admitted: func(_ tel.LineID, why error) { w.set(func() { w.refused = why }) },
+		Saved:    func(error) {}, Full: func(tel.LineID, int, int) {}, Notify: func(tel.LineID, string) {},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -359,5 +361,32 @@ func TestADamagedFileIsPutAsideAndTheOfficeOpens(t *testing.T) {
 		if _, err := os.Stat(w.path + ".damaged"); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+func TestAFloodStaysOnTheSIMAndIsTold(t *testing.T) {
+	inside(t, func(t *testing.T, w *world) {
+		o := w.open()
+		for i := range 60 {
+			err := accept(o, text(fmt.Sprintf("%02X", i), "x"))
+			if over := i >= 50; errors.Is(err, sms.ErrFlood) != over {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+		w.set(func() {
+			if !errors.Is(w.refused, sms.ErrFlood) {
+				t.Errorf("told: %v", w.refused)
+			}
+		})
+		time.Sleep(time.Hour)
+		if err := accept(o, text("3B", "x")); err != nil {
+			t.Errorf("an hour later: %v", err)
+		}
+		w.set(func() {
+			if w.refused != nil {
+				t.Errorf("told: %v", w.refused)
+			}
+		})
+		o.Close()
 	})
 }

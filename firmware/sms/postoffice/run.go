@@ -218,7 +218,7 @@ func event(m tel.SMS) tel.Event {
 		return tel.SMSReceived{SMS: m}
 	case tel.SMSOut:
 		return tel.SMSSent{SMS: m}
-	case tel.SMSArrived, tel.SMSLost:
+	case tel.SMSArrived, tel.SMSLost, tel.SMSUnreported:
 		return tel.SMSDelivered{SMS: m}
 	default:
 		return tel.SMSFailed{SMS: m}
