@@ -47,25 +47,6 @@ func came(t *testing.T, m *gsm.Modem, box *linetest.Letterbox, n int) []line.Rec
 	return all
 }
 
-// The contract's view of the simulated message centre.
-
-func (f *farEnd) RefuseTexts(on bool) {
-	f.SetFaults(func(x *gsmsim.Faults) {
-		if x.RefuseMessage = 0; on {
-			x.RefuseMessage = 38
-		}
-	})
-}
-
-func (f *farEnd) LoseAnswers(on bool) { f.SetFaults(func(x *gsmsim.Faults) { x.LoseSent = on }) }
-
-func (f *farEnd) Texts() (all []string) {
-	for _, m := range f.SentMessages() {
-		all = append(all, m.To+" "+m.Text)
-	}
-	return all
-}
-
 func TestModemKeepsTheContractOfMessages(t *testing.T) {
 	linetest.RunMessages(t, func(t *testing.T) linetest.PostRig {
 		box := linetest.NewLetterbox()

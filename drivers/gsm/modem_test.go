@@ -1,11 +1,7 @@
 package gsm_test
 
 import (
-	"math"
-	"math/rand/v2"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +9,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/drivers/gsm"
 	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
+	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim/farend"
 	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/drivers/serialport/wire"
 	"github.com/pronto-pbx/pronto/firmware/line"
@@ -32,17 +29,10 @@ var quick = gsm.Timing{
 	Reopen: []time.Duration{50 * time.Millisecond},
 }
 
-// farEnd is the contract's view of a simulated modem.
-type farEnd struct {
-	*gsmsim.Sim
-	dialed  chan string
-	pressed chan byte
-	hz      atomic.Uint64 // float bits
-	random  *rand.Rand
+// farEnd is the far end of a rig, with its faults.
+type farEnd struct{ *farend.End }
 
-	mu    sync.Mutex
-	heard []int16
-}
+func (f *farEnd) faults(x gsmsim.Faults) { f.SetFaults(func(o *gsmsim.Faults) { *o = x }) }
 
 // rig is a modem on its own ptys. edit may change the simulated modem and the driver's config.
 func rig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd) {
@@ -65,32 +55,18 @@ func virtualRig(t *testing.T, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Mode
 // plugged is a modem with its far end, on the ports of sc and gc.
 func plugged(t *testing.T, sc gsmsim.Config, gc gsm.Config, edit func(*gsmsim.Config, *gsm.Config)) (*gsm.Modem, *farEnd) {
 	t.Helper()
-	far := &farEnd{dialed: make(chan string, 8), pressed: make(chan byte, 64), random: rand.New(rand.NewPCG(1, 2))}
-	tone := linetest.Tone{}
 	sc.RingEvery, sc.Connect = 200*time.Millisecond, 20*time.Millisecond
-	sc.Dialed = func(n string) { far.dialed <- n }
-	sc.Digit = func(d byte) { far.pressed <- d }
-	sc.Source = func(f *[gsmsim.FrameSamples]int16) {
-		tone.Hz = math.Float64frombits(far.hz.Load())
-		tone.Fill(f)
-	}
-	sc.Sink = func(f *[gsmsim.FrameSamples]int16) {
-		far.mu.Lock()
-		far.heard = append(far.heard, f[:]...)
-		far.heard = far.heard[max(0, len(far.heard)-80000):]
-		far.mu.Unlock()
-	}
 	gc.ID, gc.Name, gc.Timing = "gsm0", "Mobile", quick
 	if edit != nil {
 		edit(&sc, &gc)
 	}
-	sim, err := gsmsim.New(sc)
+	end, err := farend.New(sc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	far.Sim = sim
+	far := &farEnd{end}
 	t.Cleanup(func() {
-		if err := sim.Close(); err != nil {
+		if err := end.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -100,40 +76,6 @@ func plugged(t *testing.T, sc gsmsim.Config, gc gsm.Config, edit func(*gsmsim.Co
 	}
 	t.Cleanup(func() { _ = m.Close() })
 	return m, far
-}
-
-func (f *farEnd) Alert() error           { return f.RemoteAlert() }
-func (f *farEnd) Answer() error          { return f.RemoteAnswer() }
-func (f *farEnd) Busy() error            { return f.RemoteBusy() }
-func (f *farEnd) Reject() error          { return f.RemoteReject("Call rejected") }
-func (f *farEnd) Hangup() error          { return f.RemoteHangup() }
-func (f *farEnd) Press(d byte) error     { return f.RemoteDTMF(d) }
-func (f *farEnd) Dialed() <-chan string  { return f.dialed }
-func (f *farEnd) Pressed() <-chan byte   { return f.pressed }
-func (f *farEnd) Speak(hz float64)       { f.hz.Store(math.Float64bits(hz)) }
-func (f *farEnd) Mute(on bool)           { f.SetFaults(func(x *gsmsim.Faults) { x.Mute = on }) }
-func (f *farEnd) RefuseDial(on bool)     { f.SetFaults(func(x *gsmsim.Faults) { x.RefuseDial = on }) }
-func (f *farEnd) faults(x gsmsim.Faults) { f.SetFaults(func(o *gsmsim.Faults) { *o = x }) }
-
-// Garbage is 200 random bytes that end a line, as a UART at the wrong speed gives.
-func (f *farEnd) Garbage() error {
-	b := make([]byte, 200)
-	for i := range b {
-		b[i] = byte(f.random.IntN(256))
-	}
-	return f.Say(string(b) + "\r\n")
-}
-
-func (f *farEnd) Heard(n int) []int16 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return append([]int16(nil), f.heard[max(0, len(f.heard)-n):]...)
-}
-
-func (f *farEnd) Forget() {
-	f.mu.Lock()
-	f.heard = nil
-	f.mu.Unlock()
 }
 
 func TestModemKeepsTheContractOfALine(t *testing.T) {

@@ -38,27 +38,58 @@ func (d USBDevice) Port(dev string, iface int) (path string, ok bool) {
 }
 
 // Discover lists the USB devices that have ttys, by bus and socket. sys is the mount point of sysfs,
-// "/sys" outside tests. A tty that disappears while it is being read is left out: entries linger for
-// some milliseconds after an unplug.
+// "/sys" outside tests. A device that is just being plugged in or pulled out is waited for, so that it is
+// listed with all of its ports or not at all: the kernel makes and removes them one by one, and a modem
+// seen in between would have no sound.
 func Discover(sys string) ([]USBDevice, error) {
 	class := filepath.Join(sys, "class", "tty")
-	entries, err := os.ReadDir(class)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	settled := make(map[string]bool)
+	for {
+		found, err := listTTYs(class)
+		if err != nil {
+			return nil, err
+		}
+		waited := false
+		for dir, d := range found {
+			if key := dir + " " + d.enumeration; !settled[key] {
+				// The kernel answers this under the lock that it holds while it configures a device or takes
+				// it down (usb_lock_device in drivers/usb/core/sysfs.c).
+				_ = readText(filepath.Join(dir, "bNumInterfaces"))
+				settled[key], waited = true, true
+			}
+		}
+		if !waited {
+			return ordered(found), nil
+		}
 	}
-	if err != nil {
+}
+
+// listed is a device under the directory that describes it.
+type listed struct {
+	USBDevice
+	enumeration string // devnum: another after each replug
+}
+
+// listTTYs lists what is there at this moment.
+func listTTYs(class string) (map[string]*listed, error) {
+	entries, err := os.ReadDir(class)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list ttys: %w", err)
 	}
-	found := make(map[string]*USBDevice)
+	found := make(map[string]*listed)
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), "ttyUSB") || strings.HasPrefix(e.Name(), "ttyACM") {
 			addTTY(found, filepath.Join(class, e.Name()), e.Name())
 		}
 	}
+	return found, nil
+}
+
+func ordered(found map[string]*listed) []USBDevice {
 	all := make([]USBDevice, 0, len(found))
 	for _, d := range found {
 		sort.Slice(d.Ports, func(i, j int) bool { return d.Ports[i].Interface < d.Ports[j].Interface })
-		all = append(all, *d)
+		all = append(all, d.USBDevice)
 	}
 	sort.Slice(all, func(i, j int) bool {
 		if all[i].Bus != all[j].Bus {
@@ -66,12 +97,12 @@ func Discover(sys string) ([]USBDevice, error) {
 		}
 		return all[i].Socket < all[j].Socket
 	})
-	return all, nil
+	return all
 }
 
 // addTTY follows one tty to its USB interface: the "device" link of a ttyACM is the interface itself,
 // that of a ttyUSB is a port below it.
-func addTTY(found map[string]*USBDevice, tty, name string) {
+func addTTY(found map[string]*listed, tty, name string) {
 	dev, err := filepath.EvalSymlinks(filepath.Join(tty, "device"))
 	if err != nil {
 		return
@@ -92,11 +123,11 @@ func addTTY(found map[string]*USBDevice, tty, name string) {
 	d := found[usb]
 	if d == nil {
 		bus, _ := strconv.Atoi(readText(filepath.Join(usb, "busnum")))
-		d = &USBDevice{
+		d = &listed{enumeration: readText(filepath.Join(usb, "devnum")), USBDevice: USBDevice{
 			Path:   filepath.Base(usb),
 			Vendor: uint16(vendor), Product: uint16(product), Bus: bus,
 			Serial: readText(filepath.Join(usb, "serial")), Socket: readText(filepath.Join(usb, "devpath")),
-		}
+		}}
 		found[usb] = d
 	}
 	d.Ports = append(d.Ports, USBPort{Name: name, Interface: int(iface)})

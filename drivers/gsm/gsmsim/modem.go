@@ -128,7 +128,7 @@ const (
 func (s *Sim) answer(cmd string) string {
 	lines := []string{failed}
 	if !s.faults.Errors {
-		lines = s.execute(strings.ToUpper(cmd), cmd)
+		lines = s.row(cmd)
 	}
 	var b strings.Builder
 	for _, l := range lines {
@@ -182,6 +182,9 @@ func (s *Sim) execute(cmd, raw string) []string {
 	if l := s.text(cmd); l != nil {
 		return l
 	}
+	if l := s.basics(cmd); l != nil {
+		return l
+	}
 	return s.setting(cmd)
 }
 
@@ -215,7 +218,7 @@ func (s *Sim) identity(cmd string) []string {
 		if s.registered != 1 && s.registered != 5 {
 			return []string{"+COPS: 0", ok}
 		}
-		return []string{fmt.Sprintf(`+COPS: 0,0,"Carrier, simulated",%d`, s.radio.Access), ok}
+		return []string{s.operator(), ok}
 	case s.family.iccid:
 		return []string{strings.TrimSuffix(strings.TrimPrefix(cmd, "AT"), "?") + ": " + s.cfg.ICCID, ok}
 	case "AT+CIREG?":

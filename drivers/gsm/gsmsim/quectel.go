@@ -50,6 +50,8 @@ func quectelCommands(s *Sim, cmd, raw string) []string {
 		return []string{ok}
 	case cmd == `AT+QPINC="SC"`:
 		return []string{fmt.Sprintf(`+QPINC: "SC",%d,10`, s.tries), ok}
+	case cmd == "AT+QGMR", cmd == "AT+QGMR?": // the firmware with the versions of its parts
+		return []string{s.family.revision + "_01.002.01.002", ok}
 	case cmd == "AT+QNWINFO":
 		return []string{`+QNWINFO: "FDD LTE","22201","LTE BAND 3",1350`, ok}
 	case cmd == "AT+QPCMV=?":

@@ -24,6 +24,9 @@ func (s *Sim) askedService(value string) []string {
 		return []string{ok}
 	}
 	text, _, _ := strings.Cut(rest, ",")
+	if text == "" {
+		return []string{ok} // it wants to be told of service messages
+	}
 	code, known := s.readService(strings.Trim(text, `"`))
 	if !known || s.registered != 1 && s.registered != 5 {
 		return []string{"+CME ERROR: 30"}

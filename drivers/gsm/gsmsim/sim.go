@@ -418,7 +418,7 @@ func (s *Sim) SetRadio(r Radio) error {
 	return s.ask(func() error {
 		s.radio = r
 		if _, simcom := s.known("+CNSMOD"); simcom {
-			s.urc(fmt.Sprintf("+CNSMOD: %d", map[int]int{0: 1, 2: 4, 7: 8}[r.Access]))
+			s.urc(fmt.Sprintf("+CNSMOD: %d", systemMode(r.Access)))
 		}
 		s.urc("+CIREG: " + r.IMS)
 		return nil

@@ -126,6 +126,12 @@ func (s *Sim) simcomLTE(cmd, raw string) []string {
 	switch {
 	case cmd == "AT+CPSI?":
 		return []string{s.radio.System, ok}
+	case cmd == "AT+CNSMOD?":
+		told := "0"
+		if s.texts["+CNSMOD"] == "1" {
+			told = "1"
+		}
+		return []string{fmt.Sprintf("+CNSMOD: %s,%d", told, systemMode(s.radio.Access)), ok}
 	case cmd == "AT+SPIC":
 		return []string{fmt.Sprintf("+SPIC: %d,3,10,10", s.tries), ok}
 	case strings.HasPrefix(cmd, "AT+VTS="):
@@ -143,3 +149,6 @@ func (s *Sim) soundSwitch(on bool) []string {
 	s.setSound(on)
 	return []string{ok}
 }
+
+// systemMode is SIMCom's number for a technology that +COPS names by another.
+func systemMode(access int) int { return map[int]int{0: 1, 2: 4, 7: 8}[access] }
