@@ -11,11 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -46,7 +44,6 @@ var servers = map[string]func(t *testing.T) config.Backup{
 		t.Cleanup(s.Close)
 		return config.Backup{To: s.URL, User: "box", Password: "secret"}
 	},
-	"Samba": samba,
 	"an S3 store of gofakes3": func(t *testing.T) config.Backup {
 		kept := s3mem.New()
 		s := httptest.NewServer(gofakes3.New(kept, gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
@@ -56,73 +53,6 @@ var servers = map[string]func(t *testing.T) config.Backup{
 		}
 		return config.Backup{To: "s3+" + s.URL + "/shop/backups", User: "box", Password: "secret", Region: "eu-south-1"}
 	},
-}
-
-// samba runs smbd for one share, without another of its services.
-func samba(t *testing.T) config.Backup {
-	t.Helper()
-	smbd, err := exec.LookPath("smbd")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("smbd is not installed and CI=true")
-		}
-		t.Skip("smbd is not installed; SMB was not tried")
-	}
-	if testing.Short() || os.Getuid() != 0 {
-		t.Skip("smbd is not started by -short, and only by root")
-	}
-	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
-	shared := filepath.Join(dir, "shared")
-	if err := os.MkdirAll(filepath.Join(shared, "pronto"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	conf := filepath.Join(dir, "smb.conf")
-	text := "[global]\n"
-	for _, k := range []string{"private", "lock", "state", "cache", "pid", "ncalrpc"} {
-		sub := filepath.Join(dir, k)
-		if err := os.MkdirAll(sub, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		name := map[string]string{"private": "private dir", "lock": "lock directory", "state": "state directory", "cache": "cache directory", "pid": "pid directory", "ncalrpc": "ncalrpc dir"}[k]
-		text += name + " = " + sub + "\n"
-	}
-	text += fmt.Sprintf("smb ports = %d\nbind interfaces only = yes\ninterfaces = 127.0.0.1/8\nlog file = %s/log\npassdb backend = smbpasswd:%s/passwd\nserver min protocol = SMB2\ndisable spoolss = yes\nload printers = no\n[backups]\npath = %s\nread only = no\n",
-		port, dir, dir, shared)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	add := exec.Command("smbpasswd", "-c", conf, "-a", "-s", "root")
-	add.Stdin = strings.NewReader("secret\nsecret\n")
-	if out, err := add.CombinedOutput(); err != nil {
-		t.Fatalf("smbpasswd: %v\n%s", err, out)
-	}
-	cmd := exec.Command(smbd, "--foreground", "--no-process-group", "--configfile", conf)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // and those who serve its clients
-		_ = cmd.Wait()
-	})
-	at := fmt.Sprintf("127.0.0.1:%d", port)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if c, err := net.Dial("tcp", at); err == nil {
-			_ = c.Close()
-			break
-		}
-		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Fatalf("smbd does not answer\n%s", log)
-		}
-	}
-	return config.Backup{To: "smb://" + at + "/backups/pronto", User: "root", Password: "secret"}
 }
 
 // broken gives some bytes and then fails, as a backup does that is given up.
@@ -198,7 +128,7 @@ func TestEveryPlaceKeepsWholeBackupsAndNothingElse(t *testing.T) {
 
 func TestAWrongPasswordOrAServerThatIsAwayIsSaidSo(t *testing.T) {
 	at := backup.Name("Bar", time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC))
-	for _, name := range []string{"WebDAV of x/net", "Samba"} {
+	for _, name := range []string{"WebDAV of x/net"} {
 		t.Run(name, func(t *testing.T) {
 			c := servers[name](t)
 			c.Password = "wrong"
@@ -217,7 +147,7 @@ func TestAWrongPasswordOrAServerThatIsAwayIsSaidSo(t *testing.T) {
 	}
 	nobody := l.Addr().String()
 	_ = l.Close()
-	for _, to := range []string{"http://" + nobody + "/x", "smb://" + nobody + "/x", "s3+http://" + nobody + "/x"} {
+	for _, to := range []string{"http://" + nobody + "/x", "s3+http://" + nobody + "/x"} {
 		p, err := Open(config.Backup{To: to}, t.TempDir())
 		if err != nil {
 			t.Fatal(err)
@@ -228,7 +158,7 @@ func TestAWrongPasswordOrAServerThatIsAwayIsSaidSo(t *testing.T) {
 		}
 		cancel()
 	}
-	for _, to := range []string{"ftp://nas/x", "smb://nas", "s3://s3.test", "nas/x"} {
+	for _, to := range []string{"ftp://nas/x", "smb://nas/x", "s3://s3.test", "nas/x"} {
 		if _, err := Open(config.Backup{To: to}, t.TempDir()); err == nil {
 			t.Errorf("%s is a place", to)
 		}
@@ -237,9 +167,9 @@ func TestAWrongPasswordOrAServerThatIsAwayIsSaidSo(t *testing.T) {
 
 // The whole way: a backup of a box goes to a NAS and is read back from there.
 func TestABackupGoesToANASAndIsReadBack(t *testing.T) {
-	c := samba(t)
+	c := servers["WebDAV of x/net"](t)
 	s := backup.Source{Dir: t.TempDir(), Config: filepath.Join(t.TempDir(), "pronto.yaml")}
-	text := fmt.Sprintf("box: {name: Bar}\nbackup: {to: %q, user: root, password: secret}\n", c.To)
+	text := fmt.Sprintf("box: {name: Bar}\nbackup: {to: %q, user: box, password: secret}\n", c.To)
 	if err := os.WriteFile(s.Config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
