@@ -14,6 +14,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/images/ext4"
 	"github.com/pronto-pbx/pronto/images/fat"
+	"github.com/pronto-pbx/pronto/images/imagetest"
 	"github.com/pronto-pbx/pronto/images/layout"
 )
 
@@ -24,6 +25,7 @@ var (
 
 func made(t *testing.T) string {
 	t.Helper()
+	imagetest.Programs(t, "mkfs.vfat", "fsck.vfat", "mcopy", "mke2fs", "debugfs", "sfdisk")
 	at := filepath.Join(t.TempDir(), "image")
 	if err := Write(t.Context(), at, first, slot); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pronto-pbx/pronto/images/imagetest"
 )
 
 var small = []Entry{
@@ -37,9 +39,7 @@ func TestTheOrderOfTheEntriesDoesNotChangeTheArchive(t *testing.T) {
 }
 
 func TestAnotherProgramUnpacksWhatWasPacked(t *testing.T) {
-	if _, err := exec.LookPath("cpio"); err != nil {
-		t.Fatal("cpio is not installed; .ci/install-image-deps gets it:", err)
-	}
+	imagetest.Programs(t, "cpio")
 	dir := t.TempDir()
 	list := exec.Command("cpio", "-idv", "--quiet", "--no-absolute-filenames")
 	list.Dir, list.Stdin = dir, bytes.NewReader(archive(t, slices.DeleteFunc(slices.Clone(small), func(e Entry) bool { return e.Mode&fs.ModeDevice != 0 })))

@@ -6,12 +6,15 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/pronto-pbx/pronto/images/imagetest"
 )
 
 var data = Spec{Label: "PRONTO-DATA", UUID: "50524f4e-0004-4000-8000-000000000004", Size: 64 << 20, Dirs: []string{"pronto", "records"}}
 
 func made(t *testing.T) string {
 	t.Helper()
+	imagetest.Programs(t, "mke2fs", "debugfs", "e2fsck")
 	at := filepath.Join(t.TempDir(), "fs")
 	if err := Make(t.Context(), at, data); err != nil {
 		t.Fatal(err)

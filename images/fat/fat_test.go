@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pronto-pbx/pronto/images/imagetest"
 )
 
 var boot = Spec{
@@ -22,6 +24,7 @@ var boot = Spec{
 
 func made(t *testing.T, s Spec) string {
 	t.Helper()
+	imagetest.Programs(t, "mkfs.vfat", "fsck.vfat", "mcopy")
 	at := filepath.Join(t.TempDir(), "fs")
 	if err := Make(t.Context(), at, s); err != nil {
 		t.Fatal(err)
@@ -68,6 +71,7 @@ func TestFilesAreReadBackAndTheFirstLiesFirst(t *testing.T) {
 }
 
 func TestAFileSystemThatTheBootLoaderTakesForFAT16IsRefused(t *testing.T) {
+	imagetest.Programs(t, "mkfs.vfat")
 	small := boot
 	small.Size, small.Files = 32<<20, nil
 	err := Make(t.Context(), filepath.Join(t.TempDir(), "fs"), small)

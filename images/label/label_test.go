@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/pronto-pbx/pronto/images/imagetest"
 )
 
 var box = Label{ID: "7H3K9QXA", Name: "pronto-9qxa", Code: "ABCD2345*", Text: "ABCD-2345-*"}
@@ -39,9 +41,7 @@ func drawn(t *testing.T, svg []byte) image.Image {
 }
 
 func TestACameraReadsTheAddressFromTheLabel(t *testing.T) {
-	if _, err := exec.LookPath("zbarimg"); err != nil {
-		t.Fatal("zbarimg is not installed; .ci/install-image-deps gets it:", err)
-	}
+	imagetest.Programs(t, "zbarimg")
 	var svg, picture bytes.Buffer
 	if err := box.SVG(&svg); err != nil {
 		t.Fatal(err)

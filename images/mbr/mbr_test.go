@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pronto-pbx/pronto/images/imagetest"
 )
 
 var card = Table{Disk: 0x50524F4E, Partitions: [4]Partition{
@@ -23,9 +25,7 @@ func TestWhatWasWrittenIsRead(t *testing.T) {
 }
 
 func TestAnotherProgramReadsTheTable(t *testing.T) {
-	if _, err := exec.LookPath("sfdisk"); err != nil {
-		t.Fatal("sfdisk is not installed; .ci/install-image-deps gets it:", err)
-	}
+	imagetest.Programs(t, "sfdisk")
 	disk := filepath.Join(t.TempDir(), "disk")
 	s := Encode(card)
 	if err := os.WriteFile(disk, s[:], 0o600); err != nil {
