@@ -3,6 +3,7 @@ module github.com/pronto-pbx/pronto
 go 1.26.0
 
 require (
+	github.com/beevik/ntp v1.4.3
 	github.com/boombuler/barcode v1.0.1-0.20190219062509-6c824513bacc
 	github.com/dgraph-io/badger/v4 v4.9.6
 	github.com/emiago/sipgo v1.7.2

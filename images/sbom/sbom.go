@@ -75,7 +75,7 @@ func licence(dir string) (id, text string, err error) {
 	if dir == "" {
 		return "", "", fmt.Errorf("%w: the module does not lie on this machine", ErrLicence)
 	}
-	for _, name := range []string{"LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING"} {
+	for _, name := range []string{"LICENSE", "license", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
