@@ -188,6 +188,7 @@ func (b *box) attend() power.End {
 	look := time.NewTicker(every)
 	defer look.Stop()
 	var health watchdog.Health
+	told := false
 	for {
 		select {
 		case s := <-signals:
@@ -201,14 +202,29 @@ func (b *box) attend() power.End {
 			b.log.Error("the box cannot go on", "err", err)
 			return power.Restart
 		case <-look.C:
+			seen := b.see()
+			if seen.Running && !told {
+				told = true
+				b.tellStart()
+			}
 			var lives bool
-			if health, lives = watchdog.Next(health, control.Uptime(), b.see()); lives {
+			if health, lives = watchdog.Next(health, control.Uptime(), seen); lives {
 				b.feed()
 			} else if b.dog != nil {
 				b.log.Error("the exchange does not come back; the watchdog is not fed any more and resets the box")
 			}
 		}
 	}
+}
+
+// tellStart says how the start went.
+func (b *box) tellStart() {
+	var st unix.Sysinfo_t
+	if err := unix.Sysinfo(&st); err != nil {
+		b.log.Warn("memory not known", "err", err)
+	}
+	unit := uint64(st.Unit)
+	b.log.Info("the exchange runs", "uptime", control.Uptime().Round(time.Second), "memory_used_MB", (uint64(st.Totalram)-uint64(st.Freeram)-uint64(st.Bufferram))*unit/1e6, "of", uint64(st.Totalram)*unit/1e6)
 }
 
 func (b *box) see() (s watchdog.Seen) {
