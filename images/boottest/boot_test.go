@@ -38,6 +38,7 @@ phones:
   - {id: "202", name: Bruno, password: image-test-202-secret}
 agents:
   - {id: anna, name: Anna, extension: "201", phones: ["201"], login: true}
+  - {id: bruno, name: Bruno, extension: "202", phones: ["202"]}
 queues:
   - {id: shop, name: Negozio, number: "400", agents: [anna], ring: 60s}
 `
@@ -85,12 +86,12 @@ func phone(t *testing.T, c *cable, user string, hz int, incoming func(*peer.Call
 	}
 }
 
-func happens(t *testing.T, what string, c <-chan struct{}) {
+func happens(t *testing.T, m *machine, what string, c <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-c:
 	case <-time.After(patience):
-		t.Fatalf("not within %v: %s", patience, what)
+		t.Fatalf("not within %v: %s\n%s", patience, what, m.text())
 	}
 }
 
@@ -129,7 +130,7 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
 
 	t.Run("the owner claims it with the code of the label", func(t *testing.T) { claim(t, wire, code) })
-	t.Run("a call to the queue is answered and heard both ways", func(t *testing.T) { call(t, wire) })
+	t.Run("a call to the queue is answered and heard both ways", func(t *testing.T) { call(t, wire, m) })
 	t.Run("nothing but the page and SIP can be reached", func(t *testing.T) { scan(t, wire, 80, 443, 5060) })
 
 	m.execute("system_powerdown")
@@ -186,7 +187,7 @@ func claim(t *testing.T, c *cable, code string) {
 	}
 }
 
-func call(t *testing.T, c *cable) {
+func call(t *testing.T, c *cable, m *machine) {
 	picked := make(chan *peer.Call, 1)
 	phone(t, c, "201", hzAgent, func(in *peer.Call) {
 		in.Ring()
@@ -199,7 +200,7 @@ func call(t *testing.T, c *cable) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	happens(t, "the caller is answered", out.Answered())
+	happens(t, m, "the caller is answered", out.Answered())
 	var in *peer.Call
 	select {
 	case in = <-picked:
@@ -209,7 +210,7 @@ func call(t *testing.T, c *cable) {
 	hears(t, "the agent", in, hzCalls, hzAgent)
 	hears(t, "the caller", out, hzAgent, hzCalls)
 	out.Hangup()
-	happens(t, "the agent's call ends", in.Ended())
+	happens(t, m, "the agent's call ends", in.Ended())
 }
 
 // scan tries every TCP port.

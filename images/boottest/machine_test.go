@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long anything of an emulated machine may take on a busy computer.
-const patience = 3 * time.Minute
+const patience = 90 * time.Second
 
 // machine is a QEMU with a box in it.
 type machine struct {
