@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -29,17 +28,7 @@ func alone(t *testing.T) bool {
 	}
 	imagetest.Root(t)
 	imagetest.Programs(t, "dnsmasq")
-	const env = "NETWORK_TEST_ALONE"
-	if os.Getenv(env) != "" {
-		return true
-	}
-	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), env+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
+	return imagetest.Alone(t)
 }
 
 // wire makes a cable between eth0, the box's, and lan, which has the address 192.168.77.1.

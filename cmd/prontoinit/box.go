@@ -16,6 +16,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/board/clock"
 	"github.com/pronto-pbx/pronto/board/disk"
+	"github.com/pronto-pbx/pronto/board/mdns"
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/board/power"
 	"github.com/pronto-pbx/pronto/board/watchdog"
@@ -73,7 +74,10 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 		}
 	})
 	b.rooms.Go(func() { keeper.Run(last) })
-	b.rooms.Go(func() { runNetwork(last, log, host, keeper) })
+	// The box's own name, and the bare one if no other box has it.
+	names := mdns.New(log, mdns.Name{Label: host}, mdns.Name{Label: "pronto", Optional: true})
+	b.rooms.Go(func() { names.Run(last) })
+	b.rooms.Go(func() { runNetwork(last, log, host, keeper, names) })
 	if where == disk.OnCard {
 		b.rooms.Go(func() { fill(log, card) })
 	}
@@ -108,7 +112,7 @@ func startClock(log *slog.Logger, made release) *clock.Keeper {
 }
 
 // runNetwork waits for the interface and keeps its address.
-func runNetwork(ctx context.Context, log *slog.Logger, host string, keeper *clock.Keeper) {
+func runNetwork(ctx context.Context, log *slog.Logger, host string, keeper *clock.Keeper, names *mdns.Responder) {
 	fixed, err := network.LoadFixed(filepath.Join(dataDir, network.File))
 	if err != nil {
 		log.Error("the fixed address is not used; the box asks for one", "err", err)
@@ -118,7 +122,10 @@ func runNetwork(ctx context.Context, log *slog.Logger, host string, keeper *cloc
 		if err == nil {
 			err = network.Run(ctx, network.Config{
 				Log: log, Interface: name, Host: host, Fixed: fixed, Resolv: "/run/resolv.conf",
-				Changed: func(u network.Use) { keeper.Network(u.NTP) },
+				Changed: func(u network.Use) {
+					keeper.Network(u.NTP)
+					names.Use(name, u.Address)
+				},
 			})
 		}
 		if err != nil && ctx.Err() == nil {

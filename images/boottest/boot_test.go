@@ -128,6 +128,9 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	fmt.Printf("first answer of the page %.1f s after power-on\n", time.Since(m.begun).Seconds())
 	fmt.Println(m.says("the exchange runs", 1))
 	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
+	for _, name := range []string{"pronto-9qxa.local", "pronto.local"} {
+		m.says(`msg="name in the network" service=prontoinit name=`+name+" is=ours address="+wire.box.String(), 1)
+	}
 
 	t.Run("the owner claims it with the code of the label", func(t *testing.T) { claim(t, wire, code) })
 	t.Run("a call to the queue is answered and heard both ways", func(t *testing.T) { call(t, wire, m) })

@@ -4,6 +4,7 @@ package imagetest
 import (
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 )
 
@@ -31,4 +32,23 @@ func leaveOut(t testing.TB, why string) {
 		t.Fatal(why)
 	}
 	t.Skip("left out: " + why)
+}
+
+// aloneEnv marks the run in a network namespace of its own.
+const aloneEnv = "IMAGETEST_ALONE"
+
+// Alone runs the test again in a network namespace of its own, which has no interface but a loopback that is
+// down, and tells whether this is that run. It needs root.
+func Alone(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(aloneEnv) != "" {
+		return true
+	}
+	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), aloneEnv+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
 }
