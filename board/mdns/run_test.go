@@ -3,7 +3,6 @@ package mdns
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -191,14 +190,14 @@ func TestANameThatAnotherProgramHasIsLeftToIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := there("avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits", "-f", conf)
-	other.Stdout, other.Stderr = io.Discard, io.Discard
+	other.Stdout, other.Stderr = t.Output(), t.Output()
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = other.Process.Signal(syscall.SIGTERM); _ = other.Wait() })
-	conn := asker(t, far)
-	ask(t, conn, "pronto.local.", "192.168.77.1")
+	ask(t, asker(t, "self"), "pronto.local.", "192.168.77.1")
 	running(t)
+	conn := asker(t, far)
 	ask(t, conn, "pronto-9qxa.local.", "192.168.77.50")
 	// The box answers in the order in which it is asked: what it would say of the other name comes first.
 	for end := time.Now().Add(time.Minute); ; {
