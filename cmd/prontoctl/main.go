@@ -35,6 +35,8 @@ var commands = []struct {
 	{"bans", "list the addresses that are refused", bans},
 	{"missed", "list the callers who were not served", missed},
 	{"dismiss", "take a number off that list", dismiss},
+	{"backup", "copy the box into an encrypted file (kit, confirm, now, list, check)", backups},
+	{"restore", "bring a backup back at the next start of the box", restore},
 	{"unban", "lift the ban of an address", unban},
 }
 

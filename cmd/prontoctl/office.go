@@ -40,6 +40,9 @@ func office(args []string, out, errs io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if err := putBack(*dir, *file, out); err != nil {
+		return err
+	}
 	cfg, err := prepare(*dir, file)
 	if err != nil {
 		return err
@@ -142,7 +145,9 @@ func programs(bin, dir, file string, cfg config.Config, noLab bool) ([]supervise
 	all := []supervise.Service{
 		{
 			Name: "recordd", Path: filepath.Join(bin, "recordd"), Env: env, Notify: true,
-			Args: []string{"-dir", filepath.Join(dir, "records"), "-socket", records, "-journal", filepath.Join(dir, "history")},
+			Args: []string{
+				"-dir", filepath.Join(dir, "records"), "-socket", records, "-journal", filepath.Join(dir, "history"), "-var", dir, "-config", file,
+			},
 		},
 		{
 			Name: "prontod", Path: filepath.Join(bin, "prontod"), Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,

@@ -270,7 +270,7 @@ func (b *bad) stranger(t *testing.T) {
 		c.Audio().Forget()
 		c.Audio().Mute(false)
 	}
-	time.Sleep(700 * time.Millisecond)
+	hearing(caller, agent)
 	hears(t, "the caller", caller.Audio().Heard(), hzAgent)
 	hears(t, "the agent", agent.Audio().Heard(), hzCarrier)
 	spray("in the call")

@@ -16,7 +16,7 @@ const lifted, silent = -25.0, -45.0
 func mixed(t *testing.T, who string, c *peer.Call, voices ...int) {
 	t.Helper()
 	c.Audio().Forget()
-	time.Sleep(spoken)
+	hearing(c)
 	pcm := c.Audio().Heard()
 	for _, hz := range voices {
 		if l := tone.Level(pcm, hz); l < lifted {

@@ -250,7 +250,7 @@ func (d *day) hearEachOther(round int) {
 	for _, c := range d.all() {
 		c.Audio().Forget()
 	}
-	time.Sleep(700 * time.Millisecond)
+	hearing(d.all()...)
 	for _, p := range d.talks {
 		if err := tone.Heard(p.a.Audio().Heard(), p.hzB, tone.Others(tones, p.hzB)...); err != nil {
 			d.t.Errorf("round %d: %s: first party: %v", round, p.name, err)
@@ -261,7 +261,7 @@ func (d *day) hearEachOther(round int) {
 	}
 	for i, c := range d.waiting {
 		if n := c.Audio().Packets(); n < 25 {
-			d.t.Errorf("round %d: waiting caller %d got %d packets in 700 ms", round, i, n)
+			d.t.Errorf("round %d: waiting caller %d got %d packets", round, i, n)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -155,6 +156,16 @@ func over(t *testing.T, c, other *peer.Call) {
 
 // spoken is how long the parties are listened to.
 const spoken = 600 * time.Millisecond
+
+// hearing waits until each of them has been sent half a second of audio since Forget, however slowly a busy
+// machine lets it come: what is judged after that is what they hear, not how fast.
+func hearing(all ...*peer.Call) {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if !slices.ContainsFunc(all, func(c *peer.Call) bool { return c.Audio().Packets() < 25 }) {
+			return
+		}
+	}
+}
 
 // talking judges what two parties hear from now on: each the other and nobody else.
 func talking(t *testing.T, when string, a *peer.Call, hzA int, b *peer.Call, hzB int) {

@@ -76,7 +76,13 @@ func judge(t *testing.T, when string, caller, agent *peer.Call, agentHears bool,
 	time.Sleep(100 * time.Millisecond) // what was under way
 	caller.Audio().Forget()
 	agent.Audio().Forget()
-	time.Sleep(700 * time.Millisecond)
+	if agentHears {
+		hearing(agent)
+	}
+	if callerHears != "nothing" {
+		hearing(caller)
+	}
+	time.Sleep(spoken) // for what must not come
 	if at := tone.Level(agent.Audio().Heard(), hzCaller); agentHears != (at > tone.Audible) {
 		t.Errorf("%s: the agent hears the caller at %.1f dB, want %v", when, at, agentHears)
 	}

@@ -53,7 +53,13 @@ func allHear(t *testing.T, when string, ears ...ear) {
 	for _, e := range ears {
 		e.call.Audio().Forget()
 	}
-	time.Sleep(700 * time.Millisecond)
+	for _, e := range ears {
+		if e.hz == nothing {
+			time.Sleep(spoken) // for what must not come
+		} else {
+			hearing(e.call)
+		}
+	}
 	for _, e := range ears {
 		pcm, packets := e.call.Audio().Heard(), e.call.Audio().Packets()
 		switch e.hz {

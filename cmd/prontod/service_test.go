@@ -25,7 +25,7 @@ func TestTheTestNumbersEchoAndSayAToneAndThePrompts(t *testing.T) {
 	c = anna.talksTo("*45")
 	hearsTone(t, "who calls the milliwatt", c, milliwattHz)
 	c.Audio().Forget()
-	time.Sleep(spoken)
+	hearing(c)
 	if l := tone.Level(c.Audio().Heard(), milliwattHz); l < milliwattLevel-0.5 || l > milliwattLevel+0.5 {
 		t.Errorf("the milliwatt is at %.2f dB, want %.2f", l, milliwattLevel)
 	}

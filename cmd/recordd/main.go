@@ -3,14 +3,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"sync"
 	"syscall"
 
+	"github.com/pronto-pbx/pronto/firmware/backup"
+	"github.com/pronto-pbx/pronto/firmware/backup/places"
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
 	"github.com/pronto-pbx/pronto/firmware/store/badgerstore"
 	"github.com/pronto-pbx/pronto/firmware/store/recorder"
@@ -24,6 +30,8 @@ func main() {
 	backups := flag.String("backups", "", "directory of the backups (default: inside -dir)")
 	socket := flag.String("socket", "", "unix socket to answer on")
 	history := flag.String("journal", "", "directory of the history journal to follow")
+	state := flag.String("var", "", "directory of the box's state, of which a backup is made each night (default: none is made)")
+	file := flag.String("config", "", "configuration file of the box, which says where the backup goes (default: VAR/pronto.yaml)")
 	verbose := flag.Bool("v", false, "log debug messages")
 	flag.Parse()
 	if *dir == "" || *socket == "" || *history == "" || flag.NArg() > 0 {
@@ -31,13 +39,14 @@ func main() {
 		flag.Usage()
 		os.Exit(exitUseless)
 	}
-	if err := run(*dir, *backups, *socket, *history, *verbose); err != nil {
+	box := backup.Source{Dir: *state, Config: cmp.Or(*file, filepath.Join(*state, "pronto.yaml"))}
+	if err := run(*dir, *backups, *socket, *history, box, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "recordd:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir, backups, socket, history string, verbose bool) error {
+func run(dir, backups, socket, history string, box backup.Source, verbose bool) error {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug
@@ -50,6 +59,16 @@ func run(dir, backups, socket, history string, verbose bool) error {
 	defer supervisor.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if box.Dir != "" {
+		var nightly sync.WaitGroup
+		defer nightly.Wait()
+		nightly.Go(func() {
+			backup.Nightly{
+				Source: box, Program: backup.Version(), Log: log.With("room", "backup"),
+				Open: func(c config.Backup) (backup.Place, error) { return places.Open(c, box.Dir) },
+			}.Run(ctx)
+		})
+	}
 	return recorder.Run(ctx, recorder.Config{
 		Records: badgerstore.Config{Dir: dir, Backups: backups},
 		Socket:  socket,

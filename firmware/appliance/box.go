@@ -137,6 +137,7 @@ func conditions() []health.Spec {
 		{Name: "bans", Severity: health.Info},
 		{Name: "sip_alg", Severity: health.Warn},
 		{Name: "unstaffed", Severity: health.Warn},
+		{Name: "backup", Severity: health.Info},
 	}, alarmConditions()...)
 }
 
@@ -365,6 +366,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.opts.Live.Start(b.rooms()...)
 	b.wg.Go(func() { b.callbackHours(ctx) })
 	b.wg.Go(func() { b.alarms.Run(ctx) })
+	b.wg.Go(func() { b.watchBackups(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

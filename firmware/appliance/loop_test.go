@@ -83,7 +83,7 @@ func TestACarrierThatMakesEachLapANewCallIsFoundOutToo(t *testing.T) {
 // into begins a call of a customer.
 func (a *subscription) into(number string) *peer.Call {
 	a.t.Helper()
-	c, err := a.carrier.CallIn(ourAccount, number, customer)
+	c, err := a.carrier.CallIn(ourAccount, peer.Outgoing{To: number, From: customer})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestAnItalianNumberFromAbroadIsMarkedOnThePageAndInTheRecord(t *testing.T) 
 		caller string
 		marked bool
 	}{{"+390698765432", true}, {"+41446681800", false}} {
-		call, err := a.carrier.CallIn(ourAccount, ourNumber, c.caller)
+		call, err := a.carrier.CallIn(ourAccount, peer.Outgoing{To: ourNumber, From: c.caller})
 		if err != nil {
 			t.Fatal(err)
 		}

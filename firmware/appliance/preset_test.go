@@ -150,7 +150,7 @@ func (a *subscription) callIn(number string) *peer.Call {
 	a.t.Helper()
 	for _, user := range []string{ourAccount, ourNumber} {
 		if _, ok := a.carrier.Registered(user); ok {
-			c, err := a.carrier.CallIn(user, number, customer)
+			c, err := a.carrier.CallIn(user, peer.Outgoing{To: number, From: customer})
 			if err != nil {
 				a.t.Fatal(err)
 			}

@@ -24,7 +24,7 @@ func (b *Box) openToll() error {
 		Publish: b.publish, End: func(l tel.LegID) { b.calls.EndWith(l, tel.CauseForbidden) },
 		Calm:    func() { b.report("toll_limit", true, "") },
 		Saved:   func(err error) { b.report("toll", err == nil, "the counters of the toll guard are not on the disk") },
-		Records: b.tollRecords,
+		Records: b.tollRecords, Journal: b.hot,
 	})
 	return err
 }

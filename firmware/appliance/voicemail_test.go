@@ -265,12 +265,16 @@ func TestARecordingWithoutItsCallBecomesAMessageAtTheStart(t *testing.T) {
 func TestABoxThatHasMessagesStartsAndShowsThem(t *testing.T) {
 	kept := t.TempDir()
 	t.Run("a message is left", func(t *testing.T) {
-		b := start(t, withMailbox(25))
+		var b *bench
+		t.TempDir() // its removal is to come after the copy
+		t.Cleanup(func() {
+			if err := os.CopyFS(kept, os.DirFS(filepath.Join(b.box.opts.Dir, "voicemail"))); err != nil {
+				t.Error(err)
+			}
+		})
+		b = start(t, withMailbox(25))
 		b.speak("201", "201_c1_1")
 		b.eventually("the message is stored", func() bool { return len(b.messages("201")) == 1 })
-		if err := os.CopyFS(kept, os.DirFS(filepath.Join(b.box.opts.Dir, "voicemail"))); err != nil {
-			t.Fatal(err)
-		}
 	})
 	next := startWith(t, withMailbox(25), func(o *Options) {
 		if err := os.CopyFS(filepath.Join(o.Dir, "voicemail"), os.DirFS(kept)); err != nil {

@@ -217,6 +217,9 @@ func (a *actor) unwrap(m any) (in any, mine bool) {
 			}
 			a.drop(m.Leg)
 		}
+		if m.Kind == LegAnswered {
+			a.x.answered(m.Leg)
+		}
 		if m.Kind == LegQuiet && len(a.state.Owed) == 0 { // nobody waits for it
 			return nil, false
 		}
@@ -342,7 +345,13 @@ func find(all []tel.PartyChanged, leg tel.LegID) *tel.PartyChanged {
 // keep takes a leg into the call; drop notes its end. The record still asks it for its notes.
 func (a *actor) keep(l Leg, s *sink) {
 	a.legs[l.ID()] = held{l, s}
-	a.x.index(l, a)
+	a.x.index(l, a, false)
+}
+
+// keepRinging takes a leg into the call whose phone rings.
+func (a *actor) keepRinging(l Leg, s *sink) {
+	a.legs[l.ID()] = held{l, s}
+	a.x.index(l, a, true)
 }
 
 func (a *actor) drop(id tel.LegID) {

@@ -133,7 +133,7 @@ func (x *Exchange) grant() {
 	x.mu.Lock()
 	inCall := map[string]bool{}
 	for _, p := range x.places {
-		inCall[p.party] = true
+		inCall[p.party] = inCall[p.party] || !p.leaves
 	}
 	for party, w := range x.completion.wishes {
 		device, _ := strings.CutPrefix(party, "phone:")

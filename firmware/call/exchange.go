@@ -70,11 +70,12 @@ type Exchange struct {
 	cfg Config
 	wg  sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows; an actor may be told something with it held, never asked
-	calls  map[tel.CallID]*actor
-	parked map[tel.Number]*actor // by place
-	places map[tel.LegID]place
-	closed bool
+	mu      sync.Mutex // guards what follows; an actor may be told something with it held, never asked
+	calls   map[tel.CallID]*actor
+	parked  map[tel.Number]*actor // by place
+	dialled map[string]int        // parties that are about to be rung, by how many calls
+	places  map[tel.LegID]place
+	closed  bool
 	completion
 
 	closing chan struct{} // closed with closed: nobody stays for phones that may still ring
@@ -86,7 +87,7 @@ func New(cfg Config) *Exchange {
 		cfg.MaxCalls = 1000
 	}
 	return &Exchange{
-		cfg: cfg, closing: make(chan struct{}), calls: map[tel.CallID]*actor{}, parked: map[tel.Number]*actor{}, places: map[tel.LegID]place{},
+		cfg: cfg, closing: make(chan struct{}), calls: map[tel.CallID]*actor{}, parked: map[tel.Number]*actor{}, places: map[tel.LegID]place{}, dialled: map[string]int{},
 		completion: completion{busy: map[string]tel.Number{}, wishes: map[string]wish{}},
 	}
 }

@@ -25,8 +25,9 @@ type fakeLeg struct {
 	log    []string
 	ended  bool
 	panics bool
-	passes bool // keys travel inside the audio
-	rings  bool // goes on after Hangup, until it says that it is quiet
+	passes bool   // keys travel inside the audio
+	rings  bool   // goes on after Hangup, until it says that it is quiet
+	leaves func() // runs as Hangup begins
 }
 
 func (l *fakeLeg) note(s string) {
@@ -59,6 +60,9 @@ func (l *fakeLeg) Accept() {
 
 func (l *fakeLeg) Hangup(why tel.Cause) {
 	l.note("hangup " + why.String())
+	if l.leaves != nil {
+		l.leaves()
+	}
 	l.mu.Lock()
 	first, rings := !l.ended, l.rings
 	l.ended = true

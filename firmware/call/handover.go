@@ -151,13 +151,35 @@ func (x *Exchange) unpark(slot tel.Number, a *actor) {
 type place struct {
 	ref, party string
 	owner      *actor
+	rings      bool // by us, unanswered: after a CANCEL the phone may ring on for a while
+	leaves     bool // hung up: the phone is free, although the other end has not confirmed it
 }
 
 // index makes a leg known to other calls: by its reference, and as a phone or line that is in a call.
-func (x *Exchange) index(l Leg, a *actor) {
+func (x *Exchange) index(l Leg, a *actor, rings bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.places[l.ID()] = place{l.Ref(), l.Party(), a}
+	x.places[l.ID()] = place{ref: l.Ref(), party: l.Party(), owner: a, rings: rings}
+}
+
+// answered notes that a phone rings no more: it talks.
+func (x *Exchange) answered(id tel.LegID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p, ok := x.places[id]; ok {
+		p.rings = false
+		x.places[id] = p
+	}
+}
+
+// leaves frees a phone before it is told that its call is over: who learns of the end there may ring it.
+func (x *Exchange) leaves(id tel.LegID, a *actor) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p := x.places[id]; p.owner == a && !p.rings {
+		p.leaves = true
+		x.places[id] = p
+	}
 }
 
 func (x *Exchange) unindex(id tel.LegID, a *actor) {
@@ -171,16 +193,42 @@ func (x *Exchange) unindex(id tel.LegID, a *actor) {
 	}
 }
 
-// inCall reports whether a party has a leg in any call.
+// inCall reports whether a party has a leg in any call, but for one that is hung up.
 func (x *Exchange) inCall(party string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.busy(party)
+}
+
+// busy is inCall with mu held.
+func (x *Exchange) busy(party string) bool {
 	for _, p := range x.places {
-		if p.party == party {
+		if p.party == party && !p.leaves {
 			return true
 		}
 	}
-	return false
+	return x.dialled[party] > 0
+}
+
+// dial takes a phone for a call that is about to ring it; false when it must be free and is not. The phone counts
+// as busy from here on, until its leg does and wasDialled was called: of two calls that come in the same instant one
+// finds it busy.
+func (x *Exchange) dial(party string, mustBeFree bool) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if mustBeFree && x.busy(party) {
+		return false
+	}
+	x.dialled[party]++
+	return true
+}
+
+func (x *Exchange) wasDialled(party string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.dialled[party]--; x.dialled[party] == 0 {
+		delete(x.dialled, party)
+	}
 }
 
 // preempt cuts one call that is no emergency off one of the lines, so that an emergency call can have

@@ -32,6 +32,7 @@ type office struct {
 
 	supervise SuperviseFunc // of the exchange that is made next
 	told      []string      // to who clicked: "call status", and "final"
+	dialling  func()        // runs as a phone's INVITE leaves; nil: nothing
 }
 
 // Route implements Plan.
@@ -100,6 +101,9 @@ func (o *office) Zone() string { return "Europe/Rome" }
 // DialDevice implements Dialer.
 func (o *office) DialDevice(dev tel.DeviceID, out Outgoing, events func(LegEvent)) ([]Leg, error) {
 	l := o.leg("phone:"+string(dev), events)
+	if o.dialling != nil {
+		o.dialling()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.rung[dev] = l

@@ -77,6 +77,7 @@ func (a *actor) command(e Effect) {
 	case DoAccept:
 		a.with(e.Leg, Leg.Accept)
 	case DoHangup:
+		a.x.leaves(e.Leg, a)
 		a.with(e.Leg, func(l Leg) { l.Hangup(e.Cause) })
 	case DoPlay:
 		a.with(e.Leg, func(l Leg) { l.Play(e.Sound) })
@@ -166,21 +167,28 @@ func (a *actor) dialDevices(e DoDialDevices) {
 	out := a.outgoing(e.Ring)
 	out.Intercom = e.Intercom
 	for _, dev := range devices {
-		if e.SkipBusy && a.x.inCall("phone:"+string(dev)) {
+		if !a.x.dial("phone:"+string(dev), e.SkipBusy) {
 			d.Cause = tel.CauseBusy
 			continue
 		}
-		s := a.newSink()
-		legs, err := a.x.cfg.Dialer.DialDevice(dev, out, s.event)
-		if err != nil {
-			a.log.Warn("phone cannot be rung", "device", dev, "err", err)
-		}
-		for _, l := range legs {
-			a.keep(l, s)
-			d.Legs = append(d.Legs, a.identify(LegState{ID: l.ID(), Party: l.Party(), Ref: l.Ref()}))
-		}
+		d.Legs = append(d.Legs, a.dialDevice(dev, out)...)
 	}
 	a.handle(d)
+}
+
+// dialDevice rings one phone that Exchange.dial has taken, at every place where it is registered.
+func (a *actor) dialDevice(dev tel.DeviceID, out Outgoing) (all []LegState) {
+	defer a.x.wasDialled("phone:" + string(dev))
+	s := a.newSink()
+	legs, err := a.x.cfg.Dialer.DialDevice(dev, out, s.event)
+	if err != nil {
+		a.log.Warn("phone cannot be rung", "device", dev, "err", err)
+	}
+	for _, l := range legs {
+		a.keepRinging(l, s)
+		all = append(all, a.identify(LegState{ID: l.ID(), Party: l.Party(), Ref: l.Ref()}))
+	}
+	return all
 }
 
 // openDoor opens a door for the party that pressed its key, and says so.
@@ -217,7 +225,7 @@ func (a *actor) dialOut(e DoDialOut) {
 		a.log.Warn("line does not take the call", "via", e.Via, "err", err)
 		d.Cause = dialCause(err)
 	} else {
-		a.keep(l, s)
+		a.keepRinging(l, s)
 		d.Legs = []LegState{{ID: l.ID(), Party: l.Party(), Ref: l.Ref(), Number: e.Number}}
 	}
 	a.handle(d)

@@ -49,6 +49,7 @@ type Config struct {
 	Prompts   Prompts   `yaml:"prompts,omitempty"`
 	Voicemail Voicemail `yaml:"voicemail"`
 	Mail      Mail      `yaml:"mail"`
+	Backup    Backup    `yaml:"backup"`
 }
 
 // Box names the box and its place.

@@ -31,6 +31,7 @@ func Default() Config {
 		SMS:           defaultSMS(),
 		Voicemail:     defaultVoicemail(),
 		Mail:          Mail{Port: 587, Security: "starttls"},
+		Backup:        defaultBackup(),
 		Presence:      Presence{Messages: true, UnsolicitedMWI: true},
 
 		Supervision: defaultSupervision(),

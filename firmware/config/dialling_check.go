@@ -82,6 +82,7 @@ func (v *validator) dialling() {
 	}
 	v.calendar()
 	v.toll()
+	v.backup()
 }
 
 func (v *validator) outlets() {

@@ -76,6 +76,8 @@ type Setup struct {
 	EmergencyTest string
 	Routes        string // further routes, such as "{prefix: \"+\", via: [\"trunk:carrier\"]}"
 	Extra         string // further parts of the file, such as "groups: [...]"
+	// Before sees the directory of the state before anything runs.
+	Before func(dir string)
 }
 
 // Password is the password of a phone.
@@ -124,6 +126,9 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	file := filepath.Join(dir, "pronto.yaml")
 	if err := os.WriteFile(file, []byte(o.config(s)), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if s.Before != nil {
+		s.Before(dir)
 	}
 	o.Records = store.NewClient(filepath.Join(dir, "run", "records.sock"))
 	o.cmd = exec.Command(filepath.Join(b.bin, "prontoctl"), "office", "-bin", b.bin, "-var", dir, "-config", file, "-no-lab", "-quiet")

@@ -103,3 +103,23 @@ func decode(text []byte, version int, value any) error {
 func aside(path string, why error) error {
 	return errors.Join(fmt.Errorf("load %s: %w: %w", path, ErrDamaged, why), os.Rename(path, path+".damaged"))
 }
+
+// Rewrite changes the value of a file without knowing what it is; the version stays. Errors are those of Load.
+func Rewrite(path string, change func(json.RawMessage) (json.RawMessage, error)) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("rewrite %s: %w", path, err)
+	}
+	var e envelope
+	var value json.RawMessage
+	if err := json.Unmarshal(text, &e); err != nil {
+		return aside(path, err)
+	}
+	if err := decode(text, e.Version, &value); err != nil {
+		return aside(path, err)
+	}
+	if value, err = change(value); err != nil {
+		return fmt.Errorf("rewrite %s: %w", path, err)
+	}
+	return Save(path, e.Version, value)
+}

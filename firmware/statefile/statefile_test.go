@@ -1,6 +1,7 @@
 package statefile
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"maps"
@@ -90,4 +91,29 @@ func FuzzDecode(f *testing.F) {
 		var got map[string]int
 		_ = decode(text, 1, &got)
 	})
+}
+
+func TestAValueIsChangedByWhoDoesNotKnowIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	if err := Save(path, 7, map[string]int{"kept": 1, "gone": 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Rewrite(path, func(v json.RawMessage) (json.RawMessage, error) {
+		var m map[string]int
+		err := json.Unmarshal(v, &m)
+		delete(m, "gone")
+		return json.RawMessage(`{"kept":1}`), err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]int
+	if err := Load(path, 7, &got); err != nil || !maps.Equal(got, map[string]int{"kept": 1}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if err := os.WriteFile(path, []byte(`{"v":7,"sum":1,"value":{}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Rewrite(path, func(v json.RawMessage) (json.RawMessage, error) { return v, nil }); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a damaged file: %v", err)
+	}
 }

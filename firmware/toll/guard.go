@@ -1,6 +1,7 @@
 package toll
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -257,6 +258,9 @@ func (g *Guard) Allow(r Request, at time.Time) (Permit, error) {
 	g.s.Active[p.ID] = Talk{Permit: p}
 	return p, nil
 }
+
+// Active goes over the attempts and calls that count now, by id.
+func (g *Guard) Active() iter.Seq2[string, Talk] { return maps.All(g.s.Active) }
 
 // Started says that an attempt was answered: it costs from now on.
 func (g *Guard) Started(id string, at time.Time) {

@@ -102,26 +102,29 @@ type Deed string
 
 // The deeds.
 const (
-	DeedClaimed      Deed = "claimed"
-	DeedWrongCode    Deed = "wrong_code"
-	DeedSignedIn     Deed = "signed_in"
-	DeedWrong        Deed = "wrong_password"
-	DeedSignedOut    Deed = "signed_out"
-	DeedUserAdded    Deed = "user_added"
-	DeedUserChanged  Deed = "user_changed"
-	DeedUserRemoved  Deed = "user_removed"
-	DeedPassword     Deed = "password_changed"
-	DeedOneTimeOn    Deed = "one_time_codes_on"
-	DeedOneTimeOff   Deed = "one_time_codes_off"
-	DeedWrongOneTime Deed = "wrong_one_time_code"
-	DeedMoved        Deed = "caller_moved"    // the call, and to which queue
-	DeedAssigned     Deed = "caller_assigned" // the call, and to whom
-	DeedPaused       Deed = "agent_paused"
-	DeedLoggedOut    Deed = "agent_logged_out"
-	DeedPutIn        Deed = "agent_put_in_queue"
-	DeedTakenOut     Deed = "agent_taken_out_of_queue"
-	DeedSkill        Deed = "agent_skill_set"
-	DeedReopened     Deed = "reopened" // the owner's password was lost: the box can be claimed again
+	DeedClaimed        Deed = "claimed"
+	DeedWrongCode      Deed = "wrong_code"
+	DeedSignedIn       Deed = "signed_in"
+	DeedWrong          Deed = "wrong_password"
+	DeedSignedOut      Deed = "signed_out"
+	DeedUserAdded      Deed = "user_added"
+	DeedUserChanged    Deed = "user_changed"
+	DeedUserRemoved    Deed = "user_removed"
+	DeedPassword       Deed = "password_changed"
+	DeedOneTimeOn      Deed = "one_time_codes_on"
+	DeedOneTimeOff     Deed = "one_time_codes_off"
+	DeedWrongOneTime   Deed = "wrong_one_time_code"
+	DeedPasskeyAdded   Deed = "passkey_added"
+	DeedPasskeyRemoved Deed = "passkey_removed"
+	DeedWrongPasskey   Deed = "wrong_passkey"
+	DeedMoved          Deed = "caller_moved"    // the call, and to which queue
+	DeedAssigned       Deed = "caller_assigned" // the call, and to whom
+	DeedPaused         Deed = "agent_paused"
+	DeedLoggedOut      Deed = "agent_logged_out"
+	DeedPutIn          Deed = "agent_put_in_queue"
+	DeedTakenOut       Deed = "agent_taken_out_of_queue"
+	DeedSkill          Deed = "agent_skill_set"
+	DeedReopened       Deed = "reopened" // the owner's password was lost: the box can be claimed again
 )
 
 // Config is what Accounts need.
@@ -135,14 +138,15 @@ type Accounts struct {
 	cfg    Config
 	hasher hasher
 
-	mu       sync.Mutex
-	state    State
-	powered  time.Time // since when the box may be claimed
-	reopened bool      // although it has an owner
-	senders  *pace     // wrong tries, by address
-	names    *pace     // wrong passwords, by name
-	halves   map[string]*half
-	secrets  map[string]Secret // of one-time codes that are not confirmed yet, by name
+	mu         sync.Mutex
+	state      State
+	powered    time.Time // since when the box may be claimed
+	reopened   bool      // although it has an owner
+	senders    *pace     // wrong tries, by address
+	names      *pace     // wrong passwords, by name
+	halves     map[string]*half
+	ceremonies map[string]ceremony
+	secrets    map[string]Secret // of one-time codes that are not confirmed yet, by name
 }
 
 // New begins with a kept state, or with a zero one: then the box gets a code. powered is when it was
@@ -150,7 +154,7 @@ type Accounts struct {
 func New(cfg Config, kept State, powered time.Time) (*Accounts, error) {
 	a := &Accounts{
 		cfg: cfg, hasher: newHasher(), state: kept, powered: powered,
-		senders: newPace(freeTries, mostWait), names: newPace(freeTries, strangerWait), halves: map[string]*half{}, secrets: map[string]Secret{},
+		senders: newPace(freeTries, mostWait), names: newPace(freeTries, strangerWait), halves: map[string]*half{}, ceremonies: map[string]ceremony{}, secrets: map[string]Secret{},
 	}
 	if kept.Code == "" {
 		return a, a.change(func(s *State) { s.Code = NewCode() })

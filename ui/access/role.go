@@ -69,6 +69,8 @@ type User struct {
 	Secret   string        `json:"secret,omitempty"` // of one-time codes; empty: none
 	Step     int64         `json:"step,omitempty"`   // of the last one-time code: each counts once
 	Spare    []string      `json:"spare,omitempty"`  // hashed
+	Handle   []byte        `json:"handle,omitempty"` // chance; what passkeys know the person by
+	Passkeys []Passkey     `json:"passkeys,omitempty"`
 	// Known are the addresses from which the person has signed in lately: a stranger who guesses the
 	// password slows down himself, not them.
 	Known []string `json:"known,omitempty"`

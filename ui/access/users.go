@@ -15,7 +15,7 @@ func (a *Accounts) Users() []User {
 	defer a.mu.Unlock()
 	all := slices.Clone(a.state.Users)
 	for i := range all {
-		all[i].Password, all[i].Known, all[i].Spare = "", nil, nil
+		all[i].Password, all[i].Known, all[i].Spare, all[i].Handle, all[i].Passkeys = "", nil, nil, nil, nil
 		if all[i].Secret != "" {
 			all[i].Secret = "***" // that there is one is no secret
 		}
@@ -123,7 +123,7 @@ func (a *Accounts) Remove(by, name string, v Visitor) error {
 }
 
 // SetPassword gives a person another password. Every session of the person ends but the one of keep, a
-// token: whoever had stolen one has it no longer. Errors: ErrNobody, those of Check, ErrBusy.
+// token: whoever had stolen one has it no longer. Where another person sets it, passkeys end as well. Errors: ErrNobody, those of Check, ErrBusy.
 func (a *Accounts) SetPassword(ctx context.Context, by, name, password, keep string, v Visitor) error {
 	name = fold(name)
 	if err := Check(password, name); err != nil {
@@ -145,6 +145,9 @@ func (a *Accounts) SetPassword(ctx context.Context, by, name, password, keep str
 	}
 	if err := a.change(func(s *State) {
 		s.Users[at].Password = hashed
+		if fold(by) != name {
+			s.Users[at].Passkeys = nil
+		}
 		s.Sessions = slices.DeleteFunc(s.Sessions, func(x Session) bool { return x.User == name && x.ID != id })
 	}); err != nil {
 		return err

@@ -95,6 +95,7 @@ type Me struct {
 	Said        Said
 	MinPassword int
 	OneTime     bool // signs in with one-time codes
+	Passkeys    []access.Passkey
 	Sessions    []access.Session
 	Desk        *Desk // the reader's own work; nil of who answers no calls
 }
@@ -136,6 +137,9 @@ type Spare struct {
 	Box    string
 	Codes  []string
 }
+
+// Say is a sentence as text, for what is no page.
+func (r *Renderer) Say(s Said) string { return r.cat.T(s.Sentence, s.Args...) }
 
 // shell is the frame of a page without live parts, around what it shows.
 type shell struct {

@@ -163,6 +163,7 @@ func TestThePageInABrowser(t *testing.T) {
 		{"hostile names stay text", hostileNamesStayText},
 		{"the page is whole without script", thePageIsWholeWithoutScript},
 		{"a new box is claimed from its label, and its owner comes back", aNewBoxIsClaimed},
+		{"an owner signs in with a passkey", anOwnerSignsInWithAPasskey},
 		{"a supervisor directs callers and agents", aSupervisorDirects},
 		{"nothing moves for those who ask for stillness", nothingMovesForThoseWhoAskForStillness},
 	} {

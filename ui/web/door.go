@@ -46,6 +46,9 @@ func problem(err error) (sentence string, args []any, status int) {
 		{access.ErrOneTime, "onetime.wrong", http.StatusForbidden},
 		{access.ErrStale, "onetime.stale", http.StatusForbidden},
 		{access.ErrNoSecret, "onetime.stale", http.StatusConflict},
+		{access.ErrPasskey, "passkey.refused", http.StatusForbidden},
+		{access.ErrNoName, "passkey.no_name", http.StatusConflict},
+		{access.ErrLabel, "passkey.label_bad", http.StatusUnprocessableEntity},
 		{access.ErrUnclaimed, "door.unclaimed", http.StatusConflict},
 		{access.ErrBusy, "door.busy", http.StatusServiceUnavailable},
 		{access.ErrName, "user.name_bad", http.StatusUnprocessableEntity},
@@ -188,13 +191,17 @@ func (s *server) finish(w http.ResponseWriter, v *visit) {
 
 // enter gives the browser its session. The session that it may have had before ends: it is another's now.
 func (s *server) enter(w http.ResponseWriter, v *visit, token, to string) {
+	s.replaceSession(w, v, token)
+	redirect(w, v, to)
+}
+
+func (s *server) replaceSession(w http.ResponseWriter, v *visit, token string) {
 	if v.token != "" {
 		if err := s.Accounts.SignOut(v.token, v.from); err != nil {
 			s.Log.Warn("an old session goes on", "user", v.user.Name, "err", err)
 		}
 	}
 	s.setCookie(w, v, token, 0)
-	redirect(w, v, to)
 }
 
 func (s *server) setCookie(w http.ResponseWriter, v *visit, token string, age int) {

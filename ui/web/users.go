@@ -98,7 +98,7 @@ func (s *server) me(w http.ResponseWriter, v *visit) {
 
 func (s *server) mePage(w http.ResponseWriter, v *visit, status int, said page.Said) {
 	me := page.Me{
-		Reader: reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, OneTime: v.user.OneTime(), Sessions: s.Accounts.Sessions(v.user.Name),
+		Reader: reader(v), Box: s.Name(), Said: said, MinPassword: access.MinPassword, OneTime: v.user.OneTime(), Passkeys: v.user.Passkeys, Sessions: s.Accounts.Sessions(v.user.Name),
 	}
 	if v.user.Agent != "" && v.user.May(access.Work) {
 		ctx, cancel := context.WithTimeout(v.Context(), patience)

@@ -46,7 +46,7 @@ func (l *lab) callsIn(number string) {
 	if l.chance(35) {
 		called = called[:len(called)-1] + "9" // another number of the same account
 	}
-	c, err := l.carrier.CallIn(l.number, called, number)
+	c, err := l.carrier.CallIn(l.number, peer.Outgoing{To: called, From: number})
 	if err != nil {
 		l.say("customer %s cannot call: %v", number, err)
 		return

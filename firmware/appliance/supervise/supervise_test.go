@@ -37,6 +37,11 @@ func supervised(t *testing.T, opts Options, services ...Service) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return watch(t, s)
+}
+
+// watch runs a supervisor until the end of the test.
+func watch(t *testing.T, s *Supervisor) *watched {
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -155,6 +160,32 @@ func TestANotificationFromAnotherProcessIsIgnored(t *testing.T) {
 	if st := w.until("running", running); st.Says != "" {
 		t.Fatalf("believed a stranger: %q", st.Says)
 	}
+}
+
+// afterReady is a log in which "service started" takes until the service has said that it is ready.
+type afterReady struct {
+	slog.Handler
+	heard func() bool
+}
+
+func (a *afterReady) WithAttrs([]slog.Attr) slog.Handler { return a }
+
+func (a *afterReady) Handle(_ context.Context, r slog.Record) error {
+	for end := time.Now().Add(5 * time.Second); r.Message == "service started" && !a.heard() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+func TestAServiceThatIsReadyBeforeWeHaveLookedUpIsBelieved(t *testing.T) {
+	var s *Supervisor
+	s, err := New([]Service{service("mute")}, Options{
+		Log: slog.New(&afterReady{quiet.Handler(), func() bool { return len(s.units[0].readied) == 1 }}), StartTimeout: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch(t, s).until("running", running)
 }
 
 func TestACrashLoopIsSlowedDownAndHeldUnderControl(t *testing.T) {

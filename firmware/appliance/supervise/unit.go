@@ -97,6 +97,7 @@ func (u *unit) run(ctx context.Context) {
 
 // once runs one process to its end and says how it ended.
 func (u *unit) once(ctx context.Context) (exit string, code int) {
+	clearSignals(u.readied, u.alive) // before the start: a fast service is ready before we have looked up
 	p, err := u.start()
 	if err != nil {
 		return err.Error(), -1
@@ -118,7 +119,6 @@ func (u *unit) watch(ctx context.Context, p *process) {
 	if u.Watchdog > 0 {
 		silence = timer.C
 	}
-	clearSignals(u.readied, u.alive)
 	for {
 		select {
 		case <-p.ended:

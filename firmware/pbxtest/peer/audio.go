@@ -30,6 +30,7 @@ type Audio struct {
 	hz      int
 	heard   []int16
 	packets int
+	said    int       // packets sent
 	last    time.Time // of the last packet that came; zero: none since Forget
 	longest time.Duration
 	into    *Audio  // the call that this one's partner is heard in, too
@@ -88,6 +89,13 @@ func (a *Audio) Mute(on bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.muted = on
+}
+
+// Said counts the packets that were sent.
+func (a *Audio) Said() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.said
 }
 
 // Voice changes the tone that is said.
@@ -211,6 +219,9 @@ func (a *Audio) speak() {
 		wire = append(wire[:0], make([]byte, q.MarshalSize())...)
 		if n, err := q.MarshalTo(wire); err == nil {
 			_, _ = a.conn.WriteToUDPAddrPort(wire[:n], to)
+			a.mu.Lock()
+			a.said++
+			a.mu.Unlock()
 		}
 		p.Marker = false
 	}

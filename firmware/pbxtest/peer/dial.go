@@ -18,6 +18,7 @@ type Outgoing struct {
 	URI  string // request line; empty: To at the box
 	From string // user part of From; empty: the peer's own
 	Hz   int    // the voice of this call; 0: the peer's
+	Mute bool   // begin without a voice
 	SDP  string // offer to send instead of the peer's own: for wrong ones
 
 	Direction string // of the audio offered; empty: sendrecv
@@ -37,6 +38,7 @@ func (p *Peer) dial(o Outgoing, at netip.AddrPort) (*Call, error) {
 	if o.Hz != 0 {
 		c.audio.Voice(o.Hz)
 	}
+	c.audio.Mute(o.Mute)
 	c.Forwards = cmp.Or(o.Forwards, forwards)
 	from := cmp.Or(o.From, p.name())
 	c.Caller, c.Called = from, o.To

@@ -51,12 +51,6 @@ func (p *Peer) keep(req *sip.Request) {
 	}
 }
 
-// CallIn calls a number of a registered account as this carrier does it: at the contact, as the
-// account registered it.
-func (p *Peer) CallIn(account, number, from string) (*Call, error) {
-	return p.callIn(account, Outgoing{To: number, From: from})
-}
-
 // PassBack calls a number of a registered account on behalf of a call that came from the box, as a
 // carrier does to whom that number was forwarded; what becomes of it becomes of the call. RFC 3261
 // section 16.6 takes one from Max-Forwards, and the last one is refused with 483.
@@ -65,7 +59,7 @@ func (p *Peer) PassBack(c *Call, account, number, headers string) {
 		c.Reject(483)
 		return
 	}
-	onward, err := p.callIn(account, Outgoing{To: number, From: c.Caller, Forwards: c.Forwards - 1, Headers: headers})
+	onward, err := p.CallIn(account, Outgoing{To: number, From: c.Caller, Forwards: c.Forwards - 1, Headers: headers})
 	if err != nil {
 		c.Reject(480)
 		return
@@ -86,7 +80,9 @@ func (p *Peer) PassBack(c *Call, account, number, headers string) {
 	}
 }
 
-func (p *Peer) callIn(account string, o Outgoing) (*Call, error) {
+// CallIn calls a number of a registered account as this carrier does it: at the contact, as the
+// account registered it.
+func (p *Peer) CallIn(account string, o Outgoing) (*Call, error) {
 	b, ok := p.Registered(account)
 	if !ok {
 		return nil, fmt.Errorf("%s is not registered: %w", account, ErrStatus)

@@ -102,6 +102,9 @@ func (d *DB) open() error {
 	return d.setOpenings(0)
 }
 
+// errMissing is what a restored box meets: backups of the records, and no records.
+var errMissing = errors.New("it is empty, but there is a backup of it")
+
 func (d *DB) dataDir() string { return filepath.Join(d.cfg.Dir, "badger") }
 
 // openData opens Badger and reads the mark. Any error that is not of the disk means damage.
@@ -134,7 +137,7 @@ func (d *DB) openData() error {
 		err = fmt.Errorf("it ends at position %d, before its own backup at %d", d.mark.Pos, d.last.Pos)
 	}
 	if err == nil && d.last != nil && d.last.Journal != 0 && d.mark.Journal == 0 {
-		err = errors.New("it is empty, but there is a backup of it")
+		err = errMissing
 	}
 	if err != nil {
 		return errors.Join(err, unfaulted(bdb.Close))
@@ -171,7 +174,13 @@ func notDamage(err error) bool {
 // rebuild moves the damaged database aside and makes a new one from the newest backup that is whole.
 func (d *DB) rebuild(damage error) error {
 	aside := filepath.Join(d.cfg.Dir, "damaged-"+time.Now().UTC().Format("20060102T150405.000000000"))
-	d.cfg.Log.Error("records are damaged, rebuilding them", "damage", damage, "aside", aside)
+	found := fmt.Sprintf("damaged (%v)", damage)
+	if errors.Is(damage, errMissing) {
+		found = "missing"
+		d.cfg.Log.Warn("records are missing, making them from their backup")
+	} else {
+		d.cfg.Log.Error("records are damaged, rebuilding them", "damage", damage, "aside", aside)
+	}
 	old, err := filepath.Glob(filepath.Join(d.cfg.Dir, "damaged-*"))
 	if err != nil {
 		return err
@@ -210,7 +219,7 @@ func (d *DB) rebuild(damage error) error {
 			return err
 		}
 	}
-	d.rebuilt = fmt.Sprintf("on %s the records were found damaged (%v): %s", time.Now().UTC().Format(time.RFC3339), damage, note)
+	d.rebuilt = fmt.Sprintf("on %s the records were found %s: %s", time.Now().UTC().Format(time.RFC3339), found, note)
 	return unfaulted(func() error {
 		return d.bdb.Update(func(txn *badger.Txn) error { return txn.Set([]byte(noteKey), []byte(d.rebuilt)) })
 	})

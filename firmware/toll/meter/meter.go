@@ -3,9 +3,11 @@
 package meter
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -36,9 +38,21 @@ type Config struct {
 	Calm    func()          // no alarm for ten minutes; must not block
 	End     func(tel.LegID) // ends the call in which a leg is that reached a limit; must not block
 	Saved   func(error)     // after each write: nil, or why the disk does not have the latest; must not block
+	// Journal keeps what counts now through a crash of this program, which the file may be late for; nil = none.
+	Journal Journal
 	// Records gives the finished calls since a moment, when the counters are lost; nil = none.
 	Records func(since time.Time) []toll.Record
 }
+
+// Journal is the one that outlives the process, and no power cut.
+type Journal interface {
+	Put(kind, key string, value []byte) error
+	Delete(kind, key string) error
+	Load(kind string) map[string][]byte
+}
+
+// journalKind names our entries: one for each attempt that counts, by its id.
+const journalKind = "toll"
 
 // Meter owns a guard. Its methods never wait for the disk and may be called from any goroutine.
 type Meter struct {
@@ -52,11 +66,12 @@ type Meter struct {
 	alarms map[string]time.Time // when each was raised last
 	latest time.Time            // refusal or end; zero = it is calm
 	dirty  time.Time            // since when the disk lacks a change; zero = it has all
+	noted  map[string]toll.Talk // what the journal has
 }
 
 // Open reads the counters, or rebuilds them, and starts the goroutine that writes them.
 func Open(cfg Config) (*Meter, error) {
-	m := &Meter{cfg: cfg, wake: make(chan struct{}, 1), stop: make(chan struct{}), alarms: map[string]time.Time{}}
+	m := &Meter{cfg: cfg, wake: make(chan struct{}, 1), stop: make(chan struct{}), alarms: map[string]time.Time{}, noted: map[string]toll.Talk{}}
 	now := time.Now()
 	var kept toll.State
 	err := statefile.Load(cfg.Path, fileVersion, &kept)
@@ -68,6 +83,7 @@ func Open(cfg Config) (*Meter, error) {
 	default:
 		return nil, err
 	}
+	m.restore(&kept)
 	m.guard = toll.New(cfg.Rules, kept, now)
 	if lost && cfg.Records != nil {
 		records := cfg.Records(now.Add(-24 * time.Hour))
@@ -87,6 +103,7 @@ func (m *Meter) Allow(r toll.Request) (toll.Permit, error) {
 	m.mu.Lock()
 	p, err := m.guard.Allow(r, now)
 	m.soil(now)
+	m.note()
 	refusal, refused := errors.AsType[toll.Refusal](err)
 	loud := refused && m.raise(refusal, now)
 	m.mu.Unlock()
@@ -150,6 +167,62 @@ func (m *Meter) change(f func(*toll.Guard, time.Time)) {
 	defer m.mu.Unlock()
 	f(m.guard, now)
 	m.soil(now)
+	m.note()
+}
+
+// restore adds what counted when the last process died, and what the file does not know yet. What is gone
+// since then, Keep drops.
+func (m *Meter) restore(s *toll.State) {
+	if m.cfg.Journal == nil {
+		return
+	}
+	for id, b := range m.cfg.Journal.Load(journalKind) {
+		var t toll.Talk
+		if err := json.Unmarshal(b, &t); err != nil {
+			m.cfg.Log.Warn("a call is not counted any more", "attempt", id, "err", err)
+			continue
+		}
+		if s.Active == nil {
+			s.Active = map[string]toll.Talk{}
+		}
+		s.Active[id], m.noted[id] = t, t
+	}
+}
+
+// note brings the journal up to date. It is called with mu held.
+func (m *Meter) note() {
+	if m.cfg.Journal == nil {
+		return
+	}
+	live := 0
+	for id, t := range m.guard.Active() {
+		live++
+		if was, ok := m.noted[id]; ok && was == t {
+			continue
+		}
+		b, err := json.Marshal(t)
+		if err == nil {
+			err = m.cfg.Journal.Put(journalKind, id, b)
+		}
+		if err != nil {
+			m.cfg.Log.Warn("a call would not be counted after a crash", "call", t.Call, "err", err)
+			continue
+		}
+		m.noted[id] = t
+	}
+	if live == len(m.noted) {
+		return
+	}
+	active := maps.Collect(m.guard.Active())
+	for id := range m.noted {
+		if _, ok := active[id]; ok {
+			continue
+		}
+		if err := m.cfg.Journal.Delete(journalKind, id); err != nil {
+			m.cfg.Log.Warn("an ended call stays in the journal", "attempt", id, "err", err)
+		}
+		delete(m.noted, id)
+	}
 }
 
 // soil notes that the disk lacks something. It is called with mu held.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -32,10 +33,15 @@ type office struct {
 
 func open(t *testing.T, path string, rules toll.Rules, records []toll.Record) *office {
 	t.Helper()
+	return openWith(t, path, rules, nil, records)
+}
+
+func openWith(t *testing.T, path string, rules toll.Rules, j Journal, records []toll.Record) *office {
+	t.Helper()
 	o := &office{}
 	var err error
 	o.Meter, err = Open(Config{
-		Log: slog.New(slog.DiscardHandler), Path: path, Rules: rules,
+		Log: slog.New(slog.DiscardHandler), Path: path, Rules: rules, Journal: j,
 		Publish: func(e tel.Event) { o.mu.Lock(); o.alarms = append(o.alarms, e.(tel.TollAlarm)); o.mu.Unlock() },
 		Calm:    func() { o.mu.Lock(); o.calm++; o.mu.Unlock() },
 		End:     func(l tel.LegID) { o.mu.Lock(); o.ended = append(o.ended, l); o.mu.Unlock() },
@@ -118,6 +124,46 @@ func TestCountersSurviveAKillAndTheCallThatIsUpGoesOnCosting(t *testing.T) {
 			t.Errorf("after 5 minutes in two processes: %v", ended)
 		}
 	})
+}
+
+// hot is a journal that outlives the meter.
+type hot map[string][]byte
+
+func (h hot) Put(_, key string, v []byte) error   { h[key] = v; return nil }
+func (h hot) Delete(_, key string) error          { delete(h, key); return nil }
+func (h hot) Load(string) (all map[string][]byte) { return maps.Clone(h) }
+
+// A crash in the millisecond after an answer finds the file unwritten.
+func TestACallIsCountedAfterACrashAlsoWhenTheFileIsLate(t *testing.T) {
+	journal := hot{}
+	start := func(file string) *office {
+		return openWith(t, file, toll.Rules{Box: toll.Caps{Calls: 2}}, journal, nil)
+	}
+	killed := start(filepath.Join(t.TempDir(), "never-written", "toll.json"))
+	defer killed.Close()
+	for _, id := range []string{"a", "b"} {
+		if _, err := killed.Allow(toll.Request{ID: id, Call: "c", Number: "3331234567", Via: "trunk:t"}); err != nil {
+			t.Fatal(err)
+		}
+		killed.Named(id, tel.LegID("leg-"+id))
+		killed.Started(id)
+	}
+	next := start(filepath.Join(t.TempDir(), "toll.json"))
+	defer next.Close()
+	next.Keep(func(tel.LegID) bool { return true })
+	third := toll.Request{ID: "third", Call: "d", Number: "3331234567", Via: "trunk:t"}
+	if _, err := next.Allow(third); !errors.Is(err, toll.Refusal{Why: toll.WhyCalls, Of: "box"}) {
+		t.Errorf("a third call after the crash: %v", err)
+	}
+	next.EndedLeg("leg-a")
+	if _, err := next.Allow(third); err != nil {
+		t.Error(err)
+	}
+	next.Ended("third")
+	next.EndedLeg("leg-b")
+	if len(journal) != 0 {
+		t.Errorf("left in the journal: %v", journal)
+	}
 }
 
 func TestLostCountersComeBackFromTheRecords(t *testing.T) {

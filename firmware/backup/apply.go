@@ -1,0 +1,110 @@
+package backup
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/pronto-pbx/pronto/firmware/statefile"
+)
+
+// Apply puts in place what Stage left, and returns the chapters; none when nothing was staged. It is called
+// before any program has the state open. A power cut in the middle only means that the next call goes on: each
+// step is done, or is not.
+func Apply(s Source) ([]Chapter, error) {
+	var p plan
+	err := statefile.Load(s.planFile(), planVersion, &p)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, Discard(s) // what a cut left of Stage
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("what was to be restored is lost: %w", err), Discard(s))
+	}
+	for _, r := range p.Roots {
+		if err := s.replace(r); err != nil {
+			return nil, fmt.Errorf("restore %s: %w", r.Path, err)
+		}
+	}
+	return p.Chapters, Discard(s)
+}
+
+// replace moves one root away and the staged one into its place.
+func (s Source) replace(r planned) error {
+	staged, target := filepath.Join(s.stage(), "files", r.Path), s.at(r.Path)
+	if r.Staged {
+		if _, err := os.Lstat(staged); errors.Is(err, fs.ErrNotExist) {
+			return nil // done before the power went
+		}
+	}
+	if r.Path == configName { // may lie in another file system, and must be whole at every moment
+		return s.replaceConfig(r, staged, target)
+	}
+	old := filepath.Join(s.stage(), "old", r.Path)
+	if err := makeDir(filepath.Dir(old)); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(target); err == nil {
+		if err := errors.Join(os.RemoveAll(old), os.Rename(target, old)); err != nil {
+			return err
+		}
+	}
+	if r.Staged {
+		if err := os.Rename(staged, target); err != nil {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(target))
+}
+
+func (s Source) replaceConfig(r planned, staged, target string) error {
+	if !r.Staged {
+		return nil
+	}
+	if real, err := filepath.EvalSymlinks(target); err == nil {
+		target = real
+	}
+	if err := copyFile(staged, target+".restored"); err != nil {
+		return err
+	}
+	if err := errors.Join(os.Rename(target+".restored", target), syncDir(filepath.Dir(target))); err != nil {
+		return err
+	}
+	return os.Remove(staged)
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close())
+}
+
+func makeDir(path string) error { return os.MkdirAll(path, 0o700) }
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// syncTree sees that everything below a folder is on the disk.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return syncDir(path) // fsync is the same for files
+	})
+}

@@ -1,0 +1,202 @@
+package backup
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"filippo.io/age"
+	"golang.org/x/sys/unix"
+
+	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/statefile"
+)
+
+// planVersion is that of the file that says what is to be put in place.
+const planVersion = 1
+
+// reserve stays free on the disk when a restore is unpacked.
+const reserve = 64 << 20
+
+// Choice says what of a backup is wanted.
+type Choice struct {
+	Chapters []Chapter // nil: all
+	// Carriers keeps the lines of another box in force. Without it the SIP trunks of a backup of another box
+	// are restored disabled: two boxes with one account at a carrier take each other's calls.
+	Carriers bool
+}
+
+// Restored says what lies ready.
+type Restored struct {
+	Manifest
+	Chapters []Chapter
+	Total    Total
+	Foreign  bool     // it was made by another box
+	Disabled []string // trunks that are off because of that
+}
+
+// plan is what Apply does: for each root the staged file or folder, or nothing, takes the old one's place.
+type plan struct {
+	Chapters []Chapter `json:"chapters"`
+	Made     time.Time `json:"made"`
+	Roots    []planned `json:"roots"`
+}
+
+type planned struct {
+	Path   string `json:"path"`
+	Staged bool   `json:"staged"` // false: the backup has none, so the old one goes
+}
+
+func (s Source) stage() string    { return filepath.Join(s.Dir, "restore") }
+func (s Source) planFile() string { return filepath.Join(s.stage(), "plan.json") }
+
+// Stage unpacks a backup beside the state, where Apply finds it when the box starts next. Until then nothing
+// has changed; an error leaves nothing behind.
+func Stage(s Source, in io.Reader, c Choice, keys ...age.Identity) (r Restored, err error) {
+	if c.Chapters == nil {
+		c.Chapters = Chapters()
+	}
+	a, err := Open(in, keys...)
+	if err != nil {
+		return r, err
+	}
+	if err := Discard(s); err != nil {
+		return r, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, Discard(s))
+		}
+	}()
+	files := filepath.Join(s.stage(), "files")
+	if err := makeDir(files); err != nil {
+		return r, err
+	}
+	r.Manifest, r.Chapters = a.Manifest, c.Chapters
+	r.Total, err = a.Each(func(of Chapter, name string, size int64, body io.Reader) error {
+		if !slices.Contains(c.Chapters, of) {
+			return nil
+		}
+		return unpack(filepath.Join(files, filepath.FromSlash(name)), size, body)
+	})
+	if err != nil {
+		return r, err
+	}
+	if err := r.adapt(s, files, c); err != nil {
+		return r, err
+	}
+	p := plan{Chapters: c.Chapters, Made: a.Made}
+	for _, root := range roots {
+		if slices.Contains(c.Chapters, root.chapter) {
+			_, err := os.Lstat(filepath.Join(files, root.path))
+			p.Roots = append(p.Roots, planned{root.path, err == nil})
+		}
+	}
+	if err := syncTree(files); err != nil {
+		return r, err
+	}
+	return r, statefile.Save(s.planFile(), planVersion, p)
+}
+
+// Discard forgets what Stage has unpacked.
+func Discard(s Source) error {
+	return errors.Join(remove(s.planFile()), os.RemoveAll(s.stage())) // the plan first: half of a stage is none
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func unpack(path string, size int64, body io.Reader) error {
+	if err := makeDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(filepath.Dir(path), &disk); err == nil && int64(disk.Bavail)*disk.Bsize < size+reserve {
+		return fmt.Errorf("restore %s: %w", filepath.Base(path), unix.ENOSPC)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(f, body)
+	if err == nil && n != size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, filepath.Base(path), err)
+	}
+	return nil
+}
+
+// adapt makes what was unpacked that of this box.
+func (r *Restored) adapt(s Source, files string, c Choice) error {
+	k, err := OpenKeys(s)
+	if err != nil {
+		return err
+	}
+	own, err := k.own()
+	if err != nil {
+		return err
+	}
+	r.Foreign = r.Box != own.Recipient().String()
+	if slices.Contains(c.Chapters, People) {
+		if err := endSessions(filepath.Join(files, "access.json")); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(c.Chapters, Configuration) {
+		return nil
+	}
+	file := filepath.Join(files, configName)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("%w: it has no configuration: %w", ErrDamaged, err)
+	}
+	cfg, err := config.Parse(text)
+	if err != nil {
+		return fmt.Errorf("this program does not understand the configuration of the backup: %w", err)
+	}
+	if !r.Foreign || c.Carriers {
+		return nil
+	}
+	for i := range cfg.Trunks {
+		if t := &cfg.Trunks[i]; !t.Disabled {
+			t.Disabled = true
+			r.Disabled = append(r.Disabled, string(t.ID))
+		}
+	}
+	if len(r.Disabled) == 0 {
+		return nil
+	}
+	if text, err = cfg.Encode(); err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o600)
+}
+
+// endSessions lets nobody into the page with a cookie of the time of the backup, and leaves the code of the
+// label to the box that wears it.
+func endSessions(file string) error {
+	err := statefile.Rewrite(file, func(value json.RawMessage) (json.RawMessage, error) {
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(value, &fields); err != nil {
+			return nil, err
+		}
+		delete(fields, "sessions")
+		delete(fields, "code")
+		return json.Marshal(fields)
+	})
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
