@@ -42,9 +42,9 @@ const (
 )
 
 type blkpgPartition struct {
-	start, length  int64 // in bytes
-	number         int32
-	device, volume [64]byte
+	start, length int64 // in bytes
+	number        int32
+	_, _          [64]byte // names of the device and the volume
 }
 
 type blkpgArg struct {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/pronto-pbx/pronto/images/card"
@@ -160,7 +159,11 @@ func components(ctx context.Context, f recipeFlags, modules []pins.Module, k rec
 	if err != nil {
 		return nil, err
 	}
-	libraries, err := sbom.Programs(programs, dirs, runtime.GOROOT())
+	goroot, err := pins.Root(ctx, f.root)
+	if err != nil {
+		return nil, err
+	}
+	libraries, err := sbom.Programs(programs, dirs, goroot)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,8 @@ func opened(t *testing.T, at string) *os.File {
 }
 
 func TestTwoImagesOfTheSameFilesAreAlike(t *testing.T) {
-	if hash(t, opened(t, made(t))) != hash(t, opened(t, made(t))) {
+	one, two := made(t), made(t)
+	if hash(t, opened(t, one)) != hash(t, opened(t, two)) {
 		t.Error("they differ")
 	}
 }

@@ -88,6 +88,12 @@ func Dirs(ctx context.Context, root string) (map[string]string, error) {
 	return dirs, nil
 }
 
+// Root is where the Go that builds the programs lies.
+func Root(ctx context.Context, root string) (string, error) {
+	out, err := goCommand(ctx, root, nil, "env", "GOROOT")
+	return strings.TrimSpace(string(out)), err
+}
+
 func goCommand(ctx context.Context, root string, env []string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
