@@ -25,10 +25,10 @@ import (
 func alone(t *testing.T) bool {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("left out by -short: it needs root and another responder")
+		t.Skip("left out by -short: it needs root")
 	}
 	imagetest.Root(t)
-	imagetest.Programs(t, "avahi-daemon", "nsenter", "ip")
+	imagetest.Programs(t, "nsenter", "ip")
 	return imagetest.Alone(t)
 }
 
@@ -40,8 +40,8 @@ func ip(t *testing.T, args ...string) {
 }
 
 // wire makes a cable between box, which has 192.168.77.50, and lan, which has 192.168.77.1 and lies in a network
-// namespace of its own, as another machine would. It returns how to run a program there.
-func wire(t *testing.T) (there func(args ...string) *exec.Cmd, far string) {
+// namespace of its own, as another machine would. It returns the process in which that lies.
+func wire(t *testing.T) (far string) {
 	t.Helper()
 	ip(t, "link", "set", "lo", "up")
 	holder := exec.Command("unshare", "-n", "sleep", "600") // of the other namespace
@@ -64,25 +64,20 @@ func wire(t *testing.T) (there func(args ...string) *exec.Cmd, far string) {
 			t.Fatal("no other namespace")
 		}
 	}
-	there = func(args ...string) *exec.Cmd {
-		cmd := exec.Command("nsenter", append([]string{"-t", far, "-n"}, args...)...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		return cmd
-	}
 	ip(t, "link", "add", "box", "type", "veth", "peer", "name", "lan", "netns", far)
 	ip(t, "addr", "add", "192.168.77.50/24", "dev", "box")
 	ip(t, "link", "set", "box", "up")
 	ip(t, "route", "add", "224.0.0.0/4", "dev", "box")
 	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"addr", "add", "192.168.77.1/24", "dev", "lan"}, {"link", "set", "lan", "up"}, {"route", "add", "224.0.0.0/4", "dev", "lan"}} {
-		if out, err := there(append([]string{"ip"}, args...)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("nsenter", append([]string{"-t", far, "-n", "ip"}, args...)...).CombinedOutput(); err != nil {
 			t.Fatalf("ip %q: %v\n%s", args, err, out)
 		}
 	}
-	return there, far
+	return far
 }
 
-// asker is a socket in the network namespace of a process, or in ours.
-func asker(t *testing.T, pid string) *net.UDPConn {
+// there opens a socket in the network namespace of a process.
+func there(t *testing.T, pid string, open func() (*net.UDPConn, error)) *net.UDPConn {
 	t.Helper()
 	made := make(chan *net.UDPConn, 1)
 	var failed error
@@ -95,7 +90,7 @@ func asker(t *testing.T, pid string) *net.UDPConn {
 		}
 		var conn *net.UDPConn
 		if err == nil {
-			conn, err = net.ListenUDP("udp4", nil)
+			conn, err = open()
 		}
 		if failed = err; err == nil {
 			made <- conn
@@ -105,8 +100,50 @@ func asker(t *testing.T, pid string) *net.UDPConn {
 	if conn == nil {
 		t.Fatal(failed)
 	}
+	return conn
+}
+
+// asker is a socket of somebody in the network who only asks.
+func asker(t *testing.T, pid string) *net.UDPConn {
+	t.Helper()
+	conn := there(t, pid, func() (*net.UDPConn, error) { return net.ListenUDP("udp4", nil) })
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
+}
+
+// neighbour is somebody in the network who has the name pronto.local already.
+func neighbour(t *testing.T, pid string) {
+	t.Helper()
+	conn := there(t, pid, func() (*net.UDPConn, error) {
+		lan, err := net.InterfaceByName("lan")
+		if err != nil {
+			return nil, err
+		}
+		return net.ListenMulticastUDP("udp4", lan, group)
+	})
+	has := dnsmessage.Message{Header: dnsmessage.Header{Response: true, Authoritative: true}, Answers: []dnsmessage.Resource{{
+		Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("pronto.local."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET | top, TTL: 120},
+		Body:   &dnsmessage.AResource{A: [4]byte{192, 168, 77, 1}},
+	}}}
+	packet, err := has.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answering sync.WaitGroup
+	answering.Go(func() {
+		b := make([]byte, 9000)
+		for {
+			n, _, err := conn.ReadFromUDP(b)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(b[:n]) == nil && !m.Response && len(m.Questions) > 0 && m.Questions[0].Name.String() == "pronto.local." {
+				_, _ = conn.WriteToUDP(packet, group)
+			}
+		}
+	})
+	t.Cleanup(func() { _ = conn.Close(); answering.Wait() })
 }
 
 // send asks everybody in the network for a name, as a program does that knows DNS only.
@@ -168,11 +205,11 @@ func running(t *testing.T) *Responder {
 	return r
 }
 
-func TestOtherProgramsFindTheBoxByBothNames(t *testing.T) {
+func TestWhoAsksInTheNetworkFindsTheBoxByBothNames(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	_, far := wire(t)
+	far := wire(t)
 	running(t)
 	conn := asker(t, far)
 	ask(t, conn, "pronto-9qxa.local.", "192.168.77.50")
@@ -180,22 +217,12 @@ func TestOtherProgramsFindTheBoxByBothNames(t *testing.T) {
 	ask(t, conn, "PRONTO.local.", "192.168.77.50")
 }
 
-func TestANameThatAnotherProgramHasIsLeftToIt(t *testing.T) {
+func TestANameThatAnotherMachineHasIsLeftToIt(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	there, far := wire(t)
-	conf := filepath.Join(t.TempDir(), "avahi.conf")
-	if err := os.WriteFile(conf, []byte("[server]\nhost-name=pronto\nuse-ipv6=no\nenable-dbus=no\nallow-interfaces=lan\n[publish]\npublish-workstation=no\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	other := there("avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits", "-f", conf)
-	other.Stdout, other.Stderr = t.Output(), t.Output()
-	if err := other.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = other.Process.Signal(syscall.SIGTERM); _ = other.Wait() })
-	ask(t, asker(t, "self"), "pronto.local.", "192.168.77.1")
+	far := wire(t)
+	neighbour(t, far)
 	running(t)
 	conn := asker(t, far)
 	ask(t, conn, "pronto-9qxa.local.", "192.168.77.50")

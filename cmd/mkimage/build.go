@@ -195,5 +195,8 @@ func report(out io.Writer, made ingredientsOf, image string, packed int64, took 
 		fmt.Fprintf(out, " of %s, %d days old", made.kernel.Released.Format(time.DateOnly), int(time.Since(made.kernel.Released).Hours()/24))
 	}
 	fmt.Fprintf(out, ", source %s\n", cmp.Or(made.kernel.Source, "not stated by its directory"))
+	if byLicence["LGPL-3.0-only"] > 0 {
+		fmt.Fprintln(out, "  LGPL-3.0: whoever passes the image on lets its users replace that library: the source of Pronto, and how to build the image, go with it")
+	}
 	fmt.Fprintln(out, "  known risks: security fixes of the pinned kernel come late, from one maintainer; it has no VLAN (802.1Q), traffic shaping, QMI modems and dm-verity; the boot loader's part (autoboot.txt) is proved on no real board yet")
 }

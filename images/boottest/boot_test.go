@@ -112,6 +112,7 @@ func hears(t *testing.T, who string, c *peer.Call, want, other int) {
 }
 
 func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *testing.T) {
+	t.Parallel()
 	disk, wire := card(t, 2<<30), lay(t, 1)
 	file := filepath.Join(t.TempDir(), "office.yaml")
 	if err := os.WriteFile(file, []byte(office), 0o600); err != nil {
@@ -269,6 +270,7 @@ func grown(t *testing.T, disk, data string) {
 }
 
 func TestPowerCutsDuringTheFirstStartLoseNothing(t *testing.T) {
+	t.Parallel()
 	disk, wire := card(t, 4<<30), lay(t, 2)
 	for _, moment := range []string{"msg=Pronto", "the data gets the rest", `msg="service started"`, "msg=data", "msg=ready"} {
 		m := start(t, options{disk: disk, cable: wire})
@@ -294,6 +296,7 @@ func TestPowerCutsDuringTheFirstStartLoseNothing(t *testing.T) {
 }
 
 func TestABoxAnswersWhateverItsCard(t *testing.T) {
+	t.Parallel()
 	personal := func(disk string) { personalise(t, disk, "-id", boxID) }
 	for n, tc := range []struct {
 		name     string
@@ -316,6 +319,7 @@ func TestABoxAnswersWhateverItsCard(t *testing.T) {
 }
 
 func TestTheHardwareResetsABoxWhoseFirstProgramStandsStill(t *testing.T) {
+	t.Parallel()
 	m := start(t, options{disk: card(t, layout.ImageSize), initrd: "freezer.initramfs"})
 	m.says("the first program stands still", 1)
 	m.reports("WATCHDOG", 2*time.Minute)
@@ -324,6 +328,7 @@ func TestTheHardwareResetsABoxWhoseFirstProgramStandsStill(t *testing.T) {
 
 // The exchange in this one is ready, hangs, is killed, is ready again ... The supervisor cannot help it.
 func TestTheHardwareResetsABoxWhoseExchangeHangsAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	m := start(t, options{disk: card(t, layout.ImageSize), initrd: "mute.initramfs"})
 	m.says("service gives no sign of life", 3)
 	m.reports("WATCHDOG", 8*time.Minute)

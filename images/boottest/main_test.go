@@ -33,6 +33,11 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	switch inside := os.Getenv(insideEnv); {
 	case inside != "":
+		// Two machines at a time: one of them mostly waits.
+		if err := flag.Set("test.parallel", "2"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		goleak.VerifyTestMain(m)
 	case !*boot:
 		fmt.Println("left out: images are started by `make test-image`")

@@ -99,6 +99,8 @@ func licence(dir string) (id, text string, err error) {
 var marks = []struct{ id, says string }{
 	{"Apache-2.0", "apache license version 2.0"},
 	{"MPL-2.0", "mozilla public license version 2.0"},
+	{"MPL-2.0", "mozilla public license, version 2.0"},
+	{"LGPL-3.0-only", "gnu lesser general public license version 3, 29 june 2007"},
 	{"GPL-2.0-only", "gnu general public license version 2, june 1991"},
 	{"MIT", "permission is hereby granted, free of charge, to any person obtaining a copy"},
 	{"BSD-2-Clause", "redistribution and use in source and binary forms, with or without modification"},
@@ -116,7 +118,9 @@ func Recognise(text string) (id string, ok bool) {
 		if m.id == "BSD-2-Clause" && strings.Contains(plain, "endorse or promote products") {
 			m.id = "BSD-3-Clause"
 		}
-		ids = append(ids, m.id)
+		if !slices.Contains(ids, m.id) {
+			ids = append(ids, m.id)
+		}
 	}
 	return strings.Join(ids, " AND "), len(ids) > 0
 }

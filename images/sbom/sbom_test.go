@@ -18,6 +18,7 @@ func TestLicencesAreRecognisedByWhatTheySay(t *testing.T) {
 		{"BSD without the third clause", "Redistribution and use in source and binary forms, with or without\nmodification, are permitted", "BSD-2-Clause"},
 		{"BSD", "Redistribution and use in source and binary forms, with or without modification\n* may be used to endorse or promote products", "BSD-3-Clause"},
 		{"the kernel's", "GNU GENERAL PUBLIC LICENSE\n   Version 2, June 1991", "GPL-2.0-only"},
+		{"the lesser one", "GNU LESSER GENERAL PUBLIC LICENSE\n Version 3, 29 June 2007", "LGPL-3.0-only"},
 		{"two in one file", "Apache License Version 2.0 ... Permission is hereby granted, free of charge, to any person obtaining a copy", "Apache-2.0 AND MIT"},
 		{"nothing known", "You may look at it.", ""},
 	} {
