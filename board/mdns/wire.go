@@ -1,6 +1,7 @@
 package mdns
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -47,7 +48,7 @@ func read(packet []byte) (m message, err error) {
 	}
 	for range mostQuestions {
 		q, err := p.Question()
-		if err == dnsmessage.ErrSectionDone {
+		if errors.Is(err, dnsmessage.ErrSectionDone) {
 			break
 		} else if err != nil {
 			return m, fmt.Errorf("mDNS: %w", err)
@@ -58,8 +59,8 @@ func read(packet []byte) (m message, err error) {
 			m.questions = append(m.questions, question{label, q.Class&top != 0, q})
 		}
 	}
-	if p.SkipAllQuestions() != nil {
-		return m, nil
+	if err := p.SkipAllQuestions(); err != nil {
+		return m, fmt.Errorf("mDNS: %w", err)
 	}
 	if m.records, err = addresses(&p, p.AnswerHeader, p.SkipAnswer, false, nil); err != nil || m.response {
 		return m, err
@@ -73,7 +74,7 @@ func read(packet []byte) (m message, err error) {
 func addresses(p *dnsmessage.Parser, header func() (dnsmessage.ResourceHeader, error), skip func() error, probe bool, all []heard) ([]heard, error) {
 	for range mostRecords {
 		h, err := header()
-		if err == dnsmessage.ErrSectionDone {
+		if errors.Is(err, dnsmessage.ErrSectionDone) {
 			return all, nil
 		} else if err != nil {
 			return all, fmt.Errorf("mDNS: %w", err)
