@@ -133,9 +133,7 @@ func TestAFactoryResetLeavesTheLabelAndNothingOfTheOwner(t *testing.T) {
 	if got := files(t, dir); !slices.Equal(got, before) {
 		t.Errorf("without being asked it removed some of %q", before)
 	}
-	if err := AskReset(dir); err != nil {
-		t.Fatal(err)
-	}
+	m.write(filepath.Join(dir, ResetMark), "")
 	if did, err := Reset(dir); !did || err != nil {
 		t.Errorf("%v, %v", did, err)
 	}
@@ -151,9 +149,7 @@ func TestAnInterruptedFactoryResetGoesOnAtTheNextStart(t *testing.T) {
 	m := machine{t: t}
 	dir := t.TempDir()
 	m.write(filepath.Join(dir, "pronto/access.json"), "owner")
-	if err := AskReset(dir); err != nil {
-		t.Fatal(err)
-	}
+	m.write(filepath.Join(dir, ResetMark), "")
 	// The power went after half of it: something of the owner is left, and the mark.
 	m.write(filepath.Join(dir, "records/1"), "records")
 	if did, err := Reset(dir); !did || err != nil {

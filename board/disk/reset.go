@@ -10,28 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resetMark in the directory of the data says that everything of the owner's is to go. It goes last, so that
-// a reset that a power cut ended is done at the next start.
-const resetMark = "factory-reset"
+// ResetMark is the file in the directory of the data that asks for a factory reset at the next start. It goes
+// last, so that a reset that a power cut ended goes on.
+const ResetMark = "factory-reset"
 
 // kept outlives a factory reset: who the box is, and the code on its label.
 var kept = []string{"box.json", "pronto/label.json", "lost+found"}
 
-// AskReset marks the data at dir for a factory reset at the next start.
-func AskReset(dir string) error {
-	f, err := os.OpenFile(filepath.Join(dir, resetMark), os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("factory reset: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close(), syncDir(dir)); err != nil {
-		return fmt.Errorf("factory reset: %w", err)
-	}
-	return nil
-}
-
-// Reset does what AskReset asked for, before anything uses the data, and tells whether there was a mark.
+// Reset removes everything of the owner if the mark is there, before anything uses the data, and tells whether
+// it was.
 func Reset(dir string) (bool, error) {
-	if _, err := os.Lstat(filepath.Join(dir, resetMark)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(dir, ResetMark)); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	} else if err != nil {
 		return false, fmt.Errorf("factory reset: %w", err)
@@ -41,7 +30,7 @@ func Reset(dir string) (bool, error) {
 	}
 	// What is gone must be gone for good before the mark is.
 	unix.Sync()
-	if err := errors.Join(os.Remove(filepath.Join(dir, resetMark)), syncDir(dir)); err != nil {
+	if err := errors.Join(os.Remove(filepath.Join(dir, ResetMark)), syncDir(dir)); err != nil {
 		return true, fmt.Errorf("factory reset: %w", err)
 	}
 	return true, nil
@@ -61,7 +50,7 @@ func empty(dir, below string) error {
 		case some:
 			failed = append(failed, empty(dir, name))
 		case none:
-			if name != resetMark {
+			if name != ResetMark {
 				failed = append(failed, os.RemoveAll(filepath.Join(dir, name)))
 			}
 		}

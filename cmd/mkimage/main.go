@@ -15,6 +15,7 @@ import (
 
 const usage = `mkimage build [flags]        makes an image, its bill of materials and the texts of its licences
 mkimage personalise [flags]  gives an image, or a card, its own id and claim code, and draws the label
+mkimage reset [flags]        has a box forget its owner at its next start: for who holds its card
 `
 
 func main() {
@@ -36,6 +37,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 			return build(ctx, args[1:], out, errs)
 		case "personalise":
 			return personalise(ctx, args[1:], out, errs)
+		case "reset":
+			return reset(ctx, args[1:], out, errs)
 		}
 	}
 	fmt.Fprint(errs, usage)

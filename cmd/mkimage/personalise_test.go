@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/identity"
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
@@ -100,6 +101,20 @@ func TestTwoBoxesOfOneImageAreNotAlike(t *testing.T) {
 	_, codeOfFirst, _ := strings.Cut(first, "code ")
 	if first == second || strings.HasSuffix(second, codeOfFirst) {
 		t.Errorf("%q and %q", first, second)
+	}
+}
+
+func TestWhoHoldsTheCardCanHaveTheBoxForgetItsOwner(t *testing.T) {
+	at := image(t)
+	if out, err := ran(t, "reset", "-image", at); err != nil || !strings.Contains(out, "forgets its owner") {
+		t.Fatalf("%q, %v", out, err)
+	}
+	taken(t, at, disk.ResetMark)
+	if _, err := ran(t, "reset"); err == nil {
+		t.Error("reset nothing")
+	}
+	if _, err := ran(t, "reset", "-image", filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("reset what is not there")
 	}
 }
 

@@ -164,6 +164,19 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	if strings.Contains(m.text(), "level=ERROR") {
 		t.Errorf("the box complains:\n%s", m.text())
 	}
+	m.execute("system_powerdown")
+	m.off()
+
+	// Who holds the card has it forget its owner: it can be claimed again, by the same label.
+	if out, err := exec.Command(made("mkimage"), "reset", "-image", disk).CombinedOutput(); err != nil {
+		t.Fatalf("reset: %v\n%s", err, out)
+	}
+	m = start(t, options{disk: disk, cable: wire})
+	wire.answers(t, m)
+	m.says("factory reset: nothing of the owner is left", 1)
+	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
+	m.says("phones=0 queues=0", 1)
+	claim(t, wire, code)
 }
 
 func claim(t *testing.T, c *cable, code string) {
@@ -285,6 +298,16 @@ func TestPowerCutsDuringTheFirstStartLoseNothing(t *testing.T) {
 	m := start(t, options{disk: disk, cable: wire})
 	wire.answers(t, m)
 	m.says("new=false", 1)
+	m.says("msg=data", 1)
+	m.cut()
+
+	// A card that was pulled out of a box can be marked all the same.
+	if out, err := exec.Command(made("mkimage"), "reset", "-image", disk).CombinedOutput(); err != nil {
+		t.Fatalf("reset: %v\n%s", err, out)
+	}
+	m = start(t, options{disk: disk, cable: wire})
+	wire.answers(t, m)
+	m.says("factory reset: nothing of the owner is left", 1)
 	m.says("msg=data", 1)
 	m.execute("system_powerdown")
 	m.off()

@@ -4,6 +4,7 @@ package ext4
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,6 +60,11 @@ func Check(ctx context.Context, at string) error {
 // that name. It belongs to root and nobody else may read it.
 func Put(ctx context.Context, at string, offset int64, name, from string) error {
 	dir, base := path.Split(name)
+	// A card that was pulled out of a box has its last writes in the journal: they come first, or they would
+	// come over ours.
+	if err := replay(ctx, at, offset); err != nil {
+		return err
+	}
 	// debugfs says of a file that is not there that it cannot remove it, and goes on.
 	if err := debugfs(ctx, at, offset, fmt.Sprintf("cd /%s\nrm %s\nwrite %s %s\nset_inode_field %s mode 0100600\nset_inode_field %s uid 0\nset_inode_field %s gid 0\n",
 		dir, base, from, base, base, base, base)); err != nil {
@@ -71,6 +77,17 @@ func Put(ctx context.Context, at string, offset int64, name, from string) error 
 	got, err := Read(ctx, at, offset, name)
 	if err == nil && string(got) != string(want) {
 		err = fmt.Errorf("ext4: %s is not what was written", name)
+	}
+	return err
+}
+
+// corrected is how e2fsck says that it has done something and all is well (e2fsck(8)).
+const corrected = 1
+
+func replay(ctx context.Context, at string, offset int64) error {
+	err := run(ctx, "", "e2fsck", "-p", device(at, offset))
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == corrected {
+		return nil
 	}
 	return err
 }
