@@ -50,7 +50,12 @@ type options struct {
 // card copies the image and gives the copy the size of a card.
 func card(t *testing.T, size int64) string {
 	t.Helper()
-	at := filepath.Join(t.TempDir(), "card")
+	dir, err := os.MkdirTemp("", "card-") // QEMU takes no comma in a path, and the names of tests have some
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	at := filepath.Join(dir, "card")
 	if out, err := exec.Command("cp", "--sparse=always", made("one/pronto.img"), at).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v\n%s", err, out)
 	}
@@ -70,7 +75,12 @@ func start(t *testing.T, o options) *machine {
 	if o.initrd == "" {
 		o.initrd = "initramfs.zst"
 	}
-	socket := filepath.Join(t.TempDir(), "qmp")
+	dir, err := os.MkdirTemp("", "qmp-") // QEMU takes no comma in a path, and the names of tests have some
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "qmp")
 	command := []string{
 		"-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "512", "-display", "none", "-serial", "stdio",
 		"-kernel", made("kernel8.img"), "-initrd", made(o.initrd), "-append", string(args) + " console=ttyAMA0",

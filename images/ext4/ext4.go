@@ -4,6 +4,7 @@ package ext4
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -60,9 +61,7 @@ func Check(ctx context.Context, at string) error {
 // that name. It belongs to root and nobody else may read it.
 func Put(ctx context.Context, at string, offset int64, name, from string) error {
 	dir, base := path.Split(name)
-	// A card that was pulled out of a box has its last writes in the journal: they come first, or they would
-	// come over ours.
-	if err := replay(ctx, at, offset); err != nil {
+	if err := settled(at, offset); err != nil {
 		return err
 	}
 	// debugfs says of a file that is not there that it cannot remove it, and goes on.
@@ -81,15 +80,32 @@ func Put(ctx context.Context, at string, offset int64, name, from string) error 
 	return err
 }
 
-// corrected is how e2fsck says that it has done something and all is well (e2fsck(8)).
-const corrected = 1
+// ErrUnsettled is returned for a file system whose last writes lie in its journal, as on a card that was
+// pulled out of a running box: they would come over what we write.
+var ErrUnsettled = errors.New("the card was pulled out while the box was on: let the box start and switch it off, or run e2fsck -p on its fourth partition, first")
 
-func replay(ctx context.Context, at string, offset int64) error {
-	err := run(ctx, "", "e2fsck", "-p", device(at, offset))
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == corrected {
-		return nil
+// Of the super block (Documentation/filesystems/ext4, "Super Block"): where it lies, where the features that a
+// reader must know lie in it, and the one that says that the journal is to be played.
+const (
+	superAt       = 1024
+	incompatAt    = 0x60
+	needsRecovery = 0x4
+)
+
+func settled(at string, offset int64) error {
+	f, err := os.Open(at)
+	if err != nil {
+		return fmt.Errorf("ext4: %w", err)
 	}
-	return err
+	defer f.Close()
+	features := make([]byte, 4)
+	if _, err := f.ReadAt(features, offset+superAt+incompatAt); err != nil {
+		return fmt.Errorf("ext4: %w", err)
+	}
+	if binary.LittleEndian.Uint32(features)&needsRecovery != 0 {
+		return fmt.Errorf("ext4: %s: %w", at, ErrUnsettled)
+	}
+	return nil
 }
 
 // Read returns the content of a file.

@@ -2,7 +2,9 @@ package ext4
 
 import (
 	"bytes"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -78,6 +80,27 @@ func TestAFileIsPutIntoAPartitionOfAnImageAndTakesTheOldOnesPlace(t *testing.T) 
 	}
 	if err := Check(t.Context(), alone); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestACardThatWasPulledOutIsNotWrittenTo(t *testing.T) {
+	at, from := made(t), filepath.Join(t.TempDir(), "label")
+	if err := os.WriteFile(from, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("debugfs", "-w", "-R", "feature needs_recovery", at).CombinedOutput(); err != nil {
+		t.Fatalf("debugfs: %v\n%s", err, out)
+	}
+	before, err := os.ReadFile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Put(t.Context(), at, 0, "pronto/label.json", from); !errors.Is(err, ErrUnsettled) {
+		t.Errorf("%v", err)
+	}
+	after, err := os.ReadFile(at)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("it was written to: %v", err)
 	}
 }
 
