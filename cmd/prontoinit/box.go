@@ -52,12 +52,13 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 	if err := network.Loopback(); err != nil {
 		return nil, err
 	}
-	card, where, err := openData(log)
+	card, where, err := openData(log, b.feed)
 	if err != nil && where != disk.InMemory {
 		return nil, err
 	} else if err != nil {
 		log.Error("data", "err", err)
 	}
+	b.feed()
 	host := name(log)
 	keeper := startClock(log, made)
 	b.services, err = supervise.New(services(), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})

@@ -20,8 +20,8 @@ const cardTime = 15 * time.Second
 
 // openData finds and mounts the data, resets it if that was asked for, and makes what a first start needs. A
 // box without a card that can be written works too, until it is switched off.
-func openData(log *slog.Logger) (disk.Card, disk.Where, error) {
-	c, err := findCard()
+func openData(log *slog.Logger, feed func()) (disk.Card, disk.Where, error) {
+	c, err := findCard(feed)
 	if err != nil {
 		log.Error("no card: the data lies in memory and is lost when the box is switched off", "err", err)
 		return c, disk.InMemory, errors.Join(disk.MountNothing(dataDir), prepare())
@@ -47,8 +47,10 @@ func openData(log *slog.Logger) (disk.Card, disk.Where, error) {
 	return c, where, prepare()
 }
 
-func findCard() (c disk.Card, err error) {
+// findCard looks until the card is there. The watchdog, which waits no longer than this, is fed meanwhile.
+func findCard(feed func()) (c disk.Card, err error) {
 	for begun := time.Now(); time.Since(begun) < cardTime; time.Sleep(50 * time.Millisecond) {
+		feed()
 		if c, err = disk.Find("/sys/class/block", "/dev"); err == nil {
 			return c, nil
 		}

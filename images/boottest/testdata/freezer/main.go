@@ -32,5 +32,7 @@ func main() {
 	if err == nil {
 		_, _ = f.WriteString("<2>freezer: the first program stands still\n")
 	}
-	select {}
+	for {
+		time.Sleep(time.Hour) // select {} would be a deadlock that the runtime ends
+	}
 }

@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/keeper"
 )
@@ -12,5 +13,7 @@ func main() {
 	if err != nil || k.Ready() != nil {
 		os.Exit(1)
 	}
-	select {}
+	for {
+		time.Sleep(time.Hour) // select {} would be a deadlock that the runtime ends
+	}
 }
