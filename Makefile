@@ -98,6 +98,14 @@ build: ## arm64, armv7 and amd64 programs in bin/<arch>
 	  GOOS=linux GOARCH=$$a GOARM=7 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/$$a/ ./cmd/... || exit 1; \
 	done
 
+.PHONY: image
+image: deps ## an image for a card, with its bill of materials and licences, in bin/image
+	@$(GO) run ./cmd/mkimage build -out $(BIN)/image -version "$$(git describe --always --dirty)" -time "$$(git log -1 --format=%ct)"
+
+.PHONY: test-image
+test-image: deps ## build the image twice and start it in emulated machines (root; about 10 minutes)
+	$(GO) test -count=1 -timeout 30m -v ./images/boottest -image.boot
+
 .PHONY: build-host
 build-host:
 	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/ ./cmd/...

@@ -56,7 +56,7 @@ func in(path string, trees ...string) bool {
 func isStd(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	switch first {
-	case "firmware", "drivers", "ui", "ota", "board", "cmd":
+	case "firmware", "drivers", "ui", "ota", "board", "images", "cmd":
 		return false
 	}
 	return !strings.Contains(first, ".")
@@ -81,7 +81,7 @@ var rules = []struct {
 		return slices.Contains(pure, p) && (im == "net" || im == "os" || im == "log/slog" || in(im, "net/http", "os/exec"))
 	}},
 	{"firmware never imports the outer rooms", func(p, im string) bool {
-		return in(p, "firmware") && !in(p, "firmware/appliance") && in(im, "drivers", "ui", "ota", "board", "cmd")
+		return in(p, "firmware") && !in(p, "firmware/appliance") && in(im, "drivers", "ui", "ota", "board", "images", "cmd")
 	}},
 	{"only cmd imports appliance", func(p, im string) bool {
 		return in(im, "firmware/appliance") && !in(p, "cmd", "firmware/appliance")
@@ -124,6 +124,18 @@ var rules = []struct {
 	{"passwords and one-time codes only in ui/access", func(p, im string) bool {
 		return in(im, "golang.org/x/crypto", "github.com/pquerna") && !in(p, "ui/access")
 	}},
+	{"board imports of firmware only how a file is kept", func(p, im string) bool {
+		return in(p, "board") && in(im, "firmware", "drivers", "ui", "ota", "cmd") && im != "firmware/statefile"
+	}},
+	{"images import only images", func(p, im string) bool {
+		return in(p, "images") && in(im, "firmware", "drivers", "ui", "ota", "board", "cmd")
+	}},
+	{"only the first program of a box opens the watchdog", func(p, im string) bool {
+		return im == "board/watchdog" && p != "cmd/prontoinit"
+	}},
+	{"interfaces and addresses are set only in board/network", func(p, im string) bool {
+		return in(im, "github.com/vishvananda", "github.com/insomniacslk", "github.com/mdlayher") && p != "board/network"
+	}},
 	{"the judges use nothing that they judge", func(p, im string) bool {
 		return in(p, "firmware/pbxtest", "cmd/linelab") && in(im, "firmware/sip/dialog", "firmware/call", "firmware/media")
 	}},
@@ -163,6 +175,10 @@ func TestEveryImportRuleCanFail(t *testing.T) {
 		{"cmd/prontod", "firmware/store/badgerstore"},
 		{"firmware/call", "firmware/acd"},
 		{"ui/web", "golang.org/x/crypto/argon2"},
+		{"board/disk", "firmware/appliance"},
+		{"images/card", "firmware/statefile"},
+		{"cmd/prontod", "board/watchdog"},
+		{"firmware/sip/stack", "github.com/vishvananda/netlink"},
 		{"firmware/pbxtest", "firmware/call"},
 	}
 	for i, r := range rules {

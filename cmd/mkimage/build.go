@@ -1,0 +1,202 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pronto-pbx/pronto/images/card"
+	"github.com/pronto-pbx/pronto/images/fat"
+	"github.com/pronto-pbx/pronto/images/pins"
+	"github.com/pronto-pbx/pronto/images/recipe"
+	"github.com/pronto-pbx/pronto/images/sbom"
+)
+
+// recipeFlags are what one image differs from another by.
+type recipeFlags struct {
+	root, kernel, version, out string
+	built                      int64
+}
+
+// pinned is the module file that names kernel and boot loader.
+const pinned = "images/boot.mod"
+
+// build makes pronto.img, pronto.img.gz, sbom.json and licences.txt in a directory.
+func build(ctx context.Context, args []string, out, errs io.Writer) error {
+	var f recipeFlags
+	flags := flag.NewFlagSet("mkimage build", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	flags.StringVar(&f.root, "root", ".", "where the source of Pronto lies")
+	flags.StringVar(&f.kernel, "kernel", "", "directory of a kernel: vmlinuz, device trees, overlays (default: the pinned one)")
+	flags.StringVar(&f.version, "version", "devel", "of the image")
+	flags.Int64Var(&f.built, "time", 0, "when this version was made, in seconds since 1970: no box believes in an earlier time")
+	flags.StringVar(&f.out, "out", "bin/image", "where to put it")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if f.built <= 0 {
+		return fmt.Errorf("-time is needed; `git log -1 --format=%%ct` says it")
+	}
+	start := time.Now()
+	made, err := ingredients(ctx, f)
+	if err != nil {
+		return err
+	}
+	first, err := recipe.Select()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(f.out, 0o755); err != nil {
+		return err
+	}
+	image := filepath.Join(f.out, "pronto.img")
+	if err := card.Write(ctx, image, first, made.slot); err != nil {
+		return err
+	}
+	size, err := card.Compress(image, image+".gz")
+	if err != nil {
+		return err
+	}
+	for name, b := range made.documents {
+		if err := os.WriteFile(filepath.Join(f.out, name), b, 0o644); err != nil {
+			return err
+		}
+	}
+	report(out, made, image, size, time.Since(start))
+	return nil
+}
+
+// ingredientsOf an image, before it is put together.
+type ingredientsOf struct {
+	slot       []fat.File
+	documents  map[string][]byte // release.json, sbom.json, licences.txt
+	components []sbom.Component
+	kernel     recipe.Kernel
+	system     int // bytes of the initramfs, unpacked
+}
+
+func ingredients(ctx context.Context, f recipeFlags) (made ingredientsOf, err error) {
+	modules, err := pins.Download(ctx, f.root, pinned, pins.KernelRPi, pins.Firmware)
+	if err != nil {
+		return made, err
+	}
+	if made.kernel, err = recipe.ReadKernel(cmp.Or(f.kernel, modules[0].Dir)); err != nil {
+		return made, err
+	}
+	firmware, err := recipe.Firmware(modules[1].Dir)
+	if err != nil {
+		return made, err
+	}
+	programs, err := pins.Build(ctx, f.root, recipe.Programs())
+	if err != nil {
+		return made, err
+	}
+	if made.components, err = components(ctx, f, modules, made.kernel, programs); err != nil {
+		return made, err
+	}
+	release, err := json.Marshal(map[string]any{"version": f.version, "time": f.built, "kernel": made.kernel.Version})
+	if err != nil {
+		return made, err
+	}
+	bill, err := sbom.Document("pronto", f.version, made.components)
+	if err != nil {
+		return made, err
+	}
+	made.documents = map[string][]byte{"release.json": release, "sbom.json": bill, "licences.txt": sbom.Licences(made.components)}
+	system, err := recipe.System(programs, made.documents)
+	if err != nil {
+		return made, err
+	}
+	made.system = len(system)
+	made.slot, err = recipe.Slot(made.kernel, firmware, system, made.documents)
+	return made, err
+}
+
+// components lists what the image holds beside its programs' modules, and those.
+func components(ctx context.Context, f recipeFlags, modules []pins.Module, k recipe.Kernel, programs map[string][]byte) ([]sbom.Component, error) {
+	read := func(at string) (string, error) {
+		b, err := os.ReadFile(at)
+		return string(b), err
+	}
+	own, err := read(filepath.Join(f.root, "LICENSE"))
+	if err != nil {
+		return nil, err
+	}
+	gpl, err := read(filepath.Join(modules[0].Dir, "LICENSE.linux"))
+	if err != nil {
+		return nil, err
+	}
+	wrapper, err := read(filepath.Join(modules[0].Dir, "LICENSE"))
+	if err != nil {
+		return nil, err
+	}
+	broadcom, err := read(filepath.Join(modules[1].Dir, "LICENSE.broadcom"))
+	if err != nil {
+		return nil, err
+	}
+	linux := sbom.Component{
+		Name: "linux", Version: k.Version, Kind: "operating-system", Licence: "GPL-2.0-only", Text: gpl, Source: k.Source,
+		Note: "Whoever passes the image on owes the exact source of this kernel (GPL-2.0 section 3).",
+	}
+	if k.Source == "" {
+		linux.Note += " Its directory does not say where that lies."
+	}
+	all := []sbom.Component{
+		{Name: "pronto", Version: f.version, Kind: "application", Licence: "Apache-2.0", Text: own, Note: "Programs, page, prompts (made by espeak-ng from texts of the project) and music (composed by it)."},
+		linux,
+	}
+	if f.kernel == "" {
+		all = append(all, module(modules[0], "BSD-3-Clause", wrapper, "Build of the kernel: configuration, patches, device trees and overlays."))
+	}
+	all = append(all, module(modules[1], "LicenseRef-Broadcom-RaspberryPi", broadcom, "Boot loader. For use with Raspberry Pi devices only."))
+	dirs, err := pins.Dirs(ctx, f.root)
+	if err != nil {
+		return nil, err
+	}
+	goroot, err := pins.Root(ctx, f.root)
+	if err != nil {
+		return nil, err
+	}
+	libraries, err := sbom.Programs(programs, dirs, goroot)
+	if err != nil {
+		return nil, err
+	}
+	return append(all, libraries...), nil
+}
+
+func module(m pins.Module, licence, text, note string) sbom.Component {
+	return sbom.Component{Name: m.Path, Version: m.Version, Kind: "firmware", Licence: licence, Text: text, PURL: "pkg:golang/" + m.Path + "@" + m.Version, Sum: m.Sum, Note: note}
+}
+
+// report prints what whoever ships the image has to know.
+func report(out io.Writer, made ingredientsOf, image string, packed int64, took time.Duration) {
+	const mb = 1e6
+	slot := 0
+	for _, f := range made.slot {
+		slot += len(f.Data)
+	}
+	fmt.Fprintf(out, "%s, made in %.1f s\n  compressed %.1f MB, of 80 at most\n  slot %.1f MB; system in memory %.1f MB\n", image, took.Seconds(), float64(packed)/mb, float64(slot)/mb, float64(made.system)/mb)
+	byLicence := map[string]int{}
+	for _, c := range made.components {
+		byLicence[c.Licence]++
+	}
+	fmt.Fprintf(out, "  %d components, licences", len(made.components))
+	for _, name := range sorted(byLicence) {
+		fmt.Fprintf(out, "  %s (%d)", name, byLicence[name])
+	}
+	fmt.Fprintf(out, "\n  kernel %s", made.kernel.Version)
+	if !made.kernel.Released.IsZero() {
+		fmt.Fprintf(out, " of %s, %d days old", made.kernel.Released.Format(time.DateOnly), int(time.Since(made.kernel.Released).Hours()/24))
+	}
+	fmt.Fprintf(out, ", source %s\n", cmp.Or(made.kernel.Source, "not stated by its directory"))
+	if byLicence["LGPL-3.0-only"] > 0 {
+		fmt.Fprintln(out, "  LGPL-3.0: whoever passes the image on lets its users replace that library: the source of Pronto, and how to build the image, go with it")
+	}
+	fmt.Fprintln(out, "  known risks: security fixes of the pinned kernel come late, from one maintainer; it has no VLAN (802.1Q), traffic shaping, QMI modems and dm-verity; the boot loader's part (autoboot.txt) is proved on no real board yet")
+}

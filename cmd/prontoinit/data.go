@@ -1,0 +1,129 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pronto-pbx/pronto/board/disk"
+	"github.com/pronto-pbx/pronto/board/identity"
+	"golang.org/x/sys/unix"
+)
+
+// cardTime is how long the kernel may take to find the card.
+const cardTime = 15 * time.Second
+
+// openData finds and mounts the data, resets it if that was asked for, and makes what a first start needs. A
+// box without a card that can be written works too, until it is switched off.
+func openData(log *slog.Logger, feed func()) (disk.Card, disk.Where, error) {
+	c, err := findCard(feed)
+	if err != nil {
+		log.Error("no card: the data lies in memory and is lost when the box is switched off", "err", err)
+		return c, disk.InMemory, errors.Join(disk.MountNothing(dataDir), prepare())
+	}
+	switch grown, err := disk.Extend(&c); {
+	case err != nil:
+		log.Error("the data does not get the rest of the card", "err", err)
+	case grown:
+		log.Info("the data gets the rest of the card", "card", c.Disk)
+	}
+	where, err := disk.Mount(c, dataDir)
+	if err != nil {
+		log.Error("the data lies in memory: what is changed is lost when the box is switched off", "err", err)
+	}
+	if where == disk.OnCard {
+		switch did, err := disk.Reset(dataDir); {
+		case err != nil:
+			log.Error("factory reset is not complete and goes on at the next start", "err", err)
+		case did:
+			log.Warn("factory reset: nothing of the owner is left")
+		}
+	}
+	return c, where, prepare()
+}
+
+// findCard looks until the card is there. The watchdog, which waits no longer than this, is fed meanwhile.
+func findCard(feed func()) (c disk.Card, err error) {
+	for begun := time.Now(); time.Since(begun) < cardTime; time.Sleep(50 * time.Millisecond) {
+		feed()
+		if c, err = disk.Find("/sys/class/block", "/dev"); err == nil {
+			return c, nil
+		}
+	}
+	return c, err
+}
+
+// prepare makes the directories of the programs and, on the first start, an empty office.
+func prepare() error {
+	for _, dir := range []string{officeDir, hotDir, recordsDir} {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("data: %w", err)
+		}
+	}
+	if err := unix.Mount("tmpfs", hotDir, "tmpfs", bare, "mode=0700,size=128m"); err != nil {
+		return fmt.Errorf("mount %s: %w", hotDir, err)
+	}
+	office := filepath.Join(officeDir, "pronto.yaml")
+	if _, err := os.Stat(office); err == nil {
+		return nil
+	}
+	empty, err := os.ReadFile(filepath.Join(shareDir, "pronto.yaml"))
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return replace(office, empty)
+}
+
+// replace writes a file that a power cut leaves whole or not there.
+func replace(path string, b []byte) error {
+	part := path + ".part"
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	if err := os.Rename(part, path); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return nil
+}
+
+// name gives the box its name in the network.
+func name(log *slog.Logger) string {
+	who, made, err := identity.Load(filepath.Join(dataDir, identity.File))
+	if err != nil {
+		log.Error("the box has an id for this run only", "err", err)
+	}
+	host := identity.Name(who.ID)
+	if err := unix.Sethostname([]byte(host)); err != nil {
+		log.Warn("the box has no name", "err", err)
+	}
+	log.Info("box", "id", who.ID, "name", host, "new", made)
+	return host
+}
+
+// release is what the system says of itself.
+type release struct {
+	Version string `json:"version"`
+	Time    int64  `json:"time"` // when it was made, in seconds since 1970
+	Kernel  string `json:"kernel"`
+}
+
+func readRelease() (r release, err error) {
+	b, err := os.ReadFile(filepath.Join(shareDir, "release.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("release: %w", err)
+	}
+	return r, nil
+}

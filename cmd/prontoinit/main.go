@@ -1,0 +1,53 @@
+// Command prontoinit is the first program of a box: it mounts what the others need, gives the box its
+// network and its time, keeps the other programs and their sockets, feeds the watchdog and ends it all.
+//
+// When it fails it ends; the kernel then panics, as its arguments say, and starts the box anew.
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/pronto-pbx/pronto/board/logring"
+	"github.com/pronto-pbx/pronto/board/power"
+)
+
+// logSize bounds the lines that are kept in memory, in bytes.
+const logSize = 1 << 20
+
+func main() {
+	if os.Getpid() != 1 {
+		fmt.Fprintln(os.Stderr, "prontoinit: this is the first program of a box and runs nowhere else")
+		os.Exit(1)
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "prontoinit:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if err := mountAll(); err != nil {
+		return err
+	}
+	ring, err := logring.Open("/run/log/pronto.log", logSize)
+	if err != nil {
+		return err
+	}
+	out := io.MultiWriter(os.Stderr, ring)
+	log := slog.New(slog.NewTextHandler(out, nil)).With("service", "prontoinit")
+	b, err := start(log, out)
+	if err != nil {
+		log.Error("the box does not start", "err", err)
+		return err
+	}
+	end := b.attend()
+	log.Info("the box ends", "how", map[power.End]string{power.Off: "off", power.Restart: "restart"}[end])
+	b.stop()
+	if err := ring.Save(dataDir + "/last.log"); err != nil {
+		log.Warn("log not saved", "err", err)
+	}
+	return power.Now(end, dataDir, log)
+}

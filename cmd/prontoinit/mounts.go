@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Where things lie on a box.
+const (
+	dataDir    = "/data"
+	officeDir  = dataDir + "/pronto"
+	hotDir     = officeDir + "/run" // in memory: what survives a crash, and not a power cut
+	recordsDir = dataDir + "/records"
+	shareDir   = "/usr/share/pronto"
+)
+
+const bare = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+
+var mounts = []struct {
+	kind, at string
+	flags    uintptr
+	options  string
+}{
+	{"proc", "/proc", bare, ""},
+	{"sysfs", "/sys", bare, ""},
+	{"devtmpfs", "/dev", unix.MS_NOSUID | unix.MS_NOEXEC, "mode=0755"},
+	{"tmpfs", "/run", bare, "mode=0755,size=64m"},
+}
+
+// mountAll mounts what the kernel shows and what lies in memory, and makes the rest of the system unchangeable.
+func mountAll() error {
+	for _, m := range mounts {
+		if err := unix.Mount(m.kind, m.at, m.kind, m.flags, m.options); err != nil && !errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("mount %s: %w", m.at, err)
+		}
+	}
+	if err := os.Mkdir("/run/tmp", 0o1777); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("make the system unchangeable: %w", err)
+	}
+	return nil
+}
+
+// settings of the kernel, in /proc/sys.
+var settings = []struct{ name, value string }{
+	{"kernel/modules_disabled", "1"}, // what a box needs is built in
+	{"kernel/kptr_restrict", "2"},
+	{"kernel/dmesg_restrict", "1"},
+	{"kernel/unprivileged_bpf_disabled", "1"},
+	{"kernel/sysrq", "0"},
+	{"kernel/core_pattern", "|/bin/false"}, // no picture of a program's memory, with its secrets, on the card
+	{"fs/protected_symlinks", "1"},
+	{"fs/protected_hardlinks", "1"},
+	{"net/ipv4/conf/all/accept_redirects", "0"},
+	{"net/ipv6/conf/all/accept_redirects", "0"},
+	{"net/ipv4/conf/all/send_redirects", "0"},
+	{"net/ipv4/icmp_echo_ignore_broadcasts", "1"},
+}
+
+// settle writes the settings; one that this kernel has not is passed over.
+func settle(log *slog.Logger) {
+	for _, s := range settings {
+		err := os.WriteFile(filepath.Join("/proc/sys", s.name), []byte(s.value), 0)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			log.Warn("kernel not set", "setting", s.name, "err", err)
+		}
+	}
+}

@@ -1,0 +1,359 @@
+package boottest
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+	"github.com/pronto-pbx/pronto/images/ext4"
+	"github.com/pronto-pbx/pronto/images/layout"
+)
+
+const (
+	boxID   = "7H3K9QXA"
+	hzAgent = 620
+	hzCalls = 440
+)
+
+// office is what the box's owner asked for in advance.
+const office = `version: 1
+box: {name: Bottega, language: it, timezone: Europe/Rome}
+sip: {listen: "0.0.0.0:5060"}
+web: {listen: "0.0.0.0:80", tls_listen: "0.0.0.0:443"}
+phones:
+  - {id: "201", name: Anna, password: image-test-201-secret}
+  - {id: "202", name: Bruno, password: image-test-202-secret}
+agents:
+  - {id: anna, name: Anna, extension: "201", phones: ["201"], login: true}
+  - {id: bruno, name: Bruno, extension: "202", phones: ["202"]}
+queues:
+  - {id: shop, name: Negozio, number: "400", agents: [anna], ring: 60s}
+`
+
+func (c *cable) page(path string) string { return "http://" + c.box.String() + path }
+
+var browser = &http.Client{
+	Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// answers waits until the page does.
+func (c *cable) answers(t *testing.T, m *machine) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		res, err := browser.Get(c.page("/healthz"))
+		if err == nil {
+			_, _ = io.Copy(io.Discard, res.Body)
+			_ = res.Body.Close()
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the page does not answer: %v\n%s", err, m.text())
+		}
+	}
+}
+
+func phone(t *testing.T, c *cable, user string, hz int, incoming func(*peer.Call)) *peer.Peer {
+	t.Helper()
+	p, err := peer.New(peer.Config{
+		Listen: netip.AddrPortFrom(c.us, 0), Box: netip.AddrPortFrom(c.box, 5060), User: user, Password: "image-test-" + user + "-secret",
+		Hz: hz, Law: tone.ALaw, Incoming: incoming,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	for end := time.Now().Add(patience); ; { // a registration takes long on an emulated machine
+		if _, err = p.Register(t.Context(), time.Hour); err == nil {
+			return p
+		}
+		if time.Now().After(end) {
+			t.Fatalf("phone %s: %v", user, err)
+		}
+	}
+}
+
+func happens(t *testing.T, m *machine, what string, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(patience):
+		t.Fatalf("not within %v: %s\n%s", patience, what, m.text())
+	}
+}
+
+// hears waits until a party hears one tone and not the other; before that its own may still be on the way.
+func hears(t *testing.T, who string, c *peer.Call, want, other int) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		c.Audio().Forget()
+		time.Sleep(time.Second) // of speech, to be judged
+		err := tone.Heard(c.Audio().Heard(), want, other)
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s: %v", who, err)
+		}
+	}
+}
+
+func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *testing.T) {
+	t.Parallel()
+	disk, wire := card(t, 2<<30), lay(t, 1)
+	file := filepath.Join(t.TempDir(), "office.yaml")
+	if err := os.WriteFile(file, []byte(office), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said := personalise(t, disk, "-id", boxID, "-office", file, "-labels", t.TempDir())
+	_, code, _ := strings.Cut(said, "claim#")
+	code, _, _ = strings.Cut(code, ",")
+	if !strings.HasPrefix(said, "box "+boxID+", http://pronto-9qxa.local/claim#") || len(code) != 9 {
+		t.Fatalf("personalise says %q", said)
+	}
+	m := start(t, options{disk: disk, cable: wire})
+	wire.answers(t, m)
+	fmt.Printf("first answer of the page %.1f s after power-on\n", time.Since(m.begun).Seconds())
+	fmt.Println(m.says("the exchange runs", 1))
+	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
+	for _, name := range []string{"pronto-9qxa.local", "pronto.local"} {
+		m.says(`msg="name in the network" service=prontoinit name=`+name+" is=ours address="+wire.box.String(), 1)
+	}
+
+	t.Run("the owner claims it with the code of the label", func(t *testing.T) { claim(t, wire, code) })
+	t.Run("a call to the queue is answered and heard both ways", func(t *testing.T) { call(t, wire, m) })
+	t.Run("nothing but the page and SIP can be reached", func(t *testing.T) { scan(t, wire, 80, 443, 5060) })
+
+	m.execute("system_powerdown")
+	m.says(`msg="the box ends" service=prontoinit how=off`, 1)
+	m.off()
+	data := partition(t, disk, layout.Data)
+	if err := ext4.Check(t.Context(), data); err != nil {
+		t.Errorf("the data was not left clean: %v", err)
+	}
+	if log, err := ext4.Read(t.Context(), data, 0, "last.log"); err != nil || !strings.Contains(string(log), "prontod: ") {
+		t.Errorf("the log of the run is not on the card: %d bytes, %v", len(log), err)
+	}
+	grown(t, disk, data)
+
+	// The second start finds all of it.
+	m = start(t, options{disk: disk, cable: wire})
+	wire.answers(t, m)
+	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
+	res, err := browser.Get(wire.page("/claim"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusOK {
+		t.Error("the box has forgotten its owner")
+	}
+	if strings.Contains(m.text(), "level=ERROR") {
+		t.Errorf("the box complains:\n%s", m.text())
+	}
+	m.execute("system_powerdown")
+	m.off()
+
+	// Who holds the card has it forget its owner: it can be claimed again, by the same label.
+	if out, err := exec.Command(made("mkimage"), "reset", "-image", disk).CombinedOutput(); err != nil {
+		t.Fatalf("reset: %v\n%s", err, out)
+	}
+	m = start(t, options{disk: disk, cable: wire})
+	wire.answers(t, m)
+	m.says("factory reset: nothing of the owner is left", 1)
+	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
+	m.says("phones=0 queues=0", 1)
+	claim(t, wire, code)
+}
+
+func claim(t *testing.T, c *cable, code string) {
+	form := url.Values{"code": {code}, "name": {"titolare"}, "password": {"una frase lunga per la scatola"}}
+	post := func(code string) int {
+		form.Set("code", code)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.page("/claim"), strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", "http://"+c.box.String())
+		res, err := browser.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.StatusCode
+	}
+	if got := post("00000000" + "0"); got == http.StatusSeeOther {
+		t.Error("another code opens the box")
+	}
+	if got := post(code); got != http.StatusSeeOther {
+		t.Errorf("the label's code: status %d", got)
+	}
+}
+
+func call(t *testing.T, c *cable, m *machine) {
+	picked := make(chan *peer.Call, 1)
+	phone(t, c, "201", hzAgent, func(in *peer.Call) {
+		in.Ring()
+		if in.Answer() {
+			picked <- in
+		}
+	})
+	caller := phone(t, c, "202", hzCalls, nil)
+	out, err := caller.Dial(peer.Outgoing{To: "400"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	happens(t, m, "the caller is answered", out.Answered())
+	var in *peer.Call
+	select {
+	case in = <-picked:
+	case <-time.After(patience):
+		t.Fatal("the agent's phone does not ring")
+	}
+	hears(t, "the agent", in, hzCalls, hzAgent)
+	hears(t, "the caller", out, hzAgent, hzCalls)
+	out.Hangup()
+	happens(t, m, "the agent's call ends", in.Ended())
+}
+
+// scan tries every TCP port.
+func scan(t *testing.T, c *cable, want ...int) {
+	var mu sync.Mutex
+	var open []int
+	ports := make(chan int)
+	var scanners sync.WaitGroup
+	for range 128 {
+		scanners.Go(func() {
+			for p := range ports {
+				conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(c.box, uint16(p)).String(), 10*time.Second)
+				if err == nil {
+					_ = conn.Close()
+					mu.Lock()
+					open = append(open, p)
+					mu.Unlock()
+				} else if !strings.Contains(err.Error(), "connection refused") {
+					t.Errorf("port %d: %v", p, err)
+				}
+			}
+		})
+	}
+	for p := 1; p <= 65535; p++ {
+		ports <- p
+	}
+	close(ports)
+	scanners.Wait()
+	slices.Sort(open)
+	if !slices.Equal(open, want) {
+		t.Errorf("open ports %v, documented are %v", open, want)
+	}
+}
+
+// grown checks that the data has the rest of the card.
+func grown(t *testing.T, disk, data string) {
+	t.Helper()
+	info, err := os.Stat(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("dumpe2fs", "-h", data).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks int64
+	for line := range strings.Lines(string(out)) {
+		_, _ = fmt.Sscanf(line, "Block count: %d", &blocks)
+	}
+	if want := info.Size() - layout.Offset(layout.Data); blocks*4096 != want {
+		t.Errorf("the data has %d bytes of %d", blocks*4096, want)
+	}
+}
+
+func TestPowerCutsDuringTheFirstStartLoseNothing(t *testing.T) {
+	t.Parallel()
+	disk, wire := card(t, 4<<30), lay(t, 2)
+	for _, moment := range []string{"msg=Pronto", "the data gets the rest", `msg="service started"`, "msg=data", "msg=ready"} {
+		m := start(t, options{disk: disk, cable: wire})
+		if moment == "the data gets the rest" && strings.Contains(m.text(), "msg=data") {
+			t.Fatal("grown twice")
+		}
+		m.await(moment+" or later", patience, func(lines, _ []string) bool {
+			return slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, moment) || strings.Contains(l, "msg=ready") })
+		})
+		m.cut()
+	}
+	m := start(t, options{disk: disk, cable: wire})
+	wire.answers(t, m)
+	m.says("new=false", 1)
+	m.says("msg=data", 1)
+	m.cut()
+
+	// What the journal of a card that was pulled out holds is not written over.
+	if out, err := exec.Command(made("mkimage"), "reset", "-image", disk).CombinedOutput(); err == nil || !strings.Contains(string(out), "was pulled out while the box was on") {
+		t.Errorf("reset of a card that was pulled out: %v\n%s", err, out)
+	}
+	m = start(t, options{disk: disk, cable: wire})
+	wire.answers(t, m)
+	m.says("msg=data", 1)
+	m.execute("system_powerdown")
+	m.off()
+	data := partition(t, disk, layout.Data)
+	if err := ext4.Check(t.Context(), data); err != nil {
+		t.Error(err)
+	}
+	grown(t, disk, data)
+}
+
+func TestABoxAnswersWhateverItsCard(t *testing.T) {
+	t.Parallel()
+	personal := func(disk string) { personalise(t, disk, "-id", boxID) }
+	for n, tc := range []struct {
+		name     string
+		disk     func() string
+		readOnly bool
+		says     string
+	}{
+		{"without a card", func() string { return "" }, false, "no card"},
+		{"with one that can only be read, with its own name", func() string { d := card(t, layout.ImageSize); personal(d); return d }, true, "name=pronto-9qxa new=false"},
+		{"with one that is smaller than the image", func() string { return card(t, layout.Offset(layout.Data)-layout.MiB) }, false, "lies in memory"},
+		{"with one as large as the image", func() string { return card(t, layout.ImageSize) }, false, "msg=data "},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			wire := lay(t, 10+n)
+			m := start(t, options{disk: tc.disk(), readOnly: tc.readOnly, cable: wire})
+			wire.answers(t, m)
+			m.says(tc.says, 1)
+		})
+	}
+}
+
+func TestTheHardwareResetsABoxWhoseFirstProgramStandsStill(t *testing.T) {
+	t.Parallel()
+	m := start(t, options{disk: card(t, layout.ImageSize), initrd: "freezer.initramfs"})
+	m.says("the first program stands still", 1)
+	m.reports("WATCHDOG", 2*time.Minute)
+	m.says("msg=Pronto", 2)
+}
+
+// The exchange in this one is ready, hangs, is killed, is ready again ... The supervisor cannot help it.
+func TestTheHardwareResetsABoxWhoseExchangeHangsAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	m := start(t, options{disk: card(t, layout.ImageSize), initrd: "mute.initramfs"})
+	m.says("service gives no sign of life", 3)
+	m.reports("WATCHDOG", 8*time.Minute)
+	m.says("the watchdog is not fed any more", 1)
+	m.says("msg=Pronto", 2)
+}

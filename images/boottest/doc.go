@@ -1,0 +1,4 @@
+// Package boottest starts an image in an emulated machine and judges it from outside: by its page, by real
+// SIP calls over a cable of its own, by power cuts and by the hardware that resets it. `make test-image` runs
+// it; without -image.boot it does nothing, because it takes minutes.
+package boottest

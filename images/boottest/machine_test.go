@@ -1,0 +1,295 @@
+package boottest
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/images/layout"
+	"github.com/vishvananda/netlink"
+)
+
+// patience is how long anything of an emulated machine may take on a busy computer.
+const patience = 90 * time.Second
+
+// machine is a QEMU with a box in it.
+type machine struct {
+	t   *testing.T
+	cmd *exec.Cmd
+
+	mu      sync.Mutex
+	lines   []string
+	changed chan struct{} // closed at each new line or event
+	events  []string      // of QMP
+	gone    bool
+
+	qmp     net.Conn
+	readers sync.WaitGroup
+	begun   time.Time
+}
+
+// options are what one machine differs from another by.
+type options struct {
+	disk     string // empty: none
+	readOnly bool
+	initrd   string // default: the image's own
+	cable    *cable
+}
+
+// card copies the image and gives the copy the size of a card.
+func card(t *testing.T, size int64) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "card-") // QEMU takes no comma in a path, and the names of tests have some
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	at := filepath.Join(dir, "card")
+	if out, err := exec.Command("cp", "--sparse=always", made("one/pronto.img"), at).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v\n%s", err, out)
+	}
+	if err := os.Truncate(at, size); err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// start switches a machine on.
+func start(t *testing.T, o options) *machine {
+	t.Helper()
+	args, err := os.ReadFile(made("cmdline.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.initrd == "" {
+		o.initrd = "initramfs.zst"
+	}
+	dir, err := os.MkdirTemp("", "qmp-") // QEMU takes no comma in a path, and the names of tests have some
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "qmp")
+	command := []string{
+		"-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "512", "-display", "none", "-serial", "stdio",
+		"-kernel", made("kernel8.img"), "-initrd", made(o.initrd), "-append", string(args) + " console=ttyAMA0",
+		"-device", "i6300esb", "-watchdog-action", "reset", "-qmp", "unix:" + socket + ",server=on,wait=off",
+	}
+	if o.disk != "" {
+		drive := "if=none,id=card,format=raw,file=" + o.disk
+		if o.readOnly {
+			drive += ",readonly=on"
+		}
+		command = append(command, "-drive", drive, "-device", "virtio-blk-pci,drive=card")
+	}
+	if o.cable != nil {
+		command = append(command, "-netdev", "tap,id=net,script=no,downscript=no,ifname="+o.cable.name, "-device", "virtio-net-pci,netdev=net,romfile=,mac="+o.cable.mac)
+	} else {
+		command = append(command, "-nic", "none")
+	}
+	m := &machine{t: t, cmd: exec.Command("qemu-system-aarch64", command...), changed: make(chan struct{}), begun: time.Now()}
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := m.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.cmd.Stderr = m.cmd.Stdout
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.readers.Go(func() {
+		for s := bufio.NewScanner(out); s.Scan(); {
+			m.note(func() { m.lines = append(m.lines, strings.TrimRight(s.Text(), "\r")) })
+		}
+		m.note(func() { m.gone = true })
+	})
+	t.Cleanup(m.cut)
+	m.connect(socket)
+	return m
+}
+
+func (m *machine) note(do func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	do()
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// connect speaks QMP with the machine: commands, and events as they happen.
+func (m *machine) connect(socket string) {
+	m.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			m.qmp = conn
+			break
+		}
+		if time.Now().After(end) {
+			m.t.Fatalf("QEMU does not listen: %v\n%s", err, m.text())
+		}
+	}
+	m.readers.Go(func() {
+		for dec := json.NewDecoder(m.qmp); ; {
+			var e struct {
+				Event string `json:"event"`
+				Data  struct {
+					Reason string `json:"reason"`
+				} `json:"data"`
+			}
+			if dec.Decode(&e) != nil {
+				return
+			}
+			if e.Event != "" {
+				m.note(func() { m.events = append(m.events, strings.TrimSpace(e.Event+" "+e.Data.Reason)) })
+			}
+		}
+	})
+	m.execute("qmp_capabilities")
+}
+
+func (m *machine) execute(command string) {
+	m.t.Helper()
+	if _, err := fmt.Fprintf(m.qmp, "{\"execute\":%q}\n", command); err != nil {
+		m.t.Fatalf("%s: %v", command, err)
+	}
+}
+
+// cut takes the power away, and waits for the end.
+func (m *machine) cut() {
+	_ = m.cmd.Process.Kill()
+	if m.qmp != nil {
+		_ = m.qmp.Close()
+	}
+	m.readers.Wait()
+	_ = m.cmd.Wait()
+}
+
+func (m *machine) text() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.Join(m.lines, "\n")
+}
+
+// await waits until ok; both lists grow only.
+func (m *machine) await(what string, limit time.Duration, ok func(lines, events []string) bool) {
+	m.t.Helper()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		m.mu.Lock()
+		done, gone, changed := ok(m.lines, m.events), m.gone, m.changed
+		m.mu.Unlock()
+		switch {
+		case done:
+			return
+		case gone:
+			m.t.Fatalf("the machine ended before %s\n%s", what, m.text())
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			m.t.Fatalf("not within %v: %s; events %q\n%s", limit, what, m.events, m.text())
+		}
+	}
+}
+
+// says waits for n lines with a text and returns the last of them.
+func (m *machine) says(text string, n int) (line string) {
+	m.t.Helper()
+	m.await(fmt.Sprintf("it says %q %d times", text, n), patience, func(lines, _ []string) bool {
+		found := 0
+		for _, l := range lines {
+			if strings.Contains(l, text) {
+				found, line = found+1, l
+			}
+		}
+		return found >= n
+	})
+	return line
+}
+
+// reports waits for an event of the machine itself.
+func (m *machine) reports(event string, limit time.Duration) {
+	m.t.Helper()
+	m.await("the event "+event, limit, func(_, events []string) bool { return slices.Contains(events, event) })
+}
+
+// off waits until the machine has switched itself off.
+func (m *machine) off() {
+	m.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		m.mu.Lock()
+		gone, events := m.gone, slices.Clone(m.events)
+		m.mu.Unlock()
+		if gone {
+			if !slices.Contains(events, "SHUTDOWN guest-shutdown") {
+				m.t.Fatalf("the machine ended without being switched off: %q", events)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			m.t.Fatalf("the machine does not switch off\n%s", m.text())
+		}
+	}
+}
+
+// cable is a network between the machine and us, with a DHCP server at our end.
+type cable struct {
+	name, mac string
+	us, box   netip.Addr
+}
+
+// lay makes the cable number n.
+func lay(t *testing.T, n int) *cable {
+	t.Helper()
+	c := &cable{
+		name: fmt.Sprintf("tap%d", n), mac: fmt.Sprintf("52:54:00:50:52:%02x", n),
+		us: netip.AddrFrom4([4]byte{192, 168, byte(70 + n), 1}), box: netip.AddrFrom4([4]byte{192, 168, byte(70 + n), 50}),
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	lo, err := netlink.LinkByName("lo")
+	must(err)
+	must(netlink.LinkSetUp(lo))
+	must(netlink.LinkAdd(&netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: c.name}, Mode: netlink.TUNTAP_MODE_TAP}))
+	tap, err := netlink.LinkByName(c.name)
+	must(err)
+	t.Cleanup(func() { _ = netlink.LinkDel(tap) })
+	addr, err := netlink.ParseAddr(c.us.String() + "/24")
+	must(err)
+	must(netlink.AddrAdd(tap, addr))
+	must(netlink.LinkSetUp(tap))
+	server := exec.Command("dnsmasq", "-k", "-p", "0", "-i", c.name, "--bind-dynamic", "-C", "/dev/null", "--user=root", "--pid-file=", "--dhcp-leasefile="+filepath.Join(t.TempDir(), "leases"),
+		fmt.Sprintf("--dhcp-range=%v,%v,1h", c.box, c.box.Next()), "--dhcp-host="+c.mac+","+c.box.String(), "--dhcp-authoritative", "--no-ping")
+	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(server.Start())
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	return c
+}
+
+// partition copies one partition of a card out.
+func partition(t *testing.T, disk string, n int) string {
+	t.Helper()
+	at := filepath.Join(t.TempDir(), "partition")
+	cmd := exec.Command("dd", "if="+disk, "of="+at, "bs=4M", "conv=sparse", "status=none", fmt.Sprintf("skip=%d", layout.Offset(n)/(4*layout.MiB)))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("dd: %v\n%s", err, out)
+	}
+	return at
+}

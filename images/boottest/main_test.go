@@ -1,0 +1,188 @@
+package boottest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pronto-pbx/pronto/images/cpio"
+	"github.com/pronto-pbx/pronto/images/fat"
+	"github.com/pronto-pbx/pronto/images/layout"
+	"go.uber.org/goleak"
+)
+
+var boot = flag.Bool("image.boot", false, "build images and start them in an emulated machine")
+
+// insideEnv holds, in the run inside of a network namespace, the directory with what was built.
+const insideEnv = "BOOTTEST_INSIDE"
+
+// root is where the module file of Pronto lies.
+const root = "../.."
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	switch inside := os.Getenv(insideEnv); {
+	case inside != "":
+		// Two machines at a time: one of them mostly waits.
+		if err := flag.Set("test.parallel", "2"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		goleak.VerifyTestMain(m)
+	case !*boot:
+		fmt.Println("left out: images are started by `make test-image`")
+	default:
+		if err := outside(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// outside builds everything, while there is a network, and runs the tests in a namespace without one.
+func outside() error {
+	if os.Getuid() != 0 {
+		return fmt.Errorf("root is needed: the tests make a network of their own")
+	}
+	dir, err := os.MkdirTemp("", "boottest-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := buildAll(dir); err != nil {
+		return err
+	}
+	cmd := exec.Command(os.Args[0], os.Args[1:]...)
+	cmd.Env = append(os.Environ(), insideEnv+"="+dir)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	return cmd.Run()
+}
+
+// buildAll makes the image twice, compares both, gives one a box's identity, and unpacks what the boot loader
+// of a real board would.
+func buildAll(dir string) error {
+	mkimage := filepath.Join(dir, "mkimage")
+	if out, err := goBuild(mkimage, "./cmd/mkimage"); err != nil {
+		return fmt.Errorf("mkimage: %w\n%s", err, out)
+	}
+	for _, name := range []string{"one", "two"} {
+		start := time.Now()
+		cmd := exec.Command(mkimage, "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-out", filepath.Join(dir, name))
+		cmd.Dir = root
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("build: %w\n%s", err, out)
+		}
+		if name == "one" {
+			fmt.Printf("%s", out)
+		}
+		fmt.Printf("image %s built in %.0f s\n", name, time.Since(start).Seconds())
+	}
+	one, two := filepath.Join(dir, "one", "pronto.img"), filepath.Join(dir, "two", "pronto.img")
+	a, err := sum(one)
+	if err != nil {
+		return err
+	}
+	b, err := sum(two)
+	if err != nil {
+		return err
+	}
+	if a != b {
+		return fmt.Errorf("two builds of one source differ: %x and %x", a, b)
+	}
+	fmt.Printf("both builds are %x\n", a)
+	if err := os.Remove(two); err != nil {
+		return err
+	}
+	if err := unpack(dir, one); err != nil {
+		return err
+	}
+	for _, name := range []string{"mute", "freezer"} {
+		if err := overlay(dir, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// built is the time that the image under test says it was made.
+var built = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+func goBuild(to, pkg string, env ...string) ([]byte, error) {
+	cmd := exec.Command("go", "build", "-o", to, pkg)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), env...)
+	return cmd.CombinedOutput()
+}
+
+func sum(at string) (s [32]byte, err error) {
+	f, err := os.Open(at)
+	if err != nil {
+		return s, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return [32]byte(h.Sum(nil)), err
+}
+
+// unpack takes from slot A what the boot loader of a board would load.
+func unpack(dir, image string) error {
+	for _, name := range []string{"kernel8.img", "initramfs.zst", "cmdline.txt"} {
+		b, err := fat.Read(context.Background(), image, layout.Offset(layout.SlotA), name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overlay makes an initramfs in which a program of testdata has the place of prontod: the kernel unpacks one
+// archive after the other.
+func overlay(dir, name string) error {
+	at := filepath.Join(dir, name)
+	if out, err := goBuild(at, "./images/boottest/testdata/"+name, "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	program, err := os.ReadFile(at)
+	if err != nil {
+		return err
+	}
+	all, err := os.ReadFile(filepath.Join(dir, "initramfs.zst"))
+	if err != nil {
+		return err
+	}
+	all = append(all, make([]byte, (4-len(all)%4)%4)...)
+	var more bytes.Buffer
+	if err := cpio.Write(&more, []cpio.Entry{{Name: "bin/prontod", Mode: 0o755, Data: program}}); err != nil {
+		return err
+	}
+	return os.WriteFile(at+".initramfs", append(all, more.Bytes()...), 0o600)
+}
+
+// personalise gives an image an identity and the office of the tests; it returns what the program says.
+func personalise(t *testing.T, image string, more ...string) string {
+	t.Helper()
+	cmd := exec.Command(made("mkimage"), append([]string{"personalise", "-image", image}, more...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("personalise: %v\n%s", err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// made is the path of something that was built.
+func made(name string) string { return filepath.Join(os.Getenv(insideEnv), name) }

@@ -1,0 +1,233 @@
+// Package recipe says what an image is made of: the files of the partition that selects a slot, of a slot,
+// and of the initramfs in it, which is the whole system of a box.
+package recipe
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/pronto-pbx/pronto/images/cpio"
+	"github.com/pronto-pbx/pronto/images/fat"
+)
+
+//go:embed files
+var files embed.FS
+
+func file(name string) []byte {
+	b, err := files.ReadFile("files/" + name)
+	if err != nil {
+		panic(err) // it is compiled in
+	}
+	return b
+}
+
+// Programs are those of the initramfs, by their name.
+var programs = []string{"prontoinit", "prontod", "recordd"}
+
+// Programs lists the commands that an image holds.
+func Programs() []string { return slices.Clone(programs) }
+
+// Kernel is a directory with a kernel for arm64 and what belongs to it. Any kernel that has the drivers of
+// its boards built in will do.
+type Kernel struct {
+	Image    []byte     // uncompressed
+	Version  string     // "6.12.47-v8"
+	Source   string     // where the exact source text lies; empty: the directory does not say
+	Released time.Time  // the day in the name of that source; zero: it has none
+	Trees    []fat.File // device trees and overlays, for boot loaders that want them
+}
+
+// ReadKernel reads a directory: vmlinuz, device trees of the boards that can boot an image, overlays.
+func ReadKernel(dir string) (k Kernel, err error) {
+	if k.Image, err = os.ReadFile(filepath.Join(dir, "vmlinuz")); err != nil {
+		return k, fmt.Errorf("kernel: %w", err)
+	}
+	if k.Version, err = banner(k.Image); err != nil {
+		return k, fmt.Errorf("kernel %s: %w", dir, err)
+	}
+	if k.Source, k.Released, err = source(dir); err != nil {
+		return k, err
+	}
+	var names []string
+	for _, pattern := range []string{"bcm2711-*.dtb", "bcm2712*.dtb", "overlays/*.dtbo", "overlays/*.dtb"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return k, fmt.Errorf("kernel: %w", err)
+		}
+		names = append(names, found...)
+	}
+	for _, at := range names {
+		b, err := os.ReadFile(at)
+		if err != nil {
+			return k, fmt.Errorf("kernel: %w", err)
+		}
+		name, err := filepath.Rel(dir, at)
+		if err != nil {
+			return k, fmt.Errorf("kernel: %w", err)
+		}
+		k.Trees = append(k.Trees, fat.File{Name: filepath.ToSlash(name), Data: b})
+	}
+	slices.SortFunc(k.Trees, func(a, b fat.File) int {
+		return cmp.Or(cmp.Compare(path.Dir(a.Name), path.Dir(b.Name)), cmp.Compare(a.Name, b.Name))
+	})
+	return k, nil
+}
+
+var bannerForm = regexp.MustCompile(`Linux version (\d+\.\d+[^ ]*) \(`)
+
+// banner finds what the kernel says of itself when it starts. Only an uncompressed image shows it.
+func banner(image []byte) (version string, err error) {
+	m := bannerForm.FindSubmatch(image)
+	if m == nil {
+		return "", errors.New("not an uncompressed kernel: nothing in it says \"Linux version\"")
+	}
+	return string(m[1]), nil
+}
+
+var dayForm = regexp.MustCompile(`_(\d{8})\.tar`)
+
+// source reads where a kernel's source text lies, from the file that gokrazy's kernels carry. The banner's
+// own time is no help: reproducible kernels say an invented one.
+func source(dir string) (at string, released time.Time, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, "_build", "upstream-url.txt"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", released, nil
+	} else if err != nil {
+		return "", released, fmt.Errorf("kernel: %w", err)
+	}
+	at = strings.TrimSpace(string(b))
+	if m := dayForm.FindStringSubmatch(at); m != nil {
+		if released, err = time.Parse("20060102", m[1]); err != nil {
+			return at, released, fmt.Errorf("kernel: day of %s: %w", at, err)
+		}
+	}
+	return at, released, nil
+}
+
+// Firmware lists the files with which a Raspberry Pi 4 starts, with their licence; a Pi 5 has its own in an
+// EEPROM.
+func Firmware(dir string) (all []fat.File, err error) {
+	for _, name := range []string{"LICENSE.broadcom", "fixup4.dat", "start4.elf"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, fmt.Errorf("boot loader: %w", err)
+		}
+		all = append(all, fat.File{Name: name, Data: b})
+	}
+	return all, nil
+}
+
+// System is the initramfs, uncompressed: the programs, by name, and documents that every box carries under
+// /usr/share/pronto.
+func System(executables map[string][]byte, documents map[string][]byte) ([]byte, error) {
+	dir := func(name string, mode fs.FileMode) cpio.Entry {
+		return cpio.Entry{Name: name, Mode: fs.ModeDir | mode}
+	}
+	all := []cpio.Entry{
+		dir("dev", 0o755), dir("proc", 0o555), dir("sys", 0o555), dir("run", 0o755), dir("data", 0o755),
+		dir("stick", 0o700),
+		// Before anything is mounted the first program writes to the console.
+		{Name: "dev/console", Mode: fs.ModeDevice | fs.ModeCharDevice | 0o600, Device: [2]uint32{5, 1}},
+		{Name: "init", Mode: fs.ModeSymlink | 0o777, Data: []byte("/bin/prontoinit")},
+		{Name: "etc/resolv.conf", Mode: fs.ModeSymlink | 0o777, Data: []byte("/run/resolv.conf")},
+		{Name: "etc/hosts", Mode: 0o644, Data: []byte("127.0.0.1 localhost\n::1 localhost\n")},
+		{Name: "usr/share/pronto/pronto.yaml", Mode: 0o644, Data: file("pronto.yaml")},
+	}
+	for _, name := range programs {
+		b, ok := executables[name]
+		if !ok {
+			return nil, fmt.Errorf("program %s is missing", name)
+		}
+		all = append(all, cpio.Entry{Name: "bin/" + name, Mode: 0o755, Data: b})
+	}
+	for name, b := range documents {
+		all = append(all, cpio.Entry{Name: "usr/share/pronto/" + name, Mode: 0o644, Data: b})
+	}
+	var out bytes.Buffer
+	if err := cpio.Write(&out, all); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// Slot is what one of the two slots holds. system is the initramfs as System made it.
+func Slot(k Kernel, boot []fat.File, system []byte, documents map[string][]byte) ([]fat.File, error) {
+	kernel, err := packKernel(k.Image)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := Pack(system)
+	if err != nil {
+		return nil, err
+	}
+	all := []fat.File{
+		{Name: "config.txt", Data: file("config.txt")},
+		{Name: "cmdline.txt", Data: file("cmdline.txt")},
+		{Name: "kernel8.img", Data: kernel},
+		{Name: "initramfs.zst", Data: packed},
+	}
+	for name, b := range documents {
+		all = append(all, fat.File{Name: name, Data: b})
+	}
+	all = append(append(all, boot...), k.Trees...)
+	slices.SortFunc(all, func(a, b fat.File) int {
+		return cmp.Or(cmp.Compare(path.Dir(a.Name), path.Dir(b.Name)), cmp.Compare(a.Name, b.Name))
+	})
+	return all, nil
+}
+
+// packKernel compresses with gzip, which the Raspberry Pi's boot loader and QEMU both unpack.
+func packKernel(image []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(image)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("compress the kernel: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// Pack compresses an initramfs with zstd, which the kernel unpacks. One encoder at a time, so that the same
+// input gives the same bytes on any number of processors.
+func Pack(system []byte) ([]byte, error) {
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, fmt.Errorf("compress the initramfs: %w", err)
+	}
+	return w.EncodeAll(system, nil), w.Close()
+}
+
+// sector is what can be replaced by one write of a card.
+const sector = 512
+
+// Select is what the first partition holds: the choice of the slot, as the first file and as long as one
+// sector, so that a commit is the write of that sector alone.
+func Select() ([]fat.File, error) {
+	choice := file("autoboot.txt")
+	if len(choice) > sector {
+		return nil, fmt.Errorf("autoboot.txt has %d bytes, more than a sector", len(choice))
+	}
+	padded := append(slices.Clone(choice), []byte(strings.Repeat("\n", sector-len(choice)))...)
+	return []fat.File{{Name: "autoboot.txt", Data: padded}}, nil
+}
+
+// Arguments are those that the boot loader gives to the kernel.
+func Arguments() string { return string(file("cmdline.txt")) }
