@@ -36,7 +36,7 @@ func newBox(t *testing.T, cfg, mark string) Source {
 	s := Source{Dir: filepath.Join(t.TempDir(), "var"), Config: filepath.Join(t.TempDir(), "pronto.yaml")}
 	for name, body := range map[string]string{
 		"config/000001.yaml": "v1 " + mark, "personal.json": mark, "voicemail/box/201/a.wav": mark, "voicemail/box/201/a.json": mark,
-		"voicemail/spool/half.wav": "never " + mark, "ledger.json": mark, "toll.json": mark, "sms.json": mark, "history/1.seg": mark,
+		"voicemail/spool/half.wav": "never " + mark, "ledger.json": mark, "toll.json": mark, "sms.json": mark, "history/1.seg": mark, "audit.jsonl": mark,
 		"records/backups/b.bak": mark, "records/badger/live": "never " + mark, "label.json": "the label of " + mark, "tls/key.pem": "never " + mark,
 		"voicemail/box/201/b.wav.part": "never " + mark,
 	} {
@@ -137,7 +137,7 @@ func TestEverythingComesBackWithTheRecoveryKitAndNothingThatIsTheBoxsOwn(t *test
 			t.Errorf("%s: %q", name, body)
 		}
 	}
-	for _, name := range []string{"voicemail/box/201/a.wav", "personal.json", "history/1.seg", "records/backups/b.bak", "config/000001.yaml"} {
+	for _, name := range []string{"voicemail/box/201/a.wav", "personal.json", "history/1.seg", "audit.jsonl", "records/backups/b.bak", "config/000001.yaml"} {
 		if got[name] == "" {
 			t.Errorf("%s is missing", name)
 		}

@@ -54,6 +54,7 @@ var roots = []root{
 	{chapter: Costs, path: "pins"},
 	{chapter: Texts, path: "sms.json"},
 	{chapter: Records, path: "history"},
+	{chapter: Records, path: "audit.jsonl"}, // who used the page
 	// Of the records their own verified backup is copied: the files of a database in use fit together only
 	// for the process that has it open. A database that is missing is made from it.
 	{chapter: Records, path: "records", only: "records/backups"},
