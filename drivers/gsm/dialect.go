@@ -31,6 +31,7 @@ type soundPath struct {
 	off    string // sent after the call; empty: ends by itself
 	ask    step   // reads back whether the switch held; empty: its OK is enough
 	block  int    // bytes of one write; 0: as many as were just read
+	gives  int    // bytes that come at once; 0: 20 ms of sound
 }
 
 // triesQuestion asks how many tries the PIN has left.

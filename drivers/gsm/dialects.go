@@ -100,7 +100,7 @@ var quectel = dialect{
 	sound: soundPath{
 		// A UC20, or firmware for the USB sound card alone, does not know the command.
 		serial: true, probe: step{text: "AT+QPCMV=?", prefix: "+QPCMV:"},
-		on: "AT+QPCMV=1,0", off: "AT+QPCMV=0", block: 1600,
+		on: "AT+QPCMV=1,0", off: "AT+QPCMV=0", block: 1600, gives: 640,
 	},
 	hangup: [3]string{"AT+CHUP", "ATH", "AT+CHLD=1%d"},
 	reset:  "AT+CFUN=1,1",

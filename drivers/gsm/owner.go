@@ -126,7 +126,7 @@ func (m *Modem) fit(s *session) {
 		caps.AnswerSupervision = line.AnswerAssumed
 	}
 	m.caps.Store(&caps)
-	m.clocks.wants(d.sound.block)
+	m.clocks.fit(d.sound.block, d.sound.gives)
 }
 
 // traits are what the call's state machine must know of the modem.

@@ -34,7 +34,7 @@ type clocks struct {
 	hear *dsp.Elastic // modem to box
 	say  *dsp.Elastic // box to modem
 
-	block int // bytes that say is fit for
+	takes, gives int // bytes that say and hear are fit for
 }
 
 func newClocks() *clocks {
@@ -44,15 +44,21 @@ func newClocks() *clocks {
 	}
 }
 
-// wants fits the buffer towards the modem to one that takes its sound in blocks of so many bytes.
-func (c *clocks) wants(block int) {
+// fit sizes the buffers for a modem that takes and gives its sound in blocks of so many bytes; 0 = as it comes.
+func (c *clocks) fit(takes, gives int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if block == c.block {
-		return
+	if takes != c.takes {
+		c.takes, c.say = takes, dsp.NewElastic(dsp.ElasticConfig{Burst: lasting(takes)})
 	}
-	c.block = block
-	c.say = dsp.NewElastic(dsp.ElasticConfig{Burst: max(burst, time.Duration(block/2)*time.Second/dsp.SampleRate)})
+	if gives != c.gives {
+		c.gives, c.hear = gives, dsp.NewElastic(dsp.ElasticConfig{Burst: lasting(gives)})
+	}
+}
+
+// lasting is how long a block of bytes is heard.
+func lasting(block int) time.Duration {
+	return max(burst, time.Duration(block/2)*time.Second/dsp.SampleRate)
 }
 
 // sound is the audio of one call. One goroutine reads the port and writes as many samples as it read,
@@ -192,14 +198,20 @@ func (s *sound) give() {
 	if s.owed == 0 || s.owed < s.block {
 		return
 	}
-	due := s.out[:min(s.owed, len(s.out))]
-	s.owed = 0
+	n, at, owed := min(s.owed, len(s.out)), line.FrameSamples, 0
+	if s.block > 0 {
+		// A block is one step of the buffer's clock: in frames each would find less than the one before, and the
+		// mean of that is not the level that the buffer was begun with.
+		n, at, owed = s.block, s.block, s.owed-s.block
+	}
+	s.owed = owed
+	due := s.out[:n]
 	now := time.Now()
 	s.clocks.mu.Lock()
 	for rest := due; len(rest) > 0; { // silence where nobody speaks: the modem wants a steady stream
-		frame := rest[:min(len(rest), line.FrameSamples)]
-		s.clocks.say.Read(frame, now)
-		rest = rest[len(frame):]
+		piece := rest[:min(len(rest), at)]
+		s.clocks.say.Read(piece, now)
+		rest = rest[len(piece):]
 	}
 	s.clocks.mu.Unlock()
 	late := s.held.Load() || len(s.rest) > 0 && !s.push() // what it does not take now is late when it does
