@@ -43,6 +43,11 @@ func (d dav) Put(ctx context.Context, name string, body io.Reader) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		// A small question first, so that the sign-in is done: a server that does not know us yet answers before it
+		// has read what we send, and cuts us off.
+		if _, err := d.client.ReadDir("/"); err != nil {
+			return err
+		}
 		if err := d.client.WriteStreamWithLength(name+".part", f, size, 0o600); err != nil {
 			return errors.Join(err, d.gone(d.client.Remove(name+".part")))
 		}
