@@ -149,6 +149,7 @@ func TestTheNetworksOwnServerIsAskedFirstAndAtOnce(t *testing.T) {
 		w := &world{offsets: map[string]time.Duration{"192.168.1.1": 0}}
 		during(t, w, func(k *Keeper) {
 			time.Sleep(10 * time.Minute)
+			synctest.Wait() // who was asked in this very instant has answered
 			before := len(w.asked)
 			k.Network([]netip.Addr{netip.MustParseAddr("192.168.1.1")})
 			synctest.Wait()

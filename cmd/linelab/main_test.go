@@ -33,7 +33,7 @@ func TestCommandsSayWhatTheyDoAndWhatIsWrong(t *testing.T) {
 		"the language":                        {[]string{"scenario", "-words"}, 0, "caller rings [NUMBER]"},
 		"the shipped scenarios":               {[]string{"scenario", "-list"}, 0, scenario.Shipped()[0]},
 		"the text of one":                     {[]string{"scenario", "-show", scenario.Shipped()[0]}, 0, "expect service"},
-		"a scenario that comes true":          {[]string{"scenario", file("good", "expect service")}, 0, "0.000 expect service"},
+		"a scenario that comes true":          {[]string{"scenario", file("good", "expect service")}, 0, "service after "},
 		"a scenario with a mistake":           {[]string{"scenario", file("bad", "expect service\nexpect miracles")}, 1, "bad:2:8: "},
 		"a scenario that does not come true":  {[]string{"scenario", file("untrue", "expect service\nexpect ringing within 0s")}, 1, "untrue:2: expect ringing within 0s: not within 0s"},
 		"a scenario that there is not":        {[]string{"scenario", filepath.Join(dir, "none")}, 1, "read the scenario: "},
