@@ -19,7 +19,7 @@ func TestASupervisorIsAlarmedAndSpreadsTheCallers(t *testing.T) {
 		Agents: 3, LoggedIn: 1, Carrier: 5070,
 		Queue: "alarms: {waiting: 2}}\n  - {id: help, name: Help, number: \"401\", agents: [agent202]",
 	})
-	f := &floor{Office: o, t: t, anna: deskAt(t, o, 201, hzAgent), carrier: carrierOf(t, o, hzCarrier)}
+	anna, carrier := deskAt(t, o, 201, hzAgent), carrierOf(t, o, hzCarrier)
 	sara := o.SignIn("agent203")
 	o.Lamp(201, tel.AgentReady)
 	order := func(path string, form url.Values) {
@@ -41,7 +41,7 @@ func TestASupervisorIsAlarmedAndSpreadsTheCallers(t *testing.T) {
 		})
 	}
 	for i, number := range []string{mobileNumber, "+393337654321", "+390212345678"} {
-		c := f.carrier.customer(number)
+		c := carrier.customer(number)
 		listen(t, number, c)
 		o.Until("callers to wait", func(n pbxtest.Now) bool { return len(n.Waits) == i+1 })
 		callers = append(callers, c)
@@ -73,7 +73,7 @@ func TestASupervisorIsAlarmedAndSpreadsTheCallers(t *testing.T) {
 	listen(t, "the moved caller", callers[2])
 
 	order("/waiting/"+first+"/assign", url.Values{"agent": {"agent201"}})
-	at := f.anna.picksUp()
+	at := anna.picksUp()
 	talking(t, "assigned", callers[0], hzCarrier, at, hzAgent)
 	over(t, callers[0], at)
 	for _, c := range callers[1:] {

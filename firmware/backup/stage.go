@@ -120,7 +120,7 @@ func unpack(path string, size int64, body io.Reader) error {
 		return err
 	}
 	var disk unix.Statfs_t
-	if err := unix.Statfs(filepath.Dir(path), &disk); err == nil && int64(disk.Bavail)*disk.Bsize < size+reserve {
+	if err := unix.Statfs(filepath.Dir(path), &disk); err == nil && int64(disk.Bavail)*int64(disk.Bsize) < size+reserve {
 		return fmt.Errorf("restore %s: %w", filepath.Base(path), unix.ENOSPC)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
