@@ -171,7 +171,7 @@ func (b *Box) forecast(ctx context.Context) {
 		return // the queues are closing
 	}
 	e := b.estimates
-	p := b.picture(v)
+	p := b.picture(e, v)
 	round := &said{at: time.Now(), all: make(map[tel.CallID]forecast.Forecast, len(p.Waiting))}
 	if len(p.Waiting) > 0 {
 		for _, f := range e.learner.Forecast(p) {
@@ -202,7 +202,7 @@ func (b *Box) forecast(ctx context.Context) {
 }
 
 // picture is the office as the forecast sees it.
-func (b *Box) picture(v acd.View) forecast.Picture {
+func (b *Box) picture(e *estimates, v acd.View) forecast.Picture {
 	p := forecast.Picture{At: v.At.In(b.location())}
 	queues, _ := specs(b.config())
 	rules := map[tel.QueueID]plan.QueueSpec{}
@@ -213,7 +213,7 @@ func (b *Box) picture(v acd.View) forecast.Picture {
 	}
 	for _, a := range v.Agents {
 		x := forecast.Agent{
-			ID: a.ID, State: b.estimates.plain(a.ID, a.State), Since: a.Since, Queue: a.Queue, Call: a.Call, Until: a.WrapUntil,
+			ID: a.ID, State: e.plain(a.ID, a.State), Since: a.Since, Queue: a.Queue, Call: a.Call, Until: a.WrapUntil,
 			Reason: a.Reason, ShiftEnd: a.ShiftEnds, Skills: a.Skills,
 		}
 		if works(x.State) { // a pause or a logout that was asked for during the call

@@ -27,7 +27,7 @@ type Call struct {
 	ringing, answered, ended      chan struct{} // closed when it is so
 	ringOnce, answerOnce, endOnce sync.Once
 	hangup                        chan struct{} // closed: give the dialled call up
-	hangupOnce                    sync.Once
+	hangupOnce, byeOnce           sync.Once
 
 	// Guarded by p.mu.
 	from, to  string // header values of our side and theirs, with tags
@@ -226,18 +226,26 @@ func (c *Call) Hangup() {
 	switch {
 	case c.over():
 	case c.up():
-		c.p.spawn(func() {
-			// The box may be restarting: BYE is repeated until it answers.
-			if _, err := c.ask(context.Background(), "BYE", "", ""); err != nil {
-				c.p.cfg.Log.Warn("hang-up was not confirmed", "error", err)
-			}
-		})
-		c.finish(200, "hung up", false)
+		c.byeOnce.Do(c.bye)
 	case received:
 		c.Reject(480)
 	default:
 		c.hangupOnce.Do(func() { close(c.hangup) })
+		if c.up() { // the answer came between the two looks, and may not have seen the wish
+			c.byeOnce.Do(c.bye)
+		}
 	}
+}
+
+// bye ends a call that was answered.
+func (c *Call) bye() {
+	c.p.spawn(func() {
+		// The box may be restarting: BYE is repeated until it answers.
+		if _, err := c.ask(context.Background(), "BYE", "", ""); err != nil {
+			c.p.cfg.Log.Warn("hang-up was not confirmed", "error", err)
+		}
+	})
+	c.finish(200, "hung up", false)
 }
 
 // Hold sends a re-INVITE that stops or resumes the box's audio (RFC 3264 section 8.4), and waits.
