@@ -116,7 +116,7 @@ func TestHoldAndOffersAreSaidInTheWordsOfTheForecast(t *testing.T) {
 func TestTheForecastKnowsWhoGoesWhenTheCallIsOver(t *testing.T) {
 	b := startWith(t, strings.Replace(shop, "lamp: desk1}", "lamp: desk1, login: true}", 1), func(*Options) {}, func(*Box) {})
 	b.phone("201")
-	b.phone("202").call("400") // Anna takes it
+	b.phone("202").call("400")                                  // Anna takes it
 	own := &estimates{states: map[tel.AgentID]tel.AgentState{}} // the box's are its own goroutine's
 	anna := func() (a forecast.Agent) {
 		v, err := b.box.queues.Snapshot(t.Context())
