@@ -356,6 +356,7 @@ func (c *streamConn) shut(why ending) {
 	c.closed = true
 	up := c.up
 	c.mu.Unlock()
+	last := c.stack.sent.Load() // before others can open the next one
 	close(c.gone)
 	c.stack.links.forget(c, up)
 	c.tell(false)
@@ -372,7 +373,7 @@ func (c *streamConn) shut(why ending) {
 		if c.flow.Transport == "tcp" {
 			c.stack.dropKept(keptConnName(c.flow))
 		}
-		c.stack.lost(c.flow, c.inbound)
+		c.stack.lost(c.flow, c.inbound, last)
 		if told := c.stack.cfg.Closed; told != nil {
 			told(c.flow)
 		}

@@ -247,7 +247,9 @@ func TestARequestOverTCPOpensAConnectionAndTheNextOneUsesIt(t *testing.T) {
 	}
 	_ = conn.Close()
 	eventually(t, "the end is noticed", func() bool { return !b.Alive(to) })
-	ask("four") // opens a new one
+	gone := b.sent.Load()
+	ask("four")             // opens a new one
+	b.lost(to, false, gone) // the end of the old one is told late, and is none of the new one's
 	if conn, err = ln.Accept(); err != nil {
 		t.Fatal(err)
 	}

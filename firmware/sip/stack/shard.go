@@ -257,15 +257,15 @@ func (sh *shard) response(res *sip.Response, flow Flow) {
 // lost tells the client transactions of a closed TCP connection that have heard nothing yet: their
 // request is not repeated, so waiting for timer B or F would be idle. One that has heard a
 // provisional response waits on, since its answer may come on a new connection (RFC 3261 section
-// 18.2.2).
-func (s *Stack) lost(flow Flow, inbound bool) {
+// 18.2.2). Last is Stack.sent when the connection had taken its last message: what left later left by a new one.
+func (s *Stack) lost(flow Flow, inbound bool, last uint64) {
 	for _, sh := range s.shards {
 		sh.alarms.set(0, func() { // the caller may hold a shard's mutex
 			var broken []*ClientTx
 			sh.mu.Lock()
 			for _, tx := range sh.clients {
 				same := tx.dest == flow || !inbound && tx.dest.Reliable() && tx.dest.Remote == flow.Remote
-				if same && tx.m.phase == phaseCalling {
+				if same && tx.sent <= last && tx.m.phase == phaseCalling {
 					broken = append(broken, tx)
 				}
 			}

@@ -154,7 +154,8 @@ type Stack struct {
 	layer   *sip.TransportLayer
 	parser  *sip.Parser
 	count   counters
-	open    atomic.Int64 // server transactions
+	open    atomic.Int64  // server transactions
+	sent    atomic.Uint64 // requests of client transactions, in the order in which they left
 
 	// transmit puts bytes on the wire; failed is called later, from any goroutine, when a message
 	// that was queued could not be sent.

@@ -208,8 +208,9 @@ type ClientTx struct {
 	sink    func(Result)
 	pending bool // a CANCEL waits for the first provisional response
 	headers []sip.Header
-	asked   bool  // a CANCEL was sent
-	cause   error // why the transport failed
+	asked   bool   // a CANCEL was sent
+	sent    uint64 // of Stack.sent, when the request left last
+	cause   error  // why the transport failed
 	res     *sip.Response
 }
 
@@ -348,6 +349,7 @@ func (tx *ClientTx) fire(e event) {
 
 // sendOrBreak sends; a failure ends the transaction from the shard, never from within this step.
 func (tx *ClientTx) sendOrBreak(raw []byte) {
+	tx.sent = tx.sh.stack.sent.Add(1)
 	broken := func(err error) { tx.sh.alarms.set(0, func() { tx.broken(err) }) }
 	if err := tx.send(raw, broken); err != nil {
 		broken(err)
