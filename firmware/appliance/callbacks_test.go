@@ -19,14 +19,16 @@ import (
 // owing runs a box whose queue owes three calls: to one who has a place behind a caller, to one who was not
 // reached and rests, and to one of a queue that calls nobody at this hour.
 func owing(t *testing.T) *bench {
-	b := start(t, `
+	now := time.Now().UTC()
+	another := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}[(now.Weekday()+3)%7]
+	b := start(t, fmt.Sprintf(`
 agents:
   - {id: anna, name: Anna, extension: "201"}
 queues:
   - {id: sales, name: Vendite, number: "400", agents: [anna], waiting: {callback: {key: "1", promise: 2h}}}
-  - {id: desk, name: Banco, number: "401", agents: [anna], waiting: {callback: {key: "1"}}}
-`)
-	now := time.Now().UTC()
+  - {id: desk, name: Banco, number: "401", agents: [anna], waiting: {callback: {key: "1", hours: another}}}
+hours: [{id: another, name: Another day, open: ["%s 09:00-18:00"], then: "queue:sales"}]
+`, another))
 	owed := func(id tel.CallbackID, queue tel.QueueID, number tel.Number, since time.Duration) tel.CallbackChanged {
 		return tel.CallbackChanged{
 			Callback: id, Queue: queue, State: tel.CallbackWaiting, Number: number, Name: "Rossi " + string(id), EnqueuedAt: now.Add(-since),
@@ -35,9 +37,6 @@ queues:
 	}
 	rests := owed("cb2", "sales", "+393331234562", time.Hour)
 	rests.State, rests.Attempts, rests.Next = tel.CallbackResting, 2, now.Add(10*time.Minute)
-	if err := b.box.queues.SetHours(t.Context(), "desk", false); err != nil {
-		t.Fatal(err)
-	}
 	b.box.queues.Tell(tel.Enqueue{Call: "c1", Queue: "sales", Caller: "+39061234567", EnqueuedAt: now.Add(-2 * time.Hour)})
 	err := b.box.queues.Recall(t.Context(), []tel.CallbackChanged{
 		owed("cb1", "sales", "+393331234561", time.Minute), rests, owed("cb3", "desk", "+393331234563", time.Minute),
@@ -45,6 +44,10 @@ queues:
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.eventually("the desk is known to be closed today", func() bool {
+		all, err := b.box.callbacks(t.Context())
+		return err == nil && len(all) == 3 && all[0].Closed
+	})
 	return b
 }
 
