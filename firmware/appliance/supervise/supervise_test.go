@@ -68,15 +68,18 @@ func (w *watched) until(what string, ok func(ServiceStatus) bool) ServiceStatus 
 
 func running(st ServiceStatus) bool { return st.State == Running }
 
-// said returns what follows word in the service's output.
+// said returns what follows word in the service's output, which is read beside what it tells us.
 func (w *watched) said(word string) string {
 	w.t.Helper()
-	for _, line := range w.Lines(w.Status()[0].Name) {
-		if rest, ok := strings.CutPrefix(line, word+" "); ok {
-			return rest
+	name := w.Status()[0].Name
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		for _, line := range w.Lines(name) {
+			if rest, ok := strings.CutPrefix(line, word+" "); ok {
+				return rest
+			}
 		}
 	}
-	w.t.Fatalf("service never said %q: %q", word, w.Lines(w.Status()[0].Name))
+	w.t.Fatalf("service never said %q: %q", word, w.Lines(name))
 	return ""
 }
 
