@@ -371,6 +371,42 @@ func TestTheKitIsConfirmedByItsSecretAlone(t *testing.T) {
 	}
 }
 
+// Who looks makes nothing: the page asks each minute, beside the programs that make keys.
+func TestEachDebtIsNamedUntilADeadCardCostsNothing(t *testing.T) {
+	s := newBox(t, carriers, "old")
+	to := t.TempDir()
+	owes := func(when string, c config.Backup, now time.Time, want string) {
+		t.Helper()
+		if got := Debt(s, c, now); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: %q", when, got)
+		}
+	}
+	owes("no place", config.Backup{}, night, "no place")
+	c := config.Backup{To: to}
+	owes("no kit", c, night, "no recovery kit")
+	if _, err := os.Stat(s.keysFile()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("looking has made keys: %v", err)
+	}
+	secret, err := NewKit(s, night)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owes("none made", c, night, "no backup was made")
+	if _, err := Make(t.Context(), s, Folder(filepath.Join(to, "gone")), to, "v1", night); err == nil {
+		t.Fatal("made in a folder that there is not")
+	}
+	owes("failed", c, night, "no such file")
+	if _, err := Make(t.Context(), s, Folder(to), to, "v1", night); err != nil {
+		t.Fatal(err)
+	}
+	owes("not confirmed", c, night, "confirmed")
+	if err := Confirm(s, secret, night); err != nil {
+		t.Fatal(err)
+	}
+	owes("all is well", c, night, "")
+	owes("old", c, night.Add(stale+time.Second), "the last backup is of")
+}
+
 func TestTheLastDaysWeeksAndMonthsAreKept(t *testing.T) {
 	to := Folder(t.TempDir())
 	for day := range 400 {

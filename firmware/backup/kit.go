@@ -32,13 +32,9 @@ func (s Source) keysFile() string { return filepath.Join(s.Dir, "backup", "keys.
 
 // OpenKeys reads the keys of a box, and makes its own one the first time.
 func OpenKeys(s Source) (Keys, error) {
-	var k Keys
-	err := statefile.Load(s.keysFile(), keysVersion, &k)
-	if err == nil {
-		return k, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return Keys{}, fmt.Errorf("keys of the backups: %w", err)
+	k, err := readKeys(s)
+	if err != nil || k.Own != "" {
+		return k, err
 	}
 	own, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -46,6 +42,14 @@ func OpenKeys(s Source) (Keys, error) {
 	}
 	k.Own = own.String()
 	return k, s.saveKeys(k)
+}
+
+// readKeys reads the keys of a box; zero where it has none yet.
+func readKeys(s Source) (k Keys, err error) {
+	if err := statefile.Load(s.keysFile(), keysVersion, &k); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Keys{}, fmt.Errorf("keys of the backups: %w", err)
+	}
+	return k, nil
 }
 
 func (s Source) saveKeys(k Keys) error {

@@ -18,9 +18,11 @@ func TestAReasonOfAnOfferReadsAsASentenceOfTheLog(t *testing.T) {
 		"drawn by lot of 2 free":                   {Merit: MeritLot, Free: 2},
 		"drawn by lot with weight 6 of 2 free":     {Merit: MeritWeightedLot, Value: 6, Free: 2},
 		"served this caller last, first of 1 free": {Merit: MeritServedLast, Free: 1},
-		"rings along":                              {Merit: MeritRingsAlong},
-		"assigned":                                 {Merit: MeritAssigned},
-		"assigned by carla":                        {Merit: MeritAssigned, By: "carla"},
+
+		"rings along":       {Merit: MeritRingsAlong},
+		"assigned":          {Merit: MeritAssigned},
+		"assigned by carla": {Merit: MeritAssigned, By: "carla"},
+
 		"longest idle of 1 free; not b skill_too_low (english 2 of 5), c level_not_open (level 2), d waits_for_last_agent (e), f refused_this_caller, and more": {Merit: MeritLongestIdle, Free: 1, Passed: passed, More: true},
 	} {
 		if got := r.String(); got != want {
