@@ -81,8 +81,8 @@ func (o *Office) baresip(number, hz int, at netip.AddrPort, params []string, wat
 		o.t.Fatal(err)
 	}
 	p := &Baresip{t: o.t, dir: dir, events: make(chan event, 256)}
+	control := freePort(o.t)
 	o.t.Cleanup(p.end)
-	_, control := freePorts(o.t)
 	config := []string{
 		"sip_listen 127.0.0.1:0", "net_interface 127.0.0.1", "module_path " + modules,
 		"module g711.so", "module aufile.so", "module sndfile.so", "module srtp.so", "module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so",

@@ -70,10 +70,8 @@ func (o *Office) linphone(number, hz int, trusted string, settings []string, opt
 		o.t.Fatal(err)
 	}
 	p := &Linphone{t: o.t, dir: dir, heard: filepath.Join(dir, "heard.wav"), lines: make(chan string, 1024)}
+	sip, rtp := freePort(o.t), claimed(o.t, soundLo, soundHi, 2)
 	o.t.Cleanup(p.end)
-	sip, _ := freePorts(o.t)
-	// The audio ports lie beside those of the other phones of the tests.
-	rtp := 28000 + (number%100)*20 + os.Getpid()%50*40
 	if err := os.MkdirAll(filepath.Join(dir, ".local", "share", "linphone"), 0o700); err != nil { // without its data base it does not start
 		o.t.Fatal(err)
 	}

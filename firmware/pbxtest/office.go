@@ -115,15 +115,12 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 		t.Fatal(err)
 	}
 	n := int(b.offices.Add(1)) + os.Getpid()
-	// The audio ports lie below the ephemeral range, in one of 80 places, so that test processes that run
-	// side by side rarely meet; the carrier's address is one of the whole loopback network.
-	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: uint16(10000 + n%80*200), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier}
-	o.MediaHi = o.MediaLo + 199
-	sip, web := freePorts(t)
-	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), sip)
-	o.Web = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(web)))
-	_, tls := freePorts(t)
-	o.TLS = netip.AddrPortFrom(o.SIP.Addr(), tls)
+	// The carrier's address is one of the whole loopback network.
+	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: claimed(t, mediaLo, mediaHi, mediaPorts), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier}
+	o.MediaHi = o.MediaLo + mediaPorts - 1
+	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t))
+	o.Web = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(freePort(t))))
+	o.TLS = netip.AddrPortFrom(o.SIP.Addr(), freePort(t))
 	file := filepath.Join(dir, "pronto.yaml")
 	if err := os.WriteFile(file, []byte(o.config(s)), 0o600); err != nil {
 		t.Fatal(err)
@@ -268,32 +265,6 @@ func (o *Office) again(s syscall.Signal) {
 		o.t.Fatal(err)
 	}
 	o.await("prontod to be started again", 20*time.Second, func() bool { p := o.pids()["prontod"]; return p > 1 && p != before })
-}
-
-// freePorts finds one port that is free for UDP and TCP, and one for TCP.
-func freePorts(t testing.TB) (both, tcp uint16) {
-	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := l.Addr().(*net.TCPAddr).AddrPort()
-		u, err := net.ListenPacket("udp", at.String())
-		if err != nil {
-			_ = l.Close()
-			continue
-		}
-		w, err := net.Listen("tcp", "127.0.0.1:0")
-		_, _ = l.Close(), u.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.Close()
-		return at.Port(), w.Addr().(*net.TCPAddr).AddrPort().Port()
-	}
-	t.Fatal("no port is free for UDP and TCP")
-	return 0, 0
 }
 
 // Tool finds a program, or leaves the test out with the reason; in CI a missing one is a failure.

@@ -132,7 +132,7 @@ func (p *SIPpPhone) RunFor(t testing.TB, limit time.Duration, file string, keys 
 	if callee := keys["callee"]; callee != "" {
 		uri = callee + "@" + uri
 	}
-	port, _ := freePorts(t)
+	port := freePort(t)
 	inside := netip.AddrPortFrom(p.At().Addr(), port)
 	p.mu.Lock()
 	p.inside = inside
