@@ -72,8 +72,8 @@ func (m *Modem) typeDigit() {
 		return
 	}
 	m.submit(at.Command{Text: fmt.Sprintf(s.dialect.digits, r.digits[0])}, func(reply at.Reply, err error) {
-		if m.typist != r {
-			return // settled when the modem went
+		if m.typist != r || errors.Is(err, at.ErrStopped) {
+			return // settled when the modem went, or goes
 		}
 		if v := verdictOf(reply, err); v != accepted {
 			m.typed(refusal(v))

@@ -2,6 +2,7 @@ package gsm
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -73,6 +74,9 @@ func (m *Modem) beginService() {
 	m.service = ussd.Ask(time.Now(), m.timing.Network)
 	m.serviceTick.Reset(m.timing.Network)
 	m.submit(at.Command{Text: text}, func(r at.Reply, err error) {
+		if errors.Is(err, at.ErrStopped) {
+			return // serviceLost follows and settles it
+		}
 		if v := verdictOf(r, err); v != accepted && m.question == q {
 			m.serviceDo(m.service.Refused(refusal(v)))
 		}
