@@ -1,6 +1,7 @@
-// Package light drives lamps: on GPIO lines through the kernel's character device, and on chains of
-// 74HC595 shift registers through SPI. Neither can dim: a light is lit when its brightness is above
-// zero, and a colour's part is lit from half its strength on.
+// Package light drives lamps: on GPIO lines through the kernel's character device, on chains of 74HC595 shift
+// registers and strips of APA102 or WS2812 LEDs through SPI, on MCP23017 and PCA9685 chips through I2C, and busy lights
+// by USB. It reads push buttons on GPIO lines. What cannot dim (GPIO, 74HC595, MCP23017) lights when the brightness is
+// above zero, and a colour's part from half its strength on.
 package light
 
 import (

@@ -3,6 +3,7 @@ package light
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -40,6 +41,9 @@ type Chip interface {
 	Lines() []string // names by offset; empty where a line has none
 	// Output takes a line, dark, for the named user.
 	Output(offset int, activeLow bool, user string) (Line, error)
+	// Input takes a line and tells each time that it becomes active, on a goroutine of the chip's, until the line is
+	// closed.
+	Input(offset int, activeLow bool, user string, pressed func()) (io.Closer, error)
 	Close() error
 }
 

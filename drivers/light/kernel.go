@@ -3,12 +3,14 @@ package light
 import (
 	"errors"
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/warthog618/go-gpiocdev"
 )
 
 // KernelChips opens every GPIO chip of this machine through the character device (uAPI v2, Linux
-// 5.10 and newer). The caller closes them after the lights; a machine without GPIO has none. Chips
+// 5.10 and newer). The caller closes them; lines that were taken stay. A machine without GPIO has none. Chips
 // that cannot be opened, for want of permission for example, are left out and told in the error,
 // which does not void the others.
 func KernelChips() ([]Chip, error) {
@@ -50,5 +52,21 @@ func (k *kernelChip) Output(offset int, activeLow bool, user string) (Line, erro
 		options = append(options, gpiocdev.AsActiveLow)
 	}
 	options = append(options, gpiocdev.AsOutput(0)) // logical: dark with either polarity
+	return k.chip.RequestLine(offset, options...)
+}
+
+// bounce is how long a contact may chatter.
+const bounce = 10 * time.Millisecond
+
+func (k *kernelChip) Input(offset int, activeLow bool, user string, pressed func()) (io.Closer, error) {
+	options := []gpiocdev.LineReqOption{
+		gpiocdev.WithConsumer(user), gpiocdev.AsInput, gpiocdev.WithDebounce(bounce), gpiocdev.WithRisingEdge, // logical
+		gpiocdev.WithEventHandler(func(gpiocdev.LineEvent) { pressed() }),
+	}
+	if activeLow {
+		options = append(options, gpiocdev.AsActiveLow, gpiocdev.WithPullUp)
+	} else {
+		options = append(options, gpiocdev.WithPullDown)
+	}
 	return k.chip.RequestLine(offset, options...)
 }

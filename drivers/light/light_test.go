@@ -3,6 +3,7 @@ package light
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -27,11 +28,13 @@ type board struct {
 	lines       []string
 	level       map[int]bool // electrical
 	user        map[int]string
+	pull        map[int]bool // of inputs: up
+	pressed     map[int]func()
 	broken      error
 }
 
 func newBoard(name, label string, lines ...string) *board {
-	return &board{name: name, label: label, lines: lines, level: map[int]bool{}, user: map[int]string{}}
+	return &board{name: name, label: label, lines: lines, level: map[int]bool{}, user: map[int]string{}, pull: map[int]bool{}, pressed: map[int]func(){}}
 }
 
 func (b *board) Name() string    { return b.name }
@@ -46,6 +49,21 @@ func (b *board) Output(offset int, activeLow bool, user string) (Line, error) {
 	b.user[offset] = user
 	b.level[offset] = activeLow
 	return &boardLine{b, offset, activeLow}, nil
+}
+
+func (b *board) Input(offset int, activeLow bool, user string, pressed func()) (io.Closer, error) {
+	if b.user[offset] != "" {
+		return nil, errors.New("device or resource busy")
+	}
+	b.user[offset], b.pull[offset], b.pressed[offset] = user, activeLow, pressed
+	return &boardLine{b, offset, activeLow}, nil
+}
+
+// edge puts a level on an input, as a finger does.
+func (b *board) edge(offset int, high bool) {
+	if pressed := b.pressed[offset]; pressed != nil && b.user[offset] != "" && high != b.pull[offset] {
+		pressed()
+	}
 }
 
 type boardLine struct {

@@ -2,14 +2,11 @@ package appliance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm"
-	"github.com/pronto-pbx/pronto/drivers/light"
 	"github.com/pronto-pbx/pronto/drivers/light/lightsim"
 	"github.com/pronto-pbx/pronto/drivers/serialport"
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -49,77 +46,6 @@ func (simBoard) Lights(all []config.Lamp) ([]lamp.Light, error) {
 }
 
 type linuxBoard struct{}
-
-// Buttons implements Board.
-func (linuxBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) {
-	for _, l := range all {
-		if l.Button == "sim" {
-			buttons = append(buttons, lightsim.NewButton(l.ID))
-		}
-	}
-	return buttons, nil
-}
-
-// Lights implements Board.
-func (linuxBoard) Lights(all []config.Lamp) (lights []lamp.Light, err error) {
-	defer func() {
-		if err != nil {
-			for _, l := range lights {
-				_ = l.Close()
-			}
-			lights = nil
-		}
-	}()
-	var pins []light.GPIO
-	chains := map[string][]light.ShiftLamp{}
-	for _, l := range all {
-		switch l.Driver {
-		case "sim":
-			lights = append(lights, lightsim.New(l.ID))
-		case "gpio":
-			pins = append(pins, light.GPIO{Lamp: l.ID, Pins: []light.Pin{{Chip: l.Chip, Name: l.Line, ActiveLow: l.Invert}}})
-		case "74hc595":
-			chains[l.Chip] = append(chains[l.Chip], light.ShiftLamp{Lamp: l.ID, Outputs: []int{l.Bit}, ActiveLow: l.Invert})
-		}
-	}
-	if len(pins) > 0 {
-		chips, chipErr := light.KernelChips()
-		got, err := light.OpenGPIO(pins, chips)
-		if err != nil {
-			return lights, errors.Join(err, chipErr)
-		}
-		lights = append(lights, got...)
-	}
-	for bus, lamps := range chains {
-		got, err := openChain(bus, lamps)
-		if err != nil {
-			return lights, err
-		}
-		lights = append(lights, got...)
-	}
-	return lights, nil
-}
-
-// openChain opens the shift registers on an SPI device written as "bus.select".
-func openChain(bus string, lamps []light.ShiftLamp) ([]lamp.Light, error) {
-	b, s, ok := strings.Cut(bus, ".")
-	busNo, err1 := strconv.Atoi(b)
-	selectNo, err2 := strconv.Atoi(s)
-	if !ok || err1 != nil || err2 != nil {
-		return nil, fmt.Errorf("SPI device %q: write it as bus.select, such as 0.0", bus)
-	}
-	port, err := light.SPIPort(busNo, selectNo)
-	if err != nil {
-		return nil, fmt.Errorf("SPI device %q: %w", bus, err)
-	}
-	chips := 1
-	for _, l := range lamps {
-		for _, out := range l.Outputs {
-			chips = max(chips, out/8+1)
-		}
-	}
-	return light.OpenShift(port, chips, lamps)
-}
 
 // Line implements Board.
 func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error) {

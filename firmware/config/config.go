@@ -191,14 +191,3 @@ type Route struct {
 	Hours    string        `yaml:"hours"`            // only while these opening hours are open; default always
 	Cheapest bool          `yaml:"cheapest"`         // try the cheapest of via first, by dialling.outlets; default false
 }
-
-// Lamp is one busy light.
-type Lamp struct {
-	ID     tel.LampID `yaml:"id"`
-	Driver string     `yaml:"driver"` // sim, gpio, 74hc595
-	Chip   string     `yaml:"chip"`   // gpio: chip label; 74hc595: SPI device, e.g. "0.0"
-	Line   string     `yaml:"line"`   // gpio: line name, e.g. GPIO17
-	Bit    int        `yaml:"bit"`    // 74hc595: output number from 0
-	Invert bool       `yaml:"invert"` // active low
-	Button string     `yaml:"button"` // a push button beside it, for the agent's state: sim; default none
-}

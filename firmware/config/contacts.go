@@ -23,12 +23,15 @@ const maxContacts = 5000
 type Door struct {
 	Key    string        `yaml:"key"`    // 0-9, * or #; default 5
 	For    time.Duration `yaml:"for"`    // how long the contact is closed; default 3s, 1s-30s
-	Driver string        `yaml:"driver"` // of the relay: sim, gpio or 74hc595, as lamps have it
+	Driver string        `yaml:"driver"` // of the relay: sim, gpio, 74hc595 or mcp23017, as lamps have it
 	Chip   string        `yaml:"chip"`
 	Line   string        `yaml:"line"`
 	Bit    int           `yaml:"bit"`
 	Invert bool          `yaml:"invert"` // the relay is active low
 }
+
+// relayDrivers are the drivers of lamps that can work a relay.
+var relayDrivers = []string{"sim", "gpio", "74hc595", "mcp23017"}
 
 // Lamp is the relay as an output of the board.
 func (d Door) Lamp(phone tel.DeviceID) Lamp {
@@ -88,6 +91,10 @@ func (v *validator) placePhone(path string, p *Phone) {
 		v.found.add(path+".door.key", "key", "%q is not one of 0-9, * and #", d.Key)
 	}
 	v.duration(path+".door.for", d.For, time.Second, 30*time.Second)
+	if !slices.Contains(relayDrivers, d.Driver) {
+		v.found.add(path+".door.driver", "choice", "%q is not one of %s", d.Driver, strings.Join(relayDrivers, ", "))
+		return
+	}
 	relay := d.Lamp(p.ID)
 	v.output(path+".door", &relay)
 }

@@ -38,6 +38,7 @@ func (c *Config) Validate() Problems {
 	for i := range c.Routes {
 		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
 	}
+	v.shared()
 	v.contacts()
 	v.dialling()
 	v.sms()
@@ -219,30 +220,5 @@ func (v *validator) route(path string, r *Route) {
 		if kind, name, ok := strings.Cut(via, ":"); !ok || (kind != "trunk" && kind != "line") || !v.ids[kind+"/"+name] {
 			v.found.add(fmt.Sprintf("%s.via[%d]", path, i), "unknown", "there is no %q; write trunk:ID or line:ID", via)
 		}
-	}
-}
-
-func (v *validator) lamp(path string, l *Lamp) {
-	v.id(path, "lamp", string(l.ID))
-	if l.Button != "" && l.Button != "sim" {
-		v.found.add(path+".button", "choice", "%q is not a kind of button; use sim", l.Button)
-	}
-	v.output(path, l)
-}
-
-// output checks where a lamp or a relay is connected.
-func (v *validator) output(path string, l *Lamp) {
-	switch l.Driver {
-	case "sim":
-	case "gpio":
-		if l.Chip == "" || l.Line == "" {
-			v.found.add(path, "missing", "a gpio output needs the chip's label and the line's name")
-		}
-	case "74hc595":
-		if l.Chip == "" || l.Bit < 0 || l.Bit > 255 {
-			v.found.add(path, "missing", "a 74hc595 output needs the SPI device and an output from 0 to 255")
-		}
-	default:
-		v.found.add(path+".driver", "choice", "%q is not one of sim, gpio, 74hc595", l.Driver)
 	}
 }
