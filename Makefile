@@ -41,7 +41,7 @@ test-32: ## unit tests as a 32-bit program
 	GOARCH=386 $(GO) test -short -count=1 ./firmware/... ./drivers/...
 
 .PHONY: test-guest
-test-guest: deps ## our drivers and ModemManager on USB modems of a real kernel, in QEMU (about 4 minutes)
+test-guest: deps ## our drivers on modems, pins and lights of a real kernel, judged by ModemManager too, in QEMU (about 4 minutes)
 	$(GO) test -tags guest -count=1 -timeout 10m ./drivers/guest
 
 .PHONY: check

@@ -28,7 +28,7 @@ const patience = 8 * time.Minute
 var only = flag.String("inside", "", "run only the tests of the inside that match")
 
 // The modules and what they need in turn.
-var modules = []string{"configfs", "libcomposite", "usb_f_serial", "dummy_hcd", "option"}
+var modules = []string{"configfs", "libcomposite", "usb_f_serial", "dummy_hcd", "option", "gpio-sim", "hid-generic", "uhid"}
 
 // The programs of the independent judge, and the files that they read.
 var (

@@ -9,11 +9,12 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// ErrSlow is returned by Set while a device does not take what it should show.
+// ErrSlow is returned by Set while a device has not taken what it should show; it is shown when it does.
 var ErrSlow = errors.New("the device does not take what it should show")
 
-// patience is how long Set waits for its device; the owner of all lamps waits for Set.
-const patience = 20 * time.Millisecond
+// patience is how long Set waits for its device once, until it has answered again; the owner of all lamps waits for
+// Set.
+const patience = 100 * time.Millisecond
 
 // feeder brings one device to what its lights want, on a goroutine of its own: an I2C chip that holds the clock low,
 // or a USB device that stalls, holds up no other lamp. Only the newest wish is written.

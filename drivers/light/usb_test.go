@@ -100,7 +100,7 @@ func TestUSBLightContract(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return lamptest.Rig{Light: lights[0], ID: "desk1", Lit: func() bool { return f.lit(r.last(f.size)) }}
+				return lamptest.Rig{Light: settled{lights[0]}, ID: "desk1", Lit: func() bool { return f.lit(r.last(f.size)) }}
 			})
 		})
 	}
@@ -142,15 +142,15 @@ func TestAUSBLightMayComeLater(t *testing.T) {
 	}
 	defer lights[0].Close()
 	lit := lamp.Level{Brightness: 255, R: 255}
-	if err := lights[0].Set(lit); err == nil || !strings.Contains(err.Error(), "there is no busy light") {
+	if err := shows(lights[0], lit); err == nil || !strings.Contains(err.Error(), "there is no busy light") {
 		t.Fatalf("%v", err)
 	}
 	other := u.plug(0, "1-1", "04D8", "F372", "SN76")
-	if err := lights[0].Set(lit); err == nil || !strings.Contains(err.Error(), "found Luxafor Flag at USB socket 1-1 with serial number SN76") {
+	if err := shows(lights[0], lit); err == nil || !strings.Contains(err.Error(), "found Luxafor Flag at USB socket 1-1 with serial number SN76") {
 		t.Fatalf("%v", err)
 	}
 	r := u.plug(1, "1-2", "04D8", "F372", "SN77")
-	if err := lights[0].Set(lit); err != nil {
+	if err := shows(lights[0], lit); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.last(9); got == nil || got[3] != 255 {
@@ -171,12 +171,12 @@ func TestALightThatTakesNothingMoreIsLookedForAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lights[0].Close()
-	if err := lights[0].Set(lamp.Level{Brightness: 255}); err == nil || !strings.Contains(err.Error(), "write to the Luxafor Flag") {
+	if err := shows(lights[0], lamp.Level{Brightness: 255}); err == nil || !strings.Contains(err.Error(), "write to the Luxafor Flag") {
 		t.Fatalf("%v", err)
 	}
 	u.unplug(0)
 	r := u.plug(3, "1-1", "04D8", "F372", "") // plugged in again
-	if err := lights[0].Set(lamp.Level{Brightness: 255}); err != nil {
+	if err := shows(lights[0], lamp.Level{Brightness: 255}); err != nil {
 		t.Fatal(err)
 	}
 	if r.last(9) == nil {
@@ -192,7 +192,7 @@ func TestOneUSBLightNeedsNoPlaceAndTwoDo(t *testing.T) {
 	}
 	defer lights[0].Close()
 	u.plug(0, "1-1", "04d8", "f372", "")
-	if err := lights[0].Set(lamp.Level{}); err != nil {
+	if err := shows(lights[0], lamp.Level{}); err != nil {
 		t.Fatal(err)
 	}
 	two, err := OpenUSB([]USBLamp{{"desk2", ""}}, u.sys, u.dev)
@@ -202,7 +202,7 @@ func TestOneUSBLightNeedsNoPlaceAndTwoDo(t *testing.T) {
 	defer two[0].Close()
 	u.plug(1, "1-2", "27bb", "3bca", "")
 	u.plug(2, "1-3", "0000", "0000", "") // a keyboard
-	err = two[0].Set(lamp.Level{})
+	err = shows(two[0], lamp.Level{})
 	if err == nil || !strings.Contains(err.Error(), "Luxafor Flag at USB socket 1-1, Kuando Busylight at USB socket 1-2") || strings.Contains(err.Error(), "1-3") {
 		t.Errorf("%v", err)
 	}
@@ -220,7 +220,7 @@ func TestABlinkIsToldByAFeatureReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lights[0].Close()
-	if err := lights[0].Set(lamp.Level{Brightness: 1}); err == nil || !strings.Contains(err.Error(), "inappropriate ioctl") {
+	if err := shows(lights[0], lamp.Level{Brightness: 1}); err == nil || !strings.Contains(err.Error(), "inappropriate ioctl") {
 		t.Errorf("%v", err)
 	}
 	if len(r.take()) != 0 {
