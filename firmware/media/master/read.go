@@ -48,7 +48,7 @@ func openWAV(r io.Reader) (*source, error) {
 	if err != nil {
 		return nil, broken(err)
 	}
-	var pcm [2048]int16
+	var pcm [1024]int16 // as many as the reader gives at once in any encoding: whole frames of two channels
 	return &source{rate: w.Rate, next: func(out []float32) (int, error) {
 		n, err := w.Read(pcm[:min(len(pcm), len(out)*w.Channels)])
 		if err != nil && !errors.Is(err, io.EOF) {
