@@ -95,11 +95,7 @@ func (v *validator) menu(path string, m *Menu) {
 	if len(m.Greeting) == 0 {
 		v.found.add(path+".greeting", "missing", "is missing: callers would not know what to press")
 	}
-	for i, name := range m.Greeting {
-		if id, ok := strings.CutPrefix(name, "prompt:"); ok && !v.ids["prompt/"+id] {
-			v.found.add(fmt.Sprintf("%s.greeting[%d]", path, i), "unknown", "there is no announcement %q", id)
-		}
-	}
+	v.sentences(path+".greeting", m.Greeting)
 	if len(m.Keys) == 0 && !m.Dial {
 		v.found.add(path+".keys", "missing", "a menu needs a key, or dial")
 	}
