@@ -224,7 +224,7 @@ func (s *Store) SavePrompt(id, name string) error {
 		if err != nil {
 			return err
 		}
-		sound, err := s.cfg.Finish(f)
+		sound, err := s.cfg.Finish(id, f)
 		if err := errors.Join(err, f.Close()); err != nil {
 			s.log.Warn("an announcement stays as it was recorded", "announcement", id, "err", err)
 			if sound, err = os.ReadFile(from); err != nil {

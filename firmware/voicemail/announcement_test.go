@@ -192,7 +192,7 @@ func TestManyWriteTheSameAnnouncementAndItIsAlwaysWhole(t *testing.T) {
 func TestARecordingFromAPhoneIsFinishedAndCanBeUndone(t *testing.T) {
 	dir := t.TempDir()
 	var fail error
-	s, err := Open(Config{Dir: dir, Finish: func(r io.Reader) ([]byte, error) {
+	s, err := Open(Config{Dir: dir, Finish: func(_ string, r io.Reader) ([]byte, error) {
 		body, err := io.ReadAll(r)
 		if err != nil || len(body) != wav.HeaderBytes+3*16000 {
 			return nil, fmt.Errorf("%d bytes, %w", len(body), err)

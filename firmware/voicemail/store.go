@@ -68,7 +68,7 @@ type Config struct {
 	Stored func(m Message, wav string)
 	// Finish makes a WAV for the telephone of what was recorded as an announcement; an error leaves it as it
 	// is. It is called from the store's goroutine. nil: every one stays as it is.
-	Finish func(recorded io.Reader) ([]byte, error)
+	Finish func(id string, recorded io.Reader) ([]byte, error)
 	// Report tells that the disk does not take what it is given and why, and that it does again. It is
 	// called from the store's goroutine.
 	Report func(ok bool, text string)
@@ -129,7 +129,7 @@ func Open(cfg Config) (*Store, error) {
 		cfg.Stored = func(Message, string) {}
 	}
 	if cfg.Finish == nil {
-		cfg.Finish = io.ReadAll
+		cfg.Finish = func(_ string, r io.Reader) ([]byte, error) { return io.ReadAll(r) }
 	}
 	if cfg.Report == nil {
 		cfg.Report = func(bool, string) {}
