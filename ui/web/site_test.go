@@ -19,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 	"github.com/pronto-pbx/pronto/ui/view"
+	"github.com/pronto-pbx/pronto/ui/voice/voicetest"
 )
 
 // site is a page with its people.
@@ -37,6 +38,7 @@ type site struct {
 	orders   []Order  // of supervisors
 	unwilled string   // why the next one is not carried out
 	settings *settingstest.Memory
+	voice    voicetest.Memory
 }
 
 const (
@@ -100,7 +102,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		},
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
-		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(),
+		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Voice: s.voice.Port(),
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
 		},
