@@ -211,6 +211,8 @@ func (a *arborist) lead(b page.Branch, to string, path []string) page.Branch {
 		b.To = page.Option{Key: "place.hangup"}
 	case "hangup":
 		b.To.Name = ""
+	case "outside":
+		b.To.Key = "menu.branch.outside"
 	case "queue", "hours":
 		list := kind + "s"
 		if kind == "hours" {

@@ -53,7 +53,7 @@ func messageEditor() editor[config.Prompt] {
 			return config.Prompt{Number: tel.Number(strconv.Itoa(n))}
 		},
 		born: func(c *config.Config, x *config.Prompt) {
-			x.ID = freeID(strings.ReplaceAll(x.Name, ".", " "), "message", func(id string) bool {
+			x.ID = freeID(strings.ReplaceAll(x.Name, ".", ""), "message", func(id string) bool {
 				return slices.ContainsFunc(c.Prompts.List, func(p config.Prompt) bool { return p.ID == id })
 			})
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -161,6 +162,7 @@ func signedIn(s *site) http.Handler {
 type ask struct {
 	method, path string
 	form         url.Values
+	body         io.Reader   // instead of a form
 	as           access.Role // signed in so; empty: not
 	from         string      // default inTheOffice
 	header       http.Header
@@ -172,7 +174,10 @@ func (s *site) do(a ask) *httptest.ResponseRecorder {
 	if a.tls {
 		scheme, name = "https", tlsCookie
 	}
-	r := httptest.NewRequest(a.method, scheme+"://pronto.local"+a.path, strings.NewReader(a.form.Encode()))
+	if a.body == nil {
+		a.body = strings.NewReader(a.form.Encode())
+	}
+	r := httptest.NewRequest(a.method, scheme+"://pronto.local"+a.path, a.body)
 	r.Header.Set("Accept", "text/html")
 	r.RemoteAddr = inTheOffice
 	if a.from != "" {
