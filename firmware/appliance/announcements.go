@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings"
 	"github.com/pronto-pbx/pronto/ui/voice"
 )
@@ -189,19 +191,19 @@ func (b *Box) speak(ctx context.Context, id, lang, text string, by settings.By) 
 	return b.takeAnnouncement(ctx, id, &said, by)
 }
 
-// bounded takes so many bytes.
+// bounded takes so many bytes. It hides the buffer's own ReadFrom, which knows no bound.
 type bounded struct {
-	*bytes.Buffer
+	into *bytes.Buffer
 	most int
 }
 
 var errBounded = errors.New("more than there is room for")
 
 func (w *bounded) Write(p []byte) (int, error) {
-	if w.Len()+len(p) > w.most {
+	if w.into.Len()+len(p) > w.most {
 		return 0, errBounded
 	}
-	return w.Buffer.Write(p)
+	return w.into.Write(p)
 }
 
 // ringToRecord rings a person's phones; who answers there records a sound. No code is asked: who asks has signed in.
@@ -233,4 +235,34 @@ func (n *numbering) codeOf(a dialplan.Action) tel.Number {
 		}
 	}
 	return ""
+}
+
+// probeMenu tells whether a menu is reached, leads to somebody, and has all that it says.
+func (b *Box) probeMenu(id string) []page.Finding {
+	c := b.config()
+	i := slices.IndexFunc(c.Menus, func(m config.Menu) bool { return m.ID == id })
+	if i < 0 {
+		return nil
+	}
+	m := &c.Menus[i]
+	f := page.Finding{Level: "warn", Thing: cmp.Or(m.Name, id), Says: page.Said{Sentence: "probe.menu.unreached"}}
+	ways := c.Ways()["menu:"+id]
+	switch {
+	case c.DeadEnd(id):
+		f.Level, f.Says.Sentence = "error", "probe.menu.dead"
+	case len(ways) > 0:
+		f.Level, f.Says = "ok", page.Said{Sentence: "probe.menu.ready", Args: []any{len(ways)}}
+	}
+	said := slices.DeleteFunc(slices.Clone(c.Prompts.List), func(p config.Prompt) bool { return !slices.Contains(m.Greeting, "prompt:"+p.ID) })
+	return append([]page.Finding{f}, b.probeAnnouncements(said)...)
+}
+
+// probeAnnouncements names those that have no sound yet.
+func (b *Box) probeAnnouncements(list []config.Prompt) (all []page.Finding) {
+	for _, p := range list {
+		if _, there := b.voicemail.Announcement(p.ID); !there {
+			all = append(all, page.Finding{Level: "warn", Thing: cmp.Or(p.Name, p.ID), Says: page.Said{Sentence: "probe.message.none"}})
+		}
+	}
+	return all
 }
