@@ -18,7 +18,7 @@ func greeted(t *testing.T) (o *pbxtest.Office, anna, carrier *desk, owner *pbxte
 prompts: {list: [{id: own, name: Own, number: "1"}]}
 `})
 	anna, carrier = deskAt(t, o, 201, hzAgent), carrierOf(t, o, hzCarrier)
-	owner = o.SignIn("agent1")
+	owner = o.SignIn("agent201")
 	owner.Owner()
 	return o, anna, carrier, owner
 }
@@ -67,14 +67,14 @@ func TestCallersHearTheGreetingThatWasUploaded(t *testing.T) {
 	o.Kill() // it is on the disk
 	o.Phone(201)
 	call(hears(hzCaller))
-	owner.Shows("/menus?lang=en", "nobody has recorded yet", pbxtest.DID)
+	owner.Shows("/menus?lang=en", "nobody has recorded yet", "Carrier")
 }
 
 // The owner's phone rings; what is spoken there is the greeting of the next caller.
 func TestAGreetingIsRecordedAtAPhoneThatThePageRings(t *testing.T) {
 	t.Parallel()
 	o, anna, carrier, owner := greeted(t)
-	if status, page := owner.Post(greetingSound+"/ring", url.Values{"person": {"agent1"}}); status != http.StatusSeeOther {
+	if status, page := owner.Post(greetingSound+"/ring", url.Values{"person": {"agent201"}}); status != http.StatusSeeOther {
 		t.Fatalf("%d %s", status, page)
 	}
 	c := anna.picksUp()

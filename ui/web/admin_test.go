@@ -186,7 +186,7 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 		"hours.exceptions": {"sometimes", "2026-02-30", "2026-08-10 2026-08-11 25-26"}, "trunks.number": {"x"},
 		"menus.greeting": {"", "prompt:none", "moon", hostile}, "menus.timeouts": {"-1", "11", "many"}, "menus.invalid": {"-1", "11", "²"}, "menus.wait": {"0.5", "61", "many"},
 		"prompts.list.number": {"", "123456", "one", hostile},
-		"lines.pin": nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
+		"lines.pin":           nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
 	}
 	for _, d := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		special["hours."+d] = []string{"mornings", "9-25", "13", hostile}

@@ -136,7 +136,9 @@ func TestWhatIsNoSoundIsRefusedInFourPartsAndNothingChanges(t *testing.T) {
 		do   func(*site) *httptest.ResponseRecorder
 		want string
 	}{
-		"no file": {func(s *site) *httptest.ResponseRecorder { return s.sends(greetingSound+"?lang=en", "", strings.NewReader("x")) }, "voice.none"},
+		"no file": {func(s *site) *httptest.ResponseRecorder {
+			return s.sends(greetingSound+"?lang=en", "", strings.NewReader("x"))
+		}, "voice.none"},
 		"no form": {func(s *site) *httptest.ResponseRecorder {
 			return s.do(ask{method: http.MethodPost, path: greetingSound + "?lang=en", as: access.Owner})
 		}, "voice.none"},
