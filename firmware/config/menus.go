@@ -23,7 +23,7 @@ type Menu struct {
 	InvalidTo string            `yaml:"invalid_to"`         // default hangup, after a goodbye
 }
 
-// Prompts are announcements that the owner of the box records from a phone.
+// Prompts are announcements of the owner of the box, recorded from a phone or given to the page.
 type Prompts struct {
 	PIN  Secret   `yaml:"pin"` // 4-10 digits, asked before recording; default none = only phones that may
 	List []Prompt `yaml:"list,omitempty"`

@@ -268,6 +268,8 @@ func full(t *testing.T) *site {
 	}
 	s.settings.Audited = []tel.PageAccessed{{At: at, What: "wrong_password", User: hostile, From: "192.168.1.66"}, {At: at, What: "configured", User: "anna", Whom: "2 " + hostile}}
 	s.post("/queues/sales", url.Values{"name": {"V" + hostile}, "agents": {"bruno", "anna"}})
+	s.voice.Put("it/greeting", "before")
+	s.voice.Put("ferie", "before, too")
 	s.post("/hours/office", url.Values{"exceptions": {"2026-08-10 2026-08-21 " + hostile}})
 	return s
 }
@@ -303,6 +305,14 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 			"table": func(s *site) (int, string) { return s.post("/people/import?lang="+lang, url.Values{"text": {" "}}) },
 			"hours": func(s *site) (int, string) {
 				return s.post("/hours/office?lang="+lang, url.Values{"mon": {"mornings"}})
+			},
+			"menu": func(s *site) (int, string) {
+				return s.post("/menus/main?lang="+lang, url.Values{"key-1": {"say:" + hostile}, "wait": {"0"}})
+			},
+			"sound": func(s *site) (int, string) {
+				s.voice.Refuse = settings.Refusal{Sentence: "voice.kind", Detail: "neither WAV nor MP3: it begins with " + hostile}
+				w := s.sends("/messages/sound/own/ferie?lang="+lang, hostile+".wav", strings.NewReader(hostile))
+				return w.Code, w.Body.String()
 			},
 			"needed": func(s *site) (int, string) { return s.post("/queues/sales/remove?lang="+lang, nil) },
 			"http":   func(s *site) (int, string) { return s.post("/security?lang="+lang, url.Values{"plain": {"perhaps"}}) },

@@ -138,3 +138,19 @@ func TestAMenuOfALargeOfficeIsLight(t *testing.T) {
 		t.Error("a person who is chosen is lost")
 	}
 }
+
+func TestHostileNamesOfMenusAndMessagesStayText(t *testing.T) {
+	s := office(t)
+	s.post("/menus/main", url.Values{"name": {"M" + hostile}})
+	s.post("/messages/name/ferie", url.Values{"name": {"F" + hostile}})
+	s.post("/menus", url.Values{"name": {"N" + hostile}, "key-1": {"menu:main"}, "key-2": {"say:ferie"}, "greeting": {"prompt:ferie"}})
+	for _, path := range []string{"/menus", "/menus/main", "/menus/new", "/messages", "/messages/own/ferie", "/messages/name/ferie", "/queues/sales", "/hours/office", "/changes"} {
+		status, body := s.get(path)
+		if status != http.StatusOK || strings.Contains(body, "<script>alert") || strings.Contains(body, `"'&"`) {
+			t.Errorf("%s: %d, or a name became markup", path, status)
+		}
+		if !strings.Contains(body, "M&lt;script&gt;") && !strings.Contains(body, "F&lt;script&gt;") {
+			t.Errorf("%s does not show the name", path)
+		}
+	}
+}
