@@ -1,11 +1,14 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -249,5 +252,30 @@ func TestTwoSoundsAtOnceDoNotMix(t *testing.T) {
 	both.Wait()
 	if got := s.voice.Get("it/greeting"); len(got) != 1<<20 || strings.Trim(got, got[:1]) != "" {
 		t.Errorf("%d bytes, of both", len(got))
+	}
+}
+
+// Over a real connection: the answer comes while the sender has not sent a byte of its gigabyte.
+func TestAGigabyteIsRefusedWhileItIsStillAtHome(t *testing.T) {
+	s := office(t)
+	box := httptest.NewServer(s)
+	defer box.Close()
+	c, err := net.Dial("tcp", box.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "POST %s?lang=en HTTP/1.1\r\nHost: pronto.local\r\nOrigin: http://pronto.local\r\nCookie: %s=%q\r\nContent-Type: audio/wav\r\nContent-Length: %d\r\n\r\n",
+		greetingSound, plainCookie, s.tokens[access.Owner], 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err := errors.Join(err, r.Body.Close()); err != nil || r.StatusCode != http.StatusRequestEntityTooLarge || !r.Close || !strings.Contains(string(body), "too large") {
+		t.Errorf("%d %s %v", r.StatusCode, body, err)
 	}
 }
