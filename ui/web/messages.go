@@ -225,16 +225,12 @@ func (s *server) changed(w http.ResponseWriter, v *visit, lang, name string, to 
 		s.Log.Warn("a sound is not taken", "sound", soundID(lang, name), "err", err)
 		no = settings.Refusal{Sentence: "voice.unread", Detail: err.Error()}
 	case no.Sentence == "":
-		path := messagePath(lang, name)
-		if len(to) > 0 {
-			path += "?" + to.Encode()
-		}
+		path := messagePath(lang, name) + "?" + to.Encode()
 		if recorded(v) {
-			to.Set("lang", v.lang)
-			s.tell(w, v, http.StatusOK, map[string]string{"to": messagePath(lang, name) + "?" + to.Encode()})
+			s.tell(w, v, http.StatusOK, map[string]string{"to": path + "&lang=" + v.lang})
 			return
 		}
-		redirect(w, v, path)
+		redirect(w, v, strings.TrimSuffix(path, "?"))
 		return
 	}
 	said := s.sentence(no.Sentence)
@@ -289,6 +285,7 @@ func fileOf(v *visit) (io.Reader, error) {
 
 // speak has the synthesiser say what was written.
 func (s *server) speak(v *visit, id, lang, _ string) (url.Values, settings.Refusal, error) {
+	v.Body = http.MaxBytesReader(nil, v.Body, formLimit)
 	if err := v.ParseForm(); err != nil {
 		return nil, settings.Refusal{}, err
 	}
@@ -308,6 +305,7 @@ func (s *server) speak(v *visit, id, lang, _ string) (url.Values, settings.Refus
 
 // ring lets the phones of a person ring, to record there.
 func (s *server) ring(v *visit, id, _, _ string) (url.Values, settings.Refusal, error) {
+	v.Body = http.MaxBytesReader(nil, v.Body, formLimit)
 	if err := v.ParseForm(); err != nil {
 		return nil, settings.Refusal{}, err
 	}
