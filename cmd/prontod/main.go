@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"sync"
@@ -62,9 +63,11 @@ func run(args []string, out io.Writer) int {
 	}
 	defer cfg.Close()
 	b, err := appliance.BoardNamed(*board)
+	synthesiser, _ := exec.LookPath("espeak-ng") // without it the page offers none
 	if err == nil {
 		err = serve(appliance.Options{
 			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
+			Synthesiser: synthesiser,
 		})
 	}
 	if err != nil {

@@ -52,6 +52,8 @@ type Options struct {
 	Keeper *keeper.Client // nil: sockets end with the process
 	Board  Board
 	Record string // recordd's socket; empty: nobody asks for records
+	// Synthesiser is the path of espeak-ng, which says what the owner writes; empty: there is none.
+	Synthesiser string
 	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
 	// can be claimed.
 	Powered time.Duration
@@ -100,6 +102,7 @@ type Box struct {
 	lamps      lamps
 	doors      doors
 	voicemail  *voicemail.Store
+	workshop   chan struct{} // holds one token while a sound is made
 	mail       *mail.Queue
 	web        net.Listener
 	webTLS     net.Listener // nil: plain HTTP only
@@ -155,7 +158,7 @@ func conditions() []health.Spec {
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{})}
+	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	b.doors.b = b
 	b.openAlarms()
@@ -264,7 +267,7 @@ func (b *Box) socketKeeper() stack.SocketKeeper {
 func (b *Box) openMedia() error {
 	c := b.config().Media
 	var err error
-	if b.sounds, err = newSounds(b.opts.Dir, b.fileSound); err != nil {
+	if b.sounds, err = newSounds(b.opts.Dir, b.fileSound, b.ownSentence); err != nil {
 		return err
 	}
 	b.engine, err = media.New(media.Config{

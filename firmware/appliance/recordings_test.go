@@ -65,7 +65,7 @@ func TestARecordingIsFoundByItsNameAndNothingOutsideOfTheStateDirectory(t *testi
 	if err := os.Mkdir(filepath.Join(dir, "folder.wav"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSounds(dir, nil)
+	s, err := newSounds(dir, nil, func(string) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestARecordingIsDecodedOnceUntilItChanges(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.wav")
 	putWAV(t, path, telephone, 160, 1000)
-	s, err := newSounds(dir, nil)
+	s, err := newSounds(dir, nil, func(string) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}

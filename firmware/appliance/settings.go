@@ -111,13 +111,13 @@ func (b *Box) versions(ctx context.Context) ([]settings.Version, error) {
 }
 
 // probe asks the box about what was changed: whether queues have people, phones are there, opening hours are
-// open, lines work.
+// open, menus are reached and lead somewhere, messages have a sound, lines work.
 func (b *Box) probe(ctx context.Context, changes []config.Change) (all []page.Finding) {
 	var asked []string
 	for _, c := range changes {
 		list, id, entry := strings.Cut(strings.TrimSuffix(config.Thing(c.Path), "]"), "[")
 		thing := list + " " + id
-		if !entry || slices.Contains(asked, thing) {
+		if !entry && list != "prompts" || slices.Contains(asked, thing) {
 			continue
 		}
 		asked = append(asked, thing)
@@ -128,6 +128,10 @@ func (b *Box) probe(ctx context.Context, changes []config.Change) (all []page.Fi
 			all = append(all, b.probePerson(tel.AgentID(id))...)
 		case "hours":
 			all = append(all, b.probeHours(id)...)
+		case "menus":
+			all = append(all, b.probeMenu(id)...)
+		case "prompts":
+			all = append(all, b.probeAnnouncements(b.config().Prompts.List)...)
 		case "trunks":
 			all = append(all, b.probeLine("trunk:"+id)...)
 		case "lines":

@@ -17,15 +17,16 @@ type sounds struct {
 	watched  prompt.Sound
 	recorded recordings
 	file     func(name string) (string, error) // where a recording lies, below the state directory: "message:201/ID"
+	own      func(sentence string) bool        // has the owner recorded it in place of the box's? "it/greeting"
 }
 
-func newSounds(dir string, file func(string) (string, error)) (*sounds, error) {
+func newSounds(dir string, file func(string) (string, error), own func(string) bool) (*sounds, error) {
 	l, err := prompt.New()
 	if err != nil {
 		return nil, err
 	}
 	return &sounds{
-		library: l, file: file, recorded: recordings{dir: dir},
+		library: l, file: file, own: own, recorded: recordings{dir: dir},
 		confirm: prompt.FromPCM("tone_confirm", notes([]note{{0, rate / 5}, {660, rate / 8}, {0, rate / 20}, {880, rate / 6}, {0, rate / 4}})),
 		beep:    prompt.FromPCM("tone_beep", notes([]note{{0, rate / 5}, {1000, rate * 2 / 5}})),
 		watched: prompt.FromPCM("tone_watched", notes([]note{{440, rate / 10}, {0, rate / 10}, {440, rate / 10}})),
@@ -57,6 +58,12 @@ func (s *sounds) Find(lang, name string) (media.Sound, error) {
 	}
 	if tone, ok := strings.CutPrefix(name, "tone_"); ok {
 		return s.library.Tone(tone)
+	}
+	if id := lang + "/" + name; s.own(id) {
+		if own, err := s.Find(lang, "prompt:"+id); err == nil {
+			return own, nil
+		}
+		// A file that cannot be read is no reason for silence.
 	}
 	return s.library.Get(lang, name)
 }

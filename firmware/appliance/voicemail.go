@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -41,6 +39,7 @@ func (b *Box) openVoicemail() error {
 	b.voicemail, err = voicemail.Open(voicemail.Config{
 		Log: b.log.With("room", "voicemail"), Dir: filepath.Join(b.opts.Dir, "voicemail"), Quota: int64(c.Voicemail.QuotaMB) << 20,
 		Changed: b.messagesCounted, Stored: b.messageStored,
+		Finish: finishRecording,
 		Report: func(ok bool, text string) { b.report("voicemail", ok, text) },
 	})
 	return err
@@ -187,34 +186,6 @@ type voicemailRoom struct{ b *Box }
 
 // Name implements live.Room.
 func (voicemailRoom) Name() string { return "voicemail and mail" }
-
-// Verify implements live.Verifier: what a menu or a queue says must exist in both languages.
-func (r voicemailRoom) Verify(_ context.Context, _, to *config.Config) error {
-	var errs []error
-	for _, m := range to.Menus {
-		errs = append(errs, r.b.speakable(fmt.Sprintf("greeting of menu %q", m.ID), m.Greeting))
-	}
-	for _, q := range to.Queues {
-		errs = append(errs, r.b.speakable(fmt.Sprintf("words of queue %q", q.ID), q.Waiting.Words()))
-	}
-	return errors.Join(errs...)
-}
-
-// speakable tells which of the names is no sentence of the box in every language.
-func (b *Box) speakable(what string, names []string) error {
-	var errs []error
-	for _, name := range names {
-		if strings.HasPrefix(name, "prompt:") {
-			continue
-		}
-		for _, lang := range b.sounds.library.Languages() {
-			if _, err := b.sounds.library.Get(lang, name); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", what, err))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
 
 // Commit implements live.Room.
 func (r voicemailRoom) Commit(_ context.Context, from, to *config.Config) (live.Outcome, error) {

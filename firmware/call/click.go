@@ -3,6 +3,7 @@ package call
 import (
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -12,6 +13,8 @@ type Summons struct {
 	Devices []tel.DeviceID `json:"devices"` // rung together
 	Number  tel.Number     `json:"number"`
 	Watch   *Watch         `json:"watch,omitempty"` // instead: the conversation, of who has the number, to take part in
+	// Script is instead what the box goes through with who answers.
+	Script *ivr.State `json:"script,omitempty"`
 }
 
 // Summon begins a call by ringing phones that then dial the number.
@@ -57,6 +60,21 @@ func (x *Exchange) Click(c Click) tel.Cause {
 	}
 	a.urgent.Store(d.Emergency)
 	return x.summon(a)
+}
+
+// Script rings phones of one person, which show a number, and goes through a script, not started yet, with who
+// answers there. Errors: ErrNoPhone, ErrFull, ErrClosed.
+func (x *Exchange) Script(devices []tel.DeviceID, shows tel.Number, script ivr.State) error {
+	if len(devices) == 0 {
+		return ErrNoPhone
+	}
+	a := x.summoning(tel.NewCallID(), x.cfg.Plan(), Summons{Devices: devices, Number: shows, Script: &script}, devices[0])
+	if err := x.add(a); err != nil {
+		return err
+	}
+	a.tell(Summon{*a.state.Summons})
+	x.begin(a)
+	return nil
 }
 
 // summoning is a call that is about to ring the phones of who wants it, one of which is at.
@@ -111,7 +129,7 @@ func (st *step) summon(in Summon) {
 // summoned makes who answered the caller of the number.
 func (st *step) summoned(caller LegState) {
 	s := st.s
-	n, watch := s.Summons.Number, s.Summons.Watch
+	n, watch, script := s.Summons.Number, s.Summons.Watch, s.Summons.Script
 	for i := range s.Groups {
 		for _, l := range s.Groups[i].Legs {
 			if l.ID != caller.ID {
@@ -125,6 +143,10 @@ func (st *step) summoned(caller LegState) {
 	st.engage(&s.Caller)
 	if watch != nil {
 		st.watch(*watch)
+		return
+	}
+	if script != nil {
+		st.startScript(script)
 		return
 	}
 	st.stage(tel.StageRouting)

@@ -1,12 +1,14 @@
 package call
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -168,6 +170,51 @@ func TestAClickedCallSurvivesACrash(t *testing.T) {
 			bruno.answers()
 			o.wants("Anna", l[0], "join "+string(bruno.id))
 			o.hears("clicked 180", "clicked 180", "clicked 200 true")
+		})
+	})
+}
+
+// announcement is a script that records one.
+func announcement() ivr.State {
+	return ivr.New("", "it", &ivr.Prompt{Prompt: "it/greeting"})
+}
+
+func TestThePhonesOfAPersonRingForAScript(t *testing.T) {
+	o := &office{t: t}
+	o.run("who answers is asked to speak", func(o *office) {
+		if err := o.x.Script([]tel.DeviceID{"201"}, "*77", announcement()); err != nil {
+			o.t.Fatal(err)
+		}
+		synctest.Wait()
+		anna := o.phone("201")
+		o.wants("Anna", anna, "rings for *77")
+		anna.answers()
+		o.wants("Anna", anna, "play take_intro")
+		anna.hangsUp()
+		if r := o.record(); r.In != "phone:201" || r.To != "*77" {
+			o.t.Errorf("record %+v", r)
+		}
+	})
+	o.run("without a phone nothing rings", func(o *office) {
+		if err := o.x.Script(nil, "*77", announcement()); !errors.Is(err, ErrNoPhone) {
+			o.t.Error(err)
+		}
+	})
+	t.Run("the phone rings again after a crash, and the script is still its own", func(t *testing.T) {
+		crash(t, func(o *office) []*fakeLeg {
+			if err := o.x.Script([]tel.DeviceID{"201"}, "*77", announcement()); err != nil {
+				o.t.Fatal(err)
+			}
+			synctest.Wait()
+			return []*fakeLeg{o.phone("201")}
+		}, func(o *office, l []*fakeLeg) {
+			anna := o.phone("201")
+			if anna == l[0] {
+				o.t.Fatal("201 does not ring again")
+			}
+			anna.answers()
+			o.wants("Anna", anna, "play take_intro")
+			anna.hangsUp()
 		})
 	})
 }

@@ -144,8 +144,15 @@ func Restore(b []byte) (State, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("restore a call: %w", err)
 	}
-	if s.Script != nil {
-		if err := s.Script.Valid(); err != nil {
+	scripts := []*ivr.State{s.Script}
+	if s.Summons != nil {
+		scripts = append(scripts, s.Summons.Script)
+	}
+	for _, script := range scripts {
+		if script == nil {
+			continue
+		}
+		if err := script.Valid(); err != nil {
 			return s, fmt.Errorf("restore a call: %w", err)
 		}
 	}

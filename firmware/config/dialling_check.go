@@ -37,6 +37,11 @@ func (v *validator) destination(path, to string) {
 			v.found.add(path, "number", "calls cannot be sent to %q: it is no outside number, or an emergency number", d.What)
 			return
 		}
+	case "say":
+		if !v.c.announcement(d.What) && !IsSentence(d.What) {
+			v.found.add(path, "sentence", "the box has no sentence and no announcement %q", d.What)
+			return
+		}
 	}
 	if !ok {
 		v.found.add(path, "unknown", "there is no %s %q", d.Kind, d.What)

@@ -23,7 +23,7 @@ type Menu struct {
 	InvalidTo string            `yaml:"invalid_to"`         // default hangup, after a goodbye
 }
 
-// Prompts are announcements that the owner of the box records from a phone.
+// Prompts are announcements of the owner of the box, recorded from a phone or given to the page.
 type Prompts struct {
 	PIN  Secret   `yaml:"pin"` // 4-10 digits, asked before recording; default none = only phones that may
 	List []Prompt `yaml:"list,omitempty"`
@@ -95,11 +95,7 @@ func (v *validator) menu(path string, m *Menu) {
 	if len(m.Greeting) == 0 {
 		v.found.add(path+".greeting", "missing", "is missing: callers would not know what to press")
 	}
-	for i, name := range m.Greeting {
-		if id, ok := strings.CutPrefix(name, "prompt:"); ok && !v.ids["prompt/"+id] {
-			v.found.add(fmt.Sprintf("%s.greeting[%d]", path, i), "unknown", "there is no announcement %q", id)
-		}
-	}
+	v.sentences(path+".greeting", m.Greeting)
 	if len(m.Keys) == 0 && !m.Dial {
 		v.found.add(path+".keys", "missing", "a menu needs a key, or dial")
 	}

@@ -134,7 +134,7 @@ func (v *validator) missedCallers() {
 func (v *validator) waiting(path string, q *Queue) {
 	w := &q.Waiting
 	path += ".waiting"
-	v.sentences(path+".greeting", w.Greeting)
+	v.sentences(path+".greeting", w.Greeted())
 	v.place(path+".full_to", w.FullTo)
 	v.place(path+".empty_to", w.EmptyTo)
 	v.duration(path+".grace", w.Grace, 0, time.Hour)
@@ -203,15 +203,6 @@ func (v *validator) callback(path string, w *Waiting) {
 func (v *validator) key(path, key string) {
 	if len(key) != 1 || !strings.Contains("0123456789*#", key) {
 		v.found.add(path, "key", "%q is not one of 0-9, * and #", key)
-	}
-}
-
-// sentences checks what is said: recorded announcements must exist.
-func (v *validator) sentences(path string, names []string) {
-	for i, name := range names {
-		if id, ok := strings.CutPrefix(name, "prompt:"); ok && !slices.ContainsFunc(v.c.Prompts.List, func(p Prompt) bool { return p.ID == id }) {
-			v.found.add(fmt.Sprintf("%s[%d]", path, i), "unknown", "there is no announcement %q", id)
-		}
 	}
 }
 

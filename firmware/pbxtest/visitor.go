@@ -1,9 +1,11 @@
 package pbxtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -21,10 +23,13 @@ type Visitor struct {
 	browser *http.Client
 }
 
+// ownerPassword is that of the owner of every box that SignIn claims.
+const ownerPassword = "cavallo corretto pinzatrice"
+
 // SignIn claims a new box, makes the person of an agent its supervisor sara, and signs her in.
 func (o *Office) SignIn(agent tel.AgentID) *Visitor {
 	o.t.Helper()
-	const password = "cavallo corretto pinzatrice"
+	const password = ownerPassword
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		o.t.Fatal(err)
@@ -55,23 +60,46 @@ func (o *Office) SignIn(agent tel.AgentID) *Visitor {
 // Post sends a form as a browser does.
 func (v *Visitor) Post(path string, form url.Values) (status int, page string) {
 	v.o.t.Helper()
-	return v.ask(http.MethodPost, path, strings.NewReader(form.Encode()))
+	return v.ask(http.MethodPost, path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+}
+
+// Upload sends a file by the field "file" of a form.
+func (v *Visitor) Upload(path, name string, file []byte) (status int, page string) {
+	v.o.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", name)
+	if err == nil {
+		_, err = part.Write(file)
+	}
+	if err := errors.Join(err, form.Close()); err != nil {
+		v.o.t.Fatal(err)
+	}
+	return v.ask(http.MethodPost, path, form.FormDataContentType(), &body)
+}
+
+// Owner signs the owner in, where SignIn has claimed the box.
+func (v *Visitor) Owner() {
+	v.o.t.Helper()
+	if status, page := v.Post("/signin", url.Values{"name": {"owner"}, "password": {ownerPassword}}); status != http.StatusSeeOther {
+		v.o.t.Fatalf("the owner: %d %s", status, page)
+	}
 }
 
 // Get asks once for a page. While the program is started again the question waits in the socket.
 func (v *Visitor) Get(path string) (status int, page string) {
 	v.o.t.Helper()
-	return v.ask(http.MethodGet, path, http.NoBody)
+	return v.ask(http.MethodGet, path, "", http.NoBody)
 }
 
-func (v *Visitor) ask(method, path string, content io.Reader) (status int, page string) {
+func (v *Visitor) ask(method, path, kind string, content io.Reader) (status int, page string) {
 	v.o.t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+v.o.Web+path, content)
 	if err != nil {
 		v.o.t.Fatal(err)
 	}
 	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Content-Type", kind)
 		req.Header.Set("Origin", "http://"+v.o.Web)
 	}
 	res, err := v.browser.Do(req)

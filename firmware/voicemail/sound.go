@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -27,23 +26,16 @@ func (s *Store) SaveGreeting(n tel.Number, kind, name string) error {
 	if b := s.boxes[n]; b == nil || !b.known {
 		return fmt.Errorf("%w: %q", ErrNoBox, n)
 	}
-	return s.save(name, s.wav(n, kind))
+	return s.save(name, func(from string) error {
+		if err := os.MkdirAll(s.dir(n), 0o700); err != nil {
+			return err
+		}
+		return move(from, s.wav(n, kind))
+	})
 }
 
-// SavePrompt makes a recording of the spool the announcement id.
-func (s *Store) SavePrompt(id, name string) error {
-	if !plainName(id) {
-		return fmt.Errorf("%w: announcement %q", ErrName, id)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.save(name, s.prompt(id))
-}
-
-func (s *Store) prompt(id string) string { return filepath.Join(s.cfg.Dir, "prompt", id+".wav") }
-
-// save moves a recording to its place. It is called with mu held.
-func (s *Store) save(name, to string) error {
+// save puts a recording away. It is called with mu held.
+func (s *Store) save(name string, put func(from string) error) error {
 	if !plainName(name) {
 		return fmt.Errorf("%w: %q", ErrName, name)
 	}
@@ -57,13 +49,10 @@ func (s *Store) save(name, to string) error {
 		if err == nil {
 			_, _, err = repair(from)
 		}
+		if err == nil {
+			err = put(from)
+		}
 		if err != nil {
-			return fmt.Errorf("save a recording: %w", err)
-		}
-		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-			return fmt.Errorf("save a recording: %w", err)
-		}
-		if err := move(from, to); err != nil {
 			return fmt.Errorf("save a recording: %w", err)
 		}
 		s.release(name)
@@ -104,7 +93,7 @@ func (s *Store) Greeting(n tel.Number, kind string) []string {
 }
 
 // Find gives the file of a sound that a script names: "message:BOX/ID", "greeting:BOX/KIND",
-// "prompt:ID" or "recording:NAME". The file may be missing. A name that is none of these, or leads
+// "prompt:ID", "prompt:LANGUAGE/NAME" or "recording:NAME". The file may be missing. A name that is none of these, or leads
 // elsewhere, is ErrName.
 func (s *Store) Find(sound string) (string, error) {
 	kind, rest, _ := strings.Cut(sound, ":")
@@ -113,7 +102,7 @@ func (s *Store) Find(sound string) (string, error) {
 	case kind == "message" && plainName(n) && plainName(id),
 		kind == "greeting" && plainName(n) && (id == Standard || id == Busy):
 		return s.wav(tel.Number(n), id), nil
-	case kind == "prompt" && plainName(rest):
+	case kind == "prompt" && announcementName(rest):
 		return s.prompt(rest), nil
 	case kind == "recording" && plainName(rest):
 		return s.spool(rest), nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -65,6 +66,9 @@ type Config struct {
 	// Stored tells a message that is safe on the disk, and where its sound lies. It is called from the
 	// store's goroutine and must not block it for long.
 	Stored func(m Message, wav string)
+	// Finish makes a WAV for the telephone of what was recorded as an announcement; an error leaves it as it
+	// is. It is called from the store's goroutine. nil: every one stays as it is.
+	Finish func(id string, recorded io.Reader) ([]byte, error)
 	// Report tells that the disk does not take what it is given and why, and that it does again. It is
 	// called from the store's goroutine.
 	Report func(ok bool, text string)
@@ -88,6 +92,7 @@ type Store struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	checks chan struct{} // bounds the codes that are checked at a time
+	shelf  sync.Mutex    // serialises what changes the files of announcements; taken before mu
 
 	mu     sync.Mutex // guards what follows; never held while the disk works
 	boxes  map[tel.Number]*box
@@ -95,6 +100,8 @@ type Store struct {
 	taken  map[string]bool // names in the spool that are being put away
 	work   []func() error  // in order, for the writing goroutine
 	failed []func() error  // work to be tried again
+
+	announcements map[string]Announcement
 }
 
 type box struct {
@@ -121,19 +128,22 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Stored == nil {
 		cfg.Stored = func(Message, string) {}
 	}
+	if cfg.Finish == nil {
+		cfg.Finish = func(_ string, r io.Reader) ([]byte, error) { return io.ReadAll(r) }
+	}
 	if cfg.Report == nil {
 		cfg.Report = func(bool, string) {}
 	}
 	s := &Store{
 		cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), checks: make(chan struct{}, 2),
-		boxes: map[tel.Number]*box{}, locks: map[string]*lock{}, taken: map[string]bool{},
+		boxes: map[tel.Number]*box{}, locks: map[string]*lock{}, taken: map[string]bool{}, announcements: map[string]Announcement{},
 	}
 	for _, d := range []string{"spool", "box", "prompt"} {
 		if err := os.MkdirAll(filepath.Join(cfg.Dir, d), 0o700); err != nil {
 			return nil, fmt.Errorf("open voicemail: %w", err)
 		}
 	}
-	if err := s.load(); err != nil {
+	if err := errors.Join(s.load(), s.loadAnnouncements()); err != nil {
 		return nil, fmt.Errorf("open voicemail: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

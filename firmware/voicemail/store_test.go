@@ -373,7 +373,7 @@ func TestWrongNamesAreErrors(t *testing.T) {
 		"a box as a path": o.Deliver("201_c1_1", Message{Box: ".."}, 0),
 		"no name":         o.Discard(""),
 		"a greeting":      o.SaveGreeting("201", "../x", "201_c1_1"),
-		"an announcement": o.SavePrompt("a/b", "prompt_c1_1"),
+		"an announcement": o.SavePrompt("../b", "prompt_c1_1"),
 		"a recording":     o.SavePrompt("a", "../b"),
 	} {
 		if !errors.Is(err, ErrName) {

@@ -127,6 +127,7 @@ const (
 	DeedSkill           Deed = "agent_skill_set"
 	DeedConfigured      Deed = "configured"     // the version, and why
 	DeedDiscarded       Deed = "file_discarded" // what somebody wrote into the configuration by hand
+	DeedAnnounced       Deed = "announced"      // another sound, and of what
 	DeedReopened        Deed = "reopened"       // the owner's password was lost: the box can be claimed again
 )
 

@@ -20,7 +20,8 @@ type Form struct {
 	Back   string // where who changes nothing goes
 	Blocks []Block
 	Extras []Extra
-	Remove string // where the button that removes the thing posts to; empty: none
+	Tree   []Branch // of a menu: where it leads
+	Remove string   // where the button that removes the thing posts to; empty: none
 }
 
 // Extra is a button of its own beside a form.

@@ -24,7 +24,7 @@ func sections() []section {
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/users", "/security", "/history", "/changes", "/about", "/codes", "/audit"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/history", "/changes", "/about", "/codes", "/audit"}},
 	}
 }
 
@@ -72,6 +72,8 @@ func (r Reader) System() (all []Link) {
 		right     access.Right
 	}{
 		{"hours", "/hours", access.Configure},
+		{"menus", "/menus", access.Configure},
+		{"messages", "/messages", access.Configure},
 		{"history", "/history", access.Configure},
 		{"security", "/security", access.Own},
 		{"users", "/users", access.Own},

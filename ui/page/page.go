@@ -35,7 +35,7 @@ func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
 		"hint": hint(cat), "who": who(cat), "why": why(cat), "part": saidPart(cat), "second": second, "told": told(cat),
-		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes, "stands": stands, "moment": moment,
+		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "pair": pair, "modes": tel.SupervisionModes, "stands": stands, "moment": moment,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -75,6 +75,17 @@ type item struct {
 }
 
 func newItem(f frame, it any) item { return item{f, it} }
+
+// pair is what a template sees that needs no more of the page than its language.
+func pair(lang string, it any) struct {
+	Lang string
+	It   any
+} {
+	return struct {
+		Lang string
+		It   any
+	}{lang, it}
+}
 
 func (r *Renderer) frame(o view.Office, who Reader, now time.Time) frame {
 	f := frame{Office: o, Reader: who, Lang: r.cat.Lang, Other: "en", Version: version(), Now: now}

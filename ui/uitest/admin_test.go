@@ -11,6 +11,7 @@ import (
 func adminPages() []string {
 	return []string{
 		"queues", "queues/sales", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
+		"menus", "menus/main", "menus/new", "messages", "messages/sentence/greeting", "messages/own/ferie", "messages/name/new",
 		"lines", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "security", "about", "users", "me", "codes", "nowhere",
 	}
 }

@@ -66,7 +66,9 @@ func Start(t testing.TB) *Browser {
 	}
 	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--no-zygote",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-breakpad", "--disable-dev-shm-usage",
-		"--disable-extensions", "--hide-scrollbars", "--user-data-dir="+dir, "--remote-debugging-pipe", "about:blank")
+		"--disable-extensions", "--hide-scrollbars", "--autoplay-policy=no-user-gesture-required",
+		"--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", // a microphone that beeps, and who allows it
+		"--user-data-dir="+dir, "--remote-debugging-pipe", "about:blank")
 	cmd.ExtraFiles = []*os.File{theirs, theirsToo} // its descriptors 3 and 4
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

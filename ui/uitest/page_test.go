@@ -136,7 +136,7 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 		"trunk:tim": {Line: "trunk:tim", Name: "TIM", Type: "sip", Cause: tel.LineRefused}, "line:gsm0": {Line: "line:gsm0", Name: Hostile, Type: "gsm", Up: true, Cause: tel.LineInUse, Calls: 1, Operator: Hostile, Signal: -71},
 	}
 	office.Audited = []tel.PageAccessed{{At: time.Now(), What: "wrong_password", User: Hostile, From: "192.168.1.66"}, {At: time.Now(), What: "configured", User: "anna", Whom: "2 " + Hostile, From: "192.168.1.20"}}
-	cfg.Settings = office.Port()
+	cfg.Settings, cfg.Voice = office.Port(), voices().Port()
 	floor(&cfg)
 	h, err := web.New(cfg)
 	if err != nil {
@@ -177,6 +177,7 @@ func TestThePageInABrowser(t *testing.T) {
 		{"an owner signs in with a passkey", anOwnerSignsInWithAPasskey},
 		{"a supervisor directs callers and agents", aSupervisorDirects},
 		{"the pages of the box fit a phone, a tablet and a screen", adminPagesFit},
+		{"a message is recorded with the browser's microphone", aMessageIsRecorded},
 		{"a queue is changed and changed back without script", aQueueIsChangedAndBack},
 		{"nothing moves for those who ask for stillness", nothingMovesForThoseWhoAskForStillness},
 	} {

@@ -184,7 +184,9 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 		"agents.dial": {"moon"}, "agents.pin": {"12", "abcd", "12345678901"}, "agents.phone": nil, "queues.strategy": {"fastest"}, "queues.callback": {"77", "x"},
 		"queues.greeting": {"prompt:none"}, "queues.sayings": {"prompt:none"}, "queues.max_length": {"-1", "many"}, "queues.sticky": {"-1", "999999"},
 		"hours.exceptions": {"sometimes", "2026-02-30", "2026-08-10 2026-08-11 25-26"}, "trunks.number": {"x"},
-		"lines.pin": nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
+		"menus.greeting": {"", "prompt:none", "moon", hostile}, "menus.timeouts": {"-1", "11", "many"}, "menus.invalid": {"-1", "11", "²"}, "menus.wait": {"0.5", "61", "many"},
+		"prompts.list.number": {"", "123456", "one", hostile},
+		"lines.pin":           nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
 	}
 	for _, d := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		special["hours."+d] = []string{"mornings", "9-25", "13", hostile}
@@ -216,6 +218,8 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 	each(personKind(), func(k, name, kind string) { check(k, "/people/anna", name, kind, pick(special, k, name, kind)) })
 	each(hoursKind(), func(k, name, kind string) { check(k, "/hours/office", name, kind, pick(special, k, name, kind)) })
 	each(trunkKind(), func(k, name, kind string) { check(k, "/lines/trunk/tim", name, kind, pick(special, k, name, kind)) })
+	each(menuKind(), func(k, name, kind string) { check(k, "/menus/main", name, kind, pick(special, k, name, kind)) })
+	each(messageKind(), func(k, name, kind string) { check(k, "/messages/name/ferie", name, kind, pick(special, k, name, kind)) })
 	each(lineKind(), func(k, name, kind string) { check(k, "/lines/modem/gsm0", name, kind, pick(special, k, name, kind)) })
 	if fields < 50 {
 		t.Errorf("only %d fields were tried", fields)
@@ -251,6 +255,7 @@ func steady(body string) []byte {
 func adminPages() []string {
 	return []string{
 		"/queues", "/queues/new", "/queues/sales", "/people", "/people/new", "/people/anna", "/people/import", "/hours", "/hours/new", "/hours/office",
+		"/menus", "/menus/new", "/menus/main", "/messages", "/messages/sentence/greeting", "/messages/own/ferie", "/messages/name/new", "/messages/name/ferie",
 		"/lines", "/lines/trunk/tim", "/lines/modem/gsm0", "/changes", "/history", "/history/1", "/system", "/security", "/about", "/codes", "/nothing",
 	}
 }
@@ -263,6 +268,8 @@ func full(t *testing.T) *site {
 	}
 	s.settings.Audited = []tel.PageAccessed{{At: at, What: "wrong_password", User: hostile, From: "192.168.1.66"}, {At: at, What: "configured", User: "anna", Whom: "2 " + hostile}}
 	s.post("/queues/sales", url.Values{"name": {"V" + hostile}, "agents": {"bruno", "anna"}})
+	s.voice.Put("it/greeting", "before")
+	s.voice.Put("ferie", "before, too")
 	s.post("/hours/office", url.Values{"exceptions": {"2026-08-10 2026-08-21 " + hostile}})
 	return s
 }
@@ -279,7 +286,7 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 		}
 		s = office(t)
 		empty(t, s)
-		for _, path := range []string{"/queues", "/queues/new", "/people", "/people/new", "/hours", "/hours/new", "/lines", "/changes", "/history", "/security"} {
+		for _, path := range []string{"/queues", "/queues/new", "/people", "/people/new", "/hours", "/hours/new", "/menus", "/menus/new", "/messages", "/messages/name/new", "/lines", "/changes", "/history", "/security"} {
 			_, body := s.get(path + "?lang=" + lang)
 			look(t, lang, "empty"+strings.ReplaceAll(path, "/", "-"), body)
 		}
@@ -298,6 +305,14 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 			"table": func(s *site) (int, string) { return s.post("/people/import?lang="+lang, url.Values{"text": {" "}}) },
 			"hours": func(s *site) (int, string) {
 				return s.post("/hours/office?lang="+lang, url.Values{"mon": {"mornings"}})
+			},
+			"menu": func(s *site) (int, string) {
+				return s.post("/menus/main?lang="+lang, url.Values{"key-1": {"say:" + hostile}, "wait": {"0"}})
+			},
+			"sound": func(s *site) (int, string) {
+				s.voice.Refuse = settings.Refusal{Sentence: "voice.kind", Detail: "neither WAV nor MP3: it begins with " + hostile}
+				w := s.sends("/messages/sound/own/ferie?lang="+lang, hostile+".wav", strings.NewReader(hostile))
+				return w.Code, w.Body.String()
 			},
 			"needed": func(s *site) (int, string) { return s.post("/queues/sales/remove?lang="+lang, nil) },
 			"http":   func(s *site) (int, string) { return s.post("/security?lang="+lang, url.Values{"plain": {"perhaps"}}) },

@@ -330,13 +330,19 @@ func places(c *config.Config, empty bool) (all []page.Option) {
 		add("voicemail", string(m.Number), "")
 	}
 	for _, m := range c.Menus {
-		add("menu", m.ID, "")
+		add("menu", m.ID, m.Name)
 	}
 	for _, h := range c.Hours {
 		add("hours", h.ID, h.Name)
 	}
 	for _, g := range c.Groups {
 		add("group", g.ID, g.Name)
+	}
+	for _, p := range c.Prompts.List {
+		all = append(all, sayOption(c, p.ID))
+	}
+	for _, name := range saidPlaces() {
+		all = append(all, sayOption(c, name))
 	}
 	return append(all, page.Option{ID: "hangup", Key: "place.hangup"})
 }

@@ -31,7 +31,8 @@ func paths(s *server) (all []struct {
 		method, path, _ := strings.Cut(r.pattern, " ")
 		path = strings.NewReplacer("{$}", "", "{name}", "agent", "{call}", "c1", "{agent}", "anna", "{number}", "1").Replace(path)
 		path = strings.NewReplacer("/queues/{id}", "/queues/sales", "/people/{id}", "/people/anna", "/hours/{id}", "/hours/office",
-			"/trunk/{id}", "/trunk/tim", "/modem/{id}", "/modem/gsm0", "/phones/{id}", "/phones/201").Replace(path)
+			"/trunk/{id}", "/trunk/tim", "/modem/{id}", "/modem/gsm0", "/phones/{id}", "/phones/201", "/menus/{id}", "/menus/main",
+			"/messages/own/{id}", "/messages/own/ferie", "/messages/name/{id}", "/messages/name/ferie", "/sound/{lang}/agent", "/sound/it/greeting", "/sentence/agent", "/sentence/greeting").Replace(path)
 		switch r.pattern {
 		case "GET /asset/":
 			path = "/asset/pronto.css"

@@ -104,7 +104,7 @@ func (s *server) problemAt(p config.Problem) page.Said {
 	return page.Said{Sentence: "problem." + p.Code, Where: p.Path, Detail: p.Text}
 }
 
-var changePath = regexp.MustCompile(`^(\w+)(?:\[([^\]]*)\])?(?:\.(.*))?$`)
+var changePath = regexp.MustCompile(`^(\w+(?:\.list)?)(?:\[([^\]]*)\])?(?:\.(.*))?$`)
 
 // inWords names the changes as the forms name their fields.
 func inWords(changes []config.Change, before, after *config.Config) (all []page.Change) {
@@ -145,6 +145,10 @@ func nameOf(c *config.Config, list, id string) string {
 		return named(c.Trunks, id, func(t config.Trunk) (string, string) { return string(t.ID), t.Name })
 	case "lines":
 		return named(c.Lines, id, func(l config.Line) (string, string) { return string(l.ID), l.Name })
+	case "menus":
+		return named(c.Menus, id, func(m config.Menu) (string, string) { return m.ID, m.Name })
+	case "prompts.list":
+		return named(c.Prompts.List, id, func(p config.Prompt) (string, string) { return p.ID, p.Name })
 	case "hours":
 		return named(c.Hours, id, func(h config.Hours) (string, string) { return h.ID, h.Name })
 	}
@@ -188,7 +192,7 @@ func oneLine(text string) string {
 // fieldKey names a setting as its form does; empty when no form has it.
 func fieldKey(list, path string) string {
 	switch {
-	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours"}, list):
+	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "menus", "prompts.list"}, list):
 		return "list." + list
 	case list == "web" && path == "plain_http":
 		return "security.plain"
@@ -209,6 +213,10 @@ func fieldKey(list, path string) string {
 		name = lineKind().fieldAt(path)
 	case "hours":
 		name = hoursKind().fieldAt(path)
+	case "menus":
+		name = menuKind().fieldAt(path)
+	case "prompts.list":
+		name = messageKind().fieldAt(path)
 	}
 	if name == "" {
 		return ""

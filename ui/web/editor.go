@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -15,10 +16,12 @@ type editor[T any] struct {
 	kind[T]
 	title, fresh string                       // keys of the titles of its forms
 	at           string                       // path of the list
+	back         string                       // path to go to instead of the list; empty: the list
 	blank        func(c *config.Config) T     // what a new entry begins with; nil: none is made here
 	born         func(c *config.Config, x *T) // gives a new entry its id
 	extras       func(x *T) []page.Extra      // buttons beside the form of an entry
 	remove       func(c *config.Config, x T)  // what else goes with an entry
+	tree         func(c *config.Config, x *T) []page.Branch
 }
 
 // form shows the form of the entry that the path names.
@@ -45,7 +48,7 @@ func (e editor[T]) blankForm(s *server) func(http.ResponseWriter, *visit) {
 
 func (e editor[T]) show(s *server, w http.ResponseWriter, v *visit, status int, c *config.Config, x *T, f page.Form) {
 	id := e.id(x)
-	f.Reader, f.Box, f.Back = s.reader(v), s.Name(), e.at
+	f.Reader, f.Box, f.Back = s.reader(v), s.Name(), cmp.Or(e.back, e.at)
 	if id == "" {
 		f.Key, f.Action = e.fresh, e.at
 		f.Reader.Path = e.at + "/new"
@@ -54,6 +57,9 @@ func (e editor[T]) show(s *server, w http.ResponseWriter, v *visit, status int, 
 		f.Reader.Path = f.Action
 		if e.extras != nil {
 			f.Extras = e.extras(x)
+		}
+		if e.tree != nil {
+			f.Tree = e.tree(c, x)
 		}
 		if e.blank != nil {
 			f.Remove = f.Action + "/remove"

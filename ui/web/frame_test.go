@@ -23,7 +23,7 @@ import (
 // reads are the GET routes of pages, each with a path that exists.
 func reads() (all []string) {
 	for _, r := range paths(&server{}) {
-		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/me/code.png", "/claim", "/signin"}, r.path) {
+		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/messages/sound/it/greeting", "/me/code.png", "/claim", "/signin"}, r.path) {
 			all = append(all, r.path)
 		}
 	}
@@ -61,7 +61,7 @@ func TestEveryPageIsLight(t *testing.T) {
 			}
 		}
 		limit := 2
-		if path == "/" || path == "/me" || path == "/me/code" { // their scripts; the picture of a secret
+		if path == "/" || path == "/me" || path == "/me/code" || strings.HasPrefix(path, "/messages/") { // their scripts; the picture of a secret
 			limit = 3
 		}
 		if len(found) > limit || len(found) < 2 {
@@ -146,7 +146,7 @@ func TestTheNavigationShowsWhatOneMayUse(t *testing.T) {
 // Every mistake that a configuration can have, every refusal, every deed has its words; whatever goes wrong is
 // said in its parts.
 func TestWhateverGoesWrongIsSaidInFourParts(t *testing.T) {
-	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
+	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security|voice)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
 	var keys []string
 	for _, dir := range []string{"ui/web", "firmware/appliance"} {
 		out, err := exec.Command("sh", "-c", "cat $(ls ../../"+dir+"/*.go | grep -v _test.go)").Output()
@@ -203,6 +203,17 @@ func TestEverySettingStateAndDeedHasItsWords(t *testing.T) {
 	each(hoursKind(), setting)
 	each(trunkKind(), setting)
 	each(lineKind(), setting)
+	each(menuKind(), setting)
+	each(messageKind(), setting)
+	for _, name := range config.Sentences()[0].Names {
+		keys = append(keys, "say."+name)
+	}
+	for _, name := range saidPlaces() {
+		keys = append(keys, "place.say."+name)
+	}
+	for _, g := range config.Sentences() {
+		keys = append(keys, "messages."+g.Key)
+	}
 	for _, c := range tel.LineCauses() {
 		keys = append(keys, "fix."+string(c))
 	}
@@ -216,7 +227,7 @@ func TestEverySettingStateAndDeedHasItsWords(t *testing.T) {
 	for _, m := range regexp.MustCompile(`Deed\w+ +Deed = "(\w+)"`).FindAllStringSubmatch(string(out), -1) {
 		keys = append(keys, "deed."+m[1])
 	}
-	for _, kind := range []string{"queue", "ext", "voicemail", "menu", "hours", "group", "hangup", "none"} {
+	for _, kind := range []string{"queue", "ext", "voicemail", "menu", "hours", "group", "say", "hangup", "none"} {
 		keys = append(keys, "place."+kind)
 	}
 	for _, lang := range i18n.Languages() {

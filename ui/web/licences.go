@@ -27,6 +27,7 @@ func licences() map[string]string {
 		"github.com/google/flatbuffers":       "Apache-2.0",
 		"github.com/google/go-tpm":            "Apache-2.0",
 		"github.com/google/uuid":              "BSD-3-Clause",
+		"github.com/hajimehoshi/go-mp3":       "Apache-2.0",
 		"github.com/klauspost/compress":       "BSD-3-Clause AND Apache-2.0 AND MIT",
 		"github.com/klauspost/cpuid/v2":       "MIT",
 		"github.com/minio/crc64nvme":          "Apache-2.0",

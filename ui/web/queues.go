@@ -77,7 +77,7 @@ func people(c *config.Config, _ *config.Queue) (all []page.Option) {
 // prompts are the announcements that somebody has recorded.
 func prompts(c *config.Config, _ *config.Queue) (all []page.Option) {
 	for _, p := range c.Prompts.List {
-		all = append(all, page.Option{ID: "prompt:" + p.ID, Name: p.ID})
+		all = append(all, page.Option{ID: "prompt:" + p.ID, Name: cmp.Or(p.Name, p.ID)})
 	}
 	return all
 }

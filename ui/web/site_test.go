@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 	"github.com/pronto-pbx/pronto/ui/view"
+	"github.com/pronto-pbx/pronto/ui/voice/voicetest"
 )
 
 // site is a page with its people.
@@ -37,6 +39,7 @@ type site struct {
 	orders   []Order  // of supervisors
 	unwilled string   // why the next one is not carried out
 	settings *settingstest.Memory
+	voice    voicetest.Memory
 }
 
 const (
@@ -100,7 +103,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		},
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
-		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(),
+		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Voice: s.voice.Port(),
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
 		},
@@ -159,6 +162,7 @@ func signedIn(s *site) http.Handler {
 type ask struct {
 	method, path string
 	form         url.Values
+	body         io.Reader   // instead of a form
 	as           access.Role // signed in so; empty: not
 	from         string      // default inTheOffice
 	header       http.Header
@@ -170,7 +174,10 @@ func (s *site) do(a ask) *httptest.ResponseRecorder {
 	if a.tls {
 		scheme, name = "https", tlsCookie
 	}
-	r := httptest.NewRequest(a.method, scheme+"://pronto.local"+a.path, strings.NewReader(a.form.Encode()))
+	if a.body == nil {
+		a.body = strings.NewReader(a.form.Encode())
+	}
+	r := httptest.NewRequest(a.method, scheme+"://pronto.local"+a.path, a.body)
 	r.Header.Set("Accept", "text/html")
 	r.RemoteAddr = inTheOffice
 	if a.from != "" {

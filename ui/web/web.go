@@ -21,6 +21,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings"
 	"github.com/pronto-pbx/pronto/ui/view"
+	"github.com/pronto-pbx/pronto/ui/voice"
 )
 
 // Config is what the page needs.
@@ -39,6 +40,7 @@ type Config struct {
 	Present  func() ([]byte, error)
 	Codes    func() []view.Code // what phones can dial
 	Settings settings.Port
+	Voice    voice.Port
 	// Desk is what an agent does now; nil of who is none.
 	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
@@ -87,7 +89,7 @@ func assets() fs.FS { return asset.Files }
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")

@@ -1,4 +1,5 @@
-// Package wav reads and writes WAV sound: linear 16-bit, A-law and µ-law, one or two channels.
+// Package wav reads and writes WAV sound: linear 16-bit, A-law and µ-law, one or two channels. It also reads
+// what sound editors write: 8, 24 and 32 bits, and floating point.
 package wav
 
 import (
@@ -6,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 )
@@ -62,12 +64,42 @@ const (
 	HeaderBytes = 44
 )
 
-// Reader reads the sound of a WAV stream as linear samples.
+// Reader reads the sound of a WAV stream as linear samples of 16 bits; the Format of a stream with more or
+// fewer bits says PCM16.
 type Reader struct {
 	Format
 	r    io.Reader
 	left int64
+	size int                // bytes of a sample
+	get  func([]byte) int16 // decodes one
 	buf  [4096]byte
+}
+
+// float is the format tag of samples between -1 and 1.
+const float Encoding = 3
+
+// samples tells how the samples of a format tag and a number of bits are stored; size is 0 for what is not read.
+func samples(tag Encoding, bits uint16) (as Encoding, size int, get func([]byte) int16) {
+	switch {
+	case tag == ALaw && bits == 8:
+		return ALaw, 1, func(b []byte) int16 { return codec.ALawToLinear(b[0]) }
+	case tag == MuLaw && bits == 8:
+		return MuLaw, 1, func(b []byte) int16 { return codec.MuLawToLinear(b[0]) }
+	case tag == PCM16 && bits == 8: // alone without a sign
+		return PCM16, 1, func(b []byte) int16 { return (int16(b[0]) - 128) << 8 }
+	case tag == PCM16 && (bits == 16 || bits == 24 || bits == 32): // the upper 16 bits come last
+		size := int(bits) / 8
+		return PCM16, size, func(b []byte) int16 { return int16(binary.LittleEndian.Uint16(b[size-2:])) }
+	case tag == float && bits == 32:
+		return PCM16, 4, func(b []byte) int16 {
+			v := math.Float32frombits(binary.LittleEndian.Uint32(b)) * 32768
+			if v != v {
+				return 0
+			}
+			return int16(max(-32768, min(32767, v)))
+		}
+	}
+	return tag, 0, nil
 }
 
 // NewReader reads the header up to the sound. Chunks before it are passed over within 1 MiB.
@@ -128,24 +160,27 @@ func (w *Reader) readFormat(size int64) error {
 	if f.Encoding == 0xFFFE && size >= 26 { // the extensible form names the encoding in its last part
 		f.Encoding = Encoding(binary.LittleEndian.Uint16(buf[24:]))
 	}
+	bits := binary.LittleEndian.Uint16(buf[14:])
+	as, width, get := samples(f.Encoding, bits)
+	if width == 0 {
+		return fmt.Errorf("%w: %d bits per sample in encoding %d", ErrUnsupported, bits, f.Encoding)
+	}
+	f.Encoding = as
 	if err := f.check(); err != nil {
 		return err
 	}
-	if bits := binary.LittleEndian.Uint16(buf[14:]); int(bits) != 8*f.Encoding.bytes() {
-		return fmt.Errorf("%w: %d bits per sample in encoding %d", ErrUnsupported, bits, f.Encoding)
-	}
-	w.Format = f
+	w.Format, w.size, w.get = f, width, get
 	return nil
 }
 
 // Samples is how many samples are left by what the header says; a stream may end before.
-func (w *Reader) Samples() int { return int(w.left) / w.Encoding.bytes() }
+func (w *Reader) Samples() int { return int(w.left) / w.size }
 
 // Read fills pcm with samples, those of two channels in turns, and returns their number. At the
 // end of the sound it returns io.EOF, also where the stream ends before what its header says, as
 // that of a recording cut short by a power failure does.
 func (w *Reader) Read(pcm []int16) (int, error) {
-	size := w.Encoding.bytes()
+	size := w.size
 	want := min(int64(len(pcm)), int64(len(w.buf)/size), w.left/int64(size))
 	if len(pcm) == 0 {
 		return 0, nil
@@ -157,14 +192,7 @@ func (w *Reader) Read(pcm []int16) (int, error) {
 	w.left -= int64(n)
 	n /= size
 	for i := range n {
-		switch w.Encoding {
-		case ALaw:
-			pcm[i] = codec.ALawToLinear(w.buf[i])
-		case MuLaw:
-			pcm[i] = codec.MuLawToLinear(w.buf[i])
-		default:
-			pcm[i] = int16(binary.LittleEndian.Uint16(w.buf[2*i:]))
-		}
+		pcm[i] = w.get(w.buf[size*i:])
 	}
 	if n > 0 {
 		return n, nil

@@ -84,6 +84,30 @@ func TestOtherPeoplesFilesAreRead(t *testing.T) {
 	}
 }
 
+func TestWhatSoundEditorsWriteIsReadAsSixteenBits(t *testing.T) {
+	for name, c := range map[string]struct {
+		body []byte
+		want []int16
+	}{
+		"8 bits without a sign": {file(format(1, 1, 8000, 8), chunk("data", []byte{0, 128, 255})), []int16{-32768, 0, 32512}},
+		"24 bits":               {file(format(1, 1, 8000, 24), chunk("data", []byte{9, 1, 0, 9, 255, 127, 9, 0, 128})), []int16{1, 32767, -32768}},
+		"32 bits":               {file(format(1, 1, 8000, 32), chunk("data", []byte{9, 9, 2, 0, 9, 9, 254, 255})), []int16{2, -2}},
+		"floating point":        {file(format(3, 1, 8000, 32), chunk("data", []byte{0, 0, 0, 63, 0, 0, 0, 192, 0, 0, 192, 127})), []int16{16384, -32768, 0}}, // 0.5, -2, no number
+	} {
+		r, err := NewReader(bytes.NewReader(c.body))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if r.Samples() != len(c.want) {
+			t.Errorf("%s: %d samples by the header", name, r.Samples())
+		}
+		if pcm, err := r.ReadAll(10); err != nil || !slices.Equal(pcm, c.want) || r.Encoding != PCM16 {
+			t.Errorf("%s: %v as %d, %v", name, pcm, r.Encoding, err)
+		}
+	}
+}
+
 func TestFilesThatAreNotOursAreRefused(t *testing.T) {
 	data := chunk("data", []byte{1, 0})
 	for name, c := range map[string]struct {
@@ -100,7 +124,8 @@ func TestFilesThatAreNotOursAreRefused(t *testing.T) {
 		"a cut chunk":              {file([]byte("LIST\x10\x00\x00\x00\x01")), ErrMalformed},
 		"an endless chunk":         {file([]byte("LIST\xff\xff\xff\xff\x01")), ErrMalformed},
 		"MP3 inside":               {file(format(0x55, 1, 8000, 16), data), ErrUnsupported},
-		"24 bits":                  {file(format(1, 1, 8000, 24), data), ErrUnsupported},
+		"20 bits":                  {file(format(1, 1, 8000, 20), data), ErrUnsupported},
+		"floating point of 64":     {file(format(3, 1, 8000, 64), data), ErrUnsupported},
 		"16 bits of A-law":         {file(format(6, 1, 8000, 16), data), ErrUnsupported},
 		"six channels":             {file(format(1, 6, 8000, 16), data), ErrUnsupported},
 		"no channel":               {file(format(1, 0, 8000, 16), data), ErrUnsupported},
@@ -161,6 +186,8 @@ func FuzzReader(f *testing.F) {
 		}
 		f.Add(b.Bytes())
 	}
+	f.Add(file(format(1, 2, 44100, 24), chunk("data", []byte("abcdefg"))))
+	f.Add(file(format(3, 1, 48000, 32), chunk("data", []byte("abcd"))))
 	f.Add(file(chunk("LIST", []byte("abc")), format(0xFFFE, 2, 8000, 8, 22, 0, 8, 0, 0, 0, 0, 0, 6, 0)))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := NewReader(bytes.NewReader(body))
@@ -171,7 +198,7 @@ func FuzzReader(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
-		if len(pcm)*r.Encoding.bytes() > len(body) || r.check() != nil {
+		if len(pcm)*r.size > len(body) || r.check() != nil {
 			t.Fatalf("%d samples from %d bytes as %+v", len(pcm), len(body), r.Format)
 		}
 		var again bytes.Buffer

@@ -14,7 +14,8 @@ import (
 	"github.com/pronto-pbx/pronto/ui/settings"
 )
 
-// Office is the configuration of a small office: three people, two queues, hours, a carrier and a modem.
+// Office is the configuration of a small office: three people, two queues, hours, a menu with a message, a carrier
+// and a modem.
 const Office = `
 agents:
   - {id: anna, name: Anna, extension: "201", phones: ["201"]}
@@ -28,6 +29,9 @@ queues:
   - {id: help, name: Aiuto, number: "401", agents: [anna]}
 hours:
   - {id: office, name: Ufficio, open: ["mon-fri 09:00-13:00,14:00-18:00"], holidays: true, then: "queue:sales"}
+prompts: {list: [{id: ferie, name: Chiusura estiva, number: "1"}]}
+menus:
+  - {id: main, name: Menu principale, greeting: ["prompt:ferie", wait], keys: {"1": "queue:sales", "2": "ext:201", "3": "say:closed", "9": repeat}, timeout_to: "queue:sales"}
 trunks:
   - {id: tim, name: TIM, server: sip.example, register: true, user: u, password: secret-of-tim, number: "+390612345678", in: {"*": "hours:office"}}
 lines:
