@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/feed"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/store"
@@ -141,7 +142,16 @@ func (b *Box) emptyOffice() *view.Model {
 	}
 	m := view.NewModel(c.Box.Name, queues, agents)
 	m.OfferSupervision(anySupervisor(&c))
+	m.Owe(debts(&c))
 	return m
+}
+
+// debts is what a configuration still owes whoever depends on it.
+func debts(c *config.Config) (all []view.Todo) {
+	if c.Web.PlainHTTP {
+		all = append(all, view.Todo{ID: "plain_http", Link: "/security", Severity: "info"})
+	}
+	return all
 }
 
 // watch is the page's live.Source.

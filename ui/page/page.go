@@ -36,6 +36,7 @@ func New(cat *i18n.Catalogue) (*Renderer, error) {
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
 		"hint": hint(cat), "who": who(cat), "why": why(cat), "part": saidPart(cat), "second": second, "told": told(cat),
 		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "modes": tel.SupervisionModes, "stands": stands, "moment": moment,
+		"headline": headline(cat), "leads": leads, "bars": hourBars,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
