@@ -118,7 +118,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(),
 		Desk: b.desk, Command: b.ownCommand,
-		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Agent: b.agentPage, Order: b.orderFromPage,
+		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Missed: b.missedCallers, Records: b.records, Zone: b.location, Agent: b.agentPage, Order: b.orderFromPage,
 	})
 }
 

@@ -107,6 +107,7 @@ type QueueLeft struct {
 	Arrived time.Time    `json:"arrived,omitzero"` // in this queue; Joined may be of one before it, or of an earlier call
 	Agent   AgentID      `json:"agent,omitempty"`
 	Offers  int          `json:"offers"`
+	Rang    []AgentID    `json:"rang,omitempty"`  // whose phones rang, each once, in their order; of very many the first
 	To      string       `json:"to,omitempty"`    // overflow destination
 	Why     string       `json:"why,omitempty"`   // of one who was sent on, as Overflow says it
 	Stage   AbandonStage `json:"stage,omitempty"` // of an abandoned wait

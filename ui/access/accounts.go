@@ -121,6 +121,7 @@ const (
 	DeedAssigned        Deed = "caller_assigned" // the call, and to whom
 	DeedPaused          Deed = "agent_paused"
 	DeedCallbackDropped Deed = "callback_dropped"
+	DeedDismissed       Deed = "missed_dismissed" // the number of a caller whom nobody calls back
 	DeedLoggedOut       Deed = "agent_logged_out"
 	DeedPutIn           Deed = "agent_put_in_queue"
 	DeedTakenOut        Deed = "agent_taken_out_of_queue"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
@@ -53,6 +54,14 @@ func leads(lang, path string) lead {
 	return l
 }
 
+// callsUp are the calls of a moment, for their template.
+type callsUp struct {
+	Now   time.Time
+	Calls []view.Call
+}
+
+func up(now time.Time, calls []view.Call) callsUp { return callsUp{now, calls} }
+
 // Rights are what the reader may do, for a style that hides what the reader may not.
 func (r Reader) Rights() string {
 	var all []string
@@ -69,6 +78,7 @@ const (
 	barWidth  = 24
 	barHeight = 60
 	barRoom   = 14 // below it, for the hour
+	leastBars = 12 // so that the first hours of a day are no towers
 )
 
 // hourBars draws the calls of each hour. Its height is of the busiest hour; the figures stand in the table beside it.
@@ -78,7 +88,7 @@ func hourBars(hours []tel.HourFigures, label string) template.HTML {
 		most = max(most, h.Calls)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="bars" viewBox="0 0 %d %d" role="img" aria-label="%s">`, barWidth*len(hours), barHeight+barRoom, template.HTMLEscapeString(label))
+	fmt.Fprintf(&b, `<svg class="bars" viewBox="0 0 %d %d" role="img" aria-label="%s">`, barWidth*max(len(hours), leastBars), barHeight+barRoom, template.HTMLEscapeString(label))
 	for i, h := range hours {
 		height := h.Calls * barHeight / most
 		if h.Calls > 0 {

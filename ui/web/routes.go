@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // route is one path of the page.
@@ -35,6 +36,14 @@ func (s *server) routes() []route {
 		{"GET /callbacks", access.Know, s.callbacks, false},
 		{"GET /callbacks/{callback}", access.Supervise, s.dropping, false},
 		{"POST /callbacks/{callback}/drop", access.Supervise, s.dropCallback, false},
+		{"GET /calls", access.Supervise, s.calls(page.TabCalls), false},
+		{"GET /calls.csv", access.Supervise, s.exportCalls, false},
+		{"GET /calls/callbacks", access.Supervise, s.calls(page.TabCallbacks), false},
+		{"GET /calls/missed", access.Supervise, s.calls(page.TabMissed), false},
+		{"GET /calls/{call}", access.Supervise, s.story, false},
+		{"GET /missed", access.Know, s.missed, false},
+		{"GET /missed/{caller}", access.Supervise, s.dismissing, false},
+		{"POST /missed/{caller}/dismiss", access.Supervise, s.dismiss, false},
 		{"GET /agents/{agent}", access.Supervise, s.agent, false},
 		{"POST /agents/{agent}/order", access.Supervise, s.agentOrder, false},
 
