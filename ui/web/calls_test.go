@@ -438,7 +438,7 @@ func TestPagesOfCallsLookAsReviewed(t *testing.T) {
 		s := office(t)
 		for name, path := range map[string]string{
 			"calls": "/calls?", "calls-found": "/calls?number=0612345679&from=2026-03-02&", "calls-none": "/calls?number=999&", "calls-callbacks": "/calls/callbacks?", "calls-missed": "/calls/missed?",
-			"calls-story": aStory + "&", "missed": "/missed?", "dismissing": "/missed/+393331234567?",
+			"calls-story": aStory + "&",
 		} {
 			_, body := s.get(path + "lang=" + lang)
 			look(t, lang, name, body)
@@ -446,5 +446,27 @@ func TestPagesOfCallsLookAsReviewed(t *testing.T) {
 		s.records.away = store.ErrUnavailable
 		_, body := s.get("/calls?lang=" + lang)
 		look(t, lang, "calls-away", body)
+	}
+	all, err := page.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := page.Reader{Name: "sara", Role: access.Supervisor, Path: "/missed"}
+	lost := page.Missed{
+		MissedChanged: tel.MissedChanged{Number: "+393331234567", Name: hostile, Queue: "sales", Calls: 2, Last: at, Waited: time.Minute, Why: tel.MissedAbandoned}, QueueName: hostile, May: true,
+	}
+	now := at.Add(25 * time.Minute)
+	for lang, r := range all {
+		for name, render := range map[string]func() ([]byte, error){
+			"missed": func() ([]byte, error) {
+				return r.MissedCallers(page.MissedCallers{Box: "Bottega", Reader: who, Missed: []page.Missed{lost}}, now)
+			},
+			"missed-none": func() ([]byte, error) { return r.MissedCallers(page.MissedCallers{Box: "Bottega", Reader: who}, now) },
+			"dismissing": func() ([]byte, error) {
+				return r.Dismissing(page.Dismissing{Box: "Bottega", Reader: who, Said: page.Said{Sentence: "missed.gone"}, Missed: lost}, now)
+			},
+		} {
+			t.Run(lang+" "+name, func(t *testing.T) { reviewed(t, lang+"-"+name, render) })
+		}
 	}
 }
