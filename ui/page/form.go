@@ -20,6 +20,7 @@ type Form struct {
 	Back   string // where who changes nothing goes
 	Blocks []Block
 	Extras []Extra
+	Links  []Link // to more about the thing
 	Remove string // where the button that removes the thing posts to; empty: none
 }
 

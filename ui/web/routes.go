@@ -70,6 +70,8 @@ func (s *server) routes() []route {
 		{"GET /queues/{id}", access.Configure, queueEditor().form(s), false},
 		{"POST /queues/{id}", access.Configure, queueEditor().save(s), false},
 		{"POST /queues/{id}/remove", access.Configure, queueEditor().drop(s), false},
+		{"GET /queues/{id}/skills", access.Configure, s.skills, false},
+		{"POST /queues/{id}/skills", access.Configure, s.saveSkills, false},
 		{"GET /people", access.Configure, s.people, false},
 		{"GET /people.csv", access.Configure, s.exportPeople, false},
 		{"GET /people/import", access.Configure, s.importForm, false},
