@@ -211,7 +211,9 @@ func (f *Figures) Add(e tel.Event) bool {
 
 // hour is where what began at a moment is counted: the hour that the clock of From's time zone shows. The hour
 // that a change to winter time repeats counts both times as one.
-func (f *Figures) hour(at time.Time) *tel.HourFigures { return &f.hours[at.In(f.From.Location()).Hour()] }
+func (f *Figures) hour(at time.Time) *tel.HourFigures {
+	return &f.hours[at.In(f.From.Location()).Hour()]
+}
 
 // Hours are the figures by hour of the clock, from the first hour with anything in it to the last.
 func (f *Figures) Hours() []tel.HourFigures {

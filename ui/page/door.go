@@ -66,7 +66,8 @@ type Users struct {
 	People      []Person
 	Roles       []access.Role
 	Queues      []Choice // that a supervisor can be limited to
-	Name        string   // as typed
+	Invites     []access.Invite
+	Name        string // as typed
 	Role        access.Role
 	MinPassword int
 }
@@ -190,6 +191,25 @@ func (r *Renderer) OneTime(d Door, now time.Time) ([]byte, error) {
 // Begun renders the secret that an authenticator app must learn.
 func (r *Renderer) Begun(b Begun, now time.Time) ([]byte, error) {
 	return r.shell("begun.html", "onetime", b.Box, b.Reader, b, now)
+}
+
+// Invitation shows a link, the only time that it is seen.
+type Invitation struct {
+	Reader Reader
+	Box    string
+	Name   string // of who is invited
+	Link   string
+	Until  time.Time
+}
+
+// Invitation renders a link with which somebody becomes a user.
+func (r *Renderer) Invitation(i Invitation, now time.Time) ([]byte, error) {
+	return r.shell("invitation.html", "invite.title", i.Box, i.Reader, i, now)
+}
+
+// Invited renders the form with which the invited sets the own password.
+func (r *Renderer) Invited(d Door, now time.Time) ([]byte, error) {
+	return r.shell("invited.html", "invite", d.Box, d.Reader, d, now)
 }
 
 // Spare renders spare codes.

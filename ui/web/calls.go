@@ -140,7 +140,10 @@ func (s *server) fill(ctx context.Context, l *listing) (next string, err error) 
 	switch l.Tab {
 	case page.TabCallbacks:
 		q := store.CallbackQuery{Span: l.span, Queue: tel.QueueID(l.Filter.Queue), Agent: tel.AgentID(l.Filter.Person), Outcome: tel.CallbackOutcome(l.Filter.Result)}
-		p, err := anyNumber(l, func(n tel.Number) (store.Page[store.Callback], error) { q.Number = n; return s.Records.ListCallbacks(ctx, q) })
+		p, err := anyNumber(l, func(n tel.Number) (store.Page[store.Callback], error) {
+			q.Number = n
+			return s.Records.ListCallbacks(ctx, q)
+		})
 		for _, c := range p.Items {
 			l.Rows = append(l.Rows, s.callbackRow(l.config, c.CallbackChanged))
 		}
@@ -153,7 +156,10 @@ func (s *server) fill(ctx context.Context, l *listing) (next string, err error) 
 		} else {
 			q.Closed = tel.MissedClose(l.Filter.Result)
 		}
-		p, err := anyNumber(l, func(n tel.Number) (store.Page[store.Missed], error) { q.Number = n; return s.Records.ListMissed(ctx, q) })
+		p, err := anyNumber(l, func(n tel.Number) (store.Page[store.Missed], error) {
+			q.Number = n
+			return s.Records.ListMissed(ctx, q)
+		})
 		for _, m := range p.Items {
 			l.Rows = append(l.Rows, s.missedRow(l.config, m.MissedChanged))
 		}

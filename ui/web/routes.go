@@ -59,6 +59,9 @@ func (s *server) routes() []route {
 		{"POST /me/passkey/remove", access.See, s.removePasskey, false},
 		{"GET /users", access.Own, s.users, false},
 		{"POST /users", access.Own, s.addUser, false},
+		{"POST /users/invite", access.Own, s.invite, false},
+		{"POST /invites/{name}/end", access.Own, s.uninvite, false},
+		{"POST /people/{id}/invite", access.Own, s.invitePerson, false},
 		{"POST /users/{name}/role", access.Own, s.userRole, false},
 		{"POST /users/{name}/password", access.Own, s.userPassword, false},
 		{"POST /users/{name}/code/stop", access.Own, s.stopUserOneTime, false},
@@ -109,6 +112,8 @@ func (s *server) routes() []route {
 
 		{"GET /claim", access.Anybody, s.claimForm, true},
 		{"POST /claim", access.Anybody, s.claim, true},
+		{"GET /invite", access.Anybody, s.inviteForm, false},
+		{"POST /invite", access.Anybody, s.accept, false},
 		{"GET /signin", access.Anybody, s.signInForm, false},
 		{"POST /signin", access.Anybody, s.signIn, false},
 		{"POST /signin/code", access.Anybody, s.finish, false},
