@@ -149,7 +149,7 @@ func (b *Box) emptyOffice() *view.Model {
 // debts is what a configuration still owes whoever depends on it.
 func debts(c *config.Config) (all []view.Todo) {
 	if c.Web.PlainHTTP {
-		all = append(all, view.Todo{ID: "plain_http", Link: "/security", Severity: "info"})
+		all = append(all, view.Todo{ID: "plain_http", Link: "/security", Severity: view.TodoInfo})
 	}
 	return all
 }
