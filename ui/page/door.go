@@ -1,6 +1,7 @@
 package page
 
 import (
+	"html/template"
 	"slices"
 	"time"
 
@@ -14,6 +15,8 @@ type Reader struct {
 	Name string // with which the reader signed in; empty: nobody known
 	Role access.Role
 	Path string // of this page
+	// Query is the rest of its address, without the language: with it the page in another language is the same.
+	Query template.URL
 
 	Changes int // that the reader has made and not yet applied
 }

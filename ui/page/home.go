@@ -48,7 +48,7 @@ func leads(lang, path string) lead {
 		l.Right = access.Own
 	case "/history", "/changes":
 		l.Right = access.Configure
-	case "/missed":
+	case "/missed", "/callbacks":
 		l.Right = access.Know
 	}
 	return l

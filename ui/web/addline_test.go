@@ -118,7 +118,7 @@ func TestALineThatIsWrongSaysSoAndNothingIsKept(t *testing.T) {
 		"markup for an address":   {"carrier/generic-address", url.Values{"server": {hostile}, "match": {hostile}, "number": {hostile}}, `id="f-match-w"`},
 		"a place that is none":    {"carrier/messagenet", url.Values{"user": {"u"}, "password": {"p"}, "in": {"queue:none"}}, `id="f-in-w"`},
 		"a socket that is none":   {"modem", url.Values{"name": {"SIM"}, "socket": {"/dev/ttyUSB0"}}, `id="f-socket-w"`},
-		"a modem without name":   {"modem", url.Values{"name": {""}}, `id="f-name-w"`},
+		"a modem without name":    {"modem", url.Values{"name": {""}}, `id="f-name-w"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, body := s.post("/lines/new/"+c.path+"?lang=en", c.form)
@@ -168,4 +168,3 @@ func FuzzNetworks(f *testing.F) {
 		}
 	})
 }
-

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -214,6 +215,7 @@ func (s *server) calls(tab string) func(http.ResponseWriter, *visit) {
 			}
 		}
 		l.Reader, l.Box = s.reader(v), s.Name()
+		l.Reader.Query = template.URL(l.Filter.Values().Encode())
 		html, err := s.pages[v.lang].Calls(l.Calls, time.Now().In(s.Zone()))
 		s.show(w, status, html, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -255,6 +256,22 @@ func TestACallIsToldFromItsLineToItsEnd(t *testing.T) {
 	} {
 		if status, body := s.get(path); status != want || strings.Contains(body, "<script>alert") || strings.Contains(body, "⟦") {
 			t.Errorf("%s: %d, want %d", path, status, want)
+		}
+	}
+}
+
+func TestTheOtherLanguageShowsTheSame(t *testing.T) {
+	s := office(t)
+	other := regexp.MustCompile(`<p class="tongue"><a href="([^"]+)"`)
+	for _, path := range []string{aStory, "/calls?number=0612345679&result=answered", "/calls/missed?queue=help", "/calls"} {
+		_, body := s.get(path + in(path, "en"))
+		m := other.FindStringSubmatch(body)
+		if m == nil {
+			t.Fatalf("%s: no other language", path)
+		}
+		status, there := s.get(html.UnescapeString(m[1]))
+		if status != http.StatusOK || !strings.Contains(there, `<html lang="it"`) || !slices.Equal(shown(there), shown(body)) || strings.Count(there, "<li><time>") != strings.Count(body, "<li><time>") {
+			t.Errorf("%s: %d at %s, and something else", path, status, m[1])
 		}
 	}
 }

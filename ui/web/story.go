@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -42,6 +44,7 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 		Reader: s.reader(v), Box: s.Name(), Call: c.Call, From: c.From, To: c.To, Part: err != nil,
 		Steps: tell(now, *c, waits, s.Zone()),
 	}
+	p.Reader.Query = template.URL(url.Values{"at": {v.URL.Query().Get("at")}}.Encode())
 	for _, m := range c.Media {
 		p.Legs = append(p.Legs, page.Leg{Party: partyName(now, m.Party), Codec: m.Codec, Received: m.Received, Lost: m.Lost})
 	}
