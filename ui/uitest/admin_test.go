@@ -10,8 +10,8 @@ import (
 // adminPages are the pages on which the box is set up.
 func adminPages() []string {
 	return []string{
-		"calls", "calls?number=0612345679", "calls/callbacks", "calls/missed", "missed", "missed/+390612345679", "queues", "queues/sales", "queues/sales/skills", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
-		"lines", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "security", "about", "users", "me", "codes", "nowhere",
+		"calls", "calls?number=0612345679", "calls/callbacks", "calls/missed", "calls/c1?at=2026-03-02T09:00:00Z", "missed", "missed/+390612345679", "queues", "queues/sales", "queues/sales/skills", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
+		"lines", "lines/new", "lines/new/carrier/generic-address", "lines/new/modem", "invite", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "security", "about", "users", "me", "codes", "nowhere",
 	}
 }
 
