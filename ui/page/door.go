@@ -164,6 +164,14 @@ func (r *Renderer) Say(s Said) string {
 	return text
 }
 
+// Word is a sentence of the catalogue, or what stands for it where the catalogue has none.
+func (r *Renderer) Word(key, otherwise string) string {
+	if r.cat.Has(key) {
+		return r.cat.T(key)
+	}
+	return otherwise
+}
+
 // shell is the frame of a page without live parts, around what it shows.
 type shell struct {
 	frame

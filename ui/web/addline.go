@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -22,10 +23,26 @@ func (s *server) newLine(w http.ResponseWriter, v *visit) {
 	}
 	p := page.NewLine{Reader: s.reader(v), Box: s.Name()}
 	for _, x := range all {
-		p.Carriers = append(p.Carriers, page.Choice{ID: x.ID, Name: x.Label})
+		p.Carriers = append(p.Carriers, page.Choice{ID: x.ID, Name: s.carrierName(v, x)})
 	}
+	slices.SortStableFunc(p.Carriers, func(x, y page.Choice) int { // who is not on the list comes last
+		return cmp.Or(cmp.Compare(generic(x.ID), generic(y.ID)), cmp.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)))
+	})
 	html, err := s.pages[v.lang].NewLine(p, time.Now())
 	s.show(w, http.StatusOK, html, err)
+}
+
+// carrierName is what people call a carrier; those that stand for any have words.
+func (s *server) carrierName(v *visit, c config.Carrier) string {
+	return s.pages[v.lang].Word("carrier."+c.ID, c.Label)
+}
+
+// generic is 1 of a carrier that stands for any.
+func generic(id string) int {
+	if strings.HasPrefix(id, "generic-") {
+		return 1
+	}
+	return 0
 }
 
 // newTrunkKind is what is asked about an account at a carrier of which a preset tells the rest.
@@ -170,6 +187,7 @@ func (s *server) newCarrier(w http.ResponseWriter, v *visit) {
 		id = v.URL.Query().Get("preset")
 	}
 	p, err := config.CarrierOf(id)
+	p.Label = s.carrierName(v, p)
 	switch {
 	case err != nil:
 		s.refuse(w, v, http.StatusNotFound, "gone")
