@@ -157,6 +157,9 @@ func trunkAddition(p config.Carrier) addition[config.Trunk] {
 		kind: newTrunkKind(p), title: "line.new", action: "/lines/new/carrier/" + p.ID, name: p.Label,
 		blank: func(c *config.Config) config.Trunk {
 			x := config.Trunk{Name: p.Label, Preset: p.ID}
+			if generic(p.ID) == 1 { // which carrier it is only the customer knows
+				x.Name = ""
+			}
 			if to := arrival(c); to != "" {
 				x.In = map[tel.Number]string{"*": to}
 			}
