@@ -20,6 +20,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
 
@@ -388,9 +389,13 @@ func FuzzExportCell(f *testing.F) {
 func FuzzFilter(f *testing.F) {
 	f.Add("from=2026-03-02&number=06%201234&queue=sales&result=answered&after=abc")
 	f.Add("from=9999-99-99&to=0000-01-01&number=%00")
+	office, err := settingstest.New(settingstest.Office)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, query string) {
 		s := &server{Config: Config{
-			Settings: office(t).settings.Port(), Zone: func() *time.Location { return rome }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return []page.Choice{{ID: "sales"}} },
+			Settings: office.Port(), Zone: func() *time.Location { return rome }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return []page.Choice{{ID: "sales"}} },
 		}}
 		u, err := url.Parse("/calls")
 		if err != nil {
@@ -405,50 +410,6 @@ func FuzzFilter(f *testing.F) {
 			t.Fatalf("%q is understood as %+v, and that as %+v %v", query, first.Filter, again.Filter, again.Wrong)
 		}
 	})
-}
-
-// Who may take which missed caller off the list: every role, for a caller of the own queue and one of another's.
-func TestOnlyWhoSupervisesAQueueDismissesItsCallers(t *testing.T) {
-	s := ofSales(t)
-	for role, c := range map[access.Role]struct{ list, mine, others int }{
-		access.Owner:      {http.StatusOK, http.StatusSeeOther, http.StatusSeeOther},
-		access.Installer:  {http.StatusOK, http.StatusSeeOther, http.StatusSeeOther},
-		access.Supervisor: {http.StatusOK, http.StatusSeeOther, http.StatusForbidden},
-		access.Agent:      {http.StatusOK, http.StatusForbidden, http.StatusForbidden},
-		access.Reader:     {http.StatusForbidden, http.StatusForbidden, http.StatusForbidden},
-	} {
-		w := s.do(ask{method: http.MethodGet, path: "/missed?lang=en", as: role})
-		if w.Code != c.list || strings.Contains(w.Body.String(), "393331234567") != (c.list == http.StatusOK) || strings.Contains(w.Body.String(), "<script>alert") {
-			t.Errorf("%s lists: %d", role, w.Code)
-		}
-		for number, want := range map[string]int{"+393331234567": c.mine, "+393337654321": c.others} {
-			s.orders = nil
-			if offered := strings.Contains(w.Body.String(), `href="/missed/`+number) || strings.Contains(w.Body.String(), `href="/missed/`+url.PathEscape(number)) || strings.Contains(w.Body.String(), `href="/missed/&#43;`+number[1:]); offered != (want == http.StatusSeeOther) {
-				t.Errorf("%s is offered %s: %v", role, number, offered)
-			}
-			asked := want
-			if want == http.StatusSeeOther {
-				asked = http.StatusOK
-			}
-			if w := s.do(ask{method: http.MethodGet, path: "/missed/" + number, as: role}); w.Code != asked {
-				t.Errorf("%s is asked about %s: %d, want %d", role, number, w.Code, asked)
-			}
-			w := s.do(ask{method: http.MethodPost, path: "/missed/" + number + "/dismiss", as: role})
-			if w.Code != want || (len(s.orders) == 1) != (want == http.StatusSeeOther) {
-				t.Errorf("%s dismisses %s: %d, want %d; %+v", role, number, w.Code, want, s.orders)
-			}
-			if len(s.orders) == 1 && (s.orders[0].Do != "dismiss" || s.orders[0].With != number || s.orders[0].By == "" || s.orders[0].From != "192.168.1.20") {
-				t.Errorf("%+v", s.orders[0])
-			}
-		}
-	}
-	s.unwilled = "missed.gone"
-	if w := s.do(ask{method: http.MethodPost, path: "/missed/+393331234567/dismiss?lang=it", as: access.Owner}); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "non è più nell&#39;elenco") {
-		t.Errorf("who is gone: %d", w.Code)
-	}
-	if w := s.do(ask{method: http.MethodGet, path: "/missed/1234", as: access.Owner}); w.Code != http.StatusNotFound {
-		t.Errorf("who never was: %d", w.Code)
-	}
 }
 
 func TestPagesOfCallsLookAsReviewed(t *testing.T) {
@@ -486,53 +447,5 @@ func TestPagesOfCallsLookAsReviewed(t *testing.T) {
 		} {
 			t.Run(lang+" "+name, func(t *testing.T) { reviewed(t, lang+"-"+name, render) })
 		}
-	}
-}
-
-// Whatever Home says is to be done leads to a page on which its reader can do it.
-func TestWhatHomeSaysLeadsWhereItIsDone(t *testing.T) {
-	names := []string{
-		"sip", "journal", "recordd", "missed", "memories", "lamps", "toll", "emergency", "toll_limit", "sms", "sms_full", "sms_flood", "sim_credit", "line_3g", "line_volte",
-		"personal", "lines", "voicemail", "mail", "bans", "sip_alg", "unstaffed", "config_file", "backup", "alarm_waiting", "alarm_longest", "alarm_ready",
-	}
-	offices := map[string]func(*view.Model){
-		"nothing": func(*view.Model) {},
-		"a line that fails": func(m *view.Model) {
-			m.Apply(tel.LineChanged{Line: "trunk:tim", Name: "TIM", Type: "sip", Cause: tel.LineRefused})
-		},
-		"nobody": func(m *view.Model) {
-			m.Apply(tel.LineChanged{Line: "trunk:tim", Name: "TIM", Type: "sip", Up: true, Cause: tel.LineOK})
-		},
-		"debts": func(m *view.Model) {
-			m.Apply(tel.MissedChanged{Number: "+393331234567", Why: tel.MissedAbandoned})
-			m.Owe([]view.Todo{{ID: "plain_http", Link: "/security", Severity: view.TodoInfo}})
-		},
-	}
-	for _, name := range names {
-		offices[name] = func(m *view.Model) { m.Apply(tel.HealthChanged{Condition: name, Severity: "warn"}) }
-	}
-	links := map[string]bool{}
-	for name, fill := range offices {
-		s := owned(t, newHub(t, func() *view.Model { m := emptyOffice(); fill(m); return m }))
-		_, body := s.get("/?lang=en")
-		if strings.Contains(body, "⟦") {
-			t.Errorf("%s: a sentence is missing", name)
-		}
-		for _, m := range regexp.MustCompile(`class="open" href="([^"]+)" data-needs="(\w+)"`).FindAllStringSubmatch(body, -1) {
-			links[m[1]] = true
-			if status, _ := s.get(m[1]); status != http.StatusOK {
-				t.Errorf("%s leads to %s: %d", name, m[1], status)
-			}
-			for _, role := range access.Roles() { // who is shown the link may follow it
-				may := s.do(ask{method: http.MethodGet, path: m[1], as: role}).Code == http.StatusOK
-				shown := slices.Contains(strings.Fields((page.Reader{Role: role}).Rights()), m[2])
-				if may != shown {
-					t.Errorf("%s leads %s to %s, which is shown: %v, may: %v", name, role, m[1], shown, may)
-				}
-			}
-		}
-	}
-	if len(links) < 7 {
-		t.Errorf("only %v", links)
 	}
 }
