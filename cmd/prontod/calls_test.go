@@ -24,7 +24,7 @@ func TestASupervisorFindsACallAndReadsItsWholeWay(t *testing.T) {
 	if _, page := f.sara.Get("/calls?lang=en&number=0699999999"); strings.Contains(page, string(r.Call)) {
 		t.Error("the call of another number is found")
 	}
-	f.sara.Shows(story, "Came in over Carrier", "In queue: Sales", "Rings at Anna", "Anna answers", "End: ended normally")
+	f.sara.Shows(story, "Came in over Carrier", "In queue: Sales", "Rings at Agent 201", "Agent 201 answers", "End: ended normally")
 	if _, table := f.sara.Get("/calls.csv?sep=semicolon&lang=it"); strings.Count(table, "\n") != 2 || !strings.Contains(table, "'"+mobileNumber+";") {
 		t.Errorf("the table: %s", table)
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"html/template"
 	"net/http"
@@ -103,7 +104,7 @@ func tell(c *config.Config, x tel.CallEnded, waits []tel.QueueLeft, zone *time.L
 	}
 	note := func(sentence string, args ...any) page.Said { return page.Said{Sentence: sentence, Args: args} }
 
-	var first []page.Said
+	var first, answer []page.Said
 	if x.DivertedBy != "" {
 		first = append(first, note("call.diverted", x.DivertedBy))
 	}
@@ -127,18 +128,19 @@ func tell(c *config.Config, x tel.CallEnded, waits []tel.QueueLeft, zone *time.L
 		if w.Offers > 0 && len(w.Rang) == 0 { // a record of before it had names
 			add(at, nil, "story.offers", w.Offers)
 		}
+		waited := max(0, w.Left.Sub(at)).Round(time.Second).String()
+		if w.Outcome == tel.OutcomeAnswered && !x.Answered.IsZero() { // said with the answer
+			answer = append(answer, note("story.waited", waited))
+			continue
+		}
 		notes = nil
 		if w.To != "" {
 			notes = append(notes, note("story.sent_to", w.To))
 		}
-		add(w.Left, notes, "story.left."+string(w.Outcome), max(0, w.Left.Sub(at)).Round(time.Second).String(), agentName(c, w.Agent))
+		add(w.Left, notes, "story.left."+string(w.Outcome), waited, agentName(c, w.Agent))
 	}
 	if !x.Answered.IsZero() {
-		who := agentName(c, x.Agent)
-		if who == "" {
-			who = partyName(c, x.Out)
-		}
-		add(x.Answered, nil, "story.answered", who)
+		add(x.Answered, answer, "story.answered", cmp.Or(agentName(c, x.Agent), partyName(c, x.Out)))
 	}
 	for _, m := range x.Moves {
 		var notes []page.Said
