@@ -37,6 +37,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/sip/registrar"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/sip/trunk"
+	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
@@ -122,6 +123,7 @@ type Box struct {
 	restored chan struct{} // closed when the calls of an earlier process are back
 	alarms   *alarm.Watch
 
+	records *store.Client // of the page; recordd may be away
 	offered offered
 	wg      sync.WaitGroup
 }
@@ -158,7 +160,7 @@ func conditions() []health.Spec {
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log, undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
+	b = &Box{opts: opts, log: opts.Log, records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	b.doors.b = b
 	b.openAlarms()
@@ -435,6 +437,7 @@ func (b *Box) close() {
 			_ = l.Close()
 		}
 	}
+	_ = b.records.Close()
 	b.trunks.close()
 	b.closeSIMs()
 	b.closeTexts()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd"
+	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
@@ -200,6 +201,8 @@ func (b *Box) carryOut(ctx context.Context, o web.Order) (deed access.Deed, whom
 	switch o.Do {
 	case "drop":
 		return access.DeedCallbackDropped, string(o.Callback), b.queues.DropCallback(ctx, o.Callback)
+	case "dismiss":
+		return access.DeedDismissed, o.With, b.ledger.Dismiss(ctx, tel.Number(o.With))
 	case "move":
 		return access.DeedMoved, call + " " + o.With, b.queues.Move(ctx, o.Call, tel.QueueID(o.With), o.By)
 	case "assign":
@@ -248,6 +251,7 @@ func refusedOrder(err error) (sentence string, fault error) {
 	}{
 		{plan.ErrNoCaller, "floor.gone"},
 		{plan.ErrUnknownCallback, "callbacks.gone"},
+		{ledger.ErrUnknown, "missed.gone"},
 		{plan.ErrUnknownAgent, "floor.no_agent"},
 		{plan.ErrUnknownQueue, "floor.no_queue"},
 		{plan.ErrSameQueue, "floor.same_queue"},

@@ -135,7 +135,7 @@ func TestASupervisorsDecisionsAreCarriedOutAndWrittenDown(t *testing.T) {
 		{web.Order{Do: "skill", Agent: "anna", With: "english", Level: 11}, "form.unread", func(a *page.Agent) bool { return len(a.Skills) == 1 }},
 		{web.Order{Do: "skill", Agent: "nobody", With: "english", Level: 1}, "floor.no_agent", nil},
 		{web.Order{Do: "logout", Agent: "anna"}, "", func(a *page.Agent) bool { return a.Desk.State == tel.AgentLoggedOut && a.Desk.By == "sara" }},
-		{web.Order{Do: "dismiss", Agent: "anna"}, "form.unread", nil},
+		{web.Order{Do: "promote", Agent: "anna"}, "form.unread", nil},
 	} {
 		c.order.By, c.order.From = "sara", "192.168.1.20"
 		sentence, err := b.box.orderFromPage(ctx, c.order)

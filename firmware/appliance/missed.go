@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // openLedger opens what the queues owe to people who are not on the line; records that the file has
@@ -50,6 +52,19 @@ func (b *Box) recall() error {
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
 	return b.queues.Recall(ctx, b.ledger.Callbacks(), b.remembered)
+}
+
+// missedCallers are the callers whom nobody has served, the latest first, with the names of their queues.
+func (b *Box) missedCallers() (all []page.Missed) {
+	c := b.config()
+	for _, m := range b.ledger.Missed() {
+		name := string(m.Queue)
+		if q, ok := c.QueueOf(m.Queue); ok {
+			name = cmp.Or(q.Name, name)
+		}
+		all = append(all, page.Missed{MissedChanged: m, QueueName: name})
+	}
+	return all
 }
 
 // missedCommands are what prontoctl can ask about callers who were not served.

@@ -146,7 +146,7 @@ func (p *present) count(e tel.Event) (tel.FiguresChanged, bool) {
 		return tel.FiguresChanged{}, false
 	}
 	f := tel.FiguresChanged{
-		Calls: p.day.Calls, Answered: p.day.WaitAnswered, Lost: p.day.Abandoned, SentOn: p.day.SentOn, AverageWait: p.day.AverageWait(),
+		Calls: p.day.Calls, Answered: p.day.WaitAnswered, Lost: p.day.Abandoned, SentOn: p.day.SentOn, AverageWait: p.day.AverageWait(), Hours: p.day.Hours(),
 	}
 	p.put("figures", f)
 	return f, true

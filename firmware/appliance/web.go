@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/feed"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/store"
@@ -117,7 +118,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Voice: b.voice(),
 		Desk: b.desk, Command: b.ownCommand,
-		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Agent: b.agentPage, Order: b.orderFromPage,
+		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Missed: b.missedCallers, Records: b.records, Zone: b.location, Agent: b.agentPage, Order: b.orderFromPage,
 	})
 }
 
@@ -141,7 +142,16 @@ func (b *Box) emptyOffice() *view.Model {
 	}
 	m := view.NewModel(c.Box.Name, queues, agents)
 	m.OfferSupervision(anySupervisor(&c))
+	m.Owe(debts(&c))
 	return m
+}
+
+// debts is what a configuration still owes whoever depends on it.
+func debts(c *config.Config) (all []view.Todo) {
+	if c.Web.PlainHTTP {
+		all = append(all, view.Todo{ID: "plain_http", Link: "/security", Severity: view.TodoInfo})
+	}
+	return all
 }
 
 // watch is the page's live.Source.

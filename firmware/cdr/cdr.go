@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -156,6 +157,7 @@ type Figures struct {
 	SentOn       int           // of the others, those who were sent to another destination
 	LongestWait  time.Duration // of all waits
 	waited       time.Duration // of the answered ones
+	hours        [24]tel.HourFigures
 }
 
 // Today makes empty figures for the day that now lies in, in now's time zone.
@@ -172,6 +174,7 @@ func (f *Figures) Add(e tel.Event) bool {
 			return false
 		}
 		f.Calls++
+		f.hour(e.Started).Calls++
 		if !e.Answered.IsZero() {
 			f.Answered++
 		}
@@ -185,12 +188,14 @@ func (f *Figures) Add(e tel.Event) bool {
 		switch e.Outcome {
 		case tel.OutcomeAnswered:
 			f.WaitAnswered++
+			f.hour(e.Joined).Answered++
 			f.waited += wait
 		case tel.OutcomeAbandoned:
 			if e.Short {
 				f.Short++
 			} else {
 				f.Abandoned++
+				f.hour(e.Joined).Lost++
 			}
 		default:
 			f.Other++
@@ -202,6 +207,27 @@ func (f *Figures) Add(e tel.Event) bool {
 		return false
 	}
 	return true
+}
+
+// hour is where what began at a moment is counted: the hour that the clock of From's time zone shows. The hour
+// that a change to winter time repeats counts both times as one.
+func (f *Figures) hour(at time.Time) *tel.HourFigures {
+	return &f.hours[at.In(f.From.Location()).Hour()]
+}
+
+// Hours are the figures by hour of the clock, from the first hour with anything in it to the last.
+func (f *Figures) Hours() []tel.HourFigures {
+	first, last := len(f.hours), -1
+	for i := range f.hours {
+		f.hours[i].Hour = i
+		if h := f.hours[i]; h.Calls+h.Answered+h.Lost > 0 {
+			first, last = min(first, i), i
+		}
+	}
+	if last < 0 {
+		return nil
+	}
+	return slices.Clone(f.hours[first : last+1])
 }
 
 func (f *Figures) within(at time.Time) bool { return !at.Before(f.From) && at.Before(f.To) }

@@ -126,6 +126,32 @@ func TestTodaysFiguresCountTheDayOfTheShopAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestTheDayIsCountedByTheHoursOfTheShopsClock(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Rome")
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := func(hour, minute int) time.Time { return time.Date(2026, 10, 25, hour, minute, 0, 0, zone) }
+	f := Today(day(12, 0)) // a day of 25 hours
+	if f.Hours() != nil {
+		t.Error("hours of a day without calls")
+	}
+	twice := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC) // 02:30 for the first time
+	for _, e := range []tel.Event{
+		call(twice, time.Second, 0), call(twice.Add(time.Hour), time.Second, time.Second),
+		call(day(4, 59).UTC(), time.Second, 0), wait(day(4, 0), time.Minute, tel.OutcomeAbandoned),
+		wait(day(5, 0).Add(-time.Nanosecond), time.Minute, tel.OutcomeAnswered), // answered at 05:01
+	} {
+		if !f.Add(e) {
+			t.Errorf("%+v is not counted", e)
+		}
+	}
+	want := []tel.HourFigures{{Hour: 2, Calls: 2}, {Hour: 3}, {Hour: 4, Calls: 1, Answered: 1, Lost: 1}}
+	if got := f.Hours(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestTheDayOfAClockChangeHasItsOwnLength(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Rome")
 	if err != nil {

@@ -107,6 +107,7 @@ type QueueLeft struct {
 	Arrived time.Time    `json:"arrived,omitzero"` // in this queue; Joined may be of one before it, or of an earlier call
 	Agent   AgentID      `json:"agent,omitempty"`
 	Offers  int          `json:"offers"`
+	Rang    []AgentID    `json:"rang,omitempty"`  // whose phones rang, each once, in their order; of very many the first
 	To      string       `json:"to,omitempty"`    // overflow destination
 	Why     string       `json:"why,omitempty"`   // of one who was sent on, as Overflow says it
 	Stage   AbandonStage `json:"stage,omitempty"` // of an abandoned wait
@@ -437,6 +438,17 @@ type FiguresChanged struct {
 	Lost        int           `json:"lost"`         // waits that the caller gave up
 	SentOn      int           `json:"sent_on"`      // waits that ended at another destination: overflow, exit key
 	AverageWait time.Duration `json:"average_wait"` // of the answered
+	// Hours are the same by the hour of the clock in which calls and waits began, in order; hours before the
+	// first one and after the last one are left out.
+	Hours []HourFigures `json:"hours,omitempty"`
+}
+
+// HourFigures are the figures of one hour of the day.
+type HourFigures struct {
+	Hour     int `json:"hour"` // 0 to 23, by the office's clock
+	Calls    int `json:"calls"`
+	Answered int `json:"answered"`
+	Lost     int `json:"lost"`
 }
 
 // Kind implements Event.

@@ -19,6 +19,7 @@ type State struct {
 	Code     Code      `json:"code"` // with which the box is claimed, and taken again
 	Users    []User    `json:"users,omitempty"`
 	Sessions []Session `json:"sessions,omitempty"`
+	Invites  []Invite  `json:"invites,omitempty"`
 }
 
 // Session is one browser in which somebody is signed in.
@@ -117,10 +118,15 @@ const (
 	DeedPasskeyAdded    Deed = "passkey_added"
 	DeedPasskeyRemoved  Deed = "passkey_removed"
 	DeedWrongPasskey    Deed = "wrong_passkey"
+	DeedInvited         Deed = "invited"
+	DeedUninvited       Deed = "uninvited"
+	DeedWrongInvite     Deed = "wrong_invitation"
+	DeedAccepted        Deed = "invitation_accepted"
 	DeedMoved           Deed = "caller_moved"    // the call, and to which queue
 	DeedAssigned        Deed = "caller_assigned" // the call, and to whom
 	DeedPaused          Deed = "agent_paused"
 	DeedCallbackDropped Deed = "callback_dropped"
+	DeedDismissed       Deed = "missed_dismissed" // the number of a caller whom nobody calls back
 	DeedLoggedOut       Deed = "agent_logged_out"
 	DeedPutIn           Deed = "agent_put_in_queue"
 	DeedTakenOut        Deed = "agent_taken_out_of_queue"
@@ -168,7 +174,7 @@ func New(cfg Config, kept State, powered time.Time) (*Accounts, error) {
 
 // change runs f on a copy and takes it when it was saved. It is called with mu held, or by New.
 func (a *Accounts) change(f func(*State)) error {
-	next := State{Code: a.state.Code, Users: slices.Clone(a.state.Users), Sessions: slices.Clone(a.state.Sessions)}
+	next := State{Code: a.state.Code, Users: slices.Clone(a.state.Users), Sessions: slices.Clone(a.state.Sessions), Invites: slices.Clone(a.state.Invites)}
 	f(&next)
 	if err := a.cfg.Save(next); err != nil {
 		return fmt.Errorf("keep who may use the page: %w", err)

@@ -413,11 +413,11 @@ func TestPasswordsThatGuessersTryFirstAreRefused(t *testing.T) {
 
 func TestRolesMayWhatTheirNamesSay(t *testing.T) {
 	for r, want := range map[Role]string{
-		Owner: "see work supervise configure own", Installer: "see supervise configure",
-		Supervisor: "see work supervise", Agent: "see work", Reader: "see", "intruder": "",
+		Owner: "see know work supervise configure own", Installer: "see know supervise configure",
+		Supervisor: "see know work supervise", Agent: "see know work", Reader: "see", "intruder": "",
 	} {
 		var may []string
-		for _, x := range []Right{See, Work, Supervise, Configure, Own} {
+		for _, x := range []Right{See, Know, Work, Supervise, Configure, Own} {
 			if r.May(x) {
 				may = append(may, string(x))
 			}

@@ -28,6 +28,7 @@ type Right string
 const (
 	Anybody   Right = ""          // also who is not known
 	See       Right = "see"       // the live page
+	Know      Right = "know"      // who calls: numbers and names
 	Work      Right = "work"      // one's own state: log in, pause, finish
 	Supervise Right = "supervise" // other people's states, waiting callers, listening
 	Configure Right = "configure" // people, queues, lines, and everything else that a file holds
@@ -45,13 +46,13 @@ func (r Role) May(x Right) bool {
 func rights(r Role) []Right {
 	switch r {
 	case Owner:
-		return []Right{See, Work, Supervise, Configure, Own}
+		return []Right{See, Know, Work, Supervise, Configure, Own}
 	case Installer:
-		return []Right{See, Supervise, Configure}
+		return []Right{See, Know, Supervise, Configure}
 	case Supervisor:
-		return []Right{See, Work, Supervise}
+		return []Right{See, Know, Work, Supervise}
 	case Agent:
-		return []Right{See, Work}
+		return []Right{See, Know, Work}
 	case Reader:
 		return []Right{See}
 	default:

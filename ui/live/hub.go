@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
@@ -53,9 +54,23 @@ type Hub struct {
 	ended   bool
 }
 
+// public is a kind of viewers, who are all sent the same.
+type public struct {
+	lang      string
+	anonymous bool // is not told who calls
+}
+
+// office is what this public may see of one.
+func (p public) office(o view.Office) view.Office {
+	if p.anonymous {
+		return o.Anonymous()
+	}
+	return o
+}
+
 // Viewer is one open page.
 type Viewer struct {
-	lang   string
+	public
 	frames chan []byte
 	begun  bool // has got everything once; guarded by the hub's mu
 }
@@ -92,10 +107,14 @@ func (h *Hub) Page(lang string, who page.Reader, now time.Time) ([]byte, error) 
 	if r == nil {
 		return nil, fmt.Errorf("no language %q", lang)
 	}
+	return r.Office(public{lang, !who.Role.May(access.Know)}.office(h.Office()), who, now)
+}
+
+// Office is the office of this instant, to be read only.
+func (h *Hub) Office() view.Office {
 	h.mu.Lock()
-	o := h.office
-	h.mu.Unlock()
-	return r.Office(o, who, now)
+	defer h.mu.Unlock()
+	return h.office
 }
 
 // Stats may be called from any goroutine.
@@ -180,31 +199,31 @@ func (h *Hub) push(model *view.Model, dirty map[view.Part]bool) {
 	h.office = o
 	h.mu.Unlock()
 	now := time.Now()
-	for lang, viewers := range following {
-		if changed := h.render(lang, changedParts(dirty), o, now); len(changed) > 0 {
+	for who, viewers := range following {
+		if changed := h.render(who, changedParts(dirty), o, now); len(changed) > 0 {
 			h.send(viewers, frame("part", changed))
 		}
 	}
-	for lang, viewers := range joined {
+	for who, viewers := range joined {
 		var all []view.Part
 		for _, s := range view.Sections() {
 			all = append(all, view.Part{Section: s})
 		}
-		h.send(viewers, frame("part", h.render(lang, all, o, now)))
+		h.send(viewers, frame("part", h.render(who, all, o, now)))
 	}
 }
 
-// audience sorts the viewers by language into those who have everything and those who join now.
-func (h *Hub) audience() (joined, following map[string][]*Viewer) {
-	joined, following = map[string][]*Viewer{}, map[string][]*Viewer{}
+// audience sorts the viewers by what they are sent into those who have everything and those who join now.
+func (h *Hub) audience() (joined, following map[public][]*Viewer) {
+	joined, following = map[public][]*Viewer{}, map[public][]*Viewer{}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for v := range h.viewers {
 		if v.begun {
-			following[v.lang] = append(following[v.lang], v)
+			following[v.public] = append(following[v.public], v)
 		} else {
 			v.begun = true
-			joined[v.lang] = append(joined[v.lang], v)
+			joined[v.public] = append(joined[v.public], v)
 		}
 	}
 	return joined, following
@@ -230,10 +249,11 @@ func changedParts(dirty map[view.Part]bool) []view.Part {
 	return all
 }
 
-func (h *Hub) render(lang string, parts []view.Part, o view.Office, now time.Time) []byte {
+func (h *Hub) render(who public, parts []view.Part, o view.Office, now time.Time) []byte {
 	var all []byte
+	o = who.office(o)
 	for _, p := range parts {
-		html, err := h.renderers[lang].Part(p, o, now)
+		html, err := h.renderers[who.lang].Part(p, o, now)
 		if err != nil {
 			h.log.Error("part of the page cannot be rendered", "part", p, "err", err)
 			continue
@@ -282,14 +302,14 @@ func clock(now time.Time) []byte {
 }
 
 // Join adds a viewer, who gets the version of the page and the time at once and everything with the
-// next push; ok is false when there are too many or the hub has ended.
-func (h *Hub) Join(lang string) (v *Viewer, ok bool) {
+// next push; ok is false when there are too many or the hub has ended. Who is anonymous is not told who calls.
+func (h *Hub) Join(lang string, anonymous bool) (v *Viewer, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ended || len(h.viewers) >= MaxViewers || h.renderers[lang] == nil {
 		return nil, false
 	}
-	v = &Viewer{lang: lang, frames: make(chan []byte, lag)}
+	v = &Viewer{public: public{lang, anonymous}, frames: make(chan []byte, lag)}
 	h.viewers[v] = struct{}{}
 	v.frames <- append([]byte("retry: 1000\n"), frame("version", []byte(h.version))...)
 	v.frames <- clock(time.Now())

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
@@ -71,7 +72,7 @@ func run(t *testing.T) *office {
 
 func (o *office) join(t *testing.T, lang string) *Viewer {
 	t.Helper()
-	v, ok := o.Join(lang)
+	v, ok := o.Join(lang, false)
 	if !ok {
 		t.Fatal("not let in")
 	}
@@ -147,8 +148,8 @@ func TestAChangeIsRenderedOncePerLanguageHoweverManyRead(t *testing.T) {
 			o.events <- ringing
 		}
 		tick()
-		if got := o.Stats().Rendered - before; got != 2*3 { // summary, counts, Anna's tile
-			t.Fatalf("50 changes in one tick: %d fragments, want 6", got)
+		if got := o.Stats().Rendered - before; got != 2*4 { // summary, notices, counts, Anna's tile
+			t.Fatalf("50 changes in one tick: %d fragments, want 8", got)
 		}
 	})
 }
@@ -248,14 +249,14 @@ func TestViewersAreBounded(t *testing.T) {
 		for range MaxViewers - 1 {
 			o.join(t, "en")
 		}
-		if _, ok := o.Join("it"); ok {
+		if _, ok := o.Join("it", false); ok {
 			t.Fatal("one too many is let in")
 		}
 		o.Leave(first)
-		if _, ok := o.Join("it"); !ok {
+		if _, ok := o.Join("it", false); !ok {
 			t.Fatal("a place that became free is not given")
 		}
-		if _, ok := o.Join("xx"); ok {
+		if _, ok := o.Join("xx", false); ok {
 			t.Fatal("a language that nobody speaks is let in")
 		}
 	})
@@ -308,7 +309,7 @@ func TestThereIsASignOfLifeEachSecondAndNoneAfterTheSourceHasEnded(t *testing.T)
 		if _, open := <-v.Frames(); open {
 			t.Fatal("the stream goes on though nothing is followed")
 		}
-		if _, ok := o.Join("it"); ok {
+		if _, ok := o.Join("it", false); ok {
 			t.Fatal("a viewer is let in though nothing is followed")
 		}
 	})
@@ -332,7 +333,7 @@ func BenchmarkForty(b *testing.B) {
 	}
 	var viewers []*Viewer
 	for i := range 40 {
-		v, _ := h.Join([]string{"it", "en"}[i%2])
+		v, _ := h.Join([]string{"it", "en"}[i%2], false)
 		viewers = append(viewers, v)
 	}
 	var sent int
@@ -381,4 +382,46 @@ func heap() int64 {
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
 	return int64(s.HeapAlloc)
+}
+
+func TestWhoIsNotToKnowIsNeverSentWhoCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := run(t)
+		inside := o.join(t, "en")
+		outside, ok := o.Join("en", true)
+		if !ok {
+			t.Fatal("not let in")
+		}
+		tick()
+		read(inside)
+		read(outside)
+		for _, e := range []tel.Event{
+			tel.QueueJoined{Queue: "sales", Call: "c", Caller: "390612345679", Name: "Studio Bianchi"},
+			tel.CallChanged{Call: "d", Stage: tel.StageTalking, From: "393331234567", To: "201", DivertedBy: "390299999999"},
+			tel.MissedChanged{Number: "393401112223", Name: "Signora Neri", Queue: "sales"},
+			tel.CallbackChanged{Callback: "cb", Queue: "sales", State: tel.CallbackWaiting, Number: "393472223334", Caller: "393472223334", Name: "Signor Verdi"},
+			tel.SMSReceived{SMS: tel.SMS{ID: "s", Line: "line:gsm0", From: "393498887776"}},
+		} {
+			o.events <- e
+		}
+		tick()
+		told, kept := strings.Join(read(inside), ""), strings.Join(read(outside), "")
+		html, err := o.Page("en", page.Reader{Name: "wall", Role: access.Reader}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{
+			"390612345679", "Studio Bianchi", "393331234567", "390299999999", "393401112223", "Signora Neri", "393472223334", "Signor Verdi", "393498887776",
+		} {
+			if !strings.Contains(told, secret) {
+				t.Errorf("who may know is not told %q", secret)
+			}
+			if strings.Contains(kept, secret) || strings.Contains(string(html), secret) {
+				t.Errorf("who is not to know is told %q", secret)
+			}
+		}
+		if !strings.Contains(kept, `id="call-d"`) || !strings.Contains(kept, "201") {
+			t.Error("the calls are not shown at all")
+		}
+	})
 }

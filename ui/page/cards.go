@@ -115,3 +115,15 @@ func (r *Renderer) About(a About, now time.Time) ([]byte, error) {
 func (r *Renderer) System(name string, who Reader, now time.Time) ([]byte, error) {
 	return r.shell("system.html", "system", name, who, nil, now)
 }
+
+// NewLine asks which line is added.
+type NewLine struct {
+	Reader   Reader
+	Box      string
+	Carriers []Choice
+}
+
+// NewLine renders the question which line is added.
+func (r *Renderer) NewLine(n NewLine, now time.Time) ([]byte, error) {
+	return r.shell("newline.html", "line.new", n.Box, n.Reader, n, now)
+}

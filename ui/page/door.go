@@ -1,6 +1,7 @@
 package page
 
 import (
+	"html/template"
 	"slices"
 	"time"
 
@@ -14,6 +15,8 @@ type Reader struct {
 	Name string // with which the reader signed in; empty: nobody known
 	Role access.Role
 	Path string // of this page
+	// Query is the rest of its address, without the language: with it the page in another language is the same.
+	Query template.URL
 
 	Changes int // that the reader has made and not yet applied
 }
@@ -66,7 +69,8 @@ type Users struct {
 	People      []Person
 	Roles       []access.Role
 	Queues      []Choice // that a supervisor can be limited to
-	Name        string   // as typed
+	Invites     []access.Invite
+	Name        string // as typed
 	Role        access.Role
 	MinPassword int
 }
@@ -160,6 +164,14 @@ func (r *Renderer) Say(s Said) string {
 	return text
 }
 
+// Word is a sentence of the catalogue, or what stands for it where the catalogue has none.
+func (r *Renderer) Word(key, otherwise string) string {
+	if r.cat.Has(key) {
+		return r.cat.T(key)
+	}
+	return otherwise
+}
+
 // shell is the frame of a page without live parts, around what it shows.
 type shell struct {
 	frame
@@ -190,6 +202,25 @@ func (r *Renderer) OneTime(d Door, now time.Time) ([]byte, error) {
 // Begun renders the secret that an authenticator app must learn.
 func (r *Renderer) Begun(b Begun, now time.Time) ([]byte, error) {
 	return r.shell("begun.html", "onetime", b.Box, b.Reader, b, now)
+}
+
+// Invitation shows a link, the only time that it is seen.
+type Invitation struct {
+	Reader Reader
+	Box    string
+	Name   string // of who is invited
+	Link   string
+	Until  time.Time
+}
+
+// Invitation renders a link with which somebody becomes a user.
+func (r *Renderer) Invitation(i Invitation, now time.Time) ([]byte, error) {
+	return r.shell("invitation.html", "invite.title", i.Box, i.Reader, i, now)
+}
+
+// Invited renders the form with which the invited sets the own password.
+func (r *Renderer) Invited(d Door, now time.Time) ([]byte, error) {
+	return r.shell("invited.html", "invite", d.Box, d.Reader, d, now)
 }
 
 // Spare renders spare codes.

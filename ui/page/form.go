@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 )
 
@@ -21,6 +22,7 @@ type Form struct {
 	Blocks []Block
 	Extras []Extra
 	Tree   []Branch // of a menu: where it leads
+	Links  []Link   // to more about the thing
 	Remove string   // where the button that removes the thing posts to; empty: none
 }
 
@@ -29,6 +31,7 @@ type Extra struct {
 	Key    string // Key + ".help" explains it
 	Name   string // of what it is about
 	Action string
+	Needs  access.Right // without which it is not shown; empty: whoever sees the form
 }
 
 // Block is some fields that belong together, under a heading; Key + ".help" explains them where the catalogue

@@ -19,7 +19,8 @@ type section struct {
 // sections are what the navigation can show.
 func sections() []section {
 	return []section{
-		{"nav.home", "/", access.See, house, []string{"/waiting", "/agents", "/callbacks"}},
+		{"nav.home", "/", access.See, house, []string{"/waiting", "/agents", "/callbacks", "/missed"}},
+		{"nav.calls", "/calls", access.Supervise, handset, nil},
 		{"nav.desk", "/me", access.Work, headset, nil},
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
@@ -90,6 +91,7 @@ func (r Reader) System() (all []Link) {
 // The pictures of the navigation, on a grid of 16.
 const (
 	house   = `<path d="M8 1.5 1 8h2v6.5h4V10h2v4.5h4V8h2z"/>`
+	handset = `<path d="M1.5 2.5 4 .8l2.6 3.6-1.7 1.8a9 9 0 0 0 4.9 4.9l1.8-1.7 3.6 2.6-1.7 2.5a2.5 2.5 0 0 1-2.7.9A16 16 0 0 1 .6 5.2a2.5 2.5 0 0 1 .9-2.7z"/>`
 	headset = `<path d="M8 1.5A6.5 6.5 0 0 0 1.5 8v4A1.5 1.5 0 0 0 3 13.5h2V8H3a5 5 0 0 1 10 0h-2v5.5h1V15H8v-1H7v1.5h6.5V8A6.5 6.5 0 0 0 8 1.5z"/>`
 	rows    = `<path d="M1 2.5h14v3H1zM1 6.8h10v3H1zM1 11h6v3H1z"/>`
 	persons = `<circle cx="5.5" cy="5" r="3"/><path d="M0 14a5.5 5.5 0 0 1 11 0zM10.6 7.7a3 3 0 0 0 0-5.4 4.6 4.6 0 0 1 0 5.4zM12.5 14H16a5.5 5.5 0 0 0-4-5.3 7 7 0 0 1 .5 5.3z"/>`

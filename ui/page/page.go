@@ -36,6 +36,7 @@ func New(cat *i18n.Catalogue) (*Renderer, error) {
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
 		"hint": hint(cat), "who": who(cat), "why": why(cat), "part": saidPart(cat), "second": second, "told": told(cat),
 		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "pair": pair, "modes": tel.SupervisionModes, "stands": stands, "moment": moment,
+		"headline": headline(cat), "leads": leads, "bars": hourBars, "up": up,
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -183,7 +184,17 @@ func second(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05")
 
 // said says a sentence with its arguments.
 func said(cat *i18n.Catalogue) func(Said) string {
-	return func(s Said) string { return cat.T(s.Sentence, s.Args...) }
+	var say func(Said) string
+	say = func(s Said) string {
+		args := slices.Clone(s.Args)
+		for i, a := range args {
+			if inner, ok := a.(Said); ok { // a sentence with a sentence in it
+				args[i] = say(inner)
+			}
+		}
+		return cat.T(s.Sentence, args...)
+	}
+	return say
 }
 
 // saidPart says the likely cause ("why") of what went wrong, or what to do about it ("do").

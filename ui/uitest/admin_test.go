@@ -10,9 +10,10 @@ import (
 // adminPages are the pages on which the box is set up.
 func adminPages() []string {
 	return []string{
-		"queues", "queues/sales", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
+		"calls", "calls?number=0612345679", "calls/callbacks", "calls/missed", "calls/c1?at=2026-03-02T09:00:00Z", "missed", "missed/+390612345679",
+		"queues", "queues/sales", "queues/sales/skills", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
 		"menus", "menus/main", "menus/new", "messages", "messages/sentence/greeting", "messages/own/ferie", "messages/name/new",
-		"lines", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "security", "about", "users", "me", "codes", "nowhere",
+		"lines", "lines/new", "lines/new/carrier/generic-address", "lines/new/modem", "invite", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "security", "about", "users", "me", "codes", "nowhere",
 	}
 }
 
@@ -23,6 +24,9 @@ func adminPagesFit(t *testing.T, b *Browser) {
 	for _, lang := range []string{"it", "en"} {
 		for _, path := range adminPages() {
 			to := "/" + path + "?lang=" + lang
+			if strings.Contains(path, "?") {
+				to = "/" + path + "&lang=" + lang
+			}
 			p.Eval(t, `location.href = "`+to+`"`, nil)
 			p.Wait(t, `location.pathname + location.search === "`+to+`" && document.readyState === "complete" && !!document.querySelector("main h1")`)
 			for _, width := range []int{360, 1280} {
@@ -33,7 +37,7 @@ func adminPagesFit(t *testing.T, b *Browser) {
 				}
 				if *looks != "" {
 					p.Look(t, Look{Width: width, Height: 900, Dark: width == 1280 && lang == "en"})
-					write(t, filepath.Join(*looks, fmt.Sprintf("page-%s-%s-%d.png", strings.ReplaceAll(path, "/", "-"), lang, width)), p.Picture(t))
+					write(t, filepath.Join(*looks, fmt.Sprintf("page-%s-%s-%d.png", strings.NewReplacer("/", "-", "?", "-").Replace(path), lang, width)), p.Picture(t))
 				}
 			}
 		}

@@ -2,6 +2,7 @@ package uitest
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,4 +44,22 @@ func aNewBoxIsClaimed(t *testing.T, b *Browser) {
 	submit(p)
 	p.Wait(t, isLive)
 	noFaults(t, p, "403", "422")
+}
+
+// anInvitedPersonComesIn goes from a person's page by the link of an invitation, whose code a script puts into the
+// form, to the page of the person's own work.
+func anInvitedPersonComesIn(t *testing.T, b *Browser) {
+	o := serve(t, "127.0.0.1:0", nil)
+	p := b.Open(t, o.url("people/bruno?lang=en"), Look{Width: 360, Height: 800})
+	p.Wait(t, `!!document.querySelector("form[action^='/people/bruno/invite'] button")`)
+	p.Eval(t, `document.querySelector("form[action^='/people/bruno/invite'] button").click()`, nil)
+	p.Wait(t, `!!document.querySelector("code.secret")`)
+	var sticks []string
+	if p.Eval(t, cut, &sticks); len(sticks) > 0 {
+		t.Errorf("cut:\n%s", strings.Join(sticks, "\n"))
+	}
+	p.Eval(t, `location.href = document.querySelector("code.secret").innerText`, nil)
+	p.Wait(t, `location.pathname === "/invite" && location.hash === "" && document.getElementById("code").value.length === 20 && document.activeElement.id === "password"`)
+	p.Eval(t, `document.getElementById("password").value = "un mare di girasoli gialli"; document.querySelector("form.door button").click()`, nil)
+	p.Wait(t, `location.pathname === "/me" && document.querySelector(".account a").innerText === "bruno"`)
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/store"
+	"github.com/pronto-pbx/pronto/firmware/store/memory"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/web"
@@ -33,12 +35,34 @@ func floor(c *web.Config) {
 		Since: time.Now().Add(-time.Hour), Place: 12, Of: 345, Attempts: 2, Next: time.Now(), Promise: time.Now().Add(-time.Minute), Closed: true,
 	}
 	c.Callbacks = func(context.Context) ([]page.Callback, error) { return []page.Callback{owed}, nil }
+	c.Missed = func() []page.Missed {
+		return []page.Missed{{QueueName: Hostile + long, MissedChanged: tel.MissedChanged{Number: "+390612345679", Name: Hostile + long, Queue: "sales", Calls: 12, Last: time.Now().Add(-time.Hour), Waited: time.Hour, Why: tel.MissedRefused}}}
+	}
+	c.Records, c.Zone = past(), func() *time.Location { return time.UTC }
 	c.Order = func(_ context.Context, o web.Order) (string, error) {
 		if o.Do == "drop" && o.Callback == "cb1" || o.Do == "move" && o.Call == "w1" && o.With == "support" {
 			return "", nil
 		}
 		return "floor.busy", nil
 	}
+}
+
+// past are records with a hostile word wherever one can come from outside.
+func past() web.Records {
+	s, began := &memory.Store{}, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) // as the address of its story says
+	call := tel.CallEnded{
+		Call: "c1", Direction: tel.Inbound, From: "+390612345679", To: "+390698765432", In: "trunk:tim", DivertedBy: Hostile, Queue: "sales", Agent: "anna", Recovered: true,
+		Started: began, Answered: began.Add(40 * time.Second), Ended: began.Add(10 * time.Minute), Cause: tel.CauseNormal, EndedBy: "caller",
+		Moves: []tel.Move{{At: began.Add(time.Minute), Kind: tel.MoveBlind, By: "phone:201", To: Hostile}}, Media: []tel.LegNote{{Party: "trunk:" + Hostile, Codec: Hostile, Received: 123456}},
+	}
+	hidden := tel.CallEnded{Call: "c2", Direction: tel.Inbound, In: "line:gsm0", Queue: "help", Started: began.Add(time.Minute), Ended: began.Add(2 * time.Minute), Cause: tel.CauseNetworkFailure}
+	wait := tel.QueueLeft{Queue: "sales", Call: "c1", Caller: call.From, Joined: began, Left: call.Answered, Outcome: tel.OutcomeAnswered, Agent: "anna", Offers: 2, Rang: []tel.AgentID{"bruno", "anna"}, To: Hostile}
+	ctx := context.Background()
+	_ = s.PutCalls(ctx, store.Call{Pos: 1, CallEnded: call}, store.Call{Pos: 2, CallEnded: hidden}) // memory takes everything
+	_ = s.PutWaits(ctx, store.Wait{Pos: 3, QueueLeft: wait})
+	_ = s.PutCallbacks(ctx, store.Callback{Pos: 4, CallbackChanged: tel.CallbackChanged{Callback: "cb", Queue: "sales", State: tel.CallbackEnded, Outcome: tel.CallbackReached, Number: "+390612345679", Name: Hostile, Asked: began, Attempts: 2, Agent: "anna"}})
+	_ = s.PutMissed(ctx, store.Missed{Pos: 5, MissedChanged: tel.MissedChanged{Number: "+390612345679", Name: Hostile, Queue: "sales", Calls: 3, First: began, Last: began, Why: tel.MissedRefused, Closed: tel.MissedCalledBack, By: "bruno"}})
+	return s
 }
 
 // aSupervisorDirects goes from the live page to a waiting caller, decides, and is told what was refused;

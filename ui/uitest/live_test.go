@@ -24,7 +24,7 @@ func anEventChangesThePage(t *testing.T, b *Browser) {
 	p.Eval(t, `window.mark = true`, nil)
 	o.push(t, tel.QueueJoined{Queue: "support", Call: "new", Caller: "+390298765432", At: time.Now().Add(-3 * time.Second)})
 	p.Wait(t, `document.getElementById("wait-new").innerText.includes("+390298765432")`)
-	p.Wait(t, `document.querySelector("#part-summary p").innerText.startsWith("5 persone in attesa")`)
+	p.Wait(t, `document.querySelector("#part-summary .figures").innerText.startsWith("5 persone in attesa")`)
 	o.push(t, tel.AgentChanged{Agent: "agent1", Name: "Anna", State: tel.AgentTalking, Since: time.Now()},
 		tel.LampChanged{Lamp: "lamp1", Agent: "agent1", State: tel.AgentTalking})
 	p.Wait(t, `document.getElementById("agent-agent1").className === "tile talking"`)

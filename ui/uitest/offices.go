@@ -64,7 +64,10 @@ func Busy(now time.Time) []tel.Event {
 		tel.CallChanged{Call: "c2", Stage: tel.StageTalking, Direction: tel.Internal, From: "204", To: "207", Via: "phone:204", Agent: "agent4", Since: ago(67 * time.Second)},
 		tel.CallChanged{Call: "c3", Stage: tel.StageGreeting, Direction: tel.Inbound, To: "+390612345679", Via: "trunk:tim", Since: ago(2 * time.Second)},
 		tel.SupervisionStarted{Supervision: tel.Supervision{Leg: "l1", Call: "c1", By: "agent8", Agent: "agent2", Mode: tel.SuperviseWhisper, From: ago(60 * time.Second)}},
-		tel.FiguresChanged{Calls: 143, Answered: 118, Lost: 6, AverageWait: 24 * time.Second},
+		tel.FiguresChanged{Calls: 143, Answered: 118, Lost: 6, AverageWait: 24 * time.Second, Hours: []tel.HourFigures{
+			{Hour: 8, Calls: 9, Answered: 8}, {Hour: 9, Calls: 31, Answered: 27, Lost: 1}, {Hour: 10, Calls: 42, Answered: 33, Lost: 4}, {Hour: 11, Calls: 38, Answered: 30, Lost: 1}, {Hour: 12, Calls: 20, Answered: 17}, {Hour: 13, Calls: 3, Answered: 3},
+		}},
+		tel.MissedChanged{Number: "+393407778889", Name: "Ferramenta Galli", Queue: "sales", Calls: 2, Last: ago(25 * time.Minute), Why: tel.MissedAbandoned},
 		tel.HealthChanged{Condition: "lamps", Severity: "warn"},
 	)
 }

@@ -175,6 +175,7 @@ func TestThePageInABrowser(t *testing.T) {
 		{"the page is whole without script", thePageIsWholeWithoutScript},
 		{"a new box is claimed from its label, and its owner comes back", aNewBoxIsClaimed},
 		{"an owner signs in with a passkey", anOwnerSignsInWithAPasskey},
+		{"an invited person comes in by the link", anInvitedPersonComesIn},
 		{"a supervisor directs callers and agents", aSupervisorDirects},
 		{"the pages of the box fit a phone, a tablet and a screen", adminPagesFit},
 		{"a message is recorded with the browser's microphone", aMessageIsRecorded},

@@ -22,6 +22,7 @@ type Office struct {
 	Today  tel.FiguresChanged
 	Texts  []Text // the latest short messages, newest first
 	Health []tel.HealthChanged
+	Debts  []Todo // what the configuration still owes
 
 	Supervision bool // somebody supervises others here
 }
@@ -84,6 +85,11 @@ func (a Agent) Talks() bool {
 	default:
 		return false
 	}
+}
+
+// atWork reports whether the agent takes calls, now or after what the agent does.
+func (a Agent) atWork() bool {
+	return a.State != tel.AgentLoggedOut && a.State != tel.AgentUnreachable && a.State != tel.AgentPaused
 }
 
 // Lamp is one light and what it shows.
@@ -206,6 +212,7 @@ type Model struct {
 	missed map[tel.Number]tel.MissedChanged
 	today  tel.FiguresChanged
 	texts  []Text // newest first
+	debts  []Todo
 
 	supervision bool
 	watching    map[watcher]tel.Supervision
@@ -308,10 +315,10 @@ func (m *Model) Apply(e tel.Event) []Part {
 		} else {
 			m.missed[e.Number] = e
 		}
-		return whole(SectionMissed)
+		return whole(SectionHealth, SectionMissed)
 	case tel.LineChanged:
 		m.lines[e.Line] = e
-		return whole(SectionSummary, SectionLines)
+		return whole(SectionSummary, SectionHealth, SectionLines)
 	case tel.LampChanged:
 		return m.lamp(e)
 	case tel.SupervisionStarted:
@@ -333,7 +340,7 @@ func (m *Model) Apply(e tel.Event) []Part {
 		return m.text(e.SMS)
 	case tel.HealthChanged:
 		m.health[e.Condition] = e
-		return whole(SectionHealth)
+		return whole(SectionSummary, SectionHealth)
 	}
 	return nil
 }
@@ -350,11 +357,26 @@ func (m *Model) agent(e tel.AgentChanged) []Part {
 	if renamed {
 		a.Name = e.Name
 	}
+	staffed := m.staffed()
 	a.State, a.Since, a.Reason, a.By, a.Help = e.State, e.Since, e.Reason, e.By, e.Help
 	if !known || renamed { // the name also stands at lamps, calls and waiting callers
-		return whole(SectionSummary, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents)
+		return whole(SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents)
 	}
-	return append(whole(SectionSummary, SectionStates), Part{SectionAgents, string(e.Agent)})
+	parts := append(whole(SectionSummary, SectionStates), Part{SectionAgents, string(e.Agent)})
+	if m.staffed() != staffed { // what is the headline is not said twice
+		parts = append(parts, whole(SectionHealth)...)
+	}
+	return parts
+}
+
+// staffed tells whether anybody is at work.
+func (m *Model) staffed() bool {
+	for _, a := range m.agents {
+		if a.atWork() {
+			return true
+		}
+	}
+	return false
 }
 
 // watched notes who takes part in whose conversation; nil ends it.
@@ -470,7 +492,7 @@ func (m *Model) allMissed() []Missed {
 
 // Office is the page of this instant; the caller may keep it.
 func (m *Model) Office() Office {
-	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision, Texts: m.allTexts()}
+	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision, Texts: m.allTexts(), Debts: m.debts}
 	for _, q := range m.queues {
 		q.Waiting, q.Callbacks = slices.Clone(q.Waiting), slices.Clone(q.Callbacks)
 		for i := range q.Waiting {

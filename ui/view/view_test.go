@@ -78,7 +78,8 @@ func TestAChangeNamesWhatItTouchesAndNoMore(t *testing.T) {
 		event tel.Event
 		want  []Part
 	}{
-		{tel.AgentChanged{Agent: "anna", State: tel.AgentReady}, []Part{{SectionSummary, ""}, {SectionStates, ""}, {SectionAgents, "anna"}}},
+		{tel.AgentChanged{Agent: "anna", State: tel.AgentReady}, []Part{{SectionSummary, ""}, {SectionStates, ""}, {SectionAgents, "anna"}, {SectionHealth, ""}}},
+		{tel.AgentChanged{Agent: "anna", State: tel.AgentTalking}, []Part{{SectionSummary, ""}, {SectionStates, ""}, {SectionAgents, "anna"}}}, // is at work as before
 		{tel.LampChanged{Lamp: "l", Agent: "anna", Fault: true}, []Part{{SectionLamps, "l"}, {SectionAgents, "anna"}}},
 		{tel.LampChanged{Lamp: "l", Agent: ""}, whole(SectionLamps, SectionAgents)}, // moved to another desk
 		{tel.LampChanged{Lamp: "l", Agent: "", Fault: true}, []Part{{SectionLamps, "l"}}},
@@ -87,7 +88,7 @@ func TestAChangeNamesWhatItTouchesAndNoMore(t *testing.T) {
 		{tel.QueueJoined{Queue: "new", Call: "c"}, whole(SectionSummary, SectionQueues)},
 		{tel.QueueLeft{Queue: "other", Call: "c"}, whole(SectionSummary, SectionQueues)},
 		{tel.CallbackChanged{Queue: "q", Callback: "cb"}, []Part{{SectionQueues, "q"}}},
-		{tel.MissedChanged{Number: "+393331234567"}, whole(SectionMissed)},
+		{tel.MissedChanged{Number: "+393331234567"}, whole(SectionHealth, SectionMissed)},
 		{tel.DeviceChanged{Device: "201"}, nil},
 	} {
 		if got := m.Apply(c.event); !slices.Equal(got, c.want) {
@@ -95,7 +96,7 @@ func TestAChangeNamesWhatItTouchesAndNoMore(t *testing.T) {
 		}
 	}
 	// A name stands in many places.
-	if got := m.Apply(tel.AgentChanged{Agent: "anna", Name: "Anna Maria"}); len(got) != 6 || slices.ContainsFunc(got, func(p Part) bool { return p.ID != "" }) {
+	if got := m.Apply(tel.AgentChanged{Agent: "anna", Name: "Anna Maria"}); len(got) != 7 || slices.ContainsFunc(got, func(p Part) bool { return p.ID != "" }) {
 		t.Errorf("a new name touches %v", got)
 	}
 }

@@ -43,6 +43,7 @@ func problem(err error) (sentence string, args []any, status int) {
 		{access.ErrOutside, "door.outside", http.StatusForbidden},
 		{access.ErrCode, "door.code_wrong", http.StatusForbidden},
 		{access.ErrWrong, "door.wrong", http.StatusForbidden},
+		{access.ErrInvite, "invite.gone", http.StatusForbidden},
 		{access.ErrOneTime, "onetime.wrong", http.StatusForbidden},
 		{access.ErrStale, "onetime.stale", http.StatusForbidden},
 		{access.ErrNoSecret, "onetime.stale", http.StatusConflict},

@@ -20,6 +20,7 @@ type editor[T any] struct {
 	blank        func(c *config.Config) T     // what a new entry begins with; nil: none is made here
 	born         func(c *config.Config, x *T) // gives a new entry its id
 	extras       func(x *T) []page.Extra      // buttons beside the form of an entry
+	links        func(x *T) []page.Link       // ways from the form of an entry to more about it
 	remove       func(c *config.Config, x T)  // what else goes with an entry
 	tree         func(c *config.Config, x *T) []page.Branch
 }
@@ -60,6 +61,9 @@ func (e editor[T]) show(s *server, w http.ResponseWriter, v *visit, status int, 
 		}
 		if e.tree != nil {
 			f.Tree = e.tree(c, x)
+		}
+		if e.links != nil {
+			f.Links = e.links(x)
 		}
 		if e.blank != nil {
 			f.Remove = f.Action + "/remove"

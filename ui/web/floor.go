@@ -15,10 +15,10 @@ import (
 type Order struct {
 	By    string // user name
 	From  string // address, for the audit log
-	Do    string // one of pause, logout, add, remove, skill, assign, move, drop
+	Do    string // one of pause, logout, add, remove, skill, assign, move, drop, dismiss
 	Agent tel.AgentID
 	Call  tel.CallID
-	With  string // the reason of a pause, a queue, a skill
+	With  string // the reason of a pause, a queue, a skill, the number of a missed caller
 	Level int    // of a skill
 
 	Callback tel.CallbackID // that is dropped

@@ -29,7 +29,7 @@ func ofSales(t *testing.T) *site {
 		kept.Users = append(kept.Users, u)
 		kept.Sessions = append(kept.Sessions, access.Session{ID: base64.RawURLEncoding.EncodeToString(sum[:]), User: u.Name, Created: time.Now(), Seen: time.Now()})
 	}
-	s := siteOf(t, nil, kept)
+	s := siteOf(t, newHub(t, emptyOffice), kept)
 	s.tokens = tokens
 	return s
 }

@@ -80,7 +80,7 @@ func lineEditor() editor[config.Line] {
 
 func (s *server) lines(w http.ResponseWriter, v *visit) {
 	c, now := s.drafted(v), s.Settings.Lines()
-	list := page.Cards{Key: "lines"}
+	list := page.Cards{Key: "lines", Actions: []page.Link{{Key: "line.new", Path: "/lines/new"}}}
 	for _, t := range c.Trunks {
 		card := lineCard(now, "trunk:"+string(t.ID), page.Card{Title: cmp.Or(t.Name, string(t.ID)), Sub: string(t.Number), Path: "/lines/trunk/" + string(t.ID)})
 		if t.Server != "" {

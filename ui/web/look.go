@@ -79,7 +79,7 @@ const (
 )
 
 func (s *server) live(w http.ResponseWriter, v *visit) {
-	viewer, ok := s.Hub.Join(v.lang)
+	viewer, ok := s.Hub.Join(v.lang, !v.user.May(access.Know))
 	if !ok {
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "too many viewers", http.StatusServiceUnavailable)

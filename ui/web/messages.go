@@ -330,14 +330,14 @@ func (s *server) undoSound(v *visit, id, _, _ string) (url.Values, settings.Refu
 
 // told is what was made of a sound as the next page is told it.
 func told(t voice.Taken) url.Values {
-	v := url.Values{"length": {figure(t.Length.Seconds())}, "cut": {figure(t.Cut.Seconds())}, "raised": {figure(t.Raised)}}
+	v := url.Values{"length": {tenths(t.Length.Seconds())}, "cut": {tenths(t.Cut.Seconds())}, "raised": {tenths(t.Raised)}}
 	if t.Clipped {
 		v.Set("clipped", "1")
 	}
 	return v
 }
 
-func figure(x float64) string { return strconv.FormatFloat(x, 'f', 1, 64) }
+func tenths(x float64) string { return strconv.FormatFloat(x, 'f', 1, 64) }
 
 // taken reads it again; nil where nothing was made.
 func taken(q url.Values) *page.Taken {
@@ -351,15 +351,15 @@ func taken(q url.Values) *page.Taken {
 	if read("length") <= 0 {
 		return nil
 	}
-	t := &page.Taken{Seconds: figure(read("length")), Clipped: q.Get("clipped") != ""}
+	t := &page.Taken{Seconds: tenths(read("length")), Clipped: q.Get("clipped") != ""}
 	if cut := read("cut"); cut >= 0.1 {
-		t.Cut = figure(cut)
+		t.Cut = tenths(cut)
 	}
 	switch raised := read("raised"); {
 	case raised >= 1:
-		t.Raised = figure(raised)
+		t.Raised = tenths(raised)
 	case raised <= -1:
-		t.Lowered = figure(-raised)
+		t.Lowered = tenths(-raised)
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
 )
 
@@ -45,8 +46,9 @@ func personEditor() editor[config.Agent] {
 	return editor[config.Agent]{kind: personKind(), title: "person.edit", fresh: "person.new", at: "/people", blank: newPerson, extras: passwords, remove: forget}
 }
 
-// passwords offers another password for each phone of a person.
+// passwords offers a person the page, and each phone of the person another password.
 func passwords(x *config.Agent) (all []page.Extra) {
+	all = append(all, page.Extra{Key: "invite.person", Name: x.Name, Action: "/people/" + string(x.ID) + "/invite", Needs: access.Own})
 	for _, p := range x.Phones {
 		all = append(all, page.Extra{Key: "phone.password", Name: string(p), Action: "/phones/" + string(p) + "/password"})
 	}

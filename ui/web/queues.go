@@ -140,7 +140,9 @@ func newQueue(c *config.Config) config.Queue {
 func queueEditor() editor[config.Queue] {
 	return editor[config.Queue]{
 		kind: queueKind(), title: "queue.edit", fresh: "queue.new", at: "/queues",
-		blank: newQueue,
+		blank: newQueue, links: func(x *config.Queue) []page.Link {
+			return []page.Link{{Key: "skills", Path: "/queues/" + string(x.ID) + "/skills"}}
+		},
 		born: func(c *config.Config, x *config.Queue) {
 			x.ID = tel.QueueID(freeID(x.Name, "queue", func(id string) bool {
 				return slices.ContainsFunc(c.Queues, func(q config.Queue) bool { return string(q.ID) == id })

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // route is one path of the page.
@@ -26,15 +27,23 @@ func (s *server) routes() []route {
 		{"GET /{$}", access.See, s.office, false},
 		{"GET /live", access.See, s.live, false},
 		{"GET /codes", access.See, s.codes, false},
-		{"GET /api/now", access.See, s.now, false},
+		{"GET /api/now", access.Know, s.now, false},
 
 		{"POST /supervise", access.Supervise, s.supervise, false},
 		{"GET /waiting/{call}", access.Supervise, s.caller, false},
 		{"POST /waiting/{call}/move", access.Supervise, s.moveCaller, false},
 		{"POST /waiting/{call}/assign", access.Supervise, s.assignCaller, false},
-		{"GET /callbacks", access.See, s.callbacks, false},
+		{"GET /callbacks", access.Know, s.callbacks, false},
 		{"GET /callbacks/{callback}", access.Supervise, s.dropping, false},
 		{"POST /callbacks/{callback}/drop", access.Supervise, s.dropCallback, false},
+		{"GET /calls", access.Supervise, s.calls(page.TabCalls), false},
+		{"GET /calls.csv", access.Supervise, s.exportCalls, false},
+		{"GET /calls/callbacks", access.Supervise, s.calls(page.TabCallbacks), false},
+		{"GET /calls/missed", access.Supervise, s.calls(page.TabMissed), false},
+		{"GET /calls/{call}", access.Supervise, s.story, false},
+		{"GET /missed", access.Know, s.missed, false},
+		{"GET /missed/{caller}", access.Supervise, s.dismissing, false},
+		{"POST /missed/{caller}/dismiss", access.Supervise, s.dismiss, false},
 		{"GET /agents/{agent}", access.Supervise, s.agent, false},
 		{"POST /agents/{agent}/order", access.Supervise, s.agentOrder, false},
 
@@ -50,6 +59,9 @@ func (s *server) routes() []route {
 		{"POST /me/passkey/remove", access.See, s.removePasskey, false},
 		{"GET /users", access.Own, s.users, false},
 		{"POST /users", access.Own, s.addUser, false},
+		{"POST /users/invite", access.Own, s.invite, false},
+		{"POST /invites/{name}/end", access.Own, s.uninvite, false},
+		{"POST /people/{id}/invite", access.Own, s.invitePerson, false},
 		{"POST /users/{name}/role", access.Own, s.userRole, false},
 		{"POST /users/{name}/password", access.Own, s.userPassword, false},
 		{"POST /users/{name}/code/stop", access.Own, s.stopUserOneTime, false},
@@ -61,6 +73,8 @@ func (s *server) routes() []route {
 		{"GET /queues/{id}", access.Configure, queueEditor().form(s), false},
 		{"POST /queues/{id}", access.Configure, queueEditor().save(s), false},
 		{"POST /queues/{id}/remove", access.Configure, queueEditor().drop(s), false},
+		{"GET /queues/{id}/skills", access.Configure, s.skills, false},
+		{"POST /queues/{id}/skills", access.Configure, s.saveSkills, false},
 		{"GET /people", access.Configure, s.people, false},
 		{"GET /people.csv", access.Configure, s.exportPeople, false},
 		{"GET /people/import", access.Configure, s.importForm, false},
@@ -98,6 +112,12 @@ func (s *server) routes() []route {
 		{"POST /messages/sound/{lang}/{name}/remove", access.Configure, s.change(s.removeSound), false},
 		{"POST /messages/sound/{lang}/{name}/undo", access.Configure, s.change(s.undoSound), false},
 		{"GET /lines", access.Configure, s.lines, false},
+		{"GET /lines/new", access.Configure, s.newLine, false},
+		{"GET /lines/new/carrier", access.Configure, s.newCarrier, false},
+		{"GET /lines/new/carrier/{preset}", access.Configure, s.newCarrier, false},
+		{"POST /lines/new/carrier/{preset}", access.Configure, s.newCarrier, false},
+		{"GET /lines/new/modem", access.Configure, s.newModem, false},
+		{"POST /lines/new/modem", access.Configure, s.newModem, false},
 		{"GET /lines/trunk/{id}", access.Configure, trunkEditor().form(s), false},
 		{"POST /lines/trunk/{id}", access.Configure, trunkEditor().save(s), false},
 		{"GET /lines/modem/{id}", access.Configure, lineEditor().form(s), false},
@@ -118,6 +138,8 @@ func (s *server) routes() []route {
 
 		{"GET /claim", access.Anybody, s.claimForm, true},
 		{"POST /claim", access.Anybody, s.claim, true},
+		{"GET /invite", access.Anybody, s.inviteForm, false},
+		{"POST /invite", access.Anybody, s.accept, false},
 		{"GET /signin", access.Anybody, s.signInForm, false},
 		{"POST /signin", access.Anybody, s.signIn, false},
 		{"POST /signin/code", access.Anybody, s.finish, false},

@@ -40,6 +40,7 @@ type site struct {
 	unwilled string   // why the next one is not carried out
 	settings *settingstest.Memory
 	voice    voicetest.Memory
+	records  *archive
 }
 
 const (
@@ -80,7 +81,7 @@ func owned(t *testing.T, hub *live.Hub) *site {
 
 func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
-	s := &site{t: t, tokens: map[access.Role]string{}}
+	s := &site{t: t, tokens: map[access.Role]string{}, records: filed(t)}
 	var err error
 	if s.settings, err = settingstest.New(settingstest.Office); err != nil {
 		t.Fatal(err)
@@ -121,6 +122,13 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 				{ID: "cb2", Queue: "help", QueueName: "Aiuto", State: tel.CallbackResting, Number: "+393331113333", Attempts: 1},
 			}, nil
 		},
+		Missed: func() []page.Missed {
+			return []page.Missed{
+				{MissedChanged: tel.MissedChanged{Number: "+393331234567", Name: hostile, Queue: "sales", Calls: 2, Last: at, Why: tel.MissedAbandoned}, QueueName: "Vendite"},
+				{MissedChanged: tel.MissedChanged{Number: "+393337654321", Queue: "help", Calls: 1, Last: at, Why: tel.MissedVoicemail}, QueueName: "Aiuto"},
+			}
+		},
+		Records: s.records, Zone: func() *time.Location { return rome },
 		Caller: func(_ context.Context, call tel.CallID) (*page.Caller, error) {
 			queue, ok := map[tel.CallID]tel.QueueID{"c1": "sales", "c2": "help"}[call]
 			if !ok {

@@ -19,7 +19,7 @@ func (s *server) users(w http.ResponseWriter, v *visit) {
 func (s *server) usersPage(w http.ResponseWriter, v *visit, status int, u page.Users) {
 	u.Reader, u.Box, u.MinPassword = s.reader(v), s.Name(), access.MinPassword
 	u.Users, u.People, u.Roles = s.Accounts.Users(), s.People(), access.Roles()
-	u.Queues = s.Queues()
+	u.Queues, u.Invites = s.Queues(), s.Accounts.Invites()
 	u.Role = cmp.Or(u.Role, access.Agent) // nobody becomes an owner because a list was not looked at
 	html, err := s.pages[v.lang].Users(u, time.Now())
 	s.show(w, status, html, err)

@@ -54,6 +54,12 @@ type Config struct {
 	Caller func(context.Context, tel.CallID) (*page.Caller, error)
 	// Callbacks are those who have hung up and are owed a call, in order of queue and place.
 	Callbacks func(context.Context) ([]page.Callback, error)
+	// Missed are the callers whom nobody has served, the latest first.
+	Missed func() []page.Missed
+	// Records are what has ended; an error of theirs is said on the page.
+	Records Records
+	// Zone is that of the office's clock.
+	Zone func() *time.Location
 	// Agent is an agent as a supervisor sees it; nil of who is none.
 	Agent func(context.Context, tel.AgentID) (*page.Agent, error)
 	// Order carries out what a supervisor has decided, and writes it down. It returns the sentence that says

@@ -20,7 +20,7 @@ func TestACallGoesToTheAgentIdleLongestAndEndsInWrapUp(t *testing.T) {
 	o.tell(tel.OfferAnswered{Offer: offer.Offer})
 	o.wantState("b", tel.AgentTalking)
 	left := o.left()
-	if len(left) != 1 || left[0].Outcome != tel.OutcomeAnswered || left[0].Agent != "b" || left[0].Offers != 1 {
+	if len(left) != 1 || left[0].Outcome != tel.OutcomeAnswered || left[0].Agent != "b" || left[0].Offers != 1 || !slices.Equal(left[0].Rang, []tel.AgentID{"b"}) {
 		t.Fatalf("queue record %+v", left)
 	}
 	o.tell(tel.TalkEnded{Offer: offer.Offer})

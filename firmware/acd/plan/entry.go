@@ -116,7 +116,7 @@ func (s *step) turnAway(e *Entry, to, why string) {
 func (s *step) leave(e *Entry, outcome tel.QueueOutcome, agent tel.AgentID, to string, losers tel.Cause) {
 	record := tel.QueueLeft{
 		Queue: e.Queue, Call: e.Call, Caller: e.Caller, Joined: e.EnqueuedAt, Arrived: e.Arrived, Left: s.now,
-		Outcome: outcome, Agent: agent, Offers: e.Offered, To: to, Why: e.why, Callback: e.kept,
+		Outcome: outcome, Agent: agent, Offers: e.Offered, Rang: slices.Clone(e.Rang), To: to, Why: e.why, Callback: e.kept,
 	}
 	if outcome == tel.OutcomeAbandoned {
 		record.Stage = s.abandonStage(e)

@@ -7,6 +7,9 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
+// mostRang is how many of those whose phones rang the record of a wait names.
+const mostRang = 16
+
 // offer reserves the agent for the caller and asks the call to ring.
 func (s *step) offer(e *Entry, a *Agent, why tel.OfferReason) {
 	q := s.Queues[e.Queue]
@@ -17,6 +20,9 @@ func (s *step) offer(e *Entry, a *Agent, why tel.OfferReason) {
 	s.Offers[o.ID] = o
 	e.Offers = append(e.Offers, o.ID)
 	e.Offered++
+	if len(e.Rang) < mostRang && !slices.Contains(e.Rang, a.Spec.ID) {
+		e.Rang = append(e.Rang, a.Spec.ID)
+	}
 	a.Offer, a.Talking, a.Accepted, a.Held, a.Alerted = o.ID, false, false, false, false
 	if _, member := q.pos[a.Spec.ID]; member { // an assigned agent need not be
 		q.Last = a.Spec.ID

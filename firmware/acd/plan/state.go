@@ -67,6 +67,7 @@ type Entry struct {
 	Arrived    time.Time               `json:"arrived"`            // in this queue; its limits count from here
 	Offers     []tel.OfferID           `json:"offers,omitempty"`   // that ring now
 	Offered    int                     `json:"offered,omitempty"`  // offers made so far
+	Rang       []tel.AgentID           `json:"rang,omitempty"`     // whose phones have rung so far, each once, the first mostRang
 	Refused    map[tel.AgentID]Refusal `json:"refused,omitempty"`
 	Overdue    bool                    `json:"overdue,omitempty"`  // max wait passed while an agent rang
 	Callback   tel.CallbackID          `json:"callback,omitempty"` // no caller: the request of one who hung up
@@ -168,7 +169,7 @@ func (s State) Clone() State {
 	}
 	for id, e := range s.Entries {
 		n := *e
-		n.Offers, n.Needs = slices.Clone(e.Offers), slices.Clone(e.Needs)
+		n.Offers, n.Rang, n.Needs = slices.Clone(e.Offers), slices.Clone(e.Rang), slices.Clone(e.Needs)
 		n.Refused = nil
 		for agent, r := range e.Refused {
 			n.refuse(agent, r)

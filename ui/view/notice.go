@@ -1,0 +1,68 @@
+package view
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// TodoMissed is the ID of the callers who are to be called back: their number is that of Office.Missed.
+const TodoMissed = "missed"
+
+// Owe says what the configuration still owes, until it changes.
+func (m *Model) Owe(debts []Todo) { m.debts = slices.Clone(debts) }
+
+// mends is the page on which a condition of the box is mended; empty: on none.
+func mends(condition string) string {
+	switch condition {
+	case "lines", "line_3g", "line_volte", "sim_credit":
+		return "/lines"
+	case "config_file":
+		return "/history"
+	case "unstaffed", "alarm_ready":
+		return "/people"
+	default:
+		return ""
+	}
+}
+
+// Notice is one condition of the box that does not hold, with the page on which it is mended.
+type Notice struct {
+	tel.HealthChanged
+	Link  string // empty: on none
+	Names bool   // Text lists names of queues; otherwise it is English, from the log
+}
+
+func noticeOf(h tel.HealthChanged) Notice {
+	n := Notice{HealthChanged: h, Link: mends(h.Condition), Names: h.Condition == "unstaffed"}
+	for _, k := range tel.AlarmKinds() {
+		n.Names = n.Names || h.Condition == "alarm_"+string(k)
+	}
+	return n
+}
+
+// Notices are the conditions that do not hold and are not the headline, the worst first.
+func (o Office) Notices() []Notice {
+	head := o.Headline()
+	var all []Notice
+	for _, h := range o.Health {
+		if head.Notice == nil || head.Notice.Condition != h.Condition {
+			all = append(all, noticeOf(h))
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Notice) int { return cmp.Compare(weight(b.Severity), weight(a.Severity)) })
+	return all
+}
+
+// Todos are what somebody has still to do, the worst first.
+func (o Office) Todos() []Todo {
+	all := slices.Clone(o.Debts)
+	if len(o.Missed) > 0 {
+		all = append(all, Todo{ID: TodoMissed, Link: "/missed", Severity: TodoWarn})
+	}
+	slices.SortStableFunc(all, func(a, b Todo) int { return cmp.Compare(weight(string(b.Severity)), weight(string(a.Severity))) })
+	return all
+}
+
+func weight(severity string) int { return slices.Index([]string{"info", "warn", "error"}, severity) }
