@@ -15,7 +15,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/voice"
 )
 
-// Memory keeps sounds as the bytes that were given to it. Its fields may be set before the page is asked.
+// Memory keeps sounds as the bytes that were given to it, each of which counts for a second, up to five minutes. Its fields may be set before the page is asked.
 type Memory struct {
 	Refuse settings.Refusal // of every change
 	Err    error            // of every change
@@ -54,7 +54,7 @@ func (m *Memory) Port() voice.Port {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			body, ok := m.sounds[id]
-			return voice.Sound{Changed: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Length: time.Duration(len(body)) * time.Second, Before: strings.Contains(body, "before")}, ok
+			return voice.Sound{Changed: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Length: time.Duration(min(len(body), 300)) * time.Second, Before: strings.Contains(body, "before")}, ok
 		},
 		Play: func(id string, own bool) ([]byte, error) {
 			m.mu.Lock()
@@ -94,7 +94,7 @@ func (m *Memory) take(id, body string, by settings.By) (voice.Taken, settings.Re
 	}
 	m.Put(id, body)
 	m.By = append(m.By, by)
-	return voice.Taken{Length: time.Duration(len(body)) * time.Second, Cut: 1200 * time.Millisecond, Raised: 6.4, Clipped: strings.Contains(body, "loud")}, settings.Refusal{}, nil
+	return voice.Taken{Length: time.Duration(min(len(body), 300)) * time.Second, Cut: 1200 * time.Millisecond, Raised: 6.4, Clipped: strings.Contains(body, "loud")}, settings.Refusal{}, nil
 }
 
 func (m *Memory) drop(id string, by settings.By) (settings.Refusal, error) {
