@@ -78,11 +78,15 @@ func (m *Memory) Port() voice.Port {
 		Remove: func(id string, by settings.By) (settings.Refusal, error) { return m.drop(id, by) },
 		Undo:   func(id string, by settings.By) (settings.Refusal, error) { return m.drop(id, by) },
 		Ring: func(person tel.AgentID, id string, _ settings.By) string {
+			m.mu.Lock()
+			defer m.mu.Unlock()
 			m.Rung = append(m.Rung, fmt.Sprint(person, " ", id))
 			return m.No
 		},
 		Speak: func(_ context.Context, id, lang, text string, by settings.By) (voice.Taken, settings.Refusal, error) {
+			m.mu.Lock()
 			m.Said = append(m.Said, lang+": "+text)
+			m.mu.Unlock()
 			return m.take(id, text, by)
 		},
 	}
@@ -93,6 +97,8 @@ func (m *Memory) take(id, body string, by settings.By) (voice.Taken, settings.Re
 		return voice.Taken{}, m.Refuse, m.Err
 	}
 	m.Put(id, body)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.By = append(m.By, by)
 	return voice.Taken{Length: time.Duration(min(len(body), 300)) * time.Second, Cut: 1200 * time.Millisecond, Raised: 6.4, Clipped: strings.Contains(body, "loud")}, settings.Refusal{}, nil
 }
