@@ -15,7 +15,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/voice"
 )
 
-// Memory keeps sounds as the bytes that were given to it. Its fields may be set before the page is asked.
+// Memory keeps sounds as the bytes that were given to it, each of which counts for a second, up to five minutes. Its fields may be set before the page is asked.
 type Memory struct {
 	Refuse settings.Refusal // of every change
 	Err    error            // of every change
@@ -54,7 +54,7 @@ func (m *Memory) Port() voice.Port {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			body, ok := m.sounds[id]
-			return voice.Sound{Changed: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Length: time.Duration(len(body)) * time.Second, Before: strings.Contains(body, "before")}, ok
+			return voice.Sound{Changed: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Length: time.Duration(min(len(body), 300)) * time.Second, Before: strings.Contains(body, "before")}, ok
 		},
 		Play: func(id string, own bool) ([]byte, error) {
 			m.mu.Lock()
@@ -78,11 +78,15 @@ func (m *Memory) Port() voice.Port {
 		Remove: func(id string, by settings.By) (settings.Refusal, error) { return m.drop(id, by) },
 		Undo:   func(id string, by settings.By) (settings.Refusal, error) { return m.drop(id, by) },
 		Ring: func(person tel.AgentID, id string, _ settings.By) string {
+			m.mu.Lock()
+			defer m.mu.Unlock()
 			m.Rung = append(m.Rung, fmt.Sprint(person, " ", id))
 			return m.No
 		},
 		Speak: func(_ context.Context, id, lang, text string, by settings.By) (voice.Taken, settings.Refusal, error) {
+			m.mu.Lock()
 			m.Said = append(m.Said, lang+": "+text)
+			m.mu.Unlock()
 			return m.take(id, text, by)
 		},
 	}
@@ -93,8 +97,10 @@ func (m *Memory) take(id, body string, by settings.By) (voice.Taken, settings.Re
 		return voice.Taken{}, m.Refuse, m.Err
 	}
 	m.Put(id, body)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.By = append(m.By, by)
-	return voice.Taken{Length: time.Duration(len(body)) * time.Second, Cut: 1200 * time.Millisecond, Raised: 6.4, Clipped: strings.Contains(body, "loud")}, settings.Refusal{}, nil
+	return voice.Taken{Length: time.Duration(min(len(body), 300)) * time.Second, Cut: 1200 * time.Millisecond, Raised: 6.4, Clipped: strings.Contains(body, "loud")}, settings.Refusal{}, nil
 }
 
 func (m *Memory) drop(id string, by settings.By) (settings.Refusal, error) {
