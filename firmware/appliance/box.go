@@ -41,6 +41,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/setup"
 )
 
 // Options is what cmd gives the box.
@@ -72,6 +73,10 @@ type Box struct {
 	feed      *feed.Feed
 	accounts  *access.Accounts
 	audit     *audit.Log
+	setup     *setup.Setup
+	trails    trails
+	lineTests lineTests
+	strangers strangers
 	estimates *estimates
 	present   *present
 	health    *health.Board
@@ -187,6 +192,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
 		{"who may use the page", b.openAccess},
+		{"set-up", b.openSetup},
 		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},

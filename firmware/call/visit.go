@@ -16,6 +16,7 @@ var ErrNobody = errors.New("there is no phone to ring")
 // Visit is a call that the box begins itself: it rings phones, or a number outside, and who answers there is
 // the caller of a destination, as somebody who has dialled the office. So the owner hears what customers hear.
 type Visit struct {
+	Call     tel.CallID     // names the call; empty: it gets a name
 	Devices  []tel.DeviceID // rung together
 	Attempts []Attempt      // instead: the ways to one number outside, in order of preference; their Person pays
 	To       string         // destination of the dial plan, such as "queue:sales"
@@ -28,8 +29,11 @@ func (x *Exchange) Visit(v Visit) (tel.CallID, error) {
 		return "", ErrNobody
 	}
 	plan := x.cfg.Plan()
+	if v.Call == "" {
+		v.Call = tel.NewCallID()
+	}
 	s := State{
-		Call: tel.NewCallID(), Direction: tel.Internal, To: v.Shows, Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting,
+		Call: v.Call, Direction: tel.Internal, To: v.Shows, Language: plan.Language(), Zone: plan.Zone(), Stage: tel.StageRouting,
 		Summons: &Summons{Devices: v.Devices, Attempts: v.Attempts, Number: v.Shows, To: v.To},
 	}
 	if len(v.Attempts) > 0 {

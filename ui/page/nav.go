@@ -24,7 +24,7 @@ func sections() []section {
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/users", "/security", "/history", "/changes", "/about", "/codes", "/audit"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit"}},
 	}
 }
 
@@ -72,6 +72,7 @@ func (r Reader) System() (all []Link) {
 		right     access.Right
 	}{
 		{"hours", "/hours", access.Configure},
+		{"setup", "/setup/1", access.Configure},
 		{"history", "/history", access.Configure},
 		{"security", "/security", access.Own},
 		{"users", "/users", access.Own},

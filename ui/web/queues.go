@@ -141,6 +141,9 @@ func queueEditor() editor[config.Queue] {
 	return editor[config.Queue]{
 		kind: queueKind(), title: "queue.edit", fresh: "queue.new", at: "/queues",
 		blank: newQueue,
+		extras: func(q *config.Queue) []page.Extra {
+			return []page.Extra{{Key: "callme.button", Action: "/queues/" + string(q.ID) + "/call"}}
+		},
 		born: func(c *config.Config, x *config.Queue) {
 			x.ID = tel.QueueID(freeID(x.Name, "queue", func(id string) bool {
 				return slices.ContainsFunc(c.Queues, func(q config.Queue) bool { return string(q.ID) == id })

@@ -37,6 +37,7 @@ type site struct {
 	orders   []Order  // of supervisors
 	unwilled string   // why the next one is not carried out
 	settings *settingstest.Memory
+	wizard   *fakeBox
 }
 
 const (
@@ -77,7 +78,7 @@ func owned(t *testing.T, hub *live.Hub) *site {
 
 func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
-	s := &site{t: t, tokens: map[access.Role]string{}}
+	s := &site{t: t, tokens: map[access.Role]string{}, wizard: newFakeBox()}
 	var err error
 	if s.settings, err = settingstest.New(settingstest.Office); err != nil {
 		t.Fatal(err)
@@ -136,6 +137,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 				Waiting: []page.Caller{{Call: "c1", Queue: "sales"}, {Call: "c2", Queue: "help"}},
 			}, nil
 		},
+		Setup: s.wizard.box(),
 		Order: func(_ context.Context, o Order) (string, error) {
 			s.orders = append(s.orders, o)
 			return s.unwilled, nil
