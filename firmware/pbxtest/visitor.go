@@ -21,10 +21,12 @@ type Visitor struct {
 	browser *http.Client
 }
 
-// SignIn claims a new box, makes the person of an agent its supervisor sara, and signs her in.
-func (o *Office) SignIn(agent tel.AgentID) *Visitor {
+// ownerPassword is that of the owner whom Claim makes.
+const ownerPassword = "cavallo corretto pinzatrice"
+
+// Claim makes somebody the owner of a new box, by the code of its label.
+func (o *Office) Claim() *Visitor {
 	o.t.Helper()
-	const password = "cavallo corretto pinzatrice"
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		o.t.Fatal(err)
@@ -37,17 +39,30 @@ func (o *Office) SignIn(agent tel.AgentID) *Visitor {
 	}
 	_, code, _ := strings.Cut(string(body), "#")
 	code, _, _ = strings.Cut(code, `"`)
+	v.sends("/claim", url.Values{"code": {code}, "name": {"owner"}, "password": {ownerPassword}})
+	return v
+}
+
+// sends posts a form that leads on to another page.
+func (v *Visitor) sends(path string, form url.Values) {
+	v.o.t.Helper()
+	if status, page := v.Post(path, form); status != http.StatusSeeOther {
+		v.o.t.Fatalf("%s: %d %s", path, status, page)
+	}
+}
+
+// SignIn claims a new box, makes the person of an agent its supervisor sara, and signs her in.
+func (o *Office) SignIn(agent tel.AgentID) *Visitor {
+	o.t.Helper()
+	v, password := o.Claim(), ownerPassword
 	for _, step := range []struct {
 		path string
 		form url.Values
 	}{
-		{"/claim", url.Values{"code": {code}, "name": {"owner"}, "password": {password}}},
 		{"/users", url.Values{"name": {"sara"}, "role": {"supervisor"}, "agent": {string(agent)}, "password": {password + " due"}}},
 		{"/signin", url.Values{"name": {"sara"}, "password": {password + " due"}}},
 	} {
-		if status, page := v.Post(step.path, step.form); status != http.StatusSeeOther {
-			o.t.Fatalf("%s: %d %s", step.path, status, page)
-		}
+		v.sends(step.path, step.form)
 	}
 	return v
 }
