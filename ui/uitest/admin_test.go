@@ -12,6 +12,7 @@ func adminPages() []string {
 	return []string{
 		"queues", "queues/sales", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
 		"lines", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "security", "about", "users", "me", "codes", "nowhere",
+		"setup/1", "setup/3", "setup/5", "setup/6?carrier=generic-register", "setup/7", "setup/8", "setup/9", "setup/10", "setup/13", "setup/15", "setup/16", "queues/sales/call",
 	}
 }
 
@@ -22,6 +23,9 @@ func adminPagesFit(t *testing.T, b *Browser) {
 	for _, lang := range []string{"it", "en"} {
 		for _, path := range adminPages() {
 			to := "/" + path + "?lang=" + lang
+			if strings.Contains(path, "?") {
+				to = "/" + path + "&lang=" + lang
+			}
 			p.Eval(t, `location.href = "`+to+`"`, nil)
 			p.Wait(t, `location.pathname + location.search === "`+to+`" && document.readyState === "complete" && !!document.querySelector("main h1")`)
 			for _, width := range []int{360, 1280} {
@@ -32,7 +36,7 @@ func adminPagesFit(t *testing.T, b *Browser) {
 				}
 				if *looks != "" {
 					p.Look(t, Look{Width: width, Height: 900, Dark: width == 1280 && lang == "en"})
-					write(t, filepath.Join(*looks, fmt.Sprintf("page-%s-%s-%d.png", strings.ReplaceAll(path, "/", "-"), lang, width)), p.Picture(t))
+					write(t, filepath.Join(*looks, fmt.Sprintf("page-%s-%s-%d.png", strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(path), lang, width)), p.Picture(t))
 				}
 			}
 		}

@@ -137,6 +137,7 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 	}
 	office.Audited = []tel.PageAccessed{{At: time.Now(), What: "wrong_password", User: Hostile, From: "192.168.1.66"}, {At: time.Now(), What: "configured", User: "anna", Whom: "2 " + Hostile, From: "192.168.1.20"}}
 	cfg.Settings = office.Port()
+	cfg.Setup = wizard().Box()
 	floor(&cfg)
 	h, err := web.New(cfg)
 	if err != nil {

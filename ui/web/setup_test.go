@@ -11,97 +11,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/setup"
-	"github.com/pronto-pbx/pronto/ui/view"
 )
-
-// fakeBox is a box of which a test says what its probes see. It begins with a set-up that nobody waits for, and
-// probes that all fail.
-type fakeBox struct {
-	setup     *setup.Setup
-	full      error // of the disk
-	network   []page.Finding
-	modems    []setup.Modem
-	tried     []setup.Tried // of every account
-	account   config.Trunk  // that was tried last
-	tests     map[string]page.LineTest
-	phones    []setup.Phone
-	strangers []setup.Stranger
-	trails    view.Trails
-	changed   chan struct{}
-	sentence  string   // why the box does nothing of what it is asked
-	asked     []string // of it
-	made      time.Time
-	confirmed time.Time
-	secret    string
-}
-
-func newFakeBox() *fakeBox {
-	b := &fakeBox{changed: make(chan struct{}), network: []page.Finding{{Level: "error", Says: page.Said{Sentence: "network.address.none"}}}}
-	b.setup = setup.New(func(setup.State) error { return b.full }, setup.State{}, false)
-	return b
-}
-
-func (b *fakeBox) ask(what ...string) string {
-	b.asked = append(b.asked, strings.Join(what, " "))
-	return b.sentence
-}
-
-func (b *fakeBox) box() setup.Box {
-	return setup.Box{
-		Setup: b.setup, Towns: func() []string { return []string{"ascoli-piceno", "bologna"} },
-		Patron: func(town string) (string, time.Time, bool) {
-			return "San Petronio", time.Date(2026, 10, 4, 12, 0, 0, 0, time.UTC), town == "bologna"
-		},
-		Network: func(context.Context) []page.Finding { return b.network },
-		Modems:  func() ([]setup.Modem, error) { return b.modems, nil },
-		Carriers: func() ([]setup.Carrier, error) {
-			return []setup.Carrier{
-				{ID: "generic-register", Label: "Generic", Asks: []string{"server", "user", "password", "number"}, Optional: []string{"number"}},
-				{ID: "generic-address", Label: "By address", Asks: []string{"server", "match", "number"}},
-			}, nil
-		},
-		Try: func(_ context.Context, t config.Trunk) []setup.Tried {
-			b.account = t
-			all := slices.Clone(b.tried)
-			for i := range all {
-				all[i].Trunk = t
-			}
-			return all
-		},
-		TestLine: func(line string, n tel.Number) (string, error) { return b.ask("test", line, string(n)), nil },
-		Tests:    func() map[string]page.LineTest { return b.tests },
-		Phones:   func() ([]setup.Phone, []setup.Stranger) { return b.phones, b.strangers },
-		Ring:     func(d tel.DeviceID) (string, error) { return b.ask("ring", string(d)), nil },
-		Blink:    func(l tel.LampID) bool { return b.ask("blink", string(l)) == "" },
-		CallMe: func(q tel.QueueID, n tel.Number, by tel.AgentID) (tel.CallID, string, error) {
-			return "c7", b.ask("call", string(q), string(n), string(by)), nil
-		},
-		Play: func(n tel.Number) (tel.CallID, string, error) { return "c8", b.ask("play", string(n)), nil },
-		Trail: func(c tel.CallID) (view.Trail, bool, <-chan struct{}) {
-			t, ok := b.trails.Of(c)
-			return t, ok, b.changed
-		},
-		NewKit: func() (string, error) {
-			b.secret, b.made, b.confirmed = "AGE-SECRET-KEY-1FAKE", at, time.Time{}
-			return b.secret, nil
-		},
-		ConfirmKit: func(s string) error {
-			if s != b.secret {
-				return errors.New("not the kit")
-			}
-			b.confirmed = at
-			return nil
-		},
-		Kit: func() (time.Time, time.Time, error) { return b.made, b.confirmed, nil },
-	}
-}
 
 // step posts a form of a step.
 func (s *site) step(x setup.Step, fields ...string) (status int, body string) {
@@ -112,14 +28,14 @@ func (s *site) step(x setup.Step, fields ...string) (status int, body string) {
 	return s.post(setupPath(x)+"?lang=en", form)
 }
 
-func (s *site) how(x setup.Step) setup.How { return s.wizard.setup.State().Marks[x].How }
+func (s *site) how(x setup.Step) setup.How { return s.wizard.State.State().Marks[x].How }
 
 // newBox is a site on which nothing is set up, and whose set-up waits.
 func newBox(t *testing.T) *site {
 	t.Helper()
 	s := office(t)
 	empty(t, s)
-	if _, err := s.wizard.setup.Tell(setup.Told{Language: "it"}, at); err != nil {
+	if _, err := s.wizard.State.Tell(setup.Told{Language: "it"}, at); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -148,7 +64,7 @@ func TestABrowserLandsInTheSetUpUntilItIsDoneOrPutOff(t *testing.T) {
 	s.step(setup.You, "do", "later")
 	lands("/", access.Owner, "")
 	lands("/setup", access.Owner, "/setup/2") // from any device, for whoever looks for it
-	if n := len(s.wizard.setup.Debts()); n < 10 {
+	if n := len(s.wizard.State.Debts()); n < 10 {
 		t.Errorf("only %d things are owed", n)
 	}
 }
@@ -156,8 +72,8 @@ func TestABrowserLandsInTheSetUpUntilItIsDoneOrPutOff(t *testing.T) {
 func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 	s := newBox(t)
 	b := s.wizard
-	b.network = []page.Finding{{Level: "ok", Says: page.Said{Sentence: "network.address", Args: []any{"192.0.2.7"}}}}
-	b.tried = []setup.Tried{{Cause: tel.LineRefused}, {Key: "user", Value: "+390612345678", Cause: tel.LineOK, Works: true}}
+	b.Network = []page.Finding{{Level: "ok", Says: page.Said{Sentence: "network.address", Args: []any{"192.0.2.7"}}}}
+	b.Tried = []setup.Tried{{Cause: tel.LineRefused}, {Key: "user", Value: "+390612345678", Cause: tel.LineOK, Works: true}}
 	s.settings.Probed = []page.Finding{{Level: "ok", Thing: "Office", Says: page.Said{Sentence: "probe.queue.ready", Args: []any{1, 2}}}}
 	good := func(x setup.Step, want string, fields ...string) {
 		t.Helper()
@@ -183,14 +99,14 @@ func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 	if status, to := s.step(setup.LineTest, "do", "call", "which", "trunk:generic-register", "number", "3331112222"); status != http.StatusSeeOther {
 		t.Fatalf("calling: %d %s", status, to)
 	}
-	b.tests = map[string]page.LineTest{"trunk:generic-register": {Line: "trunk:generic-register", Name: "Generic", Number: "+390612345678", Out: "proved", In: "heard"}}
+	b.Tests = map[string]page.LineTest{"trunk:generic-register": {Line: "trunk:generic-register", Name: "Generic", Number: "+390612345678", Out: "proved", In: "heard"}}
 	good(setup.LineTest, "works in both directions", "do", "look")
 	good(setup.People, "2 people were added", "do", "people", "names", "Anna Bianchi\nBruno Rossi")
 	now = s.settings.Port().Current()
 	if len(now.Agents) != 2 || len(now.Phones) != 2 || now.Agents[0].Extension != "201" {
 		t.Fatalf("people %+v", now.Agents)
 	}
-	b.phones = []setup.Phone{{ID: "201", Name: "Anna Bianchi", Here: true, From: "192.0.2.20"}}
+	b.Phones = []setup.Phone{{ID: "201", Name: "Anna Bianchi", Here: true, From: "192.0.2.20"}}
 	if status, body := s.step(setup.Phones, "do", "ring", "which", "201"); status != http.StatusOK || !strings.Contains(body, "201 rings now") {
 		t.Fatalf("ringing: %d %s", status, body)
 	}
@@ -210,7 +126,7 @@ func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 		t.Errorf("the lamp is %q, of %+v", s.how(setup.Lamps), s.settings.Port().Current().Agents[0])
 	}
 	s.step(setup.Message, "do", "play", "number", "201")
-	b.trails.Apply(tel.CallChanged{Call: "c8", Stage: tel.StageMenu, Via: "phone:201"})
+	b.Trails.Apply(tel.CallChanged{Call: "c8", Stage: tel.StageMenu, Via: "phone:201"})
 	s.step(setup.Message, "do", "on", "call", "c8")
 	if s.how(setup.Message) != setup.Done {
 		t.Error("the message was heard, and is not done")
@@ -225,7 +141,7 @@ func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 		tel.CallChanged{Call: "c9", Stage: tel.StageRouting, Via: "trunk:generic-register"}, tel.QueueJoined{Call: "c9", Queue: "office"},
 		tel.QueueOffered{Call: "c9", Agent: "anna-bianchi"}, tel.QueueLeft{Call: "c9", Agent: "anna-bianchi", Outcome: tel.OutcomeAnswered},
 	} {
-		b.trails.Apply(e)
+		b.Trails.Apply(e)
 	}
 	good(setup.TestCall, "The call went all the way", "do", "look")
 	good(setup.Privacy, "Calls are not recorded", "do", "read")
@@ -245,16 +161,16 @@ func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 	if status, to := s.step(setup.GoLive, "do", "finish"); status != http.StatusSeeOther || !strings.HasPrefix(to, "/?") {
 		t.Fatalf("the end: %d %s", status, to)
 	}
-	if owed := b.setup.Debts(); len(owed) != 0 || b.setup.Waits() {
-		t.Errorf("owed %v, waits %v", owed, b.setup.Waits())
+	if owed := b.State.Debts(); len(owed) != 0 || b.State.Waits() {
+		t.Errorf("owed %v, waits %v", owed, b.State.Waits())
 	}
 }
 
 func TestWithEveryProbeFailingTheSetUpGoesOnAndOwesIt(t *testing.T) {
 	s := newBox(t)
 	b := s.wizard
-	b.sentence = "callme.no_phone"
-	b.tried = []setup.Tried{{Cause: tel.LineUnreachable}}
+	b.Sentence = "callme.no_phone"
+	b.Tried = []setup.Tried{{Cause: tel.LineUnreachable}}
 	for _, x := range []struct {
 		step   setup.Step
 		fields []string
@@ -297,10 +213,10 @@ func TestWithEveryProbeFailingTheSetUpGoesOnAndOwesIt(t *testing.T) {
 			t.Errorf("%s is done", x)
 		}
 	}
-	if n := len(b.setup.Debts()); n != len(setup.Steps())-1 {
+	if n := len(b.State.Debts()); n != len(setup.Steps())-1 {
 		t.Errorf("%d things are owed", n)
 	}
-	if !b.setup.Waits() {
+	if !b.State.Waits() {
 		t.Error("it is finished without the kit")
 	}
 	if _, body := s.get("/setup/16?lang=en"); !strings.Contains(body, "No line works: nobody can call") || !strings.Contains(body, `href="/setup/6?lang=en"`) {
@@ -313,7 +229,7 @@ func TestFieldsOfTheSetUpWrongInEveryWay(t *testing.T) {
 	s.settings.Port().Apply(t.Context(), func(c *config.Config) {
 		c.Agents = []config.Agent{{ID: "anna", Name: "Anna", Extension: "201"}}
 	}, by(&visit{}), "")
-	s.wizard.modems = []setup.Modem{{Socket: "1.2"}}
+	s.wizard.Modems = []setup.Modem{{Socket: "1.2"}}
 	before := len(s.settings.By)
 	for _, x := range []struct {
 		step   setup.Step
@@ -370,7 +286,7 @@ func TestFieldsOfTheSetUpWrongInEveryWay(t *testing.T) {
 
 func TestAFullDiskIsSaidAndNothingIsDone(t *testing.T) {
 	s := newBox(t)
-	s.wizard.full = errors.New("no space left on device")
+	s.wizard.Full = errors.New("no space left on device")
 	status, body := s.step(setup.Privacy, "do", "read")
 	if status != http.StatusInternalServerError || !strings.Contains(body, "settings.disk") || s.how(setup.Privacy) != "" {
 		t.Errorf("%d, %q: %s", status, s.how(setup.Privacy), body)
@@ -394,7 +310,7 @@ func TestTheKitIsTheOwnersAndNeverInTheClear(t *testing.T) {
 			t.Errorf("%s: %d", name, w.Code)
 		}
 	}
-	if s.wizard.secret != "" {
+	if s.wizard.Secret != "" {
 		t.Error("a kit was made")
 	}
 }
@@ -427,10 +343,10 @@ func TestTheWayOfACallIsStreamed(t *testing.T) {
 	}
 	until("event: version")
 	until(`id="trail-line" class="now"`)
-	s.wizard.trails.Apply(tel.CallChanged{Call: "c1", Stage: tel.StageRouting, Via: "trunk:tim"})
-	s.wizard.trails.Apply(tel.QueueJoined{Call: "c1", Queue: "sales"})
-	close(s.wizard.changed)
-	s.wizard.changed = make(chan struct{})
+	s.wizard.Trails.Apply(tel.CallChanged{Call: "c1", Stage: tel.StageRouting, Via: "trunk:tim"})
+	s.wizard.Trails.Apply(tel.QueueJoined{Call: "c1", Queue: "sales"})
+	close(s.wizard.Changed)
+	s.wizard.Changed = make(chan struct{})
 	until(`id="trail-queue" class="done"`)
 	until("event: clock") // it lives although nothing happens
 }
@@ -450,10 +366,10 @@ func TestAQueueIsCalledAsACustomer(t *testing.T) {
 		t.Errorf("calling: %d %s", status, to)
 	}
 	s.post("/queues/sales/call", url.Values{"do": {"call"}, "at": {"201"}, "number": {"333 1112222"}})
-	if want := []string{"call sales 201 ", "call sales +393331112222 "}; !slices.Equal(s.wizard.asked, want) {
-		t.Errorf("asked %q", s.wizard.asked)
+	if want := []string{"call sales 201 ", "call sales +393331112222 "}; !slices.Equal(s.wizard.Asked, want) {
+		t.Errorf("asked %q", s.wizard.Asked)
 	}
-	s.wizard.sentence = "callme.refused"
+	s.wizard.Sentence = "callme.refused"
 	if status, body := s.post("/queues/sales/call?lang=en", url.Values{"do": {"call"}, "number": {"3331112222"}}); status != http.StatusConflict || !strings.Contains(body, "callme.refused") {
 		t.Errorf("refused: %d", status)
 	}
@@ -475,14 +391,14 @@ func TestTheScreensOfTheSetUpLookAsReviewed(t *testing.T) {
 		}
 		s = full(t)
 		b := s.wizard
-		b.modems = []setup.Modem{{Socket: "1.2"}, {Socket: "1.3", Line: "line:gsm0"}}
-		b.phones = []setup.Phone{{ID: "201", Name: "Anna", Agent: hostile, Here: true, From: "192.0.2.20"}, {ID: "202", Name: "Bruno"}}
-		b.strangers = []setup.Stranger{{From: "192.0.2.66", User: hostile, At: at}}
-		b.tests = map[string]page.LineTest{"trunk:tim": {Line: "trunk:tim", Name: hostile, Number: "+390612345678", Out: "silent", In: "heard"}}
-		b.made = at
-		b.trails.Apply(tel.CallChanged{Call: "c1", Stage: tel.StageWaiting, Via: "trunk:tim", Queue: "sales"})
+		b.Modems = []setup.Modem{{Socket: "1.2"}, {Socket: "1.3", Line: "line:gsm0"}}
+		b.Phones = []setup.Phone{{ID: "201", Name: "Anna", Agent: hostile, Here: true, From: "192.0.2.20"}, {ID: "202", Name: "Bruno"}}
+		b.Strangers = []setup.Stranger{{From: "192.0.2.66", User: hostile, At: at}}
+		b.Tests = map[string]page.LineTest{"trunk:tim": {Line: "trunk:tim", Name: hostile, Number: "+390612345678", Out: "silent", In: "heard"}}
+		b.Made = at
+		b.Trails.Apply(tel.CallChanged{Call: "c1", Stage: tel.StageWaiting, Via: "trunk:tim", Queue: "sales"})
 		s.settings.Port().Apply(t.Context(), func(c *config.Config) { c.Lamps = []config.Lamp{{ID: "desk1", Driver: "sim"}} }, by(&visit{}), "")
-		b.setup.Tell(setup.Told{Mobile: "+393331112222", Plugged: &setup.Plugged{Where: "wall", Also: setup.Others()}}, at)
+		b.State.Tell(setup.Told{Mobile: "+393331112222", Plugged: &setup.Plugged{Where: "wall", Also: setup.Others()}}, at)
 		for _, x := range []setup.Step{setup.You, setup.Today, setup.Lines, setup.LineTest, setup.People, setup.Phones, setup.Queue, setup.Lamps, setup.Message, setup.TestCall, setup.Safety, setup.GoLive} {
 			path := setupPath(x) + "?lang=" + lang
 			if x == setup.Lines {

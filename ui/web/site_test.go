@@ -18,6 +18,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
+	"github.com/pronto-pbx/pronto/ui/setup/setuptest"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
 
@@ -37,7 +38,7 @@ type site struct {
 	orders   []Order  // of supervisors
 	unwilled string   // why the next one is not carried out
 	settings *settingstest.Memory
-	wizard   *fakeBox
+	wizard   *setuptest.Memory
 }
 
 const (
@@ -78,7 +79,7 @@ func owned(t *testing.T, hub *live.Hub) *site {
 
 func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
-	s := &site{t: t, tokens: map[access.Role]string{}, wizard: newFakeBox()}
+	s := &site{t: t, tokens: map[access.Role]string{}, wizard: setuptest.New()}
 	var err error
 	if s.settings, err = settingstest.New(settingstest.Office); err != nil {
 		t.Fatal(err)
@@ -137,7 +138,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 				Waiting: []page.Caller{{Call: "c1", Queue: "sales"}, {Call: "c2", Queue: "help"}},
 			}, nil
 		},
-		Setup: s.wizard.box(),
+		Setup: s.wizard.Box(),
 		Order: func(_ context.Context, o Order) (string, error) {
 			s.orders = append(s.orders, o)
 			return s.unwilled, nil
