@@ -149,7 +149,7 @@ func TestANewBoxIsSetUpAndAnswersItsFirstCall(t *testing.T) {
 // desk or outside, where it costs.
 func TestTheBoxCallsSomebodyAsACustomer(t *testing.T) {
 	t.Parallel()
-	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1, Carrier: 5070, Extra: "toll: {line: {minutes: 1}}\n"})
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1, Carrier: 5070, Extra: "toll: {person: {calls: 3}}\n"})
 	anna, bruno, carrier := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCaller), carrierOf(t, o, hzCarrier)
 	o.Lamp(201, tel.AgentReady)
 	v := o.Claim()

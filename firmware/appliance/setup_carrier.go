@@ -108,7 +108,7 @@ func (b *Box) tryOne(ctx context.Context, written config.Trunk) (cause tel.LineC
 		b.log.Warn("an account cannot be tried", "err", err)
 		return tel.LineWrongDomain, false
 	}
-	cfg.ID = "trial"
+	cfg.ID, cfg.Trial = "trial", true
 	told := make(chan tel.LineChanged, 16)
 	t, err := trunk.New(cfg, trunk.Deps{
 		Log: b.log.With("room", "trunk"), Stack: b.stack, Directory: b.opts.Carriers,

@@ -292,7 +292,7 @@ func showLineTest(x *turn) {
 		x.p.Notes = append(x.p.Notes, page.Said{Sentence: "setup.no_line"})
 		return
 	}
-	x.p.Live = "/setup/live?lang=" + x.v.lang
+	x.p.Live = "/setup/live?tests=1&lang=" + x.v.lang
 	x.addForm(page.SetupForm{ID: "look", Do: "look", Button: "setup.look", Plain: true})
 }
 

@@ -19,7 +19,7 @@ const mostFollowers = 16
 // followBeat is how often a stream that has nothing new says that it lives.
 const followBeat = time.Second
 
-// follow streams the way of a call as it goes it, and how the tests of lines stand.
+// follow streams the way of a call as it goes it; with "tests", how the tests of lines stand.
 func (s *server) follow(w http.ResponseWriter, v *visit) {
 	if s.followers.Add(1) > mostFollowers {
 		s.followers.Add(-1)
@@ -49,7 +49,14 @@ func (s *server) follow(w http.ResponseWriter, v *visit) {
 		if !known {
 			t.Call = call
 		}
-		html, err := s.pages[v.lang].SetupParts(s.named(t), s.lineTests())
+		var way *page.Trail
+		var tests []page.LineTest
+		if v.URL.Query().Has("tests") {
+			tests = s.lineTests()
+		} else {
+			way = s.named(t)
+		}
+		html, err := s.pages[v.lang].SetupParts(way, tests)
 		if err != nil {
 			s.Log.Error("the way of a call cannot be shown", "err", err)
 			return

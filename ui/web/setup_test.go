@@ -415,3 +415,31 @@ func TestTheScreensOfTheSetUpLookAsReviewed(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is posted to whatever screen: an answer in words, never a fault of ours.
+func FuzzAFormOfTheSetUp(f *testing.F) {
+	for i := range setup.Steps() {
+		for do := range screens()[setup.Steps()[i]].do {
+			f.Add(i+1, do, "201", "Anna\nBruno,202", "0612345678")
+		}
+	}
+	f.Add(6, "account", "generic-address", "203.0.113.7, 192.0.2.0/24", "+39")
+	f.Add(3, "place", "", "Europe/Rome", "02-30")
+	f.Fuzz(func(t *testing.T, number int, do, which, text, short string) {
+		s := newBox(t)
+		form := url.Values{"do": {do}, "which": {which}, "call": {which}}
+		for _, name := range []string{"name", "names", "match", "timezone", "secret", "server", "user", "password"} {
+			form.Set(name, text)
+		}
+		for _, name := range []string{"number", "mobile", "pin", "patron", "town", "plug", "also", "hours", "mailbox", "language", "at", "carrier", "agent-" + which} {
+			form.Set(name, short)
+		}
+		step, ok := setup.At(number)
+		if !ok {
+			return
+		}
+		if status, body := s.post(setupPath(step), form); status >= 500 {
+			t.Fatalf("%d: %s", status, body)
+		}
+	})
+}
