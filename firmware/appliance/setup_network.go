@@ -26,9 +26,9 @@ func (b *Box) lookAtNetwork(ctx context.Context) (all []page.Finding) {
 	all = append(all, b.lookAtRouter(ctx)...)
 	for _, c := range b.health.Conditions() {
 		if c.Name == "sip_alg" {
-			f := page.Finding{Level: "ok", Says: page.Said{Sentence: "network.alg.none"}}
+			f := page.Finding{Level: "ok", Says: page.Said{Sentence: "setup.net.alg.none"}}
 			if !c.OK {
-				f = page.Finding{Level: "warn", Says: page.Said{Sentence: "network.alg", Detail: c.Text}}
+				f = page.Finding{Level: "warn", Says: page.Said{Sentence: "setup.net.alg", Detail: c.Text}}
 			}
 			all = append(all, f)
 		}
@@ -40,7 +40,7 @@ func (b *Box) lookAtNetwork(ctx context.Context) (all []page.Finding) {
 func addressesSeen(list func() ([]net.Addr, error)) page.Finding {
 	addrs, err := list()
 	if err != nil {
-		return page.Finding{Level: "error", Says: page.Said{Sentence: "network.address.none", Detail: err.Error()}}
+		return page.Finding{Level: "error", Says: page.Said{Sentence: "setup.net.address.none", Detail: err.Error()}}
 	}
 	var ours []string
 	for _, a := range addrs {
@@ -50,9 +50,9 @@ func addressesSeen(list func() ([]net.Addr, error)) page.Finding {
 		}
 	}
 	if len(ours) == 0 {
-		return page.Finding{Level: "error", Says: page.Said{Sentence: "network.address.none"}}
+		return page.Finding{Level: "error", Says: page.Said{Sentence: "setup.net.address.none"}}
 	}
-	return page.Finding{Level: "ok", Says: page.Said{Sentence: "network.address", Args: []any{strings.Join(ours, ", ")}}}
+	return page.Finding{Level: "ok", Says: page.Said{Sentence: "setup.net.address", Args: []any{strings.Join(ours, ", ")}}}
 }
 
 // namesOf are the names that the box must find: those of its carriers, or else one that every network knows.
@@ -76,10 +76,10 @@ func findName(ctx context.Context, names []string) page.Finding {
 	defer cancel()
 	for _, n := range names {
 		if _, err := net.DefaultResolver.LookupHost(ctx, n); err != nil {
-			return page.Finding{Level: "error", Thing: n, Says: page.Said{Sentence: "network.dns.none", Detail: err.Error()}}
+			return page.Finding{Level: "error", Thing: n, Says: page.Said{Sentence: "setup.net.dns.none", Detail: err.Error()}}
 		}
 	}
-	return page.Finding{Level: "ok", Says: page.Said{Sentence: "network.dns", Args: []any{strings.Join(names, ", ")}}}
+	return page.Finding{Level: "ok", Says: page.Said{Sentence: "setup.net.dns", Args: []any{strings.Join(names, ", ")}}}
 }
 
 // adjtime is what the kernel says of its clock.
@@ -94,11 +94,11 @@ func clockSet(ask func() (int32, error)) page.Finding {
 	status, err := ask()
 	switch {
 	case err != nil:
-		return page.Finding{Level: "warn", Says: page.Said{Sentence: "network.clock.unknown", Detail: err.Error()}}
+		return page.Finding{Level: "warn", Says: page.Said{Sentence: "setup.net.clock.unknown", Detail: err.Error()}}
 	case status&unix.STA_UNSYNC != 0:
-		return page.Finding{Level: "warn", Says: page.Said{Sentence: "network.clock.alone"}}
+		return page.Finding{Level: "warn", Says: page.Said{Sentence: "setup.net.clock.alone"}}
 	default:
-		return page.Finding{Level: "ok", Says: page.Said{Sentence: "network.clock"}}
+		return page.Finding{Level: "ok", Says: page.Said{Sentence: "setup.net.clock"}}
 	}
 }
 
@@ -120,11 +120,11 @@ func (b *Box) lookAtRouter(ctx context.Context) (all []page.Finding) {
 		f := page.Finding{Thing: t.Name}
 		switch {
 		case err != nil:
-			f.Level, f.Says = "warn", page.Said{Sentence: "network.nat.none", Detail: err.Error()}
+			f.Level, f.Says = "warn", page.Said{Sentence: "setup.net.nat.none", Detail: err.Error()}
 		case nat.Private(seen.Addr()):
-			f.Level, f.Says = "warn", page.Said{Sentence: "network.nat.double", Args: []any{seen.Addr()}}
+			f.Level, f.Says = "warn", page.Said{Sentence: "setup.net.nat.double", Args: []any{seen.Addr()}}
 		default:
-			f.Level, f.Says = "ok", page.Said{Sentence: "network.nat", Args: []any{seen.Addr()}}
+			f.Level, f.Says = "ok", page.Said{Sentence: "setup.net.nat", Args: []any{seen.Addr()}}
 		}
 		all = append(all, f)
 	}

@@ -146,12 +146,12 @@ func TestWhatTheNetworkIsLike(t *testing.T) {
 		}
 	}
 	for want, got := range map[string]page.Finding{
-		"ok network.address":         addressesSeen(addrs("127.0.0.1/8", "192.168.1.40/24", "fe80::1/64")),
-		"error network.address.none": addressesSeen(addrs("127.0.0.1/8", "fe80::1/64")),
-		"ok network.clock":           clockSet(func() (int32, error) { return 0, nil }),
-		"warn network.clock.alone":   clockSet(func() (int32, error) { return unix.STA_UNSYNC, nil }),
-		"warn network.clock.unknown": clockSet(func() (int32, error) { return 0, errors.New("no clock") }),
-		"error network.dns.none":     findName(cancelled(t), []string{"pronto.invalid"}),
+		"ok setup.net.address":         addressesSeen(addrs("127.0.0.1/8", "192.168.1.40/24", "fe80::1/64")),
+		"error setup.net.address.none": addressesSeen(addrs("127.0.0.1/8", "fe80::1/64")),
+		"ok setup.net.clock":           clockSet(func() (int32, error) { return 0, nil }),
+		"warn setup.net.clock.alone":   clockSet(func() (int32, error) { return unix.STA_UNSYNC, nil }),
+		"warn setup.net.clock.unknown": clockSet(func() (int32, error) { return 0, errors.New("no clock") }),
+		"error setup.net.dns.none":     findName(cancelled(t), []string{"pronto.invalid"}),
 	} {
 		if says(got) != want {
 			t.Errorf("%q, want %q: %+v", says(got), want, got)

@@ -25,6 +25,7 @@ type Setup struct {
 	Notes   []Said    // what one should know here
 	Found   []Finding // what the box has found
 	Forms   []SetupForm
+	Links   []Link // to pages with more of the same
 	Secrets []Secret
 	Unshown bool   // there are secrets, and the way to the reader is not private
 	Private string // where it would be; empty: nowhere

@@ -244,6 +244,15 @@ func (x *turn) answer() {
 	x.server.show(x.w, x.status, html, err)
 }
 
+// link leads to a page with more of the same, where this program has it and the visitor may see it.
+func (x *turn) link(key, path string) {
+	for _, r := range x.routes() {
+		if r.pattern == "GET "+path && x.v.user.May(r.right) {
+			x.p.Links = append(x.p.Links, page.Link{Key: key, Path: path})
+		}
+	}
+}
+
 // elsewhere shows beside the forms what is wrong with fields that none of them has now.
 func (x *turn) elsewhere() {
 	for _, name := range slices.Sorted(maps.Keys(x.wrong)) {

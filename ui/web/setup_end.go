@@ -191,27 +191,28 @@ func showSafety(x *turn) {
 	switch {
 	case err != nil:
 		x.Log.Error("the keys of the backups are not read", "err", err)
-		x.p.Found = append(x.p.Found, page.Finding{Level: "error", Says: page.Said{Sentence: "kit.unread", Detail: err.Error()}})
+		x.p.Found = append(x.p.Found, page.Finding{Level: "error", Says: page.Said{Sentence: "setup.kit.unread", Detail: err.Error()}})
 	case made.IsZero():
-		x.p.Found = append(x.p.Found, page.Finding{Level: "warn", Says: page.Said{Sentence: "kit.none"}})
+		x.p.Found = append(x.p.Found, page.Finding{Level: "warn", Says: page.Said{Sentence: "setup.kit.none"}})
 	case confirmed.IsZero():
-		x.p.Found = append(x.p.Found, page.Finding{Level: "warn", Says: page.Said{Sentence: "kit.unconfirmed"}})
+		x.p.Found = append(x.p.Found, page.Finding{Level: "warn", Says: page.Said{Sentence: "setup.kit.unconfirmed"}})
 	default:
-		x.p.Found = append(x.p.Found, page.Finding{Level: "ok", Says: page.Said{Sentence: "kit.confirmed"}})
+		x.p.Found = append(x.p.Found, page.Finding{Level: "ok", Says: page.Said{Sentence: "setup.kit.confirmed"}})
 	}
 	if !x.v.user.May(access.Own) {
-		x.p.Notes = append(x.p.Notes, page.Said{Sentence: "kit.owner"})
+		x.p.Notes = append(x.p.Notes, page.Said{Sentence: "setup.kit.owner"})
 		return
 	}
-	key := "kit.make"
+	x.link("setup.link.backup", "/backup")
+	key := "setup.kit.make"
 	if !made.IsZero() {
-		key = "kit.again"
+		key = "setup.kit.again"
 	}
 	if x.p.Kit == "" && x.secrecy() {
 		x.addForm(page.SetupForm{ID: "kit", Do: "kit", Key: key, Button: key + ".do", Plain: !made.IsZero()})
 	}
 	if !made.IsZero() && confirmed.IsZero() {
-		x.addForm(page.SetupForm{ID: "confirm", Do: "confirm", Key: "kit.confirm", Button: "kit.confirm.do", Fields: []page.Field{
+		x.addForm(page.SetupForm{ID: "confirm", Do: "confirm", Key: "setup.kit.confirm", Button: "setup.kit.confirm.do", Fields: []page.Field{
 			{Kind: page.FieldText, Name: "secret", Key: "setup.f.secret", Must: true},
 		}})
 	}
@@ -225,7 +226,7 @@ func kitConfirmed(x *turn) bool {
 // makeKit shows the secret of a new kit, the only time that it is seen.
 func makeKit(x *turn) {
 	if !x.v.user.May(access.Own) || !x.secrecy() {
-		x.refused("kit.owner", nil)
+		x.refused("setup.kit.owner", nil)
 		return
 	}
 	secret, err := x.Setup.NewKit()
@@ -236,32 +237,32 @@ func makeKit(x *turn) {
 
 func confirmKit(x *turn) {
 	if !x.v.user.May(access.Own) {
-		x.refused("kit.owner", nil)
+		x.refused("setup.kit.owner", nil)
 		return
 	}
 	if err := x.Setup.ConfirmKit(x.v.PostForm.Get("secret")); err != nil {
-		x.missed("kit.wrong")
+		x.missed("setup.kit.wrong")
 		x.p.Said.Detail = err.Error()
 		return
 	}
 	if !kitConfirmed(x) {
-		x.missed("kit.unread")
+		x.missed("setup.kit.unread")
 		return
 	}
-	x.proved(page.Said{Sentence: "kit.good"})
+	x.proved(page.Said{Sentence: "setup.kit.good"})
 }
 
 // kitFile gives the secret that the screen shows as a file, to be printed or put on a stick.
 func (x *turn) kitFile() {
 	secret := x.v.PostForm.Get("secret")
 	if !x.v.user.May(access.Own) || !x.secrecy() || len(secret) > 200 || oneLine(secret) != secret {
-		x.server.refuse(x.w, x.v, http.StatusForbidden, "kit.owner")
+		x.server.refuse(x.w, x.v, http.StatusForbidden, "setup.kit.owner")
 		return
 	}
 	x.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	x.w.Header().Set("Content-Disposition", `attachment; filename="pronto-recovery-kit.txt"`)
 	x.w.Header().Set("Cache-Control", "no-store")
-	_, _ = x.w.Write([]byte(x.Name() + "\r\n" + x.sayIn("kit.text") + "\r\n\r\n" + secret + "\r\n"))
+	_, _ = x.w.Write([]byte(x.Name() + "\r\n" + x.sayIn("setup.kit.text") + "\r\n\r\n" + secret + "\r\n"))
 }
 
 func showGoLive(x *turn) {

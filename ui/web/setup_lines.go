@@ -49,6 +49,7 @@ func showLines(x *turn) {
 		x.addForm(accountForm(carriers[i]))
 	}
 	x.addForm(page.SetupForm{ID: "look", Do: "look", Button: "setup.look", Plain: true})
+	x.link("setup.link.lines", "/lines")
 }
 
 // accountForm asks for what of an account only the customer knows.

@@ -20,6 +20,7 @@ func showPeople(x *turn) {
 	x.addForm(page.SetupForm{ID: "people", Do: "people", Key: "setup.people.form", Button: "setup.people.do", Plain: len(x.cfg.Agents) > 0, Fields: []page.Field{
 		{Kind: page.FieldArea, Name: "names", Key: "setup.f.names"},
 	}})
+	x.link("setup.link.people", "/people")
 }
 
 func anybody(x *turn) bool { return len(x.cfg.Agents) > 0 }
@@ -139,6 +140,7 @@ func showQueue(x *turn) {
 	}
 	if len(x.cfg.Queues) > 0 {
 		x.p.Notes = append(x.p.Notes, page.Said{Sentence: "setup.queue.there"})
+		x.link("setup.link.queues", "/queues")
 		return
 	}
 	if len(x.cfg.Agents) == 0 {

@@ -18,6 +18,7 @@ func showWelcome(x *turn) {
 	x.addForm(page.SetupForm{ID: "begin", Do: "begin", Key: "setup.begin", Button: "setup.begin.do", Fields: []page.Field{{
 		Kind: page.FieldSelect, Name: "language", Key: "setup.f.language", Choices: languages(lang),
 	}}})
+	x.link("setup.link.restore", "/backup/restore")
 }
 
 func languages(chosen string) []page.Option {
@@ -42,6 +43,7 @@ func showYou(x *turn) {
 	x.addForm(page.SetupForm{ID: "you", Do: "you", Key: "setup.you.form", Button: "setup.save", Fields: []page.Field{{
 		Kind: page.FieldText, Name: "mobile", Key: "setup.f.mobile", Value: string(x.Setup.Setup.State().Mobile), Must: true,
 	}}})
+	x.link("setup.link.passkey", "/me")
 }
 
 func sayYou(x *turn) {
@@ -116,6 +118,7 @@ func sayPlace(x *turn) {
 
 func showNetwork(x *turn) {
 	x.addForm(page.SetupForm{ID: "look", Do: "look", Key: "setup.network.form", Button: "setup.network.do"})
+	x.link("setup.link.network", "/network")
 }
 
 func lookAtNetwork(x *turn) {

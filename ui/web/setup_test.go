@@ -72,7 +72,7 @@ func TestABrowserLandsInTheSetUpUntilItIsDoneOrPutOff(t *testing.T) {
 func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 	s := newBox(t)
 	b := s.wizard
-	b.Network = []page.Finding{{Level: "ok", Says: page.Said{Sentence: "network.address", Args: []any{"192.0.2.7"}}}}
+	b.Network = []page.Finding{{Level: "ok", Says: page.Said{Sentence: "setup.net.address", Args: []any{"192.0.2.7"}}}}
 	b.Tried = []setup.Tried{{Cause: tel.LineRefused}, {Key: "user", Value: "+390612345678", Cause: tel.LineOK, Works: true}}
 	s.settings.Probed = []page.Finding{{Level: "ok", Thing: "Office", Says: page.Said{Sentence: "probe.queue.ready", Args: []any{1, 2}}}}
 	good := func(x setup.Step, want string, fields ...string) {
@@ -193,8 +193,8 @@ func TestWithEveryProbeFailingTheSetUpGoesOnAndOwesIt(t *testing.T) {
 		{setup.TestCall, []string{"do", "me", "number", "3331112222"}, "setup.no_queue"},
 		{setup.TestCall, []string{"do", "login"}, "setup.nobody_here"},
 		{setup.TestCall, []string{"do", "look"}, "setup.testcall.bad"},
-		{setup.Safety, []string{"do", "kit"}, "kit.owner"}, // over plain HTTP through the network
-		{setup.Safety, []string{"do", "confirm", "secret", "AGE-SECRET-KEY-1WRONG"}, "kit.wrong"},
+		{setup.Safety, []string{"do", "kit"}, "setup.kit.owner"}, // over plain HTTP through the network
+		{setup.Safety, []string{"do", "confirm", "secret", "AGE-SECRET-KEY-1WRONG"}, "setup.kit.wrong"},
 		{setup.GoLive, []string{"do", "finish"}, "setup.kit_missing"},
 	} {
 		status, body := s.step(x.step, x.fields...)

@@ -41,7 +41,7 @@ type Memory struct {
 
 // New returns a box.
 func New() *Memory {
-	b := &Memory{Changed: make(chan struct{}), Network: []page.Finding{{Level: "error", Says: page.Said{Sentence: "network.address.none"}}}}
+	b := &Memory{Changed: make(chan struct{}), Network: []page.Finding{{Level: "error", Says: page.Said{Sentence: "setup.net.address.none"}}}}
 	b.State = setup.New(func(setup.State) error { return b.Full }, setup.State{}, false)
 	return b
 }
