@@ -215,3 +215,92 @@ func TestThePatronsDayIsTheNextOne(t *testing.T) {
 		t.Error("Gotham has a patron")
 	}
 }
+
+
+// Which half of a line is deaf, is told by what happens: the call does not arrive, nobody hears the other, a call
+// comes in.
+func TestALineIsTestedInBothDirections(t *testing.T) {
+	at := netip.AddrPortFrom(newAddress(), 5060)
+	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ""))
+	a.eventually("the line is up", func() bool { return a.status().Up })
+	stands := func() page.LineTest { return a.box.lineTests.all()["trunk:line"] }
+	calls := func(take func(*peer.Call), want string) {
+		t.Helper()
+		a.take.Store(&take)
+		if sentence, err := a.box.testLine("trunk:line", customer); sentence != "" || err != nil {
+			t.Fatal(sentence, err)
+		}
+		for ended := false; !ended; { // a test may last as long as the words are said three times
+			_, _, changed := a.box.trails.of("")
+			if ended = stands().Out == want; ended {
+				break
+			}
+			select {
+			case <-changed:
+			case <-time.After(40 * time.Second):
+				t.Fatalf("the test is %+v, want %s", stands(), want)
+			}
+		}
+	}
+	calls(func(c *peer.Call) { c.Reject(486) }, "failed")
+	if s := stands(); s.Cause != tel.CauseBusy || s.Works() {
+		t.Errorf("%+v", s)
+	}
+	calls(func(c *peer.Call) {
+		if c.Answer() {
+			c.Hangup()
+		}
+	}, "silent")
+	calls(func(c *peer.Call) {
+		if c.Answer() {
+			c.Audio().Press("1")
+		}
+	}, "proved")
+	if stands().In != "" {
+		t.Errorf("a call came in: %+v", stands())
+	}
+	c, err := a.carrier.CallIn(ourAccount, peer.Outgoing{To: ourNumber, From: customer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.eventually("the call that comes in is seen", func() bool { return stands().In == "heard" })
+	c.Hangup()
+	if !stands().Works() || stands().Name != "Linea" || string(stands().Number) != ourNumber {
+		t.Errorf("%+v", stands())
+	}
+	if sentence, err := a.box.testLine("trunk:none", customer); sentence != "setup.line_gone" || err != nil {
+		t.Errorf("a line that there is not: %q, %v", sentence, err)
+	}
+	if sentence, err := a.box.testLine("trunk:line", "112"); sentence != "callme.refused" || err != nil {
+		t.Errorf("an emergency number: %q, %v", sentence, err)
+	}
+	a.eventually("no call of a test is remembered", func() bool {
+		a.box.lineTests.mu.Lock()
+		defer a.box.lineTests.mu.Unlock()
+		return len(a.box.lineTests.calls) == 0
+	})
+}
+
+func TestCallingAsACustomerIsRefusedWhereItMayNotBe(t *testing.T) {
+	at := netip.AddrPortFrom(newAddress(), 5060)
+	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ""))
+	for name, x := range map[string]struct {
+		queue  tel.QueueID
+		number tel.Number
+		by     tel.AgentID
+		want   string
+	}{
+		"no such queue":                      {"none", "201", "", "floor.no_queue"},
+		"a telephone that is not here":       {"sales", "203", "", "callme.no_phone"},
+		"an emergency number":                {"sales", "112", "anna", "callme.refused"},
+		"a country that the person may not":  {"sales", "+12125550100", "anna", "callme.refused"},
+		"a premium number":                   {"sales", "+39899123456", "anna", "callme.refused"},
+		"a number that is nothing":           {"sales", "77", "anna", "callme.refused"},
+		"an own telephone that is connected": {"sales", "201", "anna", ""},
+	} {
+		call, sentence, err := a.box.callMe(x.queue, x.number, x.by)
+		if sentence != x.want || err != nil || (call == "") != (x.want != "") {
+			t.Errorf("%s: %q, %q, %v", name, call, sentence, err)
+		}
+	}
+}

@@ -138,8 +138,10 @@ func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 		t.Fatalf("calling the office: %s", to)
 	}
 	for _, e := range []tel.Event{
-		tel.CallChanged{Call: "c9", Stage: tel.StageRouting, Via: "trunk:generic-register"}, tel.QueueJoined{Call: "c9", Queue: "office"},
-		tel.QueueOffered{Call: "c9", Agent: "anna-bianchi"}, tel.QueueLeft{Call: "c9", Agent: "anna-bianchi", Outcome: tel.OutcomeAnswered},
+		tel.CallChanged{Call: "c9", Stage: tel.StageRouting, Via: "trunk:generic-register"},
+		tel.QueueJoined{Call: "c9", Queue: "office"},
+		tel.QueueOffered{Call: "c9", Agent: "anna-bianchi"},
+		tel.QueueLeft{Call: "c9", Agent: "anna-bianchi", Outcome: tel.OutcomeAnswered},
 	} {
 		b.Trails.Apply(e)
 	}
