@@ -168,3 +168,70 @@ func TestANewBoxIsSetUpByItsPageAndAnswersItsFirstCall(t *testing.T) {
 		t.Errorf("owed: %s", got) // what this test has left out
 	}
 }
+
+// Somebody wants to hear what customers hear: the box rings, and who answers waits in the queue like anybody, at a
+// desk or outside, where it costs.
+func TestTheBoxCallsSomebodyWhoThenIsACustomer(t *testing.T) {
+	at := netip.AddrPortFrom(newAddress(), 5060)
+	b := start(t, shop+"trunks:\n  - {id: line, name: Linea, "+plain(at, "")+", in: {\"*\": \"queue:sales\"}}\nroutes:\n  - {prefix: \"\", via: [\"trunk:line\"]}\n")
+	box := netip.MustParseAddrPort(b.sip)
+	_, mobile := sender(t, peer.Config{Listen: at, Box: box, Hz: hzCustomer, Accounts: map[string]string{ourAccount: ourSecret, ourNumber: ourSecret}})
+	desk := func(user string, hz int) <-chan *peer.Call {
+		p, rings := sender(t, peer.Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Box: box, User: user, Password: "password-of-" + user, Hz: hz})
+		if _, err := p.Register(t.Context(), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		b.eventually(user+" is here", func() bool { return b.box.present.reachable(tel.DeviceID(user)) })
+		return rings
+	}
+	anna, carla := desk("201", hzAnna), desk("203", hzCustomer)
+	if err := b.box.queues.Login(t.Context(), "anna"); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("the line is up", func() bool {
+		l, ok := now(b, func(l tel.LineChanged) bool { return l.Line == "trunk:line" })
+		return ok && l.Up
+	})
+	v := pbxtest.Visit(t, b.live.Current().Web.Listen.String())
+	v.Claim(string(b.box.accounts.Code()))
+	for name, x := range map[string]struct {
+		fields string
+		me     <-chan *peer.Call
+		from   tel.Number
+	}{
+		"at a desk": {"do=call&which=sales&at=203", carla, "203"}, "outside": {"do=call&which=sales&number=333+1234567", mobile, customer},
+	} {
+		posts(t, v, "/queues/sales/call", x.fields, "")
+		me := picksUp(t, x.me)
+		agent := picksUp(t, anna)
+		if !strings.HasSuffix(agent.Caller, string(x.from[1:])) && agent.Caller != string(x.from) {
+			t.Errorf("%s: Anna's telephone shows %q", name, agent.Caller)
+		}
+		b.eventually(name+", both hear each other", func() bool {
+			return tone.Heard(me.Audio().Heard(), hzAnna) == nil && tone.Heard(agent.Audio().Heard(), hzCustomer) == nil
+		})
+		me.Hangup()
+		<-agent.Ended()
+		b.eventually("Anna is ready again", func() bool {
+			a, ok := b.box.present.agent("anna")
+			return ok && a.State == tel.AgentReady
+		})
+	}
+}
+
+func TestACallThatTheBoxBeganCountsWhenTheTollCountersAreRebuilt(t *testing.T) {
+	now := time.Date(2026, 10, 26, 9, 0, 0, 0, time.UTC)
+	for name, x := range map[string]struct {
+		call tel.CallEnded
+		via  string
+	}{
+		"the box rang somebody outside": {tel.CallEnded{Direction: tel.Outbound, In: "trunk:tim", Out: "phone:201", From: customer, Started: now, Ended: now.Add(time.Minute)}, "trunk:tim"},
+		"a call to the outside":         {tel.CallEnded{Direction: tel.Outbound, In: "phone:201", Out: "line:gsm0", To: customer, Started: now, Ended: now.Add(time.Minute)}, "line:gsm0"},
+		"a customer's call":             {tel.CallEnded{Direction: tel.Inbound, In: "trunk:tim", Out: "phone:201", From: customer, Started: now, Ended: now.Add(time.Minute)}, ""},
+	} {
+		r, ok := tollRecord(x.call)
+		if ok != (x.via != "") || r.Via != x.via || ok && r.Number != customer {
+			t.Errorf("%s: %+v, %v", name, r, ok)
+		}
+	}
+}
