@@ -216,7 +216,6 @@ func TestThePatronsDayIsTheNextOne(t *testing.T) {
 	}
 }
 
-
 // Which half of a line is deaf, is told by what happens: the call does not arrive, nobody hears the other, a call
 // comes in.
 func TestALineIsTestedInBothDirections(t *testing.T) {

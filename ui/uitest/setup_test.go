@@ -16,9 +16,9 @@ func wizard() *setuptest.Memory {
 	m.Phones = []setup.Phone{{ID: "201", Name: "Anna", Agent: Hostile, Here: true, From: "192.0.2.20"}, {ID: "202", Name: "Bruno"}}
 	m.Strangers = []setup.Stranger{{From: "192.0.2.66", User: Hostile, At: time.Now()}}
 	m.Tests = map[string]page.LineTest{"trunk:tim": {Line: "trunk:tim", Name: "TIM", Number: "+390612345678", Out: "answered", In: "none"}}
-	m.Trails.Apply(tel.CallChanged{Call: "c1", Stage: tel.StageRouting, Via: "trunk:tim"})
-	m.Trails.Apply(tel.QueueJoined{Call: "c1", Queue: "sales"})
-	m.Trails.Apply(tel.QueueOffered{Call: "c1", Queue: "sales", Agent: "anna"})
+	m.Happens(tel.CallChanged{Call: "c1", Stage: tel.StageRouting, Via: "trunk:tim"})
+	m.Happens(tel.QueueJoined{Call: "c1", Queue: "sales"})
+	m.Happens(tel.QueueOffered{Call: "c1", Queue: "sales", Agent: "anna"})
 	if _, err := m.State.Tell(setup.Told{Mobile: "+393331112222", Plugged: &setup.Plugged{Where: "wall", Also: setup.Others()}}, time.Now()); err != nil {
 		panic(err)
 	}

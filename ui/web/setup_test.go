@@ -126,7 +126,7 @@ func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 		t.Errorf("the lamp is %q, of %+v", s.how(setup.Lamps), s.settings.Port().Current().Agents[0])
 	}
 	s.step(setup.Message, "do", "play", "number", "201")
-	b.Trails.Apply(tel.CallChanged{Call: "c8", Stage: tel.StageMenu, Via: "phone:201"})
+	b.Happens(tel.CallChanged{Call: "c8", Stage: tel.StageMenu, Via: "phone:201"})
 	s.step(setup.Message, "do", "on", "call", "c8")
 	if s.how(setup.Message) != setup.Done {
 		t.Error("the message was heard, and is not done")
@@ -143,7 +143,7 @@ func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 		tel.QueueOffered{Call: "c9", Agent: "anna-bianchi"},
 		tel.QueueLeft{Call: "c9", Agent: "anna-bianchi", Outcome: tel.OutcomeAnswered},
 	} {
-		b.Trails.Apply(e)
+		b.Happens(e)
 	}
 	good(setup.TestCall, "The call went all the way", "do", "look")
 	good(setup.Privacy, "Calls are not recorded", "do", "read")
@@ -345,10 +345,8 @@ func TestTheWayOfACallIsStreamed(t *testing.T) {
 	}
 	until("event: version")
 	until(`id="trail-line" class="now"`)
-	s.wizard.Trails.Apply(tel.CallChanged{Call: "c1", Stage: tel.StageRouting, Via: "trunk:tim"})
-	s.wizard.Trails.Apply(tel.QueueJoined{Call: "c1", Queue: "sales"})
-	close(s.wizard.Changed)
-	s.wizard.Changed = make(chan struct{})
+	s.wizard.Happens(tel.CallChanged{Call: "c1", Stage: tel.StageRouting, Via: "trunk:tim"})
+	s.wizard.Happens(tel.QueueJoined{Call: "c1", Queue: "sales"})
 	until(`id="trail-queue" class="done"`)
 	until("event: clock") // it lives although nothing happens
 }
@@ -398,7 +396,7 @@ func TestTheScreensOfTheSetUpLookAsReviewed(t *testing.T) {
 		b.Strangers = []setup.Stranger{{From: "192.0.2.66", User: hostile, At: at}}
 		b.Tests = map[string]page.LineTest{"trunk:tim": {Line: "trunk:tim", Name: hostile, Number: "+390612345678", Out: "silent", In: "heard"}}
 		b.Made = at
-		b.Trails.Apply(tel.CallChanged{Call: "c1", Stage: tel.StageWaiting, Via: "trunk:tim", Queue: "sales"})
+		b.Happens(tel.CallChanged{Call: "c1", Stage: tel.StageWaiting, Via: "trunk:tim", Queue: "sales"})
 		s.settings.Port().Apply(t.Context(), func(c *config.Config) { c.Lamps = []config.Lamp{{ID: "desk1", Driver: "sim"}} }, by(&visit{}), "")
 		b.State.Tell(setup.Told{Mobile: "+393331112222", Plugged: &setup.Plugged{Where: "wall", Also: setup.Others()}}, at)
 		for _, x := range []setup.Step{setup.You, setup.Today, setup.Lines, setup.LineTest, setup.People, setup.Phones, setup.Queue, setup.Lamps, setup.Message, setup.TestCall, setup.Safety, setup.GoLive} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -30,18 +31,29 @@ type Memory struct {
 	Tests     map[string]page.LineTest
 	Phones    []setup.Phone
 	Strangers []setup.Stranger
-	Trails    view.Trails
-	Changed   chan struct{}
 	Sentence  string   // why the box does nothing of what it is asked
 	Asked     []string // of it
 	Made      time.Time
 	Confirmed time.Time
 	Secret    string // of the kit
+
+	mu      sync.Mutex // guards what follows: pages are streamed while something happens
+	trails  view.Trails
+	changed chan struct{}
+}
+
+// Happens lets the box see an event.
+func (b *Memory) Happens(e tel.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trails.Apply(e)
+	close(b.changed)
+	b.changed = make(chan struct{})
 }
 
 // New returns a box.
 func New() *Memory {
-	b := &Memory{Changed: make(chan struct{}), Network: []page.Finding{{Level: "error", Says: page.Said{Sentence: "setup.net.address.none"}}}}
+	b := &Memory{changed: make(chan struct{}), Network: []page.Finding{{Level: "error", Says: page.Said{Sentence: "setup.net.address.none"}}}}
 	b.State = setup.New(func(setup.State) error { return b.Full }, setup.State{}, false)
 	return b
 }
@@ -84,8 +96,10 @@ func (b *Memory) Box() setup.Box {
 		},
 		Play: func(n tel.Number) (tel.CallID, string, error) { return "c8", b.ask("play", string(n)), nil },
 		Trail: func(c tel.CallID) (view.Trail, bool, <-chan struct{}) {
-			t, ok := b.Trails.Of(c)
-			return t, ok, b.Changed
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			t, ok := b.trails.Of(c)
+			return t, ok, b.changed
 		},
 		NewKit: func() (string, error) {
 			b.Secret, b.Made, b.Confirmed = "AGE-SECRET-KEY-1FAKE", made(), time.Time{}
