@@ -39,14 +39,8 @@ func TestMain(m *testing.M) {
 // phone is a registered peer.
 func phone(t testing.TB, o *pbxtest.Office, number, hz int, incoming func(*peer.Call)) *peer.Peer {
 	t.Helper()
-	return phoneWith(t, o, number, pbxtest.Password(number), hz, incoming)
-}
-
-// phoneWith is one with another password than Setup gives.
-func phoneWith(t testing.TB, o *pbxtest.Office, number int, password string, hz int, incoming func(*peer.Call)) *peer.Peer {
-	t.Helper()
 	p, err := peer.New(peer.Config{
-		Listen: netip.MustParseAddrPort("127.0.0.1:0"), Box: o.SIP, User: fmt.Sprint(number), Password: password,
+		Listen: netip.MustParseAddrPort("127.0.0.1:0"), Box: o.SIP, User: fmt.Sprint(number), Password: pbxtest.Password(number),
 		Hz: hz, Law: tone.ALaw, Incoming: incoming,
 	})
 	if err != nil {

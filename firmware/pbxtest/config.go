@@ -57,10 +57,6 @@ func (o *Office) config(s Setup) string {
 	list := func(name string, entries []string) {
 		fmt.Fprintf(&b, "%s:\n  - %s\n", name, strings.Join(entries, "\n  - "))
 	}
-	if s.New {
-		list("lamps", lamps)
-		return b.String()
-	}
 	list("phones", phones)
 	list("lamps", lamps)
 	list("agents", agents)

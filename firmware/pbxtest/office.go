@@ -77,8 +77,6 @@ type Setup struct {
 	EmergencyTest string
 	Routes        string // further routes, such as "{prefix: \"+\", via: [\"trunk:carrier\"]}"
 	Extra         string // further parts of the file, such as "groups: [...]"
-	// New leaves everything to whoever sets the office up: of what is above there are the lamps alone.
-	New bool
 	// Before sees the directory of the state before anything runs.
 	Before func(dir string)
 }
