@@ -74,6 +74,7 @@ func (b *Box) failedLogins() func(src netip.Addr, user string) {
 		mu.Lock()
 		defer mu.Unlock()
 		now := time.Now()
+		b.strangers.note(src.String(), user, now)
 		if unsaid++; now.Sub(said) < time.Second {
 			return
 		}

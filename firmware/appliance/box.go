@@ -42,6 +42,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/setup"
 )
 
 // Options is what cmd gives the box.
@@ -75,6 +76,10 @@ type Box struct {
 	feed      *feed.Feed
 	accounts  *access.Accounts
 	audit     *audit.Log
+	setup     *setup.Setup
+	trails    trails
+	lineTests lineTests
+	strangers strangers
 	estimates *estimates
 	present   *present
 	health    *health.Board
@@ -192,6 +197,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
 		{"who may use the page", b.openAccess},
+		{"set-up", b.openSetup},
 		{"mailboxes", b.openMailboxes},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},

@@ -64,6 +64,9 @@ func (n *numbering) Resolve(to, as string, at time.Time) call.Decision {
 	if dialed, ok := strings.CutPrefix(to, dialedAgain); ok {
 		return n.opened(p, tel.Number(dialed), r)
 	}
+	if strings.HasPrefix(to, trialOf) {
+		return n.trialDecision()
+	}
 	if what, ok := strings.CutPrefix(to, calledBack); ok {
 		return n.decision(p, n.customer(p, what, r), r)
 	}

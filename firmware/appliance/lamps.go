@@ -3,6 +3,7 @@ package appliance
 import (
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
@@ -89,6 +90,16 @@ func (l *lamps) watch(agent tel.AgentID, on bool) {
 		l.panel.Watch(agent, on)
 	}
 }
+
+// find lets a lamp blink for a while; false: there is none of that name.
+func (l *lamps) find(id tel.LampID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.panel != nil && l.panel.Find(id, findLamp)
+}
+
+// findLamp is long enough to walk through an office and look.
+const findLamp = 20 * time.Second
 
 // alarm shows an emergency on every lamp.
 func (l *lamps) alarm() {

@@ -174,6 +174,8 @@ func (b *Box) Do(call tel.CallID, e ivr.Effect, answer func(ivr.Event)) {
 		err = b.voicemail.SaveGreeting(tel.Number(e.Box), e.Kind, e.Path)
 	case ivr.SavePrompt:
 		err = b.voicemail.SavePrompt(e.ID, e.Path)
+	case ivr.Proved:
+		b.lineProved(call)
 	case ivr.SetPIN: // hashing takes longer than a call should wait
 		b.wg.Go(func() {
 			if err := b.voicemail.SetPIN(tel.Number(e.Box), e.PIN); err != nil {

@@ -63,7 +63,13 @@ func (b *Box) tollRecords(since time.Time) []toll.Record {
 
 // tollRecord reads what a finished call cost; ok is false when it did not leave the box.
 func tollRecord(c tel.CallEnded) (r toll.Record, ok bool) {
-	if !strings.HasPrefix(c.Out, "trunk:") && !strings.HasPrefix(c.Out, "line:") {
+	outside := func(party string) bool {
+		return strings.HasPrefix(party, "trunk:") || strings.HasPrefix(party, "line:")
+	}
+	if c.Direction == tel.Outbound && outside(c.In) && !outside(c.Out) { // the box rang who came in: it cost from the answer, at the latest from the start
+		return toll.Record{Via: c.In, Number: c.From, Answered: c.Started, Ended: c.Ended}, true
+	}
+	if !outside(c.Out) {
 		return r, false
 	}
 	r = toll.Record{Via: c.Out, Number: c.To, Answered: c.Answered, Ended: c.Ended}

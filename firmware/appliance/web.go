@@ -90,6 +90,7 @@ func (b *Box) follow(ctx context.Context) {
 	if b.webTLS != nil {
 		serve(b.webTLS, b.tlsSource.GetCertificate)
 	}
+	b.wg.Go(func() { b.followCalls(ctx) })
 	b.wg.Go(func() { b.estimate(ctx) })
 	b.wg.Go(func() { b.watchBans(ctx) })
 	b.wg.Go(func() { b.watchAddresses(ctx) })
@@ -119,6 +120,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Voice: b.voice(),
 		Desk: b.desk, Command: b.ownCommand,
 		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Missed: b.missedCallers, Records: b.records, Zone: b.location, Agent: b.agentPage, Order: b.orderFromPage,
+		Setup: b.setupBox(),
 	})
 }
 

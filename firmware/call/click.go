@@ -15,6 +15,9 @@ type Summons struct {
 	Watch   *Watch         `json:"watch,omitempty"` // instead: the conversation, of who has the number, to take part in
 	// Script is instead what the box goes through with who answers.
 	Script *ivr.State `json:"script,omitempty"`
+
+	Attempts []Attempt `json:"attempts,omitempty"` // instead of Devices: the ways to a number outside
+	To       string    `json:"to,omitempty"`       // instead of Number: a destination of the dial plan
 }
 
 // Summon begins a call by ringing phones that then dial the number.
@@ -123,13 +126,17 @@ func (st *step) summon(in Summon) {
 		s.Started, s.Since = st.now, st.now
 	}
 	s.Summons = &in.Summons
+	if len(in.Attempts) > 0 {
+		st.ring(Ring{Branches: []Branch{{Attempts: in.Attempts, For: visitRing}}})
+		return
+	}
 	st.ring(Ring{Branches: []Branch{{Devices: in.Devices, For: wishRing}}})
 }
 
 // summoned makes who answered the caller of the number.
 func (st *step) summoned(caller LegState) {
 	s := st.s
-	n, watch, script := s.Summons.Number, s.Summons.Watch, s.Summons.Script
+	n, to, watch, script := s.Summons.Number, s.Summons.To, s.Summons.Watch, s.Summons.Script
 	for i := range s.Groups {
 		for _, l := range s.Groups[i].Legs {
 			if l.ID != caller.ID {
@@ -150,6 +157,10 @@ func (st *step) summoned(caller LegState) {
 		return
 	}
 	st.stage(tel.StageRouting)
+	if to != "" {
+		st.do(DoResolve{To: to})
+		return
+	}
 	st.do(DoRoute{As: caller.Party, Number: n})
 }
 

@@ -33,6 +33,7 @@ type office struct {
 	supervise SuperviseFunc // of the exchange that is made next
 	whenQuiet func(devs []tel.DeviceID, fn func())
 	told      []string // to who clicked: "call status", and "final"
+	attempt   Attempt  // the last one to go out
 	dialling  func()   // runs as a phone's INVITE leaves; nil: nothing
 }
 
@@ -134,7 +135,7 @@ func (o *office) DialOut(via string, to tel.Number, out Outgoing, events func(Le
 	l := o.leg(via, events)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.lineUse = l
+	o.lineUse, o.attempt = l, out.Attempt
 	return l, nil
 }
 

@@ -73,6 +73,8 @@ type (
 	// AskCallback asks the queue to keep the caller's place and have Number called. Agreed answers, or Checked
 	// that it does not.
 	AskCallback struct{ Number tel.Number }
+	// Proved tells that the line of a Trial carries sound in both directions.
+	Proved struct{}
 	// GoOn leaves the script: the caller waits in the queue as before.
 	GoOn struct{}
 	// Hangup ends the call.
@@ -120,5 +122,6 @@ func (SaveGreeting) effect() {}
 func (SetPIN) effect()       {}
 func (SavePrompt) effect()   {}
 func (AskCallback) effect()  {}
+func (Proved) effect()       {}
 func (GoOn) effect()         {}
 func (Hangup) effect()       {}

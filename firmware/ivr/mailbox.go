@@ -40,7 +40,7 @@ func (s stage) known() bool {
 	switch s {
 	case "", stageEnding, stageMenu, stageDialling, stageLooking, stageSaying, stagePIN, stagePINCheck, stagePromptNumber,
 		stageBox, stageListing, stageMain, stageMessage, stageAfter, stageGreeting, stageNewPIN, stageNewCheck, stageNewAgain,
-		stageCallback, stageCallbackType, stageCallbackCheck, stageCallbackAsked:
+		stageCallback, stageCallbackType, stageCallbackCheck, stageCallbackAsked, stageTrial:
 		return true
 	}
 	return s.takes()

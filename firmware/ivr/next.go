@@ -104,6 +104,8 @@ func (r *run) script(e Event) {
 		r.say(e)
 	case KindCallback:
 		r.callback(e)
+	case KindTrial:
+		r.trial(e)
 	}
 }
 

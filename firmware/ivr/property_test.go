@@ -47,6 +47,7 @@ func scripts() map[string]any {
 		"a callback":                    &Callback{Queue: "sales", Number: "+393331234567"},
 		"a callback of nobody":          &Callback{Queue: "sales"},
 		"nothing to say":                &Say{},
+		"a trial of a line":             &Trial{Names: []string{"greeting"}, Key: '1'},
 	}
 }
 

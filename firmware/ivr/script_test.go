@@ -57,6 +57,8 @@ func words(out []Effect) string {
 			all = append(all, "pin "+e.PIN)
 		case SavePrompt:
 			all = append(all, "prompt "+e.ID+" "+e.Path)
+		case Proved:
+			all = append(all, "proved")
 		case Hangup:
 			all = append(all, "hangup")
 		}

@@ -24,6 +24,7 @@ const (
 	KindPIN      Kind = "pin"
 	KindSay      Kind = "say"
 	KindCallback Kind = "callback"
+	KindTrial    Kind = "trial"
 )
 
 // State is a script and where it stands, as one plain value. It holds what the configuration said
@@ -54,6 +55,7 @@ type State struct {
 	PIN      *PIN      `json:"pin,omitempty"`
 	Say      *Say      `json:"say,omitempty"`
 	Callback *Callback `json:"callback,omitempty"`
+	Trial    *Trial    `json:"trial,omitempty"`
 	Take     *take     `json:"take,omitempty"`
 
 	// What was typed is not kept: it may be a code, and after a restart the question is asked again.
@@ -66,7 +68,7 @@ type stage string
 // stageEnding says last words and then leaves for To.
 const stageEnding stage = "ending"
 
-// New begins a script of one part: a *Menu, *Deposit, *Mailbox, *Prompt, *PIN, *Say or *Callback. id is the
+// New begins a script of one part: a *Menu, *Deposit, *Mailbox, *Prompt, *PIN, *Say, *Callback or *Trial. id is the
 // call's identifier. The first event must be Started.
 func New(id, language string, part any) State {
 	s := State{V: stateVersion, ID: plain(id), Language: language}
@@ -85,6 +87,8 @@ func New(id, language string, part any) State {
 		s.Kind, s.Say = KindSay, p
 	case *Callback:
 		s.Kind, s.Callback = KindCallback, p
+	case *Trial:
+		s.Kind, s.Trial = KindTrial, p
 	}
 	return s.clone()
 }
@@ -127,7 +131,7 @@ func (s *State) Valid() error {
 	has := map[Kind]bool{
 		KindMenu: s.Menu != nil, KindDeposit: s.Deposit != nil, KindMailbox: s.Mailbox != nil,
 		KindPrompt: s.Prompt != nil, KindPIN: s.PIN != nil, KindSay: s.Say != nil,
-		KindCallback: s.Callback != nil,
+		KindCallback: s.Callback != nil, KindTrial: s.Trial != nil,
 	}
 	known := false
 	for k, there := range has {

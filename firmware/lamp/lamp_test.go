@@ -20,9 +20,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// looks are the patterns by name: those of the states, the alarm and the one of who is supervised.
+// looks are the patterns by name: those of the states, the alarm, the one of who is supervised and the one of a lamp that is looked for.
 func looks() map[string]Pattern {
-	all := map[string]Pattern{"alarm": AlarmPattern(255), "help": HelpPattern(255), "watched": WatchedPattern(255)}
+	all := map[string]Pattern{"alarm": AlarmPattern(255), "help": HelpPattern(255), "watched": WatchedPattern(255), "find": FindPattern(255)}
 	for _, s := range tel.AgentStates() {
 		all[s.String()] = PatternFor(s, 255)
 	}
@@ -44,8 +44,8 @@ func TestThePatternAloneNamesTheState(t *testing.T) {
 	const look = 10 * time.Second
 	patterns := looks()
 	names := slices.Sorted(maps.Keys(patterns))
-	if len(names) != 14 {
-		t.Fatalf("%d patterns, they were designed for 11 states, the call for help, supervision and the alarm", len(names))
+	if len(names) != 15 {
+		t.Fatalf("%d patterns, they were designed for 11 states, the call for help, supervision, the alarm and a lamp that is looked for", len(names))
 	}
 	for i, a := range names {
 		whole := sequence(patterns[a], 0, look+patterns[a].Period())
@@ -390,6 +390,43 @@ func TestThePolicyIsPureThoughThePanelLivesBesideIt(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestALampThatIsLookedForBlinksAndThenShowsItsAgentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		anna, bruno := &fakeLight{id: "l1"}, &fakeLight{id: "l2"}
+		p := NewPanel(Config{Lights: []Assignment{{anna, "anna"}, {bruno, "bruno"}}})
+		defer p.Close()
+		p.Show("anna", tel.AgentTalking)
+		p.Show("bruno", tel.AgentTalking)
+		synctest.Wait()
+		steady := anna.last()
+		if p.Find("l9", time.Second) {
+			t.Error("a lamp that there is not is found")
+		}
+		if !p.Find("l1", 10*time.Second) {
+			t.Fatal("it is not found")
+		}
+		synctest.Wait()
+		white := Level{Brightness: 255, R: 255, G: 255, B: 255}
+		seen := map[Level]bool{}
+		for range 50 {
+			time.Sleep(Frame)
+			synctest.Wait()
+			seen[anna.last()] = true
+			if bruno.last() != steady {
+				t.Fatalf("the other one shows %v", bruno.last())
+			}
+		}
+		if !seen[white] || !seen[Level{}] || len(seen) != 2 {
+			t.Errorf("it shows %v", seen)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if anna.last() != steady {
+			t.Errorf("afterwards %v", anna.last())
+		}
+	})
 }
 
 func TestTheAlarmTakesEveryLampAndGivesItBack(t *testing.T) {

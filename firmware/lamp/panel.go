@@ -3,6 +3,7 @@ package lamp
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,9 +45,10 @@ type Panel struct {
 	// latest state of each agent counts, so it is bounded by the number of agents with a lamp.
 	mu    sync.Mutex
 	told  map[tel.AgentID]tel.AgentState
-	helps map[tel.AgentID]bool // who asked for help, or needs none any more, since told was taken
-	heard map[tel.AgentID]bool // who is supervised; taken like told
-	alarm time.Time            // until when all lights show the alarm; written by Alarm, taken like told
+	helps map[tel.AgentID]bool     // who asked for help, or needs none any more, since told was taken
+	heard map[tel.AgentID]bool     // who is supervised; taken like told
+	finds map[tel.LampID]time.Time // which lights are looked for, and until when; taken like told
+	alarm time.Time                // until when all lights show the alarm; written by Alarm, taken like told
 
 	lights   []*bulb   // the goroutine's, as all below
 	alarming time.Time // until when they do
@@ -57,8 +59,9 @@ type bulb struct {
 	light   Light
 	agent   tel.AgentID
 	state   tel.AgentState
-	help    bool // the agent asks for a supervisor
-	watched bool // a supervisor takes part in the agent's conversation
+	help    bool      // the agent asks for a supervisor
+	watched bool      // a supervisor takes part in the agent's conversation
+	finding time.Time // until when it blinks so that somebody finds it; zero: it does not
 	pattern Pattern
 	began   time.Time // of the pattern
 	shown   Level     // last level that was written
@@ -80,7 +83,7 @@ func NewPanel(cfg Config) *Panel {
 	if cfg.Full == 0 {
 		cfg.Full = 255
 	}
-	p := &Panel{cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}), told: map[tel.AgentID]tel.AgentState{}, helps: map[tel.AgentID]bool{}, heard: map[tel.AgentID]bool{}}
+	p := &Panel{cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}), told: map[tel.AgentID]tel.AgentState{}, helps: map[tel.AgentID]bool{}, heard: map[tel.AgentID]bool{}, finds: map[tel.LampID]time.Time{}}
 	for _, a := range cfg.Lights {
 		p.lights = append(p.lights, &bulb{light: a.Light, agent: a.Agent})
 	}
@@ -141,6 +144,22 @@ func (p *Panel) Alarm(lasts time.Duration) {
 	}
 }
 
+// Find lets one light blink for a time, whatever it shows otherwise, so that somebody finds the desk that it stands
+// on; an alarm goes before. It never blocks and may be called from any goroutine. false: there is no such light.
+func (p *Panel) Find(light tel.LampID, lasts time.Duration) bool {
+	if !slices.ContainsFunc(p.cfg.Lights, func(a Assignment) bool { return a.Light.ID() == light }) {
+		return false
+	}
+	p.mu.Lock()
+	p.finds[light] = time.Now().Add(lasts)
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
 func (p *Panel) hasLight(agent tel.AgentID) bool {
 	for _, a := range p.cfg.Lights {
 		if a.Agent == agent && agent != "" {
@@ -189,8 +208,9 @@ func (p *Panel) run() {
 // take adopts the states that were told.
 func (p *Panel) take() {
 	p.mu.Lock()
-	told, helps, heard := p.told, p.helps, p.heard
+	told, helps, heard, finds := p.told, p.helps, p.heard, p.finds
 	p.told, p.helps, p.heard = make(map[tel.AgentID]tel.AgentState, len(told)), map[tel.AgentID]bool{}, map[tel.AgentID]bool{}
+	p.finds = map[tel.LampID]time.Time{}
 	alarm := p.alarm
 	p.mu.Unlock()
 	now := time.Now()
@@ -199,6 +219,13 @@ func (p *Panel) take() {
 		p.restart(now)
 	}
 	for _, b := range p.lights {
+		if until, ok := finds[b.light.ID()]; ok {
+			b.finding = until
+			if !p.alarming.After(now) {
+				b.begin(p.cfg.Full, now)
+				p.write(b, now)
+			}
+		}
 		state, help, watched := b.state, b.help, b.watched
 		if s, ok := told[b.agent]; ok {
 			state = s
@@ -242,6 +269,8 @@ func (p *Panel) restart(now time.Time) {
 func (b *bulb) begin(full uint8, now time.Time) {
 	b.pattern = PatternFor(b.state, full)
 	switch {
+	case b.finding.After(now):
+		b.pattern = FindPattern(full)
 	case b.help:
 		b.pattern = HelpPattern(full)
 	case b.watched && talks(b.state):
@@ -258,6 +287,10 @@ func (p *Panel) tick() {
 		p.restart(now)
 	}
 	for _, b := range p.lights {
+		if !b.finding.IsZero() && !b.finding.After(now) && p.alarming.IsZero() {
+			b.finding = time.Time{}
+			b.begin(p.cfg.Full, now)
+		}
 		level, _ := b.pattern.At(now.Sub(b.began))
 		if level != b.shown || b.faulty || now.Sub(b.written) >= refreshEvery {
 			p.write(b, now)
@@ -273,6 +306,9 @@ func (p *Panel) next() time.Time {
 		at = earlier(at, p.alarming)
 	}
 	for _, b := range p.lights {
+		if !b.finding.IsZero() && p.alarming.IsZero() {
+			at = earlier(at, b.finding)
+		}
 		if b.faulty {
 			at = earlier(at, b.retryAt)
 			continue

@@ -73,6 +73,11 @@ func WatchedPattern(full uint8) Pattern {
 	return Pattern{{50 * Frame, lit}, {5 * Frame, Level{}}, {20 * Frame, lit}, {5 * Frame, Level{}}}
 }
 
+// FindPattern is what a lamp shows that somebody looks for: 240 ms of each 480 ms, white.
+func FindPattern(full uint8) Pattern {
+	return Pattern{{12 * Frame, Level{Brightness: full, R: 255, G: 255, B: 255}}, {12 * Frame, Level{}}}
+}
+
 // AlarmPattern is what every lamp of the house shows after an emergency call: 600 ms of each 800 ms, red.
 func AlarmPattern(full uint8) Pattern {
 	return Pattern{{30 * Frame, Level{Brightness: full, R: 255}}, {10 * Frame, Level{}}}

@@ -58,6 +58,7 @@ const (
 type Field struct {
 	Kind    string
 	Name    string // of the input
+	Of      string // tells apart the fields of several forms on one page; empty where there is one
 	Key     string
 	Value   string
 	Was     string // what the form was made from: only what differs from it is changed
@@ -184,10 +185,10 @@ func told(cat *i18n.Catalogue) func(Field) template.HTMLAttr {
 	return func(f Field) template.HTMLAttr {
 		var by []string
 		if f.Wrong.Sentence != "" {
-			by = append(by, "f-"+f.Name+"-w")
+			by = append(by, "f-"+f.Of+f.Name+"-w")
 		}
 		if cat.Has(f.Key + ".help") {
-			by = append(by, "f-"+f.Name+"-h")
+			by = append(by, "f-"+f.Of+f.Name+"-h")
 		}
 		if len(by) == 0 {
 			return ""

@@ -37,6 +37,7 @@ func New(cat *i18n.Catalogue) (*Renderer, error) {
 		"hint": hint(cat), "who": who(cat), "why": why(cat), "part": saidPart(cat), "second": second, "told": told(cat),
 		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "pair": pair, "modes": tel.SupervisionModes, "stands": stands, "moment": moment,
 		"headline": headline(cat), "leads": leads, "bars": hourBars, "up": up,
+		"mark": mark, "fix": fix(cat), "picture": picture, "dec": func(n int) int { return n - 1 },
 	}
 	t, err := template.New("page").Funcs(funcs).ParseFS(files, "*.html")
 	if err != nil {
@@ -66,6 +67,7 @@ type frame struct {
 	Reader               Reader
 	Lang, Other, Version string
 	Title                string // key of a sentence
+	Live                 string // path and query from which changes are streamed; empty: nothing moves
 	Now                  time.Time
 }
 
@@ -99,7 +101,7 @@ func (r *Renderer) frame(o view.Office, who Reader, now time.Time) frame {
 // Office renders the whole live page.
 func (r *Renderer) Office(o view.Office, who Reader, now time.Time) ([]byte, error) {
 	f := r.frame(o, who, now)
-	f.Title = "home"
+	f.Title, f.Live = "home", "/live?lang="+f.Lang
 	return r.render("office.html", f)
 }
 

@@ -14,6 +14,7 @@ func adminPages() []string {
 		"queues", "queues/sales", "queues/sales/skills", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
 		"menus", "menus/main", "menus/new", "messages", "messages/sentence/greeting", "messages/own/ferie", "messages/name/new",
 		"lines", "lines/new", "lines/new/carrier/generic-address", "lines/new/modem", "invite", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "security", "about", "users", "me", "codes", "nowhere",
+		"setup/1", "setup/3", "setup/5", "setup/6?carrier=generic-register", "setup/7", "setup/8", "setup/9", "setup/10", "setup/13", "setup/15", "setup/16", "queues/sales/call",
 	}
 }
 
@@ -37,7 +38,7 @@ func adminPagesFit(t *testing.T, b *Browser) {
 				}
 				if *looks != "" {
 					p.Look(t, Look{Width: width, Height: 900, Dark: width == 1280 && lang == "en"})
-					write(t, filepath.Join(*looks, fmt.Sprintf("page-%s-%s-%d.png", strings.NewReplacer("/", "-", "?", "-").Replace(path), lang, width)), p.Picture(t))
+					write(t, filepath.Join(*looks, fmt.Sprintf("page-%s-%s-%d.png", strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(path), lang, width)), p.Picture(t))
 				}
 			}
 		}

@@ -136,7 +136,7 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 		"trunk:tim": {Line: "trunk:tim", Name: "TIM", Type: "sip", Cause: tel.LineRefused}, "line:gsm0": {Line: "line:gsm0", Name: Hostile, Type: "gsm", Up: true, Cause: tel.LineInUse, Calls: 1, Operator: Hostile, Signal: -71},
 	}
 	office.Audited = []tel.PageAccessed{{At: time.Now(), What: "wrong_password", User: Hostile, From: "192.168.1.66"}, {At: time.Now(), What: "configured", User: "anna", Whom: "2 " + Hostile, From: "192.168.1.20"}}
-	cfg.Settings, cfg.Voice = office.Port(), voices().Port()
+	cfg.Settings, cfg.Voice, cfg.Setup = office.Port(), voices().Port(), wizard().Box()
 	floor(&cfg)
 	h, err := web.New(cfg)
 	if err != nil {

@@ -115,7 +115,11 @@ func (s *server) claim(w http.ResponseWriter, v *visit) {
 		return
 	}
 	s.Log.Warn("the box has an owner", "user", name, "from", v.from.Addr)
-	s.enter(w, v, token, "/")
+	to := "/"
+	if s.Setup.Setup.Waits() {
+		to = "/setup"
+	}
+	s.enter(w, v, token, to)
 }
 
 func (s *server) signInForm(w http.ResponseWriter, v *visit) {

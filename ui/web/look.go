@@ -23,6 +23,10 @@ func (s *server) sentence(key string, args ...any) page.Said {
 }
 
 func (s *server) office(w http.ResponseWriter, v *visit) {
+	if v.user.May(access.Configure) && s.Setup.Setup.Waits() {
+		redirect(w, v, "/setup")
+		return
+	}
 	html, err := s.Hub.Page(v.lang, s.reader(v), time.Now())
 	s.show(w, http.StatusOK, html, err)
 }

@@ -143,6 +143,9 @@ func queueEditor() editor[config.Queue] {
 		blank: newQueue, links: func(x *config.Queue) []page.Link {
 			return []page.Link{{Key: "skills", Path: "/queues/" + string(x.ID) + "/skills"}}
 		},
+		extras: func(q *config.Queue) []page.Extra {
+			return []page.Extra{{Key: "callme.button", Action: "/queues/" + string(q.ID) + "/call"}}
+		},
 		born: func(c *config.Config, x *config.Queue) {
 			x.ID = tel.QueueID(freeID(x.Name, "queue", func(id string) bool {
 				return slices.ContainsFunc(c.Queues, func(q config.Queue) bool { return string(q.ID) == id })

@@ -75,6 +75,8 @@ func (s *server) routes() []route {
 		{"POST /queues/{id}/remove", access.Configure, queueEditor().drop(s), false},
 		{"GET /queues/{id}/skills", access.Configure, s.skills, false},
 		{"POST /queues/{id}/skills", access.Configure, s.saveSkills, false},
+		{"GET /queues/{id}/call", access.Configure, s.callMePage, false},
+		{"POST /queues/{id}/call", access.Configure, s.callMeNow, false},
 		{"GET /people", access.Configure, s.people, false},
 		{"GET /people.csv", access.Configure, s.exportPeople, false},
 		{"GET /people/import", access.Configure, s.importForm, false},
@@ -135,6 +137,11 @@ func (s *server) routes() []route {
 		{"GET /security", access.Own, s.security, false},
 		{"POST /security", access.Own, s.plainHTTP, false},
 		{"GET /about", access.See, s.about, false},
+
+		{"GET /setup", access.Configure, s.setupHere, false},
+		{"GET /setup/live", access.Configure, s.follow, false},
+		{"GET /setup/{step}", access.Configure, s.setupStep, false},
+		{"POST /setup/{step}", access.Configure, s.setupDo, false},
 
 		{"GET /claim", access.Anybody, s.claimForm, true},
 		{"POST /claim", access.Anybody, s.claim, true},

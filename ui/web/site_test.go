@@ -19,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
+	"github.com/pronto-pbx/pronto/ui/setup/setuptest"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/voice/voicetest"
 )
@@ -41,6 +42,7 @@ type site struct {
 	settings *settingstest.Memory
 	voice    voicetest.Memory
 	records  *archive
+	wizard   *setuptest.Memory
 }
 
 const (
@@ -81,7 +83,7 @@ func owned(t *testing.T, hub *live.Hub) *site {
 
 func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
-	s := &site{t: t, tokens: map[access.Role]string{}, records: filed(t)}
+	s := &site{t: t, tokens: map[access.Role]string{}, records: filed(t), wizard: setuptest.New()}
 	var err error
 	if s.settings, err = settingstest.New(settingstest.Office); err != nil {
 		t.Fatal(err)
@@ -147,6 +149,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 				Waiting: []page.Caller{{Call: "c1", Queue: "sales"}, {Call: "c2", Queue: "help"}},
 			}, nil
 		},
+		Setup: s.wizard.Box(),
 		Order: func(_ context.Context, o Order) (string, error) {
 			s.orders = append(s.orders, o)
 			return s.unwilled, nil

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -20,6 +21,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings"
+	"github.com/pronto-pbx/pronto/ui/setup"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/voice"
 )
@@ -50,6 +52,9 @@ type Config struct {
 	// that says why not, or nothing.
 	Supervise func(by, agent tel.AgentID, mode tel.SupervisionMode) (sentence string)
 
+	// Setup is the way from a new box to the first answered call.
+	Setup setup.Box
+
 	// Caller is a waiting caller as a supervisor sees it; nil of a call that does not wait.
 	Caller func(context.Context, tel.CallID) (*page.Caller, error)
 	// Callbacks are those who have hung up and are owed a call, in order of queue and place.
@@ -72,6 +77,8 @@ type server struct {
 	Config
 	pages  map[string]*page.Renderer
 	drafts drafts
+
+	followers atomic.Int32 // open streams of test calls
 }
 
 // New returns the page's handler.

@@ -102,6 +102,7 @@ type Config struct {
 	// server (host[:port]) sees.
 	Public netip.AddrPort
 	Seen   bool
+	Trial  bool // somebody waits for how the first attempt goes: one refusal is an answer
 	STUN   string
 
 	Limit   int           // calls at one time; 0 = no limit

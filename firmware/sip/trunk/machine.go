@@ -100,6 +100,7 @@ type policy struct {
 	realm   string // the only one answered; empty = the registrar's
 	blind   bool   // there is nothing to send to: inbound calls only
 	learn   bool   // our Contact names the address that the carrier sees
+	trial   bool   // the first refusal counts
 }
 
 // The events.

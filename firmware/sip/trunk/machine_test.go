@@ -250,6 +250,20 @@ func TestWatchedTrunkStepByStep(t *testing.T) {
 
 // Whatever comes in whatever order: the machine always has a next deadline, never answers a
 // challenge more than twice per attempt, and never offers credentials to a realm it must not.
+func TestOfATrialTheFirstRefusalCounts(t *testing.T) {
+	now := time.Date(2026, 10, 26, 9, 0, 0, 0, time.UTC)
+	for name, answer := range map[string]reply{
+		"forbidden": {status: 403}, "challenged again": unauthorized(asked("tim.it", "n2", false)),
+	} {
+		p := policy{mode: Register, retry: 30 * time.Second, trial: true}
+		s := state{phase: asking, attempt: 1, cause: tel.LineRegistering, answers: 1}
+		s, _ = next(p, s, replied{1, answer}, now, 0.5)
+		if s.up || s.shown() != tel.LineRefused {
+			t.Errorf("%s: up %v, %s", name, s.up, s.shown())
+		}
+	}
+}
+
 func TestMachineNeverStallsNorLeaksCredentials(t *testing.T) {
 	for _, mode := range []Mode{Register, Address} {
 		rng := rand.New(rand.NewPCG(7, uint64(mode)))

@@ -112,11 +112,12 @@ func (s state) challenged(p policy, r reply, now time.Time, roll float64) (state
 	return s.fail(p, tel.LineDenied, r.retryAfter, now, roll)
 }
 
-// refuse counts a refusal of the credentials. One alone may be the carrier's hiccup.
+// refuse counts a refusal of the credentials. One alone may be the carrier's hiccup, unless somebody waits for
+// the answer of a trial.
 func (s state) refuse(p policy, now time.Time, roll float64) (state, []effect) {
 	s.refusals++
 	cause := tel.LineRegistering
-	if s.refusals >= maxRefusals {
+	if s.refusals >= maxRefusals || p.trial {
 		cause = tel.LineRefused
 	}
 	n := s.refusals

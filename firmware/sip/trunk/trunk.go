@@ -111,7 +111,7 @@ func New(cfg Config, deps Deps) (*Trunk, error) {
 	t := &Trunk{
 		cfg: cfg, deps: deps, stack: deps.Stack, log: deps.Log.With("trunk", cfg.ID),
 		policy: policy{
-			mode: cfg.Mode, qualify: cfg.Qualify, retry: cfg.Retry, realm: cfg.Realm, blind: len(cfg.hops()) == 0, learn: cfg.Seen,
+			mode: cfg.Mode, qualify: cfg.Qualify, retry: cfg.Retry, realm: cfg.Realm, blind: len(cfg.hops()) == 0, learn: cfg.Seen, trial: cfg.Trial,
 		},
 		signer: signer{who: cfg.Credentials},
 		inbox:  make(chan event, mailbox), poke: make(chan struct{}, 1), gone: make(chan struct{}),
