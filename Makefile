@@ -88,8 +88,10 @@ soak: ## larger counts of the same tests (about 25 minutes)
 	$(GO) test -count=1 -timeout 60m -run TestRace ./cmd/prontod -races.rounds 2000
 
 .PHONY: screenshots
-screenshots: ## paint the pictures of the README anew, with Chromium
-	$(GO) test -count=1 ./ui/uitest -run "ThePageInABrowser/pictures" -pictures ../page/pictures
+screenshots: deps ## every page in both languages and themes into bin/screenshots, and the pictures of the README anew
+	@rm -rf $(BIN)/screenshots && mkdir -p $(BIN)/screenshots
+	$(GO) test -count=1 -timeout 20m ./ui/uitest -run "ThePageInABrowser/pictures|EveryPageSuits" -pictures ../page/pictures -screens ../../$(BIN)/screenshots
+	@echo "$$(ls $(BIN)/screenshots | wc -l) pictures in $(BIN)/screenshots"
 
 .PHONY: build
 build: ## arm64, armv7 and amd64 programs in bin/<arch>

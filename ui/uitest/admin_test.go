@@ -1,43 +1,9 @@
 package uitest
 
 import (
-	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// adminPages are the pages on which the box is set up.
-func adminPages() []string {
-	return []string{
-		"queues", "queues/sales", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
-		"lines", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "security", "about", "users", "me", "codes", "nowhere",
-	}
-}
-
-// adminPagesFit looks at each page in each language at the widths of a phone, a tablet and a screen.
-func adminPagesFit(t *testing.T, b *Browser) {
-	o := serve(t, "127.0.0.1:0", nil)
-	p := b.Open(t, o.url("system?lang=it"), Look{})
-	for _, lang := range []string{"it", "en"} {
-		for _, path := range adminPages() {
-			to := "/" + path + "?lang=" + lang
-			p.Eval(t, `location.href = "`+to+`"`, nil)
-			p.Wait(t, `location.pathname + location.search === "`+to+`" && document.readyState === "complete" && !!document.querySelector("main h1")`)
-			for _, width := range []int{360, 1280} {
-				p.Look(t, Look{Width: width, Height: 900})
-				var sticks []string
-				if p.Eval(t, cut, &sticks); len(sticks) > 0 {
-					t.Errorf("%s in %s at %d: cut:\n%s", path, lang, width, strings.Join(sticks, "\n"))
-				}
-				if *looks != "" {
-					p.Look(t, Look{Width: width, Height: 900, Dark: width == 1280 && lang == "en"})
-					write(t, filepath.Join(*looks, fmt.Sprintf("page-%s-%s-%d.png", strings.ReplaceAll(path, "/", "-"), lang, width)), p.Picture(t))
-				}
-			}
-		}
-	}
-}
 
 // aQueueIsChangedAndBack goes the whole way of a change without script: a mistake beside its field, the review,
 // the application, and the undoing.

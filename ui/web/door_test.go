@@ -19,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 )
 
 // paths gives a request for every route.
@@ -28,16 +29,7 @@ func paths(s *server) (all []struct {
 },
 ) {
 	for _, r := range s.routes() {
-		method, path, _ := strings.Cut(r.pattern, " ")
-		path = strings.NewReplacer("{$}", "", "{name}", "agent", "{call}", "c1", "{agent}", "anna", "{number}", "1").Replace(path)
-		path = strings.NewReplacer("/queues/{id}", "/queues/sales", "/people/{id}", "/people/anna", "/hours/{id}", "/hours/office",
-			"/trunk/{id}", "/trunk/tim", "/modem/{id}", "/modem/gsm0", "/phones/{id}", "/phones/201").Replace(path)
-		switch r.pattern {
-		case "GET /asset/":
-			path = "/asset/pronto.css"
-		case "GET /":
-			path = "/nothing"
-		}
+		method, path := settingstest.Path(r.pattern)
 		all = append(all, struct {
 			route
 			method, path string

@@ -110,6 +110,20 @@ func (s *server) routes() []route {
 	}
 }
 
+// Route is one path of the page and who may use it, for those who judge all of them.
+type Route struct {
+	Pattern string // as net/http's ServeMux has it: "GET /queues/{id}"
+	Right   access.Right
+}
+
+// Routes lists every path that the page serves.
+func Routes() (all []Route) {
+	for _, r := range (&server{}).routes() {
+		all = append(all, Route{r.pattern, r.right})
+	}
+	return all
+}
+
 // visit is one request with who makes it.
 type visit struct {
 	*http.Request
