@@ -90,7 +90,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin") // with none at all a browser would not name the page's origin with a form, see ours
-		if r.TLS != nil { // browsers ignore it in the clear, and complain
+		if r.TLS != nil {                       // browsers ignore it in the clear, and complain
 			h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		}
 		if !knownHost(r.Host) {
