@@ -40,6 +40,9 @@ func NewBench(programs ...string) (*Bench, error) {
 	return &Bench{bin: dir}, nil
 }
 
+// BenchAt finds the programs in a directory that another process has made, and removes.
+func BenchAt(dir string) *Bench { return &Bench{bin: dir} }
+
 // Close removes the programs.
 func (b *Bench) Close() error { return os.RemoveAll(b.bin) }
 
@@ -59,6 +62,7 @@ type Setup struct {
 	Registers  bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
 	Challenge  bool           // the trunk knows DID and CarrierPassword without logging in
 	TLS        bool           // SIP over TLS is open too, with the box's own certificate
+	Page       netip.Addr     // where the page is served, over HTTPS too; default 127.0.0.1, without HTTPS
 	IPv6       bool           // the box listens on every address of both families
 	Home       []int          // phones that may log in from outside the LAN
 	Modem      bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
@@ -97,6 +101,7 @@ type Office struct {
 	SIP         netip.AddrPort // of the box
 	TLS         netip.AddrPort // of the box, for SIP over TLS
 	Web         string         // host:port of the page
+	WebTLS      string         // host:port of the page over HTTPS; empty: nowhere
 	Carrier     netip.Addr     // what comes from this address is the carrier's
 	CarrierPort uint16
 	MediaLo     uint16 // first port of the box's audio
@@ -121,8 +126,12 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	o.MediaHi = o.MediaLo + 199
 	sip, web := freePorts(t)
 	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), sip)
-	o.Web = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(web)))
 	_, tls := freePorts(t)
+	o.Web = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(web)))
+	if s.Page.IsValid() {
+		_, secure := freePorts(t)
+		o.Web, o.WebTLS = net.JoinHostPort(s.Page.String(), strconv.Itoa(int(web))), net.JoinHostPort(s.Page.String(), strconv.Itoa(int(secure)))
+	}
 	o.TLS = netip.AddrPortFrom(o.SIP.Addr(), tls)
 	file := filepath.Join(dir, "pronto.yaml")
 	if err := os.WriteFile(file, []byte(o.config(s)), 0o600); err != nil {

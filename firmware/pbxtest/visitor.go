@@ -31,12 +31,7 @@ func (o *Office) SignIn(agent tel.AgentID) *Visitor {
 	}
 	v := &Visitor{o: o, browser: &http.Client{Timeout: 10 * time.Second, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	o.t.Cleanup(v.browser.CloseIdleConnections)
-	body, _, err := control.Ask(context.Background(), o.Dir, http.MethodGet, "/claim")
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	_, code, _ := strings.Cut(string(body), "#")
-	code, _, _ = strings.Cut(code, `"`)
+	code := o.Code()
 	for _, step := range []struct {
 		path string
 		form url.Values
@@ -50,6 +45,18 @@ func (o *Office) SignIn(agent tel.AgentID) *Visitor {
 		}
 	}
 	return v
+}
+
+// Code is that of the box's label.
+func (o *Office) Code() string {
+	o.t.Helper()
+	body, _, err := control.Ask(context.Background(), o.Dir, http.MethodGet, "/claim")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(body), "#")
+	code, _, _ = strings.Cut(code, `"`)
+	return code
 }
 
 // Post sends a form as a browser does.

@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 )
 
 var (
@@ -18,7 +22,8 @@ var (
 	screens  = flag.String("screens", "", "write a picture of every page, language and theme into this directory")
 )
 
-// insideEnv tells a run that it is in a network of its own.
+// insideEnv tells a run that it is in a network of its own, and where the programs of a box are: they are built
+// while there is a network from which their modules may come.
 const insideEnv = "UITEST_INSIDE"
 
 // boxAddress is where a test serves a page so that a browser sees it as it sees a box: at an address of a local
@@ -27,8 +32,17 @@ func boxAddress() string {
 	if os.Getenv(insideEnv) == "" {
 		return "127.0.0.1:0"
 	}
-	return "192.168.77.1:0"
+	return theBox + ":0"
 }
+
+// Who is who in the namespace: the box, a stranger's machine in the same network, and a stranger far away.
+const (
+	theBox      = "192.168.77.1"
+	theStranger = "192.168.77.66"
+	farAway     = "198.51.100.7"
+	// evil is a name of the stranger's domain.
+	evil = "evil.example"
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -55,11 +69,17 @@ func TestMain(m *testing.M) {
 
 // inside runs the tests once more, in a network namespace; it returns their exit code.
 func inside() int {
+	bench, err := pbxtest.NewBench("../../cmd/prontod", "../../cmd/recordd", "../../cmd/prontoctl")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer bench.Close()
 	cmd := exec.Command(os.Args[0], os.Args[1:]...)
-	cmd.Env = append(os.Environ(), insideEnv+"=1")
+	cmd.Env = append(os.Environ(), insideEnv+"="+bench.Programs())
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	err := cmd.Run()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	err = cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode()
 	}
@@ -70,13 +90,21 @@ func inside() int {
 	return 0
 }
 
-// network gives the namespace its loopback and the box's address.
+// network gives the namespace its addresses and the stranger's name.
 func network() error {
-	for _, args := range [][]string{
-		{"link", "set", "lo", "up"}, {"addr", "add", "192.168.77.1/24", "dev", "lo"},
+	hosts := filepath.Join(os.Getenv(insideEnv), "hosts")
+	names := fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", theStranger, evil)
+	if err := os.WriteFile(hosts, []byte(names), 0o644); err != nil {
+		return err
+	}
+	for _, command := range []string{
+		"ip link set lo up",
+		"ip addr add " + theBox + "/24 dev lo", "ip addr add " + theStranger + "/24 dev lo", "ip addr add " + farAway + "/32 dev lo",
+		"mount --make-rprivate /", "mount --bind " + hosts + " /etc/hosts",
 	} {
-		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("ip %v: %w\n%s", args, err, out)
+		words := strings.Fields(command)
+		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", command, err, out)
 		}
 	}
 	return nil
