@@ -93,6 +93,11 @@ screenshots: deps ## every page in both languages and themes into bin/screenshot
 	$(GO) test -count=1 -timeout 20m ./ui/uitest -run "ThePageInABrowser/pictures|EveryPageSuits" -pictures ../page/pictures -screens ../../$(BIN)/screenshots
 	@echo "$$(ls $(BIN)/screenshots | wc -l) pictures in $(BIN)/screenshots"
 
+.PHONY: fixtures
+fixtures: ## keep an office of today in cmd/prontod/testdata/VERSION, which every later version must open
+	@test -n "$(VERSION)" || { echo "make fixtures VERSION=v1.2.3"; exit 1; }
+	$(GO) test -count=1 ./cmd/prontod -run TheOfficesOfAllVersions -fixture $(VERSION)
+
 .PHONY: build
 build: ## arm64, armv7 and amd64 programs in bin/<arch>
 	@for a in amd64 arm64 arm; do \

@@ -83,6 +83,8 @@ type Setup struct {
 	Extra         string // further parts of the file, such as "groups: [...]"
 	// Before sees the directory of the state before anything runs.
 	Before func(dir string)
+	// After sees it when nothing runs any more.
+	After func(dir string)
 }
 
 // Password is the password of a phone.
@@ -153,13 +155,13 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 		o.result = o.cmd.Wait()
 		close(o.ended)
 	}()
-	t.Cleanup(func() { o.stop(&out) })
+	t.Cleanup(func() { o.stop(&out, s.After) })
 	o.await("the box to be fit", 20*time.Second, o.Healthy)
 	return o
 }
 
 // stop ends the office and checks that nothing is left of it.
-func (o *Office) stop(out *bytes.Buffer) {
+func (o *Office) stop(out *bytes.Buffer, after func(dir string)) {
 	_ = o.Records.Close()
 	pids := o.pids()
 	if err := o.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -181,6 +183,9 @@ func (o *Office) stop(out *bytes.Buffer) {
 		}
 	}
 	o.checkLog()
+	if after != nil {
+		after(o.Dir)
+	}
 	if err := os.RemoveAll(o.Dir); err != nil {
 		o.t.Error(err)
 	}

@@ -21,30 +21,37 @@ type Visitor struct {
 	browser *http.Client
 }
 
-// SignIn claims a new box, makes the person of an agent its supervisor sara, and signs her in.
-func (o *Office) SignIn(agent tel.AgentID) *Visitor {
+// OwnerPassword is that of the user owner, whom SignIn makes; sara's is the same and " due".
+const OwnerPassword = "cavallo corretto pinzatrice"
+
+// Visit is a browser in which nobody has signed in.
+func (o *Office) Visit() *Visitor {
 	o.t.Helper()
-	const password = "cavallo corretto pinzatrice"
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	v := &Visitor{o: o, browser: &http.Client{Timeout: 10 * time.Second, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	o.t.Cleanup(v.browser.CloseIdleConnections)
-	code := o.Code()
-	for _, step := range []struct {
-		path string
-		form url.Values
-	}{
-		{"/claim", url.Values{"code": {code}, "name": {"owner"}, "password": {password}}},
-		{"/users", url.Values{"name": {"sara"}, "role": {"supervisor"}, "agent": {string(agent)}, "password": {password + " due"}}},
-		{"/signin", url.Values{"name": {"sara"}, "password": {password + " due"}}},
-	} {
-		if status, page := v.Post(step.path, step.form); status != http.StatusSeeOther {
-			o.t.Fatalf("%s: %d %s", step.path, status, page)
-		}
-	}
 	return v
+}
+
+// SignIn claims a new box, makes the person of an agent its supervisor sara, and signs her in.
+func (o *Office) SignIn(agent tel.AgentID) *Visitor {
+	o.t.Helper()
+	v := o.Visit()
+	v.Does("/claim", url.Values{"code": {o.Code()}, "name": {"owner"}, "password": {OwnerPassword}})
+	v.Does("/users", url.Values{"name": {"sara"}, "role": {"supervisor"}, "agent": {string(agent)}, "password": {OwnerPassword + " due"}})
+	v.Does("/signin", url.Values{"name": {"sara"}, "password": {OwnerPassword + " due"}})
+	return v
+}
+
+// Does sends a form that the page takes.
+func (v *Visitor) Does(path string, form url.Values) {
+	v.o.t.Helper()
+	if status, page := v.Post(path, form); status != http.StatusSeeOther {
+		v.o.t.Fatalf("%s: %d %s", path, status, page)
+	}
 }
 
 // Code is that of the box's label.

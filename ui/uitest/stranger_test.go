@@ -50,8 +50,6 @@ type town struct {
 	office  *pbxtest.Office
 }
 
-const ownersPassword = "cavallo corretto pinzatrice"
-
 // said is what somebody without a browser was told.
 type said struct {
 	status int
@@ -151,7 +149,7 @@ func relay(t *testing.T, from, to string) {
 
 func aBoxIsClaimedFromItsNetwork(t *testing.T, w *town) {
 	code := w.office.Code()
-	form := url.Values{"code": {code}, "name": {"eve"}, "password": {ownersPassword}}
+	form := url.Values{"code": {code}, "name": {"eve"}, "password": {pbxtest.OwnerPassword}}
 	for _, address := range []string{w.plain("/claim"), w.sealed("/claim")} {
 		origin := http.Header{"Origin": {strings.TrimSuffix(address, "/claim")}}
 		if got := w.ask(farAway, http.MethodPost, address, form, origin); got.status != http.StatusForbidden || len(got.header["Set-Cookie"]) > 0 {
@@ -163,7 +161,7 @@ func aBoxIsClaimedFromItsNetwork(t *testing.T, w *town) {
 	}
 	p := w.browser.Open(t, w.plain("/claim?lang=en#"+code), Look{})
 	p.Wait(t, `document.getElementById("code").value === "`+code+`"`)
-	p.Eval(t, `document.getElementById("name").value = "anna"; document.getElementById("password").value = "`+ownersPassword+`"; document.querySelector("main form").requestSubmit()`, nil)
+	p.Eval(t, `document.getElementById("name").value = "anna"; document.getElementById("password").value = "`+pbxtest.OwnerPassword+`"; document.querySelector("main form").requestSubmit()`, nil)
 	p.Wait(t, isLive+` && document.querySelector(".account").innerText.includes("anna")`)
 	noFaults(t, p)
 }
@@ -173,7 +171,7 @@ func (w *town) signIn(address string) *Page {
 	w.Helper()
 	p := w.browser.Open(w, address+"/signin?lang=en&to=/users", Look{})
 	p.Wait(w, `document.getElementById("password")`)
-	p.Eval(w, `document.getElementById("name").value = "anna"; document.getElementById("password").value = "`+ownersPassword+`"; document.querySelector("main form").requestSubmit()`, nil)
+	p.Eval(w, `document.getElementById("name").value = "anna"; document.getElementById("password").value = "`+pbxtest.OwnerPassword+`"; document.querySelector("main form").requestSubmit()`, nil)
 	p.Wait(w, `location.pathname === "/users"`)
 	return p
 }
@@ -202,7 +200,7 @@ func aReboundNameOpensNothing(t *testing.T, w *town) {
 	<-served
 	stop()
 	relay(t, theStranger+":"+port, w.office.Web)
-	for _, c := range []string{`"/api/now"`, `"/"`, `"/claim", {method: "POST", body: new URLSearchParams({code: "x"})}`, `"/signin", {method: "POST", body: new URLSearchParams({name: "anna", password: "` + ownersPassword + `"})}`} {
+	for _, c := range []string{`"/api/now"`, `"/"`, `"/claim", {method: "POST", body: new URLSearchParams({code: "x"})}`, `"/signin", {method: "POST", body: new URLSearchParams({name: "anna", password: "` + pbxtest.OwnerPassword + `"})}`} {
 		var got struct {
 			Status int
 			Text   string
@@ -276,7 +274,7 @@ func aSiblingPortChangesNothing(t *testing.T, w *town) {
 	p.Eval(t, `location.href = "http://`+at+`/"`, nil)
 	p.Wait(t, `document.title === "sibling"`)
 	for _, path := range tried {
-		p.Eval(t, `fetch("`+w.plain(path)+`", {method: "POST", mode: "no-cors", credentials: "include", body: new URLSearchParams({name: "eve", role: "owner", password: "`+ownersPassword+`", plain: "off", ring: "33", do: "logout"})}).then(() => 0)`, nil)
+		p.Eval(t, `fetch("`+w.plain(path)+`", {method: "POST", mode: "no-cors", credentials: "include", body: new URLSearchParams({name: "eve", role: "owner", password: "`+pbxtest.OwnerPassword+`", plain: "off", ring: "33", do: "logout"})}).then(() => 0)`, nil)
 	}
 	var read string
 	p.Eval(t, `fetch("`+w.plain("/api/now")+`", {credentials: "include"}).then((r) => r.text(), () => "nothing")`, &read)
@@ -284,7 +282,7 @@ func aSiblingPortChangesNothing(t *testing.T, w *town) {
 		t.Errorf("a page of another port reads %q", read)
 	}
 	// A form needs no script's permission. It takes the visitor along, to a page that says what happened.
-	p.Eval(t, `(() => { const f = document.querySelector("form"); f.action = "`+w.plain("/users?lang=en")+`"; f.innerHTML = "<input name=name value=eve><input name=role value=owner><input name=password value='`+ownersPassword+`'>"; f.submit(); })()`, nil)
+	p.Eval(t, `(() => { const f = document.querySelector("form"); f.action = "`+w.plain("/users?lang=en")+`"; f.innerHTML = "<input name=name value=eve><input name=role value=owner><input name=password value='`+pbxtest.OwnerPassword+`'>"; f.submit(); })()`, nil)
 	p.Wait(t, `document.querySelector("[role=alert]") && document.querySelector("code").innerText === "stranger"`)
 	p.Eval(t, `location.href = "`+w.plain("/users?lang=en")+`"`, nil)
 	p.Wait(t, `document.readyState === "complete" && location.pathname === "/users" && document.querySelector("h1")`)
@@ -292,7 +290,7 @@ func aSiblingPortChangesNothing(t *testing.T, w *town) {
 		t.Errorf("after %d posts the box has users %q and %s, before %q and %s", len(tried), u, v, users, versions)
 	}
 	// The same form from the box's own page is taken: what was refused above was no broken form.
-	p.Eval(t, `fetch("/users?lang=en", {method: "POST", body: new URLSearchParams({name: "bea", role: "reader", password: "`+ownersPassword+`"})}).then(() => 0)`, nil)
+	p.Eval(t, `fetch("/users?lang=en", {method: "POST", body: new URLSearchParams({name: "bea", role: "reader", password: "`+pbxtest.OwnerPassword+`"})}).then(() => 0)`, nil)
 	if u, _ := w.state(p); !strings.Contains(u, "bea") {
 		t.Errorf("the box's own page cannot add anybody: %q", u)
 	}
@@ -341,7 +339,7 @@ func aStolenSessionOpensLittle(t *testing.T, w *town) {
 	}
 	own := w.ours()
 	own.Set("Cookie", cookie)
-	if got := w.ask(theStranger, http.MethodPost, w.plain("/me/password"), url.Values{"old": {"guess"}, "password": {ownersPassword + "2"}}, own); got.status != http.StatusForbidden {
+	if got := w.ask(theStranger, http.MethodPost, w.plain("/me/password"), url.Values{"old": {"guess"}, "password": {pbxtest.OwnerPassword + "2"}}, own); got.status != http.StatusForbidden {
 		t.Errorf("a new password without the old one: %d", got.status)
 	}
 	w.ask(theStranger, http.MethodPost, w.plain("/phones/201/password"), nil, own)
