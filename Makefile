@@ -58,7 +58,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 
 # Whole measurements take one round, single steps half a second each. One package after the other: go
 # test would compile the next one while the last one measures.
-MEASURED := ./firmware/pbxtest/load ./firmware/media
+MEASURED := ./firmware/pbxtest/load ./firmware/media ./ui/uitest
 STEPS    := ./firmware/sip/stack ./firmware/sip/dialog/... ./firmware/sip/registrar ./firmware/sip/digest ./firmware/acd/... \
             ./firmware/journal ./firmware/feed ./firmware/media/...
 

@@ -78,6 +78,16 @@ func (v *Visitor) Get(path string) (status int, page string) {
 	return v.ask(http.MethodGet, path, http.NoBody)
 }
 
+// Cookie is the visitor's session, for a request of another kind.
+func (v *Visitor) Cookie() *http.Cookie {
+	v.o.t.Helper()
+	all := v.browser.Jar.Cookies(&url.URL{Scheme: "http", Host: v.o.Web, Path: "/"})
+	if len(all) != 1 {
+		v.o.t.Fatalf("the visitor has %d cookies", len(all))
+	}
+	return all[0]
+}
+
 func (v *Visitor) ask(method, path string, content io.Reader) (status int, page string) {
 	v.o.t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+v.o.Web+path, content)

@@ -38,7 +38,7 @@ type office struct {
 
 func (o *office) url(query string) string { return "http://" + o.addr + "/" + query }
 
-func (o *office) push(t *testing.T, events ...tel.Event) {
+func (o *office) push(t testing.TB, events ...tel.Event) {
 	t.Helper()
 	select {
 	case o.events <- events:
@@ -48,13 +48,13 @@ func (o *office) push(t *testing.T, events ...tel.Event) {
 }
 
 // serve serves an office on an address until stop, or the end of the test.
-func serve(t *testing.T, addr string, present []tel.Event) *office {
+func serve(t testing.TB, addr string, present []tel.Event) *office {
 	t.Helper()
 	return serveTo(t, addr, present, signedIn)
 }
 
 // serveTo is serve for a visitor who may not be signed in.
-func serveTo(t *testing.T, addr string, present []tel.Event, visitor func(*testing.T, *live.Hub) http.Handler) *office {
+func serveTo(t testing.TB, addr string, present []tel.Event, visitor func(testing.TB, *live.Hub) http.Handler) *office {
 	t.Helper()
 	hub, err := live.New(slog.New(slog.DiscardHandler), Empty)
 	if err != nil {
@@ -105,7 +105,7 @@ func serveTo(t *testing.T, addr string, present []tel.Event, visitor func(*testi
 }
 
 // newBox is the page of a box that nobody owns yet.
-func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
+func newBox(t testing.TB, hub *live.Hub) (http.Handler, *access.Accounts) {
 	accounts, err := access.New(access.Config{Save: func(access.State) error { return nil }, Note: func(access.Note) {}}, access.State{}, time.Now())
 	if err != nil {
 		t.Error(err)
@@ -133,20 +133,20 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 }
 
 // aNewBox is the page as it is before anybody has claimed the box.
-func aNewBox(t *testing.T, hub *live.Hub) http.Handler {
+func aNewBox(t testing.TB, hub *live.Hub) http.Handler {
 	h, _ := newBox(t, hub)
 	return h
 }
 
 // anOwnedBox is the page as somebody sees it who is not signed in.
-func anOwnedBox(t *testing.T, hub *live.Hub) http.Handler {
+func anOwnedBox(t testing.TB, hub *live.Hub) http.Handler {
 	h, accounts := newBox(t, hub)
 	claim(t, accounts)
 	return h
 }
 
 // claim makes anna the owner and returns her session.
-func claim(t *testing.T, accounts *access.Accounts) (token string) {
+func claim(t testing.TB, accounts *access.Accounts) (token string) {
 	v := access.Visitor{Addr: netip.MustParseAddr("127.0.0.1"), LAN: true}
 	token, err := accounts.Claim(context.Background(), string(accounts.Code()), "anna", "cavallo corretto pinzatrice", v)
 	if err != nil {
@@ -156,7 +156,7 @@ func claim(t *testing.T, accounts *access.Accounts) (token string) {
 }
 
 // signedIn is the page as its owner's browser sees it: each request carries the session.
-func signedIn(t *testing.T, hub *live.Hub) http.Handler {
+func signedIn(t testing.TB, hub *live.Hub) http.Handler {
 	h, accounts := newBox(t, hub)
 	token := claim(t, accounts)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
