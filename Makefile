@@ -98,6 +98,10 @@ fixtures: ## keep an office of today in cmd/prontod/testdata/VERSION, which ever
 	@test -n "$(VERSION)" || { echo "make fixtures VERSION=v1.2.3"; exit 1; }
 	$(GO) test -count=1 ./cmd/prontod -run TheOfficesOfAllVersions -fixture $(VERSION)
 
+.PHONY: readme
+readme: deps ## do what README.md says, word by word, in a fresh Debian (root)
+	@.ci/readme
+
 .PHONY: build
 build: ## arm64, armv7 and amd64 programs in bin/<arch>
 	@for a in amd64 arm64 arm; do \

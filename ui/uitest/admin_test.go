@@ -22,7 +22,7 @@ func aQueueIsChangedAndBack(t *testing.T, b *Browser) {
 	p.Eval(t, `document.getElementById("why").value = "too short"; document.querySelector("button.do").click()`, nil)
 	p.Wait(t, `!!document.querySelector(".good")`)
 	p.Eval(t, `document.querySelector("form[action^='/changes/undo'] button").click()`, nil)
-	p.Wait(t, `!!document.querySelector(".good") && document.querySelector("ins").innerText === "20s"`)
+	p.Wait(t, `!!document.querySelector(".good") && document.querySelector("ins").innerText === "20s" && document.readyState === "complete"`)
 	var sticks []string
 	if p.Eval(t, cut, &sticks); len(sticks) > 0 {
 		t.Errorf("cut:\n%s", strings.Join(sticks, "\n"))
