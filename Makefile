@@ -58,7 +58,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 
 # Whole measurements take one round, single steps half a second each. One package after the other: go
 # test would compile the next one while the last one measures.
-MEASURED := ./firmware/pbxtest/load ./firmware/media
+MEASURED := ./firmware/pbxtest/load ./firmware/media ./ui/uitest
 STEPS    := ./firmware/sip/stack ./firmware/sip/dialog/... ./firmware/sip/registrar ./firmware/sip/digest ./firmware/acd/... \
             ./firmware/journal ./firmware/feed ./firmware/media/...
 
@@ -88,8 +88,19 @@ soak: ## larger counts of the same tests (about 25 minutes)
 	$(GO) test -count=1 -timeout 60m -run TestRace ./cmd/prontod -races.rounds 2000
 
 .PHONY: screenshots
-screenshots: ## paint the pictures of the README anew, with Chromium
-	$(GO) test -count=1 ./ui/uitest -run "ThePageInABrowser/pictures" -pictures ../page/pictures
+screenshots: deps ## every page in both languages and themes into bin/screenshots, and the pictures of the README anew
+	@rm -rf $(BIN)/screenshots && mkdir -p $(BIN)/screenshots
+	$(GO) test -count=1 -timeout 20m ./ui/uitest -run "ThePageInABrowser/pictures|EveryPageSuits" -pictures ../page/pictures -screens ../../$(BIN)/screenshots
+	@echo "$$(ls $(BIN)/screenshots | wc -l) pictures in $(BIN)/screenshots"
+
+.PHONY: fixtures
+fixtures: ## keep an office of today in cmd/prontod/testdata/VERSION, which every later version must open
+	@test -n "$(VERSION)" || { echo "make fixtures VERSION=v1.2.3"; exit 1; }
+	$(GO) test -count=1 ./cmd/prontod -run TheOfficesOfAllVersions -fixture $(VERSION)
+
+.PHONY: readme
+readme: deps ## do what README.md says, word by word, in a fresh Debian (root)
+	@.ci/readme
 
 .PHONY: build
 build: ## arm64, armv7 and amd64 programs in bin/<arch>

@@ -24,8 +24,12 @@ func (o *Office) config(s Setup) string {
 	if s.TLS {
 		lan += fmt.Sprintf(", tls_listen: %q", o.TLS)
 	}
-	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en, emergency_test: %q}\nsip: {listen: %q%s}\nmedia: {bind: %s, port_min: %d, port_max: %d}\nweb: {listen: %q}\n",
-		s.EmergencyTest, listen, lan, bind, o.MediaLo, o.MediaHi, o.Web)
+	secure := ""
+	if o.WebTLS != "" {
+		secure = fmt.Sprintf(", tls_listen: %q", o.WebTLS)
+	}
+	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en, emergency_test: %q}\nsip: {listen: %q%s}\nmedia: {bind: %s, port_min: %d, port_max: %d}\nweb: {listen: %q%s}\n",
+		s.EmergencyTest, listen, lan, bind, o.MediaLo, o.MediaHi, o.Web, secure)
 	var phones, lamps, agents, members []string
 	for i := range s.Agents {
 		n := 201 + i

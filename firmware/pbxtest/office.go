@@ -40,6 +40,9 @@ func NewBench(programs ...string) (*Bench, error) {
 	return &Bench{bin: dir}, nil
 }
 
+// BenchAt finds the programs in a directory that another process has made, and removes.
+func BenchAt(dir string) *Bench { return &Bench{bin: dir} }
+
 // Close removes the programs.
 func (b *Bench) Close() error { return os.RemoveAll(b.bin) }
 
@@ -59,6 +62,7 @@ type Setup struct {
 	Registers  bool           // the trunk logs in as DID with CarrierPassword; otherwise it is known by its address
 	Challenge  bool           // the trunk knows DID and CarrierPassword without logging in
 	TLS        bool           // SIP over TLS is open too, with the box's own certificate
+	Page       netip.Addr     // where the page is served, over HTTPS too; default 127.0.0.1, without HTTPS
 	IPv6       bool           // the box listens on every address of both families
 	Home       []int          // phones that may log in from outside the LAN
 	Modem      bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
@@ -79,6 +83,8 @@ type Setup struct {
 	Extra         string // further parts of the file, such as "groups: [...]"
 	// Before sees the directory of the state before anything runs.
 	Before func(dir string)
+	// After sees it when nothing runs any more.
+	After func(dir string)
 }
 
 // Password is the password of a phone.
@@ -97,6 +103,7 @@ type Office struct {
 	SIP         netip.AddrPort // of the box
 	TLS         netip.AddrPort // of the box, for SIP over TLS
 	Web         string         // host:port of the page
+	WebTLS      string         // host:port of the page over HTTPS; empty: nowhere
 	Carrier     netip.Addr     // what comes from this address is the carrier's
 	CarrierPort uint16
 	MediaLo     uint16 // first port of the box's audio
@@ -119,7 +126,11 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: claimed(t, mediaLo, mediaHi, mediaPorts), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier}
 	o.MediaHi = o.MediaLo + mediaPorts - 1
 	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t))
-	o.Web = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(freePort(t))))
+	web := strconv.Itoa(int(freePort(t)))
+	o.Web = net.JoinHostPort("127.0.0.1", web)
+	if s.Page.IsValid() {
+		o.Web, o.WebTLS = net.JoinHostPort(s.Page.String(), web), net.JoinHostPort(s.Page.String(), strconv.Itoa(int(freePort(t))))
+	}
 	o.TLS = netip.AddrPortFrom(o.SIP.Addr(), freePort(t))
 	file := filepath.Join(dir, "pronto.yaml")
 	if err := os.WriteFile(file, []byte(o.config(s)), 0o600); err != nil {
@@ -141,13 +152,13 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 		o.result = o.cmd.Wait()
 		close(o.ended)
 	}()
-	t.Cleanup(func() { o.stop(&out) })
+	t.Cleanup(func() { o.stop(&out, s.After) })
 	o.await("the box to be fit", 20*time.Second, o.Healthy)
 	return o
 }
 
 // stop ends the office and checks that nothing is left of it.
-func (o *Office) stop(out *bytes.Buffer) {
+func (o *Office) stop(out *bytes.Buffer, after func(dir string)) {
 	_ = o.Records.Close()
 	pids := o.pids()
 	if err := o.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -169,6 +180,9 @@ func (o *Office) stop(out *bytes.Buffer) {
 		}
 	}
 	o.checkLog()
+	if after != nil {
+		after(o.Dir)
+	}
 	if err := os.RemoveAll(o.Dir); err != nil {
 		o.t.Error(err)
 	}

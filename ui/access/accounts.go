@@ -30,6 +30,9 @@ type Session struct {
 	Seen    time.Time `json:"seen"`
 	From    string    `json:"from"`              // address
 	Browser string    `json:"browser,omitempty"` // as it calls itself
+	// Sealed tells that it was opened over HTTPS. It counts there alone, and one opened in the clear counts in the
+	// clear alone: its token may have been read by anybody in the network.
+	Sealed bool `json:"sealed,omitempty"`
 }
 
 // Limits of sessions.
@@ -76,6 +79,7 @@ func (e TooSoonError) Error() string {
 type Visitor struct {
 	Addr    netip.Addr
 	LAN     bool   // of the box's own networks
+	Sealed  bool   // over HTTPS
 	Browser string // User-Agent
 }
 
@@ -415,7 +419,7 @@ func newSession(user string, v Visitor, now time.Time) (token string, s Session)
 	if len(browser) > 200 {
 		browser = browser[:200]
 	}
-	return token, Session{ID: sessionID(token), User: user, Created: now, Seen: now, From: v.Addr.Unmap().String(), Browser: strings.ToValidUTF8(browser, "?")}
+	return token, Session{ID: sessionID(token), User: user, Created: now, Seen: now, From: v.Addr.Unmap().String(), Browser: strings.ToValidUTF8(browser, "?"), Sealed: v.Sealed}
 }
 
 func sessionID(token string) string {
@@ -431,8 +435,8 @@ func (s Session) over(now time.Time) bool {
 	return now.Sub(s.Seen) >= idleFor || now.Sub(s.Created) >= lastsFor
 }
 
-// Who tells whose session a token opens; false is nobody's.
-func (a *Accounts) Who(token string) (User, bool) {
+// Who tells whose session a token opens that came over HTTPS, or in the clear; false is nobody's.
+func (a *Accounts) Who(token string, sealed bool) (User, bool) {
 	if token == "" {
 		return User{}, false
 	}
@@ -440,7 +444,7 @@ func (a *Accounts) Who(token string) (User, bool) {
 	defer a.mu.Unlock()
 	id, now := sessionID(token), time.Now()
 	at := slices.IndexFunc(a.state.Sessions, func(s Session) bool { return s.ID == id })
-	if at < 0 || a.state.Sessions[at].over(now) {
+	if at < 0 || a.state.Sessions[at].Sealed != sealed || a.state.Sessions[at].over(now) {
 		return User{}, false
 	}
 	u := a.find(a.state.Sessions[at].User)

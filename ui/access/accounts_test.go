@@ -103,7 +103,7 @@ func TestABoxIsClaimedWithItsCodeAndOnlyOnce(t *testing.T) {
 		b.wants("a bad name", err, ErrName)
 		token, err := b.Claim(t.Context(), typed, "Anna", good, here)
 		b.wants("the code as it is printed", err, nil)
-		if u, ok := b.Who(token); !ok || u.Name != "anna" || u.Role != Owner {
+		if u, ok := b.Who(token, false); !ok || u.Name != "anna" || u.Role != Owner {
 			t.Fatalf("the claim signed in %+v", u)
 		}
 		_, err = b.Claim(t.Context(), typed, "eve", good, there)
@@ -248,7 +248,7 @@ func TestASessionEndsByIdlenessByAgeAndByWish(t *testing.T) {
 		}
 		is := func(token string, want bool, when string) {
 			t.Helper()
-			if _, ok := b.Who(token); ok != want {
+			if _, ok := b.Who(token, false); ok != want {
 				t.Fatalf("%s the session is open: %v", when, ok)
 			}
 		}
@@ -277,10 +277,10 @@ func TestSessionsSurviveARestartAndTheFileOpensNothing(t *testing.T) {
 			t.Fatal("the file holds a secret")
 		}
 		b.start(time.Now())
-		if u, ok := b.Who(token); !ok || u.Name != "anna" {
+		if u, ok := b.Who(token, false); !ok || u.Name != "anna" {
 			t.Fatalf("after the restart: %+v, %v", u, ok)
 		}
-		if _, ok := b.Who(b.Sessions("anna")[0].ID); ok {
+		if _, ok := b.Who(b.Sessions("anna")[0].ID, false); ok {
 			t.Fatal("what the file holds opens the session")
 		}
 	})
@@ -300,7 +300,7 @@ func TestADiskThatRefusesChangesNothing(t *testing.T) {
 		if len(b.Users()) != 1 {
 			t.Fatalf("users %v", b.Users())
 		}
-		if _, ok := b.Who(token); !ok {
+		if _, ok := b.Who(token, false); !ok {
 			t.Fatal("the session is gone")
 		}
 	})
@@ -319,7 +319,7 @@ func TestPeopleComeAndGo(t *testing.T) {
 		token, err := b.SignIn(ctx, "bruno", good, there)
 		b.wants("signing in", err, nil)
 		b.wants("promotion", b.SetRole("anna", "bruno", Supervisor, "a1", []tel.QueueID{"sales"}, here), nil)
-		u, _ := b.Who(token)
+		u, _ := b.Who(token, false)
 		if !u.Supervises("sales") || u.Supervises("help") || u.May(Configure) {
 			t.Fatalf("a supervisor of sales is %+v", u)
 		}
@@ -327,7 +327,7 @@ func TestPeopleComeAndGo(t *testing.T) {
 		b.wants("the last owner goes", b.Remove("anna", "anna", here), ErrLastOwner)
 		b.wants("nobody goes", b.Remove("anna", "zoe", here), ErrNobody)
 		b.wants("going", b.Remove("anna", "bruno", here), nil)
-		if _, ok := b.Who(token); ok {
+		if _, ok := b.Who(token, false); ok {
 			t.Fatal("who was removed is still signed in")
 		}
 		for _, u := range b.Users() {
@@ -344,10 +344,10 @@ func TestANewPasswordEndsEveryOtherSession(t *testing.T) {
 		stolen, err := b.SignIn(t.Context(), "anna", good, there)
 		b.wants("signing in", err, nil)
 		b.wants("the change", b.SetPassword(t.Context(), "anna", "anna", "tre civette sul comò", mine, here), nil)
-		if _, ok := b.Who(stolen); ok {
+		if _, ok := b.Who(stolen, false); ok {
 			t.Fatal("the other session goes on")
 		}
-		if _, ok := b.Who(mine); !ok {
+		if _, ok := b.Who(mine, false); !ok {
 			t.Fatal("the session that changed it has ended")
 		}
 		_, err = b.SignIn(t.Context(), "anna", good, here)
@@ -363,7 +363,7 @@ func TestALostPasswordIsReplacedFromTheConsole(t *testing.T) {
 		b.Reopen()
 		_, err := b.Claim(t.Context(), string(b.Code()), "anna", "tre civette sul comò", here)
 		b.wants("the claim", err, nil)
-		if _, ok := b.Who(old); ok {
+		if _, ok := b.Who(old, false); ok {
 			t.Fatal("an old session is open")
 		}
 		_, err = b.SignIn(t.Context(), "bruno", good, there)
@@ -522,7 +522,7 @@ func TestOneTimeCodesAreAskedForAndCountOnce(t *testing.T) {
 		b.wants("a wrong password", err, ErrWrong)
 		half, err := b.half(good)
 		b.wants("the password", err, nil)
-		if _, ok := b.Who(half); ok {
+		if _, ok := b.Who(half, false); ok {
 			t.Fatal("half a sign-in opens the page")
 		}
 		_, err = b.Finish(half, "123", here)
@@ -530,7 +530,7 @@ func TestOneTimeCodesAreAskedForAndCountOnce(t *testing.T) {
 		now := code(t, secret, time.Now())
 		token, err := b.Finish(half, now[:3]+" "+now[3:], here)
 		b.wants("the code", err, nil)
-		if u, ok := b.Who(token); !ok || u.Name != "anna" {
+		if u, ok := b.Who(token, false); !ok || u.Name != "anna" {
 			t.Fatalf("signed in %+v", u)
 		}
 		half, _ = b.half(good)

@@ -34,7 +34,7 @@ func TestAnInvitationMakesAUserOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u, ok := b.Who(token); !ok || u.Name != "bruno" || u.Role != Agent || u.Agent != "bruno" {
+		if u, ok := b.Who(token, false); !ok || u.Name != "bruno" || u.Role != Agent || u.Agent != "bruno" {
 			t.Errorf("%+v", u)
 		}
 		if _, err := b.SignIn(t.Context(), "bruno", invitedPassword, here); err != nil {

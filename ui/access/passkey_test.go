@@ -148,7 +148,7 @@ func TestAPasskeyOpensTheDoorWithoutAPasswordAlsoAfterARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u, ok := b.Who(session); !ok || u.Name != "anna" || len(u.Passkeys) != 1 || u.Passkeys[0].Label != "Telefono" || u.Passkeys[0].Used.IsZero() {
+		if u, ok := b.Who(session, false); !ok || u.Name != "anna" || len(u.Passkeys) != 1 || u.Passkeys[0].Label != "Telefono" || u.Passkeys[0].Used.IsZero() {
 			t.Errorf("%v %+v", ok, u)
 		}
 		b.start(time.Now())
@@ -261,7 +261,7 @@ func TestAPasskeyIsAddedByItsPersonUnderANameOfTheBox(t *testing.T) {
 
 func TestAPasskeyEndsByItsPersonAndByANewPasswordFromTheOwner(t *testing.T) {
 	b, d := withPasskey(t)
-	u, _ := b.Who(func() string { s, _ := b.enter(d, atHome, here); return s }())
+	u, _ := b.Who(func() string { s, _ := b.enter(d, atHome, here); return s }(), false)
 	b.wants("one that there is not", b.RemovePasskey("anna", "anna", "x", here), ErrPasskey)
 	if err := b.RemovePasskey("anna", "anna", u.Passkeys[0].ID(), here); err != nil {
 		t.Fatal(err)

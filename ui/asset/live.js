@@ -4,7 +4,7 @@
 (() => {
   const body = document.body, byId = (id) => document.getElementById(id);
   const fresh = byId("fresh"), say = byId("say"), lang = document.documentElement.lang;
-  let events, heard = Date.now(), tried = heard, said = heard, skew = 0;
+  let events, due = 0, heard = Date.now(), tried = heard, said = heard, skew = 0;
 
   const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 
@@ -36,12 +36,14 @@
       const old = byId(now.id);
       if (old) morph(old, now);
     }
-    tick();
+    due ||= setTimeout(tick); // once for all the parts of a moment
   }
 
   const two = (n) => String(n).padStart(2, "0");
 
   function tick() {
+    clearTimeout(due);
+    due = 0;
     const now = Date.now(), silent = now - heard;
     for (const t of document.querySelectorAll("time[datetime]")) {
       const s = Math.max(0, Math.floor((now + skew - Date.parse(t.dateTime)) / 1000)), m = Math.floor(s / 60);

@@ -1,49 +1,9 @@
 package uitest
 
 import (
-	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// adminPages are the pages on which the box is set up.
-func adminPages() []string {
-	return []string{
-		"calls", "calls?number=0612345679", "calls/callbacks", "calls/missed", "calls/c1?at=2026-03-02T09:00:00Z", "missed", "missed/+390612345679",
-		"queues", "queues/sales", "queues/sales/skills", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
-		"menus", "menus/main", "menus/new", "messages", "messages/sentence/greeting", "messages/own/ferie", "messages/name/new",
-		"lines", "lines/new", "lines/new/carrier/generic-address", "lines/new/modem", "invite", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "security", "about", "users", "me", "codes", "nowhere",
-		"setup/1", "setup/3", "setup/5", "setup/6?carrier=generic-register", "setup/7", "setup/8", "setup/9", "setup/10", "setup/13", "setup/15", "setup/16", "queues/sales/call",
-	}
-}
-
-// adminPagesFit looks at each page in each language at the widths of a phone, a tablet and a screen.
-func adminPagesFit(t *testing.T, b *Browser) {
-	o := serve(t, "127.0.0.1:0", nil)
-	p := b.Open(t, o.url("system?lang=it"), Look{})
-	for _, lang := range []string{"it", "en"} {
-		for _, path := range adminPages() {
-			to := "/" + path + "?lang=" + lang
-			if strings.Contains(path, "?") {
-				to = "/" + path + "&lang=" + lang
-			}
-			p.Eval(t, `location.href = "`+to+`"`, nil)
-			p.Wait(t, `location.pathname + location.search === "`+to+`" && document.readyState === "complete" && !!document.querySelector("main h1")`)
-			for _, width := range []int{360, 1280} {
-				p.Look(t, Look{Width: width, Height: 900})
-				var sticks []string
-				if p.Eval(t, cut, &sticks); len(sticks) > 0 {
-					t.Errorf("%s in %s at %d: cut:\n%s", path, lang, width, strings.Join(sticks, "\n"))
-				}
-				if *looks != "" {
-					p.Look(t, Look{Width: width, Height: 900, Dark: width == 1280 && lang == "en"})
-					write(t, filepath.Join(*looks, fmt.Sprintf("page-%s-%s-%d.png", strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(path), lang, width)), p.Picture(t))
-				}
-			}
-		}
-	}
-}
 
 // aQueueIsChangedAndBack goes the whole way of a change without script: a mistake beside its field, the review,
 // the application, and the undoing.
@@ -62,7 +22,7 @@ func aQueueIsChangedAndBack(t *testing.T, b *Browser) {
 	p.Eval(t, `document.getElementById("why").value = "too short"; document.querySelector("button.do").click()`, nil)
 	p.Wait(t, `!!document.querySelector(".good")`)
 	p.Eval(t, `document.querySelector("form[action^='/changes/undo'] button").click()`, nil)
-	p.Wait(t, `!!document.querySelector(".good") && document.querySelector("ins").innerText === "20s"`)
+	p.Wait(t, `!!document.querySelector(".good") && document.querySelector("ins").innerText === "20s" && document.readyState === "complete"`)
 	var sticks []string
 	if p.Eval(t, cut, &sticks); len(sticks) > 0 {
 		t.Errorf("cut:\n%s", strings.Join(sticks, "\n"))

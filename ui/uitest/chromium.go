@@ -39,8 +39,8 @@ type answer struct {
 }
 
 // Start runs Chromium until the test ends. Where there is none the test is skipped; with CI=true
-// that is a failure. With -short no real program is started.
-func Start(t testing.TB) *Browser {
+// that is a failure. With -short no real program is started. More are arguments of Chromium's beside the usual ones.
+func Start(t testing.TB, more ...string) *Browser {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: no browser is started")
@@ -64,11 +64,11 @@ func Start(t testing.TB) *Browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--no-zygote",
+	cmd := exec.Command(path, append(more, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--no-zygote",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-breakpad", "--disable-dev-shm-usage",
 		"--disable-extensions", "--hide-scrollbars", "--autoplay-policy=no-user-gesture-required",
 		"--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", // a microphone that beeps, and who allows it
-		"--user-data-dir="+dir, "--remote-debugging-pipe", "about:blank")
+		"--user-data-dir="+dir, "--remote-debugging-pipe", "about:blank")...)
 	cmd.ExtraFiles = []*os.File{theirs, theirsToo} // its descriptors 3 and 4
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

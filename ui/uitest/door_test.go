@@ -14,7 +14,7 @@ import (
 // with a browser does: form by form.
 func aNewBoxIsClaimed(t *testing.T, b *Browser) {
 	boxes := make(chan *access.Accounts, 1)
-	o := serveTo(t, "127.0.0.1:0", Busy(time.Now()), func(t *testing.T, hub *live.Hub) http.Handler {
+	o := serveTo(t, "127.0.0.1:0", Busy(time.Now()), func(t testing.TB, hub *live.Hub) http.Handler {
 		h, a := newBox(t, hub)
 		boxes <- a
 		return h

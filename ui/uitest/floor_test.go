@@ -75,6 +75,7 @@ func aSupervisorDirects(t *testing.T, b *Browser) {
 	p.Wait(t, `location.pathname === "/waiting/w1" && !!document.getElementById("agent")`)
 	whole := func(where string) {
 		t.Helper()
+		p.Wait(t, `document.readyState === "complete"`) // with its style
 		for _, width := range []int{360, 1280} {
 			p.Look(t, Look{Width: width, Height: 900})
 			var sticks []string

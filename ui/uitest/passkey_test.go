@@ -16,7 +16,7 @@ import (
 // always says yes, and comes back without a password.
 func anOwnerSignsInWithAPasskey(t *testing.T, b *Browser) {
 	boxes := make(chan *access.Accounts, 1)
-	o := serveTo(t, "127.0.0.1:0", Busy(time.Now()), func(t *testing.T, hub *live.Hub) http.Handler {
+	o := serveTo(t, "127.0.0.1:0", Busy(time.Now()), func(t testing.TB, hub *live.Hub) http.Handler {
 		h, a := newBox(t, hub)
 		boxes <- a
 		return h

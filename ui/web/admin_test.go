@@ -26,7 +26,7 @@ func (s *site) post(path string, form url.Values) (status int, body string) {
 }
 
 func (s *site) get(path string) (status int, body string) {
-	w := s.do(ask{method: http.MethodGet, path: path, as: access.Owner})
+	w := s.do(ask{method: http.MethodGet, path: path, as: access.Owner, tls: true})
 	return w.Code, w.Body.String()
 }
 

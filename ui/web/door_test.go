@@ -19,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 )
 
 // paths gives a request for every route.
@@ -28,17 +29,7 @@ func paths(s *server) (all []struct {
 },
 ) {
 	for _, r := range s.routes() {
-		method, path, _ := strings.Cut(r.pattern, " ")
-		path = strings.NewReplacer("{$}", "", "{name}", "agent", "{call}", "c1", "{agent}", "anna", "{number}", "1", "/calls/{call}", aStory, "{caller}", "+393331234567", "{preset}", "messagenet", "{step}", "6").Replace(path)
-		path = strings.NewReplacer("/queues/{id}", "/queues/sales", "/people/{id}", "/people/anna", "/hours/{id}", "/hours/office",
-			"/trunk/{id}", "/trunk/tim", "/modem/{id}", "/modem/gsm0", "/phones/{id}", "/phones/201", "/menus/{id}", "/menus/main",
-			"/messages/own/{id}", "/messages/own/ferie", "/messages/name/{id}", "/messages/name/ferie", "/sound/{lang}/agent", "/sound/it/greeting", "/sentence/agent", "/sentence/greeting").Replace(path)
-		switch r.pattern {
-		case "GET /asset/":
-			path = "/asset/pronto.css"
-		case "GET /":
-			path = "/nothing"
-		}
+		method, path := settingstest.Path(r.pattern)
 		all = append(all, struct {
 			route
 			method, path string
@@ -412,27 +403,36 @@ func TestAnOwnerWhoWantsHTTPSIsObeyed(t *testing.T) {
 	if c.Name != tlsCookie || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Domain != "" {
 		t.Errorf("the cookie is %+v", c)
 	}
-	s.tokens[access.Owner] = c.Value
-	if w := s.do(ask{method: http.MethodGet, path: "/", as: access.Owner, tls: true}); w.Code != http.StatusOK {
-		t.Errorf("the page: %d", w.Code)
-	}
-	r := httptest.NewRequest(http.MethodGet, "https://pronto.local/", nil)
-	r.Header.Set("Accept", "text/html")
-	r.AddCookie(&http.Cookie{Name: plainCookie, Value: c.Value}) // planted from the same host in the clear
-	got := httptest.NewRecorder()
-	s.ServeHTTP(got, r)
-	if got.Code != http.StatusSeeOther {
-		t.Errorf("with a planted cookie: %d", got.Code)
+	for name, x := range map[string]struct {
+		cookie http.Cookie
+		want   int
+	}{
+		"its own": {http.Cookie{Name: tlsCookie, Value: c.Value}, http.StatusOK},
+		"planted from the same host in the clear": {http.Cookie{Name: plainCookie, Value: c.Value}, http.StatusSeeOther},
+		"read in the clear, brought to HTTPS":     {http.Cookie{Name: tlsCookie, Value: s.tokens[access.Owner]}, http.StatusSeeOther},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "https://pronto.local/", nil)
+		r.Header.Set("Accept", "text/html")
+		r.AddCookie(&x.cookie)
+		got := httptest.NewRecorder()
+		if s.ServeHTTP(got, r); got.Code != x.want {
+			t.Errorf("a session that is %s: %d", name, got.Code)
+		}
 	}
 }
 
 func TestOneTimeCodesFromTheirBeginToTheirEnd(t *testing.T) {
 	s := owned(t, newHub(t, emptyOffice))
 	get := func(path string) *httptest.ResponseRecorder {
-		return s.do(ask{method: http.MethodGet, path: path, as: access.Agent})
+		return s.do(ask{method: http.MethodGet, path: path, as: access.Agent, tls: true})
 	}
 	post := func(path string, as access.Role, form url.Values) *httptest.ResponseRecorder {
-		return s.do(ask{method: http.MethodPost, path: path, form: form, as: as})
+		return s.do(ask{method: http.MethodPost, path: path, form: form, as: as, tls: true})
+	}
+	for _, path := range []string{"/me/code", "/me/code.png"} { // a secret is not told in the clear
+		if w := s.do(ask{method: http.MethodGet, path: path, as: access.Agent}); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "https://pronto.local:8443"+path {
+			t.Errorf("%s in the clear: %d to %q", path, w.Code, w.Header().Get("Location"))
+		}
 	}
 	shown := regexp.MustCompile(`<code>(\w+)</code>`).FindStringSubmatch(get("/me/code").Body.String())
 	if shown == nil || get("/me/code.png").Header().Get("Content-Type") != "image/png" {

@@ -159,6 +159,20 @@ func (s *server) routes() []route {
 	}
 }
 
+// Route is one path of the page and who may use it, for those who judge all of them.
+type Route struct {
+	Pattern string // as net/http's ServeMux has it: "GET /queues/{id}"
+	Right   access.Right
+}
+
+// Routes lists every path that the page serves.
+func Routes() (all []Route) {
+	for _, r := range (&server{}).routes() {
+		all = append(all, Route{r.pattern, r.right})
+	}
+	return all
+}
+
 // visit is one request with who makes it.
 type visit struct {
 	*http.Request
@@ -184,13 +198,16 @@ func (v *visit) cookie() string {
 }
 
 func (s *server) visit(r *http.Request) *visit {
-	v := &visit{Request: r, lang: s.language(r), from: access.Visitor{Browser: r.UserAgent()}}
+	v := &visit{Request: r, lang: s.language(r), from: access.Visitor{Browser: r.UserAgent(), Sealed: r.TLS != nil}}
 	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		v.from.Addr = a.Addr().Unmap()
 		v.from.LAN = s.LAN(v.from.Addr)
 	}
+	if v.TLS == nil && !v.from.LAN {
+		return v // nobody signs in from there, and who brings a session has read somebody's
+	}
 	if c, err := r.Cookie(v.cookie()); err == nil {
-		if u, ok := s.Accounts.Who(c.Value); ok {
+		if u, ok := s.Accounts.Who(c.Value, v.from.Sealed); ok {
 			v.user, v.token = u, c.Value
 		}
 	}
@@ -244,6 +261,16 @@ func (s *server) toHTTPS(w http.ResponseWriter, v *visit) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, v.Request, "https://"+host+v.URL.RequestURI(), http.StatusSeeOther)
+}
+
+// toSealed sends a visitor in the clear, who would be shown a secret, to HTTPS, and tells whether it did. Who sits at
+// the box itself stays, and so does everybody where there is no HTTPS.
+func (s *server) toSealed(w http.ResponseWriter, v *visit) bool {
+	if v.TLS != nil || s.TLSPort == 0 || v.from.Addr.IsLoopback() {
+		return false
+	}
+	s.toHTTPS(w, v)
+	return true
 }
 
 // redirect sends on with the language that was asked for.

@@ -78,7 +78,7 @@ func (s *server) follow(w http.ResponseWriter, v *visit) {
 		}
 		if time.Since(asked) >= askAgain {
 			asked = time.Now()
-			if _, ok := s.Accounts.Who(v.token); !ok {
+			if _, ok := s.Accounts.Who(v.token, v.from.Sealed); !ok {
 				return
 			}
 		}

@@ -66,20 +66,29 @@ func owned(t *testing.T, hub *live.Hub) *site {
 			name = "anna"
 		}
 		tokens[r] = "token of " + name
-		sum := sha256.Sum256([]byte(tokens[r]))
 		who := access.User{Name: name, Role: r, Password: goodHash, Known: []string{"192.168.1.20"}}
 		if r == access.Agent {
 			who.Agent = "anna"
 		}
 		kept.Users = append(kept.Users, who)
-		kept.Sessions = append(kept.Sessions, access.Session{
-			ID: base64.RawURLEncoding.EncodeToString(sum[:]), User: name, Created: time.Now(), Seen: time.Now(),
-		})
+		for _, sealed := range []bool{false, true} {
+			token := tokens[r]
+			if sealed {
+				token = sealedToken(token)
+			}
+			sum := sha256.Sum256([]byte(token))
+			kept.Sessions = append(kept.Sessions, access.Session{
+				ID: base64.RawURLEncoding.EncodeToString(sum[:]), User: name, Created: time.Now(), Seen: time.Now(), Sealed: sealed,
+			})
+		}
 	}
 	s := siteOf(t, hub, kept)
 	s.tokens = tokens
 	return s
 }
+
+// sealedToken is that of the same person's session over HTTPS.
+func sealedToken(token string) string { return "over HTTPS, " + token }
 
 func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
@@ -164,6 +173,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 // signedIn is the site as its owner's browser sees it.
 func signedIn(s *site) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = inTheOffice
 		r.AddCookie(&http.Cookie{Name: plainCookie, Value: s.tokens[access.Owner]})
 		s.ServeHTTP(w, r)
 	})
@@ -200,7 +210,11 @@ func (s *site) do(a ask) *httptest.ResponseRecorder {
 		r.Header.Set("Origin", scheme+"://pronto.local")
 	}
 	if a.as != "" {
-		r.AddCookie(&http.Cookie{Name: name, Value: s.tokens[a.as]})
+		token := s.tokens[a.as]
+		if a.tls {
+			token = sealedToken(token)
+		}
+		r.AddCookie(&http.Cookie{Name: name, Value: token})
 	}
 	for k, v := range a.header {
 		r.Header[k] = v

@@ -104,8 +104,10 @@ func (s *server) guard(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Referrer-Policy", "same-origin") // with none at all a browser would not name the page's origin with a form, see ours
+		if r.TLS != nil {                       // browsers ignore it in the clear, and complain
+			h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		}
 		if !knownHost(r.Host) {
 			http.Error(w, "this box is not "+strings.ToValidUTF8(r.Host, "?"), http.StatusMisdirectedRequest)
 			return

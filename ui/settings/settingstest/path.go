@@ -1,0 +1,20 @@
+package settingstest
+
+import "strings"
+
+// Path is the method of a route of the page, and a path of it that exists in Office.
+func Path(pattern string) (method, path string) {
+	method, path, _ = strings.Cut(pattern, " ")
+	switch path {
+	case "/asset/":
+		return method, "/asset/pronto.css"
+	case "/":
+		return method, "/nothing"
+	}
+	path = strings.NewReplacer("{$}", "", "{name}", "agent", "/calls/{call}", "/calls/c1?at=2026-03-02T09:00:00Z", "{call}", "c1", "{callback}", "cb1", "{agent}", "anna",
+		"{number}", "1", "{caller}", "+393331234567", "{preset}", "messagenet", "{step}", "6").Replace(path)
+	return method, strings.NewReplacer("/queues/{id}", "/queues/sales", "/people/{id}", "/people/anna", "/hours/{id}", "/hours/office",
+		"/trunk/{id}", "/trunk/tim", "/modem/{id}", "/modem/gsm0", "/phones/{id}", "/phones/201", "/menus/{id}", "/menus/main",
+		"/messages/own/{id}", "/messages/own/ferie", "/messages/name/{id}", "/messages/name/ferie",
+		"/sound/{lang}/agent", "/sound/it/greeting", "/sentence/agent", "/sentence/greeting").Replace(path)
+}
