@@ -155,7 +155,7 @@ func services() []supervise.Service {
 	return []supervise.Service{
 		{
 			Name: "recordd", Path: "/bin/recordd", Env: env, Notify: true,
-			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", filepath.Join(officeDir, "history")},
+			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", filepath.Join(officeDir, "history"), "-var", officeDir},
 		},
 		{
 			Name: exchange, Path: "/bin/prontod", Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,

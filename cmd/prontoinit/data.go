@@ -12,6 +12,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/identity"
+	"github.com/pronto-pbx/pronto/firmware/backup"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,7 +45,27 @@ func openData(log *slog.Logger, feed func()) (disk.Card, disk.Where, error) {
 			log.Warn("factory reset: nothing of the owner is left")
 		}
 	}
-	return c, where, prepare()
+	if err := prepare(); err != nil {
+		return c, where, err
+	}
+	putBack(log)
+	return c, where, nil
+}
+
+// state is where the programs of a box keep what a backup holds.
+func state() backup.Source {
+	return backup.Source{Dir: officeDir, Config: filepath.Join(officeDir, "pronto.yaml"), Records: recordsDir}
+}
+
+// putBack applies a restore before any program has the state open. One that fails leaves a box that works, with
+// some parts as they were.
+func putBack(log *slog.Logger) {
+	switch chapters, err := backup.Apply(state()); {
+	case err != nil:
+		log.Error("a backup was not put back", "err", err)
+	case len(chapters) > 0:
+		log.Warn("restored from a backup", "parts", chapters)
+	}
 }
 
 // findCard looks until the card is there. The watchdog, which waits no longer than this, is fed meanwhile.

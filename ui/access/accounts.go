@@ -127,7 +127,14 @@ const (
 	DeedSkill           Deed = "agent_skill_set"
 	DeedConfigured      Deed = "configured"     // the version, and why
 	DeedDiscarded       Deed = "file_discarded" // what somebody wrote into the configuration by hand
-	DeedReopened        Deed = "reopened"       // the owner's password was lost: the box can be claimed again
+	DeedKitMade         Deed = "kit_made"       // a recovery kit
+	DeedKitConfirmed    Deed = "kit_confirmed"
+	DeedBackup          Deed = "backup_made"    // on demand
+	DeedBackupTaken     Deed = "backup_taken"   // downloaded: its name
+	DeedRestore         Deed = "restore_staged" // a backup lies ready for the next start
+	DeedRestoreForgot   Deed = "restore_forgotten"
+	DeedRestored        Deed = "restored" // it took effect
+	DeedReopened        Deed = "reopened" // the owner's password was lost: the box can be claimed again
 )
 
 // Config is what Accounts need.
@@ -268,13 +275,36 @@ func (a *Accounts) Claim(ctx context.Context, typed, name, password string, v Vi
 	return token, nil
 }
 
-// codeIs compares a typed code. A mistyping that its check character shows is no guess.
+// Prove takes the code of the label from whoever is about to replace what the box knows. A box without an owner
+// listens as it does to who claims it. Errors: those of Claimable but ErrClaimed, ErrCode, TooSoonError.
+func (a *Accounts) Prove(typed string, v Visitor) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.claimable(v); err != nil && !errors.Is(err, ErrClaimed) {
+		return err
+	}
+	return a.compare(typed, v)
+}
+
+// Note writes a deed down that the page has done.
+func (a *Accounts) Note(what Deed, user, whom string, v Visitor) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.note(what, user, whom, v)
+}
+
+// codeIs compares the code that somebody typed who claims the box.
 func (a *Accounts) codeIs(typed string, v Visitor) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.claimable(v); err != nil {
 		return err
 	}
+	return a.compare(typed, v)
+}
+
+// compare judges a typed code. A mistyping that its check character shows is no guess. It is called with mu held.
+func (a *Accounts) compare(typed string, v Visitor) error {
 	now := time.Now()
 	if w := a.senders.wait(v.key(), now); w > 0 {
 		return TooSoonError{w}

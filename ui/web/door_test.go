@@ -29,7 +29,7 @@ func paths(s *server) (all []struct {
 ) {
 	for _, r := range s.routes() {
 		method, path, _ := strings.Cut(r.pattern, " ")
-		path = strings.NewReplacer("{$}", "", "{name}", "agent", "{call}", "c1", "{agent}", "anna", "{number}", "1").Replace(path)
+		path = strings.NewReplacer("/copy/{name}", "/copy/"+aCopy, "{$}", "", "{name}", "agent", "{call}", "c1", "{agent}", "anna", "{number}", "1").Replace(path)
 		path = strings.NewReplacer("/queues/{id}", "/queues/sales", "/people/{id}", "/people/anna", "/hours/{id}", "/hours/office",
 			"/trunk/{id}", "/trunk/tim", "/modem/{id}", "/modem/gsm0", "/phones/{id}", "/phones/201").Replace(path)
 		switch r.pattern {

@@ -23,7 +23,7 @@ import (
 // reads are the GET routes of pages, each with a path that exists.
 func reads() (all []string) {
 	for _, r := range paths(&server{}) {
-		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/me/code.png", "/claim", "/signin"}, r.path) {
+		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/me/code.png", "/claim", "/signin", "/restore", "/backup/copy/" + aCopy}, r.path) {
 			all = append(all, r.path)
 		}
 	}
@@ -146,7 +146,7 @@ func TestTheNavigationShowsWhatOneMayUse(t *testing.T) {
 // Every mistake that a configuration can have, every refusal, every deed has its words; whatever goes wrong is
 // said in its parts.
 func TestWhateverGoesWrongIsSaidInFourParts(t *testing.T) {
-	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
+	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security|backup|kit|restore)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
 	var keys []string
 	for _, dir := range []string{"ui/web", "firmware/appliance"} {
 		out, err := exec.Command("sh", "-c", "cat $(ls ../../"+dir+"/*.go | grep -v _test.go)").Output()
@@ -203,6 +203,7 @@ func TestEverySettingStateAndDeedHasItsWords(t *testing.T) {
 	each(hoursKind(), setting)
 	each(trunkKind(), setting)
 	each(lineKind(), setting)
+	each(placeKind(), setting)
 	for _, c := range tel.LineCauses() {
 		keys = append(keys, "fix."+string(c))
 	}
