@@ -137,6 +137,11 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 	}
 	office.Audited = []tel.PageAccessed{{At: time.Now(), What: "wrong_password", User: Hostile, From: "192.168.1.66"}, {At: time.Now(), What: "configured", User: "anna", Whom: "2 " + Hostile, From: "192.168.1.20"}}
 	cfg.Settings = office.Port()
+	saved := settingstest.Backups{
+		Stands: page.BackupState{Made: time.Now(), Tried: time.Now(), Name: "pronto-bottega-rossi-20260302T010000Z.age", To: "/media/usb", Files: 123, Bytes: 4_560_000, Kit: time.Now()},
+		Copies: []page.Copy{{Name: "pronto-bottega-rossi-20260302T010000Z.age", Made: time.Now()}},
+	}
+	cfg.Backups = saved.Port()
 	floor(&cfg)
 	h, err := web.New(cfg)
 	if err != nil {
