@@ -75,7 +75,7 @@ func running(t *testing.T, fixed *Fixed) (used <-chan Use, resolv string) {
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := Run(ctx, Config{
-			Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Interface: "eth0", Host: "pronto-9qxa", Fixed: fixed, Resolv: resolv, Changed: func(u Use) { changes <- u },
+			Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Interface: "eth0", Host: "pronto-9qxa", Choice: Choice{Fixed: fixed}, Resolv: resolv, Changed: func(u Use) { changes <- u },
 		}); err != nil {
 			t.Error(err)
 		}

@@ -98,15 +98,15 @@ func (b *Box) backupState(ctx context.Context, keeper *remote.Client) page.Backu
 	}
 	zone := b.numbering.Load().plan.Zone
 	p.Running, p.Name, p.To, p.Files, p.Bytes, p.Failed = st.Running, st.Name, st.To, st.Files, st.Bytes, st.Failed
-	p.Made, p.Tried = in(st.Made, zone), in(st.Tried, zone)
+	p.Made, p.Tried = onClock(st.Made, zone), onClock(st.Tried, zone)
 	if k, err := backup.ReadKeys(b.state()); err == nil && k.Kit != "" {
-		p.Kit, p.Confirmed = in(k.KitMade, zone), in(k.Confirmed, zone)
+		p.Kit, p.Confirmed = onClock(k.KitMade, zone), onClock(k.Confirmed, zone)
 	}
 	return p
 }
 
-// in is a moment by the office's clock; zero stays zero.
-func in(t time.Time, zone *time.Location) time.Time {
+// onClock is a moment by the office's clock; zero stays zero.
+func onClock(t time.Time, zone *time.Location) time.Time {
 	if t.IsZero() {
 		return t
 	}
