@@ -136,6 +136,9 @@ func (o *Owner) ask(ctx context.Context, h happening) error {
 // again is the pause after the network has ended by an error, which must not become a busy loop.
 const again = time.Second
 
+// grace is how long the old address stays after a change, so that who asked for it hears the answer.
+const grace = 2 * time.Second
+
 // Run keeps the network until ctx ends.
 func (o *Owner) Run(ctx context.Context) {
 	if err := o.happens(began{}); err != nil {
@@ -172,7 +175,7 @@ func (o *Owner) round(ctx context.Context, name string) {
 			<-ended
 		}
 	}()
-	var pause <-chan time.Time
+	var pause, leave <-chan time.Time
 	for {
 		var over <-chan time.Time
 		if left := o.Standing(); left.Plan.Trial != nil {
@@ -190,6 +193,8 @@ func (o *Owner) round(ctx context.Context, name string) {
 			ended = nil
 		case <-pause:
 			return
+		case <-leave:
+			return
 		case r := <-o.asks:
 			r.done <- o.happens(r.happens)
 		case <-over:
@@ -197,8 +202,11 @@ func (o *Owner) round(ctx context.Context, name string) {
 				o.cfg.Log.Error("a change of the network is taken back, but not on the disk", "err", err)
 			}
 		}
-		if !reflect.DeepEqual(o.plan().current(), choice) {
-			return
+		switch other := !reflect.DeepEqual(o.plan().current(), choice); {
+		case !other:
+			leave = nil
+		case leave == nil:
+			leave = time.After(grace)
 		}
 	}
 }

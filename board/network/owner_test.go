@@ -67,6 +67,7 @@ func newDesk(t *testing.T, p Plan) *desk {
 
 func (d *desk) at(t *testing.T, want string) {
 	t.Helper()
+	time.Sleep(grace)
 	synctest.Wait()
 	if got := d.Standing().Using.Address.String(); got != want {
 		t.Errorf("the box is at %s, want %s", got, want)
@@ -84,7 +85,7 @@ func TestAnAddressThatNobodyConfirmsIsTakenBack(t *testing.T) {
 		if got := d.saved[len(d.saved)-1]; got.Trial == nil {
 			t.Error("the trial is not on the disk")
 		}
-		time.Sleep(TrialTime - time.Second)
+		time.Sleep(TrialTime - 2*grace - time.Second)
 		d.at(t, "192.168.77.20/24")
 		if left := d.Standing().Left; left != time.Second {
 			t.Errorf("%v left", left)

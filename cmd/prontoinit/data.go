@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -117,13 +118,13 @@ func replace(path string, b []byte) error {
 	return nil
 }
 
-// name gives the box its name in the network.
-func name(log *slog.Logger) string {
+// name gives the box its name in the network: the one that its owner has chosen, or that of its label.
+func name(log *slog.Logger, chosen string) string {
 	who, made, err := identity.Load(filepath.Join(dataDir, identity.File))
 	if err != nil {
 		log.Error("the box has an id for this run only", "err", err)
 	}
-	host := identity.Name(who.ID)
+	host := cmp.Or(chosen, identity.Name(who.ID))
 	if err := unix.Sethostname([]byte(host)); err != nil {
 		log.Warn("the box has no name", "err", err)
 	}

@@ -52,6 +52,7 @@ type Options struct {
 	Keeper *keeper.Client // nil: sockets end with the process
 	Board  Board
 	Record string // recordd's socket; empty: nobody asks for records
+	Gate   string // socket of the first program of the box, which owns its network; empty: the system does
 	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
 	// can be claimed.
 	Powered time.Duration
@@ -75,6 +76,7 @@ type Box struct {
 	estimates *estimates
 	present   *present
 	health    *health.Board
+	seen      atomic.Pointer[netip.Addr] // our address as somebody outside sees it; nil: nobody has said
 
 	stack     *stack.Stack
 	bans      *ban.Bans

@@ -133,7 +133,10 @@ const (
 	DeedBackupTaken     Deed = "backup_taken"   // downloaded: its name
 	DeedRestore         Deed = "restore_staged" // a backup lies ready for the next start
 	DeedRestoreForgot   Deed = "restore_forgotten"
-	DeedRestored        Deed = "restored" // it took effect
+	DeedRestored        Deed = "restored"      // it took effect
+	DeedNetwork         Deed = "network_tried" // the address, or none
+	DeedNetworkKept     Deed = "network_kept"
+	DeedNetworkRecalled Deed = "network_recalled"
 	DeedReopened        Deed = "reopened" // the owner's password was lost: the box can be claimed again
 )
 

@@ -142,6 +142,13 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 		Copies: []page.Copy{{Name: "pronto-bottega-rossi-20260302T010000Z.age", Made: time.Now()}},
 	}
 	cfg.Backups = saved.Port()
+	wires := settingstest.Network{Stands: page.NetworkState{
+		Interfaces: []page.Interface{{Name: "eth0", Up: true, Hardware: "dc:a6:32:01:02:03", Addresses: []string{"192.168.1.40/24", "2001:db8:1234:5678:dea6:32ff:fe01:203/64"}}, {Name: "wlan0"}},
+		Router:     "192.168.1.1", DNS: []string{"192.168.1.1", "2001:db8:1234:5678::1"}, Names: []string{"pronto-9qxa.local"}, Clock: "ntp1.inrim.it", Synced: true, NAT: "double", Public: "100.64.3.4",
+		ALG: "on the way to 198.51.100.1 Via became " + Hostile, Owned: true, Undone: "not_confirmed", LostAt: time.Now(),
+		Lost: page.NetworkChoice{Fixed: true, Addr: netip.MustParsePrefix("192.168.1.10/24"), Router: netip.MustParseAddr("192.168.1.1"), NTP: []string{"ntp1.inrim.it"}, Host: "centralino"},
+	}}
+	cfg.Network = wires.Port()
 	floor(&cfg)
 	h, err := web.New(cfg)
 	if err != nil {

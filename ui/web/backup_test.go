@@ -268,7 +268,10 @@ func TestABoxWithoutAnOwnerIsRestoredByWhoHasItsLabel(t *testing.T) {
 
 func TestThePagesOfTheBackupsLookAsReviewed(t *testing.T) {
 	for _, lang := range []string{"it", "en"} {
-		see := func(name string, w *httptest.ResponseRecorder) { t.Helper(); look(t, lang, "backup-"+name, w.Body.String()) }
+		see := func(name string, w *httptest.ResponseRecorder) {
+			t.Helper()
+			look(t, lang, "backup-"+name, w.Body.String())
+		}
 		s := office(t)
 		see("none", s.overTLS(http.MethodGet, "/backup?lang="+lang, nil))
 		see("clear", s.do(ask{method: http.MethodGet, path: "/backup?lang=" + lang, as: access.Owner}))

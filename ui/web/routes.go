@@ -102,6 +102,9 @@ func (s *server) routes() []route {
 		{"POST /backup/restore/lines", access.Own, s.restoreLines(), false},
 		{"POST /backup/restore/forget", access.Own, s.restoreForget(), false},
 		{"POST /backup/restore/start", access.Own, s.restoreStart(), false},
+		{"GET /network", access.Configure, s.network, false},
+		{"POST /network", access.Configure, s.tryNetwork, false},
+		{"POST /network/recall", access.Configure, s.recallNetwork, false},
 		{"GET /system", access.See, s.system, false},
 		{"GET /security", access.Own, s.security, false},
 		{"POST /security", access.Own, s.plainHTTP, false},
@@ -109,6 +112,8 @@ func (s *server) routes() []route {
 
 		{"GET /claim", access.Anybody, s.claimForm, true},
 		{"POST /claim", access.Anybody, s.claim, true},
+		{"GET /network/confirm", access.Anybody, s.confirmForm, false}, // by a token, where nobody has signed in yet
+		{"POST /network/confirm", access.Anybody, s.confirmNetwork, false},
 		{"GET /restore", access.Anybody, s.firstRestoreForm, false}, // while nobody owns the box
 		{"POST /restore", access.Anybody, s.firstly(s.restoreUpload), false},
 		{"POST /restore/lines", access.Anybody, s.firstly(s.restoreLines()), false},

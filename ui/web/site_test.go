@@ -1,10 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -38,6 +40,7 @@ type site struct {
 	unwilled string   // why the next one is not carried out
 	settings *settingstest.Memory
 	backups  settingstest.Backups
+	wires    settingstest.Network
 }
 
 const (
@@ -79,6 +82,7 @@ func owned(t *testing.T, hub *live.Hub) *site {
 func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
 	s := &site{t: t, tokens: map[access.Role]string{}}
+	s.wires.Stands.NAT = "unknown"
 	var err error
 	if s.settings, err = settingstest.New(settingstest.Office); err != nil {
 		t.Fatal(err)
@@ -101,7 +105,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		},
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
-		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Backups: s.backups.Port(),
+		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Backups: s.backups.Port(), Network: s.wires.Port(),
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
 		},
@@ -164,6 +168,8 @@ type ask struct {
 	from         string      // default inTheOffice
 	header       http.Header
 	tls          bool
+	host         string // by which the browser calls the box; default pronto.local
+	at           string // address of the box by which it comes; empty: not known
 }
 
 func (s *site) do(a ask) *httptest.ResponseRecorder {
@@ -171,7 +177,12 @@ func (s *site) do(a ask) *httptest.ResponseRecorder {
 	if a.tls {
 		scheme, name = "https", tlsCookie
 	}
-	r := httptest.NewRequest(a.method, scheme+"://pronto.local"+a.path, strings.NewReader(a.form.Encode()))
+	host := cmp.Or(a.host, "pronto.local")
+	r := httptest.NewRequest(a.method, scheme+"://"+host+a.path, strings.NewReader(a.form.Encode()))
+	if a.at != "" {
+		local := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(a.at))
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(local)))
+	}
 	r.Header.Set("Accept", "text/html")
 	r.RemoteAddr = inTheOffice
 	if a.from != "" {
@@ -180,7 +191,7 @@ func (s *site) do(a ask) *httptest.ResponseRecorder {
 	if a.method != http.MethodGet {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
-		r.Header.Set("Origin", scheme+"://pronto.local")
+		r.Header.Set("Origin", scheme+"://"+host)
 	}
 	if a.as != "" {
 		r.AddCookie(&http.Cookie{Name: name, Value: s.tokens[a.as]})

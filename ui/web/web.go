@@ -40,6 +40,7 @@ type Config struct {
 	Codes    func() []view.Code // what phones can dial
 	Settings settings.Port
 	Backups  settings.Backups
+	Network  settings.Network
 	// Desk is what an agent does now; nil of who is none.
 	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
