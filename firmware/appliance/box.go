@@ -152,6 +152,7 @@ func conditions() []health.Spec {
 		{Name: "unstaffed", Severity: health.Warn},
 		{Name: "config_file", Severity: health.Error},
 		{Name: "backup", Severity: health.Info},
+		{Name: "certificate", Severity: health.Warn},
 	}, alarmConditions()...)
 }
 
@@ -388,6 +389,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.openingHours(ctx) })
 	b.wg.Go(func() { b.alarms.Run(ctx) })
 	b.wg.Go(func() { b.watchBackups(ctx) })
+	b.wg.Go(func() { b.watchCertificate(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

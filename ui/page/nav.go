@@ -24,7 +24,7 @@ func sections() []section {
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/users", "/security", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/users", "/security", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate"}},
 	}
 }
 
@@ -75,6 +75,7 @@ func (r Reader) System() (all []Link) {
 		{"history", "/history", access.Configure},
 		{"network", "/network", access.Configure},
 		{"backup", "/backup", access.Own},
+		{"certificate", "/certificate", access.Own},
 		{"security", "/security", access.Own},
 		{"users", "/users", access.Own},
 		{"codes", "/codes", access.See},

@@ -149,6 +149,11 @@ func newBox(t *testing.T, hub *live.Hub) (http.Handler, *access.Accounts) {
 		Lost: page.NetworkChoice{Fixed: true, Addr: netip.MustParsePrefix("192.168.1.10/24"), Router: netip.MustParseAddr("192.168.1.1"), NTP: []string{"ntp1.inrim.it"}, Host: "centralino"},
 	}}
 	cfg.Network = wires.Port()
+	proof := settingstest.Certificate{Stands: page.CertificateState{
+		Kind: "given", Names: []string{"centralino.bottega-rossi.example.it", "192.168.1.40"}, Issuer: "CN=R11,O=Let's Encrypt,C=US", Expires: time.Now(),
+		Fingerprint: strings.Repeat("0123456789abcdef", 4), Uncovered: []string{"pronto.local", "pronto-9qxa.local"}, Alone: true, Undo: true,
+	}}
+	cfg.Certificate = proof.Port()
 	floor(&cfg)
 	h, err := web.New(cfg)
 	if err != nil {

@@ -56,16 +56,25 @@ func (s *site) sendFile(path string, as access.Role, fields ...field) *httptest.
 		_, _ = part.Write([]byte(f.value))
 	}
 	_ = w.Close()
-	r := httptest.NewRequest(http.MethodPost, "https://pronto.local"+path, &body)
+	return s.submit("https://pronto.local"+path, w.FormDataContentType(), &body, as)
+}
+
+// submit posts a body as a browser does.
+func (s *site) submit(to, kind string, body io.Reader, as access.Role) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, to, body)
 	r.RemoteAddr = inTheOffice
-	r.Header.Set("Content-Type", w.FormDataContentType())
+	r.Header.Set("Content-Type", kind)
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	if as != "" {
-		r.AddCookie(&http.Cookie{Name: tlsCookie, Value: s.tokens[as]})
+		name := plainCookie
+		if r.TLS != nil {
+			name = tlsCookie
+		}
+		r.AddCookie(&http.Cookie{Name: name, Value: s.tokens[as]})
 	}
-	rec := httptest.NewRecorder()
-	s.ServeHTTP(rec, r)
-	return rec
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
 }
 
 func (s *site) deeds() (all []access.Deed) {

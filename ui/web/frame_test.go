@@ -146,7 +146,7 @@ func TestTheNavigationShowsWhatOneMayUse(t *testing.T) {
 // Every mistake that a configuration can have, every refusal, every deed has its words; whatever goes wrong is
 // said in its parts.
 func TestWhateverGoesWrongIsSaidInFourParts(t *testing.T) {
-	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security|backup|kit|restore|network)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
+	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security|backup|kit|restore|network|certificate)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
 	var keys []string
 	for _, dir := range []string{"ui/web", "firmware/appliance"} {
 		out, err := exec.Command("sh", "-c", "cat $(ls ../../"+dir+"/*.go | grep -v _test.go)").Output()

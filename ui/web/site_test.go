@@ -41,6 +41,7 @@ type site struct {
 	settings *settingstest.Memory
 	backups  settingstest.Backups
 	wires    settingstest.Network
+	proof    settingstest.Certificate
 }
 
 const (
@@ -105,7 +106,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		},
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
-		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Backups: s.backups.Port(), Network: s.wires.Port(),
+		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Backups: s.backups.Port(), Network: s.wires.Port(), Certificate: s.proof.Port(),
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
 		},

@@ -41,6 +41,8 @@ type Config struct {
 	Settings settings.Port
 	Backups  settings.Backups
 	Network  settings.Network
+	// Certificate is that of HTTPS.
+	Certificate settings.Certificate
 	// Desk is what an agent does now; nil of who is none.
 	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
