@@ -140,6 +140,7 @@ const (
 	DeedCertificate          Deed = "certificate_given" // its fingerprint
 	DeedCertificateUndone    Deed = "certificate_undone"
 	DeedCertificateWithdrawn Deed = "certificate_withdrawn"
+	DeedHandover             Deed = "handover_made"
 	DeedReopened             Deed = "reopened" // the owner's password was lost: the box can be claimed again
 )
 

@@ -24,7 +24,7 @@ func sections() []section {
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/users", "/security", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/users", "/security", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover"}},
 	}
 }
 
@@ -79,6 +79,7 @@ func (r Reader) System() (all []Link) {
 		{"security", "/security", access.Own},
 		{"users", "/users", access.Own},
 		{"codes", "/codes", access.See},
+		{"handover", "/handover", access.Configure},
 		{"about", "/about", access.See},
 	} {
 		if r.Role.May(l.right) {

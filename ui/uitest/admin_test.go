@@ -11,7 +11,7 @@ import (
 func adminPages() []string {
 	return []string{
 		"queues", "queues/sales", "queues/new", "people", "people/anna", "people/new", "people/import", "hours", "hours/office", "hours/new",
-		"lines", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "backup", "backup/restore", "network", "network/confirm", "certificate", "security", "about", "users", "me", "codes", "nowhere",
+		"lines", "lines/trunk/tim", "lines/modem/gsm0", "changes", "history", "history/1", "system", "backup", "backup/restore", "network", "network/confirm", "certificate", "handover", "security", "about", "users", "me", "codes", "nowhere",
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 // reads are the GET routes of pages, each with a path that exists.
 func reads() (all []string) {
 	for _, r := range paths(&server{}) {
-		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/me/code.png", "/claim", "/signin", "/restore", "/backup/copy/" + aCopy}, r.path) {
+		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/handover.pdf", "/me/code.png", "/claim", "/signin", "/restore", "/backup/copy/" + aCopy}, r.path) {
 			all = append(all, r.path)
 		}
 	}

@@ -102,6 +102,8 @@ func (s *server) routes() []route {
 		{"POST /backup/restore/lines", access.Own, s.restoreLines(), false},
 		{"POST /backup/restore/forget", access.Own, s.restoreForget(), false},
 		{"POST /backup/restore/start", access.Own, s.restoreStart(), false},
+		{"GET /handover", access.Configure, s.handover, false},
+		{"GET /handover.pdf", access.Configure, s.handoverPDF, false},
 		{"GET /certificate", access.Own, s.certificate, false},
 		{"POST /certificate", access.Own, s.giveCertificate, false},
 		{"POST /certificate/undo", access.Own, s.undoCertificate, false},

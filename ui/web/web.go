@@ -41,6 +41,8 @@ type Config struct {
 	Settings settings.Port
 	Backups  settings.Backups
 	Network  settings.Network
+	// Handover is the report of this moment; who makes it is filled in here.
+	Handover func(context.Context) page.Handover
 	// Certificate is that of HTTPS.
 	Certificate settings.Certificate
 	// Desk is what an agent does now; nil of who is none.
