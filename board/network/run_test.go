@@ -280,3 +280,27 @@ func FuzzReadARP(f *testing.F) {
 		}
 	})
 }
+
+func TestAnAddressOfTheSameNetworkTakesTheOldOnesPlaceWithTheWayOut(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	wire(t)
+	link, err := netlink.LinkByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"192.168.77.10/24", "192.168.77.20/24", "192.168.77.20/16", "10.1.2.3/8", "192.168.77.10/24"} {
+		u := Use{Address: netip.MustParsePrefix(address)}
+		if u.Address.Contains(netip.MustParseAddr("192.168.77.1")) {
+			u.Router = netip.MustParseAddr("192.168.77.1")
+		}
+		if err := configure("eth0", u); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+		kernelHas(t, u)
+	}
+}
