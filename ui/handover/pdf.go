@@ -84,7 +84,8 @@ func (w writer) head(h page.Handover) {
 
 func (w writer) section(s page.HandoverSection) {
 	w.pdf.Ln(4)
-	w.keep(3 * line) // no title alone at the end of a page
+	heads, rows := w.cells(s)
+	w.keep(2*line + w.begins(heads, rows)) // no title alone at the end of a page
 	w.pdf.SetFont(family, "B", heading)
 	w.pdf.MultiCell(0, 7, plain(w.cat.T(s.Key)), "", "L", false)
 	if len(s.Rows) == 0 {
@@ -92,11 +93,14 @@ func (w writer) section(s page.HandoverSection) {
 		w.pdf.MultiCell(0, line, plain(w.cat.T(s.Key+".none")), "", "L", false)
 		return
 	}
-	var heads []string
+	w.table(heads, rows)
+}
+
+// cells are the words of a section's table.
+func (w writer) cells(s page.HandoverSection) (heads []string, rows [][]string) {
 	for _, k := range s.Heads {
 		heads = append(heads, plain(w.cat.T(k)))
 	}
-	var rows [][]string
 	for _, r := range s.Rows {
 		var cells []string
 		for _, c := range r {
@@ -104,7 +108,7 @@ func (w writer) section(s page.HandoverSection) {
 		}
 		rows = append(rows, cells)
 	}
-	w.table(heads, rows)
+	return heads, rows
 }
 
 func (w writer) words(c page.Cell) string {
@@ -114,34 +118,59 @@ func (w writer) words(c page.Cell) string {
 	return plain(strings.TrimSpace(w.cat.T(c.Says.Sentence, c.Says.Args...) + " " + c.Text))
 }
 
-// table writes rows whose cells wrap; a row stands on one page.
+// table writes rows whose cells wrap. A row stands on one page, below the names of its columns.
 func (w writer) table(heads []string, rows [][]string) {
-	columns := len(heads)
-	if len(rows) > 0 {
-		columns = max(columns, len(rows[0]))
-	}
-	if columns == 0 {
-		return
-	}
-	width, _ := w.pdf.GetPageSize()
-	each := (width - 2*margin) / float64(columns)
-	if len(heads) > 0 {
-		w.row(heads, each, "B")
-	}
-	for _, r := range rows {
-		w.row(r, each, "")
+	begun := w.pdf.PageNo()
+	for i, r := range rows {
+		if i == 0 {
+			w.keep(w.begins(heads, rows))
+		} else {
+			w.keep(w.height(r, ""))
+		}
+		if len(heads) > 0 && (i == 0 || w.pdf.PageNo() != begun) {
+			w.row(heads, "B")
+			begun = w.pdf.PageNo()
+		}
+		w.row(r, "")
 	}
 }
 
-func (w writer) row(cells []string, each float64, style string) {
-	w.pdf.SetFont(family, style, small)
-	most, wrapped := 1, make([][]string, len(cells))
-	for i, c := range cells {
-		wrapped[i] = w.pdf.SplitText(c, each-2*padding)
-		most = max(most, len(wrapped[i]))
+// begins is how much room a table needs to begin: the names of its columns and a row.
+func (w writer) begins(heads []string, rows [][]string) (height float64) {
+	if len(heads) > 0 {
+		height = w.height(heads, "B")
 	}
-	height := float64(most)*line + padding
-	w.keep(height)
+	if len(rows) > 0 {
+		height += w.height(rows[0], "")
+	}
+	return height
+}
+
+// wrapped is each cell of a row in its lines.
+func (w writer) wrapped(cells []string, style string) (all [][]string, most int) {
+	w.pdf.SetFont(family, style, small)
+	most = 1
+	for _, c := range cells {
+		lines := w.pdf.SplitText(c, w.width(cells)-2*padding)
+		all, most = append(all, lines), max(most, len(lines))
+	}
+	return all, most
+}
+
+// width is that of each cell.
+func (w writer) width(cells []string) float64 {
+	page, _ := w.pdf.GetPageSize()
+	return (page - 2*margin) / float64(len(cells))
+}
+
+func (w writer) height(cells []string, style string) float64 {
+	_, most := w.wrapped(cells, style)
+	return float64(most)*line + padding
+}
+
+func (w writer) row(cells []string, style string) {
+	wrapped, _ := w.wrapped(cells, style)
+	each, height := w.width(cells), w.height(cells, style)
 	x, y := w.pdf.GetXY()
 	for i, lines := range wrapped {
 		for n, l := range lines {
