@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pronto-pbx/pronto/board/gate"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/backup/remote"
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -83,6 +84,9 @@ func (b *Box) backups() settings.Backups {
 		Stage: b.stageRestore, Ready: func() (*page.Ready, error) { return readyRestore(s) },
 		TakeCarriers: func() error { return backup.TakeCarriers(s) }, Forget: func() error { return backup.Discard(s) },
 	}
+	if b.opts.Gate != "" {
+		p.Restart = gate.NewClient(b.opts.Gate).Restart
+	}
 	for _, c := range backup.Chapters() {
 		p.Parts = append(p.Parts, string(c))
 	}
@@ -131,8 +135,11 @@ func (b *Box) stageRestore(in io.Reader, key string, parts []string, by settings
 		err      error
 		sentence string
 	}{
-		{backup.ErrKey, "restore.wrong_key"}, {backup.ErrNewer, "restore.newer"}, {syscall.ENOSPC, "restore.full"},
-		{backup.ErrConfig, "restore.config"}, {backup.ErrDamaged, "restore.damaged"},
+		{backup.ErrKey, "restore.wrong_key"},
+		{backup.ErrNewer, "restore.newer"},
+		{syscall.ENOSPC, "restore.full"},
+		{backup.ErrConfig, "restore.config"},
+		{backup.ErrDamaged, "restore.damaged"},
 	} {
 		if errors.Is(err, x.err) {
 			return settings.Refusal{Sentence: x.sentence, Detail: err.Error()}, nil

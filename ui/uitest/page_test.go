@@ -195,6 +195,7 @@ func TestThePageInABrowser(t *testing.T) {
 		{"an owner signs in with a passkey", anOwnerSignsInWithAPasskey},
 		{"a supervisor directs callers and agents", aSupervisorDirects},
 		{"the pages of the box fit a phone, a tablet and a screen", adminPagesFit},
+		{"the recovery kit is shown, saved as a file and confirmed", theKitIsSavedAndConfirmed},
 		{"a queue is changed and changed back without script", aQueueIsChangedAndBack},
 		{"nothing moves for those who ask for stillness", nothingMovesForThoseWhoAskForStillness},
 	} {

@@ -123,6 +123,22 @@ func TestWhatCannotBeANetworkIsSaidBesideItsField(t *testing.T) {
 	}
 }
 
+func FuzzWhatSomebodyTypesForANetworkIsOneOrAMistake(f *testing.F) {
+	f.Add("fixed", "192.168.1.10/24", "255.255.255.0", "192.168.1.1", "9.9.9.9, 1.1.1.1", "ntp1.inrim.it", "box")
+	f.Add("dhcp", "", "24", "", "", "", "")
+	f.Add("fixed", "10.0.0.1", "0.0.0.0", "::1", ",;", "\x00", "..")
+	f.Fuzz(func(t *testing.T, how, address, mask, router, dns, ntp, host string) {
+		var c page.NetworkChoice
+		mistakes := networkKind().write(&c, posted{"how": how, "address": address, "mask": mask, "router": router, "dns": dns, "ntp": ntp, "host": host})
+		if len(mistakes) > 0 || len(consistent(&c)) > 0 || !c.Fixed {
+			return
+		}
+		if !c.Addr.IsValid() || !c.Addr.Addr().Is4() || c.Router.IsValid() && !c.Addr.Contains(c.Router) {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 func TestAChangeIsTakenBackOnDemand(t *testing.T) {
 	s := wired(t)
 	if status, _ := s.post("/network/recall", nil); status != http.StatusConflict {
