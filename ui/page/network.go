@@ -62,6 +62,9 @@ func (c NetworkChoice) Servers() string {
 // Times are the servers of the time as a list.
 func (c NetworkChoice) Times() string { return strings.Join(c.NTP, ", ") }
 
+// Domain is the name under which browsers find the box (RFC 6762).
+func (c NetworkChoice) Domain() string { return c.Host + ".local" }
+
 // Network is the page of the network.
 type Network struct {
 	Reader Reader
