@@ -1,16 +1,21 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pronto-pbx/pronto/ui/access"
@@ -296,4 +301,60 @@ func TestThePagesOfTheBackupsLookAsReviewed(t *testing.T) {
 		s.backups.Refuse = settings.Refusal{Sentence: "backup.refused", Detail: hostile}
 		see("failed", s.overTLS(http.MethodGet, "/backup?lang="+lang, nil))
 	}
+}
+
+// beside is a connection from the box itself.
+type beside struct{ net.Conn }
+
+func (beside) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 50000} }
+
+func TestAnUploadMayTakeLongerThanARequestMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := safe(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		served, l := make(chan error, 1), make(pipes, 1)
+		go func() { served <- Serve(ctx, l, s, nil) }()
+		ours, theirs := net.Pipe()
+		l <- beside{theirs}
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		for _, f := range rightOrder(s, "") {
+			if f.name != "file" {
+				_ = form.WriteField(f.name, f.value)
+			}
+		}
+		part, err := form.CreateFormFile("file", "backup.age")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = part.Write([]byte(settingstest.Whole + strings.Repeat(" ", 4<<20)))
+		_ = form.Close()
+		answer := make(chan *http.Response, 1)
+		go func() {
+			res, err := http.ReadResponse(bufio.NewReader(ours), nil)
+			if err != nil {
+				t.Error(err)
+			}
+			answer <- res
+		}()
+		if _, err := fmt.Fprintf(ours, "POST /backup/restore?lang=en HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nCookie: %s=%s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
+			plainCookie, s.tokens[access.Owner], form.FormDataContentType(), body.Len()); err != nil {
+			t.Fatal(err)
+		}
+		began, piece := time.Now(), body.Len()/8+1
+		for body.Len() > 0 {
+			if _, err := ours.Write(body.Next(piece)); err != nil {
+				t.Fatalf("after %v: %v", time.Since(began), err)
+			}
+			time.Sleep(20 * time.Second)
+		}
+		if res := <-answer; res == nil || res.StatusCode != http.StatusOK || len(s.backups.Staged) != 1 {
+			t.Errorf("%v", res)
+		}
+		_ = ours.Close()
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
 }
