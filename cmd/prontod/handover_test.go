@@ -22,7 +22,7 @@ func TestTheHandoverReportTellsTheTestCallThePhonesTheLinesAndWhatIsOpen(t *test
 	c.Hangup()
 	o.CallRecords(1)
 	owner := o.Claim()
-	owner.Shows("/handover?lang=it", "Ultime chiamate esterne", mobileNumber, "trunk:carrier")
+	owner.Shows("/handover?lang=it", "Ultime chiamate esterne", strings.TrimPrefix(mobileNumber, "+"), "trunk:carrier")
 	status, file := owner.Get("/handover.pdf?lang=it")
 	if status != http.StatusOK {
 		t.Fatalf("%d %.200s", status, file)
