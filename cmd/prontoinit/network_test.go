@@ -18,7 +18,9 @@ func TestWhatTheExchangeAsksForIsWhatTheNetworkBecomes(t *testing.T) {
 	owner := network.NewOwner(network.OwnerConfig{
 		Log: slog.New(slog.DiscardHandler), Save: func(network.Plan) error { return nil },
 		Wired: func(context.Context) (string, error) { return "eth0", nil },
-		Free:  func(_ context.Context, _ string, a netip.Addr) (bool, error) { return a.String() != "192.168.1.66", nil },
+		Free: func(_ context.Context, _ string, a netip.Addr) (bool, error) {
+			return a.String() != "192.168.1.66", nil
+		},
 		Run: func(ctx context.Context, c network.Config) error {
 			c.Changed(network.Use{Address: netip.MustParsePrefix("192.168.1.50/24"), NTP: []netip.Addr{netip.MustParseAddr("192.168.1.9")}})
 			inUse <- c.Choice
