@@ -5,10 +5,11 @@ go 1.26.0
 require (
 	filippo.io/age v1.3.2
 	github.com/beevik/ntp v1.4.3
-	github.com/boombuler/barcode v1.0.1-0.20190219062509-6c824513bacc
+	github.com/boombuler/barcode v1.0.1
 	github.com/dgraph-io/badger/v4 v4.9.6
 	github.com/emiago/sipgo v1.7.2
 	github.com/fxamacker/cbor/v2 v2.9.4
+	github.com/go-pdf/fpdf v0.9.0
 	github.com/go-webauthn/webauthn v0.18.2
 	github.com/hajimehoshi/go-mp3 v0.3.4
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae
@@ -30,6 +31,7 @@ require (
 	go.uber.org/goleak v1.3.0
 	go.yaml.in/yaml/v3 v3.0.5
 	golang.org/x/crypto v0.57.0
+	golang.org/x/image v0.46.0
 	golang.org/x/net v0.58.0
 	golang.org/x/sys v0.49.0
 	periph.io/x/conn/v3 v3.7.3

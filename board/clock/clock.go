@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -113,7 +114,9 @@ type Keeper struct {
 	cfg Config
 
 	mu     sync.Mutex
+	chosen []string     // by the owner
 	local  []netip.Addr // named by the network
+	from   string       // who told the time last
 	poke   chan struct{}
 	synced bool
 }
@@ -130,6 +133,20 @@ func (k *Keeper) Network(servers []netip.Addr) {
 	case k.poke <- struct{}{}:
 	default:
 	}
+}
+
+// Choose names the servers that the owner wants to be asked first.
+func (k *Keeper) Choose(servers []string) {
+	k.mu.Lock()
+	k.chosen = servers
+	k.mu.Unlock()
+}
+
+// From is the server that told the time last; empty: none has.
+func (k *Keeper) From() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.from
 }
 
 // Synced tells whether a server has told the time since the start.
@@ -193,7 +210,7 @@ func (k *Keeper) once() bool {
 			return false
 		}
 		k.mu.Lock()
-		k.synced = true
+		k.synced, k.from = true, server
 		k.mu.Unlock()
 		return true
 	}
@@ -203,7 +220,7 @@ func (k *Keeper) once() bool {
 func (k *Keeper) servers() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var all []string
+	all := slices.Clone(k.chosen)
 	for _, a := range k.local {
 		all = append(all, a.String())
 	}

@@ -160,6 +160,20 @@ func TestTheNetworksOwnServerIsAskedFirstAndAtOnce(t *testing.T) {
 	})
 }
 
+func TestTheOwnersServersAreAskedBeforeTheNetworksAndTheOneThatAnswersIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{offsets: map[string]time.Duration{"192.168.1.1": 0}}
+		during(t, w, func(k *Keeper) {
+			k.Choose([]string{"ntp.example"})
+			k.Network([]netip.Addr{netip.MustParseAddr("192.168.1.1")})
+			synctest.Wait()
+			if got := w.asked; !slices.Equal(got, []string{"ntp.example", "192.168.1.1"}) || k.From() != "192.168.1.1" || !k.Synced() {
+				t.Errorf("asked %q, told by %q", got, k.From())
+			}
+		})
+	})
+}
+
 func FuzzFloor(f *testing.F) {
 	f.Add([]byte("1800000000\n"))
 	f.Fuzz(func(t *testing.T, saved []byte) {

@@ -111,14 +111,18 @@ func configure(name string, u Use) error {
 		return fmt.Errorf("configure %s: %w", name, err)
 	}
 	var failed []error
-	if u.Address.IsValid() {
-		failed = append(failed, netlink.AddrReplace(link, &netlink.Addr{IPNet: ipNet(u)}))
+	add := func() {
+		if u.Address.IsValid() {
+			failed = append(failed, netlink.AddrReplace(link, &netlink.Addr{IPNet: ipNet(u)}))
+		}
 	}
+	add()
 	for _, a := range have {
 		if !u.Address.IsValid() || a.IPNet.String() != ipNet(u).String() {
 			failed = append(failed, netlink.AddrDel(link, &a))
 		}
 	}
+	add() // an address of the same network went with the one before, whose second it was
 	if u.Router.IsValid() {
 		failed = append(failed, netlink.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: u.Router.AsSlice(), Protocol: unix.RTPROT_DHCP}))
 	}

@@ -20,7 +20,7 @@ type Config struct {
 	Log       *slog.Logger
 	Interface string
 	Host      string    // name that servers are told
-	Fixed     *Fixed    // nil: ask for an address
+	Choice    Choice    // of its owner
 	Resolv    string    // file that names the DNS servers, resolv.conf(5)
 	Changed   func(Use) // called by the goroutine of Run, at each change of what is used
 }
@@ -60,7 +60,7 @@ func Run(ctx context.Context, cfg Config) error {
 		state: state{seed: seedOf(ifi.HardwareAddr)}, timer: time.NewTimer(0), asking: func() {}, probing: func() {},
 	}
 	<-r.timer.C
-	if f := cfg.Fixed; f != nil {
+	if f := cfg.Choice.Fixed; f != nil {
 		r.state.fixed = &Use{Address: f.Address, Router: f.Router, DNS: f.DNS}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -175,6 +175,7 @@ func (r *runtime) probe(ctx context.Context, p probe) {
 }
 
 func (r *runtime) use(u Use) {
+	u = r.cfg.Choice.over(u)
 	if same(u, r.using) {
 		return
 	}

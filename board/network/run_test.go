@@ -75,7 +75,7 @@ func running(t *testing.T, fixed *Fixed) (used <-chan Use, resolv string) {
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := Run(ctx, Config{
-			Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Interface: "eth0", Host: "pronto-9qxa", Fixed: fixed, Resolv: resolv, Changed: func(u Use) { changes <- u },
+			Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Interface: "eth0", Host: "pronto-9qxa", Choice: Choice{Fixed: fixed}, Resolv: resolv, Changed: func(u Use) { changes <- u },
 		}); err != nil {
 			t.Error(err)
 		}
@@ -279,4 +279,28 @@ func FuzzReadARP(f *testing.F) {
 			t.Fatalf("%+v from %x", a, b)
 		}
 	})
+}
+
+func TestAnAddressOfTheSameNetworkTakesTheOldOnesPlaceWithTheWayOut(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	wire(t)
+	link, err := netlink.LinkByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"192.168.77.10/24", "192.168.77.20/24", "192.168.77.20/16", "10.1.2.3/8", "192.168.77.10/24"} {
+		u := Use{Address: netip.MustParsePrefix(address)}
+		if u.Address.Contains(netip.MustParseAddr("192.168.77.1")) {
+			u.Router = netip.MustParseAddr("192.168.77.1")
+		}
+		if err := configure("eth0", u); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+		kernelHas(t, u)
+	}
 }

@@ -66,7 +66,7 @@ Without it nobody can open a backup when the box is broken or stolen, and we can
 
     %s
 
-Then type it in once, to be sure that it can be read:  prontoctl backup confirm
+Then type it or its last 8 characters in once, to be sure that it can be read:  prontoctl backup confirm
 `, secret)
 	return nil
 }
@@ -203,7 +203,7 @@ func restore(args []string, out, errs io.Writer) error {
 		return err
 	}
 	defer f.Close()
-	r, err := backup.Stage(s, f, backup.Choice{Chapters: chapters, Carriers: *carriers}, kit)
+	r, err := backup.Stage(s, f, backup.Choice{Chapters: chapters, Carriers: *carriers, By: "console"}, kit)
 	if err != nil {
 		return err
 	}

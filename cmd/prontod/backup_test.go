@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -75,4 +77,64 @@ func TestAnotherBoxGetsTheMessagesSettingsAndRecordsFromABackup(t *testing.T) {
 	if label := ctl(t, next, "claim"); label == "" || label == ctl(t, o, "claim") {
 		t.Errorf("the other box has the code of the first one's label: %s", label)
 	}
+}
+
+// The owner sets the backups up on the page. Another box, which nobody owns yet, takes what the first one knew on
+// its first screen, and is that office when it starts next.
+func TestTheOwnerSetsBackupsUpOnThePageAndANewBoxBecomesThatOffice(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 1})
+	owner, stick := o.Claim(), t.TempDir()
+	_, sheet := owner.Post("/backup/kit?lang=en", nil)
+	kit := strings.ReplaceAll(regexp.MustCompile(`AGE-SECRET-KEY-1[ A-Z0-9]+`).FindString(sheet), " ", "")
+	if len(kit) != 74 {
+		t.Fatalf("the kit is %q", kit)
+	}
+	if status, page := owner.Post("/backup/kit/confirm", url.Values{"end": {kit[len(kit)-8:]}}); status != http.StatusSeeOther {
+		t.Fatalf("confirming: %d %s", status, page)
+	}
+	if status, page := owner.Post("/backup/place?lang=en", url.Values{"to": {filepath.Join(stick, "gone")}}); status != http.StatusConflict || !strings.Contains(page, "backup.refused") {
+		t.Errorf("a stick that is not plugged in: %d", status)
+	}
+	if status, page := owner.Post("/backup/place", url.Values{"to": {stick}}); status != http.StatusSeeOther {
+		t.Fatalf("the place: %d %s", status, page)
+	}
+	if status, page := owner.Post("/changes/apply", nil); status != http.StatusOK {
+		t.Fatalf("applying it: %d %s", status, page)
+	}
+	if status, page := owner.Post("/backup/now", nil); status != http.StatusSeeOther {
+		t.Fatalf("now: %d %s", status, page)
+	}
+	owner.Shows("/backup?lang=en", "read back whole after writing", "Confirmed on", stick, `href="/backup/copy/pronto-`)
+	_, page := owner.Get("/backup?lang=en")
+	_, file := owner.Get(regexp.MustCompile(`/backup/copy/pronto-[^"]+`).FindString(page))
+	if !strings.HasPrefix(file, "age-encryption.org/v1\n") {
+		t.Fatalf("the copy is %.40q", file)
+	}
+
+	next := bench.Start(t, pbxtest.Setup{Agents: 1})
+	stranger := next.Visit()
+	form := func(code, key string) [][2]string {
+		return [][2]string{{"code", code}, {"key", key}, {"part", "people"}, {"part", "records"}}
+	}
+	if status, page := stranger.Upload("/restore", "backup.age", []byte(file), form(o.Code(), kit)...); status != http.StatusForbidden {
+		t.Errorf("with the label of the other box: %d %s", status, page)
+	}
+	if status, page := stranger.Upload("/restore", "backup.age", []byte(file[:len(file)-100]), form(next.Code(), kit)...); status != http.StatusUnprocessableEntity || !strings.Contains(page, "restore.damaged") {
+		t.Errorf("half a file: %d %s", status, page)
+	}
+	if status, page := stranger.Upload("/restore?lang=en", "backup.age", []byte(file), form(next.Code(), kit)...); status != http.StatusOK || !strings.Contains(page, "takes effect at the next start") {
+		t.Fatalf("%d %s", status, page)
+	}
+
+	again := bench.Start(t, pbxtest.Setup{Agents: 1, Before: func(dir string) {
+		if err := os.CopyFS(filepath.Join(dir, "restore"), os.DirFS(filepath.Join(next.Dir, "restore"))); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	back := again.Visit()
+	if status, page := back.Post("/signin", url.Values{"name": {"owner"}, "password": {pbxtest.OwnerPassword}}); status != http.StatusSeeOther {
+		t.Fatalf("the owner of the first box: %d %s", status, page)
+	}
+	back.Shows("/security?lang=en", "a backup was brought back", "made a recovery kit", "claimed the box")
 }

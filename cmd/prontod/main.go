@@ -37,6 +37,7 @@ func run(args []string, out io.Writer) int {
 	dir := flags.String("var", "var", "directory of the state")
 	board := flags.String("board", "linux", "lamps and lines: linux, or sim for lamps in memory")
 	records := flags.String("records", "", "unix socket of recordd; empty: do not ask")
+	first := flags.String("gate", "", "unix socket of the first program of the box, which owns its network; empty: the system does")
 	powered := flags.Duration("powered", control.Uptime(), "the kernel's uptime when the box was switched on, by its supervisor")
 	verbose := flags.Bool("v", false, "log debug messages")
 	if err := flags.Parse(args); err != nil {
@@ -67,7 +68,7 @@ func run(args []string, out io.Writer) int {
 	if err == nil {
 		err = serve(appliance.Options{
 			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
-			Synthesiser: synthesiser,
+			Synthesiser: synthesiser, Gate: *first,
 		})
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/board/clock"
 	"github.com/pronto-pbx/pronto/board/disk"
+	"github.com/pronto-pbx/pronto/board/gate"
 	"github.com/pronto-pbx/pronto/board/mdns"
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/board/power"
@@ -31,6 +32,7 @@ type box struct {
 	services *supervise.Supervisor
 	dog      *watchdog.Device // nil: the box has none, or is not to use it
 	failed   chan error       // a room that cannot go on
+	restart  chan struct{}    // the exchange asks for it
 
 	ctx     context.Context // of the services
 	endAll  context.CancelFunc
@@ -47,7 +49,7 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 		return nil, err
 	}
 	log.Info("Pronto", "version", made.Version, "kernel", made.Kernel, "uptime", control.Uptime().Round(time.Millisecond))
-	b := &box{log: log, failed: make(chan error, 2)}
+	b := &box{log: log, failed: make(chan error, 2), restart: make(chan struct{}, 1)}
 	b.openWatchdog()
 	if err := network.Loopback(); err != nil {
 		return nil, err
@@ -59,7 +61,8 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 		log.Error("data", "err", err)
 	}
 	b.feed()
-	host := name(log)
+	plan := loadPlan(log)
+	host := name(log, plan.Held.Host)
 	keeper := startClock(log, made)
 	b.services, err = supervise.New(services(), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
 	if err != nil {
@@ -78,7 +81,9 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 	// The box's own name, and the bare one if no other box has it.
 	names := mdns.New(log, mdns.Name{Label: host}, mdns.Name{Label: "pronto", Optional: true})
 	b.rooms.Go(func() { names.Run(last) })
-	b.rooms.Go(func() { runNetwork(last, log, host, keeper, names) })
+	net := newNetwork(log, plan, host, keeper, names)
+	b.rooms.Go(func() { net.Run(last) })
+	b.openGate(last, net, host, keeper)
 	if where == disk.OnCard {
 		b.rooms.Go(func() { fill(log, card) })
 	}
@@ -112,30 +117,6 @@ func startClock(log *slog.Logger, made release) *clock.Keeper {
 	return clock.New(clock.Config{Log: log, Save: filepath.Join(dataDir, clock.File)}.Defaults())
 }
 
-// runNetwork waits for the interface and keeps its address.
-func runNetwork(ctx context.Context, log *slog.Logger, host string, keeper *clock.Keeper, names *mdns.Responder) {
-	fixed, err := network.LoadFixed(filepath.Join(dataDir, network.File))
-	if err != nil {
-		log.Error("the fixed address is not used; the box asks for one", "err", err)
-	}
-	for ctx.Err() == nil {
-		name, err := network.Wired(ctx, "/sys/class/net", 5*time.Second)
-		if err == nil {
-			err = network.Run(ctx, network.Config{
-				Log: log, Interface: name, Host: host, Fixed: fixed, Resolv: "/run/resolv.conf",
-				Changed: func(u network.Use) {
-					keeper.Network(u.NTP)
-					names.Use(name, u.Address)
-				},
-			})
-		}
-		if err != nil && ctx.Err() == nil {
-			log.Error("network ended, and begins anew", "err", err)
-			time.Sleep(time.Second) // a lasting error must not become a busy loop
-		}
-	}
-}
-
 // fill lets the data grow into its partition while the box works already.
 func fill(log *slog.Logger, card disk.Card) {
 	if err := disk.Fill(card, dataDir); err != nil {
@@ -155,12 +136,12 @@ func services() []supervise.Service {
 	return []supervise.Service{
 		{
 			Name: "recordd", Path: "/bin/recordd", Env: env, Notify: true,
-			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", filepath.Join(officeDir, "history")},
+			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", filepath.Join(officeDir, "history"), "-var", officeDir},
 		},
 		{
 			Name: exchange, Path: "/bin/prontod", Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
 			// The box is switched on when its kernel starts.
-			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s"},
+			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s", "-gate", gate.Path},
 		},
 	}
 }
@@ -206,6 +187,8 @@ func (b *box) attend() power.End {
 			return power.Restart
 		case <-button:
 			return power.Off
+		case <-b.restart:
+			return power.Restart
 		case err := <-b.failed:
 			b.log.Error("the box cannot go on", "err", err)
 			return power.Restart

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/identity"
+	"github.com/pronto-pbx/pronto/firmware/backup"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,7 +46,27 @@ func openData(log *slog.Logger, feed func()) (disk.Card, disk.Where, error) {
 			log.Warn("factory reset: nothing of the owner is left")
 		}
 	}
-	return c, where, prepare()
+	if err := prepare(); err != nil {
+		return c, where, err
+	}
+	putBack(log)
+	return c, where, nil
+}
+
+// state is where the programs of a box keep what a backup holds.
+func state() backup.Source {
+	return backup.Source{Dir: officeDir, Config: filepath.Join(officeDir, "pronto.yaml"), Records: recordsDir}
+}
+
+// putBack applies a restore before any program has the state open. One that fails leaves a box that works, with
+// some parts as they were.
+func putBack(log *slog.Logger) {
+	switch chapters, err := backup.Apply(state()); {
+	case err != nil:
+		log.Error("a backup was not put back", "err", err)
+	case len(chapters) > 0:
+		log.Warn("restored from a backup", "parts", chapters)
+	}
 }
 
 // findCard looks until the card is there. The watchdog, which waits no longer than this, is fed meanwhile.
@@ -96,13 +118,13 @@ func replace(path string, b []byte) error {
 	return nil
 }
 
-// name gives the box its name in the network.
-func name(log *slog.Logger) string {
+// name gives the box its name in the network: the one that its owner has chosen, or that of its label.
+func name(log *slog.Logger, chosen string) string {
 	who, made, err := identity.Load(filepath.Join(dataDir, identity.File))
 	if err != nil {
 		log.Error("the box has an id for this run only", "err", err)
 	}
-	host := identity.Name(who.ID)
+	host := cmp.Or(chosen, identity.Name(who.ID))
 	if err := unix.Sethostname([]byte(host)); err != nil {
 		log.Warn("the box has no name", "err", err)
 	}

@@ -37,6 +37,9 @@ func TestTheSupervisorTakesTheServicesAndRecordsComeFirst(t *testing.T) {
 	if len(all) != 2 || all[0].Name != "recordd" || all[1].Name != exchange || all[1].Watchdog <= 0 || all[1].KeepFDs < 1024 {
 		t.Errorf("%+v", all)
 	}
+	if i := slices.Index(all[0].Args, "-var"); i < 0 || all[0].Args[i+1] != state().Dir || state().Records != recordsDir {
+		t.Errorf("recordd makes no backups of the office: %q", all[0].Args)
+	}
 	// What survives a crash lies in memory, what survives a power cut on the card.
 	if !strings.HasPrefix(all[0].Args[slices.Index(all[0].Args, "-socket")+1], hotDir+"/") || hotDir != officeDir+"/run" {
 		t.Errorf("recordd listens at %q; prontod's memory is %s", all[0].Args, hotDir)

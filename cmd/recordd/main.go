@@ -16,6 +16,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/backup/places"
+	"github.com/pronto-pbx/pronto/firmware/backup/remote"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
 	"github.com/pronto-pbx/pronto/firmware/store/badgerstore"
@@ -39,7 +40,7 @@ func main() {
 		flag.Usage()
 		os.Exit(exitUseless)
 	}
-	box := backup.Source{Dir: *state, Config: cmp.Or(*file, filepath.Join(*state, "pronto.yaml"))}
+	box := backup.Source{Dir: *state, Config: cmp.Or(*file, filepath.Join(*state, "pronto.yaml")), Records: *dir}
 	if err := run(*dir, *backups, *socket, *history, box, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "recordd:", err)
 		os.Exit(1)
@@ -60,14 +61,23 @@ func run(dir, backups, socket, history string, box backup.Source, verbose bool) 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if box.Dir != "" {
-		var nightly sync.WaitGroup
-		defer nightly.Wait()
-		nightly.Go(func() {
-			backup.Nightly{
-				Source: box, Program: backup.Version(), Log: log.With("room", "backup"),
-				Open: func(c config.Backup) (backup.Place, error) { return places.Open(c, box.Dir) },
-			}.Run(ctx)
+		nightly := backup.NewNightly(box, backup.Version(), log.With("room", "backup"), func(c config.Backup) (backup.Place, error) {
+			return places.Open(c, box.Dir)
 		})
+		var rooms sync.WaitGroup
+		defer rooms.Wait()
+		defer stop()
+		rooms.Go(func() { nightly.Run(ctx) })
+		l, err := remote.Listen(remote.Path(socket))
+		if err != nil { // the records matter more
+			log.Error("the page cannot ask about backups", "err", err)
+		} else {
+			rooms.Go(func() {
+				if err := remote.Serve(ctx, l, nightly); err != nil {
+					log.Error("the page cannot ask about backups any more", "err", err)
+				}
+			})
+		}
 	}
 	return recorder.Run(ctx, recorder.Config{
 		Records: badgerstore.Config{Dir: dir, Backups: backups},

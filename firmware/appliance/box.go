@@ -56,6 +56,7 @@ type Options struct {
 	Record string // recordd's socket; empty: nobody asks for records
 	// Synthesiser is the path of espeak-ng, which says what the owner writes; empty: there is none.
 	Synthesiser string
+	Gate        string // socket of the first program of the box, which owns its network; empty: the system does
 	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
 	// can be claimed.
 	Powered time.Duration
@@ -83,6 +84,7 @@ type Box struct {
 	estimates *estimates
 	present   *present
 	health    *health.Board
+	seen      atomic.Pointer[netip.Addr] // our address as somebody outside sees it; nil: nobody has said
 
 	stack     *stack.Stack
 	bans      *ban.Bans
@@ -160,6 +162,7 @@ func conditions() []health.Spec {
 		{Name: "unstaffed", Severity: health.Warn},
 		{Name: "config_file", Severity: health.Error},
 		{Name: "backup", Severity: health.Info},
+		{Name: "certificate", Severity: health.Warn},
 	}, alarmConditions()...)
 }
 
@@ -397,6 +400,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.openingHours(ctx) })
 	b.wg.Go(func() { b.alarms.Run(ctx) })
 	b.wg.Go(func() { b.watchBackups(ctx) })
+	b.wg.Go(func() { b.watchCertificate(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

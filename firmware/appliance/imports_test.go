@@ -121,6 +121,9 @@ var rules = []struct {
 	{"badgerstore only in recordd and its body", func(p, im string) bool {
 		return in(im, "firmware/store/badgerstore", "firmware/store/recorder") && !in(p, "cmd/recordd", "firmware/store/recorder")
 	}},
+	{"PDF only in ui/handover", func(p, im string) bool {
+		return in(im, "github.com/go-pdf", "golang.org/x/image") && p != "ui/handover"
+	}},
 	{"call and acd do not know each other", func(p, im string) bool {
 		return (in(p, "firmware/call") && in(im, "firmware/acd")) || (in(p, "firmware/acd") && in(im, "firmware/call"))
 	}},
@@ -177,6 +180,7 @@ func TestEveryImportRuleCanFail(t *testing.T) {
 		{"firmware/call", "html/template"},
 		{"firmware/store", "github.com/dgraph-io/badger/v4"},
 		{"cmd/prontod", "firmware/store/badgerstore"},
+		{"ui/web", "github.com/go-pdf/fpdf"},
 		{"firmware/call", "firmware/acd"},
 		{"ui/web", "golang.org/x/crypto/argon2"},
 		{"board/disk", "firmware/appliance"},

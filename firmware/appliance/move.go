@@ -31,6 +31,7 @@ func (b *Box) placed(c stack.Config) stack.Config {
 // reflected registers anew at a carrier that sees us at another address than before. The port of a
 // connection says nothing: each has its own.
 func (b *Box) reflected(f stack.Flow, was, now netip.AddrPort) {
+	b.seenAt(f, now)
 	if !was.IsValid() || f.Transport != "udp" && was.Addr() == now.Addr() || b.office == nil {
 		return
 	}

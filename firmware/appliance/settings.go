@@ -223,6 +223,18 @@ func (p *present) lines() map[string]tel.LineChanged {
 	return all
 }
 
+// conditions tells what is wrong with the box now.
+func (p *present) conditions() (all []tel.HealthChanged) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.last {
+		if h, ok := e.(tel.HealthChanged); ok {
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
 // reachable tells whether a phone is registered.
 func (p *present) reachable(id tel.DeviceID) bool {
 	p.mu.Lock()

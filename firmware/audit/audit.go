@@ -1,6 +1,6 @@
 // Package audit keeps the lines of the audit log that the page shows: who did what at its door. They are
 // appended to a file, line by line, and nothing in the program changes or removes one but the growth of the
-// file: of two files of a bounded size the older goes.
+// file: of two files of a bounded size the older goes. What a restored backup brings lies beside them.
 package audit
 
 import (
@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -20,7 +21,8 @@ import (
 const (
 	name  = "audit.jsonl"
 	older = name + ".1"
-	most  = 1 << 20 // bytes of a file: some 8,000 lines
+	alien = name + ".0" // what a restored backup told of the time before
+	most  = 1 << 20     // bytes of a file: some 8,000 lines
 )
 
 // ErrClosed is the error of a log that is closed.
@@ -106,21 +108,28 @@ func (l *Log) Last(count int) ([]tel.PageAccessed, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []tel.PageAccessed
-	for _, file := range []string{older, name} {
-		text, err := os.ReadFile(filepath.Join(l.dir, file))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+	for _, file := range []string{alien, older, name} {
+		text, err := read(l.dir, file)
 		if err != nil {
-			return nil, fmt.Errorf("read the audit log: %w", err)
+			return nil, err
 		}
 		all = append(all, decode(text)...)
 	}
+	slices.SortStableFunc(all, func(a, b tel.PageAccessed) int { return a.At.Compare(b.At) })
 	out := make([]tel.PageAccessed, 0, min(count, len(all)))
 	for i := len(all) - 1; i >= 0 && len(out) < count; i-- {
 		out = append(out, all[i])
 	}
 	return out, nil
+}
+
+// read is what a file of the log holds; nothing where there is none.
+func read(dir, file string) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the audit log: %w", err)
+	}
+	return text, nil
 }
 
 // decode reads lines, and leaves out what is none.

@@ -7,8 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/audit"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // Apply puts in place what Stage left, and returns the chapters; none when nothing was staged. It is called
@@ -28,8 +33,17 @@ func Apply(s Source) ([]Chapter, error) {
 			return nil, fmt.Errorf("restore %s: %w", r.Path, err)
 		}
 	}
+	err = audit.Once(s.Dir, tel.PageAccessed{
+		At: p.Ordered, What: deed, User: p.By, From: p.From, Whom: strings.TrimSpace(p.Name + " " + p.Made.UTC().Format(time.RFC3339)),
+	})
+	if err != nil {
+		return nil, err
+	}
 	return p.Chapters, Discard(s)
 }
+
+// deed is what the audit log calls a restore.
+const deed = "restored"
 
 // replace moves one root away and the staged one into its place.
 func (s Source) replace(r planned) error {
@@ -41,6 +55,9 @@ func (s Source) replace(r planned) error {
 	}
 	if r.Path == configName { // may lie in another file system, and must be whole at every moment
 		return s.replaceConfig(r, staged, target)
+	}
+	if slices.Contains(audit.Files(), r.Path) {
+		return s.addToAudit(r, staged)
 	}
 	old := filepath.Join(s.stage(), "old", r.Path)
 	if err := makeDir(filepath.Dir(old)); err != nil {
@@ -57,6 +74,21 @@ func (s Source) replace(r planned) error {
 		}
 	}
 	return syncDir(filepath.Dir(target))
+}
+
+// addToAudit keeps what this box knows of who used its page, and adds what the backup tells.
+func (s Source) addToAudit(r planned, staged string) error {
+	if !r.Staged {
+		return nil
+	}
+	lines, err := os.ReadFile(staged)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(audit.Restore(s.Dir, lines), syncDir(s.Dir)); err != nil {
+		return err
+	}
+	return os.Remove(staged)
 }
 
 func (s Source) replaceConfig(r planned, staged, target string) error {

@@ -18,6 +18,7 @@ import (
 	"filippo.io/age"
 	"go.uber.org/goleak"
 
+	"github.com/pronto-pbx/pronto/firmware/audit"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 )
@@ -36,7 +37,7 @@ func newBox(t *testing.T, cfg, mark string) Source {
 	s := Source{Dir: filepath.Join(t.TempDir(), "var"), Config: filepath.Join(t.TempDir(), "pronto.yaml")}
 	for name, body := range map[string]string{
 		"config/000001.yaml": "v1 " + mark, "personal.json": mark, "voicemail/box/201/a.wav": mark, "voicemail/box/201/a.json": mark,
-		"voicemail/spool/half.wav": "never " + mark, "ledger.json": mark, "toll.json": mark, "sms.json": mark, "history/1.seg": mark, "audit.jsonl": mark,
+		"voicemail/spool/half.wav": "never " + mark, "ledger.json": mark, "toll.json": mark, "sms.json": mark, "history/1.seg": mark, "audit.jsonl": signedIn(mark),
 		"records/backups/b.bak": mark, "records/badger/live": "never " + mark, "label.json": "the label of " + mark, "tls/key.pem": "never " + mark,
 		"voicemail/box/201/b.wav.part": "never " + mark,
 	} {
@@ -47,6 +48,30 @@ func newBox(t *testing.T, cfg, mark string) Source {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// signedIn is a line of the audit log.
+func signedIn(who string) string {
+	return `{"at":"2026-03-01T09:00:00Z","what":"signed_in","user":"` + who + `"}` + "\n"
+}
+
+// deeds are the lines of a box's audit log, the newest first.
+func deeds(t *testing.T, s Source) string {
+	t.Helper()
+	l, err := audit.Open(s.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	all, err := l.Last(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, e := range all {
+		said = append(said, e.What+" "+e.User+e.Whom)
+	}
+	return strings.Join(said, ", ")
 }
 
 func write(t *testing.T, path, body string) {
@@ -128,7 +153,7 @@ func TestEverythingComesBackWithTheRecoveryKitAndNothingThatIsTheBoxsOwn(t *test
 	got := tree(t, next.Dir)
 	for name, body := range got {
 		switch {
-		case strings.HasPrefix(name, "backup/"), name == "access.json":
+		case strings.HasPrefix(name, "backup/"), name == "access.json", strings.HasPrefix(name, "audit."):
 		case name == "label.json" || name == "tls/key.pem":
 			if !strings.HasSuffix(body, "new") {
 				t.Errorf("%s is of the other box: %q", name, body)
@@ -150,6 +175,70 @@ func TestEverythingComesBackWithTheRecoveryKitAndNothingThatIsTheBoxsOwn(t *test
 	var who map[string]string
 	if err := statefile.Load(filepath.Join(next.Dir, "access.json"), 1, &who); err != nil || who["users"] != "old" || who["sessions"]+who["code"] != "" {
 		t.Errorf("people: %v, %v", who, err)
+	}
+}
+
+func TestARestoreAddsToTheAuditLogAndTakesNothingFromIt(t *testing.T) {
+	was := newBox(t, carriers, "old")
+	kit, file := backedUp(t, was)
+	next := newBox(t, "box: {name: New}\n", "new")
+	want := "restored Bar Centrale 2026-03-02T02:30:00Z, signed_in new, signed_in old"
+	restored(t, next, Choice{}, file, kit)
+	if got := deeds(t, next); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	restored(t, next, Choice{Chapters: []Chapter{Texts}, By: "anna"}, file, kit)
+	if got, want := deeds(t, next), strings.Replace(want, "restored ", "restored annaBar Centrale 2026-03-02T02:30:00Z, restored ", 1); got != want {
+		t.Errorf("a second one, of a part: %q, want %q", got, want)
+	}
+	restored(t, was, Choice{}, file, kit) // whose own lines it tells again
+	if got := deeds(t, was); got != "restored Bar Centrale 2026-03-02T02:30:00Z, signed_in old" {
+		t.Errorf("the same box: %q", got)
+	}
+}
+
+func TestWhatLiesReadyIsToldAndMayTakeTheLinesOfTheBoxThatIsGone(t *testing.T) {
+	was := newBox(t, carriers, "old")
+	kit, file := backedUp(t, was)
+	next := newBox(t, "{}", "new")
+	if r, err := Staged(next); r != nil || err != nil {
+		t.Fatalf("before: %v, %v", r, err)
+	}
+	if _, err := Stage(next, bytes.NewReader(file), Choice{}, kit); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Staged(next)
+	if err != nil || r == nil || r.Name != "Bar Centrale" || !r.Foreign || !slices.Equal(r.Disabled, []string{"tim"}) || r.Total.Files == 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if err := TakeCarriers(next); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Staged(next); err != nil || r == nil || len(r.Disabled) != 0 {
+		t.Errorf("after: %+v, %v", r, err)
+	}
+	if _, err := Apply(next); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(next.Config)
+	if cfg, err := config.Parse(text); err != nil || len(cfg.Trunks) != 1 || cfg.Trunks[0].Disabled {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if err := TakeCarriers(next); err == nil {
+		t.Error("nothing lies ready, and it was changed")
+	}
+}
+
+func TestTheRecordsMayLieElsewhere(t *testing.T) {
+	was := newBox(t, carriers, "old")
+	was.Records = filepath.Join(t.TempDir(), "records")
+	write(t, filepath.Join(was.Records, "backups", "b.bak"), "old, elsewhere")
+	kit, file := backedUp(t, was)
+	next := newBox(t, "{}", "new")
+	next.Records = filepath.Join(next.Dir, "..", "elsewhere")
+	restored(t, next, Choice{}, file, kit)
+	if got, err := os.ReadFile(filepath.Join(next.Records, "backups", "b.bak")); err != nil || string(got) != "old, elsewhere" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
@@ -197,9 +286,8 @@ func TestAPowerCutAtAnyMomentOfARestoreLosesNothing(t *testing.T) {
 	want := func() map[string]string {
 		s := newBox(t, "{}", "new")
 		restored(t, s, Choice{}, file, kit)
-		return tree(t, s.Dir)
+		return told(t, s)
 	}()
-	delete(want, "backup/keys.json")
 	for step := range len(roots) {
 		s := newBox(t, "{}", "new")
 		if _, err := Stage(s, bytes.NewReader(file), Choice{}, kit); err != nil {
@@ -210,7 +298,7 @@ func TestAPowerCutAtAnyMomentOfARestoreLosesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if r := roots[step]; r.path != configName { // cut between the two renames of one step
+		if r := roots[step]; r.path != configName && !slices.Contains(audit.Files(), r.path) { // cut between the two renames of one step
 			old := filepath.Join(s.stage(), "old", r.path)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(old), 0o700), ignore(os.Rename(s.at(r.path), old), fs.ErrNotExist)); err != nil {
 				t.Fatal(err)
@@ -219,12 +307,20 @@ func TestAPowerCutAtAnyMomentOfARestoreLosesNothing(t *testing.T) {
 		if _, err := Apply(s); err != nil {
 			t.Fatalf("after step %d: %v", step, err)
 		}
-		got := tree(t, s.Dir)
-		delete(got, "backup/keys.json")
-		if !maps.Equal(got, want) {
+		if got := told(t, s); !maps.Equal(got, want) {
 			t.Errorf("cut in step %d: %v, want %v", step, slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 		}
 	}
+}
+
+// told is what lies on a box, but its own keys and when it was told to restore.
+func told(t *testing.T, s Source) map[string]string {
+	t.Helper()
+	all := tree(t, s.Dir)
+	delete(all, "backup/keys.json")
+	delete(all, "audit.jsonl")
+	all["deeds"] = deeds(t, s)
+	return all
 }
 
 func staged(s Source, r root) bool {
@@ -363,6 +459,15 @@ func TestTheKitIsConfirmedByItsSecretAlone(t *testing.T) {
 	}
 	if k, err := OpenKeys(s); err != nil || !k.Confirmed.Equal(night) {
 		t.Errorf("%+v, %v", k, err)
+	}
+	later := night.Add(time.Hour)
+	for end, ok := range map[string]bool{first[len(first)-EndLength:]: false, "ABCD EFGH": false, strings.ToLower(second[len(second)-EndLength:len(second)-4]) + " " + second[len(second)-4:]: true} {
+		if err := Confirm(s, end, later); (err == nil) != ok {
+			t.Errorf("%q: %v", end, err)
+		}
+	}
+	if k, err := ReadKeys(s); err != nil || !k.Confirmed.Equal(later) {
+		t.Errorf("by its end: %+v, %v", k, err)
 	}
 	for _, body := range tree(t, s.Dir) {
 		if strings.Contains(body, second) {

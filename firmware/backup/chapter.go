@@ -24,12 +24,16 @@ const (
 
 // Source is where a box keeps its state.
 type Source struct {
-	Dir    string // the state: "var"
-	Config string // the configuration's file, in Dir or elsewhere
+	Dir     string // the state: "var"
+	Config  string // the configuration's file, in Dir or elsewhere
+	Records string // the directory of the finished records; default "records" in Dir
 }
 
 // configName is the configuration's file inside of a backup.
 const configName = "pronto.yaml"
+
+// recordsName is the directory of the finished records inside of a backup.
+const recordsName = "records"
 
 // root is a file or folder below Source.Dir that belongs to a chapter, and is replaced whole.
 type root struct {
@@ -54,10 +58,13 @@ var roots = []root{
 	{chapter: Costs, path: "pins"},
 	{chapter: Texts, path: "sms.json"},
 	{chapter: Records, path: "history"},
-	{chapter: Records, path: "audit.jsonl"}, // who used the page
+	// Who used the page: what this box knows of it stays, whatever is restored.
+	{chapter: Records, path: "audit.jsonl.0"},
+	{chapter: Records, path: "audit.jsonl.1"},
+	{chapter: Records, path: "audit.jsonl"},
 	// Of the records their own verified backup is copied: the files of a database in use fit together only
 	// for the process that has it open. A database that is missing is made from it.
-	{chapter: Records, path: "records", only: "records/backups"},
+	{chapter: Records, path: recordsName, only: "records/backups"},
 }
 
 // Chapters lists every chapter.
@@ -109,8 +116,11 @@ func within(name, dir string) bool { return name == dir || strings.HasPrefix(nam
 
 // at is where a root lies on this box.
 func (s Source) at(path string) string {
-	if path == configName {
+	switch {
+	case path == configName:
 		return s.Config
+	case path == recordsName && s.Records != "":
+		return s.Records
 	}
 	return filepath.Join(s.Dir, filepath.FromSlash(path))
 }

@@ -12,7 +12,7 @@ const stale = 50 * time.Hour
 
 // Debt says in a sentence what is missing until a dead card costs nothing; empty when nothing is.
 func Debt(s Source, c config.Backup, now time.Time) string {
-	k, err := readKeys(s)
+	k, err := ReadKeys(s)
 	if err != nil {
 		return err.Error()
 	}

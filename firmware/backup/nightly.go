@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -125,12 +126,49 @@ func officeName(s Source) string {
 	return cfg.Box.Name
 }
 
-// Nightly makes backups by itself.
+// Nightly makes backups by itself, and when it is asked to.
 type Nightly struct {
 	Source  Source
 	Program string // its version
 	Log     *slog.Logger
 	Open    func(config.Backup) (Place, error) // the place that the configuration names
+
+	wanted  chan struct{} // somebody wants one now
+	running atomic.Bool   // one is being made
+}
+
+// NewNightly prepares one; open finds the place that a configuration names.
+func NewNightly(s Source, program string, log *slog.Logger, open func(config.Backup) (Place, error)) *Nightly {
+	return &Nightly{Source: s, Program: program, Log: log, Open: open, wanted: make(chan struct{}, 1)}
+}
+
+// Now has Run make a backup, whatever the hour. It does not wait for it.
+func (n *Nightly) Now() {
+	n.running.Store(true) // as whoever asks next must see
+	select {
+	case n.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// Running tells whether a backup is being made, or will be at once.
+func (n *Nightly) Running() bool { return n.running.Load() }
+
+// Configured is what the configuration says of backups, and by which clock the office lives.
+func (n *Nightly) Configured() (config.Backup, *time.Location, error) {
+	text, err := os.ReadFile(n.Source.Config)
+	if err != nil {
+		return config.Backup{}, nil, err
+	}
+	cfg, err := config.Parse(text)
+	if err != nil {
+		return config.Backup{}, nil, err
+	}
+	zone, err := time.LoadLocation(cfg.Box.Timezone)
+	if err != nil {
+		zone = time.UTC
+	}
+	return cfg.Backup, zone, nil
 }
 
 // look is how often Run asks whether one is due; again is the pause after a failure.
@@ -140,52 +178,50 @@ const (
 )
 
 // Run makes a backup each night until ctx ends, into the folder that the configuration names at that time.
-func (n Nightly) Run(ctx context.Context) {
+func (n *Nightly) Run(ctx context.Context) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
+	asked := false
 	for {
-		n.now(ctx, time.Now())
+		n.look(ctx, time.Now(), asked)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			asked = false
+		case <-n.wanted:
+			asked = true
 		}
 	}
 }
 
-// now makes a backup if one is due.
-func (n Nightly) now(ctx context.Context, now time.Time) {
-	text, err := os.ReadFile(n.Source.Config)
-	if err != nil {
+// look makes a backup if one is due, or was asked for.
+func (n *Nightly) look(ctx context.Context, now time.Time, asked bool) {
+	defer func() { n.running.Store(len(n.wanted) > 0) }()
+	c, zone, err := n.Configured()
+	if err != nil || c.To == "" {
 		return // prontod says so where people look
-	}
-	cfg, err := config.Parse(text)
-	if err != nil || cfg.Backup.To == "" {
-		return
 	}
 	st, err := ReadStatus(n.Source)
 	if err != nil {
 		n.Log.Warn("how the last backup went is lost", "err", err)
 	}
-	zone, err := time.LoadLocation(cfg.Box.Timezone)
-	if err != nil {
-		zone = time.UTC
-	}
-	if !due(now.In(zone), cfg.Backup, st) {
+	if !asked && !due(now.In(zone), c, st) {
 		return
 	}
-	to, err := n.Open(cfg.Backup)
+	n.running.Store(true)
+	to, err := n.Open(c)
 	if err == nil {
-		st, err = Make(ctx, n.Source, to, cfg.Backup.To, n.Program, now)
+		st, err = Make(ctx, n.Source, to, c.To, n.Program, now)
 	} else {
 		st.Tried, st.Failed = now, err.Error()
 		err = errors.Join(err, save(n.Source, st))
 	}
 	if err != nil {
-		n.Log.Error("backup failed", "to", cfg.Backup.To, "err", err)
+		n.Log.Error("backup failed", "to", c.To, "err", err)
 		return
 	}
-	n.Log.Info("backup made and read back", "to", cfg.Backup.To, "name", st.Name, "files", st.Files, "bytes", st.Bytes)
+	n.Log.Info("backup made and read back", "to", c.To, "name", st.Name, "files", st.Files, "bytes", st.Bytes)
 }
 
 // due reports whether a backup should be made: in the hour that is set, at any time when the last one is

@@ -15,6 +15,7 @@ import (
 var (
 	ErrKey     = errors.New("this key does not open the backup")
 	ErrDamaged = errors.New("the backup is damaged or incomplete")
+	ErrConfig  = errors.New("this program does not understand the configuration of the backup")
 	ErrNewer   = errors.New("the backup is of a newer program: update this box first")
 )
 

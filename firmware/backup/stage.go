@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,7 @@ type Choice struct {
 	// Carriers keeps the lines of another box in force. Without it the SIP trunks of a backup of another box
 	// are restored disabled: two boxes with one account at a carrier take each other's calls.
 	Carriers bool
+	By, From string // who orders it, and from which address: for the audit log
 }
 
 // Restored says what lies ready.
@@ -42,9 +44,11 @@ type Restored struct {
 
 // plan is what Apply does: for each root the staged file or folder, or nothing, takes the old one's place.
 type plan struct {
-	Chapters []Chapter `json:"chapters"`
-	Made     time.Time `json:"made"`
-	Roots    []planned `json:"roots"`
+	Restored
+	Roots   []planned `json:"roots"`
+	Ordered time.Time `json:"ordered"`
+	By      string    `json:"by,omitempty"`
+	From    string    `json:"from,omitempty"`
 }
 
 type planned struct {
@@ -90,7 +94,7 @@ func Stage(s Source, in io.Reader, c Choice, keys ...age.Identity) (r Restored, 
 	if err := r.adapt(s, files, c); err != nil {
 		return r, err
 	}
-	p := plan{Chapters: c.Chapters, Made: a.Made}
+	p := plan{Restored: r, Ordered: time.Now().UTC().Round(0), By: c.By, From: c.From}
 	for _, root := range roots {
 		if slices.Contains(c.Chapters, root.chapter) {
 			_, err := os.Lstat(filepath.Join(files, root.path))
@@ -101,6 +105,60 @@ func Stage(s Source, in io.Reader, c Choice, keys ...age.Identity) (r Restored, 
 		return r, err
 	}
 	return r, statefile.Save(s.planFile(), planVersion, p)
+}
+
+// Staged tells what lies ready for the next start; nil when nothing does.
+func Staged(s Source) (*Restored, error) {
+	var p plan
+	switch err := statefile.Load(s.planFile(), planVersion, &p); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &p.Restored, nil
+}
+
+// TakeCarriers has the lines that Stage left off come into force with the rest: the box that made the backup is
+// gone.
+func TakeCarriers(s Source) error {
+	var p plan
+	if err := statefile.Load(s.planFile(), planVersion, &p); err != nil {
+		return err
+	}
+	file := filepath.Join(s.stage(), "files", configName)
+	err := rewriteConfig(file, func(cfg *config.Config) {
+		for i := range cfg.Trunks {
+			if t := &cfg.Trunks[i]; slices.Contains(p.Disabled, string(t.ID)) {
+				t.Disabled = false
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	p.Disabled = nil
+	return statefile.Save(s.planFile(), planVersion, p)
+}
+
+// rewriteConfig changes a configuration that is not in force.
+func rewriteConfig(file string, change func(*config.Config)) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Parse(text)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	change(&cfg)
+	if text, err = cfg.Encode(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file+".part", text, 0o600); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(file+".part"), os.Rename(file+".part", file), syncDir(filepath.Dir(file)))
 }
 
 // Discard forgets what Stage has unpacked.
@@ -161,26 +219,20 @@ func (r *Restored) adapt(s Source, files string, c Choice) error {
 	if err != nil {
 		return fmt.Errorf("%w: it has no configuration: %w", ErrDamaged, err)
 	}
-	cfg, err := config.Parse(text)
-	if err != nil {
-		return fmt.Errorf("this program does not understand the configuration of the backup: %w", err)
+	if _, err := config.Parse(text); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if !r.Foreign || c.Carriers {
 		return nil
 	}
-	for i := range cfg.Trunks {
-		if t := &cfg.Trunks[i]; !t.Disabled {
-			t.Disabled = true
-			r.Disabled = append(r.Disabled, string(t.ID))
+	return rewriteConfig(file, func(cfg *config.Config) {
+		for i := range cfg.Trunks {
+			if t := &cfg.Trunks[i]; !t.Disabled {
+				t.Disabled = true
+				r.Disabled = append(r.Disabled, string(t.ID))
+			}
 		}
-	}
-	if len(r.Disabled) == 0 {
-		return nil
-	}
-	if text, err = cfg.Encode(); err != nil {
-		return err
-	}
-	return os.WriteFile(file, text, 0o600)
+	})
 }
 
 // endSessions lets nobody into the page with a cookie of the time of the backup, and leaves the code of the

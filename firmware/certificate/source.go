@@ -40,7 +40,8 @@ type Source struct {
 
 	mu     sync.Mutex
 	cert   *tls.Certificate
-	seen   [2]stamp // of the files that cert came from, or that were refused
+	given  *tls.Certificate // uploaded by the owner; nil: none
+	seen   [2]stamp         // of the files that cert came from, or that were refused
 	looked time.Time
 	err    error // of the last look
 }
@@ -62,7 +63,8 @@ func Files(certFile, keyFile string) (*Source, error) {
 }
 
 // Own reads the certificate that the box made for itself in dir, and makes it where it is missing,
-// damaged, about to expire or lacks one of the names (host names and addresses). The key is kept
+// damaged, about to expire or lacks one of the names (host names and addresses). One that the owner has given
+// there is served in its place. The key is kept
 // for as long as it can be read, so that whoever trusts its fingerprint need not look again.
 func Own(dir string, names []string) (*Source, error) {
 	s := &Source{certFile: filepath.Join(dir, "cert.pem"), keyFile: filepath.Join(dir, "key.pem"), own: true, names: names}
@@ -75,6 +77,7 @@ func Own(dir string, names []string) (*Source, error) {
 			return nil, err
 		}
 	}
+	s.err = s.loadGiven()
 	return s, nil
 }
 
@@ -83,8 +86,8 @@ func (s *Source) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if since := now.Sub(s.looked); since >= 0 && since < lookEvery {
-		return s.cert, nil
+	if since := now.Sub(s.looked); s.given != nil || since >= 0 && since < lookEvery {
+		return s.served(), nil
 	}
 	s.looked = now
 	switch {
@@ -107,7 +110,11 @@ func (s *Source) Err() error {
 func (s *Source) Fingerprint() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sum := sha256.Sum256(s.cert.Certificate[0])
+	return fingerprint(s.served())
+}
+
+func fingerprint(c *tls.Certificate) string {
+	sum := sha256.Sum256(c.Certificate[0])
 	return hex.EncodeToString(sum[:])
 }
 
@@ -115,7 +122,7 @@ func (s *Source) Fingerprint() string {
 func (s *Source) Expires() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cert.Leaf.NotAfter
+	return s.served().Leaf.NotAfter
 }
 
 // load reads both files; the last good pair stays on error.

@@ -98,11 +98,16 @@ func (v *Visitor) Post(path string, form url.Values) (status int, page string) {
 	return v.ask(http.MethodPost, path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
 }
 
-// Upload sends a file by the field "file" of a form.
-func (v *Visitor) Upload(path, name string, file []byte) (status int, page string) {
+// Upload sends a form with a file, by the field "file", behind its other fields, in their order.
+func (v *Visitor) Upload(path, name string, file []byte, fields ...[2]string) (status int, page string) {
 	v.t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
+	for _, f := range fields {
+		if err := form.WriteField(f[0], f[1]); err != nil {
+			v.t.Fatal(err)
+		}
+	}
 	part, err := form.CreateFormFile("file", name)
 	if err == nil {
 		_, err = part.Write(file)

@@ -133,9 +133,11 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 		m.says(`msg="name in the network" service=prontoinit name=`+name+" is=ours address="+wire.box.String(), 1)
 	}
 
-	t.Run("the owner claims it with the code of the label", func(t *testing.T) { claim(t, wire, code) })
+	var owner *http.Cookie
+	t.Run("the owner claims it with the code of the label", func(t *testing.T) { owner = claim(t, wire, code) })
 	t.Run("a call to the queue is answered and heard both ways", func(t *testing.T) { call(t, wire, m) })
 	t.Run("nothing but the page and SIP can be reached", func(t *testing.T) { scan(t, wire, 80, 443, 5060) })
+	t.Run("the owner gives it another address, and one that nobody confirms is gone after the next start", func(t *testing.T) { renumber(t, wire, m, owner) })
 
 	m.execute("system_powerdown")
 	m.says(`msg="the box ends" service=prontoinit how=off`, 1)
@@ -153,6 +155,9 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	m = start(t, options{disk: disk, cable: wire})
 	wire.answers(t, m)
 	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
+	if page := post(t, wire, "/network", owner, nil); !strings.Contains(page, "spento prima della conferma") {
+		t.Errorf("the page does not say that the change was taken back: %s", page)
+	}
 	res, err := browser.Get(wire.page("/claim"))
 	if err != nil {
 		t.Fatal(err)
@@ -171,6 +176,7 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	if out, err := exec.Command(made("mkimage"), "reset", "-image", disk).CombinedOutput(); err != nil {
 		t.Fatalf("reset: %v\n%s", err, out)
 	}
+	wire.box = netip.AddrFrom4([4]byte{192, 168, 71, 50}) // by DHCP again
 	m = start(t, options{disk: disk, cable: wire})
 	wire.answers(t, m)
 	m.says("factory reset: nothing of the owner is left", 1)
@@ -179,7 +185,58 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	claim(t, wire, code)
 }
 
-func claim(t *testing.T, c *cable, code string) {
+// post sends a form, or asks for a page with none, as somebody who has signed in, and returns the page.
+func post(t *testing.T, c *cable, path string, who *http.Cookie, form url.Values) string {
+	t.Helper()
+	method := http.MethodGet
+	if form != nil {
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, c.page(path), strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", "http://"+c.box.String())
+	if who != nil {
+		req.AddCookie(who)
+	}
+	res, err := browser.Do(req)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d, %v\n%s", path, res.StatusCode, err, body)
+	}
+	return string(body)
+}
+
+// renumber gives the box a fixed address, confirms it from there, and leaves another change on trial.
+func renumber(t *testing.T, c *cable, m *machine, owner *http.Cookie) {
+	fixed := func(a netip.Addr) url.Values {
+		return url.Values{"how": {"fixed"}, "was-how": {"dhcp"}, "address": {a.String()}, "was-address": {""}, "router": {c.us.String()}, "was-router": {""}}
+	}
+	to := netip.AddrFrom4([4]byte{192, 168, c.us.As4()[2], 77})
+	page := post(t, c, "/network", owner, fixed(to))
+	_, token, _ := strings.Cut(page, "token=")
+	token, _, _ = strings.Cut(token, `"`)
+	if !strings.Contains(page, "http://"+to.String()+"/network/confirm") || len(token) != 32 {
+		t.Fatalf("the page does not say where to confirm: %s", page)
+	}
+	c.box = to
+	c.answers(t, m)
+	if page := post(t, c, "/network/confirm", nil, url.Values{"token": {token}}); !strings.Contains(page, "La rete resta") {
+		t.Fatalf("it cannot be confirmed: %s", page)
+	}
+	m.says(`msg="name in the network" service=prontoinit name=pronto-9qxa.local is=ours address=`+to.String(), 1)
+	if page := post(t, c, "/network", owner, url.Values{"ntp": {"192.0.2.1"}, "was-ntp": {""}}); !strings.Contains(page, "token=") {
+		t.Errorf("a second change: %s", page)
+	}
+}
+
+func claim(t *testing.T, c *cable, code string) (owner *http.Cookie) {
 	form := url.Values{"code": {code}, "name": {"titolare"}, "password": {"una frase lunga per la scatola"}}
 	post := func(code string) int {
 		form.Set("code", code)
@@ -194,6 +251,9 @@ func claim(t *testing.T, c *cable, code string) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
+		if all := res.Cookies(); len(all) > 0 {
+			owner = all[0]
+		}
 		return res.StatusCode
 	}
 	if got := post("00000000" + "0"); got == http.StatusSeeOther {
@@ -202,6 +262,7 @@ func claim(t *testing.T, c *cable, code string) {
 	if got := post(code); got != http.StatusSeeOther {
 		t.Errorf("the label's code: status %d", got)
 	}
+	return owner
 }
 
 func call(t *testing.T, c *cable, m *machine) {

@@ -107,38 +107,52 @@ type Deed string
 
 // The deeds.
 const (
-	DeedClaimed         Deed = "claimed"
-	DeedWrongCode       Deed = "wrong_code"
-	DeedSignedIn        Deed = "signed_in"
-	DeedWrong           Deed = "wrong_password"
-	DeedSignedOut       Deed = "signed_out"
-	DeedUserAdded       Deed = "user_added"
-	DeedUserChanged     Deed = "user_changed"
-	DeedUserRemoved     Deed = "user_removed"
-	DeedPassword        Deed = "password_changed"
-	DeedOneTimeOn       Deed = "one_time_codes_on"
-	DeedOneTimeOff      Deed = "one_time_codes_off"
-	DeedWrongOneTime    Deed = "wrong_one_time_code"
-	DeedPasskeyAdded    Deed = "passkey_added"
-	DeedPasskeyRemoved  Deed = "passkey_removed"
-	DeedWrongPasskey    Deed = "wrong_passkey"
-	DeedInvited         Deed = "invited"
-	DeedUninvited       Deed = "uninvited"
-	DeedWrongInvite     Deed = "wrong_invitation"
-	DeedAccepted        Deed = "invitation_accepted"
-	DeedMoved           Deed = "caller_moved"    // the call, and to which queue
-	DeedAssigned        Deed = "caller_assigned" // the call, and to whom
-	DeedPaused          Deed = "agent_paused"
-	DeedCallbackDropped Deed = "callback_dropped"
-	DeedDismissed       Deed = "missed_dismissed" // the number of a caller whom nobody calls back
-	DeedLoggedOut       Deed = "agent_logged_out"
-	DeedPutIn           Deed = "agent_put_in_queue"
-	DeedTakenOut        Deed = "agent_taken_out_of_queue"
-	DeedSkill           Deed = "agent_skill_set"
-	DeedConfigured      Deed = "configured"     // the version, and why
-	DeedDiscarded       Deed = "file_discarded" // what somebody wrote into the configuration by hand
-	DeedAnnounced       Deed = "announced"      // another sound, and of what
-	DeedReopened        Deed = "reopened"       // the owner's password was lost: the box can be claimed again
+	DeedClaimed              Deed = "claimed"
+	DeedWrongCode            Deed = "wrong_code"
+	DeedSignedIn             Deed = "signed_in"
+	DeedWrong                Deed = "wrong_password"
+	DeedSignedOut            Deed = "signed_out"
+	DeedUserAdded            Deed = "user_added"
+	DeedUserChanged          Deed = "user_changed"
+	DeedUserRemoved          Deed = "user_removed"
+	DeedPassword             Deed = "password_changed"
+	DeedOneTimeOn            Deed = "one_time_codes_on"
+	DeedOneTimeOff           Deed = "one_time_codes_off"
+	DeedWrongOneTime         Deed = "wrong_one_time_code"
+	DeedPasskeyAdded         Deed = "passkey_added"
+	DeedPasskeyRemoved       Deed = "passkey_removed"
+	DeedWrongPasskey         Deed = "wrong_passkey"
+	DeedInvited              Deed = "invited"
+	DeedUninvited            Deed = "uninvited"
+	DeedWrongInvite          Deed = "wrong_invitation"
+	DeedAccepted             Deed = "invitation_accepted"
+	DeedMoved                Deed = "caller_moved"    // the call, and to which queue
+	DeedAssigned             Deed = "caller_assigned" // the call, and to whom
+	DeedPaused               Deed = "agent_paused"
+	DeedCallbackDropped      Deed = "callback_dropped"
+	DeedDismissed            Deed = "missed_dismissed" // the number of a caller whom nobody calls back
+	DeedLoggedOut            Deed = "agent_logged_out"
+	DeedPutIn                Deed = "agent_put_in_queue"
+	DeedTakenOut             Deed = "agent_taken_out_of_queue"
+	DeedSkill                Deed = "agent_skill_set"
+	DeedConfigured           Deed = "configured"     // the version, and why
+	DeedDiscarded            Deed = "file_discarded" // what somebody wrote into the configuration by hand
+	DeedAnnounced            Deed = "announced"      // another sound, and of what
+	DeedKitMade              Deed = "kit_made"       // a recovery kit
+	DeedKitConfirmed         Deed = "kit_confirmed"
+	DeedBackup               Deed = "backup_made"    // on demand
+	DeedBackupTaken          Deed = "backup_taken"   // downloaded: its name
+	DeedRestore              Deed = "restore_staged" // a backup lies ready for the next start
+	DeedRestoreForgot        Deed = "restore_forgotten"
+	DeedRestored             Deed = "restored"      // it took effect
+	DeedNetwork              Deed = "network_tried" // the address, or none
+	DeedNetworkKept          Deed = "network_kept"
+	DeedNetworkRecalled      Deed = "network_recalled"
+	DeedCertificate          Deed = "certificate_given" // its fingerprint
+	DeedCertificateUndone    Deed = "certificate_undone"
+	DeedCertificateWithdrawn Deed = "certificate_withdrawn"
+	DeedHandover             Deed = "handover_made"
+	DeedReopened             Deed = "reopened" // the owner's password was lost: the box can be claimed again
 )
 
 // Config is what Accounts need.
@@ -279,13 +293,36 @@ func (a *Accounts) Claim(ctx context.Context, typed, name, password string, v Vi
 	return token, nil
 }
 
-// codeIs compares a typed code. A mistyping that its check character shows is no guess.
+// Prove takes the code of the label from whoever is about to replace what the box knows. A box without an owner
+// listens as it does to who claims it. Errors: those of Claimable but ErrClaimed, ErrCode, TooSoonError.
+func (a *Accounts) Prove(typed string, v Visitor) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.claimable(v); err != nil && !errors.Is(err, ErrClaimed) {
+		return err
+	}
+	return a.compare(typed, v)
+}
+
+// Note writes a deed down that the page has done.
+func (a *Accounts) Note(what Deed, user, whom string, v Visitor) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.note(what, user, whom, v)
+}
+
+// codeIs compares the code that somebody typed who claims the box.
 func (a *Accounts) codeIs(typed string, v Visitor) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.claimable(v); err != nil {
 		return err
 	}
+	return a.compare(typed, v)
+}
+
+// compare judges a typed code. A mistyping that its check character shows is no guess. It is called with mu held.
+func (a *Accounts) compare(typed string, v Visitor) error {
 	now := time.Now()
 	if w := a.senders.wait(v.key(), now); w > 0 {
 		return TooSoonError{w}

@@ -25,7 +25,7 @@ func sections() []section {
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover"}},
 	}
 }
 
@@ -77,9 +77,13 @@ func (r Reader) System() (all []Link) {
 		{"messages", "/messages", access.Configure},
 		{"setup", "/setup/1", access.Configure},
 		{"history", "/history", access.Configure},
+		{"network", "/network", access.Configure},
+		{"backup", "/backup", access.Own},
+		{"certificate", "/certificate", access.Own},
 		{"security", "/security", access.Own},
 		{"users", "/users", access.Own},
 		{"codes", "/codes", access.See},
+		{"handover", "/handover", access.Configure},
 		{"about", "/about", access.See},
 	} {
 		if r.Role.May(l.right) {

@@ -124,6 +124,24 @@ func newBox(t testing.TB, hub *live.Hub) (http.Handler, *access.Accounts) {
 	}
 	office.Audited = []tel.PageAccessed{{At: time.Now(), What: "wrong_password", User: Hostile, From: "192.168.1.66"}, {At: time.Now(), What: "configured", User: "anna", Whom: "2 " + Hostile, From: "192.168.1.20"}}
 	cfg.Settings, cfg.Voice, cfg.Setup = office.Port(), voices().Port(), wizard().Box()
+	saved := settingstest.Backups{
+		Stands: page.BackupState{Made: time.Now(), Tried: time.Now(), Name: "pronto-bottega-rossi-20260302T010000Z.age", To: "/media/usb", Files: 123, Bytes: 4_560_000, Kit: time.Now()},
+		Copies: []page.Copy{{Name: "pronto-bottega-rossi-20260302T010000Z.age", Made: time.Now()}},
+	}
+	cfg.Backups = saved.Port()
+	wires := settingstest.Network{Stands: page.NetworkState{
+		Interfaces: []page.Interface{{Name: "eth0", Up: true, Hardware: "dc:a6:32:01:02:03", Addresses: []string{"192.168.1.40/24", "2001:db8:1234:5678:dea6:32ff:fe01:203/64"}}, {Name: "wlan0"}},
+		Router:     "192.168.1.1", DNS: []string{"192.168.1.1", "2001:db8:1234:5678::1"}, Names: []string{"pronto-9qxa.local"}, Clock: "ntp1.inrim.it", Synced: true, NAT: "double", Public: "100.64.3.4",
+		ALG: "on the way to 198.51.100.1 Via became " + Hostile, Owned: true, Undone: "not_confirmed", LostAt: time.Now(),
+		Lost: page.NetworkChoice{Fixed: true, Addr: netip.MustParsePrefix("192.168.1.10/24"), Router: netip.MustParseAddr("192.168.1.1"), NTP: []string{"ntp1.inrim.it"}, Host: "centralino"},
+	}}
+	cfg.Network = wires.Port()
+	proof := settingstest.Certificate{Stands: page.CertificateState{
+		Kind: "given", Names: []string{"centralino.bottega-rossi.example.it", "192.168.1.40"}, Issuer: "CN=R11,O=Let's Encrypt,C=US", Expires: time.Now(),
+		Fingerprint: strings.Repeat("0123456789abcdef", 4), Uncovered: []string{"pronto.local", "pronto-9qxa.local"}, Alone: true, Undo: true,
+	}}
+	cfg.Certificate = proof.Port()
+	cfg.Handover = func(context.Context) page.Handover { return settingstest.Handover(Hostile) }
 	floor(&cfg)
 	h, err := web.New(cfg)
 	if err != nil {
@@ -184,6 +202,7 @@ func TestThePageInABrowser(t *testing.T) {
 		{"an invited person comes in by the link", anInvitedPersonComesIn},
 		{"a supervisor directs callers and agents", aSupervisorDirects},
 		{"a message is recorded with the browser's microphone", aMessageIsRecorded},
+		{"the recovery kit is shown, saved as a file and confirmed", theKitIsSavedAndConfirmed},
 		{"a queue is changed and changed back without script", aQueueIsChangedAndBack},
 		{"nothing moves for those who ask for stillness", nothingMovesForThoseWhoAskForStillness},
 	} {

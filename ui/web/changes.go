@@ -2,10 +2,8 @@ package web
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -75,10 +73,10 @@ func (s *server) outcome(ctx context.Context, w http.ResponseWriter, v *visit, b
 	}
 	switch {
 	case len(secrets) == 0:
-	case v.TLS != nil || v.from.Addr.IsLoopback():
+	case v.unheard():
 		p.Secrets = secrets
 	default:
-		p.Unshown, p.Private = true, s.private(v)
+		p.Unshown, p.Private = true, s.overTLS(v, "/people")
 	}
 	s.changesPage(w, v, http.StatusOK, p)
 }
@@ -95,18 +93,6 @@ func (s *server) earlier(ctx context.Context, version int) int {
 		}
 	}
 	return 0
-}
-
-// private is the address of the page over HTTPS; empty without.
-func (s *server) private(v *visit) string {
-	if s.TLSPort == 0 {
-		return ""
-	}
-	host := v.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	return "https://" + net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(int(s.TLSPort))) + "/people"
 }
 
 func (s *server) discardChanges(w http.ResponseWriter, v *visit) {

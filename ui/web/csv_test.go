@@ -30,15 +30,7 @@ func (s *site) upload(t *testing.T, content string) *httptest.ResponseRecorder {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest(http.MethodPost, "http://pronto.local/people/import?lang=en", &b)
-	r.Header.Set("Content-Type", m.FormDataContentType())
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	r.Header.Set("Origin", "http://pronto.local")
-	r.RemoteAddr = inTheOffice
-	r.AddCookie(&http.Cookie{Name: plainCookie, Value: s.tokens[access.Owner]})
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
-	return w
+	return s.submit("http://pronto.local/people/import?lang=en", m.FormDataContentType(), &b, access.Owner)
 }
 
 func TestAListOfPeopleIsTakenIn(t *testing.T) {

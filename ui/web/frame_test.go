@@ -24,7 +24,7 @@ import (
 // reads are the GET routes of pages, each with a path that exists.
 func reads() (all []string) {
 	for _, r := range paths(&server{}) {
-		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/messages/sound/it/greeting", "/me/code.png", "/claim", "/invite", "/signin", "/setup", "/setup/live"}, r.path) {
+		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/messages/sound/it/greeting", "/me/code.png", "/claim", "/invite", "/signin", "/setup", "/setup/live", "/handover.pdf", "/restore", "/backup/copy/" + aCopy}, r.path) {
 			all = append(all, r.path)
 			if r.pattern == "GET /setup/{step}" {
 				for _, x := range setup.Steps() {
@@ -162,7 +162,7 @@ func TestTheNavigationShowsWhatOneMayUse(t *testing.T) {
 // Every mistake that a configuration can have, every refusal, every deed has its words; whatever goes wrong is
 // said in its parts.
 func TestWhateverGoesWrongIsSaidInFourParts(t *testing.T) {
-	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security|voice|filter|records|story|invite)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
+	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security|voice|filter|records|story|invite|backup|kit|restore|network|certificate)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
 	var keys []string
 	for _, dir := range []string{"ui/web", "firmware/appliance"} {
 		out, err := exec.Command("sh", "-c", "cat $(ls ../../"+dir+"/*.go | grep -v _test.go)").Output()
@@ -185,7 +185,7 @@ func TestWhateverGoesWrongIsSaidInFourParts(t *testing.T) {
 	if codes < 100 {
 		t.Errorf("only %d mistakes were found in the source", codes)
 	}
-	keys = append(keys, "problem.figure", "problem.long", "missed.gone")
+	keys = append(keys, "problem.figure", "problem.long", "missed.gone", "problem.net_address", "problem.net_mask", "problem.net_whole", "problem.net_elsewhere", "problem.net_same")
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	tried := 0
@@ -230,6 +230,8 @@ func TestEverySettingStateAndDeedHasItsWords(t *testing.T) {
 	for _, g := range config.Sentences() {
 		keys = append(keys, "messages."+g.Key)
 	}
+	each(placeKind(), setting)
+	each(networkKind(), setting)
 	for _, c := range tel.LineCauses() {
 		keys = append(keys, "fix."+string(c))
 	}

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -43,6 +45,9 @@ type site struct {
 	voice    voicetest.Memory
 	records  *archive
 	wizard   *setuptest.Memory
+	backups  settingstest.Backups
+	wires    settingstest.Network
+	proof    settingstest.Certificate
 }
 
 const (
@@ -93,6 +98,7 @@ func sealedToken(token string) string { return "over HTTPS, " + token }
 func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
 	s := &site{t: t, tokens: map[access.Role]string{}, records: filed(t), wizard: setuptest.New()}
+	s.wires.Stands.NAT = "unknown"
 	var err error
 	if s.settings, err = settingstest.New(settingstest.Office); err != nil {
 		t.Fatal(err)
@@ -116,6 +122,8 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
 		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Voice: s.voice.Port(),
+		Backups: s.backups.Port(), Network: s.wires.Port(), Certificate: s.proof.Port(),
+		Handover: func(context.Context) page.Handover { return settingstest.Handover(hostile) },
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
 		},
@@ -188,6 +196,8 @@ type ask struct {
 	from         string      // default inTheOffice
 	header       http.Header
 	tls          bool
+	host         string // by which the browser calls the box; default pronto.local
+	at           string // address of the box by which it comes; empty: not known
 }
 
 func (s *site) do(a ask) *httptest.ResponseRecorder {
@@ -198,7 +208,12 @@ func (s *site) do(a ask) *httptest.ResponseRecorder {
 	if a.body == nil {
 		a.body = strings.NewReader(a.form.Encode())
 	}
-	r := httptest.NewRequest(a.method, scheme+"://pronto.local"+a.path, a.body)
+	host := cmp.Or(a.host, "pronto.local")
+	r := httptest.NewRequest(a.method, scheme+"://"+host+a.path, a.body)
+	if a.at != "" {
+		local := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(a.at))
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(local)))
+	}
 	r.Header.Set("Accept", "text/html")
 	r.RemoteAddr = inTheOffice
 	if a.from != "" {
@@ -207,7 +222,7 @@ func (s *site) do(a ask) *httptest.ResponseRecorder {
 	if a.method != http.MethodGet {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
-		r.Header.Set("Origin", scheme+"://pronto.local")
+		r.Header.Set("Origin", scheme+"://"+host)
 	}
 	if a.as != "" {
 		token := s.tokens[a.as]

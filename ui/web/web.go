@@ -43,6 +43,12 @@ type Config struct {
 	Codes    func() []view.Code // what phones can dial
 	Settings settings.Port
 	Voice    voice.Port
+	Backups  settings.Backups
+	Network  settings.Network
+	// Handover is the report of this moment; who makes it is filled in here.
+	Handover func(context.Context) page.Handover
+	// Certificate is that of HTTPS.
+	Certificate settings.Certificate
 	// Desk is what an agent does now; nil of who is none.
 	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a

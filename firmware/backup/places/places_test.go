@@ -180,9 +180,7 @@ func TestABackupGoesToANASAndIsReadBack(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		backup.Nightly{
-			Source: s, Log: slog.New(slog.DiscardHandler), Open: func(c config.Backup) (backup.Place, error) { return Open(c, s.Dir) },
-		}.Run(ctx)
+		backup.NewNightly(s, "test", slog.New(slog.DiscardHandler), func(c config.Backup) (backup.Place, error) { return Open(c, s.Dir) }).Run(ctx)
 	}()
 	defer func() { cancel(); <-done }()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
