@@ -78,17 +78,8 @@ func putAndReadBack(ctx context.Context, s Source, to Place, program string, now
 	}
 	m := Manifest{Program: program, Name: officeName(s), Box: own.Recipient().String(), Made: now.UTC().Truncate(time.Second)}
 	name = Name(m.Name, m.Made)
-	reader, writer := io.Pipe()
-	written := make(chan error, 1)
-	go func() {
-		var err error
-		t, err = Write(ctx, writer, s, m, recipients...)
-		written <- errors.Join(err, writer.CloseWithError(err))
-	}()
-	err = to.Put(ctx, name, reader)
-	_ = reader.CloseWithError(cause(err))
-	if err := errors.Join(<-written, err); err != nil {
-		return "", t, fmt.Errorf("write the backup: %w", err)
+	if t, err = put(ctx, s, to, name, m, recipients); err != nil {
+		return "", t, err
 	}
 	back, err := to.Get(ctx, name)
 	if err != nil {
