@@ -14,6 +14,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
@@ -76,7 +77,7 @@ func (b *Box) follow(ctx context.Context) {
 		b.wg.Go(func() { b.control(ctx, l) })
 	}
 	b.wg.Go(func() { hub.Run(ctx, b.watch) })
-	serve := func(l net.Listener, cert web.Certificate) {
+	serve := func(l net.Listener, cert front.Certificate) {
 		b.wg.Go(func() {
 			select { // who asks before waits in the socket: an office without its calls would be a lie
 			case <-hub.Full():
@@ -101,8 +102,8 @@ func (b *Box) follow(ctx context.Context) {
 }
 
 // servePage answers until ctx ends, over HTTPS where there is a certificate.
-func (b *Box) servePage(ctx context.Context, l net.Listener, h http.Handler, cert web.Certificate) {
-	if err := web.Serve(ctx, l, h, cert); err != nil && !errors.Is(err, net.ErrClosed) {
+func (b *Box) servePage(ctx context.Context, l net.Listener, h http.Handler, cert front.Certificate) {
+	if err := front.Serve(ctx, l, h, cert); err != nil && !errors.Is(err, net.ErrClosed) {
 		b.log.Error("page ended", "err", err)
 	}
 }
