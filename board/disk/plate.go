@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,24 +138,37 @@ func Engrave(c Card, dir string) error {
 	if err != nil && !errors.Is(err, ErrNoPlate) {
 		return err
 	}
-	changed := false
-	if p.Files == nil {
-		p.Files = map[string][]byte{}
-	}
 	var failed []error
-	for _, name := range kept {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		switch {
-		case err == nil && len(b) > 0 && !bytes.Equal(b, p.Files[name]):
-			p.Files[name], changed = b, true
-		case errors.Is(err, os.ErrNotExist) && p.Files[name] != nil:
-			failed = append(failed, restore(dir, name, p.Files[name]))
-		}
+	for _, name := range p.missing(dir) {
+		failed = append(failed, restore(dir, name, p.Files[name]))
 	}
-	if changed {
+	if p.take(dir) {
 		failed = append(failed, WritePlate(c, p))
 	}
 	return errors.Join(failed...)
+}
+
+// take copies what the data at dir says of the box, and tells whether that was something new.
+func (p *Plate) take(dir string) (changed bool) {
+	files := map[string][]byte{}
+	maps.Copy(files, p.Files)
+	for _, name := range kept {
+		if b, err := os.ReadFile(filepath.Join(dir, name)); err == nil && len(b) > 0 && !bytes.Equal(b, files[name]) {
+			files[name], changed = b, true
+		}
+	}
+	p.Files = files
+	return changed
+}
+
+// missing lists what the plate knows and the data at dir does not.
+func (p *Plate) missing(dir string) (names []string) {
+	for _, name := range kept {
+		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, os.ErrNotExist) && p.Files[name] != nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // restore writes one file of the plate into the data.

@@ -39,16 +39,14 @@ func ResetAsked(dir string) (by string, asked bool, err error) {
 
 // Condemn notes on the card's plate that its data is to be erased, and by whom; from here on only Renew makes
 // it usable again. What the data at dir says of the box itself is saved; where dir is empty, since the data
-// cannot be mounted any more, the plate has it already.
+// cannot be mounted any more, the plate has it already. Nothing is written into the data.
 func Condemn(c Card, dir, by string, now time.Time) error {
-	if dir != "" {
-		if err := Engrave(c, dir); err != nil {
-			return fmt.Errorf("factory reset: %w", err)
-		}
-	}
 	p, err := ReadPlate(c)
 	if err != nil && !errors.Is(err, ErrNoPlate) {
 		return fmt.Errorf("factory reset: %w", err)
+	}
+	if dir != "" {
+		p.take(dir)
 	}
 	p.Erasing, p.Resets = true, append(p.Resets, ResetNote{now.UTC().Truncate(time.Second), by})
 	if err := WritePlate(c, p); err != nil {

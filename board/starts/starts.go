@@ -17,8 +17,8 @@ const File = "starts.json"
 
 const version = 1
 
-// most is how many starts may come to nothing, one after the other.
-const most = 3
+// Most is how many starts may come to nothing, one after the other.
+const Most = 3
 
 // Count is what is remembered from one start to the next. The zero value is a box that works.
 type Count struct {
@@ -32,8 +32,8 @@ func (c Count) Failed() int { return c.Unready + c.GivenUp }
 // Begun counts a start as one that comes to nothing, until Ready says otherwise. recover tells that the
 // recovery system should start instead; the start after that one is tried again, once.
 func (c Count) Begun() (next Count, recover bool) {
-	if c.Failed() >= most {
-		return Count{Unready: most - 1}, true
+	if c.Failed() >= Most {
+		return Count{Unready: Most - 1}, true
 	}
 	c.Unready++
 	return c, false

@@ -81,7 +81,7 @@ func TestTheCountHoldsForEveryCourseOfEvents(t *testing.T) {
 			switch {
 			case recover && (wasRecovery || last == fine):
 				t.Fatalf("seed %d: recovery from %+v", seed, c)
-			case !recover && hung >= most && !wasRecovery:
+			case !recover && hung >= Most && !wasRecovery:
 				t.Fatalf("seed %d: %d starts hung, and no recovery from %+v", seed, hung, c)
 			}
 			if recover {

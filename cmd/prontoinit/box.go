@@ -16,9 +16,12 @@ import (
 
 	"github.com/pronto-pbx/pronto/board/clock"
 	"github.com/pronto-pbx/pronto/board/disk"
+	"github.com/pronto-pbx/pronto/board/led"
+	"github.com/pronto-pbx/pronto/board/logring"
 	"github.com/pronto-pbx/pronto/board/mdns"
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/board/power"
+	"github.com/pronto-pbx/pronto/board/stick"
 	"github.com/pronto-pbx/pronto/board/watchdog"
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 	"github.com/pronto-pbx/pronto/firmware/control"
@@ -31,6 +34,13 @@ type box struct {
 	services *supervise.Supervisor
 	dog      *watchdog.Device // nil: the box has none, or is not to use it
 	failed   chan error       // a room that cannot go on
+	ring     *logring.Ring
+	card     disk.Card
+	where    disk.Where
+	id       string
+	orders   chan stick.Order
+	attempt  attempt
+	outage   outage
 
 	ctx     context.Context // of the services
 	endAll  context.CancelFunc
@@ -40,28 +50,33 @@ type box struct {
 }
 
 // start brings the box up. out gets the lines of all programs.
-func start(log *slog.Logger, out io.Writer) (*box, error) {
+func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	settle(log)
 	made, err := readRelease()
 	if err != nil {
 		return nil, err
 	}
 	log.Info("Pronto", "version", made.Version, "kernel", made.Kernel, "uptime", control.Uptime().Round(time.Millisecond))
-	b := &box{log: log, failed: make(chan error, 2)}
+	b := &box{log: log, failed: make(chan error, 2), ring: ring, orders: make(chan stick.Order, 1)}
 	b.openWatchdog()
+	b.light(led.Starting)
 	if err := network.Loopback(); err != nil {
 		return nil, err
 	}
-	card, where, err := openData(log, b.feed)
-	if err != nil && where != disk.InMemory {
+	if b.card, b.where, err = openData(log, b.feed); err != nil && b.where != disk.InMemory {
 		return nil, err
 	} else if err != nil {
 		log.Error("data", "err", err)
 	}
 	b.feed()
-	host := name(log)
+	if err := b.begin(); err != nil {
+		return nil, err
+	}
+	var host string
+	b.id, host = name(log)
 	keeper := startClock(log, made)
-	b.services, err = supervise.New(services(), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
+	b.outage.init(log, b.id)
+	b.services, err = supervise.New(b.outage.watch(services()), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +89,18 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 			b.failed <- err
 		}
 	})
+	b.serving.Go(func() { b.outage.run(b.ctx, b.services) })
 	b.rooms.Go(func() { keeper.Run(last) })
 	// The box's own name, and the bare one if no other box has it.
 	names := mdns.New(log, mdns.Name{Label: host}, mdns.Name{Label: "pronto", Optional: true})
 	b.rooms.Go(func() { names.Run(last) })
-	b.rooms.Go(func() { runNetwork(last, log, host, keeper, names) })
-	if where == disk.OnCard {
-		b.rooms.Go(func() { fill(log, card) })
+	b.rooms.Go(func() {
+		runNetwork(last, log, host, func(iface string, u network.Use) { keeper.Network(u.NTP); names.Use(iface, u.Address) })
+	})
+	socket := newSocket(log, b.card, b.id, b.orders)
+	b.rooms.Go(func() { socket.Run(last) })
+	if b.where == disk.OnCard {
+		b.rooms.Go(func() { fill(log, b.card) })
 	}
 	return b, nil
 }
@@ -112,8 +132,8 @@ func startClock(log *slog.Logger, made release) *clock.Keeper {
 	return clock.New(clock.Config{Log: log, Save: filepath.Join(dataDir, clock.File)}.Defaults())
 }
 
-// runNetwork waits for the interface and keeps its address.
-func runNetwork(ctx context.Context, log *slog.Logger, host string, keeper *clock.Keeper, names *mdns.Responder) {
+// runNetwork waits for the interface and keeps its address, which used is told.
+func runNetwork(ctx context.Context, log *slog.Logger, host string, used func(iface string, u network.Use)) {
 	fixed, err := network.LoadFixed(filepath.Join(dataDir, network.File))
 	if err != nil {
 		log.Error("the fixed address is not used; the box asks for one", "err", err)
@@ -123,10 +143,7 @@ func runNetwork(ctx context.Context, log *slog.Logger, host string, keeper *cloc
 		if err == nil {
 			err = network.Run(ctx, network.Config{
 				Log: log, Interface: name, Host: host, Fixed: fixed, Resolv: "/run/resolv.conf",
-				Changed: func(u network.Use) {
-					keeper.Network(u.NTP)
-					names.Use(name, u.Address)
-				},
+				Changed: func(u network.Use) { used(name, u) },
 			})
 		}
 		if err != nil && ctx.Err() == nil {
@@ -155,7 +172,7 @@ func services() []supervise.Service {
 	return []supervise.Service{
 		{
 			Name: "recordd", Path: "/bin/recordd", Env: env, Notify: true,
-			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", filepath.Join(officeDir, "history")},
+			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", filepath.Join(officeDir, "history"), "-var", officeDir},
 		},
 		{
 			Name: exchange, Path: "/bin/prontod", Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
@@ -206,6 +223,10 @@ func (b *box) attend() power.End {
 			return power.Restart
 		case <-button:
 			return power.Off
+		case order := <-b.orders:
+			if end, ends := b.obey(order); ends {
+				return end
+			}
 		case err := <-b.failed:
 			b.log.Error("the box cannot go on", "err", err)
 			return power.Restart
@@ -215,11 +236,13 @@ func (b *box) attend() power.End {
 				told = true
 				b.tellStart()
 			}
+			b.count(seen, health)
 			var lives bool
 			if health, lives = watchdog.Next(health, control.Uptime(), seen); lives {
 				b.feed()
 			} else if b.dog != nil {
 				b.log.Error("the exchange does not come back; the watchdog is not fed any more and resets the box")
+				b.giveUp()
 			}
 		}
 	}
@@ -236,12 +259,18 @@ func (b *box) tellStart() {
 }
 
 func (b *box) see() (s watchdog.Seen) {
-	for _, st := range b.services.Status() {
+	st := exchangeOf(b.services)
+	return watchdog.Seen{Running: st.State == supervise.Running, Finished: st.State == supervise.Finished, Restarts: st.Restarts}
+}
+
+// exchangeOf is what the supervisor says of the exchange.
+func exchangeOf(s *supervise.Supervisor) (st supervise.ServiceStatus) {
+	for _, st := range s.Status() {
 		if st.Name == exchange {
-			s = watchdog.Seen{Running: st.State == supervise.Running, Finished: st.State == supervise.Finished, Restarts: st.Restarts}
+			return st
 		}
 	}
-	return s
+	return st
 }
 
 func (b *box) feed() {

@@ -12,19 +12,20 @@ import (
 
 	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/identity"
+	"github.com/pronto-pbx/pronto/firmware/backup"
 	"golang.org/x/sys/unix"
 )
 
 // cardTime is how long the kernel may take to find the card.
 const cardTime = 15 * time.Second
 
-// openData finds and mounts the data, resets it if that was asked for, and makes what a first start needs. A
-// box without a card that can be written works too, until it is switched off.
+// openData finds and mounts the data, erases it first if that was asked for, and makes what a first start
+// needs. A box without a card that can be written works too, until it is switched off.
 func openData(log *slog.Logger, feed func()) (disk.Card, disk.Where, error) {
 	c, err := findCard(feed)
 	if err != nil {
 		log.Error("no card: the data lies in memory and is lost when the box is switched off", "err", err)
-		return c, disk.InMemory, errors.Join(disk.MountNothing(dataDir), prepare())
+		return c, disk.InMemory, errors.Join(disk.MountNothing(dataDir), prepare(log))
 	}
 	switch grown, err := disk.Extend(&c); {
 	case err != nil:
@@ -32,19 +33,22 @@ func openData(log *slog.Logger, feed func()) (disk.Card, disk.Where, error) {
 	case grown:
 		log.Info("the data gets the rest of the card", "card", c.Disk)
 	}
+	if err := renewCondemned(log, c, feed); err != nil {
+		return c, "", err
+	}
 	where, err := disk.Mount(c, dataDir)
 	if err != nil {
 		log.Error("the data lies in memory: what is changed is lost when the box is switched off", "err", err)
 	}
 	if where == disk.OnCard {
-		switch did, err := disk.Reset(dataDir); {
-		case err != nil:
-			log.Error("factory reset is not complete and goes on at the next start", "err", err)
-		case did:
-			log.Warn("factory reset: nothing of the owner is left")
+		if err := resetIfAsked(log, c, feed); err != nil {
+			return c, where, err
+		}
+		if err := disk.Engrave(c, dataDir); err != nil {
+			log.Error("the card does not know whose it is when its data is lost", "err", err)
 		}
 	}
-	return c, where, prepare()
+	return c, where, prepare(log)
 }
 
 // findCard looks until the card is there. The watchdog, which waits no longer than this, is fed meanwhile.
@@ -58,8 +62,9 @@ func findCard(feed func()) (c disk.Card, err error) {
 	return c, err
 }
 
-// prepare makes the directories of the programs and, on the first start, an empty office.
-func prepare() error {
+// prepare makes the directories of the programs, puts in place what was restored and, on the first start, an
+// empty office.
+func prepare(log *slog.Logger) error {
 	for _, dir := range []string{officeDir, hotDir, recordsDir} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("data: %w", err)
@@ -69,6 +74,11 @@ func prepare() error {
 		return fmt.Errorf("mount %s: %w", hotDir, err)
 	}
 	office := filepath.Join(officeDir, "pronto.yaml")
+	if chapters, err := backup.Apply(backup.Source{Dir: officeDir, Config: office}); err != nil {
+		log.Error("what was to be restored is not, and is tried again at the next start", "err", err)
+	} else if len(chapters) > 0 {
+		log.Info("restored from a backup", "parts", chapters)
+	}
 	if _, err := os.Stat(office); err == nil {
 		return nil
 	}
@@ -96,18 +106,18 @@ func replace(path string, b []byte) error {
 	return nil
 }
 
-// name gives the box its name in the network.
-func name(log *slog.Logger) string {
+// name gives the box its name in the network, after its id.
+func name(log *slog.Logger) (id, host string) {
 	who, made, err := identity.Load(filepath.Join(dataDir, identity.File))
 	if err != nil {
 		log.Error("the box has an id for this run only", "err", err)
 	}
-	host := identity.Name(who.ID)
+	host = identity.Name(who.ID)
 	if err := unix.Sethostname([]byte(host)); err != nil {
 		log.Warn("the box has no name", "err", err)
 	}
 	log.Info("box", "id", who.ID, "name", host, "new", made)
-	return host
+	return who.ID, host
 }
 
 // release is what the system says of itself.

@@ -40,7 +40,7 @@ func (b *Box) openAccess() error {
 		return err
 	}
 	var code access.Code
-	switch err := statefile.Load(label, accessVersion, &code); {
+	switch err := statefile.Load(label, access.CodeVersion, &code); {
 	case err == nil:
 		kept.Code = code
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, statefile.ErrDamaged):
@@ -51,7 +51,7 @@ func (b *Box) openAccess() error {
 	b.accounts, err = access.New(access.Config{
 		Save: func(s access.State) error {
 			if s.Code != code {
-				if err := statefile.Save(label, accessVersion, s.Code); err != nil {
+				if err := statefile.Save(label, access.CodeVersion, s.Code); err != nil {
 					return err
 				}
 				code = s.Code

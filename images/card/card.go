@@ -18,8 +18,8 @@ import (
 	"github.com/pronto-pbx/pronto/images/mbr"
 )
 
-// home are the directories that the data partition has from the start: prontod's and recordd's.
-var home = []string{"pronto", "records"}
+// home are the directories that the data partition has from the start.
+var home = []string{"pronto"}
 
 // dataUUID names the file system of the data. Like the disk's id it is the same on every card.
 const dataUUID = "50524f4e-0004-4000-8000-000000000004"
