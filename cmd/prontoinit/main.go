@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	_ "time/tzdata" // Europe/Rome: an office names it, and a copy the office
 
 	"github.com/pronto-pbx/pronto/board/logring"
 	"github.com/pronto-pbx/pronto/board/power"

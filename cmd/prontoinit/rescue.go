@@ -174,6 +174,8 @@ func (r *rescuer) attendRescue() power.End {
 	}
 	if r.why.Presence() {
 		open(string(r.why))
+	} else {
+		r.log.Info("the recovery system waits for somebody: for the button, or a stick that names the box")
 	}
 	for {
 		select {

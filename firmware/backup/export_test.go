@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/age"
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"golang.org/x/sys/unix"
 )
 
@@ -175,4 +178,43 @@ func TestWhatIsWrongWithAStickIsSaidInWords(t *testing.T) {
 	if err := switched.Put(t.Context(), nightly, strings.NewReader("x")); err == nil || !strings.Contains(err.Error(), "can only be read") {
 		t.Errorf("a write-protected one: %v", err)
 	}
+}
+
+func TestABackupWaitsForItsStickAndIsMadeAsSoonAsItIsPluggedIn(t *testing.T) {
+	s := newBox(t, "box: {name: Bar}\nbackup: {to: /stick, hour: 2}\n", "anna")
+	if _, err := NewKit(s, night); err != nil {
+		t.Fatal(err)
+	}
+	to := Stick{At: t.TempDir()}
+	n := Nightly{Source: s, Program: "v1", Log: slog.New(slog.DiscardHandler), Open: func(config.Backup) (Place, error) { return to, nil }}
+	status := func() Status {
+		st, err := ReadStatus(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	n.now(t.Context(), night)
+	if st := status(); st.Failed != ErrNoStick.Error() || !st.Made.IsZero() {
+		t.Fatalf("without a stick: %+v", st)
+	}
+	written := modified(t, s.statusFile())
+	n.now(t.Context(), night.Add(time.Minute))
+	if modified(t, s.statusFile()) != written {
+		t.Error("the card is written each minute")
+	}
+	to = plugged(t, "")
+	n.now(t.Context(), night.Add(2*time.Minute))
+	if st := status(); st.Failed != "" || !st.Made.Equal(night.Add(2*time.Minute)) {
+		t.Errorf("with one: %+v", st)
+	}
+}
+
+func modified(t *testing.T, path string) time.Time {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.ModTime()
 }

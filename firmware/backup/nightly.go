@@ -166,6 +166,9 @@ func (n Nightly) now(ctx context.Context, now time.Time) {
 		return
 	}
 	to, err := n.Open(cfg.Backup)
+	if n.waits(to, st) {
+		return
+	}
 	if err == nil {
 		st, err = Make(ctx, n.Source, to, cfg.Backup.To, n.Program, now)
 	} else {
@@ -177,6 +180,24 @@ func (n Nightly) now(ctx context.Context, now time.Time) {
 		return
 	}
 	n.Log.Info("backup made and read back", "to", cfg.Backup.To, "name", st.Name, "files", st.Files, "bytes", st.Bytes)
+}
+
+// waits tells whether a backup waits for a place that somebody has to plug in. That is written down once, and
+// is no try after which an hour would have to pass.
+func (n Nightly) waits(to Place, st Status) bool {
+	plugged, ok := to.(interface{ Absent() error })
+	if !ok {
+		return false
+	}
+	err := plugged.Absent()
+	if err == nil {
+		return false
+	}
+	if st.Failed != err.Error() {
+		st.Failed, st.Tried = err.Error(), time.Time{}
+		n.Log.Warn("backup waits", "err", errors.Join(err, save(n.Source, st)))
+	}
+	return true
 }
 
 // due reports whether a backup should be made: in the hour that is set, at any time when the last one is

@@ -38,6 +38,9 @@ func (s Stick) there() error {
 	return nil
 }
 
+// Absent tells why nothing can be put there now; nil: it can. A stick is waited for without counting a try.
+func (s Stick) Absent() error { return s.there() }
+
 // cause says in the shop's words what an error of a stick means.
 func (s Stick) cause(err error) error {
 	switch {
