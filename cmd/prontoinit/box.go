@@ -93,6 +93,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	b.rooms.Go(func() { keeper.Run(last) })
 	// The box's own name, and the bare one if no other box has it.
 	names := mdns.New(log, mdns.Name{Label: host}, mdns.Name{Label: "pronto", Optional: true})
+	names.Offer(pageOf(b.id))
 	b.rooms.Go(func() { names.Run(last) })
 	b.rooms.Go(func() {
 		runNetwork(last, log, host, func(iface string, u network.Use) { keeper.Network(u.NTP); names.Use(iface, u.Address) })
@@ -103,6 +104,11 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 		b.rooms.Go(func() { fill(log, b.card) })
 	}
 	return b, nil
+}
+
+// pageOf is how the page of a box stands in the lists of who looks around in the network.
+func pageOf(id string) mdns.Service {
+	return mdns.Service{Instance: "Pronto " + id, Kind: "_http._tcp", Port: 80, Text: []string{"id=" + id}}
 }
 
 // openWatchdog starts the hardware, unless the kernel's arguments forbid it: on QEMU's Raspberry Pis opening

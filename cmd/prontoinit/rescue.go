@@ -216,6 +216,7 @@ func (r *rescuer) open(how string) {
 		return
 	}
 	names := mdns.New(r.log, mdns.Name{Label: r.host})
+	names.Offer(pageOf(r.id))
 	r.rooms.Go(func() { names.Run(r.ctx) })
 	r.rooms.Go(func() {
 		runNetwork(r.ctx, r.log, r.host, func(iface string, u network.Use) { names.Use(iface, u.Address) })
