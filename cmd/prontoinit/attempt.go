@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -157,6 +158,30 @@ func newSocket(log *slog.Logger, card disk.Card, id string, orders chan<- stick.
 	}}
 }
 
+// grant does what the owner has asked for on the page.
+func (b *box) grant() (end power.End, ends bool) {
+	if _, err := os.Stat(resetWish); err != nil {
+		return 0, false
+	}
+	if err := os.Remove(resetWish); err != nil {
+		b.log.Warn("wish", "err", err)
+	}
+	return b.forget("page")
+}
+
+// forget asks for a factory reset, which the next start does before anything uses the data.
+func (b *box) forget(by string) (end power.End, ends bool) {
+	if b.where != disk.OnCard {
+		b.log.Error("factory reset not begun: the card cannot be written, and what lies in memory goes when the box is switched off")
+		return 0, false
+	}
+	if err := disk.AskReset(dataDir, by); err != nil {
+		b.log.Error("factory reset not begun", "err", err)
+		return 0, false
+	}
+	return power.Restart, true
+}
+
 // obey does what a stick asks; ends tells that the box ends for it.
 func (b *box) obey(order stick.Order) (end power.End, ends bool) {
 	switch order {
@@ -165,11 +190,7 @@ func (b *box) obey(order stick.Order) (end power.End, ends bool) {
 			return power.Restart, true
 		}
 	case stick.Reset:
-		if err := disk.AskReset(dataDir, "stick"); b.where != disk.OnCard || err != nil {
-			b.log.Error("factory reset not begun: the card cannot be written", "err", err)
-			return 0, false
-		}
-		return power.Restart, true
+		return b.forget("stick")
 	case stick.Reclaim:
 		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
 		defer cancel()

@@ -183,10 +183,14 @@ func services() []supervise.Service {
 		{
 			Name: exchange, Path: "/bin/prontod", Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
 			// The box is switched on when its kernel starts.
-			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s"},
+			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s", "-reset", resetWish},
 		},
 	}
 }
+
+// resetWish is the file by which the page asks for a factory reset. It lies in memory: a wish that nobody has
+// obeyed does not outlive the box's being switched off.
+const resetWish = hotDir + "/factory-reset"
 
 // exchange is the service without which a box is none.
 const exchange = "prontod"
@@ -243,6 +247,9 @@ func (b *box) attend() power.End {
 				b.tellStart()
 			}
 			b.count(seen, health)
+			if end, ends := b.grant(); ends {
+				return end
+			}
 			var lives bool
 			if health, lives = watchdog.Next(health, control.Uptime(), seen); lives {
 				b.feed()

@@ -110,6 +110,10 @@ func (b *Box) servePage(ctx context.Context, l net.Listener, h http.Handler, cer
 
 // pages serves the page.
 func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
+	var erase func() error
+	if b.opts.Reset != "" {
+		erase = b.askReset
+	}
 	return web.New(web.Config{
 		Log: b.log.With("room", "page"), Hub: hub, Accounts: b.accounts, Language: b.language,
 		LAN:  func(a netip.Addr) bool { return b.numbering.Load().lan(a) },
@@ -118,8 +122,17 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(),
 		Desk: b.desk, Command: b.ownCommand,
-		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Agent: b.agentPage, Order: b.orderFromPage,
+		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Agent: b.agentPage, Order: b.orderFromPage, Erase: erase,
 	})
+}
+
+// askReset asks whoever started this program for a factory reset; it ends us soon.
+func (b *Box) askReset() error {
+	b.log.Warn("the owner has the box forget everything")
+	if err := os.WriteFile(b.opts.Reset, nil, 0o600); err != nil {
+		return fmt.Errorf("ask for a factory reset: %w", err)
+	}
+	return nil
 }
 
 // codes are the feature codes of today.

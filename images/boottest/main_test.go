@@ -143,7 +143,9 @@ func unpack(dir, image string) error {
 		partition int
 		name, to  string
 	}{
-		{layout.SlotA, "kernel8.img", "kernel8.img"}, {layout.SlotA, "initramfs.zst", "initramfs.zst"}, {layout.SlotA, "cmdline.txt", "cmdline.txt"},
+		{layout.SlotA, "kernel8.img", "kernel8.img"},
+		{layout.SlotA, "initramfs.zst", "initramfs.zst"},
+		{layout.SlotA, "cmdline.txt", "cmdline.txt"},
 		{layout.Select, "initramfs.zst", "recovery.initramfs"},
 	} {
 		b, err := fat.Read(context.Background(), image, layout.Offset(f.partition), f.name)

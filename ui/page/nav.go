@@ -24,7 +24,7 @@ func sections() []section {
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/users", "/security", "/history", "/changes", "/about", "/codes", "/audit"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/users", "/security", "/history", "/changes", "/about", "/codes", "/audit", "/reset"}},
 	}
 }
 

@@ -45,3 +45,15 @@ func (r *Renderer) Broken(x Broken, now time.Time) ([]byte, error) {
 	}
 	return r.shell("broken.html", title, "Pronto "+x.Box, Reader{Path: "/"}, x, now)
 }
+
+// Reset is the page on which the owner has the box forget everything.
+type Reset struct {
+	Reader Reader
+	Box    string // name of the office, to be typed
+	Said   Said
+}
+
+// Reset renders that page.
+func (r *Renderer) Reset(x Reset, now time.Time) ([]byte, error) {
+	return r.shell("reset.html", "recovery.reset", x.Box, x.Reader, x, now)
+}

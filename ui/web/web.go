@@ -52,6 +52,8 @@ type Config struct {
 	Callbacks func(context.Context) ([]page.Callback, error)
 	// Agent is an agent as a supervisor sees it; nil of who is none.
 	Agent func(context.Context, tel.AgentID) (*page.Agent, error)
+	// Erase has the box forget everything and start anew; nil: this program does not run on a box of its own.
+	Erase func() error
 	// Order carries out what a supervisor has decided, and writes it down. It returns the sentence that says
 	// why not, or nothing.
 	Order func(context.Context, Order) (sentence string, err error)
