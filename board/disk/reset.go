@@ -14,6 +14,14 @@ import (
 // holds is who asked.
 const ResetMark = "factory-reset"
 
+// Who asks for a factory reset.
+const (
+	ByPage   = "page"
+	ByStick  = "stick"
+	ByButton = "button"
+	ByCard   = "card" // whoever had it in their hands, with mkimage reset
+)
+
 // kept outlives a factory reset: who the box is, and the code on its label.
 var kept = []string{"box.json", "pronto/label.json"}
 
@@ -30,11 +38,11 @@ func ResetAsked(dir string) (by string, asked bool, err error) {
 	} else if err != nil {
 		return "", false, fmt.Errorf("factory reset: %w", err)
 	}
-	by = strings.ToValidUTF8(strings.TrimSpace(string(b[:min(len(b), 80)])), "?")
-	if by == "" {
-		by = "who holds the card"
+	switch by = strings.TrimSpace(string(b)); by {
+	case ByPage, ByStick, ByButton:
+		return by, true, nil
 	}
-	return by, true, nil
+	return ByCard, true, nil
 }
 
 // Condemn notes on the card's plate that its data is to be erased, and by whom; from here on only Renew makes

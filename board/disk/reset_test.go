@@ -69,11 +69,11 @@ func TestAFactoryResetKeepsWhoTheBoxIsAndLeavesNoByteOfItsOwner(t *testing.T) {
 	if by, asked, err := ResetAsked(dir); asked || err != nil {
 		t.Fatalf("without being asked: %q, %v", by, err)
 	}
-	if err := AskReset(dir, "the page"); err != nil {
+	if err := AskReset(dir, ByPage); err != nil {
 		t.Fatal(err)
 	}
 	by, asked, err := ResetAsked(dir)
-	if !asked || by != "the page" || err != nil {
+	if !asked || by != ByPage || err != nil {
 		t.Fatalf("%q, %v, %v", by, asked, err)
 	}
 	if err := Condemn(c, dir, by, noon); err != nil {
@@ -109,8 +109,16 @@ func TestAFactoryResetKeepsWhoTheBoxIsAndLeavesNoByteOfItsOwner(t *testing.T) {
 	if got := files(t, fresh); !slices.Equal(got, []string{"box.json", "pronto/label.json"}) {
 		t.Errorf("the new data holds %q", got)
 	}
-	if p, again := Condemned(c); again || len(p.Resets) != 1 || p.Resets[0] != (ResetNote{noon, "the page"}) {
+	if p, again := Condemned(c); again || len(p.Resets) != 1 || p.Resets[0] != (ResetNote{noon, ByPage}) {
 		t.Errorf("the plate says %+v", p)
+	}
+}
+
+func TestAMarkThatNobodySignedIsOfWhoeverHadTheCard(t *testing.T) {
+	dir := office(t)
+	machine{t: t}.write(filepath.Join(dir, ResetMark), "\xffsomebody\n")
+	if by, asked, err := ResetAsked(dir); by != ByCard || !asked || err != nil {
+		t.Errorf("%q, %v, %v", by, asked, err)
 	}
 }
 

@@ -50,7 +50,7 @@ func (b *box) begin() error {
 	case power.Help:
 		return b.recovery(choice.Button, "the button was held")
 	case power.Forget:
-		if err := disk.AskReset(dataDir, "button"); err != nil {
+		if err := disk.AskReset(dataDir, disk.ByButton); err != nil {
 			return err
 		}
 		return errRestart{"the button was held for long: factory reset"}
@@ -166,7 +166,7 @@ func (b *box) grant() (end power.End, ends bool) {
 	if err := os.Remove(resetWish); err != nil {
 		b.log.Warn("wish", "err", err)
 	}
-	return b.forget("page")
+	return b.forget(disk.ByPage)
 }
 
 // forget asks for a factory reset, which the next start does before anything uses the data.
@@ -190,7 +190,7 @@ func (b *box) obey(order stick.Order) (end power.End, ends bool) {
 			return power.Restart, true
 		}
 	case stick.Reset:
-		return b.forget("stick")
+		return b.forget(disk.ByStick)
 	case stick.Reclaim:
 		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
 		defer cancel()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/starts"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/ui/page"
@@ -37,7 +38,7 @@ func (r *rescuer) Copy(ctx context.Context) (name, secret string, err error) {
 }
 
 // Reset implements recovery.Box.
-func (r *rescuer) Reset() error { return r.condemn("page") }
+func (r *rescuer) Reset() error { return r.condemn(disk.ByPage) }
 
 // Restart implements recovery.Box.
 func (r *rescuer) Restart() {

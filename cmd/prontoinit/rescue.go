@@ -194,7 +194,7 @@ func (r *rescuer) attendRescue() power.End {
 		case order := <-r.orders:
 			switch order {
 			case stick.Reset:
-				if err := r.condemn("stick"); err == nil {
+				if err := r.condemn(disk.ByStick); err == nil {
 					return power.Restart
 				}
 			case stick.Recover, stick.Reclaim:

@@ -21,7 +21,7 @@ type Recovery struct {
 // Erasure is a factory reset of the past.
 type Erasure struct {
 	At time.Time
-	By string // who asked for it: "page", "stick", "button", or words of a program
+	By string // who asked for it: "page", "stick", "button" or "card"
 }
 
 // Broken is the page of a box whose exchange does not run, and of a recovery system that ends.

@@ -240,7 +240,9 @@ func TestThePagesSayTheSameInBothLanguages(t *testing.T) {
 	v := visit(t)
 	v.enter(v.code.String())
 	v.box.facts.Stick, v.box.facts.Data, v.box.facts.Reason = true, "no card", ""
-	v.box.facts.Resets = []page.Erasure{{At: time.Unix(1e9, 0), By: "stick"}}
+	for _, by := range []string{"page", "stick", "button", "card"} {
+		v.box.facts.Resets = append(v.box.facts.Resets, page.Erasure{At: time.Unix(1e9, 0), By: by})
+	}
 	for _, lang := range []string{"it", "en"} {
 		for _, reason := range []string{"", "failed", "button", "stick"} {
 			v.box.facts.Reason = reason
