@@ -56,4 +56,3 @@ func choiceAt(f *os.File, c Card) (int64, error) {
 	at, err := choice.Find(io.NewSectionReader(f, begin, int64(p.Length)*mbr.Sector))
 	return begin + at, err
 }
-

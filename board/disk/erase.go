@@ -113,4 +113,3 @@ func Renew(c Card, seed io.Reader, progress func(done, of int64)) error {
 	}
 	return Sow(c.Data, seed)
 }
-

@@ -72,7 +72,7 @@ func build(ctx context.Context, args []string, out, errs io.Writer) error {
 // ingredientsOf an image, before it is put together.
 type ingredientsOf struct {
 	slot       []fat.File
-	recovery   []fat.File // of the first partition, beside the choice
+	recovery   []fat.File        // of the first partition, beside the choice
 	documents  map[string][]byte // release.json, sbom.json, licences.txt
 	components []sbom.Component
 	kernel     recipe.Kernel
