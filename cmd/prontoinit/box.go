@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -303,8 +302,13 @@ func (b *box) stop() {
 	b.feed()
 	b.endLast()
 	b.rooms.Wait()
-	if err := unix.Unmount(hotDir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-		b.log.Warn("unmount", "at", hotDir, "err", fmt.Errorf("%w", err))
-	}
+	leaveHot(b.log)
 	b.feed()
+}
+
+// leaveHot takes what lies in memory off the data, which cannot be unmounted below it.
+func leaveHot(log *slog.Logger) {
+	if err := unix.Unmount(hotDir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+		log.Warn("unmount", "at", hotDir, "err", err)
+	}
 }

@@ -44,8 +44,9 @@ func run() error {
 		return rescue(log)
 	}
 	b, err := start(log, out, ring)
-	if restarts := (errRestart{}); errors.As(err, &restarts) {
-		log.Warn("the box starts anew", "why", restarts.why)
+	if restart, ok := errors.AsType[errRestart](err); ok {
+		log.Warn("the box starts anew", "why", restart.why)
+		leaveHot(log)
 		return power.Now(power.Restart, dataDir, log)
 	} else if err != nil {
 		log.Error("the box does not start", "err", err)
