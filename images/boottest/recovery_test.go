@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -298,7 +299,10 @@ func TestABackupGoesOntoTheStickThatIsPluggedIn(t *testing.T) {
 	m := start(t, options{disk: card, cable: wire, stick: stick})
 	m.says("no stick is plugged in", 1)
 	m.plug()
-	m.says("backup made and read back", 1)
+	// recordd looks once a minute.
+	m.await("it says that a backup was made", time.Minute+patience, func(lines, _ []string) bool {
+		return slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "backup made and read back") })
+	})
 	wire.answers(t, m)
 	m.execute("system_powerdown")
 	m.off()
