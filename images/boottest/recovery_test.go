@@ -218,6 +218,20 @@ func TestABoxThatDoesNotStartOpensItsRecoverySystemToWhoStandsInFrontOfItAndForg
 	wire.answers(t, m)
 	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
 	m.says("phones=0 queues=0", 1)
+
+	// Its next owner gives it away again, on the page.
+	const password = "una frase lunga per la scatola"
+	g = newGuest(t, wire)
+	if status, body := g.post("/claim", url.Values{"code": {code}, "name": {"titolare"}, "password": {password}}); status != http.StatusSeeOther {
+		t.Fatalf("the claim: %d %s", status, body)
+	}
+	if status, body := g.post("/reset?lang=en", url.Values{"typed": {"Pronto"}, "old": {password}}); status != http.StatusOK || !strings.Contains(body, "erases itself now") {
+		t.Fatalf("the reset on the page: %d %s", status, body)
+	}
+	m.restarts()
+	m = start(t, options{disk: card, initrd: chosen(t, card), once: true, cable: wire})
+	m.says("asked_by=page", 1)
+	wire.answers(t, m)
 	claim(t, wire, code)
 	m.execute("system_powerdown")
 	m.off()
@@ -278,9 +292,9 @@ func TestTheButtonOpensTheRecoverySystemAndSwitchesItOff(t *testing.T) {
 	}
 }
 
-func TestABackupGoesOntoTheStickThatIsPluggedIn(t *testing.T) {
+func TestAStickHasTheBoxClaimedAgainAndTakesItsBackup(t *testing.T) {
 	t.Parallel()
-	card, wire, stick := card(t, layout.ImageSize), lay(t, 22), stickWith(t, "")
+	card, wire, stick := card(t, layout.ImageSize), lay(t, 22), stickWith(t, boxID+" new-owner")
 	file := filepath.Join(t.TempDir(), "office.yaml")
 	if err := os.WriteFile(file, []byte(office+"backup: {to: /stick}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -298,7 +312,9 @@ func TestABackupGoesOntoTheStickThatIsPluggedIn(t *testing.T) {
 	}
 	m := start(t, options{disk: card, cable: wire, stick: stick})
 	m.says("no stick is plugged in", 1)
+	m.says("the exchange runs", 1)
 	m.plug()
+	m.says("the box can be claimed again for an hour", 1)
 	// recordd looks once a minute.
 	m.await("it says that a backup was made", time.Minute+patience, func(lines, _ []string) bool {
 		return slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "backup made and read back") })
