@@ -120,46 +120,6 @@ func files(t *testing.T, dir string) (all []string) {
 	return all
 }
 
-func TestAFactoryResetLeavesTheLabelAndNothingOfTheOwner(t *testing.T) {
-	m := machine{t: t}
-	dir := t.TempDir()
-	for _, name := range []string{"box.json", "clock", "pronto/label.json", "pronto/access.json", "pronto/pronto.yaml", "pronto/history/1", "records/000001.vlog"} {
-		m.write(filepath.Join(dir, name), name)
-	}
-	before := files(t, dir)
-	if did, err := Reset(dir); did || err != nil {
-		t.Errorf("without being asked: %v, %v", did, err)
-	}
-	if got := files(t, dir); !slices.Equal(got, before) {
-		t.Errorf("without being asked it removed some of %q", before)
-	}
-	m.write(filepath.Join(dir, ResetMark), "")
-	if did, err := Reset(dir); !did || err != nil {
-		t.Errorf("%v, %v", did, err)
-	}
-	if got := files(t, dir); !slices.Equal(got, []string{"box.json", "pronto/label.json"}) {
-		t.Errorf("left %q", got)
-	}
-	if did, err := Reset(dir); did || err != nil {
-		t.Errorf("a second time: %v, %v", did, err)
-	}
-}
-
-func TestAnInterruptedFactoryResetGoesOnAtTheNextStart(t *testing.T) {
-	m := machine{t: t}
-	dir := t.TempDir()
-	m.write(filepath.Join(dir, "pronto/access.json"), "owner")
-	m.write(filepath.Join(dir, ResetMark), "")
-	// The power went after half of it: something of the owner is left, and the mark.
-	m.write(filepath.Join(dir, "records/1"), "records")
-	if did, err := Reset(dir); !did || err != nil {
-		t.Fatalf("%v, %v", did, err)
-	}
-	if got := files(t, dir); len(got) != 0 {
-		t.Errorf("left %q", got)
-	}
-}
-
 func TestTheOfficeIsCopiedIntoMemoryWithoutWhatIsLarge(t *testing.T) {
 	m := machine{t: t}
 	from, to := t.TempDir(), t.TempDir()

@@ -6,76 +6,82 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"strings"
+	"time"
 )
 
-// ResetMark is the file in the directory of the data that asks for a factory reset at the next start. It goes
-// last, so that a reset that a power cut ended goes on.
+// ResetMark is the file in the directory of the data that asks for a factory reset at the next start. What it
+// holds is who asked.
 const ResetMark = "factory-reset"
 
-// kept outlives a factory reset: who the box is, and the code on its label.
-var kept = []string{"box.json", "pronto/label.json", "lost+found"}
-
-// Reset removes everything of the owner if the mark is there, before anything uses the data, and tells whether
-// it was.
-func Reset(dir string) (bool, error) {
-	if _, err := os.Lstat(filepath.Join(dir, ResetMark)); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("factory reset: %w", err)
-	}
-	if err := empty(dir, ""); err != nil {
-		return true, fmt.Errorf("factory reset: %w", err)
-	}
-	// What is gone must be gone for good before the mark is.
-	unix.Sync()
-	if err := errors.Join(os.Remove(filepath.Join(dir, ResetMark)), syncDir(dir)); err != nil {
-		return true, fmt.Errorf("factory reset: %w", err)
-	}
-	return true, nil
-}
-
-// empty removes what is in a directory below dir but for what is kept.
-func empty(dir, below string) error {
-	entries, err := os.ReadDir(filepath.Join(dir, below))
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, e := range entries {
-		name := filepath.Join(below, e.Name())
-		switch stays(name) {
-		case all:
-		case some:
-			failed = append(failed, empty(dir, name))
-		case none:
-			if name != ResetMark {
-				failed = append(failed, os.RemoveAll(filepath.Join(dir, name)))
-			}
-		}
-	}
-	return errors.Join(failed...)
-}
-
-type share int
-
+// Who asks for a factory reset.
 const (
-	none share = iota
-	some
-	all
+	ByPage   = "page"
+	ByStick  = "stick"
+	ByButton = "button"
+	ByCard   = "card" // whoever had it in their hands, with mkimage reset
 )
 
-func stays(name string) share {
-	for _, k := range kept {
-		if k == name {
-			return all
-		}
-		if rel, err := filepath.Rel(name, k); err == nil && filepath.IsLocal(rel) {
-			return some
+// kept outlives a factory reset: who the box is, and the code on its label.
+var kept = []string{"box.json", "pronto/label.json"}
+
+// AskReset asks for a factory reset at the next start.
+func AskReset(dir, by string) error {
+	return restore(dir, ResetMark, []byte(by+"\n"))
+}
+
+// ResetAsked tells whether the mounted data asks for a factory reset, and who did.
+func ResetAsked(dir string) (by string, asked bool, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, ResetMark))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false, nil
+	} else if err != nil {
+		return "", false, fmt.Errorf("factory reset: %w", err)
+	}
+	switch by = strings.TrimSpace(string(b)); by {
+	case ByPage, ByStick, ByButton:
+		return by, true, nil
+	}
+	return ByCard, true, nil
+}
+
+// Condemn notes on the card's plate that its data is to be erased, and by whom; from here on only Renew makes
+// it usable again. What the data at dir says of the box itself is saved; where dir is empty, since the data
+// cannot be mounted any more, the plate has it already. Nothing is written into the data.
+func Condemn(c Card, dir, by string, now time.Time) error {
+	p, err := ReadPlate(c)
+	if err != nil && !errors.Is(err, ErrNoPlate) {
+		return fmt.Errorf("factory reset: %w", err)
+	}
+	if dir != "" {
+		p.take(dir)
+	}
+	p.Erasing, p.Resets = true, append(p.Resets, ResetNote{now.UTC().Truncate(time.Second), by})
+	if err := WritePlate(c, p); err != nil {
+		return fmt.Errorf("factory reset: %w", err)
+	}
+	return nil
+}
+
+// Condemned tells whether the data of a card is to be erased.
+func Condemned(c Card) (Plate, bool) {
+	p, err := ReadPlate(c)
+	return p, err == nil && p.Erasing
+}
+
+// Reprieve ends an erasure: the data at dir is new, mounted, and gets what the plate keeps.
+func Reprieve(c Card, dir string, p Plate) error {
+	var failed []error
+	for _, name := range kept {
+		if b := p.Files[name]; len(b) > 0 {
+			failed = append(failed, restore(dir, name, b))
 		}
 	}
-	return none
+	if err := errors.Join(failed...); err != nil {
+		return fmt.Errorf("factory reset: %w", err)
+	}
+	p.Erasing = false
+	return WritePlate(c, p)
 }
 
 func syncDir(dir string) error {

@@ -46,6 +46,14 @@ func Name(id string) string { return "pronto-" + strings.ToLower(id[max(0, len(i
 // Save writes the file at path, safe from a power cut.
 func Save(path string, i Identity) error { return statefile.Save(path, version, i) }
 
+// Decode reads what Save wrote, out of memory.
+func Decode(text []byte) (i Identity, err error) {
+	if err = statefile.Decode(text, version, &i); err == nil && !ValidID(i.ID) {
+		err = fmt.Errorf("identity: %q is no id", i.ID)
+	}
+	return i, err
+}
+
 // Load reads the file at path, or makes a new identity where there is none or it is damaged; made tells so.
 // With an error that identity is good for this run only.
 func Load(path string) (i Identity, made bool, err error) {

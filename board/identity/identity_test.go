@@ -50,6 +50,25 @@ func TestABoxKeepsItsIdentity(t *testing.T) {
 	}
 }
 
+func TestAnIdentityIsReadOutOfMemoryToo(t *testing.T) {
+	at := filepath.Join(t.TempDir(), File)
+	for id, good := range map[string]bool{"7H3K9QXA": true, "../evil": false} {
+		if err := Save(at, Identity{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Decode(text); (err == nil) != good || good && got.ID != id {
+			t.Errorf("%q: %+v, %v", id, got, err)
+		}
+	}
+	if _, err := Decode([]byte("half a fi")); err == nil {
+		t.Error("half a file is an identity")
+	}
+}
+
 func TestWithoutADiskTheIdentityIsGoodForThisRun(t *testing.T) {
 	got, made, err := Load(filepath.Join(t.TempDir(), "no", "such", File))
 	if err == nil || !made || !ValidID(got.ID) {

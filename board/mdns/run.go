@@ -25,6 +25,7 @@ var group = &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: port}
 type Responder struct {
 	log   *slog.Logger
 	names []Name
+	offer Service // without a kind: none
 
 	mu   sync.Mutex
 	name string // of the interface
@@ -36,6 +37,9 @@ type Responder struct {
 func New(log *slog.Logger, names ...Name) *Responder {
 	return &Responder{log: log, names: names, poke: make(chan struct{}, 1)}
 }
+
+// Offer has the responder list a service on the host that has its first name. It is called before Run.
+func (r *Responder) Offer(s Service) { r.offer = s }
 
 // Use tells that the interface has this address from now on; an invalid one, that it has none.
 func (r *Responder) Use(iface string, address netip.Prefix) {
@@ -62,6 +66,7 @@ type packet struct {
 
 // voice is the socket on one interface.
 type voice struct {
+	ifi    *net.Interface
 	conn   *ipv4.PacketConn
 	raw    net.PacketConn
 	read   sync.WaitGroup
@@ -78,9 +83,9 @@ func (r *Responder) Run(ctx context.Context) {
 	var v *voice
 	var network netip.Prefix
 	last := map[string]time.Time{}
-	timer := time.NewTimer(0)
+	timer, o := stopped(), &offered{Service: r.offer, timer: stopped()}
 	defer timer.Stop()
-	<-timer.C
+	defer o.timer.Stop()
 	do := func(e event) {
 		now := time.Now()
 		was := s
@@ -89,15 +94,21 @@ func (r *Responder) Run(ctx context.Context) {
 		for _, f := range effects {
 			switch f := f.(type) {
 			case probe:
-				v.say(r.log)(probeOf(f.label, s.addr))
+				v.say(r.log)(probeOf(f.label, v.all(s.addr)))
 			case announce:
 				if _, question := e.(asked); question && now.Sub(last[f.label]) < answerEvery {
 					continue
 				}
 				last[f.label] = now
-				v.say(r.log)(answerOf(f.label, s.addr, ttl))
+				v.say(r.log)(answerOf(f.label, v.all(s.addr), ttl))
+				if _, question := e.(asked); !question && o.Kind != "" && f.label == s.claims[0].label {
+					v.say(r.log)(o.answer(pointer, f.label, v.all(s.addr), false))
+				}
 			case goodbye:
-				v.say(r.log)(answerOf(f.label, f.addr, 0))
+				v.say(r.log)(answerOf(f.label, v.all(f.addr), 0))
+				if o.Kind != "" && f.label == was.claims[0].label {
+					v.say(r.log)(o.answer(pointer, f.label, nil, true))
+				}
 			case wake:
 				timer.Reset(time.Until(f.at))
 			case told:
@@ -128,14 +139,22 @@ func (r *Responder) Run(ctx context.Context) {
 			change(r.current())
 		case <-timer.C:
 			do(clock{})
+		case <-o.timer.C:
+			for _, what := range o.want {
+				o.last[what] = time.Now()
+				if host := s.claims[0]; host.phase == claimed {
+					v.say(r.log)(o.answer(what, host.label, v.all(s.addr), false))
+				}
+			}
+			o.want = nil
 		case p := <-v.heard():
-			r.take(p, network, v, &s, do)
+			r.take(p, network, v, &s, o, do)
 		}
 	}
 }
 
 // take acts on one packet. Only who is in the network of the interface is heard (section 11).
-func (r *Responder) take(p packet, network netip.Prefix, v *voice, s *state, do func(event)) {
+func (r *Responder) take(p packet, network netip.Prefix, v *voice, s *state, o *offered, do func(event)) {
 	if !network.Contains(p.from.Addr()) {
 		return
 	}
@@ -155,16 +174,32 @@ func (r *Responder) take(p packet, network netip.Prefix, v *voice, s *state, do 
 	for _, q := range m.questions {
 		if p.from.Port() != port {
 			if s.owns(q.label) {
-				v.tell(r.log, p.from)(legacyAnswer(m.id, q, s.addr))
+				v.tell(r.log, p.from)(legacyAnswer(m.id, q, v.all(s.addr)))
 			}
 			continue
 		}
 		if q.alone && s.owns(q.label) && len(m.records) == 0 {
-			v.tell(r.log, p.from)(answerOf(q.label, s.addr, ttl))
+			v.tell(r.log, p.from)(answerOf(q.label, v.all(s.addr), ttl))
 			continue
 		}
 		do(asked{q.label})
 	}
+	host := s.claims[0]
+	for _, q := range m.services {
+		switch what := o.asked(q); {
+		case host.phase != claimed || what == nothing || o.knows(m.known, what) || p.from.Port() != port:
+		case q.alone:
+			v.tell(r.log, p.from)(o.answer(what, host.label, v.all(s.addr), false))
+		default:
+			o.hold(what, time.Now(), waitLeast+rand.N(waitRange))
+		}
+	}
+}
+
+func stopped() *time.Timer {
+	t := time.NewTimer(0)
+	<-t.C
+	return t
 }
 
 func (s *state) owns(label string) bool {
@@ -200,7 +235,7 @@ func speak(iface string) (*voice, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mDNS on %s: %w", iface, err), raw.Close())
 	}
-	v := &voice{conn: conn, raw: raw, in: make(chan packet), closed: make(chan struct{})}
+	v := &voice{ifi: ifi, conn: conn, raw: raw, in: make(chan packet), closed: make(chan struct{})}
 	v.read.Go(func() { v.listen(ifi.Index) })
 	return v, nil
 }
@@ -224,6 +259,24 @@ func (v *voice) listen(index int) {
 			return
 		}
 	}
+}
+
+// all lists what a name stands for: the IPv4 address, and what IPv6 the interface has at this moment.
+func (v *voice) all(four netip.Addr) []netip.Addr {
+	addrs := []netip.Addr{four}
+	if v == nil {
+		return addrs
+	}
+	have, err := v.ifi.Addrs()
+	if err != nil {
+		return addrs
+	}
+	for _, h := range have {
+		if p, err := netip.ParsePrefix(h.String()); err == nil && p.Addr().Is6() && !p.Addr().IsLoopback() {
+			addrs = append(addrs, p.Addr())
+		}
+	}
+	return addrs
 }
 
 // heard is nil, and so blocks for ever, where nothing is open.

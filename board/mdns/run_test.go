@@ -197,6 +197,7 @@ func ask(t *testing.T, conn *net.UDPConn, name, want string) {
 func running(t *testing.T) *Responder {
 	t.Helper()
 	r := New(slog.New(slog.NewTextHandler(t.Output(), nil)), Name{Label: "pronto-9qxa"}, Name{Label: "pronto", Optional: true})
+	r.Offer(page)
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() { r.Run(ctx) })

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -32,10 +33,12 @@ type message struct {
 	id        uint16
 	response  bool
 	questions []question
+	services  []serviceQuestion
+	known     []string // instances that the asker knows and will know for a while, in small letters
 	records   []heard
 }
 
-// read takes a packet apart. What is not about addresses of names in .local is passed over.
+// read takes a packet apart. What is not about addresses of names in .local, or about services, is passed over.
 func read(packet []byte) (m message, err error) {
 	var p dnsmessage.Parser
 	h, err := p.Start(packet)
@@ -53,25 +56,31 @@ func read(packet []byte) (m message, err error) {
 		} else if err != nil {
 			return m, fmt.Errorf("mDNS: %w", err)
 		}
-		label, ok := labelOf(q.Name.String())
-		class := q.Class &^ top
-		if ok && (q.Type == dnsmessage.TypeA || q.Type == dnsmessage.TypeALL) && (class == dnsmessage.ClassINET || class == dnsmessage.ClassANY) {
-			m.questions = append(m.questions, question{label, q.Class&top != 0, q})
+		name := strings.ToLower(q.Name.String())
+		label, ok := labelOf(name)
+		class, alone := q.Class&^top, q.Class&top != 0
+		switch {
+		case class != dnsmessage.ClassINET && class != dnsmessage.ClassANY:
+		case ok && (q.Type == dnsmessage.TypeA || q.Type == dnsmessage.TypeAAAA || q.Type == dnsmessage.TypeALL):
+			m.questions = append(m.questions, question{label, alone, q})
+		case !ok:
+			m.services = append(m.services, serviceQuestion{name, q.Type, alone})
 		}
 	}
 	if err := p.SkipAllQuestions(); err != nil {
 		return m, fmt.Errorf("mDNS: %w", err)
 	}
-	if m.records, err = addresses(&p, p.AnswerHeader, p.SkipAnswer, false, nil); err != nil || m.response {
+	if m.records, err = m.addresses(&p, p.AnswerHeader, p.SkipAnswer, false, nil); err != nil || m.response {
 		return m, err
 	}
 	// In a question the answers are what the asker knows already; the authorities are what it would say.
-	m.records, err = addresses(&p, p.AuthorityHeader, p.SkipAuthority, true, nil)
+	m.records, err = m.addresses(&p, p.AuthorityHeader, p.SkipAuthority, true, nil)
 	return m, err
 }
 
-// addresses reads one section.
-func addresses(p *dnsmessage.Parser, header func() (dnsmessage.ResourceHeader, error), skip func() error, probe bool, all []heard) ([]heard, error) {
+// addresses reads one section. A name is told apart by its IPv4 address, which every box has: what somebody
+// says of IPv6 alone is passed over.
+func (m *message) addresses(p *dnsmessage.Parser, header func() (dnsmessage.ResourceHeader, error), skip func() error, probe bool, all []heard) ([]heard, error) {
 	for range mostRecords {
 		h, err := header()
 		if errors.Is(err, dnsmessage.ErrSectionDone) {
@@ -80,6 +89,14 @@ func addresses(p *dnsmessage.Parser, header func() (dnsmessage.ResourceHeader, e
 			return all, fmt.Errorf("mDNS: %w", err)
 		}
 		label, ok := labelOf(h.Name.String())
+		if h.Type == dnsmessage.TypePTR && !probe && h.TTL >= sharedTTL/2 {
+			r, err := p.PTRResource()
+			if err != nil {
+				return all, fmt.Errorf("mDNS: %w", err)
+			}
+			m.known = append(m.known, strings.ToLower(r.PTR.String()))
+			continue
+		}
 		if !ok || h.Type != dnsmessage.TypeA || h.Class&^top != dnsmessage.ClassINET || h.TTL == 0 {
 			if err := skip(); err != nil {
 				return all, fmt.Errorf("mDNS: %w", err)
@@ -96,51 +113,41 @@ func addresses(p *dnsmessage.Parser, header func() (dnsmessage.ResourceHeader, e
 }
 
 // probeOf asks whether anybody has a name, and says what it would stand for.
-func probeOf(label string, addr netip.Addr) ([]byte, error) {
+func probeOf(label string, addrs []netip.Addr) ([]byte, error) {
 	b := dnsmessage.NewBuilder(nil, dnsmessage.Header{})
-	name, err := dnsmessage.NewName(domain(label))
-	if err == nil {
-		err = b.StartQuestions()
+	p := putter{b: &b, err: b.StartQuestions()}
+	p.named(domain(label), func(n dnsmessage.Name) error {
+		return b.Question(dnsmessage.Question{Name: n, Type: dnsmessage.TypeALL, Class: dnsmessage.ClassINET | top})
+	})
+	p.then(b.StartAuthorities)
+	for _, a := range addrs {
+		p.address(domain(label), a, dnsmessage.ClassINET, ttl)
 	}
-	if err == nil {
-		err = b.Question(dnsmessage.Question{Name: name, Type: dnsmessage.TypeALL, Class: dnsmessage.ClassINET | top})
-	}
-	if err == nil {
-		err = b.StartAuthorities()
-	}
-	if err == nil {
-		err = b.AResource(dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET, TTL: ttl}, dnsmessage.AResource{A: addr.As4()})
-	}
-	return finish(b, err)
+	return finish(b, p.err)
 }
 
 // answerOf says what a name stands for, to everybody; with a time of 0 that it does no more.
-func answerOf(label string, addr netip.Addr, seconds uint32) ([]byte, error) {
+func answerOf(label string, addrs []netip.Addr, seconds uint32) ([]byte, error) {
 	b := dnsmessage.NewBuilder(nil, dnsmessage.Header{Response: true, Authoritative: true})
-	return answer(b, label, addr, dnsmessage.ClassINET|top, seconds)
+	p := putter{b: &b, err: b.StartAnswers()}
+	for _, a := range addrs {
+		p.address(domain(label), a, dnsmessage.ClassINET|top, seconds)
+	}
+	return finish(b, p.err)
 }
 
-// legacyAnswer answers one question as a DNS server would.
-func legacyAnswer(id uint16, q question, addr netip.Addr) ([]byte, error) {
+// legacyAnswer answers one question as a DNS server would: with the kind of address that was asked for.
+func legacyAnswer(id uint16, q question, addrs []netip.Addr) ([]byte, error) {
 	b := dnsmessage.NewBuilder(nil, dnsmessage.Header{ID: id, Response: true, Authoritative: true})
-	if err := b.StartQuestions(); err != nil {
-		return nil, fmt.Errorf("mDNS: %w", err)
+	p := putter{b: &b, err: b.StartQuestions()}
+	p.then(func() error { return b.Question(q.q) })
+	p.then(b.StartAnswers)
+	for _, a := range addrs {
+		if q.q.Type == dnsmessage.TypeALL || a.Is4() == (q.q.Type == dnsmessage.TypeA) {
+			p.address(domain(q.label), a, dnsmessage.ClassINET, legacyTTL)
+		}
 	}
-	if err := b.Question(q.q); err != nil {
-		return nil, fmt.Errorf("mDNS: %w", err)
-	}
-	return answer(b, q.label, addr, dnsmessage.ClassINET, legacyTTL)
-}
-
-func answer(b dnsmessage.Builder, label string, addr netip.Addr, class dnsmessage.Class, seconds uint32) ([]byte, error) {
-	name, err := dnsmessage.NewName(domain(label))
-	if err == nil {
-		err = b.StartAnswers()
-	}
-	if err == nil {
-		err = b.AResource(dnsmessage.ResourceHeader{Name: name, Class: class, TTL: seconds}, dnsmessage.AResource{A: addr.As4()})
-	}
-	return finish(b, err)
+	return finish(b, p.err)
 }
 
 func finish(b dnsmessage.Builder, err error) ([]byte, error) {

@@ -27,9 +27,9 @@ func TestWhatWeSayIsUnderstood(t *testing.T) {
 		questions int
 		records   []heard
 	}{
-		{"a probe", must(t)(probeOf("pronto", ours)), false, 1, []heard{{"pronto", ours, true}}},
-		{"an announcement", must(t)(answerOf("pronto", ours, ttl)), true, 0, []heard{{"pronto", ours, false}}},
-		{"a goodbye claims nothing", must(t)(answerOf("pronto", ours, 0)), true, 0, nil},
+		{"a probe", must(t)(probeOf("pronto", []netip.Addr{ours})), false, 1, []heard{{"pronto", ours, true}}},
+		{"an announcement", must(t)(answerOf("pronto", []netip.Addr{ours}, ttl)), true, 0, []heard{{"pronto", ours, false}}},
+		{"a goodbye claims nothing", must(t)(answerOf("pronto", []netip.Addr{ours}, 0)), true, 0, nil},
 	} {
 		m, err := read(tc.packet)
 		if err != nil || m.response != tc.response || len(m.questions) != tc.questions || !reflect.DeepEqual(m.records, tc.records) {
@@ -39,12 +39,12 @@ func TestWhatWeSayIsUnderstood(t *testing.T) {
 }
 
 func TestWhatADNSServerIsAskedIsAnsweredLikeOne(t *testing.T) {
-	asked, err := read(must(t)(probeOf("Pronto", ours)))
+	asked, err := read(must(t)(probeOf("Pronto", []netip.Addr{ours})))
 	if err != nil || len(asked.questions) != 1 || asked.questions[0].label != "pronto" {
 		t.Fatalf("%+v, %v", asked, err)
 	}
 	var m dnsmessage.Message
-	if err := m.Unpack(must(t)(legacyAnswer(77, asked.questions[0], ours))); err != nil {
+	if err := m.Unpack(must(t)(legacyAnswer(77, asked.questions[0], []netip.Addr{ours}))); err != nil {
 		t.Fatal(err)
 	}
 	if m.ID != 77 || len(m.Questions) != 1 || len(m.Answers) != 1 || m.Answers[0].Header.TTL != legacyTTL || m.Answers[0].Header.Class != dnsmessage.ClassINET {
@@ -53,8 +53,8 @@ func TestWhatADNSServerIsAskedIsAnsweredLikeOne(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(must(f)(probeOf("pronto", ours)))
-	f.Add(must(f)(answerOf("pronto", ours, ttl)))
+	f.Add(must(f)(probeOf("pronto", []netip.Addr{ours})))
+	f.Add(must(f)(answerOf("pronto", []netip.Addr{ours}, ttl)))
 	f.Add([]byte{0, 1, 2})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)

@@ -76,9 +76,8 @@ func askFor(ctx context.Context, ifi *net.Interface, addr netip.Addr) (bool, err
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	own := [6]byte(ifi.HardwareAddr)
-	everybody := &packet.Addr{HardwareAddr: net.HardwareAddr{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}}
 	for range probes {
-		if _, err := conn.WriteTo(arp{from: own, sender: netip.IPv4Unspecified(), target: addr}.question(), everybody); err != nil {
+		if _, err := conn.WriteTo(arp{from: own, sender: netip.IPv4Unspecified(), target: addr}.question(), everybody()); err != nil {
 			return false, fmt.Errorf("ask for %v: %w", addr, err)
 		}
 		if taken, err := hear(conn, addr, own, time.Now().Add(probeEvery)); taken || err != nil {
@@ -89,11 +88,55 @@ func askFor(ctx context.Context, ifi *net.Interface, addr netip.Addr) (bool, err
 		return false, err
 	}
 	for range announces {
-		if _, err := conn.WriteTo(arp{from: own, sender: addr, target: addr}.question(), everybody); err != nil {
+		if _, err := conn.WriteTo(arp{from: own, sender: addr, target: addr}.question(), everybody()); err != nil {
 			return false, fmt.Errorf("announce %v: %w", addr, err)
 		}
 	}
 	return true, nil
+}
+
+// uses tells whether another interface uses the address (RFC 3927 section 2.5).
+func (a arp) uses(addr netip.Addr, own [6]byte) bool { return a.from != own && a.sender == addr }
+
+// announce says that an address is ours.
+func announce(ifi *net.Interface, addr netip.Addr) error {
+	conn, err := packet.Listen(ifi, packet.Datagram, etherARP, nil)
+	if err != nil {
+		return fmt.Errorf("announce %v: %w", addr, err)
+	}
+	own := [6]byte(ifi.HardwareAddr)
+	_, err = conn.WriteTo(arp{from: own, sender: addr, target: addr}.question(), everybody())
+	if err := errors.Join(err, conn.Close()); err != nil {
+		return fmt.Errorf("announce %v: %w", addr, err)
+	}
+	return nil
+}
+
+func everybody() *packet.Addr {
+	return &packet.Addr{HardwareAddr: net.HardwareAddr{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}}
+}
+
+// guard listens until ctx ends, and calls each time that another interface uses the address.
+func guard(ctx context.Context, ifi *net.Interface, addr netip.Addr, each func()) error {
+	conn, err := packet.Listen(ifi, packet.Datagram, etherARP, nil)
+	if err != nil {
+		return fmt.Errorf("guard %v: %w", addr, err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	own, b := [6]byte(ifi.HardwareAddr), make([]byte, 256)
+	for {
+		n, _, err := conn.ReadFrom(b)
+		if ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("guard %v: %w", addr, err)
+		}
+		if a, ok := readARP(b[:n]); ok && a.uses(addr, own) {
+			each()
+		}
+	}
 }
 
 func hear(conn *packet.Conn, addr netip.Addr, own [6]byte, until time.Time) (taken bool, err error) {

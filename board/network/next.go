@@ -36,6 +36,7 @@ type state struct {
 	busy  bool       // an exchange with a server goes on
 	fails int        // exchanges without an answer, one after the other
 	taken int        // addresses that we tried and somebody has
+	stood time.Time  // when we last defended the one that we took ourselves
 	try   time.Time  // when to ask a server again
 	seed  uint64     // of the interface, so that it tries the same addresses each time (RFC 3927 section 2.1)
 }
@@ -51,6 +52,7 @@ type (
 	silence  struct{} // no server answered
 	free     struct{} // nobody has the address on trial
 	occupied struct{} // somebody has it
+	disputed struct{} // somebody uses the address that we took ourselves
 	clock    struct{} // the time that was asked for has come
 )
 
@@ -61,6 +63,7 @@ func (refused) isEvent()  {}
 func (silence) isEvent()  {}
 func (free) isEvent()     {}
 func (occupied) isEvent() {}
+func (disputed) isEvent() {}
 func (clock) isEvent()    {}
 
 // effect is what is to be done.
@@ -71,6 +74,7 @@ type (
 	renew    struct{ lease Lease }     // ask for more time
 	probe    struct{ addr netip.Addr } // does anybody have this address?
 	set      struct{ use Use }         // configure the interface
+	defend   struct{ addr netip.Addr } // say that it is ours
 	wake     struct{ at time.Time }    // a clock event then; takes the place of an earlier one
 )
 
@@ -78,6 +82,7 @@ func (discover) isEffect() {}
 func (renew) isEffect()    {}
 func (probe) isEffect()    {}
 func (set) isEffect()      {}
+func (defend) isEffect()   {}
 func (wake) isEffect()     {}
 
 // Times of the search.
@@ -86,6 +91,8 @@ const (
 	retryMax     = 2 * time.Minute
 	manyTaken    = 10          // RFC 3927 section 9, MAX_CONFLICTS
 	rateInterval = time.Minute // and RATE_LIMIT_INTERVAL
+
+	defendInterval = 10 * time.Second // DEFEND_INTERVAL
 )
 
 // next is the whole of it: what an event at a time means. Times come from a clock that never jumps.
@@ -114,6 +121,8 @@ func next(s state, now time.Time, e event) (state, []effect) {
 		return s, []effect{set{Use{Address: netip.PrefixFrom(s.self, 16)}}}
 	case occupied:
 		return conflict(s, now)
+	case disputed:
+		return dispute(s, now)
 	case clock:
 		return due(s, now)
 	}
@@ -178,6 +187,30 @@ func conflict(s state, now time.Time) (state, []effect) {
 	}
 	s.trial = candidate(s)
 	return s, []effect{probe{s.trial}}
+}
+
+// dispute is RFC 3927 section 2.5 (b): we say once that the address is ours, and leave it to who claims it again
+// soon. Calls are cut then; two who have it would be worse.
+func dispute(s state, now time.Time) (state, []effect) {
+	if !s.self.IsValid() {
+		return s, nil
+	}
+	if s.stood.IsZero() || now.Sub(s.stood) >= defendInterval {
+		s.stood = now
+		return s, []effect{defend{s.self}}
+	}
+	s.taken++
+	s.self, s.stood = netip.Addr{}, time.Time{}
+	if s.taken >= manyTaken {
+		s.try = now.Add(rateInterval)
+		return s, []effect{set{}, wake{s.try}}
+	}
+	s.trial = candidate(s)
+	effects := []effect{set{}, probe{s.trial}}
+	if !s.busy { // the search for a server goes on as it did
+		effects = append(effects, wake{s.try})
+	}
+	return s, effects
 }
 
 func due(s state, now time.Time) (state, []effect) {

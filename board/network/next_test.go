@@ -49,6 +49,16 @@ func TestAnInterfaceFindsAnAddress(t *testing.T) {
 			{0, cableIn{}, []effect{set{byHand}}},
 			{time.Hour, clock{}, nil},
 		}},
+		{"of its own, which it defends once and leaves to who claims it again soon", state{}, []step{
+			{0, cableIn{}, []effect{discover{}}},
+			{10 * time.Second, silence{}, []effect{probe{self(0)}, wake{at(15 * time.Second)}}},
+			{11 * time.Second, disputed{}, nil}, // not ours yet
+			{12 * time.Second, free{}, []effect{set{Use{Address: netip.PrefixFrom(self(0), 16)}}}},
+			{13 * time.Second, disputed{}, []effect{defend{self(0)}}},
+			{24 * time.Second, disputed{}, []effect{defend{self(0)}}},
+			{30 * time.Second, disputed{}, []effect{set{}, probe{self(1)}, wake{at(15 * time.Second)}}},
+			{32 * time.Second, free{}, []effect{set{Use{Address: netip.PrefixFrom(self(1), 16)}}}},
+		}},
 		{"of its own where no server is, and goes on asking", state{}, []step{
 			{0, cableIn{}, []effect{discover{}}},
 			{10 * time.Second, silence{}, []effect{probe{self(0)}, wake{at(15 * time.Second)}}},
@@ -144,6 +154,8 @@ func TestAnInterfaceNeverFallsAsleep(t *testing.T) {
 				e, asked, probing = cableOut{}, false, false
 			case n == 1 || !s.cable:
 				e = cableIn{}
+			case n == 2 && s.self.IsValid():
+				e = disputed{}
 			case asked && n < 4:
 				e, asked = silence{}, false
 			case asked && n < 5:

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -35,7 +36,8 @@ type runtime struct {
 	client client
 	timer  *time.Timer
 
-	asking, probing func() // end an exchange that goes on, and wait for it
+	asking, probing, guarding func() // end an exchange that goes on, and wait for it
+	guarded                   netip.Addr
 }
 
 // Run keeps the interface in the state that next wants, until ctx ends. The address stays then: calls end
@@ -57,7 +59,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	r := &runtime{
 		cfg: cfg, ifi: ifi, events: make(chan event), client: client{name: cfg.Interface, host: cfg.Host},
-		state: state{seed: seedOf(ifi.HardwareAddr)}, timer: time.NewTimer(0), asking: func() {}, probing: func() {},
+		state: state{seed: seedOf(ifi.HardwareAddr)}, timer: time.NewTimer(0), asking: func() {}, probing: func() {}, guarding: func() {},
 	}
 	<-r.timer.C
 	if f := cfg.Choice.Fixed; f != nil {
@@ -69,7 +71,7 @@ func Run(ctx context.Context, cfg Config) error {
 	watching.Go(func() { failed <- cable(ctx, cfg.Interface, func(up bool) { r.tellCable(ctx, up) }) })
 	defer watching.Wait()
 	defer cancel()
-	defer func() { r.asking(); r.probing(); r.timer.Stop() }()
+	defer func() { r.asking(); r.probing(); r.guarding(); r.timer.Stop() }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -129,8 +131,33 @@ func (r *runtime) step(ctx context.Context, e event) {
 			r.timer.Reset(time.Until(f.at))
 		case set:
 			r.use(f.use)
+		case defend:
+			r.cfg.Log.Warn("somebody else uses our address; we say that it is ours", "address", f.addr)
+			if err := announce(r.ifi, f.addr); err != nil {
+				r.cfg.Log.Warn("address not defended", "err", err)
+			}
 		}
 	}
+	r.guard(ctx)
+}
+
+// guard listens for who else uses the address that we took ourselves, for as long as we have it.
+func (r *runtime) guard(ctx context.Context) {
+	addr := r.state.self
+	if addr == r.guarded {
+		return
+	}
+	r.guarding()
+	r.guarded, r.guarding = addr, func() {}
+	if !addr.IsValid() {
+		return
+	}
+	r.guarding = r.background(ctx, r.guarding, func(ctx context.Context) event {
+		if err := guard(ctx, r.ifi, addr, func() { r.tell(ctx, disputed{}) }); err != nil {
+			r.cfg.Log.Warn("address not guarded", "err", err)
+		}
+		return nil
+	})
 }
 
 // background runs one exchange; what it tells after it was ended is not heard.

@@ -167,6 +167,31 @@ func TestWithoutAServerTheBoxTakesAnAddressThatNobodyHas(t *testing.T) {
 		t.Errorf("uses %v, and %v was taken", u.Address, first)
 	}
 	kernelHas(t, u)
+	// Somebody else insists on it.
+	theirs, err := net.InterfaceByName("lan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := u.Address.Addr()
+	given := func() bool { // what is said before the box listens is not heard, so it is said until it gives way
+		if err := announce(theirs, taken); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case u = <-used:
+			return true
+		case <-time.After(100 * time.Millisecond):
+			return false
+		}
+	}
+	for !given() {
+	}
+	if u.Address.IsValid() {
+		t.Errorf("goes on with %v", u)
+	}
+	if u = soon(t, used); !u.Address.Addr().IsLinkLocalUnicast() || u.Address.Addr() == taken {
+		t.Errorf("uses %v after %v was disputed", u, taken)
+	}
 	// A server that comes later is found.
 	server(t)
 	if u = soon(t, used); !netip.MustParsePrefix("192.168.77.0/24").Contains(u.Address.Addr()) {

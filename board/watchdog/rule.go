@@ -30,6 +30,9 @@ type Health struct {
 	well     bool
 }
 
+// Well tells whether the exchange has run for Settle without a break.
+func (h Health) Well() bool { return h.well }
+
 // Next takes what is seen at now, the time since the box started, and tells whether the hardware is to be
 // told that the box lives.
 func Next(h Health, now time.Duration, s Seen) (Health, bool) {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -48,15 +49,11 @@ func build(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	first, err := recipe.Select()
-	if err != nil {
-		return err
-	}
 	if err := os.MkdirAll(f.out, 0o755); err != nil {
 		return err
 	}
 	image := filepath.Join(f.out, "pronto.img")
-	if err := card.Write(ctx, image, first, made.slot); err != nil {
+	if err := card.Write(ctx, image, recipe.Select(made.recovery), made.slot); err != nil {
 		return err
 	}
 	size, err := card.Compress(image, image+".gz")
@@ -75,6 +72,7 @@ func build(ctx context.Context, args []string, out, errs io.Writer) error {
 // ingredientsOf an image, before it is put together.
 type ingredientsOf struct {
 	slot       []fat.File
+	recovery   []fat.File        // of the first partition, beside the choice
 	documents  map[string][]byte // release.json, sbom.json, licences.txt
 	components []sbom.Component
 	kernel     recipe.Kernel
@@ -109,13 +107,31 @@ func ingredients(ctx context.Context, f recipeFlags) (made ingredientsOf, err er
 		return made, err
 	}
 	made.documents = map[string][]byte{"release.json": release, "sbom.json": bill, "licences.txt": sbom.Licences(made.components)}
-	system, err := recipe.System(programs, made.documents)
+	return made, made.systems(ctx, firmware, programs)
+}
+
+// systems makes what a slot holds, and the recovery system of the same kernel.
+func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, programs map[string][]byte) error {
+	seed, err := card.Seed(ctx)
 	if err != nil {
-		return made, err
+		return err
+	}
+	documents := maps.Clone(made.documents)
+	documents[recipe.Seed] = seed
+	system, err := recipe.System(programs, documents)
+	if err != nil {
+		return err
 	}
 	made.system = len(system)
-	made.slot, err = recipe.Slot(made.kernel, firmware, system, made.documents)
-	return made, err
+	if made.slot, err = recipe.Slot(made.kernel, firmware, system, made.documents); err != nil {
+		return err
+	}
+	small, err := recipe.Recovery(programs, map[string][]byte{"release.json": made.documents["release.json"], recipe.Seed: seed})
+	if err != nil {
+		return err
+	}
+	made.recovery, err = recipe.Slot(made.kernel, firmware, small, map[string][]byte{"release.json": made.documents["release.json"]})
+	return err
 }
 
 // components lists what the image holds beside its programs' modules, and those.
@@ -177,11 +193,14 @@ func module(m pins.Module, licence, text, note string) sbom.Component {
 // report prints what whoever ships the image has to know.
 func report(out io.Writer, made ingredientsOf, image string, packed int64, took time.Duration) {
 	const mb = 1e6
-	slot := 0
-	for _, f := range made.slot {
-		slot += len(f.Data)
+	length := func(files []fat.File) (n int) {
+		for _, f := range files {
+			n += len(f.Data)
+		}
+		return n
 	}
-	fmt.Fprintf(out, "%s, made in %.1f s\n  compressed %.1f MB, of 80 at most\n  slot %.1f MB; system in memory %.1f MB\n", image, took.Seconds(), float64(packed)/mb, float64(slot)/mb, float64(made.system)/mb)
+	fmt.Fprintf(out, "%s, made in %.1f s\n  compressed %.1f MB, of 80 at most\n  slot %.1f MB; recovery system %.1f MB; system in memory %.1f MB\n", image, took.Seconds(),
+		float64(packed)/mb, float64(length(made.slot))/mb, float64(length(made.recovery))/mb, float64(made.system)/mb)
 	byLicence := map[string]int{}
 	for _, c := range made.components {
 		byLicence[c.Licence]++

@@ -21,9 +21,6 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 )
 
-// codeVersion is that of the file from which prontod takes its claim code.
-const codeVersion = 1
-
 // personalise writes a box's own id and code into its data, and what its owner asked for in advance: an
 // office and a fixed address.
 func personalise(ctx context.Context, args []string, out, errs io.Writer) error {
@@ -66,7 +63,7 @@ func personalise(ctx context.Context, args []string, out, errs io.Writer) error 
 	if err := put(identity.File, func(at string) error { return identity.Save(at, identity.Identity{ID: l.ID}) }); err != nil {
 		return err
 	}
-	if err := put("pronto/label.json", func(at string) error { return statefile.Save(at, codeVersion, code) }); err != nil {
+	if err := put("pronto/label.json", func(at string) error { return statefile.Save(at, access.CodeVersion, code) }); err != nil {
 		return err
 	}
 	if fixed.Address.IsValid() {

@@ -72,7 +72,7 @@ func TestABoxIsGivenItsIdentityCodeOfficeAndAddress(t *testing.T) {
 		t.Errorf("identity %+v, %v, %v", who, made, err)
 	}
 	var code access.Code
-	if err := statefile.Load(taken(t, at, "pronto/label.json"), codeVersion, &code); err != nil || code != typed {
+	if err := statefile.Load(taken(t, at, "pronto/label.json"), access.CodeVersion, &code); err != nil || code != typed {
 		t.Errorf("code %q, %v", code, err)
 	}
 	if f, err := network.LoadFixed(taken(t, at, network.File)); err != nil || f.Address.String() != "192.168.1.10/24" || f.Router.String() != "192.168.1.1" || f.DNS[0].String() != "192.168.1.1" {

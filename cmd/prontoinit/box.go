@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -17,9 +16,12 @@ import (
 	"github.com/pronto-pbx/pronto/board/clock"
 	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/gate"
+	"github.com/pronto-pbx/pronto/board/led"
+	"github.com/pronto-pbx/pronto/board/logring"
 	"github.com/pronto-pbx/pronto/board/mdns"
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/board/power"
+	"github.com/pronto-pbx/pronto/board/stick"
 	"github.com/pronto-pbx/pronto/board/watchdog"
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 	"github.com/pronto-pbx/pronto/firmware/control"
@@ -33,6 +35,13 @@ type box struct {
 	dog      *watchdog.Device // nil: the box has none, or is not to use it
 	failed   chan error       // a room that cannot go on
 	restart  chan struct{}    // the exchange asks for it
+	ring     *logring.Ring
+	card     disk.Card
+	where    disk.Where
+	id       string
+	orders   chan stick.Order
+	attempt  attempt
+	outage   outage
 
 	ctx     context.Context // of the services
 	endAll  context.CancelFunc
@@ -42,29 +51,34 @@ type box struct {
 }
 
 // start brings the box up. out gets the lines of all programs.
-func start(log *slog.Logger, out io.Writer) (*box, error) {
+func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	settle(log)
 	made, err := readRelease()
 	if err != nil {
 		return nil, err
 	}
 	log.Info("Pronto", "version", made.Version, "kernel", made.Kernel, "uptime", control.Uptime().Round(time.Millisecond))
-	b := &box{log: log, failed: make(chan error, 2), restart: make(chan struct{}, 1)}
+	b := &box{log: log, failed: make(chan error, 2), restart: make(chan struct{}, 1), ring: ring, orders: make(chan stick.Order, 1)}
 	b.openWatchdog()
+	b.light(led.Starting)
 	if err := network.Loopback(); err != nil {
 		return nil, err
 	}
-	card, where, err := openData(log, b.feed)
-	if err != nil && where != disk.InMemory {
+	if b.card, b.where, err = openData(log, b.feed); err != nil && b.where != disk.InMemory {
 		return nil, err
 	} else if err != nil {
 		log.Error("data", "err", err)
 	}
 	b.feed()
+	if err := b.begin(); err != nil {
+		return nil, err
+	}
 	plan := loadPlan(log)
-	host := name(log, plan.Held.Host)
+	var host string
+	b.id, host = name(log, plan.Held.Host)
 	keeper := startClock(log, made)
-	b.services, err = supervise.New(services(), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
+	b.outage.init(log, b.id)
+	b.services, err = supervise.New(b.outage.watch(services()), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
 	if err != nil {
 		return nil, err
 	}
@@ -77,17 +91,26 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 			b.failed <- err
 		}
 	})
+	b.serving.Go(func() { b.outage.run(b.ctx, b.services) })
 	b.rooms.Go(func() { keeper.Run(last) })
 	// The box's own name, and the bare one if no other box has it.
 	names := mdns.New(log, mdns.Name{Label: host}, mdns.Name{Label: "pronto", Optional: true})
+	names.Offer(pageOf(b.id))
 	b.rooms.Go(func() { names.Run(last) })
 	net := newNetwork(log, plan, host, keeper, names)
 	b.rooms.Go(func() { net.Run(last) })
 	b.openGate(last, net, host, keeper)
-	if where == disk.OnCard {
-		b.rooms.Go(func() { fill(log, card) })
+	socket := newSocket(log, b.card, b.id, b.orders)
+	b.rooms.Go(func() { socket.Run(last) })
+	if b.where == disk.OnCard {
+		b.rooms.Go(func() { fill(log, b.card) })
 	}
 	return b, nil
+}
+
+// pageOf is how the page of a box stands in the lists of who looks around in the network.
+func pageOf(id string) mdns.Service {
+	return mdns.Service{Instance: "Pronto " + id, Kind: "_http._tcp", Port: 80, Text: []string{"id=" + id}}
 }
 
 // openWatchdog starts the hardware, unless the kernel's arguments forbid it: on QEMU's Raspberry Pis opening
@@ -141,10 +164,14 @@ func services() []supervise.Service {
 		{
 			Name: exchange, Path: "/bin/prontod", Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
 			// The box is switched on when its kernel starts.
-			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s", "-gate", gate.Path},
+			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s", "-gate", gate.Path, "-reset", resetWish},
 		},
 	}
 }
+
+// resetWish is the file by which the page asks for a factory reset. It lies in memory: a wish that nobody has
+// obeyed does not outlive the box's being switched off.
+const resetWish = hotDir + "/factory-reset"
 
 // exchange is the service without which a box is none.
 const exchange = "prontod"
@@ -189,6 +216,10 @@ func (b *box) attend() power.End {
 			return power.Off
 		case <-b.restart:
 			return power.Restart
+		case order := <-b.orders:
+			if end, ends := b.obey(order); ends {
+				return end
+			}
 		case err := <-b.failed:
 			b.log.Error("the box cannot go on", "err", err)
 			return power.Restart
@@ -198,11 +229,16 @@ func (b *box) attend() power.End {
 				told = true
 				b.tellStart()
 			}
+			b.count(seen, health)
+			if end, ends := b.grant(); ends {
+				return end
+			}
 			var lives bool
 			if health, lives = watchdog.Next(health, control.Uptime(), seen); lives {
 				b.feed()
 			} else if b.dog != nil {
 				b.log.Error("the exchange does not come back; the watchdog is not fed any more and resets the box")
+				b.giveUp()
 			}
 		}
 	}
@@ -219,12 +255,18 @@ func (b *box) tellStart() {
 }
 
 func (b *box) see() (s watchdog.Seen) {
-	for _, st := range b.services.Status() {
+	st := exchangeOf(b.services)
+	return watchdog.Seen{Running: st.State == supervise.Running, Finished: st.State == supervise.Finished, Restarts: st.Restarts}
+}
+
+// exchangeOf is what the supervisor says of the exchange.
+func exchangeOf(s *supervise.Supervisor) (st supervise.ServiceStatus) {
+	for _, st := range s.Status() {
 		if st.Name == exchange {
-			s = watchdog.Seen{Running: st.State == supervise.Running, Finished: st.State == supervise.Finished, Restarts: st.Restarts}
+			return st
 		}
 	}
-	return s
+	return st
 }
 
 func (b *box) feed() {
@@ -244,8 +286,13 @@ func (b *box) stop() {
 	b.feed()
 	b.endLast()
 	b.rooms.Wait()
-	if err := unix.Unmount(hotDir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-		b.log.Warn("unmount", "at", hotDir, "err", fmt.Errorf("%w", err))
-	}
+	leaveHot(b.log)
 	b.feed()
+}
+
+// leaveHot takes what lies in memory off the data, which cannot be unmounted below it.
+func leaveHot(log *slog.Logger) {
+	if err := unix.Unmount(hotDir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+		log.Warn("unmount", "at", hotDir, "err", err)
+	}
 }

@@ -20,13 +20,13 @@ import (
 // cardTime is how long the kernel may take to find the card.
 const cardTime = 15 * time.Second
 
-// openData finds and mounts the data, resets it if that was asked for, and makes what a first start needs. A
-// box without a card that can be written works too, until it is switched off.
+// openData finds and mounts the data, erases it first if that was asked for, and makes what a first start
+// needs. A box without a card that can be written works too, until it is switched off.
 func openData(log *slog.Logger, feed func()) (disk.Card, disk.Where, error) {
 	c, err := findCard(feed)
 	if err != nil {
 		log.Error("no card: the data lies in memory and is lost when the box is switched off", "err", err)
-		return c, disk.InMemory, errors.Join(disk.MountNothing(dataDir), prepare())
+		return c, disk.InMemory, errors.Join(disk.MountNothing(dataDir), prepare(log))
 	}
 	switch grown, err := disk.Extend(&c); {
 	case err != nil:
@@ -34,39 +34,27 @@ func openData(log *slog.Logger, feed func()) (disk.Card, disk.Where, error) {
 	case grown:
 		log.Info("the data gets the rest of the card", "card", c.Disk)
 	}
+	if err := renewCondemned(log, c, feed); err != nil {
+		return c, "", err
+	}
 	where, err := disk.Mount(c, dataDir)
 	if err != nil {
 		log.Error("the data lies in memory: what is changed is lost when the box is switched off", "err", err)
 	}
 	if where == disk.OnCard {
-		switch did, err := disk.Reset(dataDir); {
-		case err != nil:
-			log.Error("factory reset is not complete and goes on at the next start", "err", err)
-		case did:
-			log.Warn("factory reset: nothing of the owner is left")
+		if err := resetIfAsked(log, c, feed); err != nil {
+			return c, where, err
+		}
+		if err := disk.Engrave(c, dataDir); err != nil {
+			log.Error("the card does not know whose it is when its data is lost", "err", err)
 		}
 	}
-	if err := prepare(); err != nil {
-		return c, where, err
-	}
-	putBack(log)
-	return c, where, nil
+	return c, where, prepare(log)
 }
 
 // state is where the programs of a box keep what a backup holds.
 func state() backup.Source {
 	return backup.Source{Dir: officeDir, Config: filepath.Join(officeDir, "pronto.yaml"), Records: recordsDir}
-}
-
-// putBack applies a restore before any program has the state open. One that fails leaves a box that works, with
-// some parts as they were.
-func putBack(log *slog.Logger) {
-	switch chapters, err := backup.Apply(state()); {
-	case err != nil:
-		log.Error("a backup was not put back", "err", err)
-	case len(chapters) > 0:
-		log.Warn("restored from a backup", "parts", chapters)
-	}
 }
 
 // findCard looks until the card is there. The watchdog, which waits no longer than this, is fed meanwhile.
@@ -80,8 +68,9 @@ func findCard(feed func()) (c disk.Card, err error) {
 	return c, err
 }
 
-// prepare makes the directories of the programs and, on the first start, an empty office.
-func prepare() error {
+// prepare makes the directories of the programs, puts in place what was restored and, on the first start, an
+// empty office.
+func prepare(log *slog.Logger) error {
 	for _, dir := range []string{officeDir, hotDir, recordsDir} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("data: %w", err)
@@ -91,6 +80,11 @@ func prepare() error {
 		return fmt.Errorf("mount %s: %w", hotDir, err)
 	}
 	office := filepath.Join(officeDir, "pronto.yaml")
+	if chapters, err := backup.Apply(state()); err != nil {
+		log.Error("what was to be restored is not, and is tried again at the next start", "err", err)
+	} else if len(chapters) > 0 {
+		log.Info("restored from a backup", "parts", chapters)
+	}
 	if _, err := os.Stat(office); err == nil {
 		return nil
 	}
@@ -119,17 +113,17 @@ func replace(path string, b []byte) error {
 }
 
 // name gives the box its name in the network: the one that its owner has chosen, or that of its label.
-func name(log *slog.Logger, chosen string) string {
+func name(log *slog.Logger, chosen string) (id, host string) {
 	who, made, err := identity.Load(filepath.Join(dataDir, identity.File))
 	if err != nil {
 		log.Error("the box has an id for this run only", "err", err)
 	}
-	host := cmp.Or(chosen, identity.Name(who.ID))
+	host = cmp.Or(chosen, identity.Name(who.ID))
 	if err := unix.Sethostname([]byte(host)); err != nil {
 		log.Warn("the box has no name", "err", err)
 	}
 	log.Info("box", "id", who.ID, "name", host, "new", made)
-	return host
+	return who.ID, host
 }
 
 // release is what the system says of itself.

@@ -5,10 +5,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	_ "time/tzdata" // Europe/Rome: an office names it, and a copy the office
 
 	"github.com/pronto-pbx/pronto/board/logring"
 	"github.com/pronto-pbx/pronto/board/power"
@@ -38,16 +40,33 @@ func run() error {
 	}
 	out := io.MultiWriter(os.Stderr, ring)
 	log := slog.New(slog.NewTextHandler(out, nil)).With("service", "prontoinit")
-	b, err := start(log, out)
-	if err != nil {
+	if isRecovery() {
+		return rescue(log)
+	}
+	b, err := start(log, out, ring)
+	if restart, ok := errors.AsType[errRestart](err); ok {
+		log.Warn("the box starts anew", "why", restart.why)
+		leaveHot(log)
+		return power.Now(power.Restart, dataDir, log)
+	} else if err != nil {
 		log.Error("the box does not start", "err", err)
-		return err
+		return errors.Join(err, keepLog(ring))
 	}
 	end := b.attend()
 	log.Info("the box ends", "how", map[power.End]string{power.Off: "off", power.Restart: "restart"}[end])
 	b.stop()
-	if err := ring.Save(dataDir + "/last.log"); err != nil {
+	if err := keepLog(ring); err != nil {
 		log.Warn("log not saved", "err", err)
 	}
 	return power.Now(end, dataDir, log)
 }
+
+// lastLog is the log of the last run that came to an end, or to trouble, of which the box knew.
+const lastLog = dataDir + "/last.log"
+
+func keepLog(ring *logring.Ring) error { return ring.Save(lastLog) }
+
+// errRestart ends a start: the box is to start anew, and then something else happens.
+type errRestart struct{ why string }
+
+func (e errRestart) Error() string { return "the box starts anew: " + e.why }

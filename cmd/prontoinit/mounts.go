@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/pronto-pbx/pronto/firmware/backup"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,9 +16,10 @@ import (
 const (
 	dataDir    = "/data"
 	officeDir  = dataDir + "/pronto"
-	hotDir     = officeDir + "/run" // in memory: what survives a crash, and not a power cut
-	recordsDir = dataDir + "/records"
+	hotDir     = officeDir + "/run"     // in memory: what survives a crash, and not a power cut
+	recordsDir = officeDir + "/records" // where a backup looks for it
 	shareDir   = "/usr/share/pronto"
+	stickDir   = backup.StickDir
 )
 
 const bare = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC

@@ -29,13 +29,18 @@ func newNetwork(log *slog.Logger, plan network.Plan, host string, keeper *clock.
 	return network.NewOwner(network.OwnerConfig{
 		Log: log, Plan: plan, Host: host, Resolv: "/run/resolv.conf",
 		Save:  func(p network.Plan) error { return network.SavePlan(filepath.Join(dataDir, network.PlanFile), p) },
-		Wired: func(ctx context.Context) (string, error) { return network.Wired(ctx, "/sys/class/net", 5*time.Second) },
+		Wired: wired,
 		Changed: func(iface string, u network.Use, c network.Choice) {
 			keeper.Choose(c.NTP)
 			keeper.Network(u.NTP)
 			names.Use(iface, u.Address)
 		},
 	})
+}
+
+// wired waits for an interface with a cable.
+func wired(ctx context.Context) (string, error) {
+	return network.Wired(ctx, "/sys/class/net", 5*time.Second)
 }
 
 // openGate lets the exchange ask; without it a box works, and its network cannot be changed on the page.

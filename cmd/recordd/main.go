@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	_ "time/tzdata" // Europe/Rome on a machine without zone files: the configuration names it
 
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/backup/places"

@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/audit"
@@ -40,7 +43,7 @@ func (b *Box) openAccess() error {
 		return err
 	}
 	var code access.Code
-	switch err := statefile.Load(label, accessVersion, &code); {
+	switch err := statefile.Load(label, access.CodeVersion, &code); {
 	case err == nil:
 		kept.Code = code
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, statefile.ErrDamaged):
@@ -51,7 +54,7 @@ func (b *Box) openAccess() error {
 	b.accounts, err = access.New(access.Config{
 		Save: func(s access.State) error {
 			if s.Code != code {
-				if err := statefile.Save(label, accessVersion, s.Code); err != nil {
+				if err := statefile.Save(label, access.CodeVersion, s.Code); err != nil {
 					return err
 				}
 				code = s.Code
@@ -88,12 +91,25 @@ func (b *Box) sayUnclaimed() {
 // claimAddress is what the label's QR code says: the code stands behind #, so that browsers send it to
 // nobody.
 func (b *Box) claimAddress() string {
-	at := b.config().Web.Listen
-	host := at.Addr().String()
-	if at.Addr().IsUnspecified() {
+	name, _ := os.Hostname()
+	return fmt.Sprintf("http://%s/claim#%s", foundAt(b.config().Web.Listen, name), b.accounts.Code())
+}
+
+// boxName is how the host name of a box begins; behind it stands the end of its id.
+const boxName = "pronto-"
+
+// foundAt is where a browser in the network finds what listens at an address: where that is every address of
+// a box, by the box's own name, which no other box has.
+func foundAt(at netip.AddrPort, host string) string {
+	switch {
+	case !at.Addr().IsUnspecified():
+		host = at.Addr().String()
+	case strings.HasPrefix(host, boxName):
+		host += ".local"
+	default:
 		host = "pronto.local"
 	}
-	return fmt.Sprintf("http://%s/claim#%s", net.JoinHostPort(host, fmt.Sprint(at.Port())), b.accounts.Code())
+	return net.JoinHostPort(host, fmt.Sprint(at.Port()))
 }
 
 // accessCommands are what prontoctl can do about the page's owner: who reaches the control socket stands at
@@ -102,7 +118,8 @@ func (b *Box) accessCommands(mux *http.ServeMux) {
 	mux.HandleFunc("GET /claim", func(w http.ResponseWriter, _ *http.Request) {
 		answer := map[string]any{"claimed": b.accounts.Claimed(), "address": b.claimAddress()}
 		if b.webTLS != nil {
-			answer["https"], answer["fingerprint"] = b.config().Web.TLSListen.String(), b.tlsSource.Fingerprint()
+			name, _ := os.Hostname()
+			answer["https"], answer["fingerprint"] = foundAt(b.config().Web.TLSListen, name), b.tlsSource.Fingerprint()
 		}
 		_ = json.NewEncoder(w).Encode(answer)
 	})

@@ -60,6 +60,8 @@ type Options struct {
 	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
 	// can be claimed.
 	Powered time.Duration
+	// Reset is the file by which whoever started this program is asked for a factory reset; empty: nobody can be.
+	Reset string
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.

@@ -15,6 +15,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
@@ -77,7 +78,7 @@ func (b *Box) follow(ctx context.Context) {
 		b.wg.Go(func() { b.control(ctx, l) })
 	}
 	b.wg.Go(func() { hub.Run(ctx, b.watch) })
-	serve := func(l net.Listener, cert web.Certificate) {
+	serve := func(l net.Listener, cert front.Certificate) {
 		b.wg.Go(func() {
 			select { // who asks before waits in the socket: an office without its calls would be a lie
 			case <-hub.Full():
@@ -103,14 +104,18 @@ func (b *Box) follow(ctx context.Context) {
 }
 
 // servePage answers until ctx ends, over HTTPS where there is a certificate.
-func (b *Box) servePage(ctx context.Context, l net.Listener, h http.Handler, cert web.Certificate) {
-	if err := web.Serve(ctx, l, h, cert); err != nil && !errors.Is(err, net.ErrClosed) {
+func (b *Box) servePage(ctx context.Context, l net.Listener, h http.Handler, cert front.Certificate) {
+	if err := front.Serve(ctx, l, h, cert); err != nil && !errors.Is(err, net.ErrClosed) {
 		b.log.Error("page ended", "err", err)
 	}
 }
 
 // pages serves the page.
 func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
+	var erase func() error
+	if b.opts.Reset != "" {
+		erase = b.askReset
+	}
 	return web.New(web.Config{
 		Log: b.log.With("room", "page"), Hub: hub, Accounts: b.accounts, Language: b.language,
 		LAN:  func(a netip.Addr) bool { return b.numbering.Load().lan(a) },
@@ -121,8 +126,17 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Backups: b.backups(), Network: b.network(), Certificate: b.certificates(), Handover: b.handover,
 		Desk: b.desk, Command: b.ownCommand,
 		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Missed: b.missedCallers, Records: b.records, Zone: b.location, Agent: b.agentPage, Order: b.orderFromPage,
-		Setup: b.setupBox(),
+		Setup: b.setupBox(), Erase: erase,
 	})
+}
+
+// askReset asks whoever started this program for a factory reset; it ends us soon.
+func (b *Box) askReset() error {
+	b.log.Warn("the owner has the box forget everything")
+	if err := os.WriteFile(b.opts.Reset, nil, 0o600); err != nil {
+		return fmt.Errorf("ask for a factory reset: %w", err)
+	}
+	return nil
 }
 
 // codes are the feature codes of today.

@@ -79,17 +79,8 @@ func putAndReadBack(ctx context.Context, s Source, to Place, program string, now
 	}
 	m := Manifest{Program: program, Name: officeName(s), Box: own.Recipient().String(), Made: now.UTC().Truncate(time.Second)}
 	name = Name(m.Name, m.Made)
-	reader, writer := io.Pipe()
-	written := make(chan error, 1)
-	go func() {
-		var err error
-		t, err = Write(ctx, writer, s, m, recipients...)
-		written <- errors.Join(err, writer.CloseWithError(err))
-	}()
-	err = to.Put(ctx, name, reader)
-	_ = reader.CloseWithError(cause(err))
-	if err := errors.Join(<-written, err); err != nil {
-		return "", t, fmt.Errorf("write the backup: %w", err)
+	if t, err = put(ctx, s, to, name, m, recipients); err != nil {
+		return "", t, err
 	}
 	back, err := to.Get(ctx, name)
 	if err != nil {
@@ -209,8 +200,11 @@ func (n *Nightly) look(ctx context.Context, now time.Time, asked bool) {
 	if !asked && !due(now.In(zone), c, st) {
 		return
 	}
-	n.running.Store(true)
 	to, err := n.Open(c)
+	if err == nil && n.waits(to, st) {
+		return
+	}
+	n.running.Store(true)
 	if err == nil {
 		st, err = Make(ctx, n.Source, to, c.To, n.Program, now)
 	} else {
@@ -222,6 +216,24 @@ func (n *Nightly) look(ctx context.Context, now time.Time, asked bool) {
 		return
 	}
 	n.Log.Info("backup made and read back", "to", c.To, "name", st.Name, "files", st.Files, "bytes", st.Bytes)
+}
+
+// waits tells whether a backup waits for a place that somebody has to plug in. That is written down once, and
+// is no try after which an hour would have to pass.
+func (n *Nightly) waits(to Place, st Status) bool {
+	plugged, ok := to.(interface{ Absent() error })
+	if !ok {
+		return false
+	}
+	err := plugged.Absent()
+	if err == nil {
+		return false
+	}
+	if st.Failed != err.Error() {
+		st.Failed, st.Tried = err.Error(), time.Time{}
+		n.Log.Warn("backup waits", "err", errors.Join(err, save(n.Source, st)))
+	}
+	return true
 }
 
 // due reports whether a backup should be made: in the hour that is set, at any time when the last one is

@@ -76,13 +76,14 @@ func Load(path string, version int, value any) error {
 	if err != nil {
 		return fmt.Errorf("load %s: %w", path, err)
 	}
-	if err := decode(text, version, value); err != nil {
+	if err := Decode(text, version, value); err != nil {
 		return aside(path, err)
 	}
 	return nil
 }
 
-func decode(text []byte, version int, value any) error {
+// Decode reads what Save wrote, out of memory.
+func Decode(text []byte, version int, value any) error {
 	var e envelope
 	if err := json.Unmarshal(text, &e); err != nil {
 		return err
@@ -115,7 +116,7 @@ func Rewrite(path string, change func(json.RawMessage) (json.RawMessage, error))
 	if err := json.Unmarshal(text, &e); err != nil {
 		return aside(path, err)
 	}
-	if err := decode(text, e.Version, &value); err != nil {
+	if err := Decode(text, e.Version, &value); err != nil {
 		return aside(path, err)
 	}
 	if value, err = change(value); err != nil {

@@ -89,7 +89,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var got map[string]int
-		_ = decode(text, 1, &got)
+		_ = Decode(text, 1, &got)
 	})
 }
 

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/images/choice"
+	"github.com/pronto-pbx/pronto/images/fat"
 	"github.com/pronto-pbx/pronto/images/layout"
 	"github.com/vishvananda/netlink"
 )
@@ -45,6 +47,26 @@ type options struct {
 	readOnly bool
 	initrd   string // default: the image's own
 	cable    *cable
+	stick    string // image of one that lies beside the machine; plug and pull move it
+	once     bool   // a machine that starts anew ends instead: what starts next is for chosen to say
+}
+
+// chosen is what the boot loader of a board would start from a card: the initramfs of slot A, or of the recovery
+// system. It reads the choice as that does, as a file.
+func chosen(t *testing.T, disk string) (initrd string) {
+	t.Helper()
+	text, err := fat.Read(t.Context(), disk, layout.Offset(layout.Select), choice.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case strings.HasPrefix(string(text), "[all]\ntryboot_a_b=1\nboot_partition=1\n"):
+		return "recovery.initramfs"
+	case strings.HasPrefix(string(text), "[all]\ntryboot_a_b=1\nboot_partition=2\n"):
+		return "initramfs.zst"
+	}
+	t.Fatalf("a boot loader would not know what to start: %q", text)
+	return ""
 }
 
 // card copies the image and gives the copy the size of a card.
@@ -92,6 +114,12 @@ func start(t *testing.T, o options) *machine {
 			drive += ",readonly=on"
 		}
 		command = append(command, "-drive", drive, "-device", "virtio-blk-pci,drive=card")
+	}
+	if o.stick != "" {
+		command = append(command, "-device", "qemu-xhci", "-drive", "if=none,id=stick,format=raw,file="+o.stick)
+	}
+	if o.once {
+		command = append(command, "-no-reboot")
 	}
 	if o.cable != nil {
 		command = append(command, "-netdev", "tap,id=net,script=no,downscript=no,ifname="+o.cable.name, "-device", "virtio-net-pci,netdev=net,romfile=,mac="+o.cable.mac)
@@ -159,11 +187,19 @@ func (m *machine) connect(socket string) {
 	m.execute("qmp_capabilities")
 }
 
-func (m *machine) execute(command string) {
+func (m *machine) execute(command string) { m.order(fmt.Sprintf("{\"execute\":%q}", command)) }
+
+func (m *machine) order(command string) {
 	m.t.Helper()
-	if _, err := fmt.Fprintf(m.qmp, "{\"execute\":%q}\n", command); err != nil {
+	if _, err := fmt.Fprintln(m.qmp, command); err != nil {
 		m.t.Fatalf("%s: %v", command, err)
 	}
+}
+
+// plug puts the stick into the machine.
+func (m *machine) plug() {
+	m.t.Helper()
+	m.order(`{"execute":"device_add","arguments":{"driver":"usb-storage","id":"plugged","drive":"stick","removable":true}}`)
 }
 
 // cut takes the power away, and waits for the end.
@@ -227,20 +263,25 @@ func (m *machine) reports(event string, limit time.Duration) {
 }
 
 // off waits until the machine has switched itself off.
-func (m *machine) off() {
+func (m *machine) off() { m.t.Helper(); m.ends("SHUTDOWN guest-shutdown") }
+
+// restarts waits until a machine that was to start once wants to start anew.
+func (m *machine) restarts() { m.t.Helper(); m.ends("SHUTDOWN guest-reset") }
+
+func (m *machine) ends(how string) {
 	m.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		m.mu.Lock()
 		gone, events := m.gone, slices.Clone(m.events)
 		m.mu.Unlock()
 		if gone {
-			if !slices.Contains(events, "SHUTDOWN guest-shutdown") {
-				m.t.Fatalf("the machine ended without being switched off: %q", events)
+			if !slices.Contains(events, how) {
+				m.t.Fatalf("the machine ended otherwise than by %s: %q\n%s", how, events, m.text())
 			}
 			return
 		}
 		if time.Now().After(end) {
-			m.t.Fatalf("the machine does not switch off\n%s", m.text())
+			m.t.Fatalf("the machine does not end\n%s", m.text())
 		}
 	}
 }

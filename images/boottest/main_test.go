@@ -108,7 +108,7 @@ func buildAll(dir string) error {
 	if err := unpack(dir, one); err != nil {
 		return err
 	}
-	for _, name := range []string{"mute", "freezer"} {
+	for _, name := range []string{"mute", "freezer", "refuser"} {
 		if err := overlay(dir, name); err != nil {
 			return err
 		}
@@ -136,14 +136,23 @@ func sum(at string) (s [32]byte, err error) {
 	return [32]byte(h.Sum(nil)), err
 }
 
-// unpack takes from slot A what the boot loader of a board would load.
+// unpack takes from slot A, and from the partition of the recovery system, what the boot loader of a board would
+// load.
 func unpack(dir, image string) error {
-	for _, name := range []string{"kernel8.img", "initramfs.zst", "cmdline.txt"} {
-		b, err := fat.Read(context.Background(), image, layout.Offset(layout.SlotA), name)
+	for _, f := range []struct {
+		partition int
+		name, to  string
+	}{
+		{layout.SlotA, "kernel8.img", "kernel8.img"},
+		{layout.SlotA, "initramfs.zst", "initramfs.zst"},
+		{layout.SlotA, "cmdline.txt", "cmdline.txt"},
+		{layout.Select, "initramfs.zst", "recovery.initramfs"},
+	} {
+		b, err := fat.Read(context.Background(), image, layout.Offset(f.partition), f.name)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, f.to), b, 0o600); err != nil {
 			return err
 		}
 	}

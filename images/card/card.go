@@ -18,8 +18,8 @@ import (
 	"github.com/pronto-pbx/pronto/images/mbr"
 )
 
-// home are the directories that the data partition has from the start: prontod's and recordd's.
-var home = []string{"pronto", "records"}
+// home are the directories that the data partition has from the start.
+var home = []string{"pronto"}
 
 // dataUUID names the file system of the data. Like the disk's id it is the same on every card.
 const dataUUID = "50524f4e-0004-4000-8000-000000000004"
@@ -44,10 +44,35 @@ func Write(ctx context.Context, to string, first, slot []fat.File) error {
 	}); err != nil {
 		return err
 	}
-	if err := ext4.Make(ctx, part(layout.Data), ext4.Spec{Label: "PRONTO-DATA", UUID: dataUUID, Size: layout.DataSize, Dirs: home}); err != nil {
+	if err := makeData(ctx, part(layout.Data)); err != nil {
 		return err
 	}
 	return join(to, map[int]string{layout.Select: part(layout.Select), layout.SlotA: part(layout.SlotA), layout.Data: part(layout.Data)})
+}
+
+func makeData(ctx context.Context, to string) error {
+	return ext4.Make(ctx, to, ext4.Spec{Label: "PRONTO-DATA", UUID: dataUUID, Size: layout.DataSize, Dirs: home})
+}
+
+// Seed is the file system of a new card's data, gzipped: a factory reset makes the data anew from it.
+func Seed(ctx context.Context) ([]byte, error) {
+	work, err := os.MkdirTemp("", "seed-")
+	if err != nil {
+		return nil, fmt.Errorf("seed: %w", err)
+	}
+	defer os.RemoveAll(work)
+	at := filepath.Join(work, "data")
+	if err := makeData(ctx, at); err != nil {
+		return nil, err
+	}
+	if _, err := Compress(at, at+".gz"); err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(at + ".gz")
+	if err != nil {
+		return nil, fmt.Errorf("seed: %w", err)
+	}
+	return b, nil
 }
 
 func join(to string, parts map[int]string) (err error) {

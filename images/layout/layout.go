@@ -49,3 +49,10 @@ func Table() mbr.Table {
 
 // Offset is where partition n (1 to 4) begins in an image, in bytes.
 func Offset(n int) int64 { return int64(Table().Partitions[n-1].Start) * mbr.Sector }
+
+// PlateSize is the length of a box's plate, in bytes: what it knows of itself outside of its data. It has two
+// copies, in the gap before the first partition, in different erase blocks of most cards.
+const PlateSize = 64 << 10
+
+// Plates is where the copies lie on the card, in bytes.
+var Plates = [2]int64{1 * MiB, 2 * MiB}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/pronto-pbx/pronto/images/choice"
 	"github.com/pronto-pbx/pronto/images/cpio"
 	"github.com/pronto-pbx/pronto/images/fat"
 )
@@ -44,6 +46,7 @@ func Programs() []string { return slices.Clone(programs) }
 // its boards built in will do.
 type Kernel struct {
 	Image    []byte     // uncompressed
+	Packed   []byte     // as the boot loaders of a Raspberry Pi and of QEMU unpack it
 	Version  string     // "6.12.47-v8"
 	Source   string     // where the exact source text lies; empty: the directory does not say
 	Released time.Time  // the day in the name of that source; zero: it has none
@@ -59,6 +62,9 @@ func ReadKernel(dir string) (k Kernel, err error) {
 		return k, fmt.Errorf("kernel %s: %w", dir, err)
 	}
 	if k.Source, k.Released, err = source(dir); err != nil {
+		return k, err
+	}
+	if k.Packed, err = packKernel(k.Image); err != nil {
 		return k, err
 	}
 	var names []string
@@ -133,6 +139,25 @@ func Firmware(dir string) (all []fat.File, err error) {
 // System is the initramfs, uncompressed: the programs, by name, and documents that every box carries under
 // /usr/share/pronto.
 func System(executables map[string][]byte, documents map[string][]byte) ([]byte, error) {
+	return pack(executables, programs, documents)
+}
+
+// Recovery is the initramfs of the recovery system: the first program alone, which knows by the document
+// RecoveryMark that it is to help where the rest does not start.
+func Recovery(executables map[string][]byte, documents map[string][]byte) ([]byte, error) {
+	marked := maps.Clone(documents)
+	marked[RecoveryMark] = nil
+	return pack(executables, []string{"prontoinit"}, marked)
+}
+
+// Documents of an initramfs that the first program reads.
+const (
+	// Seed is the file system of a new card's data, gzipped.
+	Seed         = "seed.gz"
+	RecoveryMark = "recovery"
+)
+
+func pack(executables map[string][]byte, names []string, documents map[string][]byte) ([]byte, error) {
 	dir := func(name string, mode fs.FileMode) cpio.Entry {
 		return cpio.Entry{Name: name, Mode: fs.ModeDir | mode}
 	}
@@ -146,7 +171,7 @@ func System(executables map[string][]byte, documents map[string][]byte) ([]byte,
 		{Name: "etc/hosts", Mode: 0o644, Data: []byte("127.0.0.1 localhost\n::1 localhost\n")},
 		{Name: "usr/share/pronto/pronto.yaml", Mode: 0o644, Data: file("pronto.yaml")},
 	}
-	for _, name := range programs {
+	for _, name := range names {
 		b, ok := executables[name]
 		if !ok {
 			return nil, fmt.Errorf("program %s is missing", name)
@@ -163,12 +188,9 @@ func System(executables map[string][]byte, documents map[string][]byte) ([]byte,
 	return out.Bytes(), nil
 }
 
-// Slot is what one of the two slots holds. system is the initramfs as System made it.
+// Slot is what starts from one partition: a slot, or the recovery system. system is the initramfs as System or
+// Recovery made it.
 func Slot(k Kernel, boot []fat.File, system []byte, documents map[string][]byte) ([]fat.File, error) {
-	kernel, err := packKernel(k.Image)
-	if err != nil {
-		return nil, err
-	}
 	packed, err := Pack(system)
 	if err != nil {
 		return nil, err
@@ -176,7 +198,7 @@ func Slot(k Kernel, boot []fat.File, system []byte, documents map[string][]byte)
 	all := []fat.File{
 		{Name: "config.txt", Data: file("config.txt")},
 		{Name: "cmdline.txt", Data: file("cmdline.txt")},
-		{Name: "kernel8.img", Data: kernel},
+		{Name: "kernel8.img", Data: k.Packed},
 		{Name: "initramfs.zst", Data: packed},
 	}
 	for name, b := range documents {
@@ -215,18 +237,10 @@ func Pack(system []byte) ([]byte, error) {
 	return w.EncodeAll(system, nil), w.Close()
 }
 
-// sector is what can be replaced by one write of a card.
-const sector = 512
-
-// Select is what the first partition holds: the choice of the slot, as the first file and as long as one
-// sector, so that a commit is the write of that sector alone.
-func Select() ([]fat.File, error) {
-	choice := file("autoboot.txt")
-	if len(choice) > sector {
-		return nil, fmt.Errorf("autoboot.txt has %d bytes, more than a sector", len(choice))
-	}
-	padded := append(slices.Clone(choice), []byte(strings.Repeat("\n", sector-len(choice)))...)
-	return []fat.File{{Name: "autoboot.txt", Data: padded}}, nil
+// Select is what the first partition holds: the choice of what to start, as the first file, and the recovery
+// system, which has a kernel of its own so that no slot is needed for it.
+func Select(recovery []fat.File) []fat.File {
+	return append([]fat.File{{Name: choice.File, Data: choice.Encode(choice.Default())}}, recovery...)
 }
 
 // Arguments are those that the boot loader gives to the kernel.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/pronto-pbx/pronto/images/choice"
 	"github.com/pronto-pbx/pronto/images/fat"
 )
 
@@ -103,13 +104,31 @@ func TestWhatCannotStartIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheChoiceOfTheSlotIsOneSector(t *testing.T) {
-	files, err := Select()
-	if err != nil || len(files) != 1 || files[0].Name != "autoboot.txt" || len(files[0].Data) != sector {
-		t.Fatalf("%v, %v", names(files), err)
+func TestTheChoiceLiesFirstOnThePartitionThatStartsTheRecoverySystem(t *testing.T) {
+	files := Select([]fat.File{{Name: "config.txt"}, {Name: "kernel8.img"}})
+	if got := names(files); !slices.Equal(got, []string{"autoboot.txt", "config.txt", "kernel8.img"}) {
+		t.Fatalf("%q", got)
 	}
-	if text := string(files[0].Data); !strings.HasPrefix(text, "[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n\n") {
-		t.Errorf("%q", text)
+	if c, err := choice.Decode(files[0].Data); err != nil || c != choice.Default() {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestTheRecoverySystemIsTheFirstProgramAlone(t *testing.T) {
+	documents := map[string][]byte{Seed: []byte("seed")}
+	system, err := Recovery(map[string][]byte{"prontoinit": []byte("program"), "prontod": []byte("program")}, documents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, l := range list(t, system) {
+		if strings.HasPrefix(l, "100") {
+			files = append(files, l)
+		}
+	}
+	want := []string{"100755 bin/prontoinit", "100644 etc/hosts", "100644 usr/share/pronto/pronto.yaml", "100644 usr/share/pronto/recovery", "100644 usr/share/pronto/seed.gz"}
+	if !slices.Equal(files, want) || len(documents) != 1 {
+		t.Errorf("the recovery system holds %q", files)
 	}
 }
 

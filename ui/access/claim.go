@@ -10,6 +10,9 @@ import (
 // a check character, printed on its label. Forty bits, guessed at a few tries a minute, last for ages.
 type Code string
 
+// CodeVersion is that of the file, by statefile, that keeps a box's code: label.json of its state.
+const CodeVersion = 1
+
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // checks are the check symbols of Crockford's base 32, for the value modulo 37.

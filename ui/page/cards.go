@@ -61,6 +61,7 @@ type Security struct {
 	Was    string
 	HTTPS  bool // there is HTTPS
 	Audit  []Deed
+	Erase  bool // the box can be told to forget everything
 }
 
 // Deed is a line of the audit log.

@@ -25,7 +25,7 @@ func sections() []section {
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/reset"}},
 	}
 }
 

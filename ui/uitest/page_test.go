@@ -22,6 +22,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
@@ -91,7 +92,7 @@ func serveTo(t testing.TB, addr string, present []tel.Event, visitor func(testin
 	}()
 	go func() {
 		defer close(webDone)
-		if err := web.Serve(ctx, l, visitor(t, hub), nil); err != nil {
+		if err := front.Serve(ctx, l, visitor(t, hub), nil); err != nil {
 			t.Error(err)
 		}
 	}()

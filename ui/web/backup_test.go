@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings"
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
@@ -313,7 +314,7 @@ func TestAnUploadMayTakeLongerThanARequestMay(t *testing.T) {
 		s := safe(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		served, l := make(chan error, 1), make(pipes, 1)
-		go func() { served <- Serve(ctx, l, s, nil) }()
+		go func() { served <- front.Serve(ctx, l, s, nil) }()
 		ours, theirs := net.Pipe()
 		l <- beside{theirs}
 		var body bytes.Buffer

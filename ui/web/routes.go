@@ -156,6 +156,8 @@ func (s *server) routes() []route {
 		{"GET /system", access.See, s.system, false},
 		{"GET /security", access.Own, s.security, false},
 		{"POST /security", access.Own, s.plainHTTP, false},
+		{"GET /reset", access.Own, s.resetForm, false},
+		{"POST /reset", access.Own, s.reset, false},
 		{"GET /about", access.See, s.about, false},
 
 		{"GET /setup", access.Configure, s.setupHere, false},

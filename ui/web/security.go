@@ -18,7 +18,7 @@ func (s *server) security(w http.ResponseWriter, v *visit) {
 		return
 	}
 	c := s.drafted(v)
-	p := page.Security{Reader: s.reader(v), Box: s.Name(), Plain: c.Web.PlainHTTP, HTTPS: s.TLSPort != 0}
+	p := page.Security{Reader: s.reader(v), Box: s.Name(), Plain: c.Web.PlainHTTP, HTTPS: s.TLSPort != 0, Erase: s.Erase != nil}
 	for _, n := range notes {
 		p.Audit = append(p.Audit, page.Deed{At: n.At, What: "deed." + n.What, User: n.User, Whom: n.Whom, From: n.From})
 	}

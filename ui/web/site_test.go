@@ -36,11 +36,13 @@ type site struct {
 	strict   bool // no plain HTTP
 	tokens   map[access.Role]string
 	commands []string // of agents
-	refusal  error    // of the next ones
-	wishes   []wish   // of supervisors
-	denied   string   // of the next one
-	orders   []Order  // of supervisors
-	unwilled string   // why the next one is not carried out
+	erased   int
+	config   Config
+	refusal  error   // of the next ones
+	wishes   []wish  // of supervisors
+	denied   string  // of the next one
+	orders   []Order // of supervisors
+	unwilled string  // why the next one is not carried out
 	settings *settingstest.Memory
 	voice    voicetest.Memory
 	records  *archive
@@ -110,7 +112,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Handler, err = New(Config{
+	s.config = Config{
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: s.accounts,
 		Language: func() string { return "it" }, Name: func() string { return "Bottega" },
 		Plain: func() bool { return !s.strict }, TLSPort: 8443,
@@ -171,11 +173,23 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 			s.orders = append(s.orders, o)
 			return s.unwilled, nil
 		},
-	})
+		Erase: func() error { s.erased++; return nil },
+	}
+	s.Handler, err = New(s.config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// withoutErase makes it the site of a program that does not run on a box of its own.
+func (s *site) withoutErase(t *testing.T) {
+	t.Helper()
+	s.config.Erase = nil
+	var err error
+	if s.Handler, err = New(s.config); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // signedIn is the site as its owner's browser sees it.

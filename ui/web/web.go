@@ -4,20 +4,19 @@
 package web
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/asset"
+	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings"
@@ -73,6 +72,8 @@ type Config struct {
 	Zone func() *time.Location
 	// Agent is an agent as a supervisor sees it; nil of who is none.
 	Agent func(context.Context, tel.AgentID) (*page.Agent, error)
+	// Erase has the box forget everything and start anew; nil: this program does not run on a box of its own.
+	Erase func() error
 	// Order carries out what a supervisor has decided, and writes it down. It returns the sentence that says
 	// why not, or nothing.
 	Order func(context.Context, Order) (sentence string, err error)
@@ -107,18 +108,10 @@ func assets() fs.FS { return asset.Files }
 // against the visitor's browser (DNS rebinding, forged requests), and turns a fault of ours into a 500.
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin") // with none at all a browser would not name the page's origin with a form, see ours
-		if r.TLS != nil {                       // browsers ignore it in the clear, and complain
-			h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		}
-		if !knownHost(r.Host) {
-			http.Error(w, "this box is not "+strings.ToValidUTF8(r.Host, "?"), http.StatusMisdirectedRequest)
+		if !front.Admit(w, r) {
 			return
 		}
-		if !ours(r) {
+		if !front.Ours(r) {
 			s.refuse(w, s.visit(r), http.StatusForbidden, "stranger")
 			return
 		}
@@ -132,33 +125,6 @@ func (s *server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// ours tells whether a request that changes something was made by the box's own page. Browsers say so in
-// Sec-Fetch-Site or Origin; what says nothing is no browser, and has no business with forms.
-func ours(r *http.Request) bool {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return true
-	}
-	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
-		return false
-	}
-	return http.NewCrossOriginProtection().Check(r) == nil
-}
-
-// knownHost accepts addresses, localhost and names of the local network; a foreign domain that was
-// made to point at the box is refused.
-func knownHost(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	host = strings.TrimSuffix(strings.Trim(strings.ToLower(host), "[]"), ".")
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	return host == "localhost" || host == "pronto" || strings.HasSuffix(host, ".local") || strings.HasSuffix(host, ".lan") ||
-		strings.HasSuffix(host, ".home.arpa") || strings.HasSuffix(host, ".localhost")
-}
-
 func cache(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
@@ -166,51 +132,4 @@ func cache(next http.Handler) http.Handler {
 	})
 }
 
-// language is what the visitor asked for: the link first, then the browser.
-func (s *server) language(r *http.Request) string {
-	switch q := r.URL.Query().Get("lang"); q {
-	case "it", "en":
-		return q
-	}
-	for _, l := range strings.Split(r.Header.Get("Accept-Language"), ",") {
-		switch l = strings.ToLower(strings.TrimSpace(l)); {
-		case strings.HasPrefix(l, "it"):
-			return "it"
-		case strings.HasPrefix(l, "en"):
-			return "en"
-		}
-	}
-	return s.Language()
-}
-
-// Certificate is tls.Config's GetCertificate.
-type Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-
-// Serve answers on l until ctx ends, then lets open requests finish for a moment: over HTTPS with a
-// certificate, over plain HTTP with nil.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, cert Certificate) error {
-	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
-		MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
-	}
-	serve := srv.Serve
-	if cert != nil {
-		srv.TLSConfig = &tls.Config{GetCertificate: cert, MinVersion: tls.VersionTLS12}
-		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
-	}
-	done := make(chan error, 1)
-	go func() { done <- serve(l) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(stop); err != nil {
-		_ = srv.Close()
-	}
-	<-done
-	return nil
-}
+func (s *server) language(r *http.Request) string { return cmp.Or(front.Language(r), s.Language()) }

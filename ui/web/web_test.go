@@ -24,6 +24,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
@@ -255,7 +256,7 @@ func TestAStreamOutlivesTheTimeARequestMayTake(t *testing.T) {
 			hub.Run(ctx, func(ctx context.Context, _ func([]tel.Event), _ func(tel.Event)) { <-ctx.Done() })
 		}()
 		go func() {
-			served <- Serve(ctx, l, signedIn(owned(t, hub)), nil)
+			served <- front.Serve(ctx, l, signedIn(owned(t, hub)), nil)
 		}()
 		ours, theirs := net.Pipe()
 		l <- theirs
@@ -326,7 +327,7 @@ func TestAnEventReachesAnOpenPage(t *testing.T) {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- Serve(ctx, l, signedIn(owned(t, hub)), nil)
+		served <- front.Serve(ctx, l, signedIn(owned(t, hub)), nil)
 	}()
 	res, err := http.Get("http://" + l.Addr().String() + "/live?lang=en")
 	if err != nil {

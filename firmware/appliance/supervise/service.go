@@ -22,6 +22,7 @@ type Service struct {
 	Grace    time.Duration // between SIGTERM and SIGKILL; default 5 s
 	Watchdog time.Duration // longest silence between two signs of life; 0: not watched
 	KeepFDs  int           // sockets kept for it at most; 0: none
+	Before   func()        // called by the service's goroutine before each start; nil: nothing is to be done
 }
 
 // Options are common to all services.

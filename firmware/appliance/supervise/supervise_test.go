@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -204,6 +205,18 @@ func TestACrashLoopIsSlowedDownAndHeldUnderControl(t *testing.T) {
 	}
 	if st := w.Status()[0]; st.LastExit != "exit status 1" {
 		t.Fatalf("status %+v", st)
+	}
+}
+
+func TestWhatAServiceNeedsIsMadeReadyBeforeEachStart(t *testing.T) {
+	var asked atomic.Int64
+	s := service("crash")
+	s.Notify, s.Before = false, func() { asked.Add(1) }
+	w := supervised(t, Options{MinDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond}, s)
+	w.until("restarted three times", func(st ServiceStatus) bool { return st.Restarts >= 3 })
+	w.stop()
+	if starts := int64(w.Status()[0].Restarts) + 1; asked.Load() != starts {
+		t.Errorf("asked %d times before %d starts", asked.Load(), starts)
 	}
 }
 

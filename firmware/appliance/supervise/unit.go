@@ -98,6 +98,9 @@ func (u *unit) run(ctx context.Context) {
 // once runs one process to its end and says how it ended.
 func (u *unit) once(ctx context.Context) (exit string, code int) {
 	clearSignals(u.readied, u.alive) // before the start: a fast service is ready before we have looked up
+	if u.Before != nil {
+		u.Before()
+	}
 	p, err := u.start()
 	if err != nil {
 		return err.Error(), -1

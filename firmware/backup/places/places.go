@@ -14,9 +14,12 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/config"
 )
 
-// Open finds the place that the configuration names: a folder, https://host/path (WebDAV) or
+// Open finds the place that the configuration names: the stick of the box or a folder, https://host/path (WebDAV) or
 // s3://host/bucket/path. Spool is a directory for what must be known whole before it is sent.
 func Open(c config.Backup, spool string) (backup.Place, error) {
+	if folder, on := strings.CutPrefix(path.Clean(c.To)+"/", backup.StickDir+"/"); on {
+		return backup.Stick{At: backup.StickDir, Folder: folder}, nil
+	}
 	if path.IsAbs(c.To) {
 		return backup.Folder(c.To), nil
 	}

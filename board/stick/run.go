@@ -1,0 +1,163 @@
+package stick
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Socket is where sticks are plugged in. One stick is mounted at a time: the first that is found.
+type Socket struct {
+	Log  *slog.Logger
+	Sys  string // /sys/class/block
+	Dev  string // /dev
+	At   string // the directory where the stick appears
+	Own  string // name of the box's own disk, "mmcblk0"; empty: it has none
+	ID   string // of the box
+	Tell func(Order)
+
+	// Mount and Unmount are the kernel's; nil: those of the machine that this runs on.
+	Mount   func(device, at, kind string) error
+	Unmount func(at string) error
+
+	mu  sync.Mutex
+	now string // the device that is mounted; empty: none
+}
+
+// every is how often the socket is looked at.
+const every = time.Second
+
+// Mounted tells whether a stick can be used.
+func (s *Socket) Mounted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now != ""
+}
+
+// Run mounts what is plugged in until ctx ends; then it lets go of it.
+func (s *Socket) Run(ctx context.Context) {
+	if s.Mount == nil {
+		s.Mount, s.Unmount = mount, unmount
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var refused []string // devices that were tried in vain and are still there
+	for {
+		s.look(&refused)
+		select {
+		case <-ctx.Done():
+			s.release("the box ends")
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// look finds out what changed since the last time.
+func (s *Socket) look(refused *[]string) {
+	if s.now != "" && gone(s.Sys, s.now) {
+		s.release("pulled out")
+	}
+	there := candidates(s.Sys, s.Dev, s.Own)
+	*refused = slices.DeleteFunc(*refused, func(d string) bool { return !slices.Contains(there, d) })
+	for _, device := range there {
+		if s.now != "" || slices.Contains(*refused, device) {
+			continue
+		}
+		if err := s.take(device); err != nil {
+			s.Log.Warn("stick not used", "device", device, "err", err)
+			*refused = append(*refused, device)
+			continue
+		}
+		s.obey()
+	}
+}
+
+func (s *Socket) take(device string) error {
+	kind, err := probe(device)
+	if err == nil {
+		err = s.Mount(device, s.At, kind)
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.now = device
+	s.mu.Unlock()
+	s.Log.Info("stick", "device", device, "kind", kind, "at", s.At)
+	return nil
+}
+
+func (s *Socket) release(why string) {
+	if s.now == "" {
+		return
+	}
+	err := s.Unmount(s.At)
+	s.Log.Info("stick gone", "device", s.now, "why", why, "err", err)
+	s.mu.Lock()
+	s.now = ""
+	s.mu.Unlock()
+}
+
+// obey reads the order of the stick. The file gets another name first: an order that could not be crossed out
+// would be obeyed at each start, so it is not obeyed at all.
+func (s *Socket) obey() {
+	order, found, err := s.order()
+	if err == nil && found {
+		if err = os.Rename(filepath.Join(s.At, File), filepath.Join(s.At, Done)); err == nil {
+			s.Log.Warn("order of a stick", "order", order)
+			s.Tell(order)
+		}
+	}
+	if err != nil {
+		s.Log.Warn("order of the stick not followed", "err", err)
+	}
+}
+
+func (s *Socket) order() (o Order, found bool, err error) {
+	f, err := os.OpenInRoot(s.At, File)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", false, nil
+	} else if err != nil {
+		return "", false, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxOrder+1))
+	if err != nil {
+		return "", false, err
+	}
+	if o, found = ParseOrder(text, s.ID); !found {
+		return "", false, fmt.Errorf("%s names another box, or no order", File)
+	}
+	return o, true, nil
+}
+
+// mount makes a stick usable. Nothing on it is a program, a device or a way to more rights, and what is
+// written is on it when the write returns: people pull sticks out.
+func mount(device, at, kind string) error {
+	options := ""
+	if kind != "ext4" {
+		options = "umask=0077"
+	}
+	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_SYNCHRONOUS
+	err := unix.Mount(device, at, kind, flags, options)
+	if errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) { // its switch stands at "read only"
+		err = unix.Mount(device, at, kind, flags|unix.MS_RDONLY, options)
+	}
+	if err != nil {
+		return fmt.Errorf("mount as %s: %w", kind, err)
+	}
+	return nil
+}
+
+// unmount does not wait for who still holds a file of a stick that is gone.
+func unmount(at string) error { return unix.Unmount(at, unix.MNT_DETACH) }

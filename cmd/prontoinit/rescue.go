@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/pronto-pbx/pronto/board/clock"
+	"github.com/pronto-pbx/pronto/board/disk"
+	"github.com/pronto-pbx/pronto/board/identity"
+	"github.com/pronto-pbx/pronto/board/led"
+	"github.com/pronto-pbx/pronto/board/mdns"
+	"github.com/pronto-pbx/pronto/board/network"
+	"github.com/pronto-pbx/pronto/board/power"
+	"github.com/pronto-pbx/pronto/board/stick"
+	"github.com/pronto-pbx/pronto/firmware/control"
+	"github.com/pronto-pbx/pronto/firmware/statefile"
+	"github.com/pronto-pbx/pronto/images/choice"
+	"github.com/pronto-pbx/pronto/images/recipe"
+	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/recovery"
+	"golang.org/x/sys/unix"
+)
+
+// isRecovery tells whether this is the system of the first partition.
+func isRecovery() bool {
+	_, err := os.Stat(filepath.Join(shareDir, recipe.RecoveryMark))
+	return err == nil
+}
+
+// How long the recovery system waits: for somebody to come, and, once its page is open, in all. Then the usual
+// system is tried again, so that a box that nobody looks after is not silent for ever.
+const (
+	waitForSomebody = 10 * time.Minute
+	openFor         = time.Hour
+)
+
+// rescuer is a box in its recovery system. It does not use the network before somebody has proved to stand
+// in front of it.
+type rescuer struct {
+	box
+	made   release
+	why    choice.Reason
+	host   string
+	plate  disk.Plate
+	broken string // why the data cannot be read; empty: it can
+	socket *stick.Socket
+	ending chan struct{} // the page has asked for the end
+
+	opened bool
+	ctx    context.Context
+	endAll context.CancelFunc
+}
+
+// rescue runs the recovery system to its end.
+func rescue(log *slog.Logger) error {
+	settle(log)
+	made, err := readRelease()
+	if err != nil {
+		return err
+	}
+	log.Warn("recovery system", "version", made.Version, "uptime", control.Uptime().Round(time.Millisecond))
+	r := &rescuer{box: box{log: log, orders: make(chan stick.Order, 1)}, made: made, ending: make(chan struct{}, 1)}
+	r.ctx, r.endAll = context.WithCancel(context.Background())
+	defer r.endAll()
+	r.openWatchdog()
+	r.light(led.Recovery)
+	if err := network.Loopback(); err != nil {
+		return err
+	}
+	if r.card, err = findCard(r.feed); err != nil {
+		log.Error("no card", "err", err)
+		return err
+	}
+	r.choose()
+	r.look()
+	if _, err := clock.Raise(clock.Floor(time.Unix(made.Time, 0), r.savedTime())); err != nil {
+		log.Error("clock not set", "err", err)
+	}
+	r.rooms.Go(func() { r.socket.Run(r.ctx) })
+	end := r.attendRescue()
+	log.Warn("the recovery system ends")
+	r.endAll()
+	r.rooms.Wait()
+	return power.Now(end, dataDir, log)
+}
+
+// choose learns why this system was started, and has the boot loader start the usual one next: switching the
+// box off and on is a way out.
+func (r *rescuer) choose() {
+	now, err := disk.ReadChoice(r.card)
+	if err != nil {
+		r.log.Error("why this system was started is not known", "err", err)
+		now = choice.Default()
+	}
+	r.why, now.Recover = now.Recover, choice.None
+	if err := disk.WriteChoice(r.card, now); err != nil {
+		r.log.Error("the next start leads here again", "err", err)
+	}
+}
+
+// look mounts the data to be read, and learns who the box is.
+func (r *rescuer) look() {
+	if err := disk.Look(r.card, dataDir); err != nil {
+		r.broken = err.Error()
+		r.log.Error("data", "err", err)
+	}
+	var err error
+	if r.plate, err = disk.ReadPlate(r.card); err != nil {
+		r.log.Warn("plate", "err", err)
+	}
+	if text, ok := r.kept(identity.File); ok {
+		who, err := identity.Decode(text)
+		if err != nil {
+			r.log.Error("the box does not know its number", "err", err)
+		}
+		r.id = who.ID
+	}
+	r.host = identity.Name(r.id)
+	r.socket = newSocket(r.log, r.card, r.id, r.orders)
+	r.log.Info("box", "id", r.id, "name", r.host, "why", r.why)
+}
+
+// kept reads a file that outlives a factory reset: from the data, or else from the plate.
+func (r *rescuer) kept(name string) (text []byte, ok bool) {
+	if r.broken == "" {
+		if text, err := os.ReadFile(filepath.Join(dataDir, name)); err == nil && len(text) > 0 {
+			return text, true
+		}
+	}
+	text, ok = r.plate.Files[name]
+	return text, ok
+}
+
+// code is that of the label; empty where nobody knows it.
+func (r *rescuer) code() (code access.Code) {
+	text, ok := r.kept("pronto/label.json")
+	if err := statefile.Decode(text, access.CodeVersion, &code); !ok || err != nil {
+		r.log.Error("the code of the label is not known, so nobody can use the page", "err", err)
+		return ""
+	}
+	return code
+}
+
+func (r *rescuer) savedTime() []byte {
+	saved, err := clock.Load(filepath.Join(dataDir, clock.File))
+	if err != nil {
+		return nil
+	}
+	return saved
+}
+
+// attendRescue waits for somebody, and then for what they want.
+func (r *rescuer) attendRescue() power.End {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
+	defer signal.Stop(signals)
+	pressing, done := context.WithCancel(context.Background())
+	defer done()
+	button := power.Button(pressing, inputs, r.log)
+	feeding := time.NewTicker(3 * time.Second)
+	defer feeding.Stop()
+	patience := time.NewTimer(waitForSomebody)
+	defer patience.Stop()
+	open := func(how string) {
+		if !r.opened {
+			r.opened = true
+			r.open(how)
+			patience.Reset(openFor)
+		}
+	}
+	if r.why.Presence() {
+		open(string(r.why))
+	} else {
+		r.log.Info("the recovery system waits for somebody: for the button, or a stick that names the box")
+	}
+	for {
+		select {
+		case <-signals:
+			return power.Restart
+		case <-r.ending:
+			return power.Restart
+		case <-patience.C:
+			r.log.Warn("nobody came; the phone system is tried again")
+			return power.Restart
+		case <-button:
+			if r.opened {
+				return power.Off
+			}
+			open("button")
+		case order := <-r.orders:
+			switch order {
+			case stick.Reset:
+				if err := r.condemn(disk.ByStick); err == nil {
+					return power.Restart
+				}
+			case stick.Recover, stick.Reclaim:
+				open("stick")
+			}
+		case <-feeding.C:
+			r.feed()
+		}
+	}
+}
+
+// open starts the network and serves the page.
+func (r *rescuer) open(how string) {
+	r.log.Warn("somebody stands at the box: the page is open", "by", how)
+	r.light(led.Attention)
+	page, err := recovery.New(recovery.Config{Log: r.log, Box: r, Gate: access.NewGate(r.code()), Language: "it"})
+	if err != nil {
+		r.log.Error("page", "err", err)
+		return
+	}
+	names := mdns.New(r.log, mdns.Name{Label: r.host})
+	names.Offer(pageOf(r.id))
+	r.rooms.Go(func() { names.Run(r.ctx) })
+	net := network.NewOwner(network.OwnerConfig{
+		Log: r.log, Plan: loadPlan(r.log), Host: r.host, Resolv: "/run/resolv.conf",
+		Save:    func(network.Plan) error { return nil }, // what was tried last is the exchange's to settle
+		Wired:   wired,
+		Changed: func(iface string, u network.Use, _ network.Choice) { names.Use(iface, u.Address) },
+	})
+	r.rooms.Go(func() { net.Run(r.ctx) })
+	if err := serveOn(r.ctx, &r.rooms, r.log, ":80", page, nil); err != nil {
+		r.log.Error("page", "err", err)
+	}
+}
+
+// condemn has the data erased by the next start.
+func (r *rescuer) condemn(by string) error {
+	dir := dataDir
+	if r.broken != "" {
+		dir = ""
+	}
+	err := disk.Condemn(r.card, dir, by, time.Now())
+	if err != nil {
+		r.log.Error("factory reset not begun", "err", err)
+	}
+	return err
+}
