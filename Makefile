@@ -106,6 +106,10 @@ image: deps ## an image for a card, with its bill of materials and licences, in 
 test-image: deps ## build the image twice and start it in emulated machines (root; about 10 minutes)
 	$(GO) test -count=1 -timeout 30m -v ./images/boottest -image.boot
 
+.PHONY: licences
+licences: ## the licences of all libraries anew, for the page
+	@$(GO) run ./cmd/mkimage licences
+
 .PHONY: build-host
 build-host:
 	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/ ./cmd/...

@@ -93,7 +93,7 @@ func ingredients(ctx context.Context, f recipeFlags) (made ingredientsOf, err er
 	if err != nil {
 		return made, err
 	}
-	programs, err := pins.Build(ctx, f.root, recipe.Programs())
+	programs, err := pins.Build(ctx, f.root, "arm64", recipe.Programs())
 	if err != nil {
 		return made, err
 	}
@@ -116,62 +116,6 @@ func ingredients(ctx context.Context, f recipeFlags) (made ingredientsOf, err er
 	made.system = len(system)
 	made.slot, err = recipe.Slot(made.kernel, firmware, system, made.documents)
 	return made, err
-}
-
-// components lists what the image holds beside its programs' modules, and those.
-func components(ctx context.Context, f recipeFlags, modules []pins.Module, k recipe.Kernel, programs map[string][]byte) ([]sbom.Component, error) {
-	read := func(at string) (string, error) {
-		b, err := os.ReadFile(at)
-		return string(b), err
-	}
-	own, err := read(filepath.Join(f.root, "LICENSE"))
-	if err != nil {
-		return nil, err
-	}
-	gpl, err := read(filepath.Join(modules[0].Dir, "LICENSE.linux"))
-	if err != nil {
-		return nil, err
-	}
-	wrapper, err := read(filepath.Join(modules[0].Dir, "LICENSE"))
-	if err != nil {
-		return nil, err
-	}
-	broadcom, err := read(filepath.Join(modules[1].Dir, "LICENSE.broadcom"))
-	if err != nil {
-		return nil, err
-	}
-	linux := sbom.Component{
-		Name: "linux", Version: k.Version, Kind: "operating-system", Licence: "GPL-2.0-only", Text: gpl, Source: k.Source,
-		Note: "Whoever passes the image on owes the exact source of this kernel (GPL-2.0 section 3).",
-	}
-	if k.Source == "" {
-		linux.Note += " Its directory does not say where that lies."
-	}
-	all := []sbom.Component{
-		{Name: "pronto", Version: f.version, Kind: "application", Licence: "Apache-2.0", Text: own, Note: "Programs, page, prompts (made by espeak-ng from texts of the project) and music (composed by it)."},
-		linux,
-	}
-	if f.kernel == "" {
-		all = append(all, module(modules[0], "BSD-3-Clause", wrapper, "Build of the kernel: configuration, patches, device trees and overlays."))
-	}
-	all = append(all, module(modules[1], "LicenseRef-Broadcom-RaspberryPi", broadcom, "Boot loader. For use with Raspberry Pi devices only."))
-	dirs, err := pins.Dirs(ctx, f.root)
-	if err != nil {
-		return nil, err
-	}
-	goroot, err := pins.Root(ctx, f.root)
-	if err != nil {
-		return nil, err
-	}
-	libraries, err := sbom.Programs(programs, dirs, goroot)
-	if err != nil {
-		return nil, err
-	}
-	return append(all, libraries...), nil
-}
-
-func module(m pins.Module, licence, text, note string) sbom.Component {
-	return sbom.Component{Name: m.Path, Version: m.Version, Kind: "firmware", Licence: licence, Text: text, PURL: "pkg:golang/" + m.Path + "@" + m.Version, Sum: m.Sum, Note: note}
 }
 
 // report prints what whoever ships the image has to know.

@@ -37,6 +37,7 @@ func run(args []string, out io.Writer) int {
 	board := flags.String("board", "linux", "lamps and lines: linux, or sim for lamps in memory")
 	records := flags.String("records", "", "unix socket of recordd; empty: do not ask")
 	powered := flags.Duration("powered", control.Uptime(), "the kernel's uptime when the box was switched on, by its supervisor")
+	licences := flags.String("licences", "", "file with the licences of all that was installed with this program, for the page (default: its own)")
 	verbose := flags.Bool("v", false, "log debug messages")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
@@ -64,7 +65,7 @@ func run(args []string, out io.Writer) int {
 	b, err := appliance.BoardNamed(*board)
 	if err == nil {
 		err = serve(appliance.Options{
-			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
+			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered, Licences: *licences,
 		})
 	}
 	if err != nil {

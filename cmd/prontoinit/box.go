@@ -160,7 +160,7 @@ func services() []supervise.Service {
 		{
 			Name: exchange, Path: "/bin/prontod", Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
 			// The box is switched on when its kernel starts.
-			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s"},
+			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s", "-licences", filepath.Join(shareDir, "licences.txt")},
 		},
 	}
 }

@@ -55,6 +55,9 @@ type Options struct {
 	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
 	// can be claimed.
 	Powered time.Duration
+	// Licences is the file with the licences of all that the box was shipped with; empty: those of the programs
+	// are shown.
+	Licences string
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.

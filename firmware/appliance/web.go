@@ -115,7 +115,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering, Queues: b.supervisable,
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
-		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(),
+		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Licences: b.opts.Licences,
 		Desk: b.desk, Command: b.ownCommand,
 		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Agent: b.agentPage, Order: b.orderFromPage,
 	})

@@ -95,6 +95,7 @@ func (s *server) routes() []route {
 		{"GET /security", access.Own, s.security, false},
 		{"POST /security", access.Own, s.plainHTTP, false},
 		{"GET /about", access.See, s.about, false},
+		{"GET /about/licences", access.See, s.licenceText, false},
 
 		{"GET /claim", access.Anybody, s.claimForm, true},
 		{"POST /claim", access.Anybody, s.claim, true},

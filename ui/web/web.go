@@ -39,6 +39,7 @@ type Config struct {
 	Present  func() ([]byte, error)
 	Codes    func() []view.Code // what phones can dial
 	Settings settings.Port
+	Licences string // file with the licences of all that the box was shipped with; empty: those of the programs
 	// Desk is what an agent does now; nil of who is none.
 	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
