@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -27,6 +28,8 @@ type recipeFlags struct {
 // pinned is the module file that names kernel and boot loader.
 const pinned = "images/boot.mod"
 
+var errNoTime = errors.New("-time is needed; `git log -1 --format=%ct` says it")
+
 // build makes pronto.img, pronto.img.gz, sbom.json and licences.txt in a directory.
 func build(ctx context.Context, args []string, out, errs io.Writer) error {
 	var f recipeFlags
@@ -41,7 +44,7 @@ func build(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	if f.built <= 0 {
-		return fmt.Errorf("-time is needed; `git log -1 --format=%%ct` says it")
+		return errNoTime
 	}
 	start := time.Now()
 	made, err := ingredients(ctx, f)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -40,6 +41,9 @@ var commands = []struct {
 	{"restore", "bring a backup back at the next start of the box", restore},
 	{"unban", "lift the ban of an address", unban},
 }
+
+// stateDir is where the state lies unless -var says otherwise: a package for a system sets it.
+func stateDir() string { return cmp.Or(os.Getenv("PRONTO_VAR"), "var") }
 
 func run(args []string, out, errs io.Writer) int {
 	if len(args) > 0 {

@@ -243,10 +243,12 @@ func writePIDs(ctx context.Context, sv *supervise.Supervisor, file string) {
 	}
 }
 
-// prontodPID is the process number of prontod in the office of a directory; 0 while it does not run.
+// prontodPID is the process number of the prontod whose state lies in a directory; 0 while it does not run.
 func prontodPID(dir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "office.pid"))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) { // another supervisor keeps it, like systemd: it knows itself
+		return control.PID(dir)
+	} else if err != nil {
 		return 0, fmt.Errorf("no office runs with -var %s: %w", dir, err)
 	}
 	for line := range strings.Lines(string(text)) {
@@ -261,7 +263,7 @@ func prontodPID(dir string) (int, error) {
 func crash(args []string, out, errs io.Writer) error {
 	flags := flag.NewFlagSet("crash", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	dir := flags.String("var", "var", "directory of the state")
+	dir := flags.String("var", stateDir(), "directory of the state")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -21,7 +21,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-var boot = flag.Bool("image.boot", false, "build images and start them in an emulated machine")
+var (
+	boot     = flag.Bool("image.boot", false, "build images and start them in an emulated machine")
+	packages = flag.Bool("deb.boot", false, "build packages and install them in a Debian that has been started")
+)
 
 // insideEnv holds, in the run inside of a network namespace, the directory with what was built.
 const insideEnv = "BOOTTEST_INSIDE"
@@ -39,8 +42,8 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		goleak.VerifyTestMain(m)
-	case !*boot:
-		fmt.Println("left out: images are started by `make test-image`")
+	case !*boot && !*packages:
+		fmt.Println("left out: images are started by `make test-image`, packages by `make test-packages`")
 	default:
 		if err := outside(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -59,8 +62,15 @@ func outside() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := buildAll(dir); err != nil {
-		return err
+	if *boot {
+		if err := buildAll(dir); err != nil {
+			return err
+		}
+	}
+	if *packages {
+		if err := packAll(dir); err != nil {
+			return err
+		}
 	}
 	cmd := exec.Command(os.Args[0], os.Args[1:]...)
 	cmd.Env = append(os.Environ(), insideEnv+"="+dir)
