@@ -21,6 +21,7 @@ var commands = []struct {
 	do         func(args []string, out, errs io.Writer) error
 }{
 	{"office", "start the demo office and keep it running", office},
+	{"serve", "keep prontod and recordd running where no other supervisor does: in a container", serve},
 	{"crash", "kill prontod of the running office with SIGKILL", crash},
 	{"reload", "have prontod read its configuration again, and tell what it did", reload},
 	{"status", "show queue, agents, lines and lamps once", status},

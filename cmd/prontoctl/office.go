@@ -142,33 +142,14 @@ func free(cfg config.Config) error {
 
 // programs describes the services in their order.
 func programs(bin, dir, file string, cfg config.Config, noLab bool) ([]supervise.Service, error) {
-	env := os.Environ()
-	records := filepath.Join(dir, "run", "records.sock")
-	all := []supervise.Service{
-		{
-			Name: "recordd", Path: filepath.Join(bin, "recordd"), Env: env, Notify: true,
-			Args: []string{
-				"-dir", filepath.Join(dir, "records"), "-socket", records, "-journal", filepath.Join(dir, "history"), "-var", dir, "-config", file,
-			},
-		},
-		{
-			Name: "prontod", Path: filepath.Join(bin, "prontod"), Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
-			Args: []string{"-config", file, "-var", dir, "-board", "sim", "-records", records, "-powered", control.Uptime().String()},
-		},
+	all, err := telephony(bin, dir, file, "sim")
+	if err == nil && !noLab {
+		lab := []supervise.Service{{Name: "linelab", Args: labArgs(dir, cfg)}}
+		err = found(bin, lab)
+		all = append(all, lab...)
 	}
-	if !noLab {
-		lab := supervise.Service{Name: "linelab", Path: filepath.Join(bin, "linelab"), Env: env, Args: labArgs(dir, cfg)}
-		all = append(all, lab)
-	}
-	for i := range all {
-		if _, err := os.Stat(all[i].Path); err != nil {
-			return nil, fmt.Errorf("program %s is missing; `make run` builds it", all[i].Path)
-		}
-		path, err := filepath.Abs(all[i].Path)
-		if err != nil {
-			return nil, err
-		}
-		all[i].Path = path
+	if err != nil {
+		return nil, fmt.Errorf("%w; `make run` builds it", err)
 	}
 	return all, nil
 }

@@ -229,7 +229,7 @@ func talk(t *testing.T, c *cable, m interface{ text() string }) (out, in *peer.C
 	select {
 	case in = <-picked:
 	case <-time.After(patience):
-		t.Fatal("the agent's phone does not ring")
+		t.Fatalf("the agent's phone does not ring\n%s", m.text())
 	}
 	hears(t, "the agent", in, hzCalls, hzAgent)
 	hears(t, "the caller", out, hzAgent, hzCalls)

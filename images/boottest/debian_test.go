@@ -235,6 +235,7 @@ func lifeOfAPackage(t *testing.T, d *debian) {
 	d.do("systemctl", "start", "pronto")
 	pid = d.serves(pid)
 
+	d.do("prontoctl", "agent", "login", "anna") // who was not there at the last start is not on duty
 	out, in := talk(t, wire, d)
 	both := func(after string) {
 		t.Helper()
