@@ -28,7 +28,7 @@ var suites = []string{"bookworm", "trixie"}
 // The versions of the packages that are built.
 const earlier, later = "0.1.0", "0.2.0"
 
-// packAll makes the packages, one of them twice, and the trees of Debian.
+// packAll makes the packages and the image for containers, all of a version twice, and the trees of Debian.
 func packAll(dir string) error {
 	mkimage := filepath.Join(dir, "mkimage")
 	if out, err := goBuild(mkimage, "./cmd/mkimage"); err != nil {
@@ -40,6 +40,15 @@ func packAll(dir string) error {
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("deb: %w\n%s", err, out)
+		}
+		fmt.Printf("%s", out)
+	}
+	for _, to := range []string{"pronto.tar", "again.tar"} {
+		cmd := exec.Command(mkimage, "oci", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", later, "-out", filepath.Join(dir, to))
+		cmd.Dir = root
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("oci: %w\n%s", err, out)
 		}
 		fmt.Printf("%s", out)
 	}
@@ -59,25 +68,29 @@ func packAll(dir string) error {
 
 func debOf(version, arch string) string { return "pronto_" + version + "_" + arch + ".deb" }
 
-func TestThePackagesOfDebianAreTheSameEachTimeAndLintianFindsNothing(t *testing.T) {
+func TestThePackagesAreTheSameEachTimeAndLintianFindsNothing(t *testing.T) {
+	pairs := [][2]string{{"pronto.tar", "again.tar"}}
 	for _, arch := range []string{"amd64", "arm64"} {
 		name := debOf(later, arch)
-		a, err := sum(made("debs/" + name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := sum(made("again/" + name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a != b {
-			t.Errorf("two packages of one source differ: %x and %x", a, b)
-		}
+		pairs = append(pairs, [2]string{"debs/" + name, "again/" + name})
 		out, err := exec.Command("lintian", "--allow-root", "--fail-on", "error,warning", "--display-info", "--tag-display-limit", "0", made("debs/"+name)).CombinedOutput()
 		if err != nil || bytes.Contains(out, []byte("E: ")) || bytes.Contains(out, []byte("W: ")) {
 			t.Errorf("lintian: %v\n%s", err, out)
 		}
-		fmt.Printf("%s: %x\n", name, a)
+	}
+	for _, p := range pairs {
+		a, err := sum(made(p[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := sum(made(p[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a != b {
+			t.Errorf("two of one source differ: %s is %x and %x", p[0], a, b)
+		}
+		fmt.Printf("%s: %x\n", p[0], a)
 	}
 }
 
@@ -200,14 +213,26 @@ func (d *debian) has(path string) bool {
 	return err == nil
 }
 
-func TestOnDebianAPackageServesACallThatOutlivesACrashAndAnUpgrade(t *testing.T) {
+// loopback is all the network that a package needs here.
+func loopback(t *testing.T) {
+	t.Helper()
 	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := netlink.LinkSetUp(lo); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// officeInHouse is the office of a box that only this machine can reach.
+func officeInHouse() string {
+	at := strings.NewReplacer("0.0.0.0:5060", "127.0.0.1:5060", "0.0.0.0:80", "127.0.0.1:8080", "0.0.0.0:443", "127.0.0.1:8443")
+	return at.Replace(office) + "media: {bind: 127.0.0.1}\n"
+}
+
+func TestOnDebianAPackageServesACallThatOutlivesACrashAndAnUpgrade(t *testing.T) {
+	loopback(t)
 	for _, suite := range suites {
 		t.Run(suite, func(t *testing.T) { lifeOfAPackage(t, startDebian(t, suite)) })
 	}
@@ -228,8 +253,7 @@ func lifeOfAPackage(t *testing.T, d *debian) {
 	judgeUnits(t, d)
 
 	// Its office, by hand.
-	inHouse := strings.NewReplacer("0.0.0.0:5060", "127.0.0.1:5060", "0.0.0.0:80", "127.0.0.1:8080", "0.0.0.0:443", "127.0.0.1:8443").Replace(office) + "media: {bind: 127.0.0.1}\n"
-	d.do("sh", "-c", "cat >/etc/pronto/pronto.yaml <<'EOF'\n"+inHouse+"EOF\n")
+	d.do("sh", "-c", "cat >/etc/pronto/pronto.yaml <<'EOF'\n"+officeInHouse()+"EOF\n")
 	d.do("systemctl", "stop", "pronto")
 	d.until("nobody listens", silent)
 	d.do("systemctl", "start", "pronto")

@@ -27,7 +27,9 @@ var files embed.FS
 func Programs() []string { return []string{"prontoctl", "prontod", "recordd"} }
 
 // Services lists the units of systemd that the package holds. The first starts the others.
-func Services() []string { return []string{"pronto.service", "prontod.service", "pronto-records.service"} }
+func Services() []string {
+	return []string{"pronto.service", "prontod.service", "pronto-records.service"}
+}
 
 // Release is what one package differs from another by.
 type Release struct {

@@ -5,6 +5,7 @@ package oci
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -18,7 +19,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/compression"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -74,7 +74,7 @@ func Write(path string, r Release, all []Platform) error {
 	top, err := layout.Write(dir, empty.Index)
 	if err == nil {
 		// Engines name what they load by this.
-		err = top.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": r.Version}))
+		err = top.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "pronto:" + r.Version}))
 	}
 	if err == nil {
 		err = archive(path, dir, r.Built)
@@ -91,8 +91,11 @@ func (r Release) image(p Platform) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
-		tarball.WithMediaType(types.OCILayer), tarball.WithCompression(compression.GZip), tarball.WithCompressionLevel(9))
+	packed, err := pack(content) // here, and once: the library would do it anew for each question
+	if err != nil {
+		return nil, err
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil }, tarball.WithMediaType(types.OCILayer))
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +112,18 @@ func (r Release) image(p Platform) (v1.Image, error) {
 	file.OS, file.Architecture, file.Created = "linux", p.Arch, v1.Time{Time: r.Built.UTC()}
 	file.Config = r.config()
 	return mutate.ConfigFile(image, file)
+}
+
+func pack(b []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	return out.Bytes(), err
 }
 
 func (r Release) config() v1.Config {

@@ -90,7 +90,7 @@ func TestAnImageIsAnIndexOfImagesOfEachArchitecture(t *testing.T) {
 	}
 	var top, index struct{ Manifests []descriptor }
 	decode(blobs["index.json"], &top)
-	if len(top.Manifests) != 1 || top.Manifests[0].Annotations["org.opencontainers.image.ref.name"] != "1.2.3" {
+	if len(top.Manifests) != 1 || top.Manifests[0].Annotations["org.opencontainers.image.ref.name"] != "pronto:1.2.3" {
 		t.Fatalf("%+v", top)
 	}
 	decode(blob(top.Manifests[0]), &index)
