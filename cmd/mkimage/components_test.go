@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pronto-pbx/pronto/board/model"
 	"github.com/pronto-pbx/pronto/images/pins"
 	"github.com/pronto-pbx/pronto/images/recipe"
 	"github.com/pronto-pbx/pronto/images/sbom"
@@ -42,5 +43,32 @@ func TestEverythingInAnImageHasTheWordsOfItsLicence(t *testing.T) {
 		if c := found[name]; !strings.Contains(c.Text, says) || !strings.Contains(text, c.Name+" "+c.Version+" ("+c.Licence+")") {
 			t.Errorf("%s: %q", name, c.Text[:min(len(c.Text), 80)])
 		}
+	}
+}
+
+// The table of boards and what is on a card must not say different things.
+func TestTheDeviceTreesOfAnImageAreThoseOfTheBoardsThatHaveOne(t *testing.T) {
+	modules, err := pins.Download(t.Context(), "../..", pinned, pins.KernelRPi)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernel, err := recipe.ReadKernel(modules[0].Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	promised := map[string]bool{}
+	for _, m := range model.Models() {
+		for _, tree := range m.Trees {
+			promised[tree] = true
+		}
+	}
+	for _, f := range kernel.Trees {
+		if !strings.Contains(f.Name, "/") && !promised[f.Name] {
+			t.Errorf("%s is of no board in the table", f.Name)
+		}
+		delete(promised, f.Name)
+	}
+	for name := range promised {
+		t.Errorf("%s is not in the image", name)
 	}
 }

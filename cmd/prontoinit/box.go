@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -17,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/board/clock"
 	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/mdns"
+	"github.com/pronto-pbx/pronto/board/model"
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/board/power"
 	"github.com/pronto-pbx/pronto/board/watchdog"
@@ -47,6 +50,7 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 		return nil, err
 	}
 	log.Info("Pronto", "version", made.Version, "kernel", made.Kernel, "uptime", control.Uptime().Round(time.Millisecond))
+	sayBoard(log)
 	b := &box{log: log, failed: make(chan error, 2)}
 	b.openWatchdog()
 	if err := network.Loopback(); err != nil {
@@ -83,6 +87,23 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 		b.rooms.Go(func() { fill(log, card) })
 	}
 	return b, nil
+}
+
+// sayBoard names the board, and says so if the image is not meant for it.
+func sayBoard(log *slog.Logger) {
+	compatible, err := os.ReadFile("/proc/device-tree/compatible")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Warn("board not known", "err", err)
+		return
+	}
+	switch m, ok := model.Of(compatible); {
+	case !ok:
+		log.Warn("board not known", "compatible", string(bytes.ReplaceAll(compatible, []byte{0}, []byte{' '})))
+	case m.Way != model.Image:
+		log.Warn("the image is not meant for this board", "board", m.Name, "why", m.Why)
+	default:
+		log.Info("board", "model", m.Name)
+	}
 }
 
 // openWatchdog starts the hardware, unless the kernel's arguments forbid it: on QEMU's Raspberry Pis opening
