@@ -12,8 +12,8 @@ type Way string
 
 // The ways.
 const (
-	Image     Way = "image"     // the card image, with its own system
-	Package   Way = "package"   // the .deb, or the container, in a system of the owner
+	Image   Way = "image"   // the card image, with its own system
+	Package Way = "package" // the .deb, or the container, in a system of the owner
 	Nowhere Way = "not at all"
 )
 
@@ -34,35 +34,51 @@ const updates = "EEPROM of 2022-10-18 or later (tryboot_a_b)"
 func Models() []Model {
 	return []Model{
 		{
-			"Raspberry Pi 5, 500", []string{"raspberrypi,5-model-b", "raspberrypi,500"}, []string{"bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb", "bcm2712d0-rpi-5-b.dtb", "bcm2712-rpi-500.dtb"},
+			"Raspberry Pi 5, 500",
+			[]string{"raspberrypi,5-model-b", "raspberrypi,500"},
+			[]string{"bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb", "bcm2712d0-rpi-5-b.dtb", "bcm2712-rpi-500.dtb"},
 			Image, "any EEPROM: tryboot_a_b is older than the board", "wired network on the board, a clock that keeps time with a battery, the fastest",
 		},
 		{
-			"Raspberry Pi Compute Module 5", []string{"raspberrypi,5-compute-module", "raspberrypi,5-compute-module-lite"}, []string{"bcm2712-rpi-cm5-cm4io.dtb", "bcm2712-rpi-cm5-cm5io.dtb", "bcm2712-rpi-cm5l-cm4io.dtb", "bcm2712-rpi-cm5l-cm5io.dtb"},
+			"Raspberry Pi Compute Module 5",
+			[]string{"raspberrypi,5-compute-module", "raspberrypi,5-compute-module-lite"},
+			[]string{"bcm2712-rpi-cm5-cm4io.dtb", "bcm2712-rpi-cm5-cm5io.dtb", "bcm2712-rpi-cm5l-cm4io.dtb", "bcm2712-rpi-cm5l-cm5io.dtb"},
 			Image, "any EEPROM: tryboot_a_b is older than the board", "eMMC instead of a card",
 		},
 		{
-			"Raspberry Pi 4 Model B, 400", []string{"raspberrypi,4-model-b", "raspberrypi,400"}, []string{"bcm2711-rpi-4-b.dtb", "bcm2711-rpi-400.dtb"},
+			"Raspberry Pi 4 Model B, 400",
+			[]string{"raspberrypi,4-model-b", "raspberrypi,400"},
+			[]string{"bcm2711-rpi-4-b.dtb", "bcm2711-rpi-400.dtb"},
 			Image, updates, "wired network on the board; no clock: it asks the network for the time",
 		},
 		{
-			"Raspberry Pi Compute Module 4", []string{"raspberrypi,4-compute-module", "raspberrypi,4-compute-module-s"}, []string{"bcm2711-rpi-cm4.dtb", "bcm2711-rpi-cm4-io.dtb", "bcm2711-rpi-cm4s.dtb"},
+			"Raspberry Pi Compute Module 4",
+			[]string{"raspberrypi,4-compute-module", "raspberrypi,4-compute-module-s"},
+			[]string{"bcm2711-rpi-cm4.dtb", "bcm2711-rpi-cm4-io.dtb", "bcm2711-rpi-cm4s.dtb"},
 			Image, updates, "eMMC instead of a card",
 		},
 		{
-			"Raspberry Pi 3 Model A+, B, B+", []string{"raspberrypi,3-model-b", "raspberrypi,3-model-b-plus", "raspberrypi,3-model-a-plus"}, nil,
+			"Raspberry Pi 3 Model A+, B, B+",
+			[]string{"raspberrypi,3-model-b", "raspberrypi,3-model-b-plus", "raspberrypi,3-model-a-plus"},
+			nil,
 			Package, "", "its boot loader has no EEPROM and so no safe switch between two systems; its network hangs on USB, with the modems",
 		},
 		{
-			"Raspberry Pi Zero 2 W, Compute Module 3", []string{"raspberrypi,model-zero-2-w", "raspberrypi,3-compute-module"}, nil,
+			"Raspberry Pi Zero 2 W, Compute Module 3",
+			[]string{"raspberrypi,model-zero-2-w", "raspberrypi,3-compute-module"},
+			nil,
 			Package, "", "as Raspberry Pi 3; half a gigabyte of memory, and no wired network on the Zero",
 		},
 		{
-			"Raspberry Pi 1, 2, Zero", []string{"raspberrypi,model-b", "raspberrypi,model-b-plus", "raspberrypi,2-model-b", "raspberrypi,model-zero", "raspberrypi,model-zero-w"}, nil,
+			"Raspberry Pi 1, 2, Zero",
+			[]string{"raspberrypi,model-b", "raspberrypi,model-b-plus", "raspberrypi,2-model-b", "raspberrypi,model-zero", "raspberrypi,model-zero-w"},
+			nil,
 			Nowhere, "", "32 bits and too slow: the programs build for ARMv7 (`make build`), nobody packs or tries them",
 		},
 		{
-			"other boards with a 64-bit ARM processor", []string{"rockchip,", "hardkernel,", "radxa,", "friendlyarm,", "pine64,", "xunlong,"}, nil,
+			"other boards with a 64-bit ARM processor",
+			[]string{"rockchip,", "hardkernel,", "radxa,", "friendlyarm,", "pine64,", "xunlong,"},
+			nil,
 			Package, "", "another boot loader on each; Debian or Ubuntu for arm64 brings it",
 		},
 		{

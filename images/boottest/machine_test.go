@@ -44,6 +44,7 @@ type options struct {
 	disk     string // empty: none
 	readOnly bool
 	initrd   string // default: the image's own
+	kernel   string // default: the image's own
 	cable    *cable
 }
 
@@ -75,6 +76,9 @@ func start(t *testing.T, o options) *machine {
 	if o.initrd == "" {
 		o.initrd = "initramfs.zst"
 	}
+	if o.kernel == "" {
+		o.kernel = "kernel8.img"
+	}
 	dir, err := os.MkdirTemp("", "qmp-") // QEMU takes no comma in a path, and the names of tests have some
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +87,7 @@ func start(t *testing.T, o options) *machine {
 	socket := filepath.Join(dir, "qmp")
 	command := []string{
 		"-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "512", "-display", "none", "-serial", "stdio",
-		"-kernel", made("kernel8.img"), "-initrd", made(o.initrd), "-append", string(args) + " console=ttyAMA0",
+		"-kernel", made(o.kernel), "-initrd", made(o.initrd), "-append", string(args) + " console=ttyAMA0",
 		"-device", "i6300esb", "-watchdog-action", "reset", "-qmp", "unix:" + socket + ",server=on,wait=off",
 	}
 	if o.disk != "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/pronto-pbx/pronto/images/cpio"
 	"github.com/pronto-pbx/pronto/images/fat"
 	"github.com/pronto-pbx/pronto/images/layout"
+	"github.com/pronto-pbx/pronto/images/pins"
 	"go.uber.org/goleak"
 )
 
@@ -124,7 +125,22 @@ func buildAll(dir string) error {
 			return err
 		}
 	}
-	return nil
+	return another(dir, mkimage)
+}
+
+// another makes an image with another kernel than that of the boards, as a vendor would, and takes that out of it.
+func another(dir, mkimage string) error {
+	all, err := pins.Download(context.Background(), root, "images/boot.mod", pins.KernelARM64)
+	if err != nil {
+		return err
+	}
+	other := filepath.Join(dir, "another")
+	cmd := exec.Command(mkimage, "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-kernel", all[0].Dir, "-out", other)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build with another kernel: %w\n%s", err, out)
+	}
+	return unpack(other, filepath.Join(other, "pronto.img"))
 }
 
 // built is the time that the image under test says it was made.

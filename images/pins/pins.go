@@ -20,6 +20,8 @@ import (
 const (
 	KernelRPi = "github.com/gokrazy/kernel.rpi"
 	Firmware  = "github.com/gokrazy/firmware"
+	// KernelARM64 is of no image: tests start one with it, since the kernel of an image can be chosen.
+	KernelARM64 = "github.com/gokrazy/kernel.arm64"
 )
 
 // Module is one that lies on this machine.
