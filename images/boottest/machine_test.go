@@ -46,6 +46,7 @@ type options struct {
 	initrd   string // default: the image's own
 	kernel   string // default: the image's own
 	cable    *cable
+	pi3      bool // an emulated Raspberry Pi 3: a card of its own kind, and a network that hangs on USB
 }
 
 // card copies the image and gives the copy the size of a card.
@@ -101,6 +102,15 @@ func start(t *testing.T, o options) *machine {
 		command = append(command, "-netdev", "tap,id=net,script=no,downscript=no,ifname="+o.cable.name, "-device", "virtio-net-pci,netdev=net,romfile=,mac="+o.cable.mac)
 	} else {
 		command = append(command, "-nic", "none")
+	}
+	if o.pi3 {
+		command = []string{
+			"-M", "raspi3b", "-display", "none", "-serial", "stdio", "-qmp", "unix:" + socket + ",server=on,wait=off",
+			// Opening the watchdog of this machine resets it at once.
+			"-kernel", made(o.kernel), "-dtb", made("pi3.dtb"), "-initrd", made(o.initrd), "-append", string(args) + " console=ttyAMA0 pronto.watchdog=off",
+			"-drive", "if=sd,format=raw,file=" + o.disk,
+			"-netdev", "tap,id=net,script=no,downscript=no,ifname=" + o.cable.name, "-device", "usb-net,netdev=net,mac=" + o.cable.mac,
+		}
 	}
 	m := &machine{t: t, cmd: exec.Command("qemu-system-aarch64", command...), changed: make(chan struct{}), begun: time.Now()}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -279,8 +289,9 @@ func lay(t *testing.T, n int) *cable {
 	must(err)
 	must(netlink.AddrAdd(tap, addr))
 	must(netlink.LinkSetUp(tap))
+	// The machine's end of QEMU's usb-net has 40 for the first byte of its address.
 	server := exec.Command("dnsmasq", "-k", "-p", "0", "-i", c.name, "--bind-dynamic", "-C", "/dev/null", "--user=root", "--pid-file=", "--dhcp-leasefile="+filepath.Join(t.TempDir(), "leases"),
-		fmt.Sprintf("--dhcp-range=%v,%v,1h", c.box, c.box.Next()), "--dhcp-host="+c.mac+","+c.box.String(), "--dhcp-authoritative", "--no-ping")
+		fmt.Sprintf("--dhcp-range=%v,%v,1h", c.box, c.box.Next()), "--dhcp-host="+c.mac+",40"+c.mac[2:]+","+c.box.String(), "--dhcp-authoritative", "--no-ping")
 	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(server.Start())
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })

@@ -129,10 +129,20 @@ func buildAll(dir string) error {
 }
 
 // another makes an image with another kernel than that of the boards, as a vendor would, and takes that out of it.
+// The device tree of a Raspberry Pi 3, which has no image, comes from the pinned kernel.
 func another(dir, mkimage string) error {
-	all, err := pins.Download(context.Background(), root, "images/boot.mod", pins.KernelARM64)
+	all, err := pins.Download(context.Background(), root, "images/boot.mod", pins.KernelARM64, pins.KernelRPi)
 	if err != nil {
 		return err
+	}
+	for from, to := range map[string]string{"bcm2710-rpi-3-b.dtb": "pi3.dtb", "vmlinuz": "pi3.kernel"} { // it unpacks no kernel
+		b, err := os.ReadFile(filepath.Join(all[1].Dir, from))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), b, 0o600); err != nil {
+			return err
+		}
 	}
 	other := filepath.Join(dir, "another")
 	cmd := exec.Command(mkimage, "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-kernel", all[0].Dir, "-out", other)
