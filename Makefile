@@ -38,7 +38,8 @@ race: ## unit tests under the race detector (needs a C compiler)
 
 .PHONY: test-32
 test-32: ## unit tests as a 32-bit program
-	GOARCH=386 $(GO) test -short -count=1 ./firmware/... ./drivers/...
+	GOARCH=386 $(GO) vet ./cmd/...
+	GOARCH=386 $(GO) test -short -count=1 ./firmware/... ./drivers/... ./board/... ./images/...
 
 .PHONY: test-guest
 test-guest: deps ## our drivers on modems, pins and lights of a real kernel, judged by ModemManager too, in QEMU (about 4 minutes)
@@ -111,11 +112,30 @@ build: ## arm64, armv7 and amd64 programs in bin/<arch>
 
 .PHONY: image
 image: deps ## an image for a card, with its bill of materials and licences, in bin/image
-	@$(GO) run ./cmd/mkimage build -out $(BIN)/image -version "$$(git describe --always --dirty)" -time "$$(git log -1 --format=%ct)"
+	@$(GO) run ./cmd/mkimage build -out $(BIN)/image $(RELEASE)
 
 .PHONY: test-image
 test-image: deps ## build the image twice and start it in emulated machines (root; about 10 minutes)
-	$(GO) test -count=1 -timeout 30m -v ./images/boottest -image.boot
+	$(GO) test -count=1 -timeout 30m -v ./images/boottest -image.boot -skip 'Debian|Container|Packages'
+
+# What packages are called, and when they were made.
+RELEASE = -version "$$(git describe --always --dirty)" -time "$$(git log -1 --format=%ct)"
+
+.PHONY: deb
+deb: ## packages for Debian (amd64, arm64) in bin/deb
+	@$(GO) run ./cmd/mkimage deb -out $(BIN)/deb $(RELEASE)
+
+.PHONY: oci
+oci: ## an image for containers (amd64, arm64) in bin/oci
+	@$(GO) run ./cmd/mkimage oci -out $(BIN)/oci/pronto.tar $(RELEASE)
+
+.PHONY: test-packages
+test-packages: deps ## install the packages in two Debians, and run the container (root; about 4 minutes)
+	$(GO) test -count=1 -timeout 15m -v ./images/boottest -deb.boot -run 'Debian|Container|Packages'
+
+.PHONY: licences
+licences: ## the licences of all libraries anew, for the page
+	@$(GO) run ./cmd/mkimage licences
 
 .PHONY: build-host
 build-host:

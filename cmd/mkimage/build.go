@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -28,6 +29,8 @@ type recipeFlags struct {
 // pinned is the module file that names kernel and boot loader.
 const pinned = "images/boot.mod"
 
+var errNoTime = errors.New("-time is needed; `git log -1 --format=%ct` says it")
+
 // build makes pronto.img, pronto.img.gz, sbom.json and licences.txt in a directory.
 func build(ctx context.Context, args []string, out, errs io.Writer) error {
 	var f recipeFlags
@@ -42,7 +45,7 @@ func build(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	if f.built <= 0 {
-		return fmt.Errorf("-time is needed; `git log -1 --format=%%ct` says it")
+		return errNoTime
 	}
 	start := time.Now()
 	made, err := ingredients(ctx, f)
@@ -91,7 +94,7 @@ func ingredients(ctx context.Context, f recipeFlags) (made ingredientsOf, err er
 	if err != nil {
 		return made, err
 	}
-	programs, err := pins.Build(ctx, f.root, recipe.Programs())
+	programs, err := pins.Build(ctx, f.root, "arm64", recipe.Programs())
 	if err != nil {
 		return made, err
 	}
@@ -132,62 +135,6 @@ func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, pro
 	}
 	made.recovery, err = recipe.Slot(made.kernel, firmware, small, map[string][]byte{"release.json": made.documents["release.json"]})
 	return err
-}
-
-// components lists what the image holds beside its programs' modules, and those.
-func components(ctx context.Context, f recipeFlags, modules []pins.Module, k recipe.Kernel, programs map[string][]byte) ([]sbom.Component, error) {
-	read := func(at string) (string, error) {
-		b, err := os.ReadFile(at)
-		return string(b), err
-	}
-	own, err := read(filepath.Join(f.root, "LICENSE"))
-	if err != nil {
-		return nil, err
-	}
-	gpl, err := read(filepath.Join(modules[0].Dir, "LICENSE.linux"))
-	if err != nil {
-		return nil, err
-	}
-	wrapper, err := read(filepath.Join(modules[0].Dir, "LICENSE"))
-	if err != nil {
-		return nil, err
-	}
-	broadcom, err := read(filepath.Join(modules[1].Dir, "LICENSE.broadcom"))
-	if err != nil {
-		return nil, err
-	}
-	linux := sbom.Component{
-		Name: "linux", Version: k.Version, Kind: "operating-system", Licence: "GPL-2.0-only", Text: gpl, Source: k.Source,
-		Note: "Whoever passes the image on owes the exact source of this kernel (GPL-2.0 section 3).",
-	}
-	if k.Source == "" {
-		linux.Note += " Its directory does not say where that lies."
-	}
-	all := []sbom.Component{
-		{Name: "pronto", Version: f.version, Kind: "application", Licence: "Apache-2.0", Text: own, Note: "Programs, page, prompts (made by espeak-ng from texts of the project) and music (composed by it)."},
-		linux,
-	}
-	if f.kernel == "" {
-		all = append(all, module(modules[0], "BSD-3-Clause", wrapper, "Build of the kernel: configuration, patches, device trees and overlays."))
-	}
-	all = append(all, module(modules[1], "LicenseRef-Broadcom-RaspberryPi", broadcom, "Boot loader. For use with Raspberry Pi devices only."))
-	dirs, err := pins.Dirs(ctx, f.root)
-	if err != nil {
-		return nil, err
-	}
-	goroot, err := pins.Root(ctx, f.root)
-	if err != nil {
-		return nil, err
-	}
-	libraries, err := sbom.Programs(programs, dirs, goroot)
-	if err != nil {
-		return nil, err
-	}
-	return append(all, libraries...), nil
-}
-
-func module(m pins.Module, licence, text, note string) sbom.Component {
-	return sbom.Component{Name: m.Path, Version: m.Version, Kind: "firmware", Licence: licence, Text: text, PURL: "pkg:golang/" + m.Path + "@" + m.Version, Sum: m.Sum, Note: note}
 }
 
 // report prints what whoever ships the image has to know.

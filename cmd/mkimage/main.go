@@ -14,6 +14,9 @@ import (
 )
 
 const usage = `mkimage build [flags]        makes an image, its bill of materials and the texts of its licences
+mkimage deb [flags]          makes packages for Debian
+mkimage oci [flags]          makes an image for containers
+mkimage licences [flags]     writes the licences of all libraries, for the page
 mkimage personalise [flags]  gives an image, or a card, its own id and claim code, and draws the label
 mkimage reset [flags]        has a box forget its owner at its next start: for who holds its card
 `
@@ -35,6 +38,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		switch args[0] {
 		case "build":
 			return build(ctx, args[1:], out, errs)
+		case "deb":
+			return deb(ctx, args[1:], out, errs)
+		case "oci":
+			return container(ctx, args[1:], out, errs)
+		case "licences":
+			return licences(ctx, args[1:], out, errs)
 		case "personalise":
 			return personalise(ctx, args[1:], out, errs)
 		case "reset":

@@ -25,8 +25,8 @@ import (
 func stateFlags(name string, errs io.Writer) (flags *flag.FlagSet, source func() backup.Source) {
 	flags = flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(errs)
-	dir := flags.String("var", "var", "directory of the state")
-	file := flags.String("config", "", "configuration file (default: VAR/pronto.yaml)")
+	dir := flags.String("var", stateDir(), "directory of the state")
+	file := flags.String("config", os.Getenv("PRONTO_CONFIG"), "configuration file (default: $PRONTO_CONFIG, or VAR/pronto.yaml)")
 	return flags, func() backup.Source {
 		return backup.Source{Dir: *dir, Config: cmp.Or(*file, filepath.Join(*dir, "pronto.yaml"))}
 	}
@@ -175,6 +175,7 @@ func restore(args []string, out, errs io.Writer) error {
 	only := flags.String("only", "", "parts to restore, separated by commas (default: all)")
 	carriers := flags.Bool("carriers", false, "the box of the backup is gone: take over its accounts at the carriers")
 	forget := flags.Bool("forget", false, "forget a restore that has not taken effect yet")
+	pending := flags.Bool("pending", false, "put a restore in place that was asked for: for who starts the box, before anything else of it runs")
 	key := flags.String("key", "", "file with the key of the recovery kit (default: it is asked for)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -182,6 +183,9 @@ func restore(args []string, out, errs io.Writer) error {
 	s := source()
 	if *forget {
 		return backup.Discard(s)
+	}
+	if *pending {
+		return putBack(s.Dir, s.Config, out)
 	}
 	if flags.NArg() != 1 {
 		return errors.New("say which file")

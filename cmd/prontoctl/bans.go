@@ -86,5 +86,5 @@ func unban(args []string, out, errs io.Writer) error {
 func controlFlags(name string, errs io.Writer) (flags *flag.FlagSet, dir *string) {
 	flags = flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(errs)
-	return flags, flags.String("var", "var", "directory of the state")
+	return flags, flags.String("var", stateDir(), "directory of the state")
 }

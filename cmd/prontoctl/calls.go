@@ -19,7 +19,7 @@ const askLimit = 5 * time.Second
 func calls(args []string, out, errs io.Writer) error {
 	flags := flag.NewFlagSet("calls", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	dir := flags.String("var", "var", "directory of the state")
+	dir := flags.String("var", stateDir(), "directory of the state")
 	n := flags.Int("n", 20, "how many calls")
 	if err := flags.Parse(args); err != nil {
 		return err

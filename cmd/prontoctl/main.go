@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,6 +21,7 @@ var commands = []struct {
 	do         func(args []string, out, errs io.Writer) error
 }{
 	{"office", "start the demo office and keep it running", office},
+	{"serve", "keep prontod and recordd running where no other supervisor does: in a container", serve},
 	{"crash", "kill prontod of the running office with SIGKILL", crash},
 	{"reload", "have prontod read its configuration again, and tell what it did", reload},
 	{"status", "show queue, agents, lines and lamps once", status},
@@ -40,6 +42,9 @@ var commands = []struct {
 	{"restore", "bring a backup back at the next start of the box", restore},
 	{"unban", "lift the ban of an address", unban},
 }
+
+// stateDir is where the state lies unless -var says otherwise: a package for a system sets it.
+func stateDir() string { return cmp.Or(os.Getenv("PRONTO_VAR"), "var") }
 
 func run(args []string, out, errs io.Writer) int {
 	if len(args) > 0 {

@@ -142,33 +142,14 @@ func free(cfg config.Config) error {
 
 // programs describes the services in their order.
 func programs(bin, dir, file string, cfg config.Config, noLab bool) ([]supervise.Service, error) {
-	env := os.Environ()
-	records := filepath.Join(dir, "run", "records.sock")
-	all := []supervise.Service{
-		{
-			Name: "recordd", Path: filepath.Join(bin, "recordd"), Env: env, Notify: true,
-			Args: []string{
-				"-dir", filepath.Join(dir, "records"), "-socket", records, "-journal", filepath.Join(dir, "history"), "-var", dir, "-config", file,
-			},
-		},
-		{
-			Name: "prontod", Path: filepath.Join(bin, "prontod"), Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
-			Args: []string{"-config", file, "-var", dir, "-board", "sim", "-records", records, "-powered", control.Uptime().String()},
-		},
+	all, err := telephony(bin, dir, file, "sim")
+	if err == nil && !noLab {
+		lab := []supervise.Service{{Name: "linelab", Args: labArgs(dir, cfg)}}
+		err = found(bin, lab)
+		all = append(all, lab...)
 	}
-	if !noLab {
-		lab := supervise.Service{Name: "linelab", Path: filepath.Join(bin, "linelab"), Env: env, Args: labArgs(dir, cfg)}
-		all = append(all, lab)
-	}
-	for i := range all {
-		if _, err := os.Stat(all[i].Path); err != nil {
-			return nil, fmt.Errorf("program %s is missing; `make run` builds it", all[i].Path)
-		}
-		path, err := filepath.Abs(all[i].Path)
-		if err != nil {
-			return nil, err
-		}
-		all[i].Path = path
+	if err != nil {
+		return nil, fmt.Errorf("%w; `make run` builds it", err)
 	}
 	return all, nil
 }
@@ -243,10 +224,12 @@ func writePIDs(ctx context.Context, sv *supervise.Supervisor, file string) {
 	}
 }
 
-// prontodPID is the process number of prontod in the office of a directory; 0 while it does not run.
+// prontodPID is the process number of the prontod whose state lies in a directory; 0 while it does not run.
 func prontodPID(dir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "office.pid"))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) { // another supervisor keeps it, like systemd: it knows itself
+		return control.PID(dir)
+	} else if err != nil {
 		return 0, fmt.Errorf("no office runs with -var %s: %w", dir, err)
 	}
 	for line := range strings.Lines(string(text)) {
@@ -261,7 +244,7 @@ func prontodPID(dir string) (int, error) {
 func crash(args []string, out, errs io.Writer) error {
 	flags := flag.NewFlagSet("crash", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	dir := flags.String("var", "var", "directory of the state")
+	dir := flags.String("var", stateDir(), "directory of the state")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ const reloadLimit = 4 * time.Minute
 func reload(args []string, out, errs io.Writer) error {
 	flags := flag.NewFlagSet("reload", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	dir := flags.String("var", "var", "directory of the state")
+	dir := flags.String("var", stateDir(), "directory of the state")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func board(ctx context.Context, address string, out io.Writer) {
 func status(args []string, out, errs io.Writer) error {
 	flags := flag.NewFlagSet("status", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	dir := flags.String("var", "var", "directory of the state")
+	dir := flags.String("var", stateDir(), "directory of the state")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

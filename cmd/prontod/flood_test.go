@@ -87,7 +87,7 @@ func (r *running) send(long time.Duration) {
 	defer tick.Stop()
 	n := 0
 	for end := time.Now().Add(long); time.Now().Before(end); <-tick.C {
-		for range floodRate * int(each) / int(time.Second) {
+		for range floodRate * int64(each) / int64(time.Second) {
 			text := r.message(n)
 			if _, err := r.conns[n%len(r.conns)].Write([]byte(text)); err == nil {
 				r.sent.Add(int64(len(text)))

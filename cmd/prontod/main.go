@@ -40,6 +40,7 @@ func run(args []string, out io.Writer) int {
 	first := flags.String("gate", "", "unix socket of the first program of the box, which owns its network; empty: the system does")
 	powered := flags.Duration("powered", control.Uptime(), "the kernel's uptime when the box was switched on, by its supervisor")
 	reset := flags.String("reset", "", "file by which the supervisor is asked for a factory reset; empty: it cannot be")
+	licences := flags.String("licences", "", "file with the licences of all that was installed with this program, for the page (default: its own)")
 	verbose := flags.Bool("v", false, "log debug messages")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
@@ -69,7 +70,7 @@ func run(args []string, out io.Writer) int {
 	if err == nil {
 		err = serve(appliance.Options{
 			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
-			Synthesiser: synthesiser, Gate: *first, Reset: *reset,
+			Synthesiser: synthesiser, Gate: *first, Reset: *reset, Licences: *licences,
 		})
 	}
 	if err != nil {

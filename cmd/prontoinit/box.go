@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -19,6 +21,7 @@ import (
 	"github.com/pronto-pbx/pronto/board/led"
 	"github.com/pronto-pbx/pronto/board/logring"
 	"github.com/pronto-pbx/pronto/board/mdns"
+	"github.com/pronto-pbx/pronto/board/model"
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/board/power"
 	"github.com/pronto-pbx/pronto/board/stick"
@@ -58,6 +61,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 		return nil, err
 	}
 	log.Info("Pronto", "version", made.Version, "kernel", made.Kernel, "uptime", control.Uptime().Round(time.Millisecond))
+	sayBoard(log)
 	b := &box{log: log, failed: make(chan error, 2), restart: make(chan struct{}, 1), ring: ring, orders: make(chan stick.Order, 1)}
 	b.openWatchdog()
 	b.light(led.Starting)
@@ -113,6 +117,23 @@ func pageOf(id string) mdns.Service {
 	return mdns.Service{Instance: "Pronto " + id, Kind: "_http._tcp", Port: 80, Text: []string{"id=" + id}}
 }
 
+// sayBoard names the board, and says so if the image is not meant for it.
+func sayBoard(log *slog.Logger) {
+	compatible, err := os.ReadFile("/proc/device-tree/compatible")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Warn("board not known", "err", err)
+		return
+	}
+	switch m, ok := model.Of(compatible); {
+	case !ok:
+		log.Warn("board not known", "compatible", string(bytes.ReplaceAll(compatible, []byte{0}, []byte{' '})))
+	case m.Way != model.Image:
+		log.Warn("the image is not meant for this board", "board", m.Name, "why", m.Why)
+	default:
+		log.Info("board", "model", m.Name)
+	}
+}
+
 // openWatchdog starts the hardware, unless the kernel's arguments forbid it: on QEMU's Raspberry Pis opening
 // it resets the machine at once.
 func (b *box) openWatchdog() {
@@ -164,7 +185,7 @@ func services() []supervise.Service {
 		{
 			Name: exchange, Path: "/bin/prontod", Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
 			// The box is switched on when its kernel starts.
-			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s", "-gate", gate.Path, "-reset", resetWish},
+			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s", "-gate", gate.Path, "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt")},
 		},
 	}
 }

@@ -62,6 +62,9 @@ type Options struct {
 	Powered time.Duration
 	// Reset is the file by which whoever started this program is asked for a factory reset; empty: nobody can be.
 	Reset string
+	// Licences is the file with the licences of all that the box was shipped with; empty: those of the programs
+	// are shown.
+	Licences string
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.

@@ -86,7 +86,7 @@ func phone(t *testing.T, c *cable, user string, hz int, incoming func(*peer.Call
 	}
 }
 
-func happens(t *testing.T, m *machine, what string, c <-chan struct{}) {
+func happens(t *testing.T, m interface{ text() string }, what string, c <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-c:
@@ -266,6 +266,14 @@ func claim(t *testing.T, c *cable, code string) (owner *http.Cookie) {
 }
 
 func call(t *testing.T, c *cable, m *machine) {
+	out, in := talk(t, c, m)
+	out.Hangup()
+	happens(t, m, "the agent's call ends", in.Ended())
+}
+
+// talk has a customer call the queue and an agent answer; both hear each other.
+func talk(t *testing.T, c *cable, m interface{ text() string }) (out, in *peer.Call) {
+	t.Helper()
 	picked := make(chan *peer.Call, 1)
 	phone(t, c, "201", hzAgent, func(in *peer.Call) {
 		in.Ring()
@@ -279,16 +287,14 @@ func call(t *testing.T, c *cable, m *machine) {
 		t.Fatal(err)
 	}
 	happens(t, m, "the caller is answered", out.Answered())
-	var in *peer.Call
 	select {
 	case in = <-picked:
 	case <-time.After(patience):
-		t.Fatal("the agent's phone does not ring")
+		t.Fatalf("the agent's phone does not ring\n%s", m.text())
 	}
 	hears(t, "the agent", in, hzCalls, hzAgent)
 	hears(t, "the caller", out, hzAgent, hzCalls)
-	out.Hangup()
-	happens(t, m, "the agent's call ends", in.Ended())
+	return out, in
 }
 
 // scan tries every TCP port.

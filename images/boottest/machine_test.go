@@ -46,8 +46,10 @@ type options struct {
 	disk     string // empty: none
 	readOnly bool
 	initrd   string // default: the image's own
+	kernel   string // default: the image's own
 	cable    *cable
 	stick    string // image of one that lies beside the machine; plug and pull move it
+	pi3      bool   // an emulated Raspberry Pi 3: a card of its own kind, and a network that hangs on USB
 	once     bool   // a machine that starts anew ends instead: what starts next is for chosen to say
 }
 
@@ -97,6 +99,9 @@ func start(t *testing.T, o options) *machine {
 	if o.initrd == "" {
 		o.initrd = "initramfs.zst"
 	}
+	if o.kernel == "" {
+		o.kernel = "kernel8.img"
+	}
 	dir, err := os.MkdirTemp("", "qmp-") // QEMU takes no comma in a path, and the names of tests have some
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +110,7 @@ func start(t *testing.T, o options) *machine {
 	socket := filepath.Join(dir, "qmp")
 	command := []string{
 		"-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "512", "-display", "none", "-serial", "stdio",
-		"-kernel", made("kernel8.img"), "-initrd", made(o.initrd), "-append", string(args) + " console=ttyAMA0",
+		"-kernel", made(o.kernel), "-initrd", made(o.initrd), "-append", string(args) + " console=ttyAMA0",
 		"-device", "i6300esb", "-watchdog-action", "reset", "-qmp", "unix:" + socket + ",server=on,wait=off",
 	}
 	if o.disk != "" {
@@ -125,6 +130,15 @@ func start(t *testing.T, o options) *machine {
 		command = append(command, "-netdev", "tap,id=net,script=no,downscript=no,ifname="+o.cable.name, "-device", "virtio-net-pci,netdev=net,romfile=,mac="+o.cable.mac)
 	} else {
 		command = append(command, "-nic", "none")
+	}
+	if o.pi3 {
+		command = []string{
+			"-M", "raspi3b", "-display", "none", "-serial", "stdio", "-qmp", "unix:" + socket + ",server=on,wait=off",
+			// Opening the watchdog of this machine resets it at once.
+			"-kernel", made(o.kernel), "-dtb", made("pi3.dtb"), "-initrd", made(o.initrd), "-append", string(args) + " console=ttyAMA0 pronto.watchdog=off",
+			"-drive", "if=sd,format=raw,file=" + o.disk,
+			"-netdev", "tap,id=net,script=no,downscript=no,ifname=" + o.cable.name, "-device", "usb-net,netdev=net,mac=" + o.cable.mac,
+		}
 	}
 	m := &machine{t: t, cmd: exec.Command("qemu-system-aarch64", command...), changed: make(chan struct{}), begun: time.Now()}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -316,8 +330,9 @@ func lay(t *testing.T, n int) *cable {
 	must(err)
 	must(netlink.AddrAdd(tap, addr))
 	must(netlink.LinkSetUp(tap))
+	// The machine's end of QEMU's usb-net has 40 for the first byte of its address.
 	server := exec.Command("dnsmasq", "-k", "-p", "0", "-i", c.name, "--bind-dynamic", "-C", "/dev/null", "--user=root", "--pid-file=", "--dhcp-leasefile="+filepath.Join(t.TempDir(), "leases"),
-		fmt.Sprintf("--dhcp-range=%v,%v,1h", c.box, c.box.Next()), "--dhcp-host="+c.mac+","+c.box.String(), "--dhcp-authoritative", "--no-ping")
+		fmt.Sprintf("--dhcp-range=%v,%v,1h", c.box, c.box.Next()), "--dhcp-host="+c.mac+",40"+c.mac[2:]+","+c.box.String(), "--dhcp-authoritative", "--no-ping")
 	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(server.Start())
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })

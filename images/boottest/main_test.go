@@ -18,10 +18,14 @@ import (
 	"github.com/pronto-pbx/pronto/images/cpio"
 	"github.com/pronto-pbx/pronto/images/fat"
 	"github.com/pronto-pbx/pronto/images/layout"
+	"github.com/pronto-pbx/pronto/images/pins"
 	"go.uber.org/goleak"
 )
 
-var boot = flag.Bool("image.boot", false, "build images and start them in an emulated machine")
+var (
+	boot     = flag.Bool("image.boot", false, "build images and start them in an emulated machine")
+	packages = flag.Bool("deb.boot", false, "build packages and install them in a Debian that has been started")
+)
 
 // insideEnv holds, in the run inside of a network namespace, the directory with what was built.
 const insideEnv = "BOOTTEST_INSIDE"
@@ -39,8 +43,8 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		goleak.VerifyTestMain(m)
-	case !*boot:
-		fmt.Println("left out: images are started by `make test-image`")
+	case !*boot && !*packages:
+		fmt.Println("left out: images are started by `make test-image`, packages by `make test-packages`")
 	default:
 		if err := outside(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -59,13 +63,21 @@ func outside() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := buildAll(dir); err != nil {
-		return err
+	if *boot {
+		if err := buildAll(dir); err != nil {
+			return err
+		}
+	}
+	if *packages {
+		if err := packAll(dir); err != nil {
+			return err
+		}
 	}
 	cmd := exec.Command(os.Args[0], os.Args[1:]...)
 	cmd.Env = append(os.Environ(), insideEnv+"="+dir)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	// What is mounted for a test must not stay when that is killed.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	return cmd.Run()
 }
 
@@ -113,7 +125,32 @@ func buildAll(dir string) error {
 			return err
 		}
 	}
-	return nil
+	return another(dir, mkimage)
+}
+
+// another makes an image with another kernel than that of the boards, as a vendor would, and takes that out of it.
+// The device tree of a Raspberry Pi 3, which has no image, comes from the pinned kernel.
+func another(dir, mkimage string) error {
+	all, err := pins.Download(context.Background(), root, "images/boot.mod", pins.KernelARM64, pins.KernelRPi)
+	if err != nil {
+		return err
+	}
+	for from, to := range map[string]string{"bcm2710-rpi-3-b.dtb": "pi3.dtb", "vmlinuz": "pi3.kernel"} { // it unpacks no kernel
+		b, err := os.ReadFile(filepath.Join(all[1].Dir, from))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), b, 0o600); err != nil {
+			return err
+		}
+	}
+	other := filepath.Join(dir, "another")
+	cmd := exec.Command(mkimage, "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-kernel", all[0].Dir, "-out", other)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build with another kernel: %w\n%s", err, out)
+	}
+	return unpack(other, filepath.Join(other, "pronto.img"))
 }
 
 // built is the time that the image under test says it was made.

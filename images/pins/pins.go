@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,8 @@ import (
 const (
 	KernelRPi = "github.com/gokrazy/kernel.rpi"
 	Firmware  = "github.com/gokrazy/firmware"
+	// KernelARM64 is of no image: tests start one with it, since the kernel of an image can be chosen.
+	KernelARM64 = "github.com/gokrazy/kernel.arm64"
 )
 
 // Module is one that lies on this machine.
@@ -50,8 +53,9 @@ func Download(ctx context.Context, root, at string, paths ...string) (all []Modu
 	return all, nil
 }
 
-// Build builds the commands of cmd/ for linux/arm64, the same bytes from the same source wherever it lies.
-func Build(ctx context.Context, root string, names []string) (map[string][]byte, error) {
+// Build builds the commands of cmd/ for linux, the same bytes from the same source wherever it lies. arch is a
+// GOARCH.
+func Build(ctx context.Context, root, arch string, names []string) (map[string][]byte, error) {
 	to, err := os.MkdirTemp("", "programs-")
 	if err != nil {
 		return nil, fmt.Errorf("build: %w", err)
@@ -61,7 +65,7 @@ func Build(ctx context.Context, root string, names []string) (map[string][]byte,
 	for _, name := range names {
 		args = append(args, "./cmd/"+name)
 	}
-	if _, err := goCommand(ctx, root, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"}, args...); err != nil {
+	if _, err := goCommand(ctx, root, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch}, args...); err != nil {
 		return nil, err
 	}
 	made := map[string][]byte{}
@@ -73,16 +77,30 @@ func Build(ctx context.Context, root string, names []string) (map[string][]byte,
 	return made, nil
 }
 
-// Dirs tells where the modules that the module file of root uses lie on this machine.
-func Dirs(ctx context.Context, root string) (map[string]string, error) {
-	out, err := goCommand(ctx, root, nil, "list", "-m", "-f", "{{.Path}}\t{{.Dir}}", "all")
+// Dirs tells where the modules lie of which programs for linux are made, each with its root first and then the
+// directories of the packages that the programs link: some have licences of their own. arch is a GOARCH.
+func Dirs(ctx context.Context, root, arch string, names []string) (map[string][]string, error) {
+	args := []string{"list", "-deps", "-f", `{{with .Module}}{{if not .Main}}{{.Path}}{{"\t"}}{{.Dir}}{{"\t"}}{{$.Dir}}{{end}}{{end}}`}
+	for _, name := range names {
+		args = append(args, "./cmd/"+name)
+	}
+	out, err := goCommand(ctx, root, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch}, args...)
 	if err != nil {
 		return nil, err
 	}
-	dirs := map[string]string{}
+	dirs := map[string][]string{}
 	for line := range strings.Lines(string(out)) {
-		if path, dir, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); ok {
-			dirs[path] = dir
+		module, places, ok := strings.Cut(strings.TrimSpace(line), "\t")
+		if !ok {
+			continue
+		}
+		top, own, _ := strings.Cut(places, "\t")
+		if dirs[module] == nil {
+			dirs[module] = []string{top}
+		}
+		// A licence may lie anywhere between a package and the root of its module.
+		for at := own; at != top && len(at) > len(top) && !slices.Contains(dirs[module], at); at = filepath.Dir(at) {
+			dirs[module] = append(dirs[module], at)
 		}
 	}
 	return dirs, nil

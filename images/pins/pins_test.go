@@ -52,7 +52,7 @@ func TestAModuleThatIsNotWhatItsSumSaysIsRefused(t *testing.T) {
 }
 
 func TestProgramsAreBuiltForTheBoxAndNeedNothingOfIt(t *testing.T) {
-	made, err := Build(t.Context(), root, []string{"recordd"})
+	made, err := Build(t.Context(), root, "arm64", []string{"recordd"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,15 +4,9 @@ package sbom
 
 import (
 	"bytes"
-	"cmp"
-	"debug/buildinfo"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -32,72 +26,10 @@ type Component struct {
 // ErrLicence is returned for a component whose licence was not recognised: somebody has to read it.
 var ErrLicence = errors.New("licence not recognised")
 
-// Programs lists the Go modules inside of executables, each once, and the language's own library. dirs
-// tells where the modules lie, with their licences; goroot where Go does.
-func Programs(executables map[string][]byte, dirs map[string]string, goroot string) ([]Component, error) {
-	found := map[string]Component{}
-	for name, b := range executables {
-		info, err := buildinfo.Read(bytes.NewReader(b))
-		if err != nil {
-			return nil, fmt.Errorf("sbom: %s: %w", name, err)
-		}
-		add := func(path, version, sum, dir string) error {
-			c := Component{Name: path, Version: version, Kind: "library", PURL: "pkg:golang/" + path + "@" + version, Sum: sum}
-			if c.Licence, c.Text, err = licence(dir); err != nil {
-				return fmt.Errorf("sbom: %s in %s: %w", path, name, err)
-			}
-			found[path+"@"+version] = c
-			return nil
-		}
-		for _, d := range info.Deps {
-			if d.Replace != nil {
-				return nil, fmt.Errorf("sbom: %s: module %s is replaced by %s: what is shipped would not be what is listed", name, d.Path, d.Replace.Path)
-			}
-			if _, ok := found[d.Path+"@"+d.Version]; !ok {
-				if err := add(d.Path, d.Version, d.Sum, dirs[d.Path]); err != nil {
-					return nil, err
-				}
-			}
-		}
-		if err := add("std", strings.TrimPrefix(info.GoVersion, "go"), "", goroot); err != nil {
-			return nil, err
-		}
-	}
-	all := slices.Collect(maps.Values(found))
-	slices.SortFunc(all, func(a, b Component) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
-	})
-	return all, nil
-}
-
-// licence reads the licence of a module from the files at its root.
-func licence(dir string) (id, text string, err error) {
-	if dir == "" {
-		return "", "", fmt.Errorf("%w: the module does not lie on this machine", ErrLicence)
-	}
-	for _, name := range []string{"LICENSE", "license", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING"} {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return "", "", err
-		}
-		id, ok := Recognise(string(b))
-		if !ok {
-			return "", "", fmt.Errorf("%w: %s", ErrLicence, filepath.Join(dir, name))
-		}
-		notice, err := os.ReadFile(filepath.Join(dir, "NOTICE"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", "", err
-		}
-		return id, string(b) + string(notice), nil
-	}
-	return "", "", fmt.Errorf("%w: no file in %s", ErrLicence, dir)
-}
-
 // marks are sentences that a licence has and the others have not.
 var marks = []struct{ id, says string }{
 	{"Apache-2.0", "apache license version 2.0"},
+	{"Apache-2.0", "licensed under the apache license, version 2.0"},
 	{"MPL-2.0", "mozilla public license version 2.0"},
 	{"MPL-2.0", "mozilla public license, version 2.0"},
 	{"LGPL-3.0-only", "gnu lesser general public license version 3, 29 june 2007"},
@@ -188,7 +120,8 @@ func Licences(all []Component) []byte {
 		if names[c.Text] == nil {
 			texts = append(texts, c.Text)
 		}
-		names[c.Text] = append(names[c.Text], strings.TrimSpace(c.Name+" "+c.Version)+" ("+c.Licence+")")
+		name := strings.TrimSpace(c.Name+" "+c.Version) + " (" + c.Licence + ")"
+		names[c.Text] = append(names[c.Text], name)
 	}
 	var out bytes.Buffer
 	for _, text := range texts {

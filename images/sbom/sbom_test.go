@@ -35,10 +35,10 @@ func TestWhatIsInAProgramIsReadFromTheProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dirs := map[string]string{}
+	dirs := map[string][]string{}
 	for line := range strings.Lines(goTool(t, "list", "-m", "-f", "{{.Path}}\t{{.Dir}}", "all")) {
 		path, dir, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		dirs[path] = dir
+		dirs[path] = []string{dir}
 	}
 	programs, root := map[string][]byte{"recordd": b, "the same again": b}, strings.TrimSpace(goTool(t, "env", "GOROOT"))
 	all, err := Programs(programs, dirs, root)
@@ -64,7 +64,7 @@ func TestWhatIsInAProgramIsReadFromTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	for why, dir := range map[string]string{"a module that does not lie here": "", "a licence that nobody knows": odd, "no licence at all": t.TempDir()} {
-		dirs[badger] = dir
+		dirs[badger] = []string{dir}
 		if _, err := Programs(programs, dirs, root); !errors.Is(err, ErrLicence) {
 			t.Errorf("%s: %v", why, err)
 		}
@@ -81,6 +81,36 @@ func goTool(t *testing.T, args ...string) string {
 		t.Fatalf("go %q: %v", args, err)
 	}
 	return string(out)
+}
+
+func TestAPackageMayHaveALicenceOfItsOwn(t *testing.T) {
+	const mit = "Permission is hereby granted, free of charge, to any person obtaining a copy"
+	top := t.TempDir()
+	own, odd := filepath.Join(top, "hash"), filepath.Join(top, "code")
+	for name, text := range map[string]string{
+		"LICENSE": "Apache License\nVersion 2.0", "NOTICE": "made by A", "license.go": "package x", "hash/COPYING.txt": mit, "hash/LICENSE-OLD": mit, "code/main.go": "package main",
+	} {
+		at := filepath.Join(top, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := Modules(map[string][]string{"a/b": {top, own, odd}}, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 2 || all[0].Licence != "Apache-2.0 AND MIT" || all[1].Name != "std" {
+		t.Fatalf("%+v", all)
+	}
+	if got := all[0].Text; got != "Apache License\nVersion 2.0\n\nmade by A\n\n"+mit {
+		t.Errorf("%q", got)
+	}
+	if _, err := Modules(map[string][]string{"a/b": {odd, own}}, own); !errors.Is(err, ErrLicence) {
+		t.Errorf("a licence of one package is not that of the module: %v", err)
+	}
 }
 
 func TestTheBillIsCycloneDXAndTheSameEachTime(t *testing.T) {

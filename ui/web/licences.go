@@ -1,67 +1,41 @@
 package web
 
-// licences are those of the libraries in the programs of a box, by module, as SPDX names them. A test compares
-// them with what the programs are made of.
+import (
+	_ "embed"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// Both files are written by `make licences`, from what the programs of a box are made of.
+//
+//go:embed licences/libraries.tsv
+var libraries string
+
+//go:embed licences/texts.txt
+var licenceTexts []byte
+
+// licences are those of the libraries in the programs of a box, by module, as SPDX names them.
 func licences() map[string]string {
-	return map[string]string{
-		"filippo.io/age":                      "BSD-3-Clause",
-		"filippo.io/hpke":                     "BSD-3-Clause",
-		"github.com/boombuler/barcode":        "MIT",
-		"github.com/cespare/xxhash/v2":        "MIT",
-		"github.com/dgraph-io/badger/v4":      "Apache-2.0",
-		"github.com/dgraph-io/ristretto/v2":   "Apache-2.0",
-		"github.com/dustin/go-humanize":       "MIT",
-		"github.com/emiago/sipgo":             "BSD-2-Clause",
-		"github.com/fxamacker/cbor/v2":        "MIT",
-		"github.com/go-ini/ini":               "Apache-2.0",
-		"github.com/go-logr/logr":             "Apache-2.0",
-		"github.com/go-logr/stdr":             "Apache-2.0",
-		"github.com/go-pdf/fpdf":              "MIT",
-		"github.com/go-viper/mapstructure/v2": "MIT",
-		"github.com/go-webauthn/webauthn":     "BSD-3-Clause",
-		"github.com/go-webauthn/x":            "BSD-3-Clause",
-		"github.com/gobwas/httphead":          "MIT",
-		"github.com/gobwas/pool":              "MIT",
-		"github.com/gobwas/ws":                "MIT",
-		"github.com/goccy/go-json":            "MIT",
-		"github.com/golang-jwt/jwt/v5":        "MIT",
-		"github.com/google/flatbuffers":       "Apache-2.0",
-		"github.com/google/go-tpm":            "Apache-2.0",
-		"github.com/google/uuid":              "BSD-3-Clause",
-		"github.com/hajimehoshi/go-mp3":       "Apache-2.0",
-		"github.com/klauspost/compress":       "BSD-3-Clause AND Apache-2.0 AND MIT",
-		"github.com/klauspost/cpuid/v2":       "MIT",
-		"github.com/minio/crc64nvme":          "Apache-2.0",
-		"github.com/minio/md5-simd":           "Apache-2.0 AND BSD-3-Clause",
-		"github.com/minio/minio-go/v7":        "Apache-2.0",
-		"github.com/philhofer/fwd":            "MIT",
-		"github.com/pion/logging":             "MIT",
-		"github.com/pion/randutil":            "MIT",
-		"github.com/pion/rtcp":                "MIT",
-		"github.com/pion/rtp":                 "MIT",
-		"github.com/pion/srtp/v3":             "MIT",
-		"github.com/pion/transport/v5":        "MIT",
-		"github.com/pquerna/otp":              "Apache-2.0",
-		"github.com/rs/xid":                   "MIT",
-		"github.com/studio-b12/gowebdav":      "BSD-3-Clause",
-		"github.com/tinylib/msgp":             "MIT",
-		"github.com/warthog618/go-gpiocdev":   "MIT",
-		"github.com/warthog618/sms":           "MIT",
-		"github.com/x448/float16":             "MIT",
-		"go.bug.st/serial":                    "BSD-3-Clause",
-		"go.opentelemetry.io/auto/sdk":        "Apache-2.0",
-		"go.opentelemetry.io/otel":            "Apache-2.0 AND BSD-3-Clause",
-		"go.opentelemetry.io/otel/metric":     "Apache-2.0 AND BSD-3-Clause",
-		"go.opentelemetry.io/otel/trace":      "Apache-2.0 AND BSD-3-Clause",
-		"go.yaml.in/yaml/v3":                  "MIT AND Apache-2.0",
-		"golang.org/x/crypto":                 "BSD-3-Clause",
-		"golang.org/x/image":                  "BSD-3-Clause",
-		"golang.org/x/net":                    "BSD-3-Clause",
-		"golang.org/x/sync":                   "BSD-3-Clause",
-		"golang.org/x/sys":                    "BSD-3-Clause",
-		"golang.org/x/text":                   "BSD-3-Clause",
-		"google.golang.org/protobuf":          "BSD-3-Clause",
-		"periph.io/x/conn/v3":                 "Apache-2.0",
-		"periph.io/x/host/v3":                 "Apache-2.0",
+	known := map[string]string{}
+	for line := range strings.Lines(libraries) {
+		path, licence, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		known[path] = licence
 	}
+	return known
+}
+
+// licenceText shows the words of the licences of all that the box was shipped with: of the image, whose kernel
+// and boot loader have theirs, or else of the programs.
+func (s *server) licenceText(w http.ResponseWriter, _ *visit) {
+	text := licenceTexts
+	if s.Licences != "" {
+		if b, err := os.ReadFile(s.Licences); err == nil {
+			text = b
+		} else {
+			s.Log.Warn("licences of the whole box not shown", "err", err)
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(text)
 }

@@ -159,6 +159,7 @@ func (s *server) routes() []route {
 		{"GET /reset", access.Own, s.resetForm, false},
 		{"POST /reset", access.Own, s.reset, false},
 		{"GET /about", access.See, s.about, false},
+		{"GET /about/licences", access.See, s.licenceText, false},
 
 		{"GET /setup", access.Configure, s.setupHere, false},
 		{"GET /setup/live", access.Configure, s.follow, false},

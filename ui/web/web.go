@@ -48,6 +48,7 @@ type Config struct {
 	Handover func(context.Context) page.Handover
 	// Certificate is that of HTTPS.
 	Certificate settings.Certificate
+	Licences    string // file with the licences of all that the box was shipped with; empty: those of the programs
 	// Desk is what an agent does now; nil of who is none.
 	Desk func(context.Context, tel.AgentID) (*page.Desk, error)
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a

@@ -69,7 +69,7 @@ func (s *Stack) listenStream(transport string, addr netip.AddrPort, secure *tls.
 	l.unserved = append(l.unserved, ln)
 	l.mu.Unlock()
 	if !taken {
-		s.keep(keptName("sip-"+transport, ln.local), raw)
+		s.keep(keptName("sip-"+transport, askedFor(addr, ln.local)), raw)
 	}
 	if s.handler.Load() != nil {
 		s.startReading()

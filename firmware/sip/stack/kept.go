@@ -32,6 +32,12 @@ func flowOfKept(name string) (Flow, bool) {
 	return Flow{Transport: "tcp", Local: l, Remote: r}, errL == nil && errR == nil
 }
 
+// askedFor is the address by which the next process will ask for a socket: the configured one, of which the
+// kernel may make another (0.0.0.0 is opened as [::]), with the port that it was given.
+func askedFor(configured, local netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(configured.Addr(), local.Port())
+}
+
 func (s *Stack) keep(name string, conn syscall.Conn) {
 	if s.cfg.Keeper == nil {
 		return

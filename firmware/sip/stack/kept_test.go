@@ -169,6 +169,24 @@ func TestSocketsOutliveTheStackAndWhatQueuedIsThrownAway(t *testing.T) {
 	}
 }
 
+// The kernel opens 0.0.0.0 as [::]: what is kept must be found by what the configuration says.
+func TestSocketsOfEveryAddressAreTakenBackByTheNextProcess(t *testing.T) {
+	for _, everywhere := range []string{"0.0.0.0", "[::]", "127.0.0.1"} {
+		c := newCupboard(t)
+		at := netip.MustParseAddrPort(everywhere + ":0")
+		first := start(t, c, at, at)
+		udp, tcp := netip.AddrPortFrom(at.Addr(), first.udp.Port()), netip.AddrPortFrom(at.Addr(), first.tcp.Port())
+		if err := first.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c.restart()
+		second := start(t, c, udp, tcp) // fails where the kept sockets, which have the ports, are not found
+		if err := second.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestASocketKeptUnderAWrongNameIsAnErrorInWords(t *testing.T) {
 	c := newCupboard(t)
 	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -46,7 +46,7 @@ func (s *Stack) ListenUDP(addr netip.AddrPort) error {
 		return errors.Join(err, conn.Close())
 	}
 	if !taken { // else the supervisor still has its duplicate
-		s.keep(keptName("sip-udp", sock.local), conn)
+		s.keep(keptName("sip-udp", askedFor(addr, sock.local)), conn)
 	}
 	if s.handler.Load() != nil {
 		s.startReading()

@@ -1,0 +1,33 @@
+package boottest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// No image is meant for a Raspberry Pi 3; it is the only one that QEMU gives a network, and so the only proof of
+// the boards' kernel on the hardware of its family.
+func TestTheKernelOfTheBoardsServesOnAnEmulatedRaspberryPi(t *testing.T) {
+	t.Parallel()
+	disk, wire := card(t, 2<<30), lay(t, 31) // cards of this machine have a power of two for a size
+	file := filepath.Join(t.TempDir(), "office.yaml")
+	if err := os.WriteFile(file, []byte(office), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	personalise(t, disk, "-id", boxID, "-office", file, "-labels", t.TempDir())
+	m := start(t, options{disk: disk, kernel: "pi3.kernel", cable: wire, pi3: true})
+	wire.answers(t, m)
+	fmt.Printf("Raspberry Pi 3, emulated: first answer of the page %.1f s after power-on\n", time.Since(m.begun).Seconds())
+	phone(t, wire, "201", hzAgent, nil)
+}
+
+func TestAnImageWithAnotherKernelAnswers(t *testing.T) {
+	t.Parallel()
+	wire := lay(t, 30)
+	m := start(t, options{kernel: "another/kernel8.img", initrd: "another/initramfs.zst", cable: wire})
+	wire.answers(t, m)
+	m.says(" kernel=7.1.3 ", 1)
+}
