@@ -16,6 +16,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/board/clock"
 	"github.com/pronto-pbx/pronto/board/disk"
+	"github.com/pronto-pbx/pronto/board/firewall"
 	"github.com/pronto-pbx/pronto/board/mdns"
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/board/power"
@@ -59,6 +60,7 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 		log.Error("data", "err", err)
 	}
 	b.feed()
+	settleOwners(log, places())
 	host := name(log)
 	keeper := startClock(log, made)
 	b.services, err = supervise.New(services(), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
@@ -68,6 +70,7 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 	raiseLimits(log)
 	var last context.Context
 	last, b.endLast = context.WithCancel(context.Background())
+	wall := b.guard(last) // before there is a network, and before there is a service
 	b.ctx, b.endAll = context.WithCancel(context.Background())
 	b.serving.Go(func() {
 		if err := b.services.Run(b.ctx); err != nil {
@@ -78,7 +81,7 @@ func start(log *slog.Logger, out io.Writer) (*box, error) {
 	// The box's own name, and the bare one if no other box has it.
 	names := mdns.New(log, mdns.Name{Label: host}, mdns.Name{Label: "pronto", Optional: true})
 	b.rooms.Go(func() { names.Run(last) })
-	b.rooms.Go(func() { runNetwork(last, log, host, keeper, names) })
+	b.rooms.Go(func() { runNetwork(last, log, host, keeper, names, wall) })
 	if where == disk.OnCard {
 		b.rooms.Go(func() { fill(log, card) })
 	}
@@ -113,7 +116,7 @@ func startClock(log *slog.Logger, made release) *clock.Keeper {
 }
 
 // runNetwork waits for the interface and keeps its address.
-func runNetwork(ctx context.Context, log *slog.Logger, host string, keeper *clock.Keeper, names *mdns.Responder) {
+func runNetwork(ctx context.Context, log *slog.Logger, host string, keeper *clock.Keeper, names *mdns.Responder, wall *firewall.Wall) {
 	fixed, err := network.LoadFixed(filepath.Join(dataDir, network.File))
 	if err != nil {
 		log.Error("the fixed address is not used; the box asks for one", "err", err)
@@ -126,6 +129,7 @@ func runNetwork(ctx context.Context, log *slog.Logger, host string, keeper *cloc
 				Changed: func(u network.Use) {
 					keeper.Network(u.NTP)
 					names.Use(name, u.Address)
+					wall.On(name)
 				},
 			})
 		}
@@ -147,26 +151,6 @@ func fill(log *slog.Logger, card disk.Card) {
 		log.Info("data", "card", card.Disk, "MB", st.Blocks*uint64(st.Bsize)/1e6, "free", st.Bavail*uint64(st.Bsize)/1e6)
 	}
 }
-
-// services are the programs that this one keeps running. prontod comes after recordd, which it asks.
-func services() []supervise.Service {
-	env := []string{"PATH=/bin", "HOME=/run/tmp", "TMPDIR=/run/tmp"}
-	records := filepath.Join(hotDir, "records.sock")
-	return []supervise.Service{
-		{
-			Name: "recordd", Path: "/bin/recordd", Env: env, Notify: true,
-			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", filepath.Join(officeDir, "history")},
-		},
-		{
-			Name: exchange, Path: "/bin/prontod", Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
-			// The box is switched on when its kernel starts.
-			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s"},
-		},
-	}
-}
-
-// exchange is the service without which a box is none.
-const exchange = "prontod"
 
 // descriptors is how many a program may have: two for each call, and those of the page.
 const descriptors = 1 << 16

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/pronto-pbx/pronto/board/confine"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/backup/places"
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -57,6 +58,9 @@ func run(dir, backups, socket, history string, box backup.Source, verbose bool) 
 		return err
 	}
 	defer supervisor.Close()
+	if err := confine.Myself(); err != nil {
+		log.Warn("this machine does not keep us from everything that is not our business", "err", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if box.Dir != "" {

@@ -55,6 +55,7 @@ type Options struct {
 	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
 	// can be claimed.
 	Powered time.Duration
+	Walls   Walls
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.
@@ -150,6 +151,8 @@ func conditions() []health.Spec {
 		{Name: "unstaffed", Severity: health.Warn},
 		{Name: "config_file", Severity: health.Error},
 		{Name: "backup", Severity: health.Info},
+		{Name: "confined", Severity: health.Warn},
+		{Name: "firewall", Severity: health.Error},
 	}, alarmConditions()...)
 }
 
@@ -386,6 +389,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.openingHours(ctx) })
 	b.wg.Go(func() { b.alarms.Run(ctx) })
 	b.wg.Go(func() { b.watchBackups(ctx) })
+	b.wg.Go(func() { b.watchWalls(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+
+	"github.com/pronto-pbx/pronto/board/device"
+	"github.com/pronto-pbx/pronto/board/firewall"
+)
+
+// guard closes the network and gives the exchange its devices, and looks after both until ctx ends.
+func (b *box) guard(ctx context.Context) *firewall.Wall {
+	wall, err := firewall.New(firewall.Config{Log: b.log, Asked: askedFile, Owner: exchangeUser, Answer: openedFile})
+	if err != nil {
+		b.log.Error("every port can be reached", "err", err)
+	}
+	b.rooms.Go(func() {
+		if err := wall.Run(ctx); err != nil {
+			b.log.Error("the firewall stays as it is", "err", err)
+		}
+	})
+	b.rooms.Go(func() {
+		err := device.Run(ctx, device.Config{Log: b.log, Sys: "/sys", Dev: "/dev", UID: exchangeUser, GID: devicesGroup})
+		if err != nil {
+			b.log.Error("the exchange does not get what is plugged in", "err", err)
+		}
+	})
+	return wall
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
+)
+
+// exchange is the service without which a box is none; recorder keeps the records.
+const (
+	exchange = "prontod"
+	recorder = "recordd"
+)
+
+// services are the programs that this one keeps running. prontod comes after recordd, which it asks.
+func services() []supervise.Service {
+	records := filepath.Join(recordsHot, "records.sock")
+	return []supervise.Service{
+		confined(supervise.Service{
+			Name: recorder, Notify: true,
+			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", historyDir},
+		}),
+		confined(supervise.Service{
+			Name: exchange, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
+			// The box is switched on when its kernel starts.
+			Args: []string{
+				"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s",
+				"-openings", askedFile, "-opened", openedFile,
+			},
+		}),
+	}
+}
+
+// confined has a service begin as this program, which puts it into its cell.
+func confined(s supervise.Service) supervise.Service {
+	user := accounts()[s.Name].user
+	s.User = &user
+	s.Path, s.Args = "/bin/prontoinit", append([]string{"service", s.Name}, s.Args...)
+	s.Env = []string{"PATH=/bin", "HOME=" + tmpDir, "TMPDIR=" + tmpDir}
+	return s
+}
