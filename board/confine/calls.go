@@ -69,7 +69,7 @@ func policy(mayExec bool) (seccomp.Policy, error) {
 			allowed.NamesWithCondtions = append(allowed.NamesWithCondtions, seccomp.NameWithConditions{Name: name, Conditions: c})
 		}
 	}
-	// Threads, no processes. clone3 takes its flags from memory, which no filter can read.
+	// Threads, no processes.
 	when("clone", seccomp.Condition{Argument: 0, Operation: seccomp.BitsSet, Value: unix.CLONE_THREAD})
 	for _, family := range []uint64{unix.AF_UNIX, unix.AF_NETLINK} { // the latter asks for addresses and routes
 		when("socket", seccomp.Condition{Argument: 0, Operation: seccomp.Equal, Value: family})
@@ -81,7 +81,12 @@ func policy(mayExec bool) (seccomp.Policy, error) {
 	// Nobody types on the terminal of somebody else.
 	when("ioctl", seccomp.Condition{Argument: 1, Operation: seccomp.NotEqual, Value: unix.TIOCSTI},
 		seccomp.Condition{Argument: 1, Operation: seccomp.NotEqual, Value: tioclinux})
-	return seccomp.Policy{DefaultAction: seccomp.ActionErrno, Syscalls: []seccomp.SyscallGroup{allowed}}, nil
+	// clone3 has its flags in memory, which no filter can read. Who is told that there is none takes clone.
+	absent := seccomp.SyscallGroup{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS)}
+	if _, ok := info.SyscallNames["clone3"]; ok {
+		absent.Names = append(absent.Names, "clone3")
+	}
+	return seccomp.Policy{DefaultAction: seccomp.ActionErrno, Syscalls: []seccomp.SyscallGroup{allowed, absent}}, nil
 }
 
 // tioclinux is the selection of a virtual console (ioctl_console(2)).

@@ -9,17 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/pronto-pbx/pronto/board/confine"
-	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
-)
-
-// The accounts of a box. The numbers never change: they are on the cards. Only the first program is root.
-const (
-	exchangeUser = 901 // prontod
-	recordsUser  = 902 // recordd
-
-	historyGroup = 910 // who reads the history of calls, and asks for records
-	devicesGroup = 911 // who uses modems and lamps
+	"github.com/pronto-pbx/pronto/board/account"
 )
 
 // Where the programs of a box meet, in memory. Each directory belongs to the one that writes there.
@@ -30,33 +20,11 @@ const (
 	openedFile = "/run/firewall" // ours: the answer
 )
 
-// account is a program that runs without privileges: who it is and what it may reach.
-type account struct {
-	user supervise.User
-	cell confine.Cell
-}
-
-// accounts are those of all services, by name. No service has a capability: the ports of SIP and of the page
-// are open to programs without (net.ipv4.ip_unprivileged_port_start), the devices by their group.
-func accounts() map[string]account {
-	return map[string]account{
-		exchange: {
-			user: supervise.User{UID: exchangeUser, GID: exchangeUser, Groups: []uint32{historyGroup, devicesGroup}},
-			cell: confine.Cell{
-				Program: "/bin/prontod", Listens: true, Files: descriptors, Threads: 2048,
-				Read: []string{"/etc", "/run", "/proc", "/sys", shareDir},
-				// Which devices of /dev it may open is said by their groups.
-				Write: []string{officeDir, meetDir, tmpDir, "/dev", "/sys/bus/usb", "/sys/devices"},
-			},
-		},
-		recorder: {
-			user: supervise.User{UID: recordsUser, GID: recordsUser, Groups: []uint32{historyGroup}},
-			cell: confine.Cell{
-				Program: "/bin/recordd", Files: 4096, Threads: 2048, Victim: 500,
-				Read:  []string{"/etc", "/run", "/proc", historyDir, "/dev/urandom"},
-				Write: []string{recordsDir, recordsHot, tmpDir, "/dev/null"},
-			},
-		},
+// paths tells the table of accounts where things lie on a box.
+func paths() account.Paths {
+	return account.Paths{
+		Programs: "/bin", Share: shareDir, Office: officeDir, History: historyDir, Records: recordsDir,
+		Socket: recordsHot, Meet: meetDir, Temp: tmpDir,
 	}
 }
 
@@ -71,13 +39,13 @@ type place struct {
 // places lie on the card or in memory; those in memory are made at each start.
 func places() []place {
 	return []place{
-		{historyDir, exchangeUser, historyGroup, fs.ModeSetgid | 0o750, true}, // before what it lies in, which lets fewer read
+		{historyDir, account.Exchange, account.HistoryGroup, fs.ModeSetgid | 0o750, true}, // before what it lies in, which lets fewer read
 		// The group passes through to the history and sees nothing else.
-		{officeDir, exchangeUser, historyGroup, 0o710, true},
-		{hotDir, exchangeUser, exchangeUser, 0o700, false},
-		{recordsDir, recordsUser, recordsUser, 0o700, true},
-		{meetDir, exchangeUser, exchangeUser, 0o700, false},
-		{recordsHot, recordsUser, historyGroup, fs.ModeSetgid | 0o750, false},
+		{officeDir, account.Exchange, account.HistoryGroup, 0o710, true},
+		{hotDir, account.Exchange, account.Exchange, 0o700, false},
+		{recordsDir, account.Records, account.Records, 0o700, true},
+		{meetDir, account.Exchange, account.Exchange, 0o700, false},
+		{recordsHot, account.Records, account.HistoryGroup, fs.ModeSetgid | 0o750, false},
 	}
 }
 

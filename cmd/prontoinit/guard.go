@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 
+	"github.com/pronto-pbx/pronto/board/account"
 	"github.com/pronto-pbx/pronto/board/device"
 	"github.com/pronto-pbx/pronto/board/firewall"
 )
 
 // guard closes the network and gives the exchange its devices, and looks after both until ctx ends.
 func (b *box) guard(ctx context.Context) *firewall.Wall {
-	wall, err := firewall.New(firewall.Config{Log: b.log, Asked: askedFile, Owner: exchangeUser, Answer: openedFile})
+	wall, err := firewall.New(firewall.Config{Log: b.log, Asked: askedFile, Owner: account.Exchange, Answer: openedFile})
 	if err != nil {
 		b.log.Error("every port can be reached", "err", err)
 	}
@@ -19,7 +20,7 @@ func (b *box) guard(ctx context.Context) *firewall.Wall {
 		}
 	})
 	b.rooms.Go(func() {
-		err := device.Run(ctx, device.Config{Log: b.log, Sys: "/sys", Dev: "/dev", UID: exchangeUser, GID: devicesGroup})
+		err := device.Run(ctx, device.Config{Log: b.log, Sys: "/sys", Dev: "/dev", UID: account.Exchange, GID: account.DevicesGroup})
 		if err != nil {
 			b.log.Error("the exchange does not get what is plugged in", "err", err)
 		}

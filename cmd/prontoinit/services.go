@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pronto-pbx/pronto/board/account"
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 )
 
@@ -34,8 +35,9 @@ func services() []supervise.Service {
 
 // confined has a service begin as this program, which puts it into its cell.
 func confined(s supervise.Service) supervise.Service {
-	user := accounts()[s.Name].user
-	s.User = &user
+	if a, ok := account.Of(s.Name, paths()); ok { // one that is in no table does not start: see become
+		s.User = &supervise.User{UID: a.UID, GID: a.GID, Groups: a.Groups}
+	}
 	s.Path, s.Args = "/bin/prontoinit", append([]string{"service", s.Name}, s.Args...)
 	s.Env = []string{"PATH=/bin", "HOME=" + tmpDir, "TMPDIR=" + tmpDir}
 	return s

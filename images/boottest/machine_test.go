@@ -45,6 +45,7 @@ type options struct {
 	readOnly bool
 	initrd   string // default: the image's own
 	cable    *cable
+	modem    bool // a serial port at USB
 }
 
 // card copies the image and gives the copy the size of a card.
@@ -97,6 +98,9 @@ func start(t *testing.T, o options) *machine {
 		command = append(command, "-netdev", "tap,id=net,script=no,downscript=no,ifname="+o.cable.name, "-device", "virtio-net-pci,netdev=net,romfile=,mac="+o.cable.mac)
 	} else {
 		command = append(command, "-nic", "none")
+	}
+	if o.modem {
+		command = append(command, "-device", "qemu-xhci", "-chardev", "null,id=modem", "-device", "usb-serial,chardev=modem")
 	}
 	m := &machine{t: t, cmd: exec.Command("qemu-system-aarch64", command...), changed: make(chan struct{}), begun: time.Now()}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

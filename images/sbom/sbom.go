@@ -13,6 +13,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -75,7 +76,7 @@ func licence(dir string) (id, text string, err error) {
 	if dir == "" {
 		return "", "", fmt.Errorf("%w: the module does not lie on this machine", ErrLicence)
 	}
-	for _, name := range []string{"LICENSE", "license", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING"} {
+	for _, name := range []string{"LICENSE", "license", "License", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -107,8 +108,14 @@ var marks = []struct{ id, says string }{
 	{"ISC", "permission to use, copy, modify, and/or distribute this software for any purpose with or without fee"},
 }
 
+// named is what a text says of itself in the words of SPDX, which alone tell AND from OR.
+var named = regexp.MustCompile(`^/\* SPDX-License-Identifier: ([A-Za-z0-9.() +-]+) \*/`)
+
 // Recognise names the licences of a text, joined by AND; false for one that it does not know.
 func Recognise(text string) (id string, ok bool) {
+	if m := named.FindStringSubmatch(text); m != nil {
+		return m[1], true
+	}
 	plain := strings.ToLower(strings.Join(strings.Fields(strings.ReplaceAll(text, "“", "\"")), " "))
 	var ids []string
 	for _, m := range marks {
