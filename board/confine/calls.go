@@ -15,10 +15,10 @@ import (
 var calls = [][]string{
 	{ // files
 		"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "lseek", "_llseek", "close", "close_range",
-		"openat", "open", "newfstatat", "fstatat64", "fstat", "fstat64", "stat", "stat64", "lstat", "lstat64", "statx", "statfs", "statfs64",
+		"openat", "open", "newfstatat", "fstatat", "fstatat64", "fstat", "fstat64", "stat", "stat64", "lstat", "lstat64", "statx", "statfs", "statfs64",
 		"fstatfs", "fstatfs64", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "chdir", "fchdir", "umask",
-		"mkdirat", "mkdir", "unlinkat", "unlink", "rmdir", "renameat", "renameat2", "rename", "linkat", "symlinkat", "fchmod", "fchmodat", "utimensat", "utimensat_time64",
-		"ftruncate", "ftruncate64", "truncate", "truncate64", "fallocate", "fadvise64", "fadvise64_64", "arm_fadvise64_64", "fsync", "fdatasync", "sync_file_range", "sync_file_range2",
+		"mkdirat", "mkdir", "unlinkat", "unlink", "rmdir", "renameat", "renameat2", "rename", "linkat", "symlinkat", "fchmod", "fchmodat", "fchmodat2", "utimensat", "utimensat_time64",
+		"ftruncate", "ftruncate64", "truncate", "truncate64", "fallocate", "fadvise64", "fadvise64_64", "arm_fadvise64_64", "fsync", "fdatasync", "sync_file_range", "arm_sync_file_range",
 		"copy_file_range", "sendfile", "sendfile64", "splice", "flock", "fcntl", "fcntl64", "dup", "dup2", "dup3", "pipe", "pipe2",
 		"inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 	},

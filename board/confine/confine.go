@@ -45,7 +45,13 @@ func limits(c Cell) error {
 		{unix.RLIMIT_NOFILE, c.Files},
 		{unix.RLIMIT_NPROC, c.Threads},
 	} {
-		if err := unix.Setrlimit(l.what, &unix.Rlimit{Cur: l.most, Max: l.most}); err != nil {
+		var had unix.Rlimit
+		err := unix.Getrlimit(l.what, &had)
+		if err == nil {
+			most := min(l.most, had.Max) // only root has more than he had
+			err = unix.Setrlimit(l.what, &unix.Rlimit{Cur: most, Max: most})
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("limit %d: %w", l.what, err))
 		}
 	}

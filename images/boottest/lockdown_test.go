@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,6 +43,10 @@ func TestAProgramPlantedAsTheExchangeGetsNowhereAndTheHardwareResetsABoxWhoseExc
 	trust := filepath.Join(t.TempDir(), "root.json")
 	if err := os.WriteFile(trust, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	at := fmt.Sprintf("%s?offset=%d", disk, layout.Offset(layout.Data))
+	if out, err := exec.Command("debugfs", "-w", "-R", "mkdir /ota", at).CombinedOutput(); err != nil {
+		t.Fatalf("debugfs: %v\n%s", err, out)
 	}
 	if err := ext4.Put(t.Context(), disk, layout.Offset(layout.Data), "ota/root.json", trust); err != nil {
 		t.Fatal(err)
