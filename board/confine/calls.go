@@ -27,7 +27,7 @@ var calls = [][]string{
 	},
 	{ // threads, signals to ourselves, what a program may know of itself
 		"exit", "exit_group", "futex", "futex_time64", "sched_yield", "sched_getaffinity", "set_tid_address", "set_robust_list", "rseq", "restart_syscall",
-		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "sigreturn", "sigaltstack", "tgkill",
+		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "sigreturn", "sigaltstack", "tgkill", "tkill", // the latter where a C library is linked, to reach all threads
 		"getpid", "gettid", "getppid", "getpgrp", "getpgid", "getuid", "geteuid", "getgid", "getegid", "getuid32", "geteuid32", "getgid32", "getegid32", "getgroups", "getgroups32",
 		"prctl", "arch_prctl", "set_thread_area", "set_tls", "cacheflush", "prlimit64", "getrlimit", "ugetrlimit", "setrlimit", "getrusage", "times", "sysinfo", "uname", "getrandom", "capget",
 	},

@@ -25,8 +25,9 @@ type Cell struct {
 	Victim int
 }
 
-// ErrNoLandlock is the answer of a kernel without Landlock.
-var ErrNoLandlock = errors.New("this kernel has no Landlock: programs are kept from each other's files by their users alone")
+// ErrNoLandlock is the answer of a kernel without Landlock, or with its first version, in which nothing can be
+// moved from one directory to another.
+var ErrNoLandlock = errors.New("this kernel has no Landlock that serves: programs are kept from each other's files by their users alone")
 
 // Enter puts this process into the cell; nothing leads out. What the kernel cannot do is left out and named by
 // the error, while the rest holds. The caller then executes c.Program.
@@ -65,9 +66,10 @@ func limits(c Cell) error {
 const (
 	execute = landlock.AccessFSSet(ll.AccessFSExecute)
 	ofFiles = landlock.AccessFSSet(ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSIoctlDev)
+	moving  = landlock.AccessFSSet(ll.AccessFSRefer) // from one directory to another, which nobody may unless it is named
 	reading = landlock.AccessFSSet(ll.AccessFSReadFile | ll.AccessFSReadDir)
 	writing = reading | ofFiles | ll.AccessFSRemoveDir | ll.AccessFSRemoveFile | ll.AccessFSMakeDir | ll.AccessFSMakeReg |
-		ll.AccessFSMakeSock | ll.AccessFSMakeFifo | ll.AccessFSMakeSym | ll.AccessFSRefer
+		ll.AccessFSMakeSock | ll.AccessFSMakeFifo | ll.AccessFSMakeSym | moving
 )
 
 // paths applies Landlock, as far as this kernel knows it.
@@ -113,9 +115,12 @@ func tree(path string, rights landlock.AccessFSSet) ([]landlock.Rule, error) {
 	return []landlock.Rule{landlock.PathAccess(rights, path)}, nil
 }
 
+// firstABI is the first version of Landlock that lets a program move a file between directories (Linux 5.19).
+const firstABI = 2
+
 func hasLandlock() bool {
 	v, err := ll.LandlockGetABIVersion()
-	return err == nil && v > 0
+	return err == nil && v >= firstABI
 }
 
 // Myself takes from the calling program, in all its threads, what none of ours needs wherever it runs: starting
@@ -125,7 +130,7 @@ func Myself() error {
 	var errs []error
 	if !hasLandlock() {
 		errs = append(errs, ErrNoLandlock)
-	} else if err := (landlock.Config{HandledAccessFS: execute}).RestrictPaths(); err != nil {
+	} else if err := (landlock.Config{HandledAccessFS: execute | moving}).RestrictPaths(landlock.PathAccess(moving, "/")); err != nil {
 		errs = append(errs, fmt.Errorf("paths: %w", err))
 	}
 	return errors.Join(append(errs, filter(false))...)
