@@ -25,11 +25,8 @@ func main() {
 		fmt.Println("intruder: no supervisor:", err)
 		os.Exit(1)
 	}
-	office, secrets := "/data/pronto", []string{"/data/ota/root.json", "/data/box.json", "/data/records", "/data/last.log"}
-	if more := os.Getenv("INTRUDER_SECRETS"); more != "" {
-		secrets, office = strings.Split(more, ":"), os.Getenv("INTRUDER_OFFICE")
-	}
-	files(secrets)
+	const office = "/data/pronto"
+	files("/data/ota/root.json", "/data/box.json", "/data/records")
 	devices()
 	processes()
 	kernel()
@@ -45,7 +42,7 @@ func main() {
 	}
 }
 
-// tries says how an attempt ended that must be refused. That there is no such thing is no refusal.
+// tries says how an attempt ended that must be refused.
 func tries(what string, err error) {
 	if err == nil {
 		fmt.Println("intruder: DONE:", what)
@@ -63,7 +60,7 @@ func may(what string, err error) {
 }
 
 // files of others.
-func files(secrets []string) {
+func files(secrets ...string) {
 	for _, path := range secrets {
 		f, err := os.Open(path)
 		if err == nil {
