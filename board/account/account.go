@@ -1,13 +1,15 @@
 // Package account is who the programs of a box are and what each may reach: the one table of its users.
 //
-// Only the first program is root. No service has a capability: the ports of SIP and of the page are open to
-// programs without (net.ipv4.ip_unprivileged_port_start), modems and lamps by their group.
+// Only the first program is root. The ports of SIP and of the page are open to programs without a capability
+// (net.ipv4.ip_unprivileged_port_start), modems and lamps by their group. One service has a capability: recordd
+// makes the backups, for which it reads the files of the exchange, and its cell holds nothing else to be read.
 package account
 
 import (
 	"slices"
 
 	"github.com/pronto-pbx/pronto/board/confine"
+	"golang.org/x/sys/unix"
 )
 
 // The numbers never change: they are on the cards of boxes.
@@ -23,7 +25,9 @@ const (
 type Account struct {
 	UID, GID uint32
 	Groups   []uint32 // beside GID
-	Cell     confine.Cell
+	// Capabilities are what it may beside its files, by the kernel's numbers.
+	Capabilities []uintptr
+	Cell         confine.Cell
 }
 
 // Paths are where things lie.
@@ -32,6 +36,8 @@ type Paths struct {
 	Share    string // what comes with them
 	Office   string // the state of the exchange
 	History  string // the history of calls, in Office, which recordd follows
+	Backup   string // how the backups stand, and their keys, in Office, which both write
+	Sticks   string // where a stick is mounted, for backups
 	Records  string // recordd's data
 	Socket   string // the directory of recordd's socket
 	Meet     string // where the exchange tells the first program what it needs; empty: nowhere
@@ -55,16 +61,16 @@ func Of(name string, p Paths) (Account, bool) {
 				Program: p.Programs + "/prontod", Listens: true, Files: descriptors, Threads: threads,
 				Read: set("/etc", "/run", "/proc", "/sys", p.Share, p.Socket),
 				// Which devices of /dev it may open is said by their groups.
-				Write: set(p.Office, p.Meet, p.Temp, "/dev", "/sys/bus/usb", "/sys/devices"),
+				Write: set(p.Office, p.Sticks, p.Meet, p.Temp, "/dev", "/sys/bus/usb", "/sys/devices"),
 			},
 		}, true
 	case "recordd":
 		return Account{
-			UID: Records, GID: Records, Groups: []uint32{HistoryGroup},
+			UID: Records, GID: Records, Groups: []uint32{HistoryGroup}, Capabilities: []uintptr{unix.CAP_DAC_READ_SEARCH},
 			Cell: confine.Cell{
 				Program: p.Programs + "/recordd", Files: 4096, Threads: threads, Victim: 500,
-				Read:  set("/etc", "/run", "/proc", p.History, "/dev/urandom"),
-				Write: set(p.Records, p.Socket, p.Temp, "/dev/null"),
+				Read:  set("/etc", "/run", "/proc", p.Office, "/dev/urandom"),
+				Write: set(p.Records, p.Socket, p.Backup, p.Sticks, p.Temp, "/dev/null"),
 			},
 		}, true
 	default:

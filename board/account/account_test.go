@@ -3,11 +3,13 @@ package account
 import (
 	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func box() Paths {
 	return Paths{
-		Programs: "/bin", Share: "/usr/share/pronto", Office: "/data/pronto", History: "/data/pronto/history", Records: "/data/records",
+		Programs: "/bin", Share: "/usr/share/pronto", Office: "/data/pronto", History: "/data/pronto/history", Backup: "/data/pronto/backup", Sticks: "/stick", Records: "/data/records",
 		Socket: "/run/records", Meet: "/run/exchange", Temp: "/run/tmp",
 	}
 }
@@ -38,6 +40,10 @@ func TestNobodyIsRootOrAnotherAndNoCellHoldsTheKeysOfTheNext(t *testing.T) {
 	}
 	if slices.Contains(records.Groups, DevicesGroup) || slices.Contains(records.Cell.Write, box().Office) || slices.Contains(records.Cell.Write, "/dev") || records.Cell.Listens {
 		t.Errorf("recordd reaches what is the exchange's: %+v", records)
+	}
+	// Who reads files of others has a cell in which there are few.
+	if len(exchange.Capabilities) != 0 || !slices.Equal(records.Capabilities, []uintptr{unix.CAP_DAC_READ_SEARCH}) || slices.ContainsFunc(records.Cell.Read, func(path string) bool { return path == "/data" || path == "/" }) {
+		t.Errorf("capabilities %v and %v, recordd reads %v", exchange.Capabilities, records.Capabilities, records.Cell.Read)
 	}
 	if _, ok := Of("otad", box()); ok {
 		t.Error("a program that is not there has an account")

@@ -1,11 +1,13 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,9 +49,14 @@ func cells(t *testing.T) (dir string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	// Without libraries, which nobody may execute in a cell.
+	build = exec.Command("go", "build", "-o", inner+"/", ".", "../recordd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	for from, to := range map[string]string{
 		filepath.Join(dir, "prontod"): filepath.Join(dir, "recordd"), filepath.Join(bench.Programs(), "prontoctl"): filepath.Join(dir, "prontoctl"),
-		filepath.Join(bench.Programs(), "prontod"): filepath.Join(inner, "prontod"), filepath.Join(bench.Programs(), "recordd"): filepath.Join(inner, "recordd"),
 	} {
 		if err := os.Link(from, to); err != nil {
 			t.Fatal(err)
@@ -58,8 +65,11 @@ func cells(t *testing.T) (dir string) {
 	return dir
 }
 
-// walls fails the test unless the kernel says that a program has no privilege and is filtered.
-func walls(t *testing.T, o *pbxtest.Office, name string, uid int) {
+// The capabilities of the services, as the kernel writes them: none, and CAP_DAC_READ_SEARCH.
+const none, reads = "0000000000000000", "0000000000000004"
+
+// walls fails the test unless the kernel says that a program has no more privileges and is filtered.
+func walls(t *testing.T, o *pbxtest.Office, name string, uid int, caps string) {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", o.PID(name)))
 	if err != nil {
@@ -71,9 +81,8 @@ func walls(t *testing.T, o *pbxtest.Office, name string, uid int) {
 		said[key] = strings.Join(strings.Fields(value), " ")
 	}
 	user := fmt.Sprint(uid)
-	const none = "0000000000000000"
 	for key, want := range map[string]string{
-		"Uid": strings.Join([]string{user, user, user, user}, " "), "CapEff": none, "CapPrm": none, "CapAmb": none, "NoNewPrivs": "1", "Seccomp": "2", "Seccomp_filters": "2",
+		"Uid": strings.Join([]string{user, user, user, user}, " "), "CapEff": caps, "CapPrm": caps, "CapAmb": caps, "NoNewPrivs": "1", "Seccomp": "2", "Seccomp_filters": "2",
 	} {
 		if said[key] != want {
 			t.Errorf("%s: %s is %q, want %q", name, key, said[key], want)
@@ -81,14 +90,56 @@ func walls(t *testing.T, o *pbxtest.Office, name string, uid int) {
 	}
 }
 
+// backsUp gives an office a recovery kit and a place for its backups.
+func backsUp(t *testing.T, dir string) {
+	t.Helper()
+	ctl(t, &pbxtest.Office{Dir: dir}, "backup", "kit")
+	f, err := os.OpenFile(filepath.Join(dir, "pronto.yaml"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(f, "backup: {to: %q}\n", filepath.Join(dir, "stick"))
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// backedUp waits until recordd, which has read the whole office for it, has made a backup, and looks whether
+// the exchange can read how that went.
+func backedUp(t *testing.T, o *pbxtest.Office) {
+	t.Helper()
+	status := filepath.Join(o.Dir, "backup", "status.json")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		text, err := os.ReadFile(status)
+		if err == nil && strings.Contains(string(text), `"made"`) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no backup is made: %s, %v", text, err)
+		}
+	}
+	info, err := os.Stat(status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := info.Sys().(*syscall.Stat_t); st.Uid != account.Records || st.Gid != account.HistoryGroup || info.Mode().Perm() != 0o640 {
+		t.Errorf("%s is of user %d and group %d, with mode %v", status, st.Uid, st.Gid, info.Mode())
+	}
+	if all, err := filepath.Glob(filepath.Join(o.Dir, "stick", "pronto-*.age")); err != nil || len(all) != 1 {
+		t.Errorf("backups %v, %v", all, err)
+	}
+}
+
 func TestAnOfficeWorksInTheCellsOfABox(t *testing.T) {
+	realPrograms(t)
 	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{
 		Programs: cells(t), Agents: 2, LoggedIn: 1, Carrier: 5070, Modem: true, TLS: true,
-		Extra: `voicemail: {boxes: [{number: "202", pin: "58313"}]}` + "\n",
+		Extra:  `voicemail: {boxes: [{number: "202", pin: "58313"}]}` + "\n",
+		Before: func(dir string) { backsUp(t, dir) },
 	})
-	walls(t, o, "prontod", account.Exchange)
-	walls(t, o, "recordd", account.Records)
+	walls(t, o, "prontod", account.Exchange, none)
+	walls(t, o, "recordd", account.Records, reads)
 	o.Until("the exchange to say that its walls stand", func(n pbxtest.Now) bool { h, ok := n.Health["confined"]; return ok && h.OK })
 	anna, bruno, carrier := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzStranger), carrierOf(t, o, hzCarrier)
 	o.Lamp(201, tel.AgentReady)
@@ -98,7 +149,7 @@ func TestAnOfficeWorksInTheCellsOfABox(t *testing.T) {
 	talking(t, "carrier to agent", customer, hzCarrier, at, hzAgent)
 	o.Kill() // the next one takes the sockets and goes on, in a cell of its own
 	talking(t, "after a crash", customer, hzCarrier, at, hzAgent)
-	walls(t, o, "prontod", account.Exchange)
+	walls(t, o, "prontod", account.Exchange, none)
 	over(t, customer, at)
 	o.Lamp(201, tel.AgentReady)
 
@@ -115,6 +166,7 @@ func TestAnOfficeWorksInTheCellsOfABox(t *testing.T) {
 	at.Hangup()
 	o.Lamp(201, tel.AgentReady)
 
+	backedUp(t, o)
 	box := bruno.talksTo("*97") // reads and writes sounds
 	listen(t, "the mailbox", box)
 	box.Hangup()
@@ -134,6 +186,7 @@ func TestAnOfficeWorksInTheCellsOfABox(t *testing.T) {
 // A neighbour that dies and dies again is restarted, and nobody who talks hears of it. The updater, for which
 // the same must hold, is not there yet: recordd stands for it.
 func TestAHundredDeathsOfANeighbourBreakNoAudio(t *testing.T) {
+	realPrograms(t)
 	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, LongestPause: 20 * time.Millisecond})
 	anna, bruno := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCaller)

@@ -23,7 +23,7 @@ const (
 // paths tells the table of accounts where things lie on a box.
 func paths() account.Paths {
 	return account.Paths{
-		Programs: "/bin", Share: shareDir, Office: officeDir, History: historyDir, Records: recordsDir,
+		Programs: "/bin", Share: shareDir, Office: officeDir, History: historyDir, Backup: backupDir, Sticks: stickDir, Records: recordsDir,
 		Socket: recordsHot, Meet: meetDir, Temp: tmpDir,
 	}
 }
@@ -39,8 +39,9 @@ type place struct {
 // places lie on the card or in memory; those in memory are made at each start.
 func places() []place {
 	return []place{
-		{historyDir, account.Exchange, account.HistoryGroup, fs.ModeSetgid | 0o750, true}, // before what it lies in, which lets fewer read
-		// The group passes through to the history and sees nothing else.
+		{historyDir, account.Exchange, account.HistoryGroup, fs.ModeSetgid | 0o750, true}, // before what they lie in, which lets fewer read
+		{backupDir, account.Exchange, account.HistoryGroup, fs.ModeSetgid | 0o770, true},
+		// The group passes through to these two and sees nothing else.
 		{officeDir, account.Exchange, account.HistoryGroup, 0o710, true},
 		{hotDir, account.Exchange, account.Exchange, 0o700, false},
 		{recordsDir, account.Records, account.Records, 0o700, true},

@@ -71,6 +71,7 @@ func TestTheDataOfAnOlderSystemBecomesItsPrograms(t *testing.T) {
 	belongs(t, filepath.Join(data, "pronto/history"), account.Exchange, fs.ModeSetgid|0o750)
 	belongs(t, filepath.Join(data, "pronto/history/0001.journal"), account.Exchange, 0o640)
 	belongs(t, filepath.Join(data, "records/data/MANIFEST"), account.Records, 0o600)
+	belongs(t, filepath.Join(data, "pronto/backup"), account.Exchange, fs.ModeSetgid|0o770)
 	belongs(t, filepath.Join(dir, "run/exchange"), account.Exchange, 0o700)
 	belongs(t, filepath.Join(dir, "run/records"), account.Records, fs.ModeSetgid|0o750)
 

@@ -19,6 +19,8 @@ const (
 	officeDir  = dataDir + "/pronto"
 	hotDir     = officeDir + "/run" // in memory: what survives a crash, and not a power cut
 	historyDir = officeDir + "/history"
+	backupDir  = officeDir + "/backup"
+	stickDir   = "/stick" // where recordd and the exchange find what is plugged in
 	recordsDir = dataDir + "/records"
 	tmpDir     = "/run/tmp"
 	shareDir   = "/usr/share/pronto"

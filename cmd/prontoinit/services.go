@@ -20,7 +20,7 @@ func services() []supervise.Service {
 	return []supervise.Service{
 		confined(supervise.Service{
 			Name: recorder, Notify: true,
-			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", historyDir},
+			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", historyDir, "-var", officeDir},
 		}),
 		confined(supervise.Service{
 			Name: exchange, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
@@ -36,7 +36,7 @@ func services() []supervise.Service {
 // confined has a service begin as this program, which puts it into its cell.
 func confined(s supervise.Service) supervise.Service {
 	if a, ok := account.Of(s.Name, paths()); ok { // one that is in no table does not start: see become
-		s.User = &supervise.User{UID: a.UID, GID: a.GID, Groups: a.Groups}
+		s.User = &supervise.User{UID: a.UID, GID: a.GID, Groups: a.Groups, Capabilities: a.Capabilities}
 	}
 	s.Path, s.Args = "/bin/prontoinit", append([]string{"service", s.Name}, s.Args...)
 	s.Env = []string{"PATH=/bin", "HOME=" + tmpDir, "TMPDIR=" + tmpDir}

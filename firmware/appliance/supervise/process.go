@@ -42,6 +42,7 @@ func (u *unit) start() (*process, error) {
 	}
 	if u.User != nil {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.User.UID, Gid: u.User.GID, Groups: u.User.Groups}
+		cmd.SysProcAttr.AmbientCaps = u.User.Capabilities
 	}
 	p := &process{cmd: cmd, ended: make(chan struct{}), output: reader, family: u.family}
 

@@ -26,10 +26,11 @@ type Service struct {
 	KeepFDs  int           // sockets kept for it at most; 0: none
 }
 
-// User is an account of the kernel, without any privilege. Ours must be root to give it.
+// User is an account of the kernel, without any privilege but those named. Ours must be root to give it.
 type User struct {
-	UID, GID uint32
-	Groups   []uint32 // beside GID
+	UID, GID     uint32
+	Groups       []uint32  // beside GID
+	Capabilities []uintptr // ambient ones, such as unix.CAP_DAC_READ_SEARCH
 }
 
 // Options are common to all services.
