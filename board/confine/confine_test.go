@@ -183,8 +183,20 @@ func TestTheUsualWayOfEachMachineIsOpen(t *testing.T) {
 	for _, a := range arches() {
 		missing := []string{}
 		for _, either := range [][]string{
-			{"newfstatat", "fstatat", "fstatat64"}, {"mmap", "mmap2"}, {"fcntl", "fcntl64"}, {"epoll_pwait"}, {"futex"}, {"rt_sigreturn"}, {"fstat", "fstat64"},
-			{"ftruncate", "ftruncate64"}, {"fadvise64", "fadvise64_64", "arm_fadvise64_64"}, {"recvfrom"}, {"sendto"}, {"timerfd_settime"}, {"getrandom"}, {"landlock_restrict_self"},
+			{"newfstatat", "fstatat", "fstatat64"},
+			{"mmap", "mmap2"},
+			{"fcntl", "fcntl64"},
+			{"epoll_pwait"},
+			{"futex"},
+			{"rt_sigreturn"},
+			{"fstat", "fstat64"},
+			{"ftruncate", "ftruncate64"},
+			{"fadvise64", "fadvise64_64", "arm_fadvise64_64"},
+			{"recvfrom"},
+			{"sendto"},
+			{"timerfd_settime"},
+			{"getrandom"},
+			{"landlock_restrict_self"},
 		} {
 			if !slices.ContainsFunc(either, func(name string) bool {
 				_, ok := a.SyscallNames[name]

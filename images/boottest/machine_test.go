@@ -100,7 +100,7 @@ func start(t *testing.T, o options) *machine {
 		command = append(command, "-nic", "none")
 	}
 	if o.modem {
-		command = append(command, "-device", "qemu-xhci", "-chardev", "null,id=modem", "-device", "usb-serial,chardev=modem")
+		command = append(command, "-device", "qemu-xhci", "-chardev", "null,id=modem", "-device", "usb-serial,chardev=modem,always-plugged=on")
 	}
 	m := &machine{t: t, cmd: exec.Command("qemu-system-aarch64", command...), changed: make(chan struct{}), begun: time.Now()}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
