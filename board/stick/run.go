@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pronto-pbx/pronto/board/account"
 	"golang.org/x/sys/unix"
 )
 
@@ -145,8 +146,8 @@ func (s *Socket) order() (o Order, found bool, err error) {
 // written is on it when the write returns: people pull sticks out.
 func mount(device, at, kind string) error {
 	options := ""
-	if kind != "ext4" {
-		options = "umask=0077"
+	if kind != "ext4" { // which knows owners itself
+		options = fmt.Sprintf("uid=%d,gid=%d,umask=0007", account.Records, account.HistoryGroup)
 	}
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_SYNCHRONOUS
 	err := unix.Mount(device, at, kind, flags, options)

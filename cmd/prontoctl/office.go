@@ -38,6 +38,7 @@ func office(args []string, out, errs io.Writer) error {
 	dir := flags.String("var", "var", "directory of the state")
 	file := flags.String("config", "", "configuration file (default: VAR/pronto.yaml, made when missing)")
 	noLab := flags.Bool("no-lab", false, "do not play customers and agents")
+	pause := flags.Duration("longest-pause", 0, "before a program that dies again and again is restarted; 0: 30s")
 	quiet := flags.Bool("quiet", false, "do not show the live board")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -67,7 +68,7 @@ func office(args []string, out, errs io.Writer) error {
 		cfg.Web.Listen, cfg.SIP.Listen, logFile.Name())
 	pidFile := filepath.Join(*dir, "office.pid")
 	sv, err := supervise.New(services, supervise.Options{
-		Log: slog.New(slog.NewTextHandler(logFile, nil)), Output: io.MultiWriter(logFile, important{out}), Orphans: true,
+		Log: slog.New(slog.NewTextHandler(logFile, nil)), Output: io.MultiWriter(logFile, important{out}), Orphans: true, MaxDelay: *pause,
 	})
 	if err != nil {
 		return err

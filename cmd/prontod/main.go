@@ -16,6 +16,7 @@ import (
 	"syscall"
 	_ "time/tzdata" // Europe/Rome on a machine without zone files
 
+	"github.com/pronto-pbx/pronto/board/confine"
 	"github.com/pronto-pbx/pronto/firmware/appliance"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
@@ -41,6 +42,8 @@ func run(args []string, out io.Writer) int {
 	powered := flags.Duration("powered", control.Uptime(), "the kernel's uptime when the box was switched on, by its supervisor")
 	reset := flags.String("reset", "", "file by which the supervisor is asked for a factory reset; empty: it cannot be")
 	licences := flags.String("licences", "", "file with the licences of all that was installed with this program, for the page (default: its own)")
+	asked := flags.String("openings", "", "file that tells the first program of a box what others must reach; empty: nobody asks")
+	opened := flags.String("opened", "", "file in which it answers")
 	verbose := flags.Bool("v", false, "log debug messages")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
@@ -56,6 +59,10 @@ func run(args []string, out io.Writer) int {
 		return 1
 	}
 	defer sockets.Close()
+	walls := appliance.Walls{Confined: confine.Myself(), Asked: *asked, Opened: *opened}
+	if walls.Confined != nil {
+		log.Warn("this machine does not keep us from everything that is not our business", "err", walls.Confined)
+	}
 	cfg, err := live.Open(live.Options{Log: log.With("room", "config"), File: *file, Dir: filepath.Join(*dir, "config")})
 	if problems, ok := errors.AsType[config.Problems](err); ok {
 		fmt.Fprintf(out, "prontod: %s has %d mistakes:\n%v\n", *file, len(problems), problems)
@@ -70,7 +77,7 @@ func run(args []string, out io.Writer) int {
 	if err == nil {
 		err = serve(appliance.Options{
 			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
-			Synthesiser: synthesiser, Gate: *first, Reset: *reset, Licences: *licences,
+			Synthesiser: synthesiser, Gate: *first, Reset: *reset, Licences: *licences, Walls: walls,
 		})
 	}
 	if err != nil {

@@ -1,11 +1,14 @@
 package main_test
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/board/account"
 	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
@@ -52,8 +55,24 @@ func modem(t *testing.T, o *pbxtest.Office) *mobile {
 			t.Error(err)
 		}
 	})
+	lend(t, o)
 	o.Line("line:gsm0", true)
 	return m
+}
+
+// lend gives the modem's ports to the group of the exchange where that is not root, as the first program of a
+// box does.
+func lend(t *testing.T, o *pbxtest.Office) {
+	t.Helper()
+	if !o.Cells {
+		return
+	}
+	for _, port := range []string{"modem0-at", "modem0-pcm"} {
+		path := filepath.Join(o.Dir, port)
+		if err := errors.Join(os.Chown(path, -1, account.DevicesGroup), os.Chmod(path, 0o660)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // service answers a service code.

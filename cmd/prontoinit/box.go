@@ -17,7 +17,6 @@ import (
 
 	"github.com/pronto-pbx/pronto/board/clock"
 	"github.com/pronto-pbx/pronto/board/disk"
-	"github.com/pronto-pbx/pronto/board/gate"
 	"github.com/pronto-pbx/pronto/board/led"
 	"github.com/pronto-pbx/pronto/board/logring"
 	"github.com/pronto-pbx/pronto/board/mdns"
@@ -77,6 +76,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	if err := b.begin(); err != nil {
 		return nil, err
 	}
+	settleOwners(log, places())
 	plan := loadPlan(log)
 	var host string
 	b.id, host = name(log, plan.Held.Host)
@@ -89,6 +89,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	raiseLimits(log)
 	var last context.Context
 	last, b.endLast = context.WithCancel(context.Background())
+	wall := b.guard(last) // before there is a network, and before there is a service
 	b.ctx, b.endAll = context.WithCancel(context.Background())
 	b.serving.Go(func() {
 		if err := b.services.Run(b.ctx); err != nil {
@@ -101,7 +102,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	names := mdns.New(log, mdns.Name{Label: host}, mdns.Name{Label: "pronto", Optional: true})
 	names.Offer(pageOf(b.id))
 	b.rooms.Go(func() { names.Run(last) })
-	net := newNetwork(log, plan, host, keeper, names)
+	net := newNetwork(log, plan, host, keeper, names, wall)
 	b.rooms.Go(func() { net.Run(last) })
 	b.openGate(last, net, host, keeper)
 	socket := newSocket(log, b.card, b.id, b.orders)
@@ -172,30 +173,6 @@ func fill(log *slog.Logger, card disk.Card) {
 		log.Info("data", "card", card.Disk, "MB", st.Blocks*uint64(st.Bsize)/1e6, "free", st.Bavail*uint64(st.Bsize)/1e6)
 	}
 }
-
-// services are the programs that this one keeps running. prontod comes after recordd, which it asks.
-func services() []supervise.Service {
-	env := []string{"PATH=/bin", "HOME=/run/tmp", "TMPDIR=/run/tmp"}
-	records := filepath.Join(hotDir, "records.sock")
-	return []supervise.Service{
-		{
-			Name: "recordd", Path: "/bin/recordd", Env: env, Notify: true,
-			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", filepath.Join(officeDir, "history"), "-var", officeDir},
-		},
-		{
-			Name: exchange, Path: "/bin/prontod", Env: env, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
-			// The box is switched on when its kernel starts.
-			Args: []string{"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s", "-gate", gate.Path, "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt")},
-		},
-	}
-}
-
-// resetWish is the file by which the page asks for a factory reset. It lies in memory: a wish that nobody has
-// obeyed does not outlive the box's being switched off.
-const resetWish = hotDir + "/factory-reset"
-
-// exchange is the service without which a box is none.
-const exchange = "prontod"
 
 // descriptors is how many a program may have: two for each call, and those of the page.
 const descriptors = 1 << 16

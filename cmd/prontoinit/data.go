@@ -72,7 +72,7 @@ func findCard(feed func()) (c disk.Card, err error) {
 // empty office.
 func prepare(log *slog.Logger) error {
 	for _, dir := range []string{officeDir, hotDir, recordsDir} {
-		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := directory(dir); err != nil {
 			return fmt.Errorf("data: %w", err)
 		}
 	}
@@ -98,7 +98,11 @@ func prepare(log *slog.Logger) error {
 // replace writes a file that a power cut leaves whole or not there.
 func replace(path string, b []byte) error {
 	part := path + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	// In a directory of a service: what lies there is not followed.
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("data: %w", err)
+	}
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}

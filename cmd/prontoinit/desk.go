@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,8 +31,7 @@ func (r *rescuer) Copy(ctx context.Context) (name, secret string, err error) {
 	if r.broken != "" {
 		return "", "", errors.New(r.broken)
 	}
-	from := backup.Source{Dir: officeDir, Config: filepath.Join(officeDir, "pronto.yaml")}
-	e, err := backup.Export(ctx, from, backup.Stick{At: stickDir}, r.made.Version, time.Now())
+	e, err := backup.Export(ctx, state(), backup.Stick{At: stickDir}, r.made.Version, time.Now())
 	return e.Name, e.Secret, err
 }
 

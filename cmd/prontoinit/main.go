@@ -1,6 +1,8 @@
 // Command prontoinit is the first program of a box: it mounts what the others need, gives the box its
 // network and its time, keeps the other programs and their sockets, feeds the watchdog and ends it all.
 //
+// Called as `prontoinit service NAME ARGUMENTS...` it is what a service begins as: see become.
+//
 // When it fails it ends; the kernel then panics, as its arguments say, and starts the box anew.
 package main
 
@@ -20,6 +22,10 @@ import (
 const logSize = 1 << 20
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == "service" {
+		fmt.Fprintln(os.Stderr, "prontoinit:", become(os.Args[2], os.Args[3:]))
+		os.Exit(1)
+	}
 	if os.Getpid() != 1 {
 		fmt.Fprintln(os.Stderr, "prontoinit: this is the first program of a box and runs nowhere else")
 		os.Exit(1)

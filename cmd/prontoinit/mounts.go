@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 
+	"github.com/pronto-pbx/pronto/board/firewall/opening"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"golang.org/x/sys/unix"
 )
@@ -16,8 +18,11 @@ import (
 const (
 	dataDir    = "/data"
 	officeDir  = dataDir + "/pronto"
-	hotDir     = officeDir + "/run"     // in memory: what survives a crash, and not a power cut
-	recordsDir = officeDir + "/records" // where a backup looks for it
+	hotDir     = officeDir + "/run" // in memory: what survives a crash, and not a power cut
+	historyDir = officeDir + "/history"
+	backupDir  = officeDir + "/backup"
+	recordsDir = dataDir + "/records" // not in a directory of the exchange's: it has no say there
+	tmpDir     = "/run/tmp"
 	shareDir   = "/usr/share/pronto"
 	stickDir   = backup.StickDir
 )
@@ -29,7 +34,7 @@ var mounts = []struct {
 	flags    uintptr
 	options  string
 }{
-	{"proc", "/proc", bare, ""},
+	{"proc", "/proc", bare, "hidepid=invisible"}, // services see themselves
 	{"sysfs", "/sys", bare, ""},
 	{"devtmpfs", "/dev", unix.MS_NOSUID | unix.MS_NOEXEC, "mode=0755"},
 	{"tmpfs", "/run", bare, "mode=0755,size=64m"},
@@ -42,7 +47,7 @@ func mountAll() error {
 			return fmt.Errorf("mount %s: %w", m.at, err)
 		}
 	}
-	if err := os.Mkdir("/run/tmp", 0o1777); err != nil {
+	if err := errors.Join(os.Mkdir(tmpDir, 0o700), os.Chmod(tmpDir, 0o777|fs.ModeSticky)); err != nil {
 		return fmt.Errorf("mount: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
@@ -59,8 +64,17 @@ var settings = []struct{ name, value string }{
 	{"kernel/unprivileged_bpf_disabled", "1"},
 	{"kernel/sysrq", "0"},
 	{"kernel/core_pattern", "|/bin/false"}, // no picture of a program's memory, with its secrets, on the card
+	{"kernel/perf_event_paranoid", "3"},
+	{"kernel/io_uring_disabled", "2"},
+	{"kernel/yama/ptrace_scope", "2"},
+	{"user/max_user_namespaces", "0"},
+	{"vm/unprivileged_userfaultfd", "0"},
+	{"dev/tty/ldisc_autoload", "0"},
 	{"fs/protected_symlinks", "1"},
 	{"fs/protected_hardlinks", "1"},
+	{"fs/protected_fifos", "2"},
+	{"fs/protected_regular", "2"},
+	{"net/ipv4/ip_unprivileged_port_start", strconv.Itoa(opening.Lowest)}, // no service has a capability
 	{"net/ipv4/conf/all/accept_redirects", "0"},
 	{"net/ipv6/conf/all/accept_redirects", "0"},
 	{"net/ipv4/conf/all/send_redirects", "0"},

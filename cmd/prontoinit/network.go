@@ -5,11 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/pronto-pbx/pronto/board/account"
 	"github.com/pronto-pbx/pronto/board/clock"
+	"github.com/pronto-pbx/pronto/board/firewall"
 	"github.com/pronto-pbx/pronto/board/gate"
 	"github.com/pronto-pbx/pronto/board/mdns"
 	"github.com/pronto-pbx/pronto/board/network"
@@ -25,7 +26,7 @@ func loadPlan(log *slog.Logger) network.Plan {
 }
 
 // newNetwork prepares the owner of the network, who tells the others what it offers.
-func newNetwork(log *slog.Logger, plan network.Plan, host string, keeper *clock.Keeper, names *mdns.Responder) *network.Owner {
+func newNetwork(log *slog.Logger, plan network.Plan, host string, keeper *clock.Keeper, names *mdns.Responder, wall *firewall.Wall) *network.Owner {
 	return network.NewOwner(network.OwnerConfig{
 		Log: log, Plan: plan, Host: host, Resolv: "/run/resolv.conf",
 		Save:  func(p network.Plan) error { return network.SavePlan(filepath.Join(dataDir, network.PlanFile), p) },
@@ -34,6 +35,7 @@ func newNetwork(log *slog.Logger, plan network.Plan, host string, keeper *clock.
 			keeper.Choose(c.NTP)
 			keeper.Network(u.NTP)
 			names.Use(iface, u.Address)
+			wall.On(iface)
 		},
 	})
 }
@@ -58,7 +60,7 @@ func (b *box) openGate(ctx context.Context, net *network.Owner, host string, kee
 }
 
 // mayAsk tells whether a user of the kernel is the exchange's.
-func mayAsk(uid uint32) bool { return int(uid) == os.Geteuid() }
+func mayAsk(uid uint32) bool { return uid == account.Exchange }
 
 // askRestart ends the box as its button does, and starts it again.
 func (b *box) askRestart() {

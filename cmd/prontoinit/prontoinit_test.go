@@ -34,15 +34,25 @@ func TestTheSupervisorTakesTheServicesAndRecordsComeFirst(t *testing.T) {
 	if _, err := supervise.New(all, supervise.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 2 || all[0].Name != "recordd" || all[1].Name != exchange || all[1].Watchdog <= 0 || all[1].KeepFDs < 1024 {
+	if len(all) != 2 || all[0].Name != recorder || all[1].Name != exchange || all[1].Watchdog <= 0 || all[1].KeepFDs < 1024 {
 		t.Errorf("%+v", all)
 	}
 	if i := slices.Index(all[0].Args, "-var"); i < 0 || all[0].Args[i+1] != state().Dir || state().Records != recordsDir {
 		t.Errorf("recordd makes no backups of the office: %q", all[0].Args)
 	}
-	// What survives a crash lies in memory, what survives a power cut on the card.
-	if !strings.HasPrefix(all[0].Args[slices.Index(all[0].Args, "-socket")+1], hotDir+"/") || hotDir != officeDir+"/run" {
-		t.Errorf("recordd listens at %q; prontod's memory is %s", all[0].Args, hotDir)
+	// What survives a crash lies in memory. Both know the same socket and the same history, and none is what it would
+	// be as root.
+	if hotDir != officeDir+"/run" {
+		t.Errorf("prontod's memory is %s", hotDir)
+	}
+	socket := all[0].Args[slices.Index(all[0].Args, "-socket")+1]
+	if filepath.Dir(socket) != recordsHot || all[1].Args[slices.Index(all[1].Args, "-records")+1] != socket || all[0].Args[slices.Index(all[0].Args, "-journal")+1] != officeDir+"/history" {
+		t.Errorf("recordd: %q\nprontod: %q", all[0].Args, all[1].Args)
+	}
+	for _, s := range all {
+		if s.User == nil || s.User.UID == 0 || s.Path != "/bin/prontoinit" || !slices.Equal(s.Args[:2], []string{"service", s.Name}) {
+			t.Errorf("%s: %+v", s.Name, s)
+		}
 	}
 }
 

@@ -13,8 +13,9 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
-	_ "time/tzdata" // Europe/Rome on a machine without zone files: the configuration names it
+	_ "time/tzdata" // the zone of the box, without which its configuration has a mistake and there is no backup
 
+	"github.com/pronto-pbx/pronto/board/confine"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/backup/places"
 	"github.com/pronto-pbx/pronto/firmware/backup/remote"
@@ -59,6 +60,9 @@ func run(dir, backups, socket, history string, box backup.Source, verbose bool) 
 		return err
 	}
 	defer supervisor.Close()
+	if err := confine.Myself(); err != nil {
+		log.Warn("this machine does not keep us from everything that is not our business", "err", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if box.Dir != "" {

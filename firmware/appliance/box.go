@@ -65,6 +65,7 @@ type Options struct {
 	// Licences is the file with the licences of all that the box was shipped with; empty: those of the programs
 	// are shown.
 	Licences string
+	Walls    Walls
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.
@@ -168,6 +169,8 @@ func conditions() []health.Spec {
 		{Name: "config_file", Severity: health.Error},
 		{Name: "backup", Severity: health.Info},
 		{Name: "certificate", Severity: health.Warn},
+		{Name: "confined", Severity: health.Warn},
+		{Name: "firewall", Severity: health.Error},
 	}, alarmConditions()...)
 }
 
@@ -406,6 +409,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.alarms.Run(ctx) })
 	b.wg.Go(func() { b.watchBackups(ctx) })
 	b.wg.Go(func() { b.watchCertificate(ctx) })
+	b.wg.Go(func() { b.watchWalls(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

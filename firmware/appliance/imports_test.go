@@ -139,6 +139,12 @@ var rules = []struct {
 	{"only the first program of a box opens the watchdog", func(p, im string) bool {
 		return im == "board/watchdog" && p != "cmd/prontoinit"
 	}},
+	{"what a program may do is decided only in board/confine", func(p, im string) bool {
+		return in(im, "github.com/elastic/go-seccomp-bpf", "github.com/landlock-lsm") && p != "board/confine"
+	}},
+	{"what reaches a box is decided only in board/firewall", func(p, im string) bool {
+		return in(im, "github.com/google/nftables") && p != "board/firewall" || im == "board/firewall" && p != "cmd/prontoinit"
+	}},
 	{"interfaces and addresses are set only in board/network", func(p, im string) bool {
 		return in(im, "github.com/vishvananda", "github.com/insomniacslk", "github.com/mdlayher") && p != "board/network"
 	}},
@@ -186,6 +192,8 @@ func TestEveryImportRuleCanFail(t *testing.T) {
 		{"board/disk", "firmware/appliance"},
 		{"images/card", "firmware/statefile"},
 		{"cmd/prontod", "board/watchdog"},
+		{"cmd/prontod", "github.com/landlock-lsm/go-landlock/landlock"},
+		{"firmware/appliance", "board/firewall"},
 		{"firmware/sip/stack", "github.com/vishvananda/netlink"},
 		{"firmware/pbxtest", "firmware/call"},
 	}

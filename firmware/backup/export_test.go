@@ -181,7 +181,7 @@ func TestWhatIsWrongWithAStickIsSaidInWords(t *testing.T) {
 }
 
 func TestABackupWaitsForItsStickAndIsMadeAsSoonAsItIsPluggedIn(t *testing.T) {
-	s := newBox(t, "box: {name: Bar}\nbackup: {to: /stick, hour: 2}\n", "anna")
+	s := newBox(t, "box: {name: Bar}\nbackup: {to: /media/stick, hour: 2}\n", "anna")
 	if _, err := NewKit(s, night); err != nil {
 		t.Fatal(err)
 	}

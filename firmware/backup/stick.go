@@ -12,7 +12,7 @@ import (
 )
 
 // StickDir is where a box of the card image mounts the stick that is plugged in.
-const StickDir = "/stick"
+const StickDir = "/media/stick"
 
 // Errors of a stick.
 var (

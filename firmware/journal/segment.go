@@ -25,6 +25,7 @@ var (
 const (
 	suffix        = ".journal"
 	scratch       = ".tmp"
+	readable      = 0o640 // by the group too, which is recordd's on a box; the directory decides whether it gets that far
 	segmentHeader = 40
 	version       = 1
 	allocateStep  = 256 * 1024
@@ -91,7 +92,7 @@ func readSegmentHeader(b []byte) (ID, error) {
 // is whole, so that a name in the directory always is a readable segment.
 func createSegment(dir string, id ID, first Pos, body []byte) (_ *segment, err error) {
 	path := segmentPath(dir, first)
-	f, err := os.OpenFile(path+scratch, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path+scratch, os.O_RDWR|os.O_CREATE|os.O_TRUNC, readable)
 	if err != nil {
 		return nil, medium("create segment", err)
 	}

@@ -232,7 +232,7 @@ func thinSegment(dir string, id ID, first Pos, keep Class) (size int64, gone int
 	if gone == 0 {
 		return got.size, 0, nil
 	}
-	f, err := os.OpenFile(path+scratch, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path+scratch, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, readable)
 	if err != nil {
 		return 0, 0, medium("thin journal", err)
 	}

@@ -2,6 +2,7 @@ package pbxtest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -79,8 +80,10 @@ type Setup struct {
 	Numbers    string         // further called numbers of the carrier, such as "+390612345679: \"menu:day\""
 	// EmergencyTest is where 112 leads instead of outside.
 	EmergencyTest string
-	Routes        string // further routes, such as "{prefix: \"+\", via: [\"trunk:carrier\"]}"
-	Extra         string // further parts of the file, such as "groups: [...]"
+	Routes        string        // further routes, such as "{prefix: \"+\", via: [\"trunk:carrier\"]}"
+	Extra         string        // further parts of the file, such as "groups: [...]"
+	Programs      string        // the directory of the programs; default the bench's
+	LongestPause  time.Duration // before the supervisor restarts a program; default its own choice
 	// Before sees the directory of the state before anything runs.
 	Before func(dir string)
 	// After sees it when nothing runs any more.
@@ -109,6 +112,7 @@ type Office struct {
 	MediaLo     uint16 // first port of the box's audio
 	MediaHi     uint16
 	Records     *store.Client
+	Cells       bool // its programs are not root: Setup.Programs starts them as it likes
 	cmd         *exec.Cmd
 	ended       chan struct{} // closed at the end of the supervisor
 	result      error         // of the supervisor; read after ended
@@ -123,7 +127,7 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	}
 	n := int(b.offices.Add(1)) + os.Getpid()
 	// The carrier's address is one of the whole loopback network.
-	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: claimed(t, mediaLo, mediaHi, mediaPorts), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier}
+	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: claimed(t, mediaLo, mediaHi, mediaPorts), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier, Cells: s.Programs != ""}
 	o.MediaHi = o.MediaLo + mediaPorts - 1
 	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t))
 	web := strconv.Itoa(int(freePort(t)))
@@ -140,7 +144,8 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 		s.Before(dir)
 	}
 	o.Records = store.NewClient(filepath.Join(dir, "run", "records.sock"))
-	o.cmd = exec.Command(filepath.Join(b.bin, "prontoctl"), "office", "-bin", b.bin, "-var", dir, "-config", file, "-no-lab", "-quiet")
+	bin := cmp.Or(s.Programs, b.bin)
+	o.cmd = exec.Command(filepath.Join(bin, "prontoctl"), "office", "-bin", bin, "-var", dir, "-config", file, "-longest-pause", s.LongestPause.String(), "-no-lab", "-quiet")
 	var out bytes.Buffer
 	o.cmd.Stdout, o.cmd.Stderr = &out, &out
 	// Should this process be killed, the supervisor goes with it, and with the supervisor its services.
@@ -272,13 +277,18 @@ func (o *Office) Restart() { o.t.Helper(); o.again(syscall.SIGTERM) }
 // HandOver lets prontod leave its calls to the next process, as an update does.
 func (o *Office) HandOver() { o.t.Helper(); o.again(syscall.SIGUSR2) }
 
-func (o *Office) again(s syscall.Signal) {
+// KillNeighbour ends another program than prontod with SIGKILL and returns when the next one has been started.
+func (o *Office) KillNeighbour(name string) { o.t.Helper(); o.restarts(name, syscall.SIGKILL) }
+
+func (o *Office) again(s syscall.Signal) { o.t.Helper(); o.restarts("prontod", s) }
+
+func (o *Office) restarts(name string, s syscall.Signal) {
 	o.t.Helper()
-	before := o.prontod()
+	before := o.PID(name)
 	if err := syscall.Kill(before, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		o.t.Fatal(err)
 	}
-	o.await("prontod to be started again", 20*time.Second, func() bool { p := o.pids()["prontod"]; return p > 1 && p != before })
+	o.await(name+" to be started again", 20*time.Second, func() bool { p := o.pids()[name]; return p > 1 && p != before })
 }
 
 // Tool finds a program, or leaves the test out with the reason; in CI a missing one is a failure.
@@ -295,10 +305,12 @@ func Tool(t testing.TB, name, pkg string) string {
 	return ""
 }
 
-// prontod is its process number, which the office writes down a moment after the start.
-func (o *Office) prontod() (pid int) {
+func (o *Office) prontod() int { o.t.Helper(); return o.PID("prontod") }
+
+// PID is the process number of a program, which the office writes down a moment after the start.
+func (o *Office) PID(name string) (pid int) {
 	o.t.Helper()
-	o.await("prontod's process number", 5*time.Second, func() bool { pid = o.pids()["prontod"]; return pid > 1 })
+	o.await(name+"'s process number", 5*time.Second, func() bool { pid = o.pids()[name]; return pid > 1 })
 	return pid
 }
 

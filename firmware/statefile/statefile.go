@@ -44,7 +44,8 @@ func Save(path string, version int, value any) error {
 
 func replace(path string, text []byte) error {
 	part := path + ".part"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// By the group too: on a box the exchange and recordd, who makes the backups, share one in a single directory.
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return err
 	}

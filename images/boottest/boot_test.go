@@ -137,6 +137,7 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	t.Run("the owner claims it with the code of the label", func(t *testing.T) { owner = claim(t, wire, code) })
 	t.Run("a call to the queue is answered and heard both ways", func(t *testing.T) { call(t, wire, m) })
 	t.Run("nothing but the page and SIP can be reached", func(t *testing.T) { scan(t, wire, 80, 443, 5060) })
+	t.Run("nothing but SIP and the box's name answers datagrams", func(t *testing.T) { scanDatagrams(t, wire, 5060, 5353) })
 	t.Run("the owner gives it another address, and one that nobody confirms is gone after the next start", func(t *testing.T) { renumber(t, wire, m, owner) })
 
 	m.execute("system_powerdown")
@@ -412,15 +413,5 @@ func TestTheHardwareResetsABoxWhoseFirstProgramStandsStill(t *testing.T) {
 	m := start(t, options{disk: card(t, layout.ImageSize), initrd: "freezer.initramfs"})
 	m.says("the first program stands still", 1)
 	m.reports("WATCHDOG", 2*time.Minute)
-	m.says("msg=Pronto", 2)
-}
-
-// The exchange in this one is ready, hangs, is killed, is ready again ... The supervisor cannot help it.
-func TestTheHardwareResetsABoxWhoseExchangeHangsAgainAndAgain(t *testing.T) {
-	t.Parallel()
-	m := start(t, options{disk: card(t, layout.ImageSize), initrd: "mute.initramfs"})
-	m.says("service gives no sign of life", 3)
-	m.reports("WATCHDOG", 8*time.Minute)
-	m.says("the watchdog is not fed any more", 1)
 	m.says("msg=Pronto", 2)
 }

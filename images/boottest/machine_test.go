@@ -49,6 +49,7 @@ type options struct {
 	kernel   string // default: the image's own
 	cable    *cable
 	stick    string // image of one that lies beside the machine; plug and pull move it
+	modem    bool   // a serial port at USB
 	pi3      bool   // an emulated Raspberry Pi 3: a card of its own kind, and a network that hangs on USB
 	once     bool   // a machine that starts anew ends instead: what starts next is for chosen to say
 }
@@ -139,6 +140,9 @@ func start(t *testing.T, o options) *machine {
 			"-drive", "if=sd,format=raw,file=" + o.disk,
 			"-netdev", "tap,id=net,script=no,downscript=no,ifname=" + o.cable.name, "-device", "usb-net,netdev=net,mac=" + o.cable.mac,
 		}
+	}
+	if o.modem {
+		command = append(command, "-device", "qemu-xhci", "-chardev", "null,id=modem", "-device", "usb-serial,chardev=modem,always-plugged=on")
 	}
 	m := &machine{t: t, cmd: exec.Command("qemu-system-aarch64", command...), changed: make(chan struct{}), begun: time.Now()}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -120,8 +120,8 @@ func buildAll(dir string) error {
 	if err := unpack(dir, one); err != nil {
 		return err
 	}
-	for _, name := range []string{"mute", "freezer", "refuser"} {
-		if err := overlay(dir, name); err != nil {
+	for name, at := range map[string]string{"intruder": "bin/prontod", "freezer": "init", "refuser": "bin/prontod"} {
+		if err := overlay(dir, name, at); err != nil {
 			return err
 		}
 	}
@@ -196,9 +196,9 @@ func unpack(dir, image string) error {
 	return nil
 }
 
-// overlay makes an initramfs in which a program of testdata has the place of prontod: the kernel unpacks one
-// archive after the other.
-func overlay(dir, name string) error {
+// overlay makes an initramfs in which a program of testdata has the place of another one: the kernel unpacks
+// one archive after the other.
+func overlay(dir, name, place string) error {
 	at := filepath.Join(dir, name)
 	if out, err := goBuild(at, "./images/boottest/testdata/"+name, "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"); err != nil {
 		return fmt.Errorf("%s: %w\n%s", name, err, out)
@@ -213,7 +213,7 @@ func overlay(dir, name string) error {
 	}
 	all = append(all, make([]byte, (4-len(all)%4)%4)...)
 	var more bytes.Buffer
-	if err := cpio.Write(&more, []cpio.Entry{{Name: "bin/prontod", Mode: 0o755, Data: program}}); err != nil {
+	if err := cpio.Write(&more, []cpio.Entry{{Name: place, Mode: 0o755, Data: program}}); err != nil {
 		return err
 	}
 	return os.WriteFile(at+".initramfs", append(all, more.Bytes()...), 0o600)

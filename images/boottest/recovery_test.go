@@ -296,7 +296,7 @@ func TestAStickHasTheBoxClaimedAgainAndTakesItsBackup(t *testing.T) {
 	t.Parallel()
 	card, wire, stick := card(t, layout.ImageSize), lay(t, 22), stickWith(t, boxID+" new-owner")
 	file := filepath.Join(t.TempDir(), "office.yaml")
-	if err := os.WriteFile(file, []byte(office+"backup: {to: /stick}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(office+"backup: {to: /media/stick}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	personalise(t, card, "-id", boxID, "-office", file)

@@ -163,7 +163,8 @@ func pack(executables map[string][]byte, names []string, documents map[string][]
 	}
 	all := []cpio.Entry{
 		dir("dev", 0o755), dir("proc", 0o555), dir("sys", 0o555), dir("run", 0o755), dir("data", 0o755),
-		dir("stick", 0o700),
+		dir("media", 0o755),
+		dir("media/stick", 0o700),
 		// Before anything is mounted the first program writes to the console.
 		{Name: "dev/console", Mode: fs.ModeDevice | fs.ModeCharDevice | 0o600, Device: [2]uint32{5, 1}},
 		{Name: "init", Mode: fs.ModeSymlink | 0o777, Data: []byte("/bin/prontoinit")},

@@ -144,7 +144,7 @@ func TestTheSystemHoldsThreeProgramsAndNoShell(t *testing.T) {
 	}
 	want := []string{
 		"40755 bin", "100755 bin/prontod", "100755 bin/prontoinit", "100755 bin/recordd", "40755 data", "40755 dev", "20600 dev/console",
-		"40755 etc", "100644 etc/hosts", "120777 etc/resolv.conf", "120777 init", "40555 proc", "40755 run", "40700 stick", "40555 sys",
+		"40755 etc", "100644 etc/hosts", "120777 etc/resolv.conf", "120777 init", "40755 media", "40700 media/stick", "40555 proc", "40755 run", "40555 sys",
 		"40755 usr", "40755 usr/share", "40755 usr/share/pronto", "100644 usr/share/pronto/pronto.yaml", "100644 usr/share/pronto/sbom.json",
 	}
 	if got := list(t, system); !slices.Equal(got, want) {

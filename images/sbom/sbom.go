@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -39,8 +40,14 @@ var marks = []struct{ id, says string }{
 	{"ISC", "permission to use, copy, modify, and/or distribute this software for any purpose with or without fee"},
 }
 
+// named is what a text says of itself in the words of SPDX, which alone tell AND from OR.
+var named = regexp.MustCompile(`^/\* SPDX-License-Identifier: ([A-Za-z0-9.() +-]+) \*/`)
+
 // Recognise names the licences of a text, joined by AND; false for one that it does not know.
 func Recognise(text string) (id string, ok bool) {
+	if m := named.FindStringSubmatch(text); m != nil {
+		return m[1], true
+	}
 	plain := strings.ToLower(strings.Join(strings.Fields(strings.ReplaceAll(text, "“", "\"")), " "))
 	var ids []string
 	for _, m := range marks {

@@ -20,6 +20,7 @@ func TestLicencesAreRecognisedByWhatTheySay(t *testing.T) {
 		{"the kernel's", "GNU GENERAL PUBLIC LICENSE\n   Version 2, June 1991", "GPL-2.0-only"},
 		{"the lesser one", "GNU LESSER GENERAL PUBLIC LICENSE\n Version 3, 29 June 2007", "LGPL-3.0-only"},
 		{"two in one file", "Apache License Version 2.0 ... Permission is hereby granted, free of charge, to any person obtaining a copy", "Apache-2.0 AND MIT"},
+		{"a choice that names itself", "/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */\n\nThe licensed conditions are one or the other", "BSD-3-Clause OR GPL-2.0-only"},
 		{"nothing known", "You may look at it.", ""},
 	} {
 		if got, ok := Recognise(tc.text); got != tc.want || ok != (tc.want != "") {

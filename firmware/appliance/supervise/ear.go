@@ -49,6 +49,9 @@ func (u *unit) listen(dir string) error {
 		err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1) })
 		err = errors.Join(err, set)
 	}
+	if err == nil && u.User != nil {
+		err = os.Chown(path, int(u.User.UID), int(u.User.GID)) // to speak to a socket is to write to it
+	}
 	if err != nil {
 		_ = conn.Close()
 		return fmt.Errorf("notification socket of %s: %w", u.Name, err)

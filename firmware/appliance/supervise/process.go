@@ -40,6 +40,10 @@ func (u *unit) start() (*process, error) {
 		Setpgid:   true,            // what it starts can be ended with it
 		Pdeathsig: syscall.SIGKILL, // should we be killed, nothing stays
 	}
+	if u.User != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.User.UID, Gid: u.User.GID, Groups: u.User.Groups}
+		cmd.SysProcAttr.AmbientCaps = u.User.Capabilities
+	}
 	p := &process{cmd: cmd, ended: make(chan struct{}), output: reader, family: u.family}
 
 	// The ear checks who speaks against u.pid: it must not look before the number is there.

@@ -42,6 +42,13 @@ func play(role string) {
 	switch role {
 	case "sockets":
 		playSockets(k)
+	case "who":
+		groups, err := os.Getgroups()
+		fatal(err)
+		fmt.Println("who", os.Getuid(), os.Getgid(), groups)
+		fatal(k.Status("heard"))
+		fatal(k.Ready())
+		time.Sleep(time.Minute)
 	case "crash":
 		os.Exit(1)
 	case "refuse":

@@ -18,11 +18,20 @@ type Service struct {
 	Env  []string // the whole environment, as "name=value"
 	Dir  string   // working directory; empty: ours
 
+	User *User // whom it runs as; nil: as ourselves
+
 	Notify   bool          // it will say READY=1; the next service waits for that, at most StartTimeout
 	Grace    time.Duration // between SIGTERM and SIGKILL; default 5 s
 	Watchdog time.Duration // longest silence between two signs of life; 0: not watched
 	KeepFDs  int           // sockets kept for it at most; 0: none
 	Before   func()        // called by the service's goroutine before each start; nil: nothing is to be done
+}
+
+// User is an account of the kernel, without any privilege but those named. Ours must be root to give it.
+type User struct {
+	UID, GID     uint32
+	Groups       []uint32  // beside GID
+	Capabilities []uintptr // ambient ones, such as unix.CAP_DAC_READ_SEARCH
 }
 
 // Options are common to all services.

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -157,6 +159,38 @@ func TestTheKeeperKeepsNoMoreThanItsBoundAndForgetsOnRequest(t *testing.T) {
 	s.KeepFDs = 4
 	w := supervised(t, Options{}, s)
 	w.until("down to three sockets", func(st ServiceStatus) bool { return running(st) && st.Kept == 3 })
+}
+
+// The test binary lies where only we may enter: the service is a copy of it elsewhere.
+func TestAServiceOfAnotherUserHasItsGroupsAndIsHeard(t *testing.T) {
+	if os.Getuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("only root can give users to programs")
+		}
+		t.Skip("left out: only root can give users to programs")
+	}
+	dir, err := os.MkdirTemp("", "service-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	program, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "service")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, program, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	s := service("who")
+	s.Path, s.Dir, s.User = path, dir, &User{UID: 901, GID: 902, Groups: []uint32{910, 911}}
+	w := supervised(t, Options{}, s)
+	if st := w.until("running", running); st.Says != "heard" {
+		t.Errorf("status %+v", st)
+	}
+	if who := w.said("who"); who != "901 902 [910 911]" {
+		t.Errorf("it runs as %s", who)
+	}
 }
 
 func TestANotificationFromAnotherProcessIsIgnored(t *testing.T) {

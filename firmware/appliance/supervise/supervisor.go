@@ -40,8 +40,11 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			return fmt.Errorf("directory for notification sockets: %w", err)
 		}
 		defer os.RemoveAll(made)
+		if err := os.Chmod(made, 0o711); err != nil {
+			return fmt.Errorf("directory for notification sockets: %w", err)
+		}
 		dir = made
-	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+	} else if err := os.MkdirAll(dir, 0o711); err != nil { // services of other users find their socket in it
 		return fmt.Errorf("directory for notification sockets: %w", err)
 	}
 	if s.opts.Orphans {

@@ -196,7 +196,7 @@ func TestABackupGoesToANASAndIsReadBack(t *testing.T) {
 
 func TestTheStickOfTheBoxIsAPlaceOfItsOwn(t *testing.T) {
 	for to, want := range map[string]backup.Place{
-		"/stick": backup.Stick{At: "/stick"}, "/stick/pronto/": backup.Stick{At: "/stick", Folder: "pronto/"},
+		"/media/stick": backup.Stick{At: "/media/stick"}, "/media/stick/pronto/": backup.Stick{At: "/media/stick", Folder: "pronto/"},
 		"/sticks": backup.Folder("/sticks"), "/media/usb": backup.Folder("/media/usb"),
 	} {
 		if got, err := Open(config.Backup{To: to}, t.TempDir()); err != nil || got != want {

@@ -1,5 +1,5 @@
-// Command freezer takes the place of prontod: it stops the first program of the box, as a fault of the
-// kernel would.
+// Command freezer takes the place of the first program: it leaves behind a process that will stop that, as a
+// fault of the kernel would, and becomes it. No service of the box can do so.
 package main
 
 import (
@@ -7,16 +7,24 @@ import (
 	"os"
 	"time"
 
-	"github.com/pronto-pbx/pronto/firmware/keeper"
 	"golang.org/x/sys/unix"
 )
 
 func main() {
-	k, err := keeper.New(keeper.FromEnv(os.Getenv))
-	if err != nil || k.Ready() != nil {
+	if os.Getpid() == 1 {
+		if _, err := os.StartProcess("/init", []string{"freezer"}, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}}); err != nil {
+			fmt.Println("freezer:", err)
+		}
+		fmt.Println("freezer:", unix.Exec("/bin/prontoinit", []string{"prontoinit"}, os.Environ()))
 		os.Exit(1)
 	}
-	time.Sleep(6 * time.Second) // the box has been fed for a while; after 10 s without a sign of life this would be killed
+	for { // until the box has a firewall, and so what it needs to be fed
+		if _, err := os.Stat("/run/firewall"); err == nil {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	time.Sleep(6 * time.Second) // it has been fed for a while
 	for _, do := range []func() error{
 		func() error { return unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, "") },
 		func() error { return os.Mkdir("/sys/fs/cgroup/cold", 0o700) },

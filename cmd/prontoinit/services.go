@@ -1,0 +1,49 @@
+package main
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/pronto-pbx/pronto/board/account"
+	"github.com/pronto-pbx/pronto/board/gate"
+	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
+)
+
+// exchange is the service without which a box is none; recorder keeps the records.
+const (
+	exchange = "prontod"
+	recorder = "recordd"
+)
+
+// resetWish is the file by which the page asks for a factory reset. It lies in memory: a wish that nobody has
+// obeyed does not outlive the box's being switched off.
+const resetWish = hotDir + "/factory-reset"
+
+// services are the programs that this one keeps running. prontod comes after recordd, which it asks.
+func services() []supervise.Service {
+	records := filepath.Join(recordsHot, "records.sock")
+	return []supervise.Service{
+		confined(supervise.Service{
+			Name: recorder, Notify: true,
+			Args: []string{"-dir", recordsDir, "-socket", records, "-journal", historyDir, "-var", officeDir},
+		}),
+		confined(supervise.Service{
+			Name: exchange, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
+			// The box is switched on when its kernel starts.
+			Args: []string{
+				"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s",
+				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
+			},
+		}),
+	}
+}
+
+// confined has a service begin as this program, which puts it into its cell.
+func confined(s supervise.Service) supervise.Service {
+	if a, ok := account.Of(s.Name, paths()); ok { // one that is in no table does not start: see become
+		s.User = &supervise.User{UID: a.UID, GID: a.GID, Groups: a.Groups, Capabilities: a.Capabilities}
+	}
+	s.Path, s.Args = "/bin/prontoinit", append([]string{"service", s.Name}, s.Args...)
+	s.Env = []string{"PATH=/bin", "HOME=" + tmpDir, "TMPDIR=" + tmpDir}
+	return s
+}
