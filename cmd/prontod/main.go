@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"sync"
@@ -44,9 +43,13 @@ func run(args []string, out io.Writer) int {
 	licences := flags.String("licences", "", "file with the licences of all that was installed with this program, for the page (default: its own)")
 	asked := flags.String("openings", "", "file that tells the first program of a box what others must reach; empty: nobody asks")
 	opened := flags.String("opened", "", "file in which it answers")
+	speaks := flags.String("speaker", "", "be the process that has this synthesiser say texts for the exchange, over descriptor 3")
 	verbose := flags.Bool("v", false, "log debug messages")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
+	}
+	if *speaks != "" {
+		return speak(*speaks, out)
 	}
 	level := slog.LevelInfo
 	if *verbose {
@@ -59,6 +62,8 @@ func run(args []string, out io.Writer) int {
 		return 1
 	}
 	defer sockets.Close()
+	synthesiser, hush := startSpeaker(log) // before it is forbidden
+	defer hush()
 	walls := appliance.Walls{Confined: confine.Myself(), Asked: *asked, Opened: *opened}
 	if walls.Confined != nil {
 		log.Warn("this machine does not keep us from everything that is not our business", "err", walls.Confined)
@@ -73,7 +78,6 @@ func run(args []string, out io.Writer) int {
 	}
 	defer cfg.Close()
 	b, err := appliance.BoardNamed(*board)
-	synthesiser, _ := exec.LookPath("espeak-ng") // without it the page offers none
 	if err == nil {
 		err = serve(appliance.Options{
 			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,

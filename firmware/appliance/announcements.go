@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,6 +21,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/master"
 	"github.com/pronto-pbx/pronto/firmware/media/wav"
+	"github.com/pronto-pbx/pronto/firmware/speaker"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/ui/access"
@@ -31,8 +31,8 @@ import (
 )
 
 const (
-	// speakFor is how long a synthesiser may take for a text.
-	speakFor = 30 * time.Second
+	// speakFor is how long a synthesiser may take for a text, and its sound to be brought to its loudness.
+	speakFor = speaker.Longest + 15*time.Second
 	// workshopWait is how long a sound waits for those before it to be finished.
 	workshopWait = 20 * time.Second
 )
@@ -54,7 +54,7 @@ func (b *Box) voice() voice.Port {
 		},
 		Ring: b.ringToRecord,
 	}
-	if b.opts.Synthesiser != "" {
+	if b.opts.Synthesiser != nil {
 		p.Speak = b.speak
 	}
 	return p
@@ -174,36 +174,16 @@ func (b *Box) makeAnnouncement(ctx context.Context, id string, from io.Reader) (
 	return voice.Taken{Length: t.Length(), Cut: t.Cut, Raised: t.Is - t.Was, Clipped: t.Clipped}, err
 }
 
-// speak has the synthesiser say a text, which it reads from its input: no text is an option of it.
+// speak has the synthesiser say a text.
 func (b *Box) speak(ctx context.Context, id, lang, text string, by settings.By) (voice.Taken, settings.Refusal, error) {
 	ctx, cancel := context.WithTimeout(ctx, speakFor)
 	defer cancel()
-	voices := map[string]string{"it": "it+f2", "en": "en-gb+f2"}
-	cmd := exec.CommandContext(ctx, b.opts.Synthesiser, "-v", voices[lang], "-s", "145", "--stdin", "--stdout")
-	cmd.Stdin = strings.NewReader(text)
-	var said, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &bounded{&said, 32 << 20}, &bounded{&complaint, 4 << 10}
-	cmd.WaitDelay = time.Second
-	if err := cmd.Run(); err != nil {
-		no, err := b.announced(id, by, fmt.Errorf("%w: %w: %s", errSynthesiser, err, strings.TrimSpace(complaint.String())))
+	said, err := b.opts.Synthesiser(ctx, lang, text)
+	if err != nil {
+		no, err := b.announced(id, by, fmt.Errorf("%w: %w", errSynthesiser, err))
 		return voice.Taken{}, no, err
 	}
-	return b.takeAnnouncement(ctx, id, &said, by)
-}
-
-// bounded takes so many bytes. It hides the buffer's own ReadFrom, which knows no bound.
-type bounded struct {
-	into *bytes.Buffer
-	most int
-}
-
-var errBounded = errors.New("more than there is room for")
-
-func (w *bounded) Write(p []byte) (int, error) {
-	if w.into.Len()+len(p) > w.most {
-		return 0, errBounded
-	}
-	return w.into.Write(p)
+	return b.takeAnnouncement(ctx, id, bytes.NewReader(said), by)
 }
 
 // ringToRecord rings a person's phones; who answers there records a sound. No code is asked: who asks has signed in.

@@ -3,8 +3,10 @@ package appliance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +20,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 	"github.com/pronto-pbx/pronto/firmware/media/master"
 	"github.com/pronto-pbx/pronto/firmware/media/wav"
+	"github.com/pronto-pbx/pronto/firmware/speaker"
 )
 
 // toneFile is a WAV of a steady tone, as a studio hands it over.
@@ -201,6 +204,21 @@ func synthesiser(t *testing.T, script string) (path, notes string) {
 	return path, notes
 }
 
+// speaks gives the box a program that says what is written.
+func speaks(t *testing.T, b *bench, program string) {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- speaker.Serve(theirs, program) }()
+	s := speaker.Over(ours)
+	b.box.opts.Synthesiser = s.Speak
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), <-served); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestASynthesiserSaysWhatIsWrittenAndItsFailuresAreSaid(t *testing.T) {
 	b := start(t, withMailbox(25))
 	if b.box.voice().Speak != nil {
@@ -217,7 +235,7 @@ func TestASynthesiserSaysWhatIsWrittenAndItsFailuresAreSaid(t *testing.T) {
 		"does not stop to talk": {"exec cat /dev/zero", "voice.synthesiser"},
 	} {
 		path, notes := synthesiser(t, c.script)
-		b.box.opts.Synthesiser = path
+		speaks(t, b, path)
 		const text = "--help è chiuso; $(reboot)"
 		_, no, err := b.box.voice().Speak(t.Context(), "en/closed", "en", text, byAnna)
 		if err != nil || no.Sentence != c.want {
@@ -229,7 +247,7 @@ func TestASynthesiserSaysWhatIsWrittenAndItsFailuresAreSaid(t *testing.T) {
 		}
 	}
 	b.says("en", "closed", 700)
-	b.box.opts.Synthesiser = filepath.Join(t.TempDir(), "gone")
+	speaks(t, b, filepath.Join(t.TempDir(), "gone"))
 	if _, no, err := b.box.voice().Speak(t.Context(), "en/closed", "en", "x", byAnna); err != nil || no.Sentence != "voice.synthesiser" || !strings.Contains(no.Detail, "gone") {
 		t.Errorf("a program that is not there: %+v %v", no, err)
 	}

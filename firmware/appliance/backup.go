@@ -120,7 +120,7 @@ func onClock(t time.Time, zone *time.Location) time.Time {
 func (b *Box) stageRestore(in io.Reader, key string, parts []string, by settings.By) (settings.Refusal, error) {
 	kit, err := backup.ParseKey(key)
 	if err != nil {
-		return settings.Refusal{Sentence: "restore.no_key"}, nil
+		return settings.Refusal{Sentence: "restore.no_key"}, nil //nolint:nilerr // the refusal says it
 	}
 	c := backup.Choice{By: by.User, From: by.From}
 	for _, p := range parts {

@@ -54,8 +54,8 @@ type Options struct {
 	Keeper *keeper.Client // nil: sockets end with the process
 	Board  Board
 	Record string // recordd's socket; empty: nobody asks for records
-	// Synthesiser is the path of espeak-ng, which says what the owner writes; empty: there is none.
-	Synthesiser string
+	// Synthesiser says what the owner writes, in a language of the box, as a WAV file; nil: there is none.
+	Synthesiser func(ctx context.Context, lang, text string) ([]byte, error)
 	Gate        string // socket of the first program of the box, which owns its network; empty: the system does
 	// Powered is the kernel's uptime when the box was switched on: for an hour after that a new box
 	// can be claimed.

@@ -332,7 +332,7 @@ func TestAnUploadMayTakeLongerThanARequestMay(t *testing.T) {
 		_ = form.Close()
 		answer := make(chan *http.Response, 1)
 		go func() {
-			res, err := http.ReadResponse(bufio.NewReader(ours), nil)
+			res, err := http.ReadResponse(bufio.NewReader(ours), nil) //nolint:bodyclose // the pipe is closed below
 			if err != nil {
 				t.Error(err)
 			}
