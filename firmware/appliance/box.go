@@ -168,6 +168,7 @@ func conditions() []health.Spec {
 		{Name: "unstaffed", Severity: health.Warn},
 		{Name: "config_file", Severity: health.Error},
 		{Name: "backup", Severity: health.Info},
+		{Name: "setup", Severity: health.Info},
 		{Name: "certificate", Severity: health.Warn},
 		{Name: "confined", Severity: health.Warn},
 		{Name: "firewall", Severity: health.Error},
@@ -408,6 +409,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.openingHours(ctx) })
 	b.wg.Go(func() { b.alarms.Run(ctx) })
 	b.wg.Go(func() { b.watchBackups(ctx) })
+	b.tellSetup(b.setup.Debts())
 	b.wg.Go(func() { b.watchCertificate(ctx) })
 	b.wg.Go(func() { b.watchWalls(ctx) })
 	c := b.config()

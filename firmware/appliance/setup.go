@@ -18,6 +18,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/setup"
+	"github.com/pronto-pbx/pronto/ui/view"
 )
 
 // openSetup goes on with the set-up where it was. A box that has people or queues already was set up otherwise.
@@ -34,9 +35,24 @@ func (b *Box) openSetup() error {
 	}
 	c := b.config()
 	fresh := len(c.Agents)+len(c.Queues)+len(c.Trunks)+len(c.Lines) == 0
-	b.setup = setup.New(func(s setup.State) error { return statefile.Save(file, setup.Version, s) }, kept, fresh)
+	b.setup = setup.New(func(s setup.State) error {
+		if err := statefile.Save(file, setup.Version, s); err != nil {
+			return err
+		}
+		b.tellSetup(s.Debts())
+		return nil
+	}, kept, fresh)
 	b.trails.changed = make(chan struct{})
 	return nil
+}
+
+// tellSetup says where people look whether steps of the set-up are owed.
+func (b *Box) tellSetup(debts []view.Todo) {
+	var owed []string
+	for _, d := range debts {
+		owed = append(owed, d.ID)
+	}
+	b.report("setup", len(owed) == 0, strings.Join(owed, ", "))
 }
 
 // setupBox is the page's way from the set-up to the box.

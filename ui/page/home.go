@@ -44,9 +44,9 @@ func leads(lang, path string) lead {
 		}
 	}
 	switch path {
-	case "/security", "/users":
+	case "/security", "/users", "/backup", "/certificate":
 		l.Right = access.Own
-	case "/history", "/changes":
+	case "/history", "/changes", "/setup/1":
 		l.Right = access.Configure
 	case "/missed", "/callbacks":
 		l.Right = access.Know

@@ -18,6 +18,12 @@ func mends(condition string) string {
 	switch condition {
 	case "lines", "line_3g", "line_volte", "sim_credit":
 		return "/lines"
+	case "setup":
+		return "/setup/1"
+	case "backup":
+		return "/backup"
+	case "certificate":
+		return "/certificate"
 	case "config_file":
 		return "/history"
 	case "unstaffed", "alarm_ready":
