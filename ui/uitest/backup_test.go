@@ -13,7 +13,7 @@ func theKitIsSavedAndConfirmed(t *testing.T, b *Browser) {
 	p := b.Open(t, o.url("backup?lang=en"), Look{Width: 360, Height: 800, NoScript: true})
 	p.Wait(t, `!!document.querySelector("form[action^='/backup/kit?'] button")`)
 	p.Eval(t, `document.querySelector("form[action^='/backup/kit?'] button").click()`, nil)
-	p.Wait(t, `!!document.querySelector("code.secret")`)
+	p.Wait(t, `!!document.querySelector("code.secret") && document.readyState === "complete"`)
 	var saved string
 	p.Eval(t, `decodeURIComponent(document.querySelector("a[download]").href)`, &saved)
 	if want := "data:text/plain;charset=utf-8,Recovery kit of Bottega Rossi\n\nKey: " + settingstest.KitSecret + "\n"; len(saved) < len(want) || saved[:len(want)] != want {

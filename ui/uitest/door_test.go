@@ -53,7 +53,7 @@ func anInvitedPersonComesIn(t *testing.T, b *Browser) {
 	p := b.Open(t, o.url("people/bruno?lang=en"), Look{Width: 360, Height: 800})
 	p.Wait(t, `!!document.querySelector("form[action^='/people/bruno/invite'] button")`)
 	p.Eval(t, `document.querySelector("form[action^='/people/bruno/invite'] button").click()`, nil)
-	p.Wait(t, `!!document.querySelector("code.secret")`)
+	p.Wait(t, `!!document.querySelector("code.secret") && document.readyState === "complete"`)
 	var sticks []string
 	if p.Eval(t, cut, &sticks); len(sticks) > 0 {
 		t.Errorf("cut:\n%s", strings.Join(sticks, "\n"))

@@ -36,7 +36,7 @@ func floor(c *web.Config) {
 	}
 	c.Callbacks = func(context.Context) ([]page.Callback, error) { return []page.Callback{owed}, nil }
 	c.Missed = func() []page.Missed {
-		return []page.Missed{{QueueName: Hostile + long, MissedChanged: tel.MissedChanged{Number: "+390612345679", Name: Hostile + long, Queue: "sales", Calls: 12, Last: time.Now().Add(-time.Hour), Waited: time.Hour, Why: tel.MissedRefused}}}
+		return []page.Missed{{QueueName: Hostile + long, MissedChanged: tel.MissedChanged{Number: "+393331234567", Name: Hostile + long, Queue: "sales", Calls: 12, Last: time.Now().Add(-time.Hour), Waited: time.Hour, Why: tel.MissedRefused}}}
 	}
 	c.Records, c.Zone = past(), func() *time.Location { return time.UTC }
 	c.Order = func(_ context.Context, o web.Order) (string, error) {

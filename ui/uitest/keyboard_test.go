@@ -6,6 +6,12 @@ import (
 	"time"
 )
 
+// alike lists the controls that are one with a control: the buttons of its radio group.
+func alike(i int) string {
+	return `(() => { const all = window.controls, one = all[` + strconv.Itoa(i) + `]; if (one.type !== "radio") return [];
+		return all.map((e, i) => [e, i]).filter(([e]) => e.type === "radio" && e.name === one.name && e.form === one.form).map(([, i]) => i); })()`
+}
+
 // byKeyboard presses Tab until everything was reached that can be used, and looks at each whether a person sees
 // where the focus is.
 func byKeyboard(t *testing.T, p *Page, s sight) {
@@ -30,6 +36,11 @@ func byKeyboard(t *testing.T, p *Page, s sight) {
 				continue
 			}
 			reached[f.At] = true
+			var kin []int // Tab stops once at a group of radio buttons, whose arrows lead on
+			p.Eval(t, alike(f.At), &kin)
+			for _, i := range kin {
+				reached[i] = true
+			}
 			if !f.Marked || !f.Seen {
 				t.Errorf("%s at %d: the focus on %s is marked: %v, and not covered: %v", s.name(), width, f.What, f.Marked, f.Seen)
 			}
