@@ -140,9 +140,7 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	t.Run("nothing but SIP and the box's name answers datagrams", func(t *testing.T) { scanDatagrams(t, wire, 5060, 5353) })
 	t.Run("the owner gives it another address, and one that nobody confirms is gone after the next start", func(t *testing.T) { renumber(t, wire, m, owner) })
 
-	m.execute("system_powerdown")
-	m.says(`msg="the box ends" service=prontoinit how=off`, 1)
-	m.off()
+	m.switchOff()
 	data := partition(t, disk, layout.Data)
 	if err := ext4.Check(t.Context(), data); err != nil {
 		t.Errorf("the data was not left clean: %v", err)
@@ -170,8 +168,7 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	if strings.Contains(m.text(), "level=ERROR") {
 		t.Errorf("the box complains:\n%s", m.text())
 	}
-	m.execute("system_powerdown")
-	m.off()
+	m.switchOff()
 
 	// Who holds the card has it forget its owner: it can be claimed again, by the same label.
 	if out, err := exec.Command(made("mkimage"), "reset", "-image", disk).CombinedOutput(); err != nil {
@@ -376,8 +373,7 @@ func TestPowerCutsDuringTheFirstStartLoseNothing(t *testing.T) {
 	m = start(t, options{disk: disk, cable: wire})
 	wire.answers(t, m)
 	m.says("msg=data", 1)
-	m.execute("system_powerdown")
-	m.off()
+	m.switchOff()
 	data := partition(t, disk, layout.Data)
 	if err := ext4.Check(t.Context(), data); err != nil {
 		t.Error(err)

@@ -283,6 +283,37 @@ func (m *machine) reports(event string, limit time.Duration) {
 // off waits until the machine has switched itself off.
 func (m *machine) off() { m.t.Helper(); m.ends("SHUTDOWN guest-shutdown") }
 
+// switchOff presses the machine's button and waits for its end.
+func (m *machine) switchOff() {
+	m.t.Helper()
+	m.press(`msg="the box ends" service=prontoinit how=off`)
+	m.off()
+}
+
+// again is how long a press that was seen may take to be told of.
+const again = 15 * time.Second
+
+// press presses the machine's button until it says that it was seen. QEMU holds it for 100 ms of its own clock, and on
+// a busy computer the guest may not run at all in that time.
+func (m *machine) press(said string) {
+	m.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		m.execute("system_powerdown")
+		for pause := time.Now().Add(again); time.Now().Before(pause); time.Sleep(20 * time.Millisecond) {
+			if strings.Contains(m.text(), said) {
+				return
+			}
+			m.mu.Lock()
+			gone := m.gone
+			m.mu.Unlock()
+			if gone {
+				return // who waits for the end sees how
+			}
+		}
+	}
+	m.t.Fatalf("its button was pressed in vain; it does not say %q\n%s", said, m.text())
+}
+
 // restarts waits until a machine that was to start once wants to start anew.
 func (m *machine) restarts() { m.t.Helper(); m.ends("SHUTDOWN guest-reset") }
 

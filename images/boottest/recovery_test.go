@@ -233,8 +233,7 @@ func TestABoxThatDoesNotStartOpensItsRecoverySystemToWhoStandsInFrontOfItAndForg
 	m.says("asked_by=page", 1)
 	wire.answers(t, m)
 	claim(t, wire, code)
-	m.execute("system_powerdown")
-	m.off()
+	m.switchOff()
 	if n := secrets(t, card); n > 0 {
 		t.Errorf("%d secrets are left on the card", n)
 	}
@@ -281,11 +280,9 @@ func TestTheButtonOpensTheRecoverySystemAndSwitchesItOff(t *testing.T) {
 	m := start(t, options{disk: card, initrd: chosen(t, card), once: true, cable: wire})
 	m.says("why=failed", 1)
 	m.says("waits for somebody", 1)
-	m.execute("system_powerdown")
-	m.says(`the page is open" service=prontoinit by=button`, 1)
+	m.press(`the page is open" service=prontoinit by=button`)
 	wire.answers(t, m)
-	m.execute("system_powerdown")
-	m.off()
+	m.switchOff()
 	// Switching it off and on leads out of it.
 	if got := chosen(t, card); got != "initramfs.zst" {
 		t.Errorf("next starts %s", got)
@@ -320,8 +317,7 @@ func TestAStickHasTheBoxClaimedAgainAndTakesItsBackup(t *testing.T) {
 		return slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "backup made and read back") })
 	})
 	wire.answers(t, m)
-	m.execute("system_powerdown")
-	m.off()
+	m.switchOff()
 	opened(t, stick, kit)
 }
 
