@@ -165,9 +165,9 @@ func (c *Call) finish(status int, reason string, byThem bool) {
 		c.p.mu.Lock()
 		c.status, c.reason, c.byThem = status, reason, byThem
 		c.p.mu.Unlock()
+		c.audio.close() // first: who sees the end may use its port for another call
 		close(c.ended)
 		c.hangupOnce.Do(func() { close(c.hangup) })
-		c.audio.close()
 	})
 }
 
