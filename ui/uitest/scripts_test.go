@@ -2,7 +2,7 @@ package uitest
 
 // cut lists what does not fit: elements that stick out of the window or of their own box, what a box of fixed size
 // hides, and telephone numbers that break in the middle. A table of data in a box that scrolls may be wider.
-const cut = `[...document.querySelectorAll("body, body *")].filter((e) => !e.closest(".unseen, .skip, .wide, .notices h2, svg, script, option") &&
+const cut = `[...document.querySelectorAll("body, body *")].filter((e) => !e.closest(".unseen, .skip, .wide, .notices h2, svg, script, option") && e.checkVisibility() &&
 	(e.getBoundingClientRect().right > innerWidth + 1 || e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline" ||
 	/hidden|clip/.test(getComputedStyle(e).overflowY) && e.scrollHeight > e.clientHeight + 1 ||
 	e.className === "tel" && /^\+?\d+$/.test(e.textContent) && e.getClientRects().length > 1))
