@@ -171,7 +171,9 @@ func TestTheSameSeedCutsAtTheSameMoments(t *testing.T) {
 
 func TestAPlanThatMakesNoSenseIsRefused(t *testing.T) {
 	for _, p := range []plan{
-		{Cuts: 0, Dark: time.Second}, {Cuts: 1, Earliest: 2, Latest: 1, Dark: time.Second}, {Cuts: 1, Dark: time.Millisecond},
+		{Cuts: 0, Dark: time.Second},
+		{Cuts: 1, Earliest: 2, Latest: 1, Dark: time.Second},
+		{Cuts: 1, Dark: time.Millisecond},
 		{Cuts: 1, Latest: time.Minute, Limit: time.Second, Dark: time.Second},
 	} {
 		if p.check() == nil {

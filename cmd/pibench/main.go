@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"go.bug.st/serial"
+	"github.com/pronto-pbx/pronto/drivers/serialport"
 )
 
 func main() {
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		defer func() { _ = f.Close() }()
 		log = f
 	}
-	console, err := serial.Open(*port, &serial.Mode{BaudRate: 115200})
+	console, err := serialport.OpenCommand(*port, 115200)
 	if err != nil {
 		return fmt.Errorf("open the console at %s: %w", *port, err)
 	}
