@@ -65,6 +65,13 @@ func newDesk(t *testing.T, p Plan) *desk {
 	return d
 }
 
+// disk fills the disk, or makes room on it.
+func (d *desk) disk(full bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.full = full
+}
+
 func (d *desk) at(t *testing.T, want string) {
 	t.Helper()
 	time.Sleep(grace)
@@ -149,19 +156,19 @@ func TestNoChangeLeavesTheBoxWhereNobodyFindsIt(t *testing.T) {
 		if _, err := d.Try(t.Context(), Choice{Host: "a b"}); err == nil {
 			t.Error("a name that is none was taken")
 		}
-		d.full = true
+		d.disk(true)
 		if _, err := d.Try(t.Context(), at77(30)); err == nil {
 			t.Error("a change that is not on the disk was taken")
 		}
 		d.at(t, "192.168.77.10/24")
-		d.full = false
+		d.disk(false)
 		if _, err := d.Try(t.Context(), at77(30)); err != nil {
 			t.Fatal(err)
 		}
-		d.full = true
+		d.disk(true)
 		time.Sleep(TrialTime)
 		d.at(t, "192.168.77.10/24") // the disk fails, and the old address is back all the same
-		d.full = false
+		d.disk(false)
 		if err := d.Recall(t.Context()); !errors.Is(err, ErrNoTrial) {
 			t.Errorf("taking back what is over: %v", err)
 		}
