@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,15 @@ func open(flags int, elem ...string) error {
 	return err
 }
 
+// refusedSocket is refused but on 386, where one system call does all that concerns sockets and no filter sees its
+// arguments. No box is one.
+func refusedSocket(what string, err error) error {
+	if runtime.GOARCH == "386" {
+		return nil
+	}
+	return refused(what, err)
+}
+
 // entered is what holds in a cell, whoever is in it: the test is root where it can be.
 func entered(dir string) error {
 	_, listening := net.Listen("tcp", "127.0.0.1:0")
@@ -79,7 +89,7 @@ func entered(dir string) error {
 		refused("make a file where one may read", open(os.O_WRONLY|os.O_CREATE, dir, "read", "new")),
 		refused("read what is not named", open(os.O_RDONLY, dir, "other")),
 		refused("read the system", open(os.O_RDONLY, "/etc/hosts")),
-		refused("listen", listening),
+		refusedSocket("listen", listening),
 		refused("become another program", unix.Exec("/bin/true", []string{"true"}, nil)),
 		refused("become a program that one made", unix.Exec(filepath.Join(dir, "write", "true"), []string{"true"}, nil)),
 		refused("mount", unix.Mount("tmpfs", dir, "tmpfs", 0, "")),
@@ -101,8 +111,8 @@ func alone() error {
 		refused("mount", unix.Mount("tmpfs", "/", "tmpfs", 0, "")),
 		refused("have a namespace", unix.Unshare(unix.CLONE_NEWUSER)),
 		refused("bpf", bpf),
-		refused("a multipath socket", multipath),
-		refused("a packet socket", packet),
+		refusedSocket("a multipath socket", multipath),
+		refusedSocket("a packet socket", packet),
 		refused("type on a terminal", unix.IoctlSetInt(0, unix.TIOCSTI, 0)),
 	)
 }
