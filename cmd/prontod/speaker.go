@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -24,6 +26,9 @@ func startSpeaker(log *slog.Logger) (speak func(ctx context.Context, lang, text 
 		return nil, nothing
 	}
 	s, err := speaker.Start(self, "-speaker", program)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, nothing // in the cell of a box nothing is started
+	}
 	if err != nil {
 		log.Warn("no synthesiser", "err", err)
 		return nil, nothing
