@@ -34,6 +34,7 @@ type machine struct {
 	lines   []string
 	changed chan struct{} // closed at each new line or event
 	events  []string      // of QMP
+	silent  int           // console and events that have ended
 	gone    bool
 
 	qmp     net.Conn
@@ -158,11 +159,17 @@ func start(t *testing.T, o options) *machine {
 		for s := bufio.NewScanner(out); s.Scan(); {
 			m.note(func() { m.lines = append(m.lines, strings.TrimRight(s.Text(), "\r")) })
 		}
-		m.note(func() { m.gone = true })
+		m.note(m.left)
 	})
 	t.Cleanup(m.cut)
 	m.connect(socket)
 	return m
+}
+
+// left is told by the console and by the events: when both have ended the machine is gone, and all is known of it.
+func (m *machine) left() {
+	m.silent++
+	m.gone = m.silent == 2
 }
 
 func (m *machine) note(do func()) {
@@ -195,6 +202,7 @@ func (m *machine) connect(socket string) {
 				} `json:"data"`
 			}
 			if dec.Decode(&e) != nil {
+				m.note(m.left)
 				return
 			}
 			if e.Event != "" {
