@@ -57,7 +57,7 @@ func (b *Box) tellSetup(debts []view.Todo) {
 
 // setupBox is the page's way from the set-up to the box.
 func (b *Box) setupBox() setup.Box {
-	source := backup.Source{Dir: b.opts.Dir}
+	source := b.state()
 	return setup.Box{
 		Setup: b.setup, Towns: towns, Patron: b.patron, Network: b.lookAtNetwork, Modems: b.modems, Carriers: carrierPresets, Try: b.tryAccount,
 		TestLine: b.testLine, Tests: b.lineTests.all, Phones: b.phonesSeen, Ring: b.ringPhone, Blink: b.lamps.find,

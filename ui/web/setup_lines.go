@@ -129,7 +129,7 @@ func takeModem(x *turn) {
 	id := freeID(name, "sim", func(id string) bool { return nameOf(x.cfg, "lines", id) != "" })
 	_, ok := x.apply(func(c *config.Config) {
 		c.Lines = append(slices.Clone(c.Lines), config.Line{ID: tel.LineID(id), Name: name, Type: "gsm", AT: "usb:" + socket, PIN: config.Secret(pin), In: firstPlace(c)})
-		throughLine(c, "line:"+id)
+		departs(c, "line:"+id)
 	})
 	switch {
 	case !ok:
@@ -140,29 +140,8 @@ func takeModem(x *turn) {
 	}
 }
 
-// firstPlace is where the calls of a new line go: to the office's hours or queue, as soon as there is one.
-func firstPlace(c *config.Config) string {
-	switch {
-	case len(c.Hours) > 0:
-		return "hours:" + c.Hours[0].ID
-	case len(c.Queues) > 0:
-		return "queue:" + string(c.Queues[0].ID)
-	default:
-		return "say:greeting"
-	}
-}
-
-// throughLine lets calls to the outside take a line, where nothing else was said about them.
-func throughLine(c *config.Config, line string) {
-	c.Routes = slices.Clone(c.Routes)
-	for i := range c.Routes {
-		if r := &c.Routes[i]; r.Prefix == "" && r.Pattern == "" && len(r.People) == 0 && r.Hours == "" {
-			r.Via = append(slices.Clone(r.Via), line)
-			return
-		}
-	}
-	c.Routes = append(c.Routes, config.Route{Via: []string{line}})
-}
+// firstPlace is where the calls of a first line go: a greeting at least.
+func firstPlace(c *config.Config) string { return cmp.Or(arrival(c), "say:greeting") }
 
 func chooseCarrier(x *turn) {
 	x.to = setupPath(x.step) + "?carrier=" + x.posted("carrier")
@@ -198,7 +177,7 @@ func tryAccount(x *turn) {
 	if _, ok := x.apply(func(c *config.Config) {
 		t.In = map[tel.Number]string{"*": firstPlace(c)}
 		c.Trunks = append(slices.Clone(c.Trunks), t)
-		throughLine(c, "trunk:"+string(t.ID))
+		departs(c, "trunk:"+string(t.ID))
 	}); ok {
 		x.proved(page.Said{Sentence: "setup.account.good", Args: []any{t.Name}})
 	}
