@@ -26,13 +26,13 @@ type watched struct {
 	stop          func()
 }
 
-func watch(t *testing.T, owner uint32) *watched {
+func watch(t *testing.T, owner uint32, own ...opening.Opening) *watched {
 	t.Helper()
 	dir := t.TempDir()
 	w := &watched{t: t, asked: filepath.Join(dir, "openings"), answer: filepath.Join(t.TempDir(), "firewall"), applied: make(chan Rules, 16), fails: make(chan error, 1)}
 	var err error
 	w.wall, err = New(Config{
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Asked: w.asked, Owner: owner, Answer: w.answer,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Asked: w.asked, Owner: owner, Answer: w.answer, Own: own,
 		Apply: func(r Rules) error {
 			w.applied <- r
 			select {
@@ -56,7 +56,7 @@ func watch(t *testing.T, owner uint32) *watched {
 	})
 	w.stop = func() { cancel(); done.Wait() }
 	t.Cleanup(w.stop)
-	w.next(Rules{})
+	w.next(Rules{Open: own})
 	return w
 }
 
@@ -111,6 +111,14 @@ func TestTheWallFollowsWhatTheExchangeAsksAndWhereTheBoxIs(t *testing.T) {
 	w.answered("udp 0.0.0.0 5060 5060\ntcp 0.0.0.0 443 443\n")
 	w.wall.On("eth1")
 	w.next(Rules{Interface: "eth1", Open: other})
+}
+
+// The page of an outage must be reached although no exchange has asked for anything.
+func TestWhatTheFirstProgramServesIsOpenBeforeTheExchangeAsks(t *testing.T) {
+	page := opening.Opening{Protocol: opening.TCP, Address: netip.IPv4Unspecified(), First: 80, Last: 80}
+	w := watch(t, uint32(os.Getuid()), page) // which waits for its opening
+	w.wall.On("eth0")
+	w.next(Rules{Interface: "eth0", Open: []opening.Opening{page}})
 }
 
 func TestTheWallSaysWhyItDoesNotStandAndTriesAgain(t *testing.T) {

@@ -27,6 +27,7 @@ type board struct {
 	hurt    bool // the last cut fell into the window
 	from    time.Duration
 	till    time.Duration
+	gasp    string   // said when the power goes
 	sick    []string // what a hurt board says at its next start in place of getting ready
 }
 
@@ -53,6 +54,9 @@ func (b *board) power(_ context.Context, on bool) error {
 			b.end = nil
 			lived := time.Since(b.begun)
 			b.hurt = lived >= b.from && lived < b.till
+			if b.gasp != "" {
+				_, _ = fmt.Fprintln(b.console, b.gasp)
+			}
 		}
 		return nil
 	}
@@ -114,6 +118,14 @@ func TestABoardThatSurvivesEveryCutPasses(t *testing.T) {
 		}
 		if len(cuts) < 35 {
 			t.Errorf("only %d different moments", len(cuts))
+		}
+	})
+}
+
+func TestWhatABoardSaysWhenItsPowerGoesIsNotOfTheNextStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if said, _, err := tried(t, &board{gasp: "mmc0: error -110"}, short); err != nil {
+			t.Errorf("%v\n%s", err, said)
 		}
 	})
 }

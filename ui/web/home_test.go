@@ -56,6 +56,11 @@ func TestWhatHomeSaysLeadsWhereItIsDone(t *testing.T) {
 			}
 		}
 	}
+	for _, want := range []string{"/setup/1", "/backup", "/certificate", "/lines"} {
+		if !links[want+"?lang=en"] {
+			t.Errorf("nothing leads to %s", want)
+		}
+	}
 	if len(links) < 7 {
 		t.Errorf("only %v", links)
 	}
