@@ -214,6 +214,9 @@ func (t *Trunk) Public() (netip.AddrPort, error) {
 	return netip.ParseAddrPort(t.PublicAddress)
 }
 
+// minPublic is the shortest number that an account may have: internal numbers have up to 5 digits.
+const minPublic = 6
+
 // hostOf is the host of "host" or "host:port".
 func hostOf(server string) string {
 	if a, err := netip.ParseAddr(strings.Trim(server, "[]")); err == nil {
@@ -237,6 +240,7 @@ func (v *validator) trunk(path string, written *Trunk) {
 	if len(t.Servers) > 7 {
 		v.found.add(path+".servers", "range", "are more than 7")
 	}
+	v.trunkHosts(path, &t)
 	if t.Register && (t.User == "" || t.Password == "") {
 		v.found.add(path, "credentials", "a trunk that registers needs user and password")
 	}
@@ -254,6 +258,16 @@ func (v *validator) trunk(path string, written *Trunk) {
 			v.found.add(at, "number", "%q is not a number; use * for any", n)
 		}
 		v.destination(at, to)
+	}
+}
+
+// trunkHosts refuses what no packet could be sent to, before the carrier is blamed for not answering.
+func (v *validator) trunkHosts(path string, t *Trunk) {
+	v.host(path+".server", t.Server)
+	v.host(path+".proxy", t.Proxy)
+	v.host(path+".domain", t.Domain)
+	for i, s := range t.Servers {
+		v.host(fmt.Sprintf("%s.servers[%d]", path, i), s)
 	}
 }
 
@@ -312,7 +326,8 @@ func (v *validator) trunkRanges(path string, t *Trunk) {
 		if n == "" && i == 0 {
 			continue
 		}
-		if _, err := tel.ParseNumber(string(n)); err != nil {
+		// What others can call back has area code and subscriber; an extension here is a slip of the field.
+		if parsed, err := tel.ParseNumber(string(n)); err != nil || len(parsed) < minPublic {
 			at := path + ".number"
 			if i > 0 {
 				at = fmt.Sprintf("%s.numbers[%d]", path, i-1)

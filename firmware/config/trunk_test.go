@@ -105,6 +105,8 @@ trunks:
      expires: 59s, retry: 1s, qualify: 2h, keep_alive: 1s, dscp: 64, sip_dscp: 64, max_calls: -1, number: two, numbers: ["0212345678", "x"]}
   - {id: d, register: true, user: u, password: p}
   - {id: e, preset: irideos, server: h}
+  - {id: f, server: "a b", proxy: "h:0", domain: "sip:h", match: [192.0.2.1/32], servers: ["h:x", "[::1]:70000", "h;lr", ":5060"], number: "12"}
+  - {id: g, server: "sip.example.net:5061", proxy: "[2001:db8::1]:5060", domain: 192.0.2.1, match: [192.0.2.1/32], servers: ["2001:db8::1", "192.0.2.1:5070", SIP_1.example, "[2001:db8::2]"]}
 `))
 	found, ok := errors.AsType[Problems](err)
 	if !ok {
@@ -121,6 +123,8 @@ trunks:
 		"trunks[2].expires range", "trunks[2].retry range", "trunks[2].qualify range", "trunks[2].keep_alive range", "trunks[2].dscp range", "trunks[2].sip_dscp range",
 		"trunks[2].max_calls range", "trunks[2].number number", "trunks[2].numbers[1] number",
 		"trunks[3].server missing", "trunks[4].match missing",
+		"trunks[5].server host", "trunks[5].proxy host", "trunks[5].domain host", "trunks[5].number number",
+		"trunks[5].servers[0] host", "trunks[5].servers[1] host", "trunks[5].servers[2] host", "trunks[5].servers[3] host",
 	}
 	for _, w := range want {
 		if !got[w] {

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -119,6 +121,22 @@ func (v *validator) number(path string, n tel.Number, must bool) {
 		v.found.add(path, "duplicate", "%q is already the number of %s", n, v.numbers[n])
 	default:
 		v.numbers[n] = path
+	}
+}
+
+// host checks host, host:port or a literal address, an IPv6 one with a port in brackets. Empty is fine.
+func (v *validator) host(path, text string) {
+	if a, err := netip.ParseAddrPort(text); text == "" || err == nil && a.Port() != 0 {
+		return
+	}
+	if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return
+	}
+	name, port, has := strings.Cut(text, ":")
+	if n, err := strconv.ParseUint(port, 10, 16); has && (err != nil || n == 0) {
+		v.found.add(path, "host", "%q: the port is not 1 to 65535", text)
+	} else if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != "" {
+		v.found.add(path, "host", "%q is not a host name or an address", text)
 	}
 }
 
