@@ -205,6 +205,29 @@ func TestACallOfACarrierFollowsThePublicAddressOfTheTrunk(t *testing.T) {
 	c.Hangup()
 }
 
+// A router that was restarted gives us another port at the same address: what the carrier sends to the
+// old one, its BYE above all, is lost.
+func TestACallOfACarrierFollowsThePublicPortOfTheTrunk(t *testing.T) {
+	at, outside := netip.AddrPortFrom(newAddress(), 5060), newAddress()
+	a := openAccount(t, at, nil, peer.Quirks{}, plain(at, ""))
+	a.eventually("the trunk is up", func() bool { return a.status().Up })
+	a.box.stack.Advertise(at.Addr(), netip.AddrPortFrom(outside, 40001))
+	c := a.callIn(ourNumber)
+	if n := len(a.box.office.Displaced()); n != 0 {
+		t.Fatalf("%d calls have moved before anything has changed", n)
+	}
+	a.box.stack.Advertise(at.Addr(), netip.AddrPortFrom(outside, 40002))
+	a.eventually("the carrier hears of the new port", func() bool { return len(a.carrier.Requests(sip.INVITE)) == 1 })
+	if got := a.carrier.Requests(sip.INVITE)[0].Contact().Address; got.Host != outside.String() || got.Port != 40002 {
+		t.Errorf("the contact is at %s:%d", got.Host, got.Port)
+	}
+	a.eventually("the call is where it should be", func() bool { return len(a.box.office.Displaced()) == 0 })
+	if n := len(a.phone.reinvites()); n != 0 {
+		t.Errorf("the phone, whose address of us is the same, got %d re-INVITEs", n)
+	}
+	c.Hangup()
+}
+
 func TestARouterThatRewritesSIPIsNamedOnThePageUntilItIsMended(t *testing.T) {
 	b := start(t, shop)
 	anna, bruno := b.phone("201"), b.phone("202")

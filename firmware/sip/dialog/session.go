@@ -85,6 +85,16 @@ func (s *Session) Request() *sip.Request { return s.request }
 // Flow returns the path on which the INVITE came or went.
 func (s *Session) Flow() stack.Flow { return s.flow }
 
+// ContactPort returns the port of our Contact as it would be now; 0 over a connection, where it says
+// nothing: the other end answers on the connection.
+func (s *Session) ContactPort() uint16 {
+	if s.flow.Transport != "udp" {
+		return 0
+	}
+	_, port := s.ua.cfg.Stack.Contact(s.flow)
+	return uint16(port)
+}
+
 // RemoteOffer returns the offer in their INVITE, nil when it had none.
 func (s *Session) RemoteOffer() []byte { return s.offer }
 

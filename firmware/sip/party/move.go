@@ -21,26 +21,30 @@ const moveLimit = 2 * time.Minute
 type move struct {
 	begun   time.Time // zero: none is under way
 	to      sdp.Local // our side, if the other end agrees
-	refused netip.Addr
+	port    uint16    // of our Contact in it
+	told    uint16    // the port of our Contact that the other end knows; 0: not looked at yet
+	refused netip.AddrPort
 	from    time.Time // not earlier
 }
 
 // Mover is a call that is up and whose other end sends to an address that is no longer ours.
 type Mover interface {
-	// Moved sends the other end the new address, in SDP and Contact (RFC 3261 section 14). It does not wait.
-	Moved(to netip.Addr)
+	// Moved sends the other end the new address in SDP and Contact, and the port of the latter
+	// (RFC 3261 section 14). It does not wait.
+	Moved(to netip.AddrPort)
 }
 
-// Displaced finds the calls whose SDP names another address than it would now, with that address. A
-// call whose other end has refused the address is left alone until there is another one.
-func (o *Office) Displaced() map[Mover]netip.Addr {
+// Displaced finds the calls whose SDP names another address than it would now, or whose Contact
+// another port, as after a restart of the router, with both. A call whose other end has refused them
+// is left alone until there are others.
+func (o *Office) Displaced() map[Mover]netip.AddrPort {
 	o.mu.RLock()
 	all := make([]*leg, 0, len(o.answered))
 	for l := range o.answered {
 		all = append(all, l)
 	}
 	o.mu.RUnlock()
-	found := map[Mover]netip.Addr{}
+	found := map[Mover]netip.AddrPort{}
 	for _, l := range all {
 		if to := l.present(); l.displaced(to) {
 			found[l] = to
@@ -66,46 +70,56 @@ func (o *Office) down(l *leg) {
 	delete(o.later, l.label)
 }
 
-// present is the address that our SDP would name now; invalid while no way leads to the other end.
-func (l *leg) present() netip.Addr {
+// present is the address that our SDP would name now, with the port of our Contact; invalid while no
+// way leads to the other end.
+func (l *leg) present() netip.AddrPort {
 	a := l.o.cfg.Advertise(l.session().Flow())
 	if a.IsUnspecified() {
-		return netip.Addr{}
+		return netip.AddrPort{}
 	}
-	return a
+	return netip.AddrPortFrom(a, l.session().ContactPort())
 }
 
-func (l *leg) displaced(to netip.Addr) bool {
+func (l *leg) displaced(to netip.AddrPort) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.move.told == 0 && !time.Now().Before(l.move.from) {
+		l.move.told = to.Port()
+	}
 	return l.mayMove(to)
 }
 
 // mayMove is called with mu held.
-func (l *leg) mayMove(to netip.Addr) bool {
+func (l *leg) mayMove(to netip.AddrPort) bool {
 	free := l.move.begun.IsZero() || time.Since(l.move.begun) > moveLimit
-	return free && !l.ended && to.IsValid() && to != l.local.Addr && to != l.move.refused && !time.Now().Before(l.move.from)
+	elsewhere := to.Addr() != l.local.Addr || to.Port() != l.move.told
+	return free && elsewhere && !l.ended && to.Addr().IsValid() && to != l.move.refused && !time.Now().Before(l.move.from)
 }
 
 // Moved implements Mover.
-func (l *leg) Moved(to netip.Addr) {
+func (l *leg) Moved(to netip.AddrPort) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.mayMove(to) {
 		return
 	}
-	l.move.begun, l.move.to = time.Now(), l.local
-	l.move.to.Addr = to
+	l.move.begun, l.move.to, l.move.port = time.Now(), l.local, to.Port()
+	l.move.to.Addr = to.Addr()
 	l.move.to.Last = sdp.Offer(l.move.to)
-	l.o.cfg.Log.Info("our address changed during a call", "party", l.Party(), "was", l.local.Addr, "now", to)
+	l.o.cfg.Log.Info("our address changed during a call", "party", l.Party(), "was", netip.AddrPortFrom(l.local.Addr, l.move.told), "now", to)
 	l.session().Reoffer(l.move.to.Last)
 }
 
 // settle has an answer of ours name the address of now. It is called with mu held.
 func (l *leg) settle() {
-	if to := l.present(); to.IsValid() && to != l.local.Addr {
-		l.local.Addr = to
-		l.readvertise(to)
+	to := l.present()
+	if !to.Addr().IsValid() {
+		return
+	}
+	l.move.told = to.Port()
+	if to.Addr() != l.local.Addr {
+		l.local.Addr = to.Addr()
+		l.readvertise(to.Addr())
 	}
 }
 
@@ -124,17 +138,17 @@ func (l *leg) arrived(e dialog.ReofferDone) (held, ok bool) {
 	if l.move.begun.IsZero() {
 		return false, false
 	}
-	to := l.move.to
+	to, port := l.move.to, l.move.port
 	l.move.begun, l.move.to = time.Time{}, sdp.Local{}
 	switch {
 	case e.Status == 491:
 		return false, false
 	case e.Status != 200:
-		l.move.refused = to.Addr
+		l.move.refused = netip.AddrPortFrom(to.Addr, port)
 		l.o.cfg.Log.Warn("our new address was refused: audio may stop", "party", l.Party(), "status", e.Status)
 		return false, false
 	}
-	l.local = to
+	l.local, l.move.told = to, port
 	l.readvertise(to.Addr)
 	answer, err := sdp.Parse(e.SDP)
 	if err != nil {
