@@ -323,7 +323,7 @@ func TestTheGuardStopsWritingBeforeTheDiskIsFullAndTheReserveIsGivenUp(t *testin
 	}
 	grow(free - 4<<20) // 4 of 48 MiB left: 91 %
 	err = d.Ingest(batch(10, 20))
-	if !errors.Is(err, store.ErrFull) || !strings.Contains(err.Error(), "% are used; new records wait in the journal") {
+	if !errors.Is(err, store.ErrFull) || !strings.Contains(err.Error(), "MB are free; new records wait in the journal") {
 		t.Fatalf("at 91 %%: %v", err)
 	}
 	if st, _ := d.Status(t.Context()); !strings.Contains(st.Trouble, "disk of the records is full") {
@@ -360,5 +360,20 @@ func TestTheGuardStopsWritingBeforeTheDiskIsFullAndTheReserveIsGivenUp(t *testin
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheLastTenthOfALargeDiskIsNotFull(t *testing.T) {
+	const gb = 1 << 30
+	for _, d := range []struct {
+		total, free int64
+		want        int
+	}{
+		{4 * gb, 4 * gb, 0}, {4 * gb, 2 * gb, 50}, {4 * gb, 4 * gb / 10, 90}, {4 * gb, 0, 100},
+		{252 * gb, 24 * gb, 0}, {252 * gb, 2 * gb, 80}, {252 * gb, 1 * gb, 90}, {252 * gb, gb / 4, 98}, {1, 1, 99},
+	} {
+		if got := fillLevel(d.total, d.free); got != d.want {
+			t.Errorf("%d bytes of %d free: %d %%, want %d", d.free, d.total, got, d.want)
+		}
 	}
 }

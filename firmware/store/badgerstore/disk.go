@@ -13,8 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Fill levels of the file system, in per cent.
+// Fill levels of the file system, in per cent of its size or of ample: the last tenth of a large disk is
+// room for years.
 const (
+	ample = 10 << 30 // bytes
+
 	guardLevel   = 90 // from here on nothing is written
 	releaseLevel = 95 // from here on the reserve is given up
 	restoreLevel = 85 // below this the reserve is made again
@@ -58,14 +61,19 @@ func (d *disk) level() (percent int, free int64, err error) {
 	if total <= 0 {
 		return 0, 0, errors.New("the disk of the records has no size")
 	}
-	return int(100 - free/max(1, total/100)), free, nil
+	return fillLevel(total, free), free, nil
+}
+
+// fillLevel is how full a file system of a size is, in per cent, as the levels above mean it.
+func fillLevel(total, free int64) int {
+	return int(max(0, 100-free/max(1, min(total, ample)/100)))
 }
 
 // guard returns store.ErrFull, in words, while it would be dangerous to write. It gives up the
 // reserve when the disk is nearly full, so that what runs can end in order, and makes it again when
 // there is room.
 func (d *disk) guard() error {
-	percent, _, err := d.level()
+	percent, free, err := d.level()
 	if err != nil {
 		return err
 	}
@@ -76,7 +84,7 @@ func (d *disk) guard() error {
 		d.hold()
 	}
 	if percent >= guardLevel {
-		return fmt.Errorf("%w: %d %% are used; new records wait in the journal until less than %d %% are", store.ErrFull, percent, guardLevel)
+		return fmt.Errorf("%w: %d MB are free; new records wait in the journal until there is more", store.ErrFull, free>>20)
 	}
 	return nil
 }
@@ -89,12 +97,12 @@ func (d *disk) roomFor(n int64, what string) error {
 	}
 	if free < n && percent >= restoreLevel {
 		d.release()
-		if percent, free, err = d.level(); err != nil {
+		if _, free, err = d.level(); err != nil {
 			return err
 		}
 	}
 	if free < n {
-		return fmt.Errorf("%w: %s needs %d kB and %d kB are free (%d %% used)", store.ErrFull, what, n>>10, free>>10, percent)
+		return fmt.Errorf("%w: %s needs %d kB and %d kB are free", store.ErrFull, what, n>>10, free>>10)
 	}
 	return nil
 }
