@@ -2,12 +2,12 @@ package appliance
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -91,17 +91,11 @@ func (b *Box) shiftEnd(agent tel.AgentID, login time.Time) time.Time {
 	return table.ShiftEnd(login, n.plan.Zone, n.plan.Calendar)
 }
 
-// intervalRecord is an interval of an agent's day as the history journal keeps it.
-type intervalRecord struct {
-	V     int               `json:"v"`
-	Event tel.AgentInterval `json:"event"`
-}
-
 // spent writes an interval of an agent's day down: reports are sums over them.
 func (b *Box) spent(e tel.AgentInterval) {
-	body, err := json.Marshal(intervalRecord{V: 1, Event: e})
+	kind, body, err := cdr.EncodeInterval(e)
 	if err == nil {
-		_, err = b.history.Append(e.Kind(), body)
+		_, err = b.history.Append(kind, body)
 	}
 	if err != nil {
 		b.log.Warn("an interval of an agent's day is not written", "agent", e.Agent, "err", err)

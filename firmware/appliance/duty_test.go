@@ -1,10 +1,10 @@
 package appliance
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -66,12 +66,12 @@ func TestIntervalsOfAnAgentsDayAreWrittenDown(t *testing.T) {
 	var got []tel.AgentInterval
 	if err := b.box.history.Read(0, func(r journal.Record) error {
 		if r.Kind == "agent_interval" {
-			var x intervalRecord
-			if err := json.Unmarshal(r.Body, &x); err != nil || x.V != 1 {
+			e, err := cdr.Decode(r.Kind, r.Body)
+			if err != nil {
 				t.Errorf("%s: %v", r.Body, err)
 			}
-			if x.Event.Agent == "anna" {
-				got = append(got, x.Event)
+			if i, ok := e.(tel.AgentInterval); ok && i.Agent == "anna" {
+				got = append(got, i)
 			}
 		}
 		return nil

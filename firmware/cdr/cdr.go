@@ -36,6 +36,13 @@ func Finished(kind string) bool {
 	return false
 }
 
+// EncodeInterval gives kind and body of an interval of an agent's day for the journal. It is a
+// statistic: no finished record is given up for it.
+func EncodeInterval(e tel.AgentInterval) (kind string, body []byte, err error) {
+	body, err = json.Marshal(versioned[tel.AgentInterval]{Version, e})
+	return e.Kind(), body, err
+}
+
 // Encode gives kind and body of a finished record for the journal.
 func Encode(e tel.Event) (kind string, body []byte, err error) {
 	if !Finished(e.Kind()) {
@@ -46,7 +53,7 @@ func Encode(e tel.Event) (kind string, body []byte, err error) {
 }
 
 // Decode reads a finished record: a tel.CallEnded, a tel.QueueLeft, a tel.CallbackChanged, a
-// tel.MissedChanged or one of the short messages'. The event is nil for a kind that is none.
+// tel.MissedChanged or one of the short messages', and a tel.AgentInterval. The event is nil for a kind that is none.
 func Decode(kind string, body []byte) (tel.Event, error) {
 	switch kind {
 	case tel.CallEnded{}.Kind():
@@ -71,6 +78,12 @@ func Decode(kind string, body []byte) (tel.Event, error) {
 		e, err := decode[tel.MissedChanged](body)
 		if err == nil && e.Number == "" {
 			err = fmt.Errorf("%w: a missed caller without number", ErrRecord)
+		}
+		return e, err
+	case tel.AgentInterval{}.Kind():
+		e, err := decode[tel.AgentInterval](body)
+		if err == nil && e.Agent == "" {
+			err = fmt.Errorf("%w: an interval of nobody", ErrRecord)
 		}
 		return e, err
 	case tel.SMSReceived{}.Kind():

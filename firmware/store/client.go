@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/report"
 )
 
 // Client reaches the records in the keeper's process. It connects when it is first asked, again
@@ -86,6 +88,26 @@ func (c *Client) ListTexts(ctx context.Context, q TextQuery) (page Page[SMS], er
 // CountTexts implements Texts.
 func (c *Client) CountTexts(ctx context.Context, q TextQuery) (n int, err error) {
 	return n, c.ask(ctx, opCountTexts, q, &n)
+}
+
+// PutIntervals implements Reports.
+func (c *Client) PutIntervals(ctx context.Context, intervals ...Interval) error {
+	return c.ask(ctx, opPutIntervals, intervals, nil)
+}
+
+// ListIntervals implements Reports.
+func (c *Client) ListIntervals(ctx context.Context, q IntervalQuery) (page Page[Interval], err error) {
+	return page, c.ask(ctx, opListIntervals, q, &page)
+}
+
+// Traffic implements Reports.
+func (c *Client) Traffic(ctx context.Context, q ReportQuery) (rows []report.TrafficRow, err error) {
+	return rows, c.ask(ctx, opTraffic, q, &rows)
+}
+
+// Work implements Reports.
+func (c *Client) Work(ctx context.Context, q ReportQuery) (rows []report.WorkRow, err error) {
+	return rows, c.ask(ctx, opWork, q, &rows)
 }
 
 // Status implements Records.

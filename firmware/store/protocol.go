@@ -40,6 +40,10 @@ const (
 	opPutMissed      op = "missed.put"
 	opListMissed     op = "missed.list"
 	opCountMissed    op = "missed.count"
+	opPutIntervals   op = "intervals.put"
+	opListIntervals  op = "intervals.list"
+	opTraffic        op = "report.traffic"
+	opWork           op = "report.work"
 	opStatus         op = "status"
 )
 

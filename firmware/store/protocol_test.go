@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"testing"
+
+	"github.com/pronto-pbx/pronto/firmware/report"
 )
 
 // deaf implements Records without keeping anything.
@@ -41,7 +43,20 @@ func (deaf) ListMissed(_ context.Context, q MissedQuery) (Page[Missed], error) {
 	return Page[Missed]{}, err
 }
 func (deaf) CountMissed(context.Context, MissedQuery) (int, error) { return 0, nil }
-func (deaf) Status(context.Context) (Status, error)                { return Status{}, nil }
+func (deaf) PutIntervals(context.Context, ...Interval) error       { return nil }
+func (deaf) ListIntervals(_ context.Context, q IntervalQuery) (Page[Interval], error) {
+	_, _, _, err := q.Bounds()
+	return Page[Interval]{}, err
+}
+func (deaf) Traffic(_ context.Context, q ReportQuery) ([]report.TrafficRow, error) {
+	_, err := q.Location()
+	return nil, err
+}
+func (deaf) Work(_ context.Context, q ReportQuery) ([]report.WorkRow, error) {
+	_, err := q.Location()
+	return nil, err
+}
+func (deaf) Status(context.Context) (Status, error) { return Status{}, nil }
 
 func FuzzRequest(f *testing.F) {
 	seed := func(v any) {

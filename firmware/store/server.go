@@ -143,6 +143,14 @@ func dispatch(ctx context.Context, req request, records Records) (any, error) {
 		return with(req, func(q MissedQuery) (any, error) { return records.ListMissed(ctx, q) })
 	case opCountMissed:
 		return with(req, func(q MissedQuery) (any, error) { return records.CountMissed(ctx, q) })
+	case opPutIntervals:
+		return with(req, func(intervals []Interval) (any, error) { return nil, records.PutIntervals(ctx, intervals...) })
+	case opListIntervals:
+		return with(req, func(q IntervalQuery) (any, error) { return records.ListIntervals(ctx, q) })
+	case opTraffic:
+		return with(req, func(q ReportQuery) (any, error) { return records.Traffic(ctx, q) })
+	case opWork:
+		return with(req, func(q ReportQuery) (any, error) { return records.Work(ctx, q) })
 	case opStatus:
 		return records.Status(ctx)
 	default:

@@ -25,6 +25,7 @@ func sections() []section {
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
+		{"nav.reports", "/reports", access.Supervise, chart, nil},
 		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/reset"}},
 	}
 }
@@ -101,5 +102,6 @@ const (
 	rows    = `<path d="M1 2.5h14v3H1zM1 6.8h10v3H1zM1 11h6v3H1z"/>`
 	persons = `<circle cx="5.5" cy="5" r="3"/><path d="M0 14a5.5 5.5 0 0 1 11 0zM10.6 7.7a3 3 0 0 0 0-5.4 4.6 4.6 0 0 1 0 5.4zM12.5 14H16a5.5 5.5 0 0 0-4-5.3 7 7 0 0 1 .5 5.3z"/>`
 	plug    = `<path d="M5 0h1.6v4H5zM9.4 0H11v4H9.4zM3.5 5h9v3.5A4.5 4.5 0 0 1 8.8 13V16H7.2v-3a4.5 4.5 0 0 1-3.7-4.5z"/>`
+	chart   = `<path d="M1 14.5V13h14v1.5zM2 8h3v4H2zM6.5 4.5h3V12h-3zM11 1.5h3V12h-3z"/>`
 	gear    = `<path d="M6.8 0h2.4l.4 2.2 1.3.6 1.9-1.3 1.7 1.7-1.3 1.9.6 1.3 2.2.4v2.4l-2.2.4-.6 1.3 1.3 1.9-1.7 1.7-1.9-1.3-1.3.6-.4 2.2H6.8l-.4-2.2-1.3-.6-1.9 1.3-1.7-1.7 1.3-1.9-.6-1.3L0 9.2V6.8l2.2-.4.6-1.3-1.3-1.9 1.7-1.7 1.9 1.3 1.3-.6zM8 5.3a2.7 2.7 0 1 0 0 5.4 2.7 2.7 0 0 0 0-5.4z" fill-rule="evenodd"/>`
 )

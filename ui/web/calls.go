@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/report"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
@@ -18,12 +19,15 @@ import (
 	"github.com/pronto-pbx/pronto/ui/view"
 )
 
-// Records are the finished calls, waits, callbacks and missed callers, as the record keeper has them.
+// Records are the finished calls, waits, callbacks and missed callers, and the sums over them, as the record
+// keeper has them.
 type Records interface {
 	ListCalls(context.Context, store.CallQuery) (store.Page[store.Call], error)
 	ListWaits(context.Context, store.WaitQuery) (store.Page[store.Wait], error)
 	ListCallbacks(context.Context, store.CallbackQuery) (store.Page[store.Callback], error)
 	ListMissed(context.Context, store.MissedQuery) (store.Page[store.Missed], error)
+	Traffic(context.Context, store.ReportQuery) ([]report.TrafficRow, error)
+	Work(context.Context, store.ReportQuery) ([]report.WorkRow, error)
 }
 
 // results are what can be looked for in each list.

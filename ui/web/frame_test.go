@@ -24,7 +24,7 @@ import (
 // reads are the GET routes of pages, each with a path that exists.
 func reads() (all []string) {
 	for _, r := range paths(&server{}) {
-		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/messages/sound/it/greeting", "/me/code.png", "/about/licences", "/claim", "/invite", "/signin", "/setup", "/setup/live", "/handover.pdf", "/restore", "/backup/copy/" + aCopy}, r.path) {
+		if r.method == http.MethodGet && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/reports.csv", "/messages/sound/it/greeting", "/me/code.png", "/about/licences", "/claim", "/invite", "/signin", "/setup", "/setup/live", "/handover.pdf", "/restore", "/backup/copy/" + aCopy}, r.path) {
 			all = append(all, r.path)
 			if r.pattern == "GET /setup/{step}" {
 				for _, x := range setup.Steps() {
@@ -136,8 +136,8 @@ func TestEveryPageHasItsFrame(t *testing.T) {
 func TestTheNavigationShowsWhatOneMayUse(t *testing.T) {
 	s := office(t)
 	for role, want := range map[access.Role]string{
-		access.Owner: "/ /calls /queues /people /lines /system", access.Installer: "/ /calls /queues /people /lines /system",
-		access.Supervisor: "/ /calls /me /system", access.Agent: "/ /me /system", access.Reader: "/ /system",
+		access.Owner: "/ /calls /queues /people /lines /reports /system", access.Installer: "/ /calls /queues /people /lines /reports /system",
+		access.Supervisor: "/ /calls /me /reports /system", access.Agent: "/ /me /system", access.Reader: "/ /system",
 	} {
 		body := s.do(ask{method: http.MethodGet, path: "/system", as: role}).Body.String()
 		nav := regexp.MustCompile(`(?s)<nav class="main".*?</nav>`).FindString(body)

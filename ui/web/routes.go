@@ -41,6 +41,8 @@ func (s *server) routes() []route {
 		{"GET /calls/callbacks", access.Supervise, s.calls(page.TabCallbacks), false},
 		{"GET /calls/missed", access.Supervise, s.calls(page.TabMissed), false},
 		{"GET /calls/{call}", access.Supervise, s.story, false},
+		{"GET /reports", access.Supervise, s.figures, false},
+		{"GET /reports.csv", access.Supervise, s.exportReport, false},
 		{"GET /missed", access.Know, s.missed, false},
 		{"GET /missed/{caller}", access.Supervise, s.dismissing, false},
 		{"POST /missed/{caller}/dismiss", access.Supervise, s.dismiss, false},

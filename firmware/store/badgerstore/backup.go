@@ -34,6 +34,7 @@ type Manifest struct {
 
 	Callbacks int `json:"callbacks"`
 	Missed    int `json:"missed"`
+	Intervals int `json:"intervals"`
 
 	At time.Time `json:"at"`
 }
@@ -180,6 +181,7 @@ func (d *DB) verify(ctx context.Context, path string, m *Manifest) (mark, error)
 		tally(ctx, second, textRows, &m.Texts, func(store.SMS) bool { return true }),
 		tally(ctx, second, callbackRows, &m.Callbacks, func(store.Callback) bool { return true }),
 		tally(ctx, second, missedRows, &m.Missed, func(store.Missed) bool { return true }),
+		tally(ctx, second, intervalRows, &m.Intervals, func(store.Interval) bool { return true }),
 	)
 	return second.mark, errors.Join(err, unfaulted(second.bdb.Close))
 }

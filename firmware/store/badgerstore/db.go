@@ -59,11 +59,12 @@ type Batch struct {
 
 	Callbacks []store.Callback
 	Missed    []store.Missed
+	Intervals []store.Interval
 }
 
 // Len counts the records of a batch.
 func (b Batch) Len() int {
-	return len(b.Calls) + len(b.Waits) + len(b.Texts) + len(b.Callbacks) + len(b.Missed)
+	return len(b.Calls) + len(b.Waits) + len(b.Texts) + len(b.Callbacks) + len(b.Missed) + len(b.Intervals)
 }
 
 // Ingest stores the batch and remembers its position, both or nothing, and returns when the disk
@@ -79,7 +80,7 @@ func (d *DB) Ingest(b Batch) error {
 	err = d.write(func(txn *badger.Txn) error {
 		return errors.Join(
 			each(txn, b.Calls, putCall), each(txn, b.Waits, putWait), each(txn, b.Texts, putText),
-			each(txn, b.Callbacks, putCallback), each(txn, b.Missed, putMissed), txn.Set([]byte(markKey), value),
+			each(txn, b.Callbacks, putCallback), each(txn, b.Missed, putMissed), each(txn, b.Intervals, putInterval), txn.Set([]byte(markKey), value),
 		)
 	})
 	if err == nil {
@@ -130,7 +131,10 @@ func putWait(txn *badger.Txn, w store.Wait) error {
 	if err != nil || old != "" {
 		return err
 	}
-	return putRow(txn, waitRows, waitIDs, w.SortKey(), w.Identity(), w)
+	if err := putRow(txn, waitRows, waitIDs, w.SortKey(), w.Identity(), w); err != nil {
+		return err
+	}
+	return sumWait(txn, w)
 }
 
 func putText(txn *badger.Txn, x store.SMS) error {

@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,7 +100,13 @@ func (d *DB) open() error {
 		}
 	}
 	_ = d.disk.guard() // for the reserve; whether writing is safe is asked again at each write
-	return d.setOpenings(0)
+	if err := d.setOpenings(0); err != nil {
+		return err
+	}
+	if err := d.sumAgain(context.Background()); err != nil { // the records stand; the next opening tries again
+		d.cfg.Log.Error("reports lack what was recorded before", "error", err)
+	}
+	return nil
 }
 
 // errMissing is what a restored box meets: backups of the records, and no records.

@@ -18,6 +18,7 @@ type Store struct {
 
 	callbacks table[store.Callback]
 	missed    table[store.Missed]
+	intervals table[store.Interval]
 	// Reported is what Status returns, beside Committed, which is counted here.
 	Reported store.Status
 }

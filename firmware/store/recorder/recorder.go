@@ -217,6 +217,8 @@ func (k *keeper) collect(r journal.Record) {
 		k.pending.Callbacks = append(k.pending.Callbacks, store.Callback{Pos: pos, CallbackChanged: e})
 	case tel.MissedChanged:
 		k.pending.Missed = append(k.pending.Missed, store.Missed{Pos: pos, MissedChanged: e})
+	case tel.AgentInterval:
+		k.pending.Intervals = append(k.pending.Intervals, store.Interval{Pos: pos, AgentInterval: e})
 	case tel.SMSReceived:
 		k.pending.Texts = append(k.pending.Texts, store.SMS{Pos: pos, SMS: e.SMS})
 	case tel.SMSSent:
@@ -252,7 +254,7 @@ func (k *keeper) backup(ctx context.Context, db *badgerstore.DB, now time.Time) 
 		return err
 	}
 	k.backedUp = time.Time{}
-	k.log.Info("records backed up and read back", "calls", m.Calls, "waits", m.Waits, "texts", m.Texts, "callbacks", m.Callbacks, "missed", m.Missed, "position", uint64(m.Pos))
+	k.log.Info("records backed up and read back", "calls", m.Calls, "waits", m.Waits, "texts", m.Texts, "callbacks", m.Callbacks, "missed", m.Missed, "intervals", m.Intervals, "position", uint64(m.Pos))
 	return nil
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/journal"
+	"github.com/pronto-pbx/pronto/firmware/report"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/store/badgerstore"
 	"github.com/pronto-pbx/pronto/firmware/store/storetest"
@@ -89,20 +90,29 @@ func (b *box) end(n int) {
 		if text.State == tel.SMSOut {
 			message = tel.SMSSent{SMS: text}
 		}
+		interval := storetest.Interval(0, "anna", tel.AgentReady, "", call.Started, intervalTook).AgentInterval
+		b.append(cdr.EncodeInterval(interval))
 		for _, e := range []tel.Event{wait.QueueLeft, message, storetest.Callback(b.written - 1).CallbackChanged, storetest.Missed(b.written - 1).MissedChanged, call.CallEnded} {
-			kind, body, err := cdr.Encode(e)
-			if err != nil {
-				b.t.Fatal(err)
-			}
-			start := time.Now()
-			pos, err := b.history.Append(kind, body)
-			b.worst = max(b.worst, time.Since(start))
-			if err != nil {
-				b.t.Fatalf("append: %v", err)
-			}
-			b.last = pos
+			b.append(cdr.Encode(e))
 		}
 	}
+}
+
+// intervalTook is how long each interval of end lasts.
+const intervalTook = 40 * time.Second
+
+func (b *box) append(kind string, body []byte, err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	start := time.Now()
+	pos, err := b.history.Append(kind, body)
+	b.worst = max(b.worst, time.Since(start))
+	if err != nil {
+		b.t.Fatalf("append: %v", err)
+	}
+	b.last = pos
 }
 
 // caughtUp waits until the keeper has stored everything, and checks that nothing is lost or doubled.
@@ -129,8 +139,18 @@ func (b *box) counted() bool {
 	texts, err3 := b.client.CountTexts(ctx, store.TextQuery{})
 	callbacks, err4 := b.client.CountCallbacks(ctx, store.CallbackQuery{})
 	missed, err5 := b.client.CountMissed(ctx, store.MissedQuery{})
-	if errors.Join(err, err2, err3, err4, err5) != nil {
+	all := store.ReportQuery{Step: report.Whole, Zone: "UTC"}
+	traffic, err6 := b.client.Traffic(ctx, all)
+	work, err7 := b.client.Work(ctx, all)
+	if errors.Join(err, err2, err3, err4, err5, err6, err7) != nil {
 		return false
+	}
+	ended := 0
+	for i := range traffic {
+		ended += traffic[i].Entered()
+	}
+	if ended != b.written || len(work) != 1 || work[0].Spent[tel.AgentReady] != time.Duration(b.written)*intervalTook {
+		b.t.Fatalf("the sums are of %d waits and of %+v, %d of each written", ended, work, b.written)
 	}
 	for _, n := range []int{calls, waits, texts, callbacks, missed} {
 		if n != b.written {

@@ -65,6 +65,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Records) {
 		"a senseless query is refused":                          refused,
 		"times before 1970 and far in the future keep order":    oddTimes,
 		"many may ask and put at once":                          concurrent,
+		"reports are sums of the records":                       sums,
+		"reports add up, whatever was recorded":                 sumsOfMany,
+		"a senseless report is refused":                         badReports,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, open(t)) })
 	}

@@ -1,0 +1,87 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/pronto-pbx/pronto/firmware/report"
+	"github.com/pronto-pbx/pronto/firmware/store"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// PutIntervals implements store.Reports.
+func (s *Store) PutIntervals(_ context.Context, intervals ...store.Interval) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range intervals {
+		s.intervals.put(i, func(store.Interval) bool { return false })
+		s.Reported.Committed = max(s.Reported.Committed, i.Pos)
+	}
+	return nil
+}
+
+// ListIntervals implements store.Reports.
+func (s *Store) ListIntervals(_ context.Context, q store.IntervalQuery) (store.Page[store.Interval], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return list(&s.intervals, q.Span, q.Match)
+}
+
+// Traffic implements store.Reports by reading every record: what others keep sums for is judged by this.
+func (s *Store) Traffic(_ context.Context, q store.ReportQuery) ([]report.TrafficRow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	table, err := store.NewTrafficTable(q)
+	if err != nil {
+		return nil, err
+	}
+	s.waits.walk("", "", func(_ string, w store.Wait) bool {
+		var t report.Traffic
+		t.TakeWait(w.QueueLeft)
+		err = table.Take(w.Queue, report.SlotOf(w.Joined), t)
+		return err == nil
+	})
+	s.intervals.walk("", "", func(_ string, i store.Interval) bool {
+		for slot, d := range report.Parts(i.AgentInterval) {
+			var t report.Traffic
+			t.TakeWork(i.State, d)
+			if i.Queue != "" && t.Talked+t.Held+t.Wrapped > 0 && err == nil {
+				err = table.Take(i.Queue, slot, t)
+			}
+		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return table.Rows(), nil
+}
+
+// Work implements store.Reports by reading every record.
+func (s *Store) Work(_ context.Context, q store.ReportQuery) ([]report.WorkRow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	table, err := store.NewWorkTable(q)
+	if err != nil {
+		return nil, err
+	}
+	s.intervals.walk("", "", func(_ string, i store.Interval) bool {
+		for slot, d := range report.Parts(i.AgentInterval) {
+			var w report.Work
+			w.Take(i.State, d)
+			if err == nil {
+				err = table.Take(i.Agent, slot, w)
+			}
+		}
+		return err == nil
+	})
+	s.waits.walk("", "", func(_ string, w store.Wait) bool {
+		if w.Outcome == tel.OutcomeAnswered && w.Agent != "" && err == nil {
+			err = table.Take(w.Agent, report.SlotOf(w.Left), report.Work{Answered: 1})
+		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return table.Rows(), nil
+}
