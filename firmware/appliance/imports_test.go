@@ -64,7 +64,7 @@ func isStd(path string) bool {
 
 // pure lists the packages that decide without touching the world.
 var pure = []string{
-	"firmware/config", "firmware/dialplan", "firmware/toll", "firmware/acd/plan", "firmware/acd/forecast", "firmware/report", "firmware/outbound/permit",
+	"firmware/config", "firmware/dialplan", "firmware/toll", "firmware/acd/plan", "firmware/acd/forecast", "firmware/report", "firmware/report/staffing", "firmware/outbound/permit",
 	"firmware/sip/digest", "firmware/media/codec", "firmware/media/dsp", "firmware/media/sdp",
 	"firmware/media/master", "firmware/media/mix", "firmware/media/jitter", "firmware/ivr", "firmware/ivr/spoken", "ota/slot",
 }

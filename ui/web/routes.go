@@ -42,6 +42,7 @@ func (s *server) routes() []route {
 		{"GET /calls/missed", access.Supervise, s.calls(page.TabMissed), false},
 		{"GET /calls/{call}", access.Supervise, s.story, false},
 		{"GET /reports", access.Supervise, s.figures, false},
+		{"GET /reports/staffing", access.Supervise, s.staffing, false},
 		{"GET /reports.csv", access.Supervise, s.exportReport, false},
 		{"GET /missed", access.Know, s.missed, false},
 		{"GET /missed/{caller}", access.Supervise, s.dismissing, false},

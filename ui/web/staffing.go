@@ -1,0 +1,90 @@
+package web
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/report"
+	"github.com/pronto-pbx/pronto/firmware/report/staffing"
+	"github.com/pronto-pbx/pronto/firmware/store"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/page"
+)
+
+// targets are the shares of callers that one may aim at, in per cent; the first is the usual one.
+func targets() []int { return []int{80, 70, 85, 90, 95} }
+
+// staffing shows how many people a queue needs on a day.
+func (s *server) staffing(w http.ResponseWriter, v *visit) {
+	ctx, cancel := context.WithTimeout(v.Context(), patience)
+	defer cancel()
+	p, day, status := s.staffed(v)
+	if p.Filter.Queue != "" {
+		rows, err := s.Records.Traffic(ctx, store.ReportQuery{
+			From: staffing.Start(day), To: day, Step: report.HalfHour, Zone: day.Location().String(), Queues: []tel.QueueID{tel.QueueID(p.Filter.Queue)},
+		})
+		if err != nil {
+			p.Said, status = s.unreported(err)
+		}
+		p.Plan = staffing.Plan(day, rows, staffing.Aim{Share: float64(p.Filter.Target) / 100, Within: time.Duration(p.Filter.Within) * time.Second})
+	}
+	p.Reader, p.Box = s.reader(v), s.Name()
+	p.Reader.Query = template.URL(url.Values{
+		"day": {p.Filter.Day}, "queue": {p.Filter.Queue}, "target": {strconv.Itoa(p.Filter.Target)}, "within": {strconv.Itoa(p.Filter.Within)},
+	}.Encode())
+	html, err := s.pages[v.lang].Staffing(p, time.Now().In(s.Zone()))
+	s.show(w, status, html, err)
+}
+
+// staffed reads what is asked for. What makes no sense of it is left out, and said.
+func (s *server) staffed(v *visit) (p page.Staffing, day time.Time, status int) {
+	q, zone := v.URL.Query(), s.Zone()
+	wrong := func(sentence string) { p.Wrong = append(p.Wrong, page.Said{Sentence: sentence}) }
+	p.Targets, p.Withins = targets(), withins()
+	p.Filter = page.StaffingFilter{Queue: q.Get("queue"), Target: targets()[0], Within: withins()[0]}
+	y, m, d := time.Now().In(zone).Date()
+	day = time.Date(y, m, d+1, 0, 0, 0, 0, zone)
+	if text := q.Get("day"); text != "" {
+		at, err := time.ParseInLocation(time.DateOnly, text, zone)
+		if err != nil || at.Year() < 2000 || at.Year() > 2200 {
+			wrong("filter.day_bad")
+		} else {
+			day = at
+		}
+	}
+	p.Filter.Day = day.Format(time.DateOnly)
+	for _, choice := range []struct {
+		name string
+		of   []int
+		to   *int
+	}{{"target", p.Targets, &p.Filter.Target}, {"within", p.Withins, &p.Filter.Within}} {
+		if text := q.Get(choice.name); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || !slices.Contains(choice.of, n) {
+				wrong("filter.result_bad")
+				continue
+			}
+			*choice.to = n
+		}
+	}
+	for _, x := range s.Queues() {
+		if v.user.Supervises(tel.QueueID(x.ID)) {
+			p.Queues = append(p.Queues, x)
+		}
+	}
+	if !slices.ContainsFunc(p.Queues, func(x page.Choice) bool { return x.ID == p.Filter.Queue }) {
+		if p.Filter.Queue != "" {
+			wrong("filter.queue_bad")
+		}
+		p.Filter.Queue = ""
+		if len(p.Queues) > 0 {
+			p.Filter.Queue = p.Queues[0].ID
+		}
+	}
+	return p, day, http.StatusOK
+}
