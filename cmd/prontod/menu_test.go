@@ -106,7 +106,7 @@ func TestLinphoneAndSIPpChooseInAMenu(t *testing.T) {
 	customer := o.SIPpKeys(mobileNumber, "71", 5*time.Second)
 	at = bruno.picksUp()
 	time.Sleep(talk)
-	hears(t, "the customer", customer.Ears.Heard(2*time.Second), hzAgent)
+	hears(t, "the customer", customer.Ears.Heard(time.Second), hzAgent)
 	customer.Wait()
 	within(t, "the customer's end", at.Ended())
 }

@@ -310,7 +310,7 @@ func (o *Office) prontod() int { o.t.Helper(); return o.PID("prontod") }
 // PID is the process number of a program, which the office writes down a moment after the start.
 func (o *Office) PID(name string) (pid int) {
 	o.t.Helper()
-	o.await(name+"'s process number", 5*time.Second, func() bool { pid = o.pids()[name]; return pid > 1 })
+	o.await(name+"'s process number", patience, func() bool { pid = o.pids()[name]; return pid > 1 })
 	return pid
 }
 
@@ -351,5 +351,5 @@ func (o *Office) Resident() int64 {
 // Says waits until the log holds a sentence.
 func (o *Office) Says(text string) {
 	o.t.Helper()
-	o.await("the log to say "+strconv.Quote(text), 5*time.Second, func() bool { return strings.Contains(o.Log(), text) })
+	o.await("the log to say "+strconv.Quote(text), patience, func() bool { return strings.Contains(o.Log(), text) })
 }
