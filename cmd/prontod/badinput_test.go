@@ -58,7 +58,7 @@ func TestBadInputDisturbsNoCall(t *testing.T) {
 		b.caller.Audio().Forget()
 		b.agent.Audio().Forget()
 		t.Run(c.name, c.run)
-		for deadline := time.Now().Add(5 * time.Second); b.caller.Audio().Packets() < 25 && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(15 * time.Second); b.caller.Audio().Packets() < 25 && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond) // at least half a second to judge
 		}
 		hears(t, "after \""+c.name+"\": the caller", b.caller.Audio().Heard(), hzAgent)

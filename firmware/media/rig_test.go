@@ -23,7 +23,7 @@ const boxAddr = "127.0.0.32"
 
 // patience bounds every wait for something that must come; it is long because machines are slow,
 // and costs nothing when the thing comes.
-const patience = 5 * time.Second
+const patience = 15 * time.Second
 
 // sink collects events.
 type sink struct {

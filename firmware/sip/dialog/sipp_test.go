@@ -236,7 +236,7 @@ func TestSIPpRFC3515TransfersAndHearsTheEndAfterItsBYE(t *testing.T) {
 	var r dialog.Referred
 	select {
 	case r = <-refers:
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second):
 		wait()
 		t.Fatal("no REFER came")
 	}
@@ -246,7 +246,7 @@ func TestSIPpRFC3515TransfersAndHearsTheEndAfterItsBYE(t *testing.T) {
 	select {
 	case s := <-calls:
 		s.NotifyRefer(r.ID, 200, "OK", true)
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second):
 		t.Error("no BYE came")
 	}
 	wait()

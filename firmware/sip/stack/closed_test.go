@@ -41,7 +41,7 @@ func TestAConnectionThatEndsIsTold(t *testing.T) {
 			if f.Transport != "tcp" || f.Remote.String() != c.LocalAddr().String() {
 				t.Errorf("%s: told of %+v", why, f)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(15 * time.Second):
 			t.Errorf("%s: nothing was told", why)
 		}
 	}
