@@ -260,18 +260,25 @@ func TestARecordThatCannotBeUnderstoodIsCountedAndStopsNothing(t *testing.T) {
 func TestKill9LosesAndDoublesNoRecordAndTelephonyNeverWaits(t *testing.T) {
 	b := newBox(t)
 	c := b.outside()
+	killed := int64(0)
 	for round := range 8 {
+		for end := time.Now().Add(20 * time.Second); c.pid.Load() == killed; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the keeper is not started again")
+			}
+		}
 		for range 10 { // the kill falls into the middle of storing
 			b.end(15)
 			time.Sleep(time.Duration(1+round) * time.Millisecond)
 		}
-		if pid := c.pid.Load(); pid > 0 {
-			_ = unix.Kill(int(pid), unix.SIGKILL)
+		killed = c.pid.Load()
+		if err := unix.Kill(int(killed), unix.SIGKILL); err != nil {
+			t.Fatal(err)
 		}
 	}
 	b.caughtUp()
-	if n := c.deaths.Load(); n < 5 {
-		t.Fatalf("only %d deaths: the test proves little", n)
+	if n := c.deaths.Load(); n != 8 {
+		t.Fatalf("%d deaths of 8", n)
 	}
 	t.Logf("%d records, %d kills, longest append %v", 2*b.written, c.deaths.Load(), b.worst)
 	if b.worst > 500*time.Millisecond {
