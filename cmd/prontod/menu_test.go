@@ -71,8 +71,8 @@ func TestAMenuGoesOnAfterACrash(t *testing.T) {
 	c := carrier.customer(mobileNumber)
 	listen(t, "the greeting", c)
 	c.Audio().Press("7")
+	says(t, "the caller, of the second level", c, "wait") // so the key was taken
 	for range 2 {
-		time.Sleep(500 * time.Millisecond)
 		o.Kill()
 		stage(o, tel.StageMenu)
 		listen(t, "after the crash", c)

@@ -60,7 +60,7 @@ func TestHangupThatTheModemIgnoresEndsAndRestartsIt(t *testing.T) {
 }
 
 func TestSoundThatIsRefusedAtFirstIsTriedAgain(t *testing.T) {
-	m, far := rig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.SoundRefused = 250 * time.Millisecond })
+	m, far := rig(t, func(s *gsmsim.Config, _ *gsm.Config) { s.SoundRefused = time.Second }) // however late the driver asks first
 	media := connect(t, m, far)
 	if err := linetest.BothWays(media, far); err != nil {
 		t.Error(err)
