@@ -199,7 +199,7 @@ func (p *Linphone) Conference(ids ...int) {
 	}
 }
 
-// Heard ends the phone and returns the end of what it heard: two seconds before the last 300 ms.
+// Heard ends the phone and returns the end of what it heard: a second before the last 300 ms.
 func (p *Linphone) Heard() []int16 {
 	p.t.Helper()
 	p.end()
@@ -211,7 +211,7 @@ func (p *Linphone) Heard() []int16 {
 	if !ok {
 		p.t.Fatalf("%s is no sound of 8,000 Hz (%d bytes)", p.heard, len(body))
 	}
-	return tone.Tail(pcm, 2*tone.Rate, tone.Rate*3/10)
+	return lastWords(pcm)
 }
 
 func (p *Linphone) end() {
