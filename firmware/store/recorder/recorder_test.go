@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,7 +64,7 @@ type box struct {
 	client  *store.Client
 	written int
 	last    journal.Pos
-	worst   time.Duration // longest append
+	took    []time.Duration // of each append
 }
 
 func newBox(t *testing.T) *box {
@@ -96,12 +97,22 @@ func (b *box) end(n int) {
 			}
 			start := time.Now()
 			pos, err := b.history.Append(kind, body)
-			b.worst = max(b.worst, time.Since(start))
+			b.took = append(b.took, time.Since(start))
 			if err != nil {
 				b.t.Fatalf("append: %v", err)
 			}
 			b.last = pos
 		}
+	}
+}
+
+// neverWaited judges how long telephony was held up, by all but the slowest hundredth of its appends: what one of them
+// takes is the affair of the disk, which others write to as well; a keeper that is waited for holds up many.
+func (b *box) neverWaited() {
+	b.t.Helper()
+	all := slices.Sorted(slices.Values(b.took))
+	if most := all[len(all)*99/100]; most > 100*time.Millisecond {
+		b.t.Errorf("one in a hundred of %d appends took %v or more", len(all), most)
 	}
 }
 
@@ -280,10 +291,8 @@ func TestKill9LosesAndDoublesNoRecordAndTelephonyNeverWaits(t *testing.T) {
 	if n := c.deaths.Load(); n != 8 {
 		t.Fatalf("%d deaths of 8", n)
 	}
-	t.Logf("%d records, %d kills, longest append %v", 2*b.written, c.deaths.Load(), b.worst)
-	if b.worst > 500*time.Millisecond {
-		t.Errorf("an append took %v", b.worst)
-	}
+	t.Logf("%d records, %d kills, longest append %v", 2*b.written, c.deaths.Load(), slices.Max(b.took))
+	b.neverWaited()
 }
 
 func TestADamagedStoreIsRebuiltFromBackupAndJournal(t *testing.T) {
@@ -359,10 +368,8 @@ func TestADiskFilledToTheLastByteLeavesTelephonyAloneAndTheKeeperCatchesUp(t *te
 	if aside, _ := filepath.Glob(filepath.Join(disk, "records", "damaged-*")); len(aside) != 0 {
 		t.Errorf("a full disk was taken for damage: %v", aside)
 	}
-	t.Logf("%d records, keeper died %d times, longest append %v", 2*b.written, c.deaths.Load(), b.worst)
-	if b.worst > 500*time.Millisecond {
-		t.Errorf("an append took %v", b.worst)
-	}
+	t.Logf("%d records, keeper died %d times, longest append %v", 2*b.written, c.deaths.Load(), slices.Max(b.took))
+	b.neverWaited()
 }
 
 // troubled waits until the keeper says that the disk is full, or is not there to say it.
