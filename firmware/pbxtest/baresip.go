@@ -81,7 +81,7 @@ func (o *Office) baresip(number, hz int, at netip.AddrPort, params []string, wat
 		o.t.Fatal(err)
 	}
 	p := &Baresip{t: o.t, dir: dir, events: make(chan event, 256)}
-	control := freePort(o.t)
+	control := FreePort(o.t)
 	o.t.Cleanup(p.end)
 	config := []string{
 		"sip_listen 127.0.0.1:0", "net_interface 127.0.0.1", "module_path " + modules,

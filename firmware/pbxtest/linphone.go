@@ -70,7 +70,7 @@ func (o *Office) linphone(number, hz int, trusted string, settings []string, opt
 		o.t.Fatal(err)
 	}
 	p := &Linphone{t: o.t, dir: dir, heard: filepath.Join(dir, "heard.wav"), lines: make(chan string, 1024)}
-	sip, rtp := freePort(o.t), claimed(o.t, soundLo, soundHi, 2)
+	sip, rtp := FreePort(o.t), claimed(o.t, soundLo, soundHi, 2)
 	o.t.Cleanup(p.end)
 	if err := os.MkdirAll(filepath.Join(dir, ".local", "share", "linphone"), 0o700); err != nil { // without its data base it does not start
 		o.t.Fatal(err)

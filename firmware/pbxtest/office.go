@@ -129,13 +129,13 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	// The carrier's address is one of the whole loopback network.
 	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: claimed(t, mediaLo, mediaHi, mediaPorts), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier, Cells: s.Programs != ""}
 	o.MediaHi = o.MediaLo + mediaPorts - 1
-	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t))
-	web := strconv.Itoa(int(freePort(t)))
+	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), FreePort(t))
+	web := strconv.Itoa(int(FreePort(t)))
 	o.Web = net.JoinHostPort("127.0.0.1", web)
 	if s.Page.IsValid() {
-		o.Web, o.WebTLS = net.JoinHostPort(s.Page.String(), web), net.JoinHostPort(s.Page.String(), strconv.Itoa(int(freePort(t))))
+		o.Web, o.WebTLS = net.JoinHostPort(s.Page.String(), web), net.JoinHostPort(s.Page.String(), strconv.Itoa(int(FreePort(t))))
 	}
-	o.TLS = netip.AddrPortFrom(o.SIP.Addr(), freePort(t))
+	o.TLS = netip.AddrPortFrom(o.SIP.Addr(), FreePort(t))
 	file := filepath.Join(dir, "pronto.yaml")
 	if err := os.WriteFile(file, []byte(o.config(s)), 0o600); err != nil {
 		t.Fatal(err)

@@ -151,7 +151,7 @@ func (p *SIPpPhone) RunFor(t testing.TB, limit time.Duration, file string, keys 
 	if callee := keys["callee"]; callee != "" {
 		uri = callee + "@" + uri
 	}
-	port := freePort(t)
+	port := FreePort(t)
 	inside := netip.AddrPortFrom(p.At().Addr(), port)
 	p.mu.Lock()
 	p.inside, p.passed = inside, nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -95,7 +96,7 @@ func thePersonKeepsTheirPlace(t *testing.T, b *Browser) {
 
 // silenceIsSaid stops the box, starts it again on the same address, and looks at the words.
 func silenceIsSaid(t *testing.T, b *Browser) {
-	o := serve(t, "127.0.0.1:0", Busy(time.Now()))
+	o := serve(t, fmt.Sprintf("127.0.0.1:%d", pbxtest.FreePort(t)), Busy(time.Now())) // one that nobody takes meanwhile
 	p := b.Open(t, o.url("?lang=it"), Look{})
 	p.Wait(t, isLive+` && document.getElementById("fresh").innerText === "In diretta"`)
 	p.Eval(t, `(() => {
