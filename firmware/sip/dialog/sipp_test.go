@@ -2,7 +2,6 @@ package dialog_test
 
 import (
 	"bytes"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -55,12 +55,7 @@ func sipp(t *testing.T, p *phone, scenario string, args ...string) (port int, wa
 		}
 		t.Skip("left out: sipp is not installed (apt install sip-tester), so no real program judges this flow")
 	}
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port = conn.LocalAddr().(*net.UDPAddr).Port
-	_ = conn.Close()
+	port = int(pbxtest.FreePort(t))
 	file, err := filepath.Abs(filepath.Join("testdata", scenario))
 	if err != nil {
 		t.Fatal(err)
