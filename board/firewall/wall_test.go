@@ -33,14 +33,13 @@ func watch(t *testing.T, owner uint32, own ...opening.Opening) *watched {
 	var err error
 	w.wall, err = New(Config{
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Asked: w.asked, Owner: owner, Answer: w.answer, Own: own,
-		Apply: func(r Rules) error {
-			w.applied <- r
+		Apply: func(r Rules) (err error) {
 			select {
-			case err := <-w.fails:
-				return err
+			case err = <-w.fails:
 			default:
-				return nil
 			}
+			w.applied <- r // last: who has seen these rules speaks of the next ones
+			return err
 		},
 	})
 	if err != nil {

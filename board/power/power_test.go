@@ -48,13 +48,15 @@ func TestAPressOfAnyButtonIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	presses := Button(ctx, filepath.Join(dir, "event*"), slog.New(slog.DiscardHandler))
-	second, err := os.OpenFile(filepath.Join(dir, "event1"), os.O_WRONLY, 0)
+	// First, because a pipe that nobody writes to is at its end: the device would be gone. For both ways, because that
+	// waits for no reader.
+	second, err := os.OpenFile(filepath.Join(dir, "event1"), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer second.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	presses := Button(ctx, filepath.Join(dir, "event*"), slog.New(slog.DiscardHandler))
 	for range 3 {
 		if _, err := second.Write(append(event(evKey, 30, 1), event(evKey, keyPower, 1)...)); err != nil {
 			t.Fatal(err)

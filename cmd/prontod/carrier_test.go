@@ -46,9 +46,9 @@ func TestCarriersAsSIPpPlaysThem(t *testing.T) {
 	t.Run("it calls only with reliable provisionals", func(t *testing.T) {
 		s := run(t, "require.xml")
 		b := bob.ring()
-		time.Sleep(300 * time.Millisecond) // for the PRACK
+		carrier.Passed("SIP/2.0 200", "CSeq: 2 PRACK")
 		b.Answer()
-		time.Sleep(300 * time.Millisecond)
+		carrier.Passed("SIP/2.0 200", "CSeq: 1 INVITE")
 		b.Hangup()
 		s.Wait()
 	})

@@ -172,10 +172,11 @@ func TestRFC5359Section2_18ClickToDialBySIPp(t *testing.T) {
 	realPrograms(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	alice, bob := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
-	s := o.SIPpPhone(201, pbxtest.Password(201)).Run(t, filepath.Join("testdata", "rfc5359", "2.18-click.xml"), keys{"callee": "201", "target": "202"})
+	program := o.SIPpPhone(201, pbxtest.Password(201))
+	s := program.Run(t, filepath.Join("testdata", "rfc5359", "2.18-click.xml"), keys{"callee": "201", "target": "202"})
 	a := alice.picksUp()
 	b := bob.ring()
-	time.Sleep(300 * time.Millisecond) // SIPp must see the ring
+	program.Passed("NOTIFY ", "SIP/2.0 180") // which the scenario demands to see
 	b.Answer()
 	s.Wait()
 	allHear(t, "2.18, connected", ear{"Alice", a, hzAgent}, ear{"Bob", b, hzCaller})

@@ -1,8 +1,8 @@
 package main_test
 
 import (
+	"fmt"
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
@@ -12,22 +12,24 @@ import (
 // lifted is the least level of a voice in a mix, and silent the most of one that is not in it.
 const lifted, silent = -25.0, -45.0
 
-// mixed judges what a party hears from now on: every one of the voices, and no other.
+// mixed waits until a party hears every one of the voices, and no other.
 func mixed(t *testing.T, who string, c *peer.Call, voices ...int) {
 	t.Helper()
-	c.Audio().Forget()
-	hearing(c)
-	pcm := c.Audio().Heard()
-	for _, hz := range voices {
-		if l := tone.Level(pcm, hz); l < lifted {
-			t.Errorf("%s hears %d Hz at %.1f of %.1f dB", who, hz, l, tone.Power(pcm))
+	settles(t, who, func() error {
+		hearing(c)
+		pcm := c.Audio().Heard()
+		for _, hz := range voices {
+			if l := tone.Level(pcm, hz); l < lifted {
+				return fmt.Errorf("%d Hz at %.1f of %.1f dB", hz, l, tone.Power(pcm))
+			}
 		}
-	}
-	for _, hz := range tone.Others(tones, voices...) {
-		if l := tone.Level(pcm, hz); l > silent {
-			t.Errorf("%s hears %d Hz at %.1f dB, who is not in the conference for it", who, hz, l)
+		for _, hz := range tone.Others(tones, voices...) {
+			if l := tone.Level(pcm, hz); l > silent {
+				return fmt.Errorf("%d Hz at %.1f dB, who is not in the conference for it", hz, l)
+			}
 		}
-	}
+		return nil
+	}, c)
 }
 
 // Alice's phone calls two and mixes them with her voice: all three hear each other. The box has two calls
@@ -42,7 +44,6 @@ func TestRFC5359Section2_10ConferenceAtAPhone(t *testing.T) {
 	allHear(t, "before", ear{"Bob", b, musicHeard}, ear{"Carol", c, hzCaller}, ear{"Alice of Carol", toCarol, hzCarrier})
 	hold(t, toBob, false)
 	peer.Conference(toBob.Audio(), toCarol.Audio())
-	time.Sleep(spoken / 2) // what was under way
 	mixed(t, "Bob", b, hzCaller, hzCarrier)
 	mixed(t, "Carol", c, hzCaller, hzAgent)
 	mixed(t, "Alice of Bob", toBob, hzAgent)

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -146,7 +147,7 @@ func (d *day) join() {
 	d.waiting, d.numbers = append(d.waiting, c), append(d.numbers, number)
 	d.o.Until(number+" to wait", func(n pbxtest.Now) bool { return slices.Equal(callers(n), d.numbers) })
 	c.Audio().Forget()
-	for deadline := time.Now().Add(5 * time.Second); c.Audio().Packets() == 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); c.Audio().Packets() == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("%s hears no music", number)
 		}
@@ -247,40 +248,32 @@ func (d *day) hearEachOther(round int) {
 	for _, p := range d.talks {
 		tones = append(tones, p.hzA, p.hzB)
 	}
-	for _, c := range d.all() {
-		c.Audio().Forget()
-	}
-	hearing(d.all()...)
-	for _, p := range d.talks {
-		if err := tone.Heard(p.a.Audio().Heard(), p.hzB, tone.Others(tones, p.hzB)...); err != nil {
-			d.t.Errorf("round %d: %s: first party: %v", round, p.name, err)
+	settles(d.t, fmt.Sprintf("round %d", round), func() error {
+		hearing(d.all()...)
+		var wrong []error
+		for _, p := range d.talks {
+			wrong = append(wrong,
+				each(p.name+": first party", tone.Heard(p.a.Audio().Heard(), p.hzB, tone.Others(tones, p.hzB)...)),
+				each(p.name+": second party", tone.Heard(p.b.Audio().Heard(), p.hzA, tone.Others(tones, p.hzA)...)))
 		}
-		if err := tone.Heard(p.b.Audio().Heard(), p.hzA, tone.Others(tones, p.hzA)...); err != nil {
-			d.t.Errorf("round %d: %s: second party: %v", round, p.name, err)
+		for i, c := range d.waiting {
+			if n := c.Audio().Packets(); n < 25 {
+				wrong = append(wrong, fmt.Errorf("waiting caller %d got %d packets", i, n))
+			}
 		}
-	}
-	for i, c := range d.waiting {
-		if n := c.Audio().Packets(); n < 25 {
-			d.t.Errorf("round %d: waiting caller %d got %d packets", round, i, n)
-		}
-	}
+		return errors.Join(wrong...)
+	}, d.all()...)
 }
 
-// answerRinging lets the phone that rang through the crash be answered. The next process may ring it
-// anew (the earlier INVITE is cancelled then), but the caller must not notice.
+// answerRinging lets the phone that rang through the crash be answered. The next process cancels the INVITE of the
+// one before and rings the phone anew, but the caller must not notice.
 func (d *day) answerRinging(caller, callee *peer.Call) {
 	d.t.Helper()
+	d.await("the end of the first ringing", callee.Ended())
 	select {
-	case again := <-d.rings:
-		d.await("the end of the first ringing", callee.Ended())
-		callee = again
-	case <-callee.Ended():
-		select {
-		case callee = <-d.rings:
-		case <-time.After(3 * time.Second):
-			d.t.Fatal("the phone that rang during the crash stopped ringing")
-		}
-	case <-time.After(100 * time.Millisecond): // it still rings as before
+	case callee = <-d.rings:
+	case <-time.After(patience):
+		d.t.Fatal("the phone that rang during the crash stopped ringing")
 	}
 	select {
 	case <-caller.Ended():
@@ -290,15 +283,7 @@ func (d *day) answerRinging(caller, callee *peer.Call) {
 	}
 	callee.Answer()
 	d.await("the answer to the call that rang during the crash", caller.Answered())
-	caller.Audio().Forget()
-	callee.Audio().Forget()
-	time.Sleep(500 * time.Millisecond)
-	if err := tone.Heard(caller.Audio().Heard(), 680, 600); err != nil {
-		d.t.Errorf("caller of the call that rang: %v", err)
-	}
-	if err := tone.Heard(callee.Audio().Heard(), 600, 680); err != nil {
-		d.t.Errorf("callee of the call that rang: %v", err)
-	}
+	eachHears(d.t, "the call that rang", []int{600, 680}, caller, 600, callee, 680)
 	caller.Hangup()
 	d.await("the end of the call that rang", callee.Ended())
 	d.finished++

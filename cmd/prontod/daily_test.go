@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
@@ -42,9 +41,8 @@ groups:
 	anna, bruno, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzModem), deskAt(t, o, 203, hzCaller)
 	c := carla.talksTo("390")
 	listeners := []*peer.Call{anna.picksUp(), bruno.picksUp()}
-	time.Sleep(talk)
 	for _, l := range listeners {
-		hears(t, "a listener", tone.Tail(l.Audio().Heard(), 2*tone.Rate, 0), hzCaller)
+		hearsTone(t, "a listener", l, hzCaller)
 	}
 	if pcm := tone.Tail(c.Audio().Heard(), tone.Rate, 0); tone.Heard(pcm, hzAgent) == nil || tone.Heard(pcm, hzModem) == nil {
 		t.Error("the speaker hears who listens")

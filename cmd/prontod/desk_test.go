@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -167,24 +168,53 @@ func hearing(all ...*peer.Call) {
 	}
 }
 
+// patience bounds every wait for what is heard at once when all is well.
+const patience = 15 * time.Second
+
+// settles listens to all of them, window after window, until judge finds them right in one and the same window. What
+// was said before a change is on its way for a while yet, and how long is the affair of the machine; a window holds
+// nothing that came before it.
+func settles(t *testing.T, when string, judge func() error, all ...*peer.Call) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		for _, c := range all {
+			c.Audio().Forget()
+		}
+		time.Sleep(spoken)
+		err := judge()
+		switch {
+		case err == nil:
+			return
+		case time.Now().After(deadline):
+			t.Fatalf("%s: %v", when, err)
+		}
+	}
+}
+
+// each names a party in what is wrong with what it hears.
+func each(who string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", who, err)
+}
+
 // talking judges what two parties hear from now on: each the other and nobody else.
 func talking(t *testing.T, when string, a *peer.Call, hzA int, b *peer.Call, hzB int) {
 	t.Helper()
 	within(t, when+": the first party to be connected", a.Answered())
 	within(t, when+": the second party to be connected", b.Answered())
-	for deadline := time.Now().Add(5 * time.Second); ; {
-		a.Audio().Forget()
-		b.Audio().Forget()
-		time.Sleep(spoken)
-		errA := tone.Heard(a.Audio().Heard(), hzB, tone.Others(tones, hzB)...)
-		errB := tone.Heard(b.Audio().Heard(), hzA, tone.Others(tones, hzA)...)
-		switch {
-		case errA == nil && errB == nil:
-			return
-		case time.Now().After(deadline):
-			t.Fatalf("%s: first party: %v; second party: %v", when, errA, errB)
-		}
-	}
+	eachHears(t, when, tones, a, hzA, b, hzB)
+}
+
+// eachHears is talking where the voices are of the test's own.
+func eachHears(t *testing.T, when string, voices []int, a *peer.Call, hzA int, b *peer.Call, hzB int) {
+	t.Helper()
+	settles(t, when, func() error {
+		return errors.Join(
+			each("first party", tone.Heard(a.Audio().Heard(), hzB, tone.Others(voices, hzB)...)),
+			each("second party", tone.Heard(b.Audio().Heard(), hzA, tone.Others(voices, hzA)...)))
+	}, a, b)
 }
 
 // listen waits until a party hears something that is no silence and no other party: words or music of
@@ -194,7 +224,7 @@ func listen(t *testing.T, when string, c *peer.Call) {
 	within(t, when+": the answer", c.Answered())
 	c.Audio().Forget()
 	var loud float64
-	for deadline := time.Now().Add(6 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		pcm := c.Audio().Heard()
 		if loud = tone.Power(pcm); len(pcm) > tone.Rate/4 && loud > tone.Audible {
 			for _, hz := range tones {

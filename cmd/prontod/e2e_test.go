@@ -81,5 +81,5 @@ func realPrograms(t *testing.T) {
 	}
 }
 
-// talk is how long a conversation is let go on: the last two seconds are judged.
+// talk is how long a conversation is let go on: the last of it is judged.
 const talk = 2600 * time.Millisecond

@@ -3,10 +3,10 @@ package main_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
@@ -70,33 +70,32 @@ func TestEveryFormOfHoldIsUnderstoodAndEndedByAReinviteWithoutAnOffer(t *testing
 	<-agent.Ended()
 }
 
-// judge listens for a while to what both hear.
+// judge waits until both hear what they must.
 func judge(t *testing.T, when string, caller, agent *peer.Call, agentHears bool, callerHears string) {
 	t.Helper()
-	time.Sleep(100 * time.Millisecond) // what was under way
-	caller.Audio().Forget()
-	agent.Audio().Forget()
-	if agentHears {
-		hearing(agent)
-	}
-	if callerHears != "nothing" {
-		hearing(caller)
-	}
-	time.Sleep(spoken) // for what must not come
-	if at := tone.Level(agent.Audio().Heard(), hzCaller); agentHears != (at > tone.Audible) {
-		t.Errorf("%s: the agent hears the caller at %.1f dB, want %v", when, at, agentHears)
-	}
-	packets, at := caller.Audio().Packets(), tone.Level(caller.Audio().Heard(), hzAgent)
-	got := "music"
-	switch {
-	case packets < 5:
-		got = "nothing"
-	case at > tone.Audible:
-		got = "agent"
-	}
-	if got != callerHears {
-		t.Errorf("%s: the caller hears %s (%d packets, the agent at %.1f dB), want %s", when, got, packets, at, callerHears)
-	}
+	settles(t, when, func() error {
+		if agentHears {
+			hearing(agent)
+		}
+		if callerHears != "nothing" {
+			hearing(caller)
+		}
+		if at := tone.Level(agent.Audio().Heard(), hzCaller); agentHears != (at > tone.Audible) {
+			return fmt.Errorf("the agent hears the caller at %.1f dB, want %v", at, agentHears)
+		}
+		packets, at := caller.Audio().Packets(), tone.Level(caller.Audio().Heard(), hzAgent)
+		got := "music"
+		switch {
+		case packets < 5:
+			got = "nothing"
+		case at > tone.Audible:
+			got = "agent"
+		}
+		if got != callerHears {
+			return fmt.Errorf("the caller hears %s (%d packets, the agent at %.1f dB), want %s", got, packets, at, callerHears)
+		}
+		return nil
+	}, caller, agent)
 }
 
 // Either side may hold, both may at once and resume in any order, by re-INVITE and by UPDATE (RFC 3311);

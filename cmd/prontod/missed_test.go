@@ -19,7 +19,7 @@ func TestAMissedCallerIsOnTheListUntilSomebodyCalls(t *testing.T) {
 	listed := func(when string, want bool) {
 		t.Helper()
 		var said string
-		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 			out, err := console(o, "missed")
 			if said = out; err == nil && strings.Contains(out, mobileNumber) == want {
 				return

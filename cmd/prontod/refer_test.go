@@ -79,7 +79,7 @@ func TestATransferToVoicemailTakesAMessage(t *testing.T) {
 	within(t, "Anna's end", at.Ended())
 	listen(t, "the greeting", customer)
 	customer.Audio().Press("#")
-	time.Sleep(4 * time.Second)
+	speaksOnTape(t, o)
 	customer.Hangup()
 	note(t, lamp, "Voice-Message: 1/0")
 	bruno.quiet("straight to the mailbox")

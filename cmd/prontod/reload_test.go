@@ -39,7 +39,7 @@ func TestTheOutcomeOfAReloadIsLeftInWords(t *testing.T) {
 	reload := func() string {
 		_ = os.Remove(answer)
 		hup <- os.Interrupt // whichever: prontod only passes SIGHUP
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 			if text, err := os.ReadFile(answer); err == nil {
 				return string(text)
 			}

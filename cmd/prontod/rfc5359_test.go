@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -46,40 +47,47 @@ type ear struct {
 	hz   int
 }
 
-// allHear judges all of them at once.
+// allHear waits until all of them hear what they must, all in the same moment.
 func allHear(t *testing.T, when string, ears ...ear) {
 	t.Helper()
-	time.Sleep(100 * time.Millisecond) // what was under way
+	var calls, heard []*peer.Call
 	for _, e := range ears {
-		e.call.Audio().Forget()
-	}
-	for _, e := range ears {
-		if e.hz == nothing {
-			time.Sleep(spoken) // for what must not come
-		} else {
-			hearing(e.call)
+		calls = append(calls, e.call)
+		if e.hz != nothing {
+			heard = append(heard, e.call)
 		}
 	}
-	for _, e := range ears {
-		pcm, packets := e.call.Audio().Heard(), e.call.Audio().Packets()
-		switch e.hz {
-		case nothing:
-			if packets > 4 {
-				t.Errorf("%s: %s gets %d packets, want none", when, e.who, packets)
-			}
-		case musicHeard:
-			if packets < 25 || tone.Power(pcm) < -50 {
-				t.Errorf("%s: %s hears no music: %d packets at %.0f dB", when, e.who, packets, tone.Power(pcm))
-			}
-			for _, hz := range tones {
-				if l := tone.Level(pcm, hz); l > voiced {
-					t.Errorf("%s: %s hears the tone of %d Hz at %.0f dB instead of music", when, e.who, hz, l)
-				}
-			}
-		default:
-			hears(t, when+": "+e.who, pcm, e.hz)
+	settles(t, when, func() error {
+		hearing(heard...)
+		var wrong []error
+		for _, e := range ears {
+			wrong = append(wrong, each(e.who, e.judge()))
 		}
+		return errors.Join(wrong...)
+	}, calls...)
+}
+
+// judge says what is wrong with what a party was sent since Forget.
+func (e ear) judge() error {
+	pcm, packets := e.call.Audio().Heard(), e.call.Audio().Packets()
+	switch e.hz {
+	case nothing:
+		if packets > 4 {
+			return fmt.Errorf("%d packets come, want none", packets)
+		}
+	case musicHeard:
+		if packets < 25 || tone.Power(pcm) < -50 {
+			return fmt.Errorf("no music: %d packets at %.0f dB", packets, tone.Power(pcm))
+		}
+		for _, hz := range tones {
+			if l := tone.Level(pcm, hz); l > voiced {
+				return fmt.Errorf("the tone of %d Hz at %.0f dB instead of music", hz, l)
+			}
+		}
+	default:
+		return tone.Heard(pcm, e.hz, tone.Others(tones, e.hz)...)
 	}
+	return nil
 }
 
 // learns judges the last thing that somebody is told of a transfer.
@@ -275,8 +283,7 @@ func TestRFC5359HoldAndTransferBySIPp(t *testing.T) {
 		return alice.Run(t, filepath.Join("testdata", "rfc5359", name), more)
 	}
 	s := flow("2.1-hold.xml", keys{})
-	b := bob.picksUp()
-	time.Sleep(300 * time.Millisecond) // SIPp holds at once
+	b := bob.picksUp() // SIPp holds at once
 	allHear(t, "2.1, held", ear{"Bob", b, musicHeard})
 	s.Wait()
 	ended(t, b)
@@ -284,7 +291,7 @@ func TestRFC5359HoldAndTransferBySIPp(t *testing.T) {
 	s = flow("2.4-transferor.xml", keys{"target": "203"})
 	b = bob.picksUp()
 	c := carol.ring()
-	time.Sleep(200 * time.Millisecond)
+	alice.Passed("NOTIFY ", "SIP/2.0 180") // which the scenario demands to see
 	c.Answer()
 	s.Wait()
 	allHear(t, "2.4, transferred", ear{"Bob", b, hzCarrier}, ear{"Carol", c, hzAgent})

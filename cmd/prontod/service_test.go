@@ -61,7 +61,7 @@ menus: [{id: main, name: Main, greeting: ["prompt:welcome"], keys: {"1": "ext:20
 	c := anna.talksTo("*775")
 	listen(t, "what to do", c)
 	c.Audio().Press("#") // straight to the beep
-	time.Sleep(4 * time.Second)
+	speaksOnTape(t, o)
 	c.Audio().Press("#") // that is all
 	listen(t, "what to do with it", c)
 	c.Audio().Press("1") // listen

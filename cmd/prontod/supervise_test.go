@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -59,28 +60,23 @@ type party struct {
 // hear waits until all of them hear just what they shall, all in the same moment.
 func hear(t *testing.T, when string, all ...party) {
 	t.Helper()
-	for deadline := time.Now().Add(8 * time.Second); ; {
-		for _, p := range all {
-			p.call.Audio().Forget()
-		}
-		time.Sleep(spoken)
-		var wrong []string
+	var calls []*peer.Call
+	for _, p := range all {
+		calls = append(calls, p.call)
+	}
+	settles(t, when, func() error {
+		var wrong []error
 		for _, p := range all {
 			pcm := p.call.Audio().Heard()
 			for _, hz := range tones {
 				level, shall := tone.Level(pcm, hz), slices.Contains(p.hz, hz)
 				if shall != (level > tone.Audible) || !shall && level > tone.Audible-10 {
-					wrong = append(wrong, fmt.Sprintf("%s hears %d Hz at %.0f dB", p.who, hz, level))
+					wrong = append(wrong, fmt.Errorf("%s hears %d Hz at %.0f dB", p.who, hz, level))
 				}
 			}
 		}
-		if wrong == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %s", when, strings.Join(wrong, "; "))
-		}
-	}
+		return errors.Join(wrong...)
+	}, calls...)
 }
 
 // three judges customer, agent and supervisor, each by whom it hears.
@@ -140,7 +136,7 @@ func TestASupervisorListensWhispersAndBargesByKeysAndTheLampSaysSo(t *testing.T)
 	boss.Audio().Press("4")
 	f.three("listen again", f.at, boss, hzAgent, tel.SuperviseListen)
 	f.customer.Audio().Press("9")
-	for deadline := time.Now().Add(5 * time.Second); f.at.Audio().Keys() != "9"; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); f.at.Audio().Keys() != "9"; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the agent got the keys %q of the customer's 9", f.at.Audio().Keys())
 		}

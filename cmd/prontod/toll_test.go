@@ -102,7 +102,7 @@ func (x *trickster) final(id string, cseq int) string {
 	x.t.Helper()
 	buf := make([]byte, 65535)
 	for {
-		if err := x.conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := x.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			x.t.Fatal(err)
 		}
 		n, err := x.conn.Read(buf)

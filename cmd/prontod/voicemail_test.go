@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func TestAMessageUnderWaySurvivesACrash(t *testing.T) {
 	said := []int{hzCarrier, hzStranger, hzModem} // a crash between each two
 	for i, hz := range said {
 		c.Audio().Voice(hz)
-		time.Sleep(4 * time.Second)
+		speaksOnTape(t, o)
 		if i == len(said)-1 {
 			c.Hangup()
 		} else {
@@ -90,8 +91,14 @@ func TestAMessageUnderWaySurvivesACrash(t *testing.T) {
 		}
 		note(t, lamp, fmt.Sprintf("Voice-Message: %d/0", i+1))
 	}
+	// A mail whose delivery met the crash comes again later, maybe after the next one.
+	letters := []pbxtest.Letter{post.Next(), post.Next(), post.Next()}
 	for _, hz := range said {
-		hears(t, fmt.Sprintf("the reader of what was said at %d Hz", hz), tone.Tail(post.Next().Sound, tone.Rate*3/2, tone.Rate/2), hz)
+		if !slices.ContainsFunc(letters, func(l pbxtest.Letter) bool {
+			return tone.Heard(tone.Tail(l.Sound, tone.Rate*3/2, tone.Rate/2), hz, tone.Others(tones, hz)...) == nil
+		}) {
+			t.Errorf("nobody can read what was said at %d Hz", hz)
+		}
 	}
 }
 

@@ -123,7 +123,7 @@ func TestCloseEndsABlockedRead(t *testing.T) {
 			if !errors.Is(err, serialport.ErrClosed) {
 				t.Errorf("read ended with %v, want ErrClosed", err)
 			}
-		case <-time.After(2 * time.Second):
+		case <-time.After(15 * time.Second):
 			t.Fatal("the read did not end")
 		}
 	})
@@ -148,7 +148,7 @@ func TestUnplugEndsABlockedRead(t *testing.T) {
 			if err == nil || errors.Is(err, serialport.ErrClosed) {
 				t.Errorf("read ended with %v, want the device's own error", err)
 			}
-		case <-time.After(2 * time.Second):
+		case <-time.After(15 * time.Second):
 			t.Fatal("the read did not end")
 		}
 	})
@@ -171,7 +171,7 @@ func TestWriteToAStalledPortEndsAtItsDeadlineAndCloseIsQuick(t *testing.T) {
 		if err := port.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
-		if d := time.Since(start); d > time.Second {
+		if d := time.Since(start); d > 10*time.Second { // the kernel would wait for 30
 			t.Errorf("close took %v with unsent bytes", d)
 		}
 	})

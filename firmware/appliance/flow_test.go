@@ -63,7 +63,7 @@ func newFlow(b *bench, user string, regID int) *flowPhone {
 // until reads messages up to one that begins so.
 func (f *flowPhone) until(begins string) string {
 	f.t.Helper()
-	if err := f.conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := f.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		f.t.Fatal(err)
 	}
 	for {

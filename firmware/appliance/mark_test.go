@@ -39,7 +39,7 @@ func newListener(t *testing.T, at netip.AddrPort) *listener {
 // dscp is the mark of the next message that begins so; others are passed over.
 func (l *listener) dscp(begins string) int {
 	l.t.Helper()
-	_ = l.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = l.SetReadDeadline(time.Now().Add(patience))
 	for buf, oob := make([]byte, 8192), make([]byte, 256); ; {
 		n, m, _, from, err := l.ReadMsgUDP(buf, oob)
 		if err != nil {

@@ -45,7 +45,7 @@ func (b *bench) watch(p *peer.Peer, event, number string) *peer.Watch {
 func (b *bench) told(w *peer.Watch, text string) {
 	b.t.Helper()
 	var last peer.Note
-	for timeout := time.After(5 * time.Second); ; {
+	for timeout := time.After(patience); ; {
 		select {
 		case last = <-w.Notes:
 			if strings.Contains(last.State+"\n"+last.Body, text) {

@@ -118,9 +118,9 @@ func startOn(t *testing.T, sip, text string, change func(*Options), built func(*
 
 func (b *bench) eventually(what string, ok func() bool) {
 	b.t.Helper()
-	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			b.t.Fatalf("not within 5 s: %s", what)
+			b.t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }

@@ -114,7 +114,7 @@ func TestWhoGivesUpWhileServersAreTriedIsHeard(t *testing.T) {
 	c.Hangup()
 	select {
 	case <-there.Ended():
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the second server rings on")
 	}
 	if status, _, byBox := there.Outcome(); status != 487 || !byBox {

@@ -72,7 +72,7 @@ func answerOf(t *testing.T, to *net.UDPAddr, n byte, raw []byte, want string) st
 	if _, err := conn.Write(raw); err != nil {
 		t.Fatal(err)
 	}
-	wait := 5 * time.Second
+	wait := patience
 	if want == "-" {
 		wait = 50 * time.Millisecond
 	}

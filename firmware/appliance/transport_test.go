@@ -58,7 +58,7 @@ func TestAPhoneReachesTheBoxOverTLSWithTheBoxesOwnCertificate(t *testing.T) {
 	fmt.Fprintf(conn, "REGISTER sip:pronto SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:5061;branch=z9hG4bKtls;rport\r\n"+
 		"From: <sip:201@pronto>;tag=a\r\nTo: <sip:201@pronto>\r\nCall-ID: tls\r\nCSeq: 1 REGISTER\r\nMax-Forwards: 70\r\n"+
 		"Contact: <sip:201@127.0.0.1:5061;transport=tls>\r\nContent-Length: 0\r\n\r\n")
-	_ = conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	answer := make([]byte, 16)
 	if _, err := io.ReadFull(conn, answer); err != nil || string(answer[:11]) != "SIP/2.0 401" {
 		t.Errorf("answered %q, %v", answer, err)

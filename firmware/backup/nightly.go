@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -124,8 +124,9 @@ type Nightly struct {
 	Log     *slog.Logger
 	Open    func(config.Backup) (Place, error) // the place that the configuration names
 
+	mu      sync.Mutex    // guards what follows
 	wanted  chan struct{} // somebody wants one now
-	running atomic.Bool   // one is being made
+	running bool          // one is being made, or is wanted
 }
 
 // NewNightly prepares one; open finds the place that a configuration names.
@@ -135,7 +136,9 @@ func NewNightly(s Source, program string, log *slog.Logger, open func(config.Bac
 
 // Now has Run make a backup, whatever the hour. It does not wait for it.
 func (n *Nightly) Now() {
-	n.running.Store(true) // as whoever asks next must see
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running = true // as whoever asks next must see, also when one has just ended
 	select {
 	case n.wanted <- struct{}{}:
 	default:
@@ -143,7 +146,18 @@ func (n *Nightly) Now() {
 }
 
 // Running tells whether a backup is being made, or will be at once.
-func (n *Nightly) Running() bool { return n.running.Load() }
+func (n *Nightly) Running() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.running
+}
+
+// busy notes whether one is being made; one that is wanted counts, too.
+func (n *Nightly) busy(is bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running = is || len(n.wanted) > 0
+}
 
 // Configured is what the configuration says of backups, and by which clock the office lives.
 func (n *Nightly) Configured() (config.Backup, *time.Location, error) {
@@ -188,7 +202,7 @@ func (n *Nightly) Run(ctx context.Context) {
 
 // look makes a backup if one is due, or was asked for.
 func (n *Nightly) look(ctx context.Context, now time.Time, asked bool) {
-	defer func() { n.running.Store(len(n.wanted) > 0) }()
+	defer n.busy(false)
 	c, zone, err := n.Configured()
 	if err != nil || c.To == "" {
 		return // prontod says so where people look
@@ -204,7 +218,7 @@ func (n *Nightly) look(ctx context.Context, now time.Time, asked bool) {
 	if err == nil && n.waits(to, st) {
 		return
 	}
-	n.running.Store(true)
+	n.busy(true)
 	if err == nil {
 		st, err = Make(ctx, n.Source, to, c.To, n.Program, now)
 	} else {

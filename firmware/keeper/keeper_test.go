@@ -30,7 +30,7 @@ func notifySocket(t *testing.T) (*net.UnixConn, string) {
 func hear(t *testing.T, conn *net.UnixConn) (text string, fds []int) {
 	t.Helper()
 	buf, oob := make([]byte, 4096), make([]byte, 256)
-	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(15 * time.Second))
 	n, on, _, _, err := conn.ReadMsgUnix(buf, oob)
 	if err != nil {
 		t.Fatal(err)

@@ -14,10 +14,13 @@ func TestALampShowsThatItsAgentIsSupervised(t *testing.T) {
 		l, n := &fakeLight{id: "desk1"}, &notes{}
 		p := NewPanel(Config{Lights: []Assignment{{l, "anna"}}, Publish: n.publish})
 		defer p.Close()
-		// shows waits until what was told is seen and compares a time that is longer than any period.
-		shows := func(when string, want Pattern, watched bool) {
+		// shows counts the writes of before, and only then tells: the owner runs on another core, and may have
+		// written before the teller reads on. It then waits until that is seen and compares a time that is longer
+		// than any period.
+		shows := func(when string, tell func(), want Pattern, watched bool) {
 			t.Helper()
 			told, had := time.Now(), len(l.writes())
+			tell()
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 			if w := l.writes()[had:]; len(w) == 0 || w[0].at.Sub(told) > 100*time.Millisecond {
@@ -35,16 +38,11 @@ func TestALampShowsThatItsAgentIsSupervised(t *testing.T) {
 			}
 		}
 		synctest.Wait() // the explicit off of the start
-		p.Show("anna", tel.AgentTalking)
-		shows("talking", PatternFor(tel.AgentTalking, 255), false)
-		p.Watch("anna", true)
-		shows("supervised", WatchedPattern(255), true)
-		p.Show("anna", tel.AgentWrapUp)
-		shows("after the call", PatternFor(tel.AgentWrapUp, 255), true)
-		p.Show("anna", tel.AgentInternal)
-		shows("talking with a colleague", WatchedPattern(255), true)
-		p.Watch("anna", false)
-		shows("no more", PatternFor(tel.AgentInternal, 255), false)
+		shows("talking", func() { p.Show("anna", tel.AgentTalking) }, PatternFor(tel.AgentTalking, 255), false)
+		shows("supervised", func() { p.Watch("anna", true) }, WatchedPattern(255), true)
+		shows("after the call", func() { p.Show("anna", tel.AgentWrapUp) }, PatternFor(tel.AgentWrapUp, 255), true)
+		shows("talking with a colleague", func() { p.Show("anna", tel.AgentInternal) }, WatchedPattern(255), true)
+		shows("no more", func() { p.Watch("anna", false) }, PatternFor(tel.AgentInternal, 255), false)
 		p.Watch("nobody", true) // has no lamp
 	})
 }

@@ -229,7 +229,7 @@ func TestBridgingEndsAPrompt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for drained := false; !drained; {
-		_, err := a.read(time.Millisecond)
+		_, err := a.read(quiet)
 		drained = err != nil
 	}
 	b.send("hello")
@@ -353,7 +353,7 @@ func talkers(t *testing.T, clock *beats, a, b *phone, m, n sdp.Media, ticks int)
 	}
 	for i, p := range phones {
 		for {
-			pkt, err := p.read(5 * time.Millisecond)
+			pkt, err := p.read(quiet)
 			if err != nil {
 				break
 			}
@@ -466,7 +466,7 @@ func TestALineAndAPhoneHearEachOther(t *testing.T) {
 	}
 	var heard, atLine []int16
 	for {
-		pkt, err := b.read(5 * time.Millisecond)
+		pkt, err := b.read(quiet)
 		if err != nil {
 			break
 		}

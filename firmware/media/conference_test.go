@@ -46,10 +46,10 @@ func (p *talker) speak(clock *beats) {
 	})
 }
 
-// listen takes what has come.
-func (p *talker) listen() {
+// listen takes what has come, and what comes until nothing has come for so long.
+func (p *talker) listen(wait time.Duration) {
 	for {
-		pkt, err := p.read(time.Millisecond)
+		pkt, err := p.read(wait)
 		if err != nil {
 			return
 		}
@@ -81,8 +81,12 @@ func converse(clock *beats, n int, all ...*talker) {
 		}
 		clock.tick(1)
 		for _, p := range all {
-			p.listen()
+			p.listen(0)
 		}
+	}
+	all[0].listen(quiet) // what is late for one is late for all
+	for _, p := range all[1:] {
+		p.listen(0)
 	}
 }
 

@@ -60,7 +60,7 @@ func TestDigitsGoOutAsEventsWithTheirThreeEnds(t *testing.T) {
 func (p *phone) pcm(id codec.ID) (all []int16) {
 	dec := codec.NewDecoder(id)
 	for {
-		pkt, err := p.read(5 * time.Millisecond)
+		pkt, err := p.read(quiet)
 		if err != nil {
 			return all
 		}

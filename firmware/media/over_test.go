@@ -75,7 +75,7 @@ func TestWordsAreSaidOverMusicThatGoesOnSoftly(t *testing.T) {
 			clock.tick(55)
 			select {
 			case <-done:
-			case <-time.After(5 * time.Second):
+			case <-time.After(15 * time.Second):
 				t.Fatal("nobody is told that the words are over")
 			}
 			softly(t, "the caller", a.pcm(id))
@@ -116,7 +116,7 @@ func TestWordsWithoutMusicAreSimplyPlayed(t *testing.T) {
 	clock.tick(32)
 	select {
 	case <-done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second):
 		t.Fatal("nobody is told that the words are over")
 	}
 	clean(t, "the caller", a.pcm(codec.PCMU), 1300, 700)

@@ -79,6 +79,22 @@ func TestFinding2GapsOrderMarkersAndTimestampJumpsSurvive(t *testing.T) {
 	}
 }
 
+// soon fails when every packet takes its time from one phone to the other. One alone may: the machine has other work,
+// but a queue that is left holds up each.
+func soon(t *testing.T, after string, a, b *phone) {
+	t.Helper()
+	quickest := time.Hour
+	for i := range 5 {
+		begin := time.Now()
+		a.send(fmt.Sprint("after ", i))
+		b.hearsFirst(fmt.Sprint("after ", i))
+		quickest = min(quickest, time.Since(begin))
+	}
+	if quickest > 400*time.Millisecond {
+		t.Errorf("the packets after the %s take %v", after, quickest)
+	}
+}
+
 // Finding 1: after one burst every later packet stayed late for the rest of the call.
 func TestFinding1ABurstLeavesNoDelayBehind(t *testing.T) {
 	e := startEngine(t, 22020, 22027, nil)
@@ -89,13 +105,7 @@ func TestFinding1ABurstLeavesNoDelayBehind(t *testing.T) {
 	for i := range 50 {
 		b.hearsFirst(fmt.Sprint(i))
 	}
-	// A queue of 50 frames behind a 20 ms ticker would hold this one for a second.
-	begin := time.Now()
-	a.send("after")
-	b.hearsFirst("after")
-	if d := time.Since(begin); d > 400*time.Millisecond {
-		t.Errorf("the packet after the burst took %v", d)
-	}
+	soon(t, "burst", a, b) // a queue of 50 frames behind a 20 ms ticker would hold each for a second
 }
 
 func TestFinding1AStallLeavesNoDelayBehind(t *testing.T) {
@@ -113,12 +123,7 @@ func TestFinding1AStallLeavesNoDelayBehind(t *testing.T) {
 	for i := range 50 {
 		b.hearsFirst(fmt.Sprint(i))
 	}
-	begin := time.Now()
-	a.send("after")
-	b.hearsFirst("after")
-	if d := time.Since(begin); d > 400*time.Millisecond {
-		t.Errorf("the packet after the stall took %v", d)
-	}
+	soon(t, "stall", a, b)
 }
 
 // Finding 3: telephone-events were sent on as four bytes of audio.

@@ -70,7 +70,7 @@ func (o *Office) linphone(number, hz int, trusted string, settings []string, opt
 		o.t.Fatal(err)
 	}
 	p := &Linphone{t: o.t, dir: dir, heard: filepath.Join(dir, "heard.wav"), lines: make(chan string, 1024)}
-	sip, rtp := freePort(o.t), claimed(o.t, soundLo, soundHi, 2)
+	sip, rtp := FreePort(o.t), claimed(o.t, soundLo, soundHi, 2)
 	o.t.Cleanup(p.end)
 	if err := os.MkdirAll(filepath.Join(dir, ".local", "share", "linphone"), 0o700); err != nil { // without its data base it does not start
 		o.t.Fatal(err)
@@ -199,7 +199,7 @@ func (p *Linphone) Conference(ids ...int) {
 	}
 }
 
-// Heard ends the phone and returns the end of what it heard: two seconds before the last 300 ms.
+// Heard ends the phone and returns the end of what it heard: a second before the last 300 ms.
 func (p *Linphone) Heard() []int16 {
 	p.t.Helper()
 	p.end()
@@ -211,7 +211,7 @@ func (p *Linphone) Heard() []int16 {
 	if !ok {
 		p.t.Fatalf("%s is no sound of 8,000 Hz (%d bytes)", p.heard, len(body))
 	}
-	return tone.Tail(pcm, 2*tone.Rate, tone.Rate*3/10)
+	return lastWords(pcm)
 }
 
 func (p *Linphone) end() {

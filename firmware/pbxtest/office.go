@@ -129,13 +129,13 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	// The carrier's address is one of the whole loopback network.
 	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: claimed(t, mediaLo, mediaHi, mediaPorts), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier, Cells: s.Programs != ""}
 	o.MediaHi = o.MediaLo + mediaPorts - 1
-	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t))
-	web := strconv.Itoa(int(freePort(t)))
+	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), FreePort(t))
+	web := strconv.Itoa(int(FreePort(t)))
 	o.Web = net.JoinHostPort("127.0.0.1", web)
 	if s.Page.IsValid() {
-		o.Web, o.WebTLS = net.JoinHostPort(s.Page.String(), web), net.JoinHostPort(s.Page.String(), strconv.Itoa(int(freePort(t))))
+		o.Web, o.WebTLS = net.JoinHostPort(s.Page.String(), web), net.JoinHostPort(s.Page.String(), strconv.Itoa(int(FreePort(t))))
 	}
-	o.TLS = netip.AddrPortFrom(o.SIP.Addr(), freePort(t))
+	o.TLS = netip.AddrPortFrom(o.SIP.Addr(), FreePort(t))
 	file := filepath.Join(dir, "pronto.yaml")
 	if err := os.WriteFile(file, []byte(o.config(s)), 0o600); err != nil {
 		t.Fatal(err)
@@ -310,7 +310,7 @@ func (o *Office) prontod() int { o.t.Helper(); return o.PID("prontod") }
 // PID is the process number of a program, which the office writes down a moment after the start.
 func (o *Office) PID(name string) (pid int) {
 	o.t.Helper()
-	o.await(name+"'s process number", 5*time.Second, func() bool { pid = o.pids()[name]; return pid > 1 })
+	o.await(name+"'s process number", patience, func() bool { pid = o.pids()[name]; return pid > 1 })
 	return pid
 }
 
@@ -351,5 +351,5 @@ func (o *Office) Resident() int64 {
 // Says waits until the log holds a sentence.
 func (o *Office) Says(text string) {
 	o.t.Helper()
-	o.await("the log to say "+strconv.Quote(text), 5*time.Second, func() bool { return strings.Contains(o.Log(), text) })
+	o.await("the log to say "+strconv.Quote(text), patience, func() bool { return strings.Contains(o.Log(), text) })
 }

@@ -11,14 +11,14 @@ import (
 // until the test ends. A port that is merely found free and let go again belongs, a moment later, to any socket of
 // any test beside this one that asked the kernel for one.
 const (
-	portLo, portHi   = 2000, 9999   // SIP and page of offices, consoles of phones, SIPp
+	portLo, portHi   = 5100, 8079   // SIP and page of offices, consoles of phones, SIPp; nobody has these on an address of his own
 	mediaLo, mediaHi = 10000, 25999 // audio of offices, mediaPorts each
 	soundLo, soundHi = 28000, 31999 // audio of linphone, two each; baresip looks for its own in 26000-27999
 	mediaPorts       = 200
 )
 
-// freePort claims a port that is free for UDP and TCP.
-func freePort(t testing.TB) uint16 {
+// FreePort claims a port that is free for UDP and TCP.
+func FreePort(t testing.TB) uint16 {
 	t.Helper()
 	return claimed(t, portLo, portHi, 1)
 }

@@ -25,8 +25,9 @@ type SIPpPhone struct {
 	door           *net.UDPConn
 	wg             sync.WaitGroup
 
-	mu     sync.Mutex     // guards inside
+	mu     sync.Mutex     // guards all below
 	inside netip.AddrPort // where SIPp is; invalid: nobody is there
+	passed []string       // what the box has sent it since Run
 }
 
 // SIPpPhone opens the place of a phone; a scenario must log it in.
@@ -75,6 +76,9 @@ func (p *SIPpPhone) keep() {
 		}
 		p.mu.Lock()
 		inside := p.inside
+		if from != inside && len(p.passed) < maxPassed {
+			p.passed = append(p.passed, string(buf[:n]))
+		}
 		p.mu.Unlock()
 		switch {
 		case from == inside:
@@ -85,6 +89,21 @@ func (p *SIPpPhone) keep() {
 			_, _ = p.door.WriteToUDPAddrPort(buf[:n], inside)
 		}
 	}
+}
+
+// maxPassed is how many datagrams of a scenario are remembered.
+const maxPassed = 1024
+
+// Passed waits until the box has sent the scenario a message that holds every one of the words.
+func (p *SIPpPhone) Passed(words ...string) {
+	p.o.t.Helper()
+	p.o.await(fmt.Sprintf("SIPp to be sent %q", words), patience, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return slices.ContainsFunc(p.passed, func(message string) bool {
+			return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(message, w) })
+		})
+	})
 }
 
 // alive is the 200 to a request: its own header without the fields that tell of the request.
@@ -132,10 +151,10 @@ func (p *SIPpPhone) RunFor(t testing.TB, limit time.Duration, file string, keys 
 	if callee := keys["callee"]; callee != "" {
 		uri = callee + "@" + uri
 	}
-	port := freePort(t)
+	port := FreePort(t)
 	inside := netip.AddrPortFrom(p.At().Addr(), port)
 	p.mu.Lock()
-	p.inside = inside
+	p.inside, p.passed = inside, nil
 	p.mu.Unlock()
 	s.start(program, p.At().String(), "-sf", s.name, "-m", "1", "-i", inside.Addr().String(), "-mi", inside.Addr().String(),
 		"-p", fmt.Sprint(port), "-s", p.user, "-au", p.user, "-ap", p.password, "-auth_uri", uri,

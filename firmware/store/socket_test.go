@@ -141,7 +141,7 @@ func TestNothingAPeerSendsEndsTheKeeper(t *testing.T) {
 		}
 		_, _ = io.WriteString(conn, sent)
 		_ = conn.(*net.UnixConn).CloseWrite()
-		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(15 * time.Second))
 		if _, err := io.ReadAll(conn); err != nil && !strings.Contains(err.Error(), "reset") {
 			t.Errorf("%s: connection left open: %v", name, err)
 		}

@@ -17,16 +17,19 @@ import (
 func inMemory(t *testing.T, cfg gsmsim.Config) (*gsmsim.Sim, *wire.Bus, *terminal) {
 	t.Helper()
 	bus := &wire.Bus{}
-	cfg.Ports = func() (command, audio serialport.Stream, err error) { return bus.Plug("at"), bus.Plug("pcm"), nil }
+	var port serialport.Stream
+	cfg.Ports = func() (command, audio serialport.Stream, err error) {
+		command, audio = bus.Plug("at"), bus.Plug("pcm")
+		if port == nil { // before the modem's first word; what is said to nobody is lost
+			port, err = bus.OpenAudio("at") // for its read deadline
+		}
+		return command, audio, err
+	}
 	sim, err := gsmsim.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sim.Close() })
-	port, err := bus.OpenAudio("at") // for its read deadline
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { _ = port.Close() })
 	return sim, bus, &terminal{t: t, port: port}
 }

@@ -16,6 +16,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// patience bounds every wait for a word of the modem.
+const patience = 10 * time.Second
+
 // terminal is a person at the command port.
 type terminal struct {
 	t    *testing.T
@@ -39,7 +42,19 @@ func connect(t *testing.T, cfg gsmsim.Config) (*gsmsim.Sim, *terminal) {
 	}
 	t.Cleanup(func() { _ = port.Close() })
 	term := &terminal{t: t, port: port}
-	if err := sim.Restart(); err != nil { // what it said before the port was open is lost
+	// What it said before the port was open is lost, so it starts once more; but only when its first start is over, and
+	// nothing of that will be taken for the second: it then takes a call.
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		err := sim.Ring("0")
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, gsmsim.ErrStarting) || time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	term.says("", "RING")
+	if err := sim.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	term.says("", "PB DONE")
@@ -54,7 +69,7 @@ func (x *terminal) says(cmd, want string) string {
 			x.t.Fatal(err)
 		}
 	}
-	_ = x.port.SetReadDeadline(time.Now().Add(3 * time.Second))
+	_ = x.port.SetReadDeadline(time.Now().Add(patience))
 	heard := x.rest
 	for buf := make([]byte, 512); ; {
 		if i := strings.Index(heard, want); i >= 0 {

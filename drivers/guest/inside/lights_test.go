@@ -199,7 +199,7 @@ func TestAButtonOnALineOfTheKernelIsPressedOnceThoughItBounces(t *testing.T) {
 		}
 		select {
 		case <-b.Presses():
-		case <-time.After(5 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Fatal("a press was not seen")
 		}
 		rest()

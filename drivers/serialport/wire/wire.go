@@ -97,8 +97,8 @@ func (p *Port) Close() error {
 		delete(p.bus.ports, p.name)
 	}
 	p.bus.mu.Unlock()
+	p.toDevice.end() // first: who has seen the end of its reads finds that its writes fail
 	p.toHost.end()
-	p.toDevice.end()
 	return nil
 }
 

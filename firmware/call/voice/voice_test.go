@@ -154,7 +154,7 @@ func next(t *testing.T, events chan call.LegEvent) call.LegEvent {
 	select {
 	case e := <-events:
 		return e
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second):
 		t.Fatal("no event came")
 		return call.LegEvent{}
 	}
@@ -199,7 +199,7 @@ func recordable(t *testing.T, port int) (half, chan call.LegEvent, func()) {
 			}
 		}
 		received += 5
-		for deadline := time.Now().Add(5 * time.Second); h.Media().Stats().Received < received; {
+		for deadline := time.Now().Add(15 * time.Second); h.Media().Stats().Received < received; {
 			if time.Now().After(deadline) {
 				t.Fatal("the leg does not receive")
 			}

@@ -135,6 +135,9 @@ func (c *Call) transact(ctx context.Context, n int, auth, body string, give <-ch
 		}
 		select {
 		case <-again.C:
+			if wait > t1 {
+				c.p.repeated("INVITE", b)
+			}
 			c.p.send(text, c.flow)
 			again.Reset(wait)
 			wait = min(2*wait, t2)

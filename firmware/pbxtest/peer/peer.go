@@ -67,6 +67,7 @@ type Peer struct {
 	bindings map[string]Binding            // of a carrier's customers
 	nonces   map[string]bool               // that a carrier with FreshNonce has given out
 	kept     []*sip.Request
+	past     map[string]bool   // client transactions whose request went out more than once, and may be answered as often
 	watches  map[string]*Watch // by Call-ID
 	strays   int
 	doubles  int
@@ -103,7 +104,7 @@ func New(cfg Config) (*Peer, error) {
 	}
 	p := &Peer{
 		cfg: cfg, parser: sip.NewParser(), quit: make(chan struct{}), calls: map[string]*Call{},
-		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, nonces: map[string]bool{}, watches: map[string]*Watch{},
+		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, nonces: map[string]bool{}, past: map[string]bool{}, watches: map[string]*Watch{},
 	}
 	var err error
 	if cfg.TLS != nil {
@@ -165,7 +166,8 @@ func (p *Peer) Registered(user string) (Binding, bool) {
 	return b, ok
 }
 
-// Strays counts responses that belonged to nothing.
+// Strays counts responses that belonged to nothing. Another one to a request that was repeated belongs to it
+// (RFC 3261 section 17.1.2.2, Timer K).
 func (p *Peer) Strays() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,14 +249,15 @@ func (p *Peer) response(res *sip.Response) {
 	}
 	branch, _ := via.Params.Get("branch")
 	p.mu.Lock()
-	ch := p.waiting[branch+string(cseq.MethodName)]
+	key := branch + string(cseq.MethodName)
+	ch := p.waiting[key]
 	c := p.calls[string(*id)]
 	var again string
 	if ch == nil {
 		if c != nil && cseq.MethodName == sip.INVITE && res.StatusCode >= 200 {
 			again = c.acks[branch]
 		}
-		if again == "" {
+		if again == "" && !p.past[key] {
 			p.strays++
 		}
 	}
@@ -292,12 +295,22 @@ func (p *Peer) open(method, branch string) (ch chan *sip.Response, end func()) {
 	}
 }
 
+// repeated notes that the request of a transaction goes out once more.
+func (p *Peer) repeated(method, branch string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.past[branch+method] = true
+}
+
 // exchange is a client transaction other than INVITE: it repeats the request until a final response.
 func (p *Peer) exchange(ctx context.Context, method, branch, text string, to netip.AddrPort) (*sip.Response, error) {
 	ch, end := p.open(method, branch)
 	defer end()
 	giveUp := time.After(life)
 	for wait := t1; ; wait = min(2*wait, t2) {
+		if wait > t1 {
+			p.repeated(method, branch)
+		}
 		p.send(text, to)
 		for again := time.After(wait); again != nil; {
 			select {

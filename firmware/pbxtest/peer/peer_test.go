@@ -45,7 +45,7 @@ func within(t *testing.T, what string, ch <-chan struct{}) {
 func hears(t *testing.T, who string, a *Audio, want, other int) {
 	t.Helper()
 	a.Forget()
-	for deadline := time.Now().Add(5 * time.Second); a.Packets() < 50 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(15 * time.Second); a.Packets() < 50 && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond) // sound has no event
 	}
 	if err := tone.Heard(a.Heard(), want, other); err != nil {

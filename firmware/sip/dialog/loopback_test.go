@@ -80,7 +80,7 @@ func expect[E dialog.Event](t *testing.T, events <-chan dialog.Event) E {
 			t.Fatalf("event %T %+v, want %T", e, e, got)
 		}
 		return got
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second):
 		var want E
 		t.Fatalf("no %T came", want)
 		panic("not reached")

@@ -104,7 +104,7 @@ func (b *box) restart(t *testing.T, events chan dialog.Event) *dialog.Session {
 // is lost with it, and only its transaction's time-out tells.
 func closed(t *testing.T, b *box, flow stack.Flow) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); b.stack.Alive(flow); {
+	for deadline := time.Now().Add(15 * time.Second); b.stack.Alive(flow); {
 		if time.Now().After(deadline) {
 			t.Fatal("the old connection stands")
 		}

@@ -2,7 +2,6 @@ package dialog_test
 
 import (
 	"bytes"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -55,12 +55,7 @@ func sipp(t *testing.T, p *phone, scenario string, args ...string) (port int, wa
 		}
 		t.Skip("left out: sipp is not installed (apt install sip-tester), so no real program judges this flow")
 	}
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port = conn.LocalAddr().(*net.UDPAddr).Port
-	_ = conn.Close()
+	port = int(pbxtest.FreePort(t))
 	file, err := filepath.Abs(filepath.Join("testdata", scenario))
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +231,7 @@ func TestSIPpRFC3515TransfersAndHearsTheEndAfterItsBYE(t *testing.T) {
 	var r dialog.Referred
 	select {
 	case r = <-refers:
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second):
 		wait()
 		t.Fatal("no REFER came")
 	}
@@ -246,7 +241,7 @@ func TestSIPpRFC3515TransfersAndHearsTheEndAfterItsBYE(t *testing.T) {
 	select {
 	case s := <-calls:
 		s.NotifyRefer(r.ID, 200, "OK", true)
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second):
 		t.Error("no BYE came")
 	}
 	wait()

@@ -113,7 +113,7 @@ func (p *peer) write(t *testing.T, text string) {
 // next is the next message; a test waits at most 5 s for it.
 func (p *peer) next(t *testing.T) sip.Message {
 	t.Helper()
-	if err := p.conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := p.conn.SetReadDeadline(time.Now().Add(15 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := p.read()
@@ -204,7 +204,7 @@ func TestPhoneOverTCPIsBoundToItsConnection(t *testing.T) {
 	if err := p.conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); len(b.Bindings("201")) != 0; {
+	for deadline := time.Now().Add(15 * time.Second); len(b.Bindings("201")) != 0; {
 		if time.Now().After(deadline) {
 			t.Fatal("the binding outlives its connection")
 		}

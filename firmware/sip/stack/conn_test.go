@@ -52,7 +52,7 @@ func TestSeveralMessagesInOneSegmentAreEachAnswered(t *testing.T) {
 }
 
 func TestADoubleLineEndIsAnsweredByASingleOne(t *testing.T) {
-	b := newBox(t, Config{Greeting: 300 * time.Millisecond, Assembly: 300 * time.Millisecond}, &echoer{})
+	b := newBox(t, Config{Assembly: 300 * time.Millisecond}, &echoer{})
 	l := dialBox(t, b, "127.0.0.2")
 	l.send(request("OPTIONS", "TCP", l.addr(), 1))
 	if l.status(patience) != 200 {
@@ -78,7 +78,8 @@ func TestADoubleLineEndIsAnsweredByASingleOne(t *testing.T) {
 }
 
 func TestAClientThatNeverSpeaksOrNeverFinishesIsClosed(t *testing.T) {
-	b := newBox(t, Config{Greeting: 150 * time.Millisecond, Assembly: 150 * time.Millisecond, Idle: 400 * time.Millisecond}, &echoer{})
+	const soon = 150 * time.Millisecond
+	b := newBox(t, Config{Greeting: soon, Assembly: soon, Idle: patience}, &echoer{})
 	silent := dialBox(t, b, "127.0.0.2")
 	if !silent.closedWithin(patience) {
 		t.Error("a silent client stays")
@@ -94,6 +95,16 @@ func TestAClientThatNeverSpeaksOrNeverFinishesIsClosed(t *testing.T) {
 	if time.Since(start) >= patience {
 		t.Error("a client that drips bytes stays")
 	}
+	slow := func(b *box, n, idle int64) {
+		t.Helper()
+		eventually(t, "the counts", func() bool {
+			s := b.Stats()
+			return s.ConnsSlow == n && s.ConnsIdle == idle && s.Conns == 0
+		})
+	}
+	slow(b, 2, 0)
+	// Those who do speak have time for it, however slow the machine is.
+	b = newBox(t, Config{Greeting: patience, Assembly: soon, Idle: 2 * soon}, &echoer{})
 	half := dialBox(t, b, "127.0.0.2")
 	half.send(request("OPTIONS", "TCP", half.addr(), 1) + "OPTIONS sip:")
 	if half.status(patience) != 200 || !half.closedWithin(patience) {
@@ -104,10 +115,7 @@ func TestAClientThatNeverSpeaksOrNeverFinishesIsClosed(t *testing.T) {
 	if idle.status(patience) != 200 || !idle.closedWithin(patience) {
 		t.Error("an idle client stays")
 	}
-	eventually(t, "the counts", func() bool {
-		s := b.Stats()
-		return s.ConnsSlow == 3 && s.ConnsIdle == 1 && s.Conns == 0
-	})
+	slow(b, 1, 1)
 }
 
 func TestConnectionsAreLimitedPerAddressAndInAll(t *testing.T) {
@@ -363,7 +371,7 @@ func TestASlowPeerIsClosedAndNeverStopsAShard(t *testing.T) {
 			break
 		}
 	}
-	if b.Alive(flow) || slowest > time.Second {
+	if b.Alive(flow) || slowest > writeTimeout/2 {
 		t.Errorf("alive %v; the slowest send took %v", b.Alive(flow), slowest)
 	}
 }

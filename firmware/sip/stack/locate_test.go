@@ -20,7 +20,7 @@ import (
 func nameServer(t testing.TB) (*dnstest.Server, *dns.Client) {
 	t.Helper()
 	s := dnstest.New(t, "127.0.0.53")
-	return s, dns.New(dns.Config{Servers: []netip.AddrPort{s.Addr}, Hosts: os.DevNull, ResolvConf: os.DevNull, Timeout: 300 * time.Millisecond})
+	return s, dns.New(dns.Config{Servers: []netip.AddrPort{s.Addr}, Hosts: os.DevNull, ResolvConf: os.DevNull, Timeout: time.Second})
 }
 
 func ways(targets []Target) (all []string) {

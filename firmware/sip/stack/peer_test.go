@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 5 * time.Second
+const patience = 15 * time.Second
 
 // box is a stack with sockets on 127.0.0.1.
 type box struct {

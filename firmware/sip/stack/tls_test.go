@@ -84,7 +84,7 @@ func TestAPhoneOverTLSIsServedOnItsConnection(t *testing.T) {
 }
 
 func TestWhoDoesNotEndItsHandshakeIsClosedAndAGoodClientBesideIsServed(t *testing.T) {
-	b, at, roots := secureBox(t, Config{Greeting: 300 * time.Millisecond}, &echoer{})
+	b, at, roots := secureBox(t, Config{Greeting: 2 * time.Second}, &echoer{}) // in which a slow machine does a handshake, too
 	good, err := dialTLS(t, at, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-const patienceOfTests = 5 * time.Second
+const patienceOfTests = 15 * time.Second
 
 // listening is a stack on loopback; of each transport its own port, since the one that is free for
 // UDP may be taken for TCP.

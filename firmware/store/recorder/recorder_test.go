@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,7 +65,7 @@ type box struct {
 	client  *store.Client
 	written int
 	last    journal.Pos
-	worst   time.Duration // longest append
+	took    []time.Duration // of each append
 }
 
 func newBox(t *testing.T) *box {
@@ -108,11 +109,21 @@ func (b *box) append(kind string, body []byte, err error) {
 	}
 	start := time.Now()
 	pos, err := b.history.Append(kind, body)
-	b.worst = max(b.worst, time.Since(start))
+	b.took = append(b.took, time.Since(start))
 	if err != nil {
 		b.t.Fatalf("append: %v", err)
 	}
 	b.last = pos
+}
+
+// neverWaited judges how long telephony was held up, by all but the slowest hundredth of its appends: what one of them
+// takes is the affair of the disk, which others write to as well; a keeper that is waited for holds up many.
+func (b *box) neverWaited() {
+	b.t.Helper()
+	all := slices.Sorted(slices.Values(b.took))
+	if most := all[len(all)*99/100]; most > 100*time.Millisecond {
+		b.t.Errorf("one in a hundred of %d appends took %v or more", len(all), most)
+	}
 }
 
 // caughtUp waits until the keeper has stored everything, and checks that nothing is lost or doubled.
@@ -280,23 +291,28 @@ func TestARecordThatCannotBeUnderstoodIsCountedAndStopsNothing(t *testing.T) {
 func TestKill9LosesAndDoublesNoRecordAndTelephonyNeverWaits(t *testing.T) {
 	b := newBox(t)
 	c := b.outside()
+	killed := int64(0)
 	for round := range 8 {
+		for end := time.Now().Add(20 * time.Second); c.pid.Load() == killed; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the keeper is not started again")
+			}
+		}
 		for range 10 { // the kill falls into the middle of storing
 			b.end(15)
 			time.Sleep(time.Duration(1+round) * time.Millisecond)
 		}
-		if pid := c.pid.Load(); pid > 0 {
-			_ = unix.Kill(int(pid), unix.SIGKILL)
+		killed = c.pid.Load()
+		if err := unix.Kill(int(killed), unix.SIGKILL); err != nil {
+			t.Fatal(err)
 		}
 	}
 	b.caughtUp()
-	if n := c.deaths.Load(); n < 5 {
-		t.Fatalf("only %d deaths: the test proves little", n)
+	if n := c.deaths.Load(); n != 8 {
+		t.Fatalf("%d deaths of 8", n)
 	}
-	t.Logf("%d records, %d kills, longest append %v", 2*b.written, c.deaths.Load(), b.worst)
-	if b.worst > 500*time.Millisecond {
-		t.Errorf("an append took %v", b.worst)
-	}
+	t.Logf("%d records, %d kills, longest append %v", 2*b.written, c.deaths.Load(), slices.Max(b.took))
+	b.neverWaited()
 }
 
 func TestADamagedStoreIsRebuiltFromBackupAndJournal(t *testing.T) {
@@ -372,10 +388,8 @@ func TestADiskFilledToTheLastByteLeavesTelephonyAloneAndTheKeeperCatchesUp(t *te
 	if aside, _ := filepath.Glob(filepath.Join(disk, "records", "damaged-*")); len(aside) != 0 {
 		t.Errorf("a full disk was taken for damage: %v", aside)
 	}
-	t.Logf("%d records, keeper died %d times, longest append %v", 2*b.written, c.deaths.Load(), b.worst)
-	if b.worst > 500*time.Millisecond {
-		t.Errorf("an append took %v", b.worst)
-	}
+	t.Logf("%d records, keeper died %d times, longest append %v", 2*b.written, c.deaths.Load(), slices.Max(b.took))
+	b.neverWaited()
 }
 
 // troubled waits until the keeper says that the disk is full, or is not there to say it.
