@@ -36,6 +36,13 @@ short: ## unit tests only, no real programs
 race: ## unit tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short -count=1 ./...
 
+STIRRED ?= ./...
+STIRS   ?= 3
+
+.PHONY: stir
+stir: ## unit tests STIRS times by a runtime that stirs the order of goroutines (STIRRED=./firmware/lamp STIRS=100)
+	@.ci/stir $(STIRS) $(STIRRED)
+
 .PHONY: test-32
 test-32: ## unit tests as a 32-bit program
 	GOARCH=386 $(GO) vet ./cmd/...

@@ -12,7 +12,7 @@ import (
 // any test beside this one that asked the kernel for one.
 const (
 	portLo, portHi   = 5100, 8079   // SIP and page of offices, consoles of phones, SIPp; nobody has these on an address of his own
-	mediaLo, mediaHi = 10000, 25999 // audio of offices, mediaPorts each
+	mediaLo, mediaHi = 10000, 19999 // audio of offices, mediaPorts each; from 20000 on others have them on addresses of their own
 	soundLo, soundHi = 28000, 31999 // audio of linphone, two each; baresip looks for its own in 26000-27999
 	mediaPorts       = 200
 )
