@@ -50,24 +50,25 @@ type loop struct {
 	done     chan struct{}
 
 	// Below: touched by the loop's goroutine only.
-	slots   []slot
-	unused  []int32
-	legs    []*Leg
-	events  [128]unix.EpollEvent
-	buf     [2048]byte
-	opened  [maxPacket]byte            // what buf held, decrypted
-	copied  [maxPacket]byte            // what goes to more than one
-	sealed  [maxPacket + sealRoom]byte // what is sent, encrypted
-	header  rtp.Header                 // scratch of encryption
-	from    address
-	pkt     packet
-	now     time.Duration
-	current *Leg // being served: it is closed if its service panics
-	clock   clock
-	epfd    int // of epoll, which must not be asked by Fd: that would make it blocking
-	waiting syscall.RawConn
-	look    func(uintptr) bool // bound once: a wait needs no allocation
-	ready   int                // events found by look
+	slots    []slot
+	unused   []int32
+	legs     []*Leg
+	events   [128]unix.EpollEvent
+	buf      [2048]byte
+	opened   [maxPacket]byte            // what buf held, decrypted
+	copied   [maxPacket]byte            // what goes to more than one
+	listened [maxPacket]int16           // a packet's sound, listened to
+	sealed   [maxPacket + sealRoom]byte // what is sent, encrypted
+	header   rtp.Header                 // scratch of encryption
+	from     address
+	pkt      packet
+	now      time.Duration
+	current  *Leg // being served: it is closed if its service panics
+	clock    clock
+	epfd     int // of epoll, which must not be asked by Fd: that would make it blocking
+	waiting  syscall.RawConn
+	look     func(uintptr) bool // bound once: a wait needs no allocation
+	ready    int                // events found by look
 }
 
 // slot is what epoll's 64 bits of user data name: an index and the generation of its use, so that
