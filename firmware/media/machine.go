@@ -3,7 +3,6 @@ package media
 import (
 	"time"
 
-	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -46,7 +45,10 @@ func (m machines) kind() tel.Machine {
 // at one in three until a tone has begun; sound of G.722 is looked at for keys only, because no machine
 // comes through it.
 func (l *loop) overhear(g *Leg, p *packet) {
-	keys := g.detector != nil && g.machines == 0 && !g.heardSlowly()
+	if g.heardSlowly() {
+		return // the jitter buffer will bring it into order
+	}
+	keys := g.detector != nil && g.machines == 0
 	look := false
 	if g.media.Codec != codec.G722 {
 		g.looks++
@@ -67,9 +69,11 @@ func (l *loop) overhear(g *Leg, p *packet) {
 	}
 }
 
-// listenToLine does the same for a frame of a line.
-func (l *loop) listenToLine(g *Leg, f *line.Frame) {
-	l.heardMachine(g, g.modem.Process(f[:]))
+// overhearFrame does the same for this tick's frame of the slow path.
+func (l *loop) overhearFrame(g *Leg) {
+	if g.line != nil || g.media.Codec != codec.G722 {
+		l.heardMachine(g, g.modem.Process(g.voice.frame[:]))
+	}
 	g.hearKeys(l)
 }
 

@@ -59,14 +59,14 @@ func (g *Leg) hear(l *loop) {
 			g.keepFrame(&v.frame, l.clock.beat)
 		}
 		if v.has {
-			l.listenToLine(g, &v.frame)
+			l.overhearFrame(g)
 		}
 		return
 	}
 	v.has = v.ring != nil
 	if v.has {
 		v.ring.Get(g.engine.start.Add(l.clock.beat), v.frame[:])
-		g.hearKeys(l)
+		l.overhearFrame(g)
 	}
 }
 
