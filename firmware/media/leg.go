@@ -11,6 +11,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
+	"github.com/pronto-pbx/pronto/firmware/media/quality"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -81,6 +82,9 @@ type Leg struct {
 	decoder  codec.Decoder // of what is listened to as it arrives
 	decodes  codec.ID
 
+	heardAs quality.Stream // how its packets fare
+	stalled time.Duration  // for how long in all the box served it late
+
 	record     *recording
 	onClock    bool
 	clockPlace int // in the clock's list
@@ -108,6 +112,12 @@ type Stats struct {
 	Sent     uint64
 	Lost     uint64 // sent by the far end, not arrived
 	Jitter   time.Duration
+
+	In        quality.Way   // how the far end's packets fared
+	Concealed time.Duration // sound that was invented for what was lost, on the slow path
+	Stalled   time.Duration // for how long in all the box was late
+	Quiet     bool          // the far end need not send: it holds, or only listens
+	Reported  bool          // the far end has said what it received
 
 	RTT          time.Duration // 0 until the far end reports
 	RemoteLost   int32         // of our packets, as the far end reports
@@ -358,7 +368,10 @@ func (g *Leg) snapshotStats() *Stats {
 		Bridged: g.ear() != nil || g.conference != nil, Fast: g.ear() != nil && g.fast,
 		Received: g.in.received, Sent: g.out.packets, Lost: g.in.lost(), Jitter: g.in.jitterTime(),
 		Machine: g.machines.kind(),
-		RTT:     g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
+		In:      g.heardAs.Way(), Stalled: g.stalled, Reported: g.control.reported,
+		Concealed: time.Duration(g.voice.concealed()) * time.Second / clockRate,
+		Quiet:     g.configured && !g.media.Direction.Receives(),
+		RTT:       g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
 		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, UnknownPT: c.unknownPT, Early: c.early,
 		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors, ReadErrors: c.receiveErrors,
 	}

@@ -62,6 +62,7 @@ func (l *loop) overhear(g *Leg, p *packet) {
 	}
 	pcm := l.listened[:g.decoder.Decode(l.listened[:], p.payload)]
 	if look {
+		g.heardAs.Loudness(loud(pcm))
 		l.heardMachine(g, g.modem.Process(pcm))
 	}
 	if keys {
@@ -69,9 +70,22 @@ func (l *loop) overhear(g *Leg, p *packet) {
 	}
 }
 
+// loud reports whether a frame holds more than the hiss of a line that nobody speaks into: a sample of
+// about -60 dBm0. A muted microphone sends less.
+func loud(pcm []int16) bool {
+	const hiss = 24
+	for _, s := range pcm {
+		if s > hiss || s < -hiss {
+			return true
+		}
+	}
+	return false
+}
+
 // overhearFrame does the same for this tick's frame of the slow path.
 func (l *loop) overhearFrame(g *Leg) {
 	if g.line != nil || g.media.Codec != codec.G722 {
+		g.heardAs.Loudness(loud(g.voice.frame[:]))
 		l.heardMachine(g, g.modem.Process(g.voice.frame[:]))
 	}
 	g.hearKeys(l)

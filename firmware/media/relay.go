@@ -62,6 +62,7 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 		g.events = eventReader{}
 	}
 	g.heard, g.silent = l.now, false
+	g.heardAs.Packet(p.ssrc, p.seq, p.ts, known && !event, l.now)
 	if !g.greeted {
 		g.greeted = true
 		g.emit(FirstPacket{})

@@ -17,15 +17,25 @@ type voice struct {
 
 	ring    *jitter.Buffer
 	heard   codec.ID // what ring decodes
+	earlier uint64   // samples that rings of before have invented
 	encoder codec.Encoder
 	spoken  codec.ID // what encoder makes
 }
 
-func (v *voice) reset() { *v = voice{} }
+func (v *voice) reset() { *v = voice{earlier: v.concealed()} }
+
+// concealed counts the samples that were invented for lost sound.
+func (v *voice) concealed() uint64 {
+	if v.ring == nil {
+		return v.earlier
+	}
+	return v.earlier + v.ring.Stats().Concealed
+}
 
 // push takes a packet of sound.
 func (v *voice) push(g *Leg, p *packet, now time.Duration) {
 	if v.ring == nil || v.heard != g.media.Codec {
+		v.earlier = v.concealed()
 		v.ring, v.heard = jitter.New(codec.NewDecoder(g.media.Codec)), g.media.Codec
 		if g.transparent() {
 			v.ring.Fix(machineWait)

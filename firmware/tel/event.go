@@ -322,6 +322,9 @@ type LegNote struct {
 	Received uint64 `json:"received"`
 	Sent     uint64 `json:"sent"`
 	Lost     uint64 `json:"lost"`
+
+	Sound   LegSound `json:"sound,omitzero"`
+	Machine Machine  `json:"machine,omitempty"` // the party is no person
 }
 
 // LineChanged reports the health of a trunk or a line.

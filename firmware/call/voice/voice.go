@@ -232,5 +232,8 @@ func (h *Half) StopRecord() {
 // Note implements call.Leg.
 func (h *Half) Note() tel.LegNote {
 	s := h.leg.Stats()
-	return tel.LegNote{Leg: h.leg.ID(), Party: h.party, Codec: s.Codec, Received: s.Received, Sent: s.Sent, Lost: s.Lost}
+	return tel.LegNote{
+		Leg: h.leg.ID(), Party: h.party, Codec: s.Codec, Received: s.Received, Sent: s.Sent, Lost: s.Lost,
+		Sound: sound(h.party, s), Machine: s.Machine,
+	}
 }

@@ -1,32 +1,9 @@
 package quality
 
-import "time"
+import (
+	"time"
 
-// Trouble is what is wrong with the sound of a leg.
-type Trouble string
-
-// The troubles, those first that hide the others.
-const (
-	None       Trouble = ""
-	OneWay     Trouble = "one_way"    // packets go one way only
-	Stall      Trouble = "stall"      // the box itself was late
-	Bursts     Trouble = "bursts"     // many packets are lost one after the other
-	Loss       Trouble = "loss"       // packets are lost here and there
-	Jitter     Trouble = "jitter"     // packets come too late or at uneven times
-	Reordering Trouble = "reordering" // packets overtake each other
-	Drift      Trouble = "drift"      // the clock of the far end is wrong
-	Silence    Trouble = "silence"    // packets come, but nobody is heard: a muted or broken microphone
-)
-
-// Place is where a trouble has its cause.
-type Place string
-
-// The places.
-const (
-	Nowhere Place = ""
-	Phone   Place = "phone_network" // between the box and the phone: cables, Wi-Fi, the phone itself
-	Carrier Place = "carrier"       // between the box and the carrier, and beyond
-	Box     Place = "box"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // Leg is what is known of the sound of one party.
@@ -64,17 +41,17 @@ const (
 
 // Finding is what is wrong with a leg and where, and how it is heard.
 type Finding struct {
-	Trouble Trouble
-	Place   Place
+	Trouble tel.SoundTrouble
+	Place   tel.SoundPlace
 	Heard   float64 // MOS of what others hear of the party, 0: not known
 	Hears   float64 // MOS of what the party hears of others, by its reports, 0: not known
 }
 
 // Diagnose names the worst trouble of a leg.
 func (l Leg) Diagnose() Finding {
-	f := Finding{Place: Phone}
+	f := Finding{Place: tel.SoundAtPhone}
 	if l.Carrier {
-		f.Place = Carrier
+		f.Place = tel.SoundAtCarrier
 	}
 	delay := float64(l.RoundTrip.Milliseconds())/2 + wait
 	if l.In.Received > 0 {
@@ -83,41 +60,41 @@ func (l Leg) Diagnose() Finding {
 	if l.Reported {
 		f.Hears = MOS(Path{Codec: l.Codec, Loss: l.OutLoss, Delay: delay}.R())
 	}
-	if f.Trouble = l.trouble(); f.Trouble == Stall {
-		f.Place = Box
-	} else if f.Trouble == None {
-		f.Place = Nowhere
+	if f.Trouble = l.trouble(); f.Trouble == tel.SoundStall {
+		f.Place = tel.SoundAtBox
+	} else if f.Trouble == tel.SoundFine {
+		f.Place = tel.SoundNowhere
 	}
 	return f
 }
 
-func (l Leg) trouble() Trouble {
+func (l Leg) trouble() tel.SoundTrouble {
 	w := l.In
 	all := float64(w.Received + w.Lost)
 	part := func(n uint64) float64 { return float64(n) / max(1, all) }
 	lost, late := part(w.Lost), part(w.Late)
 	switch {
 	case l.Sent >= muchSent && w.Received*fewReceived <= l.Sent && !l.Quiet, l.Reported && l.OutLoss >= outOneWay:
-		return OneWay
+		return tel.SoundOneWay
 	case l.Stalled >= muchStalled && late+lost > muchLate/2:
-		return Stall
+		return tel.SoundStall
 	case lost >= muchLoss && lost >= late:
 		if w.BurstR >= burstRatio {
-			return Bursts
+			return tel.SoundBursts
 		}
-		return Loss
+		return tel.SoundLoss
 	case late >= muchLate, w.Jitter >= muchJitter:
-		return Jitter
+		return tel.SoundJitter
 	case l.Reported && l.OutLoss >= muchLoss:
-		return Loss
+		return tel.SoundLoss
 	case part(w.Reordered) >= muchReorder:
-		return Reordering
+		return tel.SoundReordering
 	case l.Reported && l.OutJitter >= muchJitter:
-		return Jitter
+		return tel.SoundJitter
 	case w.Drift >= muchDrift, w.Drift <= -muchDrift:
-		return Drift
+		return tel.SoundDrift
 	case w.Looked >= muchLooked && w.Loud == 0:
-		return Silence
+		return tel.SoundSilence
 	}
-	return None
+	return tel.SoundFine
 }

@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // impairment makes what a leg of a minute is like when one thing is wrong, to a random degree, over a network
 // that is never perfect.
 type impairment struct {
 	name    string
-	trouble Trouble
+	trouble tel.SoundTrouble
 	make    func(r *rand.Rand) Leg
 }
 
@@ -32,17 +34,17 @@ func network(r *rand.Rand, ppm float64, fate func(i int, p *sent)) Leg {
 func well(int, *sent) {}
 
 var impairments = []impairment{
-	{"nothing", None, func(r *rand.Rand) Leg { return network(r, 60*r.Float64()-30, well) }},
-	{"random loss", Loss, func(r *rand.Rand) Leg {
+	{"nothing", tel.SoundFine, func(r *rand.Rand) Leg { return network(r, 60*r.Float64()-30, well) }},
+	{"random loss", tel.SoundLoss, func(r *rand.Rand) Leg {
 		p := 0.015 + 0.13*r.Float64()
 		return network(r, 0, func(_ int, s *sent) { s.lost = s.lost || r.Float64() < p })
 	}},
-	{"loss told by the far end", Loss, func(r *rand.Rand) Leg {
+	{"loss told by the far end", tel.SoundLoss, func(r *rand.Rand) Leg {
 		l := network(r, 0, well)
 		l.Reported, l.OutLoss = true, 0.02+0.1*r.Float64()
 		return l
 	}},
-	{"bursts", Bursts, func(r *rand.Rand) Leg { // a chain of two states (Gilbert)
+	{"bursts", tel.SoundBursts, func(r *rand.Rand) Leg { // a chain of two states (Gilbert)
 		length := 5 + 10*r.Float64()
 		loss := 0.03 + 0.07*r.Float64()
 		bad := false
@@ -55,7 +57,7 @@ var impairments = []impairment{
 			s.lost = s.lost || bad
 		})
 	}},
-	{"jitter", Jitter, func(r *rand.Rand) Leg { // queues that fill and empty: packets keep their order
+	{"jitter", tel.SoundJitter, func(r *rand.Rand) Leg { // queues that fill and empty: packets keep their order
 		mean := float64(20+r.IntN(70)) * float64(time.Millisecond)
 		var last time.Duration
 		return network(r, 0, func(_ int, s *sent) {
@@ -63,7 +65,7 @@ var impairments = []impairment{
 			last = s.at
 		})
 	}},
-	{"packets that overtake", Reordering, func(r *rand.Rand) Leg {
+	{"packets that overtake", tel.SoundReordering, func(r *rand.Rand) Leg {
 		p := 0.02 + 0.1*r.Float64()
 		return network(r, 0, func(_ int, s *sent) {
 			if r.Float64() < p {
@@ -71,22 +73,22 @@ var impairments = []impairment{
 			}
 		})
 	}},
-	{"a fast clock", Drift, func(r *rand.Rand) Leg { return network(r, 180+300*r.Float64(), well) }},
-	{"a slow clock", Drift, func(r *rand.Rand) Leg { return network(r, -180-300*r.Float64(), well) }},
-	{"nothing comes", OneWay, func(r *rand.Rand) Leg {
+	{"a fast clock", tel.SoundDrift, func(r *rand.Rand) Leg { return network(r, 180+300*r.Float64(), well) }},
+	{"a slow clock", tel.SoundDrift, func(r *rand.Rand) Leg { return network(r, -180-300*r.Float64(), well) }},
+	{"nothing comes", tel.SoundOneWay, func(r *rand.Rand) Leg {
 		return Leg{Codec: G711, Sent: uint64(300 + r.IntN(3000)), Reported: r.IntN(2) == 0}
 	}},
-	{"nothing of ours arrives", OneWay, func(r *rand.Rand) Leg {
+	{"nothing of ours arrives", tel.SoundOneWay, func(r *rand.Rand) Leg {
 		l := network(r, 0, well)
 		l.Reported, l.OutLoss = true, 1-0.05*r.Float64()
 		return l
 	}},
-	{"a muted microphone", Silence, func(r *rand.Rand) Leg {
+	{"a muted microphone", tel.SoundSilence, func(r *rand.Rand) Leg {
 		l := network(r, 0, well)
 		l.In.Loud = 0
 		return l
 	}},
-	{"a box that stalls", Stall, func(r *rand.Rand) Leg {
+	{"a box that stalls", tel.SoundStall, func(r *rand.Rand) Leg {
 		var until time.Duration
 		var stalled time.Duration
 		l := network(r, 0, func(_ int, s *sent) {
@@ -108,18 +110,18 @@ func TestTheCauseOfBadSoundIsNamed(t *testing.T) {
 	for _, c := range impairments {
 		t.Run(c.name, func(t *testing.T) {
 			right := 0
-			wrong := map[Trouble]int{}
+			wrong := map[tel.SoundTrouble]int{}
 			for seed := range uint64(calls) {
 				r := rand.New(rand.NewPCG(seed, 77))
 				l := c.make(r)
 				l.Carrier = r.IntN(2) == 0
 				f := l.Diagnose()
-				place := map[bool]Place{true: Carrier, false: Phone}[l.Carrier]
+				place := map[bool]tel.SoundPlace{true: tel.SoundAtCarrier, false: tel.SoundAtPhone}[l.Carrier]
 				switch c.trouble {
-				case None:
-					place = Nowhere
-				case Stall:
-					place = Box
+				case tel.SoundFine:
+					place = tel.SoundNowhere
+				case tel.SoundStall:
+					place = tel.SoundAtBox
 				}
 				if f.Trouble == c.trouble && f.Place == place {
 					right++
@@ -145,14 +147,14 @@ func TestWhatIsHeardIsRated(t *testing.T) {
 		t.Errorf("a bad call: %+v", bad)
 	}
 	unknown := Leg{Codec: G711}.Diagnose()
-	if unknown.Heard != 0 || unknown.Hears != 0 || unknown.Trouble != None || math.IsNaN(unknown.Heard) {
+	if unknown.Heard != 0 || unknown.Hears != 0 || unknown.Trouble != tel.SoundFine || math.IsNaN(unknown.Heard) {
 		t.Errorf("a call without sound: %+v", unknown)
 	}
 }
 
 func TestAPartyThatHoldsIsNotOneWay(t *testing.T) {
 	l := Leg{Codec: G711, Sent: 3000, Quiet: true}
-	if f := l.Diagnose(); f.Trouble != None {
+	if f := l.Diagnose(); f.Trouble != tel.SoundFine {
 		t.Errorf("%+v", f)
 	}
 }
