@@ -47,3 +47,13 @@ const (
 	SoundAtCarrier SoundPlace = "carrier"       // between the box and the carrier, and beyond
 	SoundAtBox     SoundPlace = "box"
 )
+
+// WorstSound is the leg of a call that was heard worst, of those with a trouble; the zero note if none had one.
+func (c CallEnded) WorstSound() (worst LegNote) {
+	for _, l := range c.Media {
+		if l.Sound.Trouble != SoundFine && (worst.Sound.Trouble == SoundFine || l.Sound.Heard < worst.Sound.Heard) {
+			worst = l
+		}
+	}
+	return worst
+}

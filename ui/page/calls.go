@@ -122,6 +122,8 @@ type Leg struct {
 	Party          string // name
 	Codec          string
 	Received, Lost uint64 // packets
+	Heard, Hears   string // keys of the opinions, empty: not known
+	Trouble, Place string // keys of what was wrong and where, empty: nothing
 }
 
 // Missed is a caller whom nobody has served, and who should be called.
