@@ -157,7 +157,7 @@ func TestADigitIsHeardThroughTheDialTone(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, k := range keys {
-				for lead := 2000; lead < 2000+dtmfBlock; lead += 7 {
+				for lead := 2000; lead < 2000+dtmfBlock; lead += 13 {
 					p := pressOf(k)
 					p.low, p.high, p.on = c.low, c.low, 320
 					if got, _ := detect(t, soundOver(c.hums, lead, -60, p)); got != string(k) {
@@ -234,15 +234,23 @@ func speech(seed uint64, seconds int) []int16 {
 
 var talkOff = flag.Duration("dsp.talkoff", 20*time.Minute, "how much generated voice the DTMF detector hears")
 
+// heardFor is for how long voices and music are heard: -short leaves a sample.
+func heardFor() time.Duration {
+	if testing.Short() {
+		return min(*talkOff, 2*time.Minute)
+	}
+	return *talkOff
+}
+
 // voices are as many generated voices of ten minutes each as the flag asks for. Talk-off is told by
 // recorded speech elsewhere; none is free. The first two gave a digit each to a laxer purity test.
 func voices(t *testing.T, hear func(voice []int16)) {
-	const each = 10 * time.Minute
-	seeds := []uint64{1, 6}
-	for seed := uint64(100); time.Duration(len(seeds))*each < *talkOff; seed++ {
+	each := min(10*time.Minute, heardFor())
+	seeds := []uint64{6, 1}
+	for seed := uint64(100); time.Duration(len(seeds))*each < heardFor(); seed++ {
 		seeds = append(seeds, seed)
 	}
-	for _, seed := range seeds[:max(1, int(*talkOff/each))] {
+	for _, seed := range seeds[:heardFor()/each] {
 		voice := speech(seed, int(each/time.Second))
 		if level := Level(voice); level < -25 || level > -5 {
 			t.Fatalf("voice %d has %.1f dBm0: the test is not one", seed, level)
