@@ -2,6 +2,7 @@ package page
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -108,6 +109,11 @@ type CallStory struct {
 	Steps  []Step
 	Part   bool // the records of its waits could not be had
 	Legs   []Leg
+}
+
+// Rated says that of a leg it is known how it was heard.
+func (c CallStory) Rated() bool {
+	return slices.ContainsFunc(c.Legs, func(l Leg) bool { return l.Heard != "" })
 }
 
 // Step is one thing that happened in a call.

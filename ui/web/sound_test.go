@@ -8,7 +8,7 @@ import (
 )
 
 func TestEverythingThatCanBeWrongWithTheSoundHasItsSentence(t *testing.T) {
-	keys := []string{"calls.sound"}
+	keys := []string{"calls.sound", "sound." + heard(tel.LegSound{Trouble: tel.SoundOneWay})}
 	for _, m := range []tel.Machine{tel.MachineFax, tel.MachineModem} {
 		keys = append(keys, "calls.machine."+string(m))
 	}
@@ -34,7 +34,7 @@ func TestEverythingThatCanBeWrongWithTheSoundHasItsSentence(t *testing.T) {
 			}
 		}
 	}
-	if got := opinion(0); got != "" {
+	if got := heard(tel.LegSound{}); got != "" {
 		t.Errorf("what is not known is %q", got)
 	}
 }

@@ -49,11 +49,19 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 	for _, m := range c.Media {
 		p.Legs = append(p.Legs, page.Leg{
 			Party: partyName(now, m.Party), Codec: m.Codec, Received: m.Received, Lost: m.Lost,
-			Heard: opinion(m.Sound.Heard), Hears: opinion(m.Sound.Hears), Trouble: string(m.Sound.Trouble), Place: string(m.Sound.Place),
+			Heard: heard(m.Sound), Hears: opinion(m.Sound.Hears), Trouble: string(m.Sound.Trouble), Place: string(m.Sound.Place),
 		})
 	}
 	html, err := s.pages[v.lang].CallStory(p, time.Now().In(s.Zone()))
 	s.show(w, http.StatusOK, html, err)
+}
+
+// heard is how others heard a party; of one whose packets never came there is no rating, but it is known.
+func heard(s tel.LegSound) string {
+	if s.Heard == 0 && s.Trouble == tel.SoundOneWay {
+		return "none"
+	}
+	return opinion(s.Heard)
 }
 
 // opinion is the word of a mean opinion score: the classes of ITU-T G.109, the two lowest being one.
