@@ -88,6 +88,7 @@ soak: ## larger counts of the same tests (about 25 minutes)
 	$(GO) test -count=1 -timeout 60m ./firmware/acd/plan -plan.events 3000000
 	$(GO) test -count=1 -timeout 60m -run Promise ./firmware/acd/forecast -forecast.sets 4
 	$(GO) test -count=1 -timeout 60m ./firmware/call -call.worlds 1000000
+	$(GO) test -count=1 -timeout 60m -run HardlyEver ./firmware/media/dsp -dsp.talkoff 2h
 	$(GO) test -count=20 -timeout 60m -run 'Kill9|PowerCut' ./firmware/journal
 	$(GO) test -count=5 -timeout 60m ./drivers/gsm
 	$(GO) test -count=10 -timeout 60m -run DayOfFaults ./drivers/gsm

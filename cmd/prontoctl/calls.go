@@ -10,6 +10,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/store"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // askLimit bounds the wait for recordd.
@@ -63,6 +64,15 @@ func callLine(r cdr.Row) string {
 	}
 	if r.Agent != "" {
 		line += "  agent " + string(r.Agent)
+	}
+	if r.Machine != "" {
+		line += "  a " + string(r.Machine)
+	}
+	if s := r.Worst.Sound; s.Trouble != tel.SoundFine {
+		line += fmt.Sprintf("  bad sound of %s: %s at %s", r.Worst.Party, s.Trouble, s.Place)
+		if s.Heard > 0 {
+			line += fmt.Sprintf(", heard %.1f of 4.5", s.Heard)
+		}
 	}
 	if r.Recovered {
 		line += "  (through a restart)"

@@ -51,7 +51,11 @@ func TestTheLatestCallsAreListedAsAPersonReadsThem(t *testing.T) {
 	err := records.PutCalls(ctx,
 		store.Call{Pos: 1, CallEnded: tel.CallEnded{
 			Call: "c1", Direction: tel.Inbound, From: "+39061234567", To: "+390612345678", Queue: "vendite", Agent: "anna",
-			Started: at, Answered: at.Add(4 * time.Second), Ended: at.Add(94 * time.Second), Cause: tel.CauseNormal,
+			Started: at, Answered: at.Add(4 * time.Second), Ended: at.Add(94 * time.Second), Cause: tel.CauseNormal, Machine: tel.MachineFax,
+			Media: []tel.LegNote{
+				{Party: "trunk:tim", Sound: tel.LegSound{Heard: 4.4}},
+				{Party: "phone:201", Sound: tel.LegSound{Heard: 3.14, Loss: 4, Trouble: tel.SoundLoss, Place: tel.SoundAtPhone}},
+			},
 		}},
 		store.Call{Pos: 2, CallEnded: tel.CallEnded{
 			Call: "c2", Direction: tel.Inbound, To: "400", Started: at.Add(time.Hour), Ended: at.Add(time.Hour + time.Minute), Cause: tel.CauseCancelled,
@@ -65,7 +69,7 @@ func TestTheLatestCallsAreListedAsAPersonReadsThem(t *testing.T) {
 	}
 	for i, words := range [][]string{
 		{"2026-03-02 10:00:00", "withheld", "not answered, cancelled"},
-		{"2026-03-02 09:00:00", "+39061234567", "rang 4s, talked 1m30s", "queue vendite", "agent anna"},
+		{"2026-03-02 09:00:00", "+39061234567", "rang 4s, talked 1m30s", "queue vendite", "agent anna", "a fax", "bad sound of phone:201: loss at phone_network, heard 3.1 of 4.5"},
 	} {
 		for _, w := range words {
 			if !strings.Contains(lines[i], w) {

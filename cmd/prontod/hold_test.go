@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -205,7 +206,10 @@ func TestAChangeThatCannotBeIsRefusedAndTheCallGoesOn(t *testing.T) {
 		"a codec that nobody has": {func(s string) string {
 			return strings.NewReplacer("RTP/AVP 8", "RTP/AVP 4", "a=rtpmap:8 PCMA", "a=rtpmap:4 G723").Replace(s)
 		}, "488"},
-		"video alone":    {func(s string) string { return strings.Replace(s, "m=audio", "m=video", 1) }, "488"},
+		"video alone": {func(s string) string { return strings.Replace(s, "m=audio", "m=video", 1) }, "488"},
+		"a fax machine that wants T.38": {func(s string) string {
+			return regexp.MustCompile(`m=audio (\d+) \S+ .*`).ReplaceAllString(s, "m=image $1 udptl t38\r\na=T38FaxVersion:0")
+		}, "488"},
 		"what is no SDP": {func(string) string { return "hold, please" }, "400"},
 	} {
 		for how, by := range map[string]func(context.Context, func(string) string) error{"re-INVITE": a.Reoffer, "UPDATE": a.Update} {

@@ -61,6 +61,15 @@ func TestACallerFromTheCarrierChoosesByKeysInTwoLevels(t *testing.T) {
 	bruno.quiet("every call has been taken")
 	if r := o.CallRecords(8)[0]; r.Direction != tel.Inbound || r.In != "trunk:carrier" || r.Out != "phone:202" {
 		t.Errorf("call record %+v", r)
+	} else {
+		for _, m := range r.Media {
+			if m.Sound.Heard < 1 {
+				t.Errorf("nobody knows how %s was heard: %+v", m.Party, m)
+			}
+		}
+		if len(r.Media) != 2 {
+			t.Errorf("%d parties", len(r.Media))
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -125,6 +126,7 @@ type Box struct {
 	personal *personal.Owner
 	callers  callers
 
+	listener    soundWatch             // to how calls sound
 	mu          sync.Mutex             // guards alarm, undisturbed and unstaffed
 	alarm       *time.Timer            // takes the emergency off the page
 	undisturbed map[tel.AgentID]bool   // who has asked not to be disturbed
@@ -172,7 +174,7 @@ func conditions() []health.Spec {
 		{Name: "certificate", Severity: health.Warn},
 		{Name: "confined", Severity: health.Warn},
 		{Name: "firewall", Severity: health.Error},
-	}, alarmConditions()...)
+	}, slices.Concat(alarmConditions(), soundConditions())...)
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.

@@ -56,6 +56,8 @@ func (b *Box) tell(e tel.Event) {
 		b.doorOpened(e)
 	case tel.TollAlarm:
 		b.report("toll_limit", false, "calls to the outside were refused: "+e.Why+" of "+e.Of)
+	case tel.CallEnded:
+		b.listened(e)
 	case tel.LampChanged:
 		b.report("lamps", !e.Fault, "a lamp does not answer")
 	}

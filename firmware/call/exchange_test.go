@@ -108,7 +108,9 @@ func (l *fakeLeg) NotifyRefer(status int, final bool) {
 	l.note(fmt.Sprint("notify ", status, map[bool]string{true: " final"}[final]))
 }
 
-func (l *fakeLeg) Note() tel.LegNote { return tel.LegNote{Leg: l.id, Party: l.Party(), Received: 7} }
+func (l *fakeLeg) Note() tel.LegNote {
+	return tel.LegNote{Leg: l.id, Party: l.Party(), Received: 7, Sound: tel.LegSound{Trouble: tel.SoundOneWay, Place: tel.SoundAtPhone}}
+}
 
 type fakePlan struct{ d Decision }
 
@@ -260,6 +262,36 @@ func TestAQueueCallIsAnsweredTalksAndLeavesOneRecord(t *testing.T) {
 			t.Errorf("left behind: %d snapshots, %d calls", len(b.journal.load()), len(b.x.Calls()))
 		}
 	})
+}
+
+// Who waits for an answer need not say anything, and many phones send nothing until then.
+func TestTheSoundOfACallThatNobodyAnsweredIsNotJudged(t *testing.T) {
+	for _, answered := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(toSales)
+			defer b.close(t)
+			caller, id := b.arrive(t, false)
+			b.x.Deliver(tel.Offer{Offer: "o1", Call: id, Queue: "sales", Agent: "anna", Ring: 10 * time.Second})
+			synctest.Wait()
+			if answered {
+				agent := b.dialer.legs[0]
+				agent.events(LegEvent{Leg: agent.id, Kind: LegAnswered})
+				synctest.Wait()
+			}
+			caller.Hangup(tel.CauseNormal)
+			synctest.Wait()
+			for _, r := range b.records {
+				for _, m := range r.Media {
+					if judged := m.Sound.Trouble != tel.SoundFine; judged != answered || m.Received != 7 {
+						t.Errorf("answered %v: %+v", answered, m)
+					}
+				}
+			}
+			if len(b.records) != 1 || len(b.records[0].Media) == 0 {
+				t.Errorf("records: %+v", b.records)
+			}
+		})
+	}
 }
 
 func TestAFaultOfOursEndsThatCallAndNoOther(t *testing.T) {

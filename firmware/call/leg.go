@@ -46,8 +46,8 @@ type Leg interface {
 	Record(path string, max, silence time.Duration)
 	// StopRecord ends the recording.
 	StopRecord()
-	// PassesDTMF reports whether digits travel inside the leg's audio (RFC 4733): the audio of a joined
-	// leg then says them anew, as events or as tones, but for a line, whose driver dials.
+	// PassesDTMF reports whether digits travel inside the leg's audio, as events (RFC 4733) or tones: the audio
+	// of a joined leg then says them anew where it must, but for a line, whose driver dials.
 	PassesDTMF() bool
 	// Note sums up the audio so far.
 	Note() tel.LegNote
@@ -84,6 +84,7 @@ const (
 	LegSilent   // no audio arrived for the time-out
 	LegRecorded // Path, Length, Why
 	LegRefer    // To, Replaces: the party wants its partner elsewhere; a Referrer is told how it goes
+	LegMachine  // Machine: the party is no person, by the tones that it sends
 	LegQuiet    // the phone rings no more: it may have gone on after LegEnded until our CANCEL was through
 )
 
@@ -97,6 +98,8 @@ type LegEvent struct {
 	Digit  rune
 	Beside bool // LegDigit: it came beside the audio, in SIP INFO or from a modem
 	Cause  tel.Cause
+
+	Machine tel.Machine // LegMachine
 
 	To       tel.Number    // LegRefer: a number to dial
 	Replaces string        // LegRefer: or the reference of the party's leg in another call

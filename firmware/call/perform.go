@@ -248,7 +248,11 @@ func dialCause(err error) tel.Cause {
 func (a *actor) end(r tel.CallEnded) {
 	for _, s := range []*LegState{&a.state.Caller, a.state.Peer} {
 		if l := a.noted(s); l != nil {
-			r.Media = append(r.Media, l.Note())
+			note := l.Note()
+			if r.Answered.IsZero() { // nobody was there to be heard
+				note.Sound = tel.LegSound{}
+			}
+			r.Media = append(r.Media, note)
 		}
 	}
 	a.x.ended(r)

@@ -425,6 +425,9 @@ func (w *world) random(at time.Time) any {
 		return LegEvent{Leg: pick(), Kind: LegHeld, Held: w.r.IntN(2) == 0}
 	case 9:
 		if w.r.IntN(4) > 0 {
+			if w.r.IntN(4) == 0 {
+				return LegEvent{Leg: pick(), Kind: LegMachine, Machine: tel.MachineModem}
+			}
 			return LegEvent{Leg: pick(), Kind: LegDigit, Digit: '5'}
 		}
 		if w.s.Callback != nil { // has no caller to send on

@@ -27,6 +27,8 @@ type State struct {
 	Forwards   int        `json:"forwards,omitempty"`    // as in Arrival
 	ForeignCLI bool       `json:"foreign_cli,omitempty"` // as in Arrival
 
+	Machine tel.Machine `json:"machine,omitempty"` // what one of the parties is, by its tones
+
 	In       string        `json:"in,omitempty"` // the party that began the call
 	Stage    tel.CallStage `json:"stage"`
 	Since    time.Time     `json:"since"` // of the stage
@@ -279,6 +281,7 @@ func (s *State) changed() tel.CallChanged {
 	c := tel.CallChanged{
 		Call: s.Call, Stage: s.Stage, Direction: s.Direction, From: s.From, To: s.To,
 		Via: s.In, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
+		Machine: s.Machine,
 	}
 	if s.Parked != nil {
 		c.Slot = s.Parked.Slot

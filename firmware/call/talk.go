@@ -25,6 +25,10 @@ func (st *step) legEvent(e LegEvent) {
 	if leg == nil {
 		return // a leg that already lost: it ends by itself
 	}
+	if e.Kind == LegMachine {
+		st.s.Machine = st.s.Machine.Or(e.Machine)
+		return
+	}
 	if st.scriptEvent(where, e) {
 		return
 	}
@@ -400,6 +404,6 @@ func (st *step) finish(c tel.Cause, by string) {
 		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
 		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
-		Supervised: s.Supervised,
+		Supervised: s.Supervised, Machine: s.Machine,
 	}})
 }

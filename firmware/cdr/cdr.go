@@ -136,6 +136,8 @@ type Row struct {
 	Answered  bool
 	Cause     tel.Cause
 	Recovered bool // the box restarted during the call
+	Machine   tel.Machine
+	Worst     tel.LegNote // the leg that sounded worst; its Trouble is empty if none did badly
 }
 
 // RowOf makes the line of one call. A wall clock that was set back during the call gives no
@@ -144,6 +146,7 @@ func RowOf(c tel.CallEnded) Row {
 	r := Row{
 		Call: c.Call, Direction: c.Direction, From: c.From, To: c.To, Queue: c.Queue, Agent: c.Agent,
 		Started: c.Started, Answered: !c.Answered.IsZero(), Cause: c.Cause, Recovered: c.Recovered,
+		Machine: c.Machine, Worst: c.WorstSound(),
 	}
 	if r.Answered {
 		r.Rang, r.Talked = span(c.Started, c.Answered), span(c.Answered, c.Ended)

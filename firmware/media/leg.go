@@ -11,6 +11,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/line"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
+	"github.com/pronto-pbx/pronto/firmware/media/quality"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -20,15 +21,15 @@ import (
 // the others never wait.
 type Leg struct {
 	// Set before the leg is shared, constant after.
-	id       tel.LegID
-	engine   *Engine
-	learn    bool
-	source   netip.Addr
-	timeout  time.Duration
-	line     line.Media
-	detector *dsp.DTMF // of a line without digit events of its own, else nil
-	ports    pair
-	press    func(Digit) // pressed, bound once so that a packet needs no allocation
+	id      tel.LegID
+	engine  *Engine
+	learn   bool
+	source  netip.Addr
+	timeout time.Duration
+	line    line.Media
+	detects bool // the keys of a line whose driver reports none
+	ports   pair
+	press   func(Digit) // pressed, bound once so that a packet needs no allocation
 
 	// home is written by the loop that gives the leg away and read by whoever sends a command; mu
 	// makes "queue for the home" and "change the home" exclude each other. Neither waits inside.
@@ -71,9 +72,19 @@ type Leg struct {
 	pager    *Leg   // who speaks to this leg and others; fast is then of that way
 	audience []*Leg // to whom this leg speaks
 
-	talk       talk   // what we say to this leg: prompts and digits
-	speech     speech // how it goes out on the clock
-	voice      voice  // what it says, decoded, on the slow path
+	talk     talk          // what we say to this leg: prompts and digits
+	speech   speech        // how it goes out on the clock
+	voice    voice         // what it says, decoded, on the slow path
+	detector *dsp.DTMF     // nil: keys come as telephone-events
+	modem    dsp.Modem     // looks for the tones of machines
+	machines machines      // that were found
+	looks    uint8         // packets since one was looked at
+	decoder  codec.Decoder // of what is listened to as it arrives
+	decodes  codec.ID
+
+	heardAs quality.Stream // how its packets fare
+	stalled time.Duration  // for how long in all the box served it late
+
 	record     *recording
 	onClock    bool
 	clockPlace int // in the clock's list
@@ -92,14 +103,21 @@ type counts struct {
 // Stats sums up one leg. Lost, Jitter and RTT are those of RTCP (RFC 3550 section 6.4).
 type Stats struct {
 	Codec    string
-	Suite    string // of the encryption (RFC 4568); empty: plain
-	Bridged  bool   // or paged
-	Fast     bool   // without decoding
+	Machine  tel.Machine // what the far end is by its tones; empty: a person
+	Suite    string      // of the encryption (RFC 4568); empty: plain
+	Bridged  bool        // or paged
+	Fast     bool        // without decoding
 	Remote   netip.AddrPort
 	Received uint64 // believed RTP packets
 	Sent     uint64
 	Lost     uint64 // sent by the far end, not arrived
 	Jitter   time.Duration
+
+	In        quality.Way   // how the far end's packets fared
+	Concealed time.Duration // sound that was invented for what was lost, on the slow path
+	Stalled   time.Duration // for how long in all the box was late
+	Quiet     bool          // the far end need not send: it holds, or only listens
+	Reported  bool          // the far end has said what it received
 
 	RTT          time.Duration // 0 until the far end reports
 	RemoteLost   int32         // of our packets, as the far end reports
@@ -132,9 +150,8 @@ func newLeg(e *Engine, cfg LegConfig) *Leg {
 	}
 	if g.line != nil {
 		g.codec.Store(uint32(codec.PCMA)) // what a line hears is decoded from the cheapest form
-		if cfg.DetectDTMF {
-			g.detector = new(dsp.DTMF)
-		}
+		g.detects = cfg.DetectDTMF
+		g.listenForKeys()
 	}
 	g.press = g.pressed
 	// RFC 3550 section 5.1: SSRC, first sequence number and first timestamp are random.
@@ -314,6 +331,7 @@ func (l *loop) configure(g *Leg, m sdp.Media) error {
 		g.reportAt = l.now + reportPause(true)
 	}
 	g.media, g.configured = m, true
+	g.listenForKeys()
 	g.codec.Store(uint32(m.Codec))
 	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.arm(signalled, g.learn, l.now)
@@ -349,7 +367,11 @@ func (g *Leg) snapshotStats() *Stats {
 	s := &Stats{
 		Bridged: g.ear() != nil || g.conference != nil, Fast: g.ear() != nil && g.fast,
 		Received: g.in.received, Sent: g.out.packets, Lost: g.in.lost(), Jitter: g.in.jitterTime(),
-		RTT: g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
+		Machine: g.machines.kind(),
+		In:      g.heardAs.Way(), Stalled: g.stalled, Reported: g.control.reported,
+		Concealed: time.Duration(g.voice.concealed()) * time.Second / clockRate,
+		Quiet:     g.configured && !g.media.Direction.Receives(),
+		RTT:       g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
 		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, UnknownPT: c.unknownPT, Early: c.early,
 		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors, ReadErrors: c.receiveErrors,
 	}

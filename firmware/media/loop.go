@@ -23,6 +23,9 @@ const (
 	mailboxSize = 1024
 	// housekeeping is how often a loop looks at what has no packet to trigger it.
 	housekeeping = 250 * time.Millisecond
+	// stall is how late housekeeping is when packets have been late too for want of the processor: more than
+	// a jitter buffer waits for.
+	stall = 60 * time.Millisecond
 )
 
 // The first slots are not legs.
@@ -46,28 +49,30 @@ type loop struct {
 	mailbox  chan func(*loop)
 	woken    atomic.Bool // the eventfd is already signalled
 	stopping atomic.Bool
-	load     atomic.Int32 // legs, for the choice of a loop
+	tendDue  time.Duration // when housekeeping is next due
+	load     atomic.Int32  // legs, for the choice of a loop
 	done     chan struct{}
 
 	// Below: touched by the loop's goroutine only.
-	slots   []slot
-	unused  []int32
-	legs    []*Leg
-	events  [128]unix.EpollEvent
-	buf     [2048]byte
-	opened  [maxPacket]byte            // what buf held, decrypted
-	copied  [maxPacket]byte            // what goes to more than one
-	sealed  [maxPacket + sealRoom]byte // what is sent, encrypted
-	header  rtp.Header                 // scratch of encryption
-	from    address
-	pkt     packet
-	now     time.Duration
-	current *Leg // being served: it is closed if its service panics
-	clock   clock
-	epfd    int // of epoll, which must not be asked by Fd: that would make it blocking
-	waiting syscall.RawConn
-	look    func(uintptr) bool // bound once: a wait needs no allocation
-	ready   int                // events found by look
+	slots    []slot
+	unused   []int32
+	legs     []*Leg
+	events   [128]unix.EpollEvent
+	buf      [2048]byte
+	opened   [maxPacket]byte            // what buf held, decrypted
+	copied   [maxPacket]byte            // what goes to more than one
+	listened [maxPacket]int16           // a packet's sound, listened to
+	sealed   [maxPacket + sealRoom]byte // what is sent, encrypted
+	header   rtp.Header                 // scratch of encryption
+	from     address
+	pkt      packet
+	now      time.Duration
+	current  *Leg // being served: it is closed if its service panics
+	clock    clock
+	epfd     int // of epoll, which must not be asked by Fd: that would make it blocking
+	waiting  syscall.RawConn
+	look     func(uintptr) bool // bound once: a wait needs no allocation
+	ready    int                // events found by look
 }
 
 // slot is what epoll's 64 bits of user data name: an index and the generation of its use, so that
@@ -315,6 +320,7 @@ func (l *loop) attach(g *Leg) error {
 	l.legs = append(l.legs, g)
 	if l.load.Add(1) == 1 {
 		l.set(l.tender, housekeeping)
+		l.tendDue = l.engine.now() + housekeeping
 	}
 	g.attached = true
 	l.schedule(g)
@@ -429,6 +435,13 @@ func (l *loop) dispose(g *Leg) {
 
 // tend does what no packet triggers: reports, timeouts, high-water marks, forgotten closes.
 func (l *loop) tend() {
+	late := max(0, l.now-l.tendDue)
+	l.tendDue += (late/housekeeping + 1) * housekeeping
+	for _, g := range l.legs {
+		if late >= stall {
+			g.stalled += late
+		}
+	}
 	for i := len(l.legs) - 1; i >= 0; i-- {
 		if i < len(l.legs) {
 			l.tendLeg(l.legs[i])

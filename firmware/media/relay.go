@@ -53,7 +53,8 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	case newlyLocked:
 		l.latched(g)
 	}
-	switch g.in.packet(p, known && !event, l.now) {
+	arrival := g.in.packet(p, known && !event, l.now)
+	switch arrival {
 	case arrivalRejected:
 		g.count.rejected++
 		return
@@ -61,6 +62,7 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 		g.events = eventReader{}
 	}
 	g.heard, g.silent = l.now, false
+	g.heardAs.Packet(p.ssrc, p.seq, p.ts, known && !event, l.now)
 	if !g.greeted {
 		g.greeted = true
 		g.emit(FirstPacket{})
@@ -71,8 +73,13 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	case !g.media.Direction.Receives():
 		g.count.muted++
 	default:
-		if event {
+		switch {
+		case event:
 			g.events.packet(p.ts, p.payload, l.now, g.press)
+		case g.events.active:
+			g.hushKey(p)
+		case arrival != arrivalLate:
+			l.overhear(g, p)
 		}
 		l.forward(g, p, event)
 	}

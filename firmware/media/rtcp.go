@@ -50,6 +50,7 @@ type control struct {
 	lastSRAt     time.Duration
 	hasSR        bool
 	rtt          time.Duration
+	reported     bool
 	remoteLost   int32
 	remoteJitter time.Duration
 }
@@ -207,6 +208,7 @@ func (l *loop) report(g *Leg, b []byte, from *address) {
 	if !n.hasBlock {
 		return
 	}
+	c.reported = true
 	c.remoteLost = n.lost
 	c.remoteJitter = time.Duration(n.jitter) * time.Second / clockRate
 	if n.lastSR != 0 {

@@ -50,7 +50,8 @@ type legState struct {
 	Timestamp  uint32         `json:"ts"`
 	Peer       tel.LegID      `json:"peer,omitempty"`
 	Echo       bool           `json:"echo,omitempty"`
-	Secret     secretState    `json:"secret,omitzero"` // of an encrypted leg; the keys are in Media
+	Machines   machines       `json:"machines,omitempty"` // tones of the far end
+	Secret     secretState    `json:"secret,omitzero"`    // of an encrypted leg; the keys are in Media
 }
 
 // encode writes the journal's form.
@@ -96,7 +97,7 @@ func (g *Leg) state() legState {
 		Advertise: g.Advertise(), Learn: g.learn, Source: g.source, Timeout: g.timeout,
 		Configured: g.configured, Media: g.media,
 		Learned: g.latch.locked.addrPort(), Control: g.control.target.addrPort(),
-		Secret: g.secret.state(), Echo: g.echo,
+		Secret: g.secret.state(), Echo: g.echo, Machines: g.machines,
 		SSRC: g.out.ssrc, RemoteSSRC: g.in.ssrc, Seq: g.out.high, Timestamp: g.out.clock,
 	}
 	if g.peer != nil {
@@ -110,6 +111,8 @@ func (g *Leg) state() legState {
 // beyond the high-water mark; its first packet carries the marker.
 func (g *Leg) resume(s legState, now time.Duration) error {
 	g.configured, g.media, g.echo = s.Configured, s.Media, s.Echo
+	g.machines = s.Machines
+	g.listenForKeys()
 	g.codec.Store(uint32(s.Media.Codec))
 	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.arm(g.ports.rtp.address(s.Media.Remote), g.learn, now)

@@ -17,16 +17,29 @@ type voice struct {
 
 	ring    *jitter.Buffer
 	heard   codec.ID // what ring decodes
+	earlier uint64   // samples that rings of before have invented
 	encoder codec.Encoder
 	spoken  codec.ID // what encoder makes
 }
 
-func (v *voice) reset() { *v = voice{} }
+func (v *voice) reset() { *v = voice{earlier: v.concealed()} }
+
+// concealed counts the samples that were invented for lost sound.
+func (v *voice) concealed() uint64 {
+	if v.ring == nil {
+		return v.earlier
+	}
+	return v.earlier + v.ring.Stats().Concealed
+}
 
 // push takes a packet of sound.
 func (v *voice) push(g *Leg, p *packet, now time.Duration) {
 	if v.ring == nil || v.heard != g.media.Codec {
+		v.earlier = v.concealed()
 		v.ring, v.heard = jitter.New(codec.NewDecoder(g.media.Codec)), g.media.Codec
+		if g.transparent() {
+			v.ring.Fix(machineWait)
+		}
 	}
 	v.ring.Put(g.engine.start.Add(now), jitter.Packet{
 		SSRC: p.ssrc, Sequence: p.seq, Timestamp: p.ts, Payload: p.payload,
@@ -55,24 +68,15 @@ func (g *Leg) hear(l *loop) {
 		if v.has = g.line.ReadFrame(&v.frame); v.has {
 			g.keepFrame(&v.frame, l.clock.beat)
 		}
-		if g.detector != nil {
-			g.detect()
+		if v.has {
+			l.overhearFrame(g)
 		}
 		return
 	}
 	v.has = v.ring != nil
 	if v.has {
 		v.ring.Get(g.engine.start.Add(l.clock.beat), v.frame[:])
-	}
-}
-
-// detect listens for a caller's keys in the sound of a line whose driver does not. The tones stay
-// in the sound, so a bridged party hears them as they are.
-func (g *Leg) detect() {
-	for _, d := range g.detector.Process(g.voice.frame[:]) {
-		if !d.Down {
-			g.emit(Digit{Digit: rune(d.Key), Duration: d.For})
-		}
+		l.overhearFrame(g)
 	}
 }
 

@@ -151,7 +151,25 @@ type CallChanged struct {
 	// DivertedBy is who forwarded the call to us, before it came; empty: nobody, or it is withheld.
 	DivertedBy Number    `json:"diverted_by,omitempty"`
 	ForeignCLI bool      `json:"foreign_cli,omitempty"` // an Italian number that came through a carrier abroad: it may be false
+	Machine    Machine   `json:"machine,omitempty"`     // one of the parties is no person
 	Since      time.Time `json:"since"`
+}
+
+// Machine is what a party that is no person is, by the tones that it sends; empty: none was heard.
+type Machine string
+
+// The machines.
+const (
+	MachineFax   Machine = "fax"   // CNG or the preamble of V.21 (ITU-T T.30)
+	MachineModem Machine = "modem" // an answering tone only (V.25): a card terminal, an alarm, or a fax that answers
+)
+
+// Or is what m and o tell together: a fax machine has a modem's tone too.
+func (m Machine) Or(o Machine) Machine {
+	if m == MachineFax || o == "" {
+		return m
+	}
+	return o
 }
 
 // PartyChanged reports one phone's part in one call, for busy-lamp fields (RFC 4235).
@@ -254,6 +272,7 @@ type CallEnded struct {
 	Moves      []Move        `json:"moves,omitempty"`
 	Media      []LegNote     `json:"media,omitempty"`
 	Supervised []Supervision `json:"supervised,omitempty"` // who took part in it, and who tried to
+	Machine    Machine       `json:"machine,omitempty"`    // as in CallChanged
 }
 
 // Move is a change of the parties of a call by transfer, park or pickup.
@@ -303,6 +322,9 @@ type LegNote struct {
 	Received uint64 `json:"received"`
 	Sent     uint64 `json:"sent"`
 	Lost     uint64 `json:"lost"`
+
+	Sound   LegSound `json:"sound,omitzero"`
+	Machine Machine  `json:"machine,omitempty"` // the party is no person
 }
 
 // LineChanged reports the health of a trunk or a line.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -110,6 +111,11 @@ type CallStory struct {
 	Legs   []Leg
 }
 
+// Rated says that of a leg it is known how it was heard.
+func (c CallStory) Rated() bool {
+	return slices.ContainsFunc(c.Legs, func(l Leg) bool { return l.Heard != "" })
+}
+
 // Step is one thing that happened in a call.
 type Step struct {
 	At    time.Time
@@ -122,6 +128,8 @@ type Leg struct {
 	Party          string // name
 	Codec          string
 	Received, Lost uint64 // packets
+	Heard, Hears   string // keys of the opinions, empty: not known
+	Trouble, Place string // keys of what was wrong and where, empty: nothing
 }
 
 // Missed is a caller whom nobody has served, and who should be called.

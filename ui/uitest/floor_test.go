@@ -53,7 +53,7 @@ func past() web.Records {
 	call := tel.CallEnded{
 		Call: "c1", Direction: tel.Inbound, From: "+390612345679", To: "+390698765432", In: "trunk:tim", DivertedBy: Hostile, Queue: "sales", Agent: "anna", Recovered: true,
 		Started: began, Answered: began.Add(40 * time.Second), Ended: began.Add(10 * time.Minute), Cause: tel.CauseNormal, EndedBy: "caller",
-		Moves: []tel.Move{{At: began.Add(time.Minute), Kind: tel.MoveBlind, By: "phone:201", To: Hostile}}, Media: []tel.LegNote{{Party: "trunk:" + Hostile, Codec: Hostile, Received: 123456}},
+		Moves: []tel.Move{{At: began.Add(time.Minute), Kind: tel.MoveBlind, By: "phone:201", To: Hostile}}, Media: []tel.LegNote{{Party: "trunk:" + Hostile, Codec: Hostile, Received: 123456, Sound: tel.LegSound{Heard: 2.1, Hears: 3.7, Trouble: tel.SoundBursts, Place: tel.SoundAtCarrier}}}, Machine: tel.MachineModem,
 	}
 	hidden := tel.CallEnded{Call: "c2", Direction: tel.Inbound, In: "line:gsm0", Queue: "help", Started: began.Add(time.Minute), Ended: began.Add(2 * time.Minute), Cause: tel.CauseNetworkFailure}
 	wait := tel.QueueLeft{Queue: "sales", Call: "c1", Caller: call.From, Joined: began, Left: call.Answered, Outcome: tel.OutcomeAnswered, Agent: "anna", Offers: 2, Rang: []tel.AgentID{"bruno", "anna"}, To: Hostile}

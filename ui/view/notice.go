@@ -28,6 +28,8 @@ func mends(condition string) string {
 		return "/history"
 	case "unstaffed", "alarm_ready":
 		return "/people"
+	case "sound_phone_network", "sound_carrier", "sound_box":
+		return "/calls"
 	default:
 		return ""
 	}
@@ -41,7 +43,7 @@ type Notice struct {
 }
 
 func noticeOf(h tel.HealthChanged) Notice {
-	n := Notice{HealthChanged: h, Link: mends(h.Condition), Names: h.Condition == "unstaffed"}
+	n := Notice{HealthChanged: h, Link: mends(h.Condition), Names: h.Condition == "unstaffed" || h.Condition == "sound_phone_network" || h.Condition == "sound_carrier"}
 	for _, k := range tel.AlarmKinds() {
 		n.Names = n.Names || h.Condition == "alarm_"+string(k)
 	}

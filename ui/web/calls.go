@@ -248,6 +248,12 @@ func (s *server) callRow(l *listing, c tel.CallEnded) page.CallRow {
 	if len(c.Moves) > 0 {
 		r.Notes = append(r.Notes, page.Said{Sentence: "calls.moved"})
 	}
+	if c.Machine != "" {
+		r.Notes = append(r.Notes, page.Said{Sentence: "calls.machine." + string(c.Machine)})
+	}
+	if w := c.WorstSound(); w.Sound.Trouble != tel.SoundFine {
+		r.Notes = append(r.Notes, page.Said{Sentence: "calls.sound", Args: []any{partyName(l.config, w.Party)}})
+	}
 	return r
 }
 

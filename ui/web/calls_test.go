@@ -61,7 +61,11 @@ var sold = tel.CallEnded{
 		{At: at.Add(100 * time.Second), Kind: tel.MoveBlind, By: "phone:201", Party: "trunk:tim", To: "202"},
 		{At: at.Add(110 * time.Second), Kind: tel.MoveForward, By: "phone:202", To: "203", Why: tel.DivertBusy},
 	},
-	Media:      []tel.LegNote{{Party: "trunk:tim", Codec: "pcma", Received: 6000, Lost: 3}, {Party: "phone:201", Codec: "g722", Received: 5990}},
+	Media: []tel.LegNote{
+		{Party: "trunk:tim", Codec: "pcma", Received: 6000, Lost: 3, Sound: tel.LegSound{Heard: 4.38, Hears: 3.7}},
+		{Party: "phone:201", Codec: "g722", Received: 5990, Lost: 300, Sound: tel.LegSound{Heard: 2.1, Trouble: tel.SoundBursts, Place: tel.SoundAtPhone}},
+	},
+	Machine:    tel.MachineFax,
 	Supervised: []tel.Supervision{{By: "bruno", Agent: "anna", Mode: tel.SuperviseListen, From: at.Add(50 * time.Second)}},
 }
 

@@ -47,10 +47,36 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 	}
 	p.Reader.Query = template.URL(url.Values{"at": {v.URL.Query().Get("at")}}.Encode())
 	for _, m := range c.Media {
-		p.Legs = append(p.Legs, page.Leg{Party: partyName(now, m.Party), Codec: m.Codec, Received: m.Received, Lost: m.Lost})
+		p.Legs = append(p.Legs, page.Leg{
+			Party: partyName(now, m.Party), Codec: m.Codec, Received: m.Received, Lost: m.Lost,
+			Heard: heard(m.Sound), Hears: opinion(m.Sound.Hears), Trouble: string(m.Sound.Trouble), Place: string(m.Sound.Place),
+		})
 	}
 	html, err := s.pages[v.lang].CallStory(p, time.Now().In(s.Zone()))
 	s.show(w, http.StatusOK, html, err)
+}
+
+// heard is how others heard a party; of one whose packets never came there is no rating, but it is known.
+func heard(s tel.LegSound) string {
+	if s.Heard == 0 && s.Trouble == tel.SoundOneWay {
+		return "none"
+	}
+	return opinion(s.Heard)
+}
+
+// opinion is the word of a mean opinion score: the classes of ITU-T G.109, the two lowest being one.
+func opinion(mos float64) string {
+	switch {
+	case mos <= 0:
+		return ""
+	case mos >= 4.03:
+		return "good"
+	case mos >= 3.6:
+		return "fair"
+	case mos >= 3.1:
+		return "poor"
+	}
+	return "bad"
 }
 
 // recordOf finds the call that the path names among those that started at the moment which the address tells;
@@ -110,6 +136,9 @@ func tell(c *config.Config, x tel.CallEnded, waits []tel.QueueLeft, zone *time.L
 	}
 	if x.ForeignCLI {
 		first = append(first, note("call.foreign"))
+	}
+	if x.Machine != "" {
+		first = append(first, note("calls.machine."+string(x.Machine)))
 	}
 	add(x.Started, first, "story.began."+string(x.Direction), partyName(c, x.In))
 	for _, w := range waits {

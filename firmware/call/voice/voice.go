@@ -70,6 +70,9 @@ func (h *Half) media(id tel.LegID, e media.Event) {
 	switch e := e.(type) {
 	case media.Digit:
 		h.events(call.LegEvent{Leg: id, Kind: call.LegDigit, Digit: e.Digit})
+	case media.Machine:
+		h.log.Info("a machine is heard", "party", h.party, "tone", e.Tone, "kind", e.Kind)
+		h.events(call.LegEvent{Leg: id, Kind: call.LegMachine, Machine: e.Kind})
 	case media.Timeout:
 		h.events(call.LegEvent{Leg: id, Kind: call.LegSilent})
 	case media.Failed:
@@ -229,5 +232,8 @@ func (h *Half) StopRecord() {
 // Note implements call.Leg.
 func (h *Half) Note() tel.LegNote {
 	s := h.leg.Stats()
-	return tel.LegNote{Leg: h.leg.ID(), Party: h.party, Codec: s.Codec, Received: s.Received, Sent: s.Sent, Lost: s.Lost}
+	return tel.LegNote{
+		Leg: h.leg.ID(), Party: h.party, Codec: s.Codec, Received: s.Received, Sent: s.Sent, Lost: s.Lost,
+		Sound: sound(h.party, s), Machine: s.Machine,
+	}
 }

@@ -31,6 +31,7 @@ type DigitEvent struct {
 
 // DTMF detects the digits of a telephone keypad in sound.
 type DTMF struct {
+	quiet  [len(dialTones)]notch // takes the network's dial tone out of the way
 	block  [dtmfBlock]float64
 	filled int
 	before spectrum
@@ -40,6 +41,7 @@ type DTMF struct {
 	bad    int
 	down   byte // digit reported as down, 0 for none
 	length int  // blocks since it began
+	sounds bool // the newest window holds a digit
 
 	events [4]DigitEvent
 }
@@ -55,13 +57,19 @@ type spectrum struct {
 func (d *DTMF) Process(pcm []int16) []DigitEvent {
 	n := 0
 	for _, s := range pcm {
-		d.block[d.filled] = float64(s)
+		v := float64(s)
+		for i := range d.quiet {
+			v = d.quiet[i].pass(&dialTones[i], v)
+		}
+		d.block[d.filled] = v
 		if d.filled++; d.filled < dtmfBlock {
 			continue
 		}
 		d.filled = 0
 		now := analyse(&d.block)
-		if e, ok := d.step(judge(&d.before, &now)); ok && n < len(d.events) {
+		key := judge(&d.before, &now)
+		d.sounds = key != 0
+		if e, ok := d.step(key); ok && n < len(d.events) {
 			d.events[n] = e
 			n++
 		}
@@ -69,6 +77,10 @@ func (d *DTMF) Process(pcm []int16) []DigitEvent {
 	}
 	return d.events[:n]
 }
+
+// Sounding reports whether a digit is down or the newest 16 ms look like one that begins: what is said
+// anew in another form must not be heard in this one too, and a receiver may take 40 ms for a digit.
+func (d *DTMF) Sounding() bool { return d.down != 0 || d.sounds }
 
 // step is the timing of digits: it takes what the newest window holds, 0 for no digit.
 func (d *DTMF) step(key byte) (DigitEvent, bool) {
@@ -161,6 +173,30 @@ var (
 		return w
 	}()
 )
+
+// dialTones are the frequencies over which digits are dialled: 425 Hz in Italy and most of Europe, 350
+// and 440 Hz in Britain and America (ITU-T E.180). They are only read.
+var dialTones = [...]biquad{band(350, 60), band(425, 60), band(440, 60)}
+
+// biquad holds the coefficients of a notch: zeros on the circle at its frequency, poles behind them.
+type biquad struct{ turn, near, far float64 }
+
+// band makes the notch of a frequency and a width in Hz. It is narrow, so that it takes a tone out and
+// leaves what tells a voice from a digit.
+func band(hz, width float64) biquad {
+	r, c := 1-math.Pi*width/SampleRate, 2*math.Cos(2*math.Pi*hz/SampleRate)
+	return biquad{turn: c, near: r * c, far: r * r}
+}
+
+// notch is the state of one biquad (transposed direct form II).
+type notch struct{ a, b float64 }
+
+func (n *notch) pass(q *biquad, v float64) float64 {
+	out := v + n.a
+	n.a = n.b - q.turn*v + q.near*out
+	n.b = v - q.far*out
+	return out
+}
 
 // analyse runs one Goertzel filter per frequency over the block.
 func analyse(block *[dtmfBlock]float64) (s spectrum) {

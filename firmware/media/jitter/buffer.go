@@ -71,6 +71,7 @@ type Buffer struct {
 	starved   int   // frames without a packet to play
 	waited    int64 // delay of the last frame
 	sinceOp   int   // frames since the sound was last stretched
+	fixed     int64 // the wait of a transparent buffer, 0: it adapts
 
 	fifo    [fifoLength]int16
 	fifoLen int
@@ -119,6 +120,7 @@ func (b *Buffer) Put(now time.Time, p Packet) {
 		if b.starved < starvedFrames {
 			b.stats.Late++
 			b.timing.arrive(ts, arrival)
+			b.hold()
 			return
 		}
 		// The sender paused and its clock paused with it, or the network stalled. Either way this packet
@@ -127,6 +129,7 @@ func (b *Buffer) Put(now time.Time, p Packet) {
 		b.playing = false
 	}
 	b.timing.arrive(ts, arrival)
+	b.hold()
 	b.store(seq, ts, p.Payload)
 }
 
@@ -242,14 +245,16 @@ func (b *Buffer) delay(now int64) int64 {
 func (b *Buffer) Get(now time.Time, dst []int16) {
 	tick := b.ticks(now)
 	if !b.playing && !b.start(tick) {
-		b.conceal.quiet(dst)
+		b.gap(dst, true)
 		return
 	}
 	if b.delay(tick) > b.timing.target+100*ticksPerMs {
 		b.skip(tick)
 	}
 	b.fill(tick, len(dst))
-	b.stretch(tick, len(dst))
+	if b.fixed == 0 {
+		b.stretch(tick, len(dst))
+	}
 	b.waited = b.delay(tick)
 	copy(dst, b.fifo[:len(dst)])
 	b.fifoLen -= len(dst)
@@ -283,8 +288,10 @@ func (b *Buffer) skip(tick int64) {
 	if behind = min(behind, newest); behind <= 0 {
 		return
 	}
-	b.conceal.prepare()
-	b.conceal.gone = 1
+	if b.fixed == 0 {
+		b.conceal.prepare()
+		b.conceal.gone = 1
+	}
 	b.fifoLen = 0
 	b.next += behind
 	b.stats.Skips++
@@ -322,14 +329,23 @@ func (b *Buffer) fill(tick int64, n int) {
 
 // invent appends n samples in place of sound: silence that the sender meant, or hidden loss.
 func (b *Buffer) invent(n int, meant bool) {
-	out := b.fifo[b.fifoLen : b.fifoLen+n]
-	if meant {
-		b.conceal.quiet(out)
-	} else {
-		b.conceal.conceal(out)
+	b.gap(b.fifo[b.fifoLen:b.fifoLen+n], meant)
+	if !meant {
 		b.stats.Concealed += uint64(n)
 	}
 	b.fifoLen += n
+}
+
+// gap fills out, where no sound is.
+func (b *Buffer) gap(out []int16, meant bool) {
+	switch {
+	case b.fixed != 0:
+		clear(out)
+	case meant:
+		b.conceal.quiet(out)
+	default:
+		b.conceal.conceal(out)
+	}
 }
 
 // play decodes packet s into the fifo.
