@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/certificate/authorities"
 	"github.com/pronto-pbx/pronto/images/card"
 	"github.com/pronto-pbx/pronto/images/fat"
 	"github.com/pronto-pbx/pronto/images/pins"
@@ -161,6 +162,11 @@ func report(out io.Writer, made ingredientsOf, image string, packed int64, took 
 		fmt.Fprintf(out, " of %s, %d days old", made.kernel.Released.Format(time.DateOnly), int(time.Since(made.kernel.Released).Hours()/24))
 	}
 	fmt.Fprintf(out, ", source %s\n", cmp.Or(made.kernel.Source, "not stated by its directory"))
+	for _, c := range made.components {
+		if day, ok := authorities.ListedOn(c.Version); ok && c.Name == authorities.Module {
+			fmt.Fprintf(out, "  certificate authorities of %s, %d days old; after %d days a box warns, and goes on believing them\n", day.Format(time.DateOnly), int(time.Since(day).Hours()/24), int(authorities.Old.Hours()/24))
+		}
+	}
 	if byLicence["LGPL-3.0-only"] > 0 {
 		fmt.Fprintln(out, "  LGPL-3.0: whoever passes the image on lets its users replace that library: the source of Pronto, and how to build the image, go with it")
 	}
