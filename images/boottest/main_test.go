@@ -120,7 +120,7 @@ func buildAll(dir string) error {
 	if err := unpack(dir, one); err != nil {
 		return err
 	}
-	for name, at := range map[string]string{"intruder": "bin/prontod", "freezer": "init", "refuser": "bin/prontod"} {
+	for name, at := range map[string]string{"intruder": "bin/prontod", "freezer": "init", "refuser": "bin/prontod", "glutton": "bin/recordd"} {
 		if err := overlay(dir, name, at); err != nil {
 			return err
 		}
