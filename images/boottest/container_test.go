@@ -215,7 +215,7 @@ func TestInAContainerACallOutlivesItsExchange(t *testing.T) {
 	c := unpackContainer(t, made("pronto.tar"))
 	c.start()
 	c.healthy(0)
-	if said, err := c.control("claim"); err != nil || !strings.Contains(said, ":8080/claim#") {
+	if said, err := c.control("claim"); err != nil || !strings.Contains(said, "http://"+ownAddress+":8080/claim#") {
 		t.Errorf("how it is claimed: %v %q", err, said)
 	}
 	if n := strings.Count(c.text(), authoritiesOfItsOwn); n != 2 {
