@@ -25,7 +25,7 @@ func TestAProgramThatTakesAllTheMemoryEndsItselfAndNotTheExchange(t *testing.T) 
 			t.Errorf("the page: %d, %v", res.StatusCode, err)
 		}
 	}
-	if n := strings.Count(m.text(), `msg="service started" service=prontod`); n != 1 {
+	if n := strings.Count(m.text(), `msg="service started" service=prontoinit service=prontod `); n != 1 {
 		t.Errorf("the exchange was started %d times\n%s", n, m.text())
 	}
 	if strings.Contains(m.text(), `was ended" service=prontoinit of=prontod`) {
