@@ -56,6 +56,7 @@ type box struct {
 
 // start brings the box up. out gets the lines of all programs.
 func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
+	loadDrivers(log)
 	settle(log)
 	made, err := readRelease()
 	if err != nil {

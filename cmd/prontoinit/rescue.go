@@ -59,6 +59,7 @@ type rescuer struct {
 
 // rescue runs the recovery system to its end.
 func rescue(log *slog.Logger) error {
+	loadDrivers(log)
 	settle(log)
 	made, err := readRelease()
 	if err != nil {
