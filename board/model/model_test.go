@@ -22,7 +22,7 @@ const tail = "\n" +
 	"|---|---|---|\n" +
 	"| control groups v2 with memory and processes (`CONFIG_MEMCG`, `CONFIG_CGROUP_PIDS`) | a program that takes all the memory is ended before the others feel it | it takes the memory from the others, until the kernel ends one of them. Device trees of a Raspberry Pi say `cgroup_disable=memory`; the image's arguments take that back with `cgroup_enable=memory`, which kernels for a Raspberry Pi understand |\n" +
 	"| Landlock, of Linux 5.19 or later | programs are kept from each other's files by walls | they are kept from them by their users alone |\n" +
-	"| the drivers of its boards, ext4, FAT and virtio built in | an image carries no modules | it does not start |\n"
+	"| the drivers of its boards, ext4, FAT and nftables, built in or as modules in `DIR/lib/modules` | card, network, firewall; `images/driver` lists them by name, and an image carries the modules among them | without that of its card a box starts with its data in memory, and says so |\n"
 
 func TestTheListForPeopleIsThatOfTheProgram(t *testing.T) {
 	want := head + Table() + tail
