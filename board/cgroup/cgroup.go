@@ -97,12 +97,11 @@ func (t *Tree) write(name, value string) error {
 // Group is where a program begins.
 type Group struct {
 	Name  string
-	Limit Limit
+	Limit Limit // that holds: 0 for what this kernel does not count
 	// Dir is its directory, for who starts the program (clone3(2), CLONE_INTO_CGROUP).
 	Dir *os.File
 
-	counts bool // memory
-	ended  uint64
+	ended uint64 // as far as was told
 }
 
 // Make makes a group, or takes one that is there, and bounds it. The caller closes it.
@@ -111,13 +110,15 @@ func (t *Tree) Make(name string, l Limit) (*Group, error) {
 	if err := os.Mkdir(at, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("control groups: %w", err)
 	}
-	g := &Group{Name: name, Limit: l, counts: slices.Contains(t.has, memory)}
-	if g.counts {
+	g := &Group{Name: name}
+	if slices.Contains(t.has, memory) {
+		g.Limit.Memory = l.Memory
 		if err := t.write(filepath.Join(name, "memory.max"), strconv.FormatUint(l.Memory, 10)); err != nil {
 			return nil, err
 		}
 	}
 	if slices.Contains(t.has, pids) {
+		g.Limit.Processes = l.Processes
 		if err := t.write(filepath.Join(name, "pids.max"), strconv.FormatUint(l.Processes, 10)); err != nil {
 			return nil, err
 		}
@@ -132,7 +133,7 @@ func (t *Tree) Make(name string, l Limit) (*Group, error) {
 // Ended tells how many processes of the group the kernel has ended since the last question, because the group had all
 // the memory that it may have. One goroutine asks.
 func (g *Group) Ended() (n uint64, err error) {
-	if !g.counts {
+	if g.Limit.Memory == 0 {
 		return 0, nil
 	}
 	text, err := os.ReadFile(filepath.Join(g.Dir.Name(), "memory.events"))

@@ -68,6 +68,9 @@ func TestAGroupIsBoundedAsFarAsTheKernelCan(t *testing.T) {
 		if m, p := read(t, filepath.Join(at, "recordd", "memory.max")), read(t, filepath.Join(at, "recordd", "pids.max")); m != tc.memory || p != tc.pids {
 			t.Errorf("%s: memory %q, processes %q", tc.name, m, p)
 		}
+		if (g.Limit.Memory > 0) != (tc.memory != "") || (g.Limit.Processes > 0) != (tc.pids != "") {
+			t.Errorf("%s: it says that %+v holds", tc.name, g.Limit)
+		}
 		if tc.memory == "" {
 			if n, err := g.Ended(); n != 0 || err != nil {
 				t.Errorf("%s: %d ended, %v", tc.name, n, err)

@@ -35,6 +35,7 @@ func TestAnImageWithAnotherKernelAnswers(t *testing.T) {
 	m.says(" kernel=7.1.3 ", 1)
 	// It is not one for a Raspberry Pi, and does not know how to take back what a device tree of those says.
 	m.says("this kernel does not count memory", 1)
+	m.says("msg=share service=prontoinit of=prontod memory_MB=0 ", 1)
 }
 
 // Debian's kernel has disks, networks, firewall and FAT as modules. It has no driver for a USB port or a watchdog of
