@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -151,22 +153,25 @@ func another(dir, mkimage string) error {
 	if err != nil {
 		return fmt.Errorf("fetch-kernel: %w", err)
 	}
-	for name, kernel := range map[string]string{"another": all[0].Dir, "modular": strings.TrimSpace(string(debians))} {
-		to := filepath.Join(dir, name)
-		cmd := exec.Command(mkimage, "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-kernel", kernel, "-out", to)
-		cmd.Dir = root
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("build with %s kernel: %w\n%s", name, err, out)
-		}
-		if name == "modular" {
-			fmt.Printf("%s", out)
-		}
-		if err := unpack(to, filepath.Join(to, "pronto.img")); err != nil {
-			return err
-		}
+	var failed [2]error
+	var building sync.WaitGroup // each of them keeps one core busy
+	for i, with := range []struct{ name, kernel string }{{"another", all[0].Dir}, {"modular", strings.TrimSpace(string(debians))}} {
+		building.Go(func() { failed[i] = imageWith(mkimage, with.kernel, filepath.Join(dir, with.name)) })
 	}
-	return nil
+	building.Wait()
+	return errors.Join(failed[:]...)
+}
+
+// imageWith makes an image with a kernel in a directory, and unpacks it there.
+func imageWith(mkimage, kernel, to string) error {
+	cmd := exec.Command(mkimage, "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-kernel", kernel, "-out", to)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build with the kernel of %s: %w\n%s", kernel, err, out)
+	}
+	fmt.Printf("%s", out)
+	return unpack(to, filepath.Join(to, "pronto.img"))
 }
 
 // built is the time that the image under test says it was made.
