@@ -11,8 +11,21 @@ var update = flag.Bool("update", false, "write BOARDS.md anew")
 
 const head = "# Which boards\n\nWhat `board/model` says, for people; a test compares the two. No real board has started the image yet, and nothing\nupdates an image yet.\n\n"
 
+// tail is what people have to know of a kernel; the table of boards stands before it.
+const tail = "\n" +
+	"## What the kernel of an image must do\n" +
+	"\n" +
+	"The pinned one does all of it. Another one (`mkimage build -kernel DIR`) may lack some: the box then works without, and\n" +
+	"its console says in words what is missing.\n" +
+	"\n" +
+	"| of the kernel | for | without it |\n" +
+	"|---|---|---|\n" +
+	"| control groups v2 with memory and processes (`CONFIG_MEMCG`, `CONFIG_CGROUP_PIDS`) | a program that takes all the memory is ended before the others feel it | it takes the memory from the others, until the kernel ends one of them. Device trees of a Raspberry Pi say `cgroup_disable=memory`; the image's arguments take that back with `cgroup_enable=memory`, which kernels for a Raspberry Pi understand |\n" +
+	"| Landlock, of Linux 5.19 or later | programs are kept from each other's files by walls | they are kept from them by their users alone |\n" +
+	"| the drivers of its boards, ext4, FAT and nftables, built in or as modules in `DIR/lib/modules` | card, network, firewall; `images/driver` lists them by name, and an image carries the modules among them | without that of its card a box starts with its data in memory, and says so |\n"
+
 func TestTheListForPeopleIsThatOfTheProgram(t *testing.T) {
-	want := head + Table()
+	want := head + Table() + tail
 	if *update {
 		if err := os.WriteFile("BOARDS.md", []byte(want), 0o644); err != nil {
 			t.Fatal(err)

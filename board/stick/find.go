@@ -25,7 +25,7 @@ func kindOf(b []byte) string {
 	case has(510, "\x55\xAA") && (has(82, "FAT32   ") || has(54, "FAT16   ") || has(54, "FAT12   ")):
 		return "vfat"
 	case len(b) >= 1082 && binary.LittleEndian.Uint16(b[1080:]) == 0xEF53:
-		return "ext4"
+		return ownersKind
 	}
 	return ""
 }

@@ -25,14 +25,21 @@ type Socket struct {
 	Own  string // name of the box's own disk, "mmcblk0"; empty: it has none
 	ID   string // of the box
 	Tell func(Order)
+	// Folder, in the top directory of a stick whose file system knows owners, is made and given to who makes the
+	// backups.
+	Folder string
 
-	// Mount and Unmount are the kernel's; nil: those of the machine that this runs on.
+	// Mount, Unmount and Give are the kernel's; nil: those of the machine that this runs on.
 	Mount   func(device, at, kind string) error
 	Unmount func(at string) error
+	Give    func(at, folder string, uid, gid int) error
 
 	mu  sync.Mutex
 	now string // the device that is mounted; empty: none
 }
+
+// ownersKind is the file system that knows owners itself.
+const ownersKind = "ext4"
 
 // every is how often the socket is looked at.
 const every = time.Second
@@ -47,7 +54,7 @@ func (s *Socket) Mounted() bool {
 // Run mounts what is plugged in until ctx ends; then it lets go of it.
 func (s *Socket) Run(ctx context.Context) {
 	if s.Mount == nil {
-		s.Mount, s.Unmount = mount, unmount
+		s.Mount, s.Unmount, s.Give = mount, unmount, give
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -95,6 +102,11 @@ func (s *Socket) take(device string) error {
 	s.now = device
 	s.mu.Unlock()
 	s.Log.Info("stick", "device", device, "kind", kind, "at", s.At)
+	if kind == ownersKind {
+		if err := s.Give(s.At, s.Folder, account.Records, account.HistoryGroup); err != nil { // it serves for orders, and to be read, all the same
+			s.Log.Warn("no backup on this stick", "err", err)
+		}
+	}
 	return nil
 }
 
@@ -125,13 +137,21 @@ func (s *Socket) obey() {
 }
 
 func (s *Socket) order() (o Order, found bool, err error) {
-	f, err := os.OpenInRoot(s.At, File)
+	top, err := os.OpenRoot(s.At)
+	if err != nil {
+		return "", false, err
+	}
+	defer top.Close()
+	f, err := top.OpenFile(File, os.O_RDONLY|unix.O_NONBLOCK, 0) // it may be a pipe, and nobody writes into that
 	if errors.Is(err, os.ErrNotExist) {
 		return "", false, nil
 	} else if err != nil {
 		return "", false, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", false, errors.Join(fmt.Errorf("%s is no file", File), err)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxOrder+1))
 	if err != nil {
 		return "", false, err
@@ -145,9 +165,9 @@ func (s *Socket) order() (o Order, found bool, err error) {
 // mount makes a stick usable. Nothing on it is a program, a device or a way to more rights, and what is
 // written is on it when the write returns: people pull sticks out.
 func mount(device, at, kind string) error {
-	options := ""
-	if kind != "ext4" { // which knows owners itself
-		options = fmt.Sprintf("uid=%d,gid=%d,umask=0007", account.Records, account.HistoryGroup)
+	options := fmt.Sprintf("uid=%d,gid=%d,umask=0007", account.Records, account.HistoryGroup)
+	if kind == ownersKind {
+		options = "errors=remount-ro" // whatever the stick asks for: it may ask for a panic
 	}
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_SYNCHRONOUS
 	err := unix.Mount(device, at, kind, flags, options)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -99,7 +100,9 @@ type bench struct {
 
 	mu     sync.Mutex
 	orders []Order
-	failed error // of the next mounts
+	failed error    // of the next mounts
+	given  []string // where folders were given away
+	stingy error    // of the next folders
 }
 
 func newBench(t *testing.T) *bench {
@@ -115,7 +118,11 @@ func newBench(t *testing.T) *bench {
 			}
 			return os.Symlink(device+".files", at)
 		},
-		Unmount: os.Remove,
+		Unmount: os.Remove, Folder: folder,
+		Give: func(at, name string, _, _ int) error {
+			b.given = append(b.given, filepath.Join(at, name))
+			return b.stingy
+		},
 	}
 	b.plug("sda", super(82, "FAT32   "), "") // the box's own disk
 	return b
@@ -241,5 +248,56 @@ func TestPartitionsOfAStickComeBeforeTheStickItself(t *testing.T) {
 	b.plug("sdc", nil, "")
 	if got, want := candidates(b.Sys, b.Dev, b.Own), []string{filepath.Join(b.Dev, "sdb1"), filepath.Join(b.Dev, "sdc")}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestOnlyAStickThatKnowsOwnersGetsAFolderAndServesEvenWithoutIt(t *testing.T) {
+	b := newBench(t)
+	b.plug("sdb", super(82, "FAT32   "), "")
+	b.runs(func(tick func()) {
+		tick()
+		if len(b.given) > 0 {
+			t.Errorf("on FAT: %q", b.given)
+		}
+		b.pull("sdb")
+		tick()
+		b.stingy = ErrReadOnly
+		b.plug("sdc", super(1080, "\x53\xEF"), id+" recovery")
+		tick()
+		if !b.Mounted() {
+			t.Error("the stick is not used at all")
+		}
+	})
+	if want := []string{filepath.Join(b.At, folder)}; !slices.Equal(b.given, want) {
+		t.Errorf("given away %q, want %q", b.given, want)
+	}
+	if !slices.Equal(b.orders, []Order{Recover}) {
+		t.Errorf("obeyed %q", b.orders)
+	}
+}
+
+// A box that waits for an order that nobody writes could not even be switched off.
+func TestAnOrderThatIsNoFileIsNotWaitedFor(t *testing.T) {
+	b := newBench(t)
+	b.plug("sdb", super(1080, "\x53\xEF"), "")
+	if err := unix.Mkfifo(filepath.Join(b.Dev, "sdb.files", File), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.plug("sdc", super(1080, "\x53\xEF"), "")
+	outside := filepath.Join(b.dir, "outside")
+	b.write(outside, []byte(id+" factory-reset"))
+	if err := os.Symlink(outside, filepath.Join(b.Dev, "sdc.files", File)); err != nil {
+		t.Fatal(err)
+	}
+	b.runs(func(tick func()) {
+		tick()
+		b.pull("sdb")
+		tick()
+		if !b.Mounted() {
+			t.Error("the second stick is not used")
+		}
+	})
+	if len(b.orders) > 0 {
+		t.Errorf("obeyed %q", b.orders)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/certificate/authorities"
 	"github.com/pronto-pbx/pronto/images/card"
 	"github.com/pronto-pbx/pronto/images/fat"
 	"github.com/pronto-pbx/pronto/images/pins"
@@ -37,7 +38,7 @@ func build(ctx context.Context, args []string, out, errs io.Writer) error {
 	flags := flag.NewFlagSet("mkimage build", flag.ContinueOnError)
 	flags.SetOutput(errs)
 	flags.StringVar(&f.root, "root", ".", "where the source of Pronto lies")
-	flags.StringVar(&f.kernel, "kernel", "", "directory of a kernel: vmlinuz, device trees, overlays (default: the pinned one)")
+	flags.StringVar(&f.kernel, "kernel", "", "directory of a kernel: vmlinuz, device trees, overlays, lib/modules (default: the pinned one)")
 	flags.StringVar(&f.version, "version", "devel", "of the image")
 	flags.Int64Var(&f.built, "time", 0, "when this version was made, in seconds since 1970: no box believes in an earlier time")
 	flags.StringVar(&f.out, "out", "bin/image", "where to put it")
@@ -121,7 +122,7 @@ func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, pro
 	}
 	documents := maps.Clone(made.documents)
 	documents[recipe.Seed] = seed
-	system, err := recipe.System(programs, documents)
+	system, err := recipe.System(made.kernel, programs, documents)
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, pro
 	if made.slot, err = recipe.Slot(made.kernel, firmware, system, made.documents); err != nil {
 		return err
 	}
-	small, err := recipe.Recovery(programs, map[string][]byte{"release.json": made.documents["release.json"], recipe.Seed: seed})
+	small, err := recipe.Recovery(made.kernel, programs, map[string][]byte{"release.json": made.documents["release.json"], recipe.Seed: seed})
 	if err != nil {
 		return err
 	}
@@ -161,6 +162,14 @@ func report(out io.Writer, made ingredientsOf, image string, packed int64, took 
 		fmt.Fprintf(out, " of %s, %d days old", made.kernel.Released.Format(time.DateOnly), int(time.Since(made.kernel.Released).Hours()/24))
 	}
 	fmt.Fprintf(out, ", source %s\n", cmp.Or(made.kernel.Source, "not stated by its directory"))
+	if n := len(made.kernel.Drivers); n > 0 {
+		fmt.Fprintf(out, "  %d drivers of it are modules, and are loaded at each start\n", n)
+	}
+	for _, c := range made.components {
+		if day, ok := authorities.ListedOn(c.Version); ok && c.Name == authorities.Module {
+			fmt.Fprintf(out, "  certificate authorities of %s, %d days old; after %d days a box warns, and goes on believing them\n", day.Format(time.DateOnly), int(time.Since(day).Hours()/24), int(authorities.Old.Hours()/24))
+		}
+	}
 	if byLicence["LGPL-3.0-only"] > 0 {
 		fmt.Fprintln(out, "  LGPL-3.0: whoever passes the image on lets its users replace that library: the source of Pronto, and how to build the image, go with it")
 	}

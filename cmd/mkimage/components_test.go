@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pronto-pbx/pronto/board/model"
+	"github.com/pronto-pbx/pronto/firmware/certificate/authorities"
 	"github.com/pronto-pbx/pronto/images/pins"
 	"github.com/pronto-pbx/pronto/images/recipe"
 	"github.com/pronto-pbx/pronto/images/sbom"
@@ -38,11 +39,14 @@ func TestEverythingInAnImageHasTheWordsOfItsLicence(t *testing.T) {
 	text := string(sbom.Licences(all))
 	for name, says := range map[string]string{
 		"pronto": "Apache License", "linux": "GNU GENERAL PUBLIC LICENSE", pins.Firmware: "Broadcom", pins.KernelRPi: "Redistribution",
-		"github.com/dgraph-io/badger/v4": "Apache License", "std": "The Go Authors",
+		"github.com/dgraph-io/badger/v4": "Apache License", "std": "The Go Authors", authorities.Module: "The Go Authors",
 	} {
 		if c := found[name]; !strings.Contains(c.Text, says) || !strings.Contains(text, c.Name+" "+c.Version+" ("+c.Licence+")") {
 			t.Errorf("%s: %q", name, c.Text[:min(len(c.Text), 80)])
 		}
+	}
+	if day, ok := authorities.ListedOn(found[authorities.Module].Version); !ok || day.Year() < 2026 {
+		t.Errorf("the list of authorities is %+v: of which day?", found[authorities.Module].Version)
 	}
 }
 

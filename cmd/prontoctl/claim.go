@@ -44,16 +44,24 @@ func claim(args []string, out, errs io.Writer) error {
 type entry struct {
 	Claimed            bool
 	Address            string
-	HTTPS, Fingerprint string // of the box's certificate; empty: plain HTTP only
+	Others             []string // of the same machine, for who is in another network
+	HTTPS, Fingerprint string   // of the box's certificate; empty: plain HTTP only
 }
 
 // String is the address, and that over HTTPS with what the browser will show of the certificate.
 func (e entry) String() string {
-	if e.HTTPS == "" {
-		return "  " + e.Address + "\n"
+	text := "  " + e.Address + "\n"
+	if e.HTTPS != "" {
+		_, code, _ := strings.Cut(e.Address, "#")
+		text += fmt.Sprintf("  https://%s/claim#%s\n  (certificate SHA-256 %s)\n", e.HTTPS, code, e.Fingerprint)
 	}
-	_, code, _ := strings.Cut(e.Address, "#")
-	return fmt.Sprintf("  %s\n  https://%s/claim#%s\n  (certificate SHA-256 %s)\n", e.Address, e.HTTPS, code, e.Fingerprint)
+	if len(e.Others) > 0 {
+		text += "or, from another network that this machine is in,\n"
+	}
+	for _, other := range e.Others {
+		text += "  " + other + "\n"
+	}
+	return text
 }
 
 // door asks whether the box has an owner, and where it can be claimed.

@@ -11,6 +11,7 @@ func TestWhoStandsAtTheBoxIsToldHowToClaimIt(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"claimed":false,"address":"http://192.168.1.9/claim#AAAA-BBBB-C"}`:                                                "http://192.168.1.9/claim#AAAA-BBBB-C",
 		`{"claimed":false,"address":"http://192.168.1.9/claim#AAAA-BBBB-C","https":"192.168.1.9:443","fingerprint":"00ff"}`: "https://192.168.1.9:443/claim#AAAA-BBBB-C\n  (certificate SHA-256 00ff)",
+		`{"claimed":false,"address":"http://192.168.1.9/claim#AAAA-BBBB-C","others":["http://10.0.0.1/claim#AAAA-BBBB-C"]}`: "another network that this machine is in,\n  http://10.0.0.1/claim#AAAA-BBBB-C\n",
 		`{"claimed":true,"address":"http://192.168.1.9/claim#AAAA-BBBB-C"}`:                                                 "has an owner",
 	} {
 		dir, _ := exchange(t, answer)

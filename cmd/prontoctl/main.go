@@ -9,9 +9,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/pronto-pbx/pronto/firmware/certificate/authorities"
 )
 
 func main() {
+	if _, err := authorities.Install(); err != nil { // a backup may go over HTTPS
+		fmt.Fprintln(os.Stderr, "prontoctl:", err)
+		os.Exit(1)
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

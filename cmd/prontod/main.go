@@ -13,10 +13,12 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 	_ "time/tzdata" // Europe/Rome on a machine without zone files
 
 	"github.com/pronto-pbx/pronto/board/confine"
 	"github.com/pronto-pbx/pronto/firmware/appliance"
+	"github.com/pronto-pbx/pronto/firmware/certificate/authorities"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
 	"github.com/pronto-pbx/pronto/firmware/control"
@@ -62,6 +64,12 @@ func run(args []string, out io.Writer) int {
 		return 1
 	}
 	defer sockets.Close()
+	believed, err := authorities.Install()
+	if err != nil {
+		fmt.Fprintln(out, "prontod:", err)
+		return 1
+	}
+	believed.Tell(log, time.Now())
 	synthesiser, hush := startSpeaker(log) // before it is forbidden
 	defer hush()
 	walls := appliance.Walls{Confined: confine.Myself(), Asked: *asked, Opened: *opened}

@@ -14,6 +14,7 @@ import (
 	"github.com/pronto-pbx/pronto/board/starts"
 	"github.com/pronto-pbx/pronto/board/stick"
 	"github.com/pronto-pbx/pronto/board/watchdog"
+	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/images/choice"
 )
@@ -150,7 +151,7 @@ func newSocket(log *slog.Logger, card disk.Card, id string, orders chan<- stick.
 	if card.Disk != "" {
 		own = filepath.Base(card.Disk)
 	}
-	return &stick.Socket{Log: log, Sys: "/sys/class/block", Dev: "/dev", At: stickDir, Own: own, ID: id, Tell: func(o stick.Order) {
+	return &stick.Socket{Log: log, Sys: "/sys/class/block", Dev: "/dev", At: stickDir, Own: own, ID: id, Folder: backup.OwnFolder, Tell: func(o stick.Order) {
 		select {
 		case orders <- o:
 		default:

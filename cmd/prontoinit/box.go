@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pronto-pbx/pronto/board/cgroup"
 	"github.com/pronto-pbx/pronto/board/clock"
 	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/led"
@@ -44,6 +45,7 @@ type box struct {
 	orders   chan stick.Order
 	attempt  attempt
 	outage   outage
+	groups   []*cgroup.Group // of the services that have one
 
 	ctx     context.Context // of the services
 	endAll  context.CancelFunc
@@ -54,6 +56,7 @@ type box struct {
 
 // start brings the box up. out gets the lines of all programs.
 func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
+	loadDrivers(log)
 	settle(log)
 	made, err := readRelease()
 	if err != nil {
@@ -82,7 +85,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	b.id, host = name(log, plan.Held.Host)
 	keeper := startClock(log, made)
 	b.outage.init(log, b.id)
-	b.services, err = supervise.New(b.outage.watch(services()), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
+	b.services, err = supervise.New(b.outage.watch(b.share(services())), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +225,7 @@ func (b *box) attend() power.End {
 			b.log.Error("the box cannot go on", "err", err)
 			return power.Restart
 		case <-look.C:
+			b.sayEnded()
 			seen := b.see()
 			if seen.Running && !told {
 				told = true
@@ -281,6 +285,11 @@ func (b *box) stop() {
 	b.feed()
 	b.endAll()
 	b.serving.Wait()
+	for _, g := range b.groups {
+		if err := g.Close(); err != nil {
+			b.log.Warn("share", "of", g.Name, "err", err)
+		}
+	}
 	b.feed()
 	b.endLast()
 	b.rooms.Wait()

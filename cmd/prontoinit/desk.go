@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/pronto-pbx/pronto/board/starts"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/recovery"
 )
 
 // What the page of the recovery system asks a rescuer; see recovery.Box.
@@ -28,11 +30,27 @@ func (r *rescuer) Facts() page.Recovery {
 
 // Copy implements recovery.Box.
 func (r *rescuer) Copy(ctx context.Context) (name, secret string, err error) {
-	if r.broken != "" {
-		return "", "", errors.New(r.broken)
+	c, err := r.copyNow()
+	if err == nil {
+		_, err = c.Put(ctx, backup.Stick{At: stickDir})
 	}
-	e, err := backup.Export(ctx, state(), backup.Stick{At: stickDir}, r.made.Version, time.Now())
-	return e.Name, e.Secret, err
+	return c.Name, c.Secret, err
+}
+
+// Take implements recovery.Box.
+func (r *rescuer) Take() (recovery.Copy, error) {
+	c, err := r.copyNow()
+	return recovery.Copy{Name: c.Name, Secret: c.Secret, Write: func(ctx context.Context, to io.Writer) error {
+		_, err := c.Write(ctx, to)
+		return err
+	}}, err
+}
+
+func (r *rescuer) copyNow() (backup.Copy, error) {
+	if r.broken != "" {
+		return backup.Copy{}, errors.New(r.broken)
+	}
+	return backup.NewCopy(state(), r.made.Version, time.Now())
 }
 
 // Reset implements recovery.Box.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/pronto-pbx/pronto/board/driver"
 	"github.com/pronto-pbx/pronto/board/firewall/opening"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"golang.org/x/sys/unix"
@@ -56,9 +57,20 @@ func mountAll() error {
 	return nil
 }
 
+// loadDrivers has the kernel take what it has not built in, before the card is looked for.
+func loadDrivers(log *slog.Logger) {
+	n, err := driver.Load(driver.Dir)
+	if err != nil {
+		log.Error("drivers that the kernel does not take", "err", err)
+	}
+	if n > 0 {
+		log.Info("drivers", "loaded", n)
+	}
+}
+
 // settings of the kernel, in /proc/sys.
 var settings = []struct{ name, value string }{
-	{"kernel/modules_disabled", "1"}, // what a box needs is built in
+	{"kernel/modules_disabled", "1"}, // what a box needs is loaded
 	{"kernel/kptr_restrict", "2"},
 	{"kernel/dmesg_restrict", "1"},
 	{"kernel/unprivileged_bpf_disabled", "1"},

@@ -16,11 +16,13 @@ import (
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/board/power"
 	"github.com/pronto-pbx/pronto/board/stick"
+	"github.com/pronto-pbx/pronto/firmware/certificate"
 	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/images/choice"
 	"github.com/pronto-pbx/pronto/images/recipe"
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/recovery"
 	"golang.org/x/sys/unix"
 )
@@ -57,6 +59,7 @@ type rescuer struct {
 
 // rescue runs the recovery system to its end.
 func rescue(log *slog.Logger) error {
+	loadDrivers(log)
 	settle(log)
 	made, err := readRelease()
 	if err != nil {
@@ -210,7 +213,8 @@ func (r *rescuer) attendRescue() power.End {
 func (r *rescuer) open(how string) {
 	r.log.Warn("somebody stands at the box: the page is open", "by", how)
 	r.light(led.Attention)
-	page, err := recovery.New(recovery.Config{Log: r.log, Box: r, Gate: access.NewGate(r.code()), Language: "it"})
+	cert := r.certificate()
+	page, err := recovery.New(recovery.Config{Log: r.log, Box: r, Gate: access.NewGate(r.code()), Language: "it", TLS: cert != nil})
 	if err != nil {
 		r.log.Error("page", "err", err)
 		return
@@ -228,6 +232,25 @@ func (r *rescuer) open(how string) {
 	if err := serveOn(r.ctx, &r.rooms, r.log, ":80", page, nil); err != nil {
 		r.log.Error("page", "err", err)
 	}
+	if cert == nil {
+		return
+	}
+	if err := serveOn(r.ctx, &r.rooms, r.log, ":443", page, cert); err != nil {
+		r.log.Error("page over HTTPS", "err", err)
+	}
+}
+
+// certificate is the one that browsers know this box by, or one for this run where the card has none; nil: neither.
+func (r *rescuer) certificate() front.Certificate {
+	own, err := certificate.Own(filepath.Join(officeDir, "tls"), nil)
+	if err != nil {
+		own, err = certificate.Own("/run/tls", []string{r.host + ".local"})
+	}
+	if err != nil {
+		r.log.Error("no certificate: nobody can take a copy away over the network", "err", err)
+		return nil
+	}
+	return own.GetCertificate
 }
 
 // condemn has the data erased by the next start.

@@ -13,12 +13,14 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 	_ "time/tzdata" // the zone of the box, without which its configuration has a mistake and there is no backup
 
 	"github.com/pronto-pbx/pronto/board/confine"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/backup/places"
 	"github.com/pronto-pbx/pronto/firmware/backup/remote"
+	"github.com/pronto-pbx/pronto/firmware/certificate/authorities"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
 	"github.com/pronto-pbx/pronto/firmware/store/badgerstore"
@@ -63,6 +65,11 @@ func run(dir, backups, socket, history string, box backup.Source, verbose bool) 
 	if err := confine.Myself(); err != nil {
 		log.Warn("this machine does not keep us from everything that is not our business", "err", err)
 	}
+	believed, err := authorities.Install()
+	if err != nil {
+		return err
+	}
+	believed.Tell(log, time.Now())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if box.Dir != "" {

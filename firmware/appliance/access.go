@@ -3,14 +3,9 @@ package appliance
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
-	"net/netip"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/audit"
@@ -84,42 +79,18 @@ func (b *Box) noteAccess(n access.Note) {
 // sayUnclaimed tells whoever looks at the console how the box gets its owner.
 func (b *Box) sayUnclaimed() {
 	if !b.accounts.Claimed() {
-		b.log.Info("this box has no owner yet: open the address within an hour", "address", b.claimAddress())
+		b.log.Info("this box has no owner yet: open the address within an hour", "address", b.claimAt()[0])
 	}
-}
-
-// claimAddress is what the label's QR code says: the code stands behind #, so that browsers send it to
-// nobody.
-func (b *Box) claimAddress() string {
-	name, _ := os.Hostname()
-	return fmt.Sprintf("http://%s/claim#%s", foundAt(b.config().Web.Listen, name), b.accounts.Code())
-}
-
-// boxName is how the host name of a box begins; behind it stands the end of its id.
-const boxName = "pronto-"
-
-// foundAt is where a browser in the network finds what listens at an address: where that is every address of
-// a box, by the box's own name, which no other box has.
-func foundAt(at netip.AddrPort, host string) string {
-	switch {
-	case !at.Addr().IsUnspecified():
-		host = at.Addr().String()
-	case strings.HasPrefix(host, boxName):
-		host += ".local"
-	default:
-		host = "pronto.local"
-	}
-	return net.JoinHostPort(host, fmt.Sprint(at.Port()))
 }
 
 // accessCommands are what prontoctl can do about the page's owner: who reaches the control socket stands at
 // the box.
 func (b *Box) accessCommands(mux *http.ServeMux) {
 	mux.HandleFunc("GET /claim", func(w http.ResponseWriter, _ *http.Request) {
-		answer := map[string]any{"claimed": b.accounts.Claimed(), "address": b.claimAddress()}
+		where := b.claimAt()
+		answer := map[string]any{"claimed": b.accounts.Claimed(), "address": where[0], "others": where[1:]}
 		if b.webTLS != nil {
-			name, _ := os.Hostname()
-			answer["https"], answer["fingerprint"] = foundAt(b.config().Web.TLSListen, name), b.tlsSource.Fingerprint()
+			answer["https"], answer["fingerprint"] = b.foundAt(b.config().Web.TLSListen)[0], b.tlsSource.Fingerprint()
 		}
 		_ = json.NewEncoder(w).Encode(answer)
 	})

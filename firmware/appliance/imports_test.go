@@ -128,7 +128,10 @@ var rules = []struct {
 		return (in(p, "firmware/call") && in(im, "firmware/acd")) || (in(p, "firmware/acd") && in(im, "firmware/call"))
 	}},
 	{"passwords and one-time codes only in ui/access", func(p, im string) bool {
-		return in(im, "golang.org/x/crypto", "github.com/pquerna") && !in(p, "ui/access")
+		return in(im, "golang.org/x/crypto", "github.com/pquerna") && !in(p, "ui/access") && !in(im, "golang.org/x/crypto/x509roots")
+	}},
+	{"authorities only in certificate/authorities, which programs alone install", func(p, im string) bool {
+		return in(im, "golang.org/x/crypto/x509roots") && p != "firmware/certificate/authorities" || im == "firmware/certificate/authorities" && !in(p, "cmd")
 	}},
 	{"board imports of firmware only how a file is kept", func(p, im string) bool {
 		return in(p, "board") && in(im, "firmware", "drivers", "ui", "ota", "cmd") && im != "firmware/statefile"
@@ -189,6 +192,7 @@ func TestEveryImportRuleCanFail(t *testing.T) {
 		{"ui/web", "github.com/go-pdf/fpdf"},
 		{"firmware/call", "firmware/acd"},
 		{"ui/web", "golang.org/x/crypto/argon2"},
+		{"firmware/sip/stack", "firmware/certificate/authorities"},
 		{"board/disk", "firmware/appliance"},
 		{"images/card", "firmware/statefile"},
 		{"cmd/prontod", "board/watchdog"},

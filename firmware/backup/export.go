@@ -10,63 +10,78 @@ import (
 	"filippo.io/age"
 )
 
-// Exported is a copy that was made of a box which does not start.
-type Exported struct {
-	Name  string
-	Total Total
+// Copy is one of a box which does not start, that is about to be made. It changes nothing in the state, so that it
+// works on a card that can only be read.
+type Copy struct {
+	Name string
 	// Secret is the key of a recovery kit that was made for this copy alone, since the box had none; empty: the
 	// box's kit opens it. Nothing keeps it: whoever reads it here writes it down.
 	Secret string
+
+	from       Source
+	manifest   Manifest
+	recipients []age.Recipient
+	reader     age.Identity // opens it again
 }
 
-// Export copies the state of a box into a place and reads it back. It changes nothing in the state, so that it
-// works on a card that can only be read, and makes no room in the place.
-func Export(ctx context.Context, s Source, to Place, program string, now time.Time) (e Exported, err error) {
-	recipients, reader, err := e.keys(s)
-	if err != nil {
-		return e, err
+// NewCopy prepares a copy.
+func NewCopy(s Source, program string, now time.Time) (c Copy, err error) {
+	c.from = s
+	if err := c.keys(s); err != nil {
+		return c, err
 	}
-	m := Manifest{Program: program, Name: officeName(s), Made: now.UTC().Truncate(time.Second)}
-	if own, ok := recipients[0].(*age.X25519Recipient); ok {
-		m.Box = own.String()
+	c.manifest = Manifest{Program: program, Name: officeName(s), Made: now.UTC().Truncate(time.Second)}
+	if own, ok := c.recipients[0].(*age.X25519Recipient); ok {
+		c.manifest.Box = own.String()
 	}
-	e.Name = Name(m.Name, m.Made)
-	written, err := put(ctx, s, to, e.Name, m, recipients)
+	c.Name = Name(c.manifest.Name, c.manifest.Made)
+	return c, nil
+}
+
+// Write makes the copy and sends it off, encrypted. Who gets half of one finds that out when opening it.
+func (c Copy) Write(ctx context.Context, out io.Writer) (Total, error) {
+	return Write(ctx, out, c.from, c.manifest, c.recipients...)
+}
+
+// Put makes the copy in a place and reads it back, and makes no room there. It returns how much the copy holds.
+func (c Copy) Put(ctx context.Context, to Place) (total Total, err error) {
+	written, err := put(ctx, c.from, to, c.Name, c.manifest, c.recipients)
 	if err != nil {
-		return e, err
+		return total, err
 	}
-	back, err := to.Get(ctx, e.Name)
+	back, err := to.Get(ctx, c.Name)
 	if err != nil {
-		return e, fmt.Errorf("read the copy back: %w", err)
+		return total, fmt.Errorf("read the copy back: %w", err)
 	}
 	defer back.Close()
-	got, total, err := Check(back, reader)
-	if err != nil || got != m.as(format) || total.Files != written.Files-1 {
-		return e, errors.Join(fmt.Errorf("the copy does not come back as it was written (%d of %d files)", total.Files, written.Files-1), err, to.Delete(ctx, e.Name))
+	got, total, err := Check(back, c.reader)
+	if err != nil || got != c.manifest.as(format) || total.Files != written.Files-1 {
+		return total, errors.Join(fmt.Errorf("the copy does not come back as it was written (%d of %d files)", total.Files, written.Files-1), err, to.Delete(ctx, c.Name))
 	}
-	e.Total = total
-	return e, nil
+	return total, nil
 }
 
 // keys finds for whom the copy is encrypted, the box first, and a key that opens it again. Keys that cannot be
 // read are no reason to give nothing out.
-func (e *Exported) keys(s Source) ([]age.Recipient, age.Identity, error) {
+func (c *Copy) keys(s Source) error {
 	k, _ := ReadKeys(s)
 	own, err := k.own()
 	if err != nil {
 		if own, err = age.GenerateX25519Identity(); err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
+	c.reader = own
 	if kit, err := age.ParseX25519Recipient(k.Kit); err == nil {
-		return []age.Recipient{own.Recipient(), kit}, own, nil
+		c.recipients = []age.Recipient{own.Recipient(), kit}
+		return nil
 	}
 	kit, err := age.GenerateX25519Identity()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	e.Secret = kit.String()
-	return []age.Recipient{own.Recipient(), kit.Recipient()}, own, nil
+	c.Secret, c.recipients = kit.String(), []age.Recipient{own.Recipient(), kit.Recipient()}
+	return nil
 }
 
 // put writes a backup into a place and tells how much it holds, the manifest included.

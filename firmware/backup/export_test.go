@@ -17,25 +17,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func exported(t *testing.T, s Source) (Exported, []byte) {
+// exported is a copy as it lies in a place, and how much it holds.
+func exported(t *testing.T, s Source) (Copy, Total, []byte) {
 	t.Helper()
 	to := t.TempDir()
-	e, err := Export(t.Context(), s, Folder(to), "v1", night)
+	c, err := NewCopy(s, "v1", night)
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := os.ReadFile(filepath.Join(to, e.Name))
+	total, err := c.Put(t.Context(), Folder(to))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, body
+	body, err := os.ReadFile(filepath.Join(to, c.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, total, body
 }
 
 func TestACopyOfABoxWithoutARecoveryKitGetsAKeyOfItsOwn(t *testing.T) {
 	s := newBox(t, carriers, "anna")
 	before := tree(t, s.Dir)
-	e, body := exported(t, s)
-	if e.Secret == "" || e.Total.Files == 0 || bytes.Contains(body, []byte("anna")) {
+	e, total, body := exported(t, s)
+	if e.Secret == "" || total.Files == 0 || bytes.Contains(body, []byte("anna")) {
 		t.Fatalf("%+v; in the clear: %v", e, bytes.Contains(body, []byte("anna")))
 	}
 	if after := tree(t, s.Dir); len(after) != len(before) {
@@ -47,8 +52,8 @@ func TestACopyOfABoxWithoutARecoveryKitGetsAKeyOfItsOwn(t *testing.T) {
 	}
 	other := newBox(t, carriers, "bruno")
 	r := restored(t, other, Choice{}, body, kit)
-	if !r.Foreign || r.Total != e.Total {
-		t.Errorf("%+v of %+v", r, e)
+	if !r.Foreign || r.Total != total {
+		t.Errorf("%+v of %+v", r, total)
 	}
 	if got := tree(t, other.Dir)["voicemail/box/201/a.wav"]; got != "anna" {
 		t.Errorf("it brings back %q", got)
@@ -58,12 +63,12 @@ func TestACopyOfABoxWithoutARecoveryKitGetsAKeyOfItsOwn(t *testing.T) {
 func TestACopyIsOpenedByTheKitOfTheBox(t *testing.T) {
 	s := newBox(t, carriers, "anna")
 	kit, _ := backedUp(t, s)
-	e, body := exported(t, s)
+	e, all, body := exported(t, s)
 	if e.Secret != "" {
 		t.Error("a second key was made")
 	}
-	if _, total, err := Check(bytes.NewReader(body), kit); err != nil || total != e.Total {
-		t.Errorf("%+v of %+v, %v", total, e.Total, err)
+	if _, total, err := Check(bytes.NewReader(body), kit); err != nil || total != all {
+		t.Errorf("%+v of %+v, %v", total, all, err)
 	}
 	stranger, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -77,8 +82,40 @@ func TestACopyIsOpenedByTheKitOfTheBox(t *testing.T) {
 func TestACopyIsMadeOfABoxWhoseKeysAreDamaged(t *testing.T) {
 	s := newBox(t, carriers, "anna")
 	write(t, s.keysFile(), "{")
-	if e, _ := exported(t, s); e.Secret == "" {
+	if e, _, _ := exported(t, s); e.Secret == "" {
 		t.Error("nobody can open it")
+	}
+}
+
+func TestACopyIsSentOffWithoutAnyPlaceOnTheBox(t *testing.T) {
+	s := newBox(t, carriers, "anna")
+	before := tree(t, s.Dir)
+	c, err := NewCopy(s, "v1", night)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent bytes.Buffer
+	written, err := c.Write(t.Context(), &sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kit, err := ParseKey(c.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, total, err := Check(bytes.NewReader(sent.Bytes()), kit); err != nil || total.Files != written.Files-1 || total.Files == 0 {
+		t.Errorf("%+v of %+v, %v", total, written, err)
+	}
+	if _, _, err := Check(bytes.NewReader(sent.Bytes()[:sent.Len()-1]), kit); err == nil {
+		t.Error("one that was cut off is taken for a whole one")
+	}
+	if after := tree(t, s.Dir); len(after) != len(before) {
+		t.Errorf("the copy left something on the box: %v", after)
+	}
+	given, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := c.Write(given, io.Discard); !errors.Is(err, context.Canceled) {
+		t.Errorf("whom nobody listens to any more: %v", err)
 	}
 }
 

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Name is the file of a backup: it tells the office and the moment without a key.
@@ -90,40 +92,98 @@ type Place interface {
 // exist is a stick that is not plugged in, and is not made.
 type Folder string
 
+// open returns the folder; the caller closes it.
+func (f Folder) open() (folder, error) {
+	at, err := os.OpenRoot(string(f))
+	return folder{at}, err
+}
+
 // Put implements Place.
 func (f Folder) Put(_ context.Context, name string, body io.Reader) error {
-	part := filepath.Join(string(f), name+".part")
-	out, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	at, err := f.open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(at.put(name, body), at.Close())
+}
+
+// Get implements Place.
+func (f Folder) Get(_ context.Context, name string) (io.ReadCloser, error) {
+	at, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	return at.get(name)
+}
+
+// List implements Place.
+func (f Folder) List(context.Context) ([]string, error) {
+	at, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	return at.list()
+}
+
+// Delete implements Place.
+func (f Folder) Delete(_ context.Context, name string) error {
+	at, err := f.open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(at.Remove(name), at.Close())
+}
+
+// folder is an open directory, out of which no link in it leads. What others have put there is not trusted: a name
+// may be a link to another file, or a pipe that nobody writes into.
+type folder struct{ *os.Root }
+
+func (f folder) put(name string, body io.Reader) error {
+	part := name + ".part"
+	if err := f.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	out, err := f.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // a new file, and no link to an old one
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(out, body)
 	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return errors.Join(err, os.Remove(part))
+		return errors.Join(err, f.Remove(part))
 	}
-	return errors.Join(os.Rename(part, filepath.Join(string(f), name)), syncDir(string(f)))
+	return errors.Join(f.Rename(part, name), f.sync())
 }
 
-// Get implements Place.
-func (f Folder) Get(_ context.Context, name string) (io.ReadCloser, error) {
-	return os.OpenInRoot(string(f), name)
+// sync has the names in the folder outlive a power cut.
+func (f folder) sync() error {
+	d, err := f.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
-// List implements Place.
-func (f Folder) List(context.Context) ([]string, error) {
-	entries, err := os.ReadDir(string(f))
-	var names []string
+func (f folder) get(name string) (io.ReadCloser, error) {
+	r, err := f.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := r.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fmt.Errorf("%s is no file", name), err, r.Close())
+	}
+	return r, nil
+}
+
+func (f folder) list() (names []string, err error) {
+	entries, err := fs.ReadDir(f.FS(), ".")
 	for _, e := range entries {
 		if _, ok := MadeAt(e.Name()); ok && e.Type().IsRegular() {
 			names = append(names, e.Name())
 		}
 	}
 	return names, err
-}
-
-// Delete implements Place.
-func (f Folder) Delete(_ context.Context, name string) error {
-	return os.Remove(filepath.Join(string(f), name))
 }
 
 // prune removes what a place need not keep of one office.

@@ -28,6 +28,9 @@ const (
 	hzCalls = 440
 )
 
+// authoritiesOfItsOwn is what a program says whose system knows no certificate authority.
+const authoritiesOfItsOwn = `msg=authorities of="this program" listed=202`
+
 // office is what the box's owner asked for in advance.
 const office = `version: 1
 box: {name: Bottega, language: it, timezone: Europe/Rome}
@@ -129,6 +132,7 @@ func TestABoxThatWasNeverOnIsClaimedServesACallAndIsSwitchedOffByItsButton(t *te
 	fmt.Printf("first answer of the page %.1f s after power-on\n", time.Since(m.begun).Seconds())
 	fmt.Println(m.says("the exchange runs", 1))
 	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
+	m.says(authoritiesOfItsOwn, 2) // the exchange, for carriers, and the records, for backups
 	for _, name := range []string{"pronto-9qxa.local", "pronto.local"} {
 		m.says(`msg="name in the network" service=prontoinit name=`+name+" is=ours address="+wire.box.String(), 1)
 	}

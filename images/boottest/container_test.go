@@ -215,8 +215,11 @@ func TestInAContainerACallOutlivesItsExchange(t *testing.T) {
 	c := unpackContainer(t, made("pronto.tar"))
 	c.start()
 	c.healthy(0)
-	if said, err := c.control("claim"); err != nil || !strings.Contains(said, ":8080/claim#") {
+	if said, err := c.control("claim"); err != nil || !strings.Contains(said, "http://"+ownAddress+":8080/claim#") {
 		t.Errorf("how it is claimed: %v %q", err, said)
+	}
+	if n := strings.Count(c.text(), authoritiesOfItsOwn); n != 2 {
+		t.Errorf("%d programs have certificate authorities of their own\n%s", n, c.text())
 	}
 	c.stop()
 	if out, err := c.command(c.Config.Healthcheck.Test[1:]...).CombinedOutput(); err == nil {

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/pronto-pbx/pronto/images/layout"
 )
 
 // No image is meant for a Raspberry Pi 3; it is the only one that QEMU gives a network, and so the only proof of
@@ -30,4 +33,23 @@ func TestAnImageWithAnotherKernelAnswers(t *testing.T) {
 	m := start(t, options{kernel: "another/kernel8.img", initrd: "another/initramfs.zst", cable: wire})
 	wire.answers(t, m)
 	m.says(" kernel=7.1.3 ", 1)
+	// It is not one for a Raspberry Pi, and does not know how to take back what a device tree of those says.
+	m.says("this kernel does not count memory", 1)
+	m.says("msg=share service=prontoinit of=prontod memory_MB=0 ", 1)
+}
+
+// Debian's kernel has disks, networks, firewall and FAT as modules. It has no driver for a USB port, the watchdog or the
+// button of this machine, whose power is cut at the end.
+func TestAnImageWhoseKernelHasItsDriversAsModulesAnswersWithTheDataOfItsCard(t *testing.T) {
+	t.Parallel()
+	disk, wire := card(t, layout.ImageSize), lay(t, 33)
+	personalise(t, disk, "-id", boxID)
+	m := start(t, options{disk: disk, kernel: "modular/kernel8.img", initrd: "modular/initramfs.zst", cable: wire})
+	wire.answers(t, m)
+	fmt.Println(m.says("msg=drivers service=prontoinit loaded=", 1))
+	m.says("id="+boxID+" name=pronto-9qxa new=false", 1) // from the card
+	m.says("msg=firewall service=prontoinit interface=eth0 openings=", 1)
+	if strings.Contains(m.text(), "drivers that the kernel does not take") {
+		t.Errorf("%s", m.text())
+	}
 }

@@ -27,6 +27,7 @@ var mustNot = []string{
 	"look into the first program", "become root", "have a user namespace", "mount", "remount the system", "change the root", "restart the box",
 	"load a module", "bpf", "io_uring_setup", "open_by_handle_at", "a raw socket", "a packet socket", "listen at port 22", "listen at port 67",
 	"take an interface down", "become /bin/sh", "become /bin/recordd", "become /data/pronto/planted", "start a program", "write /run/firewall", "write /etc/planted",
+	"take a larger share", "leave its control group",
 }
 
 var may = []string{

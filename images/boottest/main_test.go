@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -120,7 +122,7 @@ func buildAll(dir string) error {
 	if err := unpack(dir, one); err != nil {
 		return err
 	}
-	for name, at := range map[string]string{"intruder": "bin/prontod", "freezer": "init", "refuser": "bin/prontod"} {
+	for name, at := range map[string]string{"intruder": "bin/prontod", "freezer": "init", "refuser": "bin/prontod", "glutton": "bin/recordd"} {
 		if err := overlay(dir, name, at); err != nil {
 			return err
 		}
@@ -128,7 +130,8 @@ func buildAll(dir string) error {
 	return another(dir, mkimage)
 }
 
-// another makes an image with another kernel than that of the boards, as a vendor would, and takes that out of it.
+// another makes images with other kernels than that of the boards, as a vendor would, and takes those out of them: one
+// with everything built in, and Debian's for virtual machines, whose drivers are modules.
 // The device tree of a Raspberry Pi 3, which has no image, comes from the pinned kernel.
 func another(dir, mkimage string) error {
 	all, err := pins.Download(context.Background(), root, "images/boot.mod", pins.KernelARM64, pins.KernelRPi)
@@ -144,13 +147,31 @@ func another(dir, mkimage string) error {
 			return err
 		}
 	}
-	other := filepath.Join(dir, "another")
-	cmd := exec.Command(mkimage, "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-kernel", all[0].Dir, "-out", other)
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build with another kernel: %w\n%s", err, out)
+	cmd := exec.Command("./.ci/fetch-kernel")
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	debians, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("fetch-kernel: %w", err)
 	}
-	return unpack(other, filepath.Join(other, "pronto.img"))
+	var failed [2]error
+	var building sync.WaitGroup // each of them keeps one core busy
+	for i, with := range []struct{ name, kernel string }{{"another", all[0].Dir}, {"modular", strings.TrimSpace(string(debians))}} {
+		building.Go(func() { failed[i] = imageWith(mkimage, with.kernel, filepath.Join(dir, with.name)) })
+	}
+	building.Wait()
+	return errors.Join(failed[:]...)
+}
+
+// imageWith makes an image with a kernel in a directory, and unpacks it there.
+func imageWith(mkimage, kernel, to string) error {
+	cmd := exec.Command(mkimage, "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-kernel", kernel, "-out", to)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build with the kernel of %s: %w\n%s", kernel, err, out)
+	}
+	fmt.Printf("%s", out)
+	return unpack(to, filepath.Join(to, "pronto.img"))
 }
 
 // built is the time that the image under test says it was made.

@@ -22,6 +22,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/pronto-pbx/pronto/images/choice"
 	"github.com/pronto-pbx/pronto/images/cpio"
+	"github.com/pronto-pbx/pronto/images/driver"
 	"github.com/pronto-pbx/pronto/images/fat"
 )
 
@@ -42,18 +43,20 @@ var programs = []string{"prontoinit", "prontod", "recordd"}
 // Programs lists the commands that an image holds.
 func Programs() []string { return slices.Clone(programs) }
 
-// Kernel is a directory with a kernel for arm64 and what belongs to it. Any kernel that has the drivers of
-// its boards built in will do.
+// Kernel is a directory with a kernel for arm64 and what belongs to it. Drivers of its boards may be built in, or
+// modules.
 type Kernel struct {
-	Image    []byte     // uncompressed
-	Packed   []byte     // as the boot loaders of a Raspberry Pi and of QEMU unpack it
-	Version  string     // "6.12.47-v8"
-	Source   string     // where the exact source text lies; empty: the directory does not say
-	Released time.Time  // the day in the name of that source; zero: it has none
-	Trees    []fat.File // device trees and overlays, for boot loaders that want them
+	Image    []byte          // uncompressed
+	Packed   []byte          // as the boot loaders of a Raspberry Pi and of QEMU unpack it
+	Version  string          // "6.12.47-v8"
+	Source   string          // where the exact source text lies; empty: the directory does not say
+	Released time.Time       // the day in the name of that source; zero: it has none
+	Trees    []fat.File      // device trees and overlays, for boot loaders that want them
+	Drivers  []driver.Module // those of a box that are not built in, in the order of loading
 }
 
-// ReadKernel reads a directory: vmlinuz, device trees of the boards that can boot an image, overlays.
+// ReadKernel reads a directory: vmlinuz, device trees of the boards that can boot an image, overlays, and under
+// lib/modules/VERSION the modules.
 func ReadKernel(dir string) (k Kernel, err error) {
 	if k.Image, err = os.ReadFile(filepath.Join(dir, "vmlinuz")); err != nil {
 		return k, fmt.Errorf("kernel: %w", err)
@@ -65,6 +68,9 @@ func ReadKernel(dir string) (k Kernel, err error) {
 		return k, err
 	}
 	if k.Packed, err = packKernel(k.Image); err != nil {
+		return k, err
+	}
+	if k.Drivers, err = driver.Pick(filepath.Join(dir, "lib", "modules", k.Version), driver.Wanted()); err != nil {
 		return k, err
 	}
 	var names []string
@@ -136,18 +142,18 @@ func Firmware(dir string) (all []fat.File, err error) {
 	return all, nil
 }
 
-// System is the initramfs, uncompressed: the programs, by name, and documents that every box carries under
-// /usr/share/pronto.
-func System(executables map[string][]byte, documents map[string][]byte) ([]byte, error) {
-	return pack(executables, programs, documents)
+// System is the initramfs, uncompressed: the programs, by name, documents that every box carries under
+// /usr/share/pronto, and the drivers that are not built in.
+func System(k Kernel, executables map[string][]byte, documents map[string][]byte) ([]byte, error) {
+	return pack(k, executables, programs, documents)
 }
 
 // Recovery is the initramfs of the recovery system: the first program alone, which knows by the document
 // RecoveryMark that it is to help where the rest does not start.
-func Recovery(executables map[string][]byte, documents map[string][]byte) ([]byte, error) {
+func Recovery(k Kernel, executables map[string][]byte, documents map[string][]byte) ([]byte, error) {
 	marked := maps.Clone(documents)
 	marked[RecoveryMark] = nil
-	return pack(executables, []string{"prontoinit"}, marked)
+	return pack(k, executables, []string{"prontoinit"}, marked)
 }
 
 // Documents of an initramfs that the first program reads.
@@ -157,7 +163,7 @@ const (
 	RecoveryMark = "recovery"
 )
 
-func pack(executables map[string][]byte, names []string, documents map[string][]byte) ([]byte, error) {
+func pack(k Kernel, executables map[string][]byte, names []string, documents map[string][]byte) ([]byte, error) {
 	dir := func(name string, mode fs.FileMode) cpio.Entry {
 		return cpio.Entry{Name: name, Mode: fs.ModeDir | mode}
 	}
@@ -181,6 +187,9 @@ func pack(executables map[string][]byte, names []string, documents map[string][]
 	}
 	for name, b := range documents {
 		all = append(all, cpio.Entry{Name: "usr/share/pronto/" + name, Mode: 0o644, Data: b})
+	}
+	for i, m := range k.Drivers { // board/driver loads them in the order of their names
+		all = append(all, cpio.Entry{Name: fmt.Sprintf("usr/lib/modules/%03d-%s.ko", i, m.Name), Mode: 0o644, Data: m.Image})
 	}
 	var out bytes.Buffer
 	if err := cpio.Write(&out, all); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pronto-pbx/pronto/images/choice"
+	"github.com/pronto-pbx/pronto/images/driver"
 	"github.com/pronto-pbx/pronto/images/fat"
 )
 
@@ -80,7 +81,8 @@ func TestTheBootLoaderIsToldTheFilesThatAreThere(t *testing.T) {
 			t.Errorf("config.txt does not say %q", want)
 		}
 	}
-	if args := Arguments(); strings.Contains(args, "\n") || !strings.Contains(args, "panic=10") || !strings.Contains(args, "oops=panic") {
+	if args := Arguments(); strings.Contains(args, "\n") || !strings.Contains(args, "panic=10") || !strings.Contains(args, "oops=panic") ||
+		!strings.Contains(args, "cgroup_enable=memory") { // a Raspberry Pi's device tree says the contrary before us
 		t.Errorf("kernel arguments %q", args)
 	}
 }
@@ -99,7 +101,7 @@ func TestWhatCannotStartIsRefused(t *testing.T) {
 	if _, err := Firmware(t.TempDir()); err == nil {
 		t.Error("read a boot loader from an empty directory")
 	}
-	if _, err := System(map[string][]byte{"prontod": nil}, nil); err == nil || !strings.Contains(err.Error(), "prontoinit is missing") {
+	if _, err := System(Kernel{}, map[string][]byte{"prontod": nil}, nil); err == nil || !strings.Contains(err.Error(), "prontoinit is missing") {
 		t.Errorf("without the first program: %v", err)
 	}
 }
@@ -116,7 +118,7 @@ func TestTheChoiceLiesFirstOnThePartitionThatStartsTheRecoverySystem(t *testing.
 
 func TestTheRecoverySystemIsTheFirstProgramAlone(t *testing.T) {
 	documents := map[string][]byte{Seed: []byte("seed")}
-	system, err := Recovery(map[string][]byte{"prontoinit": []byte("program"), "prontod": []byte("program")}, documents)
+	system, err := Recovery(Kernel{}, map[string][]byte{"prontoinit": []byte("program"), "prontod": []byte("program")}, documents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +140,7 @@ func TestTheSystemHoldsThreeProgramsAndNoShell(t *testing.T) {
 	for _, name := range Programs() {
 		made[name] = []byte("program " + name)
 	}
-	system, err := System(made, map[string][]byte{"sbom.json": []byte("{}")})
+	system, err := System(Kernel{}, made, map[string][]byte{"sbom.json": []byte("{}")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +151,32 @@ func TestTheSystemHoldsThreeProgramsAndNoShell(t *testing.T) {
 	}
 	if got := list(t, system); !slices.Equal(got, want) {
 		t.Errorf("the system is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestDriversOfAKernelWithModulesLieInTheOrderOfLoading(t *testing.T) {
+	var k Kernel
+	for _, name := range []string{"failover", "net_failover", "virtio_net"} {
+		k.Drivers = append(k.Drivers, driver.Module{Name: name, Image: []byte(name)})
+	}
+	made := map[string][]byte{}
+	for _, name := range Programs() {
+		made[name] = []byte("program " + name)
+	}
+	small, err := Recovery(k, made, map[string][]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := System(k, made, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"100644 usr/lib/modules/000-failover.ko", "100644 usr/lib/modules/001-net_failover.ko", "100644 usr/lib/modules/002-virtio_net.ko"}
+	for name, system := range map[string][]byte{"the system": all, "the recovery system": small} {
+		got := slices.DeleteFunc(list(t, system), func(l string) bool { return !strings.HasSuffix(l, ".ko") })
+		if !slices.Equal(got, want) {
+			t.Errorf("%s holds %q", name, got)
+		}
 	}
 }
 

@@ -13,7 +13,10 @@ type Recovery struct {
 	Data    string // why the data cannot be read; empty: it can
 	Stick   bool   // one is plugged in
 	Made    string // the file of a copy that was made just now
-	Secret  string // that opens it, where the box has no recovery kit
+	Ready   string // the file of a copy that can be taken away
+	Secret  string // that opens either, where the box has no recovery kit
+	Private bool   // nobody listens in on the way to the reader
+	HTTPS   string // where nobody would; empty: nowhere
 	Resets  []Erasure
 	Log     []string // of the last run that left one, the oldest first
 }

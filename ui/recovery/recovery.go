@@ -26,6 +26,8 @@ type Box interface {
 	// Copy puts everything that the office has onto the stick. It returns the name of the file, and the key that
 	// opens it where the box has no recovery kit.
 	Copy(ctx context.Context) (name, secret string, err error)
+	// Take makes such a copy ready for a visitor who takes it away.
+	Take() (Copy, error)
 	// Reset has the data erased at the next start.
 	Reset() error
 	// Restart ends the recovery system when the requests that are being answered are. It returns at once.
@@ -38,6 +40,7 @@ type Config struct {
 	Box      Box
 	Gate     *access.Gate
 	Language string // of a visitor who asks for none
+	TLS      bool   // the page is served over HTTPS too
 }
 
 // idle is for how long a session lasts without a request.
@@ -53,7 +56,14 @@ type server struct {
 	pages map[string]*page.Renderer
 
 	mu       sync.Mutex
-	sessions map[string]time.Time // when each was used last
+	sessions map[string]session
+}
+
+// session is a visitor who has given the code.
+type session struct {
+	used    time.Time
+	unheard bool // it began over HTTPS; one that did not does not hold there: somebody may have listened in
+	copy    Copy // made ready last
 }
 
 // New returns the handler of the recovery system's page.
@@ -62,12 +72,14 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{Config: cfg, pages: pages, sessions: map[string]time.Time{}}
+	s := &server{Config: cfg, pages: pages, sessions: map[string]session{}}
 	mux := http.NewServeMux()
 	mux.Handle("GET /asset/", http.StripPrefix("/asset/", http.FileServerFS(asset.Files)))
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { s.show(w, r, http.StatusOK, s.inside(r), page.Said{}) })
 	mux.HandleFunc("POST /enter", s.enter)
 	mux.HandleFunc("POST /copy", s.only(s.copy))
+	mux.HandleFunc("POST /take", s.unheard(s.only(s.prepare)))
+	mux.HandleFunc("GET /take/{name}", s.unheard(s.only(s.take)))
 	mux.HandleFunc("POST /reset", s.only(s.reset))
 	mux.HandleFunc("POST /restart", s.only(s.restart))
 	return s.guard(mux), nil
@@ -85,7 +97,9 @@ func (s *server) guard(next http.Handler) http.Handler {
 			return
 		}
 		defer func() {
-			if p := recover(); p != nil {
+			if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+				panic(p)
+			} else if p != nil {
 				s.Log.Error("page failed", "path", r.URL.Path, "panic", p)
 				http.Error(w, "a fault in the box", http.StatusInternalServerError)
 			}
@@ -103,9 +117,15 @@ func (s *server) page(r *http.Request) *page.Renderer {
 }
 
 func (s *server) show(w http.ResponseWriter, r *http.Request, status int, inside bool, said page.Said) {
-	x := s.Box.Facts()
-	x.Inside, x.Said = inside, said
+	x := s.facts(r, inside)
+	x.Said = said
 	s.render(w, r, status, x)
+}
+
+func (s *server) facts(r *http.Request, inside bool) page.Recovery {
+	x := s.Box.Facts()
+	x.Inside, x.Private, x.HTTPS = inside, r.TLS != nil, s.overTLS(r)
+	return x
 }
 
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, x page.Recovery) {
@@ -124,21 +144,39 @@ func write(w http.ResponseWriter, status int, html []byte, err error) {
 }
 
 // inside tells whether a visitor has given the code.
-func (s *server) inside(r *http.Request) bool {
+func (s *server) inside(r *http.Request) (ok bool) {
+	s.with(r, func(*session) { ok = true })
+	return ok
+}
+
+// keep has a visitor find a copy again.
+func (s *server) keep(r *http.Request, c Copy) { s.with(r, func(v *session) { v.copy = c }) }
+
+func (s *server) kept(r *http.Request) (c Copy, ok bool) {
+	s.with(r, func(v *session) { c, ok = v.copy, v.copy.Write != nil })
+	return c, ok
+}
+
+// with does something with the session of a visitor, if there is one.
+func (s *server) with(r *http.Request, do func(*session)) {
 	c, err := r.Cookie(cookie)
 	if err != nil {
-		return false
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	used, ok := s.sessions[c.Value]
-	if !ok || now.Sub(used) > idle {
+	v, ok := s.sessions[c.Value]
+	if !ok || now.Sub(v.used) > idle {
 		delete(s.sessions, c.Value)
-		return false
+		return
 	}
-	s.sessions[c.Value] = now
-	return true
+	if r.TLS != nil && !v.unheard {
+		return
+	}
+	v.used = now
+	do(&v)
+	s.sessions[c.Value] = v
 }
 
 func (s *server) enter(w http.ResponseWriter, r *http.Request) {
@@ -159,7 +197,7 @@ func (s *server) enter(w http.ResponseWriter, r *http.Request) {
 	s.Log.Warn("somebody uses the recovery", "from", from)
 	token := rand.Text()
 	s.mu.Lock()
-	s.sessions[token] = time.Now()
+	s.sessions[token] = session{used: time.Now(), unheard: r.TLS != nil}
 	s.mu.Unlock()
 	http.SetCookie(w, &http.Cookie{Name: cookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
 	http.Redirect(w, r, "/?"+r.URL.RawQuery, http.StatusSeeOther)
@@ -184,8 +222,8 @@ func (s *server) copy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Log.Warn("copied", "name", name)
-	x := s.Box.Facts()
-	x.Inside, x.Made, x.Secret = true, name, secret
+	x := s.facts(r, true)
+	x.Made, x.Secret = name, secret
 	s.render(w, r, http.StatusOK, x)
 }
 

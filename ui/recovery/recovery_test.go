@@ -25,6 +25,7 @@ type twin struct {
 	facts  page.Recovery
 	secret string
 	failed error
+	breaks error // while a copy is sent
 	did    []string
 }
 
@@ -32,6 +33,14 @@ func (b *twin) Facts() page.Recovery { return b.facts }
 func (b *twin) Copy(context.Context) (string, string, error) {
 	b.did = append(b.did, "copy")
 	return "pronto-bar-20261127T120000Z.age", b.secret, b.failed
+}
+
+func (b *twin) Take() (Copy, error) {
+	b.did = append(b.did, "take")
+	return Copy{Name: "pronto-bar-20261127T120000Z.age", Secret: b.secret, Write: func(_ context.Context, to io.Writer) error {
+		_, err := io.WriteString(to, "everything, encrypted")
+		return errors.Join(err, b.breaks)
+	}}, b.failed
 }
 
 func (b *twin) Reset() error {
@@ -48,16 +57,17 @@ type visitor struct {
 	site   http.Handler
 	cookie *http.Cookie
 	from   string
+	scheme string
 }
 
 func visit(t *testing.T) *visitor {
 	t.Helper()
 	v := &visitor{
-		t: t, code: access.NewCode(), from: "192.168.1.20:4000",
+		t: t, code: access.NewCode(), from: "192.168.1.20:4000", scheme: "http",
 		box: &twin{facts: page.Recovery{Box: "7H3K9QXA", Reason: "failed", Failed: 3, Version: "v1", Log: []string{"level=ERROR a line of the log"}}},
 	}
 	var err error
-	v.site, err = New(Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Box: v.box, Gate: access.NewGate(v.code), Language: "it"})
+	v.site, err = New(Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Box: v.box, Gate: access.NewGate(v.code), Language: "it", TLS: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +76,7 @@ func visit(t *testing.T) *visitor {
 
 func (v *visitor) do(method, path string, form url.Values, header ...string) *httptest.ResponseRecorder {
 	v.t.Helper()
-	r := httptest.NewRequest(method, "http://pronto-9qxa.local"+path, strings.NewReader(form.Encode()))
+	r := httptest.NewRequest(method, v.scheme+"://pronto-9qxa.local"+path, strings.NewReader(form.Encode()))
 	r.RemoteAddr = v.from
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -132,7 +142,7 @@ func TestWrongCodesCostTime(t *testing.T) {
 func TestASessionEndsWhenNobodyUsesIt(t *testing.T) {
 	v := visit(t)
 	v.enter(v.code.String())
-	s := &server{sessions: map[string]time.Time{v.cookie.Value: time.Now().Add(-idle - time.Second)}}
+	s := &server{sessions: map[string]session{v.cookie.Value: {used: time.Now().Add(-idle - time.Second)}}}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.AddCookie(v.cookie)
 	if s.inside(r) || len(s.sessions) > 0 {

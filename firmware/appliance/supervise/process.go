@@ -44,6 +44,9 @@ func (u *unit) start() (*process, error) {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.User.UID, Gid: u.User.GID, Groups: u.User.Groups}
 		cmd.SysProcAttr.AmbientCaps = u.User.Capabilities
 	}
+	if u.Group != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(u.Group.Fd())
+	}
 	p := &process{cmd: cmd, ended: make(chan struct{}), output: reader, family: u.family}
 
 	// The ear checks who speaks against u.pid: it must not look before the number is there.
@@ -66,6 +69,10 @@ func (u *unit) start() (*process, error) {
 		}
 	}
 	u.mu.Unlock()
+	if err != nil && u.Group != nil { // a kernel before 5.7, or a group that is gone
+		u.log.Error("service does not begin in its control group, and does without", "err", err)
+		u.Group = nil
+	}
 	if err != nil {
 		_ = reader.Close()
 		return nil, fmt.Errorf("start %s: %w", u.Name, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 )
@@ -18,7 +19,8 @@ type Service struct {
 	Env  []string // the whole environment, as "name=value"
 	Dir  string   // working directory; empty: ours
 
-	User *User // whom it runs as; nil: as ourselves
+	User  *User    // whom it runs as; nil: as ourselves
+	Group *os.File // directory of the control group (cgroup v2) that each process begins in; nil: ours
 
 	Notify   bool          // it will say READY=1; the next service waits for that, at most StartTimeout
 	Grace    time.Duration // between SIGTERM and SIGKILL; default 5 s

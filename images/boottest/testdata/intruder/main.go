@@ -76,7 +76,11 @@ func files(secrets ...string) {
 		_, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 		tries("write "+path, err)
 	}
-	_, err := os.OpenFile("/proc/sys/kernel/core_pattern", os.O_WRONLY, 0)
+	_, err := os.OpenFile("/sys/fs/cgroup/prontod/memory.max", os.O_WRONLY, 0)
+	tries("take a larger share", err)
+	_, err = os.OpenFile("/sys/fs/cgroup/cgroup.procs", os.O_WRONLY, 0)
+	tries("leave its control group", err)
+	_, err = os.OpenFile("/proc/sys/kernel/core_pattern", os.O_WRONLY, 0)
 	tries("set the kernel", err)
 	_, err = os.ReadFile("/proc/1/environ")
 	tries("look into the first program", err)
