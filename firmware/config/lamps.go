@@ -35,8 +35,10 @@ type Lamp struct {
 	ButtonSupply bool   `yaml:"button_supply"` // gpio: a press connects the line to the supply; default to ground
 }
 
-// The drivers of lamps, and how many outputs one device has.
-var lampDrivers = []string{"sim", "gpio", "74hc595", "mcp23017", "pca9685", "apa102", "ws2812", "usb"}
+// LampDrivers lists the drivers of lamps.
+func LampDrivers() []string {
+	return []string{"gpio", "usb", "74hc595", "mcp23017", "pca9685", "apa102", "ws2812", "sim"}
+}
 
 const maxLEDs = 64 // of one lamp
 
@@ -127,7 +129,7 @@ func (v *validator) output(path string, l *Lamp) {
 			v.found.add(path+".leds", "range", "a lamp has 1 to %d LEDs", maxLEDs)
 		}
 	default:
-		v.found.add(path+".driver", "choice", "%q is not one of %s", l.Driver, strings.Join(lampDrivers, ", "))
+		v.found.add(path+".driver", "choice", "%q is not one of %s", l.Driver, strings.Join(LampDrivers(), ", "))
 		return
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,6 +68,43 @@ func (r LightRow) row() lamp.Row {
 		row.Rhythm = append(row.Rhythm, time.Duration(ms)*time.Millisecond)
 	}
 	return row
+}
+
+// Pattern is what the row looks like, by day at full brightness.
+func (r LightRow) Pattern() lamp.Pattern { return r.row().Pattern() }
+
+// LampStates lists what a lamp can say, in an order for people.
+func LampStates() (all []string) {
+	for _, s := range lamp.States() {
+		all = append(all, string(s))
+	}
+	return all
+}
+
+// LightRow is what a state looks like, and whether that is not the usual look.
+func (c *Config) LightRow(state string) (r LightRow, changed bool) {
+	for _, r := range c.Lights.Rows {
+		if r.ID == state {
+			return r, true
+		}
+	}
+	return LightRowOf(lamp.Usual()[lamp.State(state)]), false
+}
+
+// SetLightRow changes what a state looks like. The usual look needs no row.
+func (c *Config) SetLightRow(r LightRow) {
+	rows := slices.Clone(c.Lights.Rows)
+	i := slices.IndexFunc(rows, func(o LightRow) bool { return o.ID == r.ID })
+	switch usual := LightRowOf(lamp.Usual()[lamp.State(r.ID)]); {
+	case reflect.DeepEqual(r, usual) && i >= 0:
+		rows = slices.Delete(rows, i, i+1)
+	case reflect.DeepEqual(r, usual):
+	case i >= 0:
+		rows[i] = r
+	default:
+		rows = append(rows, r)
+	}
+	c.Lights.Rows = rows
 }
 
 // LightRowOf writes a row as the file has it.
@@ -165,7 +203,16 @@ func (v *validator) lights() {
 		if path == "" {
 			path = at[f.Other]
 		}
-		v.found.add(path, "lamp_"+f.Code, "%s", f.Text)
+		switch f.Code {
+		case "fast":
+			v.found.add(path, "lamp_fast", "%s", f.Text)
+		case "alike":
+			v.found.add(path, "lamp_alike", "%s", f.Text)
+		case "hue":
+			v.found.add(path, "lamp_hue", "%s", f.Text)
+		default:
+			v.found.add(path, "lamp_look", "%s", f.Text)
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ func TestTheLookOfTheLampsIsRefusedWithWhatIsWrong(t *testing.T) {
 		"two rows":                    {`lights: {rows: [{state: paused, colours: ["#ffffff"], rhythm: [200, 400]}, {state: paused, colours: ["#ffffff"], rhythm: [200, 400]}]}`, "duplicate lights.rows[1].state"},
 		"no colour":                   {`lights: {rows: [{state: talking, colours: [red], rhythm: [1000]}]}`, "form lights.rows[0].colours"},
 		"too fast":                    {`lights: {rows: [{state: ringing, colours: ["#ffb400"], rhythm: [100, 200]}]}`, "lamp_fast lights.rows[0]"},
-		"off the grid":                {`lights: {rows: [{state: ringing, colours: ["#ffb400"], rhythm: [250, 250]}]}`, "lamp_rhythm lights.rows[0]"},
+		"off the grid":                {`lights: {rows: [{state: ringing, colours: ["#ffb400"], rhythm: [250, 250]}]}`, "lamp_look lights.rows[0]"},
 		"like another, of the usual":  {`lights: {rows: [{state: wrap_up, colours: ["#ff0000"], rhythm: [1000]}]}`, "lamp_alike lights.rows[0]"},
 		"dark like who is not there":  {`lights: {rows: [{state: paused}]}`, "lamp_alike lights.rows[0]"},
 		"red that some see as orange": {`lights: {rows: [{state: wrap_up, colours: ["#ff4000"], rhythm: [1000, 1000]}]}`, "lamp_hue lights.rows[0]"},
