@@ -141,7 +141,7 @@ func TestThePagesOfTheLampsAreLight(t *testing.T) {
 	s := office(t)
 	s.apply(func(c *config.Config) {
 		for i := range 100 {
-			c.Lamps = append(c.Lamps, config.Lamp{ID: tel.LampID(fmt.Sprint("desk", i)), Driver: "gpio", Chip: "pinctrl-rp1", Line: fmt.Sprint("GPIO", i)})
+			c.Lamps = append(c.Lamps, config.Lamp{ID: tel.LampID(fmt.Sprint("lamp", i)), Driver: "gpio", Chip: "pinctrl-rp1", Line: fmt.Sprint("GPIO", i)})
 		}
 	})
 	for _, path := range []string{"/lamps", "/lamps/new", "/signals", "/signals/ringing", "/signals/look"} {
