@@ -49,12 +49,11 @@ func (c *Config) normaliseLights() {
 
 // LampPolicy is the table of what lamps look like.
 func (c *Config) LampPolicy() lamp.Policy {
-	p := lamp.Usual()
+	var rows []lamp.Row
 	for _, r := range c.Lights.Rows {
-		row := r.row()
-		p[row.State] = row
+		rows = append(rows, r.row())
 	}
-	return p
+	return lamp.Usual().With(rows...)
 }
 
 func (r LightRow) row() lamp.Row {
