@@ -25,10 +25,11 @@ type Config struct {
 // nodes are the device nodes, by the subsystem of the kernel that makes them.
 func nodes() map[string][]string {
 	return map[string][]string{
-		"tty":    {"ttyUSB*", "ttyACM*"}, // modems
-		"gpio":   {"gpiochip*"},          // lamps and buttons at pins
-		"spidev": {"spidev*"},            // lamps at shift registers
-		"hidraw": {"hidraw*"},            // lamps at USB
+		"tty":     {"ttyUSB*", "ttyACM*"}, // modems
+		"gpio":    {"gpiochip*"},          // lamps and buttons at pins
+		"spidev":  {"spidev*"},            // lamps at shift registers and strips
+		"i2c-dev": {"i2c-*"},              // lamps at chips on an I2C bus
+		"hidraw":  {"hidraw*"},            // lamps at USB
 	}
 }
 

@@ -85,7 +85,7 @@ func telephony(bin, dir, file, board string) ([]supervise.Service, error) {
 		}},
 		{Name: "prontod", Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second, Args: []string{
 			"-config", file, "-var", dir, "-board", board, "-records", records, "-powered", control.Uptime().String(),
-		}},
+		}, After: []string{"-dark", "-config", file, "-var", dir, "-board", board}},
 	}
 	return all, found(bin, all)
 }

@@ -46,6 +46,7 @@ func run(args []string, out io.Writer) int {
 	asked := flags.String("openings", "", "file that tells the first program of a box what others must reach; empty: nobody asks")
 	opened := flags.String("opened", "", "file in which it answers")
 	speaks := flags.String("speaker", "", "be the process that has this synthesiser say texts for the exchange, over descriptor 3")
+	dark := flags.Bool("dark", false, "put out the lamps that a killed prontod has left lit, and end")
 	verbose := flags.Bool("v", false, "log debug messages")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
@@ -58,6 +59,9 @@ func run(args []string, out io.Writer) int {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	if *dark {
+		return putOut(log, *file, filepath.Join(*dir, "config"), *board)
+	}
 	sockets, err := keeper.New(keeper.FromEnv(os.Getenv)) // first of all: it takes descriptors by number
 	if err != nil {
 		fmt.Fprintln(out, "prontod: sockets kept by the supervisor:", err)
@@ -94,6 +98,26 @@ func run(args []string, out io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintln(out, "prontod:", err)
+		return 1
+	}
+	return 0
+}
+
+// putOut darkens the lamps of the configuration.
+func putOut(log *slog.Logger, file, dir, board string) int {
+	if err := confine.Myself(); err != nil {
+		log.Warn("this machine does not keep us from everything that is not our business", "err", err)
+	}
+	cfg, err := live.Open(live.Options{Log: log.With("room", "config"), File: file, Dir: dir})
+	if err == nil {
+		defer cfg.Close()
+		var b appliance.Board
+		if b, err = appliance.BoardNamed(board); err == nil {
+			err = appliance.PutOut(cfg.Current(), b)
+		}
+	}
+	if err != nil {
+		log.Error("lamps are left as they are", "err", err)
 		return 1
 	}
 	return 0

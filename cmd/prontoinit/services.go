@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/board/account"
@@ -21,6 +22,7 @@ const resetWish = hotDir + "/factory-reset"
 
 // services are the programs that this one keeps running. prontod comes after recordd, which it asks.
 func services() []supervise.Service {
+	config := filepath.Join(officeDir, "pronto.yaml")
 	records := filepath.Join(recordsHot, "records.sock")
 	return []supervise.Service{
 		confined(supervise.Service{
@@ -31,9 +33,10 @@ func services() []supervise.Service {
 			Name: exchange, Notify: true, KeepFDs: 4096, Watchdog: 10 * time.Second,
 			// The box is switched on when its kernel starts.
 			Args: []string{
-				"-config", filepath.Join(officeDir, "pronto.yaml"), "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s",
+				"-config", config, "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s",
 				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
 			},
+			After: []string{"-dark", "-config", config, "-var", officeDir},
 		}),
 	}
 }
@@ -43,7 +46,11 @@ func confined(s supervise.Service) supervise.Service {
 	if a, ok := account.Of(s.Name, paths()); ok { // one that is in no table does not start: see become
 		s.User = &supervise.User{UID: a.UID, GID: a.GID, Groups: a.Groups, Capabilities: a.Capabilities}
 	}
-	s.Path, s.Args = "/bin/prontoinit", append([]string{"service", s.Name}, s.Args...)
+	cell := []string{"service", s.Name}
+	s.Path, s.Args = "/bin/prontoinit", slices.Concat(cell, s.Args)
+	if len(s.After) > 0 {
+		s.After = slices.Concat(cell, s.After)
+	}
 	s.Env = []string{"PATH=/bin", "HOME=" + tmpDir, "TMPDIR=" + tmpDir}
 	return s
 }

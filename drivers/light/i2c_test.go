@@ -13,6 +13,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/lamp/lamptest"
+	"github.com/pronto-pbx/pronto/firmware/lamp/panel"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -285,21 +286,23 @@ func TestABusThatHangsHoldsUpNoOtherLamp(t *testing.T) {
 			t.Fatal(err)
 		}
 		var faults []tel.LampID
-		panel := lamp.NewPanel(lamp.Config{
-			Lights: []lamp.Assignment{{Light: lights[0], Agent: "anna"}, {Light: good[0], Agent: "bruno"}},
+		all := panel.New(panel.Config{
+			Lights: []panel.Assignment{
+				{Light: lights[0], Subject: lamp.Subject{Kind: lamp.Agent, ID: "anna"}}, {Light: good[0], Subject: lamp.Subject{Kind: lamp.Agent, ID: "bruno"}},
+			},
 			Publish: func(e tel.Event) {
 				if l, ok := e.(tel.LampChanged); ok && l.Fault {
 					faults = append(faults, l.Lamp)
 				}
 			},
 		})
-		panel.Show("bruno", tel.AgentTalking)
+		all.Show("bruno", tel.AgentTalking)
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
 		if !registers(1, p.Ops)[0] {
 			t.Error("the lamp on the good bus waits for the other")
 		}
-		panel.Show("anna", tel.AgentTalking)
+		all.Show("anna", tel.AgentTalking)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if len(faults) == 0 || faults[0] != "hung" {
@@ -314,7 +317,7 @@ func TestABusThatHangsHoldsUpNoOtherLamp(t *testing.T) {
 		if level, driven := c.high(0); !level || !driven {
 			t.Error("after the bus came back the lamp is dark")
 		}
-		panel.Close()
+		all.Close()
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/lamp/lamptest"
+	"github.com/pronto-pbx/pronto/firmware/lamp/panel"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -337,14 +338,14 @@ func TestAPanelOnAChainShowsWhatItWasToldAfterTheBusComesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var as []lamp.Assignment
+		var as []panel.Assignment
 		for i, l := range lights {
-			as = append(as, lamp.Assignment{Light: l, Agent: tel.AgentID(fmt.Sprint(i))})
+			as = append(as, panel.Assignment{Light: l, Subject: lamp.Subject{Kind: lamp.Agent, ID: fmt.Sprint(i)}})
 		}
 		p.broken.Store(true)
-		panel := lamp.NewPanel(lamp.Config{Lights: as})
-		panel.Show("2", tel.AgentTalking)
-		panel.Show("5", tel.AgentTalking)
+		all := panel.New(panel.Config{Lights: as})
+		all.Show("2", tel.AgentTalking)
+		all.Show("5", tel.AgentTalking)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		p.broken.Store(false)
@@ -358,7 +359,7 @@ func TestAPanelOnAChainShowsWhatItWasToldAfterTheBusComesBack(t *testing.T) {
 				t.Fatalf("outputs %v", out)
 			}
 		}
-		panel.Close()
+		all.Close()
 		if slices.Contains(registers(1, p.Ops), true) || p.closed != 1 {
 			t.Fatal("lit after Close")
 		}

@@ -410,6 +410,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.opts.Live.Start(b.rooms()...)
 	b.wg.Go(func() { b.openingHours(ctx) })
 	b.wg.Go(func() { b.alarms.Run(ctx) })
+	b.wg.Go(func() { b.lamps.watch(ctx) })
 	b.wg.Go(func() { b.watchBackups(ctx) })
 	b.tellSetup(b.setup.Debts())
 	b.wg.Go(func() { b.watchCertificate(ctx) })

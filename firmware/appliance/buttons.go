@@ -13,14 +13,19 @@ type buttons struct {
 	wg  sync.WaitGroup
 }
 
-// follow listens to each button for its agent, until the button is closed.
-func (x *buttons) follow(b *Box, all []lamp.Button, owners map[tel.LampID]tel.AgentID) {
+// follow listens to each button for its agent, until the button is closed. At a desk that is whoever sits there.
+func (x *buttons) follow(b *Box, all []lamp.Button, subjects map[tel.LampID]lamp.Subject) {
 	x.all = all
 	for _, button := range all {
-		agent := owners[button.ID()]
+		of := subjects[button.ID()]
 		x.wg.Go(func() {
 			for range button.Presses() {
-				b.pressed(agent)
+				switch of.Kind {
+				case lamp.Agent:
+					b.pressed(tel.AgentID(of.ID))
+				case lamp.Desk:
+					b.pressed(b.personal.Current().Seats[tel.DeviceID(of.ID)])
+				}
 			}
 		})
 	}

@@ -58,7 +58,12 @@ func (linuxBoard) Lights(all []config.Lamp) (lights []lamp.Light, err error) {
 		if err != nil {
 			return lights, err
 		}
-		lights = append(lights, got...)
+		for _, l := range got {
+			if slices.ContainsFunc(device, func(c config.Lamp) bool { return c.ID == l.ID() && c.Relay }) {
+				l = light.OnRelay(l)
+			}
+			lights = append(lights, l)
+		}
 	}
 	return lights, nil
 }

@@ -35,16 +35,6 @@ func permit(c *config.Config, by, agent tel.AgentID, queue tel.QueueID, at time.
 	return p
 }
 
-// supervised follows who is supervised, for lamps: an agent is while one supervision runs.
-func (b *Box) supervised(e tel.Event) {
-	switch e := e.(type) {
-	case tel.SupervisionStarted:
-		b.lamps.watch(e.Agent, b.present.supervised(e.Agent))
-	case tel.SupervisionEnded:
-		b.lamps.watch(e.Agent, b.present.supervised(e.Agent))
-	}
-}
-
 // anySupervisor reports whether anybody supervises others.
 func anySupervisor(c *config.Config) bool {
 	return slices.ContainsFunc(c.Agents, func(a config.Agent) bool { return len(a.Supervises) > 0 })

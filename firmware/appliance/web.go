@@ -126,7 +126,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Backups: b.backups(), Network: b.network(), Certificate: b.certificates(), Handover: b.handover, Licences: b.opts.Licences,
 		Desk: b.desk, Command: b.ownCommand,
 		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Missed: b.missedCallers, Records: b.records, Zone: b.location, Agent: b.agentPage, Order: b.orderFromPage,
-		Setup: b.setupBox(), Erase: erase,
+		Setup: b.setupBox(), TestLamps: b.lamps.test, Erase: erase,
 	})
 }
 

@@ -27,6 +27,7 @@ func (b *Box) tell(e tel.Event) {
 		b.ledger.Tell(e)
 	}
 	figures, changed := b.present.apply(e)
+	b.lamps.tell(e) // directly: a lamp waits for no observer
 	b.feed.Publish(e)
 	if changed {
 		b.feed.Publish(figures)
@@ -36,14 +37,11 @@ func (b *Box) tell(e tel.Event) {
 	b.offered.note(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
-		b.lamps.show(e)
 		b.undisturb(e)
 	case tel.AgentInterval:
 		b.spent(e)
 	case tel.QueueStaffed:
 		b.staffed(e)
-	case tel.SupervisionStarted, tel.SupervisionEnded:
-		b.supervised(e)
 	case tel.PartyChanged:
 		b.callers.note(e)
 	case tel.SeatChanged:

@@ -36,6 +36,7 @@ type Config struct {
 	Lines         []Line        `yaml:"lines,omitempty"`
 	Routes        []Route       `yaml:"routes,omitempty"`
 	Lamps         []Lamp        `yaml:"lamps,omitempty"`
+	Lights        Lights        `yaml:"lights"`
 
 	Dialling Dialling  `yaml:"dialling"`
 	Groups   []Group   `yaml:"groups,omitempty"`

@@ -35,7 +35,7 @@ var relayDrivers = []string{"sim", "gpio", "74hc595", "mcp23017"}
 
 // Lamp is the relay as an output of the board.
 func (d Door) Lamp(phone tel.DeviceID) Lamp {
-	return Lamp{ID: tel.LampID("door-" + phone), Driver: d.Driver, Chip: d.Chip, Line: d.Line, Bit: d.Bit, Invert: d.Invert}
+	return Lamp{ID: tel.LampID("door-" + phone), Driver: d.Driver, Chip: d.Chip, Line: d.Line, Bit: d.Bit, Invert: d.Invert, Relay: true}
 }
 
 func (c *Config) normaliseDoors() {

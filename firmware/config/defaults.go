@@ -27,6 +27,7 @@ func Default() Config {
 
 		Dialling:      Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},
 		MissedCallers: MissedCallers{Keep: 720 * time.Hour},
+		Lights:        defaultLights(),
 		Toll:          defaultToll(),
 		SMS:           defaultSMS(),
 		Voicemail:     defaultVoicemail(),
@@ -42,6 +43,7 @@ func Default() Config {
 func (c *Config) normalise() {
 	c.normaliseDialling()
 	c.normaliseDoors()
+	c.normaliseLights()
 	c.normaliseMenus()
 	c.normaliseVoicemail()
 	c.normaliseSRTP()

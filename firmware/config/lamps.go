@@ -23,6 +23,11 @@ type Lamp struct {
 	Colour bool     `yaml:"colour"`          // 74hc595, mcp23017, pca9685: red, green and blue are at bit and the next two; default false
 	LEDs   int      `yaml:"leds"`            // apa102, ws2812: LEDs of this lamp, 1 to 64; default 1
 	Invert bool     `yaml:"invert"`          // active low
+	Relay  bool     `yaml:"relay"`           // a relay switches the lamp: no change sooner than 250 ms after the last one; default false
+	// Shows is what it is of: agent:ID, desk:PHONE (whoever sits at that phone), queue:ID, trunk:ID, line:ID or system
+	// (the box itself); default: the agent who has it as lamp.
+	Shows string `yaml:"shows"`
+	Lens  string `yaml:"lens"` // of a queue: green, amber or red, one of three lamps of a stack; default: the only one
 	// Button is a push button beside it, for the agent's state: sim or gpio; default none.
 	Button       string `yaml:"button"`
 	ButtonChip   string `yaml:"button_chip"`   // gpio: label of the button's chip; default chip
@@ -30,8 +35,10 @@ type Lamp struct {
 	ButtonSupply bool   `yaml:"button_supply"` // gpio: a press connects the line to the supply; default to ground
 }
 
-// The drivers of lamps, and how many outputs one device has.
-var lampDrivers = []string{"sim", "gpio", "74hc595", "mcp23017", "pca9685", "apa102", "ws2812", "usb"}
+// LampDrivers lists the drivers of lamps.
+func LampDrivers() []string {
+	return []string{"gpio", "usb", "74hc595", "mcp23017", "pca9685", "apa102", "ws2812", "sim"}
+}
 
 const maxLEDs = 64 // of one lamp
 
@@ -88,6 +95,7 @@ func (v *validator) lamp(path string, l *Lamp) {
 		v.found.add(path+".button", "choice", "%q is not a kind of button; use sim or gpio", l.Button)
 	}
 	v.output(path, l)
+	v.shows(path, l)
 }
 
 // output checks where a lamp or a relay is connected.
@@ -121,7 +129,7 @@ func (v *validator) output(path string, l *Lamp) {
 			v.found.add(path+".leds", "range", "a lamp has 1 to %d LEDs", maxLEDs)
 		}
 	default:
-		v.found.add(path+".driver", "choice", "%q is not one of %s", l.Driver, strings.Join(lampDrivers, ", "))
+		v.found.add(path+".driver", "choice", "%q is not one of %s", l.Driver, strings.Join(LampDrivers(), ", "))
 		return
 	}
 }

@@ -41,6 +41,7 @@ func (c *Config) Validate() Problems {
 		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
 	}
 	v.shared()
+	v.lights()
 	v.contacts()
 	v.dialling()
 	v.sms()

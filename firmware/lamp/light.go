@@ -19,6 +19,15 @@ type Level struct {
 	R, G, B    uint8
 }
 
+// Dimmed is the level where fully on is full. What is lit stays lit.
+func (l Level) Dimmed(full uint8) Level {
+	if l.Brightness == 0 {
+		return l
+	}
+	l.Brightness = uint8(max(1, (int(l.Brightness)*int(full)+127)/255))
+	return l
+}
+
 // Button is the port of a push button at a desk; each press is sent once, debounced.
 type Button interface {
 	ID() tel.LampID

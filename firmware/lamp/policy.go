@@ -1,122 +1,151 @@
 package lamp
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// Frame is the grid on which patterns change: 50 Hz.
-const Frame = 20 * time.Millisecond
+// Colour is what a colour lamp shows; a lamp of one colour ignores it.
+type Colour struct{ R, G, B uint8 }
 
-// Step is a part of a pattern during which the light does not change. For is a whole number of
-// frames.
-type Step struct {
-	For   time.Duration
-	Level Level
+// Row is how one state is shown.
+type Row struct {
+	State State
+	// Colours are taken in turn by the lit steps of the rhythm, which is repeated until each had its turn.
+	Colours []Colour
+	Percent int // brightness when lit, of fully on: 1 to 100; a lamp on a plain output pin cannot show it
+	// Rhythm is how long the lamp is lit, dark, lit ...; a single time: it is steady; none: it is dark.
+	Rhythm []time.Duration
 }
 
-// Pattern repeats its steps for ever. Its on and off times alone name the state; colour and
-// brightness only help.
-type Pattern []Step
+// Policy is the table of what each state looks like.
+type Policy map[State]Row
 
-// PatternFor returns what a lamp shows for a state, at the given full brightness (1-255).
+// Usual is the table of a box whose owner has changed nothing.
 //
-// The on/off times are those of a one-colour busy light. Talking and internal differ there only in
-// brightness, which a light on a plain output pin cannot show, so internal also has a short gap
-// every two seconds, and a call to the outside two. No pattern turns on more than 2.5 times a second
-// (WCAG 2.3.1 allows 3).
-func PatternFor(state tel.AgentState, full uint8) Pattern {
-	on := func(frames int, r, g, b uint8) Step {
-		return Step{time.Duration(frames) * Frame, Level{Brightness: full, R: r, G: g, B: b}}
-	}
-	off := func(frames int) Step { return Step{For: time.Duration(frames) * Frame} }
-	switch state {
-	case tel.AgentReady: // 60 ms each 4 s, green
-		return Pattern{on(3, 0, 255, 0), off(197)}
-	case tel.AgentRinging: // 2 Hz, amber
-		return Pattern{on(13, 255, 140, 0), off(12)}
-	case tel.AgentTalking: // steady, red
-		return Pattern{on(50, 255, 0, 0)}
-	case tel.AgentInternal: // steady at 40 % with a gap of 100 ms each 2 s, blue
-		dim := on(95, 0, 0, 255)
-		dim.Level.Brightness = uint8(max(1, int(full)*40/100))
-		return Pattern{dim, off(5)}
-	case tel.AgentOutbound: // steady with two gaps of 100 ms each 2 s, red
-		return Pattern{on(75, 255, 0, 0), off(5), on(15, 255, 0, 0), off(5)}
-	case tel.AgentHold: // 0.5 Hz, three quarters on, red
-		return Pattern{on(75, 255, 0, 0), off(25)}
-	case tel.AgentReserved: // 1 Hz, amber
-		return Pattern{on(25, 255, 140, 0), off(25)}
-	case tel.AgentWrapUp: // 0.5 Hz, violet
-		return Pattern{on(50, 150, 0, 255), off(50)}
-	case tel.AgentPaused: // double blink each 3 s, white
-		return Pattern{on(7, 255, 255, 255), off(14), on(7, 255, 255, 255), off(122)}
-	case tel.AgentUnreachable: // three flashes each 5 s, red
-		return Pattern{on(6, 255, 0, 0), off(15), on(6, 255, 0, 0), off(15), on(6, 255, 0, 0), off(202)}
-	default: // logged out
-		return Pattern{off(50)}
-	}
-}
-
-// HelpPattern is what the lamp of an agent shows who asks for a supervisor, whatever the agent does: a
-// double blink each second, purple.
-func HelpPattern(full uint8) Pattern {
-	lit := Level{Brightness: full, R: 160, B: 160}
-	return Pattern{{5 * Frame, lit}, {15 * Frame, Level{}}, {5 * Frame, lit}, {25 * Frame, Level{}}}
-}
-
-// WatchedPattern is what the lamp of an agent shows who talks while a supervisor takes part: lit with
-// two gaps of 100 ms close to each other, purple.
-func WatchedPattern(full uint8) Pattern {
-	lit := Level{Brightness: full, R: 160, B: 220}
-	return Pattern{{50 * Frame, lit}, {5 * Frame, Level{}}, {20 * Frame, lit}, {5 * Frame, Level{}}}
-}
-
-// FindPattern is what a lamp shows that somebody looks for: 240 ms of each 480 ms, white.
-func FindPattern(full uint8) Pattern {
-	return Pattern{{12 * Frame, Level{Brightness: full, R: 255, G: 255, B: 255}}, {12 * Frame, Level{}}}
-}
-
-// AlarmPattern is what every lamp of the house shows after an emergency call: 600 ms of each 800 ms, red.
-func AlarmPattern(full uint8) Pattern {
-	return Pattern{{30 * Frame, Level{Brightness: full, R: 255}}, {10 * Frame, Level{}}}
-}
-
-// Period is the time after which the pattern repeats.
-func (p Pattern) Period() time.Duration {
-	var sum time.Duration
-	for _, s := range p {
-		sum += s.For
-	}
-	return sum
-}
-
-// At returns the level at t after the pattern's beginning and how long it lasts from then on.
-// A pattern of one step lasts for ever, which is told as a negative time.
-func (p Pattern) At(t time.Duration) (Level, time.Duration) {
-	if len(p) == 1 {
-		return p[0].Level, -1
-	}
-	t %= p.Period()
-	for _, s := range p {
-		if t < s.For {
-			return s.Level, s.For - t
+// The on and off times are those of a busy light of one colour. Talking and internal differ there only in brightness,
+// which a light on a plain output pin cannot show, so internal also has a short gap every two seconds, and a call to
+// the outside two. No pattern turns on more than 2.5 times a second (WCAG 2.3.1 allows 3).
+//
+// The colours are apart for eyes that see no red, no green or no blue (see Distance), and lamps of three plain output
+// pins show them as green, yellow, red, blue, magenta and white.
+func Usual() Policy {
+	var (
+		green  = Colour{0, 255, 120}
+		amber  = Colour{255, 180, 0}
+		red    = Colour{255, 0, 0}
+		blue   = Colour{0, 0, 255}
+		violet = Colour{190, 90, 255}
+		purple = Colour{160, 0, 160}
+		white  = Colour{255, 255, 255}
+	)
+	all := Policy{}
+	add := func(s State, c Colour, ms ...int) {
+		r := Row{State: s, Colours: []Colour{c}, Percent: 100}
+		for _, n := range ms {
+			r.Rhythm = append(r.Rhythm, time.Duration(n)*time.Millisecond)
 		}
-		t -= s.For
+		all[s] = r
 	}
-	return p[0].Level, p[0].For // not reached: t is below the period
+	add(OfAgent(tel.AgentLoggedOut), white)
+	add(OfAgent(tel.AgentReady), green, 60, 3940)
+	add(OfAgent(tel.AgentRinging), amber, 260, 240)
+	add(OfAgent(tel.AgentTalking), red, 1000)
+	add(OfAgent(tel.AgentInternal), blue, 1900, 100)
+	add(OfAgent(tel.AgentOutbound), red, 1500, 100, 300, 100)
+	add(OfAgent(tel.AgentHold), red, 1500, 500)
+	add(OfAgent(tel.AgentReserved), amber, 500, 500)
+	add(OfAgent(tel.AgentWrapUp), violet, 1000, 1000)
+	add(OfAgent(tel.AgentPaused), white, 140, 280, 140, 2440)
+	add(OfAgent(tel.AgentUnreachable), red, 120, 300, 120, 300, 120, 4040)
+	add(Help, purple, 100, 300, 100, 500)
+	add(Supervised, purple, 1000, 100, 400, 100)
+
+	add(QueueCalm, green, 60, 3940)
+	add(QueueWaits, amber, 1000)
+	add(QueueLate, amber, 500, 500)
+	add(StackCalm, green, 1000)
+	add(StackWaits, amber, 1000)
+	add(StackLate, red, 500, 500)
+	add(LineOff, white)
+	add(LineIdle, green, 60, 3940)
+	add(LineInUse, red, 1000)
+	add(LineFault, red, 400, 100)
+	add(SystemWell, green, 60, 3940)
+	add(SystemTrouble, red, 120, 300, 120, 300, 120, 4040)
+
+	add(Failure, white, 60, 4940)
+	add(Alarm, red, 600, 200)
+	add(Find, white, 100, 300)
+	add(Test, red, 1000)
+	change := func(s State, f func(*Row)) { r := all[s]; f(&r); all[s] = r }
+	change(OfAgent(tel.AgentInternal), func(r *Row) { r.Percent = 40 })
+	change(LineFault, func(r *Row) { r.Colours = []Colour{red, amber} })
+	change(Test, func(r *Row) { r.Colours = []Colour{red, {0, 255, 0}, blue, white} })
+	return all
 }
 
-// Entry is where the pattern should begin when the light shows now: at the first step that looks
-// different, so that a change of state is seen at once and not a blink later.
-func (p Pattern) Entry(now Level) time.Duration {
-	var at time.Duration
-	for _, s := range p {
-		if (s.Level.Brightness > 0) != (now.Brightness > 0) {
-			return at
-		}
-		at += s.For
+// Of is the pattern of a state; a state without a row is dark.
+func (p Policy) Of(s State) Pattern { return p[s].Pattern() }
+
+// Pattern is what the row looks like at full brightness.
+func (r Row) Pattern() (p Pattern) {
+	if len(r.Rhythm) == 0 || len(r.Colours) == 0 {
+		return Pattern{{For: 50 * Frame}}
 	}
-	return 0
+	lit := 0
+	for {
+		for i, d := range r.Rhythm {
+			step := Step{For: d}
+			if i%2 == 0 {
+				c := r.Colours[lit%len(r.Colours)]
+				step.Level = Level{Brightness: uint8(max(1, 255*r.Percent/100)), R: c.R, G: c.G, B: c.B}
+				lit++
+			}
+			p = append(p, step)
+		}
+		if lit >= len(r.Colours) {
+			return p
+		}
+	}
+}
+
+// States lists every state that has a row, in an order for people.
+func States() (all []State) {
+	for _, f := range families() {
+		for _, s := range f {
+			if !slices.Contains(all, s) {
+				all = append(all, s)
+			}
+		}
+	}
+	return append(all, StackCalm, StackWaits, StackLate, Test)
+}
+
+// families are the states that one lamp can show, who must be told apart. The lamps of a stack tell by their place;
+// a test is made by who looks on.
+func families() [][]State {
+	var agent []State
+	for _, s := range tel.AgentStates() {
+		agent = append(agent, OfAgent(s))
+	}
+	any := []State{Failure, Alarm, Find}
+	return [][]State{
+		slices.Concat(agent, []State{Help, Supervised}, any),
+		slices.Concat([]State{QueueCalm, QueueWaits, QueueLate}, any),
+		slices.Concat([]State{LineOff, LineIdle, LineInUse, LineFault}, any),
+		slices.Concat([]State{SystemWell, SystemTrouble}, any),
+	}
+}
+
+// With is the table with some rows replaced.
+func (p Policy) With(rows ...Row) Policy {
+	q := maps.Clone(p)
+	for _, r := range rows {
+		q[r.State] = r
+	}
+	return q
 }

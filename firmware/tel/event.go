@@ -423,6 +423,9 @@ type LampChanged struct {
 	Help    bool       `json:"help,omitempty"`    // the agent asks for a supervisor: that is shown instead
 	Watched bool       `json:"watched,omitempty"` // and a supervisor takes part in the agent's conversation
 	Fault   bool       `json:"fault,omitempty"`   // the light's driver reports an error
+	Shows   string     `json:"shows,omitempty"`   // what it is of: agent:ID, desk:PHONE, queue:ID, trunk:ID, line:ID or system
+	Lens    string     `json:"lens,omitempty"`    // of a queue's stack of three lamps: green, amber or red
+	Says    string     `json:"says,omitempty"`    // what it shows, by the table of package lamp; of an agent usually State
 	At      time.Time  `json:"at"`
 }
 

@@ -194,9 +194,9 @@ func TestTheLampOnThePageKeepsTheTimeOfTheLampOnTheDesk(t *testing.T) {
 		}
 		seconds[m[1]], _ = strconv.ParseFloat(m[3], 64)
 	}
-	looks := map[string]lamp.Pattern{"help": lamp.HelpPattern(255)}
+	looks := map[string]lamp.Pattern{"help": lamp.Usual().Of(lamp.Help)}
 	for _, s := range tel.AgentStates() {
-		looks[s.String()] = lamp.PatternFor(s, 255)
+		looks[s.String()] = lamp.Usual().Of(lamp.OfAgent(s))
 	}
 	for s, pattern := range looks {
 		if len(pattern) == 1 { // steady: on unless the style says otherwise

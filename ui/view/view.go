@@ -5,6 +5,7 @@ package view
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -102,6 +103,8 @@ type Lamp struct {
 	Fault bool
 
 	Watched bool // it shows that a supervisor takes part
+
+	Says string // what it shows that is no agent's state: of a queue, a line or the box, or an alarm; else empty
 }
 
 // Line is one line or trunk.
@@ -546,12 +549,24 @@ func (m *Model) allLamps() []Lamp {
 		if l.Agent != "" {
 			name = m.nameOf(l.Agent)
 		}
-		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Help: l.Help, Fault: l.Fault, Watched: l.Watched})
+		if queue, ok := strings.CutPrefix(l.Shows, "queue:"); ok {
+			name = cmp.Or(m.queueName(tel.QueueID(queue)), name)
+		}
+		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Help: l.Help, Fault: l.Fault, Watched: l.Watched, Says: besides(l)})
 	}
 	slices.SortFunc(all, func(a, b Lamp) int {
 		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
 	})
 	return all
+}
+
+// besides is what a lamp says that is no agent's state.
+func besides(l tel.LampChanged) string {
+	agents := l.Says == l.State.String() || l.Says == "help" || l.Says == "supervised"
+	if l.Says == "dark" || l.Agent != "" && agents {
+		return ""
+	}
+	return l.Says
 }
 
 func (m *Model) queueName(id tel.QueueID) string {

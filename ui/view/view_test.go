@@ -179,3 +179,23 @@ func TestASupervisedAgentShowsWhoTakesPart(t *testing.T) {
 		t.Errorf("an end of nothing changes %v", parts)
 	}
 }
+
+func TestALampOfAQueueHasItsNameAndSaysWhatItShows(t *testing.T) {
+	m := NewModel("Bottega", []Queue{{ID: "sales", Name: "Vendite"}}, nil)
+	for _, e := range []tel.LampChanged{
+		{Lamp: "a", Shows: "queue:sales", Says: "queue_late"},
+		{Lamp: "b", Agent: "anna", State: tel.AgentTalking, Shows: "agent:anna", Says: "talking"},
+		{Lamp: "c", Agent: "anna", State: tel.AgentTalking, Says: "failure"},
+		{Lamp: "d", Says: "dark"},
+		{Lamp: "e", Agent: "anna", Help: true, Says: "help"},
+	} {
+		m.Apply(e)
+	}
+	var got []string
+	for _, l := range m.Office().Lamps {
+		got = append(got, l.Name+" "+l.Says)
+	}
+	if want := []string{"Vendite queue_late", "anna ", "anna failure", "d ", "anna "}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -258,7 +258,7 @@ func adminPages() []string {
 	return []string{
 		"/queues", "/queues/sales", "/queues/new", "/people", "/people/new", "/people/anna", "/people/import", "/hours", "/hours/new", "/hours/office",
 		"/menus", "/menus/new", "/menus/main", "/messages", "/messages/sentence/greeting", "/messages/own/ferie", "/messages/name/new", "/messages/name/ferie",
-		"/lines", "/lines/trunk/tim", "/lines/modem/gsm0", "/changes", "/history", "/history/1", "/system", "/security", "/about", "/codes", "/nothing",
+		"/lines", "/lines/trunk/tim", "/lines/modem/gsm0", "/changes", "/history", "/history/1", "/system", "/security", "/about", "/codes", "/lamps", "/lamps/new", "/signals", "/signals/ringing", "/signals/look", "/nothing",
 	}
 }
 

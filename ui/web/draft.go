@@ -149,6 +149,8 @@ func nameOf(c *config.Config, list, id string) string {
 		return named(c.Menus, id, func(m config.Menu) (string, string) { return m.ID, m.Name })
 	case "prompts.list":
 		return named(c.Prompts.List, id, func(p config.Prompt) (string, string) { return p.ID, p.Name })
+	case "lamps":
+		return named(c.Lamps, id, func(l config.Lamp) (string, string) { return string(l.ID), "" })
 	case "hours":
 		return named(c.Hours, id, func(h config.Hours) (string, string) { return h.ID, h.Name })
 	}
@@ -192,10 +194,14 @@ func oneLine(text string) string {
 // fieldKey names a setting as its form does; empty when no form has it.
 func fieldKey(list, path string) string {
 	switch {
-	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "menus", "prompts.list"}, list):
+	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "lamps", "menus", "prompts.list"}, list):
 		return "list." + list
 	case list == "web" && path == "plain_http":
 		return "security.plain"
+	case list == "lights" && strings.HasPrefix(path, "rows"):
+		return "signals"
+	case list == "lights":
+		return "signals.look"
 	case list == "hours" && strings.HasPrefix(path, "open"):
 		return "block.hours.week"
 	case list == "phones" && path == "password":
@@ -213,6 +219,8 @@ func fieldKey(list, path string) string {
 		name = lineKind().fieldAt(path)
 	case "hours":
 		name = hoursKind().fieldAt(path)
+	case "lamps":
+		name = lampKind().fieldAt(path)
 	case "menus":
 		name = menuKind().fieldAt(path)
 	case "prompts.list":

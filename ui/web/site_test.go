@@ -29,27 +29,28 @@ import (
 // site is a page with its people.
 type site struct {
 	http.Handler
-	t        *testing.T
-	accounts *access.Accounts
-	notes    []access.Note
-	ready    error
-	strict   bool // no plain HTTP
-	tokens   map[access.Role]string
-	commands []string // of agents
-	erased   int
-	config   Config
-	refusal  error   // of the next ones
-	wishes   []wish  // of supervisors
-	denied   string  // of the next one
-	orders   []Order // of supervisors
-	unwilled string  // why the next one is not carried out
-	settings *settingstest.Memory
-	voice    voicetest.Memory
-	records  *archive
-	wizard   *setuptest.Memory
-	backups  settingstest.Backups
-	wires    settingstest.Network
-	proof    settingstest.Certificate
+	t         *testing.T
+	accounts  *access.Accounts
+	notes     []access.Note
+	ready     error
+	strict    bool // no plain HTTP
+	tokens    map[access.Role]string
+	commands  []string // of agents
+	erased    int
+	lampTests int
+	config    Config
+	refusal   error   // of the next ones
+	wishes    []wish  // of supervisors
+	denied    string  // of the next one
+	orders    []Order // of supervisors
+	unwilled  string  // why the next one is not carried out
+	settings  *settingstest.Memory
+	voice     voicetest.Memory
+	records   *archive
+	wizard    *setuptest.Memory
+	backups   settingstest.Backups
+	wires     settingstest.Network
+	proof     settingstest.Certificate
 }
 
 const (
@@ -168,7 +169,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 				Waiting: []page.Caller{{Call: "c1", Queue: "sales"}, {Call: "c2", Queue: "help"}},
 			}, nil
 		},
-		Setup: s.wizard.Box(),
+		Setup: s.wizard.Box(), TestLamps: func() { s.lampTests++ },
 		Order: func(_ context.Context, o Order) (string, error) {
 			s.orders = append(s.orders, o)
 			return s.unwilled, nil

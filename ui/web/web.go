@@ -60,6 +60,8 @@ type Config struct {
 
 	// Setup is the way from a new box to the first answered call.
 	Setup setup.Box
+	// TestLamps shows every colour on every lamp.
+	TestLamps func()
 
 	// Caller is a waiting caller as a supervisor sees it; nil of a call that does not wait.
 	Caller func(context.Context, tel.CallID) (*page.Caller, error)

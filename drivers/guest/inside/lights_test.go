@@ -14,6 +14,7 @@ import (
 	"github.com/pronto-pbx/pronto/drivers/light"
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/lamp/lamptest"
+	"github.com/pronto-pbx/pronto/firmware/lamp/panel"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -218,17 +219,19 @@ func TestAChipThatGoesIsAFaultOfItsLampsAlone(t *testing.T) {
 	}, chips(t))
 	must(t, err)
 	faults := make(chan tel.LampID, 100)
-	panel := lamp.NewPanel(lamp.Config{
-		Lights: []lamp.Assignment{{Light: lights[0], Agent: "anna"}, {Light: lights[1], Agent: "bruno"}},
+	p := panel.New(panel.Config{
+		Lights: []panel.Assignment{
+			{Light: lights[0], Subject: lamp.Subject{Kind: lamp.Agent, ID: "anna"}}, {Light: lights[1], Subject: lamp.Subject{Kind: lamp.Agent, ID: "bruno"}},
+		},
 		Publish: func(e tel.Event) {
 			if l, ok := e.(tel.LampChanged); ok && l.Fault {
 				faults <- l.Lamp
 			}
 		},
 	})
-	defer panel.Close()
+	defer p.Close()
 	goes.kill()
-	panel.Show("bruno", tel.AgentTalking)
+	p.Show("bruno", tel.AgentTalking)
 	select {
 	case id := <-faults:
 		if id != "goes" {
@@ -237,7 +240,7 @@ func TestAChipThatGoesIsAFaultOfItsLampsAlone(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Error("no fault is told")
 	}
-	panel.Show("anna", tel.AgentTalking)
+	p.Show("anna", tel.AgentTalking)
 	for end := time.Now().Add(20 * time.Second); !stays.high(5); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the other lamp stays dark")

@@ -9,6 +9,7 @@ import (
 	"github.com/pronto-pbx/pronto/drivers/light/lightsim"
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/lamp/lamptest"
+	"github.com/pronto-pbx/pronto/firmware/lamp/panel"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -22,8 +23,8 @@ func TestContract(t *testing.T) {
 func TestTransitionsTellWhatWasSeenAndWhen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lightsim.New("sim1")
-		p := lamp.NewPanel(lamp.Config{Lights: []lamp.Assignment{{Light: l, Agent: "anna"}}})
-		time.Sleep(time.Second)
+		p := panel.New(panel.Config{Lights: []panel.Assignment{{Light: l, Subject: lamp.Subject{Kind: lamp.Agent, ID: "anna"}}}})
+		time.Sleep(3 * time.Second) // when the shared clock begins this pattern anew
 		start := time.Now()
 		p.Show("anna", tel.AgentPaused)
 		time.Sleep(3*time.Second - time.Millisecond)

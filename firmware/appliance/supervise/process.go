@@ -34,26 +34,14 @@ func (u *unit) start() (*process, error) {
 		return nil, fmt.Errorf("start %s: %w", u.Name, err)
 	}
 	defer writer.Close()
-	cmd := exec.Command(u.Path, u.Args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = u.Dir, writer, writer
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid:   true,            // what it starts can be ended with it
-		Pdeathsig: syscall.SIGKILL, // should we be killed, nothing stays
-	}
-	if u.User != nil {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.User.UID, Gid: u.User.GID, Groups: u.User.Groups}
-		cmd.SysProcAttr.AmbientCaps = u.User.Capabilities
-	}
-	if u.Group != nil {
-		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(u.Group.Fd())
-	}
+	cmd := u.command(u.Args, writer)
 	p := &process{cmd: cmd, ended: make(chan struct{}), output: reader, family: u.family}
 
 	// The ear checks who speaks against u.pid: it must not look before the number is there.
 	u.mu.Lock()
 	names, files := u.kept()
 	cmd.ExtraFiles = files
-	cmd.Env = append(append([]string{}, u.Env...), "NOTIFY_SOCKET="+u.ear.path)
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+u.ear.path)
 	if len(files) > 0 {
 		cmd.Env = append(cmd.Env, "LISTEN_PPID="+strconv.Itoa(os.Getpid()),
 			"LISTEN_FDS="+strconv.Itoa(len(files)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
@@ -81,6 +69,58 @@ func (u *unit) start() (*process, error) {
 	go p.await()
 	p.copied.Go(func() { u.copyOutput(reader) })
 	return p, nil
+}
+
+// command is the program, as the service's user, in a process group of its own.
+func (u *unit) command(args []string, output *os.File) *exec.Cmd {
+	cmd := exec.Command(u.Path, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = u.Dir, output, output
+	cmd.Env = slices.Clone(u.Env)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid:   true,            // what it starts can be ended with it
+		Pdeathsig: syscall.SIGKILL, // should we be killed, nothing stays
+	}
+	if u.User != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.User.UID, Gid: u.User.GID, Groups: u.User.Groups}
+		cmd.SysProcAttr.AmbientCaps = u.User.Capabilities
+	}
+	if u.Group != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(u.Group.Fd())
+	}
+	return cmd
+}
+
+// tidy runs the program with the arguments of After, to its end or for tidyFor.
+func (u *unit) tidy() {
+	if len(u.After) == 0 {
+		return
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		u.log.Error("nobody puts out what the service left", "error", err)
+		return
+	}
+	cmd := u.command(u.After, writer)
+	err = u.family.start(cmd)
+	_ = writer.Close()
+	if err != nil {
+		_ = reader.Close()
+		u.log.Error("nobody puts out what the service left", "error", err)
+		return
+	}
+	p := &process{cmd: cmd, pid: cmd.Process.Pid, ended: make(chan struct{}), output: reader, family: u.family}
+	go p.await()
+	p.copied.Go(func() { u.copyOutput(reader) })
+	timer := time.NewTimer(tidyFor)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+	case <-timer.C:
+		p.end(unix.SIGKILL, tidyFor)
+	}
+	if exit, code := p.reap(); code != 0 {
+		u.log.Error("what the service left could not be put out", "exit", exit)
+	}
 }
 
 // kept lists the kept sockets in the order of their names. The caller holds u.mu.

@@ -27,6 +27,10 @@ type Service struct {
 	Watchdog time.Duration // longest silence between two signs of life; 0: not watched
 	KeepFDs  int           // sockets kept for it at most; 0: none
 	Before   func()        // called by the service's goroutine before each start; nil: nothing is to be done
+	// After are the arguments with which the program runs once more, for a moment, when the service has ended otherwise
+	// than asked and is not started again within a second: it puts out what a killed process has left lit. None: it is
+	// not run.
+	After []string
 }
 
 // User is an account of the kernel, without any privilege but those named. Ours must be root to give it.
@@ -47,6 +51,13 @@ type Options struct {
 	StartTimeout time.Duration // for READY=1, and for the first sign of life; default 30 s
 	Orphans      bool          // this process has no other children: adopt and end what services leave behind
 }
+
+// soon is the longest pause before a restart after which the new process itself finds what the old one left; tidying
+// may take tidyFor.
+const (
+	soon    = time.Second
+	tidyFor = 5 * time.Second
+)
 
 // ExitDoNotRestart is the exit code by which a service asks to stay ended, e.g. because its
 // configuration makes every further start useless.

@@ -426,3 +426,58 @@ func FuzzParseNotify(f *testing.F) {
 		}
 	})
 }
+
+// gathered is an output that a test waits for.
+type gathered struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (g *gathered) Write(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.text.Write(b)
+}
+
+func (g *gathered) count(line string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return strings.Count(g.text.String(), line)
+}
+
+func TestWhatAKilledServiceLeavesIsPutOutUnlessItIsBackAtOnce(t *testing.T) {
+	shell := func(script string) Service {
+		return Service{Name: "shell", Path: "/bin/sh", Args: []string{"-c", script}, After: []string{"-c", "echo it is put out"}, Env: os.Environ(), Grace: 50 * time.Millisecond}
+	}
+	const putOut = "shell: it is put out\n"
+	for name, c := range map[string]struct {
+		service Service
+		delay   time.Duration // before the first restart
+		until   func(ServiceStatus) bool
+		want    int
+	}{
+		"it waits for its next start":  {shell("kill -9 $$"), time.Hour, func(st ServiceStatus) bool { return st.State == Waiting }, 1},
+		"it is not to be started":      {shell("exit 125"), time.Hour, func(st ServiceStatus) bool { return st.State == Finished }, 1},
+		"it is started again at once":  {shell("kill -9 $$"), time.Millisecond, func(st ServiceStatus) bool { return st.Restarts == 3 }, 0},
+		"it does not end when asked":   {shell("trap '' TERM; echo up; while :; do sleep 1; done"), time.Hour, nil, 1},
+		"it puts its lamps out itself": {shell("trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done"), time.Hour, nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := &gathered{}
+			w := supervised(t, Options{Output: said, MinDelay: c.delay}, c.service)
+			if c.until == nil {
+				w.until("up", func(ServiceStatus) bool { return said.count("shell: up\n") > 0 })
+				w.stop()
+			} else {
+				w.until("there", c.until)
+			}
+			if c.want > 0 {
+				w.until("put out", func(ServiceStatus) bool { return said.count(putOut) == c.want })
+			}
+			// A stop would meet one that is just killing itself, and rightly put out what that leaves.
+			if n := said.count(putOut); n != c.want {
+				t.Errorf("put out %d times, want %d", n, c.want)
+			}
+		})
+	}
+}

@@ -67,12 +67,16 @@ func (u *unit) run(ctx context.Context) {
 		begun := time.Now()
 		exit, code := u.once(ctx)
 		if ctx.Err() != nil {
+			if code != 0 {
+				u.tidy()
+			}
 			u.enter(Stopped, 0, exit)
 			return
 		}
 		if code == ExitDoNotRestart {
 			u.log.Error("service asked not to be restarted", "exit", exit)
 			u.enter(Finished, 0, exit)
+			u.tidy()
 			u.startOnce.Do(func() { close(u.started) })
 			<-ctx.Done()
 			return
@@ -82,6 +86,9 @@ func (u *unit) run(ctx context.Context) {
 		}
 		u.enter(Waiting, 0, exit)
 		u.log.Warn("service ended, restarting", "exit", exit, "delay", delay)
+		if delay >= soon {
+			u.tidy()
+		}
 		select {
 		case <-ctx.Done():
 			u.enter(Stopped, 0, exit)

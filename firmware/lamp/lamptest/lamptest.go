@@ -62,10 +62,10 @@ func Contract(t *testing.T, open func(t *testing.T) Rig) {
 	t.Run("every state shows light in its lit steps and none in its dark ones", func(t *testing.T) {
 		r := open(t)
 		defer r.Light.Close()
-		for _, s := range tel.AgentStates() {
+		for _, row := range lamp.Usual() {
 			for _, full := range []uint8{255, 20} { // day and night
-				for _, step := range lamp.PatternFor(s, full) {
-					set(t, r, step.Level)
+				for _, step := range row.Pattern() {
+					set(t, r, step.Level.Dimmed(full))
 					want(t, r, step.Level.Brightness > 0)
 				}
 			}
