@@ -235,7 +235,7 @@ func (l *loop) sayMix(g *Leg) {
 		return
 	}
 	if g.configured {
-		l.say(g, g.voice.encode(l.clock.payload[:], g.media.Codec, &l.clock.heard))
+		l.say(g, g.encode(l, &l.clock.heard))
 	}
 }
 

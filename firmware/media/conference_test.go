@@ -46,11 +46,11 @@ func (p *talker) speak(clock *beats) {
 	})
 }
 
-// listen takes what has come.
+// listen takes what has come: what the box sent over loopback is there when sendto has returned.
 func (p *talker) listen() {
 	for {
-		pkt, err := p.read(time.Millisecond)
-		if err != nil {
+		pkt := p.waiting()
+		if pkt == nil {
 			return
 		}
 		if p.secret != nil {
@@ -72,9 +72,18 @@ func (p *talker) listen() {
 
 // converse lets all say their tones for n ticks and forgets what they heard before.
 func converse(clock *beats, n int, all ...*talker) {
+	forget(all...)
+	goOn(clock, n, all...)
+}
+
+func forget(all ...*talker) {
 	for _, p := range all {
 		p.heard, p.came = nil, nil
 	}
+}
+
+// goOn lets all say their tones for n ticks.
+func goOn(clock *beats, n int, all ...*talker) {
 	for range n {
 		for _, p := range all {
 			p.speak(clock)

@@ -59,6 +59,7 @@ type loop struct {
 	copied  [maxPacket]byte            // what goes to more than one
 	sealed  [maxPacket + sealRoom]byte // what is sent, encrypted
 	header  rtp.Header                 // scratch of encryption
+	pcm     [maxPacket]int16           // what is between two codecs
 	from    address
 	pkt     packet
 	now     time.Duration

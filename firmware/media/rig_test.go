@@ -13,6 +13,7 @@ import (
 
 	"github.com/pion/rtp"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
@@ -218,6 +219,31 @@ func (p *phone) read(wait time.Duration) (*rtp.Packet, error) {
 		return nil, fmt.Errorf("what the box sent is not RTP: %w", err)
 	}
 	return pkt, nil
+}
+
+// waiting returns a packet that has come, or nil.
+func (p *phone) waiting() *rtp.Packet {
+	p.t.Helper()
+	b, n := make([]byte, 2000), 0
+	raw, err := p.conn.SyscallConn()
+	if err == nil {
+		var refused error
+		err = raw.Read(func(fd uintptr) bool {
+			n, _, refused = unix.Recvfrom(int(fd), b, unix.MSG_DONTWAIT)
+			return true
+		})
+		if refused != nil {
+			return nil
+		}
+	}
+	pkt := new(rtp.Packet)
+	if err == nil {
+		err = pkt.Unmarshal(b[:n])
+	}
+	if err != nil {
+		p.t.Fatalf("what came cannot be read: %v", err)
+	}
+	return pkt
 }
 
 // hearsFirst proves silence without waiting: a fence travels the same way after whatever could have

@@ -86,6 +86,14 @@ func (s *stream) made(spurt uint32, offset uint32, audio bool, now time.Duration
 	return seq, ts, marker
 }
 
+// next maps a packet that was cut anew of what the anchored source says: theirs is the timestamp of its
+// first sample there. As many sequence numbers are left out as packets were lost before it.
+func (s *stream) next(theirs uint32, lost uint16, audio bool, now time.Duration) (seq uint16, ts uint32) {
+	seq, ts = s.high+1+lost, theirs+s.tsShift
+	s.sent(seq, ts, audio, now)
+	return seq, ts
+}
+
 // spurt begins a talkspurt of our own.
 func (s *stream) spurt() uint32 {
 	s.spurts++

@@ -89,6 +89,14 @@ func (e *G722Encoder) code(dst []byte, early, late []int32) {
 	}
 }
 
+// follow takes payloads that another encoder has made: both band coders adapt by nothing else.
+func (e *G722Encoder) follow(heard []byte) {
+	for _, b := range heard {
+		e.low.decodeLow(b)
+		e.high.decodeHigh(b >> 6)
+	}
+}
+
 // G722Decoder decodes one direction of one call. Use either Decode or Decode16 on one decoder.
 type G722Decoder struct {
 	low, high  band
