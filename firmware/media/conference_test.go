@@ -444,7 +444,7 @@ func BenchmarkSupervised(b *testing.B) {
 func benchSupervised(b *testing.B, calls int, id codec.ID) outcome {
 	gen := startGenerator(b, 3*calls)
 	e := startEngine(b, 26000, 26000+12*calls, nil)
-	p := plan{Duration: benchTime}
+	p := plan{Duration: benchTime, Mixed: true}
 	var legs []*Leg
 	for i := range 3 * calls {
 		g, err := e.Open(LegConfig{Lock: true})

@@ -134,7 +134,7 @@ func (l *loop) recut(g, to *Leg, p *packet, event bool) {
 	}
 	if event {
 		r.seq = p.seq + 1
-		seq, ts := to.out.next(p.ts, 0, false, l.now)
+		seq, ts := to.out.next(p.ts, 0, 0, l.now)
 		putMapped(p.bytes, to.media.EventSendPT, p.marker, seq, ts, to.out.ssrc)
 		l.send(to, p.bytes)
 		return
@@ -159,7 +159,7 @@ func (l *loop) sendHeld(to *Leg, size int) {
 	r := &to.recutting
 	b := l.clock.packet[:headerSize+size]
 	copy(b[headerSize:], r.held)
-	seq, ts := to.out.next(r.ts-uint32(len(r.held)), r.lost, true, l.now)
+	seq, ts := to.out.next(r.ts-uint32(len(r.held)), r.lost, size, l.now)
 	putHeader(b, to.media.SendPT, r.marker, seq, ts, to.out.ssrc)
 	r.held = r.held[:copy(r.held, r.held[size:])]
 	r.lost, r.marker = 0, false
