@@ -132,9 +132,13 @@ func TestAnEventOfOnePartyIsHeardAsTonesByAPeerWithoutTelephoneEvents(t *testing
 	first := b.receive()
 	clock.tick(13)
 	clock.deliver(a, silence)
+	a.pt = 101
+	clock.deliver(a, []byte{16, 0x8a, 0, 160}) // a flash, which has no tone
+	a.pt = 0
+	clock.deliver(a, silence)
 	var heard []int16
 	dec := codec.NewDecoder(codec.PCMU)
-	for i := range 14 {
+	for i := range 15 {
 		p := b.receive()
 		if p.PayloadType != 0 || p.SequenceNumber != first.SequenceNumber+1+uint16(i) {
 			t.Errorf("packet %d after %v is %v", i, first, p)
