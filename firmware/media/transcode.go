@@ -9,6 +9,10 @@ import (
 // would arrive when its time is over.
 const staleWait = clockRate / 10
 
+// strangeAfter is how many packets a decoder may miss, lost or not heard because of a prompt, before it is
+// made anew of what the far end has said.
+const strangeAfter = 8
+
 // past keeps the payloads that a decoder with memory must have heard, newest last.
 type past struct {
 	id    codec.ID
@@ -89,12 +93,13 @@ func (l *loop) transcode(g, to *Leg, p *packet) bool {
 		}
 		return true
 	}
-	t := &to.decoding
-	if src := (source{g, g.in.epoch}); t.src != src || t.id != have {
-		*t = decoding{src: src, decoder: g.decoder(p), id: have, high: p.seq - 1}
-	}
-	if int16(p.seq-t.high) <= 0 {
+	t, src := &to.decoding, source{g, g.in.epoch}
+	same, ahead := t.src == src && t.id == have, int16(p.seq-t.high)
+	if same && ahead <= 0 {
 		return false
+	}
+	if !same || ahead > strangeAfter {
+		*t = decoding{src: src, decoder: g.decoder(p), id: have}
 	}
 	t.high = p.seq
 	pcm := l.pcm[:t.decoder.Decode(l.pcm[:], p.payload)]

@@ -387,3 +387,43 @@ func TestTranscodingAllocatesNothing(t *testing.T) {
 		})
 	}
 }
+
+// Whatever a phone sends as sound or key, what goes on is RTP of the length that the other wants, or less.
+func FuzzTranscoding(f *testing.F) {
+	f.Add(uint16(1), uint32(160), false, []byte{1, 2, 3})
+	f.Add(uint16(1), uint32(160), true, []byte{5, 0x8a, 3, 32})
+	f.Add(uint16(700), uint32(1<<31), false, make([]byte, maxPacket-headerSize))
+	f.Add(uint16(0), uint32(0), false, []byte{})
+	e := startEngine(f, 27460, 27499, func(c *Config) { c.Loops = 1 })
+	a, b := bridged(f, e, inLength(codec.PCMA, 20), inLength(codec.G722, 30))
+	c, d := bridged(f, e, as(codec.G722), as(codec.PCMU))
+	f.Fuzz(func(t *testing.T, seq uint16, ts uint32, event bool, payload []byte) {
+		b.t, d.t = t, t
+		for _, p := range []*phone{a, c} {
+			pt := p.pt
+			if event {
+				pt = 101
+			}
+			raw := make([]byte, headerSize, headerSize+len(payload))
+			putHeader(raw, pt, false, seq, ts, 7)
+			raw = append(raw, payload...)
+			if err := p.leg.ask(func(l *loop) error {
+				from := p.leg.ports.rtp.address(p.addr())
+				l.arrived(p.leg, raw, &from)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, pkt := range b.all() {
+			if n := len(pkt.Payload); pkt.PayloadType == codec.G722.PayloadType() && n > 240 {
+				t.Errorf("%d bytes for one who wants 240", n)
+			}
+		}
+		for _, pkt := range d.all() {
+			if pkt.PayloadType != 101 && len(pkt.Payload) != len(payload) {
+				t.Errorf("%d bytes became %d", len(payload), len(pkt.Payload))
+			}
+		}
+	})
+}
