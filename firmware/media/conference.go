@@ -175,6 +175,7 @@ func (l *loop) leave(g *Leg) {
 	g.conference, g.fast, g.priming = nil, false, 0
 	g.out.src = source{}
 	g.voice.reset()
+	l.rest(g, false)
 	l.schedule(g)
 }
 

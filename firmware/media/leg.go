@@ -80,7 +80,9 @@ type Leg struct {
 	voice      voice     // what it says, decoded, on the slow path
 	record     *recording
 	onClock    bool
-	clockPlace int // in the clock's list
+	rests      bool  // its RTP socket is read once a tick
+	awakeUntil int64 // a tick: until then it is read as packets come
+	clockPlace int   // in the clock's list
 
 	savedAt      time.Duration
 	savedPackets uint64

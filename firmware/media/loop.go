@@ -61,6 +61,7 @@ type loop struct {
 	header  rtp.Header                 // scratch of encryption
 	pcm     [maxPacket]int16           // what is between two codecs
 	from    address
+	stamped stamped
 	pkt     packet
 	now     time.Duration
 	current *Leg // being served: it is closed if its service panics
@@ -337,7 +338,7 @@ func (l *loop) listen(g *Leg, rtcp bool) error {
 		fd = g.ports.rtcp.fd
 		g.rtcpSlot = index
 	} else {
-		g.rtpSlot = index
+		g.rtpSlot, g.rests = index, false
 	}
 	if err := l.watch(fd, index); err != nil {
 		s.leg = nil
