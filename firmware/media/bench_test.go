@@ -35,11 +35,13 @@ const (
 	lateTime    = 5 * time.Second // the generator waits at most so long for what is still under way
 )
 
-// plan is what the benchmark tells the generator: for each of its sockets the box's port.
+// plan is what the benchmark tells the generator: for each of its sockets the box's port. Sockets 2n and
+// 2n+1 hear each other, or Mixed says that there are no such pairs, and so no delays.
 type plan struct {
 	Ports    []uint16
-	PT       []uint8
+	PT       []uint8     // which names the codec too
 	Suite    []sdp.Suite // of each socket; its key is benchKey
+	Mixed    bool
 	Duration time.Duration
 }
 
@@ -87,7 +89,11 @@ func BenchmarkRelaySecret(b *testing.B) {
 }
 
 func benchRelay(b *testing.B, calls int, x, y sdp.Suite) {
-	o := benchBridges(b, calls, codec.PCMA, codec.PCMA, x, y)
+	benchCall(b, calls, codec.PCMA, codec.PCMA, x, y)
+}
+
+func benchCall(b *testing.B, calls int, m, n codec.ID, x, y sdp.Suite) {
+	o := benchBridges(b, calls, m, n, x, y)
 	if o.Received != o.Sent {
 		b.Errorf("%d of %d packets were lost", o.Sent-o.Received, o.Sent)
 	}
@@ -169,12 +175,17 @@ func floorBench(b *testing.B, calls int) {
 	b.ReportMetric(float64(cpu)/float64(time.Millisecond)/(float64(calls)*benchTime.Seconds()), "cpu-ms/call-s")
 }
 
-// BenchmarkTranscode joins 100 calls of two codecs by way of jitter ring, decoder and encoder.
-func BenchmarkTranscode(b *testing.B) {
-	for _, id := range []codec.ID{codec.PCMU, codec.G722} {
+// BenchmarkTranscode joins 100 calls of two codecs, and as many of one to compare with.
+func BenchmarkTranscode(b *testing.B) { benchTranscode(b, 100) }
+
+// BenchmarkTranscode600 is the same with as many calls as must pass without loss.
+func BenchmarkTranscode600(b *testing.B) { benchTranscode(b, 600) }
+
+func benchTranscode(b *testing.B, calls int) {
+	for _, id := range []codec.ID{codec.PCMA, codec.PCMU, codec.G722} {
 		b.Run("PCMA-"+id.Name(), func(b *testing.B) {
 			for b.Loop() {
-				benchBridges(b, 100, codec.PCMA, id, sdp.NoSuite, sdp.NoSuite)
+				benchCall(b, calls, codec.PCMA, id, sdp.NoSuite, sdp.NoSuite)
 			}
 		})
 	}
@@ -344,41 +355,66 @@ func generate(sockets string) error {
 	if err != nil {
 		return err
 	}
-	delays := make(chan []time.Duration)
+	times := make([][]atomic.Int64, n)
+	for i := range times {
+		times[i] = make([]atomic.Int64, p.Duration/tick+1)
+	}
+	type heard struct {
+		packets int
+		delays  []time.Duration
+	}
+	all := make(chan heard)
 	var expected atomic.Int64
-	go func() { delays <- collect(epoll, socks, in, &expected) }()
-	sent := spray(socks, p, ciphers)
+	go func() {
+		packets, delays := collect(epoll, socks, in, p, times, &expected)
+		all <- heard{packets, delays}
+	}()
+	sent, err := spray(socks, p, ciphers, times)
+	if err != nil {
+		return err
+	}
 	expected.Store(int64(sent))
-	got := <-delays
+	h := <-all
+	got := h.delays
 	slices.Sort(got)
-	o := outcome{Sent: sent, Received: len(got)}
+	o := outcome{Sent: sent, Received: h.packets}
 	if len(got) > 0 {
 		o.P50, o.P99, o.Max = got[len(got)/2], got[len(got)*99/100], got[len(got)-1]
 	}
 	return out.Encode(o)
 }
 
-// spray sends a packet per socket and 20 ms, spread over the 20 ms as independent phones are.
-func spray(socks []*socket, p plan, ciphers []*srtp.Context) (sent int) {
+// spray sends a packet of speech per socket and 20 ms, spread over the 20 ms as independent phones are,
+// and notes when.
+func spray(socks []*socket, p plan, ciphers []*srtp.Context, times [][]atomic.Int64) (sent int, err error) {
 	var header rtp.Header
 	sealed := make([]byte, maxPacket)
 	to := make([]address, len(socks))
 	for i, s := range socks {
 		to[i] = s.address(netip.AddrPortFrom(netip.MustParseAddr(boxAddr), p.Ports[i]))
 	}
-	b := make([]byte, headerSize+160)
+	speech := map[uint8][]byte{}
+	for _, pt := range p.PT {
+		if speech[pt] == nil {
+			if speech[pt], err = benchSpeech(pt); err != nil {
+				return 0, err
+			}
+		}
+	}
+	b := make([]byte, headerSize+frameSamples)
 	group := (len(socks) + 19) / 20
 	begin := time.Now()
 	for slot := 0; ; slot++ {
 		due := time.Duration(slot) * time.Millisecond
 		if due >= p.Duration {
-			return sent
+			return sent, nil
 		}
 		time.Sleep(due - time.Since(begin))
-		frame := uint32(slot / 20)
+		frame := slot / 20
 		for i := slot % 20 * group; i < min((slot%20+1)*group, len(socks)); i++ {
-			putHeader(b, p.PT[i], frame == 0, uint16(frame), 160*frame, uint32(i))
-			binary.BigEndian.PutUint64(b[headerSize:], uint64(time.Now().UnixNano()))
+			putHeader(b, p.PT[i], frame == 0, uint16(frame), uint32(frameSamples*frame), uint32(i))
+			said := speech[p.PT[i]]
+			copy(b[headerSize:], said[(frame+7*i)%(len(said)/frameSamples)*frameSamples:]) // nobody says the same
 			packet := b
 			if ciphers[i] != nil {
 				var err error
@@ -386,6 +422,7 @@ func spray(socks []*socket, p plan, ciphers []*srtp.Context) (sent int) {
 					continue
 				}
 			}
+			times[i][frame].Store(time.Now().UnixNano())
 			if socks[i].send(packet, &to[i]) == 0 {
 				sent++
 			}
@@ -393,14 +430,32 @@ func spray(socks []*socket, p plan, ciphers []*srtp.Context) (sent int) {
 	}
 }
 
-// collect receives until all that were sent are there and returns how long each packet took; it
-// gives up when nothing comes for lateTime. It sleeps instead of waiting for packets: on loopback
+// benchSpeech is speech in the codec of a static payload type.
+func benchSpeech(pt uint8) ([]byte, error) {
+	raw, err := os.ReadFile("codec/testdata/speech16.raw")
+	if err != nil {
+		return nil, err
+	}
+	pcm := make([]int16, len(raw)/4)
+	for i := range pcm { // every second sample will do
+		pcm[i] = int16(binary.LittleEndian.Uint16(raw[4*i:]))
+	}
+	id, _ := codec.ByStaticPayloadType(pt)
+	coded := make([]byte, len(pcm))
+	return coded[:codec.NewEncoder(id).Encode(coded, pcm)], nil
+}
+
+// collect receives until all that were sent are there and returns how many came and how long each took:
+// a relay keeps the distances of sequence numbers, and the first packet is the partner's first. It gives
+// up when nothing comes for lateTime. It sleeps instead of waiting for packets: on loopback
 // the sender pays for waking the receiver, which no network would charge to the box. The kernel's
 // stamps make the delays right all the same.
-func collect(epoll int, socks []*socket, ciphers []*srtp.Context, expected *atomic.Int64) []time.Duration {
+func collect(epoll int, socks []*socket, ciphers []*srtp.Context, p plan, times [][]atomic.Int64, expected *atomic.Int64) (packets int, delays []time.Duration) {
 	var header rtp.Header
 	opened := make([]byte, maxPacket)
-	delays := make([]time.Duration, 0, 1<<20)
+	delays = make([]time.Duration, 0, 1<<20)
+	first := make([]uint16, len(socks))
+	begun := make([]bool, len(socks))
 	events := make([]unix.EpollEvent, 256)
 	payload, oob := make([]byte, 2000), make([]byte, 128)
 	iov := unix.Iovec{Base: &payload[0]}
@@ -409,7 +464,7 @@ func collect(epoll int, socks []*socket, ciphers []*srtp.Context, expected *atom
 	for time.Since(last) < lateTime {
 		n, err := unix.EpollWait(epoll, events, 0)
 		if err != nil || n == 0 {
-			if all := expected.Load(); all > 0 && int64(len(delays)) >= all {
+			if all := expected.Load(); all > 0 && int64(packets) >= all {
 				break
 			}
 			time.Sleep(2 * time.Millisecond)
@@ -430,13 +485,21 @@ func collect(epoll int, socks []*socket, ciphers []*srtp.Context, expected *atom
 					continue
 				}
 			}
+			packets++
+			if p.Mixed {
+				continue
+			}
+			seq := binary.BigEndian.Uint16(packet[2:])
+			if !begun[e.Fd] {
+				begun[e.Fd], first[e.Fd] = true, seq
+			}
 			// The only control message is the stamp: a header and a timespec.
 			stamp := (*unix.Timespec)(unsafe.Pointer(&oob[unix.CmsgLen(0)]))
-			sent := int64(binary.BigEndian.Uint64(packet[headerSize:]))
+			sent := times[e.Fd^1][int(seq-first[e.Fd])%len(times[e.Fd^1])].Load()
 			delays = append(delays, time.Duration(stamp.Nano()-sent))
 		}
 	}
-	return delays
+	return packets, delays
 }
 
 // benchContexts makes what each socket of the generator encrypts and decrypts with.

@@ -27,6 +27,7 @@ type clock struct {
 	number  int64         // of this tick since the engine's start, about the same on all loops
 	phase   time.Duration // of tick 0
 	beat    time.Duration // when this tick was due
+	wall    time.Time     // the clock of the day when its work began
 	packet  [maxPacket]byte
 	payload [frameSamples]byte
 	silence line.Frame
@@ -116,8 +117,10 @@ func (l *loop) tick(n int) {
 		c.beat = c.phase + time.Duration(c.number)*tick
 		c.round = append(c.round[:0], c.legs...)
 		attended := l.now
+		c.wall = time.Now()
 		for _, g := range c.round {
 			attended = l.attend(attended)
+			l.serve(g, (*Leg).fetch)
 			l.serve(g, (*Leg).hear)
 		}
 		for _, g := range c.round {

@@ -11,8 +11,8 @@ import (
 // ErrNobody is returned for a mix without parties and watchers, or with more than two parties.
 var ErrNobody = errors.New("a mix has one or two parties, or watchers")
 
-// maxSeats bounds who takes part in one mix; a call has two parties and few who watch.
-const maxSeats = 8
+// maxSeats bounds who takes part in one mix.
+const maxSeats = mix.MaxParties
 
 // primeTicks is how long a bridge that is widened goes on relaying while the jitter buffers of its
 // parties fill: whose packets do not come by then is silent.
@@ -93,8 +93,9 @@ func (l *loop) confer(parties, all []*Leg, absent []error, gain func(from, to in
 		}
 	}
 	if c == nil {
-		c = &conference{mixer: mix.New(maxSeats), number: -1}
+		c = &conference{mixer: mix.New(len(all)), number: -1}
 	}
+	c.mixer.Grow(len(all))
 	if len(parties) == 2 && absent[0] == nil && absent[1] == nil && parties[0].peer != parties[1] {
 		l.pair(parties[0], parties[1])
 	}
@@ -174,6 +175,7 @@ func (l *loop) leave(g *Leg) {
 	g.conference, g.fast, g.priming = nil, false, 0
 	g.out.src = source{}
 	g.voice.reset()
+	l.rest(g, false)
 	l.schedule(g)
 }
 
@@ -235,7 +237,7 @@ func (l *loop) sayMix(g *Leg) {
 		return
 	}
 	if g.configured {
-		l.say(g, g.voice.encode(l.clock.payload[:], g.media.Codec, &l.clock.heard))
+		l.say(g, g.encode(l, &l.clock.heard))
 	}
 }
 

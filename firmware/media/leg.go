@@ -63,7 +63,7 @@ type Leg struct {
 	count      counts
 
 	peer *Leg
-	fast bool // the bridge needs no decoding
+	fast bool // it is spoken to packet by packet, without the clock
 	echo bool // the leg hears itself
 
 	conference *conference // in which the leg is heard and hears; peer is then who it exchanges keys with
@@ -72,22 +72,29 @@ type Leg struct {
 	pager    *Leg   // who speaks to this leg and others; fast is then of that way
 	audience []*Leg // to whom this leg speaks
 
-	talk     talk          // what we say to this leg: prompts and digits
-	speech   speech        // how it goes out on the clock
-	voice    voice         // what it says, decoded, on the slow path
+	talk      talk      // what we say to this leg: prompts and digits
+	speech    speech    // how it goes out on the clock
+	encoding  encoding  // how what it hears is encoded
+	said      past      // by the far end
+	decoding  decoding  // what it hears packet by packet in another codec
+	recutting recutting // ... and in packets of another length
+	voice     voice     // what it says, decoded, on the slow path
+
 	detector *dsp.DTMF     // nil: keys come as telephone-events
 	modem    dsp.Modem     // looks for the tones of machines
 	machines machines      // that were found
 	looks    uint8         // packets since one was looked at
-	decoder  codec.Decoder // of what is listened to as it arrives
-	decodes  codec.ID
+	listener codec.Decoder // of what is listened to as it arrives
+	listens  codec.ID
 
 	heardAs quality.Stream // how its packets fare
 	stalled time.Duration  // for how long in all the box served it late
 
 	record     *recording
 	onClock    bool
-	clockPlace int // in the clock's list
+	rests      bool  // its RTP socket is read once a tick
+	awakeUntil int64 // a tick: until then it is read as packets come
+	clockPlace int   // in the clock's list
 
 	savedAt      time.Duration
 	savedPackets uint64
@@ -106,7 +113,8 @@ type Stats struct {
 	Machine  tel.Machine // what the far end is by its tones; empty: a person
 	Suite    string      // of the encryption (RFC 4568); empty: plain
 	Bridged  bool        // or paged
-	Fast     bool        // without decoding
+	Fast     bool        // what it hears are packets of its peer, as they were
+	Clocked  bool        // served each 20 ms: heard or spoken to from jitter buffer, mix or prompt
 	Remote   netip.AddrPort
 	Received uint64 // believed RTP packets
 	Sent     uint64
@@ -129,7 +137,7 @@ type Stats struct {
 	UnknownPT  uint64 // payload types that were not negotiated
 	Early      uint64 // packets before Configure
 	Wild       uint64 // sequence numbers without connection to the stream
-	Late       uint64 // packets from before a change of route, not relayed
+	Late       uint64 // packets from before a change of route, or too late for a codec with memory: not passed on
 	Muted      uint64 // packets against the negotiated direction
 	SendErrors uint64 // packets that could not be sent
 	ReadErrors uint64 // receptions that the kernel refused
@@ -299,7 +307,7 @@ func (g *Leg) emit(e Event) {
 // packets of the key are not relayed.
 func (g *Leg) pressed(d Digit) {
 	g.emit(d)
-	if p := g.peer; p != nil && p.line == nil && p.configured && !p.fast {
+	if p := g.peer; p != nil && p.line == nil && p.configured && (!p.fast || p.media.EventSendPT == 0) {
 		if code, ok := eventCode(d.Digit); ok {
 			p.home.dial(p, code)
 		}
@@ -365,7 +373,7 @@ func (l *loop) send(g *Leg, b []byte) {
 func (g *Leg) snapshotStats() *Stats {
 	c := &g.count
 	s := &Stats{
-		Bridged: g.ear() != nil || g.conference != nil, Fast: g.ear() != nil && g.fast,
+		Bridged: g.ear() != nil || g.conference != nil, Fast: g.ear() != nil && g.fast && g.alike(g.ear()), Clocked: g.clocked(),
 		Received: g.in.received, Sent: g.out.packets, Lost: g.in.lost(), Jitter: g.in.jitterTime(),
 		Machine: g.machines.kind(),
 		In:      g.heardAs.Way(), Stalled: g.stalled, Reported: g.control.reported,

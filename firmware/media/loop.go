@@ -61,10 +61,12 @@ type loop struct {
 	buf      [2048]byte
 	opened   [maxPacket]byte            // what buf held, decrypted
 	copied   [maxPacket]byte            // what goes to more than one
-	listened [maxPacket]int16           // a packet's sound, listened to
 	sealed   [maxPacket + sealRoom]byte // what is sent, encrypted
 	header   rtp.Header                 // scratch of encryption
+	pcm      [maxPacket]int16           // what is between two codecs
+	listened [maxPacket]int16           // a packet's sound, listened to
 	from     address
+	stamped  stamped
 	pkt      packet
 	now      time.Duration
 	current  *Leg // being served: it is closed if its service panics
@@ -342,7 +344,7 @@ func (l *loop) listen(g *Leg, rtcp bool) error {
 		fd = g.ports.rtcp.fd
 		g.rtcpSlot = index
 	} else {
-		g.rtpSlot = index
+		g.rtpSlot, g.rests = index, false
 	}
 	if err := l.watch(fd, index); err != nil {
 		s.leg = nil

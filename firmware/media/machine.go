@@ -57,16 +57,19 @@ func (l *loop) overhear(g *Leg, p *packet) {
 	if !keys && !look {
 		return
 	}
-	if g.decoder == nil || g.decodes != g.media.Codec {
-		g.decoder, g.decodes = codec.NewDecoder(g.media.Codec), g.media.Codec
+	if g.listener == nil || g.listens != g.media.Codec {
+		g.listener, g.listens = codec.NewDecoder(g.media.Codec), g.media.Codec
 	}
-	pcm := l.listened[:g.decoder.Decode(l.listened[:], p.payload)]
+	pcm := l.listened[:g.listener.Decode(l.listened[:], p.payload)]
 	if look {
 		g.heardAs.Loudness(loud(pcm))
 		l.heardMachine(g, g.modem.Process(pcm))
 	}
 	if keys {
 		g.hearsKeys(l, pcm)
+		if g.detector.Sounding() && g.saysAnew() {
+			g.hushKey(p)
+		}
 	}
 }
 
@@ -100,6 +103,9 @@ func (l *loop) heardMachine(g *Leg, t dsp.ModemTone) {
 	first := g.machines == 0
 	g.machines |= 1 << t
 	if first {
+		if p := g.peer; p != nil && g.fast && !unclocked(g, p) {
+			l.reroute(g) // its sound takes the way of the fixed wait from this packet on
+		}
 		for _, x := range [...]*Leg{g, g.peer} {
 			if x != nil && x.voice.ring != nil {
 				x.voice.ring.Fix(machineWait)

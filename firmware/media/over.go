@@ -76,7 +76,7 @@ func (l *loop) sayOver(g *Leg) {
 		soften(&c.mixed, o.gain, &c.silence)
 	}
 	if g.line == nil {
-		l.say(g, g.voice.encode(c.payload[:], codec.ID(g.codec.Load()), &c.mixed))
+		l.say(g, g.encode(l, &c.mixed))
 	} else {
 		g.line.WriteFrame(&c.mixed)
 	}

@@ -88,7 +88,7 @@ func (l *loop) repage(from *Leg) {
 		return
 	}
 	for _, x := range from.audience {
-		x.fast = relayable(from, x)
+		x.fast = unclocked(from, x)
 		x.out.src = source{}
 		x.voice.reset()
 		l.schedule(x)
@@ -119,9 +119,10 @@ func (l *loop) fanOut(g *Leg, p *packet) {
 			slow = true
 			continue
 		}
-		q := *p
-		q.bytes = l.copied[:copy(l.copied[:], p.bytes)]
-		l.relay(g, x, &q, false)
+		var q packet
+		if q.parse(l.copied[:copy(l.copied[:], p.bytes)]) {
+			l.relay(g, x, &q, false)
+		}
 	}
 	if slow {
 		g.voice.push(g, p, l.now)

@@ -60,6 +60,7 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 		return
 	case arrivalRestarted:
 		g.events = eventReader{}
+		g.said.bytes = g.said.bytes[:0]
 	}
 	g.heard, g.silent = l.now, false
 	g.heardAs.Packet(p.ssrc, p.seq, p.ts, known && !event, l.now)
@@ -77,9 +78,13 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 		case event:
 			g.events.packet(p.ts, p.payload, l.now, g.press)
 		case g.events.active:
+			g.said.add(g.media.Codec, p.payload)
 			g.hushKey(p)
-		case arrival != arrivalLate:
-			l.overhear(g, p)
+		default:
+			g.said.add(g.media.Codec, p.payload)
+			if arrival != arrivalLate {
+				l.overhear(g, p)
+			}
 		}
 		l.forward(g, p, event)
 	}
@@ -101,15 +106,15 @@ func (l *loop) stranger(g *Leg) {
 	}
 }
 
-// forward sends a packet on to who is bridged with the leg: at once on the fast path, by way of the
-// jitter ring on the slow one.
+// forward sends a packet on to who is bridged with the leg: at once, or by way of the jitter ring where
+// the clock serves.
 func (l *loop) forward(g *Leg, p *packet, event bool) {
 	if g.record != nil && !event {
 		g.keepPacket(p, l.now)
 	}
 	to := g.peer
 	switch {
-	case g.echo && (!event || g.media.EventSendPT != 0):
+	case g.echo:
 		l.relay(g, g, p, event)
 	case g.audience != nil:
 		if event {
@@ -129,9 +134,9 @@ func (l *loop) forward(g *Leg, p *packet, event bool) {
 	}
 }
 
-// relay rewrites a packet in place for another leg and sends it. Both legs have the same codec and
-// packet time, so the payload is right as it is; only SSRC, sequence number, timestamp, payload type
-// and perhaps the marker change.
+// relay sends a packet on to another leg: as it is, rewritten in place, where both have the same codec
+// and packet time; only SSRC, sequence number, timestamp, payload type and perhaps the marker change. Else
+// its sound is transcoded and cut anew as it comes, without a clock and without a queue.
 func (l *loop) relay(g, to *Leg, p *packet, event bool) {
 	if to.talk.busy() {
 		return // it hears a prompt or digits of ours instead
@@ -142,7 +147,19 @@ func (l *loop) relay(g, to *Leg, p *packet, event bool) {
 	}
 	pt := to.media.SendPT
 	if event {
-		pt = to.media.EventSendPT
+		if pt = to.media.EventSendPT; pt == 0 {
+			to.out.src = source{} // the key is said as a tone; what comes then is joined without a hole
+			return
+		}
+	} else if g.media.Codec == to.media.Codec {
+		to.encoding.passed.add(to.media.Codec, p.payload)
+	} else if !l.transcode(g, to, p) {
+		to.count.late++
+		return
+	}
+	if g.media.Ptime != to.media.Ptime {
+		l.recut(g, to, p, event)
+		return
 	}
 	seq, ts, marker, ok := to.out.relayed(source{g, g.in.epoch}, p, !event, l.now)
 	if !ok {
@@ -224,7 +241,7 @@ func (l *loop) reroute(g *Leg) {
 			x.out.src = source{}
 		}
 	} else if p != nil {
-		fast := relayable(g, p) && relayable(p, g)
+		fast := unclocked(g, p)
 		for _, x := range [...]*Leg{g, p} {
 			x.fast = fast
 			x.out.src = source{}
@@ -238,11 +255,16 @@ func (l *loop) reroute(g *Leg) {
 	l.repage(g)
 }
 
-// relayable reports whether the packets of from can go to to as they are.
-func relayable(from, to *Leg) bool {
+// unclocked reports whether packets of one leg can go to the other as they come. A line has frames, no
+// packets; what machines say to each other in two codecs goes by way of the fixed wait.
+func unclocked(from, to *Leg) bool {
 	if from.line != nil || to.line != nil || !from.configured || !to.configured {
 		return false
 	}
-	m, n := &from.media, &to.media
-	return m.Codec == n.Codec && m.Ptime == n.Ptime && (m.EventRecvPT == 0 || n.EventSendPT != 0)
+	return from.machines|to.machines == 0 || from.media.Codec == to.media.Codec
+}
+
+// alike reports whether the packets of the other suit the leg as they are.
+func (g *Leg) alike(other *Leg) bool {
+	return g.media.Codec == other.media.Codec && g.media.Ptime == other.media.Ptime
 }

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -245,6 +246,24 @@ func (p *phone) take(b []byte) (n int, err error) {
 		return 0, broken
 	}
 	return n, err
+}
+
+// waiting returns a packet that has come, or nil.
+func (p *phone) waiting() *rtp.Packet {
+	p.t.Helper()
+	b := make([]byte, 2000)
+	n, err := p.take(b)
+	if errors.Is(err, unix.EAGAIN) {
+		return nil
+	}
+	pkt := new(rtp.Packet)
+	if err == nil {
+		err = pkt.Unmarshal(b[:n])
+	}
+	if err != nil {
+		p.t.Fatalf("what came cannot be read: %v", err)
+	}
+	return pkt
 }
 
 // hearsFirst proves silence without waiting: a fence travels the same way after whatever could have

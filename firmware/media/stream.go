@@ -29,6 +29,7 @@ type stream struct {
 	high   uint16 // highest sequence number sent
 	clock  uint32 // timestamp of the newest audio sent
 	at     time.Duration
+	length uint32 // of the newest packet that was cut anew, in timestamp units
 	spurts uint32 // counts our own talkspurts
 
 	packets, octets uint64
@@ -40,7 +41,7 @@ func (s *stream) resume(now time.Duration) (seq uint16, ts uint32) {
 	if !s.started {
 		return s.high + 1, s.clock
 	}
-	elapsed := max(rtpClock(now-s.at), frameSamples)
+	elapsed := max(rtpClock(now-s.at), frameSamples, s.length)
 	return s.high + 1, s.clock + elapsed
 }
 
@@ -84,6 +85,16 @@ func (s *stream) made(spurt uint32, offset uint32, audio bool, now time.Duration
 	ts = offset + s.tsShift
 	s.sent(seq, ts, audio, now)
 	return seq, ts, marker
+}
+
+// next maps a packet that was cut anew of what the anchored source says: theirs is the timestamp of its
+// first sample there, length how many it has, 0 for a telephone-event. As many sequence numbers are left
+// out as packets were lost before it.
+func (s *stream) next(theirs uint32, lost uint16, length int, now time.Duration) (seq uint16, ts uint32) {
+	s.length = max(s.length, uint32(length))
+	seq, ts = s.high+1+lost, theirs+s.tsShift
+	s.sent(seq, ts, length > 0, now)
+	return seq, ts
 }
 
 // spurt begins a talkspurt of our own.

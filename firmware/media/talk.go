@@ -109,6 +109,9 @@ func warm(sounds []Sound, id codec.ID) {
 	}
 	for _, s := range sounds {
 		s.Frames(id)
+		if id.Memory() > 0 {
+			s.Frames(codec.PCMA) // for its begin
+		}
 	}
 }
 
@@ -174,12 +177,19 @@ type speech struct {
 	spurt   uint32 // 0: the next packet begins one
 	offset  uint32 // in the spurt, in timestamp units, which are also bytes: 8 per millisecond
 	waiting []byte // less than one packet
+	// lead is how many frames of a sound are encoded for this leg in a codec with memory, until its own
+	// encoder and that of the sound have come to the same state: the sound joined at once would begin with
+	// a bang.
+	lead int
 }
+
+// leadFrames is that number at the begin of a sound.
+const leadFrames = 8
 
 // turn ends the spurt when another begins to speak.
 func (s *speech) turn(who saying) {
 	if s.saying != who {
-		s.saying = who
+		s.saying, s.lead = who, leadFrames
 		s.pause()
 	}
 }
@@ -223,7 +233,13 @@ func (l *loop) saySound(g *Leg) {
 		l.sayOver(g)
 		return
 	}
-	payload, over := t.next(codec.ID(g.codec.Load()), l.clock.number)
+	id := codec.ID(g.codec.Load())
+	lead := g.speech.lead > 0 && id.Memory() > 0
+	if lead {
+		g.speech.lead--
+		id = codec.PCMA
+	}
+	payload, over := t.next(id, l.clock.number)
 	if over {
 		done := t.done
 		l.hush(g)
@@ -233,13 +249,18 @@ func (l *loop) saySound(g *Leg) {
 		}
 		return
 	}
-	if g.line == nil {
+	if g.line == nil && !lead {
+		g.encoding.passed.add(id, payload)
 		l.say(g, payload)
 		return
 	}
 	var f line.Frame
 	l.clock.alaw.Decode(f[:], payload)
-	g.line.WriteFrame(&f)
+	if lead {
+		l.say(g, g.encode(l, &f))
+	} else {
+		g.line.WriteFrame(&f)
+	}
 }
 
 // say sends encoded audio in packets of the negotiated length.
@@ -251,10 +272,7 @@ func (l *loop) say(g *Leg, payload []byte) {
 		return
 	}
 	s.waiting = append(s.waiting, payload...)
-	size := 8 * g.media.Ptime
-	if size <= 0 || size > maxPacket-headerSize {
-		size = frameSamples
-	}
+	size := g.packetBytes()
 	for len(s.waiting) >= size {
 		if s.spurt == 0 {
 			s.spurt = g.out.spurt()

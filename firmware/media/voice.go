@@ -9,8 +9,8 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/jitter"
 )
 
-// voice is what a leg says, decoded, and how it is spoken to: the slow path's state, made when a
-// bridge first needs it and dropped with the bridge.
+// voice is what a leg says, decoded: the slow path's state, made when a bridge first needs it and
+// dropped with the bridge.
 type voice struct {
 	frame line.Frame // 20 ms of this tick
 	has   bool       // frame holds sound of this tick
@@ -18,8 +18,6 @@ type voice struct {
 	ring    *jitter.Buffer
 	heard   codec.ID // what ring decodes
 	earlier uint64   // samples that rings of before have invented
-	encoder codec.Encoder
-	spoken  codec.ID // what encoder makes
 }
 
 func (v *voice) reset() { *v = voice{earlier: v.concealed()} }
@@ -36,7 +34,7 @@ func (v *voice) concealed() uint64 {
 func (v *voice) push(g *Leg, p *packet, now time.Duration) {
 	if v.ring == nil || v.heard != g.media.Codec {
 		v.earlier = v.concealed()
-		v.ring, v.heard = jitter.New(codec.NewDecoder(g.media.Codec)), g.media.Codec
+		v.ring, v.heard = jitter.New(g.decoder(p)), g.media.Codec
 		if g.transparent() {
 			v.ring.Fix(machineWait)
 		}
@@ -51,14 +49,6 @@ func (v *voice) skip(p *packet) {
 	if v.ring != nil {
 		v.ring.Event(p.seq)
 	}
-}
-
-// encode makes the payload of a frame in a codec, in dst.
-func (v *voice) encode(dst []byte, id codec.ID, f *line.Frame) []byte {
-	if v.encoder == nil || v.spoken != id {
-		v.encoder, v.spoken = codec.NewEncoder(id), id
-	}
-	return dst[:v.encoder.Encode(dst, f[:])]
 }
 
 // hear takes what the leg says in this tick.
@@ -92,7 +82,7 @@ func (l *loop) sayPeer(g *Leg) {
 	case g.line != nil:
 		g.line.WriteFrame(&v.frame)
 	default:
-		l.say(g, g.voice.encode(l.clock.payload[:], g.media.Codec, &v.frame))
+		l.say(g, g.encode(l, &v.frame))
 	}
 }
 
@@ -110,6 +100,6 @@ func (l *loop) sayTone(g *Leg) {
 		t.tone = nil
 	}
 	if g.configured {
-		l.say(g, g.voice.encode(l.clock.payload[:], g.media.Codec, &f))
+		l.say(g, g.encode(l, &f))
 	}
 }

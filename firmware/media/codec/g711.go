@@ -81,6 +81,24 @@ func LinearToMuLaw(s int16) byte { return linearToMuLaw[uint16(s)>>2] }
 // MuLawToLinear decodes one sample by ITU-T G.711.
 func MuLawToLinear(b byte) int16 { return muLawToLinear[b] }
 
+// The codes of one law in the other.
+var (
+	aLawToMuLaw = tabulate[[256]byte](func(t *[256]byte, i int) { t[i] = LinearToMuLaw(ALawToLinear(byte(i))) }, 256)
+	muLawToALaw = tabulate[[256]byte](func(t *[256]byte, i int) { t[i] = LinearToALaw(MuLawToLinear(byte(i))) }, 256)
+)
+
+// Recode gives the byte of one format for each of another, where that is all there is to it: between the
+// two laws of G.711. Else it is nil.
+func Recode(from, to ID) *[256]byte {
+	switch {
+	case from == PCMA && to == PCMU:
+		return aLawToMuLaw
+	case from == PCMU && to == PCMA:
+		return muLawToALaw
+	}
+	return nil
+}
+
 type aLaw struct{}
 
 func (aLaw) Encode(dst []byte, pcm []int16) int {

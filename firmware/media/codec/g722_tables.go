@@ -2,9 +2,6 @@ package codec
 
 // Constants of ITU-T G.722 (09/2012), by the names used there. They are never written.
 var (
-	// g722QMF is half of the mirror filter of table 11; the other half is its reverse.
-	g722QMF = [12]int32{3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11}
-
 	// g722Q6, g722ILN and g722ILP are the lower band's decision levels and codes (table 14).
 	g722Q6 = [31]int32{
 		0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714,
@@ -49,3 +46,69 @@ var (
 		3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
 	}
 )
+
+// reciprocalShift makes a quotient by multiplication exact: numerators are below 2^27, divisors below 2^15.
+const reciprocalShift = 42
+
+// lastInterval is the smallest quotient above all decision levels.
+const lastInterval = 2919
+
+// g722Scale is what follows from a logarithmic scale factor, whose upper bits are its index.
+type g722Scale struct {
+	det        int32  // scale factor
+	decision   int32  // upper band: where the inner interval ends
+	reciprocal uint64 // of det, times 1<<reciprocalShift, rounded up
+}
+
+// g722Code is one interval of the lower band's quantiser.
+type g722Code struct {
+	difference int32 // by the 4-bit inverse quantiser
+	step       int32 // of the logarithmic scale factor
+	code       uint8
+}
+
+// g722Level is what a 6-bit code of the lower band means.
+type g722Level struct {
+	fine       int32 // by the 6-bit inverse quantiser
+	difference int32
+	step       int32
+}
+
+// Tables that follow from the constants: for each scale factor of a band, each interval and sign, each
+// code, and each quotient of magnitude and scale factor.
+var (
+	g722Low     = tabulate[[512]g722Scale](func(t *[512]g722Scale, i int) { t[i] = scaleFactor(i, 8) }, 512)
+	g722High    = tabulate[[512]g722Scale](func(t *[512]g722Scale, i int) { t[i] = scaleFactor(i, 10) }, 512)
+	g722LowCode = tabulate[[64]g722Code](func(t *[64]g722Code, i int) {
+		if i>>1 < len(g722ILP) {
+			t[i].code = uint8([2]int32{g722ILP[i>>1], g722ILN[i>>1]}[i&1])
+			rough := t[i].code >> 2
+			t[i].difference, t[i].step = g722QM4[rough], g722WL[g722RL42[rough]]
+		}
+	}, 64)
+	g722LowLevel = tabulate[[64]g722Level](func(t *[64]g722Level, i int) {
+		t[i] = g722Level{g722QM6[i], g722QM4[i>>2], g722WL[g722RL42[i>>2]]}
+	}, 64)
+	g722Interval = tabulate[[lastInterval + 1]uint8](func(t *[lastInterval + 1]uint8, quotient int) {
+		for t[quotient] = 1; t[quotient] < 30 && int(g722Q6[t[quotient]]) <= quotient; {
+			t[quotient]++
+		}
+	}, lastInterval+1)
+)
+
+// scaleFactor turns the upper bits of a logarithmic factor into a linear one (SCALEL with base 8, SCALEH
+// with base 10).
+func scaleFactor(upper, base int) (s g722Scale) {
+	s.det = g722ILB[upper&31]
+	if shift := base - upper>>5; shift < 0 {
+		s.det <<= uint(-shift)
+	} else {
+		s.det >>= uint(shift)
+	}
+	s.det <<= 2
+	s.decision = 564 * s.det >> 12
+	if s.det > 0 { // else beyond what the factor can reach
+		s.reciprocal = (1<<reciprocalShift + uint64(s.det) - 1) / uint64(s.det)
+	}
+	return s
+}

@@ -1,6 +1,7 @@
 package jitter
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
@@ -44,7 +45,6 @@ type Stats struct {
 }
 
 type slot struct {
-	full    bool
 	seq     int64
 	ts      int64
 	n       int
@@ -55,7 +55,7 @@ type slot struct {
 type Buffer struct {
 	decoder codec.Decoder
 	ring    [slots]slot
-	count   int
+	held    uint64 // bit i: slot i holds a packet; few do, and only those are looked at
 	base    time.Time
 
 	started   bool
@@ -152,12 +152,9 @@ func (b *Buffer) restart(now time.Time, p Packet) {
 	} else {
 		b.base = now
 	}
-	for i := range b.ring {
-		b.ring[i].full = false
-	}
 	b.started, b.ssrc = true, p.SSRC
 	b.lastSeq, b.lastTS = int64(p.Sequence)-1, int64(p.Timestamp)
-	b.seen, b.soundless, b.count, b.playing, b.starved = 0, 0, 0, false, 0
+	b.seen, b.soundless, b.held, b.playing, b.starved = 0, 0, 0, false, 0
 	b.playedSeq = b.lastSeq
 	b.timing = timing{}
 }
@@ -191,46 +188,37 @@ func (b *Buffer) missed(seq int64) int64 {
 	return n
 }
 
+// store puts a packet into a free slot, or into that of the oldest.
 func (b *Buffer) store(seq, ts int64, payload []byte) {
-	at := -1
-	oldest := 0
-	for i := range b.ring {
-		s := &b.ring[i]
-		if !s.full {
-			at = i
-			break
+	at := bits.TrailingZeros64(^b.held)
+	if at == slots {
+		at = 0
+		for i := range b.ring {
+			if b.ring[i].ts < b.ring[at].ts {
+				at = i
+			}
 		}
-		if s.ts < b.ring[oldest].ts {
-			oldest = i
-		}
-	}
-	if at < 0 {
-		at = oldest
-		b.count--
 		b.stats.Overflows++
 	}
+	b.held |= 1 << at
 	s := &b.ring[at]
-	s.full, s.seq, s.ts, s.n = true, seq, ts, len(payload)
+	s.seq, s.ts, s.n = seq, ts, len(payload)
 	copy(s.payload[:], payload)
-	b.count++
 }
 
-// first is the packet with the lowest timestamp, or nil. Those whose turn is over are let go.
-func (b *Buffer) first() *slot {
-	var first *slot
-	for i := range b.ring {
+// first is where the packet with the lowest timestamp lies, or -1. Those whose turn is over are let go.
+func (b *Buffer) first() int {
+	first := -1
+	for left := b.held; left != 0; left &= left - 1 {
+		i := bits.TrailingZeros64(left)
 		s := &b.ring[i]
-		if !s.full {
-			continue
-		}
 		if b.playing && s.ts+int64(s.n) <= b.next {
-			s.full = false
-			b.count--
+			b.held &^= 1 << i
 			b.stats.Late++
 			continue
 		}
-		if first == nil || s.ts < first.ts {
-			first = s
+		if first < 0 || s.ts < b.ring[first].ts {
+			first = i
 		}
 	}
 	return first
@@ -263,10 +251,11 @@ func (b *Buffer) Get(now time.Time, dst []int16) {
 
 // start begins to play when the oldest packet has waited for the target.
 func (b *Buffer) start(tick int64) bool {
-	if b.count == 0 {
+	at := b.first()
+	if at < 0 {
 		return false
 	}
-	s := b.first()
+	s := &b.ring[at]
 	b.next, b.fifoLen = s.ts, 0
 	if b.delay(tick) < b.timing.target {
 		return false
@@ -280,10 +269,9 @@ func (b *Buffer) start(tick int64) bool {
 func (b *Buffer) skip(tick int64) {
 	behind := b.delay(tick) - b.timing.target
 	newest := int64(0)
-	for i := range b.ring {
-		if s := &b.ring[i]; s.full {
-			newest = max(newest, s.ts+int64(s.n)-b.next)
-		}
+	for left := b.held; left != 0; left &= left - 1 {
+		s := &b.ring[bits.TrailingZeros64(left)]
+		newest = max(newest, s.ts+int64(s.n)-b.next)
 	}
 	if behind = min(behind, newest); behind <= 0 {
 		return
@@ -295,11 +283,11 @@ func (b *Buffer) skip(tick int64) {
 	b.fifoLen = 0
 	b.next += behind
 	b.stats.Skips++
-	for i := range b.ring {
-		if s := &b.ring[i]; s.full && s.ts+int64(s.n) <= b.next {
+	for left := b.held; left != 0; left &= left - 1 {
+		i := bits.TrailingZeros64(left)
+		if s := &b.ring[i]; s.ts+int64(s.n) <= b.next {
 			b.playedSeq = max(b.playedSeq, s.seq)
-			s.full = false
-			b.count--
+			b.held &^= 1 << i
 		}
 	}
 }
@@ -308,21 +296,22 @@ func (b *Buffer) skip(tick int64) {
 func (b *Buffer) fill(tick int64, n int) {
 	for b.fifoLen < n {
 		missing := n - b.fifoLen
-		s := b.first()
+		at := b.first()
 		switch {
-		case s == nil:
+		case at < 0:
 			b.starved++
 			b.invent(missing, b.missed(b.playedSeq+2) == 0)
 			// While the wait is too short the clock of the sound stands still, which lengthens it.
 			if b.delay(tick) >= b.timing.target {
 				b.next += int64(missing)
 			}
-		case s.ts > b.next:
+		case b.ring[at].ts > b.next:
+			s := &b.ring[at]
 			gap := int(min(s.ts-b.next, int64(missing)))
 			b.invent(gap, b.missed(s.seq) == 0)
 			b.next += int64(gap)
 		default:
-			b.play(s)
+			b.play(at)
 		}
 	}
 }
@@ -348,8 +337,9 @@ func (b *Buffer) gap(out []int16, meant bool) {
 	}
 }
 
-// play decodes packet s into the fifo.
-func (b *Buffer) play(s *slot) {
+// play decodes the packet of a slot into the fifo.
+func (b *Buffer) play(at int) {
+	s := &b.ring[at]
 	out := b.fifo[b.fifoLen:]
 	n := b.decoder.Decode(out, s.payload[:s.n])
 	if over := int(b.next - s.ts); over > 0 {
@@ -361,8 +351,7 @@ func (b *Buffer) play(s *slot) {
 	b.next = s.ts + int64(s.n)
 	b.stats.Lost += uint64(b.missed(s.seq))
 	b.playedSeq, b.starved = max(b.playedSeq, s.seq), 0
-	s.full = false
-	b.count--
+	b.held &^= 1 << at
 }
 
 // stretch brings the delay nearer to the target by a pitch period at a time, which is not heard:
@@ -376,11 +365,11 @@ func (b *Buffer) stretch(tick int64, n int) {
 		return
 	}
 	for b.fifoLen < n+2*longestPitch {
-		s := b.first()
-		if s == nil || s.ts > b.next {
+		at := b.first()
+		if at < 0 || b.ring[at].ts > b.next {
 			break
 		}
-		b.play(s)
+		b.play(at)
 	}
 	before := b.fifoLen
 	if off > 0 {

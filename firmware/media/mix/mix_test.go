@@ -57,6 +57,48 @@ func TestEveryoneHearsAllOthersAndNotThemselves(t *testing.T) {
 	}
 }
 
+func TestAMixerThatGrowsKeepsPlacesAndGains(t *testing.T) {
+	m := New(3)
+	hz := []float64{400, 700, 1100}
+	parties, _ := conference(t, m, hz, -20)
+	m.SetGain(parties[0], parties[1], 0)
+	m.SetGain(parties[2], parties[0], 0.5)
+	if _, ok := m.Join(); ok {
+		t.Fatal("a fourth found a place among three")
+	}
+	m.Grow(5)
+	m.Grow(4) // never shrinks
+	for range 2 {
+		p, ok := m.Join()
+		if !ok {
+			t.Fatal("no place after it has grown")
+		}
+		parties = append(parties, p)
+	}
+	if _, ok := m.Join(); ok {
+		t.Error("a sixth found a place among five")
+	}
+	hz = append(hz, 1900, 2700)
+	heard := talk(m, parties, hz, -20)
+	for to := range hz {
+		for from := range hz {
+			want := -20.0
+			switch {
+			case from == to, from == 0 && to == 1:
+				want = -200
+			case from == 2 && to == 0:
+				want = -26
+			}
+			if got := dsp.ToneLevel(heard[to], hz[from]); math.Abs(got-want) > 0.1 && (want > -200 || got > -75) {
+				t.Errorf("%d hears %d at %.1f dBm0, want %.1f", to, from, got, want)
+			}
+		}
+	}
+	if m.Grow(1000); len(m.parties) != MaxParties {
+		t.Errorf("it has grown to %d places", len(m.parties))
+	}
+}
+
 // Findings, section 4, row 6: a mixer that limits before it takes out one's own voice distorts the
 // other for a loud talker.
 func TestALoudTalkerHearsTheOtherWithoutDistortion(t *testing.T) {
@@ -198,5 +240,27 @@ func BenchmarkThreeParties(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		round(m, &f)
+	}
+}
+
+// BenchmarkThirtyParties is a tick of a whole conference room, 20 ms of sound for each.
+func BenchmarkThirtyParties(b *testing.B) {
+	m := New(30)
+	var parties []Party
+	for range 30 {
+		p, _ := m.Join()
+		parties = append(parties, p)
+	}
+	f := Frame{100, 200, 300}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, p := range parties {
+			m.Put(p, &f)
+		}
+		m.Sum()
+		for _, p := range parties {
+			m.Hear(p, &f)
+		}
+		m.Next()
 	}
 }
