@@ -75,6 +75,7 @@ type Leg struct {
 	speech     speech // how it goes out on the clock
 	voice      voice  // what it says, decoded, on the slow path
 	record     *recording
+	tap        *tap // of a conversation that is recorded
 	onClock    bool
 	clockPlace int // in the clock's list
 
