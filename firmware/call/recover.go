@@ -11,6 +11,9 @@ import (
 func (a *actor) recover(find Finder) {
 	s := &a.state
 	s.Recovered = true
+	if s.resumeTape(time.Now()) {
+		a.tell(Wake{wakeTape})
+	}
 	if s.Told > 0 {
 		a.report(DoReport{Status: s.Told})
 	}

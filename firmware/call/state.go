@@ -78,6 +78,9 @@ type State struct {
 	// Supervised are the spans of supervision that are over, and the attempts.
 	Supervised []tel.Supervision `json:"supervised,omitempty"`
 
+	Tape  Taping         `json:"tape,omitzero"`
+	Tapes []tel.Recorded `json:"tapes,omitempty"` // parts that were recorded in this call
+
 	Recovered bool `json:"recovered,omitempty"`
 }
 
@@ -279,6 +282,7 @@ func (s *State) changed() tel.CallChanged {
 	c := tel.CallChanged{
 		Call: s.Call, Stage: s.Stage, Direction: s.Direction, From: s.From, To: s.To,
 		Via: s.In, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
+		Recording: s.recording(),
 	}
 	if s.Parked != nil {
 		c.Slot = s.Parked.Slot

@@ -35,6 +35,7 @@ func Default() Config {
 		Presence:      Presence{Messages: true, UnsolicitedMWI: true},
 
 		Supervision: defaultSupervision(),
+		Recording:   defaultRecording(),
 	}
 }
 

@@ -152,6 +152,8 @@ type CallChanged struct {
 	DivertedBy Number    `json:"diverted_by,omitempty"`
 	ForeignCLI bool      `json:"foreign_cli,omitempty"` // an Italian number that came through a carrier abroad: it may be false
 	Since      time.Time `json:"since"`
+	// Recording is "on" while the conversation is recorded, "paused" while that is paused, empty otherwise.
+	Recording string `json:"recording,omitempty"`
 }
 
 // PartyChanged reports one phone's part in one call, for busy-lamp fields (RFC 4235).
@@ -254,6 +256,7 @@ type CallEnded struct {
 	Moves      []Move        `json:"moves,omitempty"`
 	Media      []LegNote     `json:"media,omitempty"`
 	Supervised []Supervision `json:"supervised,omitempty"` // who took part in it, and who tried to
+	Recordings []Recorded    `json:"recordings,omitempty"` // parts that were recorded, in their order
 }
 
 // Move is a change of the parties of a call by transfer, park or pickup.

@@ -57,11 +57,16 @@ const (
 
 // About is what a file says of itself, sealed like its sound.
 type About struct {
-	ID     string    `json:"id"`
-	Chain  string    `json:"chain"`
+	ID     string    `json:"id"`    // also of its file
+	Chain  string    `json:"chain"` // shared by all parts of one conversation, whoever it was passed to
 	Call   string    `json:"call"`
 	Began  time.Time `json:"began"`
 	Tracks []Track   `json:"tracks"`
+
+	Purpose string    `json:"purpose,omitempty"` // what it is kept for, as the configuration of that moment said
+	Until   time.Time `json:"until,omitzero"`    // when it is deleted
+	Queue   string    `json:"queue,omitempty"`   // that the call came from
+	Agents  []string  `json:"agents,omitempty"`  // who speak in it
 }
 
 // Track is one party. The first track is heard on the left, all others on the right.
