@@ -72,6 +72,23 @@ func (c *Recording) Rule(direction tel.Direction, queue tel.QueueID, agents []te
 	return nil
 }
 
+// Before is the rule for callers from outside to a queue, as far as it is known before somebody answers: sure is
+// false when it hangs on who does, or on the way in.
+func (c *Recording) Before(direction tel.Direction, queue tel.QueueID) (r *RecordingRule, sure bool) {
+	for i := range c.Rules {
+		r := c.Rules[i]
+		hangs := len(r.Agents) > 0 || len(r.Through) > 0
+		r.Agents, r.Through = nil, nil
+		switch fits := r.Fits(direction, queue, nil, nil); {
+		case fits && hangs:
+			return nil, false
+		case fits:
+			return &c.Rules[i], true
+		}
+	}
+	return nil, true
+}
+
 // PurposeOf finds a purpose; nil when there is none of that id.
 func (c *Recording) PurposeOf(id string) *Purpose {
 	for i := range c.Purposes {
@@ -152,13 +169,21 @@ func (v *validator) recordingKeys() {
 	}
 	for i := range v.c.Queues {
 		q := &v.c.Queues[i]
-		if r := c.Rule(tel.Inbound, q.ID, nil, nil); r == nil || r.Record == RecordNever {
+		if !c.mayRecord(q.ID) {
 			continue
 		}
 		if _, taken := q.Waiting.Exit[c.OptOut]; taken || q.Waiting.Callback.Key == c.OptOut {
 			v.found.add(fmt.Sprintf("queues[%d].waiting", i), "duplicate", "key %s opts out of the recording (recording.opt_out) and cannot mean something else too", c.OptOut)
 		}
 	}
+}
+
+// mayRecord reports whether there is a rule by which a queue's calls can be recorded.
+func (c *Recording) mayRecord(queue tel.QueueID) bool {
+	return slices.ContainsFunc(c.Rules, func(r RecordingRule) bool {
+		r.Agents, r.Through = nil, nil
+		return r.Record != RecordNever && r.Fits(tel.Inbound, queue, nil, nil)
+	})
 }
 
 func isKeys(s string) bool { return strings.Trim(s, "0123456789*#") == "" }
