@@ -193,3 +193,23 @@ func (a *Archive) History(id string) (all []Entry, err error) {
 	})
 	return all, err
 }
+
+// Again opens a recording for somebody whose listening Listen has written down a moment ago: browsers ask for a file
+// in parts.
+func (a *Archive) Again(id string) (*Play, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := a.all[id]
+	if r == nil {
+		return nil, ErrUnknown
+	}
+	f, err := os.Open(a.path(&r.About))
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.open(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return p, nil
+}

@@ -108,6 +108,8 @@ type CallStory struct {
 	Steps  []Step
 	Part   bool // the records of its waits could not be had
 	Legs   []Leg
+
+	Recordings []Recording // that the reader may hear
 }
 
 // Step is one thing that happened in a call.

@@ -49,6 +49,7 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 	for _, m := range c.Media {
 		p.Legs = append(p.Legs, page.Leg{Party: partyName(now, m.Party), Codec: m.Codec, Received: m.Received, Lost: m.Lost})
 	}
+	p.Recordings = s.recordingsOf(v, c)
 	html, err := s.pages[v.lang].CallStory(p, time.Now().In(s.Zone()))
 	s.show(w, http.StatusOK, html, err)
 }
