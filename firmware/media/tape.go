@@ -99,7 +99,8 @@ type Tape struct {
 	paused atomic.Bool
 	ended  atomic.Bool
 
-	mu   sync.Mutex // guards why and end
+	mu   sync.Mutex // guards what follows
+	gap  string     // why it is paused
 	why  string
 	stop time.Duration // when End was called, or the last leg left
 
@@ -150,15 +151,24 @@ func (e *Engine) Tape(cfg TapeConfig, legs ...*Leg) (*Tape, error) {
 	return t, nil
 }
 
-// Pause keeps nothing until Resume: what is said meanwhile is silence in the file, with its reason.
+// Pause keeps nothing until Resume: what is said meanwhile is silence in the file, with its reason. Another reason
+// takes its place without a sound between.
 func (t *Tape) Pause(why string) {
-	if !t.paused.Swap(true) {
+	t.paused.Store(true)
+	t.mu.Lock()
+	was := t.gap
+	t.gap = why
+	t.mu.Unlock()
+	if was != why {
 		t.mark(tape.Mark{Why: why})
 	}
 }
 
 // Resume ends a pause.
 func (t *Tape) Resume() {
+	t.mu.Lock()
+	t.gap = ""
+	t.mu.Unlock()
 	if t.paused.Swap(false) {
 		t.mark(tape.Mark{Resume: true})
 	}

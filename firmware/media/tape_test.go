@@ -224,7 +224,8 @@ func TestWhatIsSaidInAPauseIsNotInTheFile(t *testing.T) {
 	a.talk(&wave{hz: 700}, codec.PCMU, enc, 30, nil)
 	settle(t, a.leg)
 	tp.Pause("card")
-	tp.Pause("hold") // paused already
+	tp.Pause("card") // paused already
+	tp.Pause("hold")
 	a.talk(&wave{hz: 1300}, codec.PCMU, enc, 30, nil)
 	settle(t, a.leg)
 	tp.Resume()
@@ -244,7 +245,7 @@ func TestWhatIsSaidInAPauseIsNotInTheFile(t *testing.T) {
 	}
 	clean(t, "before", left[:29*frameSamples], 700, 1300)
 	clean(t, "after", left[61*frameSamples:], 700, 1300)
-	if len(file.Marks) != 2 || file.Marks[0].Why != "card" || file.Marks[0].Resume || !file.Marks[1].Resume {
+	if len(file.Marks) != 3 || file.Marks[0].Why != "card" || file.Marks[0].Resume || file.Marks[1].Why != "hold" || !file.Marks[2].Resume {
 		t.Errorf("marks %+v", file.Marks)
 	}
 }
