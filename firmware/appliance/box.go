@@ -117,6 +117,7 @@ type Box struct {
 	lamps      lamps
 	doors      doors
 	voicemail  *voicemail.Store
+	taping     taping
 	workshop   chan struct{} // holds one token while a sound is made
 	mail       *mail.Queue
 	web        net.Listener
@@ -164,6 +165,7 @@ func conditions() []health.Spec {
 		{Name: "personal", Severity: health.Warn},
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
+		{Name: "recordings", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
 		{Name: "bans", Severity: health.Info},
 		{Name: "sip_alg", Severity: health.Warn},
@@ -181,7 +183,7 @@ func conditions() []health.Spec {
 func Build(opts Options) (b *Box, err error) {
 	b = &Box{opts: opts, log: opts.Log, records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
-	b.doors.b = b
+	b.doors.b, b.taping.b = b, b
 	b.openAlarms()
 	opened := b // a failure returns no box
 	defer func() {
@@ -213,6 +215,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"who may use the page", b.openAccess},
 		{"set-up", b.openSetup},
 		{"mailboxes", b.openMailboxes},
+		{"recordings", b.openRecordings},
 		{"calls", b.openCalls},
 		{"trunks", b.openTrunks},
 		{"board of lines", b.openBoard},
@@ -353,7 +356,7 @@ func (b *Box) openCalls() error {
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
 		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b, Door: b.doors.open, Progress: b.presence.SetProgress,
-		Supervise: b.supervise,
+		Supervise: b.supervise, Recorder: &b.taping,
 	})
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
@@ -414,6 +417,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.watchBackups(ctx) })
 	b.tellSetup(b.setup.Debts())
 	b.wg.Go(func() { b.watchCertificate(ctx) })
+	b.wg.Go(func() { b.keepRecordings(ctx.Done()) })
 	b.wg.Go(func() { b.watchWalls(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
@@ -507,6 +511,7 @@ func (b *Box) close() {
 		b.personal.Close()
 	}
 	b.closeVoicemail()
+	b.closeRecordings()
 	b.lamps.close()
 	if err := b.doors.close(); err != nil {
 		b.log.Warn("door relay does not close well", "err", err)

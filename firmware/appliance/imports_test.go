@@ -10,6 +10,9 @@ import (
 	"testing"
 )
 
+// cipher is that of recordings.
+const cipher = "golang.org/x/crypto/chacha20poly1305"
+
 const module = "github.com/pronto-pbx/pronto/"
 
 // pkg is what `go list -json` tells of one package.
@@ -128,10 +131,13 @@ var rules = []struct {
 		return (in(p, "firmware/call") && in(im, "firmware/acd")) || (in(p, "firmware/acd") && in(im, "firmware/call"))
 	}},
 	{"passwords and one-time codes only in ui/access", func(p, im string) bool {
-		return in(im, "golang.org/x/crypto", "github.com/pquerna") && !in(p, "ui/access") && !in(im, "golang.org/x/crypto/x509roots")
+		return in(im, "golang.org/x/crypto", "github.com/pquerna") && !in(p, "ui/access") && !in(im, "golang.org/x/crypto/x509roots") && im != cipher
 	}},
 	{"authorities only in certificate/authorities, which programs alone install", func(p, im string) bool {
 		return in(im, "golang.org/x/crypto/x509roots") && p != "firmware/certificate/authorities" || im == "firmware/certificate/authorities" && !in(p, "cmd")
+	}},
+	{"conversations are sealed only in record/tape", func(p, im string) bool {
+		return im == cipher && p != "firmware/record/tape"
 	}},
 	{"board imports of firmware only how a file is kept", func(p, im string) bool {
 		return in(p, "board") && in(im, "firmware", "drivers", "ui", "ota", "cmd") && im != "firmware/statefile"
@@ -193,6 +199,7 @@ func TestEveryImportRuleCanFail(t *testing.T) {
 		{"firmware/call", "firmware/acd"},
 		{"ui/web", "golang.org/x/crypto/argon2"},
 		{"firmware/sip/stack", "firmware/certificate/authorities"},
+		{"firmware/media", cipher},
 		{"board/disk", "firmware/appliance"},
 		{"images/card", "firmware/statefile"},
 		{"cmd/prontod", "board/watchdog"},

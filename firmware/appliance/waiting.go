@@ -46,6 +46,7 @@ func (n *numbering) toQueue(to dialplan.Decision) call.Decision {
 	if q, ok := n.cfg.QueueOf(to.Queue); ok {
 		d.Greeting, d.NewPlace = q.Waiting.Greeted(), q.Waiting.KeepPlace == config.KeepWaiting
 	}
+	n.notice(&d)
 	return d
 }
 

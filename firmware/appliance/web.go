@@ -116,8 +116,13 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 	if b.opts.Reset != "" {
 		erase = b.askReset
 	}
+	var recordings web.Recordings
+	if a := b.taping.archive; a != nil {
+		recordings = &listening{archive: a, since: map[string]time.Time{}}
+	}
 	return web.New(web.Config{
-		Log: b.log.With("room", "page"), Hub: hub, Accounts: b.accounts, Language: b.language,
+		Recordings: recordings,
+		Log:        b.log.With("room", "page"), Hub: hub, Accounts: b.accounts, Language: b.language,
 		LAN:  func(a netip.Addr) bool { return b.numbering.Load().lan(a) },
 		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering, Queues: b.supervisable,
 		Plain:   func() bool { return b.config().Web.PlainHTTP },

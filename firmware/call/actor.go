@@ -242,6 +242,9 @@ func (a *actor) giveUp() {
 		l.Hangup(tel.CauseInternalError)
 	}
 	s := &a.state
+	if r := a.x.cfg.Recorder; r != nil && s.Tape.Now != "" {
+		r.End(s.Tape.Now, TapeCallEnd)
+	}
 	if s.Stage == tel.StageEnded {
 		s.Owed = nil // the queue's own time limit counts
 		return

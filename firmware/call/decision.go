@@ -16,6 +16,8 @@ type Decision struct {
 	QueuePriority int
 	Needs         map[string][]tel.Need // ToQueue: what callers ask of an agent, by their language
 	Greeting      []string              // ToQueue: prompts said first; nil: the usual ones, empty: none
+	Notice        bool                  // ToQueue: callers from outside are told behind the greeting that the call is recorded
+	OptOut        rune                  // ToQueue: the key that the notice names; 0: none
 	NewPlace      bool                  // ToQueue: who has been served before goes to the end of the queue
 	Attempts      []Attempt             // ToOutside, in order of preference
 	Emergency     bool

@@ -34,6 +34,7 @@ type (
 
 		Permit   Permit    // of a Target that watches: what the one who asks may do
 		Watchers []Watcher // who go along with the leg
+		Tape     TapeChain // of the call that the leg was in
 	}
 	// HandedOver answers DoHandOver.
 	HandedOver struct {

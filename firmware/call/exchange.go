@@ -62,6 +62,7 @@ type Config struct {
 	Journal   HotJournal                                      // nil: calls do not survive a crash
 	Supervise SuperviseFunc                                   // nil: nobody may supervise
 	Clerk     Clerk                                           // nil: no script has a mailbox or a code
+	Recorder  Recorder                                        // nil: no conversation is recorded
 	MaxCalls  int                                             // 0: 1,000
 }
 

@@ -25,9 +25,25 @@ type fakeLeg struct {
 	log    []string
 	ended  bool
 	panics bool
-	passes bool   // keys travel inside the audio
-	rings  bool   // goes on after Hangup, until it says that it is quiet
-	leaves func() // runs as Hangup begins
+	passes bool     // keys travel inside the audio
+	rings  bool     // goes on after Hangup, until it says that it is quiet
+	leaves func()   // runs as Hangup begins
+	with   *fakeLeg // who is heard, and hears
+}
+
+// pair lets a leg hear another, and nobody it heard before.
+func (l *fakeLeg) pair(with *fakeLeg) {
+	l.mu.Lock()
+	was := l.with
+	l.with = with
+	l.mu.Unlock()
+	if was != nil && was != with {
+		was.mu.Lock()
+		if was.with == l {
+			was.with = nil
+		}
+		was.mu.Unlock()
+	}
 }
 
 func (l *fakeLeg) note(s string) {
@@ -60,6 +76,7 @@ func (l *fakeLeg) Accept() {
 
 func (l *fakeLeg) Hangup(why tel.Cause) {
 	l.note("hangup " + why.String())
+	l.pair(nil)
 	if l.leaves != nil {
 		l.leaves()
 	}
@@ -74,11 +91,23 @@ func (l *fakeLeg) Hangup(why tel.Cause) {
 		}
 	}
 }
-func (l *fakeLeg) Play(s Sound)         { l.note("play " + s.Names[0]) }
-func (l *fakeLeg) Hush()                { l.note("hush") }
-func (l *fakeLeg) Join(other Leg) error { l.note("join " + string(other.ID())); return nil }
-func (l *fakeLeg) Part()                { l.note("part") }
-func (l *fakeLeg) Echo()                { l.note("echo") }
+func (l *fakeLeg) Play(s Sound) { l.note("play " + s.Names[0]) }
+func (l *fakeLeg) Hush()        { l.note("hush") }
+
+func (l *fakeLeg) Join(other Leg) error {
+	l.note("join " + string(other.ID()))
+	if o, ok := other.(*fakeLeg); ok {
+		l.pair(o)
+		o.pair(l)
+	}
+	return nil
+}
+
+func (l *fakeLeg) Part() {
+	l.note("part")
+	l.pair(nil)
+}
+func (l *fakeLeg) Echo() { l.note("echo") }
 func (l *fakeLeg) Page(to []Leg) error {
 	l.note(fmt.Sprint("page ", len(to)))
 	return nil

@@ -164,6 +164,7 @@ func (s *State) followers() []Watcher {
 func (st *step) takeIn(a Adopt) {
 	s := st.s
 	st.do(DoTake{a.Leg.ID})
+	st.joinChain(&a.Leg, a.Tape)
 	if len(a.Watchers) == 0 {
 		return
 	}

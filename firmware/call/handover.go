@@ -33,7 +33,7 @@ func (a *actor) handOver(e DoHandOver) {
 			along[w.ID], a.offered[w.ID] = l, LegEvent{}
 		}
 	}
-	ad := adoption{Adopt: Adopt{Leg: e.Leg, Target: e.Target, Watchers: e.Watchers}, leg: leg, along: along, from: a}
+	ad := adoption{Adopt: Adopt{Leg: e.Leg, Target: e.Target, Watchers: e.Watchers, Tape: a.state.tapeChain()}, leg: leg, along: along, from: a}
 	if to == nil || !ok || !to.tell(ad) {
 		a.handle(a.nobodyThere(e))
 	}

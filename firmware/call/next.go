@@ -69,10 +69,19 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.freed()
 	case Wake:
 		st.woke(in.Key)
+	case TapeJudged:
+		st.tapeJudged(in.Rule)
+	case TapeFailed:
+		st.tapeFailed(in)
+	case TapeOrder:
+		st.tapeWish(in.What, nil)
 	case End:
 		st.finish(in.Cause, "box")
 	}
 	st.settle()
+	if s.Stage != tel.StageEnded {
+		st.taping()
+	}
 	return s, st.out
 }
 
@@ -93,6 +102,7 @@ func (s State) clone() State {
 	}
 	s.Moves = slices.Clip(s.Moves)
 	s.Paged = slices.Clone(s.Paged)
+	s.Tapes = slices.Clone(s.Tapes)
 	s.Watchers, s.Supervised = slices.Clone(s.Watchers), slices.Clip(s.Supervised)
 	return s
 }
@@ -246,6 +256,9 @@ func (st *step) woke(key string) {
 		if !st.now.Before(s.AnswerBy) {
 			st.handedOver(HandedOver{Cause: tel.CauseTimeout})
 		}
+	case wakeTape: // taping looks at the time
+	case wakeNotice:
+		st.noticeMissed()
 	case wakePreempt:
 		st.freed()
 	case wakeReview:

@@ -30,6 +30,8 @@ type office struct {
 	parties map[tel.LegID]tel.PartyChanged
 	events  []tel.Event
 
+	all       []*fakeLeg    // every leg that was made
+	recorder  Recorder      // of the exchange that is made next
 	supervise SuperviseFunc // of the exchange that is made next
 	whenQuiet func(devs []tel.DeviceID, fn func())
 	told      []string // to who clicked: "call status", and "final"
@@ -141,7 +143,11 @@ func (o *office) DialOut(via string, to tel.Number, out Outgoing, events func(Le
 
 func (o *office) leg(party string, events func(LegEvent)) *fakeLeg {
 	id := tel.NewLegID()
-	return &fakeLeg{id: id, ref: "sip:" + string(id), party: party, events: events}
+	l := &fakeLeg{id: id, ref: "sip:" + string(id), party: party, events: events}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = append(o.all, l)
+	return l
 }
 
 func (l *fakeLeg) over() bool {
@@ -165,7 +171,7 @@ func (o *office) exchange() *Exchange {
 			o.queue = append(o.queue, m)
 			return true
 		},
-		Command: func(tel.AgentID, string, string) {}, Supervise: o.supervise,
+		Command: func(tel.AgentID, string, string) {}, Supervise: o.supervise, Recorder: o.recorder,
 		Progress: func(c tel.CallID, status int, final bool) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
@@ -247,6 +253,7 @@ func (l *fakeLeg) says(e LegEvent) {
 
 func (l *fakeLeg) answers() { l.says(LegEvent{Kind: LegAnswered}) }
 func (l *fakeLeg) hangsUp() {
+	l.pair(nil)
 	l.mu.Lock()
 	l.ended = true
 	l.mu.Unlock()

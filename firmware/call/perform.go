@@ -11,6 +11,9 @@ import (
 
 // perform carries out one effect.
 func (a *actor) perform(e Effect) {
+	if a.tape(e) {
+		return
+	}
 	switch e := e.(type) {
 	case DoDialDevices:
 		a.dialDevices(e)

@@ -26,6 +26,7 @@ func (st *step) enqueue(d Decision) {
 	if greeting == nil {
 		greeting = []string{"greeting", "wait"}
 	}
+	greeting = st.greetingWithNotice(greeting, d)
 	if len(greeting) == 0 {
 		s.Greeted = true
 		st.do(DoPlay{s.Caller.ID, music})
@@ -226,6 +227,9 @@ func (st *step) heardInQueue() {
 	if !s.Greeted {
 		s.Greeted = true
 		st.tell(tel.CallerGreeted{Call: s.Call})
+		if t := &s.Tape; t.Greeting {
+			t.Greeting, t.Noticed = false, true
+		}
 	}
 }
 

@@ -11,6 +11,12 @@ import (
 func (a *actor) recover(find Finder) {
 	s := &a.state
 	s.Recovered = true
+	if r := a.x.cfg.Recorder; r != nil && s.Tape.Refused && s.Tape.Chain != "" {
+		r.Forget(append([]string{s.Tape.Chain}, s.Tape.Also...)) // in case that the process died before it was done
+	}
+	if s.resumeTape(time.Now()) {
+		a.tell(Wake{wakeTape})
+	}
 	if s.Told > 0 {
 		a.report(DoReport{Status: s.Told})
 	}

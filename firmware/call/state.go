@@ -80,6 +80,9 @@ type State struct {
 	// Supervised are the spans of supervision that are over, and the attempts.
 	Supervised []tel.Supervision `json:"supervised,omitempty"`
 
+	Tape  Taping         `json:"tape,omitzero"`
+	Tapes []tel.Recorded `json:"tapes,omitempty"` // parts that were recorded in this call
+
 	Recovered bool `json:"recovered,omitempty"`
 }
 
@@ -281,7 +284,7 @@ func (s *State) changed() tel.CallChanged {
 	c := tel.CallChanged{
 		Call: s.Call, Stage: s.Stage, Direction: s.Direction, From: s.From, To: s.To,
 		Via: s.In, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI, Queue: s.Queue, Agent: s.Agent, Since: s.Since,
-		Machine: s.Machine,
+		Machine: s.Machine, Recording: s.recording(),
 	}
 	if s.Parked != nil {
 		c.Slot = s.Parked.Slot

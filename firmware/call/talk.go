@@ -47,6 +47,9 @@ func (st *step) legEvent(e LegEvent) {
 	case LegHeld:
 		st.held(leg, where, e.Held)
 	case LegPlayed:
+		if st.noticePlayed(leg.ID) {
+			return
+		}
 		st.played(where)
 	case LegSilent:
 		if where == asWatcher && !leg.Held {
@@ -335,6 +338,9 @@ func (st *step) played(where int) {
 // as telephone-event (RFC 4733), and not beside the audio.
 func (st *step) digit(leg *LegState, where int, digit rune, beside bool) {
 	s := st.s
+	if (where == asCaller || where == asPeer) && st.tapeKey(leg, digit) {
+		return
+	}
 	if where == asCaller && s.waits() && s.Callback == nil {
 		st.tell(tel.CallerKey{Call: s.Call, Key: digit})
 		return
@@ -357,6 +363,7 @@ func (st *step) finish(c tel.Cause, by string) {
 		c = tel.CauseNormal
 	}
 	st.report(c.SIPStatus())
+	st.endPart(TapeCallEnd)
 	why := tel.CauseCancelled
 	if c == tel.CauseAnsweredElsewhere {
 		why = c // by a branch of the caller's network: no phone of ours has missed the call (RFC 3326)
@@ -404,6 +411,6 @@ func (st *step) finish(c tel.Cause, by string) {
 		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
 		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
-		Supervised: s.Supervised, Machine: s.Machine,
+		Supervised: s.Supervised, Machine: s.Machine, Recordings: s.Tapes,
 	}})
 }

@@ -27,6 +27,7 @@ type Config struct {
 	Presence Presence `yaml:"presence"`
 
 	Supervision Supervision `yaml:"supervision"`
+	Recording   Recording   `yaml:"recording"`
 
 	Phones        []Phone       `yaml:"phones,omitempty"`
 	Agents        []Agent       `yaml:"agents,omitempty"`

@@ -36,6 +36,7 @@ func Default() Config {
 		Presence:      Presence{Messages: true, UnsolicitedMWI: true},
 
 		Supervision: defaultSupervision(),
+		Recording:   defaultRecording(),
 	}
 }
 

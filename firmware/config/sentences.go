@@ -27,6 +27,7 @@ func Sentences() []SentenceGroup {
 			vm_none vm_you_have vm_new_one vm_new_many vm_heard_one vm_heard_many vm_message vm_from_number vm_from_extension vm_from_withheld
 			vm_message_keys vm_saved vm_deleted vm_restored vm_no_more vm_no_number vm_greeting_keys vm_greeting_kept`)},
 		{"codes", strings.Fields("pin_enter pin_wrong pin_new pin_again pin_mismatch pin_refused pin_changed")},
+		{"taping", strings.Fields("recording_notice recording_opt_out recording_refused recording_on recording_off recording_paused recording_not_here")},
 		{"recording", strings.Fields("prompt_enter prompt_unknown take_intro take_keys take_short take_dropped prompt_kept echo_intro")},
 		{"numbers", slices.Concat(
 			numbered("digit", 0, 9), numbered("number", 10, 99), strings.Fields("number_100 number_200 number_300 number_400 number_500 number_600 number_700 number_800 number_900"),

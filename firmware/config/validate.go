@@ -54,6 +54,7 @@ func (c *Config) Validate() Problems {
 	v.work()
 	v.distribution()
 	v.supervision()
+	v.recording()
 	return v.found
 }
 

@@ -191,8 +191,9 @@ func benchTranscode(b *testing.B, calls int) {
 	}
 }
 
-// benchBridges carries calls between phones of two codecs and suites and reports what they cost.
-func benchBridges(b *testing.B, calls int, x, y codec.ID, sx, sy sdp.Suite) outcome {
+// benchBridges carries calls between phones of two codecs and suites and reports what they cost. What joined does
+// with each costs too.
+func benchBridges(b *testing.B, calls int, x, y codec.ID, sx, sy sdp.Suite, joined ...func(e *Engine, x, y *Leg)) outcome {
 	gen := startGenerator(b, 2*calls)
 	e := startEngine(b, 26000, 26000+8*calls, nil)
 	before := memory()
@@ -217,6 +218,9 @@ func benchBridges(b *testing.B, calls int, x, y codec.ID, sx, sy sdp.Suite) outc
 		if i%2 == 1 {
 			if err := e.Bridge(legs[i-1], g); err != nil {
 				b.Fatal(err)
+			}
+			for _, do := range joined {
+				do(e, legs[i-1], g)
 			}
 		}
 	}

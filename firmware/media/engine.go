@@ -80,6 +80,7 @@ type Engine struct {
 	closed  atomic.Bool
 
 	recorders recorders
+	tapes     tapes
 
 	trouble trouble // our own
 	junk    trouble // what others send to our ports: no RTP
@@ -131,6 +132,7 @@ func New(cfg Config) (*Engine, error) {
 		}
 		e.loops = append(e.loops, l)
 	}
+	e.tapes.start(cfg.Log)
 	for _, l := range e.loops {
 		go l.run()
 	}
@@ -150,6 +152,7 @@ func (e *Engine) Close() error {
 		<-l.done
 	}
 	e.recorders.running.Wait()
+	e.tapes.close()
 	return nil
 }
 

@@ -91,6 +91,7 @@ type Leg struct {
 	stalled time.Duration  // for how long in all the box served it late
 
 	record     *recording
+	tap        *tap // of a conversation that is recorded
 	onClock    bool
 	rests      bool  // its RTP socket is read once a tick
 	awakeUntil int64 // a tick: until then it is read as packets come

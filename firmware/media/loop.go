@@ -195,6 +195,7 @@ func (l *loop) run() {
 	}
 	for _, g := range l.legs {
 		g.endRecord(recordLeft)
+		g.untap()
 		g.final.Store(g.snapshotStats())
 		if g.line == nil {
 			g.ports.rtp.close()
@@ -427,6 +428,7 @@ func (l *loop) close(g *Leg) {
 func (l *loop) dispose(g *Leg) {
 	g.closed = true
 	g.endRecord(RecordEnded)
+	g.untap()
 	g.final.Store(g.snapshotStats())
 	l.schedule(g)
 	if g.line == nil {
@@ -460,6 +462,7 @@ func (l *loop) tendLeg(g *Leg) {
 		return
 	}
 	g.keepTime(l.now)
+	g.tendTap(l.now)
 	g.events.expire(l.now, g.pressed)
 	l.watchSilence(g)
 	if l.now >= g.reportAt {

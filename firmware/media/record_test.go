@@ -428,7 +428,7 @@ func TestPiecesAreWrittenWhereTheyWereSaid(t *testing.T) {
 	} {
 		line := timeline{max: 1 << 20}
 		for i, p := range c.in {
-			at, n := line.place(&piece{at: p.at, epoch: p.epoch, ts: p.ts}, 160)
+			at, n := line.place(p.at, p.epoch, p.ts, 160)
 			if n == 0 {
 				at = -1
 			} else {
@@ -458,7 +458,7 @@ func TestNoPieceLeavesTheRecording(t *testing.T) {
 				ts += uint32(random.IntN(4000)) - 500
 			}
 			n := random.IntN(481)
-			at, fits := line.place(&piece{at: now, epoch: uint32(random.IntN(2)), ts: ts}, n)
+			at, fits := line.place(now, uint32(random.IntN(2)), ts, n)
 			if fits < 0 || fits > n || fits > 0 && (at < before || at+fits > line.max) {
 				t.Fatalf("%d samples at %d of %d..%d", fits, at, before, line.max)
 			}

@@ -227,7 +227,7 @@ func (w *writer) sound(p *piece) error {
 		}
 		n = w.decoder.Decode(pcm[:], p.bytes[:p.size])
 	}
-	at, n := w.line.place(p, n)
+	at, n := w.line.place(p.at, p.epoch, p.ts, n)
 	if n == 0 {
 		return nil
 	}
@@ -303,9 +303,10 @@ func publish(part, path string) error {
 // timeline gives each piece its place in the file, in samples. The sender's timestamps count, so that
 // loss and the pauses of a phone that sends no silence keep their length.
 type timeline struct {
-	max    int // length at which the recording ends
-	before int // what an earlier process recorded
-	end    int // behind the last sample
+	max      int  // length at which the recording ends
+	before   int  // what an earlier process recorded
+	end      int  // behind the last sample
+	absolute bool // the file begins with the recording, and not with the first packet
 
 	anchored bool
 	lead     int // waited for the first packet: the file begins with it
@@ -317,16 +318,16 @@ type timeline struct {
 // now is the place in the file of a time since the recording began.
 func (t *timeline) now(at time.Duration) int { return t.before + samples(at) - t.lead }
 
-// place returns where n samples of p go and how many of them fit.
-func (t *timeline) place(p *piece, n int) (at, fits int) {
-	if !t.anchored {
-		t.lead = samples(p.at)
+// place returns where n samples go that arrived so long after the beginning, and how many of them fit.
+func (t *timeline) place(after time.Duration, epoch, ts uint32, n int) (at, fits int) {
+	if !t.anchored && !t.absolute {
+		t.lead = samples(after)
 	}
-	now := t.now(p.at)
-	at = t.at + int(int32(p.ts-t.ts))
-	if !t.anchored || p.epoch != t.epoch || at > now+maxDrift || at < now-maxDrift {
+	now := t.now(after)
+	at = t.at + int(int32(ts-t.ts))
+	if !t.anchored || epoch != t.epoch || at > now+maxDrift || at < now-maxDrift {
 		at = max(t.end, now)
-		t.anchored, t.epoch, t.ts, t.at = true, p.epoch, p.ts, at
+		t.anchored, t.epoch, t.ts, t.at = true, epoch, ts, at
 	}
 	if at < t.before {
 		return 0, 0 // late, from before the first packet

@@ -112,6 +112,9 @@ func (l *loop) forward(g *Leg, p *packet, event bool) {
 	if g.record != nil && !event {
 		g.keepPacket(p, l.now)
 	}
+	if g.tap != nil && !event {
+		g.tap.packet(g, p, l.now)
+	}
 	to := g.peer
 	switch {
 	case g.echo:

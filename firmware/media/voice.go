@@ -57,6 +57,9 @@ func (g *Leg) hear(l *loop) {
 	if g.line != nil {
 		if v.has = g.line.ReadFrame(&v.frame); v.has {
 			g.keepFrame(&v.frame, l.clock.beat)
+			if g.tap != nil {
+				g.tap.frame(&v.frame, l.clock.beat)
+			}
 		}
 		if v.has {
 			l.overhearFrame(g)

@@ -153,6 +153,8 @@ type CallChanged struct {
 	ForeignCLI bool      `json:"foreign_cli,omitempty"` // an Italian number that came through a carrier abroad: it may be false
 	Machine    Machine   `json:"machine,omitempty"`     // one of the parties is no person
 	Since      time.Time `json:"since"`
+	// Recording is "on" while the conversation is recorded, "paused" while that is paused, empty otherwise.
+	Recording string `json:"recording,omitempty"`
 }
 
 // Machine is what a party that is no person is, by the tones that it sends; empty: none was heard.
@@ -273,6 +275,7 @@ type CallEnded struct {
 	Media      []LegNote     `json:"media,omitempty"`
 	Supervised []Supervision `json:"supervised,omitempty"` // who took part in it, and who tried to
 	Machine    Machine       `json:"machine,omitempty"`    // as in CallChanged
+	Recordings []Recorded    `json:"recordings,omitempty"` // parts that were recorded, in their order
 }
 
 // Move is a change of the parties of a call by transfer, park or pickup.

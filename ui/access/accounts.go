@@ -152,7 +152,14 @@ const (
 	DeedCertificateUndone    Deed = "certificate_undone"
 	DeedCertificateWithdrawn Deed = "certificate_withdrawn"
 	DeedHandover             Deed = "handover_made"
-	DeedReopened             Deed = "reopened" // the owner's password was lost: the box can be claimed again
+	DeedRecordingHeard       Deed = "recording_heard"
+	DeedRecordingTaken       Deed = "recording_downloaded"
+	DeedRecordingHeld        Deed = "recording_held"
+	DeedRecordingReleased    Deed = "recording_released"
+	DeedRecordingDeleted     Deed = "recording_deleted"
+	DeedRecordingExpired     Deed = "recording_expired"   // the time of its purpose is over; nobody did it
+	DeedRecordingOptOut      Deed = "recording_opted_out" // the caller did not want it
+	DeedReopened             Deed = "reopened"            // the owner's password was lost: the box can be claimed again
 )
 
 // Config is what Accounts need.

@@ -109,6 +109,8 @@ type CallStory struct {
 	Steps  []Step
 	Part   bool // the records of its waits could not be had
 	Legs   []Leg
+
+	Recordings []Recording // that the reader may hear
 }
 
 // Rated says that of a leg it is known how it was heard.

@@ -25,9 +25,11 @@ func ofSales(t *testing.T) *site {
 			u.Queues = []tel.QueueID{"sales"}
 		}
 		tokens[r] = "token of " + u.Name
-		sum := sha256.Sum256([]byte(tokens[r]))
 		kept.Users = append(kept.Users, u)
-		kept.Sessions = append(kept.Sessions, access.Session{ID: base64.RawURLEncoding.EncodeToString(sum[:]), User: u.Name, Created: time.Now(), Seen: time.Now()})
+		for token, sealed := range map[string]bool{tokens[r]: false, sealedToken(tokens[r]): true} {
+			sum := sha256.Sum256([]byte(token))
+			kept.Sessions = append(kept.Sessions, access.Session{ID: base64.RawURLEncoding.EncodeToString(sum[:]), User: u.Name, Created: time.Now(), Seen: time.Now(), Sealed: sealed})
+		}
 	}
 	s := siteOf(t, newHub(t, emptyOffice), kept)
 	s.tokens = tokens

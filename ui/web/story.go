@@ -52,6 +52,7 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 			Heard: heard(m.Sound), Hears: opinion(m.Sound.Hears), Trouble: string(m.Sound.Trouble), Place: string(m.Sound.Place),
 		})
 	}
+	p.Recordings = s.recordingsOf(v, c)
 	html, err := s.pages[v.lang].CallStory(p, time.Now().In(s.Zone()))
 	s.show(w, http.StatusOK, html, err)
 }

@@ -71,6 +71,8 @@ type Config struct {
 	Missed func() []page.Missed
 	// Records are what has ended; an error of theirs is said on the page.
 	Records Records
+	// Recordings are those of conversations; nil: there are none.
+	Recordings Recordings
 	// Zone is that of the office's clock.
 	Zone func() *time.Location
 	// Agent is an agent as a supervisor sees it; nil of who is none.

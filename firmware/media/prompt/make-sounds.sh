@@ -13,6 +13,7 @@ say() {
 	number_*|day_*|month_*|weekday_*|at*.txt|and.txt|oh.txt|?m.txt|today.txt|yesterday.txt|midnight.txt|noon.txt) edge=0.03 ;;
 	queue_ahead.txt|queue_more_than.txt|queue_people.txt|queue_callback.txt|key_*|wait_between.txt|wait_about.txt|wait_below.txt|wait_minutes.txt) edge=0.03 ;;
 	callback_number.txt|callback_in_about.txt|callback_in_between.txt|callback_within.txt|whisper_*) edge=0.03 ;;
+	recording_opt_out.txt) edge=0.03 ;;
 	vm_you_have.txt|vm_new_*|vm_heard_*|vm_message.txt|vm_from_*) edge=0.03 ;;
 	*) edge=0.1 ;;
 	esac
