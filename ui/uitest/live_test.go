@@ -32,6 +32,12 @@ func anEventChangesThePage(t *testing.T, b *Browser) {
 	o.push(t, tel.QueueLeft{Queue: "support", Call: "new", Outcome: tel.OutcomeAbandoned})
 	p.Wait(t, `!document.getElementById("wait-new")`)
 
+	// What somebody has opened stays open while its figures change.
+	p.Eval(t, `document.querySelector("#part-today details").open = true`, nil)
+	o.push(t, tel.FiguresChanged{Calls: 144, Hours: []tel.HourFigures{{Hour: 8, Calls: 9, Answered: 8}, {Hour: 9, Calls: 1}}})
+	p.Wait(t, `document.querySelector("#part-today dd").innerText === "144"`)
+	p.Wait(t, `document.querySelector("#part-today details").open && document.querySelectorAll("#part-today tbody tr").length === 2`)
+
 	// Timers tick without a word from the box.
 	p.Eval(t, `window.before = document.querySelector("#wait-w2 time").textContent`, nil)
 	p.Wait(t, `document.querySelector("#wait-w2 time").textContent !== window.before && window.mark`)
