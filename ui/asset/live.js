@@ -4,46 +4,53 @@
 (() => {
   const body = document.body, byId = (id) => document.getElementById(id);
   const fresh = byId("fresh"), say = byId("say"), lang = document.documentElement.lang;
-  let events, due = 0, heard = Date.now(), tried = heard, said = heard, skew = 0;
+  let events, heard = Date.now(), tried = heard, said = heard, skew = 0;
 
   const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 
-  // morph makes `old` look like `now`. Nodes with the same id, or else the same place, are kept.
+  // morph makes `old` look like `now`. Nodes with the same id, or else the same place, are kept; what is equal is not touched.
   function morph(old, now) {
+    if (old.isEqualNode(now)) return;
     if (old.nodeType !== now.nodeType || old.nodeName !== now.nodeName) { old.replaceWith(now); return; }
-    if (old.nodeType !== 1) { if (old.nodeValue !== now.nodeValue) old.nodeValue = now.nodeValue; return; }
-    for (const a of [...old.attributes]) if (!now.hasAttribute(a.name)) old.removeAttribute(a.name);
+    if (old.nodeType !== 1) { old.nodeValue = now.nodeValue; return; }
+    const since = old.dateTime;
     for (const a of now.attributes) if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value);
-    if (old.nodeName === "TIME") return; // its text is ticked here
-    const wanted = new Set([...now.children].map((c) => c.id)), kept = new Map();
-    for (const c of [...old.children]) if (c.id) { if (wanted.has(c.id)) kept.set(c.id, c); else c.remove(); }
-    let at = old.firstChild;
-    for (const c of [...now.childNodes]) {
-      const same = c.id ? kept.get(c.id) : at && !at.id ? at : null;
+    if (old.attributes.length !== now.attributes.length)
+      for (const a of [...old.attributes]) if (!now.hasAttribute(a.name) && a.name !== "open") old.removeAttribute(a.name);
+    if (since && since === old.dateTime) return; // its text is ticked here
+    const wanted = new Set();
+    for (let c = now.firstElementChild; c; c = c.nextElementSibling) if (c.id) wanted.add(c.id);
+    let at = old.firstChild, next;
+    for (let c = old.firstElementChild; c; c = next) {
+      next = c.nextElementSibling;
+      if (c.id && !wanted.has(c.id)) { if (c === at) at = c.nextSibling; c.remove(); }
+    }
+    for (let c = now.firstChild; c; c = next) {
+      next = c.nextSibling;
+      const known = c.id && byId(c.id), same = c.id ? (known && known.parentNode === old ? known : null) : at && !at.id ? at : null;
       if (!same) { old.insertBefore(c, at); continue; }
       if (same === at) at = at.nextSibling;
       else if (old.moveBefore) old.moveBefore(same, at); // keeps focus and animation
       else old.insertBefore(same, at);
       morph(same, c);
     }
-    while (at) { const next = at.nextSibling; at.remove(); at = next; }
+    while (at) { next = at.nextSibling; at.remove(); at = next; }
   }
 
   function show(html) {
     const box = document.createElement("template");
     box.innerHTML = html;
-    for (const now of [...box.content.children]) {
+    for (let now = box.content.firstElementChild, next; now; now = next) {
+      next = now.nextElementSibling;
       const old = byId(now.id);
       if (old) morph(old, now);
     }
-    due ||= setTimeout(tick); // once for all the parts of a moment
+    if (body.dataset.fresh !== "live") tick();
   }
 
   const two = (n) => String(n).padStart(2, "0");
 
   function tick() {
-    clearTimeout(due);
-    due = 0;
     const now = Date.now(), silent = now - heard;
     for (const t of document.querySelectorAll("time[datetime]")) {
       const s = Math.max(0, Math.floor((now + skew - Date.parse(t.dateTime)) / 1000)), m = Math.floor(s / 60);
@@ -62,7 +69,7 @@
     events = new EventSource(body.dataset.live);
     const on = (kind, take) => events.addEventListener(kind, (e) => { heard = Date.now(); take(e.data); });
     on("part", show);
-    on("clock", (at) => { skew = Date.parse(at) - heard; tick(); });
+    on("clock", (at) => { skew = Date.parse(at) - heard; if (body.dataset.fresh !== "live") tick(); });
     on("version", (v) => { if (v !== body.dataset.version) location.reload(); });
     // The browser connects again by itself, unless the server refused; tick tries then.
   }

@@ -54,7 +54,6 @@ type Backup struct {
 	Place   []Block // the form of the place
 	Others  []Said  // what is wrong beside its fields
 	Private bool    // nobody listens in on the way to the reader
-	HTTPS   string  // where nobody would; empty: nowhere
 	Ready   *Ready  // what takes effect at the next start
 	Done    string  // key of what was just done; empty: nothing
 }
@@ -96,7 +95,6 @@ type Restore struct {
 	Copies  []Copy
 	Ready   *Ready
 	Private bool
-	HTTPS   string
 	Starts  bool // the box can start anew by itself
 	Started bool // it does
 }

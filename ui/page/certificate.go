@@ -34,7 +34,6 @@ type Certificate struct {
 	State   CertificateState
 	Done    string // key of what was just done
 	Private bool   // nobody listens in on the way to the reader
-	HTTPS   string // where nobody would; empty: nowhere
 }
 
 // Certificate renders the page of the certificate.

@@ -19,6 +19,9 @@ type Reader struct {
 	Query template.URL
 
 	Changes int // that the reader has made and not yet applied
+
+	Heard  bool   // by others, perhaps: the page came over plain HTTP
+	Sealed string // address of this page over HTTPS; empty: there is none
 }
 
 // Owns tells whether the reader may see who else uses the page.

@@ -129,6 +129,8 @@ func element(p view.Part, o view.Office) any {
 		return find(o.Queues, func(q view.Queue) bool { return string(q.ID) == p.ID })
 	case view.SectionAgents:
 		return find(o.Agents, func(a view.Agent) bool { return string(a.ID) == p.ID })
+	case view.SectionStates:
+		return find(o.States(), func(s view.StateCount) bool { return s.State.String() == p.ID })
 	case view.SectionLamps:
 		return find(o.Lamps, func(l view.Lamp) bool { return string(l.ID) == p.ID })
 	}

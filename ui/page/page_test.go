@@ -55,7 +55,10 @@ func TestAFragmentIsWhatThePageHoldsInItsPlace(t *testing.T) {
 	for _, l := range o.Lamps {
 		parts = append(parts, view.Part{Section: view.SectionLamps, ID: string(l.ID)})
 	}
-	if len(parts) != 1+len(view.Sections())+2*len(tel.AgentStates()) {
+	for _, c := range o.States() {
+		parts = append(parts, view.Part{Section: view.SectionStates, ID: c.State.String()})
+	}
+	if len(parts) != 1+len(view.Sections())+3*len(tel.AgentStates()) {
 		t.Fatalf("%d parts", len(parts))
 	}
 	for _, p := range parts {

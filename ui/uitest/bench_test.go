@@ -136,8 +136,8 @@ func BenchmarkWallboard(b *testing.B) {
 		var before float64
 		var at map[string]float64
 		var began time.Time
-		for i := range rounds + 5 {
-			if i == 5 {
+		for i := range rounds + 25 {
+			if i == 25 {
 				before, at, began = browser.renderers(b), spent(b, p), time.Now()
 			}
 			var all []tel.Event
@@ -156,7 +156,7 @@ func BenchmarkWallboard(b *testing.B) {
 		seconds := time.Since(began).Seconds()
 		used, is := (browser.renderers(b)-before)*1000/seconds, spent(b, p)
 		part := func(name string) float64 { return (is[name] - at[name]) * 1000 / seconds }
-		p.Wait(b, `document.getElementById("wait-sales`+fmt.Sprint(rounds+4)+`")`) // it has seen it all
+		p.Wait(b, `document.getElementById("wait-sales`+fmt.Sprint(rounds+24)+`")`) // it has seen it all
 		painting := byHand(b)
 		b.Logf("machine: %d cores; wallboard of 60 agents at 5 Hz: %.1f ms of renderer CPU per second (bar 43), reference %.1f: script %.1f, style %.1f, layout %.1f, other tasks of the page %.1f",
 			runtime.NumCPU(), used, painting, part("ScriptDuration"), part("RecalcStyleDuration"), part("LayoutDuration"),
@@ -187,9 +187,9 @@ func byHand(b *testing.B) float64 {
 			document.body.dataset.round = ++i;
 		}, 200);
 	})()`, nil)
-	p.Wait(b, `document.body.dataset.round > 5`)
+	p.Wait(b, `document.body.dataset.round > 25`)
 	before, began := browser.renderers(b), time.Now()
-	p.Wait(b, `document.body.dataset.round > 55`)
+	p.Wait(b, `document.body.dataset.round > 75`)
 	return (browser.renderers(b) - before) * 1000 / time.Since(began).Seconds()
 }
 

@@ -340,6 +340,9 @@ func (p *Page) Wait(t testing.TB, expression string) {
 // Picture is the whole page, however long, as a PNG.
 func (p *Page) Picture(t testing.TB) []byte {
 	t.Helper()
+	// What is off the screen is not painted; in a picture all of it is.
+	p.Eval(t, `(() => { const all = new CSSStyleSheet(); all.replaceSync("* { content-visibility: visible !important }"); document.adoptedStyleSheets.push(all); })()`, nil)
+	defer p.Eval(t, `document.adoptedStyleSheets.pop() && 0`, nil)
 	var shot struct{ Data string }
 	err := p.b.ask(p.session, "Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &shot)
 	if err != nil {

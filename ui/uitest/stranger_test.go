@@ -289,7 +289,8 @@ func aSiblingPortChangesNothing(t *testing.T, w *town) {
 	if u, v := w.state(p); u != users || v != versions {
 		t.Errorf("after %d posts the box has users %q and %s, before %q and %s", len(tried), u, v, users, versions)
 	}
-	// The same form from the box's own page is taken: what was refused above was no broken form.
+	// The same form from the box's own page is taken, where nobody listens in: what was refused above was no broken form.
+	p = w.signIn("https://" + w.office.WebTLS)
 	p.Eval(t, `fetch("/users?lang=en", {method: "POST", body: new URLSearchParams({name: "bea", role: "reader", password: "`+pbxtest.OwnerPassword+`"})}).then(() => 0)`, nil)
 	if u, _ := w.state(p); !strings.Contains(u, "bea") {
 		t.Errorf("the box's own page cannot add anybody: %q", u)
@@ -341,6 +342,10 @@ func aStolenSessionOpensLittle(t *testing.T, w *town) {
 	own.Set("Cookie", cookie)
 	if got := w.ask(theStranger, http.MethodPost, w.plain("/me/password"), url.Values{"old": {"guess"}, "password": {pbxtest.OwnerPassword + "2"}}, own); got.status != http.StatusForbidden {
 		t.Errorf("a new password without the old one: %d", got.status)
+	}
+	eve := url.Values{"name": {"eve"}, "role": {"owner"}, "password": {pbxtest.OwnerPassword}}
+	if got := w.ask(theStranger, http.MethodPost, w.plain("/users"), eve, own); got.status != http.StatusForbidden || !strings.Contains(got.body, "<code>insecure</code>") {
+		t.Errorf("another owner, made in the clear: %d", got.status)
 	}
 	w.ask(theStranger, http.MethodPost, w.plain("/phones/201/password"), nil, own)
 	got := w.ask(theStranger, http.MethodPost, w.plain("/changes/apply?lang=en"), url.Values{"why": {"theft"}}, own)

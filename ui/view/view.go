@@ -360,16 +360,37 @@ func (m *Model) agent(e tel.AgentChanged) []Part {
 	if renamed {
 		a.Name = e.Name
 	}
-	staffed := m.staffed()
+	staffed, was := m.staffed(), a.State
 	a.State, a.Since, a.Reason, a.By, a.Help = e.State, e.Since, e.Reason, e.By, e.Help
 	if !known || renamed { // the name also stands at lamps, calls and waiting callers
 		return whole(SectionSummary, SectionHealth, SectionLamps, SectionQueues, SectionCalls, SectionStates, SectionAgents)
 	}
-	parts := append(whole(SectionSummary, SectionStates), Part{SectionAgents, string(e.Agent)})
+	parts := append(whole(SectionSummary), m.counts(was, e.State)...)
+	parts = append(parts, Part{SectionAgents, string(e.Agent)})
 	if m.staffed() != staffed { // what is the headline is not said twice
 		parts = append(parts, whole(SectionHealth)...)
 	}
 	return parts
+}
+
+// counts are the parts that change with the states of all agents after one of them went from one to another.
+func (m *Model) counts(from, to tel.AgentState) []Part {
+	if from == to {
+		return nil
+	}
+	left, there := 0, 0
+	for _, a := range m.agents {
+		switch a.State {
+		case from:
+			left++
+		case to:
+			there++
+		}
+	}
+	if left == 0 || there == 1 { // a state of nobody has no place on the page
+		return whole(SectionStates)
+	}
+	return []Part{{SectionStates, from.String()}, {SectionStates, to.String()}}
 }
 
 // staffed tells whether anybody is at work.

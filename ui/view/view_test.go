@@ -80,6 +80,7 @@ func TestAChangeNamesWhatItTouchesAndNoMore(t *testing.T) {
 	}{
 		{tel.AgentChanged{Agent: "anna", State: tel.AgentReady}, []Part{{SectionSummary, ""}, {SectionStates, ""}, {SectionAgents, "anna"}, {SectionHealth, ""}}},
 		{tel.AgentChanged{Agent: "anna", State: tel.AgentTalking}, []Part{{SectionSummary, ""}, {SectionStates, ""}, {SectionAgents, "anna"}}}, // is at work as before
+		{tel.AgentChanged{Agent: "anna", State: tel.AgentTalking, Help: true}, []Part{{SectionSummary, ""}, {SectionAgents, "anna"}}},
 		{tel.LampChanged{Lamp: "l", Agent: "anna", Fault: true}, []Part{{SectionLamps, "l"}, {SectionAgents, "anna"}}},
 		{tel.LampChanged{Lamp: "l", Agent: ""}, whole(SectionLamps, SectionAgents)}, // moved to another desk
 		{tel.LampChanged{Lamp: "l", Agent: "", Fault: true}, []Part{{SectionLamps, "l"}}},
@@ -94,6 +95,14 @@ func TestAChangeNamesWhatItTouchesAndNoMore(t *testing.T) {
 		if got := m.Apply(c.event); !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %v, want %v", c.event, got, c.want)
 		}
+	}
+	// A state that others are in keeps its place, and only its number changes.
+	for i, id := range []tel.AgentID{"b", "c", "d", "e"} {
+		m.Apply(tel.AgentChanged{Agent: id, State: []tel.AgentState{tel.AgentReady, tel.AgentTalking}[i%2]})
+	}
+	want := []Part{{SectionSummary, ""}, {SectionStates, "ready"}, {SectionStates, "talking"}, {SectionAgents, "b"}}
+	if got := m.Apply(tel.AgentChanged{Agent: "b", State: tel.AgentTalking}); !slices.Equal(got, want) {
+		t.Errorf("between two states that others are in: %v, want %v", got, want)
 	}
 	// A name stands in many places.
 	if got := m.Apply(tel.AgentChanged{Agent: "anna", Name: "Anna Maria"}); len(got) != 7 || slices.ContainsFunc(got, func(p Part) bool { return p.ID != "" }) {

@@ -19,9 +19,15 @@ import (
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 )
 
-// post sends a form as the owner does, and get reads a page.
-func (s *site) post(path string, form url.Values) (status int, body string) {
+// plainly sends a form as the owner does who has come over plain HTTP.
+func (s *site) plainly(path string, form url.Values) (status int, body string) {
 	w := s.do(ask{method: http.MethodPost, path: path, form: form, as: access.Owner})
+	return w.Code, w.Header().Get("Location") + w.Body.String()
+}
+
+// post sends a form as the owner does over HTTPS, and get reads a page.
+func (s *site) post(path string, form url.Values) (status int, body string) {
+	w := s.do(ask{method: http.MethodPost, path: path, form: form, as: access.Owner, tls: true})
 	return w.Code, w.Header().Get("Location") + w.Body.String()
 }
 
@@ -152,7 +158,7 @@ func TestAPasswordIsNotShownInTheClear(t *testing.T) {
 	s := office(t)
 	s.post("/phones/201/password", nil)
 	before := s.settings.Port().Current().Phones[0].Password
-	_, body := s.post("/changes/apply?lang=en", nil)
+	_, body := s.plainly("/changes/apply?lang=en", nil)
 	now := s.settings.Port().Current().Phones[0].Password
 	if now == before || len(now) < 12 || strings.Contains(body, string(now)) || !strings.Contains(body, "https://pronto.local:8443/people") {
 		t.Errorf("a password of %d letters; the page: %s", len(now), body)

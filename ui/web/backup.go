@@ -15,9 +15,6 @@ import (
 	"github.com/pronto-pbx/pronto/ui/settings"
 )
 
-// unheard tells whether nobody can listen in between the visitor and the box.
-func (v *visit) unheard() bool { return v.TLS != nil || v.from.Addr.IsLoopback() }
-
 // overTLS is where a path of this page is over HTTPS; empty without.
 func (s *server) overTLS(v *visit, path string) string {
 	if s.TLSPort == 0 {
@@ -28,15 +25,6 @@ func (s *server) overTLS(v *visit, path string) string {
 		host = h
 	}
 	return "https://" + net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(int(s.TLSPort))) + path
-}
-
-// privately refuses what must not be heard by others where they could; false says that it was refused.
-func (s *server) privately(w http.ResponseWriter, v *visit) bool {
-	if !v.unheard() {
-		s.refuse(w, v, http.StatusForbidden, "backup.insecure")
-		return false
-	}
-	return true
 }
 
 // refusal is a refusal of the box as the page says it; nothing where there is none.
@@ -77,7 +65,7 @@ func (s *server) backupPage(w http.ResponseWriter, v *visit, status int, p page.
 	c := s.Settings.Current()
 	p.Reader, p.Box, p.State, p.To, p.Hour = s.reader(v), s.Name(), s.Backups.State(v.Context()), c.Backup.To, c.Backup.Hour
 	p.Reader.Path = "/backup"
-	p.Private, p.HTTPS = v.unheard(), s.overTLS(v, "/backup")
+	p.Private = v.unheard()
 	if p.To != "" && !p.State.Away {
 		var no settings.Refusal
 		p.Copies, no = s.Backups.List(v.Context())
@@ -155,9 +143,6 @@ func (s *server) backupNow(w http.ResponseWriter, v *visit) {
 
 // backupCopy hands a backup out, encrypted as it is.
 func (s *server) backupCopy(w http.ResponseWriter, v *visit) {
-	if !s.privately(w, v) {
-		return
-	}
 	name := v.PathValue("name")
 	body, no := s.Backups.Copy(v.Context(), name)
 	if no.Sentence != "" {
@@ -176,9 +161,6 @@ func (s *server) backupCopy(w http.ResponseWriter, v *visit) {
 
 // newKit makes a recovery kit and shows it, once.
 func (s *server) newKit(w http.ResponseWriter, v *visit) {
-	if !s.privately(w, v) {
-		return
-	}
 	secret, err := s.Backups.NewKit()
 	if err != nil {
 		s.fault(w, v, err)

@@ -134,7 +134,7 @@ func TestABackupIsMadeOnDemandAndHandedOutOverHTTPSOnly(t *testing.T) {
 	if w := s.overTLS(http.MethodGet, "/backup/copy/"+aCopy, nil); w.Code != http.StatusOK || w.Body.String() != settingstest.Whole+" "+aCopy || !strings.Contains(w.Header().Get("Content-Disposition"), aCopy) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := s.do(ask{method: http.MethodGet, path: "/backup/copy/" + aCopy, as: access.Owner}); w.Code != http.StatusForbidden || strings.Contains(w.Body.String(), settingstest.Whole) {
+	if w := s.do(ask{method: http.MethodGet, path: "/backup/copy/" + aCopy, as: access.Owner}); w.Code != http.StatusSeeOther || strings.Contains(w.Body.String(), settingstest.Whole) {
 		t.Errorf("in the clear: %d", w.Code)
 	}
 	if w := s.overTLS(http.MethodGet, "/backup/copy/..%2fpronto.yaml", nil); w.Code != http.StatusConflict {
@@ -151,7 +151,7 @@ func TestABackupIsMadeOnDemandAndHandedOutOverHTTPSOnly(t *testing.T) {
 
 func TestTheKitIsShownOnceOverHTTPSAndConfirmedByItsEnd(t *testing.T) {
 	s := office(t)
-	if status, body := s.post("/backup/kit", nil); status != http.StatusForbidden || strings.Contains(body, "AGE-SECRET") {
+	if status, body := s.plainly("/backup/kit", nil); status != http.StatusForbidden || strings.Contains(body, "AGE-SECRET") {
 		t.Errorf("in the clear: %d", status)
 	}
 	if w := s.do(ask{method: http.MethodPost, path: "/backup/kit", as: access.Installer, tls: true}); w.Code != http.StatusForbidden {
@@ -248,7 +248,7 @@ func TestWhatCannotBeRestoredChangesNothingAndSaysWhy(t *testing.T) {
 	if w := s.sendFile("/backup/restore", access.Owner, good...); w.Code != http.StatusInternalServerError {
 		t.Errorf("a disk that fails: %d", w.Code)
 	}
-	if w := s.do(ask{method: http.MethodPost, path: "/backup/restore", as: access.Owner}); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "backup.insecure") {
+	if w := s.do(ask{method: http.MethodPost, path: "/backup/restore", as: access.Owner}); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "<code>insecure</code>") {
 		t.Errorf("in the clear: %d", w.Code)
 	}
 }

@@ -25,16 +25,13 @@ func (s *server) certificate(w http.ResponseWriter, v *visit) {
 func (s *server) certificatePage(w http.ResponseWriter, v *visit, status int, p page.Certificate) {
 	p.Reader, p.Box, p.State = s.reader(v), s.Name(), s.Certificate.State()
 	p.Reader.Path = "/certificate"
-	p.Private, p.HTTPS = v.unheard(), s.overTLS(v, "/certificate")
+	p.Private = v.unheard()
 	html, err := s.pages[v.lang].Certificate(p, time.Now())
 	s.show(w, status, html, err)
 }
 
 // giveCertificate takes a chain and its key, which nobody may overhear.
 func (s *server) giveCertificate(w http.ResponseWriter, v *visit) {
-	if !s.privately(w, v) {
-		return
-	}
 	v.Body = http.MaxBytesReader(w, v.Body, pemLimit)
 	if err := v.ParseMultipartForm(pemLimit); err != nil {
 		s.refuse(w, v, http.StatusBadRequest, "form.unread")

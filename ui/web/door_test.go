@@ -165,7 +165,7 @@ func TestRequestsThatTheBoxesOwnPageDidNotMakeChangeNothing(t *testing.T) {
 func TestPeopleAreAddedGivenPasswordsAndRemoved(t *testing.T) {
 	s := owned(t, newHub(t, emptyOffice))
 	post := func(path string, form url.Values) *httptest.ResponseRecorder {
-		return s.do(ask{method: http.MethodPost, path: path, form: form, as: access.Owner})
+		return s.do(ask{method: http.MethodPost, path: path, form: form, as: access.Owner, tls: true})
 	}
 	if w := post("/users", url.Values{"name": {"bruno"}, "role": {"agent"}, "agent": {"anna"}, "password": {goodPassword}}); w.Code != http.StatusSeeOther {
 		t.Fatalf("adding: %d %s", w.Code, w.Body)
@@ -186,7 +186,7 @@ func TestPeopleAreAddedGivenPasswordsAndRemoved(t *testing.T) {
 			t.Errorf("she supervises %v", u.Queues)
 		}
 	}
-	if w := s.do(ask{method: http.MethodGet, path: "/users?lang=en", as: access.Owner}); !strings.Contains(w.Body.String(), "<small>Aiuto</small>") {
+	if w := s.do(ask{method: http.MethodGet, path: "/users?lang=en", as: access.Owner, tls: true}); !strings.Contains(w.Body.String(), "<small>Aiuto</small>") {
 		t.Errorf("the list does not say whom she supervises:\n%s", w.Body)
 	}
 	supervisor := func(queues ...string) url.Values { return url.Values{"role": {"supervisor"}, "queue": queues} }
@@ -247,7 +247,7 @@ func TestOnesOwnPasswordNeedsTheOldOne(t *testing.T) {
 	s := owned(t, newHub(t, emptyOffice))
 	change := func(old string) int {
 		form := url.Values{"old": {old}, "password": {"tre civette sul comò"}}
-		return s.do(ask{method: http.MethodPost, path: "/me/password", form: form, as: access.Agent}).Code
+		return s.do(ask{method: http.MethodPost, path: "/me/password", form: form, as: access.Agent, tls: true}).Code
 	}
 	if got := change("wrong"); got != http.StatusForbidden {
 		t.Errorf("with a wrong one: %d", got)
@@ -255,7 +255,7 @@ func TestOnesOwnPasswordNeedsTheOldOne(t *testing.T) {
 	if got := change(goodPassword); got != http.StatusSeeOther {
 		t.Errorf("with the right one: %d", got)
 	}
-	if w := s.do(ask{method: http.MethodGet, path: "/me", as: access.Agent}); w.Code != http.StatusOK {
+	if w := s.do(ask{method: http.MethodGet, path: "/me", as: access.Agent, tls: true}); w.Code != http.StatusOK {
 		t.Errorf("the session that changed it: %d", w.Code)
 	}
 }

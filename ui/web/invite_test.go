@@ -31,19 +31,19 @@ func TestAnInvitedAgentSetsTheOwnPasswordAndPINOnce(t *testing.T) {
 	if _, body := s.get("/users?lang=en"); !strings.Contains(body, "Take back") || strings.Contains(body, code) {
 		t.Error("the list of users does not say who is invited, or says with which code")
 	}
-	if w := s.do(ask{method: http.MethodGet, path: "/invite?lang=en"}); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "claim.js") {
+	if w := s.do(ask{method: http.MethodGet, path: "/invite?lang=en", tls: true}); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "claim.js") {
 		t.Errorf("the form: %d", w.Code)
 	}
 	form := url.Values{"code": {code}, "password": {"un mare di girasoli gialli"}, "pin": {"7412"}}
-	w := s.do(ask{method: http.MethodPost, path: "/invite", form: form})
+	w := s.do(ask{method: http.MethodPost, path: "/invite", form: form, tls: true})
 	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/me" {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	s.tokens["bruno"] = w.Result().Cookies()[0].Value
-	if w := s.do(ask{method: http.MethodGet, path: "/me?lang=en", as: "bruno"}); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<h2>bruno</h2>") && !strings.Contains(w.Body.String(), "My work") && !strings.Contains(w.Body.String(), `class="card desk"`) {
+	own := http.Header{"Cookie": {w.Result().Cookies()[0].String()}}
+	if w := s.do(ask{method: http.MethodGet, path: "/me?lang=en", header: own, tls: true}); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<h2>bruno</h2>") && !strings.Contains(w.Body.String(), "My work") && !strings.Contains(w.Body.String(), `class="card desk"`) {
 		t.Errorf("the own page: %d", w.Code)
 	}
-	if w := s.do(ask{method: http.MethodGet, path: "/people", as: "bruno"}); w.Code != http.StatusForbidden {
+	if w := s.do(ask{method: http.MethodGet, path: "/people", header: own, tls: true}); w.Code != http.StatusForbidden {
 		t.Errorf("an agent among the people: %d", w.Code)
 	}
 	if a := s.settings.Port().Current().Agents[1]; a.Calls.PIN != "7412" || s.settings.By[0] != (settings.By{User: "bruno", From: "192.168.1.20"}) {
@@ -56,7 +56,7 @@ func TestAnInvitedAgentSetsTheOwnPasswordAndPINOnce(t *testing.T) {
 	if !slices.Contains(deeds, access.DeedInvited) || !slices.Contains(deeds, access.DeedAccepted) {
 		t.Errorf("the audit log: %v", deeds)
 	}
-	if w := s.do(ask{method: http.MethodPost, path: "/invite?lang=en", form: form}); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "invite.gone") {
+	if w := s.do(ask{method: http.MethodPost, path: "/invite?lang=en", form: form, tls: true}); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "invite.gone") {
 		t.Errorf("for the second time: %d", w.Code)
 	}
 	if w := s.do(ask{method: http.MethodPost, path: "/people/bruno/invite?lang=en", as: access.Owner, tls: true}); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "invite.there") {
@@ -80,7 +80,7 @@ func TestAnInvitationThatIsRefusedChangesNothing(t *testing.T) {
 		"another site's form": {ask{form: url.Values{"code": {code}, "password": {good}}, header: http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}}}, http.StatusForbidden, "stranger"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.ask.method, c.ask.path = http.MethodPost, "/invite?lang=en"
+			c.ask.method, c.ask.path, c.ask.tls = http.MethodPost, "/invite?lang=en", true
 			if w := s.do(c.ask); w.Code != c.want || !strings.Contains(w.Body.String(), c.words) || strings.Contains(w.Body.String(), "<script>alert") {
 				t.Errorf("%d, want %d, or without %s", w.Code, c.want, c.words)
 			}
@@ -104,7 +104,7 @@ func TestAnInvitationThatIsRefusedChangesNothing(t *testing.T) {
 			t.Errorf("%s: %d, or without %s", name, w.Code, c.words)
 		}
 	}
-	if w := s.do(ask{method: http.MethodPost, path: "/people/bruno/invite?lang=en", as: access.Owner}); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "invite.plain") || len(s.accounts.Invites()) != 1 {
+	if w := s.do(ask{method: http.MethodPost, path: "/people/bruno/invite?lang=en", as: access.Owner}); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "<code>insecure</code>") || len(s.accounts.Invites()) != 1 {
 		t.Errorf("in the clear: %d", w.Code)
 	}
 	if w := s.do(ask{method: http.MethodPost, path: "/people/none/invite", as: access.Owner, tls: true}); w.Code != http.StatusNotFound {
@@ -123,13 +123,13 @@ func TestABadPINIsRefusedBeforeTheInvitationIsUsed(t *testing.T) {
 	code := s.invites("/people/bruno/invite", nil)
 	for _, pin := range []string{"1", "abcd", hostile, "12345678901234567890"} {
 		form := url.Values{"code": {code}, "password": {"un mare di girasoli gialli"}, "pin": {pin}}
-		if w := s.do(ask{method: http.MethodPost, path: "/invite?lang=en", form: form}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "invite.pin_bad") {
+		if w := s.do(ask{method: http.MethodPost, path: "/invite?lang=en", form: form, tls: true}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "invite.pin_bad") {
 			t.Errorf("%q: %d", pin, w.Code)
 		}
 	}
 	s.settings.Refuse = settings.Refusal{Sentence: "settings.disk"}
 	form := url.Values{"code": {code}, "password": {"un mare di girasoli gialli"}, "pin": {"7412"}}
-	w := s.do(ask{method: http.MethodPost, path: "/invite?lang=en", form: form})
+	w := s.do(ask{method: http.MethodPost, path: "/invite?lang=en", form: form, tls: true})
 	if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "invite.pin_later") || len(w.Result().Cookies()) != 1 {
 		t.Errorf("a configuration that cannot be changed: %d", w.Code)
 	}
@@ -141,7 +141,7 @@ func TestPagesOfInvitationsLookAsReviewed(t *testing.T) {
 		w := s.do(ask{method: http.MethodPost, path: "/people/bruno/invite?lang=" + lang, as: access.Owner, tls: true})
 		body := regexp.MustCompile(`invite#[A-Z0-9]+`).ReplaceAllString(w.Body.String(), "invite#CODE")
 		look(t, lang, "invitation", regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d`).ReplaceAllString(body, "UNTIL"))
-		look(t, lang, "invite", s.do(ask{method: http.MethodGet, path: "/invite?lang=" + lang}).Body.String())
-		look(t, lang, "invite-gone", s.do(ask{method: http.MethodPost, path: "/invite?lang=" + lang, form: url.Values{"code": {hostile}}}).Body.String())
+		look(t, lang, "invite", s.do(ask{method: http.MethodGet, path: "/invite?lang=" + lang, tls: true}).Body.String())
+		look(t, lang, "invite-gone", s.do(ask{method: http.MethodPost, path: "/invite?lang=" + lang, form: url.Values{"code": {hostile}}, tls: true}).Body.String())
 	}
 }

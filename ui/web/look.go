@@ -11,6 +11,9 @@ import (
 // reader is what a page says of who looks at it.
 func (s *server) reader(v *visit) page.Reader {
 	r := page.Reader{Name: v.user.Name, Role: v.user.Role, Path: v.URL.Path}
+	if !v.unheard() {
+		r.Heard, r.Sealed = true, s.overTLS(v, v.URL.Path)
+	}
 	if v.user.May(access.Configure) {
 		r.Changes = s.pending(v)
 	}

@@ -182,7 +182,7 @@ func TestThePagesOfTheNetworkLookAsReviewed(t *testing.T) {
 		_, body = s.get("/network?lang=" + lang)
 		see("absent", body)
 		s = wired(t)
-		_, body = s.post("/network?lang="+lang, url.Values{"how": {"fixed"}, "address": {"192.168.1.10"}})
+		_, body = s.plainly("/network?lang="+lang, url.Values{"how": {"fixed"}, "address": {"192.168.1.10"}})
 		see("trial", body)
 		s.wires.Stands.Using = netip.MustParseAddr("192.168.1.10")
 		see("confirm", s.through(http.MethodGet, "/network/confirm?lang="+lang+"&token=x", "192.168.1.10:80", nil).Body.String())

@@ -11,9 +11,6 @@ import (
 
 // oneTime shows the secret that an authenticator app must learn.
 func (s *server) oneTime(w http.ResponseWriter, v *visit) {
-	if s.toSealed(w, v) {
-		return
-	}
 	s.oneTimePage(w, v, http.StatusOK, page.Begun{})
 }
 
@@ -30,9 +27,6 @@ func (s *server) oneTimePage(w http.ResponseWriter, v *visit, status int, b page
 }
 
 func (s *server) oneTimePicture(w http.ResponseWriter, v *visit) {
-	if s.toSealed(w, v) {
-		return
-	}
 	secret, err := s.Accounts.BeginOneTime(v.user.Name, s.Name())
 	if err != nil {
 		said, status := s.said(w, v, err)
@@ -51,7 +45,7 @@ func (s *server) oneTimePicture(w http.ResponseWriter, v *visit) {
 
 // confirmOneTime switches one-time codes on and shows the spare ones, once.
 func (s *server) confirmOneTime(w http.ResponseWriter, v *visit) {
-	if s.toSealed(w, v) || !s.form(w, v) {
+	if !s.form(w, v) {
 		return
 	}
 	spare, err := s.Accounts.ConfirmOneTime(v.user.Name, v.PostForm.Get("code"), v.from)

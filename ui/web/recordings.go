@@ -60,15 +60,12 @@ func (s *server) recordingsOf(v *visit, c *tel.CallEnded) (all []page.Recording)
 		}
 		r.Began, r.Until = r.Began.In(s.Zone()), r.Until.In(s.Zone())
 		r.May = v.user.May(access.Own)
-		r.Clear = s.inTheClear(v)
+		r.Clear = !v.unheard()
 		r.Back = v.URL.RequestURI()
 		all = append(all, r)
 	}
 	return all
 }
-
-// inTheClear tells whether what the visitor is sent could be listened to on its way.
-func (s *server) inTheClear(v *visit) bool { return v.TLS == nil && !v.from.Addr.IsLoopback() }
 
 // recording finds the recording that the path names, or answers why the visitor gets none.
 func (s *server) recording(w http.ResponseWriter, v *visit) (page.Recording, bool) {
@@ -89,12 +86,6 @@ func (s *server) recording(w http.ResponseWriter, v *visit) (page.Recording, boo
 
 // recordingSound plays a recording, or gives it as a file. Browsers ask for any part of it.
 func (s *server) recordingSound(w http.ResponseWriter, v *visit) {
-	if s.inTheClear(v) {
-		if !s.toSealed(w, v) {
-			s.refuse(w, v, http.StatusForbidden, "recordings.clear")
-		}
-		return
-	}
 	r, ok := s.recording(w, v)
 	if !ok {
 		return

@@ -24,14 +24,14 @@ func TestOnlyTheOwnerWithPasswordAndNameOfTheOfficeHasTheBoxForgetEverything(t *
 		{"the owner with another password", access.Owner, form("Bottega", "un'altra parola ancora"), http.StatusForbidden},
 		{"the owner with nothing", access.Owner, nil, http.StatusUnprocessableEntity},
 	} {
-		if w := s.do(ask{method: http.MethodPost, path: "/reset", as: tc.as, form: tc.form}); w.Code != tc.want || s.erased > 0 {
+		if w := s.do(ask{method: http.MethodPost, path: "/reset", as: tc.as, form: tc.form, tls: true}); w.Code != tc.want || s.erased > 0 {
 			t.Errorf("%s: %d, erased %d times", tc.name, w.Code, s.erased)
 		}
 	}
-	if w := s.do(ask{method: http.MethodGet, path: "/reset?lang=en", as: access.Owner}); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "type the name of the office: Bottega") {
+	if w := s.do(ask{method: http.MethodGet, path: "/reset?lang=en", as: access.Owner, tls: true}); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "type the name of the office: Bottega") {
 		t.Errorf("the form: %d %s", w.Code, w.Body)
 	}
-	w := s.do(ask{method: http.MethodPost, path: "/reset?lang=en", as: access.Owner, form: form(" bottega ", goodPassword)})
+	w := s.do(ask{method: http.MethodPost, path: "/reset?lang=en", as: access.Owner, form: form(" bottega ", goodPassword), tls: true})
 	if w.Code != http.StatusOK || s.erased != 1 || !strings.Contains(w.Body.String(), "erases itself now") {
 		t.Errorf("the owner: %d, erased %d times: %s", w.Code, s.erased, w.Body)
 	}
@@ -40,13 +40,13 @@ func TestOnlyTheOwnerWithPasswordAndNameOfTheOfficeHasTheBoxForgetEverything(t *
 func TestAProgramThatIsNoBoxOfItsOwnOffersNoReset(t *testing.T) {
 	s := office(t)
 	s.withoutErase(t)
-	if w := s.do(ask{method: http.MethodGet, path: "/reset", as: access.Owner}); w.Code != http.StatusNotFound {
+	if w := s.do(ask{method: http.MethodGet, path: "/reset", as: access.Owner, tls: true}); w.Code != http.StatusNotFound {
 		t.Errorf("the form: %d", w.Code)
 	}
-	if w := s.do(ask{method: http.MethodPost, path: "/reset", as: access.Owner, form: url.Values{"typed": {"Bottega"}, "old": {goodPassword}}}); w.Code != http.StatusNotFound {
+	if w := s.do(ask{method: http.MethodPost, path: "/reset", as: access.Owner, form: url.Values{"typed": {"Bottega"}, "old": {goodPassword}}, tls: true}); w.Code != http.StatusNotFound {
 		t.Errorf("the order: %d", w.Code)
 	}
-	if w := s.do(ask{method: http.MethodGet, path: "/security", as: access.Owner}); strings.Contains(w.Body.String(), `href="/reset`) {
+	if w := s.do(ask{method: http.MethodGet, path: "/security", as: access.Owner, tls: true}); strings.Contains(w.Body.String(), `href="/reset`) {
 		t.Error("the page leads there")
 	}
 }

@@ -60,7 +60,7 @@ func (s *server) restorePage(w http.ResponseWriter, v *visit, status int, p page
 		p.At = firstRestoreAt
 	}
 	p.Reader.Path = p.At
-	p.Private, p.HTTPS, p.Parts, p.Starts = v.unheard(), s.overTLS(v, p.At), s.Backups.Parts, s.Backups.Restart != nil
+	p.Private, p.Parts, p.Starts = v.unheard(), s.Backups.Parts, s.Backups.Restart != nil
 	if p.Private && !p.Shut && (v.user.Name != "" || p.Code != "") { // a stranger is not told what lies ready
 		var err error
 		if p.Ready, err = s.Backups.Ready(); err != nil {
@@ -84,9 +84,6 @@ type order struct {
 // restoreUpload takes a backup, in order: the code of the label, the key of the kit, what of it is wanted, then the file,
 // which is unpacked as it arrives.
 func (s *server) restoreUpload(w http.ResponseWriter, v *visit) {
-	if !s.privately(w, v) {
-		return
-	}
 	v.Body = http.MaxBytesReader(w, v.Body, uploadLimit)
 	form, err := v.MultipartReader()
 	if err != nil {
@@ -205,7 +202,7 @@ func (s *server) firstly(do func(http.ResponseWriter, *visit)) func(http.Respons
 // settleRestore does something about a backup that lies ready, for who knows the code.
 func (s *server) settleRestore(done page.Restore, do func(v *visit) error) func(http.ResponseWriter, *visit) {
 	return func(w http.ResponseWriter, v *visit) {
-		if !s.privately(w, v) || !s.form(w, v) {
+		if !s.form(w, v) {
 			return
 		}
 		code := v.PostForm["code"]

@@ -17,196 +17,208 @@ type route struct {
 	pattern string
 	right   access.Right
 	serve   func(http.ResponseWriter, *visit)
-	// inTheClear lets the route be used over plain HTTP although the owner wants HTTPS.
-	inTheClear bool
+	clear   Clear
 }
+
+// Clear is whether a route may be used over plain HTTP, where others in the network can read along and use the
+// session that they have read. Who sits at the box itself is heard by nobody.
+type Clear string
+
+// What is done in the clear.
+const (
+	WhileAllowed Clear = "while allowed" // by the owner
+	Always       Clear = "always"        // also where the owner wants HTTPS
+	// Never is what hands a secret out or takes one in, gives or takes rights, or decides whom the box trusts: a
+	// session that was read must not make its thief an owner for good.
+	Never Clear = "never"
+)
 
 // routes is every path with the right that it demands. Nothing else is served.
 func (s *server) routes() []route {
 	return []route{
-		{"GET /{$}", access.See, s.office, false},
-		{"GET /live", access.See, s.live, false},
-		{"GET /codes", access.See, s.codes, false},
-		{"GET /api/now", access.Know, s.now, false},
+		{"GET /{$}", access.See, s.office, WhileAllowed},
+		{"GET /live", access.See, s.live, WhileAllowed},
+		{"GET /codes", access.See, s.codes, WhileAllowed},
+		{"GET /api/now", access.Know, s.now, WhileAllowed},
 
-		{"POST /supervise", access.Supervise, s.supervise, false},
-		{"GET /waiting/{call}", access.Supervise, s.caller, false},
-		{"POST /waiting/{call}/move", access.Supervise, s.moveCaller, false},
-		{"POST /waiting/{call}/assign", access.Supervise, s.assignCaller, false},
-		{"GET /callbacks", access.Know, s.callbacks, false},
-		{"GET /callbacks/{callback}", access.Supervise, s.dropping, false},
-		{"POST /callbacks/{callback}/drop", access.Supervise, s.dropCallback, false},
-		{"GET /calls", access.Supervise, s.calls(page.TabCalls), false},
-		{"GET /calls.csv", access.Supervise, s.exportCalls, false},
-		{"GET /calls/callbacks", access.Supervise, s.calls(page.TabCallbacks), false},
-		{"GET /calls/missed", access.Supervise, s.calls(page.TabMissed), false},
-		{"GET /calls/{call}", access.Supervise, s.story, false},
-		{"GET /reports", access.Supervise, s.figures, false},
-		{"GET /reports/staffing", access.Supervise, s.staffing, false},
-		{"GET /reports.csv", access.Supervise, s.exportReport, false},
-		{"GET /recordings/{id}/sound", access.Supervise, s.recordingSound, false},
-		{"POST /recordings/{id}/hold", access.Own, s.holdRecording(true), false},
-		{"POST /recordings/{id}/release", access.Own, s.holdRecording(false), false},
-		{"POST /recordings/{id}/delete", access.Own, s.deleteRecording(), false},
-		{"GET /missed", access.Know, s.missed, false},
-		{"GET /missed/{caller}", access.Supervise, s.dismissing, false},
-		{"POST /missed/{caller}/dismiss", access.Supervise, s.dismiss, false},
-		{"GET /agents/{agent}", access.Supervise, s.agent, false},
-		{"POST /agents/{agent}/order", access.Supervise, s.agentOrder, false},
+		{"POST /supervise", access.Supervise, s.supervise, WhileAllowed},
+		{"GET /waiting/{call}", access.Supervise, s.caller, WhileAllowed},
+		{"POST /waiting/{call}/move", access.Supervise, s.moveCaller, WhileAllowed},
+		{"POST /waiting/{call}/assign", access.Supervise, s.assignCaller, WhileAllowed},
+		{"GET /callbacks", access.Know, s.callbacks, WhileAllowed},
+		{"GET /callbacks/{callback}", access.Supervise, s.dropping, WhileAllowed},
+		{"POST /callbacks/{callback}/drop", access.Supervise, s.dropCallback, WhileAllowed},
+		{"GET /calls", access.Supervise, s.calls(page.TabCalls), WhileAllowed},
+		{"GET /calls.csv", access.Supervise, s.exportCalls, WhileAllowed},
+		{"GET /calls/callbacks", access.Supervise, s.calls(page.TabCallbacks), WhileAllowed},
+		{"GET /calls/missed", access.Supervise, s.calls(page.TabMissed), WhileAllowed},
+		{"GET /calls/{call}", access.Supervise, s.story, WhileAllowed},
+		{"GET /reports", access.Supervise, s.figures, WhileAllowed},
+		{"GET /reports/staffing", access.Supervise, s.staffing, WhileAllowed},
+		{"GET /reports.csv", access.Supervise, s.exportReport, WhileAllowed},
+		{"GET /recordings/{id}/sound", access.Supervise, s.recordingSound, Never},
+		{"POST /recordings/{id}/hold", access.Own, s.holdRecording(true), Never},
+		{"POST /recordings/{id}/release", access.Own, s.holdRecording(false), Never},
+		{"POST /recordings/{id}/delete", access.Own, s.deleteRecording(), Never},
+		{"GET /missed", access.Know, s.missed, WhileAllowed},
+		{"GET /missed/{caller}", access.Supervise, s.dismissing, WhileAllowed},
+		{"POST /missed/{caller}/dismiss", access.Supervise, s.dismiss, WhileAllowed},
+		{"GET /agents/{agent}", access.Supervise, s.agent, WhileAllowed},
+		{"POST /agents/{agent}/order", access.Supervise, s.agentOrder, WhileAllowed},
 
-		{"GET /me", access.See, s.me, false},
-		{"POST /me/work", access.Work, s.ownWork, false},
-		{"POST /me/password", access.See, s.ownPassword, false},
-		{"GET /me/code", access.See, s.oneTime, false},
-		{"GET /me/code.png", access.See, s.oneTimePicture, false},
-		{"POST /me/code", access.See, s.confirmOneTime, false},
-		{"POST /me/code/stop", access.See, s.stopOneTime, false},
-		{"POST /me/passkey/begin", access.See, s.beginPasskey, false},
-		{"POST /me/passkey", access.See, s.addPasskey, false},
-		{"POST /me/passkey/remove", access.See, s.removePasskey, false},
-		{"GET /users", access.Own, s.users, false},
-		{"POST /users", access.Own, s.addUser, false},
-		{"POST /users/invite", access.Own, s.invite, false},
-		{"POST /invites/{name}/end", access.Own, s.uninvite, false},
-		{"POST /people/{id}/invite", access.Own, s.invitePerson, false},
-		{"POST /users/{name}/role", access.Own, s.userRole, false},
-		{"POST /users/{name}/password", access.Own, s.userPassword, false},
-		{"POST /users/{name}/code/stop", access.Own, s.stopUserOneTime, false},
-		{"POST /users/{name}/remove", access.Own, s.removeUser, false},
+		{"GET /me", access.See, s.me, WhileAllowed},
+		{"POST /me/work", access.Work, s.ownWork, WhileAllowed},
+		{"POST /me/password", access.See, s.ownPassword, Never},
+		{"GET /me/code", access.See, s.oneTime, Never},
+		{"GET /me/code.png", access.See, s.oneTimePicture, Never},
+		{"POST /me/code", access.See, s.confirmOneTime, Never},
+		{"POST /me/code/stop", access.See, s.stopOneTime, Never},
+		{"POST /me/passkey/begin", access.See, s.beginPasskey, Never},
+		{"POST /me/passkey", access.See, s.addPasskey, Never},
+		{"POST /me/passkey/remove", access.See, s.removePasskey, Never},
+		{"GET /users", access.Own, s.users, WhileAllowed},
+		{"POST /users", access.Own, s.addUser, Never},
+		{"POST /users/invite", access.Own, s.invite, Never},
+		{"POST /invites/{name}/end", access.Own, s.uninvite, Never},
+		{"POST /people/{id}/invite", access.Own, s.invitePerson, Never},
+		{"POST /users/{name}/role", access.Own, s.userRole, Never},
+		{"POST /users/{name}/password", access.Own, s.userPassword, Never},
+		{"POST /users/{name}/code/stop", access.Own, s.stopUserOneTime, Never},
+		{"POST /users/{name}/remove", access.Own, s.removeUser, Never},
 
-		{"GET /queues", access.Configure, s.queues, false},
-		{"GET /queues/new", access.Configure, queueEditor().blankForm(s), false},
-		{"POST /queues", access.Configure, queueEditor().create(s), false},
-		{"GET /queues/{id}", access.Configure, queueEditor().form(s), false},
-		{"POST /queues/{id}", access.Configure, queueEditor().save(s), false},
-		{"POST /queues/{id}/remove", access.Configure, queueEditor().drop(s), false},
-		{"GET /queues/{id}/skills", access.Configure, s.skills, false},
-		{"POST /queues/{id}/skills", access.Configure, s.saveSkills, false},
-		{"GET /queues/{id}/call", access.Configure, s.callMePage, false},
-		{"POST /queues/{id}/call", access.Configure, s.callMeNow, false},
-		{"GET /people", access.Configure, s.people, false},
-		{"GET /people.csv", access.Configure, s.exportPeople, false},
-		{"GET /people/import", access.Configure, s.importForm, false},
-		{"POST /people/import", access.Configure, s.importPeople, false},
-		{"GET /people/new", access.Configure, s.personForm, false},
-		{"POST /people", access.Configure, s.addPerson, false},
-		{"GET /people/{id}", access.Configure, personEditor().form(s), false},
-		{"POST /people/{id}", access.Configure, personEditor().save(s), false},
-		{"POST /people/{id}/remove", access.Configure, personEditor().drop(s), false},
-		{"POST /phones/{id}/password", access.Configure, s.newPhonePassword, false},
-		{"GET /hours", access.Configure, s.hours, false},
-		{"GET /hours/new", access.Configure, hoursEditor().blankForm(s), false},
-		{"POST /hours", access.Configure, hoursEditor().create(s), false},
-		{"GET /hours/{id}", access.Configure, hoursEditor().form(s), false},
-		{"POST /hours/{id}", access.Configure, hoursEditor().save(s), false},
-		{"POST /hours/{id}/remove", access.Configure, hoursEditor().drop(s), false},
-		{"GET /menus", access.Configure, s.menus, false},
-		{"GET /menus/new", access.Configure, menuEditor().blankForm(s), false},
-		{"POST /menus", access.Configure, menuEditor().create(s), false},
-		{"GET /menus/{id}", access.Configure, menuEditor().form(s), false},
-		{"POST /menus/{id}", access.Configure, menuEditor().save(s), false},
-		{"POST /menus/{id}/remove", access.Configure, menuEditor().drop(s), false},
-		{"GET /messages", access.Configure, s.messages, false},
-		{"GET /messages/sentence/{name}", access.Configure, s.message, false},
-		{"GET /messages/own/{id}", access.Configure, s.message, false},
-		{"GET /messages/name/new", access.Configure, messageEditor().blankForm(s), false},
-		{"POST /messages/name", access.Configure, messageEditor().create(s), false},
-		{"GET /messages/name/{id}", access.Configure, messageEditor().form(s), false},
-		{"POST /messages/name/{id}", access.Configure, messageEditor().save(s), false},
-		{"POST /messages/name/{id}/remove", access.Configure, messageEditor().drop(s), false},
-		{"GET /messages/sound/{lang}/{name}", access.Configure, s.sound, false},
-		{"POST /messages/sound/{lang}/{name}", access.Configure, s.change(s.takeSound), false},
-		{"POST /messages/sound/{lang}/{name}/ring", access.Configure, s.change(s.ring), false},
-		{"POST /messages/sound/{lang}/{name}/speak", access.Configure, s.change(s.speak), false},
-		{"POST /messages/sound/{lang}/{name}/remove", access.Configure, s.change(s.removeSound), false},
-		{"POST /messages/sound/{lang}/{name}/undo", access.Configure, s.change(s.undoSound), false},
-		{"GET /lines", access.Configure, s.lines, false},
-		{"GET /lines/new", access.Configure, s.newLine, false},
-		{"GET /lines/new/carrier", access.Configure, s.newCarrier, false},
-		{"GET /lines/new/carrier/{preset}", access.Configure, s.newCarrier, false},
-		{"POST /lines/new/carrier/{preset}", access.Configure, s.newCarrier, false},
-		{"GET /lines/new/modem", access.Configure, s.newModem, false},
-		{"POST /lines/new/modem", access.Configure, s.newModem, false},
-		{"GET /lines/trunk/{id}", access.Configure, trunkEditor().form(s), false},
-		{"POST /lines/trunk/{id}", access.Configure, trunkEditor().save(s), false},
-		{"GET /lines/modem/{id}", access.Configure, lineEditor().form(s), false},
-		{"POST /lines/modem/{id}", access.Configure, lineEditor().save(s), false},
-		{"GET /lamps", access.Configure, s.lamps, false},
-		{"GET /lamps/new", access.Configure, lampEditor().blankForm(s), false},
-		{"POST /lamps", access.Configure, lampEditor().create(s), false},
-		{"POST /lamps/test", access.Configure, s.testLamps, false},
-		{"GET /lamps/{id}", access.Configure, lampEditor().form(s), false},
-		{"POST /lamps/{id}", access.Configure, lampEditor().save(s), false},
-		{"POST /lamps/{id}/find", access.Configure, s.findLamp, false},
-		{"POST /lamps/{id}/remove", access.Configure, lampEditor().drop(s), false},
-		{"GET /signals", access.Configure, s.signals, false},
-		{"GET /signals/look", access.Configure, s.lookForm, false},
-		{"POST /signals/look", access.Configure, s.saveLook, false},
-		{"GET /signals/{id}", access.Configure, s.signalForm, false},
-		{"POST /signals/{id}", access.Configure, s.saveSignal, false},
-		{"POST /signals/{id}/usual", access.Configure, s.usualSignal, false},
-		{"GET /changes", access.Configure, s.changes, false},
-		{"POST /changes/apply", access.Configure, s.applyChanges, false},
-		{"POST /changes/discard", access.Configure, s.discardChanges, false},
-		{"POST /changes/undo", access.Configure, s.undo, false},
-		{"GET /history", access.Configure, s.history, false},
-		{"POST /history/file", access.Configure, s.handFile, false},
-		{"GET /history/{number}", access.Configure, s.past, false},
-		{"POST /history/{number}/take", access.Configure, s.takeBack, false},
-		{"POST /history/{number}/restore", access.Configure, s.restore, false},
-		{"GET /backup", access.Own, s.backup, false},
-		{"POST /backup/place", access.Own, s.backupPlace, false},
-		{"POST /backup/now", access.Own, s.backupNow, false},
-		{"GET /backup/copy/{name}", access.Own, s.backupCopy, false},
-		{"POST /backup/kit", access.Own, s.newKit, false},
-		{"POST /backup/kit/confirm", access.Own, s.confirmKit, false},
-		{"GET /backup/restore", access.Own, s.restoreForm, false},
-		{"POST /backup/restore", access.Own, s.restoreUpload, false},
-		{"POST /backup/restore/lines", access.Own, s.restoreLines(), false},
-		{"POST /backup/restore/forget", access.Own, s.restoreForget(), false},
-		{"POST /backup/restore/start", access.Own, s.restoreStart(), false},
-		{"GET /handover", access.Configure, s.handover, false},
-		{"GET /handover.pdf", access.Configure, s.handoverPDF, false},
-		{"GET /certificate", access.Own, s.certificate, false},
-		{"POST /certificate", access.Own, s.giveCertificate, false},
-		{"POST /certificate/undo", access.Own, s.undoCertificate, false},
-		{"POST /certificate/withdraw", access.Own, s.withdrawCertificate, false},
-		{"GET /network", access.Configure, s.network, false},
-		{"POST /network", access.Configure, s.tryNetwork, false},
-		{"POST /network/recall", access.Configure, s.recallNetwork, false},
-		{"GET /system", access.See, s.system, false},
-		{"GET /security", access.Own, s.security, false},
-		{"POST /security", access.Own, s.plainHTTP, false},
-		{"GET /reset", access.Own, s.resetForm, false},
-		{"POST /reset", access.Own, s.reset, false},
-		{"GET /about", access.See, s.about, false},
-		{"GET /about/licences", access.See, s.licenceText, false},
+		{"GET /queues", access.Configure, s.queues, WhileAllowed},
+		{"GET /queues/new", access.Configure, queueEditor().blankForm(s), WhileAllowed},
+		{"POST /queues", access.Configure, queueEditor().create(s), WhileAllowed},
+		{"GET /queues/{id}", access.Configure, queueEditor().form(s), WhileAllowed},
+		{"POST /queues/{id}", access.Configure, queueEditor().save(s), WhileAllowed},
+		{"POST /queues/{id}/remove", access.Configure, queueEditor().drop(s), WhileAllowed},
+		{"GET /queues/{id}/skills", access.Configure, s.skills, WhileAllowed},
+		{"POST /queues/{id}/skills", access.Configure, s.saveSkills, WhileAllowed},
+		{"GET /queues/{id}/call", access.Configure, s.callMePage, WhileAllowed},
+		{"POST /queues/{id}/call", access.Configure, s.callMeNow, WhileAllowed},
+		{"GET /people", access.Configure, s.people, WhileAllowed},
+		{"GET /people.csv", access.Configure, s.exportPeople, WhileAllowed},
+		{"GET /people/import", access.Configure, s.importForm, WhileAllowed},
+		{"POST /people/import", access.Configure, s.importPeople, WhileAllowed},
+		{"GET /people/new", access.Configure, s.personForm, WhileAllowed},
+		{"POST /people", access.Configure, s.addPerson, WhileAllowed},
+		{"GET /people/{id}", access.Configure, personEditor().form(s), WhileAllowed},
+		{"POST /people/{id}", access.Configure, personEditor().save(s), WhileAllowed},
+		{"POST /people/{id}/remove", access.Configure, personEditor().drop(s), WhileAllowed},
+		{"POST /phones/{id}/password", access.Configure, s.newPhonePassword, WhileAllowed},
+		{"GET /hours", access.Configure, s.hours, WhileAllowed},
+		{"GET /hours/new", access.Configure, hoursEditor().blankForm(s), WhileAllowed},
+		{"POST /hours", access.Configure, hoursEditor().create(s), WhileAllowed},
+		{"GET /hours/{id}", access.Configure, hoursEditor().form(s), WhileAllowed},
+		{"POST /hours/{id}", access.Configure, hoursEditor().save(s), WhileAllowed},
+		{"POST /hours/{id}/remove", access.Configure, hoursEditor().drop(s), WhileAllowed},
+		{"GET /menus", access.Configure, s.menus, WhileAllowed},
+		{"GET /menus/new", access.Configure, menuEditor().blankForm(s), WhileAllowed},
+		{"POST /menus", access.Configure, menuEditor().create(s), WhileAllowed},
+		{"GET /menus/{id}", access.Configure, menuEditor().form(s), WhileAllowed},
+		{"POST /menus/{id}", access.Configure, menuEditor().save(s), WhileAllowed},
+		{"POST /menus/{id}/remove", access.Configure, menuEditor().drop(s), WhileAllowed},
+		{"GET /messages", access.Configure, s.messages, WhileAllowed},
+		{"GET /messages/sentence/{name}", access.Configure, s.message, WhileAllowed},
+		{"GET /messages/own/{id}", access.Configure, s.message, WhileAllowed},
+		{"GET /messages/name/new", access.Configure, messageEditor().blankForm(s), WhileAllowed},
+		{"POST /messages/name", access.Configure, messageEditor().create(s), WhileAllowed},
+		{"GET /messages/name/{id}", access.Configure, messageEditor().form(s), WhileAllowed},
+		{"POST /messages/name/{id}", access.Configure, messageEditor().save(s), WhileAllowed},
+		{"POST /messages/name/{id}/remove", access.Configure, messageEditor().drop(s), WhileAllowed},
+		{"GET /messages/sound/{lang}/{name}", access.Configure, s.sound, WhileAllowed},
+		{"POST /messages/sound/{lang}/{name}", access.Configure, s.change(s.takeSound), WhileAllowed},
+		{"POST /messages/sound/{lang}/{name}/ring", access.Configure, s.change(s.ring), WhileAllowed},
+		{"POST /messages/sound/{lang}/{name}/speak", access.Configure, s.change(s.speak), WhileAllowed},
+		{"POST /messages/sound/{lang}/{name}/remove", access.Configure, s.change(s.removeSound), WhileAllowed},
+		{"POST /messages/sound/{lang}/{name}/undo", access.Configure, s.change(s.undoSound), WhileAllowed},
+		{"GET /lines", access.Configure, s.lines, WhileAllowed},
+		{"GET /lines/new", access.Configure, s.newLine, WhileAllowed},
+		{"GET /lines/new/carrier", access.Configure, s.newCarrier, WhileAllowed},
+		{"GET /lines/new/carrier/{preset}", access.Configure, s.newCarrier, WhileAllowed},
+		{"POST /lines/new/carrier/{preset}", access.Configure, s.newCarrier, WhileAllowed},
+		{"GET /lines/new/modem", access.Configure, s.newModem, WhileAllowed},
+		{"POST /lines/new/modem", access.Configure, s.newModem, WhileAllowed},
+		{"GET /lines/trunk/{id}", access.Configure, trunkEditor().form(s), WhileAllowed},
+		{"POST /lines/trunk/{id}", access.Configure, trunkEditor().save(s), WhileAllowed},
+		{"GET /lines/modem/{id}", access.Configure, lineEditor().form(s), WhileAllowed},
+		{"POST /lines/modem/{id}", access.Configure, lineEditor().save(s), WhileAllowed},
+		{"GET /lamps", access.Configure, s.lamps, WhileAllowed},
+		{"GET /lamps/new", access.Configure, lampEditor().blankForm(s), WhileAllowed},
+		{"POST /lamps", access.Configure, lampEditor().create(s), WhileAllowed},
+		{"POST /lamps/test", access.Configure, s.testLamps, WhileAllowed},
+		{"GET /lamps/{id}", access.Configure, lampEditor().form(s), WhileAllowed},
+		{"POST /lamps/{id}", access.Configure, lampEditor().save(s), WhileAllowed},
+		{"POST /lamps/{id}/find", access.Configure, s.findLamp, WhileAllowed},
+		{"POST /lamps/{id}/remove", access.Configure, lampEditor().drop(s), WhileAllowed},
+		{"GET /signals", access.Configure, s.signals, WhileAllowed},
+		{"GET /signals/look", access.Configure, s.lookForm, WhileAllowed},
+		{"POST /signals/look", access.Configure, s.saveLook, WhileAllowed},
+		{"GET /signals/{id}", access.Configure, s.signalForm, WhileAllowed},
+		{"POST /signals/{id}", access.Configure, s.saveSignal, WhileAllowed},
+		{"POST /signals/{id}/usual", access.Configure, s.usualSignal, WhileAllowed},
+		{"GET /changes", access.Configure, s.changes, WhileAllowed},
+		{"POST /changes/apply", access.Configure, s.applyChanges, WhileAllowed},
+		{"POST /changes/discard", access.Configure, s.discardChanges, WhileAllowed},
+		{"POST /changes/undo", access.Configure, s.undo, WhileAllowed},
+		{"GET /history", access.Configure, s.history, WhileAllowed},
+		{"POST /history/file", access.Configure, s.handFile, WhileAllowed},
+		{"GET /history/{number}", access.Configure, s.past, WhileAllowed},
+		{"POST /history/{number}/take", access.Configure, s.takeBack, WhileAllowed},
+		{"POST /history/{number}/restore", access.Configure, s.restore, WhileAllowed},
+		{"GET /backup", access.Own, s.backup, WhileAllowed},
+		{"POST /backup/place", access.Own, s.backupPlace, Never},
+		{"POST /backup/now", access.Own, s.backupNow, Never},
+		{"GET /backup/copy/{name}", access.Own, s.backupCopy, Never},
+		{"POST /backup/kit", access.Own, s.newKit, Never},
+		{"POST /backup/kit/confirm", access.Own, s.confirmKit, Never},
+		{"GET /backup/restore", access.Own, s.restoreForm, WhileAllowed},
+		{"POST /backup/restore", access.Own, s.restoreUpload, Never},
+		{"POST /backup/restore/lines", access.Own, s.restoreLines(), Never},
+		{"POST /backup/restore/forget", access.Own, s.restoreForget(), Never},
+		{"POST /backup/restore/start", access.Own, s.restoreStart(), Never},
+		{"GET /handover", access.Configure, s.handover, WhileAllowed},
+		{"GET /handover.pdf", access.Configure, s.handoverPDF, WhileAllowed},
+		{"GET /certificate", access.Own, s.certificate, WhileAllowed},
+		{"POST /certificate", access.Own, s.giveCertificate, Never},
+		{"POST /certificate/undo", access.Own, s.undoCertificate, Never},
+		{"POST /certificate/withdraw", access.Own, s.withdrawCertificate, Never},
+		{"GET /network", access.Configure, s.network, WhileAllowed},
+		{"POST /network", access.Configure, s.tryNetwork, WhileAllowed},
+		{"POST /network/recall", access.Configure, s.recallNetwork, WhileAllowed},
+		{"GET /system", access.See, s.system, WhileAllowed},
+		{"GET /security", access.Own, s.security, WhileAllowed},
+		{"POST /security", access.Own, s.plainHTTP, Never},
+		{"GET /reset", access.Own, s.resetForm, WhileAllowed},
+		{"POST /reset", access.Own, s.reset, Never},
+		{"GET /about", access.See, s.about, WhileAllowed},
+		{"GET /about/licences", access.See, s.licenceText, WhileAllowed},
 
-		{"GET /setup", access.Configure, s.setupHere, false},
-		{"GET /setup/live", access.Configure, s.follow, false},
-		{"GET /setup/{step}", access.Configure, s.setupStep, false},
-		{"POST /setup/{step}", access.Configure, s.setupDo, false},
+		{"GET /setup", access.Configure, s.setupHere, WhileAllowed},
+		{"GET /setup/live", access.Configure, s.follow, WhileAllowed},
+		{"GET /setup/{step}", access.Configure, s.setupStep, WhileAllowed},
+		{"POST /setup/{step}", access.Configure, s.setupDo, WhileAllowed},
 
-		{"GET /claim", access.Anybody, s.claimForm, true},
-		{"POST /claim", access.Anybody, s.claim, true},
-		{"GET /invite", access.Anybody, s.inviteForm, false},
-		{"POST /invite", access.Anybody, s.accept, false},
-		{"GET /network/confirm", access.Anybody, s.confirmForm, false}, // by a token, where nobody has signed in yet
-		{"POST /network/confirm", access.Anybody, s.confirmNetwork, false},
-		{"GET /restore", access.Anybody, s.firstRestoreForm, false}, // while nobody owns the box
-		{"POST /restore", access.Anybody, s.firstly(s.restoreUpload), false},
-		{"POST /restore/lines", access.Anybody, s.firstly(s.restoreLines()), false},
-		{"POST /restore/forget", access.Anybody, s.firstly(s.restoreForget()), false},
-		{"POST /restore/start", access.Anybody, s.firstly(s.restoreStart()), false},
-		{"GET /signin", access.Anybody, s.signInForm, false},
-		{"POST /signin", access.Anybody, s.signIn, false},
-		{"POST /signin/code", access.Anybody, s.finish, false},
-		{"POST /signin/passkey/begin", access.Anybody, s.beginPasskeySignIn, false},
-		{"POST /signin/passkey", access.Anybody, s.passkeySignIn, false},
-		{"POST /signout", access.Anybody, s.signOut, false},
-		{"GET /healthz", access.Anybody, s.healthz, true},
-		{"GET /asset/", access.Anybody, s.asset, true},
-		{"GET /", access.Anybody, s.missing, false},
+		{"GET /claim", access.Anybody, s.claimForm, Always},
+		{"POST /claim", access.Anybody, s.claim, Always},
+		{"GET /invite", access.Anybody, s.inviteForm, Never},
+		{"POST /invite", access.Anybody, s.accept, Never},
+		{"GET /network/confirm", access.Anybody, s.confirmForm, WhileAllowed}, // by a token, where nobody has signed in yet
+		{"POST /network/confirm", access.Anybody, s.confirmNetwork, WhileAllowed},
+		{"GET /restore", access.Anybody, s.firstRestoreForm, WhileAllowed}, // while nobody owns the box
+		{"POST /restore", access.Anybody, s.firstly(s.restoreUpload), Never},
+		{"POST /restore/lines", access.Anybody, s.firstly(s.restoreLines()), Never},
+		{"POST /restore/forget", access.Anybody, s.firstly(s.restoreForget()), Never},
+		{"POST /restore/start", access.Anybody, s.firstly(s.restoreStart()), Never},
+		{"GET /signin", access.Anybody, s.signInForm, WhileAllowed},
+		{"POST /signin", access.Anybody, s.signIn, WhileAllowed},
+		{"POST /signin/code", access.Anybody, s.finish, WhileAllowed},
+		{"POST /signin/passkey/begin", access.Anybody, s.beginPasskeySignIn, WhileAllowed},
+		{"POST /signin/passkey", access.Anybody, s.passkeySignIn, WhileAllowed},
+		{"POST /signout", access.Anybody, s.signOut, WhileAllowed},
+		{"GET /healthz", access.Anybody, s.healthz, Always},
+		{"GET /asset/", access.Anybody, s.asset, Always},
+		{"GET /", access.Anybody, s.missing, WhileAllowed},
 	}
 }
 
@@ -214,12 +226,13 @@ func (s *server) routes() []route {
 type Route struct {
 	Pattern string // as net/http's ServeMux has it: "GET /queues/{id}"
 	Right   access.Right
+	Clear   Clear
 }
 
 // Routes lists every path that the page serves.
 func Routes() (all []Route) {
 	for _, r := range (&server{}).routes() {
-		all = append(all, Route{r.pattern, r.right})
+		all = append(all, Route{r.pattern, r.right, r.clear})
 	}
 	return all
 }
@@ -270,7 +283,7 @@ func (s *server) admit(x route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := s.visit(r)
 		switch {
-		case v.TLS == nil && !x.inTheClear && !s.Plain():
+		case v.TLS == nil && x.clear != Always && !s.Plain():
 			s.toHTTPS(w, v)
 			return
 		case x.right == access.Anybody:
@@ -279,6 +292,10 @@ func (s *server) admit(x route) http.Handler {
 			return
 		case !v.user.May(x.right):
 			s.refuse(w, v, http.StatusForbidden, "denied")
+			return
+		}
+		if x.clear == Never && !v.unheard() {
+			s.heard(w, v)
 			return
 		}
 		x.serve(w, v)
@@ -314,14 +331,16 @@ func (s *server) toHTTPS(w http.ResponseWriter, v *visit) {
 	http.Redirect(w, v.Request, "https://"+host+v.URL.RequestURI(), http.StatusSeeOther)
 }
 
-// toSealed sends a visitor in the clear, who would be shown a secret, to HTTPS, and tells whether it did. Who sits at
-// the box itself stays, and so does everybody where there is no HTTPS.
-func (s *server) toSealed(w http.ResponseWriter, v *visit) bool {
-	if v.TLS != nil || s.TLSPort == 0 || v.from.Addr.IsLoopback() {
-		return false
+// unheard tells whether nobody can listen in between the visitor and the box.
+func (v *visit) unheard() bool { return v.TLS != nil || v.from.Addr.IsLoopback() }
+
+// heard leads a visitor in the clear to where nobody listens in, and refuses what would be done here.
+func (s *server) heard(w http.ResponseWriter, v *visit) {
+	if v.Method == http.MethodGet && s.TLSPort != 0 {
+		s.toHTTPS(w, v)
+		return
 	}
-	s.toHTTPS(w, v)
-	return true
+	s.refuse(w, v, http.StatusForbidden, "insecure")
 }
 
 // redirect sends on with the language that was asked for.

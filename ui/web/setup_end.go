@@ -208,10 +208,11 @@ func showSafety(x *turn) {
 	if !made.IsZero() {
 		key = "setup.kit.again"
 	}
-	if x.p.Kit == "" && x.secrecy() {
+	private := x.secrecy()
+	if x.p.Kit == "" && private {
 		x.addForm(page.SetupForm{ID: "kit", Do: "kit", Key: key, Button: key + ".do", Plain: !made.IsZero()})
 	}
-	if !made.IsZero() && confirmed.IsZero() {
+	if !made.IsZero() && confirmed.IsZero() && private {
 		x.addForm(page.SetupForm{ID: "confirm", Do: "confirm", Key: "setup.kit.confirm", Button: "setup.kit.confirm.do", Fields: []page.Field{
 			{Kind: page.FieldText, Name: "secret", Key: "setup.f.secret", Must: true},
 		}})
@@ -235,8 +236,9 @@ func makeKit(x *turn) {
 	}
 }
 
+// confirmKit is told the secret itself, which nobody may overhear.
 func confirmKit(x *turn) {
-	if !x.v.user.May(access.Own) {
+	if !x.v.user.May(access.Own) || !x.secrecy() {
 		x.refused("setup.kit.owner", nil)
 		return
 	}

@@ -25,7 +25,7 @@ func (s *site) step(x setup.Step, fields ...string) (status int, body string) {
 	for i := 0; i+1 < len(fields); i += 2 {
 		form.Add(fields[i], fields[i+1])
 	}
-	return s.post(setupPath(x)+"?lang=en", form)
+	return s.plainly(setupPath(x)+"?lang=en", form)
 }
 
 func (s *site) how(x setup.Step) setup.How { return s.wizard.State.State().Marks[x].How }
@@ -196,7 +196,7 @@ func TestWithEveryProbeFailingTheSetUpGoesOnAndOwesIt(t *testing.T) {
 		{setup.TestCall, []string{"do", "login"}, "setup.nobody_here"},
 		{setup.TestCall, []string{"do", "look"}, "setup.testcall.bad"},
 		{setup.Safety, []string{"do", "kit"}, "setup.kit.owner"}, // over plain HTTP through the network
-		{setup.Safety, []string{"do", "confirm", "secret", "AGE-SECRET-KEY-1WRONG"}, "setup.kit.wrong"},
+		{setup.Safety, []string{"do", "confirm", "secret", "AGE-SECRET-KEY-1WRONG"}, "setup.kit.owner"},
 		{setup.GoLive, []string{"do", "finish"}, "setup.kit_missing"},
 	} {
 		status, body := s.step(x.step, x.fields...)
@@ -206,6 +206,10 @@ func TestWithEveryProbeFailingTheSetUpGoesOnAndOwesIt(t *testing.T) {
 		if strings.Contains(body, "⟦") {
 			t.Errorf("%s %v: a sentence is missing", x.step, x.fields)
 		}
+	}
+	form := url.Values{"do": {"confirm"}, "secret": {"AGE-SECRET-KEY-1WRONG"}}
+	if status, body := s.post(setupPath(setup.Safety)+"?lang=en", form); status < 400 || !strings.Contains(body, "<code>setup.kit.wrong</code>") {
+		t.Errorf("another key confirmed over HTTPS: %d", status)
 	}
 	for _, x := range setup.Steps() {
 		if status, to := s.step(x, "do", "on"); status != http.StatusSeeOther || !strings.HasPrefix(to, setupPath(setup.After(x))) {
@@ -300,6 +304,7 @@ func TestTheKitIsTheOwnersAndNeverInTheClear(t *testing.T) {
 	for name, a := range map[string]ask{
 		"over plain HTTP":      {as: access.Owner},
 		"by the installer":     {as: access.Installer, tls: true},
+		"confirmed, in clear":  {as: access.Owner, form: url.Values{"do": {"confirm"}, "secret": {"AGE-SECRET-KEY-1X"}}},
 		"as a file, in clear":  {as: access.Owner, form: url.Values{"do": {"file"}, "secret": {"AGE-SECRET-KEY-1X"}}},
 		"as a file, installer": {as: access.Installer, tls: true, form: url.Values{"do": {"file"}, "secret": {"AGE-SECRET-KEY-1X"}}},
 	} {
