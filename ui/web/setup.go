@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -332,18 +331,12 @@ func (x *turn) agent(field string) *config.Agent {
 	return nil
 }
 
-// secrecy tells whether a secret may be shown to the visitor: not over plain HTTP through a network.
-func (x *turn) secrecy() bool {
-	if x.v.TLS != nil || x.v.from.Addr.IsLoopback() {
+// secrecy tells whether a secret may be shown to the visitor: not over plain HTTP through a network. Then the screen
+// says by a sentence of the catalogue what is missing, and leads to where it would be shown.
+func (x *turn) secrecy(sentence string) bool {
+	if x.v.unheard() {
 		return true
 	}
-	x.p.Unshown = true
-	if x.TLSPort != 0 {
-		host := x.v.Host
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			host = h
-		}
-		x.p.Private = "https://" + net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(int(x.TLSPort))) + setupPath(x.step)
-	}
+	x.p.Unshown, x.p.Private = sentence, x.overTLS(x.v, setupPath(x.step))
 	return false
 }
