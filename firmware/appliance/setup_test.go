@@ -65,6 +65,27 @@ func TestTheWaysInWhichAnAccountIsTried(t *testing.T) {
 	}
 }
 
+func TestWhatCannotHelpIsNotTried(t *testing.T) {
+	for _, x := range []struct {
+		plain tel.LineCause
+		want  string
+	}{
+		{tel.LineRefused, "user server platform transport"},
+		{tel.LineUnreachable, "server platform transport"},
+		{tel.LineDNSFailed, ""},
+	} {
+		var got []string
+		for _, key := range []string{"user", "server", "platform", "transport"} {
+			if mayHelp(key, x.plain) {
+				got = append(got, key)
+			}
+		}
+		if strings.Join(got, " ") != x.want {
+			t.Errorf("after %s: %q, want %q", x.plain, got, x.want)
+		}
+	}
+}
+
 func TestAnAccountIsTriedUntilItsCarrierLetsUsIn(t *testing.T) {
 	b := start(t, shop)
 	at := netip.AddrPortFrom(newAddress(), 5060)
