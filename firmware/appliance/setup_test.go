@@ -324,3 +324,40 @@ func TestCallingAsACustomerIsRefusedWhereItMayNotBe(t *testing.T) {
 		}
 	}
 }
+
+// What was owed at the end of the set-up is settled by whatever comes to work later; before its end people go through
+// the screens themselves.
+func TestADebtOfTheSetUpIsSettledByWhatWorksLater(t *testing.T) {
+	b := start(t, shop)
+	tell := func(event any) {
+		t.Helper()
+		if sentence, err := b.box.setup.Tell(event, time.Now()); sentence != "" || err != nil {
+			t.Fatal(sentence, err)
+		}
+	}
+	for _, step := range setup.Steps() {
+		tell(setup.Left{Step: step})
+	}
+	works := map[setup.Step][]tel.Event{
+		setup.Lines:  {tel.LineChanged{Line: "trunk:late", Type: "sip", Up: true, Cause: tel.LineOK}},
+		setup.Phones: {tel.DeviceChanged{Device: "201", Reachable: true}},
+		setup.TestCall: {
+			tel.CallChanged{Call: "late", Stage: tel.StageWaiting, Via: "trunk:late", Direction: tel.Inbound, Queue: "sales"},
+			tel.CallChanged{Call: "late", Stage: tel.StageTalking, Via: "trunk:late", Direction: tel.Inbound, Queue: "sales", Agent: "carla"},
+		},
+	}
+	tell(setup.Proved{Step: setup.Safety})
+	tell(setup.Finish{})
+	for step, events := range works {
+		if !b.box.setup.Owes(step) {
+			t.Fatalf("%s is not owed at the end", step)
+		}
+		for _, e := range events {
+			b.box.publish(e)
+		}
+		b.eventually(string(step)+" is settled", func() bool { return !b.box.setup.Owes(step) })
+	}
+	if !b.box.setup.Owes(setup.Network) {
+		t.Error("what nothing has shown to work is settled, too")
+	}
+}
