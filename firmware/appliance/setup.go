@@ -40,6 +40,7 @@ func (b *Box) openSetup() error {
 			return err
 		}
 		b.tellSetup(s.Debts())
+		b.feed.Resync() // Home lists what is owed
 		return nil
 	}, kept, fresh)
 	b.trails.changed = make(chan struct{})
@@ -53,6 +54,31 @@ func (b *Box) tellSetup(debts []view.Todo) {
 		owed = append(owed, d.ID)
 	}
 	b.report("setup", len(owed) == 0, strings.Join(owed, ", "))
+}
+
+// settle tells the set-up what works by now that was owed at its end: nobody has to go through its screens again.
+func (b *Box) settle(e tel.Event, way view.Trail) {
+	var step setup.Step
+	switch e := e.(type) {
+	case tel.LineChanged:
+		if e.Up {
+			step = setup.Lines
+		}
+	case tel.DeviceChanged:
+		if e.Reachable {
+			step = setup.Phones
+		}
+	default:
+		if way.Passed() {
+			step = setup.TestCall
+		}
+	}
+	if step == "" || !b.setup.Owes(step) {
+		return
+	}
+	if _, err := b.setup.Tell(setup.Proved{Step: step}, time.Now()); err != nil {
+		b.log.Error("the set-up is not kept", "err", err)
+	}
 }
 
 // setupBox is the page's way from the set-up to the box.

@@ -88,17 +88,32 @@ func platforms(p presets.Preset) (all []presets.Preset) {
 	return all
 }
 
-// tryAccount logs in at a carrier in each way until one works. What is tried is told to nobody else: neither the
-// journal nor the page's lines know of it.
+// tryAccount logs in at a carrier in each way that may help until one works. What is tried is told to nobody else:
+// neither the journal nor the page's lines know of it.
 func (b *Box) tryAccount(ctx context.Context, t config.Trunk) (all []setup.Tried) {
-	for _, v := range variants(t) {
+	for i, v := range variants(t) {
+		if i > 0 && !mayHelp(v.key, all[0].Cause) {
+			continue
+		}
 		cause, works := b.tryOne(ctx, v.trunk)
 		all = append(all, setup.Tried{Key: v.key, Value: v.value, Cause: cause, Works: works, Trunk: v.trunk})
-		if works || ctx.Err() != nil || cause == tel.LineDNSFailed && v.key == "" {
-			break // without names another way to write the account changes nothing
+		if works || ctx.Err() != nil {
+			break
 		}
 	}
 	return all
+}
+
+// mayHelp tells whether a further way is worth somebody's waiting, after why the plain one did not work.
+func mayHelp(key string, plain tel.LineCause) bool {
+	switch plain {
+	case tel.LineDNSFailed: // without names another way to write the account changes nothing
+		return false
+	case tel.LineUnreachable: // who does not answer has not read the user
+		return key != "user"
+	default:
+		return true
+	}
 }
 
 // tryOne logs in once and out again.

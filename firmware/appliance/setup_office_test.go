@@ -124,7 +124,7 @@ func TestANewBoxIsSetUpByItsPageAndAnswersItsFirstCall(t *testing.T) {
 	in.Hangup()
 	screen(7, "do=look", "A line works in both directions")
 
-	page := screen(8, "do=people&names=Anna+Bianchi%0ABruno+Rossi", "2 people were added")
+	page := screen(8, "do=people&names=Anna+Bianchi%0ABruno+Rossi", "People added: 2")
 	password := regexp.MustCompile(`<td>201</td><td><code class="secret">([^<]+)</code>`).FindStringSubmatch(page)
 	if password == nil {
 		t.Fatalf("no password for Anna's telephone in %s", page)
@@ -149,7 +149,7 @@ func TestANewBoxIsSetUpByItsPageAndAnswersItsFirstCall(t *testing.T) {
 	}
 	heard := picksUp(t, anna)
 	<-heard.Answered()
-	screen(13, "do=login", "1 people are at work")
+	screen(13, "do=login", "People at work: 1")
 	heard.Hangup()
 	<-heard.Ended()
 

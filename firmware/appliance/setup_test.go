@@ -65,6 +65,27 @@ func TestTheWaysInWhichAnAccountIsTried(t *testing.T) {
 	}
 }
 
+func TestWhatCannotHelpIsNotTried(t *testing.T) {
+	for _, x := range []struct {
+		plain tel.LineCause
+		want  string
+	}{
+		{tel.LineRefused, "user server platform transport"},
+		{tel.LineUnreachable, "server platform transport"},
+		{tel.LineDNSFailed, ""},
+	} {
+		var got []string
+		for _, key := range []string{"user", "server", "platform", "transport"} {
+			if mayHelp(key, x.plain) {
+				got = append(got, key)
+			}
+		}
+		if strings.Join(got, " ") != x.want {
+			t.Errorf("after %s: %q, want %q", x.plain, got, x.want)
+		}
+	}
+}
+
 func TestAnAccountIsTriedUntilItsCarrierLetsUsIn(t *testing.T) {
 	b := start(t, shop)
 	at := netip.AddrPortFrom(newAddress(), 5060)
@@ -301,5 +322,42 @@ func TestCallingAsACustomerIsRefusedWhereItMayNotBe(t *testing.T) {
 		if sentence != x.want || err != nil || (call == "") != (x.want != "") {
 			t.Errorf("%s: %q, %q, %v", name, call, sentence, err)
 		}
+	}
+}
+
+// What was owed at the end of the set-up is settled by whatever comes to work later; before its end people go through
+// the screens themselves.
+func TestADebtOfTheSetUpIsSettledByWhatWorksLater(t *testing.T) {
+	b := start(t, shop)
+	tell := func(event any) {
+		t.Helper()
+		if sentence, err := b.box.setup.Tell(event, time.Now()); sentence != "" || err != nil {
+			t.Fatal(sentence, err)
+		}
+	}
+	for _, step := range setup.Steps() {
+		tell(setup.Left{Step: step})
+	}
+	works := map[setup.Step][]tel.Event{
+		setup.Lines:  {tel.LineChanged{Line: "trunk:late", Type: "sip", Up: true, Cause: tel.LineOK}},
+		setup.Phones: {tel.DeviceChanged{Device: "201", Reachable: true}},
+		setup.TestCall: {
+			tel.CallChanged{Call: "late", Stage: tel.StageWaiting, Via: "trunk:late", Direction: tel.Inbound, Queue: "sales"},
+			tel.CallChanged{Call: "late", Stage: tel.StageTalking, Via: "trunk:late", Direction: tel.Inbound, Queue: "sales", Agent: "carla"},
+		},
+	}
+	tell(setup.Proved{Step: setup.Safety})
+	tell(setup.Finish{})
+	for step, events := range works {
+		if !b.box.setup.Owes(step) {
+			t.Fatalf("%s is not owed at the end", step)
+		}
+		for _, e := range events {
+			b.box.publish(e)
+		}
+		b.eventually(string(step)+" is settled", func() bool { return !b.box.setup.Owes(step) })
+	}
+	if !b.box.setup.Owes(setup.Network) {
+		t.Error("what nothing has shown to work is settled, too")
 	}
 }

@@ -39,7 +39,8 @@ func (t *trails) apply(e tel.Event) (view.Trail, bool) {
 	return t.calls.Apply(e)
 }
 
-// followCalls keeps the ways of calls until ctx ends, and tells the set-up of the first one that goes all the way.
+// followCalls keeps the ways of calls until ctx ends, and tells the set-up of the first one that goes all the way, and of
+// what comes to work after its end.
 func (b *Box) followCalls(ctx context.Context) {
 	apply := func(e tel.Event) {
 		way, moved := b.trails.apply(e)
@@ -51,6 +52,7 @@ func (b *Box) followCalls(ctx context.Context) {
 				b.log.Error("the set-up is not kept", "err", err)
 			}
 		}
+		b.settle(e, way)
 	}
 	b.watch(ctx, func(all []tel.Event) {
 		b.trails.mu.Lock()

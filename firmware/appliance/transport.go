@@ -56,16 +56,25 @@ func (b *Box) certificate() (source *certificate.Source, err error) {
 	if c.TLS.Cert != "" {
 		source, err = certificate.Files(c.TLS.Cert, c.TLS.Key)
 	} else {
-		source, err = certificate.Own(filepath.Join(b.opts.Dir, "tls"), b.certified())
+		source, err = certificate.Own(filepath.Join(b.opts.Dir, "tls"), b.reachedAt(), b.calledAfter()...)
 	}
 	b.tlsSource = source
 	return source, err
 }
 
 // certified is every name and address by which somebody may know the box.
-func (b *Box) certified() []string {
+func (b *Box) certified() []string { return append(b.calledAfter(), b.reachedAt()...) }
+
+// calledAfter are the names that the office's own name makes. A new one, as the set-up gives it, is no reason for
+// another certificate.
+func (b *Box) calledAfter() []string {
+	label := hostLabel(b.config().Box.Name)
+	return []string{label, label + ".local"}
+}
+
+// reachedAt are the addresses at which the box listens for what is encrypted.
+func (b *Box) reachedAt() (names []string) {
 	c := b.config()
-	names := []string{hostLabel(c.Box.Name), hostLabel(c.Box.Name) + ".local"}
 	if c.SIP.Advertise.IsValid() {
 		names = append(names, c.SIP.Advertise.String())
 	}

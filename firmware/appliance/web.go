@@ -164,7 +164,7 @@ func (b *Box) emptyOffice() *view.Model {
 	}
 	m := view.NewModel(c.Box.Name, queues, agents)
 	m.OfferSupervision(anySupervisor(&c))
-	m.Owe(debts(&c))
+	m.Owe(append(debts(&c), b.setup.Debts()...))
 	return m
 }
 

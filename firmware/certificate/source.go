@@ -19,6 +19,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,7 +37,8 @@ const (
 type Source struct {
 	certFile, keyFile string
 	own               bool     // we made it, so we renew it
-	names             []string // of an own one
+	names             []string // of an own one, without which it is made anew
+	wished            []string // further ones of an own one
 
 	mu     sync.Mutex
 	cert   *tls.Certificate
@@ -65,9 +67,10 @@ func Files(certFile, keyFile string) (*Source, error) {
 // Own reads the certificate that the box made for itself in dir, and makes it where it is missing,
 // damaged, about to expire or lacks one of the names (host names and addresses). One that the owner has given
 // there is served in its place. The key is kept
-// for as long as it can be read, so that whoever trusts its fingerprint need not look again.
-func Own(dir string, names []string) (*Source, error) {
-	s := &Source{certFile: filepath.Join(dir, "cert.pem"), keyFile: filepath.Join(dir, "key.pem"), own: true, names: names}
+// for as long as it can be read, so that whoever trusts its fingerprint need not look again. A wished name is put into
+// a certificate that is made, but is no reason to make one: each new one has every browser warn its owner again.
+func Own(dir string, names []string, wished ...string) (*Source, error) {
+	s := &Source{certFile: filepath.Join(dir, "cert.pem"), keyFile: filepath.Join(dir, "key.pem"), own: true, names: names, wished: wished}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -169,7 +172,7 @@ func (s *Source) renew(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	raw, err := selfSigned(key, s.names, now)
+	raw, err := selfSigned(key, slices.Concat(s.wished, s.names), now)
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,33 @@ func TestTheBoxKeepsTheCertificateItMade(t *testing.T) {
 	}
 }
 
+// Each new certificate has every browser that was told to trust the last one warn again, in the middle of what one does.
+func TestANewNameOfTheOfficeMakesNoNewCertificate(t *testing.T) {
+	dir := t.TempDir()
+	of := func(address string, called ...string) *Source {
+		t.Helper()
+		s, err := Own(dir, []string{address}, called...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first := of("192.0.2.7", "pronto", "pronto.local")
+	if err := first.cert.Leaf.VerifyHostname("pronto.local"); err != nil {
+		t.Error(err)
+	}
+	renamed := of("192.0.2.7", "bottega", "bottega.local")
+	if renamed.Fingerprint() != first.Fingerprint() {
+		t.Error("the office has another name, and the box another certificate")
+	}
+	moved := of("192.0.2.8", "bottega", "bottega.local")
+	for _, name := range []string{"bottega", "bottega.local", "192.0.2.8"} {
+		if err := moved.cert.Leaf.VerifyHostname(name); err != nil {
+			t.Errorf("the certificate that a new address needs: %v", err)
+		}
+	}
+}
+
 func TestAnOwnCertificateIsMadeAnewOfTheSameKey(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, dir string) []string{
 		"when a name is new": func(*testing.T, string) []string { return []string{"pronto", "192.0.2.8"} },

@@ -30,6 +30,9 @@ func (o *Office) config(s Setup) string {
 	}
 	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en, emergency_test: %q}\nsip: {listen: %q%s}\nmedia: {bind: %s, port_min: %d, port_max: %d}\nweb: {listen: %q%s}\n",
 		s.EmergencyTest, listen, lan, bind, o.MediaLo, o.MediaHi, o.Web, secure)
+	if s.New {
+		return b.String() + s.Extra
+	}
 	var phones, lamps, agents, members []string
 	for i := range s.Agents {
 		n := 201 + i

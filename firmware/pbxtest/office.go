@@ -53,6 +53,7 @@ func (b *Bench) Programs() string { return b.bin }
 // Setup describes an office. Phones and agents are numbered from 201; phone N has the password
 // Password(N); each agent has one phone, a lamp, and the queue "sales", number 400.
 type Setup struct {
+	New        bool           // as out of its carton: nobody, no queue and no line; only Page and Extra count beside it
 	Agents     int            // with a phone each
 	LoggedIn   int            // the first so many agents are at work
 	WrapUp     time.Duration  // of the queue
@@ -130,6 +131,9 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: claimed(t, mediaLo, mediaHi, mediaPorts), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier, Cells: s.Programs != ""}
 	o.MediaHi = o.MediaLo + mediaPorts - 1
 	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), FreePort(t))
+	if s.New && s.Page.IsValid() { // its telephones are where its page is
+		o.SIP = netip.AddrPortFrom(s.Page, o.SIP.Port())
+	}
 	web := strconv.Itoa(int(FreePort(t)))
 	o.Web = net.JoinHostPort("127.0.0.1", web)
 	if s.Page.IsValid() {

@@ -5,6 +5,8 @@
   const code = document.getElementById("code"), mark = location.hash.slice(1).replace(/^c=/, "");
   if (code && mark && !code.value) {
     code.value = decodeURIComponent(mark);
+    const onward = document.getElementById("private"); // the same page over HTTPS
+    if (onward) onward.hash = mark;
     history.replaceState(null, "", location.pathname + location.search);
     (document.getElementById("name") || document.getElementById("password")).focus();
   }

@@ -55,6 +55,7 @@ type Door struct {
 	To          string // where to go on
 	Half        string // of a sign-in that waits for its one-time code
 	MinPassword int
+	Private     string // where the way to this page would be private; empty: it is, or it is nowhere
 }
 
 // Person is somebody who answers calls.

@@ -43,10 +43,13 @@ func leads(lang, path string) lead {
 			l.Right = s.Right
 		}
 	}
+	if strings.HasPrefix(path, "/setup/") {
+		l.Right = access.Configure
+	}
 	switch path {
 	case "/security", "/users", "/backup", "/certificate":
 		l.Right = access.Own
-	case "/history", "/changes", "/setup/1":
+	case "/history", "/changes":
 		l.Right = access.Configure
 	case "/missed", "/callbacks":
 		l.Right = access.Know

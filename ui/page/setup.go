@@ -27,8 +27,8 @@ type Setup struct {
 	Forms   []SetupForm
 	Links   []Link // to pages with more of the same
 	Secrets []Secret
-	Unshown bool   // there are secrets, and the way to the reader is not private
-	Private string // where it would be; empty: nowhere
+	Unshown string // key of what is not shown because the way to the reader is not private; empty: nothing is missing
+	Private string // where the way would be private; empty: nowhere
 	Kit     string // the secret of the recovery kit, shown once
 	Live    string // where what happens is streamed from; empty: nothing moves here
 	Trail   *Trail

@@ -180,6 +180,21 @@ func TestABoxThatWasSetUpByHandIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestAStepIsOwedFromTheEndOfTheSetUpUntilItWorks(t *testing.T) {
+	s := New(func(State) error { return nil }, State{}, true)
+	for _, x := range []struct {
+		event any
+		want  bool
+	}{{nil, false}, {Left{Step: Lines}, false}, {Missed{Step: Lines}, false}, {Proved{Step: Safety}, false}, {Finish{}, true}, {Proved{Step: Lines}, false}} {
+		if x.event != nil {
+			tell(t, s, x.event)
+		}
+		if s.Owes(Lines) != x.want {
+			t.Errorf("after %#v it is owed: %v", x.event, !x.want)
+		}
+	}
+}
+
 func TestNumbersNameSteps(t *testing.T) {
 	for i, s := range Steps() {
 		if at, ok := At(i + 1); !ok || at != s || Number(s) != i+1 {

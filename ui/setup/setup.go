@@ -45,6 +45,13 @@ func (s *Setup) Waits() bool {
 	return s.fresh && s.state.Open()
 }
 
+// Owes tells whether a step is a debt after the end of the set-up.
+func (s *Setup) Owes(step Step) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fresh && !s.state.Finished.IsZero() && s.state.Marks[step].How != Done
+}
+
 // Tell applies an event. It returns the sentence that says why nothing has changed, or the disk's error; then
 // nothing has, either.
 func (s *Setup) Tell(event any, now time.Time) (sentence string, err error) {

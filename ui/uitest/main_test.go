@@ -42,6 +42,10 @@ const (
 	farAway     = "198.51.100.7"
 	// evil is a name of the stranger's domain.
 	evil = "evil.example"
+	// theRouter has the name server of the network, where a test plays one; theDesk a telephone; theCarrier is far away.
+	theRouter  = "192.168.77.254"
+	theDesk    = "192.168.77.20"
+	theCarrier = "203.0.113.5"
 )
 
 func TestMain(m *testing.M) {
@@ -90,18 +94,25 @@ func inside() int {
 	return 0
 }
 
-// network gives the namespace its addresses and the stranger's name.
+// network gives the namespace its addresses, the stranger's name and a name server.
 func network() error {
 	hosts := filepath.Join(os.Getenv(insideEnv), "hosts")
 	names := fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", theStranger, evil)
 	if err := os.WriteFile(hosts, []byte(names), 0o644); err != nil {
 		return err
 	}
-	for _, command := range []string{
-		"ip link set lo up",
-		"ip addr add " + theBox + "/24 dev lo", "ip addr add " + theStranger + "/24 dev lo", "ip addr add " + farAway + "/32 dev lo",
-		"mount --make-rprivate /", "mount --bind " + hosts + " /etc/hosts",
-	} {
+	resolv := filepath.Join(os.Getenv(insideEnv), "resolv.conf")
+	if err := os.WriteFile(resolv, []byte("nameserver "+theRouter+"\n"), 0o644); err != nil {
+		return err
+	}
+	commands := []string{"ip link set lo up", "mount --make-rprivate /", "mount --bind " + hosts + " /etc/hosts", "mount --bind " + resolv + " /etc/resolv.conf"}
+	for _, near := range []string{theBox, theStranger, theRouter, theDesk} {
+		commands = append(commands, "ip addr add "+near+"/24 dev lo")
+	}
+	for _, far := range []string{farAway, theCarrier} {
+		commands = append(commands, "ip addr add "+far+"/32 dev lo")
+	}
+	for _, command := range commands {
 		words := strings.Fields(command)
 		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", command, err, out)

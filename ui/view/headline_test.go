@@ -84,6 +84,19 @@ func TestWhatIsToDoHasTheWorstFirst(t *testing.T) {
 	}
 }
 
+func TestTheSetUpIsSaidByItsDebtsOneByOne(t *testing.T) {
+	m := NewModel("", nil, nil)
+	m.Apply(tel.HealthChanged{Condition: "setup", Severity: "info", Text: "setup.lines"})
+	m.Apply(tel.HealthChanged{Condition: "backup", Severity: "info"})
+	if all := m.Office().Notices(); len(all) != 2 {
+		t.Errorf("without a list of debts the condition is not said: %+v", all)
+	}
+	m.Owe([]Todo{{ID: "setup.lines", Link: "/setup/6", Severity: TodoError}})
+	if all := m.Office().Notices(); len(all) != 1 || all[0].Condition != "backup" {
+		t.Errorf("beside the list of debts it is said as a condition, too: %+v", all)
+	}
+}
+
 func TestNamesOfQueuesAreNotEnglish(t *testing.T) {
 	m := NewModel("", nil, nil)
 	for _, k := range tel.AlarmKinds() {

@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -50,11 +51,16 @@ func noticeOf(h tel.HealthChanged) Notice {
 	return n
 }
 
-// Notices are the conditions that do not hold and are not the headline, the worst first.
+// Notices are the conditions that do not hold and are not the headline, the worst first. That the set-up is not done is
+// said by its debts where there are any, one by one.
 func (o Office) Notices() []Notice {
 	head := o.Headline()
+	listed := slices.ContainsFunc(o.Debts, func(d Todo) bool { return strings.HasPrefix(d.ID, "setup.") })
 	var all []Notice
 	for _, h := range o.Health {
+		if h.Condition == "setup" && listed {
+			continue
+		}
 		if head.Notice == nil || head.Notice.Condition != h.Condition {
 			all = append(all, noticeOf(h))
 		}

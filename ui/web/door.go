@@ -97,6 +97,9 @@ func (s *server) claimForm(w http.ResponseWriter, v *visit) {
 
 func (s *server) claimPage(w http.ResponseWriter, v *visit, status int, d page.Door) {
 	d.Reader, d.Box, d.MinPassword = s.reader(v), s.Name(), access.MinPassword
+	if !v.unheard() {
+		d.Private = s.overTLS(v, "/claim?lang="+v.lang)
+	}
 	html, err := s.pages[v.lang].Claim(d, time.Now())
 	s.show(w, status, html, err)
 }

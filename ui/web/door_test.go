@@ -309,7 +309,9 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 	for _, lang := range i18n.Languages() {
 		r := all[lang]
 		for name, render := range map[string]func() ([]byte, error){
-			"claim": func() ([]byte, error) { return r.Claim(page.Door{Box: "Bottega", MinPassword: 10}, at) },
+			"claim": func() ([]byte, error) {
+				return r.Claim(page.Door{Box: "Bottega", MinPassword: 10, Private: "https://192.168.1.40:8443/claim?lang=en"}, at)
+			},
 			"signin": func() ([]byte, error) {
 				return r.SignIn(page.Door{Box: "Bottega", Said: wrong, Name: hostile, To: hostile}, at)
 			},

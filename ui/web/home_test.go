@@ -10,6 +10,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/setup"
 	"github.com/pronto-pbx/pronto/ui/view"
 )
 
@@ -31,6 +32,10 @@ func TestWhatHomeSaysLeadsWhereItIsDone(t *testing.T) {
 		"debts": func(m *view.Model) {
 			m.Apply(tel.MissedChanged{Number: "+393331234567", Why: tel.MissedAbandoned})
 			m.Owe([]view.Todo{{ID: "plain_http", Link: "/security", Severity: view.TodoInfo}})
+		},
+		"a set-up with debts": func(m *view.Model) {
+			m.Apply(tel.HealthChanged{Condition: "setup", Severity: "info", Text: "setup.lines, setup.safety"})
+			m.Owe(setup.State{}.Debts())
 		},
 	}
 	for _, name := range names {
@@ -57,7 +62,7 @@ func TestWhatHomeSaysLeadsWhereItIsDone(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"/setup/1", "/backup", "/certificate", "/lines"} {
+	for _, want := range []string{"/setup/1", "/setup/6", "/setup/15", "/backup", "/certificate", "/lines"} {
 		if !links[want+"?lang=en"] {
 			t.Errorf("nothing leads to %s", want)
 		}

@@ -331,12 +331,12 @@ func (x *turn) agent(field string) *config.Agent {
 	return nil
 }
 
-// secrecy tells whether a secret may be shown to the visitor: not over plain HTTP through a network.
-func (x *turn) secrecy() bool {
+// secrecy tells whether a secret may be shown to the visitor: not over plain HTTP through a network. Then the screen
+// says by a sentence of the catalogue what is missing, and leads to where it would be shown.
+func (x *turn) secrecy(sentence string) bool {
 	if x.v.unheard() {
 		return true
 	}
-	x.p.Unshown = true
-	x.p.Private = x.overTLS(x.v, setupPath(x.step))
+	x.p.Unshown, x.p.Private = sentence, x.overTLS(x.v, setupPath(x.step))
 	return false
 }

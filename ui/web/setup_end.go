@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
@@ -96,6 +97,13 @@ func showTestCall(x *turn) {
 	if len(x.cfg.Queues) == 0 {
 		x.p.Notes = append(x.p.Notes, page.Said{Sentence: "setup.no_queue"})
 		return
+	}
+	for _, h := range x.cfg.Hours {
+		for _, f := range x.Settings.Probe(x.ctx, []config.Change{{Path: "hours[" + h.ID + "]"}}) {
+			if f.Says.Sentence == "probe.hours.closed" {
+				x.p.Notes = append(x.p.Notes, page.Said{Sentence: "setup.testcall.closed", Args: []any{f.Thing}})
+			}
+		}
 	}
 	x.addForm(page.SetupForm{ID: "login", Do: "login", Key: "setup.login", Button: "setup.login.do", Plain: true})
 	f := callMeForm(x.cfg.Queues[0].ID, x.extensions(), x.Setup.Setup.State().Mobile)
@@ -208,7 +216,7 @@ func showSafety(x *turn) {
 	if !made.IsZero() {
 		key = "setup.kit.again"
 	}
-	private := x.secrecy()
+	private := x.secrecy("setup.kit.private")
 	if x.p.Kit == "" && private {
 		x.addForm(page.SetupForm{ID: "kit", Do: "kit", Key: key, Button: key + ".do", Plain: !made.IsZero()})
 	}
@@ -226,7 +234,7 @@ func kitConfirmed(x *turn) bool {
 
 // makeKit shows the secret of a new kit, the only time that it is seen.
 func makeKit(x *turn) {
-	if !x.v.user.May(access.Own) || !x.secrecy() {
+	if !x.v.user.May(access.Own) || !x.v.unheard() {
 		x.refused("setup.kit.owner", nil)
 		return
 	}
@@ -238,7 +246,7 @@ func makeKit(x *turn) {
 
 // confirmKit is told the secret itself, which nobody may overhear.
 func confirmKit(x *turn) {
-	if !x.v.user.May(access.Own) || !x.secrecy() {
+	if !x.v.user.May(access.Own) || !x.secrecy("setup.kit.private") {
 		x.refused("setup.kit.owner", nil)
 		return
 	}
@@ -257,7 +265,7 @@ func confirmKit(x *turn) {
 // kitFile gives the secret that the screen shows as a file, to be printed or put on a stick.
 func (x *turn) kitFile() {
 	secret := x.v.PostForm.Get("secret")
-	if !x.v.user.May(access.Own) || !x.secrecy() || len(secret) > 200 || oneLine(secret) != secret {
+	if !x.v.user.May(access.Own) || !x.v.unheard() || len(secret) > 200 || oneLine(secret) != secret {
 		x.server.refuse(x.w, x.v, http.StatusForbidden, "setup.kit.owner")
 		return
 	}

@@ -257,18 +257,13 @@ func (x *turn) judged(t config.Trunk) bool {
 }
 
 func showLineTest(x *turn) {
-	tests := x.Setup.Tests()
-	lines := append(x.lineNames("trunk:"), x.lineNames("line:")...)
-	for _, l := range lines {
-		t := tests[l.ID]
-		t.Line, t.Name = l.ID, l.Name
-		t.Out, t.In = cmp.Or(t.Out, "none"), cmp.Or(t.In, "none")
-		x.p.Tests = append(x.p.Tests, t)
-		x.addForm(page.SetupForm{ID: "call-" + l.ID, Do: "call", Which: l.ID, Key: "setup.test", Name: l.Name, Button: "setup.test.do", Fields: []page.Field{
+	x.p.Tests = x.lineTests()
+	for _, l := range x.p.Tests {
+		x.addForm(page.SetupForm{ID: "call-" + l.Line, Do: "call", Which: l.Line, Key: "setup.test", Name: l.Name, Button: "setup.test.do", Fields: []page.Field{
 			{Kind: page.FieldText, Name: "number", Key: "setup.f.called", Value: string(x.Setup.Setup.State().Mobile), Must: true},
 		}})
 	}
-	if len(lines) == 0 {
+	if len(x.p.Tests) == 0 {
 		x.p.Notes = append(x.p.Notes, page.Said{Sentence: "setup.no_line"})
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -85,14 +84,17 @@ func (s *server) follow(w http.ResponseWriter, v *visit) {
 	}
 }
 
-// lineTests are the tests that have begun, in the order of the lines' names.
-func (s *server) lineTests() []page.LineTest {
-	var all []page.LineTest
-	for _, t := range s.Setup.Tests() {
+// lineTests are the tests of all lines, also those that have not begun: what the screen shows first stays where it is
+// when the stream begins, under whose finger it may be.
+func (s *server) lineTests() (all []page.LineTest) {
+	x := &turn{server: s, cfg: s.Settings.Current()}
+	tests := s.Setup.Tests()
+	for _, l := range append(x.lineNames("trunk:"), x.lineNames("line:")...) {
+		t := tests[l.ID]
+		t.Line, t.Name = l.ID, l.Name
 		t.Out, t.In = cmp.Or(t.Out, "none"), cmp.Or(t.In, "none")
 		all = append(all, t)
 	}
-	slices.SortFunc(all, func(a, b page.LineTest) int { return cmp.Compare(a.Line, b.Line) })
 	return all
 }
 

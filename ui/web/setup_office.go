@@ -2,7 +2,11 @@ package web
 
 import (
 	"cmp"
+	"net"
+	"net/http"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +20,9 @@ import (
 func showPeople(x *turn) {
 	for _, a := range x.cfg.Agents {
 		x.p.Found = append(x.p.Found, page.Finding{Level: "ok", Thing: a.Name, Says: page.Said{Sentence: "setup.person", Args: []any{a.Extension}}})
+	}
+	if x.p.Unshown == "" {
+		x.secrecy("setup.people.private") // before it is too late: their telephones' passwords are shown once
 	}
 	x.addForm(page.SetupForm{ID: "people", Do: "people", Key: "setup.people.form", Button: "setup.people.do", Plain: len(x.cfg.Agents) > 0, Fields: []page.Field{
 		{Kind: page.FieldArea, Name: "names", Key: "setup.f.names"},
@@ -56,7 +63,7 @@ func addPeople(x *turn) {
 	}); !ok {
 		return
 	}
-	if len(st.secrets) > 0 && x.secrecy() {
+	if len(st.secrets) > 0 && x.secrecy("secrets.unshown") {
 		x.p.Secrets = st.secrets
 	}
 	x.proved(page.Said{Sentence: "setup.people.good", Args: []any{len(rows)}})
@@ -91,8 +98,29 @@ func showPhones(x *turn) {
 	}
 	if len(ours) == 0 {
 		x.p.Notes = append(x.p.Notes, page.Said{Sentence: "setup.no_phone"})
+	} else {
+		x.p.Notes = append(x.p.Notes, page.Said{Sentence: "setup.phones.server", Args: []any{x.sipServer()}})
 	}
 	x.addForm(page.SetupForm{ID: "look", Do: "look", Button: "setup.look", Plain: true})
+}
+
+// sipServer is what one types into a telephone as its server: the address at which the visitor reaches the box, for
+// many telephones find no names of the local network, and the port where it is not 5060 (RFC 3261 section 19.1.2).
+func (x *turn) sipServer() string {
+	host := x.v.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if _, err := netip.ParseAddr(host); err != nil {
+		if a, ok := x.v.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+			host = a.AddrPort().Addr().Unmap().String()
+		}
+	}
+	if port := x.cfg.SIP.Listen.Port(); port != 5060 {
+		return net.JoinHostPort(host, strconv.Itoa(int(port)))
+	}
+	return host
 }
 
 func aPhoneIsHere(x *turn) bool {

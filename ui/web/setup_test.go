@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -101,7 +102,7 @@ func TestWithEveryProbeWorkingTheSetUpIsDoneStepByStep(t *testing.T) {
 	}
 	b.Tests = map[string]page.LineTest{"trunk:generic-register": {Line: "trunk:generic-register", Name: "Generic", Number: "+390612345678", Out: "proved", In: "heard"}}
 	good(setup.LineTest, "works in both directions", "do", "look")
-	good(setup.People, "2 people were added", "do", "people", "names", "Anna Bianchi\nBruno Rossi")
+	good(setup.People, "People added: 2", "do", "people", "names", "Anna Bianchi\nBruno Rossi")
 	now = s.settings.Port().Current()
 	if len(now.Agents) != 2 || len(now.Phones) != 2 || now.Agents[0].Extension != "201" {
 		t.Fatalf("people %+v", now.Agents)
@@ -319,6 +320,74 @@ func TestTheKitIsTheOwnersAndNeverInTheClear(t *testing.T) {
 	}
 	if s.wizard.Secret != "" {
 		t.Error("a kit was made")
+	}
+}
+
+// What is shown once, and only where nobody listens in, is spoken of before it is too late, with the way to go.
+func TestWhoComesInTheClearIsShownThePrivateWayInTime(t *testing.T) {
+	s := newBox(t)
+	for _, x := range []struct{ path, sentence, way string }{
+		{"/setup/8", "Go on there before you add people", "https://pronto.local:8443/setup/8"},
+		{"/setup/15", "The kit is shown only over a protected connection", "https://pronto.local:8443/setup/15"},
+	} {
+		for _, tls := range []bool{false, true} {
+			body := s.do(ask{method: http.MethodGet, path: x.path + "?lang=en", as: access.Owner, tls: tls}).Body.String()
+			for _, want := range []string{x.sentence, x.way} {
+				if strings.Contains(body, want) == tls {
+					t.Errorf("%s over TLS: %v, says %q: %v", x.path, tls, want, tls)
+				}
+			}
+		}
+	}
+	if _, body := s.step(setup.People, "do", "people", "names", "Anna"); !strings.Contains(body, "There is a new password, but it is not shown here") || strings.Contains(body, "Go on there before") {
+		t.Errorf("after somebody was added in the clear: %s", body)
+	}
+	box := newSite(t, newHub(t, emptyOffice))
+	for _, x := range []struct {
+		from string
+		tls  bool
+		want bool
+	}{{inTheOffice, false, true}, {inTheOffice, true, false}, {"127.0.0.1:51000", false, false}} {
+		body := box.do(ask{method: http.MethodGet, path: "/claim?lang=en", from: x.from, tls: x.tls}).Body.String()
+		if strings.Contains(body, `href="https://pronto.local:8443/claim?lang=en"`) != x.want || !strings.Contains(body, `name="code"`) {
+			t.Errorf("claiming from %s, over TLS %v, is shown another way: %v", x.from, x.tls, !x.want)
+		}
+	}
+}
+
+func TestATelephoneIsToldAServerThatItFinds(t *testing.T) {
+	s := newBox(t)
+	s.wizard.Phones = []setup.Phone{{ID: "201", Name: "Anna"}}
+	for _, x := range []struct {
+		host, at, listen, want string
+	}{
+		{"192.168.1.40:8080", "", "0.0.0.0:5060", "192.168.1.40"},
+		{"pronto.local", "192.168.1.40:80", "0.0.0.0:5060", "192.168.1.40"},
+		{"pronto.local", "[fd00::40]:80", "0.0.0.0:5060", "fd00::40"},
+		{"pronto.local", "", "0.0.0.0:5060", "pronto.local"},
+		{"192.168.1.40", "", "0.0.0.0:5062", "192.168.1.40:5062"},
+		{"[fd00::40]:8080", "", "[::]:5062", "[fd00::40]:5062"},
+	} {
+		s.settings.Port().Apply(t.Context(), func(c *config.Config) { c.SIP.Listen = netip.MustParseAddrPort(x.listen) }, by(&visit{}), "")
+		body := s.do(ask{method: http.MethodGet, path: "/setup/9?lang=en", as: access.Owner, host: x.host, at: x.at}).Body.String()
+		if !strings.Contains(body, "Type into each telephone: server "+x.want+", the number") {
+			t.Errorf("seen at %q, %q, with SIP at %s: not %s", x.host, x.at, x.listen, x.want)
+		}
+	}
+}
+
+func TestATestCallOutsideOfTheOpeningHoursIsNoRiddle(t *testing.T) {
+	s := newBox(t)
+	s.settings.Port().Apply(t.Context(), func(c *config.Config) {
+		c.Agents = []config.Agent{{ID: "anna", Name: "Anna", Extension: "201"}}
+		c.Queues = []config.Queue{{ID: "office", Name: "Office", Number: "400", Agents: []tel.AgentID{"anna"}}}
+		c.Hours = []config.Hours{{ID: "office", Name: "Office", Open: []string{"mon 09:00-10:00"}, Then: "queue:office", Closed: "say:closed"}}
+	}, by(&visit{}), "")
+	for sentence, want := range map[string]bool{"probe.hours.closed": true, "probe.hours.open": false} {
+		s.settings.Probed = []page.Finding{{Level: "ok", Thing: "Office", Says: page.Said{Sentence: sentence}}}
+		if _, body := s.get("/setup/13?lang=en"); strings.Contains(body, "By the opening hours of Office the office is closed now") != want {
+			t.Errorf("%s is said on the screen of the test call: %v", sentence, !want)
+		}
 	}
 }
 

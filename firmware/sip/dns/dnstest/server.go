@@ -31,8 +31,14 @@ type Server struct {
 // New starts a server on a free port of an address such as "127.0.0.53"; it ends with the test.
 func New(t testing.TB, ip string) *Server {
 	t.Helper()
+	return At(t, netip.AddrPortFrom(netip.MustParseAddr(ip), 0))
+}
+
+// At is New on a port of the caller's choice.
+func At(t testing.TB, addr netip.AddrPort) *Server {
+	t.Helper()
 	s := &Server{records: map[string][]dnsmessage.Resource{}}
-	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip), 0)))
+	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
 	if err != nil {
 		t.Fatal(err)
 	}
