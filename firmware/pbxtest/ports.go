@@ -31,12 +31,18 @@ func claimed(t testing.TB, lo, hi, n int) uint16 {
 	first := rand.IntN(places)
 	for i := range places {
 		port := lo + (first+i)%places*n
-		if claim(t, port) {
+		if !shunned(port) && claim(t, port) {
 			return uint16(port)
 		}
 	}
 	t.Fatalf("no port of %d-%d is free", lo, hi)
 	return 0
+}
+
+// shunned are the ports of our range that browsers go to for nobody: other protocols live there (WHATWG Fetch,
+// "port blocking").
+func shunned(port int) bool {
+	return port == 6000 || port == 6566 || port >= 6665 && port <= 6669 || port == 6679 || port == 6697
 }
 
 // claim takes a port for this test alone. The mark is a name of the network namespace, as ports are, and goes with

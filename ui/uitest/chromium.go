@@ -242,6 +242,15 @@ func (p *Page) do(t testing.TB, method string, params map[string]any) {
 	}
 }
 
+// visit goes to an address as one does who types it; the browser's reason why it cannot fails the test.
+func (p *Page) visit(t testing.TB, url string) {
+	t.Helper()
+	var went struct{ ErrorText string }
+	if err := p.b.ask(p.session, "Page.navigate", map[string]any{"url": url}, &went); err != nil || went.ErrorText != "" {
+		t.Fatalf("%s: %v %s", url, err, went.ErrorText)
+	}
+}
+
 // Look changes how the page is looked at, except for NoScript.
 func (p *Page) Look(t testing.TB, look Look) {
 	t.Helper()
@@ -333,7 +342,7 @@ func (p *Page) Wait(t testing.TB, expression string) {
 		}
 	}
 	var text string
-	_ = p.eval("document.body.innerText", &text)
+	_ = p.eval("`${location.href} (${document.readyState})\n${document.body?.innerText}`", &text)
 	t.Fatalf("never true: %s (%v); the page says:\n%s", expression, err, text)
 }
 

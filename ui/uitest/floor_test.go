@@ -2,6 +2,7 @@ package uitest
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func floor(c *web.Config) {
 	c.Missed = func() []page.Missed {
 		return []page.Missed{{QueueName: Hostile + long, MissedChanged: tel.MissedChanged{Number: "+393331234567", Name: Hostile + long, Queue: "sales", Calls: 12, Last: time.Now().Add(-time.Hour), Waited: time.Hour, Why: tel.MissedRefused}}}
 	}
-	c.Records, c.Zone = past(), func() *time.Location { return time.UTC }
+	c.Records, c.Zone, c.Recordings = past(), func() *time.Location { return time.UTC }, tapes{}
 	c.Order = func(_ context.Context, o web.Order) (string, error) {
 		if o.Do == "drop" && o.Callback == "cb1" || o.Do == "move" && o.Call == "w1" && o.With == "support" {
 			return "", nil
@@ -47,12 +48,42 @@ func floor(c *web.Config) {
 	}
 }
 
+// tapes are recordings with a hostile word wherever one can come from outside.
+type tapes struct{}
+
+func (tapes) Parts([]string) []page.Recording {
+	began := time.Date(2026, 3, 2, 9, 0, 40, 0, time.UTC)
+	return []page.Recording{
+		{
+			ID: "c1-1", Began: began, Length: 75 * time.Second, Queue: "sales", Parties: []string{Hostile, Hostile}, Purpose: Hostile, Until: began.AddDate(0, 3, 0),
+			Gaps: []page.Gap{{From: 10 * time.Second, To: 20 * time.Second, Why: "card"}},
+		},
+		{ID: "c1-2", Began: began.Add(2 * time.Minute), Length: time.Second, Queue: "sales", Held: true, Cut: true, Lost: 2},
+	}
+}
+
+func (t tapes) Part(id string) (page.Recording, bool) {
+	return t.Parts(nil)[0], id == "c1-1"
+}
+
+func (tapes) Sound(string, string, bool) (io.ReadSeekCloser, error) {
+	return silence{strings.NewReader("RIFF")}, nil
+}
+
+func (tapes) Hold(string, string, bool) error { return nil }
+
+func (tapes) Delete(string, string) error { return nil }
+
+type silence struct{ *strings.Reader }
+
+func (silence) Close() error { return nil }
+
 // past are records with a hostile word wherever one can come from outside.
 func past() web.Records {
 	s, began := &memory.Store{}, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) // as the address of its story says
 	call := tel.CallEnded{
 		Call: "c1", Direction: tel.Inbound, From: "+390612345679", To: "+390698765432", In: "trunk:tim", DivertedBy: Hostile, Queue: "sales", Agent: "anna", Recovered: true,
-		Started: began, Answered: began.Add(40 * time.Second), Ended: began.Add(10 * time.Minute), Cause: tel.CauseNormal, EndedBy: "caller",
+		Started: began, Answered: began.Add(40 * time.Second), Ended: began.Add(10 * time.Minute), Cause: tel.CauseNormal, EndedBy: "caller", Recordings: []tel.Recorded{{ID: "c1-1", Chain: "c1"}},
 		Moves: []tel.Move{{At: began.Add(time.Minute), Kind: tel.MoveBlind, By: "phone:201", To: Hostile}}, Media: []tel.LegNote{{Party: "trunk:" + Hostile, Codec: Hostile, Received: 123456, Sound: tel.LegSound{Heard: 2.1, Hears: 3.7, Trouble: tel.SoundBursts, Place: tel.SoundAtCarrier}}}, Machine: tel.MachineModem,
 	}
 	hidden := tel.CallEnded{Call: "c2", Direction: tel.Inbound, In: "line:gsm0", Queue: "help", Started: began.Add(time.Minute), Ended: began.Add(2 * time.Minute), Cause: tel.CauseNetworkFailure}

@@ -84,7 +84,7 @@ func (s *street) comesBack(to setup.Step) {
 	s.Helper()
 	s.page.Eval(s, `window.before = true`, nil)
 	from := time.Now()
-	s.page.do(s, "Page.navigate", map[string]any{"url": "https://" + s.office.WebTLS + "/"})
+	s.page.visit(s, "https://"+s.office.WebTLS+"/")
 	s.arrives(`!window.before`, from)
 	s.at(to)
 }
@@ -132,7 +132,7 @@ func (s *street) claims() {
 	s.begins("claim")
 	s.keys(1) // the camera
 	from := time.Now()
-	s.page.do(s, "Page.navigate", map[string]any{"url": "http://" + s.office.Web + "/claim#" + s.office.Code()})
+	s.page.visit(s, "http://"+s.office.Web+"/claim#"+s.office.Code())
 	s.arrives(`location.pathname === "/claim"`, from)
 	s.goes("#private")
 	s.tap("#details-button") // the browser warns of a certificate that nobody has signed

@@ -150,7 +150,7 @@ func TestARecordingIsHeardOverHTTPSByWhoMayAndEachListeningIsToldWhose(t *testin
 func TestTheOwnerAloneKeepsAndDeletesRecordings(t *testing.T) {
 	s, x := withTapes(t)
 	post := func(path string, as access.Role, back string) (int, string) {
-		w := s.do(ask{method: http.MethodPost, path: path, as: as, form: url.Values{"back": {back}}})
+		w := s.do(ask{method: http.MethodPost, path: path, as: as, tls: true, form: url.Values{"back": {back}}})
 		return w.Code, w.Header().Get("Location")
 	}
 	for _, path := range []string{"/recordings/c1-1/hold", "/recordings/c1-1/release", "/recordings/c1-1/delete"} {
