@@ -48,10 +48,12 @@ func (deaf) ListIntervals(_ context.Context, q IntervalQuery) (Page[Interval], e
 	_, _, _, err := q.Bounds()
 	return Page[Interval]{}, err
 }
+
 func (deaf) Traffic(_ context.Context, q ReportQuery) ([]report.TrafficRow, error) {
 	_, err := q.Location()
 	return nil, err
 }
+
 func (deaf) Work(_ context.Context, q ReportQuery) ([]report.WorkRow, error) {
 	_, err := q.Location()
 	return nil, err

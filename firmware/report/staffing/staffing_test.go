@@ -135,8 +135,11 @@ func TestTheFormulasAgreeWithSimulatedQueues(t *testing.T) {
 
 func TestMoreAgentsNeverMakeItWorse(t *testing.T) {
 	for _, q := range []Queue{
-		{PerHour: 3, Handle: time.Minute}, {PerHour: 40, Handle: 3 * time.Minute}, {PerHour: 40, Handle: 3 * time.Minute, Patience: time.Minute},
-		{PerHour: 900, Handle: 5 * time.Minute, Patience: 90 * time.Second}, {PerHour: 20000, Handle: 2 * time.Minute, Patience: 3 * time.Minute},
+		{PerHour: 3, Handle: time.Minute},
+		{PerHour: 40, Handle: 3 * time.Minute},
+		{PerHour: 40, Handle: 3 * time.Minute, Patience: time.Minute},
+		{PerHour: 900, Handle: 5 * time.Minute, Patience: 90 * time.Second},
+		{PerHour: 20000, Handle: 2 * time.Minute, Patience: 3 * time.Minute},
 	} {
 		last := q.With(0, aim)
 		for n := 1; n <= MostAgents; n += 1 + n/10 {

@@ -369,8 +369,15 @@ func TestTheLastTenthOfALargeDiskIsNotFull(t *testing.T) {
 		total, free int64
 		want        int
 	}{
-		{4 * gb, 4 * gb, 0}, {4 * gb, 2 * gb, 50}, {4 * gb, 4 * gb / 10, 90}, {4 * gb, 0, 100},
-		{252 * gb, 24 * gb, 0}, {252 * gb, 2 * gb, 80}, {252 * gb, 1 * gb, 90}, {252 * gb, gb / 4, 98}, {1, 1, 99},
+		{4 * gb, 4 * gb, 0},
+		{4 * gb, 2 * gb, 50},
+		{4 * gb, 4 * gb / 10, 90},
+		{4 * gb, 0, 100},
+		{252 * gb, 24 * gb, 0},
+		{252 * gb, 2 * gb, 80},
+		{252 * gb, 1 * gb, 90},
+		{252 * gb, gb / 4, 98},
+		{1, 1, 99},
 	} {
 		if got := fillLevel(d.total, d.free); got != d.want {
 			t.Errorf("%d bytes of %d free: %d %%, want %d", d.free, d.total, got, d.want)
