@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -37,7 +38,7 @@ func (t *Traffic) UnmarshalBinary(b []byte) error {
 	*t = Traffic{Outcomes: counts[tel.QueueOutcome](r), Stages: counts[tel.AbandonStage](r), Answered: r.spread(), GaveUp: r.spread()}
 	t.Short = r.number()
 	for _, d := range []*time.Duration{&t.Waited, &t.Longest, &t.Talked, &t.Held, &t.Wrapped} {
-		*d = time.Duration(r.number())
+		*d = r.span()
 	}
 	return r.end()
 }
@@ -64,7 +65,7 @@ func (w *Work) UnmarshalBinary(b []byte) error {
 			r.bad = true
 			break
 		}
-		w.Take(state, time.Duration(r.number()))
+		w.Take(state, r.span())
 	}
 	return r.end()
 }
@@ -117,14 +118,34 @@ func (r *reading) version() {
 	r.b = r.b[1:]
 }
 
+// number is a count.
 func (r *reading) number() int {
+	v := r.uvarint()
+	if v > math.MaxInt32 {
+		r.bad = true
+		return 0
+	}
+	return int(v)
+}
+
+// span is a time in nanoseconds.
+func (r *reading) span() time.Duration {
+	v := r.uvarint()
+	if v > math.MaxInt64 {
+		r.bad = true
+		return 0
+	}
+	return time.Duration(v)
+}
+
+func (r *reading) uvarint() uint64 {
 	v, n := binary.Uvarint(r.b)
-	if r.bad || n <= 0 || v > 1<<62 {
+	if r.bad || n <= 0 {
 		r.bad = true
 		return 0
 	}
 	r.b = r.b[n:]
-	return int(v)
+	return v
 }
 
 // length is a number of things that take two bytes or more each.

@@ -22,7 +22,7 @@ func speak(n int, ppm float64, fate func(i int, p *sent)) []sent {
 	all := make([]sent, n)
 	for i := range all {
 		at := time.Duration(float64(i) * 20e6 / (1 + ppm*1e-6))
-		all[i] = sent{seq: uint16(65000 + i), ts: uint32(1<<32 - 50000 + 160*i), at: at + 30*time.Millisecond}
+		all[i] = sent{seq: uint16(65000 + i), ts: uint32(160*i) - 50000, at: at + 30*time.Millisecond}
 		fate(i, &all[i])
 	}
 	return all
