@@ -227,9 +227,9 @@ func TestABoxThatDoesNotStartOpensItsRecoverySystemToWhoStandsInFrontOfItAndForg
 	m.says("id="+boxID+" name=pronto-9qxa new=false", 1)
 	m.says("phones=0 queues=0", 1)
 
-	// Its next owner gives it away again, on the page.
+	// Its next owner gives it away again, on the page, which does so where nobody overhears the password.
 	const password = "una frase lunga per la scatola"
-	g = newGuest(t, wire)
+	g = unheard(t, wire)
 	if status, body := g.post("/claim", url.Values{"code": {code}, "name": {"titolare"}, "password": {password}}); status != http.StatusSeeOther {
 		t.Fatalf("the claim: %d %s", status, body)
 	}
