@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -72,82 +73,55 @@ func (q ReportQuery) Location() (*time.Location, error) {
 	return zone, nil
 }
 
-// Takes reports whether a slot of a queue is asked for.
-func (q ReportQuery) Takes(slot time.Time, queue tel.QueueID) bool {
-	return q.within(slot) && (len(q.Queues) == 0 || slices.Contains(q.Queues, queue))
-}
-
-// TakesAgent reports whether a slot of an agent is asked for.
-func (q ReportQuery) TakesAgent(slot time.Time, agent tel.AgentID) bool {
-	return q.within(slot) && (len(q.Agents) == 0 || slices.Contains(q.Agents, agent))
-}
-
-func (q ReportQuery) within(slot time.Time) bool {
-	return !slot.Before(q.From) && (q.To.IsZero() || slot.Before(q.To))
-}
-
-// TrafficTable sums slots of queues as the query asks.
-type TrafficTable struct {
+// Tally sums slots of queues or agents as a query asks.
+type Tally[ID cmp.Ordered, Sum any] struct {
 	q     ReportQuery
-	table *report.Table[tel.QueueID, report.Traffic]
+	only  []ID // empty: all
+	table *report.Table[ID, Sum]
 }
 
-// NewTrafficTable makes an empty one; ErrQuery as Location.
-func NewTrafficTable(q ReportQuery) (*TrafficTable, error) {
+// TallyTraffic makes an empty one of queues; ErrQuery as Location.
+func TallyTraffic(q ReportQuery) (*Tally[tel.QueueID, report.Traffic], error) {
+	return tally(q, q.Queues, (*report.Traffic).Add)
+}
+
+// TallyWork makes an empty one of agents; ErrQuery as Location.
+func TallyWork(q ReportQuery) (*Tally[tel.AgentID, report.Work], error) {
+	return tally(q, q.Agents, (*report.Work).Add)
+}
+
+func tally[ID cmp.Ordered, Sum any](q ReportQuery, only []ID, add func(*Sum, Sum)) (*Tally[ID, Sum], error) {
 	zone, err := q.Location()
 	if err != nil {
 		return nil, err
 	}
-	return &TrafficTable{q, report.Tabulate[tel.QueueID](q.Step, zone, (*report.Traffic).Add)}, nil
+	return &Tally[ID, Sum]{q, only, report.Tabulate[ID](q.Step, zone, add)}, nil
 }
 
 // Take adds one slot. ErrTooLarge when there are more rows than an answer may have.
-func (t *TrafficTable) Take(queue tel.QueueID, slot time.Time, sum report.Traffic) error {
-	if t.q.Takes(slot, queue) {
-		t.table.Take(queue, slot, sum)
+func (t *Tally[ID, Sum]) Take(id ID, slot time.Time, sum Sum) error {
+	within := !slot.Before(t.q.From) && (t.q.To.IsZero() || slot.Before(t.q.To))
+	if within && (len(t.only) == 0 || slices.Contains(t.only, id)) {
+		t.table.Take(id, slot, sum)
 	}
 	return fits(t.table.Len())
 }
 
-// Rows are the sums by time and queue.
-func (t *TrafficTable) Rows() []report.TrafficRow {
-	rows := make([]report.TrafficRow, 0, t.table.Len())
-	t.table.Each(func(id tel.QueueID, from time.Time, sum report.Traffic) {
-		rows = append(rows, report.TrafficRow{Queue: id, From: from, Traffic: sum})
-	})
+// Rows are the sums by time and identifier, each made by row.
+func Rows[ID cmp.Ordered, Sum, Row any](t *Tally[ID, Sum], row func(ID, time.Time, Sum) Row) []Row {
+	rows := make([]Row, 0, t.table.Len())
+	t.table.Each(func(id ID, from time.Time, sum Sum) { rows = append(rows, row(id, from, sum)) })
 	return rows
 }
 
-// WorkTable sums slots of agents as the query asks.
-type WorkTable struct {
-	q     ReportQuery
-	table *report.Table[tel.AgentID, report.Work]
+// TrafficRow makes a row of Traffic.
+func TrafficRow(id tel.QueueID, from time.Time, sum report.Traffic) report.TrafficRow {
+	return report.TrafficRow{Queue: id, From: from, Traffic: sum}
 }
 
-// NewWorkTable makes an empty one; ErrQuery as Location.
-func NewWorkTable(q ReportQuery) (*WorkTable, error) {
-	zone, err := q.Location()
-	if err != nil {
-		return nil, err
-	}
-	return &WorkTable{q, report.Tabulate[tel.AgentID](q.Step, zone, (*report.Work).Add)}, nil
-}
-
-// Take adds one slot. ErrTooLarge when there are more rows than an answer may have.
-func (t *WorkTable) Take(agent tel.AgentID, slot time.Time, sum report.Work) error {
-	if t.q.TakesAgent(slot, agent) {
-		t.table.Take(agent, slot, sum)
-	}
-	return fits(t.table.Len())
-}
-
-// Rows are the sums by time and agent.
-func (t *WorkTable) Rows() []report.WorkRow {
-	rows := make([]report.WorkRow, 0, t.table.Len())
-	t.table.Each(func(id tel.AgentID, from time.Time, sum report.Work) {
-		rows = append(rows, report.WorkRow{Agent: id, From: from, Work: sum})
-	})
-	return rows
+// WorkRow makes a row of Work.
+func WorkRow(id tel.AgentID, from time.Time, sum report.Work) report.WorkRow {
+	return report.WorkRow{Agent: id, From: from, Work: sum}
 }
 
 func fits(rows int) error {

@@ -120,7 +120,7 @@ func (d *DB) ListIntervals(ctx context.Context, q store.IntervalQuery) (store.Pa
 
 // Traffic implements store.Reports.
 func (d *DB) Traffic(ctx context.Context, q store.ReportQuery) ([]report.TrafficRow, error) {
-	table, err := store.NewTrafficTable(q)
+	table, err := store.TallyTraffic(q)
 	if err != nil {
 		return nil, err
 	}
@@ -130,12 +130,12 @@ func (d *DB) Traffic(ctx context.Context, q store.ReportQuery) ([]report.Traffic
 	if err != nil {
 		return nil, err
 	}
-	return table.Rows(), nil
+	return store.Rows(table, store.TrafficRow), nil
 }
 
 // Work implements store.Reports.
 func (d *DB) Work(ctx context.Context, q store.ReportQuery) ([]report.WorkRow, error) {
-	table, err := store.NewWorkTable(q)
+	table, err := store.TallyWork(q)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (d *DB) Work(ctx context.Context, q store.ReportQuery) ([]report.WorkRow, e
 	if err != nil {
 		return nil, err
 	}
-	return table.Rows(), nil
+	return store.Rows(table, store.WorkRow), nil
 }
 
 // slots visits the sums of a query's span from the oldest on.

@@ -30,7 +30,7 @@ func (s *Store) ListIntervals(_ context.Context, q store.IntervalQuery) (store.P
 func (s *Store) Traffic(_ context.Context, q store.ReportQuery) ([]report.TrafficRow, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	table, err := store.NewTrafficTable(q)
+	table, err := store.TallyTraffic(q)
 	if err != nil {
 		return nil, err
 	}
@@ -53,14 +53,14 @@ func (s *Store) Traffic(_ context.Context, q store.ReportQuery) ([]report.Traffi
 	if err != nil {
 		return nil, err
 	}
-	return table.Rows(), nil
+	return store.Rows(table, store.TrafficRow), nil
 }
 
 // Work implements store.Reports by reading every record.
 func (s *Store) Work(_ context.Context, q store.ReportQuery) ([]report.WorkRow, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	table, err := store.NewWorkTable(q)
+	table, err := store.TallyWork(q)
 	if err != nil {
 		return nil, err
 	}
@@ -83,5 +83,5 @@ func (s *Store) Work(_ context.Context, q store.ReportQuery) ([]report.WorkRow, 
 	if err != nil {
 		return nil, err
 	}
-	return table.Rows(), nil
+	return store.Rows(table, store.WorkRow), nil
 }
