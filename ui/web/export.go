@@ -38,6 +38,40 @@ func exportCell(c string) string {
 	return b.String()
 }
 
+// sheet is a table that a spreadsheet opens.
+type sheet struct {
+	b   bytes.Buffer
+	out *csv.Writer
+}
+
+// newSheet begins one as the visitor has asked for it.
+func newSheet(v *visit) *sheet {
+	t := &sheet{}
+	t.out = csv.NewWriter(&t.b)
+	if v.URL.Query().Get("sep") == "semicolon" { // as Italian spreadsheets read it
+		t.out.Comma = ';'
+		t.b.WriteString("\ufeff")
+	}
+	return t
+}
+
+// row adds cells, none of which is taken for a formula.
+func (t *sheet) row(cells ...string) {
+	for i := range cells {
+		cells[i] = exportCell(cells[i])
+	}
+	_ = t.out.Write(cells) // a buffer takes everything
+}
+
+// send answers with the table as a file of that name.
+func (t *sheet) send(w http.ResponseWriter, name string) {
+	t.out.Flush()
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(t.b.Bytes())
+}
+
 // exportCalls sends the calls that are looked for as a table.
 func (s *server) exportCalls(w http.ResponseWriter, v *visit) {
 	ctx, cancel := context.WithTimeout(v.Context(), applyFor)
@@ -47,20 +81,9 @@ func (s *server) exportCalls(w http.ResponseWriter, v *visit) {
 		s.refuse(w, v, http.StatusBadRequest, l.Wrong[0].Sentence)
 		return
 	}
-	var b bytes.Buffer
-	out := csv.NewWriter(&b)
-	if v.URL.Query().Get("sep") == "semicolon" { // as Italian spreadsheets read it
-		out.Comma = ';'
-		b.WriteString("\ufeff")
-	}
-	write := func(cells ...string) {
-		for i := range cells {
-			cells[i] = exportCell(cells[i])
-		}
-		_ = out.Write(cells) // a buffer takes everything
-	}
+	table := newSheet(v)
 	say := func(key string) string { return s.pages[v.lang].Say(page.Said{Sentence: key}) }
-	write(say("history.when"), say("export.direction"), say("export.from"), say("export.to"), say("export.line"), say("floor.queue"), say("filter.person"), say("filter.result"), say("export.rang"), say("calls.talked"))
+	table.row(say("history.when"), say("export.direction"), say("export.from"), say("export.to"), say("export.line"), say("floor.queue"), say("filter.person"), say("filter.result"), say("export.rang"), say("calls.talked"))
 	l.span.Limit = store.MaxLimit
 	for rows := 0; rows < mostExported; {
 		p, err := s.callsOf(ctx, l)
@@ -75,7 +98,7 @@ func (s *server) exportCalls(w http.ResponseWriter, v *visit) {
 			if !c.Answered.IsZero() {
 				rang = c.Answered.Sub(c.Started)
 			}
-			write(r.At.Format(time.DateTime), say("result.calls."+string(c.Direction)), string(c.From), string(c.To), partyName(l.config, c.In), r.Queue, r.Person,
+			table.row(r.At.Format(time.DateTime), say("result.calls."+string(c.Direction)), string(c.From), string(c.To), partyName(l.config, c.In), r.Queue, r.Person,
 				say(r.Result.Sentence), strconv.Itoa(int(max(0, rang).Seconds())), strconv.Itoa(int(r.Talked.Seconds())))
 			rows++
 		}
@@ -83,9 +106,5 @@ func (s *server) exportCalls(w http.ResponseWriter, v *visit) {
 			break
 		}
 	}
-	out.Flush()
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="calls.csv"`)
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(b.Bytes())
+	table.send(w, "calls.csv")
 }

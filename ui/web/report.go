@@ -1,9 +1,7 @@
 package web
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"html/template"
 	"net/http"
@@ -223,27 +221,12 @@ func (s *server) exportReport(w http.ResponseWriter, v *visit) {
 		s.refuse(w, v, status, said.Sentence)
 		return
 	}
-	b := s.reportTable(v, a, rows)
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="report.csv"`)
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(b)
+	s.reportTable(v, a, rows).send(w, "report.csv")
 }
 
-// reportTable writes the table. Shares are left to the reader of the table, who has the counts.
-func (s *server) reportTable(v *visit, a *asked, rows []report.TrafficRow) []byte {
-	var b bytes.Buffer
-	out := csv.NewWriter(&b)
-	if v.URL.Query().Get("sep") == "semicolon" { // as Italian spreadsheets read it
-		out.Comma = ';'
-		b.WriteString("\ufeff")
-	}
-	write := func(cells ...string) {
-		for i := range cells {
-			cells[i] = exportCell(cells[i])
-		}
-		_ = out.Write(cells) // a buffer takes everything
-	}
+// reportTable makes the table. Shares are left to the reader of the table, who has the counts.
+func (s *server) reportTable(v *visit, a *asked, rows []report.TrafficRow) *sheet {
+	table := newSheet(v)
 	say := func(key string, args ...any) string {
 		return s.pages[v.lang].Say(page.Said{Sentence: key, Args: args})
 	}
@@ -256,7 +239,7 @@ func (s *server) reportTable(v *visit, a *asked, rows []report.TrafficRow) []byt
 		heads = append(heads, say("report.outcome."+string(o)))
 	}
 	heads = append(heads, say("report.short_column"), say("report.in_time", a.Filter.Within), say("report.waited"), say("report.longest"), say("calls.talked"), say("report.held"), say("report.wrapped"))
-	write(heads...)
+	table.row(heads...)
 	c := s.Settings.Current()
 	for _, r := range rows {
 		cells := []string{a.label(r.From), queueName(c, r.Queue), strconv.Itoa(r.Entered())}
@@ -264,10 +247,9 @@ func (s *server) reportTable(v *visit, a *asked, rows []report.TrafficRow) []byt
 			cells = append(cells, strconv.Itoa(r.Of(o)))
 		}
 		inTime := r.Traffic.Answered.Within(time.Duration(a.Filter.Within) * time.Second)
-		write(append(cells, strconv.Itoa(r.Short), strconv.Itoa(inTime), seconds(r.Waited), seconds(r.Longest), seconds(r.Talked), seconds(r.Held), seconds(r.Wrapped))...)
+		table.row(append(cells, strconv.Itoa(r.Short), strconv.Itoa(inTime), seconds(r.Waited), seconds(r.Longest), seconds(r.Talked), seconds(r.Held), seconds(r.Wrapped))...)
 	}
-	out.Flush()
-	return b.Bytes()
+	return table
 }
 
 // unreported says why there is no report.
