@@ -167,8 +167,15 @@ func TestEveryModelSaysWhichLampsItHas(t *testing.T) {
 		}
 	}
 	for _, tc := range []struct{ id, driver, want string }{
-		{"pi5", "gpio", "yes"}, {"pi5", "ws2812", "yes"}, {"pi4", "ws2812", "with core_freq=250 in config.txt"}, {"pc", "gpio", "no"}, {"pc", "usb", "yes"},
-		{"arm64", "gpio", "by the names of its lines"}, {"cm3", "pca9685", "if its system has the bus"}, {"old", "usb", "no"}, {"pi4", "candle", "no"},
+		{"pi5", "gpio", "yes"},
+		{"pi5", "ws2812", "yes"},
+		{"pi4", "ws2812", "with core_freq=250 in config.txt"},
+		{"pc", "gpio", "no"},
+		{"pc", "usb", "yes"},
+		{"arm64", "gpio", "by the names of its lines"},
+		{"cm3", "pca9685", "if its system has the bus"},
+		{"old", "usb", "no"},
+		{"pi4", "candle", "no"},
 	} {
 		i := slices.IndexFunc(Models(), func(m Model) bool { return m.ID == tc.id })
 		if got := Models()[i].Supports(tc.driver); got != tc.want {
