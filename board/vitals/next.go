@@ -2,7 +2,6 @@ package vitals
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +35,6 @@ const (
 	flat       = 2000 // mV of a clock's battery
 	charged    = 2400 // mV
 	endOfLife  = 100  // percent of wear: it stands in steps of ten, and 100 means 90 to 100
-	scarce     = 2    // of spare blocks
 	slowest    = 10   // Mbit/s: a worn cable, or one with two wires broken
 	tornShare  = 100  // of so many packets one was broken
 	tornLeast  = 10   // broken packets between two looks
@@ -45,6 +43,9 @@ const (
 	meterLeast = time.Hour
 	meterDay   = 24 * time.Hour
 )
+
+// Scarce are the spare blocks of a disk from which on they are too few: a fifth of them is left (Disk.Spare).
+const Scarce = 2
 
 // alarm is a condition with its memory.
 type alarm struct {
@@ -133,7 +134,7 @@ func (s State) clock(r Reading) alarm {
 func (s State) wear(r Reading) alarm {
 	var names []string
 	for _, d := range r.Disks {
-		if d.Worn >= endOfLife || d.Spare >= scarce {
+		if d.Worn >= endOfLife || d.Spare >= Scarce {
 			names = append(names, d.Name)
 		}
 	}
@@ -191,10 +192,10 @@ func (s State) PerDay(disk string) (bytes uint64, ok bool) {
 }
 
 // Failing lists the conditions that do not hold.
-func (s State) Failing() (all []Condition) {
-	for _, c := range slices.Sorted(maps.Keys(s.alarms)) {
-		if s.alarms[c].on {
-			all = append(all, c)
+func (s State) Failing() (all []Finding) {
+	for _, c := range Conditions() {
+		if a := s.alarms[c]; a.on {
+			all = append(all, Finding{Condition: c, Text: a.text})
 		}
 	}
 	return all

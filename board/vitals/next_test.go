@@ -95,7 +95,7 @@ func TestNoWalkOfTheTemperatureMakesTheAlarmFlutter(t *testing.T) {
 			if is && !was && c < limit || !is && was && c > limit-cooler || is && c <= limit-cooler || !is && c >= limit {
 				t.Fatalf("at %d °C the alarm went from %v to %v", c, was, is)
 			}
-			if is != slices.Contains(s.Failing(), Hot) {
+			if is != slices.ContainsFunc(s.Failing(), func(f Finding) bool { return f.Condition == Hot }) {
 				t.Fatal("the state and its findings differ")
 			}
 			was = is
@@ -160,7 +160,7 @@ func TestABoardIsWatchedUntilTheEndAndAHangingFileEndsNothing(t *testing.T) {
 		defer cancel()
 		go func() { w.Run(ctx); close(done) }()
 		synctest.Wait()
-		if s, ok := w.State(); !ok || s.Last.Heat.Celsius != 90 || !slices.Equal(s.Failing(), []Condition{Hot}) || len(findings) != len(Conditions()) {
+		if s, ok := w.State(); !ok || s.Last.Heat.Celsius != 90 || !slices.Equal(s.Failing(), []Finding{{Condition: Hot, Text: "90 °C"}}) || len(findings) != len(Conditions()) {
 			t.Errorf("%+v, %v, %d findings", s, ok, len(findings))
 		}
 		hangs.Store(true)

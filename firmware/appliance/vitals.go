@@ -10,6 +10,8 @@ import (
 	"github.com/pronto-pbx/pronto/board/vitals"
 	"github.com/pronto-pbx/pronto/drivers/light"
 	"github.com/pronto-pbx/pronto/firmware/health"
+	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings"
 )
 
 // How often a board is looked at: a real one seldom, because each look wakes its sensors; one in files so that who
@@ -88,4 +90,50 @@ func (b *Box) watchBoard(ctx context.Context) {
 	})
 	b.vitals.Store(w)
 	w.Run(ctx)
+}
+
+// machine is the page's way to the board.
+func (b *Box) machine() settings.Board {
+	here := func() model.Board {
+		if m, ok := b.opts.Board.(mainboard); ok {
+			return m.Mainboard()
+		}
+		return model.Identify(model.Facts{})
+	}
+	return settings.Board{Machine: here, State: func() *page.BoardState {
+		if w := b.vitals.Load(); w != nil {
+			if s, seen := w.State(); seen {
+				return boardState(here(), s)
+			}
+		}
+		return nil
+	}}
+}
+
+const giga = 1e9
+
+// boardState is a look at a board in the words of the page.
+func boardState(here model.Board, s vitals.State) *page.BoardState {
+	r := s.Last
+	p := &page.BoardState{Limit: here.Hardware.Hot, Console: here.Console}
+	for _, f := range s.Failing() {
+		p.Wrong = append(p.Wrong, page.Said{Sentence: "board.wrong." + string(f.Condition), Args: []any{f.Text}})
+	}
+	if r.Heat.Told {
+		p.Heat = &r.Heat.Celsius
+	}
+	if r.Power.Told {
+		p.Power = &page.BoardPower{Low: r.Power.Low, Was: r.Power.Was, Slow: r.Power.Slow}
+	}
+	if r.Clock.Present {
+		p.Clock = &page.BoardClock{Told: r.Clock.Told, Volt: float64(r.Clock.Battery) / 1000, Charged: r.Clock.Charged > 0}
+	}
+	for _, d := range r.Disks {
+		perDay, _ := s.PerDay(d.Name)
+		p.Disks = append(p.Disks, page.BoardDisk{Name: d.Name, Kind: d.Kind, GB: float64(d.Size) / giga, Worn: min(d.Worn, 100), Scarce: d.Spare >= vitals.Scarce, PerDay: float64(perDay) / giga})
+	}
+	for _, x := range r.Ports {
+		p.Ports = append(p.Ports, page.BoardPort{Name: x.Name, Up: x.Up, Wireless: x.Wireless, Speed: x.Speed, Half: x.Half, Errors: x.Errors})
+	}
+	return p
 }
