@@ -115,12 +115,9 @@ const giga = 1e9
 // boardState is a look at a board in the words of the page.
 func boardState(here model.Board, s vitals.State) *page.BoardState {
 	r := s.Last
-	p := &page.BoardState{Limit: here.Hardware.Hot, Console: here.Console}
+	p := &page.BoardState{Heated: r.Heat.Told, Heat: r.Heat.Celsius, Limit: here.Hardware.Hot, Console: here.Console}
 	for _, f := range s.Failing() {
 		p.Wrong = append(p.Wrong, page.Said{Sentence: "board.wrong." + string(f.Condition), Args: []any{f.Text}})
-	}
-	if r.Heat.Told {
-		p.Heat = &r.Heat.Celsius
 	}
 	if r.Power.Told {
 		p.Power = &page.BoardPower{Low: r.Power.Low, Was: r.Power.Was, Slow: r.Power.Slow}

@@ -7,10 +7,11 @@ import (
 	"github.com/pronto-pbx/pronto/ui/wiring"
 )
 
-// BoardState is how the machine is. What it does not tell is nil, or 0.
+// BoardState is how the machine is. What it does not tell is nil, false or 0.
 type BoardState struct {
 	Wrong   []Said
-	Heat    *int // degrees Celsius
+	Heated  bool // it tells how hot it is
+	Heat    int  // degrees Celsius
 	Limit   int  // from which on it is too hot
 	Power   *BoardPower
 	Clock   *BoardClock // nil: it has none

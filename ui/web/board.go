@@ -49,13 +49,14 @@ func (s *server) wiring(w http.ResponseWriter, v *visit) {
 	}
 	c := s.drafted(v)
 	p := page.Wiring{Reader: s.reader(v), Box: s.Name(), Board: s.Board.Machine()}
+	other := ""
 	p.Boards = []page.Option{{Key: "wiring.here", Name: p.Board.Says}}
 	for _, m := range model.Models() {
 		if m.Hardware.Header {
 			on := m.ID == q.Get("board")
 			p.Boards = append(p.Boards, page.Option{ID: m.ID, Name: m.Name, On: on})
 			if on {
-				p.Board = model.Board{Model: m, Says: m.Name, Known: true}
+				p.Board, other = model.Board{Model: m, Says: m.Name, Known: true}, m.ID
 			}
 		}
 	}
@@ -65,7 +66,7 @@ func (s *server) wiring(w http.ResponseWriter, v *visit) {
 	}
 	p.Sheets, p.Example = sheets(p.Board, wiring.Outputs(&c), kind)
 	p.Reader.Path = "/lamps/wiring"
-	p.Reader.Query = template.URL(url.Values{"board": {q.Get("board")}, "kind": {string(kind)}}.Encode())
+	p.Reader.Query = template.URL(url.Values{"board": {other}, "kind": {string(kind)}}.Encode())
 	html, err := s.pages[v.lang].Wiring(p, time.Now())
 	s.show(w, http.StatusOK, html, err)
 }

@@ -29,13 +29,12 @@ func (b *Board) Port() settings.Board {
 
 // EveryFault is a board with all that can be wrong with one, and all that one can tell.
 func EveryFault() *page.BoardState {
-	heat := 86
 	said := func(condition, about string) page.Said {
 		return page.Said{Sentence: "board.wrong.board_" + condition, Args: []any{about}}
 	}
 	return &page.BoardState{
-		Wrong: []page.Said{said("hot", "86 °C"), said("power", ""), said("clock", ""), said("disk", "mmcblk0"), said("network", "eth0")},
-		Heat:  &heat, Limit: 80, Power: &page.BoardPower{Low: true, Was: true, Slow: true}, Clock: &page.BoardClock{Told: true, Volt: 0.4},
+		Wrong:  []page.Said{said("hot", "86 °C"), said("power", ""), said("clock", ""), said("disk", "mmcblk0"), said("network", "eth0")},
+		Heated: true, Heat: 86, Limit: 80, Power: &page.BoardPower{Low: true, Was: true, Slow: true}, Clock: &page.BoardClock{Told: true, Volt: 0.4},
 		Disks: []page.BoardDisk{{Name: "mmcblk0", Kind: "emmc", GB: 31.9, Worn: 100, Scarce: true, PerDay: 0.42}, {Name: "sda", Kind: "stick", GB: 62}},
 		Ports: []page.BoardPort{{Name: "eth0", Up: true, Speed: 10, Half: true, Errors: 1234}, {Name: "wlan0", Wireless: true}}, Console: true,
 	}
