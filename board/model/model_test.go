@@ -11,6 +11,13 @@ var update = flag.Bool("update", false, "write BOARDS.md anew")
 
 const head = "# Which boards\n\nWhat `board/model` says, for people; a test compares the two. No real board has started the image yet, and nothing\nupdates an image yet.\n\n"
 
+const lamps = "\n" +
+	"## Which lamps hang on which\n" +
+	"\n" +
+	"The pins are those of the header seen from above; the page of the wiring draws them. A pin's chip is found by its label:\n" +
+	"its number changes with the kernel. A clock without a battery, and a board without a clock, ask the network for the time.\n" +
+	"\n"
+
 // tail is what people have to know of a kernel; the table of boards stands before it.
 const tail = "\n" +
 	"## What the kernel of an image must do\n" +
@@ -25,7 +32,7 @@ const tail = "\n" +
 	"| the drivers of its boards, ext4, FAT and nftables, built in or as modules in `DIR/lib/modules` | card, network, firewall; `images/driver` lists them by name, and an image carries the modules among them | without that of its card a box starts with its data in memory, and says so |\n"
 
 func TestTheListForPeopleIsThatOfTheProgram(t *testing.T) {
-	want := head + Table() + tail
+	want := head + Table() + lamps + HardwareTable() + tail
 	if *update {
 		if err := os.WriteFile("BOARDS.md", []byte(want), 0o644); err != nil {
 			t.Fatal(err)

@@ -18,9 +18,10 @@ import (
 
 const usage = `linelab [flags]                     plays the world around the demo office
 linelab scenario [flags] FILE|NAME  plays a scenario of a GSM line; -words explains the language, -list the shipped ones
-linelab faults [-var DIR]           lists the faults of a modem; * marks those that last now in the running lab
+linelab faults [-var DIR]           lists the faults of a modem and of the board; * marks those that last now
 linelab fault LINE NAME [ARGUMENT]  lets one befall the modem of the running lab: linelab fault gsm0 unplug
-linelab heal LINE NAME|all          ends it
+linelab fault board NAME            lets one befall the board of the demo office: linelab fault board hot
+linelab heal LINE|board NAME|all    ends it
 `
 
 // command runs a subcommand.
@@ -94,6 +95,10 @@ func faults(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
+	board := filepath.Join(*dir, onBoard)
+	if flags.Arg(0) == onBoard && args[0] != "faults" {
+		return boardFault(args[0], board, flags.Args()[1:])
+	}
 	question := append([]string{args[0]}, flags.Args()...)
 	if args[0] == "faults" {
 		question = []string{"faults", lab.Line}
@@ -107,8 +112,12 @@ func faults(ctx context.Context, args []string, out, errs io.Writer) error {
 			}
 			fmt.Fprintf(out, "%-28s %s\n", f.Name+takes, f.Says)
 		}
+		listBoardFaults(out, board)
 		return nil
 	}
 	fmt.Fprint(out, told)
+	if args[0] == "faults" {
+		listBoardFaults(out, board)
+	}
 	return err
 }

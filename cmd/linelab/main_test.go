@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/pronto-pbx/pronto/board/sim"
+	"github.com/pronto-pbx/pronto/board/vitals"
 	"github.com/pronto-pbx/pronto/cmd/linelab/scenario"
 )
 
@@ -39,6 +42,10 @@ func TestCommandsSayWhatTheyDoAndWhatIsWrong(t *testing.T) {
 		"a scenario that there is not":        {[]string{"scenario", filepath.Join(dir, "none")}, 1, "read the scenario: "},
 		"no scenario at all":                  {[]string{"scenario"}, 1, "name one scenario: a file, or one of"},
 		"the faults, without a lab":           {[]string{"faults", "-var", dir}, 0, "brown_out [duration]"},
+		"the faults of a board":               {[]string{"faults", "-var", dir}, 0, "- board hot "},
+		"a board that is not there":           {[]string{"fault", "-var", dir, "board", "hot"}, 1, "start the demo office first"},
+		"a fault that no board has":           {[]string{"fault", "-var", dir, "board", "flood"}, 1, "there is no such fault"},
+		"a fault of the board without a name": {[]string{"fault", "-var", dir, "board"}, 1, "name one fault of the board"},
 		"a fault, without a lab":              {[]string{"fault", "-var", dir, "gsm0", "unplug"}, 1, "linelab: no lab listens at "},
 		"a flag that there is not":            {[]string{"scenario", "-fast"}, 1, "flag provided but not defined"},
 		"a flag of the lab that there is not": {[]string{"-fast"}, exitUseless, "flag provided but not defined"},
@@ -50,5 +57,24 @@ func TestCommandsSayWhatTheyDoAndWhatIsWrong(t *testing.T) {
 				t.Errorf("exit code %d, says %q and %q; want %d and %q", code, out.String(), errs.String(), tt.code, tt.want)
 			}
 		})
+	}
+}
+
+func TestAFaultBefallsTheBoardOfTheDemoOfficeAndIsHealed(t *testing.T) {
+	dir := t.TempDir()
+	at := filepath.Join(dir, "board")
+	if err := sim.Make(at, sim.Demo); err != nil {
+		t.Fatal(err)
+	}
+	celsius := func() int { return vitals.Read(sim.Root(at)).Heat.Celsius }
+	if code := run([]string{"fault", "-var", dir, "board", "hot"}, io.Discard, io.Discard); code != 0 || celsius() != 86 {
+		t.Errorf("exit code %d, the board has %d °C", code, celsius())
+	}
+	var out bytes.Buffer
+	if code := run([]string{"faults", "-var", dir}, &out, io.Discard); code != 0 || !strings.Contains(out.String(), "* board hot ") || !strings.Contains(out.String(), "- board worn ") {
+		t.Errorf("exit code %d: %s", code, &out)
+	}
+	if code := run([]string{"heal", "-var", dir, "board", "all"}, io.Discard, io.Discard); code != 0 || celsius() != 48 {
+		t.Errorf("exit code %d, the board has %d °C", code, celsius())
 	}
 }

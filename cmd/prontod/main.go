@@ -89,7 +89,7 @@ func run(args []string, out io.Writer) int {
 		return exitUseless
 	}
 	defer cfg.Close()
-	b, err := appliance.BoardNamed(*board)
+	b, err := appliance.BoardNamed(*board, filepath.Join(*dir, "board"))
 	if err == nil {
 		err = serve(appliance.Options{
 			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
@@ -112,7 +112,7 @@ func putOut(log *slog.Logger, file, dir, board string) int {
 	if err == nil {
 		defer cfg.Close()
 		var b appliance.Board
-		if b, err = appliance.BoardNamed(board); err == nil {
+		if b, err = appliance.BoardNamed(board, ""); err == nil {
 			err = appliance.PutOut(cfg.Current(), b)
 		}
 	}

@@ -21,12 +21,12 @@ type Board interface {
 	Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error)
 }
 
-// BoardNamed returns the board of a name given on the command line: "sim" has lamps in memory,
-// "linux" those of the machine.
-func BoardNamed(name string) (Board, error) {
+// BoardNamed returns the board of a name given on the command line: "sim" has lamps in memory, and tells how it is by
+// files that it makes in dir; "linux" is the machine.
+func BoardNamed(name, dir string) (Board, error) {
 	switch name {
 	case "sim":
-		return simBoard{}, nil
+		return simBoard{dir: dir}, nil
 	case "linux":
 		return linuxBoard{}, nil
 	default:
@@ -34,7 +34,10 @@ func BoardNamed(name string) (Board, error) {
 	}
 }
 
-type simBoard struct{ linuxBoard }
+type simBoard struct {
+	linuxBoard
+	dir string // of the files by which it tells how it is; empty: it does not
+}
 
 // Lights implements Board; whatever driver is configured, the light is in memory.
 func (simBoard) Lights(all []config.Lamp) ([]lamp.Light, error) {

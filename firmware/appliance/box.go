@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pronto-pbx/pronto/board/vitals"
 	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/acd/alarm"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
@@ -89,6 +90,7 @@ type Box struct {
 	lineTests lineTests
 	strangers strangers
 	estimates *estimates
+	vitals    atomic.Pointer[vitals.Watch] // of the board; nil: it does not tell how it is
 	present   *present
 	health    *health.Board
 	seen      atomic.Pointer[netip.Addr] // our address as somebody outside sees it; nil: nobody has said
@@ -176,7 +178,7 @@ func conditions() []health.Spec {
 		{Name: "certificate", Severity: health.Warn},
 		{Name: "confined", Severity: health.Warn},
 		{Name: "firewall", Severity: health.Error},
-	}, slices.Concat(alarmConditions(), soundConditions())...)
+	}, slices.Concat(alarmConditions(), soundConditions(), boardConditions())...)
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
@@ -419,6 +421,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.watchCertificate(ctx) })
 	b.wg.Go(func() { b.keepRecordings(ctx.Done()) })
 	b.wg.Go(func() { b.watchWalls(ctx) })
+	b.wg.Go(func() { b.watchBoard(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

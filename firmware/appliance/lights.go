@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/pronto-pbx/pronto/board/model"
+	"github.com/pronto-pbx/pronto/board/vitals"
 	"github.com/pronto-pbx/pronto/drivers/light"
 	"github.com/pronto-pbx/pronto/drivers/light/lightsim"
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -13,19 +15,29 @@ import (
 
 // Buttons implements Board.
 func (linuxBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) {
-	var pins []light.ButtonPin
+	var wired []config.Lamp
 	for _, l := range all {
 		switch l.Button {
 		case "sim":
 			buttons = append(buttons, light.NewButton(l.ID))
 		case "gpio":
-			pins = append(pins, light.ButtonPin{Lamp: l.ID, Pin: light.Pin{Chip: l.ButtonAt(), Name: l.ButtonLine, ActiveLow: !l.ButtonSupply}})
+			wired = append(wired, l)
 		}
 	}
-	if len(pins) == 0 {
+	if len(wired) == 0 {
 		return buttons, nil
 	}
 	err = withChips(func(chips []light.Chip) error {
+		var pins []light.ButtonPin
+		here := vitals.System().Identify()
+		for _, l := range wired {
+			pin, err := spot(here, chips, l.ButtonAt(), l.ButtonLine)
+			if err != nil {
+				return fmt.Errorf("button of lamp %q: %w", l.ID, err)
+			}
+			pin.ActiveLow = !l.ButtonSupply
+			pins = append(pins, light.ButtonPin{Lamp: l.ID, Pin: pin})
+		}
 		got, err := light.OpenButtons(pins, chips)
 		buttons = append(buttons, got...)
 		return err
@@ -110,8 +122,20 @@ func openDevice(all []config.Lamp) ([]lamp.Light, error) {
 	}
 }
 
-func openPins(all []config.Lamp) ([]lamp.Light, error) {
-	var pins []light.GPIO
+func openPins(all []config.Lamp) (lights []lamp.Light, err error) {
+	err = withChips(func(chips []light.Chip) (err error) {
+		pins, err := pinsOf(vitals.System().Identify(), chips, all)
+		if err == nil {
+			lights, err = light.OpenGPIO(pins, chips)
+		}
+		return err
+	})
+	return lights, err
+}
+
+// pinsOf finds the lines of lamps at a board's pins. Faults are told all at once.
+func pinsOf(b model.Board, chips []light.Chip, all []config.Lamp) (pins []light.GPIO, err error) {
+	var errs []error
 	for _, l := range all {
 		names := l.Lines
 		if len(names) == 0 {
@@ -119,16 +143,16 @@ func openPins(all []config.Lamp) ([]lamp.Light, error) {
 		}
 		g := light.GPIO{Lamp: l.ID}
 		for _, name := range names {
-			g.Pins = append(g.Pins, light.Pin{Chip: l.Chip, Name: name, ActiveLow: l.Invert})
+			pin, err := spot(b, chips, l.Chip, name)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("lamp %q: %w", l.ID, err))
+			}
+			pin.ActiveLow = l.Invert
+			g.Pins = append(g.Pins, pin)
 		}
 		pins = append(pins, g)
 	}
-	var lights []lamp.Light
-	err := withChips(func(chips []light.Chip) (err error) {
-		lights, err = light.OpenGPIO(pins, chips)
-		return err
-	})
-	return lights, err
+	return pins, errors.Join(errs...)
 }
 
 // withChips does something with the GPIO chips of this machine, which its lines outlive. What could not be opened is

@@ -13,11 +13,11 @@ import (
 type Lamp struct {
 	ID     tel.LampID `yaml:"id"`
 	Driver string     `yaml:"driver"` // sim, gpio, 74hc595, mcp23017, pca9685, apa102, ws2812, usb
-	// Chip is where it hangs. gpio: the chip's label; 74hc595, apa102 and ws2812: the SPI device, e.g. "0.0"; mcp23017
+	// Chip is where it hangs. gpio: the chip's label, default that of the board's header; 74hc595, apa102 and ws2812: the SPI device, e.g. "0.0"; mcp23017
 	// and pca9685: the I2C bus and the address, e.g. "1:0x20"; usb: the socket, e.g. "1-1.2", or the serial number,
 	// default the only light that is plugged in.
 	Chip   string   `yaml:"chip"`
-	Line   string   `yaml:"line"`            // gpio: line name, e.g. GPIO17
+	Line   string   `yaml:"line"`            // gpio: pin of the header or line name, e.g. pin 11 or GPIO17
 	Lines  []string `yaml:"lines,omitempty"` // gpio, a colour light: its red, green and blue line, in place of line
 	Bit    int      `yaml:"bit"`             // 74hc595, mcp23017, pca9685: output number from 0; apa102, ws2812: first LED from 0
 	Colour bool     `yaml:"colour"`          // 74hc595, mcp23017, pca9685: red, green and blue are at bit and the next two; default false
@@ -31,7 +31,7 @@ type Lamp struct {
 	// Button is a push button beside it, for the agent's state: sim or gpio; default none.
 	Button       string `yaml:"button"`
 	ButtonChip   string `yaml:"button_chip"`   // gpio: label of the button's chip; default chip
-	ButtonLine   string `yaml:"button_line"`   // gpio: line name
+	ButtonLine   string `yaml:"button_line"`   // gpio: pin of the header or line name
 	ButtonSupply bool   `yaml:"button_supply"` // gpio: a press connects the line to the supply; default to ground
 }
 
@@ -88,8 +88,8 @@ func (v *validator) lamp(path string, l *Lamp) {
 	switch l.Button {
 	case "", "sim":
 	case "gpio":
-		if l.ButtonAt() == "" || l.ButtonLine == "" {
-			v.found.add(path+".button", "missing", "a gpio button needs button_line, the line's name, and button_chip, the chip's label")
+		if l.ButtonLine == "" {
+			v.found.add(path+".button", "missing", "a gpio button needs button_line, such as pin 13 or GPIO27")
 		}
 	default:
 		v.found.add(path+".button", "choice", "%q is not a kind of button; use sim or gpio", l.Button)
@@ -104,8 +104,8 @@ func (v *validator) output(path string, l *Lamp) {
 	case "sim", "usb":
 	case "gpio":
 		switch {
-		case l.Chip == "", l.Line == "" && len(l.Lines) == 0:
-			v.found.add(path, "missing", "a gpio output needs the chip's label and the line's name")
+		case l.Line == "" && len(l.Lines) == 0:
+			v.found.add(path, "missing", "a gpio output needs its line, such as pin 11 or GPIO17")
 		case l.Line != "" && len(l.Lines) > 0, len(l.Lines) != 0 && len(l.Lines) != 3:
 			v.found.add(path+".lines", "range", "write line for one colour, or lines for red, green and blue")
 		}
@@ -157,7 +157,7 @@ func (l Lamp) places() (all []string) {
 	case "gpio":
 		for _, name := range append(slices.Clone(l.Lines), l.Line) {
 			if name != "" {
-				at("line %s of chip %s", name, l.Chip)
+				at("line %s of %s", name, chipNamed(l.Chip))
 			}
 		}
 	case "74hc595", "mcp23017", "pca9685":
@@ -172,9 +172,16 @@ func (l Lamp) places() (all []string) {
 		at("the USB light %q", l.Chip)
 	}
 	if l.Button == "gpio" {
-		at("line %s of chip %s", l.ButtonLine, l.ButtonAt())
+		at("line %s of %s", l.ButtonLine, chipNamed(l.ButtonAt()))
 	}
 	return all
+}
+
+func chipNamed(label string) string {
+	if label == "" {
+		return "the header"
+	}
+	return "chip " + label
 }
 
 // shared refuses two lamps, buttons or doors on one pin. One device belongs either to lamps of one kind or to doors,

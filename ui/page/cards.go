@@ -83,6 +83,7 @@ type About struct {
 	Modules  []Module
 	Licence  string // of the program itself, as SPDX names it
 	Support  string // a date; empty: nobody has said
+	Board    string // the machine, as it calls itself
 }
 
 // Module is a library in the program.

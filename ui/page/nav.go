@@ -26,7 +26,7 @@ func sections() []section {
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
 		{"nav.reports", "/reports", access.Supervise, chart, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/reset", "/lamps", "/signals"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/reset", "/lamps", "/signals", "/board"}},
 	}
 }
 
@@ -80,6 +80,7 @@ func (r Reader) System() (all []Link) {
 		{"setup", "/setup/1", access.Configure},
 		{"history", "/history", access.Configure},
 		{"network", "/network", access.Configure},
+		{"board", "/board", access.Configure},
 		{"backup", "/backup", access.Own},
 		{"certificate", "/certificate", access.Own},
 		{"security", "/security", access.Own},

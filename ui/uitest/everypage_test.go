@@ -81,6 +81,7 @@ func sights(t *testing.T, o *office) (all []sight) {
 	return append(all,
 		sight{"queues/sales", "wrong", ring + `"3"; document.querySelector("button.do").click()`, `document.getElementById("f-ring-w")`},
 		sight{"queues/sales", "changed", ring + `"25"; document.querySelector("button.do").click()`, `location.pathname === "/changes" && document.querySelector("ins")`},
+		sight{path: "lamps/wiring?kind=rgb"}, sight{path: "lamps/wiring?kind=74hc595"}, sight{path: "lamps/wiring?kind=apa102"},
 		sight{"queues", "draft", "", `document.querySelector(".tray a")`},
 		sight{"changes", "applied", `document.querySelector("button.do").click()`, `document.querySelector(".good")`})
 }

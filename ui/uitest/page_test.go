@@ -130,6 +130,8 @@ func newBox(t testing.TB, hub *live.Hub) (http.Handler, *access.Accounts) {
 		Copies: []page.Copy{{Name: "pronto-bottega-rossi-20260302T010000Z.age", Made: time.Now()}},
 	}
 	cfg.Backups = saved.Port()
+	machine := settingstest.Board{State: settingstest.EveryFault()}
+	cfg.Board = machine.Port()
 	wires := settingstest.Network{Stands: page.NetworkState{
 		Interfaces: []page.Interface{{Name: "eth0", Up: true, Hardware: "dc:a6:32:01:02:03", Addresses: []string{"192.168.1.40/24", "2001:db8:1234:5678:dea6:32ff:fe01:203/64"}}, {Name: "wlan0"}},
 		Router:     "192.168.1.1", DNS: []string{"192.168.1.1", "2001:db8:1234:5678::1"}, Names: []string{"pronto-9qxa.local"}, Clock: "ntp1.inrim.it", Synced: true, NAT: "double", Public: "100.64.3.4",

@@ -25,6 +25,8 @@ func mends(condition string) string {
 		return "/backup"
 	case "certificate":
 		return "/certificate"
+	case "board_hot", "board_power", "board_clock", "board_disk", "board_network":
+		return "/board"
 	case "config_file":
 		return "/history"
 	case "unstaffed", "alarm_ready":
@@ -40,11 +42,11 @@ func mends(condition string) string {
 type Notice struct {
 	tel.HealthChanged
 	Link  string // empty: on none
-	Names bool   // Text lists names of queues; otherwise it is English, from the log
+	Names bool   // Text lists names, or a figure with its unit; otherwise it is English, from the log
 }
 
 func noticeOf(h tel.HealthChanged) Notice {
-	n := Notice{HealthChanged: h, Link: mends(h.Condition), Names: h.Condition == "unstaffed" || h.Condition == "sound_phone_network" || h.Condition == "sound_carrier"}
+	n := Notice{HealthChanged: h, Link: mends(h.Condition), Names: h.Condition == "unstaffed" || h.Condition == "sound_phone_network" || h.Condition == "sound_carrier" || strings.HasPrefix(h.Condition, "board_")}
 	for _, k := range tel.AlarmKinds() {
 		n.Names = n.Names || h.Condition == "alarm_"+string(k)
 	}

@@ -12,7 +12,7 @@ import (
 
 // about tells what the box's programs are made of.
 func (s *server) about(w http.ResponseWriter, v *visit) {
-	a := page.About{Reader: s.reader(v), Box: s.Name(), Licence: "Apache-2.0", Support: s.Settings.Current().Box.SupportUntil}
+	a := page.About{Reader: s.reader(v), Box: s.Name(), Licence: "Apache-2.0", Support: s.Settings.Current().Box.SupportUntil, Board: s.Board.Machine().Says}
 	versions := map[string]string{} // of this program's libraries, as the linker wrote them down
 	if info, ok := debug.ReadBuildInfo(); ok {
 		a.Version, a.Go = info.Main.Version, info.GoVersion

@@ -44,6 +44,7 @@ type Config struct {
 	Voice    voice.Port
 	Backups  settings.Backups
 	Network  settings.Network
+	Board    settings.Board
 	// Handover is the report of this moment; who makes it is filled in here.
 	Handover func(context.Context) page.Handover
 	// Certificate is that of HTTPS.
