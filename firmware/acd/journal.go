@@ -144,6 +144,47 @@ func (a *ACD) whole() error {
 	return a.cfg.History.Append(KindState, b)
 }
 
+// Published are the finished records among the events of a decision: a program that was killed after it had
+// written the decision may not have come to write them.
+func Published(body []byte) (all []tel.Event, err error) {
+	var d decision
+	if err := json.Unmarshal(body, &d); err != nil {
+		return nil, fmt.Errorf("read decision: %w", err)
+	}
+	if d.V != 1 {
+		return nil, fmt.Errorf("read decision: %w: %d", plan.ErrVersion, d.V)
+	}
+	var effects []struct {
+		Publish string          `json:"publish"`
+		Body    json.RawMessage `json:"body"`
+	}
+	if err := json.Unmarshal(d.Effects, &effects); err != nil {
+		return nil, fmt.Errorf("read decision: %w", err)
+	}
+	for _, x := range effects {
+		switch x.Publish {
+		case tel.QueueLeft{}.Kind():
+			all, err = published[tel.QueueLeft](all, x.Body)
+		case tel.CallbackChanged{}.Kind():
+			all, err = published[tel.CallbackChanged](all, x.Body)
+		case tel.AgentInterval{}.Kind():
+			all, err = published[tel.AgentInterval](all, x.Body)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func published[E tel.Event](all []tel.Event, body []byte) ([]tel.Event, error) {
+	var e E
+	if err := json.Unmarshal(body, &e); err != nil {
+		return nil, fmt.Errorf("read event of a decision: %w", err)
+	}
+	return append(all, e), nil
+}
+
 // Record is one history record of this package.
 type Record struct {
 	Kind string
