@@ -78,6 +78,7 @@ type ACD struct {
 	shift    time.Duration // how far the wall clock was set since began
 	journals bool          // the last write to a journal worked
 	logged   int           // history records since the last whole state
+	decided  uint64        // decisions of this process that were to be recorded
 	accounts books.Accounts
 }
 

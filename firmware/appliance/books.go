@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/acd/books"
 	"github.com/pronto-pbx/pronto/firmware/acd/books/watch"
+	"github.com/pronto-pbx/pronto/firmware/acd/replay"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -76,7 +76,7 @@ type tail struct {
 }
 
 func (t *tail) take(r journal.Record) {
-	if r.Kind == acd.KindDecision {
+	if r.Kind == replay.KindDecision {
 		t.decision, t.after = slices.Clone(r.Body), nil
 		return
 	}
@@ -93,7 +93,7 @@ func (t *tail) missing() (all []tel.Event, err error) {
 	if t.decision == nil {
 		return nil, nil
 	}
-	events, err := acd.Published(t.decision)
+	events, err := replay.Published(t.decision)
 	for _, e := range events {
 		_, interval := e.(tel.AgentInterval)
 		there := slices.ContainsFunc(t.after, func(other tel.Event) bool { return reflect.DeepEqual(e, other) })

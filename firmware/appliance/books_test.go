@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/acd/replay"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -23,7 +23,7 @@ func decided(t *testing.T, events ...tel.Event) journal.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return journal.Record{Kind: acd.KindDecision, Body: body}
+	return journal.Record{Kind: replay.KindDecision, Body: body}
 }
 
 func recordOf(t *testing.T, e tel.Event) journal.Record {

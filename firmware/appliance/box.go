@@ -19,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd/books/watch"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/acd/replay"
 	"github.com/pronto-pbx/pronto/firmware/audit"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
@@ -289,7 +290,7 @@ func classOf(kind string) journal.Class {
 	switch {
 	case cdr.Finished(kind):
 		return journal.Finished
-	case kind == acd.KindState:
+	case kind == replay.KindState:
 		return journal.State
 	default:
 		return journal.Statistic
