@@ -304,7 +304,7 @@ func (r *rerun) waits(call tel.CallID, queue tel.QueueID) {
 	d, ever := r.habits.stays[queue].beyond(p.waited, lot("stay", string(call), strconv.Itoa(n)))
 	if ever {
 		r.patient[call] = r.put(due{
-			step: step{at: r.now + max(d, p.waited+1), index: notRecorded, event: plan.Told{Message: tel.CallerGone{Call: call, Cause: tel.CauseNormal}}},
+			step:  step{at: r.now + max(d, p.waited+1), index: notRecorded, event: plan.Told{Message: tel.CallerGone{Call: call, Cause: tel.CauseNormal}}},
 			gives: call, off: new(bool),
 		})
 	}
