@@ -93,7 +93,7 @@ func (t *tail) missing() (all []tel.Event, err error) {
 	if t.decision == nil {
 		return nil, nil
 	}
-	events, err := replay.Published(t.decision)
+	_, events, err := replay.Published(t.decision)
 	for _, e := range events {
 		_, interval := e.(tel.AgentInterval)
 		there := slices.ContainsFunc(t.after, func(other tel.Event) bool { return reflect.DeepEqual(e, other) })

@@ -163,6 +163,6 @@ func FuzzARecordOfAJournal(f *testing.F) {
 		if s, err := r.Story(); err == nil {
 			_, _ = s.Rerun(t.Context(), Change{})
 		}
-		_, _ = Published(body)
+		_, _, _ = Published(body)
 	})
 }

@@ -63,34 +63,34 @@ func ReadDecision(body []byte) (d Decision, e plan.Event, err error) {
 	return d, e, nil
 }
 
-// Published are the finished records and intervals among the events of a decision: a program that was killed
-// after it had written the decision may not have come to write them. Errors as of ReadDecision.
-func Published(body []byte) (all []tel.Event, err error) {
+// Published are the events that observers were told by a decision, and when. Kinds that nothing is made of are
+// left out. Errors as of ReadDecision.
+func Published(body []byte) (at time.Time, all []tel.Event, err error) {
 	d, _, err := ReadDecision(body)
 	if err != nil {
-		return nil, err
+		return at, nil, err
 	}
 	var effects []struct {
 		Publish string          `json:"publish"`
 		Body    json.RawMessage `json:"body"`
 	}
 	if err := json.Unmarshal(d.Effects, &effects); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
+		return at, nil, fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	decode := map[string]func([]tel.Event, []byte) ([]tel.Event, error){
+		tel.QueueJoined{}.Kind(): published[tel.QueueJoined], tel.QueueLeft{}.Kind(): published[tel.QueueLeft],
+		tel.QueueOffered{}.Kind(): published[tel.QueueOffered], tel.QueueOfferEnded{}.Kind(): published[tel.QueueOfferEnded],
+		tel.CallbackChanged{}.Kind(): published[tel.CallbackChanged], tel.MembershipChanged{}.Kind(): published[tel.MembershipChanged],
+		tel.AgentInterval{}.Kind(): published[tel.AgentInterval], tel.AgentChanged{}.Kind(): published[tel.AgentChanged],
 	}
 	for _, x := range effects {
-		switch x.Publish {
-		case tel.QueueLeft{}.Kind():
-			all, err = published[tel.QueueLeft](all, x.Body)
-		case tel.CallbackChanged{}.Kind():
-			all, err = published[tel.CallbackChanged](all, x.Body)
-		case tel.AgentInterval{}.Kind():
-			all, err = published[tel.AgentInterval](all, x.Body)
-		}
-		if err != nil {
-			return nil, err
+		if take := decode[x.Publish]; take != nil {
+			if all, err = take(all, x.Body); err != nil {
+				return at, nil, err
+			}
 		}
 	}
-	return all, nil
+	return d.At, all, nil
 }
 
 func published[E tel.Event](all []tel.Event, body []byte) ([]tel.Event, error) {
