@@ -77,7 +77,7 @@ type tail struct {
 
 func (t *tail) take(r journal.Record) {
 	if r.Kind == replay.KindDecision {
-		t.decision, t.after = slices.Clone(r.Body), nil
+		t.decision, t.after = append(t.decision[:0], r.Body...), nil
 		return
 	}
 	if t.decision == nil {

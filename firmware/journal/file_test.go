@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestAJournalIsReadFromItsDirectoryOrOneOfItsFiles(t *testing.T) {
@@ -80,5 +81,42 @@ func TestWhatIsNoJournalIsSaid(t *testing.T) {
 		if _, err := ReadAll(path, func(Record) error { return nil }); err == nil {
 			t.Errorf("%s is read", path)
 		}
+	}
+}
+
+func TestYoungSegmentsStayUntilTheHistoryIsTooLarge(t *testing.T) {
+	dir := t.TempDir()
+	h, err := OpenHistory(HistoryConfig{Dir: dir, SegmentSize: 2 * MaxBody})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	var last Pos
+	for range 12 {
+		if last, err = h.AppendUrgent("x", make([]byte, 200<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synced := make(chan struct{})
+	if last, err = h.AppendSignal("x", nil, func(error) { close(synced) }); err != nil {
+		t.Fatal(err)
+	}
+	<-synced // nothing that waits for the disk is in the way
+	before := h.Status().Segments
+	trim := func(older time.Time, most int64) int {
+		t.Helper()
+		if err := h.TrimAged(last, older, most); err != nil {
+			t.Fatal(err)
+		}
+		return h.Status().Segments
+	}
+	if n := trim(time.Now().Add(-time.Hour), 1<<30); n != before || n < 4 {
+		t.Fatalf("of %d segments %d are left", before, n)
+	}
+	if n := trim(time.Now().Add(-time.Hour), 1500<<10); n >= before || h.Status().Bytes > 1500<<10 {
+		t.Errorf("of a history that is too large %d segments are left, %d bytes", n, h.Status().Bytes)
+	}
+	if n := trim(time.Now().Add(time.Hour), 1<<30); n != 1 {
+		t.Errorf("of old segments %d are left", n)
 	}
 }

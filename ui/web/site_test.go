@@ -51,6 +51,8 @@ type site struct {
 	backups   settingstest.Backups
 	wires     settingstest.Network
 	proof     settingstest.Certificate
+	asked     []WhatIf // of past days
+	unran     string   // why the next one is not run again
 }
 
 const (
@@ -151,6 +153,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 			}
 		},
 		Records: s.records, Zone: func() *time.Location { return rome },
+		Reruns: Reruns{Reach: func() time.Time { return at.AddDate(0, 0, -7) }, Strategies: []string{"longest_idle", "ring_all"}, Run: s.rerun},
 		Caller: func(_ context.Context, call tel.CallID) (*page.Caller, error) {
 			queue, ok := map[tel.CallID]tel.QueueID{"c1": "sales", "c2": "help"}[call]
 			if !ok {

@@ -72,19 +72,6 @@ func (s *server) staffed(v *visit) (p page.Staffing, day time.Time, status int) 
 			*choice.to = n
 		}
 	}
-	for _, x := range s.Queues() {
-		if v.user.Supervises(tel.QueueID(x.ID)) {
-			p.Queues = append(p.Queues, x)
-		}
-	}
-	if !slices.ContainsFunc(p.Queues, func(x page.Choice) bool { return x.ID == p.Filter.Queue }) {
-		if p.Filter.Queue != "" {
-			wrong("filter.queue_bad")
-		}
-		p.Filter.Queue = ""
-		if len(p.Queues) > 0 {
-			p.Filter.Queue = p.Queues[0].ID
-		}
-	}
+	p.Queues, p.Filter.Queue = s.supervised(v, p.Filter.Queue, wrong)
 	return p, day, http.StatusOK
 }

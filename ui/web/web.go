@@ -73,6 +73,8 @@ type Config struct {
 	Records Records
 	// Recordings are those of conversations; nil: there are none.
 	Recordings Recordings
+	// Reruns are past days with something changed.
+	Reruns Reruns
 	// Zone is that of the office's clock.
 	Zone func() *time.Location
 	// Agent is an agent as a supervisor sees it; nil of who is none.

@@ -98,6 +98,9 @@ func (r *Reader) begin(at time.Time) error {
 	return nil
 }
 
+// Over says that the day is: nothing that is taken changes anything more.
+func (r *Reader) Over() bool { return r.over }
+
 // Story is what was read. Errors: ErrNoState.
 func (r *Reader) Story() (*Story, error) {
 	if r.day == nil {

@@ -134,6 +134,11 @@ func EncodeState(s *plan.State) (parts [][]byte, err error) {
 	return parts, nil
 }
 
+// Whole says that a record begins a whole state.
+func Whole(kind string, body []byte) bool {
+	return kind == KindState && (len(body) < 3 || body[0] != partMark || body[1] == 0)
+}
+
 // stateReader puts the parts of a state together.
 type stateReader struct {
 	packed []byte

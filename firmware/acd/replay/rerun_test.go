@@ -39,6 +39,13 @@ func TestADayThatIsRunAgainUnchangedComesOutAsItWas(t *testing.T) {
 				t.Fatal(err)
 			}
 			same(t, story.Recorded, again)
+			if !story.Recorded.Equal(again) {
+				t.Error("and is not called the same")
+			}
+			again.Waits[7].Left = again.Waits[7].Left.Add(1)
+			if story.Recorded.Equal(again) {
+				t.Error("a day with another wait is called the same")
+			}
 		})
 	}
 }
