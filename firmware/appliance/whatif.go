@@ -22,7 +22,7 @@ func (b *Box) reruns() web.Reruns {
 	}
 	turn := make(chan struct{}, 1) // one day at a time: telephony has the other processors
 	return web.Reruns{
-		Reach: b.decisionsSince, Strategies: names,
+		Reach: b.decisionsSince, Strategies: names, Log: b.queueLog,
 		Run: func(ctx context.Context, ask web.WhatIf) (page.Rerun, string, error) {
 			select {
 			case turn <- struct{}{}:

@@ -153,7 +153,11 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 			}
 		},
 		Records: s.records, Zone: func() *time.Location { return rome },
-		Reruns: Reruns{Reach: func() time.Time { return at.AddDate(0, 0, -7) }, Strategies: []string{"longest_idle", "ring_all"}, Run: s.rerun},
+		Holiday: func(day time.Time) (string, bool) {
+			_, m, d := day.Date()
+			return "Natale", m == time.December && d == 25
+		},
+		Reruns: Reruns{Reach: func() time.Time { return at.AddDate(0, 0, -7) }, Strategies: []string{"longest_idle", "ring_all"}, Run: s.rerun, Log: s.queueLog},
 		Caller: func(_ context.Context, call tel.CallID) (*page.Caller, error) {
 			queue, ok := map[tel.CallID]tel.QueueID{"c1": "sales", "c2": "help"}[call]
 			if !ok {

@@ -30,6 +30,9 @@ type Reruns struct {
 	Strategies []string
 	// Run takes seconds; it returns the sentence that says why not, or nothing.
 	Run func(context.Context, WhatIf) (ran page.Rerun, sentence string, err error)
+	// Log is what happened in a span as Asterisk's queue_log says it, as far back as the box knows; anonymous: agents are
+	// not told apart.
+	Log func(ctx context.Context, from, to time.Time, anonymous bool) ([]byte, error)
 }
 
 // rerunFor is how long somebody waits for a day to be run again.

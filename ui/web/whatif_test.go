@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -96,5 +97,31 @@ func TestASupervisorAsksAboutTheOwnQueuesOnly(t *testing.T) {
 				return []byte(body), nil
 			})
 		})
+	}
+}
+
+// queueLog says what was asked for.
+func (s *site) queueLog(_ context.Context, from, to time.Time, anonymous bool) ([]byte, error) {
+	if s.unran == "broken" {
+		return nil, errors.New("the journal is gone")
+	}
+	return fmt.Appendf(nil, "%s %s %v\n", from.UTC().Format(time.DateTime), to.UTC().Format(time.DateTime), anonymous), nil
+}
+
+func TestAQueueLogIsOfTheDaysOfAReport(t *testing.T) {
+	s := office(t)
+	if status, body := s.get("/reports/queue_log?from=2026-03-02&to=2026-03-03&lang=en"); status != http.StatusOK || body != "2026-03-01 23:00:00 2026-03-03 23:00:00 true\n" {
+		t.Errorf("%d %q", status, body)
+	}
+	if status, _ := s.get("/reports/queue_log?from=x&lang=en"); status != http.StatusBadRequest {
+		t.Errorf("a day that is none: %d", status)
+	}
+	s.unran = "broken"
+	if status, _ := s.get("/reports/queue_log?lang=en"); status != http.StatusServiceUnavailable {
+		t.Errorf("without a journal: %d", status)
+	}
+	of := ofSales(t)
+	if w := of.do(ask{method: http.MethodGet, path: "/reports/queue_log?lang=en", as: access.Supervisor}); w.Code != http.StatusForbidden {
+		t.Errorf("a supervisor of one queue has the file of all: %d", w.Code)
 	}
 }
