@@ -17,6 +17,8 @@ func pastDays(c *web.Config) {
 		Run: func(context.Context, web.WhatIf) (page.Rerun, string, error) {
 			return page.Rerun{WasBusy: 0.9, IsBusy: 0.75, Partial: true, Breaks: 3, Patience: 1234}, "", nil
 		},
-		Log: func(context.Context, time.Time, time.Time, bool) ([]byte, error) { return []byte("1772442000|c1|sales|NONE|ENTERQUEUE||" + Hostile + "|1\n"), nil },
+		Log: func(context.Context, time.Time, time.Time, bool) ([]byte, error) {
+			return []byte("1772442000|c1|sales|NONE|ENTERQUEUE||" + Hostile + "|1\n"), nil
+		},
 	}
 }
