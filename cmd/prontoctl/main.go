@@ -39,6 +39,7 @@ var commands = []struct {
 	{"agent", "give a command to an agent: login, logout, pause, resume, serve, assign ...", agent},
 	{"move", "send a waiting caller to another queue", move},
 	{"why", "tell of each agent why it does or does not ring for a waiting caller", why},
+	{"queue", "decide a history journal again and compare (queue replay [JOURNAL]), or print it as a queue_log (queue log)", queue},
 	{"press", "press the simulated button at a lamp", press},
 	{"bans", "list the addresses that are refused", bans},
 	{"missed", "list the callers who were not served", missed},

@@ -70,6 +70,8 @@ func TestCallsOutliveTwentyCrashes(t *testing.T) {
 			t.Fatalf("round %d failed", round+1)
 		}
 	}
+	judgeJournal(t, o)
+	o.Alarm("books", false)
 	slices.Sort(d.gaps)
 	p := func(percent int) time.Duration {
 		return d.gaps[(len(d.gaps)-1)*percent/100].Round(time.Millisecond)

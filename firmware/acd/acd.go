@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/acd/books"
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -77,6 +78,8 @@ type ACD struct {
 	shift    time.Duration // how far the wall clock was set since began
 	journals bool          // the last write to a journal worked
 	logged   int           // history records since the last whole state
+	decided  uint64        // decisions of this process that were to be recorded
+	accounts books.Accounts
 }
 
 // letter is one thing in the mailbox: an event, or a question to the state.
@@ -116,6 +119,7 @@ func New(cfg Config) (*ACD, error) {
 			cfg.Log.Warn("a record of the queues was lost", "err", err)
 		}
 	}
+	a.openAccounts()
 	a.done.Go(func() {
 		if err := a.whole(); err != nil {
 			cfg.Log.Error("the queues' journal does not take records", "err", err)
@@ -294,6 +298,7 @@ func (a *ACD) next(e plan.Event) (err error) {
 		case plan.Send:
 			a.sent(x.Message)
 		case plan.Publish:
+			a.accounts.Take(x.Event)
 			a.tell(x.Event)
 			a.cfg.Publish(x.Event)
 		case plan.Refuse:

@@ -1,34 +1,17 @@
 package acd
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/acd/replay"
 	"github.com/pronto-pbx/pronto/firmware/tel"
-)
-
-// Kinds of history records.
-const (
-	KindDecision = "acd_decision" // one event and what was decided
-	KindState    = "acd_state"    // the whole state before the records that follow
 )
 
 // snapshotEvery is how many decisions lie between two whole states, so that a replay of any minute
 // need not begin at the beginning.
 const snapshotEvery = 5000
-
-// decision is a history record: given the state before it, everything needed to decide again.
-type decision struct {
-	V       int             `json:"v"`
-	At      time.Time       `json:"at"`
-	Seed    uint64          `json:"seed"`
-	Kind    string          `json:"kind"`
-	Event   json.RawMessage `json:"event"`
-	Effects json.RawMessage `json:"effects"`
-}
 
 // keep writes the decision to the history and what it changed to the hot journal. A journal that
 // does not take it is said once and never stops the queues.
@@ -110,19 +93,12 @@ func (a *ACD) sweep() {
 }
 
 func (a *ACD) record(e plan.Event, now time.Time, seed uint64, effects []plan.Effect) error {
-	event, err := json.Marshal(e)
+	a.decided++
+	b, err := replay.Encode(a.decided, e, now, seed, effects)
 	if err != nil {
 		return err
 	}
-	out, err := json.Marshal(effects)
-	if err != nil {
-		return err
-	}
-	b, err := json.Marshal(decision{V: 1, At: now, Seed: seed, Kind: e.Kind(), Event: event, Effects: out})
-	if err != nil {
-		return err
-	}
-	if err := a.cfg.History.Append(KindDecision, b); err != nil {
+	if err := a.cfg.History.Append(replay.KindDecision, b); err != nil {
 		return err
 	}
 	if a.logged++; a.logged >= snapshotEvery {
@@ -136,57 +112,12 @@ func (a *ACD) whole() error {
 	if a.cfg.History == nil {
 		return nil
 	}
-	b, err := a.state.Snapshot()
-	if err != nil {
-		return err
-	}
 	a.logged = 0
-	return a.cfg.History.Append(KindState, b)
-}
-
-// Record is one history record of this package.
-type Record struct {
-	Kind string
-	Body []byte
-}
-
-// Replay decides everything again and returns the state at the end. It begins at the first whole
-// state; an error names the first record whose decision came out differently.
-func Replay(records []Record) (plan.State, error) {
-	s, begun := plan.NewState(), false
-	for i, r := range records {
-		switch r.Kind {
-		case KindState:
-			var err error
-			if s, err = plan.Restore(r.Body); err != nil {
-				return s, fmt.Errorf("record %d: %w", i, err)
-			}
-			begun = true
-		case KindDecision:
-			if !begun {
-				continue
-			}
-			var d decision
-			if err := json.Unmarshal(r.Body, &d); err != nil {
-				return s, fmt.Errorf("record %d: %w", i, err)
-			}
-			if d.V != 1 {
-				return s, fmt.Errorf("record %d: %w: %d", i, plan.ErrVersion, d.V)
-			}
-			e, err := plan.DecodeEvent(d.Kind, d.Event)
-			if err != nil {
-				return s, fmt.Errorf("record %d: %w", i, err)
-			}
-			var effects []plan.Effect
-			s, effects = plan.Next(s, e, d.At, d.Seed)
-			out, err := json.Marshal(effects)
-			if err != nil {
-				return s, fmt.Errorf("record %d: %w", i, err)
-			}
-			if !bytes.Equal(out, d.Effects) {
-				return s, fmt.Errorf("record %d (%s): decided %s, the record says %s", i, d.Kind, out, d.Effects)
-			}
+	parts, err := replay.EncodeState(&a.state)
+	for _, b := range parts {
+		if err == nil {
+			err = a.cfg.History.Append(replay.KindState, b)
 		}
 	}
-	return s, nil
+	return err
 }

@@ -17,8 +17,10 @@ import (
 	"github.com/pronto-pbx/pronto/board/vitals"
 	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/acd/alarm"
+	"github.com/pronto-pbx/pronto/firmware/acd/books/watch"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/acd/replay"
 	"github.com/pronto-pbx/pronto/firmware/audit"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
@@ -114,6 +116,7 @@ type Box struct {
 	queues    *acd.ACD
 	ledger    *ledger.Ledger
 	memories  *ledger.Memories
+	books     *watch.Watch
 	// remembered is what the disk knew of callers at the start.
 	remembered []plan.Memory
 	lamps      lamps
@@ -152,6 +155,7 @@ func conditions() []health.Spec {
 		{Name: "sip", Severity: health.Error, Vital: true},
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
+		{Name: "books", Severity: health.Warn},
 		{Name: "missed", Severity: health.Warn},
 		{Name: "memories", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
@@ -250,6 +254,7 @@ func (b *Box) openJournals() error {
 	if err := errors.Join(b.openLedger(), b.openMemories()); err != nil {
 		return err
 	}
+	b.openBooks()
 	b.countToday()
 	b.ledger.Start()
 	b.remembered = b.memories.All()
@@ -259,16 +264,27 @@ func (b *Box) openJournals() error {
 
 // countToday reads the finished records of the day, so that the figures outlive a restart.
 func (b *Box) countToday() {
+	oldest := true
+	var tail tail
 	err := b.history.Read(0, func(r journal.Record) error {
+		if oldest {
+			b.books.Begin(r.Wall)
+			oldest = false
+		}
+		tail.take(r)
 		if e, err := cdr.Decode(r.Kind, r.Body); err == nil && e != nil {
 			b.present.apply(e)
 			b.ledger.Replay(e)
+			if left, ok := e.(tel.QueueLeft); ok {
+				b.books.Recorded(uint64(r.Pos), left)
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		b.log.Warn("figures of the day are incomplete", "err", err)
 	}
+	b.complete(tail)
 }
 
 // classOf tells what the history may give up when it outgrows its quota.
@@ -276,7 +292,7 @@ func classOf(kind string) journal.Class {
 	switch {
 	case cdr.Finished(kind):
 		return journal.Finished
-	case kind == acd.KindState:
+	case kind == replay.KindState:
 		return journal.State
 	default:
 		return journal.Statistic
@@ -417,6 +433,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.alarms.Run(ctx) })
 	b.wg.Go(func() { b.lamps.watch(ctx) })
 	b.wg.Go(func() { b.watchBackups(ctx) })
+	b.wg.Go(func() { b.books.Run(ctx) })
 	b.tellSetup(b.setup.Debts())
 	b.wg.Go(func() { b.watchCertificate(ctx) })
 	b.wg.Go(func() { b.keepRecordings(ctx.Done()) })

@@ -67,7 +67,7 @@ func isStd(path string) bool {
 
 // pure lists the packages that decide without touching the world.
 var pure = []string{
-	"firmware/config", "firmware/dialplan", "firmware/toll", "firmware/acd/plan", "firmware/acd/forecast", "firmware/report", "firmware/report/staffing", "firmware/outbound/permit",
+	"firmware/config", "firmware/dialplan", "firmware/toll", "firmware/acd/plan", "firmware/acd/forecast", "firmware/acd/replay", "firmware/acd/books", "firmware/report", "firmware/report/staffing", "firmware/report/queuelog", "firmware/outbound/permit",
 	"firmware/sip/digest", "firmware/media/codec", "firmware/media/dsp", "firmware/media/sdp",
 	"firmware/lamp", "firmware/media/master", "firmware/media/mix", "firmware/media/jitter", "firmware/media/quality", "firmware/ivr", "firmware/ivr/spoken", "ota/slot",
 }

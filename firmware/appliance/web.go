@@ -130,7 +130,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Voice: b.voice(),
 		Backups: b.backups(), Network: b.network(), Board: b.machine(), Certificate: b.certificates(), Handover: b.handover, Licences: b.opts.Licences,
 		Desk: b.desk, Command: b.ownCommand,
-		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Missed: b.missedCallers, Records: b.records, Zone: b.location, Agent: b.agentPage, Order: b.orderFromPage,
+		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Missed: b.missedCallers, Records: b.records, Reruns: b.reruns(), Zone: b.location, Holiday: func(day time.Time) (string, bool) { return b.numbering.Load().plan.Calendar.Holiday(day) }, Agent: b.agentPage, Order: b.orderFromPage,
 		Setup: b.setupBox(), TestLamps: b.lamps.test, Erase: erase,
 	})
 }
@@ -201,6 +201,13 @@ func (b *Box) fit() error {
 	return nil
 }
 
+// What the journal holds longer than recordd needs it, so that past days can be run again. A queue call takes
+// some 6 KB.
+const (
+	keepDecisions = 8 * 24 * time.Hour
+	mostDecisions = 48 << 20 // bytes of the whole journal, which has 64 MiB at most
+)
+
 // trimEvery is how often recordd is asked what it has.
 const trimEvery = 5 * time.Second
 
@@ -219,7 +226,10 @@ func (b *Box) trim(ctx context.Context) {
 		}
 		return s, err
 	}
-	store.Trim(ctx, uint64(b.history.ID()), trimEvery, status, func(p store.Position) error { return b.history.TrimBelow(journal.Pos(p)) }, b.log.With("room", "records"))
+	below := func(p store.Position) error {
+		return b.history.TrimAged(journal.Pos(p), time.Now().Add(-keepDecisions), mostDecisions)
+	}
+	store.Trim(ctx, uint64(b.history.ID()), trimEvery, status, below, b.log.With("room", "records"))
 }
 
 // signOfLife tells the supervisor that the queues still decide: a process that runs and does not

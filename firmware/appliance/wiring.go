@@ -72,8 +72,9 @@ func recorded(e tel.Event) bool {
 // record writes a finished record; the call never waits for the disk.
 func (b *Box) record(e tel.Event) {
 	kind, body, err := cdr.Encode(e)
+	var pos journal.Pos
 	if err == nil {
-		_, err = b.history.AppendSignal(kind, body, func(err error) {
+		pos, err = b.history.AppendSignal(kind, body, func(err error) {
 			if err != nil {
 				b.log.Error("finished record is not on the disk yet", "err", err)
 			}
@@ -82,6 +83,7 @@ func (b *Box) record(e tel.Event) {
 	if err != nil {
 		b.log.Error("finished record cannot be written", "record", kind, "err", err)
 	}
+	b.account(e, pos, err)
 	b.report("journal", err == nil, "a finished record could not be written")
 }
 

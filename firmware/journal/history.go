@@ -272,11 +272,26 @@ func (h *History) Read(from Pos, fn func(Record) error) error {
 }
 
 // TrimBelow removes whole segments that hold only records before pos.
-func (h *History) TrimBelow(pos Pos) error {
+func (h *History) TrimBelow(pos Pos) error { return h.trim(pos, func(sealed) bool { return true }) }
+
+// TrimAged is TrimBelow, but for segments that were last written after a moment: they stay, as long as the
+// history has no more than most bytes.
+func (h *History) TrimAged(pos Pos, before time.Time, most int64) error {
+	return h.trim(pos, func(s sealed) bool {
+		if h.total() > most {
+			return true
+		}
+		at, err := os.Stat(segmentPath(h.cfg.Dir, s.first))
+		return err != nil || at.ModTime().Before(before)
+	})
+}
+
+// trim removes the oldest segments that hold only records before pos, as long as they may go.
+func (h *History) trim(pos Pos, mayGo func(sealed) bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var failed error
-	for len(h.sealed) > 0 {
+	for len(h.sealed) > 0 && mayGo(h.sealed[0]) {
 		var end Pos
 		switch {
 		case len(h.sealed) > 1:

@@ -26,6 +26,7 @@ type Staffing struct {
 	Queues  []Choice
 	Targets []int
 	Withins []int
+	Holiday string // which one the day is; empty: none
 	Plan    staffing.Day
 }
 

@@ -40,6 +40,7 @@ func floor(c *web.Config) {
 		return []page.Missed{{QueueName: Hostile + long, MissedChanged: tel.MissedChanged{Number: "+393331234567", Name: Hostile + long, Queue: "sales", Calls: 12, Last: time.Now().Add(-time.Hour), Waited: time.Hour, Why: tel.MissedRefused}}}
 	}
 	c.Records, c.Zone, c.Recordings = past(), func() *time.Location { return time.UTC }, tapes{}
+	pastDays(c)
 	c.Order = func(_ context.Context, o web.Order) (string, error) {
 		if o.Do == "drop" && o.Callback == "cb1" || o.Do == "move" && o.Call == "w1" && o.With == "support" {
 			return "", nil

@@ -55,6 +55,8 @@ func (s *server) routes() []route {
 		{"GET /calls/{call}", access.Supervise, s.story, WhileAllowed},
 		{"GET /reports", access.Supervise, s.figures, WhileAllowed},
 		{"GET /reports/staffing", access.Supervise, s.staffing, WhileAllowed},
+		{"GET /reports/queue_log", access.Supervise, s.exportQueueLog, WhileAllowed},
+		{"GET /reports/whatif", access.Supervise, s.whatIf, WhileAllowed},
 		{"GET /reports.csv", access.Supervise, s.exportReport, WhileAllowed},
 		{"GET /recordings/{id}/sound", access.Supervise, s.recordingSound, Never},
 		{"POST /recordings/{id}/hold", access.Own, s.holdRecording(true), Never},

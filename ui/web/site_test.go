@@ -52,6 +52,8 @@ type site struct {
 	wires     settingstest.Network
 	machine   settingstest.Board
 	proof     settingstest.Certificate
+	asked     []WhatIf // of past days
+	unran     string   // why the next one is not run again
 }
 
 const (
@@ -152,6 +154,11 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 			}
 		},
 		Records: s.records, Zone: func() *time.Location { return rome },
+		Holiday: func(day time.Time) (string, bool) {
+			_, m, d := day.Date()
+			return "Natale", m == time.December && d == 25
+		},
+		Reruns: Reruns{Reach: func() time.Time { return at.AddDate(0, 0, -7) }, Strategies: []string{"longest_idle", "ring_all"}, Run: s.rerun, Log: s.queueLog},
 		Caller: func(_ context.Context, call tel.CallID) (*page.Caller, error) {
 			queue, ok := map[tel.CallID]tel.QueueID{"c1": "sales", "c2": "help"}[call]
 			if !ok {

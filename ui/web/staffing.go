@@ -25,13 +25,15 @@ func (s *server) staffing(w http.ResponseWriter, v *visit) {
 	defer cancel()
 	p, day, status := s.staffed(v)
 	if p.Filter.Queue != "" {
-		rows, err := s.Records.Traffic(ctx, store.ReportQuery{
-			From: staffing.Start(day), To: day, Step: report.HalfHour, Zone: day.Location().String(), Queues: []tel.QueueID{tel.QueueID(p.Filter.Queue)},
-		})
+		like := staffing.Like(day, func(at time.Time) bool { _, is := s.Holiday(at); return is })
+		rows, err := s.halfHours(ctx, day, like, tel.QueueID(p.Filter.Queue))
 		if err != nil {
 			p.Said, status = s.unreported(err)
 		}
-		p.Plan = staffing.Plan(day, rows, staffing.Aim{Share: float64(p.Filter.Target) / 100, Within: time.Duration(p.Filter.Within) * time.Second})
+		if name, is := s.Holiday(day); is {
+			p.Holiday = name
+		}
+		p.Plan = staffing.Plan(day, like, rows, staffing.Aim{Share: float64(p.Filter.Target) / 100, Within: time.Duration(p.Filter.Within) * time.Second})
 	}
 	p.Reader, p.Box = s.reader(v), s.Name()
 	p.Reader.Query = template.URL(url.Values{
@@ -39,6 +41,30 @@ func (s *server) staffing(w http.ResponseWriter, v *visit) {
 	}.Encode())
 	html, err := s.pages[v.lang].Staffing(p, time.Now().In(s.Zone()))
 	s.show(w, status, html, err)
+}
+
+// halfHours reads what a queue's callers did on the days that a plan is made of: in one piece where they lie
+// close together, each by itself where they are the holidays of a year.
+func (s *server) halfHours(ctx context.Context, day time.Time, like []time.Time, queue tel.QueueID) (all []report.TrafficRow, err error) {
+	if len(like) == 0 {
+		return nil, nil
+	}
+	type span struct{ from, to time.Time }
+	spans := []span{{like[0], day}}
+	if day.Sub(like[0]) > 100*24*time.Hour {
+		spans = spans[:0]
+		for _, at := range like {
+			spans = append(spans, span{at, at.AddDate(0, 0, 1)})
+		}
+	}
+	for _, x := range spans {
+		rows, err := s.Records.Traffic(ctx, store.ReportQuery{From: x.from, To: x.to, Step: report.HalfHour, Zone: day.Location().String(), Queues: []tel.QueueID{queue}})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
 }
 
 // staffed reads what is asked for. What makes no sense of it is left out, and said.
@@ -72,19 +98,6 @@ func (s *server) staffed(v *visit) (p page.Staffing, day time.Time, status int) 
 			*choice.to = n
 		}
 	}
-	for _, x := range s.Queues() {
-		if v.user.Supervises(tel.QueueID(x.ID)) {
-			p.Queues = append(p.Queues, x)
-		}
-	}
-	if !slices.ContainsFunc(p.Queues, func(x page.Choice) bool { return x.ID == p.Filter.Queue }) {
-		if p.Filter.Queue != "" {
-			wrong("filter.queue_bad")
-		}
-		p.Filter.Queue = ""
-		if len(p.Queues) > 0 {
-			p.Filter.Queue = p.Queues[0].ID
-		}
-	}
+	p.Queues, p.Filter.Queue = s.supervised(v, p.Filter.Queue, wrong)
 	return p, day, http.StatusOK
 }

@@ -48,6 +48,19 @@ func TestAPlanSaysHowManyPeopleAQueueNeeds(t *testing.T) {
 	if _, body := s.get("/reports/staffing?day=2026-03-03&queue=sales&lang=en"); !strings.Contains(body, "nothing is known of the day") {
 		t.Errorf("a day without a past: %s", plainText(body))
 	}
+	christmas := office(t)
+	var waits []store.Wait
+	for i := range 20 {
+		joined := time.Date(2025, 12, 25, 9, i, 0, 0, time.UTC)
+		waits = append(waits, store.Wait{Pos: store.Position(7000 + i), QueueLeft: tel.QueueLeft{Queue: "sales", Call: tel.CallID(fmt.Sprintf("x%d", i)), Joined: joined, Left: joined.Add(5 * time.Second), Outcome: tel.OutcomeAnswered}})
+	}
+	if err := christmas.records.PutWaits(t.Context(), waits...); err != nil {
+		t.Fatal(err)
+	}
+	_, body = christmas.get("/reports/staffing?day=2026-12-25&queue=sales&lang=en")
+	if text := plainText(body); !strings.Contains(text, "Natale is a holiday") || !strings.Contains(text, "Expected from these days: 2025-12-25.") || !strings.Contains(text, "10:00 20.0") {
+		t.Errorf("a holiday: %s", text)
+	}
 	for _, query := range []string{"?day=x", "?day=9999-01-01", "?day=0001-01-01", "?queue=none", "?target=200", "?within=x", "?queue=%3Cscript%3E"} {
 		if status, body := s.get("/reports/staffing" + query + "&lang=en"); status != http.StatusOK || !strings.Contains(body, `class="wrong" role="alert"`) || strings.Contains(body, "<script>") || strings.Contains(body, "⟦") {
 			t.Errorf("%s: %d %s", query, status, plainText(body))

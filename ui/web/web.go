@@ -74,8 +74,12 @@ type Config struct {
 	Records Records
 	// Recordings are those of conversations; nil: there are none.
 	Recordings Recordings
+	// Reruns are past days with something changed.
+	Reruns Reruns
 	// Zone is that of the office's clock.
 	Zone func() *time.Location
+	// Holiday names the holiday that a day is, of the state or of the town.
+	Holiday func(day time.Time) (name string, is bool)
 	// Agent is an agent as a supervisor sees it; nil of who is none.
 	Agent func(context.Context, tel.AgentID) (*page.Agent, error)
 	// Erase has the box forget everything and start anew; nil: this program does not run on a box of its own.

@@ -8,7 +8,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// Weeks is how many of the same weekdays before are looked at.
+// Weeks is how many of the same weekdays before are looked at, holidays aside.
 const Weeks = 8
 
 // Limits within which what the past says is believed, for queues that hardly had a call.
@@ -36,32 +36,59 @@ type Slot struct {
 
 // Day is a planned day.
 type Day struct {
-	Days     []time.Time // the weekdays before that had callers; empty: nothing is known
+	Days     []time.Time // the days like it that had callers; empty: nothing is known
 	Handle   time.Duration
 	Patience time.Duration // 0: hardly anybody gave up
 	Slots    []Slot        // from the first that expects a caller to the last
 }
 
-// Start is the first moment of what a plan for a day has to know: Weeks before it.
-func Start(day time.Time) time.Time { return day.AddDate(0, 0, -7*Weeks) }
+// mostWeeks bounds how far back Weeks of a weekday are looked for, past those that were holidays.
+const mostWeeks = 12
 
-// Plan says how many agents a day needs, from the half hours of a queue since Start. Day is midnight by
-// the clock of the shop. Half hours are those of the clock, also where summer time begins or ends between.
-// Days without any caller, such as holidays, are left out of the mean.
-func Plan(day time.Time, slots []report.TrafficRow, aim Aim) Day {
+// Like are the days before a day that say what to expect of it, the oldest first. Of a working day they are the
+// same weekdays of the last weeks that were no holidays, of a holiday the holidays of the year before. Day is
+// midnight by the clock of the shop.
+func Like(day time.Time, holiday func(time.Time) bool) (days []time.Time) {
+	y, m, d := day.Date()
+	before := func(n int) time.Time { return time.Date(y, m, d-n, 0, 0, 0, 0, day.Location()) }
+	if holiday(day) {
+		for n := 1; n <= 366; n++ {
+			if at := before(n); holiday(at) {
+				days = append(days, at)
+			}
+		}
+	} else {
+		for week := 1; week <= mostWeeks && len(days) < Weeks; week++ {
+			if at := before(7 * week); !holiday(at) {
+				days = append(days, at)
+			}
+		}
+	}
+	slices.Reverse(days)
+	return days
+}
+
+// Plan says how many agents a day needs, from the half hours of a queue on days that are like it; half hours of
+// other days tell only how long calls take and callers stay. Half hours are those of the clock, also where summer
+// time begins or ends between. Days without any caller are left out of the mean.
+func Plan(day time.Time, like []time.Time, slots []report.TrafficRow, aim Aim) Day {
 	zone := day.Location()
+	alike := map[string]bool{}
+	for _, at := range like {
+		alike[at.Format(time.DateOnly)] = true
+	}
 	var all report.Traffic
 	entered := map[string]map[int]int{} // by date, by half hour of the day
 	for _, s := range slots {
 		at := s.From.In(zone)
-		if at.Before(Start(day)) || !at.Before(day) {
+		if !at.Before(day) {
 			continue
 		}
 		all.Add(s.Traffic)
-		if at.Weekday() != day.Weekday() || s.Entered() == 0 {
+		date := at.Format(time.DateOnly)
+		if !alike[date] || s.Entered() == 0 {
 			continue
 		}
-		date := at.Format(time.DateOnly)
 		if entered[date] == nil {
 			entered[date] = map[int]int{}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -182,18 +183,20 @@ func TestADayIsPlannedFromTheSameWeekdaysBefore(t *testing.T) {
 		r.TakeWork(tel.AgentTalking, time.Duration(entered)*4*time.Minute)
 		slots = append(slots, r)
 	}
-	for week := 1; week <= 9; week++ { // the ninth is too old
+	easterMonday := func(at time.Time) bool { return at.Format(time.DateOnly) == "2026-04-06" }
+	for week := 1; week <= 10; week++ { // the tenth is too old
 		monday := day.AddDate(0, 0, -7*week)
-		if week == 2 {
-			continue // Easter Monday: nobody called
+		if week == 2 { // Easter Monday: few called, and they say nothing of other Mondays
+			row(time.Date(monday.Year(), monday.Month(), monday.Day(), 9, 0, 0, 0, rome), 1)
+			continue
 		}
 		row(time.Date(monday.Year(), monday.Month(), monday.Day(), 9, 0, 0, 0, rome), 10)
 		row(time.Date(monday.Year(), monday.Month(), monday.Day(), 10, 30, 0, 0, rome), 20+week)
 		row(time.Date(monday.Year(), monday.Month(), monday.Day()+1, 9, 0, 0, 0, rome), 50) // Tuesdays say nothing
 	}
 	row(day.Add(9*time.Hour), 500) // nor does the day itself
-	p := Plan(day, slots, Aim{Share: 0.8, Within: aim})
-	if len(p.Days) != 7 || !p.Days[0].Equal(day.AddDate(0, 0, -56)) || p.Handle != 4*time.Minute || p.Patience != 0 {
+	p := Plan(day, Like(day, easterMonday), slots, Aim{Share: 0.8, Within: aim})
+	if len(p.Days) != 8 || !p.Days[0].Equal(day.AddDate(0, 0, -63)) || p.Handle != 4*time.Minute || p.Patience != 0 {
 		t.Fatalf("%+v", p)
 	}
 	if len(p.Slots) != 4 {
@@ -202,7 +205,7 @@ func TestADayIsPlannedFromTheSameWeekdaysBefore(t *testing.T) {
 	for i, want := range []struct {
 		at      string
 		callers float64
-	}{{"09:00", 10}, {"09:30", 0}, {"10:00", 0}, {"10:30", 20 + (1+3+4+5+6+7+8)/7.0}} {
+	}{{"09:00", 10}, {"09:30", 0}, {"10:00", 0}, {"10:30", 20 + (1+3+4+5+6+7+8+9)/8.0}} {
 		s := p.Slots[i]
 		if s.From.Format("15:04") != want.at || math.Abs(s.Callers-want.callers) > 1e-9 {
 			t.Errorf("%d: %+v, want %v", i, s, want)
@@ -211,7 +214,7 @@ func TestADayIsPlannedFromTheSameWeekdaysBefore(t *testing.T) {
 			t.Errorf("%s needs %d, want %d", want.at, s.Agents, n)
 		}
 	}
-	if p := Plan(day, nil, Aim{Share: 0.8, Within: aim}); len(p.Days) != 0 || len(p.Slots) != 0 || p.Handle != usualHandle {
+	if p := Plan(day, nil, nil, Aim{Share: 0.8, Within: aim}); len(p.Days) != 0 || len(p.Slots) != 0 || p.Handle != usualHandle {
 		t.Errorf("without a past: %+v", p)
 	}
 }
@@ -229,5 +232,41 @@ func TestPatienceIsLearnedFromWhoGaveUp(t *testing.T) {
 	}
 	if got := patience(&all); (got - 2*time.Minute).Abs() > 10*time.Second {
 		t.Errorf("patience of %s, want about 2 minutes", got)
+	}
+}
+
+// A holiday is like the holidays of the year before, a working day like the same weekdays that were none.
+func TestDaysAreComparedWithDaysLikeThem(t *testing.T) {
+	day := func(text string) time.Time {
+		at, err := time.ParseInLocation(time.DateOnly, text, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	for name, c := range map[string]struct {
+		day      string
+		holidays []string
+		want     []string
+	}{
+		"an ordinary Monday": {
+			"2026-03-02", nil,
+			[]string{"2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26", "2026-02-02", "2026-02-09", "2026-02-16", "2026-02-23"},
+		},
+		"a Tuesday after Epiphany on a Tuesday": {
+			"2026-02-03",
+			[]string{"2026-01-06"},
+			[]string{"2025-12-02", "2025-12-09", "2025-12-16", "2025-12-23", "2025-12-30", "2026-01-13", "2026-01-20", "2026-01-27"},
+		},
+		"a holiday":                {"2026-12-08", []string{"2026-12-08", "2026-11-01", "2025-12-26", "2025-12-08", "2025-12-06"}, []string{"2025-12-08", "2025-12-26", "2026-11-01"}},
+		"the first holiday of all": {"2026-12-08", []string{"2026-12-08"}, nil},
+	} {
+		var got []string
+		for _, at := range Like(day(c.day), func(at time.Time) bool { return slices.Contains(c.holidays, at.Format(time.DateOnly)) }) {
+			got = append(got, at.Format(time.DateOnly))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }
