@@ -79,8 +79,11 @@ type Agent struct {
 }
 
 // Talks reports whether there is a conversation to supervise.
-func (a Agent) Talks() bool {
-	switch a.State {
+func (a Agent) Talks() bool { return Talks(a.State) }
+
+// Talks reports whether there is a conversation in a state.
+func Talks(s tel.AgentState) bool {
+	switch s {
 	case tel.AgentTalking, tel.AgentOutbound, tel.AgentInternal, tel.AgentHold:
 		return true
 	default:
