@@ -41,6 +41,7 @@ func TestCommandsSayWhatTheyDoAndWhatIsWrong(t *testing.T) {
 		"the faults, without a lab":           {[]string{"faults", "-var", dir}, 0, "brown_out [duration]"},
 		"a fault, without a lab":              {[]string{"fault", "-var", dir, "gsm0", "unplug"}, 1, "linelab: no lab listens at "},
 		"a flag that there is not":            {[]string{"scenario", "-fast"}, 1, "flag provided but not defined"},
+		"a page that is nowhere":              {[]string{"-page", "here"}, exitUseless, "linelab: -page: "},
 		"a flag of the lab that there is not": {[]string{"-fast"}, exitUseless, "flag provided but not defined"},
 	}
 	for name, tt := range tests {
