@@ -282,7 +282,7 @@ func paint(t *testing.T, b *Browser) {
 	}
 }
 
-// small paints a picture with its 256 most frequent colours, for a third of the bytes: flat surfaces
+// small paints a picture with its 64 most frequent colours, for a quarter of the bytes: flat surfaces
 // lose nothing, the edges of letters a shade.
 func small(t *testing.T, picture []byte) []byte {
 	t.Helper()
@@ -298,7 +298,7 @@ func small(t *testing.T, picture []byte) []byte {
 	}
 	palette := slices.Collect(maps.Keys(seen))
 	slices.SortFunc(palette, func(a, b color.Color) int { return cmp.Compare(seen[b], seen[a]) })
-	palette = palette[:min(len(palette), 256)]
+	palette = palette[:min(len(palette), 64)]
 	nearest := map[color.Color]uint8{}
 	for c := range seen {
 		nearest[c] = uint8(color.Palette(palette).Index(c))
