@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -107,5 +108,35 @@ func TestWhatThePageOfFaultsRefuses(t *testing.T) {
 	l.cfg.Page = netip.MustParseAddrPort("0.0.0.0:0")
 	if err := l.openPage(); err == nil || !strings.Contains(err.Error(), "this machine alone") {
 		t.Errorf("for everybody: %v", err)
+	}
+}
+
+func TestThePageOfFaultsIsServedUntilThePlayEnds(t *testing.T) {
+	l := pluggedIn(t)
+	var said diary
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	l.ctx, l.cfg.Out, l.cfg.Page = ctx, &said, netip.MustParseAddrPort("127.0.0.1:0")
+	if err := l.openPage(); err != nil {
+		t.Fatal(err)
+	}
+	_, address, _ := strings.Cut(strings.TrimSpace(said.String()), "http://")
+	browser := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := browser.Get("http://" + address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(res.Body)
+	if _ = res.Body.Close(); err != nil || !strings.Contains(string(text), "Faults of the demo office") || res.Header.Get("Content-Security-Policy") == "" {
+		t.Errorf("%v, %d %s", err, res.StatusCode, text)
+	}
+	l.cfg.Page = netip.MustParseAddrPort(address)
+	if err := l.openPage(); err == nil {
+		t.Error("two pages have one address")
+	}
+	end()
+	l.wg.Wait()
+	if _, err := browser.Get("http://" + address); err == nil {
+		t.Error("the page outlives the play")
 	}
 }
