@@ -41,6 +41,7 @@ func run(args []string, out, errs io.Writer) int {
 	supervisors := flags.String("supervisors", "", "phones whose people listen to the agents now and then: user:password,user:password")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "the same seed plays the same day")
 	flags.Float64Var(&cfg.PerMinute, "calls-per-minute", 8, "customers who call in")
+	page := flags.String("page", "", "address on this machine of a page with a button for each fault; empty: none")
 	mishaps := flags.String("mishaps", "", "what befalls the modem in turn, by name: half_pdu,stuck_prompt,3g ..., or all")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
@@ -53,6 +54,12 @@ func run(args []string, out, errs io.Writer) int {
 	if cfg.Carrier, err = netip.ParseAddrPort(*carrier); err != nil {
 		fmt.Fprintln(errs, "linelab: -carrier:", err)
 		return exitUseless
+	}
+	if *page != "" {
+		if cfg.Page, err = netip.ParseAddrPort(*page); err != nil {
+			fmt.Fprintln(errs, "linelab: -page:", err)
+			return exitUseless
+		}
 	}
 	if cfg.Agents, err = lab.ParseAgents(*agents); err != nil {
 		fmt.Fprintln(errs, "linelab: -agents:", err)

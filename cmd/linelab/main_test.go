@@ -48,6 +48,7 @@ func TestCommandsSayWhatTheyDoAndWhatIsWrong(t *testing.T) {
 		"a fault of the board without a name": {[]string{"fault", "-var", dir, "board"}, 1, "name one fault of the board"},
 		"a fault, without a lab":              {[]string{"fault", "-var", dir, "gsm0", "unplug"}, 1, "linelab: no lab listens at "},
 		"a flag that there is not":            {[]string{"scenario", "-fast"}, 1, "flag provided but not defined"},
+		"a page that is nowhere":              {[]string{"-page", "here"}, exitUseless, "linelab: -page: "},
 		"a flag of the lab that there is not": {[]string{"-fast"}, exitUseless, "flag provided but not defined"},
 	}
 	for name, tt := range tests {

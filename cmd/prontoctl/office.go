@@ -64,8 +64,12 @@ func office(args []string, out, errs io.Writer) error {
 	defer logFile.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	fmt.Fprintf(out, "Pronto demo office\n  page   http://%s\n  SIP    %s (UDP and TCP), see the README for a phone of your own\n  log    %s\n  Ctrl-C ends it, `make crash` kills prontod\n\n",
-		cfg.Web.Listen, cfg.SIP.Listen, logFile.Name())
+	faults := ""
+	if !*noLab {
+		faults = "  faults http://" + faultsAt + " (what can befall the mobile line, as buttons)\n"
+	}
+	fmt.Fprintf(out, "Pronto demo office\n  page   http://%s\n%s  SIP    %s (UDP and TCP), see the README for a phone of your own\n  log    %s\n  Ctrl-C ends it, `make crash` kills prontod\n\n",
+		cfg.Web.Listen, faults, cfg.SIP.Listen, logFile.Name())
 	pidFile := filepath.Join(*dir, "office.pid")
 	sv, err := supervise.New(services, supervise.Options{
 		Log: slog.New(slog.NewTextHandler(logFile, nil)), Output: io.MultiWriter(logFile, important{out}), Orphans: true, MaxDelay: *pause,
@@ -169,12 +173,15 @@ func labArgs(dir string, cfg config.Config) []string {
 			agents = append(agents, account)
 		}
 	}
-	args := []string{"-var", dir, "-pbx", cfg.SIP.Listen.String(), "-agents", strings.Join(agents, ","), "-supervisors", strings.Join(supervisors, ",")}
+	args := []string{"-var", dir, "-page", faultsAt, "-pbx", cfg.SIP.Listen.String(), "-agents", strings.Join(agents, ","), "-supervisors", strings.Join(supervisors, ",")}
 	if len(cfg.Trunks) > 0 {
 		args = append(args, "-carrier", cfg.Trunks[0].Server)
 	}
 	return args
 }
+
+// faultsAt is where the demo office offers the faults of its line as buttons.
+const faultsAt = "127.0.0.1:8090"
 
 // supervises tells whether a phone is one of somebody who serves no queue and may supervise.
 func supervises(cfg config.Config, phone tel.DeviceID) bool {

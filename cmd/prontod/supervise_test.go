@@ -278,7 +278,7 @@ func TestThePageRingsTheSupervisorAndChangesTheMode(t *testing.T) {
 	t.Parallel()
 	f := floorOf(t, pbxtest.Setup{Extra: agreed})
 	f.sara = f.SignIn("agent203")
-	if _, page := f.sara.Get("/?lang=en"); !strings.Contains(page, `action="/supervise?lang=en"`) || !strings.Contains(page, `name="agent" value="agent201"`) {
+	if _, page := f.sara.Get("/agents/agent201?lang=en"); !strings.Contains(page, `action="/supervise?lang=en"`) || !strings.Contains(page, `name="agent" value="agent201"`) {
 		t.Error("the page has no form for Anna's conversation")
 	}
 	if status, _ := f.post("whisper"); status != http.StatusSeeOther {

@@ -118,8 +118,8 @@ var rules = []struct {
 	{"MP3 is read only where announcements are made", func(p, im string) bool {
 		return in(im, "github.com/hajimehoshi") && p != "firmware/media/master"
 	}},
-	{"html/template only in ui", func(p, im string) bool {
-		return im == "html/template" && !in(p, "ui")
+	{"html/template only in ui and the lab", func(p, im string) bool {
+		return im == "html/template" && !in(p, "ui", "cmd/linelab")
 	}},
 	{"Badger only in store/badgerstore", func(p, im string) bool {
 		return in(im, "github.com/dgraph-io") && p != "firmware/store/badgerstore"

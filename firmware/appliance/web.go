@@ -17,6 +17,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
 )
@@ -63,12 +64,13 @@ func (b *Box) openPage(kind string, at netip.AddrPort) (net.Listener, error) {
 
 // follow starts those who watch: the page, the trimming of the journal, the sign of life.
 func (b *Box) follow(ctx context.Context) {
-	hub, err := live.New(b.log.With("room", "page"), b.emptyOffice)
+	words, err := page.All()
 	if err != nil {
 		b.log.Error("page cannot be shown", "err", err)
 		return
 	}
-	pages, err := b.pages(hub)
+	hub := live.New(b.log.With("room", "page"), words, b.emptyOffice)
+	pages, err := b.pages(hub, words)
 	if err != nil {
 		b.log.Error("page cannot be shown", "err", err)
 		return
@@ -111,7 +113,7 @@ func (b *Box) servePage(ctx context.Context, l net.Listener, h http.Handler, cer
 }
 
 // pages serves the page.
-func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
+func (b *Box) pages(hub *live.Hub, words map[string]*page.Renderer) (http.Handler, error) {
 	var erase func() error
 	if b.opts.Reset != "" {
 		erase = b.askReset
@@ -122,7 +124,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 	}
 	return web.New(web.Config{
 		Recordings: recordings,
-		Log:        b.log.With("room", "page"), Hub: hub, Accounts: b.accounts, Language: b.language,
+		Log:        b.log.With("room", "page"), Pages: words, Hub: hub, Accounts: b.accounts, Language: b.language,
 		LAN:  func(a netip.Addr) bool { return b.numbering.Load().lan(a) },
 		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering, Queues: b.supervisable,
 		Plain:   func() bool { return b.config().Web.PlainHTTP },

@@ -23,17 +23,20 @@ type Catalogue struct {
 	texts map[string]string
 }
 
+// New returns a catalogue of the given sentences by key.
+func New(lang string, texts map[string]string) *Catalogue { return &Catalogue{lang, texts} }
+
 // Load reads the embedded catalogue of a language.
 func Load(lang string) (*Catalogue, error) {
 	b, err := Files.ReadFile(lang + ".json")
 	if err != nil {
 		return nil, fmt.Errorf("catalogue %q: %w", lang, err)
 	}
-	c := &Catalogue{Lang: lang}
-	if err := json.Unmarshal(b, &c.texts); err != nil {
+	var texts map[string]string
+	if err := json.Unmarshal(b, &texts); err != nil {
 		return nil, fmt.Errorf("catalogue %q: %w", lang, err)
 	}
-	return c, nil
+	return New(lang, texts), nil
 }
 
 // T returns the sentence of a key with {0}, {1} ... replaced. A key that is missing shows itself, so

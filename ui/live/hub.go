@@ -86,15 +86,12 @@ type Stats struct {
 	LetGo    int64 // viewers that did not keep up
 }
 
-// New returns a hub; newModel makes an empty model for the start and after each gap.
-func New(log *slog.Logger, newModel func() *view.Model) (*Hub, error) {
-	h := &Hub{log: log, newModel: newModel, viewers: map[*Viewer]struct{}{}, version: page.Version(), full: make(chan struct{})}
-	var err error
-	if h.renderers, err = page.All(); err != nil {
-		return nil, err
+// New returns a hub that speaks the languages of pages; newModel makes an empty model for the start and after each gap.
+func New(log *slog.Logger, pages map[string]*page.Renderer, newModel func() *view.Model) *Hub {
+	return &Hub{
+		log: log, newModel: newModel, renderers: pages, viewers: map[*Viewer]struct{}{}, version: page.Version(), full: make(chan struct{}),
+		office: newModel().Office(),
 	}
-	h.office = newModel().Office()
-	return h, nil
 }
 
 // Full is closed when the source has told for the first time what holds: a page that is served before shows an

@@ -23,13 +23,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newHub(t testing.TB) *Hub {
 	t.Helper()
-	h, err := New(slog.New(slog.DiscardHandler), func() *view.Model {
-		return view.NewModel("Bottega", []view.Queue{{ID: "sales", Name: "Vendite", Number: "400"}}, []view.Agent{{ID: "anna", Name: "Anna"}, {ID: "bruno", Name: "Bruno"}})
-	})
+	words, err := page.All()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h
+	return New(slog.New(slog.DiscardHandler), words, func() *view.Model {
+		return view.NewModel("Bottega", []view.Queue{{ID: "sales", Name: "Vendite", Number: "400"}}, []view.Agent{{ID: "anna", Name: "Anna"}, {ID: "bruno", Name: "Bruno"}})
+	})
 }
 
 // office is a hub that runs, and the hand that feeds it.

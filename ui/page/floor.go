@@ -49,6 +49,7 @@ type Agent struct {
 	Said    Said
 	ID      tel.AgentID
 	May     bool // the reader supervises a queue of the agent's
+	Talks   bool // somebody may take part in the agent's conversation now
 	Desk    Desk
 	Others  []DeskQueue // of which the agent is no member
 	Skills  []Skill     // what the agent can now

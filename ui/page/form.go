@@ -32,6 +32,7 @@ type Extra struct {
 	Name   string // of what it is about
 	Action string
 	Needs  access.Right // without which it is not shown; empty: whoever sees the form
+	Sealed bool         // it is done only where nobody listens in; elsewhere the way there is shown
 }
 
 // Block is some fields that belong together, under a heading; Key + ".help" explains them where the catalogue

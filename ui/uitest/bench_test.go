@@ -20,6 +20,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // renderers is the processor time that the browser's renderers have used, in seconds.
@@ -74,8 +75,8 @@ func BenchmarkFirstPaint(b *testing.B) {
 		browser := Start(b)
 		o := serve(b, boxAddress(), Crowd(60, time.Now()))
 		parts := regexp.MustCompile(`(?s)<(?:script|link)[^>]*>(?:</script>)?| data-live="[^"]*"`)
-		bare := serveTo(b, boxAddress(), Crowd(60, time.Now()), func(t testing.TB, hub *live.Hub) http.Handler {
-			h := signedIn(t, hub)
+		bare := serveTo(b, boxAddress(), Crowd(60, time.Now()), func(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) http.Handler {
+			h := signedIn(t, words, hub)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(&without{w, parts}, r) })
 		})
 		p := browser.Open(b, "data:text/html,empty", Look{Width: 390, Height: 844})

@@ -8,14 +8,15 @@ import (
 
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // aNewBoxIsClaimed goes from the address of the label to the live page, out, and in again, as a person
 // with a browser does: form by form.
 func aNewBoxIsClaimed(t *testing.T, b *Browser) {
 	boxes := make(chan *access.Accounts, 1)
-	o := serveTo(t, "127.0.0.1:0", Busy(time.Now()), func(t testing.TB, hub *live.Hub) http.Handler {
-		h, a := newBox(t, hub)
+	o := serveTo(t, "127.0.0.1:0", Busy(time.Now()), func(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) http.Handler {
+		h, a := newBox(t, words, hub)
 		boxes <- a
 		return h
 	})

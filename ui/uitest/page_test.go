@@ -54,14 +54,31 @@ func serve(t testing.TB, addr string, present []tel.Event) *office {
 	return serveTo(t, addr, present, signedIn)
 }
 
+// visitor is the page as somebody sees it.
+type visitor func(testing.TB, map[string]*page.Renderer, *live.Hub) http.Handler
+
 // serveTo is serve for a visitor who may not be signed in.
-func serveTo(t testing.TB, addr string, present []tel.Event, visitor func(testing.TB, *live.Hub) http.Handler) *office {
+func serveTo(t testing.TB, addr string, present []tel.Event, visitor visitor) *office {
 	t.Helper()
-	hub, err := live.New(slog.New(slog.DiscardHandler), Empty)
+	return serveIn(t, words(t), addr, present, visitor)
+}
+
+// words are the pages of every language.
+func words(t testing.TB) map[string]*page.Renderer {
+	t.Helper()
+	all, err := page.All()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return all
+}
+
+// serveIn is serveTo in the given words, by language.
+func serveIn(t testing.TB, words map[string]*page.Renderer, addr string, present []tel.Event, visitor visitor) *office {
+	t.Helper()
+	hub := live.New(slog.New(slog.DiscardHandler), words, Empty)
 	var l net.Listener
+	var err error
 	for range 50 { // the port of a server that was just stopped
 		if l, err = net.Listen("tcp", addr); err == nil {
 			break
@@ -92,7 +109,7 @@ func serveTo(t testing.TB, addr string, present []tel.Event, visitor func(testin
 	}()
 	go func() {
 		defer close(webDone)
-		if err := front.Serve(ctx, l, visitor(t, hub), nil); err != nil {
+		if err := front.Serve(ctx, l, visitor(t, words, hub), nil); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -106,13 +123,13 @@ func serveTo(t testing.TB, addr string, present []tel.Event, visitor func(testin
 }
 
 // newBox is the page of a box that nobody owns yet.
-func newBox(t testing.TB, hub *live.Hub) (http.Handler, *access.Accounts) {
+func newBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) (http.Handler, *access.Accounts) {
 	accounts, err := access.New(access.Config{Save: func(access.State) error { return nil }, Note: func(access.Note) {}}, access.State{}, time.Now())
 	if err != nil {
 		t.Error(err)
 	}
 	cfg := web.Config{
-		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
+		Log: slog.New(slog.DiscardHandler), Pages: words, Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
 		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return nil }, Ready: func() error { return nil },
 		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func() []view.Code { return nil },
 	}
@@ -155,14 +172,14 @@ func newBox(t testing.TB, hub *live.Hub) (http.Handler, *access.Accounts) {
 }
 
 // aNewBox is the page as it is before anybody has claimed the box.
-func aNewBox(t testing.TB, hub *live.Hub) http.Handler {
-	h, _ := newBox(t, hub)
+func aNewBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) http.Handler {
+	h, _ := newBox(t, words, hub)
 	return h
 }
 
 // anOwnedBox is the page as somebody sees it who is not signed in.
-func anOwnedBox(t testing.TB, hub *live.Hub) http.Handler {
-	h, accounts := newBox(t, hub)
+func anOwnedBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) http.Handler {
+	h, accounts := newBox(t, words, hub)
 	claim(t, accounts)
 	return h
 }
@@ -178,8 +195,8 @@ func claim(t testing.TB, accounts *access.Accounts) (token string) {
 }
 
 // signedIn is the page as its owner's browser sees it: each request carries the session.
-func signedIn(t testing.TB, hub *live.Hub) http.Handler {
-	h, accounts := newBox(t, hub)
+func signedIn(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) http.Handler {
+	h, accounts := newBox(t, words, hub)
 	token := claim(t, accounts)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = "127.0.0.1:50000" // of who sits at the box itself, and sees what is not shown in the clear
@@ -267,7 +284,7 @@ func paint(t *testing.T, b *Browser) {
 	}
 }
 
-// small paints a picture with its 256 most frequent colours, for a third of the bytes: flat surfaces
+// small paints a picture with its 64 most frequent colours, for a quarter of the bytes: flat surfaces
 // lose nothing, the edges of letters a shade.
 func small(t *testing.T, picture []byte) []byte {
 	t.Helper()
@@ -283,7 +300,7 @@ func small(t *testing.T, picture []byte) []byte {
 	}
 	palette := slices.Collect(maps.Keys(seen))
 	slices.SortFunc(palette, func(a, b color.Color) int { return cmp.Compare(seen[b], seen[a]) })
-	palette = palette[:min(len(palette), 256)]
+	palette = palette[:min(len(palette), 64)]
 	nearest := map[color.Color]uint8{}
 	for c := range seen {
 		nearest[c] = uint8(color.Palette(palette).Index(c))

@@ -10,14 +10,15 @@ import (
 
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // anOwnerSignsInWithAPasskey adds the device in Chromium's own dialogue, with an authenticator of Chromium's that
 // always says yes, and comes back without a password.
 func anOwnerSignsInWithAPasskey(t *testing.T, b *Browser) {
 	boxes := make(chan *access.Accounts, 1)
-	o := serveTo(t, "127.0.0.1:0", Busy(time.Now()), func(t testing.TB, hub *live.Hub) http.Handler {
-		h, a := newBox(t, hub)
+	o := serveTo(t, "127.0.0.1:0", Busy(time.Now()), func(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) http.Handler {
+		h, a := newBox(t, words, hub)
 		boxes <- a
 		return h
 	})

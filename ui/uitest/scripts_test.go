@@ -31,21 +31,6 @@ const overlaps = `(() => {
 	return found;
 })()`
 
-// longer makes every word of the page two fifths longer, as another language would, by doubling its vowels and then
-// its last letter. Numbers, codes and what a person has typed stay.
-const longer = `(() => {
-	const stretch = (s) => s.replace(/\p{L}+/gu, (w) => {
-		let more = Math.ceil(w.length * 0.4);
-		w = w.replace(/[aeiouAEIOU]/g, (v) => more > 0 ? (more--, v + v.toLowerCase()) : v);
-		return w + w.slice(-1).repeat(Math.max(0, more));
-	});
-	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-	let n = 0;
-	for (let t; t = walk.nextNode();) if (t.data.trim() && !t.parentElement.closest("script, code, .tel, time, textarea, [lang]:not(html)")) { t.data = stretch(t.data); n++; }
-	for (const e of document.querySelectorAll("[placeholder]")) e.placeholder = stretch(e.placeholder);
-	return n;
-})()`
-
 // controls lists what a keyboard must reach.
 const controls = `[...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]")]
 	.filter((e) => e.tabIndex >= 0 && !e.disabled && e.checkVisibility({visibilityProperty: true}))`

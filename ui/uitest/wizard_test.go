@@ -194,7 +194,7 @@ func TestTheSetUpIsWalkedInABrowser(t *testing.T) {
 		walk func(*testing.T, *Browser)
 	}{
 		{"to the first answered call, with every probe working", func(t *testing.T, b *Browser) { everyProbeWorks(t, b, false) }},
-		{"to the first answered call, though prontod is killed in the middle of it twice", func(t *testing.T, b *Browser) { everyProbeWorks(t, b, true) }},
+		{"to the first answered call, though prontod is killed in the middle of it three times", func(t *testing.T, b *Browser) { everyProbeWorks(t, b, true) }},
 		{"to its end with everything owed, with every probe failing", everyProbeFails},
 	} {
 		if !t.Run(c.name, func(t *testing.T) { c.walk(t, b) }) {
@@ -203,8 +203,8 @@ func TestTheSetUpIsWalkedInABrowser(t *testing.T) {
 	}
 }
 
-// everyProbeWorks walks to the end; where it is mortal, prontod dies with a form filled in and with a step just done, and
-// the walk just goes on.
+// everyProbeWorks walks to the end; where it is mortal, prontod dies with a form filled in, with a step just done and with a kit
+// that was shown once, and the walk just goes on.
 func everyProbeWorks(t *testing.T, b *Browser, mortal bool) {
 	s := newStreet(t, b, "lamps:\n  - {id: desk1, driver: sim}\n", letterSecret)
 	s.names.Addrs("pool.ntp.org", 60, theCarrier)
@@ -289,6 +289,7 @@ func everyProbeWorks(t *testing.T, b *Browser, mortal bool) {
 	kit := s.reads("#kit")
 	s.tap(id("do-file"))
 	s.types("#f-secret", kit)
+	s.dies() // of the kit that is in somebody's hands the next program knows
 	s.goes(id("do-confirm"))
 	s.sees("#good")
 	s.on(setup.GoLive)

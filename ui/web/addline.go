@@ -23,18 +23,23 @@ func (s *server) newLine(w http.ResponseWriter, v *visit) {
 	}
 	p := page.NewLine{Reader: s.reader(v), Box: s.Name()}
 	for _, x := range all {
-		p.Carriers = append(p.Carriers, page.Choice{ID: x.ID, Name: s.carrierName(v, x)})
+		p.Carriers = append(p.Carriers, page.Choice{ID: x.ID, Name: s.carrierName(v, x.ID, x.Label)})
 	}
-	slices.SortStableFunc(p.Carriers, func(x, y page.Choice) int { // who is not on the list comes last
-		return cmp.Or(cmp.Compare(generic(x.ID), generic(y.ID)), cmp.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)))
-	})
+	byName(p.Carriers)
 	html, err := s.pages[v.lang].NewLine(p, time.Now())
 	s.show(w, http.StatusOK, html, err)
 }
 
 // carrierName is what people call a carrier; those that stand for any have words.
-func (s *server) carrierName(v *visit, c config.Carrier) string {
-	return s.pages[v.lang].Word("carrier."+c.ID, c.Label)
+func (s *server) carrierName(v *visit, id, label string) string {
+	return s.pages[v.lang].Word("carrier."+id, label)
+}
+
+// byName brings carriers into the order of their names; who is not on the list comes last.
+func byName(carriers []page.Choice) {
+	slices.SortStableFunc(carriers, func(x, y page.Choice) int {
+		return cmp.Or(cmp.Compare(generic(x.ID), generic(y.ID)), cmp.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)))
+	})
 }
 
 // generic is 1 of a carrier that stands for any.
@@ -190,7 +195,7 @@ func (s *server) newCarrier(w http.ResponseWriter, v *visit) {
 		id = v.URL.Query().Get("preset")
 	}
 	p, err := config.CarrierOf(id)
-	p.Label = s.carrierName(v, p)
+	p.Label = s.carrierName(v, p.ID, p.Label)
 	switch {
 	case err != nil:
 		s.refuse(w, v, http.StatusNotFound, "gone")

@@ -86,10 +86,7 @@ func TestADropThatCannotBeIsAnsweredInWords(t *testing.T) {
 }
 
 func TestPagesOfCallbacksLookAsReviewed(t *testing.T) {
-	all, err := page.All()
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := spoken(t)
 	who := page.Reader{Name: "sara", Role: access.Supervisor, Path: "/callbacks"}
 	owed := []page.Callback{
 		{ID: "cb1", Queue: "sales", QueueName: hostile, State: tel.CallbackWaiting, Number: "+393331112222", Name: hostile, Since: at.Add(-20 * time.Minute), Place: 2, Of: 5, Promise: at.Add(time.Hour), May: true},

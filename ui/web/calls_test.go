@@ -430,10 +430,7 @@ func TestPagesOfCallsLookAsReviewed(t *testing.T) {
 		_, body := s.get("/calls?lang=" + lang)
 		look(t, lang, "calls-away", body)
 	}
-	all, err := page.All()
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := spoken(t)
 	who := page.Reader{Name: "sara", Role: access.Supervisor, Path: "/missed"}
 	lost := page.Missed{
 		MissedChanged: tel.MissedChanged{Number: "+393331234567", Name: hostile, Queue: "sales", Calls: 2, Last: at, Waited: time.Minute, Why: tel.MissedAbandoned}, QueueName: hostile, May: true,

@@ -1,15 +1,19 @@
 package web
 
 import (
+	"fmt"
+	"html"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/setup"
 )
 
 // inTheClear is what may be done over plain HTTP by what changes something, or demands what is the owner's, or nobody's
@@ -123,6 +127,59 @@ func TestWhereThereIsNoHTTPSAtAllRightsAreGivenAtTheBoxItself(t *testing.T) {
 	eve.from = "127.0.0.1:51000"
 	if w := s.do(eve); w.Code != http.StatusSeeOther || len(s.accounts.Users()) != len(access.Roles())+1 {
 		t.Errorf("at the box itself: %d", w.Code)
+	}
+}
+
+// doings are where the forms of a page post to.
+var doings = regexp.MustCompile(`<form[^>]* method="post"[^>]* action="([^"?]*)|<form[^>]* action="([^"?]*)[^>]* method="post"|formaction="([^"?]*)`)
+
+// TestNoPageInTheClearOffersWhatWouldBeRefusedThere opens every page with a path, each step of the set-up, and what a
+// person, a recording and an invitation bring about, and looks where each form and button would post to.
+func TestNoPageInTheClearOffersWhatWouldBeRefusedThere(t *testing.T) {
+	s := office(t)
+	s.proof.Stands.Kind, s.backups.Stands.Kit = "own", at
+	if _, err := s.accounts.Invite("owner", "dario", access.Agent, "anna", nil, access.Visitor{LAN: true}); err != nil {
+		t.Fatal(err)
+	}
+	routes, clear := http.NewServeMux(), map[string]Clear{}
+	for _, r := range Routes() {
+		routes.Handle(r.Pattern, http.NotFoundHandler())
+		clear[r.Pattern] = r.Clear
+	}
+	open := []string{"/queues/new", "/people/new", "/people/bruno"}
+	for _, r := range paths(&server{}) {
+		if r.method == http.MethodGet && !strings.HasSuffix(r.path, "/live") {
+			open = append(open, r.path)
+		}
+	}
+	for n := range setup.Steps() {
+		open = append(open, fmt.Sprintf("/setup/%d", n+1))
+	}
+	offered := func(path string, sealed bool) (all []string) {
+		w := s.do(ask{method: http.MethodGet, path: path, as: access.Owner, tls: sealed})
+		for _, m := range doings.FindAllStringSubmatch(w.Body.String(), -1) {
+			to := html.UnescapeString(m[1] + m[2] + m[3])
+			_, pattern := routes.Handler(httptest.NewRequest(http.MethodPost, to, nil))
+			if pattern == "" {
+				t.Errorf("%s posts to %s, which is no route", path, to)
+			}
+			if clear[pattern] == Never {
+				all = append(all, pattern)
+			}
+		}
+		return all
+	}
+	never := map[string]bool{}
+	for _, path := range open {
+		for _, pattern := range offered(path, true) {
+			never[pattern] = true
+		}
+		if all := offered(path, false); len(all) > 0 {
+			t.Errorf("%s over plain HTTP offers what is refused there: %v", path, all)
+		}
+	}
+	if len(never) < 12 || !never["POST /people/{id}/invite"] || !never["POST /invites/{name}/end"] {
+		t.Errorf("over HTTPS only %v are offered: the test proves little", slices.Sorted(maps.Keys(never)))
 	}
 }
 

@@ -302,10 +302,7 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 	users := []access.User{{Name: "anna", Role: access.Owner}, {Name: "bruno", Role: access.Agent, Agent: "b", Secret: "***"}}
 	sessions := []access.Session{{From: "192.168.1.20", Browser: hostile, Created: at, Seen: at}}
 	wrong := page.Said{Sentence: "door.too_soon", Args: []any{7}}
-	all, err := page.All()
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := spoken(t)
 	for _, lang := range i18n.Languages() {
 		r := all[lang]
 		for name, render := range map[string]func() ([]byte, error){

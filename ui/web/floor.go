@@ -9,6 +9,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/view"
 )
 
 // Order is what a supervisor decides about an agent or a waiting caller.
@@ -111,6 +112,7 @@ func (s *server) agentOf(w http.ResponseWriter, v *visit) *page.Agent {
 func (s *server) agentPage(w http.ResponseWriter, v *visit, status int, a page.Agent) {
 	a.Reader, a.Box = s.reader(v), s.Name()
 	a.Reader.Path = "/agents/" + v.PathValue("agent")
+	a.Talks = s.Hub.Office().Supervision && view.Talks(a.Desk.State)
 	html, err := s.pages[v.lang].Agent(a, time.Now())
 	s.show(w, status, html, err)
 }

@@ -201,7 +201,7 @@ func TestPagesOfTheFloorLookAsReviewed(t *testing.T) {
 		caller.Verdicts = append(caller.Verdicts, x)
 	}
 	agent := page.Agent{
-		Box: "Bottega", Reader: who, ID: "anna", May: true,
+		Box: "Bottega", Reader: who, ID: "anna", May: true, Talks: true,
 		Desk: page.Desk{
 			Name: hostile, State: tel.AgentPaused, Since: at, Reason: "forced", By: hostile, Help: true, Reasons: []string{"Pranzo", hostile},
 			Queues: []page.DeskQueue{{ID: "sales", Name: hostile, Serving: true}, {ID: "help", Name: "Aiuto"}, {ID: "desk", Name: "Banco", Locked: true}},

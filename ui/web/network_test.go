@@ -152,7 +152,7 @@ func TestAChangeIsTakenBackOnDemand(t *testing.T) {
 
 func TestANetworkOfTheSystemIsOnlyLookedAt(t *testing.T) {
 	s := office(t)
-	h, err := New(Config{Settings: s.settings.Port(), Accounts: s.accounts, Network: (&settingstest.Network{Foreign: true, Stands: page.NetworkState{NAT: "unknown"}}).Port(), Plain: func() bool { return true }, LAN: func(netip.Addr) bool { return true }, Name: func() string { return "Bottega" }, Language: func() string { return "en" }})
+	h, err := New(Config{Pages: spoken(t), Settings: s.settings.Port(), Accounts: s.accounts, Network: (&settingstest.Network{Foreign: true, Stands: page.NetworkState{NAT: "unknown"}}).Port(), Plain: func() bool { return true }, LAN: func(netip.Addr) bool { return true }, Name: func() string { return "Bottega" }, Language: func() string { return "en" }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func personEditor() editor[config.Agent] {
 
 // passwords offers a person the page, and each phone of the person another password.
 func passwords(x *config.Agent) (all []page.Extra) {
-	all = append(all, page.Extra{Key: "invite.person", Name: x.Name, Action: "/people/" + string(x.ID) + "/invite", Needs: access.Own})
+	all = append(all, page.Extra{Key: "invite.person", Name: x.Name, Action: "/people/" + string(x.ID) + "/invite", Needs: access.Own, Sealed: true})
 	for _, p := range x.Phones {
 		all = append(all, page.Extra{Key: "phone.password", Name: string(p), Action: "/phones/" + string(p) + "/password"})
 	}

@@ -240,6 +240,7 @@ func makeKit(x *turn) {
 	}
 	secret, err := x.Setup.NewKit()
 	if !x.refused("", err) {
+		x.Accounts.Note(access.DeedKitMade, x.v.user.Name, "", x.v.from)
 		x.p.Kit = secret
 	}
 }
@@ -259,6 +260,7 @@ func confirmKit(x *turn) {
 		x.missed("setup.kit.unread")
 		return
 	}
+	x.Accounts.Note(access.DeedKitConfirmed, x.v.user.Name, "", x.v.from)
 	x.proved(page.Said{Sentence: "setup.kit.good"})
 }
 

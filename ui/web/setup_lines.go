@@ -41,8 +41,14 @@ func showLines(x *turn) {
 	}
 	chosen := cmp.Or(x.v.URL.Query().Get("carrier"), x.v.PostForm.Get("which"))
 	choose := page.Field{Kind: page.FieldSelect, Name: "carrier", Key: "setup.f.carrier"}
-	for _, c := range carriers {
-		choose.Choices = append(choose.Choices, page.Option{ID: c.ID, Name: c.Label, On: c.ID == chosen})
+	var names []page.Choice
+	for i, c := range carriers {
+		carriers[i].Label = x.carrierName(x.v, c.ID, c.Label)
+		names = append(names, page.Choice{ID: c.ID, Name: carriers[i].Label})
+	}
+	byName(names)
+	for _, c := range names {
+		choose.Choices = append(choose.Choices, page.Option{ID: c.ID, Name: c.Name, On: c.ID == chosen})
 	}
 	x.addForm(page.SetupForm{ID: "carrier", Do: "carrier", Key: "setup.carrier", Button: "setup.carrier.do", Plain: true, Fields: []page.Field{choose}})
 	if i := slices.IndexFunc(carriers, func(c setup.Carrier) bool { return c.ID == chosen }); i >= 0 {

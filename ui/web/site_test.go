@@ -117,7 +117,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		t.Fatal(err)
 	}
 	s.config = Config{
-		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: s.accounts,
+		Log: slog.New(slog.DiscardHandler), Pages: spoken(t), Hub: hub, Accounts: s.accounts,
 		Language: func() string { return "it" }, Name: func() string { return "Bottega" },
 		Plain: func() bool { return !s.strict }, TLSPort: 8443,
 		LAN:    func(a netip.Addr) bool { return a.IsPrivate() || a.IsLoopback() || !a.IsGlobalUnicast() },

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/view"
 )
 
 // wish is what the box was asked to do.
@@ -69,5 +72,47 @@ func TestASupervisorChoosesByAFormAndIsToldWhyNot(t *testing.T) {
 	}
 	if len(s.wishes) > 0 {
 		t.Errorf("carried out: %v", s.wishes)
+	}
+}
+
+// The live page has a link for each conversation; what it leads to is there while there is one, and somebody may
+// supervise at all.
+func TestTheWaysToTakePartStandOnTheAgentsPageWhileTheAgentTalks(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		state  tel.AgentState
+		office bool // supervises
+		as     access.Role
+		want   bool
+	}{
+		{"talking", tel.AgentTalking, true, access.Supervisor, true},
+		{"on hold", tel.AgentHold, true, access.Owner, true},
+		{"ready", tel.AgentReady, true, access.Supervisor, false},
+		{"in wrap-up", tel.AgentWrapUp, true, access.Supervisor, false},
+		{"talking, where nobody supervises", tel.AgentTalking, false, access.Supervisor, false},
+	} {
+		s := owned(t, newHub(t, func() *view.Model {
+			m := emptyOffice()
+			m.OfferSupervision(c.office)
+			return m
+		}))
+		anna := s.config.Agent
+		s.config.Agent = func(ctx context.Context, id tel.AgentID) (*page.Agent, error) {
+			a, err := anna(ctx, id)
+			a.Desk.State = c.state
+			return a, err
+		}
+		var err error
+		if s.Handler, err = New(s.config); err != nil {
+			t.Fatal(err)
+		}
+		html := s.do(ask{method: http.MethodGet, path: "/agents/anna?lang=en", as: c.as}).Body.String()
+		whole := strings.Contains(html, `action="/supervise?lang=en"`) && strings.Contains(html, `name="agent" value="anna"`) && strings.Contains(html, `id="supervise"`)
+		for _, mode := range tel.SupervisionModes() {
+			whole = whole && strings.Contains(html, `name="mode" value="`+string(mode)+`"`)
+		}
+		if whole != c.want || strings.Contains(html, `name="mode"`) != c.want {
+			t.Errorf("%s: the ways are there: %v\n%s", c.name, whole, html)
+		}
 	}
 }

@@ -6,6 +6,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/asset"
 	"github.com/pronto-pbx/pronto/ui/front"
+	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
 	"github.com/pronto-pbx/pronto/ui/settings"
@@ -28,6 +30,7 @@ import (
 // Config is what the page needs.
 type Config struct {
 	Log      *slog.Logger
+	Pages    map[string]*page.Renderer // by language
 	Hub      *live.Hub
 	Accounts *access.Accounts
 	Language func() string         // of a visitor who asks for none
@@ -98,13 +101,14 @@ type server struct {
 	followers atomic.Int32 // open streams of test calls
 }
 
-// New returns the page's handler.
+// New returns the page's handler; an error names a language that the page speaks and Pages does not.
 func New(cfg Config) (http.Handler, error) {
-	s := &server{Config: cfg}
-	var err error
-	if s.pages, err = page.All(); err != nil {
-		return nil, err
+	for _, lang := range i18n.Languages() {
+		if cfg.Pages[lang] == nil {
+			return nil, fmt.Errorf("no pages in the language %q", lang)
+		}
 	}
+	s := &server{Config: cfg, pages: cfg.Pages}
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
 		mux.Handle(r.pattern, s.admit(r))

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,13 +170,21 @@ func TestThePageIsLight(t *testing.T) {
 	}
 }
 
-func newHub(t *testing.T, m func() *view.Model) *live.Hub {
+// parsed are the pages of every language, once for all tests.
+var parsed = sync.OnceValues(page.All)
+
+func spoken(t *testing.T) map[string]*page.Renderer {
 	t.Helper()
-	hub, err := live.New(slog.New(slog.DiscardHandler), m)
+	all, err := parsed()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return hub
+	return all
+}
+
+func newHub(t *testing.T, m func() *view.Model) *live.Hub {
+	t.Helper()
+	return live.New(slog.New(slog.DiscardHandler), spoken(t), m)
 }
 
 func get(h http.Handler, path, host string) *httptest.ResponseRecorder {

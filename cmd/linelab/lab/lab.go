@@ -47,10 +47,11 @@ type Config struct {
 	// name of the phone.
 	Supervisors []Agent
 	Seed        uint64
-	PerMinute   float64  // customers
-	Pace        float64  // how much faster than people everything goes; default 1
-	Mishaps     []string // of ParseMishaps, that befall the modem in turn
-	Socket      string   // where faults can be asked for, see Ask; empty: nowhere
+	PerMinute   float64        // customers
+	Pace        float64        // how much faster than people everything goes; default 1
+	Mishaps     []string       // of ParseMishaps, that befall the modem in turn
+	Socket      string         // where faults can be asked for, see Ask; empty: nowhere
+	Page        netip.AddrPort // of the page with a button for each fault, on this machine; not valid: none
 }
 
 // lab is what all players share.
@@ -129,6 +130,11 @@ func Run(ctx context.Context, cfg Config) error {
 			return errors.Join(err, l.mobile.Close())
 		}
 		defer desk.close()
+	}
+	if cfg.Page.IsValid() {
+		if err := l.openPage(); err != nil {
+			l.say("%v; the play goes on without it", err)
+		}
 	}
 	l.say("the carrier listens on %s, the modem is plugged in, %d people are at their phones, %d supervise", cfg.Carrier, len(agents), len(supervisors))
 	l.play(l.customers)
