@@ -150,6 +150,7 @@ func conditions() []health.Spec {
 		{Name: "sip", Severity: health.Error, Vital: true},
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
+		{Name: "damage", Severity: health.Warn},
 		{Name: "missed", Severity: health.Warn},
 		{Name: "memories", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
@@ -241,10 +242,13 @@ func (b *Box) openJournals() error {
 	if b.hot, err = journal.OpenHot(filepath.Join(b.opts.RunDir, "hot"), 0); err != nil {
 		return err
 	}
-	b.history, err = journal.OpenHistory(journal.HistoryConfig{Dir: filepath.Join(b.opts.Dir, "history"), Class: classOf})
+	b.history, err = journal.OpenHistory(journal.HistoryConfig{
+		Dir: filepath.Join(b.opts.Dir, "history"), Class: classOf, Log: b.log.With("room", "journal"),
+	})
 	if err != nil {
 		return err
 	}
+	b.reportDamage(store.Status{}, time.Now())
 	if err := errors.Join(b.openLedger(), b.openMemories()); err != nil {
 		return err
 	}

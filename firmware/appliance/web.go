@@ -209,6 +209,9 @@ func (b *Box) trim(ctx context.Context) {
 	defer func() { _ = client.Close() }()
 	status := func(ctx context.Context) (store.Status, error) {
 		s, err := client.Status(ctx)
+		if err == nil {
+			b.reportDamage(s, time.Now())
+		}
 		switch {
 		case err != nil:
 			b.report("recordd", false, "recordd does not answer: "+err.Error())

@@ -92,7 +92,8 @@ type waiter struct {
 }
 
 // OpenHistory opens or makes the history in cfg.Dir and starts its syncing goroutine. It fails when
-// another process has it or a newer version wrote it; damage is no failure, see Status.
+// another process has it; damage is no failure, nor are segments of a newer program, which are put
+// aside: see Status.
 func OpenHistory(cfg HistoryConfig) (*History, error) {
 	cfg.setDefaults()
 	lock, err := lockDir(cfg.Dir)
@@ -120,10 +121,21 @@ func (h *History) recover() error {
 		return err
 	}
 	var last Pos
+	aside := false
 	for _, first := range firsts {
 		got, err := recoverSegment(h.cfg.Dir, first, first-1, nil)
 		if errors.Is(err, ErrVersion) {
-			return err
+			if !aside {
+				forgetAsides(h.cfg.Dir)
+				aside = true
+			}
+			d, err := putAside(h.cfg.Dir, first, err)
+			if err != nil {
+				return err
+			}
+			h.note(d)
+			last = max(last, first) // positionJump is more than it can hold
+			continue
 		}
 		if err != nil {
 			h.note(Damage{Segment: filepath.Base(segmentPath(h.cfg.Dir, first))})

@@ -52,7 +52,7 @@ const maxDamage = 100
 // OpenHot opens or makes the hot journal in dir. When more than limit bytes of it are outdated, it
 // rewrites what is alive into a new segment; 0 means 4 MiB, and never more than a quarter of the
 // file system, because the old and the new segment must both fit. It fails when another process has the
-// journal or when a newer version wrote it; damage is no failure, see Damage.
+// journal; damage is no failure, nor is the journal of a newer program, which is put aside: see Damage.
 func OpenHot(dir string, limit int64) (*Hot, error) {
 	lock, err := lockDir(dir)
 	if err != nil {
@@ -88,6 +88,9 @@ func (h *Hot) recover() error {
 	}
 	first := firsts[len(firsts)-1]
 	got, err := recoverSegment(h.dir, first, first-1, h.replay)
+	if errors.Is(err, ErrVersion) {
+		return h.anew(firsts, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -116,6 +119,23 @@ func (h *Hot) recover() error {
 		return err
 	}
 	return nil
+}
+
+// anew puts the journal of a newer program aside and begins an empty one.
+func (h *Hot) anew(firsts []Pos, why error) error {
+	forgetAsides(h.dir)
+	last := len(firsts) - 1
+	d, err := putAside(h.dir, firsts[last], why)
+	if err != nil {
+		return err
+	}
+	h.note(d)
+	for _, old := range firsts[:last] {
+		_ = os.Remove(segmentPath(h.dir, old))
+	}
+	h.id, h.next = newID(), firsts[last]+positionJump
+	h.seg, err = createSegment(h.dir, h.id, h.next, nil)
+	return err
 }
 
 // mendHeader writes a damaged header again, so that the next start finds it whole.

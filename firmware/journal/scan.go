@@ -15,10 +15,15 @@ type Damage struct {
 	Segment  string // file name
 	From, To int64  // bytes of the file
 	Tail     bool   // at the end: an interrupted write, nothing acknowledged as synced is missing
+	Aside    string // name under which the whole file was put aside, because a newer program wrote it
+	Why      string // in words, where Aside is set
 }
 
 // String says it in words.
 func (d Damage) String() string {
+	if d.Aside != "" {
+		return fmt.Sprintf("%s, now called %s", d.Why, d.Aside)
+	}
 	if d.Tail {
 		return fmt.Sprintf("%s: %d bytes of an unfinished write cut at %d", d.Segment, d.To-d.From, d.From)
 	}
@@ -94,7 +99,9 @@ func recoverSegment(dir string, first, after Pos, fn func(off int64, size int, r
 		return got, fmt.Errorf("%s: %w", name, err)
 	}
 	if err != nil {
-		got.damage = append(got.damage, Damage{Segment: name, To: min(segmentHeader, got.size)})
+		// A power cut may leave the name of a new segment and nothing of its content.
+		fresh := len(bytes.TrimRight(b, "\x00")) == 0
+		got.damage = append(got.damage, Damage{Segment: name, To: min(segmentHeader, got.size), Tail: fresh})
 	}
 	if len(b) <= segmentHeader {
 		got.end = min(segmentHeader, got.size)

@@ -24,6 +24,7 @@ var (
 
 const (
 	suffix        = ".journal"
+	strange       = ".newer" // behind the name of a segment that a newer program wrote
 	scratch       = ".tmp"
 	readable      = 0o640 // by the group too, which is recordd's on a box; the directory decides whether it gets that far
 	segmentHeader = 40
@@ -208,6 +209,28 @@ func sweep(dir string) {
 		return
 	}
 	for _, path := range left {
+		_ = os.Remove(path)
+	}
+}
+
+// putAside takes a segment that a newer program wrote out of the way: after an update that was taken back, calls
+// matter more than what it holds. One set of them is kept for those who want to know.
+func putAside(dir string, first Pos, why error) (Damage, error) {
+	path := segmentPath(dir, first)
+	d := Damage{Segment: filepath.Base(path), Aside: filepath.Base(path) + strange, Why: why.Error()}
+	if err := os.Rename(path, path+strange); err != nil {
+		return d, medium("put "+d.Segment+" aside", err)
+	}
+	return d, nil
+}
+
+// forgetAsides removes what an earlier start has put aside.
+func forgetAsides(dir string) {
+	old, err := filepath.Glob(filepath.Join(dir, "*"+suffix+strange))
+	if err != nil {
+		return
+	}
+	for _, path := range old {
 		_ = os.Remove(path)
 	}
 }

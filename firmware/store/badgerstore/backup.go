@@ -37,6 +37,10 @@ type Manifest struct {
 	Intervals int `json:"intervals"`
 
 	At time.Time `json:"at"`
+
+	// Number counts the backups: a clock that was wrong for a night must not make its backup the newest for years. A
+	// backup of a program before this has none and is older than all that have.
+	Number int `json:"number,omitempty"`
 }
 
 const (
@@ -63,7 +67,7 @@ func allBackups(dir string) (all []Manifest) {
 		}
 	}
 	slices.SortFunc(all, func(a, b Manifest) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Pos, b.Pos))
+		return cmp.Or(cmp.Compare(a.Number, b.Number), a.At.Compare(b.At), cmp.Compare(a.Pos, b.Pos))
 	})
 	return all
 }
@@ -113,7 +117,10 @@ func (d *DB) Backup(ctx context.Context, now time.Time) (Manifest, error) {
 	if got.Journal != atLeast.Journal || got.Pos < atLeast.Pos || m.Calls < calls {
 		return Manifest{}, fmt.Errorf("read the backup back: it holds %d calls up to position %d, the records have %d up to %d", m.Calls, got.Pos, calls, atLeast.Pos)
 	}
-	m.Journal, m.Pos = got.Journal, got.Pos
+	m.Journal, m.Pos, m.Number = got.Journal, got.Pos, 1
+	if last := newestBackup(d.cfg.Backups); last != nil {
+		m.Number = last.Number + 1
+	}
 	if err := d.publish(path, m); err != nil {
 		return Manifest{}, err
 	}

@@ -153,6 +153,37 @@ func TestABackupIsReadBackAndTheNewestTwoAreKept(t *testing.T) {
 	}
 }
 
+// A clock that was wrong for two nights names backups of the next decade. The right ones after them are the newest all
+// the same: the journal is trimmed below what they hold, so they must be kept, and be found at the next start.
+func TestBackupsOfAClockThatWasWrongMakeRoomForRightOnes(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, small(dir))
+	now := time.Now()
+	for n, at := range []time.Time{now.AddDate(10, 0, 0), now.AddDate(10, 0, 1), now, now.AddDate(0, 0, 1)} {
+		ingest(t, d, n*10, n*10+10)
+		if _, err := d.Backup(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := storetest.Call(39).Pos
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all := allBackups(filepath.Join(dir, "backups"))
+	if len(all) != 2 || all[0].At.Year() > now.Year()+1 || all[1].Pos != want {
+		t.Fatalf("kept: %+v", all)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "badger")); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, small(dir))
+	defer d.Close()
+	if _, pos := d.Committed(); pos != want {
+		t.Errorf("rebuilt up to %d, want %d", pos, want)
+	}
+	wantRecords(t, d, 40)
+}
+
 // spoil overwrites the middle of every file of the database that has one.
 func spoil(t *testing.T, dir string) {
 	t.Helper()
@@ -183,6 +214,17 @@ func TestADamagedStoreIsMovedAsideAndRebuiltFromItsBackup(t *testing.T) {
 		"its files are spoiled": spoil,
 		"its manifest is gone": func(t *testing.T, dir string) {
 			if err := os.Remove(filepath.Join(dir, "badger", "MANIFEST")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another version of the database wrote it": func(t *testing.T, dir string) {
+			path := filepath.Join(dir, "badger", "MANIFEST")
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[7]++ // the version, behind "Bdgr" and two bytes of our own
+			if err := os.WriteFile(path, b, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -232,6 +274,9 @@ func TestADamagedStoreIsMovedAsideAndRebuiltFromItsBackup(t *testing.T) {
 				t.Fatalf("committed %d, want what the backup had: %d", pos, storetest.Call(want-1).Pos)
 			}
 			st, err := d.Status(t.Context())
+			if age := time.Since(st.RebuiltAt); age < 0 || age > time.Minute {
+				t.Errorf("rebuilt at %v", st.RebuiltAt)
+			}
 			if err != nil || !strings.Contains(st.Rebuilt, "restored the backup of") || st.BackedUp != storetest.Call(want-1).Pos {
 				t.Fatalf("status %+v %v", st, err)
 			}

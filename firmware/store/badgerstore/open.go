@@ -136,7 +136,13 @@ func (d *DB) openData() error {
 					return err
 				}
 			}
-			d.rebuilt, err = lookup(txn, noteKey)
+			if d.rebuilt, err = lookup(txn, noteKey); err != nil {
+				return err
+			}
+			at, err := lookup(txn, noteAtKey)
+			if n, bad := strconv.ParseInt(at, 10, 64); bad == nil {
+				d.rebuiltAt = time.Unix(n, 0)
+			}
 			return err
 		})
 	})
@@ -226,9 +232,13 @@ func (d *DB) rebuild(damage error) error {
 			return err
 		}
 	}
-	d.rebuilt = fmt.Sprintf("on %s the records were found %s: %s", time.Now().UTC().Format(time.RFC3339), found, note)
+	d.rebuiltAt = time.Now()
+	d.rebuilt = fmt.Sprintf("on %s the records were found %s: %s", d.rebuiltAt.UTC().Format(time.RFC3339), found, note)
 	return unfaulted(func() error {
-		return d.bdb.Update(func(txn *badger.Txn) error { return txn.Set([]byte(noteKey), []byte(d.rebuilt)) })
+		return d.bdb.Update(func(txn *badger.Txn) error {
+			at := strconv.FormatInt(d.rebuiltAt.Unix(), 10)
+			return errors.Join(txn.Set([]byte(noteKey), []byte(d.rebuilt)), txn.Set([]byte(noteAtKey), []byte(at)))
+		})
 	})
 }
 
