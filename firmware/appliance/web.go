@@ -212,6 +212,7 @@ func (b *Box) trim(ctx context.Context) {
 		if err == nil {
 			b.reportDamage(s, time.Now())
 		}
+		b.reportAges()
 		switch {
 		case err != nil:
 			b.report("recordd", false, "recordd does not answer: "+err.Error())

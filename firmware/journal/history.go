@@ -70,6 +70,7 @@ type History struct {
 	rolled  []Pos // begun since the syncing goroutine last looked
 	buf     []byte
 	damage  []Damage
+	written time.Time // of the newest record found at the start
 	refused int
 	thinned int
 	full    bool // over quota with nothing left that may go
@@ -123,7 +124,7 @@ func (h *History) recover() error {
 	var last Pos
 	aside := false
 	for _, first := range firsts {
-		got, err := recoverSegment(h.cfg.Dir, first, first-1, nil)
+		got, err := recoverSegment(h.cfg.Dir, first, first-1, func(_ int64, _ int, r Record) { h.written = r.Wall })
 		if errors.Is(err, ErrVersion) {
 			if !aside {
 				forgetAsides(h.cfg.Dir)
@@ -344,6 +345,8 @@ type HistoryStatus struct {
 	Full     bool     // over quota: statistics are refused
 	Broken   error    // the last sync's error, nil when it worked
 	Damage   []Damage // found at the start, at most 100
+
+	Written time.Time // wall time of the newest record found at the start; zero when there was none
 }
 
 // Status returns the present figures.
@@ -353,7 +356,7 @@ func (h *History) Status() HistoryStatus {
 	st := HistoryStatus{
 		Last: h.next - 1, Synced: h.synced, Bytes: h.total(), Segments: len(h.sealed),
 		Refused: h.refused, Thinned: h.thinned, Full: h.full, Broken: h.broken,
-		Damage: append([]Damage(nil), h.damage...),
+		Damage: append([]Damage(nil), h.damage...), Written: h.written,
 	}
 	if h.active != nil {
 		st.Segments++

@@ -89,8 +89,8 @@ func TestHistoryIsReadInOrderAcrossSegmentsAndStarts(t *testing.T) {
 }
 
 func TestARecordCarriesItsTimes(t *testing.T) {
-	h := openHistory(t, HistoryConfig{Dir: t.TempDir(), Class: func(k string) Class { return Finished }})
-	defer h.Close()
+	dir := t.TempDir()
+	h := openHistory(t, HistoryConfig{Dir: dir, Class: func(k string) Class { return Finished }})
 	before, boot := time.Now(), sinceBoot()
 	if _, err := h.AppendUrgent("call_ended", []byte("x")); err != nil {
 		t.Fatal(err)
@@ -104,8 +104,13 @@ func TestARecordCarriesItsTimes(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil {
+	if err = errors.Join(err, h.Close()); err != nil {
 		t.Fatal(err)
+	}
+	h = openHistory(t, HistoryConfig{Dir: dir})
+	defer h.Close()
+	if at := h.Status().Written; at.Before(before.Add(-time.Millisecond)) || at.After(time.Now()) {
+		t.Errorf("the newest record that was found is of %v", at)
 	}
 }
 
@@ -275,6 +280,9 @@ func TestAPositionIsNeverUsedTwiceEvenIfAPowerCutTookRecordsBack(t *testing.T) {
 	}
 	h = openHistory(t, HistoryConfig{Dir: dir})
 	defer h.Close()
+	if at := h.Status().Written; !at.IsZero() {
+		t.Errorf("the newest record that was found is of %v", at)
+	}
 	if pos, err := h.Append("k", nil); err != nil || pos <= seen {
 		t.Fatalf("position %d was given out again (last seen %d), %v", pos, seen, err)
 	}
