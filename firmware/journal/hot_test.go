@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 func openHot(t testing.TB, dir string, limit int64) *Hot {
@@ -110,7 +112,7 @@ func TestHotLosesNothingAcknowledgedToKill9(t *testing.T) {
 // last bytes: truncated at each byte, or with each byte changed.
 func cutsOf(t *testing.T, dir string, bytesFromEnd int, fn func(copyDir, what string)) {
 	t.Helper()
-	firsts, err := listSegments(dir)
+	firsts, err := listSegments(durable.Disk{}, dir)
 	if err != nil || len(firsts) == 0 {
 		t.Fatal("no segments", err)
 	}
@@ -328,7 +330,7 @@ func TestSegmentsOfANewerProgramArePutAsideAndTheHistoryGoesOn(t *testing.T) {
 		}
 	}
 	_ = h.Close()
-	firsts, err := listSegments(dir)
+	firsts, err := listSegments(durable.Disk{}, dir)
 	if err != nil || len(firsts) != 2 {
 		t.Fatalf("%d segments, %v", len(firsts), err)
 	}

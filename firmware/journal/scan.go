@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // Damage is a part of a segment that could not be read and was passed over.
@@ -86,9 +87,9 @@ type found struct {
 }
 
 // recoverSegment reads a whole segment, delivering its records with their file offsets.
-func recoverSegment(dir string, first, after Pos, fn func(off int64, size int, r Record)) (found, error) {
+func recoverSegment(on durable.FileSystem, dir string, first, after Pos, fn func(off int64, size int, r Record)) (found, error) {
 	path := segmentPath(dir, first)
-	b, err := os.ReadFile(path)
+	b, err := on.ReadFile(path)
 	if err != nil {
 		return found{}, medium("read "+filepath.Base(path), err)
 	}
@@ -126,7 +127,7 @@ func recoverSegment(dir string, first, after Pos, fn func(off int64, size int, r
 }
 
 // readAt fills b from off as far as the file goes.
-func readAt(f *os.File, b []byte, off int64) ([]byte, error) {
+func readAt(f durable.File, b []byte, off int64) ([]byte, error) {
 	n, err := f.ReadAt(b, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, medium("read "+filepath.Base(f.Name()), err)

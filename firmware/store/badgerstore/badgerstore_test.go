@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/store/storetest"
 	"go.uber.org/goleak"
@@ -136,7 +137,7 @@ func TestABackupIsReadBackAndTheNewestTwoAreKept(t *testing.T) {
 			t.Fatalf("status %+v %v", st, err)
 		}
 	}
-	if all := allBackups(filepath.Join(dir, "backups")); len(all) != 2 {
+	if all := allBackups(durable.Disk{}, filepath.Join(dir, "backups")); len(all) != 2 {
 		t.Fatalf("%d backups kept", len(all))
 	}
 	left, err := os.ReadDir(filepath.Join(dir, "backups"))
@@ -148,7 +149,7 @@ func TestABackupIsReadBackAndTheNewestTwoAreKept(t *testing.T) {
 	if _, err := d.Backup(ctx, time.Now()); !errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrUnavailable) {
 		t.Fatalf("an interrupted backup: %v", err)
 	}
-	if all := allBackups(filepath.Join(dir, "backups")); len(all) != 2 {
+	if all := allBackups(durable.Disk{}, filepath.Join(dir, "backups")); len(all) != 2 {
 		t.Fatalf("%d backups after an interrupted one", len(all))
 	}
 }
@@ -169,7 +170,7 @@ func TestBackupsOfAClockThatWasWrongMakeRoomForRightOnes(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	all := allBackups(filepath.Join(dir, "backups"))
+	all := allBackups(durable.Disk{}, filepath.Join(dir, "backups"))
 	if len(all) != 2 || all[0].At.Year() > now.Year()+1 || all[1].Pos != want {
 		t.Fatalf("kept: %+v", all)
 	}
@@ -240,7 +241,7 @@ func TestADamagedStoreIsMovedAsideAndRebuiltFromItsBackup(t *testing.T) {
 		},
 		"the newest backup is spoiled too": func(t *testing.T, dir string) {
 			spoil(t, dir)
-			m := newestBackup(filepath.Join(dir, "backups"))
+			m := newestBackup(durable.Disk{}, filepath.Join(dir, "backups"))
 			f, err := os.OpenFile(filepath.Join(dir, "backups", m.File), os.O_WRONLY, 0)
 			if err != nil {
 				t.Fatal(err)
