@@ -3,6 +3,7 @@ package appliance
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io/fs"
 	"os"
@@ -39,6 +40,9 @@ func lived(t *testing.T) (state map[string][]byte, folders []string) {
 		})
 		dir := b.box.opts.Dir
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // a file that was being replaced
+			}
 			if err != nil {
 				return err
 			}
@@ -48,7 +52,11 @@ func lived(t *testing.T) (state map[string][]byte, folders []string) {
 			case d.IsDir():
 				folders = append(folders, name)
 			case d.Type().IsRegular():
-				state[name], err = os.ReadFile(path)
+				var text []byte
+				if text, err = os.ReadFile(path); errors.Is(err, fs.ErrNotExist) {
+					return nil
+				}
+				state[name] = text
 			}
 			return err
 		})

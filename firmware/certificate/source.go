@@ -166,9 +166,8 @@ func (s *Source) stale(now time.Time) bool {
 	return false
 }
 
-// renew makes a certificate and writes it; the old one stays on error.
-// renew makes a certificate and writes it. One that cannot be written is served all the same: its error then is the
-// disk's.
+// renew makes a certificate and writes it. One that cannot be written is served all the same; where none can be made,
+// the old one stays.
 func (s *Source) renew(now time.Time) error {
 	key, unsaved := s.key()
 	if key == nil {
