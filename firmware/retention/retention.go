@@ -21,6 +21,7 @@ const Pace = 24
 const (
 	fileVersion = 1
 	saveEvery   = time.Hour // so much of what was caught up a kill may take back
+	youth       = time.Hour // a new box has nothing to lose yet, and its clock is set in its first minutes
 )
 
 // Clock counts ages. Its methods are safe from any goroutine and may wait for the disk.
@@ -29,10 +30,11 @@ type Clock struct {
 	log  *slog.Logger
 	time func() time.Time // with a monotonic reading
 
-	mu      sync.Mutex // guards all below
-	settled time.Time  // the newest moment that is believed
-	at      time.Time  // when it was looked at last
-	saved   time.Time  // what the disk knows
+	mu      sync.Mutex    // guards all below
+	settled time.Time     // the newest moment that is believed
+	at      time.Time     // when it was looked at last
+	saved   time.Time     // what the disk knows
+	young   time.Duration // for which the wall clock is believed whatever it says
 	failed  bool
 }
 
@@ -42,7 +44,8 @@ type kept struct {
 }
 
 // Open reads what an earlier process believed from a file. Where there is none, or it is damaged, the clock is believed
-// from newest on, the newest moment that anything else on the disk tells of; zero: from now on.
+// from newest on, the newest moment that anything else on the disk tells of. Where nothing does, the box is new and
+// its clock is believed for its first hour, whatever it says.
 func Open(path string, newest time.Time, log *slog.Logger) *Clock {
 	return open(path, newest, log, time.Now)
 }
@@ -56,6 +59,9 @@ func open(path string, newest time.Time, log *slog.Logger, clock func() time.Tim
 		c.settled, c.saved = k.Settled, k.Settled
 	case !errors.Is(err, fs.ErrNotExist):
 		log.Warn("what was believed of the clock is lost", "err", err)
+	}
+	if c.settled.IsZero() {
+		c.young = youth
 	}
 	return c
 }
@@ -82,6 +88,11 @@ func (c *Clock) Doubt() time.Duration {
 func (c *Clock) look() (wall time.Time) {
 	now := c.time()
 	wall = now.Round(0)
+	if c.young > 0 {
+		c.young -= now.Sub(c.at)
+		c.settled, c.at = wall, now
+		return wall
+	}
 	c.settled = settle(c.settled, wall, now.Sub(c.at))
 	c.at = now
 	if c.settled.Sub(c.saved) >= saveEvery {
@@ -93,9 +104,6 @@ func (c *Clock) look() (wall time.Time) {
 // settle is the moment that is believed after the box ran for so long: the wall clock, but for what it is ahead. It
 // never goes back, so that a box that begins each day in 1970 does not begin its ages anew.
 func settle(settled, wall time.Time, ran time.Duration) time.Time {
-	if settled.IsZero() {
-		return wall
-	}
 	limit := settled.Add(Pace * max(0, ran))
 	switch {
 	case !wall.After(settled):
@@ -123,7 +131,7 @@ func (c *Clock) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.look()
-	if !c.settled.Equal(c.saved) {
+	if c.young <= 0 && !c.settled.Equal(c.saved) {
 		c.save()
 	}
 }

@@ -1,6 +1,8 @@
 package retention
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -130,6 +132,35 @@ func TestWhatIsBelievedOutlivesTheProcess(t *testing.T) {
 			t.Errorf("after two days it doubts %v", doubt)
 		}
 	})
+}
+
+// A new box begins in 1970 until the network has told it the time: that is no jump that anybody need look at, and
+// nothing of it is remembered.
+func TestTheClockOfANewBoxIsBelieved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ages.json")
+	now := time.Unix(60, 0)
+	c := open(path, time.Time{}, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	if at := c.Now(); !at.Equal(now) {
+		t.Errorf("ages are counted by %v", at)
+	}
+	c.Close()
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("1970 is remembered: %v", err)
+	}
+	now = noon
+	if at := c.Now(); !at.Equal(noon) || c.Doubt() != 0 {
+		t.Errorf("when the time is known, ages are counted by %v and %v are doubted", at, c.Doubt())
+	}
+	now = noon.Add(2 * time.Hour)
+	if at := c.Now(); !at.Equal(now) {
+		t.Errorf("two hours later ages are counted by %v", at)
+	}
+	c.Close()
+	now = noon.AddDate(10, 0, 0)
+	next := open(path, time.Time{}, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	if at := next.Now(); at.After(noon.Add(2 * time.Hour)) {
+		t.Errorf("the next process counts by %v", at)
+	}
 }
 
 func TestADamagedFileCostsNoRecording(t *testing.T) {
