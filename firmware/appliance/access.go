@@ -25,7 +25,7 @@ const accessVersion = 1
 func (b *Box) openAccess() error {
 	var err error
 	if b.audit, err = audit.Open(b.opts.Dir); err != nil {
-		return err
+		b.log.Error("uses of the page are not written down until the disk takes them", "err", err)
 	}
 	file, label := filepath.Join(b.opts.Dir, "access.json"), filepath.Join(b.opts.Dir, "label.json")
 	var kept access.State

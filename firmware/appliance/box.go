@@ -34,6 +34,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/mail"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/personal"
+	"github.com/pronto-pbx/pronto/firmware/retention"
 	"github.com/pronto-pbx/pronto/firmware/sip/ban"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	sipparty "github.com/pronto-pbx/pronto/firmware/sip/party"
@@ -144,6 +145,7 @@ type Box struct {
 	restored chan struct{} // closed when the calls of an earlier process are back
 	alarms   *alarm.Watch
 
+	ages    *retention.Clock
 	records *store.Client // of the page; recordd may be away
 	offered offered
 	wg      sync.WaitGroup
@@ -156,6 +158,8 @@ func conditions() []health.Spec {
 		{Name: "journal", Severity: health.Warn},
 		{Name: "recordd", Severity: health.Warn},
 		{Name: "books", Severity: health.Warn},
+		{Name: "damage", Severity: health.Warn},
+		{Name: "clock", Severity: health.Warn},
 		{Name: "missed", Severity: health.Warn},
 		{Name: "memories", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
@@ -247,10 +251,15 @@ func (b *Box) openJournals() error {
 	if b.hot, err = journal.OpenHot(filepath.Join(b.opts.RunDir, "hot"), 0); err != nil {
 		return err
 	}
-	b.history, err = journal.OpenHistory(journal.HistoryConfig{Dir: filepath.Join(b.opts.Dir, "history"), Class: classOf})
+	b.history, err = journal.OpenHistory(journal.HistoryConfig{
+		Dir: filepath.Join(b.opts.Dir, "history"), Class: classOf, Log: b.log.With("room", "journal"),
+	})
 	if err != nil {
 		return err
 	}
+	b.reportDamage(store.Status{}, time.Now())
+	b.ages = retention.Open(filepath.Join(b.opts.Dir, "ages.json"), b.history.Status().Written, b.log.With("room", "retention"))
+	b.reportAges()
 	if err := errors.Join(b.openLedger(), b.openMemories()); err != nil {
 		return err
 	}
@@ -538,6 +547,9 @@ func (b *Box) close() {
 	}
 	if b.history != nil {
 		_ = b.history.Close()
+	}
+	if b.ages != nil {
+		b.ages.Close()
 	}
 	if b.audit != nil {
 		_ = b.audit.Close()

@@ -21,6 +21,7 @@ func (b *Box) openLedger() error {
 	b.ledger, err = ledger.Open(ledger.Config{
 		Log: b.log.With("room", "missed"), Path: filepath.Join(b.opts.Dir, "ledger.json"),
 		Keep:    func() time.Duration { return b.config().MissedCallers.Keep },
+		Now:     b.ages.Now,
 		Publish: b.publish,
 		Saved:   b.kept("missed"),
 	})

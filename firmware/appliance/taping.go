@@ -40,6 +40,7 @@ func (b *Box) openRecordings() error {
 	b.taping.archive, err = record.Open(record.Config{
 		Log: b.log.With("room", "recordings"), Dir: filepath.Join(b.opts.Dir, "recordings"),
 		Reserve: int64(b.config().Recording.KeepFree) << 20, Told: b.recordingTold,
+		Now: b.ages.Now,
 	})
 	if err != nil {
 		b.log.Error("conversations are not recorded", "err", err)

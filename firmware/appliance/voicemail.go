@@ -39,7 +39,7 @@ func (b *Box) openVoicemail() error {
 	b.voicemail, err = voicemail.Open(voicemail.Config{
 		Log: b.log.With("room", "voicemail"), Dir: filepath.Join(b.opts.Dir, "voicemail"), Quota: int64(c.Voicemail.QuotaMB) << 20,
 		Changed: b.messagesCounted, Stored: b.messageStored,
-		Finish: finishRecording,
+		Finish: finishRecording, Now: b.ages.Now,
 		Report: func(ok bool, text string) { b.report("voicemail", ok, text) },
 	})
 	return err

@@ -218,6 +218,10 @@ func (b *Box) trim(ctx context.Context) {
 	defer func() { _ = client.Close() }()
 	status := func(ctx context.Context) (store.Status, error) {
 		s, err := client.Status(ctx)
+		if err == nil {
+			b.reportDamage(s, time.Now())
+		}
+		b.reportAges()
 		switch {
 		case err != nil:
 			b.report("recordd", false, "recordd does not answer: "+err.Error())

@@ -32,27 +32,18 @@ var ErrClosed = errors.New("the audit log is closed")
 type Log struct {
 	dir string
 
-	mu   sync.Mutex // guards file and size
-	file *os.File   // nil: closed
-	size int64
+	mu     sync.Mutex // guards all below
+	file   *os.File   // nil: closed, or the disk did not give it: the next line asks again
+	size   int64
+	closed bool
 }
 
 // Open opens the log of a directory, or begins one. A line that a dying process left half is closed, so that
-// the next one stands alone.
+// the next one stands alone. An error comes with a log all the same, which tries to open its file at each line: a
+// disk that takes nothing is no reason to let nobody see the page.
 func Open(dir string) (*Log, error) {
 	l := &Log{dir: dir}
-	if err := l.open(); err != nil {
-		return nil, err
-	}
-	if l.size > 0 {
-		end := make([]byte, 1)
-		if _, err := l.file.ReadAt(end, l.size-1); err == nil && end[0] != '\n' {
-			if n, err := l.file.Write([]byte{'\n'}); err == nil {
-				l.size += int64(n)
-			}
-		}
-	}
-	return l, nil
+	return l, l.open()
 }
 
 func (l *Log) open() error {
@@ -65,6 +56,14 @@ func (l *Log) open() error {
 		return errors.Join(fmt.Errorf("open the audit log: %w", err), f.Close())
 	}
 	l.file, l.size = f, s.Size()
+	if l.size > 0 {
+		end := make([]byte, 1)
+		if _, err := l.file.ReadAt(end, l.size-1); err == nil && end[0] != '\n' {
+			if n, err := l.file.Write([]byte{'\n'}); err == nil {
+				l.size += int64(n)
+			}
+		}
+	}
 	return nil
 }
 
@@ -77,8 +76,13 @@ func (l *Log) Append(e tel.PageAccessed) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file == nil {
+	switch {
+	case l.closed:
 		return ErrClosed
+	case l.file == nil:
+		if err := l.open(); err != nil {
+			return err
+		}
 	}
 	if l.size+int64(len(line)) >= most {
 		if err := l.turn(); err != nil {
@@ -149,6 +153,7 @@ func decode(text []byte) (all []tel.PageAccessed) {
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = true
 	if l.file == nil {
 		return nil
 	}

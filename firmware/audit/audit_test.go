@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -126,4 +127,30 @@ func FuzzWhatIsNoLineIsLeftOut(f *testing.F) {
 			t.Fatal("more lines than there are")
 		}
 	})
+}
+
+func TestALogThatCouldNotBeOpenedTriesAgainAtEachLine(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "late")
+	l, err := Open(dir)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	if err := l.Append(tel.PageAccessed{What: "signed_in"}); err == nil {
+		t.Error("a line is written into nothing")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Append(tel.PageAccessed{What: "signed_out"}); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := l.Last(9); err != nil || len(all) != 1 || all[0].What != "signed_out" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Append(tel.PageAccessed{What: "signed_in"}); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
 }

@@ -69,18 +69,18 @@ func Files(certFile, keyFile string) (*Source, error) {
 // there is served in its place. The key is kept
 // for as long as it can be read, so that whoever trusts its fingerprint need not look again. A wished name is put into
 // a certificate that is made, but is no reason to make one: each new one has every browser warn its owner again.
+// A disk that takes no file costs a certificate that holds until the restart, see Err.
 func Own(dir string, names []string, wished ...string) (*Source, error) {
 	s := &Source{certFile: filepath.Join(dir, "cert.pem"), keyFile: filepath.Join(dir, "key.pem"), own: true, names: names, wished: wished}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
+	_ = os.MkdirAll(dir, 0o700) // what then cannot be written says so
 	now := time.Now()
+	var unsaved error
 	if err := s.load(now); err != nil || s.stale(now) {
-		if err := s.renew(now); err != nil {
-			return nil, err
+		if unsaved = s.renew(now); s.cert == nil {
+			return nil, unsaved
 		}
 	}
-	s.err = s.loadGiven()
+	s.err = errors.Join(unsaved, s.loadGiven())
 	return s, nil
 }
 
@@ -166,29 +166,37 @@ func (s *Source) stale(now time.Time) bool {
 	return false
 }
 
-// renew makes a certificate and writes it; the old one stays on error.
+// renew makes a certificate and writes it. One that cannot be written is served all the same; where none can be made,
+// the old one stays.
 func (s *Source) renew(now time.Time) error {
-	key, err := s.key()
-	if err != nil {
-		return err
+	key, unsaved := s.key()
+	if key == nil {
+		return unsaved
 	}
 	raw, err := selfSigned(key, slices.Concat(s.wished, s.names), now)
 	if err != nil {
 		return err
 	}
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})
-	if err := replace(s.certFile, block); err != nil {
-		return err
+	if unsaved == nil {
+		unsaved = replace(s.certFile, block)
 	}
-	return s.load(now)
+	if unsaved == nil {
+		return s.load(now)
+	}
+	leaf, err := x509.ParseCertificate(raw)
+	if err != nil {
+		return errors.Join(unsaved, err)
+	}
+	s.cert = &tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key, Leaf: leaf}
+	return fmt.Errorf("the certificate holds until the restart: %w", unsaved)
 }
 
-// key reads the key, or makes and writes one where there is none that can be read.
+// key reads the key, or makes and writes one where there is none that can be read; an error with a key means that it is
+// not written.
 func (s *Source) key() (*ecdsa.PrivateKey, error) {
 	text, err := os.ReadFile(s.keyFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
+	unread := err != nil && !errors.Is(err, fs.ErrNotExist)
 	if block, _ := pem.Decode(text); block != nil {
 		if k, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
 			if key, ok := k.(*ecdsa.PrivateKey); ok {
@@ -196,9 +204,12 @@ func (s *Source) key() (*ecdsa.PrivateKey, error) {
 			}
 		}
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
+	key, failed := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	switch {
+	case failed != nil:
+		return nil, failed
+	case unread: // a disk that reports errors today may give the key tomorrow: it is not replaced
+		return key, err
 	}
 	raw, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

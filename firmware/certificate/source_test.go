@@ -184,3 +184,32 @@ func read(t *testing.T, name string) string {
 	}
 	return string(bytes.Clone(text))
 }
+
+// A disk that takes nothing, or gives nothing back, is no reason for a box without a certificate: then it could not
+// start, and there would be no calls.
+func TestACertificateThatCannotBeSavedHoldsUntilTheRestart(t *testing.T) {
+	for name, harm := range map[string]func(dir string) error{
+		"no folder can be made":  func(dir string) error { return os.WriteFile(dir, nil, 0o600) },
+		"the key cannot be read": func(dir string) error { return os.MkdirAll(filepath.Join(dir, "key.pem"), 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "tls")
+			if err := harm(dir); err != nil {
+				t.Fatal(err)
+			}
+			s := own(t, dir, "pronto.local")
+			if s.Err() == nil {
+				t.Error("nobody is told")
+			}
+			c, err := s.GetCertificate(nil)
+			if err != nil || c.Leaf.VerifyHostname("pronto.local") != nil || time.Until(s.Expires()) < 24*time.Hour {
+				t.Fatalf("%+v, %v", c, err)
+			}
+			print := s.Fingerprint()
+			s.looked = time.Time{}
+			if _, err := s.GetCertificate(nil); err != nil || s.Fingerprint() != print {
+				t.Errorf("another certificate at the next look: %v", err)
+			}
+		})
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // ReadAll calls fn for every record of a history that nobody writes to now, oldest first, until fn returns an
@@ -19,7 +21,7 @@ func ReadAll(path string, fn func(Record) error) ([]Damage, error) {
 		return readAll(path, func(Pos) bool { return true }, fn)
 	}
 	dir := filepath.Dir(path)
-	known, err := listSegments(dir)
+	known, err := listSegments(durable.Disk{}, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +33,7 @@ func ReadAll(path string, fn func(Record) error) ([]Damage, error) {
 }
 
 func readAll(dir string, want func(first Pos) bool, fn func(Record) error) (damage []Damage, err error) {
-	firsts, err := listSegments(dir)
+	firsts, err := listSegments(durable.Disk{}, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func readAll(dir string, want func(first Pos) bool, fn func(Record) error) (dama
 			continue
 		}
 		var stopped error
-		got, err := recoverSegment(dir, first, first-1, func(_ int64, _ int, r Record) {
+		got, err := recoverSegment(durable.Disk{}, dir, first, first-1, func(_ int64, _ int, r Record) {
 			if stopped == nil {
 				stopped = fn(r)
 			}

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // ErrQuota is returned for a statistic that found the history over its quota with nothing left
@@ -26,7 +27,7 @@ type HistoryConfig struct {
 	Class       func(kind string) Class // nil: everything is State
 	Rolled      func(first Pos)         // nil or told, from the syncing goroutine, that a new segment began: owners write a full snapshot, so that older segments may go
 	Log         *slog.Logger            // nil: slog.Default
-	fsync       func(*os.File) error    // tests put a failing disk here
+	disk        durable.FileSystem      // nil: durable.Disk; tests put one here that fails
 }
 
 func (c *HistoryConfig) setDefaults() {
@@ -37,8 +38,8 @@ func (c *HistoryConfig) setDefaults() {
 	if c.Class == nil {
 		c.Class = func(string) Class { return State }
 	}
-	if c.fsync == nil {
-		c.fsync = func(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
+	if c.disk == nil {
+		c.disk = durable.Disk{}
 	}
 }
 
@@ -52,7 +53,7 @@ const maxUnsynced = 4
 // History keeps what happened, in order, on disk. It is safe for use from many goroutines.
 type History struct {
 	cfg  HistoryConfig
-	lock *os.File
+	lock io.Closer
 	id   ID
 	boot BootID
 	stop chan struct{}
@@ -70,6 +71,7 @@ type History struct {
 	rolled  []Pos // begun since the syncing goroutine last looked
 	buf     []byte
 	damage  []Damage
+	written time.Time // of the newest record found at the start
 	refused int
 	thinned int
 	full    bool // over quota with nothing left that may go
@@ -92,10 +94,11 @@ type waiter struct {
 }
 
 // OpenHistory opens or makes the history in cfg.Dir and starts its syncing goroutine. It fails when
-// another process has it or a newer version wrote it; damage is no failure, see Status.
+// another process has it; damage is no failure, nor are segments of a newer program, which are put
+// aside: see Status.
 func OpenHistory(cfg HistoryConfig) (*History, error) {
 	cfg.setDefaults()
-	lock, err := lockDir(cfg.Dir)
+	lock, err := cfg.disk.Lock(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -114,16 +117,27 @@ func OpenHistory(cfg HistoryConfig) (*History, error) {
 // recover cuts each segment behind its last whole record. The first segment of this start is made
 // by the first append, so that a box that starts with a full disk still starts.
 func (h *History) recover() error {
-	sweep(h.cfg.Dir)
-	firsts, err := listSegments(h.cfg.Dir)
+	sweep(h.cfg.disk, h.cfg.Dir)
+	firsts, err := listSegments(h.cfg.disk, h.cfg.Dir)
 	if err != nil {
 		return err
 	}
 	var last Pos
+	aside := false
 	for _, first := range firsts {
-		got, err := recoverSegment(h.cfg.Dir, first, first-1, nil)
+		got, err := recoverSegment(h.cfg.disk, h.cfg.Dir, first, first-1, func(_ int64, _ int, r Record) { h.written = r.Wall })
 		if errors.Is(err, ErrVersion) {
-			return err
+			if !aside {
+				forgetAsides(h.cfg.disk, h.cfg.Dir)
+				aside = true
+			}
+			d, err := putAside(h.cfg.disk, h.cfg.Dir, first, err)
+			if err != nil {
+				return err
+			}
+			h.note(d)
+			last = max(last, first) // positionJump is more than it can hold
+			continue
 		}
 		if err != nil {
 			h.note(Damage{Segment: filepath.Base(segmentPath(h.cfg.Dir, first))})
@@ -135,7 +149,7 @@ func (h *History) recover() error {
 		h.id = cmp.Or(got.id, h.id)
 		last = max(last, got.last, first)
 		if got.end > 0 && got.end < got.size {
-			if err := os.Truncate(segmentPath(h.cfg.Dir, first), got.end); err == nil {
+			if err := h.cut(first, got.end); err == nil {
 				got.size = got.end
 			}
 		}
@@ -152,6 +166,15 @@ func (h *History) recover() error {
 		h.next = last + positionJump
 	}
 	return nil
+}
+
+// cut shortens a segment that nobody writes to.
+func (h *History) cut(first Pos, size int64) error {
+	f, err := h.cfg.disk.OpenFile(segmentPath(h.cfg.Dir, first), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Close())
 }
 
 // Append adds a record. It returns after write(2); the disk has it at most SyncEvery later. kind and
@@ -231,7 +254,7 @@ func (h *History) roll() error {
 	if len(h.dirty) >= maxUnsynced {
 		return fmt.Errorf("begin segment: %w: %d segments wait to be synced", ErrIO, len(h.dirty))
 	}
-	seg, err := createSegment(h.cfg.Dir, h.id, h.next, nil)
+	seg, err := createSegment(h.cfg.disk, h.cfg.Dir, h.id, h.next, nil)
 	if err != nil {
 		h.starved = h.starved || errors.Is(err, ErrNoSpace)
 		poke(h.kick) // let the syncing goroutine make room
@@ -262,7 +285,7 @@ func (h *History) ID() ID { return h.id }
 // Read calls fn for every record from a position on, oldest first, until fn returns an error, which
 // it passes on. Damaged places are passed over.
 func (h *History) Read(from Pos, fn func(Record) error) error {
-	r := NewReader(h.cfg.Dir)
+	r := &Reader{on: h.cfg.disk, dir: h.cfg.Dir}
 	defer r.Close()
 	r.Seek(h.id, from)
 	h.mu.Lock()
@@ -304,7 +327,7 @@ func (h *History) trim(pos Pos, mayGo func(sealed) bool) error {
 		if end > pos || h.sealed[0].first == h.busy || h.unsynced(h.sealed[0].first) {
 			break
 		}
-		if err := os.Remove(segmentPath(h.cfg.Dir, h.sealed[0].first)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := h.cfg.disk.Remove(segmentPath(h.cfg.Dir, h.sealed[0].first)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			failed = medium("trim journal", err)
 			break
 		}
@@ -347,6 +370,8 @@ type HistoryStatus struct {
 	Full     bool     // over quota: statistics are refused
 	Broken   error    // the last sync's error, nil when it worked
 	Damage   []Damage // found at the start, at most 100
+
+	Written time.Time // wall time of the newest record found at the start; zero when there was none
 }
 
 // Status returns the present figures.
@@ -356,7 +381,7 @@ func (h *History) Status() HistoryStatus {
 	st := HistoryStatus{
 		Last: h.next - 1, Synced: h.synced, Bytes: h.total(), Segments: len(h.sealed),
 		Refused: h.refused, Thinned: h.thinned, Full: h.full, Broken: h.broken,
-		Damage: append([]Damage(nil), h.damage...),
+		Damage: append([]Damage(nil), h.damage...), Written: h.written,
 	}
 	if h.active != nil {
 		st.Segments++

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -89,8 +91,8 @@ func TestHistoryIsReadInOrderAcrossSegmentsAndStarts(t *testing.T) {
 }
 
 func TestARecordCarriesItsTimes(t *testing.T) {
-	h := openHistory(t, HistoryConfig{Dir: t.TempDir(), Class: func(k string) Class { return Finished }})
-	defer h.Close()
+	dir := t.TempDir()
+	h := openHistory(t, HistoryConfig{Dir: dir, Class: func(k string) Class { return Finished }})
 	before, boot := time.Now(), sinceBoot()
 	if _, err := h.AppendUrgent("call_ended", []byte("x")); err != nil {
 		t.Fatal(err)
@@ -104,8 +106,13 @@ func TestARecordCarriesItsTimes(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil {
+	if err = errors.Join(err, h.Close()); err != nil {
 		t.Fatal(err)
+	}
+	h = openHistory(t, HistoryConfig{Dir: dir})
+	defer h.Close()
+	if at := h.Status().Written; at.Before(before.Add(-time.Millisecond)) || at.After(time.Now()) {
+		t.Errorf("the newest record that was found is of %v", at)
 	}
 }
 
@@ -113,7 +120,7 @@ func TestOrdinaryRecordsAreSyncedOncePerSecondAndUrgentOnesTogether(t *testing.T
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		var syncs atomic.Int64
-		h := openHistory(t, HistoryConfig{Dir: dir, fsync: func(*os.File) error { syncs.Add(1); time.Sleep(10 * time.Millisecond); return nil }})
+		h := openHistory(t, HistoryConfig{Dir: dir, disk: syncing{sync: func(durable.File) error { syncs.Add(1); time.Sleep(10 * time.Millisecond); return nil }}})
 		time.Sleep(time.Second) // the first segment's own beginning
 		_, _ = h.Append("warm", nil)
 		time.Sleep(2 * time.Second)
@@ -159,14 +166,14 @@ func TestAFailedSyncIsToldAndTriedAgainWithTheSameBytes(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		var broken atomic.Bool
-		h := openHistory(t, HistoryConfig{Dir: dir, fsync: func(f *os.File) error {
+		h := openHistory(t, HistoryConfig{Dir: dir, disk: syncing{sync: func(f durable.File) error {
 			if broken.Load() {
 				// What a kernel may do: drop the dirty pages, report once.
 				_, _ = f.WriteAt(make([]byte, 200), segmentHeader)
 				return errors.New("input/output error")
 			}
 			return nil
-		}})
+		}}})
 		broken.Store(true)
 		if _, err := h.AppendUrgent("call_ended", []byte("precious")); !errors.Is(err, ErrIO) {
 			t.Errorf("broken disk: %v, want ErrIO", err)
@@ -187,7 +194,7 @@ func TestAFailedSyncIsToldAndTriedAgainWithTheSameBytes(t *testing.T) {
 }
 
 func TestADiskThatNeverSyncsEndsInErrorsNotInMemory(t *testing.T) {
-	h := openHistory(t, HistoryConfig{Dir: t.TempDir(), fsync: func(*os.File) error { return errors.New("dead") }})
+	h := openHistory(t, HistoryConfig{Dir: t.TempDir(), disk: syncing{sync: func(durable.File) error { return errors.New("dead") }}})
 	body := make([]byte, 100<<10)
 	var err error
 	for range 200 {
@@ -243,7 +250,7 @@ func TestHistoryOpensAfterAPowerCutAtAnyByte(t *testing.T) {
 	}
 	_ = h.Close()
 	cutsOf(t, dir, 1<<20, func(sub, what string) {
-		h := openHistory(t, HistoryConfig{Dir: sub, fsync: func(*os.File) error { return nil }})
+		h := openHistory(t, HistoryConfig{Dir: sub, disk: syncing{sync: func(durable.File) error { return nil }}})
 		defer h.Close()
 		got := bodies(t, h, 0)
 		if strings.HasPrefix(what, "byte ") && len(got) < 4 {
@@ -269,12 +276,15 @@ func TestAPositionIsNeverUsedTwiceEvenIfAPowerCutTookRecordsBack(t *testing.T) {
 		seen, _ = h.Append("k", []byte("a reader saw this"))
 	}
 	_ = h.Close()
-	firsts, _ := listSegments(dir)
+	firsts, _ := listSegments(durable.Disk{}, dir)
 	if err := os.Truncate(segmentPath(dir, firsts[0]), segmentHeader); err != nil {
 		t.Fatal(err)
 	}
 	h = openHistory(t, HistoryConfig{Dir: dir})
 	defer h.Close()
+	if at := h.Status().Written; !at.IsZero() {
+		t.Errorf("the newest record that was found is of %v", at)
+	}
 	if pos, err := h.Append("k", nil); err != nil || pos <= seen {
 		t.Fatalf("position %d was given out again (last seen %d), %v", pos, seen, err)
 	}
@@ -434,7 +444,7 @@ func TestOwnersAreToldOfEachNewSegment(t *testing.T) {
 func BenchmarkHistoryAppend(b *testing.B) {
 	h := openHistory(b, HistoryConfig{
 		Dir: b.TempDir(), Quota: 32 << 20, Class: func(string) Class { return Statistic },
-		fsync: func(*os.File) error { return nil }, // the caller's cost; the disk's is paid elsewhere
+		disk: syncing{sync: func(durable.File) error { return nil }}, // the caller's cost; the disk's is paid elsewhere
 	})
 	defer h.Close()
 	body := []byte(strings.Repeat("h", 400))

@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,9 +20,10 @@ import (
 // survives kill -9, not a reboot. It is safe for use from many goroutines.
 type Hot struct {
 	mu     sync.Mutex
+	on     durable.FileSystem // the power that it loses takes the whole journal
 	dir    string
 	limit  int64
-	lock   *os.File
+	lock   io.Closer
 	id     ID
 	boot   BootID
 	seg    *segment
@@ -52,9 +55,10 @@ const maxDamage = 100
 // OpenHot opens or makes the hot journal in dir. When more than limit bytes of it are outdated, it
 // rewrites what is alive into a new segment; 0 means 4 MiB, and never more than a quarter of the
 // file system, because the old and the new segment must both fit. It fails when another process has the
-// journal or when a newer version wrote it; damage is no failure, see Damage.
+// journal; damage is no failure, nor is the journal of a newer program, which is put aside: see Damage.
 func OpenHot(dir string, limit int64) (*Hot, error) {
-	lock, err := lockDir(dir)
+	var on durable.FileSystem = durable.Disk{}
+	lock, err := on.Lock(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +69,7 @@ func OpenHot(dir string, limit int64) (*Hot, error) {
 	if unix.Statfs(dir, &fs) == nil && fs.Blocks > 0 {
 		limit = min(limit, int64(fs.Blocks)*int64(fs.Bsize)/4)
 	}
-	h := &Hot{dir: dir, limit: limit, patch: limit, lock: lock, boot: CurrentBoot(), live: map[hotKey]place{}}
+	h := &Hot{on: on, dir: dir, limit: limit, patch: limit, lock: lock, boot: CurrentBoot(), live: map[hotKey]place{}}
 	if err := h.recover(); err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("open hot journal: %w", err)
@@ -76,18 +80,21 @@ func OpenHot(dir string, limit int64) (*Hot, error) {
 // recover reads the newest segment. Older ones were outdated the moment the newest got its name,
 // as it then held all that was alive.
 func (h *Hot) recover() error {
-	sweep(h.dir)
-	firsts, err := listSegments(h.dir)
+	sweep(h.on, h.dir)
+	firsts, err := listSegments(h.on, h.dir)
 	if err != nil {
 		return err
 	}
 	if len(firsts) == 0 {
 		h.id, h.next = newID(), 1
-		h.seg, err = createSegment(h.dir, h.id, h.next, nil)
+		h.seg, err = createSegment(h.on, h.dir, h.id, h.next, nil)
 		return err
 	}
 	first := firsts[len(firsts)-1]
-	got, err := recoverSegment(h.dir, first, first-1, h.replay)
+	got, err := recoverSegment(h.on, h.dir, first, first-1, h.replay)
+	if errors.Is(err, ErrVersion) {
+		return h.anew(firsts, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -99,7 +106,7 @@ func (h *Hot) recover() error {
 	for _, old := range firsts[:len(firsts)-1] {
 		_ = os.Remove(segmentPath(h.dir, old))
 	}
-	f, err := os.OpenFile(segmentPath(h.dir, first), os.O_RDWR, 0)
+	f, err := h.on.OpenFile(segmentPath(h.dir, first), os.O_RDWR, 0)
 	if err != nil {
 		return medium("open segment", err)
 	}
@@ -116,6 +123,23 @@ func (h *Hot) recover() error {
 		return err
 	}
 	return nil
+}
+
+// anew puts the journal of a newer program aside and begins an empty one.
+func (h *Hot) anew(firsts []Pos, why error) error {
+	forgetAsides(h.on, h.dir)
+	last := len(firsts) - 1
+	d, err := putAside(h.on, h.dir, firsts[last], why)
+	if err != nil {
+		return err
+	}
+	h.note(d)
+	for _, old := range firsts[:last] {
+		_ = os.Remove(segmentPath(h.dir, old))
+	}
+	h.id, h.next = newID(), firsts[last]+positionJump
+	h.seg, err = createSegment(h.on, h.dir, h.id, h.next, nil)
+	return err
 }
 
 // mendHeader writes a damaged header again, so that the next start finds it whole.
@@ -218,7 +242,7 @@ func (h *Hot) compact() error {
 		body = appendRecord(body, salt, &r)
 		live[k] = place{int64(at) + segmentHeader, len(body) - at}
 	}
-	seg, err := createSegment(h.dir, h.id, first, body)
+	seg, err := createSegment(h.on, h.dir, h.id, first, body)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 func openHot(t testing.TB, dir string, limit int64) *Hot {
@@ -110,7 +112,7 @@ func TestHotLosesNothingAcknowledgedToKill9(t *testing.T) {
 // last bytes: truncated at each byte, or with each byte changed.
 func cutsOf(t *testing.T, dir string, bytesFromEnd int, fn func(copyDir, what string)) {
 	t.Helper()
-	firsts, err := listSegments(dir)
+	firsts, err := listSegments(durable.Disk{}, dir)
 	if err != nil || len(firsts) == 0 {
 		t.Fatal("no segments", err)
 	}
@@ -276,24 +278,93 @@ func TestHotRefusesWhatExceedsTheLimitsAndASecondOwner(t *testing.T) {
 	}
 }
 
-func TestANewerVersionIsAClearError(t *testing.T) {
-	dir := t.TempDir()
-	head := appendSegmentHeader(nil, 5, 1)
-	head[8] = version + 1
-	crcFix(head)
-	if err := os.WriteFile(segmentPath(dir, 1), head, 0o600); err != nil {
+// newer makes a segment look as if a program of the next version had written it.
+func newer(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenHot(dir, 0); !errors.Is(err, ErrVersion) {
-		t.Errorf("hot: %v", err)
+	b[8] = version + 1
+	crcFix(b)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := OpenHistory(HistoryConfig{Dir: dir}); !errors.Is(err, ErrVersion) {
-		t.Errorf("history: %v", err)
+}
+
+func TestTheHotJournalOfANewerProgramIsPutAsideAndNoCallIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	h := openHot(t, dir, 0)
+	if err := h.Put("call", "a", []byte("of the newer program")); err != nil {
+		t.Fatal(err)
 	}
-	r := NewReader(dir)
+	_ = h.Close()
+	newer(t, segmentPath(dir, 1))
+	for start := range 2 {
+		h = openHot(t, dir, 0)
+		if got := h.Load("call"); len(got) != start {
+			t.Fatalf("start %d has %d calls: %q", start, len(got), got)
+		}
+		if err := h.Put("call", "b", []byte("of this program")); err != nil {
+			t.Fatal(err)
+		}
+		if d := h.Damage(); start == 0 && (len(d) != 1 || !strings.Contains(d[0].String(), "newer version")) || start == 1 && len(d) != 0 {
+			t.Errorf("start %d tells %v", start, d)
+		}
+		_ = h.Close()
+	}
+	if _, err := os.Stat(segmentPath(dir, 1) + strange); err != nil {
+		t.Errorf("what was put aside: %v", err)
+	}
+}
+
+func TestSegmentsOfANewerProgramArePutAsideAndTheHistoryGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	h := openHistory(t, HistoryConfig{Dir: dir})
+	id := h.ID()
+	var last Pos
+	for n := range 40 { // a segment and a half
+		var err error
+		if last, err = h.AppendUrgent("call_ended", fmt.Appendf(nil, "%d %s", n, strings.Repeat("z", 30000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = h.Close()
+	firsts, err := listSegments(durable.Disk{}, dir)
+	if err != nil || len(firsts) != 2 {
+		t.Fatalf("%d segments, %v", len(firsts), err)
+	}
+	h = openHistory(t, HistoryConfig{Dir: dir})
+	before := len(bodies(t, h, 0))
+	_ = h.Close()
+	newer(t, segmentPath(dir, firsts[1]))
+	r := NewReader(dir) // recordd may look before prontod has put the segment aside: it waits
 	defer r.Close()
 	if err := r.Read(func(Record) error { return nil }); !errors.Is(err, ErrVersion) {
-		t.Errorf("reader: %v", err)
+		t.Errorf("a reader that comes first: %v", err)
+	}
+	h = openHistory(t, HistoryConfig{Dir: dir})
+	defer h.Close()
+	if h.ID() != id {
+		t.Error("the history has another name: whoever follows it would begin anew")
+	}
+	d := h.Status().Damage
+	if len(d) != 1 || !strings.Contains(d[0].String(), "newer version") || d[0].Aside == "" {
+		t.Errorf("it tells %v", d)
+	}
+	if _, err := os.Stat(filepath.Join(dir, d[0].Aside)); err != nil {
+		t.Errorf("what was put aside: %v", err)
+	}
+	pos, err := h.AppendUrgent("call_ended", []byte("after"))
+	if err != nil || pos <= last {
+		t.Errorf("position %d after %d: %v", pos, last, err)
+	}
+	if got := bodies(t, h, 0); len(got) >= before || len(got) < 20 || got[len(got)-1] != "after" {
+		t.Errorf("%d records are left of %d", len(got), before)
+	}
+	read := 0
+	if err := r.Read(func(Record) error { read++; return nil }); err != nil || read == 0 {
+		t.Errorf("the reader goes on with %d records: %v", read, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
@@ -139,3 +141,23 @@ func fill(t *testing.T, dir string) string {
 	}
 	return path
 }
+
+// syncing is the machine's disk with a sync of its own.
+type syncing struct {
+	durable.Disk
+	sync func(durable.File) error
+}
+
+// OpenFile implements durable.FileSystem.
+func (s syncing) OpenFile(name string, flag int, perm fs.FileMode) (durable.File, error) {
+	f, err := s.Disk.OpenFile(name, flag, perm)
+	return synced{f, s.sync}, err
+}
+
+type synced struct {
+	durable.File
+	sync func(durable.File) error
+}
+
+// Sync implements durable.File.
+func (s synced) Sync() error { return s.sync(s.File) }

@@ -5,15 +5,18 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // Reader follows a history from another process, or from the same one, while it grows. It only
 // reads. One goroutine uses it.
 type Reader struct {
+	on      durable.FileSystem
 	dir     string
 	id      ID
 	from    Pos // deliver from here on
-	f       *os.File
+	f       durable.File
 	first   Pos // of the open segment
 	off     int64
 	after   Pos
@@ -23,7 +26,7 @@ type Reader struct {
 }
 
 // NewReader returns a reader that starts at the oldest record of dir; nothing is opened yet.
-func NewReader(dir string) *Reader { return &Reader{dir: dir} }
+func NewReader(dir string) *Reader { return &Reader{on: durable.Disk{}, dir: dir} }
 
 // readWindow must hold the largest record.
 const readWindow = 2 * (headerSize + MaxKind + MaxKey + MaxBody)
@@ -84,7 +87,7 @@ func (r *Reader) Read(fn func(Record) error) error {
 
 // open opens the segment that holds r.from, or the next one.
 func (r *Reader) open() (bool, error) {
-	firsts, err := listSegments(r.dir)
+	firsts, err := listSegments(r.on, r.dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
@@ -97,7 +100,7 @@ func (r *Reader) open() (bool, error) {
 			pick = first
 		}
 	}
-	f, err := os.Open(segmentPath(r.dir, pick))
+	f, err := r.on.OpenFile(segmentPath(r.dir, pick), os.O_RDONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil // trimmed just now; the next Read sees what is left
 	}
@@ -129,7 +132,7 @@ func (r *Reader) open() (bool, error) {
 
 // newer returns the first position of the segment after the open one, or 0.
 func (r *Reader) newer() (Pos, error) {
-	firsts, err := listSegments(r.dir)
+	firsts, err := listSegments(r.on, r.dir)
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 func TestAReaderFollowsAGrowingHistoryWithoutLossOrRepeat(t *testing.T) {
@@ -65,7 +67,7 @@ func TestAReaderPassesOverDamageInAFinishedSegmentAndSaysSo(t *testing.T) {
 		}
 	}
 	_ = h.Close()
-	firsts, _ := listSegments(dir)
+	firsts, _ := listSegments(durable.Disk{}, dir)
 	if len(firsts) < 2 {
 		t.Fatal("needs two segments")
 	}
@@ -139,7 +141,7 @@ func readBoth(t *testing.T, b []byte) (reader, recovery []Pos) {
 	if err := r.Read(func(rec Record) error { reader = append(reader, rec.Pos); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := recoverSegment(dir, 1, 0, func(_ int64, _ int, rec Record) { recovery = append(recovery, rec.Pos) }); err != nil {
+	if _, err := recoverSegment(durable.Disk{}, dir, 1, 0, func(_ int64, _ int, rec Record) { recovery = append(recovery, rec.Pos) }); err != nil {
 		t.Fatal(err)
 	}
 	return reader, recovery

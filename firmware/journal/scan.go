@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // Damage is a part of a segment that could not be read and was passed over.
@@ -15,10 +16,15 @@ type Damage struct {
 	Segment  string // file name
 	From, To int64  // bytes of the file
 	Tail     bool   // at the end: an interrupted write, nothing acknowledged as synced is missing
+	Aside    string // name under which the whole file was put aside, because a newer program wrote it
+	Why      string // in words, where Aside is set
 }
 
 // String says it in words.
 func (d Damage) String() string {
+	if d.Aside != "" {
+		return fmt.Sprintf("%s, now called %s", d.Why, d.Aside)
+	}
 	if d.Tail {
 		return fmt.Sprintf("%s: %d bytes of an unfinished write cut at %d", d.Segment, d.To-d.From, d.From)
 	}
@@ -81,9 +87,9 @@ type found struct {
 }
 
 // recoverSegment reads a whole segment, delivering its records with their file offsets.
-func recoverSegment(dir string, first, after Pos, fn func(off int64, size int, r Record)) (found, error) {
+func recoverSegment(on durable.FileSystem, dir string, first, after Pos, fn func(off int64, size int, r Record)) (found, error) {
 	path := segmentPath(dir, first)
-	b, err := os.ReadFile(path)
+	b, err := on.ReadFile(path)
 	if err != nil {
 		return found{}, medium("read "+filepath.Base(path), err)
 	}
@@ -94,7 +100,9 @@ func recoverSegment(dir string, first, after Pos, fn func(off int64, size int, r
 		return got, fmt.Errorf("%s: %w", name, err)
 	}
 	if err != nil {
-		got.damage = append(got.damage, Damage{Segment: name, To: min(segmentHeader, got.size)})
+		// A power cut may leave the name of a new segment and nothing of its content.
+		fresh := len(bytes.TrimRight(b, "\x00")) == 0
+		got.damage = append(got.damage, Damage{Segment: name, To: min(segmentHeader, got.size), Tail: fresh})
 	}
 	if len(b) <= segmentHeader {
 		got.end = min(segmentHeader, got.size)
@@ -119,7 +127,7 @@ func recoverSegment(dir string, first, after Pos, fn func(off int64, size int, r
 }
 
 // readAt fills b from off as far as the file goes.
-func readAt(f *os.File, b []byte, off int64) ([]byte, error) {
+func readAt(f durable.File, b []byte, off int64) ([]byte, error) {
 	n, err := f.ReadAt(b, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, medium("read "+filepath.Base(f.Name()), err)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,6 +25,7 @@ var (
 
 const (
 	suffix        = ".journal"
+	strange       = ".newer" // behind the name of a segment that a newer program wrote
 	scratch       = ".tmp"
 	readable      = 0o640 // by the group too, which is recordd's on a box; the directory decides whether it gets that far
 	segmentHeader = 40
@@ -36,7 +38,7 @@ const segmentMagic = "PRONTOJL"
 
 // segment is one file that is being written. Only its owner, under its lock, touches it.
 type segment struct {
-	f         *os.File
+	f         durable.File
 	path      string
 	first     Pos
 	salt      uint32
@@ -90,16 +92,16 @@ func readSegmentHeader(b []byte) (ID, error) {
 
 // createSegment makes a segment that holds body after its header. It gets its name only when it
 // is whole, so that a name in the directory always is a readable segment.
-func createSegment(dir string, id ID, first Pos, body []byte) (_ *segment, err error) {
+func createSegment(on durable.FileSystem, dir string, id ID, first Pos, body []byte) (_ *segment, err error) {
 	path := segmentPath(dir, first)
-	f, err := os.OpenFile(path+scratch, os.O_RDWR|os.O_CREATE|os.O_TRUNC, readable)
+	f, err := on.OpenFile(path+scratch, os.O_RDWR|os.O_CREATE|os.O_TRUNC, readable)
 	if err != nil {
 		return nil, medium("create segment", err)
 	}
 	defer func() {
 		if err != nil {
 			_ = f.Close()
-			_ = os.Remove(path + scratch)
+			_ = on.Remove(path + scratch)
 		}
 	}()
 	s := &segment{f: f, path: path, first: first, salt: saltOf(first), fresh: true}
@@ -107,7 +109,7 @@ func createSegment(dir string, id ID, first Pos, body []byte) (_ *segment, err e
 	if err := s.write(head); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(path+scratch, path); err != nil {
+	if err := on.Rename(path+scratch, path); err != nil {
 		return nil, medium("name segment", err)
 	}
 	return s, nil
@@ -134,10 +136,10 @@ func (s *segment) write(b []byte) error {
 func (s *segment) reserve(n int64) error {
 	for !s.plain && s.off+n > s.allocated {
 		want := max(s.off+n-s.allocated, allocateStep)
-		err := s.fallocate(want)
+		err := s.f.Reserve(s.allocated, want)
 		if errors.Is(err, unix.ENOSPC) && want > s.off+n-s.allocated {
 			want = s.off + n - s.allocated
-			err = s.fallocate(want)
+			err = s.f.Reserve(s.allocated, want)
 		}
 		switch {
 		case err == nil:
@@ -149,23 +151,6 @@ func (s *segment) reserve(n int64) error {
 		}
 	}
 	return nil
-}
-
-func (s *segment) fallocate(n int64) error {
-	raw, err := s.f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		for {
-			failed = unix.Fallocate(int(fd), 0, s.allocated, n)
-			if !errors.Is(failed, unix.EINTR) {
-				return
-			}
-		}
-	})
-	return errors.Join(err, failed)
 }
 
 // medium turns the kernel's error into ours, keeping both; nil stays nil.
@@ -181,14 +166,14 @@ func medium(doing string, err error) error {
 }
 
 // listSegments returns the first positions of the segments in dir, in order.
-func listSegments(dir string) ([]Pos, error) {
-	entries, err := os.ReadDir(dir)
+func listSegments(on durable.FileSystem, dir string) ([]Pos, error) {
+	names, err := on.List(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list journal: %w", err)
 	}
 	var firsts []Pos
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), suffix)
+	for _, full := range names {
+		name, ok := strings.CutSuffix(full, suffix)
 		if !ok {
 			continue
 		}
@@ -202,12 +187,31 @@ func listSegments(dir string) ([]Pos, error) {
 }
 
 // sweep removes what a death in the middle of making a segment left behind.
-func sweep(dir string) {
-	left, err := filepath.Glob(filepath.Join(dir, "*"+suffix+scratch))
+func sweep(on durable.FileSystem, dir string) { removeAll(on, dir, suffix+scratch) }
+
+// removeAll removes the files whose names end so.
+func removeAll(on durable.FileSystem, dir, ending string) {
+	names, err := on.List(dir)
 	if err != nil {
 		return
 	}
-	for _, path := range left {
-		_ = os.Remove(path)
+	for _, name := range names {
+		if strings.HasSuffix(name, ending) {
+			_ = on.Remove(filepath.Join(dir, name))
+		}
 	}
 }
+
+// putAside takes a segment that a newer program wrote out of the way: after an update that was taken back, calls
+// matter more than what it holds. One set of them is kept for those who want to know.
+func putAside(on durable.FileSystem, dir string, first Pos, why error) (Damage, error) {
+	path := segmentPath(dir, first)
+	d := Damage{Segment: filepath.Base(path), Aside: filepath.Base(path) + strange, Why: why.Error()}
+	if err := on.Rename(path, path+strange); err != nil {
+		return d, medium("put "+d.Segment+" aside", err)
+	}
+	return d, nil
+}
+
+// forgetAsides removes what an earlier start has put aside.
+func forgetAsides(on durable.FileSystem, dir string) { removeAll(on, dir, suffix+strange) }

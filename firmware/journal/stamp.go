@@ -2,7 +2,6 @@ package journal
 
 import (
 	"encoding/hex"
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -39,21 +38,4 @@ func sinceBoot() time.Duration {
 		return 0
 	}
 	return time.Duration(ts.Nano())
-}
-
-// lockDir takes the directory for this process until the file is closed; the kernel lets go when
-// the process dies, so that a kill leaves nothing to clean.
-func lockDir(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make journal directory: %w", err)
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open journal directory: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("journal %s is in use by another process: %w", dir, err)
-	}
-	return f, nil
 }

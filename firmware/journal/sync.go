@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // run is the syncing goroutine: the only one that waits for the disk.
@@ -78,9 +78,9 @@ func (h *History) sync() (again bool) {
 
 // syncSegment syncs one segment without holding the lock while the disk works.
 func (h *History) syncSegment(s *segment, n int) error {
-	err := h.cfg.fsync(s.f)
+	err := s.f.Sync()
 	if err == nil && s.fresh {
-		err = syncDir(h.cfg.Dir)
+		err = h.cfg.disk.SyncDir(h.cfg.Dir)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -149,7 +149,7 @@ func (h *History) thin() {
 			if todo.first == 0 {
 				break
 			}
-			size, gone, err := thinSegment(h.cfg.Dir, h.id, todo.first, keep)
+			size, gone, err := thinSegment(h.cfg.disk, h.cfg.Dir, h.id, todo.first, keep)
 			h.thinDone(sealed{todo.first, size, keep}, gone, err)
 			if err != nil {
 				h.cfg.Log.Warn("journal cannot make room", "error", err)
@@ -212,11 +212,11 @@ func (h *History) thinDone(by sealed, gone int, err error) {
 
 // thinSegment replaces a segment by one with only the classes from keep up, positions and times
 // unchanged. Nothing left means that the file goes; size is 0 then.
-func thinSegment(dir string, id ID, first Pos, keep Class) (size int64, gone int, err error) {
+func thinSegment(on durable.FileSystem, dir string, id ID, first Pos, keep Class) (size int64, gone int, err error) {
 	path := segmentPath(dir, first)
 	var body []byte
 	salt := saltOf(first)
-	got, err := recoverSegment(dir, first, first-1, func(_ int64, _ int, r Record) {
+	got, err := recoverSegment(on, dir, first, first-1, func(_ int64, _ int, r Record) {
 		if r.Class < keep {
 			gone++
 			return
@@ -227,37 +227,24 @@ func thinSegment(dir string, id ID, first Pos, keep Class) (size int64, gone int
 		return 0, 0, err
 	}
 	if len(body) == 0 {
-		return 0, gone, medium("remove "+filepath.Base(path), os.Remove(path))
+		return 0, gone, medium("remove "+filepath.Base(path), on.Remove(path))
 	}
 	if gone == 0 {
 		return got.size, 0, nil
 	}
-	f, err := os.OpenFile(path+scratch, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, readable)
+	f, err := on.OpenFile(path+scratch, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, readable)
 	if err != nil {
 		return 0, 0, medium("thin journal", err)
 	}
 	b := append(appendSegmentHeader(nil, id, first), body...)
-	_, err = f.Write(b)
+	_, err = f.WriteAt(b, 0)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(path+scratch, path)
+		err = on.Rename(path+scratch, path)
 	}
 	if err != nil {
-		_ = os.Remove(path + scratch)
+		_ = on.Remove(path + scratch)
 		return 0, 0, medium("thin journal", err)
 	}
-	return int64(len(b)), gone, medium("thin journal", syncDir(dir))
-}
-
-// syncDir makes names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, unix.EINVAL) {
-		err = nil // this file system has nothing to sync for directories
-	}
-	return errors.Join(err, d.Close())
+	return int64(len(b)), gone, medium("thin journal", on.SyncDir(dir))
 }

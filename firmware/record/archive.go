@@ -45,6 +45,8 @@ type Config struct {
 	Reserve int64
 	// Free is how many bytes the disk has left; nil: the system is asked.
 	Free func(dir string) (int64, error)
+	// Now is by which moment ages are counted; nil: time.Now.
+	Now func() time.Time
 	// Told learns of what people did and of deletions, after it is on the disk. It must not block; nil: nobody.
 	Told func(Entry, Recording)
 }
@@ -78,6 +80,9 @@ type Archive struct {
 func Open(cfg Config) (*Archive, error) {
 	if cfg.Free == nil {
 		cfg.Free = freeBytes
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Told == nil {
 		cfg.Told = func(Entry, Recording) {}
@@ -395,7 +400,7 @@ func (a *Archive) Run(done <-chan struct{}) {
 	every := time.NewTicker(sweepEvery)
 	defer every.Stop()
 	for {
-		a.Sweep(time.Now())
+		a.Sweep(a.cfg.Now())
 		select {
 		case <-done:
 			return

@@ -9,7 +9,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
-	"path/filepath"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // ErrDamaged is returned for a file that does not hold what was written, or of another version. Load
@@ -28,6 +29,10 @@ type envelope struct {
 
 // Save writes a value as JSON. When it returns nil the value is safe from a power cut.
 func Save(path string, version int, value any) error {
+	return save(durable.Disk{}, path, version, value)
+}
+
+func save(on durable.FileSystem, path string, version int, value any) error {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
@@ -36,31 +41,11 @@ func Save(path string, version int, value any) error {
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
-	if err := replace(path, text); err != nil {
+	// By the group too: on a box the exchange and recordd, who makes the backups, share one in a single directory.
+	if err := durable.Replace(on, path, text, 0o640); err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
 	return nil
-}
-
-func replace(path string, text []byte) error {
-	part := path + ".part"
-	// By the group too: on a box the exchange and recordd, who makes the backups, share one in a single directory.
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(part))
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Load reads what Save wrote into value. A missing file is fs.ErrNotExist; after ErrDamaged value may

@@ -7,8 +7,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/pronto-pbx/pronto/firmware/durable/powercut"
 	"go.uber.org/goleak"
 )
 
@@ -115,5 +117,40 @@ func TestAValueIsChangedByWhoDoesNotKnowIt(t *testing.T) {
 	}
 	if err := Rewrite(path, func(v json.RawMessage) (json.RawMessage, error) { return v, nil }); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a damaged file: %v", err)
+	}
+}
+
+// A power cut at every write of a file that is saved again and again: it has a value that was saved, and none before
+// the one of which Save said that it is safe.
+func TestNoPowerCutLosesASavedValue(t *testing.T) {
+	disk := powercut.New()
+	const path = "/var/x.json"
+	for n := range 4 {
+		if err := save(disk, path, 1, map[string]string{"n": strings.Repeat("x", 600*n)}); err != nil {
+			t.Fatal(err)
+		}
+		disk.Note(n)
+	}
+	cuts := 0
+	for c := range disk.Cuts() {
+		cuts++
+		safe := -1
+		for _, n := range c.Notes {
+			safe = n
+		}
+		text, err := c.Disk.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) && safe < 0 {
+			continue
+		}
+		var got map[string]string
+		if err == nil {
+			err = Decode(text, 1, &got)
+		}
+		if n := len(got["n"]) / 600; err != nil || n < safe {
+			t.Fatalf("%s: value %d of %d bytes, %d was saved: %v", c.Name, n, len(text), safe, err)
+		}
+	}
+	if t.Logf("%d power cuts", cuts); cuts < 60 {
+		t.Errorf("only %d power cuts were tried", cuts)
 	}
 }

@@ -69,13 +69,14 @@ type Records interface {
 
 // Status is how far the record keeper is.
 type Status struct {
-	Journal   uint64   `json:"journal"`            // the journal that the positions belong to; 0: none seen yet
-	Committed Position `json:"committed"`          // newest position that is stored
-	BackedUp  Position `json:"backed_up"`          // newest position that is also in a verified backup
-	Trouble   string   `json:"trouble,omitempty"`  // why nothing is stored now, in words; empty: all is well
-	Rebuilt   string   `json:"rebuilt,omitempty"`  // after damage: what was restored and what is missing
-	Unusable  int      `json:"unusable,omitempty"` // journal records since the start that could not be understood
-	Damaged   int      `json:"damaged,omitempty"`  // damaged places of the journal passed over since the start
+	Journal   uint64    `json:"journal"`             // the journal that the positions belong to; 0: none seen yet
+	Committed Position  `json:"committed"`           // newest position that is stored
+	BackedUp  Position  `json:"backed_up"`           // newest position that is also in a verified backup
+	Trouble   string    `json:"trouble,omitempty"`   // why nothing is stored now, in words; empty: all is well
+	Rebuilt   string    `json:"rebuilt,omitempty"`   // after damage: what was restored and what is missing
+	RebuiltAt time.Time `json:"rebuilt_at,omitzero"` // when Rebuilt was noted
+	Unusable  int       `json:"unusable,omitempty"`  // journal records since the start that could not be understood
+	Damaged   int       `json:"damaged,omitempty"`   // damaged places of the journal passed over since the start
 }
 
 // Span is the part of a query that all queries share.

@@ -60,6 +60,8 @@ type Config struct {
 	// Quota is the largest sum of all sound in bytes; 0 is 500 MB. A message that was begun is still
 	// stored, so that a caller who was asked to speak is not lost.
 	Quota int64
+	// Now is by which moment ages are counted; nil: time.Now.
+	Now func() time.Time
 	// Changed tells the counts of a box whenever they differ from what was told. It is called with a
 	// lock held, in order: it must not block nor call the store.
 	Changed func(tel.Number, Counts)
@@ -121,6 +123,9 @@ func Open(cfg Config) (*Store, error) {
 	}
 	if cfg.Quota == 0 {
 		cfg.Quota = defaultQuota
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(tel.Number, Counts) {}
@@ -355,7 +360,7 @@ func (s *Store) write(ctx context.Context) {
 		case <-s.wake:
 		case <-tick.C:
 			s.again()
-			s.tidy(time.Now())
+			s.tidy(s.cfg.Now())
 		}
 	}
 }

@@ -37,6 +37,7 @@ type Config struct {
 	Log     *slog.Logger
 	Path    string               // the file
 	Keep    func() time.Duration // how long a row is kept after its last call
+	Now     func() time.Time     // by which moment rows grow old; nil: time.Now
 	Publish func(tel.Event)      // changed rows; must not block; called by the ledger's goroutine
 	Saved   func(error)          // after each write; must not block
 }
@@ -71,6 +72,9 @@ type letter struct {
 // Open reads the file. A damaged one is put aside: a box without its list is better than none. Replay
 // may follow, then Start.
 func Open(cfg Config) (*Ledger, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	l := &Ledger{cfg: cfg, in: make(chan letter, mailbox), quit: make(chan struct{})}
 	var kept state
 	switch err := statefile.Load(cfg.Path, fileVersion, &kept); {
@@ -243,8 +247,7 @@ func (l *Ledger) show() {
 }
 
 func (l *Ledger) sweep() {
-	now := time.Now()
-	l.tell(l.s.Missed.Expire(now.Add(-l.cfg.Keep()), now))
+	l.tell(l.s.Missed.Expire(l.cfg.Now().Add(-l.cfg.Keep()), time.Now()))
 }
 
 func (l *Ledger) save() {

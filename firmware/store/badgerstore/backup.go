@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/store"
 )
 
@@ -37,6 +38,10 @@ type Manifest struct {
 	Intervals int `json:"intervals"`
 
 	At time.Time `json:"at"`
+
+	// Number counts the backups: a clock that was wrong for a night must not make its backup the newest for years. A
+	// backup of a program before this has none and is older than all that have.
+	Number int `json:"number,omitempty"`
 }
 
 const (
@@ -47,29 +52,41 @@ const (
 func (m Manifest) manifestPath(dir string) string { return filepath.Join(dir, m.File+".json") }
 
 // allBackups lists the verified backups in dir whose file is there, oldest first.
-func allBackups(dir string) (all []Manifest) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
+func allBackups(on durable.FileSystem, dir string) (all []Manifest) {
+	names, err := on.List(dir)
 	if err != nil {
 		return nil
 	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
+	for _, name := range names {
+		if filepath.Ext(name) != ".json" {
+			continue
+		}
+		text, err := on.ReadFile(filepath.Join(dir, name))
 		var m Manifest
 		if err != nil || json.Unmarshal(text, &m) != nil || m.V != manifestVersion || filepath.Base(m.File) != m.File {
 			continue
 		}
-		if st, err := os.Stat(filepath.Join(dir, m.File)); err == nil && st.Size() == m.Size {
+		if size, err := sizeOf(on, filepath.Join(dir, m.File)); err == nil && size == m.Size {
 			all = append(all, m)
 		}
 	}
 	slices.SortFunc(all, func(a, b Manifest) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Pos, b.Pos))
+		return cmp.Or(cmp.Compare(a.Number, b.Number), a.At.Compare(b.At), cmp.Compare(a.Pos, b.Pos))
 	})
 	return all
 }
 
-func newestBackup(dir string) *Manifest {
-	all := allBackups(dir)
+func sizeOf(on durable.FileSystem, path string) (int64, error) {
+	f, err := on.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return f.Size()
+}
+
+func newestBackup(on durable.FileSystem, dir string) *Manifest {
+	all := allBackups(on, dir)
 	if len(all) == 0 {
 		return nil
 	}
@@ -113,7 +130,10 @@ func (d *DB) Backup(ctx context.Context, now time.Time) (Manifest, error) {
 	if got.Journal != atLeast.Journal || got.Pos < atLeast.Pos || m.Calls < calls {
 		return Manifest{}, fmt.Errorf("read the backup back: it holds %d calls up to position %d, the records have %d up to %d", m.Calls, got.Pos, calls, atLeast.Pos)
 	}
-	m.Journal, m.Pos = got.Journal, got.Pos
+	m.Journal, m.Pos, m.Number = got.Journal, got.Pos, 1
+	if last := newestBackup(d.cfg.files, d.cfg.Backups); last != nil {
+		m.Number = last.Number + 1
+	}
 	if err := d.publish(path, m); err != nil {
 		return Manifest{}, err
 	}
@@ -143,11 +163,11 @@ func (h *hashed) Write(b []byte) (int, error) {
 }
 
 func (d *DB) writeBackup(ctx context.Context, path string, m *Manifest) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := d.cfg.files.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return diskError("make backup file", err)
 	}
-	h := &hashed{ctx: ctx, w: f, sum: sha256.New()}
+	h := &hashed{ctx: ctx, w: io.NewOffsetWriter(f, 0), sum: sha256.New()}
 	buffered := bufio.NewWriterSize(h, 64<<10)
 	err = unfaulted(func() error {
 		if err := d.bdb.VerifyChecksum(); err != nil {
@@ -198,39 +218,18 @@ func (d *DB) publish(path string, m Manifest) error {
 	if err != nil {
 		return fmt.Errorf("back up records: %w", err)
 	}
-	if err := os.Rename(path+".tmp", path); err != nil {
+	if err := d.cfg.files.Rename(path+".tmp", path); err != nil {
 		return diskError("name backup", err)
 	}
-	manifest := m.manifestPath(d.cfg.Backups)
-	if err := writeSynced(manifest+".tmp", text); err != nil {
-		_ = os.Remove(manifest + ".tmp")
-		return diskError("write manifest", err)
-	}
-	if err := os.Rename(manifest+".tmp", manifest); err != nil {
-		return diskError("name manifest", err)
-	}
-	dir, err := os.Open(d.cfg.Backups)
-	if err != nil {
-		return diskError("sync backups", err)
-	}
-	return diskErrorOrNil("sync backups", errors.Join(dir.Sync(), dir.Close()))
-}
-
-func writeSynced(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	return errors.Join(err, f.Sync(), f.Close())
+	return diskErrorOrNil("write manifest", durable.Replace(d.cfg.files, m.manifestPath(d.cfg.Backups), text, 0o600))
 }
 
 // prune removes all backups but the newest, the manifest first: a manifest promises its file.
 func (d *DB) prune() {
-	all := allBackups(d.cfg.Backups)
+	all := allBackups(d.cfg.files, d.cfg.Backups)
 	for _, m := range all[:max(0, len(all)-keptBackups)] {
-		if os.Remove(m.manifestPath(d.cfg.Backups)) == nil {
-			_ = os.Remove(filepath.Join(d.cfg.Backups, m.File))
+		if d.cfg.files.Remove(m.manifestPath(d.cfg.Backups)) == nil {
+			_ = d.cfg.files.Remove(filepath.Join(d.cfg.Backups, m.File))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/store/storetest"
 	"go.uber.org/goleak"
@@ -136,7 +137,7 @@ func TestABackupIsReadBackAndTheNewestTwoAreKept(t *testing.T) {
 			t.Fatalf("status %+v %v", st, err)
 		}
 	}
-	if all := allBackups(filepath.Join(dir, "backups")); len(all) != 2 {
+	if all := allBackups(durable.Disk{}, filepath.Join(dir, "backups")); len(all) != 2 {
 		t.Fatalf("%d backups kept", len(all))
 	}
 	left, err := os.ReadDir(filepath.Join(dir, "backups"))
@@ -148,9 +149,40 @@ func TestABackupIsReadBackAndTheNewestTwoAreKept(t *testing.T) {
 	if _, err := d.Backup(ctx, time.Now()); !errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrUnavailable) {
 		t.Fatalf("an interrupted backup: %v", err)
 	}
-	if all := allBackups(filepath.Join(dir, "backups")); len(all) != 2 {
+	if all := allBackups(durable.Disk{}, filepath.Join(dir, "backups")); len(all) != 2 {
 		t.Fatalf("%d backups after an interrupted one", len(all))
 	}
+}
+
+// A clock that was wrong for two nights names backups of the next decade. The right ones after them are the newest all
+// the same: the journal is trimmed below what they hold, so they must be kept, and be found at the next start.
+func TestBackupsOfAClockThatWasWrongMakeRoomForRightOnes(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, small(dir))
+	now := time.Now()
+	for n, at := range []time.Time{now.AddDate(10, 0, 0), now.AddDate(10, 0, 1), now, now.AddDate(0, 0, 1)} {
+		ingest(t, d, n*10, n*10+10)
+		if _, err := d.Backup(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := storetest.Call(39).Pos
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all := allBackups(durable.Disk{}, filepath.Join(dir, "backups"))
+	if len(all) != 2 || all[0].At.Year() > now.Year()+1 || all[1].Pos != want {
+		t.Fatalf("kept: %+v", all)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "badger")); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, small(dir))
+	defer d.Close()
+	if _, pos := d.Committed(); pos != want {
+		t.Errorf("rebuilt up to %d, want %d", pos, want)
+	}
+	wantRecords(t, d, 40)
 }
 
 // spoil overwrites the middle of every file of the database that has one.
@@ -186,6 +218,17 @@ func TestADamagedStoreIsMovedAsideAndRebuiltFromItsBackup(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"another version of the database wrote it": func(t *testing.T, dir string) {
+			path := filepath.Join(dir, "badger", "MANIFEST")
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[7]++ // the version, behind "Bdgr" and two bytes of our own
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"all of it is gone": func(t *testing.T, dir string) {
 			if err := os.RemoveAll(filepath.Join(dir, "badger")); err != nil {
 				t.Fatal(err)
@@ -198,7 +241,7 @@ func TestADamagedStoreIsMovedAsideAndRebuiltFromItsBackup(t *testing.T) {
 		},
 		"the newest backup is spoiled too": func(t *testing.T, dir string) {
 			spoil(t, dir)
-			m := newestBackup(filepath.Join(dir, "backups"))
+			m := newestBackup(durable.Disk{}, filepath.Join(dir, "backups"))
 			f, err := os.OpenFile(filepath.Join(dir, "backups", m.File), os.O_WRONLY, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -232,6 +275,9 @@ func TestADamagedStoreIsMovedAsideAndRebuiltFromItsBackup(t *testing.T) {
 				t.Fatalf("committed %d, want what the backup had: %d", pos, storetest.Call(want-1).Pos)
 			}
 			st, err := d.Status(t.Context())
+			if age := time.Since(st.RebuiltAt); age < 0 || age > time.Minute {
+				t.Errorf("rebuilt at %v", st.RebuiltAt)
+			}
 			if err != nil || !strings.Contains(st.Rebuilt, "restored the backup of") || st.BackedUp != storetest.Call(want-1).Pos {
 				t.Fatalf("status %+v %v", st, err)
 			}

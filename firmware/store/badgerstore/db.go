@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/pronto-pbx/pronto/firmware/store"
@@ -15,10 +16,11 @@ import (
 // DB implements store.Records on Badger, and Ingest for what comes from the journal. It is safe for
 // use from many goroutines.
 type DB struct {
-	cfg     Config
-	disk    *disk
-	bdb     *badger.DB
-	rebuilt string
+	cfg       Config
+	disk      *disk
+	bdb       *badger.DB
+	rebuilt   string
+	rebuiltAt time.Time
 
 	mu   sync.Mutex // one writer at a time: the marks below follow the transactions' order
 	mark mark       // as committed
@@ -36,14 +38,15 @@ type mark struct {
 
 // The keys: records by sort key, identities to sort keys, and the mark.
 const (
-	callRows = "c/"
-	waitRows = "w/"
-	callIDs  = "ci/"
-	waitIDs  = "wi/"
-	textRows = "t/"
-	textIDs  = "ti/"
-	markKey  = "m/journal"
-	noteKey  = "m/rebuilt"
+	callRows  = "c/"
+	waitRows  = "w/"
+	callIDs   = "ci/"
+	waitIDs   = "wi/"
+	textRows  = "t/"
+	textIDs   = "ti/"
+	markKey   = "m/journal"
+	noteKey   = "m/rebuilt"
+	noteAtKey = "m/rebuilt-at" // Unix seconds
 )
 
 // putAtOnce bounds the records of one transaction.
@@ -325,7 +328,7 @@ func (d *DB) Committed() (journal uint64, pos store.Position) {
 func (d *DB) Status(context.Context) (store.Status, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	st := store.Status{Journal: d.mark.Journal, Committed: d.mark.Pos, Rebuilt: d.rebuilt}
+	st := store.Status{Journal: d.mark.Journal, Committed: d.mark.Pos, Rebuilt: d.rebuilt, RebuiltAt: d.rebuiltAt}
 	if d.last != nil && d.last.Journal == d.mark.Journal {
 		st.BackedUp = d.last.Pos
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +30,8 @@ type Config struct {
 	BlockCache int64  // bytes; default 8 MiB
 	Reserve    int64  // bytes of the reserve file; default 32 MiB
 	Log        *slog.Logger
+
+	files durable.FileSystem // where the backups lie; nil: durable.Disk
 }
 
 func (c *Config) setDefaults() {
@@ -38,6 +41,9 @@ func (c *Config) setDefaults() {
 	c.BlockCache = cmp.Or(c.BlockCache, 8<<20)
 	c.Reserve = cmp.Or(c.Reserve, 32<<20)
 	c.Log = cmp.Or(c.Log, slog.Default())
+	if c.files == nil {
+		c.files = durable.Disk{}
+	}
 }
 
 // ErrDamaged says that the open database is damaged: close it and open it again, which rebuilds it.
@@ -78,7 +84,7 @@ func (d *DB) open() error {
 			return diskError("make directory of the records", err)
 		}
 	}
-	d.last = newestBackup(d.cfg.Backups)
+	d.last = newestBackup(d.cfg.files, d.cfg.Backups)
 	tries := d.openings()
 	if err := d.setOpenings(tries + 1); err != nil {
 		return err
@@ -136,7 +142,13 @@ func (d *DB) openData() error {
 					return err
 				}
 			}
-			d.rebuilt, err = lookup(txn, noteKey)
+			if d.rebuilt, err = lookup(txn, noteKey); err != nil {
+				return err
+			}
+			at, err := lookup(txn, noteAtKey)
+			if n, bad := strconv.ParseInt(at, 10, 64); bad == nil {
+				d.rebuiltAt = time.Unix(n, 0)
+			}
 			return err
 		})
 	})
@@ -199,7 +211,7 @@ func (d *DB) rebuild(damage error) error {
 		return diskError("move damaged records aside", err)
 	}
 	note := ""
-	backups := allBackups(d.cfg.Backups)
+	backups := allBackups(d.cfg.files, d.cfg.Backups)
 	d.last = nil
 	for _, m := range slices.Backward(backups) {
 		err := d.restore(m)
@@ -226,9 +238,13 @@ func (d *DB) rebuild(damage error) error {
 			return err
 		}
 	}
-	d.rebuilt = fmt.Sprintf("on %s the records were found %s: %s", time.Now().UTC().Format(time.RFC3339), found, note)
+	d.rebuiltAt = time.Now()
+	d.rebuilt = fmt.Sprintf("on %s the records were found %s: %s", d.rebuiltAt.UTC().Format(time.RFC3339), found, note)
 	return unfaulted(func() error {
-		return d.bdb.Update(func(txn *badger.Txn) error { return txn.Set([]byte(noteKey), []byte(d.rebuilt)) })
+		return d.bdb.Update(func(txn *badger.Txn) error {
+			at := strconv.FormatInt(d.rebuiltAt.Unix(), 10)
+			return errors.Join(txn.Set([]byte(noteKey), []byte(d.rebuilt)), txn.Set([]byte(noteAtKey), []byte(at)))
+		})
 	})
 }
 
