@@ -28,6 +28,9 @@ func (h *History) run() {
 				due = timer.C
 			}
 			continue
+		case r := <-h.rewrites:
+			r.done <- h.rewriteOne(r)
+			continue
 		case <-due:
 		case <-h.kick:
 		}
@@ -232,21 +235,11 @@ func thinSegment(dir string, id ID, first Pos, keep Class) (size int64, gone int
 	if gone == 0 {
 		return got.size, 0, nil
 	}
-	f, err := os.OpenFile(path+scratch, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, readable)
+	size, err = replaceSegment(dir, id, first, body)
 	if err != nil {
-		return 0, 0, medium("thin journal", err)
+		gone = 0
 	}
-	b := append(appendSegmentHeader(nil, id, first), body...)
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(path+scratch, path)
-	}
-	if err != nil {
-		_ = os.Remove(path + scratch)
-		return 0, 0, medium("thin journal", err)
-	}
-	return int64(len(b)), gone, medium("thin journal", syncDir(dir))
+	return size, gone, err
 }
 
 // syncDir makes names in dir durable.

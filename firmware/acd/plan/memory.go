@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -83,4 +84,18 @@ func (s *State) firstToFade() *Memory {
 		}
 	}
 	return first
+}
+
+// erase takes callers out of what is remembered, and ends what they are owed.
+func (s *step) erase(e Erase) {
+	for _, n := range e.Callers {
+		if m := s.Memories[n]; m != nil {
+			s.dropMemory(m)
+		}
+	}
+	for _, id := range sorted(s.Callbacks) {
+		if c := s.Callbacks[id]; slices.Contains(e.Callers, c.Number) || slices.Contains(e.Callers, c.Caller) {
+			s.endCallback(c, tel.CallbackDropped, "", "")
+		}
+	}
 }
