@@ -3,7 +3,6 @@ package backup
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,7 +72,7 @@ func (s Source) replace(r planned) error {
 			return err
 		}
 	}
-	return syncDir(filepath.Dir(target))
+	return statefile.SyncDir(filepath.Dir(target))
 }
 
 // addToAudit keeps what this box knows of who used its page, and adds what the backup tells.
@@ -85,7 +84,7 @@ func (s Source) addToAudit(r planned, staged string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(audit.Restore(s.Dir, lines), syncDir(s.Dir)); err != nil {
+	if err := errors.Join(audit.Restore(s.Dir, lines), statefile.SyncDir(s.Dir)); err != nil {
 		return err
 	}
 	return os.Remove(staged)
@@ -98,38 +97,16 @@ func (s Source) replaceConfig(r planned, staged, target string) error {
 	if real, err := filepath.EvalSymlinks(target); err == nil {
 		target = real
 	}
-	if err := copyFile(staged, target+".restored"); err != nil {
+	if err := statefile.CopyFile(target+".restored", staged); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Rename(target+".restored", target), syncDir(filepath.Dir(target))); err != nil {
+	if err := errors.Join(os.Rename(target+".restored", target), statefile.SyncDir(filepath.Dir(target))); err != nil {
 		return err
 	}
 	return os.Remove(staged)
 }
 
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close())
-}
-
 func makeDir(path string) error { return os.MkdirAll(path, 0o700) }
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
 
 // syncTree sees that everything below a folder is on the disk.
 func syncTree(dir string) error {
@@ -137,6 +114,6 @@ func syncTree(dir string) error {
 		if err != nil {
 			return err
 		}
-		return syncDir(path) // fsync is the same for files
+		return statefile.SyncDir(path) // fsync is the same for files
 	})
 }

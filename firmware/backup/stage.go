@@ -158,7 +158,7 @@ func rewriteConfig(file string, change func(*config.Config)) error {
 	if err := os.WriteFile(file+".part", text, 0o600); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(file+".part"), os.Rename(file+".part", file), syncDir(filepath.Dir(file)))
+	return errors.Join(statefile.SyncDir(file+".part"), os.Rename(file+".part", file), statefile.SyncDir(filepath.Dir(file)))
 }
 
 // Discard forgets what Stage has unpacked.

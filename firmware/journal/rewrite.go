@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/pronto-pbx/pronto/firmware/statefile"
 )
 
 // rewriting is one segment that the syncing goroutine is asked to write anew.
@@ -136,5 +138,5 @@ func replaceSegment(dir string, id ID, first Pos, records []byte) (int64, error)
 		_ = os.Remove(path + scratch)
 		return 0, medium("rewrite journal", err)
 	}
-	return int64(len(b)), medium("rewrite journal", syncDir(dir))
+	return int64(len(b)), medium("rewrite journal", statefile.SyncDir(dir))
 }

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/pronto-pbx/pronto/firmware/statefile"
 )
 
 // run is the syncing goroutine: the only one that waits for the disk.
@@ -83,7 +83,7 @@ func (h *History) sync() (again bool) {
 func (h *History) syncSegment(s *segment, n int) error {
 	err := h.cfg.fsync(s.f)
 	if err == nil && s.fresh {
-		err = syncDir(h.cfg.Dir)
+		err = statefile.SyncDir(h.cfg.Dir)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -240,17 +240,4 @@ func thinSegment(dir string, id ID, first Pos, keep Class) (size int64, gone int
 		gone = 0
 	}
 	return size, gone, err
-}
-
-// syncDir makes names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, unix.EINVAL) {
-		err = nil // this file system has nothing to sync for directories
-	}
-	return errors.Join(err, d.Close())
 }

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrDamaged is returned for a file that does not hold what was written, or of another version. Load
@@ -56,11 +59,36 @@ func replace(path string, text []byte) error {
 	if err := os.Rename(part, path); err != nil {
 		return err
 	}
-	d, err := os.Open(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
+}
+
+// SyncDir makes the names in a directory, or the content of a file, safe from a power cut.
+func SyncDir(path string) error {
+	d, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	err = d.Sync()
+	if errors.Is(err, unix.EINVAL) {
+		err = nil // this file system has nothing to sync for directories
+	}
+	return errors.Join(err, d.Close())
+}
+
+// CopyFile copies a file; when it returns nil the copy's content is safe from a power cut, its name once SyncDir has
+// seen the directory.
+func CopyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close())
 }
 
 // Load reads what Save wrote into value. A missing file is fs.ErrNotExist; after ErrDamaged value may

@@ -83,7 +83,7 @@ func (s *Store) store(name string, m Message, shortest time.Duration) error {
 			return fmt.Errorf("store a message: %w", err)
 		}
 	}
-	if err := errors.Join(syncDir(s.dir(m.Box)), syncDir(s.SpoolDir())); err != nil {
+	if err := errors.Join(statefile.SyncDir(s.dir(m.Box)), statefile.SyncDir(s.SpoolDir())); err != nil {
 		return fmt.Errorf("store a message: %w", err)
 	}
 	s.mu.Lock()

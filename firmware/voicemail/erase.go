@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -25,7 +26,7 @@ func (s *Store) Erase(erased func(tel.Number, time.Time) bool) (n int, err error
 	s.later(func() error { // behind what was to be written of them
 		var failed error
 		for _, m := range all {
-			failed = errors.Join(failed, s.removeMessage(m.Box, m.ID), syncDir(s.dir(m.Box)))
+			failed = errors.Join(failed, s.removeMessage(m.Box, m.ID), statefile.SyncDir(s.dir(m.Box)))
 		}
 		select {
 		case done <- failed:

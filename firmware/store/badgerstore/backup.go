@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/store"
 )
 
@@ -209,11 +211,7 @@ func (d *DB) publish(path string, m Manifest) error {
 	if err := os.Rename(manifest+".tmp", manifest); err != nil {
 		return diskError("name manifest", err)
 	}
-	dir, err := os.Open(d.cfg.Backups)
-	if err != nil {
-		return diskError("sync backups", err)
-	}
-	return diskErrorOrNil("sync backups", errors.Join(dir.Sync(), dir.Close()))
+	return diskErrorOrNil("sync backups", statefile.SyncDir(d.cfg.Backups))
 }
 
 func writeSynced(path string, b []byte) error {
