@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/audit"
+	"github.com/pronto-pbx/pronto/firmware/erasure"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -47,13 +48,16 @@ const deed = "restored"
 // replace moves one root away and the staged one into its place.
 func (s Source) replace(r planned) error {
 	staged, target := filepath.Join(s.stage(), "files", r.Path), s.at(r.Path)
-	if r.Staged {
+	if r.Staged && r.Path != erasure.File {
 		if _, err := os.Lstat(staged); errors.Is(err, fs.ErrNotExist) {
 			return nil // done before the power went
 		}
 	}
 	if r.Path == configName { // may lie in another file system, and must be whole at every moment
 		return s.replaceConfig(r, staged, target)
+	}
+	if r.Path == erasure.File {
+		return erasure.Join(s.Dir, staged)
 	}
 	if slices.Contains(audit.Files(), r.Path) {
 		return s.addToAudit(r, staged)

@@ -33,10 +33,11 @@ func Read(dir string) (List, error) {
 }
 
 // Join adds what a file of a backup tells to the list of a directory, and has everything gone over again. Doing it
-// twice changes nothing. A file of the backup that cannot be read is an error, and changes nothing.
+// twice changes nothing. A file of the backup that cannot be read is an error, and changes nothing; a damaged list of
+// the box lies aside, and that of the backup is better than none.
 func Join(dir, file string) error {
 	now, err := Read(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, statefile.ErrDamaged) {
 		return err
 	}
 	var old List
