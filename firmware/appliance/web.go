@@ -82,6 +82,11 @@ func (b *Box) follow(ctx context.Context) {
 		b.wg.Go(func() {
 			select { // who asks before waits in the socket: an office without its calls would be a lie
 			case <-hub.Full():
+			case <-ctx.Done():
+				return
+			}
+			select { // what was restored may name who was erased since
+			case <-b.erasures.gone:
 				b.servePage(ctx, l, pages, cert)
 			case <-ctx.Done():
 			}
@@ -128,7 +133,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Voice: b.voice(),
-		Backups: b.backups(), Network: b.network(), Certificate: b.certificates(), Handover: b.handover, Licences: b.opts.Licences,
+		Backups: b.backups(), Erasures: b.erasurePages(), Network: b.network(), Certificate: b.certificates(), Handover: b.handover, Licences: b.opts.Licences,
 		Desk: b.desk, Command: b.ownCommand,
 		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Missed: b.missedCallers, Records: b.records, Zone: b.location, Agent: b.agentPage, Order: b.orderFromPage,
 		Setup: b.setupBox(), TestLamps: b.lamps.test, Erase: erase,

@@ -43,6 +43,7 @@ type Config struct {
 	Settings settings.Port
 	Voice    voice.Port
 	Backups  settings.Backups
+	Erasures settings.Erasures
 	Network  settings.Network
 	// Handover is the report of this moment; who makes it is filled in here.
 	Handover func(context.Context) page.Handover

@@ -12,33 +12,49 @@ import (
 )
 
 // Erase takes the callers for whom erased is true off the list, and their open requests to be called back, and returns
-// how many these were once the file has none of them. Nobody is told of a row that goes like this: the record of it
-// would name the caller.
-func (l *Ledger) Erase(ctx context.Context, erased func(tel.Number, time.Time) bool) (n int, err error) {
+// the rows, closed, and how many requests there were, once the file has none of them. Nobody is told of it here: a
+// record would name the caller.
+func (l *Ledger) Erase(ctx context.Context, erased func(tel.Number, time.Time) bool) (rows []tel.MissedChanged, wishes int, err error) {
+	done := make(chan struct{})
 	do := func() error {
-		rows, wishes := len(l.s.Missed.Rows), len(l.s.Callbacks)
-		maps.DeleteFunc(l.s.Missed.Rows, func(n tel.Number, row tel.MissedChanged) bool { return erased(n, row.Last) })
+		defer close(done)
+		now := time.Now()
+		for _, row := range l.s.Missed.Open() {
+			if erased(row.Number, row.Last) {
+				rows = append(rows, l.s.Missed.Dismiss(row.Number, now)...)
+			}
+		}
+		wishes = len(l.s.Callbacks)
 		maps.DeleteFunc(l.s.Callbacks, func(_ tel.CallbackID, c tel.CallbackChanged) bool {
 			return erased(c.Number, c.Asked) || erased(c.Caller, c.Asked)
 		})
-		n = rows - len(l.s.Missed.Rows) + wishes - len(l.s.Callbacks)
+		wishes -= len(l.s.Callbacks)
 		l.show()
 		err := statefile.Save(l.cfg.Path, fileVersion, l.s) // also when none was found: a write may have been owed
 		l.dirty = err != nil
 		l.cfg.Saved(err)
 		return err
 	}
-	m := letter{do: do, reply: make(chan error, 1)}
-	return n, l.ask(ctx, m)
+	err = l.ask(ctx, letter{do: do, reply: make(chan error, 1)})
+	select {
+	case <-done:
+		return rows, wishes, err
+	default: // not done, or being done: nothing of it is ours to read
+		return nil, 0, err
+	}
 }
 
 // Owed lists the open requests to be called back.
 func (l *Ledger) Owed(ctx context.Context) (all []tel.CallbackChanged, err error) {
+	got := make(chan []tel.CallbackChanged, 1)
 	err = l.ask(ctx, letter{reply: make(chan error, 1), do: func() error {
-		all = slices.Collect(maps.Values(l.s.Callbacks))
+		got <- slices.Collect(maps.Values(l.s.Callbacks))
 		return nil
 	}})
-	return all, err
+	if err != nil {
+		return nil, err
+	}
+	return <-got, nil
 }
 
 // Erase forgets the callers for whom erased is true, and returns once the file has none of them. Who holds the
