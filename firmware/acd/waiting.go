@@ -53,7 +53,7 @@ func (a *ACD) Recall(ctx context.Context, callbacks []tel.CallbackChanged, memor
 }
 
 // Erase drops what is remembered of callers, and what they are owed: they have asked to be erased.
-func (a *ACD) Erase(ctx context.Context, callers []tel.Number) error {
+func (a *ACD) Erase(ctx context.Context, callers []plan.Alias) error {
 	return a.command(ctx, plan.Erase{Callers: callers})
 }
 

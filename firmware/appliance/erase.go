@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
+	"github.com/pronto-pbx/pronto/firmware/acd/plan"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/erasure"
 	"github.com/pronto-pbx/pronto/firmware/journal"
@@ -26,6 +27,7 @@ import (
 type erasures struct {
 	register *erasure.Register // nil: the list cannot be read
 	one      sync.Mutex        // held while somebody is erased
+	began    time.Time         // this process; what it wrote before it erased may be of what was restored
 	gone     chan struct{}     // closed when what was open at the start has been gone over
 }
 
@@ -36,7 +38,7 @@ const eraseAgain = 10 * time.Minute
 const eraseLimit = time.Minute
 
 func (b *Box) openErasures() error {
-	b.erasures.gone = make(chan struct{})
+	b.erasures.began, b.erasures.gone = time.Now(), make(chan struct{})
 	var err error
 	if b.erasures.register, err = erasure.Open(b.opts.Dir); err != nil {
 		b.log.Error("who has asked to be erased is lost", "err", err)
@@ -75,7 +77,7 @@ func (b *Box) keepErasing(ctx context.Context) {
 func (b *Box) eraseOpen(ctx context.Context) error {
 	b.erasures.one.Lock()
 	defer b.erasures.one.Unlock()
-	return b.forget(ctx, b.erasures.register.All().Open())
+	return b.forget(ctx, b.erasures.register.All().Open(), b.erasures.began)
 }
 
 // erase has the box forget a person. What it returns before the register has the erasure is why not; after that it is
@@ -98,7 +100,7 @@ func (b *Box) erase(ctx context.Context, n tel.Number, why string, by settings.B
 		return settings.Refusal{}, err
 	}
 	b.noteAccess(access.Note{At: e.At, What: access.DeedErased, User: by.User, Whom: string(e.Alias), From: by.From})
-	if err := b.forget(ctx, erasure.List{e}); err != nil {
+	if err := b.forget(ctx, erasure.List{e}, e.At); err != nil {
 		b.log.Error("a person is not erased everywhere yet", "err", err)
 		b.report("erasures", false, err.Error())
 		return settings.Refusal{Sentence: "erasures.open", Detail: err.Error()}, nil
@@ -156,8 +158,8 @@ func (b *Box) parts(of []tel.Recorded) (ids []string) {
 }
 
 // forget goes over all that this process keeps, and notes each erasure that has come to its end. Whatever fails, the
-// rest is done.
-func (b *Box) forget(ctx context.Context, l erasure.List) error {
+// rest is done. What the history has since a moment counts as of the time before: it is what was decided of it.
+func (b *Box) forget(ctx context.Context, l erasure.List, since time.Time) error {
 	if len(l) == 0 {
 		return nil
 	}
@@ -192,7 +194,12 @@ func (b *Box) forget(ctx context.Context, l erasure.List) error {
 	_, err = b.audit.Rewrite(l.Match().JSON)
 	do("audit log", err)
 	m := l.Match()
-	n.Records, err = b.history.Rewrite(func(r journal.Record) ([]byte, bool) { return m.JSON(r.Body, r.Wall) })
+	n.Records, err = b.history.Rewrite(func(r journal.Record) ([]byte, bool) {
+		if !r.Wall.Before(since) {
+			return m.JSON(r.Body, time.Time{})
+		}
+		return m.JSON(r.Body, r.Wall)
+	})
 	do("history", err)
 	if failed != nil {
 		return failed
@@ -279,22 +286,31 @@ func (b *Box) forgetCallers(ctx context.Context, l erasure.List, n *erasure.Coun
 	if err != nil {
 		return err
 	}
+	m := l.Match()
 	for _, c := range owed {
+		if m.Has(c.Number, c.Asked) || m.Has(c.Caller, c.Asked) {
+			n.Callbacks++
+		}
 		callers = append(callers, c.Number, c.Caller)
 	}
-	m := l.Match()
-	callers = slices.DeleteFunc(callers, func(n tel.Number) bool { return !m.Has(n, time.Time{}) })
-	if len(callers) > 0 {
-		if err := b.queues.Erase(ctx, callers); err != nil {
+	slices.Sort(callers)
+	var known []plan.Alias
+	for _, c := range slices.Compact(callers) {
+		if alias, ok := m.Number(c, time.Time{}); ok {
+			known = append(known, plan.Alias{Number: c, Alias: alias})
+		}
+	}
+	if len(known) > 0 {
+		if err := b.queues.Erase(ctx, known); err != nil {
 			return err
 		}
 	}
 	if _, err := b.queues.Snapshot(ctx); err != nil { // what they had to say of it is said
 		return err
 	}
-	m = l.Match()
-	rows, wishes, err := b.ledger.Erase(ctx, m.Has)
-	n.Callbacks = len(rows) + wishes
+	m = l.Match() // the owner may go on with it after our patience has ended
+	rows, err := b.ledger.Erase(ctx, m.Has)
+	n.Callbacks += len(rows)
 	for _, row := range rows { // not into the history: observers that show it shall not
 		b.tell(row)
 	}

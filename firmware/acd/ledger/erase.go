@@ -12,9 +12,9 @@ import (
 )
 
 // Erase takes the callers for whom erased is true off the list, and their open requests to be called back, and returns
-// the rows, closed, and how many requests there were, once the file has none of them. Nobody is told of it here: a
+// the rows, closed, once the file has none of them. Nobody is told of it here: a
 // record would name the caller.
-func (l *Ledger) Erase(ctx context.Context, erased func(tel.Number, time.Time) bool) (rows []tel.MissedChanged, wishes int, err error) {
+func (l *Ledger) Erase(ctx context.Context, erased func(tel.Number, time.Time) bool) (rows []tel.MissedChanged, err error) {
 	done := make(chan struct{})
 	do := func() error {
 		defer close(done)
@@ -24,11 +24,9 @@ func (l *Ledger) Erase(ctx context.Context, erased func(tel.Number, time.Time) b
 				rows = append(rows, l.s.Missed.Dismiss(row.Number, now)...)
 			}
 		}
-		wishes = len(l.s.Callbacks)
 		maps.DeleteFunc(l.s.Callbacks, func(_ tel.CallbackID, c tel.CallbackChanged) bool {
 			return erased(c.Number, c.Asked) || erased(c.Caller, c.Asked)
 		})
-		wishes -= len(l.s.Callbacks)
 		l.show()
 		err := statefile.Save(l.cfg.Path, fileVersion, l.s) // also when none was found: a write may have been owed
 		l.dirty = err != nil
@@ -38,9 +36,9 @@ func (l *Ledger) Erase(ctx context.Context, erased func(tel.Number, time.Time) b
 	err = l.ask(ctx, letter{do: do, reply: make(chan error, 1)})
 	select {
 	case <-done:
-		return rows, wishes, err
+		return rows, err
 	default: // not done, or being done: nothing of it is ours to read
-		return nil, 0, err
+		return nil, err
 	}
 }
 

@@ -116,8 +116,11 @@ type Recall struct {
 type DropCallback struct{ Callback tel.CallbackID }
 
 // Erase drops what is remembered of callers who do not wait, and the requests of theirs to be called back: they have
-// asked to be erased.
-type Erase struct{ Callers []tel.Number }
+// asked to be erased. What is told of their requests names their aliases.
+type Erase struct{ Callers []Alias }
+
+// Alias is what stands for the number of a person from now on.
+type Alias struct{ Number, Alias tel.Number }
 
 // Tick says only that time has passed.
 type Tick struct{}

@@ -88,7 +88,7 @@ func (w *world) randomLife() Event {
 		ids := sorted(w.lives.open)
 		id := ids[w.r.IntN(len(ids))]
 		if c := w.lives.open[id]; w.s.Memories[c.Number] != nil { // who asks to be erased loses both
-			return Erase{[]tel.Number{c.Number}}
+			return Erase{[]Alias{{c.Number, "#*0000000001"}}}
 		}
 		return DropCallback{id}
 	}

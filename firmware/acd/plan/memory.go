@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -88,13 +87,21 @@ func (s *State) firstToFade() *Memory {
 
 // erase takes callers out of what is remembered, and ends what they are owed.
 func (s *step) erase(e Erase) {
-	for _, n := range e.Callers {
-		if m := s.Memories[n]; m != nil {
+	for _, a := range e.Callers {
+		if m := s.Memories[a.Number]; m != nil {
 			s.dropMemory(m)
 		}
-	}
-	for _, id := range sorted(s.Callbacks) {
-		if c := s.Callbacks[id]; slices.Contains(e.Callers, c.Number) || slices.Contains(e.Callers, c.Caller) {
+		for _, id := range sorted(s.Callbacks) {
+			c := s.Callbacks[id]
+			if c.Number != a.Number && c.Caller != a.Number {
+				continue
+			}
+			c.Name = ""
+			for _, n := range []*tel.Number{&c.Number, &c.Caller} {
+				if *n == a.Number {
+					*n = a.Alias
+				}
+			}
 			s.endCallback(c, tel.CallbackDropped, "", "")
 		}
 	}
