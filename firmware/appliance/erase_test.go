@@ -179,8 +179,8 @@ func (b *bench) kept() (ids []string) {
 	return ids
 }
 
-// written tells whether a person stands in all that is written at once; the rest is written now and then.
-func written(files []string) bool {
+// standsIn tells whether a person stands in all that is written at once; the rest is written now and then.
+func standsIn(files []string) bool {
 	all := strings.Join(files, " ")
 	return strings.Contains(all, "sms.json") && strings.Contains(all, "voicemail/box/201/") && strings.Contains(all, "history/")
 }
@@ -206,7 +206,7 @@ func (b *bench) forgotten(recordings ...string) {
 	if all, err := b.box.callbacks(b.t.Context()); err != nil || len(all) != 1 || all[0].Number != bianchi.number {
 		b.t.Errorf("callbacks %+v, %v", all, err)
 	}
-	if files := filed(b.t, dir, bianchi); !written(files) {
+	if files := filed(b.t, dir, bianchi); !standsIn(files) {
 		b.t.Errorf("of somebody else there is something in %q only", files)
 	}
 }
@@ -284,14 +284,14 @@ func TestWhoIsForgottenIsNowhereNeitherNowNorAfterAnOlderBackup(t *testing.T) {
 			b.t.Fatal(err)
 		}
 		b.calls(person{rossi.number, "di nuovo io", []string{"again1", "again2"}, []string{"eccomi"}})
-		b.eventually("who calls anew is a caller like others", func() bool { return written(filed(b.t, b.box.opts.Dir, rossi)) })
+		b.eventually("who calls anew is a caller like others", func() bool { return standsIn(filed(b.t, b.box.opts.Dir, rossi)) })
 	})
 	restored := func(dir string) {
 		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, erasure.File), own, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		restoredAt(t, dir, file, key)
-		if files := filed(t, dir, rossi); !written(files) {
+		if files := filed(t, dir, rossi); !standsIn(files) {
 			t.Errorf("the backup has something of him in %q only: little is shown", files)
 		}
 	}
