@@ -13,8 +13,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pronto-pbx/pronto/images/layout"
 	"golang.org/x/sys/unix"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
+	"github.com/pronto-pbx/pronto/images/layout"
 )
 
 // Plate is what a box knows of itself outside of its data, in the gap before the first partition: who it is,
@@ -182,7 +184,7 @@ func restore(dir, name string, b []byte) error {
 		return fmt.Errorf("plate: %w", err)
 	}
 	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(at))); err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close(), durable.Disk{}.SyncDir(filepath.Dir(at))); err != nil {
 		return fmt.Errorf("plate: %w", err)
 	}
 	return nil

@@ -83,11 +83,3 @@ func Reprieve(c Card, dir string, p Plate) error {
 	p.Erasing = false
 	return WritePlate(c, p)
 }
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

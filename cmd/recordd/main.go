@@ -95,6 +95,7 @@ func run(dir, backups, socket, history string, box backup.Source, verbose bool) 
 		Records: badgerstore.Config{Dir: dir, Backups: backups},
 		Socket:  socket,
 		Journal: history,
+		State:   box.Dir,
 		Log:     log,
 		Ready: func() {
 			if err := supervisor.Ready(); err != nil {

@@ -52,6 +52,11 @@ func (a *ACD) Recall(ctx context.Context, callbacks []tel.CallbackChanged, memor
 	return a.command(ctx, plan.Recall{Callbacks: callbacks, Memories: memories})
 }
 
+// Erase drops what is remembered of callers, and what they are owed: they have asked to be erased.
+func (a *ACD) Erase(ctx context.Context, callers []plan.Alias) error {
+	return a.command(ctx, plan.Erase{Callers: callers})
+}
+
 // DropCallback ends a request to be called back. Errors: plan.ErrUnknownCallback.
 func (a *ACD) DropCallback(ctx context.Context, id tel.CallbackID) error {
 	return a.command(ctx, plan.DropCallback{Callback: id})

@@ -123,6 +123,7 @@ type Box struct {
 	lamps      lamps
 	doors      doors
 	voicemail  *voicemail.Store
+	erasures   erasures
 	taping     taping
 	workshop   chan struct{} // holds one token while a sound is made
 	mail       *mail.Queue
@@ -176,6 +177,7 @@ func conditions() []health.Spec {
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
 		{Name: "recordings", Severity: health.Error},
+		{Name: "erasures", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
 		{Name: "bans", Severity: health.Info},
 		{Name: "sip_alg", Severity: health.Warn},
@@ -215,6 +217,7 @@ func Build(opts Options) (b *Box, err error) {
 	}{
 		{"web page", b.openWeb},
 		{"journals", b.openJournals},
+		{"erasures", b.openErasures},
 		{"toll guard", b.openToll},
 		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},
@@ -431,6 +434,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	b.restore()
+	b.wg.Go(func() { b.keepErasing(ctx) })
 	b.follow(ctx) // after what the earlier process left is there: the first picture is a whole one
 	b.stack.Serve(b.dialogs)
 	b.trunks.start()

@@ -151,7 +151,7 @@ func (b *Box) mailMessage(c *config.Config, box config.Mailbox, m voicemail.Mess
 	if err != nil {
 		return err
 	}
-	letter := mail.Message{To: box.Mail, Subject: subject, Text: text, Date: time.Now().In(n.plan.Zone)}
+	letter := mail.Message{To: box.Mail, Subject: subject, Text: text, Date: time.Now().In(n.plan.Zone), About: string(m.From)}
 	if about.Attached {
 		sound, err := os.ReadFile(path)
 		if err != nil {

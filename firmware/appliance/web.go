@@ -84,6 +84,11 @@ func (b *Box) follow(ctx context.Context) {
 		b.wg.Go(func() {
 			select { // who asks before waits in the socket: an office without its calls would be a lie
 			case <-hub.Full():
+			case <-ctx.Done():
+				return
+			}
+			select { // what was restored may name who was erased since
+			case <-b.erasures.gone:
 				b.servePage(ctx, l, pages, cert)
 			case <-ctx.Done():
 			}
@@ -130,7 +135,7 @@ func (b *Box) pages(hub *live.Hub, words map[string]*page.Renderer) (http.Handle
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Voice: b.voice(),
-		Backups: b.backups(), Network: b.network(), Board: b.machine(), Certificate: b.certificates(), Handover: b.handover, Licences: b.opts.Licences,
+		Backups: b.backups(), Erasures: b.erasurePages(), Network: b.network(), Board: b.machine(), Certificate: b.certificates(), Handover: b.handover, Licences: b.opts.Licences,
 		Desk: b.desk, Command: b.ownCommand,
 		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Missed: b.missedCallers, Records: b.records, Reruns: b.reruns(), Zone: b.location, Holiday: func(day time.Time) (string, bool) { return b.numbering.Load().plan.Calendar.Holiday(day) }, Agent: b.agentPage, Order: b.orderFromPage,
 		Setup: b.setupBox(), TestLamps: b.lamps.test, Erase: erase,

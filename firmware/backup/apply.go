@@ -3,7 +3,6 @@ package backup
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/audit"
+	"github.com/pronto-pbx/pronto/firmware/erasure"
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -48,13 +49,16 @@ const deed = "restored"
 // replace moves one root away and the staged one into its place.
 func (s Source) replace(r planned) error {
 	staged, target := filepath.Join(s.stage(), "files", r.Path), s.at(r.Path)
-	if r.Staged {
+	if r.Staged && r.Path != erasure.File {
 		if _, err := os.Lstat(staged); errors.Is(err, fs.ErrNotExist) {
 			return nil // done before the power went
 		}
 	}
 	if r.Path == configName { // may lie in another file system, and must be whole at every moment
 		return s.replaceConfig(r, staged, target)
+	}
+	if r.Path == erasure.File {
+		return erasure.Join(s.Dir, staged)
 	}
 	if slices.Contains(audit.Files(), r.Path) {
 		return s.addToAudit(r, staged)
@@ -73,7 +77,7 @@ func (s Source) replace(r planned) error {
 			return err
 		}
 	}
-	return syncDir(filepath.Dir(target))
+	return durable.Disk{}.SyncDir(filepath.Dir(target))
 }
 
 // addToAudit keeps what this box knows of who used its page, and adds what the backup tells.
@@ -85,7 +89,7 @@ func (s Source) addToAudit(r planned, staged string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(audit.Restore(s.Dir, lines), syncDir(s.Dir)); err != nil {
+	if err := errors.Join(audit.Restore(s.Dir, lines), durable.Disk{}.SyncDir(s.Dir)); err != nil {
 		return err
 	}
 	return os.Remove(staged)
@@ -98,38 +102,16 @@ func (s Source) replaceConfig(r planned, staged, target string) error {
 	if real, err := filepath.EvalSymlinks(target); err == nil {
 		target = real
 	}
-	if err := copyFile(staged, target+".restored"); err != nil {
+	if err := durable.Copy(target+".restored", staged); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Rename(target+".restored", target), syncDir(filepath.Dir(target))); err != nil {
+	if err := errors.Join(os.Rename(target+".restored", target), durable.Disk{}.SyncDir(filepath.Dir(target))); err != nil {
 		return err
 	}
 	return os.Remove(staged)
 }
 
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close())
-}
-
 func makeDir(path string) error { return os.MkdirAll(path, 0o700) }
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
 
 // syncTree sees that everything below a folder is on the disk.
 func syncTree(dir string) error {
@@ -137,6 +119,6 @@ func syncTree(dir string) error {
 		if err != nil {
 			return err
 		}
-		return syncDir(path) // fsync is the same for files
+		return durable.Disk{}.SyncDir(path) // fsync is the same for files
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/pronto-pbx/pronto/firmware/erasure"
 )
 
 // Chapter is a part of the state that can be restored alone.
@@ -65,6 +67,9 @@ var roots = []root{
 	// Of the records their own verified backup is copied: the files of a database in use fit together only
 	// for the process that has it open. A database that is missing is made from it.
 	{chapter: Records, path: recordsName, only: "records/backups"},
+	// Whatever is restored is older than what people have asked to be forgotten since: the list of a backup joins the
+	// box's own, whichever parts are wanted. Last, so that nothing is put in place behind it.
+	{chapter: Records, path: erasure.File},
 }
 
 // Chapters lists every chapter.

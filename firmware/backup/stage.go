@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/erasure"
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 )
 
@@ -83,7 +85,7 @@ func Stage(s Source, in io.Reader, c Choice, keys ...age.Identity) (r Restored, 
 	}
 	r.Manifest, r.Chapters = a.Manifest, c.Chapters
 	r.Total, err = a.Each(func(of Chapter, name string, size int64, body io.Reader) error {
-		if !slices.Contains(c.Chapters, of) {
+		if !slices.Contains(c.Chapters, of) && name != erasure.File {
 			return nil
 		}
 		return unpack(filepath.Join(files, filepath.FromSlash(name)), size, body)
@@ -96,7 +98,7 @@ func Stage(s Source, in io.Reader, c Choice, keys ...age.Identity) (r Restored, 
 	}
 	p := plan{Restored: r, Ordered: time.Now().UTC().Round(0), By: c.By, From: c.From}
 	for _, root := range roots {
-		if slices.Contains(c.Chapters, root.chapter) {
+		if slices.Contains(c.Chapters, root.chapter) || root.path == erasure.File {
 			_, err := os.Lstat(filepath.Join(files, root.path))
 			p.Roots = append(p.Roots, planned{root.path, err == nil})
 		}
@@ -158,7 +160,7 @@ func rewriteConfig(file string, change func(*config.Config)) error {
 	if err := os.WriteFile(file+".part", text, 0o600); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(file+".part"), os.Rename(file+".part", file), syncDir(filepath.Dir(file)))
+	return errors.Join(durable.Disk{}.SyncDir(file+".part"), os.Rename(file+".part", file), durable.Disk{}.SyncDir(filepath.Dir(file)))
 }
 
 // Discard forgets what Stage has unpacked.
@@ -206,6 +208,9 @@ func (r *Restored) adapt(s Source, files string, c Choice) error {
 		return err
 	}
 	r.Foreign = r.Box != own.Recipient().String()
+	if _, err := erasure.Read(files); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if slices.Contains(c.Chapters, People) {
 		if err := endSessions(filepath.Join(files, "access.json")); err != nil {
 			return err

@@ -9,7 +9,8 @@ func TestFaultsOfBackupsAreFoundAtSave(t *testing.T) {
 	for text, want := range map[string]string{
 		"backup: {to: media/usb}":                    "backup.to",
 		"backup: {to: 'ftp://nas/x'}":                "backup.to",
-		"backup: {to: 'smb://nas/x'}":                "backup.to",
+		"backup: {to: 'smb://nas/x'}":                "",
+		"backup: {to: 'smb://nas'}":                  "backup.to",
 		"backup: {to: 's3://s3.test/'}":              "backup.to",
 		"backup: {to: 'https:///x'}":                 "backup.to",
 		"backup: {to: 'https://u:p@nas/x'}":          "backup.to",

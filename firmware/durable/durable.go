@@ -154,3 +154,19 @@ func Replace(on FileSystem, path string, text []byte, perm fs.FileMode) error {
 	}
 	return errors.Join(on.Rename(part, path), on.SyncDir(filepath.Dir(path)))
 }
+
+// Copy copies a file of the machine's disks; when it returns nil the copy's content is safe from a power cut, its name
+// once SyncDir has seen the directory.
+func Copy(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close())
+}

@@ -60,6 +60,8 @@ type History struct {
 	kick chan struct{} // something urgent waits, or a segment began
 	soon chan struct{} // something is dirty
 	done chan struct{}
+	// rewrites are segments that somebody waits to have written anew.
+	rewrites chan rewriting
 
 	mu      sync.Mutex // guards all below
 	next    Pos
@@ -105,6 +107,7 @@ func OpenHistory(cfg HistoryConfig) (*History, error) {
 	h := &History{
 		cfg: cfg, lock: lock, boot: CurrentBoot(),
 		stop: make(chan struct{}), kick: make(chan struct{}, 1), soon: make(chan struct{}, 1), done: make(chan struct{}),
+		rewrites: make(chan rewriting),
 	}
 	if err := h.recover(); err != nil {
 		_ = lock.Close()

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -27,6 +26,9 @@ func (h *History) run() {
 				timer.Reset(h.cfg.SyncEvery)
 				due = timer.C
 			}
+			continue
+		case r := <-h.rewrites:
+			r.done <- h.rewriteOne(r)
 			continue
 		case <-due:
 		case <-h.kick:
@@ -232,19 +234,9 @@ func thinSegment(on durable.FileSystem, dir string, id ID, first Pos, keep Class
 	if gone == 0 {
 		return got.size, 0, nil
 	}
-	f, err := on.OpenFile(path+scratch, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, readable)
+	size, err = replaceSegment(on, dir, id, first, body)
 	if err != nil {
-		return 0, 0, medium("thin journal", err)
+		gone = 0
 	}
-	b := append(appendSegmentHeader(nil, id, first), body...)
-	_, err = f.WriteAt(b, 0)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = on.Rename(path+scratch, path)
-	}
-	if err != nil {
-		_ = on.Remove(path + scratch)
-		return 0, 0, medium("thin journal", err)
-	}
-	return int64(len(b)), gone, medium("thin journal", on.SyncDir(dir))
+	return size, gone, err
 }

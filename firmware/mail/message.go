@@ -32,6 +32,7 @@ type Message struct {
 	Date       time.Time
 	ID         string // Message-ID without its brackets; empty: a new one
 	Attachment *Attachment
+	About      string // number of the person that it tells of, for Erase; it is not sent
 }
 
 // Attachment is a file that goes with a message.

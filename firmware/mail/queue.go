@@ -76,9 +76,10 @@ type waiting struct {
 
 // envelope is the first line of a file; the message follows it.
 type envelope struct {
-	V    int    `json:"v"`
-	From string `json:"from"`
-	To   string `json:"to"`
+	V     int    `json:"v"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+	About string `json:"about,omitempty"` // Message.About
 }
 
 // Open reads what waits and begins to send; Close ends it.
@@ -188,7 +189,7 @@ func (q *Queue) Submit(m Message) error {
 	if err != nil {
 		return err
 	}
-	head, err := json.Marshal(envelope{V: 1, From: sender, To: to})
+	head, err := json.Marshal(envelope{V: 1, From: sender, To: to, About: m.About})
 	if err != nil {
 		return err
 	}
@@ -334,6 +335,9 @@ func (q *Queue) settle(w waiting, s Server, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.IndexFunc(q.waiting, func(x waiting) bool { return x.name == w.name })
+	if i < 0 {
+		return // erased meanwhile
+	}
 	if gone {
 		q.waiting = slices.Delete(q.waiting, i, i+1)
 		q.bytes -= w.size

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/record/tape"
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // Errors of an archive.
@@ -146,15 +147,7 @@ func (a *Archive) writeKey() error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
-	return errors.Join(os.Rename(part, filepath.Join(a.cfg.Dir, keyName)), syncDir(a.cfg.Dir))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(os.Rename(part, filepath.Join(a.cfg.Dir, keyName)), durable.Disk{}.SyncDir(a.cfg.Dir))
 }
 
 // openIndex reads the index. A last line without its end was never acknowledged: it goes.

@@ -36,6 +36,7 @@ const (
 	WhyExpired = "expired" // the time of their purpose is over
 	WhyOptOut  = "opt_out" // the caller did not want it
 	WhyPerson  = "person"  // somebody decided so
+	WhyErased  = "erased"  // somebody who speaks in it has asked to be erased
 )
 
 // Entry is a line of the index.

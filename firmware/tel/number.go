@@ -114,3 +114,15 @@ func digits(s string) bool {
 	}
 	return s != ""
 }
+
+// ErasedPrefix begins what stands where the number of an erased person stood; nobody can dial it.
+const ErasedPrefix = "#*"
+
+// erasedLength is that of such an alias: the prefix and ten digits.
+const erasedLength = len(ErasedPrefix) + 10
+
+// Erased tells that the number is the alias of a person who was erased.
+func (n Number) Erased() bool {
+	s, ok := strings.CutPrefix(string(n), ErasedPrefix)
+	return ok && len(n) == erasedLength && digits(s)
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -83,7 +84,7 @@ func (s *Store) store(name string, m Message, shortest time.Duration) error {
 			return fmt.Errorf("store a message: %w", err)
 		}
 	}
-	if err := errors.Join(syncDir(s.dir(m.Box)), syncDir(s.SpoolDir())); err != nil {
+	if err := errors.Join(durable.Disk{}.SyncDir(s.dir(m.Box)), durable.Disk{}.SyncDir(s.SpoolDir())); err != nil {
 		return fmt.Errorf("store a message: %w", err)
 	}
 	s.mu.Lock()

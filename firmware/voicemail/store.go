@@ -22,6 +22,7 @@ var (
 	ErrNoBox     = errors.New("no such mailbox")
 	ErrNoMessage = errors.New("no such message")
 	ErrName      = errors.New("not a name of a file")
+	ErrClosed    = errors.New("the mailboxes are closed")
 )
 
 // Settings is what the configuration says about one mailbox.
@@ -93,6 +94,7 @@ type Store struct {
 	wake   chan struct{}
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	over   chan struct{} // closed when the writing goroutine has ended
 	checks chan struct{} // bounds the codes that are checked at a time
 	shelf  sync.Mutex    // serialises what changes the files of announcements; taken before mu
 
@@ -140,7 +142,7 @@ func Open(cfg Config) (*Store, error) {
 		cfg.Report = func(bool, string) {}
 	}
 	s := &Store{
-		cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), checks: make(chan struct{}, 2),
+		cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), over: make(chan struct{}), checks: make(chan struct{}, 2),
 		boxes: map[tel.Number]*box{}, locks: map[string]*lock{}, taken: map[string]bool{}, announcements: map[string]Announcement{},
 	}
 	for _, d := range []string{"spool", "box", "prompt"} {
@@ -349,6 +351,7 @@ func (s *Store) later(do func() error) {
 
 // write is the goroutine that does all writing, in the order in which it was asked for.
 func (s *Store) write(ctx context.Context) {
+	defer close(s.over)
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {

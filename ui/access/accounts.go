@@ -159,6 +159,7 @@ const (
 	DeedRecordingDeleted     Deed = "recording_deleted"
 	DeedRecordingExpired     Deed = "recording_expired"   // the time of its purpose is over; nobody did it
 	DeedRecordingOptOut      Deed = "recording_opted_out" // the caller did not want it
+	DeedErased               Deed = "person_erased"       // the alias that takes the place of the number
 	DeedReopened             Deed = "reopened"            // the owner's password was lost: the box can be claimed again
 )
 

@@ -26,7 +26,7 @@ func sections() []section {
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
 		{"nav.reports", "/reports", access.Supervise, chart, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/reset", "/lamps", "/signals", "/board"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/erasures", "/reset", "/lamps", "/signals", "/board"}},
 	}
 }
 
@@ -85,6 +85,7 @@ func (r Reader) System() (all []Link) {
 		{"certificate", "/certificate", access.Own},
 		{"security", "/security", access.Own},
 		{"users", "/users", access.Own},
+		{"erasures", "/erasures", access.Own},
 		{"codes", "/codes", access.See},
 		{"handover", "/handover", access.Configure},
 		{"about", "/about", access.See},

@@ -328,6 +328,9 @@ func number(cat *i18n.Catalogue) func(tel.Number) string {
 		if n == "" {
 			return cat.T("withheld")
 		}
+		if n.Erased() {
+			return cat.T("number.erased")
+		}
 		return string(n)
 	}
 }

@@ -161,6 +161,8 @@ func newBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) (http.
 		Fingerprint: strings.Repeat("0123456789abcdef", 4), Uncovered: []string{"pronto.local", "pronto-9qxa.local"}, Alone: true, Undo: true,
 	}}
 	cfg.Certificate = proof.Port()
+	persons := settingstest.Erasures{Persons: settingstest.Forgotten(Hostile, time.Now())}
+	cfg.Erasures = persons.Port()
 	cfg.Erase = func() error { return nil }
 	cfg.Handover = func(context.Context) page.Handover { return settingstest.Handover(Hostile) }
 	floor(&cfg)

@@ -29,7 +29,7 @@ func inTheClear() map[string]Clear {
 		"GET /invite": Never, "POST /invite": Never,
 		// Whom the box trusts, and with what.
 		"GET /security": WhileAllowed, "POST /security": Never, "GET /certificate": WhileAllowed, "POST /certificate": Never, "POST /certificate/undo": Never,
-		"POST /certificate/withdraw": Never, "GET /reset": WhileAllowed, "POST /reset": Never,
+		"POST /certificate/withdraw": Never, "GET /reset": WhileAllowed, "POST /reset": Never, "GET /erasures": WhileAllowed, "POST /erasures": Never,
 		// Keys and all that they open.
 		"GET /backup": WhileAllowed, "POST /backup/place": Never, "POST /backup/now": Never, "GET /backup/copy/{name}": Never, "POST /backup/kit": Never,
 		"POST /backup/kit/confirm": Never, "GET /backup/restore": WhileAllowed, "POST /backup/restore": Never, "POST /backup/restore/lines": Never,

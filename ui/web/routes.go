@@ -193,6 +193,8 @@ func (s *server) routes() []route {
 		{"GET /system", access.See, s.system, WhileAllowed},
 		{"GET /security", access.Own, s.security, WhileAllowed},
 		{"POST /security", access.Own, s.plainHTTP, Never},
+		{"GET /erasures", access.Own, s.erasures, WhileAllowed},
+		{"POST /erasures", access.Own, s.erase, Never},
 		{"GET /reset", access.Own, s.resetForm, WhileAllowed},
 		{"POST /reset", access.Own, s.reset, Never},
 		{"GET /about", access.See, s.about, WhileAllowed},

@@ -49,6 +49,7 @@ type site struct {
 	records   *archive
 	wizard    *setuptest.Memory
 	backups   settingstest.Backups
+	persons   settingstest.Erasures
 	wires     settingstest.Network
 	machine   settingstest.Board
 	proof     settingstest.Certificate
@@ -128,7 +129,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
 		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Voice: s.voice.Port(),
-		Backups: s.backups.Port(), Network: s.wires.Port(), Board: s.machine.Port(), Certificate: s.proof.Port(),
+		Backups: s.backups.Port(), Erasures: s.persons.Port(), Network: s.wires.Port(), Board: s.machine.Port(), Certificate: s.proof.Port(),
 		Handover: func(context.Context) page.Handover { return settingstest.Handover(hostile) },
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil

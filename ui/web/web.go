@@ -46,6 +46,7 @@ type Config struct {
 	Settings settings.Port
 	Voice    voice.Port
 	Backups  settings.Backups
+	Erasures settings.Erasures
 	Network  settings.Network
 	Board    settings.Board
 	// Handover is the report of this moment; who makes it is filled in here.

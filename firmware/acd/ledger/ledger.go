@@ -66,6 +66,7 @@ type state struct {
 type letter struct {
 	event   tel.Event
 	dismiss tel.Number
+	do      func() error // something else that the owner does for who waits
 	reply   chan error
 }
 
@@ -145,7 +146,11 @@ func (l *Ledger) Missed() []tel.MissedChanged { return *l.rows.Load() }
 
 // Dismiss takes a number off the list. Errors: ErrUnknown, ErrClosed.
 func (l *Ledger) Dismiss(ctx context.Context, n tel.Number) error {
-	m := letter{dismiss: n, reply: make(chan error, 1)}
+	return l.ask(ctx, letter{dismiss: n, reply: make(chan error, 1)})
+}
+
+// ask gives a letter to the owner and waits for the reply.
+func (l *Ledger) ask(ctx context.Context, m letter) error {
 	select {
 	case l.in <- m:
 	case <-l.quit:
@@ -198,6 +203,10 @@ func (l *Ledger) run() {
 func (l *Ledger) open(m letter) {
 	if m.reply == nil {
 		l.tell(l.apply(m.event))
+		return
+	}
+	if m.do != nil {
+		m.reply <- m.do()
 		return
 	}
 	changed := l.s.Missed.Dismiss(m.dismiss, time.Now())

@@ -50,6 +50,7 @@ type Memories struct {
 type note struct {
 	caller tel.Number
 	memory *plan.Memory
+	ask    *question // instead
 }
 
 // OpenMemories reads the file; what has faded by now is dropped. A damaged file is put aside. Start follows.
@@ -96,7 +97,7 @@ func (m *Memories) Note(caller tel.Number, memory *plan.Memory) {
 		memory = &own
 	}
 	select {
-	case m.in <- note{caller, memory}:
+	case m.in <- note{caller: caller, memory: memory}:
 	default:
 		if m.lost.Add(1) == 1 {
 			m.cfg.Log.Error("the memories of callers do not keep up")
@@ -135,6 +136,10 @@ func (m *Memories) run() {
 }
 
 func (m *Memories) take(n note) {
+	if n.ask != nil {
+		m.answer(n.ask)
+		return
+	}
 	was, known := m.kept[n.caller]
 	m.dirty = true
 	if n.memory == nil {

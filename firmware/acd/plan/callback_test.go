@@ -190,6 +190,14 @@ func TestTheEndsOfACallback(t *testing.T) {
 		}, tel.CallbackReturned},
 		{"nobody has time for a day", func(o *office, _ *Callback) { o.wait(24 * time.Hour) }, tel.CallbackExpired},
 		{"somebody drops it", func(o *office, c *Callback) { o.do(DropCallback{c.ID}) }, tel.CallbackDropped},
+		{"the customer is erased", func(o *office, c *Callback) {
+			o.do(Erase{[]Alias{{"0612345678", "#*0000000002"}, {c.Number, "#*0000000001"}}})
+			for _, x := range o.events {
+				if e, ok := x.(tel.CallbackChanged); ok && e.State == tel.CallbackEnded && (e.Number != "#*0000000001" || e.Name != "") {
+					o.t.Errorf("told %+v", e)
+				}
+			}
+		}, tel.CallbackDropped},
 		{"the queue is gone", func(o *office, _ *Callback) { o.do(Configure{Agents: []AgentSpec{{ID: "a"}}}) }, tel.CallbackDropped},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -78,6 +78,8 @@ func decodeBox(kind string, body []byte) (Event, error) {
 		return decode[Recall](body)
 	case "drop_callback":
 		return decode[DropCallback](body)
+	case "erase":
+		return decode[Erase](body)
 	case "clock_moved":
 		return decode[ClockMoved](body)
 	default:

@@ -115,6 +115,13 @@ type Recall struct {
 // DropCallback ends a request to be called back.
 type DropCallback struct{ Callback tel.CallbackID }
 
+// Erase drops what is remembered of callers who do not wait, and the requests of theirs to be called back: they have
+// asked to be erased. What is told of their requests names their aliases.
+type Erase struct{ Callers []Alias }
+
+// Alias is what stands for the number of a person from now on.
+type Alias struct{ Number, Alias tel.Number }
+
 // Tick says only that time has passed.
 type Tick struct{}
 
@@ -208,6 +215,7 @@ func (ClockMoved) Kind() string   { return "clock_moved" }
 func (Hours) Kind() string        { return "hours" }
 func (Recall) Kind() string       { return "recall" }
 func (DropCallback) Kind() string { return "drop_callback" }
+func (Erase) Kind() string        { return "erase" }
 
 // Effect is what the owner of the state must do, in order: Send, Publish or Refuse.
 type Effect interface{ effect() }

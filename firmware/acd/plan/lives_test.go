@@ -86,7 +86,11 @@ func (w *world) randomLife() Event {
 	}
 	if len(w.lives.open) > 0 && w.r.IntN(4) == 0 {
 		ids := sorted(w.lives.open)
-		return DropCallback{ids[w.r.IntN(len(ids))]}
+		id := ids[w.r.IntN(len(ids))]
+		if c := w.lives.open[id]; w.s.Memories[c.Number] != nil { // who asks to be erased loses both
+			return Erase{[]Alias{{c.Number, "#*0000000001"}}}
+		}
+		return DropCallback{id}
 	}
 	var again Recall
 	for _, id := range sorted(w.lives.open) { // those that are known change nothing

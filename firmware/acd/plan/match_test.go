@@ -300,6 +300,7 @@ func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 		Hours{"q", true},
 		Recall{Callbacks: []tel.CallbackChanged{{Callback: "cb", Number: "+393331234567", Asked: t0}}},
 		DropCallback{"cb"},
+		Erase{[]Alias{{"+393331234567", "#*0000000001"}}},
 	} {
 		b, err := json.Marshal(e)
 		if err != nil {

@@ -84,3 +84,25 @@ func (s *State) firstToFade() *Memory {
 	}
 	return first
 }
+
+// erase takes callers out of what is remembered, and ends what they are owed.
+func (s *step) erase(e Erase) {
+	for _, a := range e.Callers {
+		if m := s.Memories[a.Number]; m != nil {
+			s.dropMemory(m)
+		}
+		for _, id := range sorted(s.Callbacks) {
+			c := s.Callbacks[id]
+			if c.Number != a.Number && c.Caller != a.Number {
+				continue
+			}
+			c.Name = ""
+			for _, n := range []*tel.Number{&c.Number, &c.Caller} {
+				if *n == a.Number {
+					*n = a.Alias
+				}
+			}
+			s.endCallback(c, tel.CallbackDropped, "", "")
+		}
+	}
+}

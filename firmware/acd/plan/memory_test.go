@@ -53,3 +53,13 @@ func TestRecalledMemoriesAreBounded(t *testing.T) {
 		t.Errorf("%d are remembered", len(o.s.Memories))
 	}
 }
+
+func TestWhoIsErasedIsAStrangerAndNobodyElseIs(t *testing.T) {
+	o := staffed(t, q1("a"), "a")
+	until := o.now.Add(time.Hour)
+	o.do(Recall{Memories: []Memory{{Caller: "+390298765432", Agent: "a", Until: until}, {Caller: "+390211111111", Agent: "a", Until: until}}})
+	o.do(Erase{[]Alias{{"+390298765432", "#*0000000001"}, {"+390600000000", "#*0000000002"}}})
+	if len(o.s.Memories) != 1 || o.s.Memories["+390211111111"] == nil {
+		t.Errorf("remembered %+v", o.s.Memories)
+	}
+}

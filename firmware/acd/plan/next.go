@@ -206,6 +206,8 @@ func (s *step) apply(e Event) {
 		s.recall(e)
 	case DropCallback:
 		s.dropCallback(e)
+	case Erase:
+		s.erase(e)
 	case ClockMoved: // done before the timers
 	default:
 		s.refuse(fmt.Errorf("unknown queue event %T", e))

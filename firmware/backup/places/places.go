@@ -1,4 +1,4 @@
-// Package places reaches the places in a network where backups lie: WebDAV servers and S3 stores.
+// Package places reaches the places in a network where backups lie: WebDAV servers, shares of file servers and S3 stores.
 package places
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/config"
 )
 
-// Open finds the place that the configuration names: the stick of the box or a folder, https://host/path (WebDAV) or
-// s3://host/bucket/path. Spool is a directory for what must be known whole before it is sent.
+// Open finds the place that the configuration names: the stick of the box or a folder, https://host/path (WebDAV),
+// smb://host/share/path or s3://host/bucket/path. Spool is a directory for what must be known whole before it is sent.
 func Open(c config.Backup, spool string) (backup.Place, error) {
 	if folder, on := strings.CutPrefix(path.Clean(c.To)+"/", backup.StickDir+"/"); on {
 		return backup.Stick{At: backup.StickDir, Folder: folder}, nil
@@ -32,8 +32,10 @@ func Open(c config.Backup, spool string) (backup.Place, error) {
 		return newDAV(at, c, spool), nil
 	case "s3", "s3+http":
 		return newBucket(at, c, spool)
+	case "smb":
+		return newSMB(at, c)
 	default:
-		return nil, fmt.Errorf("%q is no place for backups: use a folder, https or s3", c.To)
+		return nil, fmt.Errorf("%q is no place for backups: use a folder, https, smb or s3", c.To)
 	}
 }
 

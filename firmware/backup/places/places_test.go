@@ -44,6 +44,7 @@ var servers = map[string]func(t *testing.T) config.Backup{
 		t.Cleanup(s.Close)
 		return config.Backup{To: s.URL, User: "box", Password: "secret"}
 	},
+	"a share of Samba": samba,
 	"an S3 store of gofakes3": func(t *testing.T) config.Backup {
 		kept := s3mem.New()
 		s := httptest.NewServer(gofakes3.New(kept, gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
@@ -147,7 +148,7 @@ func TestAWrongPasswordOrAServerThatIsAwayIsSaidSo(t *testing.T) {
 	}
 	nobody := l.Addr().String()
 	_ = l.Close()
-	for _, to := range []string{"http://" + nobody + "/x", "s3+http://" + nobody + "/x"} {
+	for _, to := range []string{"http://" + nobody + "/x", "smb://" + nobody + "/x", "s3+http://" + nobody + "/x"} {
 		p, err := Open(config.Backup{To: to}, t.TempDir())
 		if err != nil {
 			t.Fatal(err)
@@ -158,7 +159,7 @@ func TestAWrongPasswordOrAServerThatIsAwayIsSaidSo(t *testing.T) {
 		}
 		cancel()
 	}
-	for _, to := range []string{"ftp://nas/x", "smb://nas/x", "s3://s3.test", "nas/x"} {
+	for _, to := range []string{"ftp://nas/x", "smb://nas", "s3://s3.test", "nas/x"} {
 		if _, err := Open(config.Backup{To: to}, t.TempDir()); err == nil {
 			t.Errorf("%s is a place", to)
 		}

@@ -223,6 +223,7 @@ func TestWhatIsNoAnnouncementIsRefusedInWords(t *testing.T) {
 		"nothing":                              {nil, ErrKind},
 		"a text that is called .wav":           {[]byte("Gentile cliente, siamo chiusi per ferie.\n"), ErrKind},
 		"a page of the web":                    {bytes.Repeat([]byte("<!doctype html><p>ferie</p>"), 1000), ErrKind},
+		"a zip":                                {append([]byte("PK\x03\x04\x14\x00\x00\x00\x08\x00"), make([]byte, 9000)...), ErrKind},
 		"an Ogg":                               {append([]byte("OggS\x00\x02"), make([]byte, 9000)...), ErrKind},
 		"a film":                               {append([]byte("\x00\x00\x00\x20ftypM4A "), make([]byte, 9000)...), ErrKind},
 		"a WAV of which only the name is left": {[]byte("RIFF\xff\xff\xff\xffWAVE"), ErrBroken},

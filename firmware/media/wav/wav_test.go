@@ -124,6 +124,8 @@ func TestFilesThatAreNotOursAreRefused(t *testing.T) {
 		"a cut chunk":              {file([]byte("LIST\x10\x00\x00\x00\x01")), ErrMalformed},
 		"an endless chunk":         {file([]byte("LIST\xff\xff\xff\xff\x01")), ErrMalformed},
 		"MP3 inside":               {file(format(0x55, 1, 8000, 16), data), ErrUnsupported},
+		"ADPCM of Microsoft":       {file(format(2, 1, 8000, 4), data), ErrUnsupported},
+		"ADPCM of IMA":             {file(format(0x11, 1, 8000, 4), data), ErrUnsupported},
 		"20 bits":                  {file(format(1, 1, 8000, 20), data), ErrUnsupported},
 		"floating point of 64":     {file(format(3, 1, 8000, 64), data), ErrUnsupported},
 		"16 bits of A-law":         {file(format(6, 1, 8000, 16), data), ErrUnsupported},

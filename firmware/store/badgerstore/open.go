@@ -79,6 +79,9 @@ func (d *DB) open() error {
 		_ = d.setOpenings(0) // whoever died here before, died of the full disk
 		return err
 	}
+	if err := d.settleExchange(); err != nil {
+		return err
+	}
 	for _, sub := range []string{d.dataDir(), d.cfg.Backups} {
 		if err := os.MkdirAll(sub, 0o700); err != nil {
 			return diskError("make directory of the records", err)

@@ -27,6 +27,7 @@ type Config struct {
 	Records badgerstore.Config
 	Socket  string        // unix socket to answer on
 	Journal string        // directory of the history journal
+	State   string        // directory of the box's state, which names the persons who were erased; empty: nobody ever is
 	Poll    time.Duration // how often to look for new records; default 250 ms
 	Ready   func()        // nil, or told when questions are answered
 	Log     *slog.Logger  // nil: slog.Default
@@ -51,6 +52,7 @@ type keeper struct {
 	log    *slog.Logger
 	reader *journal.Reader
 	front  front
+	erased erased
 
 	pending  badgerstore.Batch
 	size     int
@@ -68,7 +70,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	k := &keeper{cfg: cfg, log: cfg.Log, reader: journal.NewReader(cfg.Journal)}
+	k := &keeper{cfg: cfg, log: cfg.Log, reader: journal.NewReader(cfg.Journal), erased: erased{dir: cfg.State}}
 	defer k.reader.Close()
 	k.front.trouble = "the records are being opened"
 
@@ -127,15 +129,28 @@ func (k *keeper) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.front.set(db, "")
 	defer func() {
 		k.front.set(nil, "the records are being closed")
 		if err := db.Close(); err != nil {
 			k.log.Warn("records not closed in order", "error", err)
 		}
 	}()
+	// Before anybody is shown a record: they may be of a backup that is older than the list.
+	if _, err = k.erased.look(); err == nil {
+		err = k.erase(ctx, db)
+	}
+	if err != nil {
+		k.front.set(nil, "a person is being erased: "+err.Error())
+		k.log.Error("persons are not erased from the records yet; they are not shown meanwhile", "error", err)
+		pause(ctx, retryDelay)
+		return nil
+	}
+	k.front.set(db, "")
 	k.rewind(db)
 	for ctx.Err() == nil {
+		if again, err := k.owes(db); err != nil || again {
+			return nil
+		}
 		wait := k.cfg.Poll
 		if err := k.follow(ctx, db); err != nil {
 			if ctx.Err() != nil {
@@ -202,7 +217,7 @@ func (k *keeper) follow(ctx context.Context, db *badgerstore.DB) error {
 func (k *keeper) collect(r journal.Record) {
 	pos := store.Position(r.Pos)
 	k.pending.Journal, k.pending.Pos = uint64(k.reader.Journal()), pos
-	e, err := cdr.Decode(r.Kind, r.Body)
+	e, err := cdr.Decode(r.Kind, k.erased.without(r))
 	if err != nil {
 		k.front.unusable()
 		k.log.Error("a journal record cannot be understood", "kind", r.Kind, "position", uint64(r.Pos), "error", err)

@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 func config(dir string) Config {
 	return Config{
 		Records: badgerstore.Config{Dir: filepath.Join(dir, "disk", "records"), MemTable: 1 << 20, ValueLog: 1 << 20, BlockCache: 1 << 20, Reserve: 1 << 20},
-		Socket:  filepath.Join(dir, "sock"), Journal: filepath.Join(dir, "journal"), Poll: 5 * time.Millisecond, Log: quiet,
+		Socket:  filepath.Join(dir, "sock"), State: filepath.Join(dir, "state"), Journal: filepath.Join(dir, "journal"), Poll: 5 * time.Millisecond, Log: quiet,
 	}
 }
 
