@@ -54,6 +54,8 @@ type Config struct {
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
 	// command about one. ErrCommand and the like say in words what was refused.
 	Command func(ctx context.Context, agent tel.AgentID, command, with string) error
+	// Phone is the way to the phones that are a page.
+	Phone Phone
 	// Supervise rings the phone of by, who takes part in the conversation of agent. It returns the sentence
 	// that says why not, or nothing.
 	Supervise func(by, agent tel.AgentID, mode tel.SupervisionMode) (sentence string)
@@ -90,7 +92,8 @@ type server struct {
 	pages  map[string]*page.Renderer
 	drafts drafts
 
-	followers atomic.Int32 // open streams of test calls
+	followers  atomic.Int32 // open streams of test calls
+	phonePages atomic.Int32 // open streams of phones
 }
 
 // New returns the page's handler.
