@@ -10,124 +10,17 @@ import (
 	"testing"
 	"time"
 
-	pion "github.com/pion/webrtc/v4"
-	"github.com/pion/webrtc/v4/pkg/media"
 	"go.uber.org/goleak"
 
 	box "github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/media/webrtc"
-	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+	"github.com/pronto-pbx/pronto/firmware/media/webrtc/webrtctest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait for something that must come.
 const patience = 15 * time.Second
-
-// browser is a page's half of a conversation, by pion as an ICE agent that checks.
-type browser struct {
-	t      *testing.T
-	pc     *pion.PeerConnection
-	track  *pion.TrackLocalStaticSample
-	offer  string
-	heard  chan []byte // payloads
-	states chan pion.PeerConnectionState
-}
-
-func newBrowser(t *testing.T) *browser {
-	t.Helper()
-	var e pion.SettingEngine
-	e.SetIncludeLoopbackCandidate(true)
-	e.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() && ip.To4() != nil })
-	var m pion.MediaEngine
-	if err := m.RegisterDefaultCodecs(); err != nil {
-		t.Fatal(err)
-	}
-	pc, err := pion.NewAPI(pion.WithSettingEngine(e), pion.WithMediaEngine(&m)).NewPeerConnection(pion.Configuration{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &browser{t: t, pc: pc, heard: make(chan []byte, 1000), states: make(chan pion.PeerConnectionState, 16)}
-	t.Cleanup(b.leave)
-	if b.track, err = pion.NewTrackLocalStaticSample(pion.RTPCodecCapability{MimeType: pion.MimeTypePCMA}, "a", "b"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := pc.AddTrack(b.track); err != nil {
-		t.Fatal(err)
-	}
-	pc.OnTrack(func(r *pion.TrackRemote, _ *pion.RTPReceiver) {
-		for {
-			p, _, err := r.ReadRTP()
-			if err != nil {
-				return
-			}
-			select {
-			case b.heard <- p.Payload:
-			default:
-			}
-		}
-	})
-	pc.OnConnectionStateChange(func(s pion.PeerConnectionState) { b.states <- s })
-	offer, err := pc.CreateOffer(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gathered := pion.GatheringCompletePromise(pc)
-	if err := pc.SetLocalDescription(offer); err != nil {
-		t.Fatal(err)
-	}
-	<-gathered
-	b.offer = pc.LocalDescription().SDP
-	return b
-}
-
-func (b *browser) leave() { _ = b.pc.GracefulClose() }
-
-func (b *browser) take(answer string) {
-	b.t.Helper()
-	if err := b.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: answer}); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// says has the page say a tone until the test ends.
-func (b *browser) says(hz int) {
-	c := tone.NewCoder(tone.ALaw)
-	pcm := tone.Sine(hz, 8000)
-	stop, done := make(chan struct{}), make(chan struct{})
-	b.t.Cleanup(func() { close(stop); <-done })
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for at := 0; ; at = (at + 160) % 8000 {
-			_ = b.track.WriteSample(media.Sample{Data: c.Encode(nil, pcm[at:at+160]), Duration: 20 * time.Millisecond})
-			select {
-			case <-tick.C:
-			case <-stop:
-				return
-			}
-		}
-	}()
-}
-
-// hears waits until the page has heard half a second of a tone in one piece.
-func (b *browser) hears(hz int) {
-	b.t.Helper()
-	c, deadline := tone.NewCoder(tone.ALaw), time.After(patience)
-	var pcm []int16
-	for {
-		select {
-		case p := <-b.heard:
-			pcm = c.Decode(pcm, p)
-		case <-deadline:
-			b.t.Fatalf("the page does not hear %d Hz in %d samples: %v", hz, len(pcm), tone.Heard(pcm[max(0, len(pcm)-4000):], hz))
-		}
-		if n := len(pcm); n >= 4000 && tone.Heard(pcm[n-4000:], hz) == nil {
-			return
-		}
-	}
-}
 
 func engine(t *testing.T, first int) *box.Engine {
 	t.Helper()
@@ -154,7 +47,7 @@ func gateway(t *testing.T, most int) *webrtc.Gateway {
 }
 
 // joined is a leg of the engine that hears a page, and what became of the connection.
-func joined(t *testing.T, e *box.Engine, g *webrtc.Gateway, b *browser) (*box.Leg, *webrtc.Session, chan webrtc.State) {
+func joined(t *testing.T, e *box.Engine, g *webrtc.Gateway, b *webrtctest.Browser) (*box.Leg, *webrtc.Session, chan webrtc.State) {
 	t.Helper()
 	leg, err := e.Open(box.LegConfig{Lock: true})
 	if err != nil {
@@ -162,14 +55,14 @@ func joined(t *testing.T, e *box.Engine, g *webrtc.Gateway, b *browser) (*box.Le
 	}
 	states := make(chan webrtc.State, 16)
 	rtp, _ := leg.Ports()
-	s, answer, err := g.Answer(t.Context(), b.offer, rtp, func(s webrtc.State) { states <- s })
+	s, answer, err := g.Answer(t.Context(), b.Offer, rtp, func(s webrtc.State) { states <- s })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := leg.Configure(s.Media()); err != nil {
 		t.Fatal(err)
 	}
-	b.take(answer)
+	b.Take(answer)
 	return leg, s, states
 }
 
@@ -189,14 +82,14 @@ func until(t *testing.T, states chan webrtc.State, want webrtc.State) {
 
 func TestAPageAndALegHearEachOther(t *testing.T) {
 	e, g := engine(t, 26800), gateway(t, 1)
-	b := newBrowser(t)
+	b := webrtctest.New(t)
 	leg, s, states := joined(t, e, g, b)
 	until(t, states, webrtc.Up)
 	if err := leg.Echo(); err != nil {
 		t.Fatal(err)
 	}
-	b.says(700)
-	b.hears(700)
+	b.Says(700)
+	b.Hears(700)
 	if got := leg.Stats(); got.Codec != "PCMA" || got.Received == 0 || got.Sent == 0 {
 		t.Errorf("%+v", got)
 	}
@@ -206,19 +99,19 @@ func TestAPageAndALegHearEachOther(t *testing.T) {
 
 func TestAPageThatLeavesIsGone(t *testing.T) {
 	e, g := engine(t, 26820), gateway(t, 1)
-	b := newBrowser(t)
+	b := webrtctest.New(t)
 	_, _, states := joined(t, e, g, b)
 	until(t, states, webrtc.Up)
-	b.leave()
+	b.Leave()
 	until(t, states, webrtc.Gone)
 }
 
 func TestTheAnswerHasOneAddressOneCodecAndNothingElse(t *testing.T) {
 	e, g := engine(t, 26840), gateway(t, 1)
-	b := newBrowser(t)
+	b := webrtctest.New(t)
 	leg, _, states := joined(t, e, g, b)
 	until(t, states, webrtc.Up)
-	answer := b.pc.RemoteDescription().SDP
+	answer := b.Answer()
 	for _, want := range []string{"a=ice-lite", "PCMA/8000", "typ host", "a=setup:active", "UDP/TLS/RTP/SAVPF", g.Addr().Addr().String()} {
 		if !strings.Contains(answer, want) {
 			t.Errorf("the answer has no %q:\n%s", want, answer)
@@ -236,9 +129,9 @@ func TestTheAnswerHasOneAddressOneCodecAndNothingElse(t *testing.T) {
 
 func TestThePlacesAreLimitedAndGivenBack(t *testing.T) {
 	e, g := engine(t, 26860), gateway(t, 1)
-	first, second := newBrowser(t), newBrowser(t)
+	first, second := webrtctest.New(t), webrtctest.New(t)
 	_, s, _ := joined(t, e, g, first)
-	if _, _, err := g.Answer(t.Context(), second.offer, 26999, nil); !errors.Is(err, webrtc.ErrFull) {
+	if _, _, err := g.Answer(t.Context(), second.Offer, 26999, nil); !errors.Is(err, webrtc.ErrFull) {
 		t.Fatalf("a second page: %v", err)
 	}
 	s.Close()
@@ -247,25 +140,25 @@ func TestThePlacesAreLimitedAndGivenBack(t *testing.T) {
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := g.Answer(t.Context(), second.offer, 26999, nil); !errors.Is(err, webrtc.ErrClosed) {
+	if _, _, err := g.Answer(t.Context(), second.Offer, 26999, nil); !errors.Is(err, webrtc.ErrClosed) {
 		t.Errorf("after the end: %v", err)
 	}
 }
 
 func TestAnOfferThatIsNoneIsRefusedAndCostsNoPlace(t *testing.T) {
 	e, g := engine(t, 26880), gateway(t, 1)
-	b := newBrowser(t)
+	b := webrtctest.New(t)
 	for _, c := range []struct{ name, offer string }{
 		{"nothing", ""},
 		{"noise", "\x00\xff\n\n=\n"},
-		{"too long", b.offer + strings.Repeat("a=x\r\n", webrtc.MaxOffer/5)},
+		{"too long", b.Offer + strings.Repeat("a=x\r\n", webrtc.MaxOffer/5)},
 		{"too many lines", strings.Repeat("a\n", 500)},
-		{"video", strings.Replace(b.offer, "m=audio", "m=video", 1)},
-		{"two streams", b.offer + "m=audio 9 UDP/TLS/RTP/SAVPF 8\r\n"},
-		{"plain RTP", strings.Replace(b.offer, "UDP/TLS/RTP/SAVPF", "RTP/AVP", 1)},
-		{"none of our codecs", only(b.offer, "111")},
-		{"no certificate", without(b.offer, "a=fingerprint")},
-		{"no password", without(b.offer, "a=ice-pwd")},
+		{"video", strings.Replace(b.Offer, "m=audio", "m=video", 1)},
+		{"two streams", b.Offer + "m=audio 9 UDP/TLS/RTP/SAVPF 8\r\n"},
+		{"plain RTP", strings.Replace(b.Offer, "UDP/TLS/RTP/SAVPF", "RTP/AVP", 1)},
+		{"none of our codecs", only(b.Offer, "111")},
+		{"no certificate", without(b.Offer, "a=fingerprint")},
+		{"no password", without(b.Offer, "a=ice-pwd")},
 	} {
 		if _, _, err := g.Answer(t.Context(), c.offer, 26999, nil); !errors.Is(err, webrtc.ErrOffer) {
 			t.Errorf("%s: %v", c.name, err)
@@ -296,8 +189,8 @@ func only(offer, pt string) string {
 func TestAnotherCodecIsTakenWhereTheFirstIsMissing(t *testing.T) {
 	g := gateway(t, 1)
 	for pt, want := range map[string]string{"8": "PCMA", "0": "PCMU", "9": "G722", "111 0 8": "PCMA"} {
-		b := newBrowser(t)
-		s, answer, err := g.Answer(t.Context(), only(b.offer, pt), 26999, nil)
+		b := webrtctest.New(t)
+		s, answer, err := g.Answer(t.Context(), only(b.Offer, pt), 26999, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", want, err)
 		}
@@ -311,7 +204,7 @@ func TestAnotherCodecIsTakenWhereTheFirstIsMissing(t *testing.T) {
 // A stranger's datagrams must reach neither a DTLS nor an RTP parser, and cost no talk its packets.
 func TestAFloodOfStrangersIsDroppedWhileAPageTalks(t *testing.T) {
 	e, g := engine(t, 26900), gateway(t, 1)
-	b := newBrowser(t)
+	b := webrtctest.New(t)
 	leg, _, states := joined(t, e, g, b)
 	until(t, states, webrtc.Up)
 	stranger, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(g.Addr()))
@@ -332,8 +225,8 @@ func TestAFloodOfStrangersIsDroppedWhileAPageTalks(t *testing.T) {
 	if err := leg.Echo(); err != nil {
 		t.Fatal(err)
 	}
-	b.says(700)
-	b.hears(700)
+	b.Says(700)
+	b.Hears(700)
 	if err := stranger.SetReadDeadline(time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +239,7 @@ func TestAnOfferIsNotWaitedForAfterItsVisitorHasLeft(t *testing.T) {
 	g := gateway(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s, _, err := g.Answer(ctx, newBrowser(t).offer, 26999, nil)
+	s, _, err := g.Answer(ctx, webrtctest.New(t).Offer, 26999, nil)
 	if err == nil { // gathering was faster
 		s.Close()
 	}
