@@ -10,7 +10,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/webrtc"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/page"
-	"github.com/pronto-pbx/pronto/ui/web"
+	"github.com/pronto-pbx/pronto/ui/phone"
 )
 
 // browsers are the phones in browsers, with the port of their audio: it is opened for the first one that talks,
@@ -91,11 +91,11 @@ func (b *Box) browserPhone(agent tel.AgentID) (d tel.DeviceID, ok bool) {
 // pagePhone is the page's way to the phones of browsers.
 type pagePhone struct{ b *Box }
 
-// Device implements web.Phone.
+// Device implements phone.Port.
 func (p pagePhone) Device(agent tel.AgentID) (tel.DeviceID, bool) { return p.b.browserPhone(agent) }
 
-// Attach implements web.Phone.
-func (p pagePhone) Attach(d tel.DeviceID, instance string) (web.PhonePage, string) {
+// Attach implements phone.Port.
+func (p pagePhone) Attach(d tel.DeviceID, instance string) (phone.Page, string) {
 	g, err := p.b.browsers.phones.Attach(d, instance)
 	if err != nil {
 		return nil, p.sentence(err)
@@ -103,7 +103,7 @@ func (p pagePhone) Attach(d tel.DeviceID, instance string) (web.PhonePage, strin
 	return attached{p.b.browsers.phones, g}, ""
 }
 
-// Watch implements web.Phone.
+// Watch implements phone.Port.
 func (p pagePhone) Watch(d tel.DeviceID) (changed <-chan struct{}, stop func()) {
 	return p.b.browsers.phones.Watch(d)
 }
@@ -139,16 +139,16 @@ type attached struct {
 	page   *browser.Page
 }
 
-// News implements web.PhonePage.
+// News implements phone.Page.
 func (a attached) News() <-chan struct{} { return a.page.News() }
 
-// Orders implements web.PhonePage.
+// Orders implements phone.Page.
 func (a attached) Orders() any { return a.phones.Orders(a.page) }
 
-// Detach implements web.PhonePage.
+// Detach implements phone.Page.
 func (a attached) Detach() { a.phones.Detach(a.page) }
 
-// Show implements web.Phone.
+// Show implements phone.Port.
 func (p pagePhone) Show(d tel.DeviceID) page.Phone {
 	now := p.b.browsers.phones.Show(d)
 	shown := page.Phone{Ready: now.Ready}
@@ -165,16 +165,16 @@ func (p pagePhone) Show(d tel.DeviceID) page.Phone {
 	return shown
 }
 
-// Offer implements web.Phone.
+// Offer implements phone.Port.
 func (p pagePhone) Offer(ctx context.Context, d tel.DeviceID, id tel.LegID, instance, offer string) (answer, sentence string) {
 	answer, err := p.b.browsers.phones.Offer(ctx, d, id, instance, offer)
 	return answer, p.sentence(err)
 }
 
-// Do implements web.Phone.
-func (p pagePhone) Do(d tel.DeviceID, what web.PhoneOrder) string { return p.sentence(p.do(d, what)) }
+// Do implements phone.Port.
+func (p pagePhone) Do(d tel.DeviceID, what phone.Order) string { return p.sentence(p.do(d, what)) }
 
-func (p pagePhone) do(d tel.DeviceID, what web.PhoneOrder) error {
+func (p pagePhone) do(d tel.DeviceID, what phone.Order) error {
 	f := p.b.browsers.phones
 	switch what.Do {
 	case "dial":

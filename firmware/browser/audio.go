@@ -51,6 +51,7 @@ func (p *Phones) Offer(ctx context.Context, dev tel.DeviceID, id tel.LegID, inst
 		return "", ErrNoCall
 	}
 	l.session, l.state = s, webrtc.Connecting
+	l.hush()
 	if err := l.configure(); err != nil {
 		l.drop()
 		return "", err

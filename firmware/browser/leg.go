@@ -88,16 +88,20 @@ func (l *leg) tell(e call.LegEvent) {
 // silent is how a leg is configured whose page is not there.
 var silent = sdp.Media{Codec: codec.PCMA, SendPT: 8, RecvPT: 8, Ptime: 20, Direction: sdp.Inactive}
 
-// configure has the engine's leg follow the session, the mute and the loss of the page. It wants mu held.
+// hush has the session follow the mute. It wants mu held.
+func (l *leg) hush() {
+	if l.session != nil {
+		l.session.Mute(l.kept.Muted)
+	}
+}
+
+// configure has the engine's leg follow the session and the loss of the page. It wants mu held.
 func (l *leg) configure() error {
 	m := silent
 	if l.session != nil {
 		m = l.session.Media()
-		switch {
-		case l.state == webrtc.Lost || l.state == webrtc.Gone:
+		if l.state == webrtc.Lost || l.state == webrtc.Gone {
 			m.Direction = sdp.Inactive
-		case l.kept.Muted:
-			m.Direction = sdp.SendOnly
 		}
 	}
 	return l.Media().Configure(m)

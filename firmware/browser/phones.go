@@ -48,6 +48,7 @@ const (
 // Session is the audio of one page; *webrtc.Session satisfies it.
 type Session interface {
 	Media() sdp.Media
+	Mute(on bool)
 	Close()
 }
 
@@ -340,7 +341,8 @@ func (p *Phones) Mute(dev tel.DeviceID, id tel.LegID, muted bool) error {
 		}
 		l.kept.Muted = muted
 		l.changed()
-		return l.configure()
+		l.hush()
+		return nil
 	})
 }
 

@@ -79,7 +79,7 @@
   }
 
   function listen() {
-    bell = new EventSource("/phone/ready?page=" + me + "&" + lang);
+    bell = new EventSource("/phone/ready/live?page=" + me + "&" + lang);
     bell.addEventListener("orders", (e) => { if (box.textContent === box.dataset.lost) say(box.dataset.ready); obey(JSON.parse(e.data)); });
     bell.onerror = () => {
       say(box.dataset.lost);

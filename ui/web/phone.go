@@ -12,39 +12,8 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/phone"
 )
-
-// Phone is the way to the phones that are a page in a browser. A sentence says why something was not done; it is empty
-// when it was.
-type Phone interface {
-	// Device is the page of a person among the phones; ok is false of who may not telephone with it.
-	Device(agent tel.AgentID) (d tel.DeviceID, ok bool)
-	// Show is a phone as its pages show it, and Watch what has an element when that may have changed, until stop is called.
-	Show(d tel.DeviceID) page.Phone
-	Watch(d tel.DeviceID) (changed <-chan struct{}, stop func())
-	// Attach notes a page that may use the microphone, by the name that it gave itself.
-	Attach(d tel.DeviceID, instance string) (p PhonePage, sentence string)
-	// Offer takes the audio of a page for a call (RFC 3264) and returns the answer.
-	Offer(ctx context.Context, d tel.DeviceID, call tel.LegID, instance, offer string) (answer, sentence string)
-	Do(d tel.DeviceID, o PhoneOrder) (sentence string)
-}
-
-// PhonePage is one page that is open and ready.
-type PhonePage interface {
-	News() <-chan struct{}
-	// Orders is what the page has to do now, for its script.
-	Orders() any
-	Detach()
-}
-
-// PhoneOrder is what a person does with the buttons of the page: dial, answer, end, hold, resume, mute, unmute, press,
-// transfer (to a number) or join (both calls).
-type PhoneOrder struct {
-	Do     string
-	Call   tel.LegID
-	Number tel.Number // to dial, or to transfer to
-	Digits string     // to press
-}
 
 // mostOffer bounds the body of an offer; what is inside is bounded by who reads it.
 const mostOffer = 32 << 10
@@ -182,18 +151,18 @@ const mostPhonePages = 128
 // dialPhone begins a call.
 func (s *server) dialPhone(w http.ResponseWriter, v *visit) {
 	if s.form(w, v) {
-		s.phoneDoes(w, v, PhoneOrder{Do: "dial"})
+		s.phoneDoes(w, v, phone.Order{Do: "dial"})
 	}
 }
 
 // phoneCall does something to a call.
 func (s *server) phoneCall(w http.ResponseWriter, v *visit) {
 	if s.form(w, v) {
-		s.phoneDoes(w, v, PhoneOrder{Do: v.PostForm.Get("do"), Call: tel.LegID(v.PathValue("call")), Digits: v.PostForm.Get("digits")})
+		s.phoneDoes(w, v, phone.Order{Do: v.PostForm.Get("do"), Call: tel.LegID(v.PathValue("call")), Digits: v.PostForm.Get("digits")})
 	}
 }
 
-func (s *server) phoneDoes(w http.ResponseWriter, v *visit, o PhoneOrder) {
+func (s *server) phoneDoes(w http.ResponseWriter, v *visit, o phone.Order) {
 	d, ok := s.phoneOf(w, v)
 	if !ok {
 		return

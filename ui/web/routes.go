@@ -70,7 +70,7 @@ func (s *server) routes() []route {
 		{"POST /me/work", access.Work, s.ownWork, WhileAllowed},
 		{"GET /phone", access.Work, s.softphone, WhileAllowed},
 		{"GET /phone/live", access.Work, s.followPhone, WhileAllowed},
-		{"GET /phone/ready", access.Work, s.readyPhone, Never},
+		{"GET /phone/ready/live", access.Work, s.readyPhone, Never},
 		{"POST /phone/dial", access.Work, s.dialPhone, Never},
 		{"POST /phone/calls/{call}", access.Work, s.phoneCall, Never},
 		{"POST /phone/calls/{call}/offer", access.Work, s.offerPhone, Never},

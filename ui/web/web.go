@@ -19,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/phone"
 	"github.com/pronto-pbx/pronto/ui/settings"
 	"github.com/pronto-pbx/pronto/ui/setup"
 	"github.com/pronto-pbx/pronto/ui/view"
@@ -55,7 +56,7 @@ type Config struct {
 	// command about one. ErrCommand and the like say in words what was refused.
 	Command func(ctx context.Context, agent tel.AgentID, command, with string) error
 	// Phone is the way to the phones that are a page.
-	Phone Phone
+	Phone phone.Port
 	// Supervise rings the phone of by, who takes part in the conversation of agent. It returns the sentence
 	// that says why not, or nothing.
 	Supervise func(by, agent tel.AgentID, mode tel.SupervisionMode) (sentence string)

@@ -2,6 +2,7 @@ package webrtc
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,9 +10,11 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	pion "github.com/pion/webrtc/v4"
 
+	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 )
 
@@ -40,6 +43,7 @@ type Session struct {
 	wire  *net.UDPConn // to and from the engine's leg
 	media sdp.Media
 
+	muted   atomic.Bool
 	poke    chan struct{} // the connection may have changed
 	closing chan struct{}
 	wg      sync.WaitGroup
@@ -213,9 +217,42 @@ func (s *Session) listen(t *pion.TrackRemote) {
 			wrong++
 		default:
 			wrong = 0
+			if s.muted.Load() && !hush(b[:n], s.media) {
+				continue
+			}
 			_, _ = s.wire.Write(b[:n])
 		}
 	}
+}
+
+// Mute has the other party hear silence in the place of the browser. Packets go on, because phones and carriers end a
+// call without any; but of a codec whose silence is not the same in each packet.
+func (s *Session) Mute(on bool) { s.muted.Store(on) }
+
+// hush makes a packet of audio silent; false says that it cannot. Keys are passed.
+func hush(b []byte, m sdp.Media) bool {
+	if len(b) < 12 || b[1]&0x7f != m.RecvPT {
+		return true
+	}
+	at := 12 + 4*int(b[0]&0x0f) // RFC 3550 section 5.1: contributors, then an extension
+	if b[0]&0x10 != 0 && len(b) >= at+4 {
+		at += 4 + 4*int(binary.BigEndian.Uint16(b[at+2:]))
+	}
+	if at > len(b) {
+		return false
+	}
+	silence := byte(0xd5)
+	switch m.Codec {
+	case codec.PCMA:
+	case codec.PCMU:
+		silence = 0xff
+	default:
+		return false
+	}
+	for i := range b[at:] {
+		b[at+i] = silence
+	}
+	return true
 }
 
 // isRTCP tells reports from audio on one port (RFC 5761 section 4).
