@@ -21,7 +21,8 @@ type Memory struct {
 	orders  []phone.Order
 	offers  []string
 	refusal string
-	pages   int
+	pages   chan int // tells each number of pages
+	ready   int
 	news    chan struct{}
 }
 
@@ -33,7 +34,7 @@ func Busy(name string) *Memory {
 		{ID: "l3", Stage: "talking", Away: true, Moving: true, Since: At},
 		{ID: "l4", Number: "0612345678", Stage: "calling", Since: At},
 		{ID: "l5", Number: "0612345678", Stage: "connecting", Since: At},
-	}}, news: make(chan struct{}, 1)}
+	}}, news: make(chan struct{}, 1), pages: make(chan int, 64)}
 }
 
 // Refuse has everything answered with a sentence; none: everything is done.
@@ -68,12 +69,8 @@ func (m *Memory) Offers() []string {
 	return append([]string(nil), m.offers...)
 }
 
-// Pages counts the pages that are ready.
-func (m *Memory) Pages() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.pages
-}
+// Pages has how many pages are ready each time that this has changed.
+func (m *Memory) Pages() <-chan int { return m.pages }
 
 // Device implements phone.Port.
 func (m *Memory) Device(agent tel.AgentID) (tel.DeviceID, bool) {
@@ -99,7 +96,8 @@ func (m *Memory) Attach(tel.DeviceID, string) (phone.Page, string) {
 	if m.refusal != "" {
 		return nil, m.refusal
 	}
-	m.pages++
+	m.ready++
+	m.pages <- m.ready
 	return ready{m}, ""
 }
 
@@ -132,5 +130,6 @@ func (ready) Orders() any { return map[string]bool{"ring": true} }
 func (r ready) Detach() {
 	r.m.mu.Lock()
 	defer r.m.mu.Unlock()
-	r.m.pages--
+	r.m.ready--
+	r.m.pages <- r.m.ready
 }
