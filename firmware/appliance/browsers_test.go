@@ -20,7 +20,7 @@ import (
 func pageShop(t *testing.T) *bench {
 	t.Helper()
 	b := start(t, shop)
-	b.apply(func(c *config.Config) { 
+	b.apply(func(c *config.Config) {
 		c.Agents[0].Phones, c.Agents[0].Browser = nil, true
 		c.Queues[0].WrapUp = time.Minute
 	})
