@@ -25,6 +25,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/phone/phonetest"
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
@@ -114,7 +115,7 @@ func newBox(t testing.TB, hub *live.Hub) (http.Handler, *access.Accounts) {
 	cfg := web.Config{
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
 		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return nil }, Ready: func() error { return nil },
-		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func() []view.Code { return nil },
+		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func() []view.Code { return nil }, Phone: phonetest.Busy(Hostile),
 	}
 	office, err := settingstest.New(settingstest.Office)
 	if err != nil {
