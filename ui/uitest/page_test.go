@@ -116,6 +116,9 @@ func newBox(t testing.TB, hub *live.Hub) (http.Handler, *access.Accounts) {
 		Log: slog.New(slog.DiscardHandler), Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
 		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return nil }, Ready: func() error { return nil },
 		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func() []view.Code { return nil }, Phone: phonetest.Busy(Hostile),
+		Desk: func(context.Context, tel.AgentID) (*page.Desk, error) {
+			return &page.Desk{Name: Hostile, State: tel.AgentReady, Since: time.Now(), Browser: true}, nil
+		},
 	}
 	office, err := settingstest.New(settingstest.Office)
 	if err != nil {
@@ -171,6 +174,9 @@ func claim(t testing.TB, accounts *access.Accounts) (token string) {
 	v := access.Visitor{Addr: netip.MustParseAddr("127.0.0.1"), LAN: true}
 	token, err := accounts.Claim(context.Background(), string(accounts.Code()), "anna", "cavallo corretto pinzatrice", v)
 	if err != nil {
+		t.Error(err)
+	}
+	if err := accounts.SetRole("anna", "anna", access.Owner, "anna", nil, v); err != nil { // she answers calls herself
 		t.Error(err)
 	}
 	return token
