@@ -17,7 +17,7 @@ const patience = 15 * time.Second
 
 // Browser is a page's half of a conversation.
 type Browser struct {
-	t     *testing.T
+	t     testing.TB
 	pc    *pion.PeerConnection
 	track *pion.TrackLocalStaticSample
 	Offer string
@@ -25,7 +25,7 @@ type Browser struct {
 }
 
 // New returns a page that has made its offer.
-func New(t *testing.T) *Browser {
+func New(t testing.TB) *Browser {
 	t.Helper()
 	var e pion.SettingEngine
 	e.SetIncludeLoopbackCandidate(true)
