@@ -112,6 +112,7 @@ type Box struct {
 	lines     lines
 	texts     texts
 	sims      sims
+	browsers  browsers
 	calls     *call.Exchange
 	toll      *meter.Meter
 	queues    *acd.ACD
@@ -354,6 +355,7 @@ func (b *Box) openSIP() error {
 		SessionExpires: sessionTimer(c.SessionExpires), MinSE: c.MinSE,
 	})
 	b.office.Use(b.dialogs)
+	b.openBrowsers()
 	b.stack.Screen(b.office.Screen)
 	b.restoreBans()
 	return nil
@@ -520,6 +522,7 @@ func (b *Box) close() {
 			b.log.Warn("SIP does not close", "err", err)
 		}
 	}
+	b.closeBrowsers()
 	if b.engine != nil {
 		_ = b.engine.Close()
 	}

@@ -117,6 +117,7 @@ func (b *Box) desk(ctx context.Context, agent tel.AgentID) (*page.Desk, error) {
 			continue
 		}
 		d := &page.Desk{Name: a.Name, State: a.State, Since: a.Since, Reason: a.Reason, By: a.By, Help: a.Help}
+		_, d.Browser = b.browserPhone(agent)
 		for _, r := range b.config().Pauses.Reasons {
 			d.Reasons = append(d.Reasons, r.Name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/pronto-pbx/pronto/firmware/browser"
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/sip/presence"
@@ -20,6 +21,7 @@ func (b *Box) restore() {
 	sessions, ending, more := b.dialogs.Restore(b.hot.Load("dialog"))
 	errs = append(errs, more...)
 	b.office.Restore(sessions, ending)
+	errs = append(errs, b.browsers.phones.Restore(b.hot.Load(browser.JournalKind))...)
 	b.reach.start(b)
 	if _, err := b.engine.RecoverRecordings(b.voicemail.SpoolDir()); err != nil {
 		errs = append(errs, err)
@@ -43,6 +45,7 @@ func (b *Box) restore() {
 	for _, leg := range f.legs {
 		leg.Close()
 	}
+	b.browsers.phones.Forget()
 	lost := b.office.Forget(context.Background())
 	if len(states)+len(sessions)+found > 0 {
 		b.log.Info("calls taken over from the earlier process", "calls", len(states), "sessions", len(sessions), "legs", found, "ended", lost)
@@ -72,6 +75,8 @@ func (f *finder) Find(id tel.LegID, ref, party string, events func(call.LegEvent
 	var ok bool
 	if strings.HasPrefix(ref, "line:") {
 		l, ok = f.b.lines.board.Find(ref, id, events)
+	} else if l, ok = f.b.browsers.phones.Find(ref, id, audio, events); ok {
+		delete(f.legs, id)
 	} else if l, ok = f.b.office.Find(ref, party, audio, events); ok {
 		delete(f.legs, id)
 	}
@@ -84,6 +89,9 @@ type dialer struct{ b *Box }
 
 // DialDevice implements call.Dialer.
 func (d dialer) DialDevice(dev tel.DeviceID, o call.Outgoing, events func(call.LegEvent)) ([]call.Leg, error) {
+	if legs, err := d.b.browsers.phones.DialDevice(dev, o, events); len(legs) > 0 || err != nil {
+		return legs, err
+	}
 	return d.b.office.DialDevice(dev, o, events)
 }
 

@@ -34,6 +34,9 @@ func openings(c *config.Config) (all []opening.Opening) {
 	if !m.Bind.IsLoopback() { // first, because nearly every packet is audio
 		all = append(all, opening.Opening{Protocol: opening.UDP, Address: m.Bind.Unmap().WithZone(""), First: uint16(m.PortMin), Last: uint16(m.PortMax)})
 	}
+	if m.Browsers.Max > 0 {
+		add(netip.AddrPortFrom(m.Bind, uint16(m.Browsers.Port)), opening.UDP)
+	}
 	add(c.SIP.Listen, opening.UDP, opening.TCP)
 	add(c.SIP.TLSListen, opening.TCP)
 	add(c.Web.Listen, opening.TCP)

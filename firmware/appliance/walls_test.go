@@ -18,14 +18,20 @@ func TestOthersReachWhatTheConfigurationListensOnAndNothingElse(t *testing.T) {
 			"a box", `
 sip: {listen: "0.0.0.0:5060"}
 web: {listen: "0.0.0.0:80", tls_listen: "0.0.0.0:443"}
-`, "udp 0.0.0.0 16384 24575\nudp 0.0.0.0 5060 5060\ntcp 0.0.0.0 5060 5060\ntcp 0.0.0.0 80 80\ntcp 0.0.0.0 443 443\n",
+`, "udp 0.0.0.0 16384 24575\nudp 0.0.0.0 16382 16382\nudp 0.0.0.0 5060 5060\ntcp 0.0.0.0 5060 5060\ntcp 0.0.0.0 80 80\ntcp 0.0.0.0 443 443\n",
 		},
 		{
 			"with SIP over TLS, on one address, and the page for itself", `
 sip: {listen: "192.0.2.7:5070", tls_listen: "[::]:5061"}
-media: {bind: "192.0.2.7", port_min: 20000, port_max: 20099}
+media: {bind: "192.0.2.7", port_min: 20000, port_max: 20099, browsers: {port: 20100}}
 web: {listen: "127.0.0.1:8080"}
-`, "udp 192.0.2.7 20000 20099\nudp 192.0.2.7 5070 5070\ntcp 192.0.2.7 5070 5070\ntcp :: 5061 5061\n",
+`, "udp 192.0.2.7 20000 20099\nudp 192.0.2.7 20100 20100\nudp 192.0.2.7 5070 5070\ntcp 192.0.2.7 5070 5070\ntcp :: 5061 5061\n",
+		},
+		{
+			"without browsers", `
+sip: {listen: "127.0.0.1:5060"}
+media: {bind: "192.0.2.7", browsers: {max: 0}}
+`, "udp 192.0.2.7 16384 24575\n",
 		},
 		{"which nobody reaches", `
 sip: {listen: "127.0.0.1:5060"}

@@ -166,6 +166,9 @@ func (r *reach) changed(b *Box, d tel.DeviceID) {
 func reached(b *Box, agent tel.AgentID, phones []tel.DeviceID) tel.AgentReachable {
 	is := tel.AgentReachable{Agent: agent}
 	for _, d := range phones {
+		if b.browsers.phones.Reachable(d) {
+			return tel.AgentReachable{Agent: agent, Reachable: true}
+		}
 		for _, at := range b.registrar.Bindings(d) {
 			switch {
 			case !at.Reachable:
@@ -181,6 +184,9 @@ func reached(b *Box, agent tel.AgentID, phones []tel.DeviceID) tel.AgentReachabl
 
 func reachable(b *Box, phones []tel.DeviceID) bool {
 	for _, d := range phones {
+		if b.browsers.phones.Reachable(d) {
+			return true
+		}
 		for _, at := range b.registrar.Bindings(d) {
 			if at.Reachable {
 				return true

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/audit"
-	"github.com/pronto-pbx/pronto/firmware/erasure"
 	"github.com/pronto-pbx/pronto/firmware/durable"
+	"github.com/pronto-pbx/pronto/firmware/erasure"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )

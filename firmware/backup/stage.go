@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
-	"github.com/pronto-pbx/pronto/firmware/erasure"
 	"github.com/pronto-pbx/pronto/firmware/durable"
+	"github.com/pronto-pbx/pronto/firmware/erasure"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 )
 

@@ -91,6 +91,8 @@ type Media struct {
 	PortMin int        `yaml:"port_min"` // default 16384, even; needs a restart
 	PortMax int        `yaml:"port_max"` // default 24575; needs a restart
 	DSCP    int        `yaml:"dscp"`     // mark of audio packets for routers, 0-63; default 46 (EF), 0 = none; needs a restart
+
+	Browsers Browsers `yaml:"browsers"`
 }
 
 // Web is where the page is.
@@ -132,6 +134,7 @@ type Agent struct {
 	Name      string         `yaml:"name"`
 	Extension tel.Number     `yaml:"extension"`        // internal number, 2-5 digits
 	Phones    []tel.DeviceID `yaml:"phones,omitempty"` // all ring together
+	Browser   bool           `yaml:"browser"`          // may telephone with the page, in a browser, beside the phones; default false; applied at once
 	Lamp      tel.LampID     `yaml:"lamp"`             // may be empty
 	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
 	Dial      []string       `yaml:"dial"`             // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody

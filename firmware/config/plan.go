@@ -93,7 +93,7 @@ func classes(names []string) []dialplan.Class {
 
 func (a *Agent) extension() dialplan.Extension {
 	x := dialplan.Extension{
-		Number: a.Extension, Name: a.Name, Agent: a.ID, Devices: a.Phones, Allow: classes(a.Dial),
+		Number: a.Extension, Name: a.Name, Agent: a.ID, Devices: a.devices(), Allow: classes(a.Dial),
 		PIN: string(a.Calls.PIN), PINAllow: classes(a.Calls.PINDial), Ring: a.Calls.Ring, Forward: dialplan.Forwards(a.Calls.Forward),
 		Blocked: a.Calls.Blocked, Anonymous: a.Calls.Anonymous, Pickup: a.Calls.Pickup, Office: a.Calls.Office,
 		LoginPIN: a.Work.LoginPIN,

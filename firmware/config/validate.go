@@ -55,6 +55,7 @@ func (c *Config) Validate() Problems {
 	v.distribution()
 	v.supervision()
 	v.recording()
+	v.browsers()
 	return v.found
 }
 

@@ -58,6 +58,9 @@ func (o *Office) config(s Setup) string {
 		if whom, ok := s.Supervises[n]; ok {
 			dial += fmt.Sprintf(", supervises: [%s]", whom)
 		}
+		if slices.Contains(s.Browser, n) {
+			dial += ", browser: true"
+		}
 		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v%s}", n, i < s.LoggedIn, dial))
 		members = append(members, fmt.Sprintf("agent%d", n))
 	}

@@ -76,6 +76,7 @@ type Setup struct {
 	Work       map[int]string // fields of the "work" of a phone's person, such as "login_pin: true"
 	Skills     map[int]string // of a phone's person, such as "english: 7"
 	Supervises map[int]string // whom the person of a phone supervises, separated by commas, such as "queue:sales"; default nobody
+	Browser    []int          // phones whose person may telephone with the page, too
 	Queue      string         // further fields of the queue, such as "missed: {after: 2}"
 	In         string         // where the carrier's and the modem's calls go; default queue:sales
 	Numbers    string         // further called numbers of the carrier, such as "+390612345679: \"menu:day\""

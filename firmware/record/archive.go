@@ -17,8 +17,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pronto-pbx/pronto/firmware/record/tape"
 	"github.com/pronto-pbx/pronto/firmware/durable"
+	"github.com/pronto-pbx/pronto/firmware/record/tape"
 )
 
 // Errors of an archive.

@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/wav"
-	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )

@@ -5,5 +5,5 @@ import "embed"
 
 // Files holds everything served under /asset/.
 //
-//go:embed pronto.css live.js claim.js passkey.js record.js microphone.js icon.svg
+//go:embed pronto.css live.js claim.js passkey.js phone.js record.js microphone.js icon.svg
 var Files embed.FS

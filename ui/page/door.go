@@ -129,6 +129,7 @@ type Desk struct {
 	Reason  string
 	By      string   // who paused or logged out the agent, if not the agent
 	Help    bool     // a supervisor is asked for
+	Browser bool     // may telephone with the page
 	Reasons []string // that a pause can have; none: without
 	Queues  []DeskQueue
 }

@@ -21,7 +21,7 @@ func sections() []section {
 	return []section{
 		{"nav.home", "/", access.See, house, []string{"/waiting", "/agents", "/callbacks", "/missed"}},
 		{"nav.calls", "/calls", access.Supervise, handset, nil},
-		{"nav.desk", "/me", access.Work, headset, nil},
+		{"nav.desk", "/me", access.Work, headset, []string{"/phone"}},
 		{"nav.queues", "/queues", access.Configure, rows, nil},
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},

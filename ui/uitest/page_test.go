@@ -25,6 +25,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/front"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/phone/phonetest"
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
@@ -131,7 +132,10 @@ func newBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) (http.
 	cfg := web.Config{
 		Log: slog.New(slog.DiscardHandler), Pages: words, Hub: hub, Accounts: accounts, Language: func() string { return "it" }, Name: func() string { return "Bottega Rossi" },
 		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return nil }, Ready: func() error { return nil },
-		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func() []view.Code { return nil },
+		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func() []view.Code { return nil }, Phone: phonetest.Busy(Hostile),
+		Desk: func(context.Context, tel.AgentID) (*page.Desk, error) {
+			return &page.Desk{Name: Hostile, State: tel.AgentReady, Since: time.Now(), Browser: true}, nil
+		},
 	}
 	office, err := settingstest.New(settingstest.Office)
 	if err != nil {
@@ -191,6 +195,9 @@ func claim(t testing.TB, accounts *access.Accounts) (token string) {
 	v := access.Visitor{Addr: netip.MustParseAddr("127.0.0.1"), LAN: true}
 	token, err := accounts.Claim(context.Background(), string(accounts.Code()), "anna", "cavallo corretto pinzatrice", v)
 	if err != nil {
+		t.Error(err)
+	}
+	if err := accounts.SetRole("anna", "anna", access.Owner, "anna", nil, v); err != nil { // she answers calls herself
 		t.Error(err)
 	}
 	return token

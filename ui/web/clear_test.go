@@ -35,6 +35,8 @@ func inTheClear() map[string]Clear {
 		"POST /backup/kit/confirm": Never, "GET /backup/restore": WhileAllowed, "POST /backup/restore": Never, "POST /backup/restore/lines": Never,
 		"POST /backup/restore/forget": Never, "POST /backup/restore/start": Never, "GET /restore": WhileAllowed, "POST /restore": Never,
 		"POST /restore/lines": Never, "POST /restore/forget": Never, "POST /restore/start": Never,
+		// What people say now, and at whose cost.
+		"GET /phone/ready/live": Never, "POST /phone/dial": Never, "POST /phone/calls/{call}": Never, "POST /phone/calls/{call}/offer": Never,
 		// What people have said.
 		"GET /recordings/{id}/sound": Never, "POST /recordings/{id}/hold": Never, "POST /recordings/{id}/release": Never, "POST /recordings/{id}/delete": Never,
 		// The doors of those who are not known yet.

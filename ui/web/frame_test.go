@@ -24,7 +24,7 @@ import (
 // reads are the GET routes of pages, each with a path that exists.
 func reads() (all []string) {
 	for _, r := range paths(&server{}) {
-		if r.method == http.MethodGet && r.pattern != "GET /recordings/{id}/sound" && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/reports.csv", "/reports/queue_log", "/messages/sound/it/greeting", "/me/code.png", "/about/licences", "/claim", "/invite", "/signin", "/setup", "/setup/live", "/handover.pdf", "/restore", "/backup/copy/" + aCopy}, r.path) {
+		if r.method == http.MethodGet && r.pattern != "GET /recordings/{id}/sound" && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/reports.csv", "/reports/queue_log", "/messages/sound/it/greeting", "/me/code.png", "/about/licences", "/claim", "/invite", "/signin", "/setup", "/setup/live", "/phone/live", "/phone/ready/live", "/handover.pdf", "/restore", "/backup/copy/" + aCopy}, r.path) {
 			all = append(all, r.path)
 			if r.pattern == "GET /setup/{step}" {
 				for _, x := range setup.Steps() {
@@ -107,7 +107,7 @@ func TestEveryPageHasItsFrame(t *testing.T) {
 			t.Errorf("%s has %d titles", path, n)
 		}
 		for _, m := range regexp.MustCompile(`<nav class="main".*?</nav>`).FindAllString(body, -1) {
-			if n := strings.Count(m, "aria-current"); n > 1 || n == 0 && path != "/nothing" && path != "/me" && path != "/me/code" {
+			if n := strings.Count(m, "aria-current"); n > 1 || n == 0 && path != "/nothing" && path != "/me" && path != "/phone" && path != "/me/code" {
 				t.Errorf("%s: %d entries of the navigation say that one is there", path, n)
 			}
 		}

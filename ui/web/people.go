@@ -26,6 +26,7 @@ func personKind() kind[config.Agent] {
 				must(text("name", "name", func(x *a) *string { return &x.Name })),
 				must(number("extension", "extension", func(x *a) *tel.Number { return &x.Extension })),
 				some("phones", "phones", page.FieldChecks, phonesOf, func(x *a) *[]tel.DeviceID { return &x.Phones }),
+				check("browser", "browser", func(x *a) *bool { return &x.Browser }),
 			}},
 			{"calls", []binding[a]{
 				some("dial", "dial", page.FieldChecks, classes, func(x *a) *[]string { return &x.Dial }),

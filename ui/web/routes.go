@@ -70,6 +70,12 @@ func (s *server) routes() []route {
 
 		{"GET /me", access.See, s.me, WhileAllowed},
 		{"POST /me/work", access.Work, s.ownWork, WhileAllowed},
+		{"GET /phone", access.Work, s.softphone, WhileAllowed},
+		{"GET /phone/live", access.Work, s.followPhone, WhileAllowed},
+		{"GET /phone/ready/live", access.Work, s.readyPhone, Never},
+		{"POST /phone/dial", access.Work, s.dialPhone, Never},
+		{"POST /phone/calls/{call}", access.Work, s.phoneCall, Never},
+		{"POST /phone/calls/{call}/offer", access.Work, s.offerPhone, Never},
 		{"POST /me/password", access.See, s.ownPassword, Never},
 		{"GET /me/code", access.See, s.oneTime, Never},
 		{"GET /me/code.png", access.See, s.oneTimePicture, Never},

@@ -20,6 +20,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/phone/phonetest"
 	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 	"github.com/pronto-pbx/pronto/ui/setup/setuptest"
 	"github.com/pronto-pbx/pronto/ui/view"
@@ -55,6 +56,7 @@ type site struct {
 	proof     settingstest.Certificate
 	asked     []WhatIf // of past days
 	unran     string   // why the next one is not run again
+	phone     *phonetest.Memory
 }
 
 const (
@@ -104,7 +106,7 @@ func sealedToken(token string) string { return "over HTTPS, " + token }
 
 func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
-	s := &site{t: t, tokens: map[access.Role]string{}, records: filed(t), wizard: setuptest.New()}
+	s := &site{t: t, tokens: map[access.Role]string{}, records: filed(t), wizard: setuptest.New(), phone: phonetest.Busy("Rossi")}
 	s.wires.Stands.NAT = "unknown"
 	var err error
 	if s.settings, err = settingstest.New(settingstest.Office); err != nil {
@@ -134,6 +136,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil
 		},
+		Phone: s.phone,
 		Command: func(_ context.Context, a tel.AgentID, command, with string) error {
 			s.commands = append(s.commands, string(a)+" "+command+" "+with)
 			return s.refusal

@@ -21,6 +21,7 @@ import (
 	"github.com/pronto-pbx/pronto/ui/i18n"
 	"github.com/pronto-pbx/pronto/ui/live"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/phone"
 	"github.com/pronto-pbx/pronto/ui/settings"
 	"github.com/pronto-pbx/pronto/ui/setup"
 	"github.com/pronto-pbx/pronto/ui/view"
@@ -59,6 +60,8 @@ type Config struct {
 	// Command is given by an agent: login, logout, pause ... with the reason of a pause, or the queue of a
 	// command about one. ErrCommand and the like say in words what was refused.
 	Command func(ctx context.Context, agent tel.AgentID, command, with string) error
+	// Phone is the way to the phones that are a page.
+	Phone phone.Port
 	// Supervise rings the phone of by, who takes part in the conversation of agent. It returns the sentence
 	// that says why not, or nothing.
 	Supervise func(by, agent tel.AgentID, mode tel.SupervisionMode) (sentence string)
@@ -99,7 +102,8 @@ type server struct {
 	pages  map[string]*page.Renderer
 	drafts drafts
 
-	followers atomic.Int32 // open streams of test calls
+	followers  atomic.Int32 // open streams of test calls
+	phonePages atomic.Int32 // open streams of phones
 }
 
 // New returns the page's handler; an error names a language that the page speaks and Pages does not.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
-	"github.com/pronto-pbx/pronto/firmware/erasure"
 	"github.com/pronto-pbx/pronto/firmware/durable"
+	"github.com/pronto-pbx/pronto/firmware/erasure"
 	"github.com/pronto-pbx/pronto/firmware/store"
 )
 
