@@ -118,11 +118,13 @@ type Box struct {
 	doors      doors
 	voicemail  *voicemail.Store
 	taping     taping
-	workshop   chan struct{} // holds one token while a sound is made
-	mail       *mail.Queue
-	web        net.Listener
-	webTLS     net.Listener // nil: plain HTTP only
-	tlsSource  *certificate.Source
+
+	conferences conferences
+	workshop    chan struct{} // holds one token while a sound is made
+	mail        *mail.Queue
+	web         net.Listener
+	webTLS      net.Listener // nil: plain HTTP only
+	tlsSource   *certificate.Source
 
 	personal *personal.Owner
 	callers  callers
@@ -183,7 +185,7 @@ func conditions() []health.Spec {
 func Build(opts Options) (b *Box, err error) {
 	b = &Box{opts: opts, log: opts.Log, records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
-	b.doors.b, b.taping.b = b, b
+	b.doors.b, b.taping.b, b.conferences.b = b, b, b
 	b.openAlarms()
 	opened := b // a failure returns no box
 	defer func() {
@@ -356,8 +358,11 @@ func (b *Box) openCalls() error {
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
 		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b, Door: b.doors.open, Progress: b.presence.SetProgress,
-		Supervise: b.supervise, Recorder: &b.taping,
+		Supervise: b.supervise, Recorder: &b.taping, Rooms: &b.conferences,
 	})
+	if err := b.openConferences(); err != nil {
+		return err
+	}
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
 		live = append(live, tel.CallID(id))
@@ -487,6 +492,7 @@ func (b *Box) close() {
 			b.log.Warn("SIP does not close", "err", err)
 		}
 	}
+	b.closeConferences()
 	if b.engine != nil {
 		_ = b.engine.Close()
 	}
