@@ -37,6 +37,12 @@ func (st *step) sit(e ivr.Enter) {
 	s.Seat = &Seat{Room: tel.ConferenceID(e.Room), Leader: e.Leader}
 	st.do(DoHush{s.Caller.ID})
 	st.stage(tel.StageMeeting)
+	st.enter()
+}
+
+// enter asks the room for the seat.
+func (st *step) enter() {
+	s := st.s
 	st.do(DoEnter{})
 	if s.Caller.Held {
 		st.do(DoTellRoom{tel.ConferenceHeld{Call: s.Call, Conference: s.Seat.Room, Held: true}})

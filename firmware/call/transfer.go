@@ -263,7 +263,7 @@ func (st *step) rejoin() {
 	case s.Script != nil:
 		st.script(ivr.Resumed{}) // the newcomer hears the question again
 	case s.Seat != nil: // the seat is the newcomer's now
-		st.do(DoEnter{})
+		st.enter()
 	case s.Stage == tel.StageRinging:
 		st.do(DoPlay{s.Caller.ID, ringback})
 	}

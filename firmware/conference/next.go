@@ -133,17 +133,12 @@ func (st *step) settle() {
 			music = append(music, Tell{says})
 		}
 	}
-	if len(music) == 0 {
-		return
-	}
-	at := slices.IndexFunc(st.out, func(e Effect) bool { t, ok := e.(Tell); return ok && isSound(t.Message) })
-	if at < 0 {
-		at = len(st.out)
+	at := 0
+	if st.mix {
+		at = 1
 	}
 	st.out = slices.Insert(st.out, at, music...) // words are said over music, and music would end words
 }
-
-func isSound(m tel.ToCall) bool { _, ok := m.(tel.ConferenceSays); return ok }
 
 // enter gives a seat.
 func (st *step) enter(e tel.EnterConference) {
@@ -154,6 +149,9 @@ func (st *step) enter(e tel.EnterConference) {
 	}
 	if was := s.member(e.Call); was != nil { // back after a restart, or another party in its place
 		m.Since, m.Leader, m.Muted = was.Since, was.Leader || e.Leader, was.Muted
+		if was.Leg == m.Leg {
+			m.Held, m.Music = was.Held, was.Music
+		}
 		*was = m
 		st.tell(tel.Seated{Call: e.Call})
 		st.mix = true
@@ -208,10 +206,10 @@ func (st *step) leave(call tel.CallID, why tel.SeatEnd) {
 	if m == nil {
 		return
 	}
-	leader := m.Leader
+	leader, away := m.Leader, m.Away
 	s.Members = slices.DeleteFunc(s.Members, func(m Member) bool { return m.Call == call })
 	st.mix = true
-	if why != "" {
+	if why != "" && !away {
 		st.tell(tel.SeatEnded{Call: call, Why: why})
 	}
 	if len(s.Members) == 0 {
