@@ -68,8 +68,7 @@ func (st *step) unseated(why tel.SeatEnd) {
 	if s.Seat == nil {
 		return
 	}
-	st.riseNoted()
-	s.Seat = nil
+	st.rise() // the room has done so already; who lends it the leg has not
 	s.HangAfter, s.LastCause = true, tel.CauseNormal
 	words := "conference_over"
 	switch why {
@@ -84,21 +83,15 @@ func (st *step) unseated(why tel.SeatEnd) {
 	st.do(DoPart{s.Caller.ID}, DoPlay{s.Caller.ID, Sound{Names: []string{words, "goodbye"}}})
 }
 
-// riseNoted notes for the record that the caller leaves the room.
-func (st *step) riseNoted() {
-	s := st.s
-	if s.Seat.In {
-		st.moved(tel.Move{Kind: tel.MoveUnseated, Party: s.Caller.Party, To: tel.Number(s.Seat.Room)})
-	}
-}
-
-// rise gives the seat back: the call ends.
+// rise gives the seat back.
 func (st *step) rise() {
 	s := st.s
 	if s.Seat == nil {
 		return
 	}
-	st.riseNoted()
+	if s.Seat.In {
+		st.moved(tel.Move{Kind: tel.MoveUnseated, Party: s.Caller.Party, To: tel.Number(s.Seat.Room)})
+	}
 	st.do(DoTellRoom{tel.LeaveConference{Call: s.Call, Conference: s.Seat.Room}})
 	s.Seat = nil
 }
