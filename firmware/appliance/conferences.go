@@ -1,6 +1,9 @@
 package appliance
 
 import (
+	"cmp"
+	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -11,6 +14,9 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/web"
 )
 
 // conferences joins the calls with the conference rooms: it is the exchange's Rooms, and lends the rooms the sound of
@@ -155,3 +161,38 @@ func (b *Box) closeConferences() {
 
 // conferencesReturned lets the rooms go on with those of the earlier process whose calls are back.
 func (b *Box) conferencesReturned() { b.conferences.chair.Returned() }
+
+// leadConference carries out what a supervisor has decided about a conference.
+func (b *Box) leadConference(ctx context.Context, o web.Order) (deed access.Deed, whom string, err error) {
+	wish := conference.Wish(o.Wish)
+	if !slices.Contains(conference.Wishes(), wish) {
+		return "", "", errCommand
+	}
+	whom = strings.TrimSpace(o.With + " " + o.Wish + " " + string(o.Call))
+	return access.DeedConference, whom, b.conferences.chair.Order(ctx, tel.ConferenceID(o.With), conference.Order{What: wish, Call: o.Call})
+}
+
+// conferencePages are the conference rooms with who is in them, for the page.
+func (b *Box) conferencePages() (all []page.Conference) {
+	for _, x := range b.config().Conferences {
+		c := page.Conference{Title: cmp.Or(x.Name, string(x.ID)), Number: x.Number, Limit: x.Limit, Codes: x.PIN != "" || x.LeaderPIN != ""}
+		c.ConferenceChanged = b.present.conference(x.ID)
+		for i := range c.Members {
+			c.Members[i].Since = within(c.Members[i].Since, b.location())
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// conference is the last word about a conference room.
+func (p *present) conference(id tel.ConferenceID) tel.ConferenceChanged {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e, ok := p.last["conference/"+string(id)].(tel.ConferenceChanged)
+	if !ok {
+		return tel.ConferenceChanged{Conference: id}
+	}
+	e.Members = slices.Clone(e.Members)
+	return e
+}

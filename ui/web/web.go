@@ -67,6 +67,8 @@ type Config struct {
 	Caller func(context.Context, tel.CallID) (*page.Caller, error)
 	// Callbacks are those who have hung up and are owed a call, in order of queue and place.
 	Callbacks func(context.Context) ([]page.Callback, error)
+	// Conferences are the conference rooms with who is in them.
+	Conferences func() []page.Conference
 	// Missed are the callers whom nobody has served, the latest first.
 	Missed func() []page.Missed
 	// Records are what has ended; an error of theirs is said on the page.
