@@ -38,6 +38,7 @@ var commands = []struct {
 	{"agents", "show what each agent does, and why", agents},
 	{"agent", "give a command to an agent: login, logout, pause, resume, serve, assign ...", agent},
 	{"move", "send a waiting caller to another queue", move},
+	{"trace", "draw the SIP messages of a call, or write them as a capture", traced},
 	{"why", "tell of each agent why it does or does not ring for a waiting caller", why},
 	{"press", "press the simulated button at a lamp", press},
 	{"bans", "list the addresses that are refused", bans},

@@ -41,6 +41,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
+	"github.com/pronto-pbx/pronto/firmware/trace"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/setup"
@@ -120,6 +121,7 @@ type Box struct {
 	taping     taping
 
 	conferences conferences
+	trace       *trace.Ring   // the SIP messages of the last calls
 	workshop    chan struct{} // holds one token while a sound is made
 	mail        *mail.Queue
 	web         net.Listener
@@ -308,7 +310,7 @@ func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
 	b.openBans()
-	if b.stack, err = stack.New(b.guarded(b.placed(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP}))); err != nil {
+	if b.stack, err = stack.New(b.traced(b.guarded(b.placed(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP})))); err != nil {
 		return err
 	}
 	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen), b.listenTLS()); err != nil {

@@ -130,7 +130,7 @@ func (b *Box) pages(hub *live.Hub) (http.Handler, error) {
 		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Voice: b.voice(),
 		Backups: b.backups(), Network: b.network(), Certificate: b.certificates(), Handover: b.handover, Licences: b.opts.Licences,
 		Desk: b.desk, Command: b.ownCommand,
-		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Conferences: b.conferencePages, Missed: b.missedCallers, Records: b.records, Zone: b.location, Agent: b.agentPage, Order: b.orderFromPage,
+		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Conferences: b.conferencePages, Ladder: b.ladder, Capture: b.capture, Missed: b.missedCallers, Records: b.records, Zone: b.location, Agent: b.agentPage, Order: b.orderFromPage,
 		Setup: b.setupBox(), TestLamps: b.lamps.test, Erase: erase,
 	})
 }

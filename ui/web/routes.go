@@ -53,6 +53,8 @@ func (s *server) routes() []route {
 		{"GET /calls/callbacks", access.Supervise, s.calls(page.TabCallbacks), WhileAllowed},
 		{"GET /calls/missed", access.Supervise, s.calls(page.TabMissed), WhileAllowed},
 		{"GET /calls/{call}", access.Supervise, s.story, WhileAllowed},
+		{"GET /calls/{call}/sip", access.Configure, s.sipTrace, WhileAllowed},
+		{"GET /calls/{call}/sip.pcapng", access.Configure, s.sipCapture, WhileAllowed},
 		{"GET /reports", access.Supervise, s.figures, WhileAllowed},
 		{"GET /reports/staffing", access.Supervise, s.staffing, WhileAllowed},
 		{"GET /reports.csv", access.Supervise, s.exportReport, WhileAllowed},

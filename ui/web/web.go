@@ -6,6 +6,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -69,6 +70,9 @@ type Config struct {
 	Callbacks func(context.Context) ([]page.Callback, error)
 	// Conferences are the conference rooms with who is in them.
 	Conferences func() []page.Conference
+	// Ladder is the SIP messages of a call that are remembered, and Capture writes them as a pcapng file.
+	Ladder  func(tel.CallID) []page.Rung
+	Capture func(io.Writer, tel.CallID) error
 	// Missed are the callers whom nobody has served, the latest first.
 	Missed func() []page.Missed
 	// Records are what has ended; an error of theirs is said on the page.
