@@ -163,7 +163,7 @@ func TestPhonesAndCallersFromOutsideMeetInARoom(t *testing.T) {
 		if a.hears() != string(c.id) {
 			t.Errorf("a hears %q", a.hears())
 		}
-		b = o.dial("phone:202", "800")
+		o.dial("phone:202", "800")
 		d := o.dial("phone:203", "800")
 		o.wants("a fourth", d, "part", "play conference_full")
 		d.says(LegEvent{Kind: LegPlayed})

@@ -99,7 +99,7 @@ func (e *ears) judge(t *testing.T, s *State) {
 }
 
 func TestNoOrderOfEventsLeavesAMemberUnheardUnaskedOrInARoomThatDoesNotKnowIt(t *testing.T) {
-	rounds := 3000
+	rounds := 800
 	for seed := range rounds {
 		r := rand.New(rand.NewPCG(uint64(seed), 7))
 		spec := func() Spec {

@@ -239,7 +239,8 @@ func TestACaptureIsReadAsItWasSent(t *testing.T) {
 		t.Fatalf("%d packets", len(got))
 	}
 	for i, want := range []captured{
-		{noon, phone, box, string(invite.Text), ""}, {noon.Add(time.Second), box, phone, string(answer.Text), "tls"},
+		{noon, phone, box, string(invite.Text), ""},
+		{noon.Add(time.Second), box, phone, string(answer.Text), "tls"},
 		{noon.Add(2 * time.Second), six.Remote, six.Local, string(six.Text), ""},
 	} {
 		if got[i] != want {

@@ -117,8 +117,11 @@ func TestARoomThatIsKilledComesBackWithWhoIsInIt(t *testing.T) {
 		lead := enter("a")
 		lead.Leader = true
 		for _, m := range []tel.ToConference{
-			lead, enter("b"), enter("c"), tel.ConferenceKey{Call: "b", Conference: "hall", Key: '*'}, tel.ConferenceKey{Call: "b", Conference: "hall", Key: '6'},
-			tel.ConferenceKey{Call: "a", Conference: "hall", Key: '*'}, tel.ConferenceKey{Call: "a", Conference: "hall", Key: '1'},
+			lead, enter("b"), enter("c"),
+			tel.ConferenceKey{Call: "b", Conference: "hall", Key: '*'},
+			tel.ConferenceKey{Call: "b", Conference: "hall", Key: '6'},
+			tel.ConferenceKey{Call: "a", Conference: "hall", Key: '*'},
+			tel.ConferenceKey{Call: "a", Conference: "hall", Key: '1'},
 		} {
 			if !c.Tell(m) {
 				t.Fatal("not taken")
@@ -174,10 +177,18 @@ func TestTheDoorOpensByTheRightCodeAndIsSlowForWhoGuesses(t *testing.T) {
 			return answer
 		}
 		for _, x := range []struct{ room, caller, code, want string }{
-			{"hall", "201", "2468", "ok"}, {"hall", "201", "97531", "ok leader"}, {"hall", "201", "", "no"}, {"ghost", "201", "2468", "no"},
-			{"open", "202", "", "ok"}, {"open", "202", "97531", "ok leader"}, {"open", "202", "2468", "no"},
-			{"hall", "333", "1111", "no"}, {"hall", "333", "2222", "no"}, {"open", "333", "3333", "no"},
-			{"hall", "333", "2468", "no"}, {"hall", "334", "2468", "ok"},
+			{"hall", "201", "2468", "ok"},
+			{"hall", "201", "97531", "ok leader"},
+			{"hall", "201", "", "no"},
+			{"ghost", "201", "2468", "no"},
+			{"open", "202", "", "ok"},
+			{"open", "202", "97531", "ok leader"},
+			{"open", "202", "2468", "no"},
+			{"hall", "333", "1111", "no"},
+			{"hall", "333", "2222", "no"},
+			{"open", "333", "3333", "no"},
+			{"hall", "333", "2468", "no"},
+			{"hall", "334", "2468", "ok"},
 		} {
 			if got := try(tel.ConferenceID(x.room), x.caller, x.code); got != x.want {
 				t.Errorf("%s tries %q at %s: %s, want %s", x.caller, x.code, x.room, got, x.want)
@@ -217,8 +228,11 @@ func TestThePageLeadsARoomAndSeesWhoSpeaks(t *testing.T) {
 			o    conference.Order
 			want error
 		}{
-			{"hall", conference.Order{What: conference.Mute, Call: "b"}, nil}, {"hall", conference.Order{What: conference.Mute, Call: "x"}, ErrNoMember},
-			{"ghost", conference.Order{What: conference.End}, ErrNoRoom}, {"hall", conference.Order{What: conference.Lock}, nil}, {"hall", conference.Order{What: conference.Remove, Call: "a"}, nil},
+			{"hall", conference.Order{What: conference.Mute, Call: "b"}, nil},
+			{"hall", conference.Order{What: conference.Mute, Call: "x"}, ErrNoMember},
+			{"ghost", conference.Order{What: conference.End}, ErrNoRoom},
+			{"hall", conference.Order{What: conference.Lock}, nil},
+			{"hall", conference.Order{What: conference.Remove, Call: "a"}, nil},
 		} {
 			if err := c.Order(ctx, x.room, x.o); !errors.Is(err, x.want) {
 				t.Errorf("%s %+v: %v, want %v", x.room, x.o, err, x.want)
