@@ -38,6 +38,7 @@ var commands = []struct {
 	{"agents", "show what each agent does, and why", agents},
 	{"agent", "give a command to an agent: login, logout, pause, resume, serve, assign ...", agent},
 	{"move", "send a waiting caller to another queue", move},
+	{"trace", "draw the SIP messages of a call, or write them as a capture", traced},
 	{"why", "tell of each agent why it does or does not ring for a waiting caller", why},
 	{"queue", "decide a history journal again and compare (queue replay [JOURNAL]), or print it as a queue_log (queue log)", queue},
 	{"press", "press the simulated button at a lamp", press},

@@ -3,10 +3,12 @@ package main_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // lifted is the least level of a voice in a mix, and silent the most of one that is not in it.
@@ -79,4 +81,75 @@ func TestRFC5359Section2_10ConferenceAtLinphone(t *testing.T) {
 	hearsTone(t, "Carol", c, hzAgent)
 	alice.Hangup()
 	ended(t, b, c)
+}
+
+// A carrier's caller, an own phone and Linphone meet in a room behind codes: each hears all others, who is silenced is
+// not heard, and after a kill -9 they are as they were.
+func TestPhonesLinphoneAndACarriersCallerMeetInARoomThatOutlivesAKill(t *testing.T) {
+	t.Parallel()
+	realPrograms(t)
+	o := bench.Start(t, pbxtest.Setup{
+		Agents: 3, Carrier: 5070, In: "conference:hall",
+		Extra: `conferences: [{id: hall, name: Sala, number: "88", pin: "2468", leader_pin: "97531", quiet: true}]` + "\n",
+	})
+	bob, carrier := deskAt(t, o, 202, hzAgent), carrierOf(t, o, hzCarrier)
+	b := bob.dial("88")
+	listen(t, "the question for the code", b)
+	b.Audio().Press("97531#")
+	members := func(words string) {
+		t.Helper()
+		o.Until(words, func(n pbxtest.Now) bool {
+			if len(n.Conferences) != 1 {
+				return false
+			}
+			all := ""
+			for _, m := range n.Conferences[0].Members {
+				all += fmt.Sprintf(" %s%s%s", m.Party, map[bool]string{true: "+"}[m.Leader], map[bool]string{true: "-"}[m.Muted])
+			}
+			return all == words
+		})
+	}
+	members(" phone:202+")
+	c := carrier.customer(mobileNumber)
+	listen(t, "the question for the code", c)
+	c.Audio().Press("1111#")
+	says(t, "who has guessed", c, "pin_wrong")
+	c.Audio().Press("2468#")
+	members(" phone:202+ trunk:carrier")
+	alice := o.Linphone(201, hzCaller)
+	alice.Dial("88")
+	alice.Until("Media streams established")
+	alice.Press("2468#")
+	members(" phone:202+ trunk:carrier phone:201")
+	mixed(t, "Bob", b, hzCaller, hzCarrier)
+	mixed(t, "the caller", c, hzCaller, hzAgent)
+	b.Audio().Press("*5")
+	members(" phone:202+ trunk:carrier- phone:201-")
+	mixed(t, "the caller, silenced", c, hzAgent)
+
+	o.Kill()
+	members(" phone:202+ trunk:carrier- phone:201-")
+	mixed(t, "the caller, after the kill", c, hzAgent)
+	b.Audio().Press("*5")
+	members(" phone:202+ trunk:carrier phone:201")
+	mixed(t, "Bob, after the kill", b, hzCaller, hzCarrier)
+	b.Audio().Press("*3")
+	members(" phone:202+ trunk:carrier")
+	c.Hangup()
+	members(" phone:202+")
+	b.Hangup()
+	for _, r := range o.CallRecords(3) {
+		var in, out time.Time
+		for _, m := range r.Moves {
+			switch m.Kind {
+			case tel.MoveSeated:
+				in = m.At
+			case tel.MoveUnseated:
+				out = m.At
+			}
+		}
+		if !r.Answered.Equal(in) || out.Before(in) || out.After(r.Ended) || out.IsZero() {
+			t.Errorf("the record of %s: answered %v, in the room from %v to %v, ended %v", r.In, r.Answered, in, out, r.Ended)
+		}
+	}
 }

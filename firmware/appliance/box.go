@@ -45,6 +45,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/toll/meter"
+	"github.com/pronto-pbx/pronto/firmware/trace"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/setup"
@@ -126,11 +127,14 @@ type Box struct {
 	voicemail  *voicemail.Store
 	erasures   erasures
 	taping     taping
-	workshop   chan struct{} // holds one token while a sound is made
-	mail       *mail.Queue
-	web        net.Listener
-	webTLS     net.Listener // nil: plain HTTP only
-	tlsSource  *certificate.Source
+
+	conferences conferences
+	trace       *trace.Ring   // the SIP messages of the last calls
+	workshop    chan struct{} // holds one token while a sound is made
+	mail        *mail.Queue
+	web         net.Listener
+	webTLS      net.Listener // nil: plain HTTP only
+	tlsSource   *certificate.Source
 
 	personal *personal.Owner
 	callers  callers
@@ -196,7 +200,7 @@ func conditions() []health.Spec {
 func Build(opts Options) (b *Box, err error) {
 	b = &Box{opts: opts, log: opts.Log, records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
-	b.doors.b, b.taping.b = b, b
+	b.doors.b, b.taping.b, b.conferences.b = b, b, b
 	b.openAlarms()
 	opened := b // a failure returns no box
 	defer func() {
@@ -337,7 +341,7 @@ func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error
 	b.openBans()
-	if b.stack, err = stack.New(b.guarded(b.placed(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP}))); err != nil {
+	if b.stack, err = stack.New(b.traced(b.guarded(b.placed(stack.Config{Log: b.log.With("room", "sip"), Keeper: b.socketKeeper(), UserAgent: "Pronto", DSCP: c.DSCP})))); err != nil {
 		return err
 	}
 	if err := errors.Join(b.stack.ListenUDP(c.Listen), b.stack.ListenTCP(c.Listen), b.listenTLS()); err != nil {
@@ -388,8 +392,11 @@ func (b *Box) openCalls() error {
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
 		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
 		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b, Door: b.doors.open, Progress: b.presence.SetProgress,
-		Supervise: b.supervise, Recorder: &b.taping,
+		Supervise: b.supervise, Recorder: &b.taping, Rooms: &b.conferences,
 	})
+	if err := b.openConferences(); err != nil {
+		return err
+	}
 	var live []tel.CallID
 	for id := range b.hot.Load("call") {
 		live = append(live, tel.CallID(id))
@@ -523,6 +530,7 @@ func (b *Box) close() {
 		}
 	}
 	b.closeBrowsers()
+	b.closeConferences()
 	if b.engine != nil {
 		_ = b.engine.Close()
 	}

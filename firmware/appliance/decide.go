@@ -142,7 +142,8 @@ func (n *numbering) destination(p dialplan.Plan, d dialplan.Decision, r dialplan
 		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: string(d.Action), Reason: written(d.Change)}
 	case dialplan.Set:
 		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: setCommand, Reason: written(d.Change)}
-	case dialplan.Menu, dialplan.Voicemail, dialplan.Messages, dialplan.RecordPrompt, dialplan.Say, dialplan.PromptTest, dialplan.AskPIN:
+	case dialplan.Menu, dialplan.Voicemail, dialplan.Messages, dialplan.RecordPrompt, dialplan.Say, dialplan.PromptTest, dialplan.AskPIN,
+		dialplan.Conference:
 		if s, ok := n.script(d, r); ok {
 			return call.Decision{Kind: call.ToScript, Script: &s}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/conference/chair"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -203,6 +204,8 @@ func (b *Box) carryOut(ctx context.Context, o web.Order) (deed access.Deed, whom
 		return access.DeedCallbackDropped, string(o.Callback), b.queues.DropCallback(ctx, o.Callback)
 	case "dismiss":
 		return access.DeedDismissed, o.With, b.ledger.Dismiss(ctx, tel.Number(o.With))
+	case "conference":
+		return b.leadConference(ctx, o)
 	case "move":
 		return access.DeedMoved, call + " " + o.With, b.queues.Move(ctx, o.Call, tel.QueueID(o.With), o.By)
 	case "assign":
@@ -252,6 +255,8 @@ func refusedOrder(err error) (sentence string, fault error) {
 		{plan.ErrNoCaller, "floor.gone"},
 		{plan.ErrUnknownCallback, "callbacks.gone"},
 		{ledger.ErrUnknown, "missed.gone"},
+		{chair.ErrNoRoom, "conferences.gone"},
+		{chair.ErrNoMember, "conferences.left"},
 		{plan.ErrUnknownAgent, "floor.no_agent"},
 		{plan.ErrUnknownQueue, "floor.no_queue"},
 		{plan.ErrSameQueue, "floor.same_queue"},

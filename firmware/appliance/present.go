@@ -73,6 +73,12 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		} else {
 			p.put("call/"+string(e.Call), e)
 		}
+	case tel.ConferenceChanged:
+		if len(e.Members) == 0 {
+			p.drop("conference/" + string(e.Conference))
+		} else {
+			p.put("conference/"+string(e.Conference), e)
+		}
 	case tel.SupervisionStarted:
 		p.put("supervision/"+string(e.Call)+"/"+string(e.Leg), e)
 	case tel.SupervisionEnded:

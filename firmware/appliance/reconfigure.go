@@ -112,6 +112,7 @@ func (r numberRoom) Commit(ctx context.Context, from, to *config.Config) (live.O
 	r.b.toll.SetRules(tollRules(next.Toll))
 	r.b.texts.office.SetRules(smsRules(next.SMS))
 	r.b.adoptPersonal(ctx, &next, n)
+	r.b.conferences.chair.Configure(conferenceRooms(&next))
 	for _, p := range from.Phones {
 		if now, ok := phoneLike(to, p); !ok || now.Password != p.Password {
 			r.b.registrar.Forget(p.ID) // else it could be called, and called from, until its time is up
@@ -141,6 +142,7 @@ func routing(c *config.Config) config.Config {
 	return config.Config{
 		Box: c.Box, Agents: c.Agents, Queues: c.Queues, Trunks: c.Trunks, Lines: c.Lines, Routes: c.Routes,
 		Dialling: c.Dialling, Groups: c.Groups, Hours: c.Hours, Contacts: c.Contacts, Pauses: c.Pauses,
+		Conferences: c.Conferences,
 	}
 }
 

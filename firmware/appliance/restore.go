@@ -31,6 +31,7 @@ func (b *Box) restore() {
 	found := len(legs)
 	f := &finder{b: b, legs: legs, found: map[tel.LegID]bool{}}
 	errs = append(errs, b.calls.Restore(states, f)...)
+	b.conferencesReturned()
 	b.callsRestored()
 	b.toll.Keep(func(l tel.LegID) bool { return f.found[l] })
 	errs = append(errs, b.sweepRecordings(states))

@@ -71,6 +71,12 @@ func (n *numbering) script(d dialplan.Decision, r dialplan.Request) (s ivr.State
 			return s, false
 		}
 		part = m
+	case dialplan.Conference:
+		c, ok := n.conference(d.Conference)
+		if !ok {
+			return s, false
+		}
+		part = c
 	case dialplan.Say:
 		part = &ivr.Say{Names: []string{n.announced(d.Prompt)}}
 	case dialplan.PromptTest:
@@ -192,6 +198,8 @@ func (b *Box) Do(call tel.CallID, e ivr.Effect, answer func(ivr.Event)) {
 
 func (b *Box) check(e ivr.Check, reply func(ivr.Event)) {
 	switch e.What {
+	case ivr.CheckConference:
+		b.opensConference(e.Of, e.Value, reply)
 	case ivr.CheckPIN:
 		if lock, ok := strings.CutPrefix(e.Of, dialLock); ok {
 			reply(ivr.Checked{OK: b.opens(lock, e.Value)})

@@ -15,6 +15,8 @@ type sounds struct {
 	confirm  prompt.Sound
 	beep     prompt.Sound
 	watched  prompt.Sound
+	joined   prompt.Sound
+	left     prompt.Sound
 	recorded recordings
 	file     func(name string) (string, error) // where a recording lies, below the state directory: "message:201/ID"
 	own      func(sentence string) bool        // has the owner recorded it in place of the box's? "it/greeting"
@@ -29,6 +31,8 @@ func newSounds(dir string, file func(string) (string, error), own func(string) b
 		library: l, file: file, own: own, recorded: recordings{dir: dir},
 		confirm: prompt.FromPCM("tone_confirm", notes([]note{{0, rate / 5}, {660, rate / 8}, {0, rate / 20}, {880, rate / 6}, {0, rate / 4}})),
 		beep:    prompt.FromPCM("tone_beep", notes([]note{{0, rate / 5}, {1000, rate * 2 / 5}})),
+		joined:  prompt.FromPCM("tone_joined", notes([]note{{520, rate / 10}, {0, rate / 40}, {780, rate / 8}})),
+		left:    prompt.FromPCM("tone_left", notes([]note{{780, rate / 10}, {0, rate / 40}, {520, rate / 8}})),
 		watched: prompt.FromPCM("tone_watched", notes([]note{{440, rate / 10}, {0, rate / 10}, {440, rate / 10}})),
 	}, nil
 }
@@ -46,6 +50,10 @@ func (s *sounds) Find(lang, name string) (media.Sound, error) {
 		return s.confirm, nil
 	case "tone_beep":
 		return s.beep, nil
+	case "tone_joined":
+		return s.joined, nil
+	case "tone_left":
+		return s.left, nil
 	case "tone_watched":
 		return s.watched, nil
 	}
@@ -78,7 +86,7 @@ type note struct {
 }
 
 // notes are short signals: two, rising, when a feature code was understood; one before one speaks; two alike for an
-// agent who is supervised from now on.
+// agent who is supervised from now on; two, rising or falling, when somebody enters a conference or leaves it.
 func notes(all []note) []int16 {
 	const level = 6000
 	var pcm []int16

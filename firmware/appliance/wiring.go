@@ -44,6 +44,7 @@ func (b *Box) tell(e tel.Event) {
 		b.staffed(e)
 	case tel.PartyChanged:
 		b.callers.note(e)
+		b.traceParty(e)
 	case tel.SeatChanged:
 		b.reach.start(b)
 	case tel.PersonalChanged:

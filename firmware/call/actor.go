@@ -268,6 +268,9 @@ func (a *actor) giveUp() {
 		}
 	}
 	a.loseWatchers()
+	if s.Seat != nil {
+		a.room(DoTellRoom{tel.LeaveConference{Call: s.Call, Conference: s.Seat.Room}})
+	}
 	if s.Parked != nil {
 		a.x.unpark(s.Parked.Slot, a)
 	}

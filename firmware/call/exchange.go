@@ -63,6 +63,7 @@ type Config struct {
 	Supervise SuperviseFunc                                   // nil: nobody may supervise
 	Clerk     Clerk                                           // nil: no script has a mailbox or a code
 	Recorder  Recorder                                        // nil: no conversation is recorded
+	Rooms     Rooms                                           // nil: there is no conference room
 	MaxCalls  int                                             // 0: 1,000
 }
 

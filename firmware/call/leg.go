@@ -38,6 +38,7 @@ type Leg interface {
 	Page(to []Leg) error
 	// Mix lets one or two parties of a conversation, and those who watch it, hear each other as loud as
 	// gain says (indexes of parties, then of watchers); this leg is one of them. Join of the parties ends it.
+	// It may be called from any goroutine: a conference room mixes the legs of many calls.
 	Mix(parties, watchers []Leg, gain func(from, to int) float64) error
 	// Echo lets the party hear itself until Join, Part or the end.
 	Echo()

@@ -43,6 +43,14 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.overflowed(in)
 	case tel.Announce:
 		st.announce(in)
+	case tel.Seated:
+		st.seated()
+	case tel.SeatRefused:
+		st.unseated(in.Why)
+	case tel.SeatEnded:
+		st.unseated(in.Why)
+	case tel.ConferenceSays:
+		st.says(in)
 	case tel.AskCallback:
 		st.askCallback()
 	case tel.CallbackAnswered:
@@ -92,7 +100,7 @@ func (s State) clone() State {
 		s.Groups[i].Legs = slices.Clone(s.Groups[i].Legs)
 	}
 	s.Peer, s.Moving, s.Parked, s.Ring = copied(s.Peer), copied(s.Moving), copied(s.Parked), copied(s.Ring)
-	s.Accepted, s.Callback = copied(s.Accepted), copied(s.Callback)
+	s.Accepted, s.Callback, s.Seat = copied(s.Accepted), copied(s.Callback), copied(s.Seat)
 	if s.Ring != nil {
 		s.Ring.Branches = slices.Clone(s.Ring.Branches)
 	}

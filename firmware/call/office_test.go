@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -33,16 +34,22 @@ type office struct {
 	all       []*fakeLeg    // every leg that was made
 	recorder  Recorder      // of the exchange that is made next
 	supervise SuperviseFunc // of the exchange that is made next
-	whenQuiet func(devs []tel.DeviceID, fn func())
-	told      []string // to who clicked: "call status", and "final"
-	attempt   Attempt  // the last one to go out
-	dialling  func()   // runs as a phone's INVITE leaves; nil: nothing
+	hall      *hall         // the conference rooms; nil: there are none
+
+	hallJournal *hot // of the conference rooms
+	whenQuiet   func(devs []tel.DeviceID, fn func())
+	told        []string // to who clicked: "call status", and "final"
+	attempt     Attempt  // the last one to go out
+	dialling    func()   // runs as a phone's INVITE leaves; nil: nothing
 }
 
 // Route implements Plan.
 func (o *office) Route(from string, _, n tel.Number, _ time.Time) Decision {
 	slots := []tel.Number{"701", "702"}
 	switch {
+	case n == "800" || n == "801":
+		s := ivr.New("", "it", &ivr.Conference{Room: "hall", Ask: n == "801"})
+		return Decision{Kind: ToScript, Script: &s}
 	case n == "400":
 		return Decision{Kind: ToQueue, Queue: "sales"}
 	case n == "*70":
@@ -157,14 +164,19 @@ func (l *fakeLeg) over() bool {
 }
 
 func newOffice(t *testing.T) *office {
-	o := &office{t: t, journal: &hot{last: map[string][]byte{}}, rung: map[tel.DeviceID]*fakeLeg{}, parties: map[tel.LegID]tel.PartyChanged{}}
+	o := &office{t: t, journal: &hot{last: map[string][]byte{}}, hallJournal: &hot{last: map[string][]byte{}}, rung: map[tel.DeviceID]*fakeLeg{}, parties: map[tel.LegID]tel.PartyChanged{}}
 	o.x = o.exchange()
 	return o
 }
 
 func (o *office) exchange() *Exchange {
+	var rooms Rooms
+	var clerk Clerk
+	if o.hall != nil {
+		rooms, clerk = o.hall, o.hall
+	}
 	return New(Config{
-		Log: slog.New(slog.DiscardHandler), Plan: func() Plan { return o }, Dialer: o, Journal: o.journal,
+		Log: slog.New(slog.DiscardHandler), Plan: func() Plan { return o }, Dialer: o, Journal: o.journal, Rooms: rooms, Clerk: clerk,
 		Queue: func(m tel.ToQueue) bool {
 			o.mu.Lock()
 			defer o.mu.Unlock()

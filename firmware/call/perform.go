@@ -11,7 +11,7 @@ import (
 
 // perform carries out one effect.
 func (a *actor) perform(e Effect) {
-	if a.tape(e) {
+	if a.tape(e) || a.room(e) {
 		return
 	}
 	switch e := e.(type) {

@@ -94,6 +94,11 @@ func (a *actor) resume(ringing bool) {
 		a.resumeHandOver()
 	case s.Parked != nil:
 		a.resumePark()
+	case s.Seat != nil:
+		a.room(DoEnter{Again: true})
+		if s.Caller.Held {
+			a.room(DoTellRoom{tel.ConferenceHeld{Call: s.Call, Conference: s.Seat.Room, Held: true}})
+		}
 	case s.Script != nil:
 		a.resumeWait()
 		a.tell(Scripted{ivr.Resumed{}})

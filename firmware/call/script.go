@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -57,6 +58,11 @@ func (st *step) startScript(script *ivr.State) {
 		about := *d
 		about.From, about.CallerName = s.From, s.FromName
 		state.Deposit = &about
+	}
+	if c := state.Conference; c != nil {
+		own := *c
+		own.Caller = cmp.Or(string(s.From), s.Caller.Party)
+		state.Conference = &own
 	}
 	s.Script = &state
 	st.stage(tel.StageMenu)
@@ -124,6 +130,8 @@ func (st *step) script(e ivr.Event) {
 			st.tell(tel.WantCallback{Call: s.Call, Number: number})
 		case ivr.GoOn:
 			st.goOn()
+		case ivr.Enter:
+			st.sit(e)
 		case ivr.Hangup:
 			st.finish(tel.CauseNormal, "box")
 		default:

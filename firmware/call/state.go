@@ -54,6 +54,7 @@ type State struct {
 	Summons  *Summons   `json:"summons,omitempty"`  // the phones of who wants this call still ring
 	Told     int        `json:"told,omitempty"`     // the last status that who clicked for it knows; 0 = nobody wants more
 	Script   *ivr.State `json:"script,omitempty"`   // that the caller is in
+	Seat     *Seat      `json:"seat,omitempty"`     // in a conference room
 	Menus    int        `json:"menus,omitempty"`    // scripts left so far
 	// AnswerBy is when another call must have answered for the leg that was offered to it.
 	AnswerBy time.Time `json:"answer_by,omitzero"`

@@ -29,7 +29,7 @@ func (st *step) legEvent(e LegEvent) {
 		st.s.Machine = st.s.Machine.Or(e.Machine)
 		return
 	}
-	if st.scriptEvent(where, e) {
+	if st.scriptEvent(where, e) || st.seatEvent(leg, where, e) {
 		return
 	}
 	switch e.Kind {
@@ -385,6 +385,7 @@ func (st *step) finish(c tel.Cause, by string) {
 	}
 	st.dropAccepted(why)
 	st.parting()
+	st.rise()
 	for i := range s.Paged {
 		st.do(DoHangup{s.Paged[i].ID, c})
 		st.disengage(&s.Paged[i], c)

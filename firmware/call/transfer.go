@@ -262,6 +262,8 @@ func (st *step) rejoin() {
 		st.do(DoPlay{s.Caller.ID, music})
 	case s.Script != nil:
 		st.script(ivr.Resumed{}) // the newcomer hears the question again
+	case s.Seat != nil: // the seat is the newcomer's now
+		st.enter()
 	case s.Stage == tel.StageRinging:
 		st.do(DoPlay{s.Caller.ID, ringback})
 	}

@@ -47,11 +47,13 @@ type Config struct {
 	SMS      SMS       `yaml:"sms"`
 	Contacts []Contact `yaml:"contacts,omitempty"`
 
-	Menus     []Menu    `yaml:"menus,omitempty"`
-	Prompts   Prompts   `yaml:"prompts,omitempty"`
-	Voicemail Voicemail `yaml:"voicemail"`
-	Mail      Mail      `yaml:"mail"`
-	Backup    Backup    `yaml:"backup"`
+	Menus []Menu `yaml:"menus,omitempty"`
+	// Conferences are rooms where many talk with each other.
+	Conferences []Conference `yaml:"conferences,omitempty"`
+	Prompts     Prompts      `yaml:"prompts,omitempty"`
+	Voicemail   Voicemail    `yaml:"voicemail"`
+	Mail        Mail         `yaml:"mail"`
+	Backup      Backup       `yaml:"backup"`
 }
 
 // Box names the box and its place.

@@ -46,6 +46,7 @@ func (c *Config) normalise() {
 	c.normaliseDoors()
 	c.normaliseLights()
 	c.normaliseMenus()
+	c.normaliseConferences()
 	c.normaliseVoicemail()
 	c.normaliseSRTP()
 	c.normaliseSIMs()

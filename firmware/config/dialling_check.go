@@ -28,6 +28,8 @@ func (v *validator) destination(path, to string) {
 		ok = slices.ContainsFunc(v.c.Groups, func(g Group) bool { return g.ID == d.What })
 	case "hours":
 		ok = slices.ContainsFunc(v.c.Hours, func(h Hours) bool { return h.ID == d.What })
+	case "conference":
+		ok = slices.ContainsFunc(v.c.Conferences, func(x Conference) bool { return string(x.ID) == d.What })
 	case "menu":
 		ok = slices.ContainsFunc(v.c.Menus, func(m Menu) bool { return m.ID == d.What })
 	case "voicemail":

@@ -47,6 +47,9 @@ func (c *Config) DialPlan() dialplan.Plan {
 	for _, m := range c.Menus {
 		p.Menus = append(p.Menus, m.ID)
 	}
+	for _, x := range c.Conferences {
+		p.Conferences = append(p.Conferences, dialplan.ConferenceNumber{Number: x.Number, ID: x.ID})
+	}
 	for i := range c.Hours {
 		p.Hours = append(p.Hours, c.Hours[i].table())
 	}

@@ -63,6 +63,11 @@ func (c *Config) dialled() (all []string) {
 			all = append(all, "group:"+g.ID)
 		}
 	}
+	for _, x := range c.Conferences {
+		if x.Number != "" {
+			all = append(all, "conference:"+string(x.ID))
+		}
+	}
 	return all
 }
 

@@ -23,6 +23,7 @@ func Sentences() []SentenceGroup {
 		{"callback", strings.Fields(`callback_keys callback_number callback_type callback_refused callback_agreed callback_in_about_one
 			callback_in_about callback_in_between callback_within_one callback_within callback_failed callback_go_on`)},
 		{"agents", strings.Fields("whisper_waited whisper_short whisper_minute whisper_minutes whisper_callback supervision_refused supervision_no_call supervision_no_basis")},
+		{"conference", strings.Fields("conference_welcome conference_hash conference_alone conference_await conference_muted conference_unmuted conference_locked conference_unlocked conference_full conference_closed conference_removed conference_over")},
 		{"voicemail", strings.Fields(`vm_greeting vm_greeting_busy vm_full vm_thanks vm_too_short voicemail_unavailable vm_enter_box vm_main_keys
 			vm_none vm_you_have vm_new_one vm_new_many vm_heard_one vm_heard_many vm_message vm_from_number vm_from_extension vm_from_withheld
 			vm_message_keys vm_saved vm_deleted vm_restored vm_no_more vm_no_number vm_greeting_keys vm_greeting_kept`)},

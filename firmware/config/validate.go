@@ -48,6 +48,7 @@ func (c *Config) Validate() Problems {
 	v.overflowLoops()
 	v.missedCallers()
 	v.menus()
+	v.conferences()
 	v.voicemail()
 	v.dialPlan()
 	v.presence()

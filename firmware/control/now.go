@@ -24,6 +24,8 @@ type Present struct {
 	Health     map[string]tel.HealthChanged    // by condition
 	Supervised map[tel.AgentID]tel.Supervision // that run
 	Today      tel.FiguresChanged
+
+	Conferences []tel.ConferenceChanged // rooms in which somebody is
 }
 
 // fact is one thing that holds: an event with its kind.
@@ -84,6 +86,8 @@ func (p *Present) take(kind string, body []byte) error {
 		return read(body, func(e tel.MissedChanged) { p.Missed = append(p.Missed, e) })
 	case tel.HealthChanged{}.Kind():
 		return read(body, func(e tel.HealthChanged) { p.Health[e.Condition] = e })
+	case tel.ConferenceChanged{}.Kind():
+		return read(body, func(e tel.ConferenceChanged) { p.Conferences = append(p.Conferences, e) })
 	case tel.SupervisionStarted{}.Kind():
 		return read(body, func(e tel.SupervisionStarted) { p.Supervised[e.Agent] = e.Supervision })
 	case tel.FiguresChanged{}.Kind():

@@ -28,6 +28,7 @@ func everything() []tel.Event {
 		tel.HealthChanged{Condition: "lines", OK: false, Text: "down"},
 		tel.SupervisionStarted{Supervision: tel.Supervision{Call: "c3", Leg: "l", By: "sara", Agent: "anna", Mode: tel.SuperviseListen, From: at}},
 		tel.FiguresChanged{Calls: 3, Answered: 2, SentOn: 1},
+		tel.ConferenceChanged{Conference: "hall", Members: []tel.ConferenceMember{{Call: "c4", Party: "phone:201", Since: at}}},
 		tel.VoicemailChanged{Box: "208"},
 	}
 }
@@ -46,7 +47,7 @@ func TestWhatHoldsIsReadAsItWasWritten(t *testing.T) {
 	for _, e := range p.Waits {
 		got = append(got, e)
 	}
-	got = append(got, p.Expected["c1"], p.Offers[0], p.Calls[0], p.Callbacks[0], p.Missed[0], p.Health["lines"], tel.SupervisionStarted{Supervision: p.Supervised["anna"]}, p.Today)
+	got = append(got, p.Expected["c1"], p.Offers[0], p.Calls[0], p.Callbacks[0], p.Missed[0], p.Health["lines"], tel.SupervisionStarted{Supervision: p.Supervised["anna"]}, p.Today, p.Conferences[0])
 	if want := events[:len(events)-1]; !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

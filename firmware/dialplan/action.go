@@ -36,6 +36,7 @@ const (
 	Messages      Action = "messages"        // listen to Mailbox
 	RecordPrompt  Action = "record_prompt"   // Prompt
 	Intercom      Action = "intercom"        // Devices answer by themselves
+	Conference    Action = "conference"      // a seat in the room Decision.Conference
 	Page          Action = "page"            // Devices answer by themselves and hear the caller, one way
 	Listen        Action = "listen"          // take part in the conversation of Agent, heard by nobody
 	Whisper       Action = "whisper"         // heard by the agent alone

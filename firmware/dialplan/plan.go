@@ -21,14 +21,16 @@ type Plan struct {
 	Groups     []Group
 	Queues     []QueueNumber
 	Menus      []string // the voice menus that exist, by id
-	Codes      []Code   // nil = Codes()
-	Slots      Slots    // where calls are parked; the zero value is DefaultSlots
-	Inbound    []Inbound
-	Routes     []OutsideRoute
-	Outlets    []Outlet
-	Hours      []Hours
-	Calendar   Calendar
-	Pauses     Pauses
+	// Conferences are the rooms for conferences.
+	Conferences []ConferenceNumber
+	Codes       []Code // nil = Codes()
+	Slots       Slots  // where calls are parked; the zero value is DefaultSlots
+	Inbound     []Inbound
+	Routes      []OutsideRoute
+	Outlets     []Outlet
+	Hours       []Hours
+	Calendar    Calendar
+	Pauses      Pauses
 	// OutsidePrefix must be dialled before outside numbers, "0" in many offices; empty = none.
 	// Numbers that begin with + never need it.
 	OutsidePrefix tel.Number
@@ -108,6 +110,12 @@ type Member struct {
 type QueueNumber struct {
 	Number tel.Number
 	Queue  tel.QueueID
+}
+
+// ConferenceNumber is a conference room and how it is dialled from inside.
+type ConferenceNumber struct {
+	Number tel.Number // empty: only a destination leads there
+	ID     tel.ConferenceID
 }
 
 // Slots are the dialable places of parked calls, First to Last, of equal length.

@@ -48,27 +48,29 @@ func (r Request) via() string {
 
 // Decision is where a call goes. Which fields say something depends on Action.
 type Decision struct {
-	Action   Action
-	Cause    tel.Cause // of a Reject; never one that becomes a 6xx towards a carrier
-	Why      string    // of a Reject, one of a closed list: the Why constants
-	Number   tel.Number
-	Agent    tel.AgentID // whose phones ring, or who dialled a feature code
-	Ring     *Ring
-	Devices  []tel.DeviceID // whose ringing calls may be taken (Pickup), or that answer by themselves (Intercom)
-	Queue    tel.QueueID
-	Menu     string
-	Prompt   string     // name of a prompt to be played or recorded
-	Mailbox  tel.Number // extension whose voicemail it is
-	Slot     tel.Number // of a parked call
-	Attempts []Attempt  // of Outside and Emergency, in order
-	Class    Class      // of an Outside call
-	As       tel.Number // whose rights and caps an Outside call uses; empty = the configuration's
-	Hide     bool       // the caller's number is not shown (CLIR)
-	Reason   string     // digits after a pause code
-	Change   Change     // when its Kind is set, a setting to be kept whatever Action is
-	VIP      bool       // the caller is on the list
-	Test     bool       // an emergency number dialled in test mode
-	Forwards []Diverted // that led here, the first one first
+	Action  Action
+	Cause   tel.Cause // of a Reject; never one that becomes a 6xx towards a carrier
+	Why     string    // of a Reject, one of a closed list: the Why constants
+	Number  tel.Number
+	Agent   tel.AgentID // whose phones ring, or who dialled a feature code
+	Ring    *Ring
+	Devices []tel.DeviceID // whose ringing calls may be taken (Pickup), or that answer by themselves (Intercom)
+	Queue   tel.QueueID
+	Menu    string
+	// Conference is the room of a Conference.
+	Conference tel.ConferenceID
+	Prompt     string     // name of a prompt to be played or recorded
+	Mailbox    tel.Number // extension whose voicemail it is
+	Slot       tel.Number // of a parked call
+	Attempts   []Attempt  // of Outside and Emergency, in order
+	Class      Class      // of an Outside call
+	As         tel.Number // whose rights and caps an Outside call uses; empty = the configuration's
+	Hide       bool       // the caller's number is not shown (CLIR)
+	Reason     string     // digits after a pause code
+	Change     Change     // when its Kind is set, a setting to be kept whatever Action is
+	VIP        bool       // the caller is on the list
+	Test       bool       // an emergency number dialled in test mode
+	Forwards   []Diverted // that led here, the first one first
 }
 
 // Diverted is one step on the way of a call that somebody has sent elsewhere.
@@ -156,6 +158,11 @@ func (p Plan) internal(n tel.Number) (Destination, bool) {
 			return Destination{"group", g.ID}, true
 		}
 	}
+	for _, c := range p.Conferences {
+		if c.Number == n {
+			return Destination{"conference", string(c.ID)}, true
+		}
+	}
 	return Destination{"slot", string(n)}, p.slots().has(n)
 }
 
@@ -186,6 +193,10 @@ func To(p Plan, destination string, r Request) Decision {
 	case "menu":
 		if slices.Contains(p.Menus, d.What) {
 			return Decision{Action: Menu, Menu: d.What, VIP: p.vip(r)}
+		}
+	case "conference":
+		if slices.ContainsFunc(p.Conferences, func(c ConferenceNumber) bool { return string(c.ID) == d.What }) {
+			return Decision{Action: Conference, Conference: tel.ConferenceID(d.What)}
 		}
 	case "hours":
 		if h, ok := p.hours(d.What); ok {

@@ -39,6 +39,8 @@ func site(t testing.TB) Plan {
 		},
 		Queues: []QueueNumber{{"301", "sales"}},
 		Menus:  []string{"main"},
+
+		Conferences: []ConferenceNumber{{"295", "hall"}},
 		Inbound: []Inbound{
 			{Via: "trunk:tim", Number: "+390212345670", To: "hours:office"},
 			{Via: "trunk:tim", Number: "0212345671", To: "hours:direct"},
@@ -100,6 +102,8 @@ func TestWhereNumbersDialledFromAPhoneLead(t *testing.T) {
 		{"a group", "201", "290", "ring 201,201m 202@5s line:gsm0=3331234567trunk:tim=3331234567@10s else queue:sales"},
 		{"a group in turn, without who has no phone", "202", "291", "ring 201,201m 205@12s"},
 		{"who is followed by a mobile", "201", "202", "ring 202 line:gsm0=3337654321trunk:tim=3337654321@15s"},
+		{"a conference room", "201", "295", "conference hall"},
+		{"a conference room from a phone that may call nobody", "door", "295", "reject forbidden class_not_allowed"},
 		{"a parked call", "201", "703", "unpark 703"},
 		{"a service number has no international form", "201", "187", "outside local line:fxo0=187"},
 		{"directory enquiries are premium", "201", "1254", "reject forbidden class_not_allowed"},
@@ -171,6 +175,8 @@ func brief(d Decision) string {
 		parts = append(parts, string(d.Agent))
 	case Menu:
 		parts = append(parts, d.Menu)
+	case Conference:
+		parts = append(parts, string(d.Conference))
 	case Voicemail, Messages:
 		parts = append(parts, string(d.Mailbox))
 	case Say, RecordPrompt:
@@ -230,6 +236,7 @@ func TestWhereCallsFromOutsideLead(t *testing.T) {
 		{"the main number on Sunday", Request{Trunk: "tim", Dialed: "00390212345670", At: sunday}, "ring 201,201m"},
 		{"the main number on the day of Saint Ambrose", Request{Trunk: "tim", Dialed: "0212345670", At: time.Date(2026, 12, 7, 10, 0, 0, 0, time.UTC)}, "say holiday"},
 		{"a menu", Request{Trunk: "tim", Dialed: "0212345673", At: monday}, "menu main"},
+		{"a conference room's number from outside", Request{Trunk: "tim", Dialed: "295", At: monday}, "queue sales"},
 		{"a direct number", Request{Trunk: "tim", Dialed: "+390212345671", At: monday}, "ring 201,201m"},
 		{"a direct number on Sunday", Request{Trunk: "tim", Dialed: "0212345671", At: sunday}, "reject unreachable closed"},
 		{"any other number of the trunk", Request{Trunk: "tim", Dialed: "0212345699", At: monday}, "queue sales"},

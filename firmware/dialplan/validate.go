@@ -17,6 +17,7 @@ func (p Plan) Validate(queues []tel.QueueID) error {
 	v.extensions()
 	v.groups()
 	v.queueNumbers()
+	v.conferences()
 	v.slots()
 	v.codes()
 	v.hours()
@@ -159,6 +160,20 @@ func (v *validator) queueNumbers() {
 			v.bad("%s: no queue %q", at, q.Queue)
 		}
 		v.number(at+".number", q.Number)
+	}
+}
+
+func (v *validator) conferences() {
+	seen := map[tel.ConferenceID]bool{}
+	for i, c := range v.plan.Conferences {
+		at := fmt.Sprintf("conferences[%d]", i)
+		if c.ID == "" || seen[c.ID] {
+			v.bad("%s: id %q is empty or taken", at, c.ID)
+		}
+		seen[c.ID] = true
+		if c.Number != "" {
+			v.number(at+".number", c.Number)
+		}
 	}
 }
 
@@ -426,6 +441,8 @@ func (v *validator) destination(at, to string) {
 		ok = ok && x.Mailbox
 	case "group":
 		ok = slices.ContainsFunc(v.plan.Groups, func(g Group) bool { return g.ID == d.What })
+	case "conference":
+		ok = slices.ContainsFunc(v.plan.Conferences, func(c ConferenceNumber) bool { return string(c.ID) == d.What })
 	case "menu":
 		ok = slices.Contains(v.plan.Menus, d.What)
 	case "hours":

@@ -71,9 +71,9 @@ func TestAFaultyPlanIsToldAllItsFaultsAtOnce(t *testing.T) {
 func TestDestinationsOfOtherPartsAreChecked(t *testing.T) {
 	queues := []tel.QueueID{"sales"}
 	for to, ok := range map[string]bool{
-		"queue:sales": true, "ext:201": true, "group:all": true, "menu:main": true, "hours:office": true, "voicemail:201": true,
+		"queue:sales": true, "ext:201": true, "group:all": true, "menu:main": true, "hours:office": true, "conference:hall": true, "voicemail:201": true,
 		"outside:3331234567": true, "say:closed": true, "echo": true, "hangup": true,
-		"queue:ghost": false, "ext:777": false, "group:x": false, "menu:x": false, "hours:x": false, "voicemail:203": false, "voicemail:777": false,
+		"queue:ghost": false, "ext:777": false, "group:x": false, "menu:x": false, "hours:x": false, "conference:x": false, "voicemail:203": false, "voicemail:777": false,
 		"outside:112": false, "outside:+39112": false, "outside:12": false, "say": false, "echo:1": false, "hangup:": false, "": false, "park": false, "ext:": false,
 	} {
 		if err := site(t).ValidateDestination(to, queues); (err == nil) != ok {

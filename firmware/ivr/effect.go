@@ -75,6 +75,11 @@ type (
 	AskCallback struct{ Number tel.Number }
 	// Proved tells that the line of a Trial carries sound in both directions.
 	Proved struct{}
+	// Enter leaves the script for a seat in a conference room.
+	Enter struct {
+		Room   string
+		Leader bool
+	}
 	// GoOn leaves the script: the caller waits in the queue as before.
 	GoOn struct{}
 	// Hangup ends the call.
@@ -87,6 +92,8 @@ const (
 	CheckPIN       = "pin"       // Value opens Of; throttled
 	CheckNewPIN    = "new_pin"   // Value is good enough as the code of Of
 	CheckCallback  = "callback"  // Value is an outside number that the queue Of may call back
+
+	CheckConference = "conference" // Value opens the room of Of, "ROOM/CALLER"; Let answers, or Checked that it does not; throttled
 )
 
 // String hides what was typed.
@@ -124,4 +131,5 @@ func (SavePrompt) effect()   {}
 func (AskCallback) effect()  {}
 func (Proved) effect()       {}
 func (GoOn) effect()         {}
+func (Enter) effect()        {}
 func (Hangup) effect()       {}

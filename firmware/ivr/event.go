@@ -31,6 +31,8 @@ type (
 	Expired struct{ Timer int }
 	// Checked answers a Check.
 	Checked struct{ OK bool }
+	// Let answers the Check of a code that opens a conference room, as its leader's or a participant's.
+	Let struct{ Leader bool }
 	// Agreed answers AskCallback: the place is kept, and the call may be expected in From to To minutes; To 0:
 	// nobody knows.
 	Agreed struct{ From, To int }
@@ -67,6 +69,7 @@ func (Played) event()   {}
 func (Recorded) event() {}
 func (Expired) event()  {}
 func (Checked) event()  {}
+func (Let) event()      {}
 func (Agreed) event()   {}
 func (Listed) event()   {}
 func (Left) event()     {}

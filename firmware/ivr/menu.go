@@ -210,6 +210,11 @@ func (r *run) pin(e Event) {
 // askPIN asks for a code until it is right, three times wrong or not typed. Every script that is
 // locked begins with it.
 func (r *run) askPIN(e Event, of string, intro []string, failTo string, right func()) {
+	r.askCode(e, CheckPIN, of, intro, failTo, right)
+}
+
+// askCode is askPIN of what a Check may ask.
+func (r *run) askCode(e Event, what, of string, intro []string, failTo string, right func()) {
 	s := r.s
 	ask := append(append([]string{}, intro...), "pin_enter")
 	switch e := e.(type) {
@@ -223,7 +228,7 @@ func (r *run) askPIN(e Event, of string, intro []string, failTo string, right fu
 		}
 		s.Silent = 0
 		if code, complete := r.typing(e.Key, longestPIN); complete {
-			r.check(stagePINCheck, CheckPIN, of, code)
+			r.check(stagePINCheck, what, of, code)
 		}
 	case Checked:
 		switch {

@@ -106,6 +106,8 @@ func (r *run) script(e Event) {
 		r.callback(e)
 	case KindTrial:
 		r.trial(e)
+	case KindConference:
+		r.conference(e)
 	}
 }
 

@@ -47,6 +47,8 @@ func scripts() map[string]any {
 		"a callback":                    &Callback{Queue: "sales", Number: "+393331234567"},
 		"a callback of nobody":          &Callback{Queue: "sales"},
 		"nothing to say":                &Say{},
+		"a conference room":             &Conference{Room: "hall", Ask: true, Caller: "201", Intro: []string{"conference_welcome", "conference_hash"}},
+		"an open conference room":       &Conference{Room: "hall"},
 		"a trial of a line":             &Trial{Names: []string{"greeting"}, Key: '1'},
 	}
 }
@@ -63,7 +65,7 @@ func check(s State, in State, e Event, out []Effect, seen map[string]bool) error
 	}
 	for i, f := range out {
 		switch f := f.(type) {
-		case Goto, Dial, CallBack, Hangup, GoOn:
+		case Goto, Dial, CallBack, Hangup, GoOn, Enter:
 			if exits++; i != len(out)-1 {
 				return fmt.Errorf("%T is not the last effect", f)
 			}
@@ -118,6 +120,9 @@ func choose(r *rand.Rand, s State) Event {
 	case n < 15:
 		return Expired{s.Timer - r.IntN(8)/7}
 	case n < 17:
+		if s.Kind == KindConference && r.IntN(3) > 0 {
+			return Let{r.IntN(2) == 0}
+		}
 		return Checked{r.IntN(3) > 0}
 	case n == 17:
 		return Listed{messages()[r.IntN(4):]}

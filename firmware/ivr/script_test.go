@@ -59,6 +59,8 @@ func words(out []Effect) string {
 			all = append(all, "prompt "+e.ID+" "+e.Path)
 		case Proved:
 			all = append(all, "proved")
+		case Enter:
+			all = append(all, fmt.Sprintf("enter %s %v", e.Room, e.Leader))
 		case Hangup:
 			all = append(all, "hangup")
 		}
@@ -470,6 +472,32 @@ func TestLocks(t *testing.T) {
 		"an announcement is still locked after a restart": {&Prompt{Of: "prompts", Prompt: "night"}, []step{
 			{Started{}, "play pin_enter"}, {key('7'), "hush"}, {key('#'), "check pin prompts 7"}, {Resumed{}, "play pin_enter"},
 		}},
+		"who knows the code of a conference room enters it": {&Conference{Room: "hall", Ask: true, Caller: "201", Intro: []string{"conference_welcome"}}, []step{
+			{Started{}, "play conference_welcome+pin_enter"}, {key('1'), "hush"}, {key('#'), "check conference hall/201 1"}, {Let{}, "enter hall false"},
+		}},
+		"who knows the leader's code leads, also by keys over the words": {&Conference{Room: "hall", Ask: true, Caller: "201"}, []step{
+			{Let{true}, ""}, {Started{}, "play pin_enter"}, {Let{true}, ""}, {key('1'), "hush"}, {key('2'), ""}, {key('#'), "check conference hall/201 12"}, {Let{true}, "enter hall true"},
+		}},
+		"who needs no code presses the hash key alone": {&Conference{Room: "hall", Ask: true, Caller: "201"}, []step{
+			{Started{}, "play pin_enter"}, {Played{}, ""}, {key('#'), "check conference hall/201 "}, {Let{}, "enter hall false"},
+		}},
+		"the third wrong code of a conference room ends the call": {&Conference{Room: "hall", Ask: true, Caller: "201"}, []step{
+			{Started{}, "play pin_enter"},
+			{key('1'), "hush"},
+			{key('#'), "check conference hall/201 1"},
+			{Checked{false}, "play pin_wrong+pin_enter"},
+			{key('2'), "hush"},
+			{key('#'), "check conference hall/201 2"},
+			{Resumed{}, "play pin_enter"},
+			{key('2'), "hush"},
+			{key('#'), "check conference hall/201 2"},
+			{Checked{false}, "play pin_wrong+pin_enter"},
+			{key('3'), "hush"},
+			{key('#'), "check conference hall/201 3"},
+			{Checked{false}, "play pin_wrong"},
+			{Played{}, "hangup"},
+		}},
+		"a conference room without a code is entered at once": {&Conference{Room: "hall"}, []step{{Started{}, "enter hall false"}}},
 		"a sentence is said and the call goes on": {&Say{Names: []string{"closed"}, To: "queue:night"}, []step{
 			{Started{}, "play closed"}, {key('1'), ""}, {Played{}, "goto queue:night"},
 		}},

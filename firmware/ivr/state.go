@@ -25,6 +25,8 @@ const (
 	KindSay      Kind = "say"
 	KindCallback Kind = "callback"
 	KindTrial    Kind = "trial"
+
+	KindConference Kind = "conference"
 )
 
 // State is a script and where it stands, as one plain value. It holds what the configuration said
@@ -58,6 +60,8 @@ type State struct {
 	Trial    *Trial    `json:"trial,omitempty"`
 	Take     *take     `json:"take,omitempty"`
 
+	Conference *Conference `json:"conference,omitempty"`
+
 	// What was typed is not kept: it may be a code, and after a restart the question is asked again.
 	typed, first string
 }
@@ -68,7 +72,7 @@ type stage string
 // stageEnding says last words and then leaves for To.
 const stageEnding stage = "ending"
 
-// New begins a script of one part: a *Menu, *Deposit, *Mailbox, *Prompt, *PIN, *Say, *Callback or *Trial. id is the
+// New begins a script of one part: a *Menu, *Deposit, *Mailbox, *Prompt, *PIN, *Say, *Callback, *Trial or *Conference. id is the
 // call's identifier. The first event must be Started.
 func New(id, language string, part any) State {
 	s := State{V: stateVersion, ID: plain(id), Language: language}
@@ -89,6 +93,8 @@ func New(id, language string, part any) State {
 		s.Kind, s.Callback = KindCallback, p
 	case *Trial:
 		s.Kind, s.Trial = KindTrial, p
+	case *Conference:
+		s.Kind, s.Conference = KindConference, p
 	}
 	return s.clone()
 }
@@ -131,7 +137,7 @@ func (s *State) Valid() error {
 	has := map[Kind]bool{
 		KindMenu: s.Menu != nil, KindDeposit: s.Deposit != nil, KindMailbox: s.Mailbox != nil,
 		KindPrompt: s.Prompt != nil, KindPIN: s.PIN != nil, KindSay: s.Say != nil,
-		KindCallback: s.Callback != nil, KindTrial: s.Trial != nil,
+		KindCallback: s.Callback != nil, KindTrial: s.Trial != nil, KindConference: s.Conference != nil,
 	}
 	known := false
 	for k, there := range has {

@@ -112,10 +112,11 @@ func (l *loop) confer(parties, all []*Leg, absent []error, gain func(from, to in
 		if !paired && g.peer != nil || g.pager != nil || g.audience != nil || g.echo {
 			l.unbridge(g)
 		}
-		if g.conference != c {
-			l.leave(g)
-			l.enter(c, g, paired)
+		if g.conference == c {
+			continue
 		}
+		l.leave(g)
+		l.enter(c, g, paired)
 		if i >= len(parties) {
 			l.hush(g) // a watcher hears who it watches, and no ringback of before
 		}
@@ -201,9 +202,38 @@ func (c *conference) sum(number int64) {
 	for _, s := range c.seats {
 		if v := &s.leg.voice; v.has {
 			c.mixer.Put(s.place, &v.frame)
+			if number%speechTicks == 0 && voiced(&v.frame) {
+				s.leg.spoke.Store(number)
+			}
 		}
 	}
 	c.mixer.Sum()
+}
+
+const (
+	// speechTicks is how often it is listened whether somebody speaks, speechHold for how many ticks after that it
+	// counts: people pause between words.
+	speechTicks = 5
+	speechHold  = 40
+	// speechLevel is the mean square above which sound is speech: about -35 dBm0, over the noise of an office and
+	// below who speaks softly.
+	speechLevel = 85_000
+)
+
+// voiced reports whether a frame holds speech.
+func voiced(f *mix.Frame) bool {
+	var sum int64
+	for _, s := range f {
+		sum += int64(s) * int64(s)
+	}
+	return sum > speechLevel*mix.FrameSamples
+}
+
+// Speaks reports whether the leg says something, or did a moment ago, in the mix that it is in. It may be called from
+// any goroutine.
+func (g *Leg) Speaks() bool {
+	spoke := g.spoke.Load()
+	return spoke > 0 && int64(g.engine.now()/tick)-spoke <= speechHold
 }
 
 // relays reports whether the leg is still spoken to by relay, because the jitter buffer of its peer

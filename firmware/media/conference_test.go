@@ -9,6 +9,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
+	"github.com/pronto-pbx/pronto/firmware/media/prompt"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 )
 
@@ -524,4 +525,50 @@ func benchMixes(b *testing.B, groups, size int, id codec.ID, seat func(*Engine, 
 	}
 	b.ReportMetric(100*float64(o.Received)/float64(o.Sent), "heard-%") // the clock speaks also while nobody does
 	return cpu.Seconds()
+}
+
+// A room is many watchers and no party. Who is silenced is neither heard nor said to speak, and words that one hears
+// are not cut when somebody else comes in.
+func TestARoomSaysWhoSpeaksAndLetsWordsEndWhenSomebodyComes(t *testing.T) {
+	e := startEngine(t, 27240, 27259, func(c *Config) { c.Loops = 1 })
+	var all []*talker
+	for i, hz := range []float64{400, 1000, 1700} {
+		all = append(all, newTalker(join(t, e, fmt.Sprintf("127.0.0.%d", 33+i), as(codec.PCMA), nil), nil, codec.PCMA, hz))
+	}
+	room := func(n int, silent int) {
+		t.Helper()
+		var legs []*Leg
+		for _, p := range all[:n] {
+			legs = append(legs, p.leg)
+		}
+		if err := e.Mix(nil, legs, func(from, _ int) float64 { return map[bool]float64{true: 1}[from != silent] }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	room(2, -1)
+	clock := byHand(t, all[0].leg)
+	converse(clock, 60, all[:2]...)
+	hearing(t, "two", "the first", all[0], all, map[int]float64{1: 0})
+	if !all[0].leg.Speaks() || !all[1].leg.Speaks() || all[2].leg.Speaks() {
+		t.Errorf("who speaks: %v %v %v", all[0].leg.Speaks(), all[1].leg.Speaks(), all[2].leg.Speaks())
+	}
+
+	ended := false
+	words := prompt.FromPCM("words", make([]int16, 2*8000)) // two seconds
+	if err := all[0].leg.Play([]Sound{words}, false, func() { ended = true }); err != nil {
+		t.Fatal(err)
+	}
+	converse(clock, 20, all[:2]...)
+	room(3, 1)
+	converse(clock, 60, all...)
+	if ended {
+		t.Error("the words are over before their time")
+	}
+	converse(clock, 60, all...)
+	if !ended {
+		t.Error("somebody who comes has cut the words of another")
+	}
+	converse(clock, 60, all...)
+	hearing(t, "three, one silenced", "the first", all[0], all, map[int]float64{2: 0})
+	hearing(t, "three, one silenced", "the silenced", all[1], all, map[int]float64{0: 0, 2: 0})
 }

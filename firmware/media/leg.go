@@ -39,6 +39,7 @@ type Leg struct {
 	advertise atomic.Pointer[netip.Addr]
 
 	closing atomic.Bool           // Close was asked; the loop looks in case the command was lost
+	spoke   atomic.Int64          // the tick in which it last spoke in a mix; 0: never
 	codec   atomic.Uint32         // of what is played, a codec.ID: set by the loop, read by Play
 	final   atomic.Pointer[Stats] // set when the leg is closed
 

@@ -239,7 +239,8 @@ const (
 	StageRinging  CallStage = "ringing"
 	StageTalking  CallStage = "talking"
 	StageParked   CallStage = "parked"
-	StageMenu     CallStage = "menu" // with a menu, a mailbox or another script
+	StageMenu     CallStage = "menu"    // with a menu, a mailbox or another script
+	StageMeeting  CallStage = "meeting" // in a conference room
 	StageEnded    CallStage = "ended"
 )
 
@@ -315,6 +316,8 @@ const (
 	MovePickup    MoveKind = "picked_up"
 	MoveForward   MoveKind = "forwarded"
 	MoveTakenOver MoveKind = "taken_over" // a supervisor talks in the party's place
+	MoveSeated    MoveKind = "conference" // the party has a seat in the conference room To
+	MoveUnseated  MoveKind = "conference_left"
 )
 
 // LegNote sums up the audio of one leg.

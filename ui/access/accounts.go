@@ -132,6 +132,7 @@ const (
 	DeedCallbackDropped      Deed = "callback_dropped"
 	DeedDismissed            Deed = "missed_dismissed" // the number of a caller whom nobody calls back
 	DeedLoggedOut            Deed = "agent_logged_out"
+	DeedConference           Deed = "conference_led" // the room, what was decided, and about whose call
 	DeedPutIn                Deed = "agent_put_in_queue"
 	DeedTakenOut             Deed = "agent_taken_out_of_queue"
 	DeedSkill                Deed = "agent_skill_set"

@@ -45,7 +45,7 @@ func TestEveryStateAndCauseHasItsWords(t *testing.T) {
 		for _, s := range tel.AgentStates() {
 			keys = append(keys, "state."+s.String())
 		}
-		for _, s := range []tel.CallStage{tel.StageRouting, tel.StageGreeting, tel.StageWaiting, tel.StageRinging, tel.StageTalking, tel.StageParked, tel.StageMenu, tel.StageEnded} {
+		for _, s := range []tel.CallStage{tel.StageRouting, tel.StageGreeting, tel.StageWaiting, tel.StageRinging, tel.StageTalking, tel.StageParked, tel.StageMenu, tel.StageMeeting, tel.StageEnded} {
 			keys = append(keys, "stage."+string(s))
 		}
 		for _, l := range tel.LineCauses() {

@@ -111,6 +111,7 @@ type CallStory struct {
 	Legs   []Leg
 
 	Recordings []Recording // that the reader may hear
+	Trace      bool        // its SIP messages are remembered, and the reader may read them
 }
 
 // Rated says that of a leg it is known how it was heard.

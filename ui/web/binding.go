@@ -329,6 +329,9 @@ func places(c *config.Config, empty bool) (all []page.Option) {
 	for _, m := range c.Voicemail.Boxes {
 		add("voicemail", string(m.Number), "")
 	}
+	for _, x := range c.Conferences {
+		add("conference", string(x.ID), x.Name)
+	}
 	for _, m := range c.Menus {
 		add("menu", m.ID, m.Name)
 	}

@@ -301,7 +301,7 @@ func TestEveryRecordHasItsWords(t *testing.T) {
 	} {
 		keys = append(keys, "story.left."+string(o))
 	}
-	for _, m := range []tel.MoveKind{tel.MoveBlind, tel.MoveReturned, tel.MoveInto, tel.MoveReplaced, tel.MoveParked, tel.MoveFetched, tel.MovePickup, tel.MoveForward, tel.MoveTakenOver} {
+	for _, m := range []tel.MoveKind{tel.MoveBlind, tel.MoveReturned, tel.MoveInto, tel.MoveReplaced, tel.MoveParked, tel.MoveFetched, tel.MovePickup, tel.MoveForward, tel.MoveTakenOver, tel.MoveSeated, tel.MoveUnseated} {
 		keys = append(keys, "story.move."+string(m))
 	}
 	for _, d := range []tel.Diversion{tel.DivertAlways, tel.DivertBusy, tel.DivertNoAnswer, tel.DivertUnreachable, tel.DivertDoNotDisturb} {

@@ -145,6 +145,8 @@ func nameOf(c *config.Config, list, id string) string {
 		return named(c.Trunks, id, func(t config.Trunk) (string, string) { return string(t.ID), t.Name })
 	case "lines":
 		return named(c.Lines, id, func(l config.Line) (string, string) { return string(l.ID), l.Name })
+	case "conferences":
+		return named(c.Conferences, id, func(r config.Conference) (string, string) { return string(r.ID), r.Name })
 	case "menus":
 		return named(c.Menus, id, func(m config.Menu) (string, string) { return m.ID, m.Name })
 	case "prompts.list":
@@ -194,7 +196,7 @@ func oneLine(text string) string {
 // fieldKey names a setting as its form does; empty when no form has it.
 func fieldKey(list, path string) string {
 	switch {
-	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "lamps", "menus", "prompts.list"}, list):
+	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "lamps", "menus", "conferences", "prompts.list"}, list):
 		return "list." + list
 	case list == "web" && path == "plain_http":
 		return "security.plain"
@@ -221,6 +223,8 @@ func fieldKey(list, path string) string {
 		name = hoursKind().fieldAt(path)
 	case "lamps":
 		name = lampKind().fieldAt(path)
+	case "conferences":
+		name = conferenceKind().fieldAt(path)
 	case "menus":
 		name = menuKind().fieldAt(path)
 	case "prompts.list":

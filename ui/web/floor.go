@@ -16,13 +16,14 @@ import (
 type Order struct {
 	By    string // user name
 	From  string // address, for the audit log
-	Do    string // one of pause, logout, add, remove, skill, assign, move, drop, dismiss
+	Do    string // one of pause, logout, add, remove, skill, assign, move, drop, dismiss, conference
 	Agent tel.AgentID
 	Call  tel.CallID
-	With  string // the reason of a pause, a queue, a skill, the number of a missed caller
+	With  string // the reason of a pause, a queue, a skill, the number of a missed caller, a conference room
 	Level int    // of a skill
 
 	Callback tel.CallbackID // that is dropped
+	Wish     string         // of a conference: mute, unmute, remove (with Call), lock, unlock, mute_all, unmute_all, end
 }
 
 // caller shows a waiting caller to who supervises the queue.

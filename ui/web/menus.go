@@ -213,7 +213,7 @@ func (a *arborist) lead(b page.Branch, to string, path []string) page.Branch {
 		b.To.Name = ""
 	case "outside":
 		b.To.Key = "menu.branch.outside"
-	case "queue", "hours":
+	case "queue", "hours", "conference":
 		list := kind + "s"
 		if kind == "hours" {
 			list = kind

@@ -151,6 +151,17 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 				{ID: "cb2", Queue: "help", QueueName: "Aiuto", State: tel.CallbackResting, Number: "+393331113333", Attempts: 1},
 			}, nil
 		},
+		Conferences: rooms,
+		Ladder: func(call tel.CallID) []page.Rung {
+			if call != "c1" {
+				return nil
+			}
+			return rungs()
+		},
+		Capture: func(w io.Writer, call tel.CallID) error {
+			_, err := io.WriteString(w, "capture of "+string(call))
+			return err
+		},
 		Missed: func() []page.Missed {
 			return []page.Missed{
 				{MissedChanged: tel.MissedChanged{Number: "+393331234567", Name: hostile, Queue: "sales", Calls: 2, Last: at, Why: tel.MissedAbandoned}, QueueName: "Vendite"},

@@ -53,6 +53,7 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 		})
 	}
 	p.Recordings = s.recordingsOf(v, c)
+	p.Trace = v.user.Role.May(access.Configure) && len(s.Ladder(c.Call)) > 0
 	html, err := s.pages[v.lang].CallStory(p, time.Now().In(s.Zone()))
 	s.show(w, http.StatusOK, html, err)
 }

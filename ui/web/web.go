@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -75,6 +76,11 @@ type Config struct {
 	Caller func(context.Context, tel.CallID) (*page.Caller, error)
 	// Callbacks are those who have hung up and are owed a call, in order of queue and place.
 	Callbacks func(context.Context) ([]page.Callback, error)
+	// Conferences are the conference rooms with who is in them.
+	Conferences func() []page.Conference
+	// Ladder is the SIP messages of a call that are remembered, and Capture writes them as a pcapng file.
+	Ladder  func(tel.CallID) []page.Rung
+	Capture func(io.Writer, tel.CallID) error
 	// Missed are the callers whom nobody has served, the latest first.
 	Missed func() []page.Missed
 	// Records are what has ended; an error of theirs is said on the page.

@@ -424,6 +424,9 @@ func (c *streamConn) RemoteAddr() net.Addr { return c.name }
 
 func (c *streamConn) arrived() Flow { return c.flow }
 
+// text is nothing: a stream's bytes are gone with their assembly.
+func (c *streamConn) text() []byte { return nil }
+
 // dialKey names a connection that we open, whatever its local port becomes.
 func dialKey(f Flow) Flow { return Flow{Transport: f.Transport, Remote: f.Remote} }
 

@@ -12,6 +12,8 @@ import (
 type link interface {
 	// arrived is called by the socket's reader when a message of it has parsed.
 	arrived() Flow
+	// text is the message that has just arrived, good until the next one is read; nil: its bytes are gone.
+	text() []byte
 }
 
 // linkName is the address that sipgo is shown in place of a real one.
@@ -30,6 +32,13 @@ func (s *Stack) fromTransport(msg sip.Message) {
 		}
 		flow := l.arrived()
 		msg.SetSource(flow.Remote.String())
+		if trace := s.cfg.Trace; trace != nil {
+			text := l.text()
+			if text == nil {
+				text = []byte(msg.String())
+			}
+			trace(false, flow, text)
+		}
 		s.receive(msg, flow)
 	})
 }

@@ -213,6 +213,9 @@ func (s *Stack) closeLinks() error {
 
 // write puts bytes on the wire.
 func (s *Stack) write(to Flow, raw []byte, failed func(error)) error {
+	if trace := s.cfg.Trace; trace != nil {
+		trace(true, to, raw)
+	}
 	if to.Transport == "udp" {
 		return s.writeUDP(to, raw)
 	}

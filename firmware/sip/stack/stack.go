@@ -86,6 +86,10 @@ type Config struct {
 	// Finding hears each named fault of the network once, as Findings lists them. It must not block.
 	Finding func(nat.Finding)
 
+	// Trace is shown each message that passes the checks of a reader, and each that is sent, from any goroutine. It
+	// must not block, and not keep the text.
+	Trace func(out bool, f Flow, text []byte)
+
 	SourceRate, SourceBurst int // messages per second from one address [1,000] and at once [2,000]
 
 	MaxConns, MaxConnsPerAddr int // TCP and TLS connections that others may open, in all [512], per address [64]

@@ -23,7 +23,8 @@ type udpSocket struct {
 
 	source  netip.AddrPort // of the datagram that sipgo works on
 	size    int
-	pending bool // no message has come of it yet
+	pending bool   // no message has come of it yet
+	last    []byte // that datagram
 }
 
 // ListenUDP opens a socket, or takes the one that the supervisor kept; then what queued in it while
@@ -87,7 +88,7 @@ func (u *udpSocket) ReadFrom(b []byte) (int, net.Addr, error) {
 			u.stack.refusedByParser(b[:n], u.flow(), "513", "Message Too Large")
 			continue
 		}
-		u.pending = true
+		u.pending, u.last = true, b[:n]
 		return n, u.name, nil
 	}
 }
@@ -98,6 +99,8 @@ func (u *udpSocket) arrived() Flow {
 	u.pending = false
 	return u.flow()
 }
+
+func (u *udpSocket) text() []byte { return u.last }
 
 // writeUDP sends one datagram.
 func (s *Stack) writeUDP(to Flow, raw []byte) error {
