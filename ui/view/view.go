@@ -96,7 +96,7 @@ func (a Agent) atWork() bool {
 // Lamp is one light and what it shows.
 type Lamp struct {
 	ID    tel.LampID
-	Name  string // the agent whose state it shows; the lamp's own name when it is nobody's
+	Name  string // of the agent, queue or line whose state it shows; else the lamp's own
 	Agent tel.AgentID
 	State tel.AgentState
 	Help  bool // the agent asks for a supervisor
@@ -572,6 +572,9 @@ func (m *Model) allLamps() []Lamp {
 		}
 		if queue, ok := strings.CutPrefix(l.Shows, "queue:"); ok {
 			name = cmp.Or(m.queueName(tel.QueueID(queue)), name)
+		}
+		if line, ok := m.lines[l.Shows]; ok {
+			name = cmp.Or(line.Name, name)
 		}
 		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Help: l.Help, Fault: l.Fault, Watched: l.Watched, Says: besides(l)})
 	}
