@@ -12,14 +12,14 @@ import (
 )
 
 // Buttons implements Board.
-func (linuxBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) {
+func (linuxBoard) Buttons(all []config.Button) (buttons []lamp.Button, err error) {
 	var pins []light.ButtonPin
-	for _, l := range all {
-		switch l.Button {
+	for _, b := range all {
+		switch b.Driver {
 		case "sim":
-			buttons = append(buttons, light.NewButton(l.ID))
+			buttons = append(buttons, light.NewButton(b.ID))
 		case "gpio":
-			pins = append(pins, light.ButtonPin{Lamp: l.ID, Pin: light.Pin{Chip: l.ButtonAt(), Name: l.ButtonLine, ActiveLow: !l.ButtonSupply}})
+			pins = append(pins, light.ButtonPin{ID: b.ID, Pin: light.Pin{Chip: b.Chip, Name: b.Line, ActiveLow: !b.Supply}})
 		}
 	}
 	if len(pins) == 0 {
@@ -34,11 +34,9 @@ func (linuxBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) 
 }
 
 // Buttons implements Board: those in memory only.
-func (simBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) {
-	for _, l := range all {
-		if l.Button != "" {
-			buttons = append(buttons, light.NewButton(l.ID))
-		}
+func (simBoard) Buttons(all []config.Button) (buttons []lamp.Button, err error) {
+	for _, b := range all {
+		buttons = append(buttons, light.NewButton(b.ID))
 	}
 	return buttons, nil
 }
