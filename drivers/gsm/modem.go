@@ -48,6 +48,8 @@ type Config struct {
 	// Rebind and PowerCycle restart the USB device of a modem that its own command does not restart. Only the
 	// recovery ladder calls them, while the ports are closed; nil: the rung is left out.
 	Rebind, PowerCycle func(ctx context.Context, device string) error
+	// Supply takes the modem's supply away when nothing else helps; nil: no pin does. The modem closes it.
+	Supply line.Supply
 	// Awake keeps the USB device from being suspended, which would lose callers; nil: it is not kept.
 	Awake func(device string) error
 	// SecondCaller lets who calls while the line talks wait for its end; else they get the busy tone.
@@ -345,6 +347,9 @@ func (m *Modem) Health() Health {
 func (m *Modem) Close() error {
 	m.cancel()
 	<-m.done
+	if m.cfg.Supply != nil {
+		return m.cfg.Supply.Close()
+	}
 	return nil
 }
 

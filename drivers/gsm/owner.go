@@ -142,7 +142,7 @@ func (m *Modem) traits() traits {
 func (m *Modem) failed(u bringUp) {
 	var rung Rung
 	var wait time.Duration
-	m.recovery, rung, wait = m.recovery.next(trial{u.cause, u.answered, u.ports.Device != "" && m.cfg.Rebind != nil}, time.Now(), &m.timing)
+	m.recovery, rung, wait = m.recovery.next(trial{u.cause, u.answered, u.ports.Device != "" && m.cfg.Rebind != nil, m.cfg.Supply != nil}, time.Now(), &m.timing)
 	if m.recovery.stuck() && (u.cause == tel.LineModemMute || u.cause == tel.LineRestarting) {
 		u.cause = tel.LineStuck
 	}
@@ -167,6 +167,8 @@ func (m *Modem) remedy(rung Rung, u bringUp) {
 		if m.cfg.PowerCycle != nil {
 			do = func(ctx context.Context) error { return m.cfg.PowerCycle(ctx, u.ports.Device) }
 		}
+	case RungSupply:
+		do = func(context.Context) error { return m.cfg.Supply.Cycle(m.ctx) } // it knows itself how long
 	}
 	if do == nil {
 		return

@@ -35,6 +35,9 @@ func remedied(t *testing.T, cures string) (d *desk, tried func() []string) {
 	d = newDesk(t, func(_ *gsmsim.Config, g *gsm.Config) {
 		g.Locate = func() ([]gsm.Ports, error) { return []gsm.Ports{{Command: "at", Audio: "pcm", Device: "1-1.2"}}, nil }
 		g.Rebind, g.PowerCycle = remedy("rebind"), remedy("power")
+		if cures == "supply" {
+			g.Supply = supply{remedy("supply")}
+		}
 	})
 	sim.Store(d.sim)
 	return d, func() []string {
@@ -43,6 +46,14 @@ func remedied(t *testing.T, cures string) (d *desk, tried func() []string) {
 		return slices.Clone(said)
 	}
 }
+
+// supply is a pin at which a modem's supply hangs.
+type supply struct {
+	cut func(context.Context, string) error
+}
+
+func (s supply) Cycle(ctx context.Context) error { return s.cut(ctx, "pin") }
+func (s supply) Close() error                    { return nil }
 
 func TestEachRungOfTheLadderBringsAModemBackWithin40Seconds(t *testing.T) {
 	tests := map[string]struct {
@@ -54,6 +65,7 @@ func TestEachRungOfTheLadderBringsAModemBackWithin40Seconds(t *testing.T) {
 		"its own command: a modem that takes no setting": {"unset", "", nil},
 		"USB rebind: a mute modem":                       {"mute", "rebind", []string{"rebind 1-1.2"}},
 		"USB power: one that a rebind does not wake":     {"mute", "power", []string{"rebind 1-1.2", "power 1-1.2"}},
+		"supply: one whose socket cannot be switched":    {"mute", "supply", []string{"rebind 1-1.2", "supply pin"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -32,12 +32,19 @@ func assemble(t *testing.T, root string) (kernel, initramfs string) {
 	for _, d := range []string{"bin", "sbin", "lib", "lib64"} {
 		must(t, os.Symlink("usr/"+d, filepath.Join(tree, d)))
 	}
-	build := exec.Command("go", "test", "-c", "-tags", "guest", "-o", filepath.Join(tree, "init"), "./inside")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the tests of the inside: %v\n%s", err, out)
+	for what, args := range map[string][]string{
+		"the tests of the inside": {"test", "-c", "-tags", "guest", "-o", filepath.Join(tree, "init"), "./inside"},
+		"the exchange":            {"build", "-ldflags", "-s -w", "-o", filepath.Join(tree, "usr/bin/prontod"), "../../cmd/prontod"},
+	} {
+		build := exec.Command("go", args...)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", what, err, out)
+		}
 	}
 	addModules(t, root, tree)
+	must(t, os.MkdirAll(filepath.Join(tree, "usr/lib/udev/rules.d"), 0o755))
+	copyFile(t, "../../images/debian/files/udev.rules", filepath.Join(tree, "usr/lib/udev/rules.d/45-pronto.rules"))
 	for _, p := range programs {
 		addProgram(t, root, tree, p)
 	}

@@ -10,11 +10,11 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// ButtonPin describes the push button at a lamp. ActiveLow is a button that connects its line to ground, which the
+// ButtonPin describes a push button. ActiveLow is a button that connects its line to ground, which the
 // chip then pulls up; otherwise it connects the line to the supply.
 type ButtonPin struct {
-	Lamp tel.LampID
-	Pin  Pin
+	ID  tel.LampID
+	Pin Pin
 }
 
 // OpenButtons takes the lines of the buttons, with a bounce of 10 ms filtered by the kernel. Faults are told all at
@@ -25,7 +25,7 @@ func OpenButtons(pins []ButtonPin, chips []Chip) ([]lamp.Button, error) {
 	for _, p := range pins {
 		b, err := openButton(p, chips)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("button of lamp %q: %w", p.Lamp, err))
+			errs = append(errs, fmt.Errorf("button %q: %w", p.ID, err))
 			continue
 		}
 		buttons = append(buttons, b)
@@ -44,8 +44,8 @@ func openButton(p ButtonPin, chips []Chip) (*Button, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := NewButton(p.Lamp)
-	user := "pronto button " + string(p.Lamp)
+	b := NewButton(p.ID)
+	user := "pronto button " + string(p.ID)
 	b.line, err = chip.Input(offset, p.Pin.ActiveLow, user[:min(len(user), 31)], func() { b.Press() })
 	if err != nil {
 		return nil, fmt.Errorf("take %s (%s line %d): %w", p.Pin, chip.Name(), offset, err)

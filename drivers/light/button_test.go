@@ -77,7 +77,7 @@ func TestFaultsOfButtonsAreToldTogetherAndReleaseTheLines(t *testing.T) {
 		{"b", Pin{Chip: "pinctrl-rp1", Name: "GPIO6"}},
 		{"c", Pin{Chip: "pinctrl-bcm2711", Name: "GPIO5"}},
 	}, chips)
-	if err == nil || !strings.Contains(err.Error(), `lamp "b": no GPIO chip with label "pinctrl-rp1"`) || !strings.Contains(err.Error(), `lamp "c"`) {
+	if err == nil || !strings.Contains(err.Error(), `button "b": no GPIO chip with label "pinctrl-rp1"`) || !strings.Contains(err.Error(), `button "c"`) {
 		t.Errorf("%v", err)
 	}
 	if user := chips[0].(*board).user[5]; user != "" {

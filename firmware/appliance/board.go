@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -17,7 +18,7 @@ import (
 // Board makes the drivers of the machine that the box runs on.
 type Board interface {
 	Lights(all []config.Lamp) ([]lamp.Light, error)
-	Buttons(all []config.Lamp) ([]lamp.Button, error) // of the lamps that have one
+	Buttons(all []config.Button) ([]lamp.Button, error)
 	Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error)
 }
 
@@ -52,13 +53,22 @@ type linuxBoard struct{}
 
 // Line implements Board.
 func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error) {
-	return gsm.Open(gsm.Config{
+	supply := supplyOf(c, linuxBoard{}, log)
+	modem, err := gsm.Open(gsm.Config{
 		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins, Inbox: inbox,
 		Identity: gsm.Identity{IMEI: c.IMEI, ICCID: c.ICCID}, SecondCaller: c.SecondCaller == config.SecondCallerWaits,
 		Awake:      func(device string) error { return serialport.KeepAwake("/sys", device) },
 		Rebind:     func(ctx context.Context, device string) error { return serialport.Rebind(ctx, "/sys", device) },
 		PowerCycle: func(ctx context.Context, device string) error { return serialport.PowerCycle(ctx, "/sys", device) },
+		Supply:     supply,
 	})
+	if err != nil && supply != nil {
+		err = errors.Join(err, supply.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return modem, nil
 }
 
 // locate finds a modem where the configuration says: by its USB socket, which stays when the kernel

@@ -1,45 +1,52 @@
 package appliance
 
 import (
+	"cmp"
 	"sync"
 
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// buttons are the push buttons at the lamps. They come and go with the panel.
+// buttons are the push buttons, those beside lamps and those of their own. They come and go with the panel.
 type buttons struct {
 	all []lamp.Button
 	wg  sync.WaitGroup
 }
 
 // follow listens to each button for its agent, until the button is closed. At a desk that is whoever sits there.
-func (x *buttons) follow(b *Box, all []lamp.Button, subjects map[tel.LampID]lamp.Subject) {
+func (x *buttons) follow(b *Box, all []lamp.Button, configured []config.Button) {
 	x.all = all
+	is := map[tel.LampID]config.Button{}
+	for _, c := range configured {
+		is[c.ID] = c
+	}
 	for _, button := range all {
-		of := subjects[button.ID()]
+		c := is[button.ID()]
+		of, _ := lamp.ReadSubject(c.Of)
 		x.wg.Go(func() {
 			for range button.Presses() {
 				switch of.Kind {
 				case lamp.Agent:
-					b.pressed(tel.AgentID(of.ID))
+					b.pressed(tel.AgentID(of.ID), c)
 				case lamp.Desk:
-					b.pressed(b.personal.Current().Seats[tel.DeviceID(of.ID)])
+					b.pressed(b.personal.Current().Seats[tel.DeviceID(of.ID)], c)
 				}
 			}
 		})
 	}
 }
 
-// pressed carries out what a press asks for in the agent's state of now.
-func (b *Box) pressed(agent tel.AgentID) {
+// pressed carries out what a press of a button asks for in the agent's state of now.
+func (b *Box) pressed(agent tel.AgentID, by config.Button) {
 	e, known := b.present.agent(agent)
 	if !known {
-		return // the lamp of nobody
+		return // the button of nobody
 	}
-	do, reason := lamp.PressIn(e.State, e.Help), ""
+	do, reason := by.Use.Press(e.State, e.Help), ""
 	if p := b.config().Pauses; do == lamp.PressPause && len(p.Reasons) > 0 {
-		reason = p.Reasons[0].Name // one button has one reason
+		reason = cmp.Or(by.Reason, p.Reasons[0].Name) // one button has one reason
 	}
 	if do != lamp.PressNothing {
 		b.command(agent, string(do), reason)

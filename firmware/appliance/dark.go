@@ -8,9 +8,9 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 )
 
-// PutOut darkens every lamp of a configuration and opens every door relay's contact, for a prontod that was killed: a
-// pin keeps the level that it had, so that a lamp would go on
-// to say "free", and a door stay open. Whoever calls it knows that no prontod runs. Each device is tried, whatever
+// PutOut darkens every lamp of a configuration, opens every door relay's contact and gives every modem its supply, for a
+// prontod that was killed: a pin keeps the level that it had, so that a lamp would go on to say "free", a door stay open
+// and a modem off. Whoever calls it knows that no prontod runs. Each device is tried, whatever
 // becomes of the others.
 func PutOut(c *config.Config, b Board) error {
 	var errs []error
@@ -27,11 +27,16 @@ func PutOut(c *config.Config, b Board) error {
 	return errors.Join(errs...)
 }
 
-// outputs are the lamps and the door relays.
+// outputs are the lamps, the door relays and the pins at the supplies of modems.
 func outputs(c *config.Config) []config.Lamp {
 	all := append([]config.Lamp{}, c.Lamps...)
 	for _, p := range doorsOf(c) {
 		all = append(all, p.Door.Lamp(p.ID))
+	}
+	for _, l := range c.Lines {
+		if l.Power.Fitted() {
+			all = append(all, l.Power.Lamp(l.ID))
+		}
 	}
 	return all
 }

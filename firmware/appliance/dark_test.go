@@ -47,11 +47,12 @@ lamps:
   - {id: c, driver: gpio, chip: pinctrl-rp1, line: GPIO7}
   - {id: d, driver: mcp23017, chip: "1:0x20", bit: 3}
 phones: [{id: "301", password: password-of-301, extension: "301", door: {key: "5", driver: gpio, chip: pinctrl-rp1, line: GPIO8}}]
+lines: [{id: gsm0, type: gsm, at: usb, power: {chip: pinctrl-rp1, line: GPIO9}}]
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
-	board := leftLit{lit: map[tel.LampID]bool{"a": true, "b": true, "c": true, "d": true, "door-301": true}}
+	board := leftLit{lit: map[tel.LampID]bool{"a": true, "b": true, "c": true, "d": true, "door-301": true, "power-gsm0": true}}
 	if err := PutOut(&c, board); err != nil {
 		t.Error(err)
 	}
@@ -60,7 +61,7 @@ phones: [{id: "301", password: password-of-301, extension: "301", door: {key: "5
 			t.Errorf("%s is lit", id)
 		}
 	}
-	board = leftLit{lit: map[tel.LampID]bool{"a": true, "b": true, "c": true, "d": true, "door-301": true}, held: "b"}
+	board = leftLit{lit: map[tel.LampID]bool{"a": true, "b": true, "c": true, "d": true, "door-301": true, "power-gsm0": true}, held: "b"}
 	if err := PutOut(&c, board); err == nil || !strings.Contains(err.Error(), "GPIO6") {
 		t.Errorf("one that is held by another: %v", err)
 	}

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/control"
+	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/page"
@@ -184,26 +186,58 @@ func (b *Box) reportLamps(now control.Present) page.HandoverSection {
 	s := page.HandoverSection{Key: "lamps", Heads: []string{"handover.lamp", "handover.person", "handover.output", "handover.state"}}
 	c := b.config()
 	for _, l := range c.Lamps {
-		who, state := "", says("lamp.nobody")
-		for _, a := range c.Agents {
-			if a.Lamp != l.ID {
-				continue
-			}
-			who = cmp.Or(a.Name, string(a.ID))
-			if shown, ok := now.Lamps[a.ID]; ok {
-				state = says("state." + shown.State.String())
-				if shown.Fault {
-					state = says("lamp.fault")
-				}
-			}
+		of := c.Subject(l)
+		shown, known := now.AllLamps[l.ID]
+		var state page.Cell
+		switch {
+		case shown.Fault:
+			state = says("lamp.fault")
+		case of.Kind == lamp.Nobody:
+			state = says("lamp.nobody")
+		case known && shown.Says != string(lamp.Dark):
+			state = says("signal." + shown.Says)
 		}
-		output := strings.TrimSpace(l.Driver + " " + l.Chip + " " + l.Line)
-		if l.Driver == "74hc595" {
+		output := strings.Join(strings.Fields(strings.Join(append([]string{l.Driver, l.Chip, l.Line}, l.Lines...), " ")), " ")
+		if !slices.Contains([]string{"gpio", "usb", "sim"}, l.Driver) {
 			output += fmt.Sprintf(" %d", l.Bit)
 		}
-		s.Rows = append(s.Rows, []page.Cell{text(string(l.ID)), text(who), text(output), state})
+		s.Rows = append(s.Rows, []page.Cell{text(string(l.ID)), whose(c, of), text(output), state})
 	}
 	return s
+}
+
+// whose names what a lamp is of: the person, queue, phone or line, or the box itself.
+func whose(c *config.Config, of lamp.Subject) page.Cell {
+	name := of.ID
+	find := func(id, called string) {
+		if of.ID == id {
+			name = cmp.Or(called, id)
+		}
+	}
+	switch of.Kind {
+	case lamp.System:
+		return says("lamp.of.system")
+	case lamp.Agent:
+		for _, a := range c.Agents {
+			find(string(a.ID), a.Name)
+		}
+	case lamp.Desk:
+		for _, p := range c.Phones {
+			find(string(p.ID), p.Name)
+		}
+	case lamp.Queue:
+		for _, q := range c.Queues {
+			find(string(q.ID), q.Name)
+		}
+	case lamp.Line:
+		for _, t := range c.Trunks {
+			find("trunk:"+string(t.ID), t.Name)
+		}
+		for _, l := range c.Lines {
+			find("line:"+string(l.ID), l.Name)
+		}
+	}
+	return text(name)
 }
 
 func reportNetwork(n page.NetworkState) page.HandoverSection {

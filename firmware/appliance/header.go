@@ -132,9 +132,6 @@ func (c *claims) output(l config.Lamp, who string) {
 			c.i2c(bus)
 		}
 	}
-	if l.Button == "gpio" {
-		c.claim("the button of "+who, l.ButtonAt(), l.ButtonLine)
-	}
 }
 
 // spi and i2c take the lines of a bus of the header; the kernel holds some of them, for us.
@@ -174,12 +171,22 @@ func (c *claims) bus(who string, lines ...int) {
 	}
 }
 
-// checkPins says what is wrong with the lines of lamps, buttons and doors on a machine: all at once, with what was
+// checkPins says what is wrong with the lines of lamps, buttons, modems' supplies and doors on a machine: all at once, with what was
 // found on it.
 func checkPins(b model.Board, chips []light.Chip, c *config.Config) error {
 	k := claims{board: b, chips: chips, owner: map[string]string{}}
 	for _, l := range c.Lamps {
 		k.output(l, fmt.Sprintf("lamp %q", l.ID))
+	}
+	for _, b := range c.AllButtons() {
+		if b.Driver == "gpio" {
+			k.claim(fmt.Sprintf("the button %q", b.ID), b.Chip, b.Line)
+		}
+	}
+	for _, l := range c.Lines {
+		if l.Power.Fitted() {
+			k.output(l.Power.Lamp(l.ID), fmt.Sprintf("the supply of line %q", l.ID))
+		}
 	}
 	for _, p := range doorsOf(c) {
 		k.output(p.Door.Lamp(p.ID), fmt.Sprintf("the door %q", p.ID))
@@ -189,13 +196,19 @@ func checkPins(b model.Board, chips []light.Chip, c *config.Config) error {
 
 // wired is what of a configuration hangs on the machine.
 func wired(c *config.Config) any {
+	var supplies []config.ModemPower
+	for _, l := range c.Lines {
+		supplies = append(supplies, l.Power)
+	}
 	return struct {
-		lamps []config.Lamp
-		doors []config.Phone
-	}{c.Lamps, doorsOf(c)}
+		lamps    []config.Lamp
+		buttons  []config.Button
+		supplies []config.ModemPower
+		doors    []config.Phone
+	}{c.Lamps, c.Buttons, supplies, doorsOf(c)}
 }
 
-// Verify implements live.Verifier. Only who changes lamps or doors is told that one of them is not there.
+// Verify implements live.Verifier. Only who changes what hangs on the machine is told that one of them is not there.
 func (r lampRoom) Verify(_ context.Context, from, to *config.Config) error {
 	m, ok := r.l.b.opts.Board.(mainboard)
 	if !ok || reflect.DeepEqual(wired(from), wired(to)) {

@@ -127,7 +127,7 @@ func TestLampsButtonsAndDoorsAreRefusedWithWhatWasFoundOnTheMachine(t *testing.T
 		{
 			"a lamp on its own button", pi,
 			config.Config{Lamps: []config.Lamp{{ID: "a", Driver: "gpio", Line: "pin 11", Button: "gpio", ButtonLine: "GPIO17"}}},
-			[]string{`the button of lamp "a": pinctrl-rp1/GPIO17 already belongs to lamp "a"`},
+			[]string{`the button "a": pinctrl-rp1/GPIO17 already belongs to lamp "a"`},
 		},
 		{
 			"a door on the pin of a lamp", pi,

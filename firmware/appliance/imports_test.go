@@ -69,7 +69,7 @@ func isStd(path string) bool {
 var pure = []string{
 	"firmware/config", "firmware/dialplan", "firmware/toll", "firmware/acd/plan", "firmware/acd/forecast", "firmware/acd/replay", "firmware/acd/books", "firmware/report", "firmware/report/staffing", "firmware/report/queuelog", "firmware/outbound/permit",
 	"firmware/sip/digest", "firmware/media/codec", "firmware/media/dsp", "firmware/media/sdp",
-	"firmware/lamp", "firmware/media/master", "firmware/media/mix", "firmware/media/jitter", "firmware/media/quality", "firmware/ivr", "firmware/ivr/spoken", "ota/slot",
+	"firmware/lamp", "firmware/lamp/eye", "firmware/media/master", "firmware/media/mix", "firmware/media/jitter", "firmware/media/quality", "firmware/ivr", "firmware/ivr/spoken", "ota/slot",
 }
 
 // rules: each returns why importing im from p is wrong, or "".

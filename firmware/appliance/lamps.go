@@ -21,13 +21,14 @@ type lamps struct {
 	panel   *panel.Panel
 	waits   map[tel.CallID]tel.QueueJoined // who waits
 	trouble map[string]bool                // which conditions are errors
-	buttons buttons                        // beside the panel's lamps
-	wired   wiring                         // what the panel was made of; only Build, then the owner of the configuration use it
+	buttons buttons
+	wired   wiring // what the panel was made of; only Build, then the owner of the configuration use it
 }
 
 // wiring is what a panel depends on.
 type wiring struct {
 	lamps    []config.Lamp
+	buttons  []config.Button
 	subjects map[tel.LampID]lamp.Subject
 	lights   config.Lights
 	zone     string
@@ -35,7 +36,7 @@ type wiring struct {
 }
 
 func wiringOf(c *config.Config) wiring {
-	w := wiring{lamps: c.Lamps, subjects: map[tel.LampID]lamp.Subject{}, lights: c.Lights, zone: c.Box.Timezone, targets: map[tel.QueueID]time.Duration{}}
+	w := wiring{lamps: c.Lamps, buttons: c.AllButtons(), subjects: map[tel.LampID]lamp.Subject{}, lights: c.Lights, zone: c.Box.Timezone, targets: map[tel.QueueID]time.Duration{}}
 	for _, l := range c.Lamps {
 		s := c.Subject(l)
 		w.subjects[l.ID] = s
@@ -64,7 +65,7 @@ func (l *lamps) open(c *config.Config) error {
 	for _, light := range lights {
 		all = append(all, panel.Assignment{Light: light, Subject: w.subjects[light.ID()]})
 	}
-	pressed, err := l.b.opts.Board.Buttons(w.lamps)
+	pressed, err := l.b.opts.Board.Buttons(w.buttons)
 	if err != nil {
 		for _, light := range lights {
 			_ = light.Close()
@@ -78,7 +79,7 @@ func (l *lamps) open(c *config.Config) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wired = w
-	l.buttons.follow(l.b, pressed, w.subjects)
+	l.buttons.follow(l.b, pressed, w.buttons)
 	l.panel = panel.New(panel.Config{
 		Log: l.b.log.With("room", "lamp"), Lights: all, Policy: c.LampPolicy(), Publish: l.b.publish,
 		Full: uint8(max(1, 255*w.lights.Level/100)), Night: w.lights.Night.Dimmed(zone), Silence: silence,

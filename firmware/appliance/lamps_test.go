@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/health"
 	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 const lampHouse = `
@@ -76,6 +78,35 @@ func TestLampsOfQueuesLinesDesksAndTheBoxFollowThem(t *testing.T) {
 	b.lampSays("seat", "talking")
 	b.box.publish(tel.SeatChanged{Device: "203"})
 	b.lampSays("seat", lamp.Dark)
+}
+
+func TestTheReportOfTheInstallerSaysWhatEachLampIsOfAndShows(t *testing.T) {
+	b := start(t, lampHouse)
+	b.box.publish(tel.QueueJoined{Queue: "sales", Call: "c1", At: time.Now().Add(time.Hour)})
+	b.box.publish(tel.LineChanged{Line: "line:gsm0", Cause: tel.LineNoSIM})
+	b.box.publish(tel.HealthChanged{Condition: "journal", Severity: "error"})
+	for id, want := range map[tel.LampID]lamp.State{"sales": lamp.QueueWaits, "gsm": lamp.LineFault, "box": lamp.SystemTrouble, "desk1": "logged_out"} {
+		b.lampSays(id, want)
+	}
+	now, err := b.box.presentNow()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][2]page.Cell{} // whose, and what it shows
+	for _, row := range b.box.reportLamps(now).Rows {
+		got[row[0].Text] = [2]page.Cell{row[1], row[3]}
+	}
+	for id, want := range map[string][2]page.Cell{
+		"desk1": {text("Anna"), says("signal.logged_out")},
+		"seat":  {text("Banco"), {}}, // nobody sits there
+		"sales": {text("Vendite"), says("signal.queue_waits")},
+		"gsm":   {text("Mobile"), says("signal.line_fault")},
+		"box":   {says("lamp.of.system"), says("signal.system_trouble")},
+	} {
+		if !reflect.DeepEqual(got[id], want) {
+			t.Errorf("lamp %s: %+v, want %+v", id, got[id], want)
+		}
+	}
 }
 
 func TestAChangedTableOrAssignmentOfLampsIsAppliedAndKeepsWhatIsKnown(t *testing.T) {

@@ -14,14 +14,14 @@ import (
 )
 
 // Buttons implements Board.
-func (linuxBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) {
-	var wired []config.Lamp
-	for _, l := range all {
-		switch l.Button {
+func (linuxBoard) Buttons(all []config.Button) (buttons []lamp.Button, err error) {
+	var wired []config.Button
+	for _, b := range all {
+		switch b.Driver {
 		case "sim":
-			buttons = append(buttons, light.NewButton(l.ID))
+			buttons = append(buttons, light.NewButton(b.ID))
 		case "gpio":
-			wired = append(wired, l)
+			wired = append(wired, b)
 		}
 	}
 	if len(wired) == 0 {
@@ -30,13 +30,13 @@ func (linuxBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) 
 	err = withChips(func(chips []light.Chip) error {
 		var pins []light.ButtonPin
 		here := vitals.System().Identify()
-		for _, l := range wired {
-			pin, err := spot(here, chips, l.ButtonAt(), l.ButtonLine)
+		for _, b := range wired {
+			pin, err := spot(here, chips, b.Chip, b.Line)
 			if err != nil {
-				return fmt.Errorf("button of lamp %q: %w", l.ID, err)
+				return fmt.Errorf("button %q: %w", b.ID, err)
 			}
-			pin.ActiveLow = !l.ButtonSupply
-			pins = append(pins, light.ButtonPin{Lamp: l.ID, Pin: pin})
+			pin.ActiveLow = !b.Supply
+			pins = append(pins, light.ButtonPin{ID: b.ID, Pin: pin})
 		}
 		got, err := light.OpenButtons(pins, chips)
 		buttons = append(buttons, got...)
@@ -46,11 +46,9 @@ func (linuxBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) 
 }
 
 // Buttons implements Board: those in memory only.
-func (simBoard) Buttons(all []config.Lamp) (buttons []lamp.Button, err error) {
-	for _, l := range all {
-		if l.Button != "" {
-			buttons = append(buttons, light.NewButton(l.ID))
-		}
+func (simBoard) Buttons(all []config.Button) (buttons []lamp.Button, err error) {
+	for _, b := range all {
+		buttons = append(buttons, light.NewButton(b.ID))
 	}
 	return buttons, nil
 }

@@ -497,7 +497,9 @@ func (*testBoard) Lights(all []config.Lamp) ([]lamp.Light, error) {
 	return lights, nil
 }
 
-func (*testBoard) Buttons(all []config.Lamp) ([]lamp.Button, error) { return linuxBoard{}.Buttons(all) }
+func (*testBoard) Buttons(all []config.Button) ([]lamp.Button, error) {
+	return linuxBoard{}.Buttons(all)
+}
 
 func (b *testBoard) Line(c config.Line, _ gsm.PINMemory, _ line.Inbox, _ *slog.Logger) (line.Line, error) {
 	b.mu.Lock()

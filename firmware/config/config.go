@@ -38,6 +38,7 @@ type Config struct {
 	Routes        []Route       `yaml:"routes,omitempty"`
 	Lamps         []Lamp        `yaml:"lamps,omitempty"`
 	Lights        Lights        `yaml:"lights"`
+	Buttons       []Button      `yaml:"buttons,omitempty"`
 
 	Dialling Dialling  `yaml:"dialling"`
 	Groups   []Group   `yaml:"groups,omitempty"`
@@ -174,12 +175,13 @@ type Queue struct {
 type Line struct {
 	ID    tel.LineID `yaml:"id"`
 	Name  string     `yaml:"name"`
-	Type  string     `yaml:"type"`  // gsm
-	AT    string     `yaml:"at"`    // "usb" (the first modem of a known kind), "usb:SOCKET" (the one in that socket, e.g. usb:1.2), or the path of the AT port
-	Audio string     `yaml:"audio"` // path of the audio port; not needed with usb
-	PIN   Secret     `yaml:"pin"`   // SIM PIN, tried once
-	In    string     `yaml:"in"`    // destination of incoming calls
-	SIM   SIM        `yaml:"sim"`   // how its SIM is watched
+	Type  string     `yaml:"type"`            // gsm
+	AT    string     `yaml:"at"`              // "usb" (the first modem of a known kind), "usb:SOCKET" (the one in that socket, e.g. usb:1.2), or the path of the AT port
+	Audio string     `yaml:"audio"`           // path of the audio port; not needed with usb
+	PIN   Secret     `yaml:"pin"`             // SIM PIN, tried once
+	In    string     `yaml:"in"`              // destination of incoming calls
+	SIM   SIM        `yaml:"sim"`             // how its SIM is watched
+	Power ModemPower `yaml:"power,omitempty"` // a pin that cuts its supply
 
 	IMEI         string `yaml:"imei"`          // the modem that the line is, 15 digits; default whichever is there. With usb a modem keeps its line in any socket
 	ICCID        string `yaml:"iccid"`         // the SIM that the line is, 18 to 20 digits; default whichever is in it

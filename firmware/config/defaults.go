@@ -51,6 +51,8 @@ func (c *Config) normalise() {
 	c.normaliseSRTP()
 	c.normaliseSIMs()
 	c.normaliseModems()
+	c.normalisePower()
+	c.normaliseButtons()
 	c.normaliseWork()
 	c.normaliseDistribution()
 	for i := range c.Queues {

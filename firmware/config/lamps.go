@@ -184,7 +184,7 @@ func chipNamed(label string) string {
 	return "chip " + label
 }
 
-// shared refuses two lamps, buttons or doors on one pin. One device belongs either to lamps of one kind or to doors,
+// shared refuses two lamps, buttons, supplies of modems or doors on one pin. One device belongs either to lamps of one kind or to doors,
 // since whoever drives it writes all its outputs.
 func (v *validator) shared() {
 	owner, device := map[string]string{}, map[string]string{}
@@ -208,6 +208,16 @@ func (v *validator) shared() {
 	for i, l := range v.c.Lamps {
 		take(fmt.Sprintf("lamps[%d]", i), "lamps", fmt.Sprintf("lamp %q", l.ID), l)
 	}
+	for i, b := range v.c.Buttons {
+		place := b.place()
+		switch other, taken := owner[place]; {
+		case taken:
+			v.found.add(fmt.Sprintf("buttons[%d]", i), "shared", "%s is already that of %s", place, other)
+		case place != "":
+			owner[place] = fmt.Sprintf("the button %q", b.ID)
+		}
+	}
+	v.sharedPower(take)
 	for i, p := range v.c.Phones {
 		if p.Door != nil {
 			take(fmt.Sprintf("phones[%d].door", i), "doors", fmt.Sprintf("the door %q", p.ID), p.Door.Lamp(p.ID))

@@ -234,19 +234,7 @@ func (v *validator) shows(path string, l *Lamp) {
 	if owner := slices.IndexFunc(v.c.Agents, func(a Agent) bool { return a.Lamp == l.ID && l.ID != "" }); l.Shows != "" && owner >= 0 {
 		v.found.add(path+".shows", "shared", "it is already the lamp of agent %q", v.c.Agents[owner].ID)
 	}
-	there := true
-	switch s.Kind {
-	case lamp.Agent:
-		there = slices.ContainsFunc(v.c.Agents, func(a Agent) bool { return string(a.ID) == s.ID })
-	case lamp.Desk:
-		there = slices.ContainsFunc(v.c.Phones, func(p Phone) bool { return string(p.ID) == s.ID })
-	case lamp.Queue:
-		there = slices.ContainsFunc(v.c.Queues, func(q Queue) bool { return string(q.ID) == s.ID })
-	case lamp.Line:
-		there = slices.ContainsFunc(v.c.Trunks, func(t Trunk) bool { return "trunk:"+string(t.ID) == s.ID }) ||
-			slices.ContainsFunc(v.c.Lines, func(x Line) bool { return "line:"+string(x.ID) == s.ID })
-	}
-	if !there {
+	if !v.there(s) {
 		v.found.add(path+".shows", "unknown", "there is no %s", l.Shows)
 	}
 }

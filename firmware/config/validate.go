@@ -40,6 +40,9 @@ func (c *Config) Validate() Problems {
 	for i := range c.Routes {
 		v.route(fmt.Sprintf("routes[%d]", i), &c.Routes[i])
 	}
+	for i := range c.Buttons {
+		v.button(fmt.Sprintf("buttons[%d]", i), &c.Buttons[i])
+	}
 	v.shared()
 	v.lights()
 	v.contacts()
@@ -225,6 +228,7 @@ func (v *validator) line(path string, l *Line) {
 		v.destination(path+".in", l.In)
 	}
 	v.sim(path+".sim", &l.SIM)
+	v.power(path+".power", &l.Power)
 	v.modem(path, l)
 }
 

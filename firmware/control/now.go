@@ -13,6 +13,7 @@ import (
 type Present struct {
 	Agents     map[tel.AgentID]tel.AgentChanged
 	Lamps      map[tel.AgentID]tel.LampChanged // by whose state they show
+	AllLamps   map[tel.LampID]tel.LampChanged  // those of nobody, of queues, lines and the box included
 	Devices    map[tel.DeviceID]tel.DeviceChanged
 	Lines      map[string]tel.LineChanged
 	Waits      []tel.QueueJoined // in the order in which they came
@@ -46,7 +47,7 @@ func EncodePresent(events []tel.Event) ([]byte, error) {
 // DecodePresent reads what EncodePresent has written. Kinds that this program does not look at are left out.
 func DecodePresent(body []byte) (Present, error) {
 	p := Present{
-		Agents: map[tel.AgentID]tel.AgentChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{}, Devices: map[tel.DeviceID]tel.DeviceChanged{},
+		Agents: map[tel.AgentID]tel.AgentChanged{}, Lamps: map[tel.AgentID]tel.LampChanged{}, AllLamps: map[tel.LampID]tel.LampChanged{}, Devices: map[tel.DeviceID]tel.DeviceChanged{},
 		Lines: map[string]tel.LineChanged{}, Expected: map[tel.CallID]tel.WaitExpected{}, Health: map[string]tel.HealthChanged{},
 		Supervised: map[tel.AgentID]tel.Supervision{},
 	}
@@ -67,7 +68,12 @@ func (p *Present) take(kind string, body []byte) error {
 	case tel.AgentChanged{}.Kind():
 		return read(body, func(e tel.AgentChanged) { p.Agents[e.Agent] = e })
 	case tel.LampChanged{}.Kind():
-		return read(body, func(e tel.LampChanged) { p.Lamps[e.Agent] = e })
+		return read(body, func(e tel.LampChanged) {
+			p.AllLamps[e.Lamp] = e
+			if e.Agent != "" {
+				p.Lamps[e.Agent] = e
+			}
+		})
 	case tel.DeviceChanged{}.Kind():
 		return read(body, func(e tel.DeviceChanged) { p.Devices[e.Device] = e })
 	case tel.LineChanged{}.Kind():

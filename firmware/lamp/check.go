@@ -2,9 +2,10 @@ package lamp
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/lamp/eye"
 )
 
 // Limits of a row.
@@ -155,49 +156,5 @@ func near(x, y time.Duration) bool {
 	return (x-y).Abs() <= 40*time.Millisecond || float64(max(x, y)) <= 1.2*float64(min(x, y))
 }
 
-// eyes turn a colour, as linear light, into what is left of it for the usual eye and without the cones for long,
-// middle and short waves: G. M. Machado, M. M. Oliveira, L. A. F. Fernandes, "A Physiologically-based Model for
-// Simulation of Color Vision Deficiency", 2009, severity 1.0.
-func eyes() [][3][3]float64 {
-	return [][3][3]float64{
-		{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
-		{{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}},
-		{{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}},
-		{{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}},
-	}
-}
-
 // Distance is how far two colours are apart (CIE76) for the one of four kinds of eyes that tells them apart worst.
-func Distance(a, b Colour) float64 {
-	least := math.Inf(1)
-	for _, eye := range eyes() {
-		p, q := lab(a, eye), lab(b, eye)
-		least = min(least, math.Hypot(math.Hypot(p[0]-q[0], p[1]-q[1]), p[2]-q[2]))
-	}
-	return least
-}
-
-// lab is CIE L*a*b* under D65 of a colour (sRGB, IEC 61966-2-1) as an eye sees it.
-func lab(c Colour, eye [3][3]float64) [3]float64 {
-	var in, s [3]float64
-	for i, v := range []uint8{c.R, c.G, c.B} {
-		if x := float64(v) / 255; x <= 0.04045 {
-			in[i] = x / 12.92
-		} else {
-			in[i] = math.Pow((x+0.055)/1.055, 2.4)
-		}
-	}
-	for i, row := range eye {
-		s[i] = min(max(row[0]*in[0]+row[1]*in[1]+row[2]*in[2], 0), 1)
-	}
-	f := func(v float64) float64 {
-		if v > 216.0/24389 {
-			return math.Cbrt(v)
-		}
-		return (24389.0/27*v + 16) / 116
-	}
-	x := f((0.4124564*s[0] + 0.3575761*s[1] + 0.1804375*s[2]) / 0.95047)
-	y := f(0.2126729*s[0] + 0.7151522*s[1] + 0.0721750*s[2])
-	z := f((0.0193339*s[0] + 0.1191920*s[1] + 0.9503041*s[2]) / 1.08883)
-	return [3]float64{116*y - 16, 500 * (x - y), 200 * (y - z)}
-}
+func Distance(a, b Colour) float64 { return eye.Distance(eye.Colour(a), eye.Colour(b)) }

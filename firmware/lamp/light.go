@@ -30,7 +30,7 @@ func (l Level) Dimmed(full uint8) Level {
 
 // Button is the port of a push button at a desk; each press is sent once, debounced.
 type Button interface {
-	ID() tel.LampID
+	ID() tel.LampID // its own, or that of the lamp that it is beside
 	Presses() <-chan struct{}
 	Close() error
 }

@@ -69,6 +69,16 @@ type Line interface {
 	Close() error
 }
 
+// Supply is the port of what can take a modem's supply away: a relay or a transistor at a pin of the board. Its methods
+// may be called from any goroutine.
+type Supply interface {
+	// Cycle takes the supply away for as long as the modem needs to forget everything, and gives it back, also when ctx
+	// ends first. An error says that the modem may not have been restarted.
+	Cycle(ctx context.Context) error
+	// Close releases the pin and leaves the modem its supply. It waits for a Cycle.
+	Close() error
+}
+
 // Media is the audio of a connected line, driven by the caller's 20 ms clock. The driver absorbs
 // the difference between the two clocks; neither method blocks or allocates.
 type Media interface {

@@ -17,14 +17,15 @@ func TestTheKernelOfTheBoardsServesOnAnEmulatedRaspberryPi(t *testing.T) {
 	t.Parallel()
 	disk, wire := card(t, 2<<30), lay(t, 31) // cards of this machine have a power of two for a size
 	file := filepath.Join(t.TempDir(), "office.yaml")
-	if err := os.WriteFile(file, []byte(office), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(office+lampsOfThePi), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	personalise(t, disk, "-id", boxID, "-office", file, "-labels", t.TempDir())
-	m := start(t, options{disk: disk, kernel: "pi3.kernel", cable: wire, pi3: true})
+	mcp23017, pca9685 := newChip(t, 0x20), newChip(t, 0x40)
+	m := start(t, options{disk: disk, kernel: "pi3.kernel", cable: wire, pi3: true, i2c: []chip{mcp23017, pca9685}})
 	wire.answers(t, m)
 	fmt.Printf("Raspberry Pi 3, emulated: first answer of the page %.1f s after power-on\n", time.Since(m.begun).Seconds())
-	phone(t, wire, "201", hzAgent, nil)
+	lampsFollow(t, wire, m, mcp23017, pca9685)
 }
 
 func TestAnImageWithAnotherKernelAnswers(t *testing.T) {

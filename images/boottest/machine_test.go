@@ -25,10 +25,10 @@ import (
 // patience is how long anything of an emulated machine may take on a busy computer.
 const patience = 90 * time.Second
 
-// pi3 is what the kernel is told on the emulated Raspberry Pi 3. Opening the watchdog of this machine resets it at
+// pi3Tells is what the kernel is told on the emulated Raspberry Pi 3. Opening the watchdog of this machine resets it at
 // once. It has no VideoCore to answer the kernel's VCHIQ, which then gives back the memory that its own threads go on
 // to use: of four starts on a busy computer one ended there, before the console was there to say so.
-const pi3 = " console=ttyAMA1 pronto.watchdog=off initcall_blacklist=vchiq_driver_init"
+const pi3Tells = " console=ttyAMA1 pronto.watchdog=off initcall_blacklist=vchiq_driver_init"
 
 // machine is a QEMU with a box in it.
 type machine struct {
@@ -37,9 +37,11 @@ type machine struct {
 
 	mu      sync.Mutex
 	lines   []string
-	changed chan struct{} // closed at each new line or event
-	events  []string      // of QMP
-	silent  int           // console and events that have ended
+	changed chan struct{}  // closed at each new line or event
+	events  []string       // of QMP
+	answers map[int]string // of its monitor, by the number of the question
+	asked   int
+	silent  int // console and events that have ended
 	gone    bool
 
 	qmp     net.Conn
@@ -57,6 +59,7 @@ type options struct {
 	stick    string // image of one that lies beside the machine; plug and pull move it
 	modem    bool   // a serial port at USB
 	pi3      bool   // an emulated Raspberry Pi 3: a card of its own kind, and a network that hangs on USB
+	i2c      []chip // on the bus of its header
 	once     bool   // a machine that starts anew ends instead: what starts next is for chosen to say
 }
 
@@ -143,7 +146,7 @@ func start(t *testing.T, o options) *machine {
 	if o.pi3 {
 		command = []string{
 			"-M", "raspi3b", "-display", "none", "-serial", "stdio", "-qmp", "unix:" + socket + ",server=on,wait=off",
-			"-kernel", made(o.kernel), "-dtb", made("pi3.dtb"), "-initrd", made(o.initrd), "-append", string(args) + pi3,
+			"-kernel", made(o.kernel), "-dtb", made("pi3.dtb"), "-initrd", made(o.initrd), "-append", string(args) + pi3Tells,
 			"-drive", "if=sd,format=raw,file=" + o.disk,
 			"-netdev", "tap,id=net,script=no,downscript=no,ifname=" + o.cable.name, "-device", "usb-net,netdev=net,mac=" + o.cable.mac,
 		}
@@ -151,7 +154,15 @@ func start(t *testing.T, o options) *machine {
 	if o.modem {
 		command = append(command, "-device", "qemu-xhci", "-chardev", "null,id=modem", "-device", "usb-serial,chardev=modem,always-plugged=on")
 	}
-	m := &machine{t: t, cmd: exec.Command("qemu-system-aarch64", command...), changed: make(chan struct{}), begun: time.Now()}
+	program := "qemu-system-aarch64"
+	if o.pi3 {
+		program = made("qemu")
+		for i, c := range o.i2c {
+			command = append(command, "-drive", fmt.Sprintf("if=none,id=chip%d,format=raw,file=%s", i, c.file),
+				"-device", fmt.Sprintf("at24c-eeprom,bus=i2c-bus.1,address=%#x,address-size=1,rom-size=%d,drive=chip%d", c.address, len(registers{}), i))
+		}
+	}
+	m := &machine{t: t, cmd: exec.Command(program, command...), changed: make(chan struct{}), answers: map[int]string{}, begun: time.Now()}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := m.cmd.StdoutPipe()
 	if err != nil {
@@ -206,10 +217,15 @@ func (m *machine) connect(socket string) {
 				Data  struct {
 					Reason string `json:"reason"`
 				} `json:"data"`
+				ID     int             `json:"id"` // 0: of a command that nobody waits for
+				Return json.RawMessage `json:"return"`
 			}
 			if dec.Decode(&e) != nil {
 				m.note(m.left)
 				return
+			}
+			if e.ID != 0 {
+				m.note(func() { m.answers[e.ID] = string(e.Return) })
 			}
 			if e.Event != "" {
 				m.note(func() { m.events = append(m.events, strings.TrimSpace(e.Event+" "+e.Data.Reason)) })
@@ -226,6 +242,28 @@ func (m *machine) order(command string) {
 	if _, err := fmt.Fprintln(m.qmp, command); err != nil {
 		m.t.Fatalf("%s: %v", command, err)
 	}
+}
+
+// monitor puts a command to the machine's monitor and returns what it says.
+func (m *machine) monitor(command string) (said string) {
+	m.t.Helper()
+	m.mu.Lock()
+	m.asked++
+	id := m.asked
+	m.mu.Unlock()
+	m.order(fmt.Sprintf(`{"execute":"human-monitor-command","arguments":{"command-line":%q},"id":%d}`, command, id))
+	var raw string
+	m.await("the monitor's answer to "+command, patience, func([]string, []string) (there bool) {
+		raw, there = m.answers[id]
+		return there
+	})
+	m.mu.Lock()
+	delete(m.answers, id)
+	m.mu.Unlock()
+	if err := json.Unmarshal([]byte(raw), &said); err != nil {
+		m.t.Fatalf("%s: %q: %v", command, raw, err)
+	}
+	return said
 }
 
 // plug puts the stick into the machine.

@@ -147,19 +147,47 @@ func another(dir, mkimage string) error {
 			return err
 		}
 	}
-	cmd := exec.Command("./.ci/fetch-kernel")
-	cmd.Dir, cmd.Stderr = root, os.Stderr
-	debians, err := cmd.Output()
+	if err := pi3(dir); err != nil {
+		return err
+	}
+	debians, err := fetch("kernel")
 	if err != nil {
-		return fmt.Errorf("fetch-kernel: %w", err)
+		return err
 	}
 	var failed [2]error
 	var building sync.WaitGroup // each of them keeps one core busy
-	for i, with := range []struct{ name, kernel string }{{"another", all[0].Dir}, {"modular", strings.TrimSpace(string(debians))}} {
+	for i, with := range []struct{ name, kernel string }{{"another", all[0].Dir}, {"modular", debians}} {
 		building.Go(func() { failed[i] = imageWith(mkimage, with.kernel, filepath.Join(dir, with.name)) })
 	}
 	building.Wait()
 	return errors.Join(failed[:]...)
+}
+
+// pi3 prepares the emulated Raspberry Pi 3: a QEMU that gives it I2C, and a device tree that switches on the bus of its
+// header, as a line of the card's config.txt has the boot loader of a real one do.
+func pi3(dir string) error {
+	qemu, err := fetch("qemu")
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(qemu, filepath.Join(dir, "qemu")); err != nil {
+		return err
+	}
+	if out, err := exec.Command("fdtput", "-t", "s", filepath.Join(dir, "pi3.dtb"), "/soc/i2c@7e804000", "status", "okay").CombinedOutput(); err != nil {
+		return fmt.Errorf("fdtput: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// fetch has a program of .ci fetch something, and returns where it lies.
+func fetch(what string) (string, error) {
+	cmd := exec.Command("./.ci/fetch-" + what)
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	at, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("fetch-%s: %w", what, err)
+	}
+	return strings.TrimSpace(string(at)), nil
 }
 
 // imageWith makes an image with a kernel in a directory, and unpacks it there.

@@ -106,6 +106,7 @@ func (r Release) recipe(stage string) ([]byte, error) {
 		add("/usr/lib/systemd/system/"+name, 0o644, file(name))
 	}
 	add("/usr/lib/tmpfiles.d/pronto.conf", 0o644, file("tmpfiles.conf"))
+	add("/usr/lib/udev/rules.d/45-pronto.rules", 0o644, file("udev.rules"))
 	add("/usr/share/pronto/pronto.yaml", 0o644, file("pronto.yaml"))
 	for _, name := range slices.Sorted(maps.Keys(r.Documents)) {
 		add("/usr/share/pronto/"+name, 0o644, r.Documents[name])

@@ -66,7 +66,7 @@ func TestAPackageHoldsEachProgramServiceAndDocumentOfRoot(t *testing.T) {
 		}
 		for _, want := range []string{
 			"-rwxr-xr-x root/root         1 2026-11-01 12:00 ./usr/lib/pronto/prontod", "./usr/lib/pronto/recordd", "./usr/lib/pronto/prontoctl", "-rwxr-xr-x root/root       339 2026-11-01 12:00 ./usr/sbin/prontoctl",
-			"./usr/lib/systemd/system/pronto.service", "./usr/lib/systemd/system/prontod.service", "./usr/lib/systemd/system/pronto-records.service", "./usr/lib/tmpfiles.d/pronto.conf",
+			"./usr/lib/systemd/system/pronto.service", "./usr/lib/systemd/system/prontod.service", "./usr/lib/systemd/system/pronto-records.service", "./usr/lib/tmpfiles.d/pronto.conf", "./usr/lib/udev/rules.d/45-pronto.rules",
 			"-rw-r--r-- root/root         2 2026-11-01 12:00 ./usr/share/pronto/sbom.json", "./usr/share/pronto/licences.txt", "./usr/share/doc/pronto/copyright", "./usr/share/man/man8/prontoctl.8.gz",
 		} {
 			if !bytes.Contains(list, []byte(want)) {

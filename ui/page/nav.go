@@ -26,7 +26,7 @@ func sections() []section {
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
 		{"nav.reports", "/reports", access.Supervise, chart, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/conferences", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/erasures", "/reset", "/lamps", "/signals", "/board"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/conferences", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/erasures", "/reset", "/lamps", "/buttons", "/signals", "/board"}},
 	}
 }
 

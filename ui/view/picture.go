@@ -79,6 +79,9 @@ func (m *Model) allLamps() []Lamp {
 		if queue, ok := strings.CutPrefix(l.Shows, "queue:"); ok {
 			name = cmp.Or(m.queueName(tel.QueueID(queue)), name)
 		}
+		if line, ok := m.lines[l.Shows]; ok {
+			name = cmp.Or(line.Name, name)
+		}
 		all = append(all, Lamp{ID: l.Lamp, Name: name, Agent: l.Agent, State: l.State, Help: l.Help, Fault: l.Fault, Watched: l.Watched, Says: besides(l)})
 	}
 	slices.SortFunc(all, func(a, b Lamp) int {

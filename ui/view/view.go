@@ -96,7 +96,7 @@ func (a Agent) atWork() bool {
 // Lamp is one light and what it shows.
 type Lamp struct {
 	ID    tel.LampID
-	Name  string // the agent whose state it shows; the lamp's own name when it is nobody's
+	Name  string // of the agent, queue or line whose state it shows; else the lamp's own
 	Agent tel.AgentID
 	State tel.AgentState
 	Help  bool // the agent asks for a supervisor

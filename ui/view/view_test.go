@@ -189,7 +189,7 @@ func TestASupervisedAgentShowsWhoTakesPart(t *testing.T) {
 	}
 }
 
-func TestALampOfAQueueHasItsNameAndSaysWhatItShows(t *testing.T) {
+func TestALampOfAQueueOrALineHasItsNameAndSaysWhatItShows(t *testing.T) {
 	m := NewModel("Bottega", []Queue{{ID: "sales", Name: "Vendite"}}, nil)
 	for _, e := range []tel.LampChanged{
 		{Lamp: "a", Shows: "queue:sales", Says: "queue_late"},
@@ -197,14 +197,17 @@ func TestALampOfAQueueHasItsNameAndSaysWhatItShows(t *testing.T) {
 		{Lamp: "c", Agent: "anna", State: tel.AgentTalking, Says: "failure"},
 		{Lamp: "d", Says: "dark"},
 		{Lamp: "e", Agent: "anna", Help: true, Says: "help"},
+		{Lamp: "f", Shows: "trunk:tim", Says: "line_in_use"},
+		{Lamp: "g", Shows: "line:none", Says: "line_off"},
 	} {
 		m.Apply(e)
 	}
+	m.Apply(tel.LineChanged{Line: "trunk:tim", Name: "TIM", Up: true})
 	var got []string
 	for _, l := range m.Office().Lamps {
 		got = append(got, l.Name+" "+l.Says)
 	}
-	if want := []string{"Vendite queue_late", "anna ", "anna failure", "d ", "anna "}; !slices.Equal(got, want) {
+	if want := []string{"Vendite queue_late", "anna ", "anna failure", "d ", "anna ", "TIM line_in_use", "g line_off"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -229,6 +229,7 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 	each(menuKind(), func(k, name, kind string) { check(k, "/menus/main", name, kind, pick(special, k, name, kind)) })
 	each(messageKind(), func(k, name, kind string) { check(k, "/messages/name/ferie", name, kind, pick(special, k, name, kind)) })
 	each(lineKind(), func(k, name, kind string) { check(k, "/lines/modem/gsm0", name, kind, pick(special, k, name, kind)) })
+	each(buttonKind(), func(k, name, kind string) { check(k, "/buttons/aid", name, kind, pick(special, k, name, kind)) })
 	if fields < 50 {
 		t.Errorf("only %d fields were tried", fields)
 	}
@@ -264,7 +265,7 @@ func adminPages() []string {
 	return []string{
 		"/queues", "/queues/sales", "/queues/new", "/people", "/people/new", "/people/anna", "/people/import", "/hours", "/hours/new", "/hours/office",
 		"/menus", "/menus/new", "/menus/main", "/messages", "/messages/sentence/greeting", "/messages/own/ferie", "/messages/name/new", "/messages/name/ferie",
-		"/lines", "/lines/trunk/tim", "/lines/modem/gsm0", "/changes", "/history", "/history/1", "/system", "/security", "/about", "/codes", "/lamps", "/lamps/new", "/signals", "/signals/ringing", "/signals/look", "/nothing",
+		"/lines", "/lines/trunk/tim", "/lines/modem/gsm0", "/changes", "/history", "/history/1", "/system", "/security", "/about", "/codes", "/lamps", "/lamps/new", "/buttons", "/buttons/new", "/signals", "/signals/ringing", "/signals/look", "/nothing",
 	}
 }
 

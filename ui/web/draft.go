@@ -153,6 +153,8 @@ func nameOf(c *config.Config, list, id string) string {
 		return named(c.Prompts.List, id, func(p config.Prompt) (string, string) { return p.ID, p.Name })
 	case "lamps":
 		return named(c.Lamps, id, func(l config.Lamp) (string, string) { return string(l.ID), "" })
+	case "buttons":
+		return named(c.Buttons, id, func(b config.Button) (string, string) { return string(b.ID), "" })
 	case "hours":
 		return named(c.Hours, id, func(h config.Hours) (string, string) { return h.ID, h.Name })
 	}
@@ -196,7 +198,7 @@ func oneLine(text string) string {
 // fieldKey names a setting as its form does; empty when no form has it.
 func fieldKey(list, path string) string {
 	switch {
-	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "lamps", "menus", "conferences", "prompts.list"}, list):
+	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "lamps", "buttons", "menus", "conferences", "prompts.list"}, list):
 		return "list." + list
 	case list == "web" && path == "plain_http":
 		return "security.plain"
@@ -225,6 +227,8 @@ func fieldKey(list, path string) string {
 		name = lampKind().fieldAt(path)
 	case "conferences":
 		name = conferenceKind().fieldAt(path)
+	case "buttons":
+		name = buttonKind().fieldAt(path)
 	case "menus":
 		name = menuKind().fieldAt(path)
 	case "prompts.list":

@@ -219,6 +219,7 @@ func TestEverySettingStateAndDeedHasItsWords(t *testing.T) {
 	each(hoursKind(), setting)
 	each(trunkKind(), setting)
 	each(lineKind(), setting)
+	each(buttonKind(), setting)
 	each(menuKind(), setting)
 	each(messageKind(), setting)
 	for _, name := range config.Sentences()[0].Names {

@@ -8,8 +8,10 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
+	"github.com/pronto-pbx/pronto/firmware/lamp"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -144,7 +146,7 @@ func TestThePagesOfTheLampsAreLight(t *testing.T) {
 			c.Lamps = append(c.Lamps, config.Lamp{ID: tel.LampID(fmt.Sprint("lamp", i)), Driver: "gpio", Chip: "pinctrl-rp1", Line: fmt.Sprint("GPIO", i)})
 		}
 	})
-	for _, path := range []string{"/lamps", "/lamps/new", "/signals", "/signals/ringing", "/signals/look"} {
+	for _, path := range []string{"/lamps", "/lamps/new", "/buttons", "/buttons/new", "/signals", "/signals/ringing", "/signals/look"} {
 		_, body := s.get(path)
 		var wire bytes.Buffer
 		z := gzip.NewWriter(&wire)
@@ -153,5 +155,63 @@ func TestThePagesOfTheLampsAreLight(t *testing.T) {
 		if wire.Len() > 23<<10 { // with style, icon and script 30 kB
 			t.Errorf("%s is %d bytes gzipped", path, wire.Len())
 		}
+	}
+}
+
+func TestAButtonIsAddedShownAndTakenAway(t *testing.T) {
+	s := office(t)
+	s.apply(func(c *config.Config) { c.Buttons = nil })
+	if _, body := s.get("/buttons?lang=en"); !strings.Contains(body, "There are no buttons of their own.") {
+		t.Error("an office without buttons")
+	}
+	form := url.Values{"of": {"agent:anna"}, "use": {"help"}, "was-use": {"ready"}, "driver": {"gpio"}, "was-driver": {"gpio"}, "chip": {"pinctrl-rp1"}, "line": {"GPIO22"}}
+	if status, to := s.post("/buttons", form); status != http.StatusSeeOther || to != "/changes" {
+		t.Fatalf("%d %s", status, to)
+	}
+	s.post("/changes/apply", nil)
+	want := config.Button{ID: "button", Of: "agent:anna", Use: lamp.UseHelp, Driver: "gpio", Chip: "pinctrl-rp1", Line: "GPIO22"}
+	if all := s.settings.Port().Current().Buttons; len(all) != 1 || all[0] != want {
+		t.Fatalf("%+v", all)
+	}
+	_, body := s.get("/buttons?lang=en")
+	for _, want := range []string{"ask for a supervisor", "pinctrl-rp1 GPIO22", `href="/buttons/button?lang=en"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the list lacks %q", want)
+		}
+	}
+	status, body := s.post("/buttons?lang=en", form)
+	if status != http.StatusUnprocessableEntity || !strings.Contains(body, "line GPIO22 of chip pinctrl-rp1 is already that of the button &#34;button&#34;") {
+		t.Errorf("two buttons on one pin: %d\n%s", status, body)
+	}
+	if status, _ := s.post("/buttons/button/remove", nil); status != http.StatusSeeOther {
+		t.Fatalf("removed: %d", status)
+	}
+	s.post("/changes/apply", nil)
+	if all := s.settings.Port().Current().Buttons; len(all) != 0 {
+		t.Errorf("left: %+v", all)
+	}
+}
+
+func TestAPinAtAModemsSupplyIsSetAndTakenAway(t *testing.T) {
+	s := office(t)
+	set := func(chip, line, lasts string) {
+		t.Helper()
+		p := s.settings.Port().Current().Lines[0].Power
+		form := url.Values{
+			"power_chip": {chip}, "was-power_chip": {p.Chip}, "power_line": {line}, "was-power_line": {p.Line},
+			"power_for": {lasts}, "was-power_for": {fmt.Sprint(p.For.Seconds())},
+		}
+		if status, body := s.post("/lines/modem/gsm0", form); status != http.StatusSeeOther {
+			t.Fatalf("%d %s", status, body)
+		}
+		s.post("/changes/apply", nil)
+	}
+	set("pinctrl-rp1", "GPIO23", "2.5")
+	if p := s.settings.Port().Current().Lines[0].Power; p != (config.ModemPower{Chip: "pinctrl-rp1", Line: "GPIO23", For: 2500 * time.Millisecond}) {
+		t.Errorf("set: %+v", p)
+	}
+	set("", "", "2.5")
+	if p := s.settings.Port().Current().Lines[0].Power; p.Fitted() {
+		t.Errorf("taken away: %+v", p)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -65,6 +66,12 @@ func lineKind() kind[config.Line] {
 				must(text("name", "name", func(x *l) *string { return &x.Name })),
 				place("in", "in", true, func(x *l) *string { return &x.In }),
 				secret("pin", "pin", func(x *l) *config.Secret { return &x.PIN }),
+			}},
+			{"power", []binding[l]{
+				text("power_chip", "power.chip", func(x *l) *string { return &x.Power.Chip }),
+				text("power_line", "power.line", func(x *l) *string { return &x.Power.Line }),
+				check("power_invert", "power.invert", func(x *l) *bool { return &x.Power.Invert }),
+				span("power_for", "power.for", time.Second, func(x *l) *time.Duration { return &x.Power.For }),
 			}},
 		},
 	}

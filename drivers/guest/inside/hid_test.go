@@ -113,6 +113,23 @@ func (h *hid) any(is func([]byte) bool) bool {
 	return false
 }
 
+// last is what the device was told last; nil: nothing yet.
+func (h *hid) last() []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.reports) == 0 {
+		return nil
+	}
+	return h.reports[len(h.reports)-1]
+}
+
+// count is how often the device was told something.
+func (h *hid) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.reports)
+}
+
 func (h *hid) until(what string, done func() bool) {
 	h.t.Helper()
 	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {

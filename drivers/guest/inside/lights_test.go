@@ -175,7 +175,7 @@ func TestALineThatAnotherHoldsIsNamed(t *testing.T) {
 
 func TestAButtonOnALineOfTheKernelIsPressedOnceThoughItBounces(t *testing.T) {
 	c := newChip(t, "pi", "pinctrl-rp1")
-	all, err := light.OpenButtons([]light.ButtonPin{{Lamp: "desk1", Pin: light.Pin{Chip: "pinctrl-rp1", Name: "GPIO27", ActiveLow: true}}}, chips(t))
+	all, err := light.OpenButtons([]light.ButtonPin{{ID: "desk1", Pin: light.Pin{Chip: "pinctrl-rp1", Name: "GPIO27", ActiveLow: true}}}, chips(t))
 	must(t, err)
 	b := all[0]
 	if !c.high(27) {

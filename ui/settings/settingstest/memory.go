@@ -28,6 +28,7 @@ queues:
   - {id: sales, name: Vendite, number: "400", agents: [anna, bruno]}
   - {id: help, name: Aiuto, number: "401", agents: [anna]}
 lamps: [{id: desk1, driver: sim, shows: "queue:sales"}]
+buttons: [{id: aid, of: "agent:anna", use: help, driver: sim}]
 hours:
   - {id: office, name: Ufficio, open: ["mon-fri 09:00-13:00,14:00-18:00"], holidays: true, then: "queue:sales"}
 prompts: {list: [{id: ferie, name: Chiusura estiva, number: "1"}]}
