@@ -221,8 +221,8 @@ func Build(opts Options) (b *Box, err error) {
 		do   func() error
 	}{
 		{"web page", b.openWeb},
+		{"erasures", b.openErasures}, // first: what this process writes of what was restored is told by its time
 		{"journals", b.openJournals},
-		{"erasures", b.openErasures},
 		{"toll guard", b.openToll},
 		{"personal settings", b.openPersonal},
 		{"lamps", b.openLamps},

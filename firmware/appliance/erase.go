@@ -12,6 +12,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/acd/replay"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/erasure"
 	"github.com/pronto-pbx/pronto/firmware/journal"
@@ -193,14 +194,22 @@ func (b *Box) forget(ctx context.Context, l erasure.List, since time.Time) error
 	each := b.forgetRecordings(l, do)
 	_, err = b.audit.Rewrite(l.Match().JSON)
 	do("audit log", err)
-	m := l.Match()
+	m, erased, states := l.Match(), time.Now(), 0
 	n.Records, err = b.history.Rewrite(func(r journal.Record) ([]byte, bool) {
+		if empty, packed := replay.Forget(r.Kind, r.Body); packed {
+			if !r.Wall.Before(erased) {
+				return nil, false
+			}
+			states++
+			return empty, true
+		}
 		if !r.Wall.Before(since) {
 			return m.JSON(r.Body, time.Time{})
 		}
 		return m.JSON(r.Body, r.Wall)
 	})
 	do("history", err)
+	n.Records -= states
 	if failed != nil {
 		return failed
 	}

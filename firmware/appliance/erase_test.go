@@ -17,6 +17,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
+	"github.com/pronto-pbx/pronto/firmware/acd/replay"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/erasure"
@@ -130,11 +131,8 @@ func filed(t *testing.T, dir string, p person) (files []string) {
 func (b *bench) everywhere(p person) {
 	b.t.Helper()
 	b.eventually("everything of "+p.name+" is on the disk", func() bool {
-		files := strings.Join(filed(b.t, b.box.opts.Dir, p), " ")
-		for _, want := range []string{"ledger.json", "memories.json", "sms.json", "voicemail/box/201/", "history/", "audit.jsonl"} {
-			if !strings.Contains(files, want) {
-				return false
-			}
+		if !standsIn(filed(b.t, b.box.opts.Dir, p), rooms...) {
+			return false
 		}
 		// What he is owed is told apart from what he has missed.
 		owed, err := os.ReadFile(filepath.Join(b.box.opts.Dir, "ledger.json"))
@@ -170,6 +168,32 @@ func (b *bench) history() string {
 	return strings.Join(all, "\n")
 }
 
+// tells is the last record of the history in which something of a person stands.
+func (b *bench) tells(p person) (last string) {
+	_ = b.box.history.Read(0, func(r journal.Record) error {
+		if bytes.Contains(r.Body, []byte(p.number[1:])) {
+			last = fmt.Sprintf("%d %s %s %s", r.Pos, r.Wall, r.Kind, r.Body)
+		}
+		return nil
+	})
+	return last
+}
+
+// packed counts the states of the queues in the history of before this process.
+func (b *bench) packed() (n int) {
+	b.t.Helper()
+	err := b.box.history.Read(0, func(r journal.Record) error {
+		if _, is := replay.Forget(r.Kind, r.Body); is && r.Wall.Before(b.box.erasures.began) {
+			n++
+		}
+		return nil
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n
+}
+
 // kept are the recordings that there are.
 func (b *bench) kept() (ids []string) {
 	for _, r := range b.box.taping.archive.List(func(record.Recording) bool { return true }) {
@@ -179,10 +203,13 @@ func (b *bench) kept() (ids []string) {
 	return ids
 }
 
+// rooms are the files in which a person stands whom every room knows.
+var rooms = []string{"ledger.json", "memories.json", "sms.json", "voicemail/box/201/", "history/", "audit.jsonl"}
+
 // standsIn tells whether a person stands in all that is written at once; the rest is written now and then.
-func standsIn(files []string) bool {
+func standsIn(files []string, where ...string) bool {
 	all := strings.Join(files, " ")
-	return strings.Contains(all, "sms.json") && strings.Contains(all, "voicemail/box/201/") && strings.Contains(all, "history/")
+	return !slices.ContainsFunc(where, func(want string) bool { return !strings.Contains(all, want) })
 }
 
 // forgotten judges that nothing of rossi is left but what is held, and of bianchi everything.
@@ -190,7 +217,10 @@ func (b *bench) forgotten(recordings ...string) {
 	b.t.Helper()
 	dir := b.box.opts.Dir
 	if files := filed(b.t, dir, rossi); len(files) > 0 {
-		b.t.Errorf("something of him is in %q", files)
+		b.t.Errorf("something of him is in %q, such as %s", files, b.tells(rossi))
+	}
+	if n := b.packed(); n > 0 {
+		b.t.Errorf("%d states are packed, in which nobody can look for him", n)
 	}
 	if ids := b.kept(); !slices.Equal(ids, recordings) {
 		b.t.Errorf("recordings %q, want %q", ids, recordings)
@@ -206,7 +236,7 @@ func (b *bench) forgotten(recordings ...string) {
 	if all, err := b.box.callbacks(b.t.Context()); err != nil || len(all) != 1 || all[0].Number != bianchi.number {
 		b.t.Errorf("callbacks %+v, %v", all, err)
 	}
-	if files := filed(b.t, dir, bianchi); !standsIn(files) {
+	if files := filed(b.t, dir, bianchi); !standsIn(files, "sms.json", "voicemail/box/201/", "history/") {
 		b.t.Errorf("of somebody else there is something in %q only", files)
 	}
 }
@@ -284,14 +314,16 @@ func TestWhoIsForgottenIsNowhereNeitherNowNorAfterAnOlderBackup(t *testing.T) {
 			b.t.Fatal(err)
 		}
 		b.calls(person{rossi.number, "di nuovo io", []string{"again1", "again2"}, []string{"eccomi"}})
-		b.eventually("who calls anew is a caller like others", func() bool { return standsIn(filed(b.t, b.box.opts.Dir, rossi)) })
+		b.eventually("who calls anew is a caller like others", func() bool {
+			return standsIn(filed(b.t, b.box.opts.Dir, rossi), "sms.json", "voicemail/box/201/", "history/")
+		})
 	})
 	restored := func(dir string) {
 		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, erasure.File), own, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		restoredAt(t, dir, file, key)
-		if files := filed(t, dir, rossi); !standsIn(files) {
+		if files := filed(t, dir, rossi); !standsIn(files, "ledger.json", "sms.json", "voicemail/box/201/", "history/", "audit.jsonl") {
 			t.Errorf("the backup has something of him in %q only: little is shown", files)
 		}
 	}

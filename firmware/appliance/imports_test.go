@@ -67,7 +67,7 @@ func isStd(path string) bool {
 
 // pure lists the packages that decide without touching the world.
 var pure = []string{
-	"firmware/config", "firmware/dialplan", "firmware/toll", "firmware/acd/plan", "firmware/acd/forecast", "firmware/acd/replay", "firmware/acd/books", "firmware/report", "firmware/report/staffing", "firmware/report/queuelog", "firmware/outbound/permit",
+	"firmware/config", "firmware/dialplan", "firmware/toll", "firmware/acd/plan", "firmware/acd/forecast", "firmware/acd/replay", "firmware/acd/books", "firmware/report", "firmware/report/staffing", "firmware/report/queuelog", "firmware/conference", "firmware/outbound/permit",
 	"firmware/sip/digest", "firmware/media/codec", "firmware/media/dsp", "firmware/media/sdp",
 	"firmware/lamp", "firmware/lamp/eye", "firmware/media/master", "firmware/media/mix", "firmware/media/jitter", "firmware/media/quality", "firmware/ivr", "firmware/ivr/spoken", "ota/slot",
 }
@@ -143,7 +143,7 @@ var rules = []struct {
 		return im == cipher && p != "firmware/record/tape"
 	}},
 	{"board imports of firmware only how a file is kept", func(p, im string) bool {
-		return in(p, "board") && in(im, "firmware", "drivers", "ui", "ota", "cmd") && im != "firmware/statefile"
+		return in(p, "board") && in(im, "firmware", "drivers", "ui", "ota", "cmd") && im != "firmware/statefile" && im != "firmware/durable"
 	}},
 	{"images import only images", func(p, im string) bool {
 		return in(p, "images") && in(im, "firmware", "drivers", "ui", "ota", "board", "cmd")

@@ -42,7 +42,7 @@ var errFound = errors.New("found")
 // On the day of a first start it is that day.
 func (b *Box) decisionsSince() (first time.Time) {
 	err := b.history.Read(0, func(r journal.Record) error {
-		if r.Kind != replay.KindState {
+		if !replay.Whole(r.Kind, r.Body) {
 			return nil
 		}
 		first = r.Wall

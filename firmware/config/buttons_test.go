@@ -101,7 +101,6 @@ func TestThePinAtAModemsSupplyHasItsDefaultAndItsBounds(t *testing.T) {
 		"{chip: c, line: L, for: 199ms}": "lines[0].power.for range",
 		"{chip: c, line: L, for: 21s}":   "lines[0].power.for range",
 		"{chip: c}":                      "lines[0].power missing",
-		"{line: L}":                      "lines[0].power missing",
 		"{invert: true, for: 1h}":        "", // what is left of one
 		"{chip: c, line: L}}, {id: gsm1, type: gsm, at: x, power: {chip: c, line: L}": "lines[1].power shared",
 	} {

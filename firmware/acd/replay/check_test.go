@@ -141,6 +141,39 @@ func TestAStateLargerThanARecordIsCutAndPutTogether(t *testing.T) {
 	}
 }
 
+func TestAStateThatWasGivenUpForAnErasureIsPassedOver(t *testing.T) {
+	s := plan.NewState()
+	s.Memories["+390612345678"] = &plan.Memory{Caller: "+390612345678", Until: morning}
+	parts, err := EncodeState(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reader stateReader
+	var c Check
+	for _, p := range parts {
+		empty, changed := Forget(KindState, p)
+		if !changed || Whole(KindState, empty) {
+			t.Errorf("a packed state becomes %q", empty)
+		}
+		if _, whole, err := reader.take(empty); whole || err != nil {
+			t.Errorf("it is read: %v, %v", whole, err)
+		}
+		if err := c.Take(KindState, empty); err != nil || c.Unreadable != 0 {
+			t.Errorf("it is judged: %v", err)
+		}
+		if _, again := Forget(KindState, empty); again {
+			t.Error("it is given up twice")
+		}
+	}
+	plain, _ := s.Snapshot()
+	if _, changed := Forget(KindState, plain); changed {
+		t.Error("a state that is readable is rewritten by words, not given up")
+	}
+	if _, changed := Forget(KindDecision, []byte{partMark, 0, 1}); changed {
+		t.Error("a decision is given up")
+	}
+}
+
 // No record, whatever it holds, ends the program, and none is taken for a decision that it is not.
 func FuzzARecordOfAJournal(f *testing.F) {
 	journal := hour(f)

@@ -136,7 +136,14 @@ func EncodeState(s *plan.State) (parts [][]byte, err error) {
 
 // Whole says that a record begins a whole state.
 func Whole(kind string, body []byte) bool {
-	return kind == KindState && (len(body) < 3 || body[0] != partMark || body[1] == 0)
+	return kind == KindState && len(body) > 0 && (len(body) < 3 || body[0] != partMark || body[1] == 0)
+}
+
+// Forget empties a record that is a part of a packed state; changed says that it was one. In what is packed nobody's
+// number is found to be replaced, so whoever erases a person gives up the states of before: a day is run again
+// from the next one on.
+func Forget(kind string, body []byte) (empty []byte, changed bool) {
+	return nil, kind == KindState && len(body) > 0 && body[0] == partMark
 }
 
 // stateReader puts the parts of a state together.
@@ -147,6 +154,10 @@ type stateReader struct {
 
 // take adds a record; whole says that it completes a state. Errors: ErrRecord, plan.ErrVersion.
 func (r *stateReader) take(body []byte) (s plan.State, whole bool, err error) {
+	if len(body) == 0 { // given up by Forget
+		r.packed, r.next = nil, 0
+		return s, false, nil
+	}
 	if len(body) < 3 || body[0] != partMark {
 		s, err = restore(body)
 		return s, err == nil, err
