@@ -136,7 +136,8 @@ func TestThePageOfFaultsIsServedUntilThePlayEnds(t *testing.T) {
 	}
 	end()
 	l.wg.Wait()
-	if _, err := browser.Get("http://" + address); err == nil {
+	if res, err := browser.Get("http://" + address); err == nil {
+		_ = res.Body.Close()
 		t.Error("the page outlives the play")
 	}
 }
