@@ -169,6 +169,7 @@ func conditions() []health.Spec {
 		{Name: "missed", Severity: health.Warn},
 		{Name: "memories", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
+		{Name: "buttons", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
 		{Name: "emergency", Severity: health.Error},
 		{Name: "toll_limit", Severity: health.Warn},

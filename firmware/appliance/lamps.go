@@ -53,17 +53,28 @@ const (
 	askAlive = 2 * time.Second
 )
 
-func (b *Box) openLamps() error { return b.lamps.open(b.config()) }
+// openLamps never fails: calls do not wait for a lamp.
+func (b *Box) openLamps() error {
+	w := wiringOf(b.config())
+	lights, err := lightsOf(b.opts.Board, w.lamps)
+	if err != nil {
+		b.log.Error("lamps cannot be had; they are asked for again", "err", err)
+	}
+	pressed, err := buttonsOf(b.opts.Board, w.buttons)
+	if err != nil {
+		b.log.Error("buttons cannot be had until the next start", "err", err)
+	}
+	b.report("buttons", err == nil, "a button cannot be had")
+	b.lamps.begin(b.config(), w, lights, pressed)
+	return nil
+}
 
+// open takes all lights and buttons of a configuration, or none.
 func (l *lamps) open(c *config.Config) error {
 	w := wiringOf(c)
 	lights, err := l.b.opts.Board.Lights(w.lamps)
 	if err != nil {
 		return err
-	}
-	var all []panel.Assignment
-	for _, light := range lights {
-		all = append(all, panel.Assignment{Light: light, Subject: w.subjects[light.ID()]})
 	}
 	pressed, err := l.b.opts.Board.Buttons(w.buttons)
 	if err != nil {
@@ -71,6 +82,17 @@ func (l *lamps) open(c *config.Config) error {
 			_ = light.Close()
 		}
 		return err
+	}
+	l.b.report("buttons", true, "")
+	l.begin(c, w, lights, pressed)
+	return nil
+}
+
+// begin shows what holds now.
+func (l *lamps) begin(c *config.Config, w wiring, lights []lamp.Light, pressed []lamp.Button) {
+	var all []panel.Assignment
+	for _, light := range lights {
+		all = append(all, panel.Assignment{Light: light, Subject: w.subjects[light.ID()]})
 	}
 	zone, err := time.LoadLocation(w.zone)
 	if err != nil {
@@ -97,7 +119,6 @@ func (l *lamps) open(c *config.Config) error {
 	for _, e := range l.b.present.snapshot().([]tel.Event) {
 		l.follow(e)
 	}
-	return nil
 }
 
 // tell brings an event to the lamps that it is about.

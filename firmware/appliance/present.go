@@ -259,6 +259,19 @@ func (p *present) adopt(n *numbering) {
 	}
 }
 
+// darkLamps lists the lamps that do not answer.
+func (p *present) darkLamps() (all []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.last {
+		if l, ok := e.(tel.LampChanged); ok && l.Fault {
+			all = append(all, string(l.Lamp))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // anyLineUp reports whether an outside line works, or none is configured.
 func (p *present) anyLineUp() bool {
 	p.mu.Lock()

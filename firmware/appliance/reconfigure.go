@@ -175,6 +175,7 @@ func (r pageRoom) Commit(_ context.Context, from, to *config.Config) (live.Outco
 		return live.Unchanged, nil
 	}
 	r.b.present.adopt(r.b.numbering.Load())
+	r.b.judgeLamps()
 	r.b.feed.Resync()
 	return live.Applied, nil
 }

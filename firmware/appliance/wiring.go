@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,8 +59,14 @@ func (b *Box) tell(e tel.Event) {
 	case tel.CallEnded:
 		b.listened(e)
 	case tel.LampChanged:
-		b.report("lamps", !e.Fault, "a lamp does not answer")
+		b.judgeLamps()
 	}
+}
+
+// judgeLamps tells the page which lamps do not answer.
+func (b *Box) judgeLamps() {
+	dark := b.present.darkLamps()
+	b.report("lamps", len(dark) == 0, strings.Join(dark, ", "))
 }
 
 // recorded says that an event is a finished record. A callback is one at its end.

@@ -37,7 +37,7 @@ func TestTheHeadlineNamesTheWorstThingFirst(t *testing.T) {
 		"nobody was set up":                       {[]tel.Event{trunkUp, lamps}, "headline.no_people", LevelDown, "", "/people/new"},
 		"one of two lines fails":                  {[]tel.Event{trunkUp, noModem, paused, lamps}, "headline.line", LevelWarn, "line:gsm0", "/lines"},
 		"everybody is away":                       {[]tel.Event{trunkUp, paused, away, lamps}, "headline.nobody", LevelWarn, "", "/people"},
-		"something wants a look":                  {[]tel.Event{trunkUp, off, ready, away, lamps, note}, "headline.but", LevelWarn, "lamps", ""},
+		"something wants a look":                  {[]tel.Event{trunkUp, off, ready, away, lamps, note}, "headline.but", LevelWarn, "lamps", "/lamps"},
 		"all is well":                             {[]tel.Event{trunkUp, off, ready, away, note}, "headline.ok", LevelOK, "", ""},
 		"what has healed is not said":             {[]tel.Event{sip, tel.HealthChanged{Condition: "sip", Severity: "error", OK: true}, trunkUp, ready}, "headline.ok", LevelOK, "", ""},
 	} {

@@ -27,6 +27,10 @@ func mends(condition string) string {
 		return "/certificate"
 	case "board_hot", "board_power", "board_clock", "board_disk", "board_network":
 		return "/board"
+	case "lamps":
+		return "/lamps"
+	case "buttons":
+		return "/buttons"
 	case "config_file":
 		return "/history"
 	case "unstaffed", "alarm_ready":
@@ -46,7 +50,7 @@ type Notice struct {
 }
 
 func noticeOf(h tel.HealthChanged) Notice {
-	n := Notice{HealthChanged: h, Link: mends(h.Condition), Names: h.Condition == "unstaffed" || h.Condition == "sound_phone_network" || h.Condition == "sound_carrier" || strings.HasPrefix(h.Condition, "board_")}
+	n := Notice{HealthChanged: h, Link: mends(h.Condition), Names: h.Condition == "unstaffed" || h.Condition == "lamps" || h.Condition == "sound_phone_network" || h.Condition == "sound_carrier" || strings.HasPrefix(h.Condition, "board_")}
 	for _, k := range tel.AlarmKinds() {
 		n.Names = n.Names || h.Condition == "alarm_"+string(k)
 	}
