@@ -28,8 +28,8 @@ func (o *Office) config(s Setup) string {
 	if o.WebTLS != "" {
 		secure = fmt.Sprintf(", tls_listen: %q", o.WebTLS)
 	}
-	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en, emergency_test: %q}\nsip: {listen: %q%s}\nmedia: {bind: %s, port_min: %d, port_max: %d}\nweb: {listen: %q%s}\n",
-		s.EmergencyTest, listen, lan, bind, o.MediaLo, o.MediaHi, o.Web, secure)
+	fmt.Fprintf(&b, "version: 1\nbox: {name: Test, language: en, emergency_test: %q}\nsip: {listen: %q%s}\nmedia: {bind: %s, port_min: %d, port_max: %d, browsers: {port: %d}}\nweb: {listen: %q%s}\n",
+		s.EmergencyTest, listen, lan, bind, o.MediaLo, o.MediaHi, o.MediaBrowser, o.Web, secure)
 	if s.New {
 		return b.String() + s.Extra
 	}

@@ -103,21 +103,22 @@ const CarrierPassword = "carrier-password"
 
 // Office is a running office.
 type Office struct {
-	t           testing.TB
-	Dir         string         // of its state
-	SIP         netip.AddrPort // of the box
-	TLS         netip.AddrPort // of the box, for SIP over TLS
-	Web         string         // host:port of the page
-	WebTLS      string         // host:port of the page over HTTPS; empty: nowhere
-	Carrier     netip.Addr     // what comes from this address is the carrier's
-	CarrierPort uint16
-	MediaLo     uint16 // first port of the box's audio
-	MediaHi     uint16
-	Records     *store.Client
-	Cells       bool // its programs are not root: Setup.Programs starts them as it likes
-	cmd         *exec.Cmd
-	ended       chan struct{} // closed at the end of the supervisor
-	result      error         // of the supervisor; read after ended
+	t            testing.TB
+	Dir          string         // of its state
+	SIP          netip.AddrPort // of the box
+	TLS          netip.AddrPort // of the box, for SIP over TLS
+	Web          string         // host:port of the page
+	WebTLS       string         // host:port of the page over HTTPS; empty: nowhere
+	Carrier      netip.Addr     // what comes from this address is the carrier's
+	CarrierPort  uint16
+	MediaLo      uint16 // first port of the box's audio
+	MediaHi      uint16
+	MediaBrowser uint16 // of the audio of browsers
+	Records      *store.Client
+	Cells        bool // its programs are not root: Setup.Programs starts them as it likes
+	cmd          *exec.Cmd
+	ended        chan struct{} // closed at the end of the supervisor
+	result       error         // of the supervisor; read after ended
 }
 
 // Start runs an office under its supervisor and waits until it answers. It ends with the test.
@@ -129,7 +130,7 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	}
 	n := int(b.offices.Add(1)) + os.Getpid()
 	// The carrier's address is one of the whole loopback network.
-	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: claimed(t, mediaLo, mediaHi, mediaPorts), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier, Cells: s.Programs != ""}
+	o := &Office{t: t, Dir: dir, ended: make(chan struct{}), MediaLo: claimed(t, mediaLo, mediaHi, mediaPorts), MediaBrowser: FreePort(t), Carrier: netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)}), CarrierPort: s.Carrier, Cells: s.Programs != ""}
 	o.MediaHi = o.MediaLo + mediaPorts - 1
 	o.SIP = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), FreePort(t))
 	if s.New && s.Page.IsValid() { // its telephones are where its page is

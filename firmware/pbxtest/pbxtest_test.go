@@ -39,7 +39,7 @@ func FuzzCapture(f *testing.F) {
 // Every office that a test can ask for must be one that the product accepts.
 func TestOfficesAreConfiguredRightly(t *testing.T) {
 	o := &Office{
-		Dir: "/tmp/x", SIP: netip.MustParseAddrPort("127.0.0.1:5060"), TLS: netip.MustParseAddrPort("127.0.0.1:5061"), Web: "127.0.0.1:8080", MediaLo: 10000, MediaHi: 10199,
+		Dir: "/tmp/x", SIP: netip.MustParseAddrPort("127.0.0.1:5060"), TLS: netip.MustParseAddrPort("127.0.0.1:5061"), Web: "127.0.0.1:8080", MediaLo: 10000, MediaHi: 10199, MediaBrowser: 9000,
 		Carrier: netip.MustParseAddr("127.77.0.1"),
 	}
 	for _, s := range []Setup{

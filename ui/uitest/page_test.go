@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -137,7 +138,8 @@ func newBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) (http.
 			return &page.Desk{Name: Hostile, State: tel.AgentReady, Since: time.Now(), Browser: true}, nil
 		},
 	}
-	office, err := settingstest.New(settingstest.Office)
+	office, err := settingstest.New(settingstest.Office + `conferences: [{id: sala, name: Sala, number: "88", pin: "2468"}]
+`)
 	if err != nil {
 		t.Error(err)
 	}
@@ -168,6 +170,9 @@ func newBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) (http.
 	persons := settingstest.Erasures{Persons: settingstest.Forgotten(Hostile, time.Now())}
 	cfg.Erasures = persons.Port()
 	cfg.Erase = func() error { return nil }
+	cfg.Conferences = func() []page.Conference { return settingstest.Conferences(Hostile, time.Now()) }
+	cfg.Ladder = func(tel.CallID) []page.Rung { return settingstest.Rungs(Hostile, time.Now()) }
+	cfg.Capture = func(w io.Writer, _ tel.CallID) error { _, err := io.WriteString(w, Hostile); return err }
 	cfg.Handover = func(context.Context) page.Handover { return settingstest.Handover(Hostile) }
 	floor(&cfg)
 	h, err := web.New(cfg)

@@ -5,28 +5,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
-	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 )
-
-// rooms are one where people talk and one where nobody is.
-func rooms() []page.Conference {
-	return []page.Conference{
-		{Title: "Sala " + hostile, Number: "88", Codes: true, Limit: 30, ConferenceChanged: tel.ConferenceChanged{
-			Conference: "sala", Locked: true, Since: at.Add(-10 * time.Minute), Members: []tel.ConferenceMember{
-				{Call: "c1", Party: "phone:201", Number: "201", Name: "Anna", Since: at.Add(-10 * time.Minute), Leader: true, Speaking: true},
-				{Call: "c2", Party: "trunk:tim", Number: "+393331112222", Name: hostile, Since: at.Add(-5 * time.Minute), Muted: true},
-				{Call: "c3", Party: "trunk:tim", Since: at.Add(-time.Minute), Held: true},
-				{Call: "c4", Party: "phone:203", Number: "203", Since: at},
-			},
-		}},
-		{Title: "Cantina", Limit: 5, ConferenceChanged: tel.ConferenceChanged{Conference: "cantina"}},
-	}
-}
 
 func TestOnlySupervisorsSeeConferencesAndLeadThem(t *testing.T) {
 	s := ofSales(t)
@@ -124,7 +108,7 @@ func TestThePageOfTheConferenceRoomsLooksAsReviewed(t *testing.T) {
 	who := page.Reader{Name: "sara", Role: access.Installer, Path: "/conferences"}
 	for lang, r := range all {
 		for name, c := range map[string]page.Conferences{
-			"conferences":      {Box: "Bottega", Reader: who, Rooms: rooms(), Change: true, Said: page.Said{Sentence: "conferences.left"}},
+			"conferences":      {Box: "Bottega", Reader: who, Rooms: settingstest.Conferences(hostile, at), Change: true, Said: page.Said{Sentence: "conferences.left"}},
 			"conferences-none": {Box: "Bottega", Reader: who},
 		} {
 			t.Run(lang+" "+name, func(t *testing.T) {

@@ -151,12 +151,12 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 				{ID: "cb2", Queue: "help", QueueName: "Aiuto", State: tel.CallbackResting, Number: "+393331113333", Attempts: 1},
 			}, nil
 		},
-		Conferences: rooms,
+		Conferences: func() []page.Conference { return settingstest.Conferences(hostile, at) },
 		Ladder: func(call tel.CallID) []page.Rung {
 			if call != "c1" {
 				return nil
 			}
-			return rungs()
+			return settingstest.Rungs(hostile, at)
 		},
 		Capture: func(w io.Writer, call tel.CallID) error {
 			_, err := io.WriteString(w, "capture of "+string(call))

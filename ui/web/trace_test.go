@@ -4,18 +4,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings/settingstest"
 )
-
-func rungs() []page.Rung {
-	return []page.Rung{
-		{At: at, Peer: "udp:192.0.2.20:5062", What: "INVITE", SDP: true, Text: "INVITE sip:202@box SIP/2.0\r\nFrom: " + hostile + "\r\n"},
-		{At: at.Add(1234 * time.Millisecond), Out: true, Peer: "udp:192.0.2.20:5062", What: "486 " + hostile, Text: "SIP/2.0 486 " + hostile},
-	}
-}
 
 func TestOnlyWhoConfiguresTheBoxReadsTheMessagesOfACall(t *testing.T) {
 	s := ofSales(t)
@@ -46,7 +39,7 @@ func TestThePageOfTheMessagesLooksAsReviewed(t *testing.T) {
 	for lang, r := range all {
 		t.Run(lang, func(t *testing.T) {
 			reviewed(t, lang+"-trace", func() ([]byte, error) {
-				return r.Trace(page.Trace{Box: "Bottega", Reader: who, Call: "c1", Rungs: rungs()}, at)
+				return r.Trace(page.Trace{Box: "Bottega", Reader: who, Call: "c1", Rungs: settingstest.Rungs(hostile, at)}, at)
 			})
 		})
 	}
