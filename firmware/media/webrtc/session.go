@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	pion "github.com/pion/webrtc/v4"
 
@@ -34,6 +35,9 @@ const mtu = 1500
 
 // mostWrong bounds the packets in a row that were not agreed on: a stream of nothing else, or one that has ended.
 const mostWrong = 100
+
+// answerBy bounds the search for the box's own addresses, which are known at once.
+const answerBy = 5 * time.Second
 
 // Session is the audio of one browser, from Answer to Close.
 type Session struct {
@@ -139,8 +143,12 @@ func (s *Session) negotiate(ctx context.Context, o offer) (string, error) {
 	if err := s.pc.SetLocalDescription(answer); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
+	late := time.NewTimer(answerBy)
+	defer late.Stop()
 	select {
 	case <-gathered:
+	case <-late.C:
+		return "", fmt.Errorf("%w: it has no answer", ErrOffer)
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
