@@ -14,6 +14,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	lineparty "github.com/pronto-pbx/pronto/firmware/line/party"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -203,11 +204,7 @@ func (p pinFile) Remember(key string) error {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	d, err := os.Open(p.dir) // the name of the file, too, must outlast a power cut
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Disk{}.SyncDir(p.dir) // the name of the file, too, must outlast a power cut
 }
 
 // Forget implements gsm.PINMemory.

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -84,13 +84,8 @@ func Once(dir string, e tel.PageAccessed) (err error) {
 
 // replace writes a file whole or not at all.
 func replace(path string, text []byte) error {
-	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	if err := durable.Replace(durable.Disk{}, path, text, 0o600); err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("audit log: %w", err)
-	}
-	return os.Rename(path+".part", path)
+	return nil
 }

@@ -157,10 +157,7 @@ func rewriteConfig(file string, change func(*config.Config)) error {
 	if text, err = cfg.Encode(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(file+".part", text, 0o600); err != nil {
-		return err
-	}
-	return errors.Join(durable.Disk{}.SyncDir(file+".part"), os.Rename(file+".part", file), durable.Disk{}.SyncDir(filepath.Dir(file)))
+	return durable.Replace(durable.Disk{}, file, text, 0o600)
 }
 
 // Discard forgets what Stage has unpacked.

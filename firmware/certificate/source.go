@@ -22,6 +22,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 const (
@@ -243,17 +245,5 @@ func selfSigned(key *ecdsa.PrivateKey, names []string, now time.Time) ([]byte, e
 
 // replace writes a file that only its owner reads, whole or not at all.
 func replace(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return durable.Replace(durable.Disk{}, name, data, 0o600)
 }

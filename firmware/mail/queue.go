@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // Errors of Submit.
@@ -211,24 +213,7 @@ func (q *Queue) Submit(m Message) error {
 
 // write makes a whole file in one step that a power cut cannot split.
 func (q *Queue) write(name string, text []byte) error {
-	path := filepath.Join(q.cfg.Dir, name)
-	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		_ = os.Remove(path + ".part")
-		return err
-	}
-	if err := os.Rename(path+".part", path); err != nil {
-		return err
-	}
-	d, err := os.Open(q.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Replace(durable.Disk{}, filepath.Join(q.cfg.Dir, name), text, 0o600)
 }
 
 func (q *Queue) run(ctx context.Context) {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 	"github.com/pronto-pbx/pronto/firmware/media/wav"
@@ -293,11 +294,7 @@ func publish(part, path string) error {
 	if err := os.Rename(part, path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.Disk{}.SyncDir(filepath.Dir(path))
 }
 
 // timeline gives each piece its place in the file, in samples. The sender's timestamps count, so that

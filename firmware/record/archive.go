@@ -138,16 +138,7 @@ func (a *Archive) writeKey() error {
 	if err := os.MkdirAll(a.cfg.Dir, 0o700); err != nil {
 		return err
 	}
-	part := filepath.Join(a.cfg.Dir, keyName+".part")
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(part))
-	}
-	return errors.Join(os.Rename(part, filepath.Join(a.cfg.Dir, keyName)), durable.Disk{}.SyncDir(a.cfg.Dir))
+	return durable.Replace(durable.Disk{}, filepath.Join(a.cfg.Dir, keyName), b, 0o600)
 }
 
 // openIndex reads the index. A last line without its end was never acknowledged: it goes.

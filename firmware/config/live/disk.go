@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // disk is what the transaction needs of a file system; the tests put one in its place that loses
@@ -59,11 +61,7 @@ func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
 func (osDisk) remove(path string) error { return os.Remove(path) }
 
 func (osDisk) syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Disk{}.SyncDir(dir)
 }
 
 // inWords says what a person can do about a disk that does not take a file.

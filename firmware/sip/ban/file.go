@@ -1,12 +1,11 @@
 package ban
 
 import (
-	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // writeEvery bounds how often the file is written, since it may lie on a card.
@@ -64,7 +63,7 @@ func (f *file) run() {
 func (f *file) write() {
 	text, err := f.text()
 	if err == nil {
-		err = replace(f.path, text)
+		err = durable.Replace(durable.Disk{}, f.path, text, 0o600)
 	}
 	if err != nil {
 		f.log.Warn("bans are not on the disk: a restart of the machine would forget them", "err", err)
@@ -75,31 +74,4 @@ func (f *file) write() {
 func (f *file) close() {
 	f.once.Do(func() { close(f.quit) })
 	<-f.done
-}
-
-// replace writes a file that is never seen half written, not even after a power cut.
-func replace(path string, text []byte) error {
-	next := path + ".new"
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	if shut := f.Close(); err == nil {
-		err = shut
-	}
-	if err == nil {
-		err = os.Rename(next, path)
-	}
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("directory of the bans: %w", err)
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
