@@ -26,7 +26,7 @@ func testsByPackage(t *testing.T) map[string]map[string]bool {
 	root := filepath.Join("..", "..")
 	have := map[string]map[string]bool{}
 	define := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-	for _, tree := range []string{"firmware", "drivers", "ui", "cmd"} {
+	for _, tree := range []string{"firmware", "drivers", "ui", "ota", "board", "images", "cmd"} {
 		err := filepath.WalkDir(filepath.Join(root, tree), func(path string, _ os.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, "_test.go") {
 				return err

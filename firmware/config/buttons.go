@@ -75,6 +75,8 @@ func (v *validator) button(path string, b *Button) {
 	}
 	of, ok := lamp.ReadSubject(b.Of)
 	switch {
+	case b.Of == "":
+		v.found.add(path+".of", "missing", "say whose button it is: agent:ID or desk:PHONE")
 	case !ok || of.Kind != lamp.Agent && of.Kind != lamp.Desk:
 		v.found.add(path+".of", "form", "%q is nobody who has a button: write agent:ID or desk:PHONE", b.Of)
 	case !v.there(of):

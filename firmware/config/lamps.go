@@ -42,8 +42,8 @@ func LampDrivers() []string {
 
 const maxLEDs = 64 // of one lamp
 
-// LEDCount is how many LEDs of a strip the lamp has.
-func (l Lamp) LEDCount() int { return max(1, l.LEDs) }
+// LEDCount is how many LEDs of a strip the lamp has: at most as many as a configuration may say.
+func (l Lamp) LEDCount() int { return min(max(1, l.LEDs), maxLEDs) }
 
 // Outputs are the outputs of a chip that the lamp has.
 func (l Lamp) Outputs() []int {

@@ -194,12 +194,19 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 		"hours.exceptions": {"sometimes", "2026-02-30", "2026-08-10 2026-08-11 25-26"}, "trunks.number": {"x"},
 		"menus.greeting": {"", "prompt:none", "moon", hostile}, "menus.timeouts": {"-1", "11", "many"}, "menus.invalid": {"-1", "11", "²"}, "menus.wait": {"0.5", "61", "many"},
 		"prompts.list.number": {"", "123456", "one", hostile},
-		"lines.pin":           nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
+		"lamps.lines":         nil, "lamps.chip": {"", "moon", "/etc/passwd", hostile}, "lamps.line": nil, "lamps.button_line": nil, "lamps.button_chip": nil, // names that the machine knows
+		"conferences.number": {"1", "201", "four", hostile},
+		"lines.pin":          nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
 	}
 	for _, d := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		special["hours."+d] = []string{"mornings", "9-25", "13", hostile}
 	}
 	s, fields := office(t), 0
+	s.apply(func(c *config.Config) {
+		c.Conferences = append(c.Conferences, config.Conference{ID: "sala", Name: "Sala", Number: "88", Limit: 5, PIN: "2468"})
+		c.Lamps = append(c.Lamps, config.Lamp{ID: "strip", Driver: "ws2812", Chip: "0.0", LEDs: 4})
+	})
+	s.settings.By = nil
 	check := func(k string, at string, name, kind string, values []string) {
 		for _, value := range values {
 			form := url.Values{name: strings.Split(value, ",")}
@@ -229,6 +236,8 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 	each(menuKind(), func(k, name, kind string) { check(k, "/menus/main", name, kind, pick(special, k, name, kind)) })
 	each(messageKind(), func(k, name, kind string) { check(k, "/messages/name/ferie", name, kind, pick(special, k, name, kind)) })
 	each(lineKind(), func(k, name, kind string) { check(k, "/lines/modem/gsm0", name, kind, pick(special, k, name, kind)) })
+	each(conferenceKind(), func(k, name, kind string) { check(k, "/conferences/sala", name, kind, pick(special, k, name, kind)) })
+	each(lampKind(), func(k, name, kind string) { check(k, "/lamps/strip", name, kind, pick(special, k, name, kind)) })
 	each(buttonKind(), func(k, name, kind string) { check(k, "/buttons/aid", name, kind, pick(special, k, name, kind)) })
 	if fields < 50 {
 		t.Errorf("only %d fields were tried", fields)
@@ -265,7 +274,8 @@ func adminPages() []string {
 	return []string{
 		"/queues", "/queues/sales", "/queues/new", "/people", "/people/new", "/people/anna", "/people/import", "/hours", "/hours/new", "/hours/office",
 		"/menus", "/menus/new", "/menus/main", "/messages", "/messages/sentence/greeting", "/messages/own/ferie", "/messages/name/new", "/messages/name/ferie",
-		"/lines", "/lines/trunk/tim", "/lines/modem/gsm0", "/changes", "/history", "/history/1", "/system", "/security", "/about", "/codes", "/lamps", "/lamps/new", "/buttons", "/buttons/new", "/signals", "/signals/ringing", "/signals/look", "/nothing",
+		"/lines", "/lines/trunk/tim", "/lines/modem/gsm0", "/changes", "/history", "/history/1", "/system", "/security", "/about", "/codes", "/lamps", "/lamps/new", "/lamps/desk1", "/buttons", "/buttons/new", "/buttons/aid",
+		"/signals", "/signals/ringing", "/signals/look", "/conferences/new", "/conferences/sala", "/nothing",
 	}
 }
 
@@ -287,6 +297,11 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 	for _, lang := range []string{"it", "en"} {
 		s := full(t)
 		for _, path := range adminPages() {
+			if path == "/conferences/new" {
+				s.apply(func(c *config.Config) {
+					c.Conferences = append(c.Conferences, config.Conference{ID: "sala", Name: "Sala", Number: "88", Limit: 10, PIN: "2468"})
+				})
+			}
 			status, body := s.get(path + "?lang=" + lang)
 			if want := map[bool]int{true: http.StatusNotFound, false: http.StatusOK}[path == "/nothing"]; status != want {
 				t.Errorf("%s: %d", path, status)
@@ -295,7 +310,7 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 		}
 		s = office(t)
 		empty(t, s)
-		for _, path := range []string{"/queues", "/queues/new", "/people", "/people/new", "/hours", "/hours/new", "/menus", "/menus/new", "/messages", "/messages/name/new", "/lines", "/changes", "/history", "/security"} {
+		for _, path := range []string{"/queues", "/queues/new", "/people", "/people/new", "/hours", "/hours/new", "/menus", "/menus/new", "/messages", "/messages/name/new", "/lines", "/lamps", "/lamps/new", "/buttons", "/buttons/new", "/conferences/new", "/changes", "/history", "/security"} {
 			_, body := s.get(path + "?lang=" + lang)
 			look(t, lang, "empty"+strings.ReplaceAll(path, "/", "-"), body)
 		}
@@ -329,6 +344,25 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 			"reload": func(s *site) (int, string) {
 				s.settings.Hand = byHand()
 				return s.post("/history/file?lang="+lang, url.Values{"do": {"reload"}})
+			},
+			"conference": func(s *site) (int, string) {
+				return s.post("/conferences?lang="+lang, url.Values{"name": {hostile}, "number": {"201"}})
+			},
+			"trunk": func(s *site) (int, string) {
+				return s.post("/lines/trunk/tim?lang="+lang, url.Values{"server": {hostile}, "was-server": {"x"}})
+			},
+			"modem": func(s *site) (int, string) {
+				return s.post("/lines/modem/gsm0?lang="+lang, url.Values{"power_for": {"many"}})
+			},
+			"lamp": func(s *site) (int, string) { return s.post("/lamps?lang="+lang, url.Values{"name": {hostile}}) },
+			"button": func(s *site) (int, string) {
+				return s.post("/buttons?lang="+lang, url.Values{"line": {hostile}})
+			},
+			"signal": func(s *site) (int, string) {
+				return s.post("/signals/ringing?lang="+lang, url.Values{"rhythm": {hostile}})
+			},
+			"look": func(s *site) (int, string) {
+				return s.post("/signals/look?lang="+lang, url.Values{"night": {hostile}})
 			},
 			"veto":     func(s *site) (int, string) { return refused(s, "settings.veto", lang) },
 			"rolled":   func(s *site) (int, string) { return refused(s, "settings.failed", lang) },
