@@ -228,6 +228,7 @@ func TestThePageInABrowser(t *testing.T) {
 		test func(*testing.T, *Browser)
 	}{
 		{"nothing is cut at any width in any office", nothingIsCut},
+		{"the page comes packed", thePageComesPacked},
 		{"an event changes the open page and timers tick", anEventChangesThePage},
 		{"focus, selection and nodes survive changes at 5 Hz", thePersonKeepsTheirPlace},
 		{"silence is said, and its end", silenceIsSaid},

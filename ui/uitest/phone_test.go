@@ -54,12 +54,30 @@ func (d *desk) signsIn(name, password, to string) {
 	d.page.Wait(d, fmt.Sprintf(`location.pathname === %q`, to))
 }
 
-// wire gives the network an interface that is not the loopback: browsers and the box offer no loopback for audio.
+// wire gives the network an interface that is not the loopback: browsers and the box offer no loopback for audio. It
+// returns when nothing of the network changes any more: a browser gives up what it loads when something does, so there
+// are no addresses of IPv6, which the kernel tries for a second or two, and both ends are up.
 func wire(t *testing.T) {
 	t.Helper()
-	for _, command := range []string{"link add nic0 type veth peer name nic1", "addr add 192.168.78.1/24 dev nic0", "link set nic1 up", "link set nic0 up"} {
-		if out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput(); err != nil {
+	ip := func(command string) string {
+		out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput()
+		if err != nil {
 			t.Fatalf("ip %s: %v\n%s", command, err, out)
+		}
+		return string(out)
+	}
+	for _, command := range []string{
+		"link add nic0 type veth peer name nic1", "link set nic0 addrgenmode none", "link set nic1 addrgenmode none",
+		"addr add 192.168.78.1/24 dev nic0", "link set nic1 up", "link set nic0 up",
+	} {
+		ip(command)
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if strings.Contains(ip("-o link show nic0"), "state UP") && strings.Contains(ip("-o link show nic1"), "state UP") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(ip("link show"))
 		}
 	}
 	t.Cleanup(func() {
