@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -357,11 +358,42 @@ func TestWhatIsNoWholeBackupChangesNothingAndSaysWhy(t *testing.T) {
 		packed.close(t)
 		return out.Bytes()
 	}
+	// bomb is a backup that is more when it is unpacked: zeros behind its end, or a file that its head only promises.
+	bomb := func(behind int, head *tar.Header) []byte {
+		var out bytes.Buffer
+		sealed, err := age.Encrypt(&out, kit.Recipient())
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed := newPacker(sealed)
+		m, _ := json.Marshal(Manifest{V: 1})
+		packed.file(t, manifestName, string(m))
+		packed.file(t, configName, carriers)
+		if head != nil {
+			if err := packed.tar.WriteHeader(head); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(packed.packed.Close(), sealed.Close()); err != nil {
+				t.Fatal(err)
+			}
+			return out.Bytes()
+		}
+		if err := packed.tar.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := packed.packed.Write(make([]byte, behind)); err != nil {
+			t.Fatal(err)
+		}
+		packed.close(t)
+		return out.Bytes()
+	}
 	for name, c := range map[string]struct {
 		file []byte
 		key  age.Identity
 		want error
 	}{
+		"zeros without end":           {bomb(64<<20, nil), kit, ErrDamaged},
+		"a file larger than any":      {bomb(0, &tar.Header{Name: "voicemail/a/b.wav", Mode: 0o600, Size: largest + 1}), kit, ErrDamaged},
 		"another key":                 {file, stranger, ErrKey},
 		"nothing":                     {nil, kit, ErrDamaged},
 		"cut off":                     {file[:len(file)-7], kit, ErrDamaged},

@@ -22,6 +22,10 @@ var (
 // largest bounds one file of a backup, so that a forged one cannot fill the disk before it is noticed.
 const largest = 4 << 30
 
+// padding is how much may follow the last file of a backup, unpacked: tar fills its last block. Zeros pack a thousand
+// to one, so a forged file of an upload's size would keep a box busy for a day.
+const padding = 1 << 20
+
 // Archive is a backup that is being read, from its beginning to its end.
 type Archive struct {
 	Manifest
@@ -64,7 +68,11 @@ func (a *Archive) Each(do func(r Chapter, name string, size int64, body io.Reade
 	for {
 		head, err := a.tar.Next()
 		if err == io.EOF {
-			if _, err := io.Copy(io.Discard, a.rest); err != nil { // the sums at the end
+			n, err := io.Copy(io.Discard, io.LimitReader(a.rest, padding+1)) // the sums at the end
+			if err == nil && n > padding {
+				err = errors.New("it goes on behind its end")
+			}
+			if err != nil {
 				return t, fmt.Errorf("%w: %w", ErrDamaged, err)
 			}
 			return t, nil
