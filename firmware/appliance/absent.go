@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -119,18 +120,91 @@ func names(of []config.Lamp) string {
 	return strings.Join(all, ", ")
 }
 
-// buttonsOf are the buttons of a configuration on a board, but for those that cannot be had.
-func buttonsOf(b Board, all []config.Button) (buttons []lamp.Button, failed error) {
+// buttonsOf are the buttons of a configuration on a board, those that cannot be had among them: they are asked for
+// again. had is called when the last of them is there.
+func buttonsOf(b Board, all []config.Button, had func()) (buttons []lamp.Button, failed error) {
 	buttons, err := b.Buttons(all)
 	if err == nil {
 		return buttons, nil
 	}
+	var missing atomic.Int32
+	var wait []*absentButton
 	for _, x := range all {
 		got, err := b.Buttons([]config.Button{x})
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", x.ID, err))
+			missing.Add(1)
+			wait = append(wait, &absentButton{id: x.ID, presses: make(chan struct{}), stop: make(chan struct{}), open: func() (lamp.Button, error) {
+				got, err := b.Buttons([]config.Button{x})
+				if err != nil {
+					return nil, err
+				}
+				if missing.Add(-1) == 0 {
+					had()
+				}
+				return got[0], nil
+			}})
 		}
 		buttons = append(buttons, got...)
 	}
+	for _, x := range wait {
+		x.wg.Go(x.ask)
+		buttons = append(buttons, x)
+	}
 	return buttons, failed
+}
+
+// absentButton is a button that could not be had at the start. It is asked for again until it is there.
+type absentButton struct {
+	id      tel.LampID
+	open    func() (lamp.Button, error)
+	presses chan struct{}
+	stop    chan struct{} // closed by Close
+	wg      sync.WaitGroup
+}
+
+// ask opens the button when it can be had, and hands its presses on.
+func (x *absentButton) ask() {
+	defer close(x.presses)
+	again := time.NewTicker(askAbsent)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+		case <-x.stop:
+			return
+		}
+		button, err := x.open()
+		if err != nil {
+			continue
+		}
+		for {
+			select {
+			case _, open := <-button.Presses():
+				if !open {
+					return
+				}
+				select {
+				case x.presses <- struct{}{}:
+				case <-x.stop:
+				}
+			case <-x.stop:
+				_ = button.Close() // its pin; nobody waits for its presses
+				return
+			}
+		}
+	}
+}
+
+// ID implements lamp.Button.
+func (x *absentButton) ID() tel.LampID { return x.id }
+
+// Presses implements lamp.Button.
+func (x *absentButton) Presses() <-chan struct{} { return x.presses }
+
+// Close implements lamp.Button. It is called once.
+func (x *absentButton) Close() error {
+	close(x.stop)
+	x.wg.Wait()
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm"
+	"github.com/pronto-pbx/pronto/drivers/light"
 	"github.com/pronto-pbx/pronto/drivers/light/lightsim"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/lamp"
@@ -77,6 +78,63 @@ func TestALampThatCouldNotBeHadIsAskedForAgain(t *testing.T) {
 			t.Errorf("opened after its end, %d times", opened.Load())
 		}
 	})
+}
+
+func TestAButtonThatCouldNotBeHadIsAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked, all atomic.Int32
+		real := light.NewButton("b")
+		board := buttonsBy(func(c []config.Button) ([]lamp.Button, error) {
+			if asked.Add(1) < 6 { // both at once, each alone, and the first time anew
+				return nil, errors.New("no such pin")
+			}
+			return []lamp.Button{map[tel.LampID]*light.Button{"a": light.NewButton("a"), "b": real}[c[0].ID]}, nil
+		})
+		buttons, err := buttonsOf(board, []config.Button{{ID: "a"}, {ID: "b"}}, func() { all.Add(1) })
+		if err == nil || len(buttons) != 2 || asked.Load() != 3 {
+			t.Fatalf("%d buttons, asked %d times, %v", len(buttons), asked.Load(), err)
+		}
+		time.Sleep(askAbsent - time.Second)
+		synctest.Wait()
+		if asked.Load() != 3 {
+			t.Errorf("asked %d times within their rest", asked.Load())
+		}
+		time.Sleep(2 * askAbsent)
+		synctest.Wait()
+		if asked.Load() != 7 || all.Load() != 1 {
+			t.Errorf("asked %d times, told %d times that all are there", asked.Load(), all.Load())
+		}
+		if !real.Press() {
+			t.Fatal("the button does not take a press")
+		}
+		for _, b := range buttons {
+			if b.ID() == "b" {
+				<-b.Presses()
+			}
+		}
+		real.Press() // one that nobody takes must not keep the end waiting
+		synctest.Wait()
+		for _, b := range buttons {
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, open := <-b.Presses(); open {
+				t.Error("a press after its end")
+			}
+		}
+		if real.Press() {
+			t.Error("the pin is still taken")
+		}
+	})
+}
+
+// buttonsBy is a board with buttons of a test's own.
+type buttonsBy func([]config.Button) ([]lamp.Button, error)
+
+func (buttonsBy) Lights([]config.Lamp) ([]lamp.Light, error)           { return nil, nil }
+func (b buttonsBy) Buttons(all []config.Button) ([]lamp.Button, error) { return b(all) }
+func (buttonsBy) Line(config.Line, gsm.PINMemory, line.Inbox, *slog.Logger) (line.Line, error) {
+	return nil, errors.ErrUnsupported
 }
 
 // litBy is a board with lights of a test's own.

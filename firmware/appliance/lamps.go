@@ -60,9 +60,9 @@ func (b *Box) openLamps() error {
 	if err != nil {
 		b.log.Error("lamps cannot be had; they are asked for again", "err", err)
 	}
-	pressed, err := buttonsOf(b.opts.Board, w.buttons)
+	pressed, err := buttonsOf(b.opts.Board, w.buttons, func() { b.report("buttons", true, "") })
 	if err != nil {
-		b.log.Error("buttons cannot be had until the next start", "err", err)
+		b.log.Error("buttons cannot be had; they are asked for again", "err", err)
 	}
 	b.report("buttons", err == nil, "a button cannot be had")
 	b.lamps.begin(b.config(), w, lights, pressed)
