@@ -48,7 +48,7 @@ type Agent struct {
 	// Skilled is the configured skills while a supervisor's are in force, until the next login.
 	Skilled  map[string]int `json:"skilled,omitempty"`
 	SkillsBy string         `json:"skills_by,omitempty"`
-	Removed  bool           `json:"removed,omitempty"` // no longer configured; leaves when the call ends
+	Removed  bool           `json:"removed,omitempty"` // no longer configured; leaves when the call ends and all is quiet
 	Shown    Shown          `json:"shown"`
 	Work     *Work          `json:"work,omitempty"` // of the last day on which there was any
 
@@ -267,7 +267,7 @@ func (s *step) report() {
 		if a == nil {
 			continue
 		}
-		gone := a.Removed && !a.holds()
+		gone := a.Removed && !a.holds() && a.Settling == "" // who comes back may not be rung where something still rings
 		if gone {
 			delete(s.Agents, a.Spec.ID)
 		}

@@ -90,6 +90,42 @@ func TestWhoLosesARingAllSettlesAndTheWinnerDoesNot(t *testing.T) {
 	}
 }
 
+func TestWhoLeavesTheConfigurationAndComesBackIsNotRungWhereSomethingStillRings(t *testing.T) {
+	for name, end := range map[string]func(*office, tel.OfferID){
+		"the call says that all is quiet": func(o *office, of tel.OfferID) { o.tell(tel.OfferSettled{Offer: of}) },
+		"nobody says so":                  func(o *office, _ tel.OfferID) { o.wait(tel.SettleWithin) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			queue, agents := q1("a")[0].Defaults(), []AgentSpec{{ID: "a"}}
+			nobody := queue
+			nobody.Members = nil
+			o := staffed(t, q1("a"), "a")
+			of := o.call("c1", "q")[0]
+			o.tell(tel.CallerGone{Call: "c1"})
+			o.do(Configure{Queues: []QueueSpec{nobody}})
+			if a := o.s.Agents["a"]; a == nil || !a.Removed {
+				t.Fatalf("forgotten while a phone may still ring, or still there: %+v", a)
+			}
+			o.do(Configure{Queues: []QueueSpec{queue}, Agents: agents})
+			o.tell(tel.AgentReachable{Agent: "a", Reachable: true})
+			o.do(Login{"a"})
+			if all := o.call("c2", "q"); len(all) != 0 {
+				t.Fatalf("offered %+v beside the ring that ends", all)
+			}
+			end(o, of.Offer)
+			o.one()
+
+			// Who does not come back is forgotten as soon as all is quiet.
+			o.tell(tel.CallerGone{Call: "c2"})
+			o.do(Configure{Queues: []QueueSpec{nobody}})
+			end(o, o.s.Agents["a"].Settling)
+			if o.s.Agents["a"] != nil {
+				t.Errorf("kept for ever: %+v", o.s.Agents["a"])
+			}
+		})
+	}
+}
+
 func TestWhoPickedUpTooLateSettlesToo(t *testing.T) {
 	qs := q1("a")
 	o := staffed(t, qs, "a")
