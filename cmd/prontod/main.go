@@ -16,6 +16,7 @@ import (
 	"time"
 	_ "time/tzdata" // Europe/Rome on a machine without zone files
 
+	"github.com/pronto-pbx/pronto/board/cgroup"
 	"github.com/pronto-pbx/pronto/board/confine"
 	"github.com/pronto-pbx/pronto/firmware/appliance"
 	"github.com/pronto-pbx/pronto/firmware/certificate/authorities"
@@ -68,6 +69,9 @@ func run(args []string, out io.Writer) int {
 		return 1
 	}
 	defer sockets.Close()
+	if share := cgroup.KeepWithin(os.Getenv); share > 0 {
+		log.Info("share", "memory_MB", share/1e6)
+	}
 	believed, err := authorities.Install()
 	if err != nil {
 		fmt.Fprintln(out, "prontod:", err)

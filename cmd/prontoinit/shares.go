@@ -48,7 +48,7 @@ func (b *box) share(all []supervise.Service) []supervise.Service {
 		}
 		b.groups = append(b.groups, g)
 		all[i].Group = g.Dir
-		all[i].Env = append(all[i].Env, fmt.Sprintf("GOMEMLIMIT=%d", l.Memory/4*3))
+		all[i].Env = append(all[i].Env, fmt.Sprintf("GOMEMLIMIT=%d", cgroup.Thrifty(l.Memory)))
 		b.log.Info("share", "of", g.Name, "memory_MB", g.Limit.Memory/1e6, "processes", g.Limit.Processes)
 	}
 	return all

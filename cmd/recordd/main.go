@@ -16,6 +16,7 @@ import (
 	"time"
 	_ "time/tzdata" // the zone of the box, without which its configuration has a mistake and there is no backup
 
+	"github.com/pronto-pbx/pronto/board/cgroup"
 	"github.com/pronto-pbx/pronto/board/confine"
 	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/backup/places"
@@ -62,6 +63,9 @@ func run(dir, backups, socket, history string, box backup.Source, verbose bool) 
 		return err
 	}
 	defer supervisor.Close()
+	if share := cgroup.KeepWithin(os.Getenv); share > 0 {
+		log.Info("share", "memory_MB", share/1e6)
+	}
 	if err := confine.Myself(); err != nil {
 		log.Warn("this machine does not keep us from everything that is not our business", "err", err)
 	}

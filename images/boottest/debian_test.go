@@ -339,8 +339,27 @@ var bars = map[string]float64{"prontod.service": 2.0, "pronto-records.service": 
 
 var exposure = regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`)
 
+// memory is how much there is, in bytes.
+func (d *debian) memory() uint64 {
+	d.t.Helper()
+	kB, err := strconv.ParseUint(strings.Fields(d.do("grep", "^MemTotal:", "/proc/meminfo"))[1], 10, 64)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return kB * 1024
+}
+
 func judgeUnits(t *testing.T, d *debian) {
 	t.Helper()
+	for unit, share := range map[string]uint64{"prontod": 50, "pronto-records": 25} {
+		most, err := strconv.ParseUint(d.property(unit, "MemoryMax"), 10, 64)
+		said := fmt.Sprintf("msg=share memory_MB=%d", most/1e6)
+		if total := d.memory(); err != nil || most < total*share/100-1<<20 || most > total*share/100+1<<20 {
+			t.Errorf("%s may have %d bytes of %d, want %d %%", unit, most, total, share)
+		} else if log := d.do("journalctl", "-u", unit, "-o", "cat"); !strings.Contains(log, said) {
+			t.Errorf("%s does not know its share: no %q in\n%s", unit, said, log)
+		}
+	}
 	for unit, bar := range bars {
 		if said, err := d.try("systemd-analyze", "verify", "--man=no", unit); err != nil || strings.Contains(said, "pronto") {
 			t.Errorf("systemd-analyze verify %s: %v\n%s", unit, err, said)
