@@ -86,8 +86,6 @@ type WaitsFor string
 const (
 	ForNothing   WaitsFor = ""
 	ForOwner     WaitsFor = "owner"     // automatic updates are off
-	ForTurn      WaitsFor = "turn"      // the vendor's percentage has not reached this box
-	ForDate      WaitsFor = "date"      // the release says so
 	ForWindow    WaitsFor = "window"    // the hours that the owner chose
 	ForPostponed WaitsFor = "postponed" // the owner said so
 	ForCalls     WaitsFor = "calls"     // somebody is on the phone

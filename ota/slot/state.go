@@ -15,11 +15,11 @@ type State struct {
 	// Whole says that nothing is made out of the release of before any more: what came of it was wrong.
 	Whole bool `json:"whole,omitempty"`
 
-	Trouble  Code      `json:"trouble,omitempty"` // why the phase does not get on
-	Words    string    `json:"words,omitempty"`   // in English, for who reads logs
+	Trouble  Code      `json:"trouble,omitempty"`  // why the phase does not get on
+	Words    string    `json:"words,omitempty"`    // in English, for who reads logs
 	Failures int       `json:"failures,omitempty"` // in a row, of the kind that passes
 	Strikes  int       `json:"strikes,omitempty"`  // of Want, of the kind that does not
-	Retry    time.Time `json:"retry,omitzero"` // when the phase is tried again; zero: it is at it
+	Retry    time.Time `json:"retry,omitzero"`     // when the phase is tried again; zero: it is at it
 
 	Verdict *Verdict `json:"verdict,omitempty"` // of the trial: the way back has been chosen
 	Barred  []Bar    `json:"barred,omitempty"`  // what is not tried again, the latest last
