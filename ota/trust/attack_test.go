@@ -53,7 +53,10 @@ func TestAttacks(t *testing.T) {
 		}, want: ErrUntrusted},
 		{name: "both online keys and one key of targets stolen, and other channel keys named", do: func(w *world) {
 			name, v := w.newest("targets")
-			w.online("targets", v+1, forge(w.t, w.file(name), func(s *metadata.TargetsType) { s.Version++; s.Delegations.Roles[0].KeyIDs = s.Delegations.Roles[1].KeyIDs }, w.keys(repository.Targets, 1)...))
+			w.online("targets", v+1, forge(w.t, w.file(name), func(s *metadata.TargetsType) {
+				s.Version++
+				s.Delegations.Roles[0].KeyIDs = s.Delegations.Roles[1].KeyIDs
+			}, w.keys(repository.Targets, 1)...))
 		}, want: ErrUntrusted},
 		{name: "both online keys stolen, and a channel put back to what it was", do: func(w *world) {
 			name, v := w.newest("stable")
