@@ -107,7 +107,7 @@ func TestTheOtherSlotHasItsStartsBeforeTheRecoverySystemComes(t *testing.T) {
 	}{
 		{"neither works", stuck, "aaa>bbbRbRbR"},
 		{"the other one works", fine, "aaa>bbbbbb"},
-		{"the other one is given up each time", hopeless, "aaa>bbbRbRbR"},
+		{"the other one is given up each time", hopeless, "aaa>bbbRbbbR"},
 	} {
 		var c Count
 		got, slot := "", "a"
