@@ -17,8 +17,8 @@ import (
 	"github.com/pronto-pbx/pronto/ota/slot"
 )
 
-// File is where the memory lies in Config.Dir.
-const File = "state.json"
+// StateFile is where the memory lies in Config.Dir.
+const StateFile = "state.json"
 
 // version of the memory. A release that is taken back finds what the next one has written: fields may only be added.
 const version = 1
@@ -46,7 +46,7 @@ func usual(auto bool) memory {
 
 // remember reads the memory. damaged tells that there was one which cannot be read, and was put aside.
 func remember(on keep.Disk, dir string, auto bool) (m memory, damaged error) {
-	err := keep.Load(on, filepath.Join(dir, File), version, &m)
+	err := keep.Load(on, filepath.Join(dir, StateFile), version, &m)
 	switch {
 	case err == nil:
 		return m, nil

@@ -225,7 +225,7 @@ func (u *Updater) keep(m memory) bool {
 	if reflect.DeepEqual(m, u.m) && !u.unsaved {
 		return true
 	}
-	err := keep.Save(u.cfg.Disk, filepath.Join(u.cfg.Dir, File), version, m)
+	err := keep.Save(u.cfg.Disk, filepath.Join(u.cfg.Dir, StateFile), version, m)
 	if err != nil {
 		u.complain(codeOfDisk(err), err)
 		if u.m.Slot.Phase == slot.Trying {
