@@ -239,14 +239,15 @@ func TestWhatIsNotWhatWasSignedIsFetchedAgainAndThenRefused(t *testing.T) {
 func TestABrokenDownloadGoesOnWhereItWasAfterARestart(t *testing.T) {
 	in(t, func(t *testing.T, o *office) {
 		m := o.release("2.0.0")
-		o.live(time.Hour, func(s remote.State) bool { return s.Enabled })
-		o.ops, o.dieAt = 0, 4 // in the middle of the download: before the second piece
-		if o.live(24*time.Hour, ended); o.runs() != "2.0.0" {
-			t.Fatalf("%s runs", o.runs())
+		o.most = 20 << 10
+		if s := o.live(24*time.Hour, func(s remote.State) bool { return s.WaitsFor == remote.ForRetry }); s.Trouble != slot.CodeNetwork {
+			t.Fatalf("%+v", s)
 		}
-		want := []string{fmt.Sprintf("%.4s from 0", m.Parts[0].Packed.SHA256)}
-		if len(o.opened) < 1 || o.opened[0] != want[0] {
-			t.Errorf("%v", o.opened)
+		o.most = 0
+		o.live(24*time.Hour, ended)
+		want := fmt.Sprintf("[%.4s from 0 %.4s from %d]", m.Parts[0].Packed.SHA256, m.Parts[0].Packed.SHA256, 20<<10)
+		if o.runs() != "2.0.0" || fmt.Sprint(o.opened) != want {
+			t.Errorf("%s runs, fetched %v, want %s", o.runs(), o.opened, want)
 		}
 	})
 }

@@ -59,6 +59,7 @@ type office struct {
 	away       error             // of the vendor
 	blobs      map[string][]byte
 	opened     []string // blobs that were fetched
+	most       int      // bytes of one connection; 0: all
 	polls      int
 	vendorAsks func() // on each poll
 	led        int
@@ -460,7 +461,11 @@ func (s source) Open(_ context.Context, blob release.Blob, off int64) (io.ReadCl
 		return nil, s.o.away
 	}
 	s.o.opened = append(s.o.opened, fmt.Sprintf("%.4s from %d", blob.SHA256, off))
-	return io.NopCloser(bytes.NewReader(s.o.blobs[blob.SHA256][off:])), nil
+	b := s.o.blobs[blob.SHA256][off:]
+	if s.o.most > 0 {
+		b = b[:min(len(b), s.o.most)]
+	}
+	return io.NopCloser(bytes.NewReader(b)), nil
 }
 
 // disk is where the memory of the updater lies. What is renamed is safe; package keep has the tests of the rest.

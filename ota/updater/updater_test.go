@@ -96,14 +96,14 @@ func TestACallThatBeginsWhileTheVendorIsAskedIsWaitedFor(t *testing.T) {
 	in(t, func(t *testing.T, o *office) {
 		o.release("2.0.0")
 		o.live(24*time.Hour, waits)
-		polled := o.polls
+		began := time.Time{}
 		o.vendorAsks = func() {
-			if o.polls > polled {
-				o.busy = fit.Busy{Calls: 1}
+			if o.now().Hour() >= 2 { // the window is open: it is asked right before the trial
+				o.busy, began = fit.Busy{Calls: 1}, o.now()
 			}
 		}
-		if s := o.live(24*time.Hour, nil); len(o.trials) != 0 || s.Phase != slot.Waiting || o.polls == polled {
-			t.Errorf("%+v, %+v after %d polls", o.trials, s, o.polls-polled)
+		if s := o.live(3*time.Hour, nil); len(o.trials) != 0 || s.WaitsFor != remote.ForCalls || began.IsZero() {
+			t.Errorf("%+v, %+v, a call began at %v", o.trials, s, began)
 		}
 	})
 }
@@ -141,10 +141,13 @@ func TestAReleaseThatIsWithdrawnBetweenTwoPollsIsNotStarted(t *testing.T) {
 	in(t, func(t *testing.T, o *office) {
 		o.release("2.0.0")
 		o.live(24*time.Hour, waits)
-		polled := o.polls
-		o.vendorAsks = func() { o.offer = nil }
-		s := o.live(24*time.Hour, ended)
-		if len(o.trials) != 0 || s.Last == nil || s.Last.Code != slot.CodeWithdrew || o.polls == polled {
+		o.vendorAsks = func() {
+			if o.now().Hour() >= 2 { // the window is open: it is asked right before the trial
+				o.offer = nil
+			}
+		}
+		s := o.live(4*time.Hour, ended)
+		if len(o.trials) != 0 || s.Last == nil || s.Last.Code != slot.CodeWithdrew || s.NextCheck.Hour() < 6 {
 			t.Errorf("%+v, %+v", o.trials, s)
 		}
 	})
