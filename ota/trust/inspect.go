@@ -2,7 +2,6 @@ package trust
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -94,15 +93,12 @@ func roleOf(name string) string {
 }
 
 // offerForm is the path of a release among the targets: stable/1.4.2.release.json.
-var offerForm = regexp.MustCompile(`^([a-z][a-z0-9-]*)/([0-9A-Za-z.+-]+)\.release\.json$`)
+var offerForm = regexp.MustCompile(`^([a-z][a-z0-9-]*)/[0-9A-Za-z.+-]+\.release\.json$`)
 
-var errForm = errors.New("not the path of a release")
-
-// parseTarget reads the channel and the version out of the path of a target.
-func parseTarget(path string) (channel, version string, err error) {
-	m := offerForm.FindStringSubmatch(path)
-	if m == nil {
-		return "", "", errForm
+// offeredIn says in which channel a target would be a release; empty: in none.
+func offeredIn(target string) (channel string) {
+	if m := offerForm.FindStringSubmatch(target); m != nil {
+		return m[1]
 	}
-	return m[1], m[2], nil
+	return ""
 }

@@ -127,9 +127,16 @@ func (s *Source) offers(u *updater.Updater, f *fetcher, now time.Time, box relea
 			if err != nil || errRuns == nil && v.Compare(runs) <= 0 {
 				continue
 			}
-			m, err := s.manifest(u, f, at, used)
-			if errors.Is(err, ErrUnreachable) || errors.Is(err, ErrLimit) {
+			text, err := s.manifest(u, f, at, used)
+			if err != nil {
 				return nil, err
+			}
+			m, err := release.Parse(text)
+			if err == nil && m.Version != path.Base(strings.TrimSuffix(at, ".release.json")) {
+				err = fmt.Errorf("%w: it says that it is %s", release.ErrManifest, m.Version)
+			}
+			if err != nil {
+				err = fmt.Errorf("%s: %w", at, err)
 			}
 			all = append(all, offer{v, m, err})
 		}
@@ -155,7 +162,7 @@ func channelOf(u *updater.Updater, channel string, now time.Time) (all []string,
 		return nil, fmt.Errorf("%w: %d releases in channel %s", ErrLimit, len(role.Signed.Targets), channel)
 	}
 	for at := range role.Signed.Targets {
-		if of, _, err := parseTarget(at); err == nil && of == channel {
+		if offeredIn(at) == channel {
 			all = append(all, at)
 		}
 	}
@@ -163,36 +170,27 @@ func channelOf(u *updater.Updater, channel string, now time.Time) (all []string,
 	return all, nil
 }
 
-// manifest reads one release, out of the cache where it is there.
-func (s *Source) manifest(u *updater.Updater, f *fetcher, at string, used map[string]bool) (m release.Manifest, err error) {
+// manifest reads one release as it was signed, out of the cache where it is there.
+func (s *Source) manifest(u *updater.Updater, f *fetcher, at string, used map[string]bool) (text []byte, err error) {
 	info, err := u.GetTargetInfo(at)
 	if err != nil {
-		return m, err
+		return nil, err
 	}
 	b := release.Blob{Size: info.Length, SHA256: hex.EncodeToString(info.Hashes["sha256"])}
 	if len(info.Hashes["sha256"]) != 32 || b.Size > release.MaxManifest {
-		return m, fmt.Errorf("%w: %s: %d bytes with the SHA-256 %q", ErrUntrusted, at, b.Size, b.SHA256)
-	}
-	text, ok := s.known.manifest(b)
-	if !ok {
-		if text, err = f.read("targets/"+path.Dir(at)+"/"+b.SHA256+"."+path.Base(at), b.Size); err != nil {
-			return m, err
-		}
-		if !whole(b, text) {
-			return m, fmt.Errorf("%w: %s is not what was signed", ErrUntrusted, at)
-		}
-		if err := s.known.remember(b, text); err != nil {
-			return m, err
-		}
+		return nil, fmt.Errorf("%w: %s: %d bytes with the SHA-256 %q", ErrUntrusted, at, b.Size, b.SHA256)
 	}
 	used[b.SHA256] = true
-	if m, err = release.Parse(text); err != nil {
-		return m, fmt.Errorf("%s: %w", at, err)
+	if text, ok := s.known.manifest(b); ok {
+		return text, nil
 	}
-	if _, v, err := parseTarget(at); err != nil || v != m.Version {
-		return m, fmt.Errorf("%w: %s says that it is %s", ErrUntrusted, at, m.Version)
+	if text, err = f.read("targets/"+path.Dir(at)+"/"+b.SHA256+"."+path.Base(at), b.Size); err != nil {
+		return nil, missing(err)
 	}
-	return m, nil
+	if !whole(b, text) {
+		return nil, fmt.Errorf("%w: %s is not what was signed", ErrUntrusted, at)
+	}
+	return text, s.known.remember(b, text)
 }
 
 // whole says whether a text is a file.
