@@ -33,7 +33,6 @@ type exchange struct {
 	sip, rtp *socket
 	got      []string // requests, in their order
 	lost     map[string]bool
-	phone    netip.AddrPort
 	from     netip.AddrPort
 	wg       sync.WaitGroup
 }
