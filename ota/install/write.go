@@ -45,6 +45,11 @@ func write(ctx context.Context, t Target, content io.Reader, part release.Part, 
 	if err := Invalidate(t); err != nil {
 		return nil, err
 	}
+	if f, ok := t.(Fitter); ok {
+		if err := f.Fit(part.Size); err != nil {
+			return nil, fail(slot.CodeWrite, err)
+		}
+	}
 	sum := sha256.New()
 	is, has := make([]byte, stride), make([]byte, stride)
 	synced := int64(0)

@@ -205,7 +205,7 @@ func withdrawn(s State, e Withdrawn) (State, []Effect) {
 // Passes reports whether what a code says may be otherwise the next time, without anybody doing anything for it.
 func (c Code) Passes() bool {
 	switch c {
-	case CodeNetwork, CodeFull, CodeDisk, CodeSlots, CodeMetadata:
+	case CodeNetwork, CodeFull, CodeDisk, CodeSlots, CodeMetadata, CodeWayBack:
 		return true
 	default:
 		return false

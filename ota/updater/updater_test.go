@@ -102,7 +102,7 @@ func TestACallThatBeginsWhileTheVendorIsAskedIsWaitedFor(t *testing.T) {
 				o.busy, began = fit.Busy{Calls: 1}, o.now()
 			}
 		}
-		if s := o.live(3*time.Hour, nil); len(o.trials) != 0 || s.WaitsFor != remote.ForCalls || began.IsZero() {
+		if s := o.live(4*time.Hour, nil); len(o.trials) != 0 || s.WaitsFor != remote.ForCalls || began.IsZero() {
 			t.Errorf("%+v, %+v, a call began at %v", o.trials, s, began)
 		}
 	})
