@@ -39,6 +39,7 @@ type Exchange struct {
 	Link    bool          `json:"link"`   // some network has a carrier on its cable
 	Memory  int64         `json:"memory"` // resident bytes
 	Limit   int64         `json:"limit"`  // of Memory; 0: there is none
+	Pages   []string      `json:"pages"`  // where the page answers on this machine
 	Busy
 	Counts
 }
@@ -71,15 +72,23 @@ type Report struct {
 	Checks  []Check `json:"checks"`
 }
 
-// Failed is the first check that is not well, or would only have been told; ok is false where there is none.
+// Failed is the first check that is not well; what would only have been told comes last. ok is false where there is none.
 func (r Report) Failed() (c Check, ok bool) {
-	for _, c := range r.Checks {
-		if !c.OK && c.Name != CheckTrunks {
-			return c, true
-		}
+	if c, ok := r.amiss(); ok {
+		return c, true
 	}
 	for _, c := range r.Checks {
 		if !c.OK {
+			return c, true
+		}
+	}
+	return Check{}, false
+}
+
+// amiss is the first check that speaks against a release.
+func (r Report) amiss() (c Check, ok bool) {
+	for _, c := range r.Checks {
+		if !c.OK && c.Name != CheckTrunks {
 			return c, true
 		}
 	}

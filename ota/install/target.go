@@ -13,3 +13,8 @@ type Target interface {
 	Sync() error          // returns when all that was written is on the card
 	DropCache() error     // what is read next comes from the card, not out of memory
 }
+
+// Fitter is a target that has to be as long as what is written into it: a file.
+type Fitter interface {
+	Fit(size int64) error
+}

@@ -83,6 +83,7 @@ const (
 	CodeStarts   Code = "starts"         // a release that had been kept did not start any more
 	CodeUnfit    Code = "unfit"          // the health check did not pass
 	CodePackage  Code = "package"        // the package manager refuses
+	CodeWayBack  Code = "no_way_back"    // the package of what runs is not kept
 	CodeNone     Code = "none"           // there is no release for this box
 	CodeMetadata Code = "metadata_stale" // what the vendor signed is too old to be believed
 	CodeTrust    Code = "untrusted"      // what came is not signed as it must be
