@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -220,6 +222,10 @@ func TestAReleaseThatNobodyKeepsLeavesTheOneBeforeInItsPlace(t *testing.T) {
 // goesBack has the box try releases that come to nothing, in an order that the seed chooses.
 func (b *tried) goesBack(all []wayBack) {
 	b.t.Helper()
+	all = slices.DeleteFunc(all, func(w wayBack) bool { return !strings.Contains(w.class, *only) })
+	if len(all) == 0 {
+		b.t.Skipf("left out: no class of these is called %q", *only)
+	}
 	b.rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	b.on(layout.SlotA)
 	b.carries()
