@@ -24,6 +24,24 @@ import (
 	"github.com/pronto-pbx/pronto/images/vfat"
 )
 
+// buildReleases makes one image, and the programs that its releases are spoilt with.
+func buildReleases(dir string) error {
+	if out, err := goBuild(filepath.Join(dir, "mkimage"), "./cmd/mkimage"); err != nil {
+		return fmt.Errorf("mkimage: %w\n%s", err, out)
+	}
+	cmd := exec.Command(filepath.Join(dir, "mkimage"), "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-out", filepath.Join(dir, "one"))
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	for _, name := range []string{"updater", "deaf", "crasher", "freezer", "refuser"} {
+		if out, err := goBuild(filepath.Join(dir, name), "./images/boottest/testdata/"+name, "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"); err != nil {
+			return fmt.Errorf("%s: %w\n%s", name, err, out)
+		}
+	}
+	return unpack(dir, filepath.Join(dir, "one", "pronto.img"))
+}
+
 // planted are programs of testdata by the place that they have in a system.
 type planted map[string]string
 
