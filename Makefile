@@ -119,8 +119,16 @@ build: ## arm64, armv7 and amd64 programs in bin/<arch>
 	done
 
 .PHONY: image
-image: deps ## an image for a card, with its bill of materials and licences, in bin/image
-	@$(GO) run ./cmd/mkimage build -out $(BIN)/image $(RELEASE)
+image: deps ## an image for a card, in bin/image; with updates where VENDOR_ROOT (a file) and UPDATE_URL name a vendor
+	@$(GO) run ./cmd/mkimage build -out $(BIN)/image $(RELEASE) $(UPDATES)
+
+.PHONY: release
+release: deps ## what a release has for the slots of boxes, in bin/release, for otavendor (VENDOR_ROOT, UPDATE_URL, VERSION=1.4.2)
+	@test -n "$(VERSION)" || { echo "make release VERSION=1.4.2 VENDOR_ROOT=root.json UPDATE_URL=https://..."; exit 1; }
+	@$(GO) run ./cmd/mkimage release -out $(BIN)/release $(RELEASE) -version "$(VERSION)" $(UPDATES)
+
+# The vendor whose updates a box takes.
+UPDATES = -vendor-root "$(VENDOR_ROOT)" -update-url "$(UPDATE_URL)"
 
 .PHONY: test-image
 test-image: deps ## build the image twice and start it in emulated machines (root; about 10 minutes)

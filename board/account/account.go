@@ -16,6 +16,7 @@ import (
 const (
 	Exchange = 901 // prontod
 	Records  = 902 // recordd
+	Updates  = 903 // otad
 
 	HistoryGroup = 910 // who reads the history of calls and asks for records
 	DevicesGroup = 911 // who uses modems and lamps
@@ -41,6 +42,8 @@ type Paths struct {
 	Records  string // recordd's data
 	Socket   string // the directory of recordd's socket
 	Meet     string // where the exchange tells the first program what it needs; empty: nowhere
+	Update   string // the state of the updater, and what it fetches; empty: there is none
+	Slots    string // where the updater is spoken to, and has the devices of the slots; empty: there is none
 	Temp     string
 }
 
@@ -71,6 +74,16 @@ func Of(name string, p Paths) (Account, bool) {
 				Program: p.Programs + "/recordd", Files: 4096, Threads: threads, Victim: 500,
 				Read:  set("/etc", "/run", "/proc", p.Office, "/dev/urandom"),
 				Write: set(p.Records, p.Socket, p.Backup, p.Sticks, p.Temp, "/dev/null"),
+			},
+		}, true
+	case "otad":
+		return Account{
+			UID: Updates, GID: Updates,
+			Cell: confine.Cell{
+				Program: p.Programs + "/otad", Files: 1024, Threads: threads, Victim: 800,
+				Read: set("/etc", "/run", "/proc", p.Share, p.Sticks, "/dev/urandom"),
+				// Of the card it has what the first program lends it in Slots.
+				Write: set(p.Update, p.Slots, p.Temp, "/dev/null"),
 			},
 		}, true
 	default:

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -10,17 +13,19 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 )
 
-// exchange is the service without which a box is none; recorder keeps the records.
+// exchange is the service without which a box is none; recorder keeps the records, updater brings new systems.
 const (
 	exchange = "prontod"
 	recorder = "recordd"
+	updater  = "otad"
 )
 
 // resetWish is the file by which the page asks for a factory reset. It lies in memory: a wish that nobody has
 // obeyed does not outlive the box's being switched off.
 const resetWish = hotDir + "/factory-reset"
 
-// services are the programs that this one keeps running. prontod comes after recordd, which it asks.
+// services are the programs that this one keeps running. prontod comes after recordd, which it asks; the updater last. It
+// is the one without which a box is as good as ever: however often it ends, only it is started again.
 func services() []supervise.Service {
 	config := filepath.Join(officeDir, "pronto.yaml")
 	records := filepath.Join(recordsHot, "records.sock")
@@ -38,7 +43,19 @@ func services() []supervise.Service {
 			},
 			After: []string{"-dark", "-config", config, "-var", officeDir},
 		}),
+		confined(supervise.Service{
+			Name: updater, Notify: true,
+			Args: []string{"-gate", gate.Path, "-var", updateDir, "-run", slotsDir, "-share", shareDir},
+		}),
 	}
+}
+
+// present leaves out what this system has no program of: one that a vendor has built without updates has no updater.
+func present(all []supervise.Service, programs string) []supervise.Service {
+	return slices.DeleteFunc(all, func(s supervise.Service) bool {
+		_, err := os.Stat(filepath.Join(programs, s.Name))
+		return s.Name == updater && errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // confined has a service begin as this program, which puts it into its cell.

@@ -122,6 +122,11 @@ func buildAll(dir string) error {
 	if err := unpack(dir, one); err != nil {
 		return err
 	}
+	for _, name := range []string{"updater", "deaf", "crasher"} { // which the releases of trials are made with
+		if out, err := goBuild(filepath.Join(dir, name), "./images/boottest/testdata/"+name, "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"); err != nil {
+			return fmt.Errorf("%s: %w\n%s", name, err, out)
+		}
+	}
 	for name, at := range map[string]string{"intruder": "bin/prontod", "freezer": "init", "refuser": "bin/prontod", "glutton": "bin/recordd"} {
 		if err := overlay(dir, name, at); err != nil {
 			return err

@@ -163,6 +163,15 @@ const (
 	RecoveryMark = "recovery"
 )
 
+// Documents that the updater reads. A system without both of them takes no updates.
+const (
+	VendorRoot = "root.json"  // the vendor's keys: the first root of its repository
+	UpdateURL  = "update-url" // where that repository lies, in one line
+)
+
+// Updater is the program that reads them.
+const Updater = "otad"
+
 func pack(k Kernel, executables map[string][]byte, names []string, documents map[string][]byte) ([]byte, error) {
 	dir := func(name string, mode fs.FileMode) cpio.Entry {
 		return cpio.Entry{Name: name, Mode: fs.ModeDir | mode}

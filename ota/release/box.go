@@ -50,13 +50,13 @@ type Code string
 
 // The codes.
 const (
-	NotNewer    Code = "version"   // the box runs it, or a later one
-	OtherModel  Code = "model"     // not made for this kind of box
-	OldEEPROM   Code = "eeprom"    // the boot loader is too old, or does not say how old it is
-	StepStone   Code = "from"      // another version has to come first
-	LowerEpoch  Code = "epoch"     // the vendor has withdrawn all releases of this epoch for their security
-	UnknownData Code = "data"      // it could not read what lies on the disk
-	NoPart      Code = "part"      // it has nothing to install on this kind of box
+	NotNewer    Code = "version" // the box runs it, or a later one
+	OtherModel  Code = "model"   // not made for this kind of box
+	OldEEPROM   Code = "eeprom"  // the boot loader is too old, or does not say how old it is
+	StepStone   Code = "from"    // another version has to come first
+	LowerEpoch  Code = "epoch"   // the vendor has withdrawn all releases of this epoch for their security
+	UnknownData Code = "data"    // it could not read what lies on the disk
+	NoPart      Code = "part"    // it has nothing to install on this kind of box
 	Nameless    Code = "unnamed" // the box runs a version that cannot be compared
 )
 

@@ -5,6 +5,7 @@ package remote
 import (
 	"time"
 
+	"github.com/pronto-pbx/pronto/ota/rollout"
 	"github.com/pronto-pbx/pronto/ota/slot"
 )
 
@@ -82,19 +83,21 @@ type Refusal struct {
 // WaitsFor is what an update waits for.
 type WaitsFor string
 
-// What an update may wait for.
+// What an update may wait for: what the policy says (package rollout), and what the updater says itself.
 const (
 	ForNothing   WaitsFor = ""
-	ForOwner     WaitsFor = "owner"     // automatic updates are off
-	ForWindow    WaitsFor = "window"    // the hours that the owner chose
-	ForPostponed WaitsFor = "postponed" // the owner said so
-	ForCalls     WaitsFor = "calls"     // somebody is on the phone
-	ForCallers   WaitsFor = "callers"   // somebody waits in a queue
-	ForEmergency WaitsFor = "emergency" // an emergency call is up
-	ForQuiet     WaitsFor = "quiet"     // a minute without calls
-	ForExchange  WaitsFor = "exchange"  // it does not say whether there are calls
-	ForVendor    WaitsFor = "vendor"    // the vendor must confirm the release once more
-	ForRetry     WaitsFor = "retry"     // something failed that may pass
+	ForOwner              = WaitsFor(rollout.Owner)     // automatic updates are off
+	ForDate               = WaitsFor(rollout.Start)     // the release says so
+	ForTurn               = WaitsFor(rollout.Percent)   // the vendor's percentage has not reached this box
+	ForPostponed          = WaitsFor(rollout.Postponed) // the owner said so
+	ForWindow             = WaitsFor(rollout.TheWindow) // the hours that the owner chose
+	ForEmergency          = WaitsFor(rollout.Emergency) // an emergency call is up
+	ForCalls              = WaitsFor(rollout.Call)      // somebody is on the phone
+	ForCallers            = WaitsFor(rollout.Caller)    // somebody waits in a queue
+	ForQuiet              = WaitsFor(rollout.Silence)   // a minute without calls
+	ForExchange  WaitsFor = "exchange"                  // it does not say whether there are calls
+	ForVendor    WaitsFor = "vendor"                    // the vendor must confirm the release once more
+	ForRetry     WaitsFor = "retry"                     // something failed that may pass
 )
 
 // Outcome is how the last update ended.

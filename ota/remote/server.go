@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/pronto-pbx/pronto/ota/rollout"
 	"github.com/pronto-pbx/pronto/ota/slot"
 )
 
@@ -55,7 +56,7 @@ const (
 // Limits of what is asked.
 const (
 	MaxBundle    = 1 << 30 // bytes
-	MaxPostponed = 30 * 24 * time.Hour
+	MaxPostponed = rollout.MaxPostponed
 
 	bodyLimit   = 16 << 10
 	answerLimit = 256 << 10

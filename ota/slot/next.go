@@ -166,13 +166,15 @@ func (s State) end(p Phase, code Code, words string, now time.Time) State {
 }
 
 func offered(s State, e Offered) (State, []Effect) {
-	same := s.Busy() && s.Want.Version == e.Release.Version && s.Want.Issue == e.Release.Issue
+	same := s.Busy() && s.Want.Version == e.Release.Version && s.Want.SHA256 == e.Release.SHA256
 	_, barred := s.Against(e.Release)
 	switch {
 	case s.Phase == Trying, barred && !e.Release.Asked, e.Facts.Trying:
 		return s, nil
 	case same:
-		s.Want.Asked = s.Want.Asked || e.Release.Asked
+		asked := s.Want.Asked || e.Release.Asked
+		s.Want = e.Release
+		s.Want.Asked = asked
 		if e.Release.Asked && !s.Retry.IsZero() {
 			s.Retry = time.Time{}
 			return s, s.work()
@@ -223,6 +225,9 @@ func failed(s State, e Failed) (State, []Effect) {
 		s.Failures++
 		s.Retry = e.Now.Add(Backoff(s.Failures))
 		return s, nil
+	}
+	if e.Code == CodeDamaged { // nothing is wrong with the release: it is begun anew when it is offered again
+		return s.end(Refused, e.Code, e.Words, e.Now), []Effect{Discard}
 	}
 	s.Strikes++
 	switch {
