@@ -48,10 +48,15 @@ func slotOf(t testing.TB, files map[string][]byte, kernel []byte) []byte {
 
 func slotWith(t testing.TB, packed, kernel []byte) []byte {
 	t.Helper()
-	at := filepath.Join(t.TempDir(), "slot")
-	if _, err := card.WriteSlot(t.Context(), at, []fat.File{
+	return slotOfFiles(t, []fat.File{
 		{Name: "config.txt", Data: []byte("kernel=kernel8.img\n")}, {Name: System, Data: packed}, {Name: "kernel8.img", Data: kernel},
-	}); err != nil {
+	})
+}
+
+func slotOfFiles(t testing.TB, files []fat.File) []byte {
+	t.Helper()
+	at := filepath.Join(t.TempDir(), "slot")
+	if _, err := card.WriteSlot(t.Context(), at, files); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(at)
