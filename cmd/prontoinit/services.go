@@ -24,9 +24,9 @@ const (
 // obeyed does not outlive the box's being switched off.
 const resetWish = hotDir + "/factory-reset"
 
-// services are the programs that this one keeps running. prontod comes after recordd, which it asks; the updater last. It
+// services are the programs of a release that this one keeps running. prontod comes after recordd, which it asks; the updater last. It
 // is the one without which a box is as good as ever: however often it ends, only it is started again.
-func services() []supervise.Service {
+func services(version string) []supervise.Service {
 	config := filepath.Join(officeDir, "pronto.yaml")
 	records := filepath.Join(recordsHot, "records.sock")
 	return []supervise.Service{
@@ -39,7 +39,7 @@ func services() []supervise.Service {
 			// The box is switched on when its kernel starts.
 			Args: []string{
 				"-config", config, "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s",
-				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
+				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-release", version, "-fit", fitSocket, "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
 			},
 			After: []string{"-dark", "-config", config, "-var", officeDir},
 		}),
