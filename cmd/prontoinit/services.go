@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -45,17 +42,9 @@ func services(version string) []supervise.Service {
 		}),
 		confined(supervise.Service{
 			Name: updater, Notify: true,
-			Args: []string{"-gate", gate.Path, "-var", updateDir, "-run", slotsDir, "-share", shareDir},
+			Args: []string{"-gate", gate.Path, "-var", updateDir, "-run", slotsDir, "-share", shareDir, "-fit", fitSocket, "-sticks", filepath.Dir(stickDir)},
 		}),
 	}
-}
-
-// present leaves out what this system has no program of: one that a vendor has built without updates has no updater.
-func present(all []supervise.Service, programs string) []supervise.Service {
-	return slices.DeleteFunc(all, func(s supervise.Service) bool {
-		_, err := os.Stat(filepath.Join(programs, s.Name))
-		return s.Name == updater && errors.Is(err, fs.ErrNotExist)
-	})
 }
 
 // confined has a service begin as this program, which puts it into its cell.
