@@ -46,7 +46,7 @@ func run(args []string, out io.Writer) int {
 	flags.StringVar(&p.dir, "var", "", "directory of the state and of downloads")
 	flags.StringVar(&p.run, "run", "", "directory of the socket on which the page asks")
 	flags.StringVar(&p.share, "share", "/usr/share/pronto", "directory of the vendor's keys and address, and of what this release says of itself")
-	flags.StringVar(&p.fit, "fit", "/run/exchange/fit.sock", "unix socket on which the exchange says how it is")
+	flags.StringVar(&p.fit, "fit", "/run/fit/fit.sock", "unix socket on which the exchange says how it is")
 	flags.StringVar(&p.sticks, "sticks", "/media", "directory below which sticks lie")
 	zone := flags.String("zone", "Europe/Rome", "zone of the clock on the wall, for the window of maintenance")
 	verbose := flags.Bool("v", false, "log debug messages")

@@ -384,7 +384,7 @@ func (e exchange) Check(ctx context.Context, before fit.Counts) (fit.Report, err
 // vendor has one release on offer.
 type vendor struct{ o *office }
 
-func (v vendor) Online(string) updater.Source { return source{v.o} }
+func (v vendor) Online(string) updater.Source { return source(v) }
 
 func (v vendor) Stale(time.Time) bool { return false }
 
