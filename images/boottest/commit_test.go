@@ -83,7 +83,7 @@ func TestAReleaseThatCarriesACallIsKeptAndNoCutOfThePowerLeavesABoxWithoutOne(t 
 
 	// Kept, and then the power is cut.
 	began := time.Now()
-	b.installs(release{version: "1.1.0"})
+	b.installs(system{version: "1.1.0"})
 	b.tries("1.1.0", layout.SlotB)
 	b.carries()
 	b.v.refuses(b.m, "try 1.0.0", gate.CodeOnTrial)
@@ -96,7 +96,7 @@ func TestAReleaseThatCarriesACallIsKeptAndNoCutOfThePowerLeavesABoxWithoutOne(t 
 
 	// The other way round, with the cut while it is kept: the sector is written, what follows may not be.
 	began = time.Now()
-	b.installs(release{version: "1.2.0"})
+	b.installs(system{version: "1.2.0"})
 	b.tries("1.2.0", layout.SlotA)
 	b.carries()
 	_, before := b.sector()
@@ -109,7 +109,7 @@ func TestAReleaseThatCarriesACallIsKeptAndNoCutOfThePowerLeavesABoxWithoutOne(t 
 
 	// The cut tears the sector: the recovery system mends it, with what was there before.
 	began = time.Now()
-	b.installs(release{version: "1.3.0"})
+	b.installs(system{version: "1.3.0"})
 	b.tries("1.3.0", layout.SlotB)
 	b.v.slots(b.m)
 	b.m.cut()
@@ -177,7 +177,7 @@ func TestAnUpdaterReachesItsSlotsAndItsVendorAndNothingElse(t *testing.T) {
 
 	// A disk on which no program has room for a byte is no reason to lose a way: the first program keeps some for itself.
 	began := time.Now()
-	b.installs(release{version: "1.1.0"})
+	b.installs(system{version: "1.1.0"})
 	fmt.Printf("the updater fills the disk with %s bytes\n", b.v.order(b.m, "fill"))
 	b.v.refuses(b.m, "put more x", "open /data/update/more: no space left on device")
 	b.carries()
