@@ -36,7 +36,7 @@ func services(version string) []supervise.Service {
 			// The box is switched on when its kernel starts.
 			Args: []string{
 				"-config", config, "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s",
-				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-release", version, "-fit", fitSocket, "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
+				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-release", version, "-fit", fitSocket, "-updates", filepath.Join(slotsDir, "otad.sock"), "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
 			},
 			After: []string{"-dark", "-config", config, "-var", officeDir},
 		}),
