@@ -58,7 +58,7 @@ type owned struct {
 
 func newOwned(t *testing.T, wire int, seed uint64) *owned {
 	t.Helper()
-	b := &tried{t: t, card: card(t, layout.ImageSize), wire: lay(t, wire), seed: seed}
+	b := &tried{t: t, card: card(t, 2<<30), wire: lay(t, wire), seed: seed}
 	file := filepath.Join(t.TempDir(), "office.yaml")
 	if err := os.WriteFile(file, []byte(office), 0o600); err != nil {
 		t.Fatal(err)
@@ -161,16 +161,20 @@ func TestTheUpdaterOfTheImageTakesAReleaseThatCarriesACallAndNoOther(t *testing.
 
 	began := time.Now()
 	o.p.offers(system{version: "1.0.1", documents: o.p.documents, own: true}, "pi5")
-	o.asks("check", nil)
-	if page := o.asks("install", url.Values{"version": {"1.0.1"}}); !strings.Contains(page, "it is made for another kind of box") {
+	if page := o.asks("check", nil); !strings.Contains(page, "it is made for another kind of box") {
 		t.Errorf("a release for another board:\n%s", page)
+	}
+	if page := o.asks("install", url.Values{"version": {"1.0.1"}}); !strings.Contains(page, "This version is not on offer") {
+		t.Errorf("it is installed all the same:\n%s", page)
 	}
 	untouched("another board")
 	o.done("made for another kind of box", began, "refused")
 
 	began = time.Now()
-	o.gives("wrong.update", []byte("no bundle"))
-	o.m.says("bundle", 1)
+	if page := o.gives("wrong.update", []byte("no bundle")); !strings.Contains(page, "This is no update for a box.") {
+		t.Errorf("a wrong bundle:\n%s", page)
+	}
+	o.m.says("an update that was brought is not taken: the light says so", 1)
 	untouched("a wrong bundle")
 	o.done("a file that is no bundle", began, "refused")
 
