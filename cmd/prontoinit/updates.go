@@ -144,6 +144,7 @@ func (b *box) judge(seen watchdog.Seen, lives bool) (over bool) {
 const refusedFor = time.Minute
 
 func (b *box) showRefused() {
+	b.log.Warn("an update that was brought is not taken: the light says so", "for", refusedFor)
 	b.light(led.Refused)
 	b.attempt.refused = control.Uptime() + refusedFor
 }

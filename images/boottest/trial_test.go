@@ -46,7 +46,7 @@ func newTried(t *testing.T, wire int, seed uint64) *tried {
 		t.Fatal(err)
 	}
 	personalise(t, b.card, "-id", boxID, "-office", file)
-	release{version: "1.0.0"}.into(t, b.card, layout.Offset(layout.SlotA))
+	system{version: "1.0.0"}.into(t, b.card, layout.Offset(layout.SlotA))
 	b.v = open(t, b.wire)
 	return b
 }
@@ -115,7 +115,7 @@ func (b *tried) carriesNone() {
 }
 
 // installs writes a release into the idle slot, through the device that the updater is lent.
-func (b *tried) installs(r release) {
+func (b *tried) installs(r system) {
 	b.t.Helper()
 	part := r.part(b.t)
 	b.v.mu.Lock()
@@ -153,7 +153,7 @@ func (b *tried) outcome(class string, began time.Time, want gate.Trial) {
 // wayBack is a release that comes to nothing, and what becomes of its trial.
 type wayBack struct {
 	class string
-	release
+	system
 	during func(b *tried) // what happens while it is on trial; the machine then restarts, or has been cut
 	why    string
 }
@@ -161,7 +161,7 @@ type wayBack struct {
 // neverKept are the classes of those that end by time.
 func neverKept() []wayBack {
 	return []wayBack{
-		{"nobody keeps it", release{}, func(b *tried) {
+		{"nobody keeps it", system{}, func(b *tried) {
 			b.carries()
 			if s := b.v.slots(b.m); !s.Trying || s.Idle != "" || s.Left <= 0 || s.Last.Outcome != "asked" {
 				b.t.Errorf("on trial: %+v", s)
@@ -169,7 +169,7 @@ func neverKept() []wayBack {
 			b.v.refuses(b.m, "write /run/otad/idle", "") // the way back
 			b.resets(2 * trialTime)
 		}, trial.WhyExpired},
-		{"its updater falls again and again", release{planted: planted{"bin/otad": "crasher"}}, func(b *tried) {
+		{"its updater falls again and again", system{planted: planted{"bin/otad": "crasher"}}, func(b *tried) {
 			b.m.says("crasher: ends", 4)
 			b.carries() // nobody else minds
 			b.resets(2 * trialTime)
@@ -193,19 +193,19 @@ func waysBack() []wayBack {
 		b.m.cut()
 	}
 	return []wayBack{
-		{"it hangs", release{planted: planted{"init": "freezer"}}, resets("the first program stands still"), trial.WhyReset},
-		{"its kernel panics", release{planted: planted{"init": "crasher"}}, resets("Kernel panic"), trial.WhyReset},
-		{"its initramfs is damaged", release{damaged: true}, resets("Kernel panic"), trial.WhyReset},
-		{"its exchange falls again and again", release{planted: planted{"bin/prontod": "crasher"}}, resets("the release on trial is given up"), trial.WhyGivenUp},
-		{"its exchange refuses to start", release{planted: planted{"bin/prontod": "refuser"}}, resets("the release on trial is given up"), trial.WhyGivenUp},
-		{"its exchange carries no call", release{planted: planted{"bin/prontod": "deaf"}}, func(b *tried) {
+		{"it hangs", system{planted: planted{"init": "freezer"}}, resets("the first program stands still"), trial.WhyReset},
+		{"its kernel panics", system{planted: planted{"init": "crasher"}}, resets("Kernel panic"), trial.WhyReset},
+		{"its initramfs is damaged", system{damaged: true}, resets("Kernel panic"), trial.WhyReset},
+		{"its exchange falls again and again", system{planted: planted{"bin/prontod": "crasher"}}, resets("the release on trial is given up"), trial.WhyGivenUp},
+		{"its exchange refuses to start", system{planted: planted{"bin/prontod": "refuser"}}, resets("the release on trial is given up"), trial.WhyGivenUp},
+		{"its exchange carries no call", system{planted: planted{"bin/prontod": "deaf"}}, func(b *tried) {
 			b.m.says("deaf: ready", 1)
 			b.v.slots(b.m) // its network works
 			b.carriesNone()
 			b.v.begin(b.m, "back unfit the call to itself was not answered")
 			b.resets(patience)
 		}, "unfit"},
-		{"the power is cut before it is kept", release{}, cut, trial.WhyReset},
+		{"the power is cut before it is kept", system{}, cut, trial.WhyReset},
 	}
 }
 
@@ -231,8 +231,8 @@ func (b *tried) goesBack(all []wayBack) {
 	b.carries()
 	for i, w := range all {
 		began, version := time.Now(), fmt.Sprintf("1.1.%d", i)
-		w.release.version = version
-		b.installs(w.release)
+		w.system.version = version
+		b.installs(w.system)
 		b.v.refuses(b.m, "try 9.9.9", gate.CodeSlot)
 		if w.why == trial.WhyExpired {
 			b.more = " pronto.trial=" + trialTime.String()
