@@ -132,7 +132,11 @@ UPDATES = -vendor-root "$(VENDOR_ROOT)" -update-url "$(UPDATE_URL)"
 
 .PHONY: test-image
 test-image: deps ## build the image twice and start it in emulated machines (root; about 10 minutes)
-	$(GO) test -count=1 -timeout 30m -v ./images/boottest -image.boot -skip 'Debian|Container|Packages'
+	$(GO) test -count=1 -timeout 30m -v ./images/boottest -image.boot -skip 'Debian|Container|Packages|Release|Updater'
+
+.PHONY: test-update
+test-update: deps ## try releases in emulated machines behind a stand-in of the boot loader: good ones, bad ones, power cuts (root; about 10 minutes)
+	$(GO) test -count=1 -timeout 30m -v ./images/boottest -update.boot -run 'Release|Updater'
 
 # What packages are called, and when they were made.
 RELEASE = -version "$$(git describe --always --dirty)" -time "$$(git log -1 --format=%ct)"

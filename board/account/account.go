@@ -43,6 +43,7 @@ type Paths struct {
 	Socket   string // the directory of recordd's socket
 	Meet     string // where the exchange tells the first program what it needs; empty: nowhere
 	Update   string // the state of the updater, and what it fetches; empty: there is none
+	Fit      string // where the exchange tells the updater how it is; empty: nowhere
 	Slots    string // where the updater is spoken to, and has the devices of the slots; empty: there is none
 	Temp     string
 }
@@ -64,7 +65,7 @@ func Of(name string, p Paths) (Account, bool) {
 				Program: p.Programs + "/prontod", Listens: true, Files: descriptors, Threads: threads,
 				Read: set("/etc", "/run", "/proc", "/sys", p.Share, p.Socket),
 				// Which devices of /dev it may open is said by their groups.
-				Write: set(p.Office, p.Sticks, p.Meet, p.Temp, "/dev", "/sys/bus/usb", "/sys/devices"),
+				Write: set(p.Office, p.Sticks, p.Meet, p.Fit, p.Temp, "/dev", "/sys/bus/usb", "/sys/devices"),
 			},
 		}, true
 	case "recordd":

@@ -10,7 +10,7 @@ import (
 func box() Paths {
 	return Paths{
 		Programs: "/bin", Share: "/usr/share/pronto", Office: "/data/pronto", History: "/data/pronto/history", Backup: "/data/pronto/backup", Sticks: "/media", Records: "/data/records",
-		Socket: "/run/records", Meet: "/run/exchange", Update: "/data/update", Slots: "/run/otad", Temp: "/run/tmp",
+		Socket: "/run/records", Meet: "/run/exchange", Update: "/data/update", Fit: "/run/fit", Slots: "/run/otad", Temp: "/run/tmp",
 	}
 }
 

@@ -3,6 +3,7 @@ package stick
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -31,9 +32,12 @@ func bundles(at string) (all []string, err error) {
 		return nil, err
 	}
 	defer dir.Close()
+	if info, err := dir.Stat(); err != nil || !info.IsDir() {
+		return nil, err
+	}
 	entries, err := dir.ReadDir(mostLooked)
-	if len(entries) == 0 {
-		return nil, nil // it is empty, or no folder
+	if errors.Is(err, io.EOF) {
+		err = nil // it is empty
 	}
 	for _, e := range entries {
 		name := e.Name()

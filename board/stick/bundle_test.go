@@ -76,3 +76,24 @@ func TestOfTooManyUpdatesTheFirstAreLookedAt(t *testing.T) {
 		t.Errorf("%d, %v", len(got), err)
 	}
 }
+
+func TestUpdatesAreThereForAsLongAsTheirStick(t *testing.T) {
+	b := newBench(t)
+	b.runs(func(tick func()) {
+		tick()
+		if got := b.Bundles(); len(got) != 0 {
+			t.Errorf("without a stick: %q", got)
+		}
+		b.write(filepath.Join(b.Dev, "sdb.files", UpdatesIn, "1.4.2.update"), nil)
+		b.plug("sdb", super(82, "FAT32   "), "")
+		tick()
+		if got, want := b.Bundles(), []string{filepath.Join(b.At, UpdatesIn, "1.4.2.update")}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+		b.pull("sdb")
+		tick()
+		if got := b.Bundles(); len(got) != 0 {
+			t.Errorf("after it was pulled out: %q", got)
+		}
+	})
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/images/card"
 	"github.com/pronto-pbx/pronto/images/imprint"
 	"github.com/pronto-pbx/pronto/images/recipe"
+	"github.com/pronto-pbx/pronto/ota/repository"
 )
 
 // dataOfNow is the version of what this source leaves on the disk of a box, and the oldest that it opens. Whoever changes
@@ -57,6 +58,9 @@ func (u *updateFlags) check() error {
 	root, err := os.ReadFile(u.root)
 	if err != nil {
 		return fmt.Errorf("-vendor-root: %w", err)
+	}
+	if err := repository.Known(root); err != nil { // nobody else may sign for these boxes
+		return fmt.Errorf("-vendor-root %s: %w", u.root, err)
 	}
 	u.documents = map[string][]byte{recipe.VendorRoot: root, recipe.UpdateURL: []byte(u.url + "\n")}
 	return nil

@@ -1,18 +1,37 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pronto-pbx/pronto/images/recipe"
+	"github.com/pronto-pbx/pronto/ota/repository"
+	"github.com/pronto-pbx/pronto/ota/repository/repositorytest"
 )
 
 func TestAnImageTakesUpdatesOfTheVendorThatItNamesAndOfNobodyElse(t *testing.T) {
-	root := filepath.Join(t.TempDir(), "root.json")
-	if err := os.WriteFile(root, []byte(`{"signed":{}}`), 0o600); err != nil {
+	dir := t.TempDir()
+	keys, err := repository.NewKeys()
+	if err != nil {
 		t.Fatal(err)
+	}
+	r, err := repository.Create(filepath.Join(dir, "own"), keys, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := r.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, published, none := filepath.Join(dir, "root.json"), filepath.Join(dir, "published.json"), filepath.Join(dir, "none.json")
+	for at, b := range map[string][]byte{root: own, published: repositorytest.New(t, time.Now).Root, none: []byte(`{"signed":{}}`)} {
+		if err := os.WriteFile(at, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, tc := range []struct {
 		name, root, url, wrong string
@@ -25,6 +44,8 @@ func TestAnImageTakesUpdatesOfTheVendorThatItNamesAndOfNobodyElse(t *testing.T) 
 		{"a port that the firewall closes", root, "https://updates.example.org:8443/pronto", "ports 80 and 443"},
 		{"what is no address", root, "updates.example.org", "no address"},
 		{"a password in the address", root, "https://a:b@updates.example.org", "no address"},
+		{"keys that everybody has", published, "https://updates.example.org", "keys that everybody has"},
+		{"what is no root", none, "https://updates.example.org", "root: "},
 		{"keys that are not there", root + ".none", "https://updates.example.org", "-vendor-root: "},
 	} {
 		u := updateFlags{root: tc.root, url: tc.url}
@@ -44,7 +65,7 @@ func TestAnImageTakesUpdatesOfTheVendorThatItNamesAndOfNobodyElse(t *testing.T) 
 			}
 			continue
 		}
-		if got := string(u.documents[recipe.UpdateURL]); got != tc.url+"\n" || string(u.documents[recipe.VendorRoot]) != `{"signed":{}}` || !strings.HasPrefix(u.said(), "updates from "+tc.url) {
+		if got := string(u.documents[recipe.UpdateURL]); got != tc.url+"\n" || !bytes.Equal(u.documents[recipe.VendorRoot], own) || !strings.HasPrefix(u.said(), "updates from "+tc.url) {
 			t.Errorf("%s: %q, says %q", tc.name, got, u.said())
 		}
 	}

@@ -18,7 +18,9 @@ const (
 	recordsHot = "/run/records"  // recordd's
 	askedFile  = meetDir + "/openings"
 	openedFile = "/run/firewall" // ours: the answer
-	slotsDir   = "/run/otad"     // otad's, with the devices that it is lent
+	fitDir     = "/run/fit"      // prontod's, for otad
+	fitSocket  = fitDir + "/fit.sock"
+	slotsDir   = "/run/otad" // otad's, with the devices that it is lent
 	// installedFile is what otad has put into the slots.
 	installedFile = updateDir + "/slots.json"
 )
@@ -27,7 +29,7 @@ const (
 func paths() account.Paths {
 	return account.Paths{
 		Programs: "/bin", Share: shareDir, Office: officeDir, History: historyDir, Backup: backupDir, Sticks: filepath.Dir(stickDir), Records: recordsDir,
-		Socket: recordsHot, Meet: meetDir, Update: updateDir, Slots: slotsDir, Temp: tmpDir,
+		Socket: recordsHot, Meet: meetDir, Update: updateDir, Fit: fitDir, Slots: slotsDir, Temp: tmpDir,
 	}
 }
 
@@ -51,6 +53,7 @@ func places() []place {
 		{meetDir, account.Exchange, account.Exchange, 0o700, false},
 		{recordsHot, account.Records, account.HistoryGroup, fs.ModeSetgid | 0o750, false},
 		{updateDir, account.Updates, account.Updates, 0o700, true},
+		{fitDir, account.Exchange, account.Updates, fs.ModeSetgid | 0o750, false},
 		{slotsDir, account.Updates, account.Exchange, fs.ModeSetgid | 0o750, false}, // the page asks there
 	}
 }

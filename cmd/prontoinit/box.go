@@ -89,7 +89,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	b.id, host = name(log, plan.Held.Host)
 	keeper := startClock(log, made)
 	b.outage.init(log, b.id)
-	b.services, err = supervise.New(b.outage.watch(b.share(present(services(), paths().Programs))), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
+	b.services, err = supervise.New(b.outage.watch(b.share(services(made.Version))), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
 	if err != nil {
 		return nil, err
 	}

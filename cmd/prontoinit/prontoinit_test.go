@@ -30,7 +30,7 @@ func TestItRefusesToRunAnywhereButAsTheFirstProgramOfABox(t *testing.T) {
 }
 
 func TestTheSupervisorTakesTheServicesAndRecordsComeFirst(t *testing.T) {
-	all := services()
+	all := services("1.0.0")
 	if _, err := supervise.New(all, supervise.Options{}); err != nil {
 		t.Fatal(err)
 	}

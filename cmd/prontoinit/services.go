@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -24,9 +21,9 @@ const (
 // obeyed does not outlive the box's being switched off.
 const resetWish = hotDir + "/factory-reset"
 
-// services are the programs that this one keeps running. prontod comes after recordd, which it asks; the updater last. It
+// services are the programs of a release that this one keeps running. prontod comes after recordd, which it asks; the updater last. It
 // is the one without which a box is as good as ever: however often it ends, only it is started again.
-func services() []supervise.Service {
+func services(version string) []supervise.Service {
 	config := filepath.Join(officeDir, "pronto.yaml")
 	records := filepath.Join(recordsHot, "records.sock")
 	return []supervise.Service{
@@ -39,23 +36,15 @@ func services() []supervise.Service {
 			// The box is switched on when its kernel starts.
 			Args: []string{
 				"-config", config, "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s",
-				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
+				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-release", version, "-fit", fitSocket, "-updates", filepath.Join(slotsDir, "otad.sock"), "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
 			},
 			After: []string{"-dark", "-config", config, "-var", officeDir},
 		}),
 		confined(supervise.Service{
 			Name: updater, Notify: true,
-			Args: []string{"-gate", gate.Path, "-var", updateDir, "-run", slotsDir, "-share", shareDir},
+			Args: []string{"-gate", gate.Path, "-var", updateDir, "-run", slotsDir, "-share", shareDir, "-fit", fitSocket, "-sticks", filepath.Dir(stickDir)},
 		}),
 	}
-}
-
-// present leaves out what this system has no program of: one that a vendor has built without updates has no updater.
-func present(all []supervise.Service, programs string) []supervise.Service {
-	return slices.DeleteFunc(all, func(s supervise.Service) bool {
-		_, err := os.Stat(filepath.Join(programs, s.Name))
-		return s.Name == updater && errors.Is(err, fs.ErrNotExist)
-	})
 }
 
 // confined has a service begin as this program, which puts it into its cell.

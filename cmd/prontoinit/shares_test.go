@@ -9,7 +9,7 @@ import (
 func TestTheSharesOfAllServicesLeaveTheSystemItsOwn(t *testing.T) {
 	for _, total := range []uint64{470e6, 960e6, 1900e6, 8e9} { // of 512 MB, 1, 2 and 8 GB what the kernel leaves
 		var sum uint64
-		for _, s := range services() {
+		for _, s := range services("1.0.0") {
 			share := shareOf(s.Name, total)
 			if share < least && (s.Name != updater || share < least/2) {
 				t.Errorf("%s has %d bytes of %d", s.Name, share, total)

@@ -65,6 +65,15 @@ func (b *box) openSlots(made imprint.Imprint) {
 
 // learn compares what the boot loader started with what the card chooses, and both with the last trial.
 func (s *slots) learn() {
+	last, err := trial.Load(s.at)
+	if err != nil {
+		s.log.Warn("what became of the last trial is not known", "err", err)
+	}
+	s.begin(last)
+}
+
+// begin learns the slots, where the last trial is as the disk has it.
+func (s *slots) begin(last trial.Record) {
 	now, err := disk.ReadChoice(s.card)
 	if err != nil {
 		s.log.Error("which slot the box starts is not known", "err", err)
@@ -83,11 +92,7 @@ func (s *slots) learn() {
 	if s.trying && s.running == s.chosen {
 		s.trying = false // nothing would be gained, nor lost
 	}
-	if s.record, err = trial.Load(s.at); err != nil {
-		s.log.Warn("what became of the last trial is not known", "err", err)
-	}
-	if next := s.record.Start(s.running, s.trying, time.Now().UTC()); next != s.record {
-		s.record = next
+	if s.record = last.Start(s.running, s.trying, time.Now().UTC()); s.record != last {
 		s.save()
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/pronto-pbx/pronto/board/disk"
@@ -82,7 +83,7 @@ func (b *box) try(version string) error {
 	}
 	i, err := s.other()
 	switch {
-	case err == errData:
+	case errors.Is(err, errData):
 		return &gate.Refused{Code: gate.CodeData, Text: err.Error()}
 	case err != nil:
 		return &gate.Refused{Code: gate.CodeSlot, Text: err.Error()}
@@ -143,6 +144,7 @@ func (b *box) judge(seen watchdog.Seen, lives bool) (over bool) {
 const refusedFor = time.Minute
 
 func (b *box) showRefused() {
+	b.log.Warn("an update that was brought is not taken: the light says so", "for", refusedFor)
 	b.light(led.Refused)
 	b.attempt.refused = control.Uptime() + refusedFor
 }

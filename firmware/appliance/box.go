@@ -48,6 +48,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/trace"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/settings"
 	"github.com/pronto-pbx/pronto/ui/setup"
 )
 
@@ -73,6 +74,7 @@ type Options struct {
 	Licences string
 	Walls    Walls
 	Version  string // of the release; empty: of none
+	Updates  settings.Updates
 	Fit      string // socket on which the updater is told how the box is; empty: it is told by the one of prontoctl alone
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
@@ -197,6 +199,9 @@ func conditions() []health.Spec {
 		{Name: "backup", Severity: health.Info},
 		{Name: "setup", Severity: health.Info},
 		{Name: "certificate", Severity: health.Warn},
+		{Name: "update_back", Severity: health.Warn},
+		{Name: "update_stale", Severity: health.Warn},
+		{Name: "update_support", Severity: health.Warn},
 		{Name: "confined", Severity: health.Warn},
 		{Name: "firewall", Severity: health.Error},
 	}, slices.Concat(alarmConditions(), soundConditions(), boardConditions())...)
@@ -467,6 +472,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.books.Run(ctx) })
 	b.tellSetup(b.setup.Debts())
 	b.wg.Go(func() { b.watchCertificate(ctx) })
+	b.wg.Go(func() { b.watchUpdates(ctx) })
 	b.wg.Go(func() { b.keepRecordings(ctx.Done()) })
 	b.wg.Go(func() { b.watchWalls(ctx) })
 	b.wg.Go(func() { b.watchBoard(ctx) })

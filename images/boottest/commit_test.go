@@ -40,14 +40,15 @@ type section struct {
 
 func (s section) ReadAt(b []byte, at int64) (int, error) { return s.f.ReadAt(b, s.at+at) }
 
-// tear leaves the card's choice as a power cut in its write may: the first bytes are the new ones, and those between
-// are neither.
-func (b *tried) tear(to int) {
+// named is how many bytes of a choice it takes to name the partition that starts.
+const named = len("[all]\ntryboot_a_b=1\nboot_partition=3\n")
+
+// tear leaves the card's choice as a power cut in its write may: the first n bytes are the new ones, the others neither.
+func (b *tried) tear(to, n int) {
 	b.t.Helper()
 	at, text := b.sector()
-	n := 1 + b.rand.IntN(60)
 	copy(text[:n], choice.Encode(choice.Choice{Slot: to}))
-	copy(text[n:], bytes.Repeat([]byte{0xFF}, 64))
+	copy(text[n:], bytes.Repeat([]byte{0xFF}, len(text)))
 	f, err := os.OpenFile(b.card, os.O_WRONLY, 0)
 	if err == nil {
 		_, err = f.WriteAt(text, at)
@@ -82,7 +83,7 @@ func TestAReleaseThatCarriesACallIsKeptAndNoCutOfThePowerLeavesABoxWithoutOne(t 
 
 	// Kept, and then the power is cut.
 	began := time.Now()
-	b.installs(release{version: "1.1.0"})
+	b.installs(system{version: "1.1.0"})
 	b.tries("1.1.0", layout.SlotB)
 	b.carries()
 	b.v.refuses(b.m, "try 1.0.0", gate.CodeOnTrial)
@@ -95,7 +96,7 @@ func TestAReleaseThatCarriesACallIsKeptAndNoCutOfThePowerLeavesABoxWithoutOne(t 
 
 	// The other way round, with the cut while it is kept: the sector is written, what follows may not be.
 	began = time.Now()
-	b.installs(release{version: "1.2.0"})
+	b.installs(system{version: "1.2.0"})
 	b.tries("1.2.0", layout.SlotA)
 	b.carries()
 	_, before := b.sector()
@@ -108,23 +109,33 @@ func TestAReleaseThatCarriesACallIsKeptAndNoCutOfThePowerLeavesABoxWithoutOne(t 
 
 	// The cut tears the sector: the recovery system mends it, with what was there before.
 	began = time.Now()
-	b.installs(release{version: "1.3.0"})
+	b.installs(system{version: "1.3.0"})
 	b.tries("1.3.0", layout.SlotB)
 	b.v.slots(b.m)
 	b.m.cut()
-	b.tear(layout.SlotB)
+	b.tear(layout.SlotB, b.rand.IntN(named-2))
 	b.on(layout.Select)
 	b.m.says("the choice of what to start is mended", 1)
 	b.resets(patience)
 	b.on(layout.SlotA)
 	b.carries()
-	b.outcome("the write that keeps it is torn", began, gate.Trial{Version: "1.3.0", Slot: layout.SlotB, Outcome: "back", Why: "reset"})
+	b.outcome("the write that keeps it is torn early", began, gate.Trial{Version: "1.3.0", Slot: layout.SlotB, Outcome: "back", Why: "reset"})
 
-	// Kept as any other, and it does not start any more a month later: the slot of before does.
+	// It tears it behind what the boot loader needs: that starts what was to be kept, which mends the rest.
 	began = time.Now()
 	b.tries("1.3.0", layout.SlotB) // it lies there still, and whoever runs the box wants it
+	b.v.slots(b.m)
+	b.m.cut()
+	b.tear(layout.SlotB, named+b.rand.IntN(100))
+	b.on(layout.SlotB)
 	b.carries()
-	b.v.does(b.m, "keep")
+	b.outcome("the write that keeps it is torn late", began, gate.Trial{Version: "1.3.0", Slot: layout.SlotB, Outcome: "kept"})
+	if _, text := b.sector(); !bytes.Equal(text, choice.Encode(choice.Choice{Slot: layout.SlotB})) {
+		t.Errorf("the choice stays torn: %q", text)
+	}
+
+	// A release that was kept does not start any more a month later: the slot of before does.
+	began = time.Now()
 	b.m.cut()
 	for n := range 3 {
 		b.on(layout.SlotB)
@@ -166,7 +177,7 @@ func TestAnUpdaterReachesItsSlotsAndItsVendorAndNothingElse(t *testing.T) {
 
 	// A disk on which no program has room for a byte is no reason to lose a way: the first program keeps some for itself.
 	began := time.Now()
-	b.installs(release{version: "1.1.0"})
+	b.installs(system{version: "1.1.0"})
 	fmt.Printf("the updater fills the disk with %s bytes\n", b.v.order(b.m, "fill"))
 	b.v.refuses(b.m, "put more x", "open /data/update/more: no space left on device")
 	b.carries()

@@ -24,18 +24,39 @@ import (
 	"github.com/pronto-pbx/pronto/images/vfat"
 )
 
+// buildReleases makes one image, and the programs that its releases are spoilt with.
+func buildReleases(dir string) error {
+	if out, err := goBuild(filepath.Join(dir, "mkimage"), "./cmd/mkimage"); err != nil {
+		return fmt.Errorf("mkimage: %w\n%s", err, out)
+	}
+	cmd := exec.Command(filepath.Join(dir, "mkimage"), "build", "-root", ".", "-time", fmt.Sprint(built.Unix()), "-version", "test", "-out", filepath.Join(dir, "one"))
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	for _, name := range []string{"updater", "deaf", "crasher", "freezer", "refuser"} {
+		if out, err := goBuild(filepath.Join(dir, name), "./images/boottest/testdata/"+name, "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"); err != nil {
+			return fmt.Errorf("%s: %w\n%s", name, err, out)
+		}
+	}
+	return unpack(dir, filepath.Join(dir, "one", "pronto.img"))
+}
+
 // planted are programs of testdata by the place that they have in a system.
 type planted map[string]string
 
-// release is a system for a slot: the image's own, with a version, the updater of these tests, and other programs planted.
-type release struct {
+// system is one for a slot: the image's own, with a version, the updater of these tests, and other programs planted.
+type system struct {
 	version string
 	planted planted
 	damaged bool // its initramfs cannot be unpacked
+	own     bool // it has the image's own updater
+	// documents are further files of /usr/share/pronto.
+	documents map[string][]byte
 }
 
 // part makes what such a release has for a slot, of slot A of the image.
-func (r release) part(t *testing.T) []byte {
+func (r system) part(t *testing.T) []byte {
 	t.Helper()
 	at := filepath.Join(t.TempDir(), "slot")
 	if out, err := exec.Command("dd", "if="+made("one/pronto.img"), "of="+at, "bs=4M", "conv=sparse", "status=none", fmt.Sprintf("skip=%d", layout.Offset(layout.SlotA)/(4*layout.MiB)), fmt.Sprintf("count=%d", layout.SlotSize/(4*layout.MiB))).CombinedOutput(); err != nil {
@@ -63,18 +84,24 @@ func (r release) part(t *testing.T) []byte {
 }
 
 // into puts the release in the place of the image's system, in the file system that begins at offset in a file.
-func (r release) into(t *testing.T, at string, offset int64) {
+func (r system) into(t *testing.T, at string, offset int64) {
 	t.Helper()
 	own, err := json.Marshal(imprint.Imprint{Version: r.version, Time: built.Unix(), Kernel: "of the image", Epoch: 1, Data: imprint.Data{Writes: 1, Reads: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	system, err := os.ReadFile(made("initramfs.zst"))
+	packed, err := os.ReadFile(made("initramfs.zst"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []cpio.Entry{{Name: "usr/share/pronto/" + imprint.File, Mode: 0o644, Data: own}}
+	for name, b := range r.documents {
+		all = append(all, cpio.Entry{Name: "usr/share/pronto/" + name, Mode: 0o644, Data: b})
+	}
 	programs := planted{"bin/otad": "updater"}
+	if r.own {
+		programs = planted{}
+	}
 	for place, name := range r.planted {
 		programs[place] = name
 	}
@@ -89,12 +116,12 @@ func (r release) into(t *testing.T, at string, offset int64) {
 	if err := cpio.Write(&more, all); err != nil {
 		t.Fatal(err)
 	}
-	system = append(system, make([]byte, (4-len(system)%4)%4)...)
+	packed = append(packed, make([]byte, (4-len(packed)%4)%4)...)
 	if r.damaged {
-		copy(system[len(system)/2:], bytes.Repeat([]byte{0xA5}, 4096))
+		copy(packed[len(packed)/2:], bytes.Repeat([]byte{0xA5}, 4096))
 	}
 	dir := t.TempDir()
-	for name, b := range map[string][]byte{"initramfs.zst": append(system, more.Bytes()...), imprint.File: own} {
+	for name, b := range map[string][]byte{"initramfs.zst": append(packed, more.Bytes()...), imprint.File: own} {
 		from := filepath.Join(dir, name)
 		if err := os.WriteFile(from, b, 0o600); err != nil {
 			t.Fatal(err)

@@ -38,7 +38,7 @@ func file(name string) []byte {
 }
 
 // Programs are those of the initramfs, by their name.
-var programs = []string{"prontoinit", "prontod", "recordd"}
+var programs = []string{"prontoinit", "prontod", "recordd", "otad"}
 
 // Programs lists the commands that an image holds.
 func Programs() []string { return slices.Clone(programs) }
@@ -168,9 +168,6 @@ const (
 	VendorRoot = "root.json"  // the vendor's keys: the first root of its repository
 	UpdateURL  = "update-url" // where that repository lies, in one line
 )
-
-// Updater is the program that reads them.
-const Updater = "otad"
 
 func pack(k Kernel, executables map[string][]byte, names []string, documents map[string][]byte) ([]byte, error) {
 	dir := func(name string, mode fs.FileMode) cpio.Entry {

@@ -29,7 +29,9 @@ func (m *memory) Truncate(n int64) error {
 	m.b = m.b[:n]
 	return nil
 }
+
 func (m *memory) ReadAt(b []byte, off int64) (int, error) { return bytes.NewReader(m.b).ReadAt(b, off) }
+
 func (m *memory) WriteAt(b []byte, off int64) (int, error) {
 	if int(off)+len(b) > m.room {
 		return 0, unix.ENOSPC

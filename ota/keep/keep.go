@@ -56,6 +56,11 @@ func Save(on Disk, path string, version int, value any) error {
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", path, err)
 	}
+	return Replace(on, path, text)
+}
+
+// Replace puts a text in the place of a file's content, as Save does with a value: for what other programs read.
+func Replace(on Disk, path string, text []byte) error {
 	if err := replace(on, path, text); err != nil {
 		return fmt.Errorf("keep %s: %w", path, err)
 	}

@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -25,6 +26,7 @@ const version = 1
 
 // memory is all that outlives a restart, as one value.
 type memory struct {
+	ID       string            `json:"id"` // drawn once; places the box in rollouts, and tells nobody who it is
 	Slot     slot.State        `json:"slot"`
 	Manifest *release.Manifest `json:"manifest,omitempty"` // of the release that Slot.Want is
 	Before   *fit.Counts       `json:"before,omitempty"`   // of the office, when the trial began
@@ -36,8 +38,13 @@ type memory struct {
 // held is what a slot holds.
 type held struct {
 	Version string `json:"version"`
-	SHA256  string `json:"sha256"`
+	SHA256  string `json:"sha256"`     // of the part
+	Reads   uint32 `json:"reads_from"` // the oldest data that it opens
 }
+
+// HeldFile is where the first program reads, below Config.Dir, what we have put into the slots: {"2": {"version",
+// "sha256", "reads_from"}}.
+const HeldFile = "slots.json"
 
 // usual is the memory of a new box.
 func usual(auto bool) memory {
@@ -47,14 +54,16 @@ func usual(auto bool) memory {
 // remember reads the memory. damaged tells that there was one which cannot be read, and was put aside.
 func remember(on keep.Disk, dir string, auto bool) (m memory, damaged error) {
 	err := keep.Load(on, filepath.Join(dir, StateFile), version, &m)
-	switch {
-	case err == nil:
-		return m, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return usual(auto), nil
-	default:
-		return usual(auto), err
+	if err != nil {
+		m = usual(auto)
 	}
+	if m.ID == "" {
+		m.ID = rand.Text()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return m, err
 }
 
 // with is a memory in which a slot holds something else; what was before stays as it is.

@@ -148,6 +148,13 @@ func (o *office) with(do func()) {
 	do()
 }
 
+// tried is how often a slot was started on trial.
+func (o *office) tried() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.trials)
+}
+
 // runs is the version in the slot that runs.
 func (o *office) runs() string {
 	for _, v := range []string{"1.0.0", "2.0.0", "3.0.0"} {
@@ -203,7 +210,7 @@ func (o *office) live(d time.Duration, done func(remote.State) bool) remote.Stat
 				o.died()
 			}
 			stop = o.start()
-		case <-time.After(time.Second):
+		case <-time.After(5 * time.Second):
 		}
 		if s := o.u.State(); done != nil && done(s) {
 			return s
@@ -384,7 +391,7 @@ func (e exchange) Check(ctx context.Context, before fit.Counts) (fit.Report, err
 // vendor has one release on offer.
 type vendor struct{ o *office }
 
-func (v vendor) Online(string) updater.Source { return source{v.o} }
+func (v vendor) Online(string) updater.Source { return source(v) }
 
 func (v vendor) Stale(time.Time) bool { return false }
 

@@ -286,6 +286,9 @@ func (u *Updater) complain(c slot.Code, err error) {
 // box is what releases are judged against.
 func (u *Updater) box() release.Box {
 	b := u.cfg.Box
+	if b.ID == "" {
+		b.ID = u.m.ID
+	}
 	if b.Model == "" {
 		b.Model = u.facts.Model
 	}

@@ -23,7 +23,7 @@ func (u *Updater) decide() {
 	}
 	now := u.cfg.Now().In(u.cfg.Zone)
 	f := rollout.Facts{
-		Now: now, ID: u.cfg.Box.ID, Asked: s.Want.Asked, Calls: u.quiet.busy.Calls, Emergency: u.quiet.busy.Emergency, Waiting: u.quiet.busy.Waiting,
+		Now: now, ID: u.box().ID, Asked: s.Want.Asked, Calls: u.quiet.busy.Calls, Emergency: u.quiet.busy.Emergency, Waiting: u.quiet.busy.Waiting,
 	}
 	if !u.quiet.since.IsZero() { // measured by the clock that does not jump, told by the one that may
 		f.QuietSince = now.Add(-time.Since(u.quiet.since))

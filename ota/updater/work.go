@@ -2,13 +2,16 @@ package updater
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/pronto-pbx/pronto/ota/fit"
 	"github.com/pronto-pbx/pronto/ota/install"
+	"github.com/pronto-pbx/pronto/ota/keep"
 	"github.com/pronto-pbx/pronto/ota/release"
 	"github.com/pronto-pbx/pronto/ota/slot"
 )
@@ -110,7 +113,7 @@ func (u *Updater) work(do func(ctx context.Context) slot.Event) {
 			case slot.Started:
 				u.learn(e.Facts)
 			case slot.Checked:
-				u.hold(u.m.Slot.Slot, held{u.m.Slot.Want.Version, u.m.Slot.Want.SHA256})
+				u.hold(u.m.Slot.Slot, held{u.m.Slot.Want.Version, u.m.Slot.Want.SHA256, u.m.Slot.Want.Reads})
 				u.tell(e)
 			case slot.Committed:
 				u.tell(e)
@@ -131,7 +134,17 @@ func (u *Updater) failed(ctx context.Context, err error) slot.Event {
 }
 
 // hold remembers what a slot holds; what cannot be remembered is fetched whole the next time.
-func (u *Updater) hold(n int, h held) { u.keep(u.m.with(n, h)) }
+func (u *Updater) hold(n int, h held) {
+	next := u.m.with(n, h)
+	u.keep(next)
+	text, err := json.Marshal(next.Held)
+	if err == nil {
+		err = keep.Replace(u.cfg.Disk, filepath.Join(u.cfg.Dir, HeldFile), text)
+	}
+	if err != nil {
+		u.cfg.Log.Warn("update: the first program is not told what lies in the slots", "err", err)
+	}
+}
 
 func (u *Updater) discard() {
 	var but []string

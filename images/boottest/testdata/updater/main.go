@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	sector = 512
+	sector  = 512
 	ballast = "/data/update/ballast"
 )
 
