@@ -76,7 +76,7 @@ func newOwned(t *testing.T, wire int, seed uint64) *owned {
 // asks has the owner press a button of the page of updates, and returns what that page says then.
 func (o *owned) asks(what string, form url.Values) (page string) {
 	o.t.Helper()
-	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodPost, o.wire.page("/update/"+what), strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodPost, o.wire.page("/update/"+what+"?lang=en"), strings.NewReader(form.Encode()))
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func (o *owned) gives(name string, content []byte) (page string) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodPost, o.wire.page("/update/bundle"), &body)
+	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodPost, o.wire.page("/update/bundle?lang=en"), &body)
 	if err != nil {
 		o.t.Fatal(err)
 	}
