@@ -48,6 +48,7 @@ type office struct {
 	trials     []trial
 	files      map[string][]byte // of the disk of the data
 	full       bool              // that disk is
+	stuck      bool              // only for what is remembered there is no room
 	free       int64
 	busy       fit.Busy
 	deaf       error // of the exchange
@@ -490,7 +491,7 @@ func (d disk) Create(name string) (keep.File, error) {
 	if err := d.o.op(); err != nil {
 		return nil, err
 	}
-	if d.o.full {
+	if d.o.full || d.o.stuck {
 		return nil, unix.ENOSPC
 	}
 	return &open{o: d.o, name: name}, nil
