@@ -193,7 +193,7 @@ func TestAnUpdaterReachesItsSlotsAndItsVendorAndNothingElse(t *testing.T) {
 
 	// What is not what was installed is said to be.
 	b.v.does(b.m, `put slots.json {"3":{"version":"1.0.0","sha256":"00"}}`)
-	b.m.switchOff()
+	b.m.cut()
 	b.on(layout.SlotB)
 	b.m.says("the slot is modified", 1)
 	if s := b.v.slots(b.m); !s.Modified {
