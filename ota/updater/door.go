@@ -120,7 +120,7 @@ func (u *Updater) Set(ctx context.Context, s remote.Settings) error {
 func (u *Updater) Seen(ctx context.Context) error {
 	return u.inLoop(ctx, func() error {
 		u.tell(slot.Seen{})
-		if u.held != nil {
+		if len(u.held) > 0 {
 			return refuse(u.trouble, u.words)
 		}
 		return nil

@@ -101,6 +101,57 @@ func TestAFullDiskIsAReasonAndTheUpdateGoesOnWhenThereIsRoom(t *testing.T) {
 	}
 }
 
+// What happened while nothing could be remembered is not lost, and comes in its order.
+func TestWhatCannotBeRememberedIsDoneLater(t *testing.T) {
+	in(t, func(t *testing.T, o *office) {
+		o.release("2.0.0")
+		o.unfit["2.0.0"] = fit.Check{Name: fit.CheckCall, Words: "x"}
+		o.live(24*time.Hour, ended)
+		o.release("3.0.0")
+		o.vendorAsks = func() { o.stuck = o.offer != nil && o.offer.Version == "3.0.0" && len(o.opened) == 1 }
+		asked := 0
+		s := o.live(7*time.Hour, func(s remote.State) bool {
+			var refused *remote.Refused
+			if s.Trouble == slot.CodeFull && errors.As(o.u.Seen(t.Context()), &refused) && refused.Code == slot.CodeFull {
+				asked++
+			}
+			return asked == 3
+		})
+		if asked != 3 || s.Last.Seen {
+			t.Fatalf("%d times it was said that nothing can be remembered: %+v", asked, s)
+		}
+		done := false
+		s = o.live(48*time.Hour, func(s remote.State) bool {
+			if !done && s.Trouble == slot.CodeFull {
+				done = true
+				o.with(func() { o.stuck, o.vendorAsks = false, nil })
+			}
+			return ended(s) && s.Last.Version == "3.0.0"
+		})
+		if s.Last.Version != "3.0.0" || s.Last.Result != "kept" {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// A release that was given up here, and is offered again, is not asked for every few seconds.
+func TestAReleaseThatIsReplacedByOneThatWasGivenUpIsDropped(t *testing.T) {
+	in(t, func(t *testing.T, o *office) {
+		three := o.release("3.0.0")
+		o.unfit["3.0.0"] = fit.Check{Name: fit.CheckCall, Words: "x"}
+		o.live(24*time.Hour, ended)
+		o.live(time.Minute, func(remote.State) bool { return o.u.Seen(t.Context()) == nil })
+		o.release("2.0.0")
+		o.live(24*time.Hour, waits)
+		o.with(func() { o.offer = &three })
+		polled := o.polls
+		s := o.live(24*time.Hour, nil)
+		if len(o.trials) != 1 || s.Phase != slot.Refused || s.Last.Code != slot.CodeWithdrew || o.polls-polled > 8 {
+			t.Errorf("%+v, asked %d times", s, o.polls-polled)
+		}
+	})
+}
+
 // While a release is on trial a full disk must not keep it from being kept, nor from being given up.
 func TestAFullDiskHindersNoVerdict(t *testing.T) {
 	for want, unfit := range map[string]bool{"kept": false, "back": true} {

@@ -48,6 +48,7 @@ type office struct {
 	trials     []trial
 	files      map[string][]byte // of the disk of the data
 	full       bool              // that disk is
+	stuck      bool              // only for what is remembered there is no room
 	free       int64
 	busy       fit.Busy
 	deaf       error // of the exchange
@@ -148,6 +149,13 @@ func (o *office) with(do func()) {
 	do()
 }
 
+// tried is how often a slot was started on trial.
+func (o *office) tried() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.trials)
+}
+
 // runs is the version in the slot that runs.
 func (o *office) runs() string {
 	for _, v := range []string{"1.0.0", "2.0.0", "3.0.0"} {
@@ -203,7 +211,7 @@ func (o *office) live(d time.Duration, done func(remote.State) bool) remote.Stat
 				o.died()
 			}
 			stop = o.start()
-		case <-time.After(time.Second):
+		case <-time.After(5 * time.Second):
 		}
 		if s := o.u.State(); done != nil && done(s) {
 			return s
@@ -483,7 +491,7 @@ func (d disk) Create(name string) (keep.File, error) {
 	if err := d.o.op(); err != nil {
 		return nil, err
 	}
-	if d.o.full {
+	if d.o.full || d.o.stuck {
 		return nil, unix.ENOSPC
 	}
 	return &open{o: d.o, name: name}, nil

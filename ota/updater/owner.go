@@ -30,8 +30,8 @@ type Updater struct {
 	damaged bool // the memory of before could not be read
 	unsaved bool // what is remembered is not on the disk
 	facts   slot.Facts
-	known   bool   // facts are
-	held    func() // what could not be told because it could not be saved
+	known   bool     // facts are
+	held    []func() // what could not be told because it could not be saved, in order
 	jobs    map[job]*running
 	group   sync.WaitGroup
 	offer   *release.Manifest // of the vendor's server
@@ -99,6 +99,7 @@ const (
 	factsAgain = 5 * time.Second  // between questions to a first program that does not answer
 	saveAgain  = 30 * time.Second // between tries to save
 	look       = 5 * time.Second  // between looks at calls
+	mostHeld   = 16
 )
 
 // Run owns the updates until ctx ends.
@@ -201,14 +202,23 @@ func (u *Updater) tell(e slot.Event) { u.tellWith(e, func(*memory) {}) }
 
 // tellWith changes the memory in the same write.
 func (u *Updater) tellWith(e slot.Event, change func(*memory)) {
+	later := func() {
+		if len(u.held) < mostHeld {
+			u.held = append(u.held, func() { u.tellWith(e, change) })
+		}
+		u.in(saveAgain, timeSave)
+	}
+	if u.again(); len(u.held) > 0 && u.m.Slot.Phase != slot.Trying {
+		later() // what happened before comes first
+		return
+	}
 	was := u.m.Slot
 	m := u.m
 	var effects []slot.Effect
 	m.Slot, effects = slot.Next(was, e)
 	change(&m)
 	if !u.keep(m) && was.Phase != slot.Trying {
-		u.held = func() { u.tellWith(e, change) }
-		u.in(saveAgain, timeSave)
+		later()
 		return
 	}
 	if was.Phase != m.Slot.Phase {
@@ -243,12 +253,17 @@ func (u *Updater) keep(m memory) bool {
 
 // again tries what could not be saved.
 func (u *Updater) again() {
-	if tell := u.held; tell != nil {
-		u.held = nil
-		tell()
-		return
+	all := u.held
+	u.held = nil
+	for i, tell := range all {
+		if tell(); len(u.held) > 0 { // it is the first of those that are left
+			u.held = append(u.held, all[i+1:]...)
+			return
+		}
 	}
-	u.keep(u.m)
+	if u.unsaved {
+		u.keep(u.m)
+	}
 }
 
 // enter does what a change of the phase brings along.

@@ -82,22 +82,23 @@ func (u *Updater) offered(m release.Manifest, err error) {
 		return
 	}
 	u.offer = &m
-	if u.m.Settings.Auto && u.cfg.Off == "" || s.Busy() && s.Want.Version == m.Version {
-		u.take(m, false, false)
-	} else if s.Busy() {
+	if (u.m.Settings.Auto && u.cfg.Off == "" || s.Busy()) && u.take(m, s.Busy() && s.Want.Asked, false) {
+		return
+	}
+	if s.Busy() && s.Want.Version != m.Version { // what came after it was given up here
 		u.tell(slot.Withdrawn{Now: u.cfg.Now()})
 	}
 }
 
-// take has a release installed.
-func (u *Updater) take(m release.Manifest, asked, local bool) {
+// take has a release installed, unless it came to nothing here before and nobody asks for it.
+func (u *Updater) take(m release.Manifest, asked, local bool) bool {
 	part, ok := m.Part(u.box())
 	if !ok {
-		return // Refuses has said so
+		return false // Refuses has said so
 	}
 	r := wanted(m, part, asked, local)
 	if _, barred := u.m.Slot.Against(r); barred && !asked {
-		return
+		return false
 	}
 	begins := u.m.Slot.Phase != slot.Trying && !u.facts.Trying
 	u.tellWith(slot.Offered{Release: r, Facts: u.facts}, func(now *memory) {
@@ -105,6 +106,7 @@ func (u *Updater) take(m release.Manifest, asked, local bool) {
 			now.Manifest, now.Before = &m, nil
 		}
 	})
+	return true
 }
 
 // codeOfDisk is why something could not be written to the disk of the data.

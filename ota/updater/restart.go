@@ -96,6 +96,7 @@ func (u *Updater) ready(p prepared) {
 		u.cfg.Log.Warn("update: the vendor does not confirm the release", "version", s.Want.Version, "err", p.vendor)
 		u.quiet.confirm, u.quiet.waits = time.Now().Add(vendorAgain), remote.ForVendor
 	case !u.same(p.m):
+		u.quiet.confirm = time.Now().Add(vendorAgain)
 		u.polled(p.m, nil)
 	case p.unknown != nil:
 		u.quiet.since, u.quiet.waits = time.Time{}, remote.ForExchange

@@ -196,7 +196,7 @@ func TestWhatIsUnfitGoesBackAndIsNotTriedAgainUnlessIssuedAgainOrAskedFor(t *tes
 			t.Errorf("after it was read: %+v", s)
 		}
 		o.release("2.0.0", func(m *release.Manifest) { m.Homepage = "https://example.com/again" })
-		if o.live(48*time.Hour, func(remote.State) bool { return len(o.trials) == 2 }); len(o.trials) != 2 {
+		if o.live(48*time.Hour, func(remote.State) bool { return o.tried() == 2 }); len(o.trials) != 2 {
 			t.Error("issued again it was not tried")
 		}
 		o.live(time.Hour, func(s remote.State) bool { return s.Last != nil && !s.Last.Seen })

@@ -95,8 +95,8 @@ func (o UpdateOffer) Link() string {
 	return ""
 }
 
-// Moves reports that something happens without anybody's doing.
-func (s UpdateState) Moves() bool {
+// Works reports that the box is at work on a release.
+func (s UpdateState) Works() bool {
 	switch s.Phase {
 	case "fetching", "writing", "checking", "trying":
 		return true
@@ -104,8 +104,11 @@ func (s UpdateState) Moves() bool {
 	return false
 }
 
+// Moves reports that it gets on with it, so that the page is worth looking at again soon.
+func (s UpdateState) Moves() bool { return s.Works() && s.Trouble.Sentence == "" }
+
 // Under reports that a release is on its way.
-func (s UpdateState) Under() bool { return s.Moves() || s.Phase == "waiting" }
+func (s UpdateState) Under() bool { return s.Works() || s.Phase == "waiting" }
 
 // DoneMB and TotalMB are how far the phase is.
 func (s UpdateState) DoneMB() string { return Megabytes(s.Done) }
@@ -130,7 +133,8 @@ type Update struct {
 	State   UpdateState
 	Done    string // key of what was just done
 	Private bool   // nobody listens in on the way to the reader
-	May     bool   // the reader decides about updates, here and now
+	May     bool   // the reader decides about updates, here and now: not on a page that is asked for again and again
+	Own     bool   // the reader is the owner
 	Days    []int  // for which they can be put off
 }
 

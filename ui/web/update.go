@@ -32,7 +32,8 @@ func (s *server) updatePage(w http.ResponseWriter, v *visit, status int, p page.
 	p.Reader, p.Box, p.State = s.reader(v), s.Name(), s.Updates.Now(v.Context())
 	p.Reader.Path = "/update"
 	p.Private = v.unheard()
-	p.May, p.Days = p.Private && v.user.May(access.Own), putOff()
+	p.Own, p.Days = v.user.May(access.Own), putOff()
+	p.May = p.Own && p.Private && !p.State.Moves()
 	if p.State.Moves() && p.Said.Sentence == "" {
 		w.Header().Set("Refresh", lookAgain+"; url=/update?lang="+v.lang)
 	}

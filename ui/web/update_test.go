@@ -132,15 +132,22 @@ func TestABundleIsPassedOnAndAWrongOneGetsASentence(t *testing.T) {
 	}
 }
 
+// What is chosen or typed on a page that is asked for again every three seconds would be lost.
 func TestAPageOfAnUpdateThatMovesIsAskedForAgain(t *testing.T) {
 	s := office(t)
 	for _, phase := range []string{"idle", "fetching", "writing", "checking", "waiting", "trying", "kept", "back", "refused"} {
 		s.releases.Stands.Phase = phase
 		w := s.overTLS(http.MethodGet, "/update?lang=en", nil)
 		moves := slices.Contains([]string{"fetching", "writing", "checking", "trying"}, phase)
-		if (w.Header().Get("Refresh") != "") != moves || strings.Contains(w.Body.String(), `action="/update/install`) == moves {
+		if (w.Header().Get("Refresh") != "") != moves || strings.Contains(w.Body.String(), `action="/update/`) == moves {
 			t.Errorf("%s: refresh %q", phase, w.Header().Get("Refresh"))
 		}
+		s.releases.Stands.Trouble = page.Said{Sentence: "update.network"} // it stands, and a stick may help
+		w = s.overTLS(http.MethodGet, "/update?lang=en", nil)
+		if body := w.Body.String(); w.Header().Get("Refresh") != "" || !strings.Contains(body, `action="/update/bundle`) || strings.Contains(body, `action="/update/install`) == moves {
+			t.Errorf("%s with trouble: refresh %q", phase, w.Header().Get("Refresh"))
+		}
+		s.releases.Stands.Trouble = page.Said{}
 	}
 }
 
@@ -241,9 +248,9 @@ func TestThePagesOfUpdatesLookAsReviewed(t *testing.T) {
 		look(t, lang, "update-clear", s.do(ask{method: http.MethodGet, path: "/update?lang=" + lang, as: access.Owner}).Body.String())
 		s.releases.Stands = settingstest.Releases(hostile, at)
 		s.releases.Stands.Phase, s.releases.Stands.Version, s.releases.Stands.Done, s.releases.Stands.Total = "fetching", "1.4.2", 500_000, 1_340_000
-		s.releases.Stands.Trouble = page.Said{Sentence: "update.network", Detail: hostile}
 		s.releases.Stands.Idle = page.UpdateSlot{State: "writing"}
 		see("moves")
+		s.releases.Stands.Trouble = page.Said{Sentence: "update.network", Detail: hostile}
 		s.releases.Refuse = settings.Refusal{Sentence: "update.untrusted", Detail: hostile}
 		look(t, lang, "update-error", s.sendFile("/update/bundle?lang="+lang, access.Owner, field{"file", settingstest.GoodBundle}).Body.String())
 		s.releases.Stands = page.UpdateState{Running: page.UpdateSlot{State: "runs"}, Phase: "idle", Settings: page.UpdateSettings{Auto: true, Channel: "stable"}}
