@@ -54,7 +54,7 @@ func configure(log *slog.Logger, p places) (updater.Config, error) {
 	switch p.backend {
 	case "card":
 		card := backend.NewCard(p.gate)
-		cfg.Slots, cfg.Refuser = card, card
+		cfg.Slots, cfg.Refuser, cfg.Earlier = card, card, earlier{card}
 	case "deb":
 		rules = debRules(made.Version)
 		cfg.Auto = false // whose machine it is says so first
