@@ -293,19 +293,39 @@ func (b *box) feed() {
 
 // stop ends the programs, then the rest. The watchdog goes on running: should this hang, it resets the box.
 func (b *box) stop() {
-	b.feed()
 	b.endAll()
-	b.serving.Wait()
+	b.outlast(b.serving.Wait)
 	for _, g := range b.groups {
 		if err := g.Close(); err != nil {
 			b.log.Warn("share", "of", g.Name, "err", err)
 		}
 	}
-	b.feed()
 	b.endLast()
-	b.rooms.Wait()
+	b.outlast(b.rooms.Wait)
 	leaveHot(b.log)
 	b.feed()
+}
+
+// endFor is how long what ends may take before the watchdog ends it: a program that opens its records on a slow card
+// hears of the end when it has opened them. A reset in the place of a restart would lead past a trial.
+const endFor = 45 * time.Second
+
+// outlast waits for something, and feeds the watchdog meanwhile.
+func (b *box) outlast(wait func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); wait() }()
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for begun := time.Now(); ; {
+		if time.Since(begun) < endFor {
+			b.feed()
+		}
+		select {
+		case <-done:
+			return
+		case <-every.C:
+		}
+	}
 }
 
 // leaveHot takes what lies in memory off the data, which cannot be unmounted below it.

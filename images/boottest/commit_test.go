@@ -179,21 +179,21 @@ func TestAnUpdaterReachesItsSlotsAndItsVendorAndNothingElse(t *testing.T) {
 	began := time.Now()
 	b.installs(system{version: "1.1.0"})
 	fmt.Printf("the updater fills the disk with %s bytes\n", b.v.order(b.m, "fill"))
-	b.v.refuses(b.m, "put more x", "open /data/update/more: no space left on device")
+	b.v.refuses(b.m, "put more x", "no space left on device")
 	b.carries()
 	b.tries("1.1.0", layout.SlotB)
 	b.carries()
 	b.v.does(b.m, "keep")
 	b.m.cut()
 	b.on(layout.SlotB)
-	b.v.refuses(b.m, "put more x", "open /data/update/more: no space left on device") // it is full still
+	b.v.refuses(b.m, "put more x", "no space left on device") // it is full still
 	b.carries()
 	b.outcome("kept, with the disk of the data full", began, gate.Trial{Version: "1.1.0", Slot: layout.SlotB, Outcome: "kept"})
 	b.v.does(b.m, "empty")
 
 	// What is not what was installed is said to be.
 	b.v.does(b.m, `put slots.json {"3":{"version":"1.0.0","sha256":"00"}}`)
-	b.m.switchOff()
+	b.m.cut()
 	b.on(layout.SlotB)
 	b.m.says("the slot is modified", 1)
 	if s := b.v.slots(b.m); !s.Modified {

@@ -52,7 +52,7 @@ func (p *publisher) offers(r system, models ...string) {
 type owned struct {
 	*tried
 	p     *publisher
-	owner *http.Cookie
+	owner *guest
 	kind  string // of the emulated machine
 }
 
@@ -69,19 +69,17 @@ func newOwned(t *testing.T, wire int, seed uint64) *owned {
 	system{version: "1.0.0", documents: o.p.documents, own: true}.into(t, b.card, layout.Offset(layout.SlotA))
 	b.on(layout.SlotA)
 	b.wire.answers(t, b.m)
-	o.owner = claim(t, b.wire, code)
+	o.owner = unheard(t, b.wire)
+	if status, body := o.owner.post("/claim", url.Values{"code": {code}, "name": {"titolare"}, "password": {"una frase lunga per la scatola"}}); status != http.StatusSeeOther {
+		t.Fatalf("the claim: %d %s", status, body)
+	}
 	return o
 }
 
 // asks has the owner press a button of the page of updates, and returns what that page says then.
 func (o *owned) asks(what string, form url.Values) (page string) {
 	o.t.Helper()
-	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodPost, o.wire.page("/update/"+what+"?lang=en"), strings.NewReader(form.Encode()))
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return o.sends(req)
+	return o.then(o.owner.post("/update/"+what+"?lang=en", form))
 }
 
 // gives has the owner hand in a file.
@@ -99,36 +97,23 @@ func (o *owned) gives(name string, content []byte) (page string) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodPost, o.wire.page("/update/bundle?lang=en"), &body)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", w.FormDataContentType())
-	return o.sends(req)
+	return o.then(o.owner.send("/update/bundle?lang=en", w.FormDataContentType(), &body))
 }
 
-func (o *owned) sends(req *http.Request) (page string) {
+// then is the page that an answer leads to.
+func (o *owned) then(status int, body string) (page string) {
 	o.t.Helper()
-	req.Header.Set("Origin", "http://"+o.wire.box.String())
-	req.AddCookie(o.owner)
-	patient := *browser
-	patient.Timeout = patience
-	res, err := patient.Do(req)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(res.Body); err != nil {
-		o.t.Fatal(err)
-	}
-	if res.StatusCode == http.StatusSeeOther {
+	if status == http.StatusSeeOther {
 		return o.page()
 	}
-	return b.String()
+	return body
 }
 
-func (o *owned) page() string { return post(o.t, o.wire, "/update?lang=en", o.owner, nil) }
+func (o *owned) page() string {
+	o.t.Helper()
+	_, body := o.owner.get("/update?lang=en")
+	return body
+}
 
 // shows waits until the page says something.
 func (o *owned) shows(text string, limit time.Duration) {

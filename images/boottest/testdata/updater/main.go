@@ -119,7 +119,7 @@ func (u *updater) do(order string) (said string, err error) {
 		return "", os.Remove(ballast)
 	case "put":
 		name, text, _ := strings.Cut(rest, " ")
-		return "", os.WriteFile(filepath.Join("/data/update", name), []byte(text), 0o600)
+		return "", put(filepath.Join("/data/update", name), text)
 	case "reach":
 		c, err := net.DialTimeout("tcp", rest, 10*time.Second)
 		if err != nil {
@@ -132,6 +132,16 @@ func (u *updater) do(order string) (said string, err error) {
 		return open(rest, os.O_RDWR)
 	}
 	return "", fmt.Errorf("%q is no order", order)
+}
+
+// put writes a file that a power cut leaves.
+func put(name, text string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // open opens a file and says how it begins.
