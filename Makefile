@@ -46,7 +46,7 @@ stir: ## unit tests STIRS times by a runtime that stirs the order of goroutines 
 .PHONY: test-32
 test-32: ## unit tests as a 32-bit program
 	GOARCH=386 $(GO) vet ./cmd/...
-	GOARCH=386 $(GO) test -short -count=1 ./firmware/... ./drivers/... ./board/... ./images/...
+	GOARCH=386 $(GO) test -short -count=1 ./firmware/... ./drivers/... ./board/... ./images/... ./ota/...
 
 .PHONY: test-guest
 test-guest: deps ## our drivers on modems, pins and lights of a real kernel, judged by ModemManager too, in QEMU (about 4 minutes)
@@ -107,6 +107,10 @@ fixtures: ## keep an office of today in cmd/prontod/testdata/VERSION, which ever
 	@test -n "$(VERSION)" || { echo "make fixtures VERSION=v1.2.3"; exit 1; }
 	$(GO) test -count=1 ./cmd/prontod -run TheOfficesOfAllVersions -fixture $(VERSION)
 
+.PHONY: test-data
+test-data: ## have the programs of each version that a fixture is of open what these leave (about 2 minutes)
+	$(GO) test -count=1 -timeout 20m -v ./cmd/prontod -run TheProgramsOfEachVersion -earlier
+
 .PHONY: readme
 readme: deps ## do what README.md says, word by word, in a fresh Debian (root)
 	@.ci/readme
@@ -119,12 +123,24 @@ build: ## arm64, armv7 and amd64 programs in bin/<arch>
 	done
 
 .PHONY: image
-image: deps ## an image for a card, with its bill of materials and licences, in bin/image
-	@$(GO) run ./cmd/mkimage build -out $(BIN)/image $(RELEASE)
+image: deps ## an image for a card, in bin/image; with updates where VENDOR_ROOT (a file) and UPDATE_URL name a vendor
+	@$(GO) run ./cmd/mkimage build -out $(BIN)/image $(RELEASE) $(UPDATES)
+
+.PHONY: release
+release: deps ## what a release has for the slots of boxes, in bin/release, for otavendor (VENDOR_ROOT, UPDATE_URL, VERSION=1.4.2)
+	@test -n "$(VERSION)" || { echo "make release VERSION=1.4.2 VENDOR_ROOT=root.json UPDATE_URL=https://..."; exit 1; }
+	@$(GO) run ./cmd/mkimage release -out $(BIN)/release $(RELEASE) -version "$(VERSION)" $(UPDATES)
+
+# The vendor whose updates a box takes.
+UPDATES = -vendor-root "$(VENDOR_ROOT)" -update-url "$(UPDATE_URL)"
 
 .PHONY: test-image
 test-image: deps ## build the image twice and start it in emulated machines (root; about 10 minutes)
-	$(GO) test -count=1 -timeout 30m -v ./images/boottest -image.boot -skip 'Debian|Container|Packages'
+	$(GO) test -count=1 -timeout 30m -v ./images/boottest -image.boot -skip 'Debian|Container|Packages|Release|Updater'
+
+.PHONY: test-update
+test-update: deps ## try releases in emulated machines behind a stand-in of the boot loader: good ones, bad ones, power cuts (root; about 10 minutes)
+	$(GO) test -count=1 -timeout 30m -v ./images/boottest -update.boot -run 'Release|Updater'
 
 # What packages are called, and when they were made.
 RELEASE = -version "$$(git describe --always --dirty)" -time "$$(git log -1 --format=%ct)"

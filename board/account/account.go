@@ -16,6 +16,7 @@ import (
 const (
 	Exchange = 901 // prontod
 	Records  = 902 // recordd
+	Updates  = 903 // otad
 
 	HistoryGroup = 910 // who reads the history of calls and asks for records
 	DevicesGroup = 911 // who uses modems and lamps
@@ -41,6 +42,9 @@ type Paths struct {
 	Records  string // recordd's data
 	Socket   string // the directory of recordd's socket
 	Meet     string // where the exchange tells the first program what it needs; empty: nowhere
+	Update   string // the state of the updater, and what it fetches; empty: there is none
+	Fit      string // where the exchange tells the updater how it is; empty: nowhere
+	Slots    string // where the updater is spoken to, and has the devices of the slots; empty: there is none
 	Temp     string
 }
 
@@ -61,7 +65,7 @@ func Of(name string, p Paths) (Account, bool) {
 				Program: p.Programs + "/prontod", Listens: true, Files: descriptors, Threads: threads,
 				Read: set("/etc", "/run", "/proc", "/sys", p.Share, p.Socket),
 				// Which devices of /dev it may open is said by their groups.
-				Write: set(p.Office, p.Sticks, p.Meet, p.Temp, "/dev", "/sys/bus/usb", "/sys/devices"),
+				Write: set(p.Office, p.Sticks, p.Meet, p.Fit, p.Temp, "/dev", "/sys/bus/usb", "/sys/devices"),
 			},
 		}, true
 	case "recordd":
@@ -71,6 +75,16 @@ func Of(name string, p Paths) (Account, bool) {
 				Program: p.Programs + "/recordd", Files: 4096, Threads: threads, Victim: 500,
 				Read:  set("/etc", "/run", "/proc", p.Office, "/dev/urandom"),
 				Write: set(p.Records, p.Socket, p.Backup, p.Sticks, p.Temp, "/dev/null"),
+			},
+		}, true
+	case "otad":
+		return Account{
+			UID: Updates, GID: Updates,
+			Cell: confine.Cell{
+				Program: p.Programs + "/otad", Files: 1024, Threads: threads, Victim: 800,
+				Read: set("/etc", "/run", "/proc", p.Share, p.Sticks, "/dev/urandom"),
+				// Of the card it has what the first program lends it in Slots.
+				Write: set(p.Update, p.Slots, p.Temp, "/dev/null"),
 			},
 		}, true
 	default:

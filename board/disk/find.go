@@ -19,9 +19,10 @@ import (
 
 // Card is the disk of a box.
 type Card struct {
-	Disk    string // device file
-	Data    string // device file of the partition with the data
-	Sectors uint64 // of the whole disk
+	Disk    string    // device file
+	Data    string    // device file of the partition with the data
+	Slots   [2]string // device files of the slots; empty: the kernel shows none
+	Sectors uint64    // of the whole disk
 	Table   mbr.Table
 }
 
@@ -95,12 +96,21 @@ func inspect(sys, dev, name string) (Card, error) {
 		return c, fmt.Errorf("disk %s: %w", name, err)
 	}
 	for _, p := range parts {
-		if n, err := number(p); err == nil && n == layout.Data {
-			c.Data = filepath.Join(dev, filepath.Base(filepath.Dir(p)))
-			return c, nil
+		n, err := number(p)
+		if err != nil {
+			continue
+		}
+		switch at := filepath.Join(dev, filepath.Base(filepath.Dir(p))); n {
+		case layout.SlotA, layout.SlotB:
+			c.Slots[n-layout.SlotA] = at
+		case layout.Data:
+			c.Data = at
 		}
 	}
-	return c, fmt.Errorf("disk %s: %w: the kernel shows no partition %d", name, ErrNone, layout.Data)
+	if c.Data == "" {
+		return c, fmt.Errorf("disk %s: %w: the kernel shows no partition %d", name, ErrNone, layout.Data)
+	}
+	return c, nil
 }
 
 func number(at string) (uint64, error) {

@@ -1,5 +1,6 @@
 // Package firewall lets nothing reach the box but what is open, and on the interface alone that has the box's
-// address. It is one table of nftables, which is replaced whole: there is no instant without rules.
+// address; and lets the user who fetches from the Internet reach nothing but servers of web pages and names. It is one
+// table of nftables, which is replaced whole: there is no instant without rules.
 package firewall
 
 import (
@@ -17,12 +18,21 @@ import (
 type Rules struct {
 	Interface string            // with the box's address; empty: none has one yet, and nothing is open
 	Open      []opening.Opening // beside what every box needs
+	// Fetcher is the user who reaches nothing but the box itself, the web (ports 80 and 443 of TCP) and names (53);
+	// 0: there is none.
+	Fetcher uint32
 }
 
 const table = "pronto"
 
 // loopback is the interface that leads to ourselves.
 const loopback = "lo"
+
+// The ports that a fetcher reaches: HTTP, HTTPS (RFC 9110) and names (RFC 1035).
+const (
+	http, https = 80, 443
+	dns         = 53
+)
 
 // mdns is the port of multicast DNS (RFC 6762), by which a box is found under its name.
 const mdns = 5353
@@ -76,6 +86,9 @@ func Apply(r Rules) error {
 		in(arrives(r.Interface), protocol(unix.IPPROTO_TCP), reject(unix.NFT_REJECT_TCP_RST, 0))
 		in(arrives(r.Interface), protocol(unix.IPPROTO_UDP), reject(unix.NFT_REJECT_ICMPX_UNREACH, unix.NFT_REJECT_ICMPX_PORT_UNREACH))
 	}
+	if r.Fetcher != 0 {
+		bind(chain("out", nftables.ChainHookOutput, nftables.ChainPriorityFilter, nftables.ChainPolicyAccept), r.Fetcher)
+	}
 	if err := conn.Flush(); err != nil {
 		return fmt.Errorf("firewall: %w", err)
 	}
@@ -92,6 +105,23 @@ func neighbourhood(in func(...[]expr.Any), name string) {
 	for _, k := range []byte{130, 134, 135, 136} { // listener query (RFC 2710), router, neighbours (RFC 4861)
 		in(arrives(name), protocol(unix.IPPROTO_ICMPV6), kind(k), accept())
 	}
+}
+
+// bind keeps a user from reaching others than he needs. What he asks in vain he is told at once.
+func bind(out func(...[]expr.Any), uid uint32) {
+	his := user(uid)
+	out(his, leaves(loopback), accept())
+	for _, port := range []uint16{http, https, dns} {
+		out(his, protocol(unix.IPPROTO_TCP), ports(toUs, port, port), accept()) // the second field is where it goes
+	}
+	out(his, protocol(unix.IPPROTO_UDP), ports(toUs, dns, dns), accept())
+	out(his, protocol(unix.IPPROTO_TCP), reject(unix.NFT_REJECT_TCP_RST, 0))
+	out(his, reject(unix.NFT_REJECT_ICMPX_UNREACH, unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED))
+}
+
+// user compares whose packet of ours it is.
+func user(uid uint32) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeySKUID, Register: register}, &expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: binaryutil.NativeEndian.PutUint32(uid)}}
 }
 
 // The parts of rules. A register holds what was looked at last.

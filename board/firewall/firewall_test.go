@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,18 +74,11 @@ func other() error {
 	if err := errors.Join(setUp("two0", otherAddr+"/24", otherSix+"/64"), setUp("two1", otherSpare+"/24")); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", ":7000")
-	if err != nil {
-		return err
-	}
-	go func() {
-		for {
-			if c, err := l.Accept(); err == nil {
-				_, _ = c.Write([]byte("x"))
-				_ = c.Close()
-			}
+	for _, port := range []int{7000, 80, 53} {
+		if err := answer(port); err != nil {
+			return err
 		}
-	}()
+	}
 	fmt.Println("ready")
 	for in.Scan() {
 		network, addr, _ := strings.Cut(in.Text(), " ")
@@ -119,7 +113,54 @@ func probe(network, addr string) string {
 	}
 }
 
-// answer listens at a port of the box, for both protocols, and says a byte to who comes.
+// as probes as another user of the machine: one thread becomes that, and ends.
+func as(uid int, network, addr string) (said string) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and is never unlocked
+		keep := ^uintptr(0)
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, keep, uintptr(uid), keep); errno != 0 {
+			said = errno.Error()
+			return
+		}
+		said = probe(network, addr)
+	}()
+	<-done
+	return said
+}
+
+// fetches judges what the user who fetches reaches, and that others reach as much as ever.
+func (b *between) fetches() {
+	const somebody = 901
+	b.apply(Rules{Interface: "one0", Fetcher: fetcher})
+	for _, tc := range []struct {
+		uid                 int
+		network, addr, want string
+	}{
+		{fetcher, "tcp", otherAddr + ":80", "open"},
+		{fetcher, "tcp", "[" + otherSix + "]:80", "open"},
+		{fetcher, "udp", otherAddr + ":53", "open"},
+		{fetcher, "tcp", otherAddr + ":53", "open"},
+		{fetcher, "tcp", "127.0.0.1:9999", "open"},
+		{fetcher, "tcp", otherAddr + ":7000", "refused"},
+		{fetcher, "tcp", "[" + otherSix + "]:7000", "refused"},
+		{fetcher, "udp", otherAddr + ":7000", "refused"},
+		{fetcher, "udp", otherAddr + ":80", "refused"},
+		{somebody, "tcp", otherAddr + ":7000", "open"},
+		{somebody, "udp", otherAddr + ":7000", "open"},
+	} {
+		got := as(tc.uid, tc.network, tc.addr)
+		if tc.want == "refused" && got != "open" && got != "silent" && got != "" {
+			got = "refused" // the kernel's words differ by protocol
+		}
+		if got != tc.want {
+			b.wrong = append(b.wrong, fmt.Errorf("user %d: %s %s is %s, want %s", tc.uid, tc.network, tc.addr, got, tc.want))
+		}
+	}
+}
+
+// answer listens at a port of the machine, for both protocols, and says a byte to who comes.
 func answer(port int) error {
 	l, err := net.Listen("tcp", fmt.Sprint(":", port))
 	if err != nil {
@@ -267,6 +308,7 @@ func (b *between) judge() {
 			}
 		}
 	}
+	b.fetches()
 	// Taken back.
 	b.apply(Rules{Interface: "one0"})
 	b.want("refused", "tcp", boxAddr+":8080")

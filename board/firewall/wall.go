@@ -23,7 +23,9 @@ type Config struct {
 	Owner  uint32            // the user whose file counts
 	Answer string            // where what is in force is told
 	Own    []opening.Opening // what the first program itself serves
-	Apply  func(Rules) error // nil: Apply
+	// Fetcher is the user of Rules.
+	Fetcher uint32
+	Apply   func(Rules) error // nil: Apply
 }
 
 // Wall keeps the firewall as the exchange asks, on the interface that has the box's address.
@@ -38,7 +40,7 @@ func New(cfg Config) (*Wall, error) {
 		cfg.Apply = Apply
 	}
 	w := &Wall{cfg: cfg, moved: make(chan string, 1)}
-	return w, cfg.Apply(Rules{})
+	return w, cfg.Apply(Rules{Fetcher: cfg.Fetcher})
 }
 
 // On tells which interface has the box's address. Only one goroutine calls it.
@@ -114,6 +116,7 @@ func (w *Wall) asked(before []opening.Opening) []opening.Opening {
 
 func (w *Wall) apply(r Rules) bool {
 	all := r
+	all.Fetcher = w.cfg.Fetcher
 	all.Open = slices.Concat(w.cfg.Own, r.Open)
 	err := w.cfg.Apply(all)
 	if err != nil {

@@ -26,18 +26,25 @@ type watched struct {
 	stop          func()
 }
 
+// fetcher stands in all rules.
+const fetcher = 903
+
 func watch(t *testing.T, owner uint32, own ...opening.Opening) *watched {
 	t.Helper()
 	dir := t.TempDir()
 	w := &watched{t: t, asked: filepath.Join(dir, "openings"), answer: filepath.Join(t.TempDir(), "firewall"), applied: make(chan Rules, 16), fails: make(chan error, 1)}
 	var err error
 	w.wall, err = New(Config{
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Asked: w.asked, Owner: owner, Answer: w.answer, Own: own,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Asked: w.asked, Owner: owner, Answer: w.answer, Own: own, Fetcher: fetcher,
 		Apply: func(r Rules) (err error) {
 			select {
 			case err = <-w.fails:
 			default:
 			}
+			if r.Fetcher != fetcher {
+				t.Errorf("rules without who fetches: %+v", r)
+			}
+			r.Fetcher = 0
 			w.applied <- r // last: who has seen these rules speaks of the next ones
 			return err
 		},

@@ -1,6 +1,7 @@
-// Package gate is the way of the exchange to the first program of its box: HTTP with JSON on a unix socket, on
-// which the first program knows by the kernel who asks (unix(7), SO_PEERCRED). It tells how the network stands,
-// takes a change of it on trial, and ends the box when it is asked to.
+// Package gate is the way of the other programs to the first one of their box: HTTP with JSON on a unix socket, on
+// which the first program knows by the kernel who asks (unix(7), SO_PEERCRED). The exchange is told how the network
+// stands, may change it on trial, and end the box. The updater is told what lies in the two slots, and may have the
+// other one started on trial, keep it or leave it.
 package gate
 
 import (

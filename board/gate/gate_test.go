@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve answers for a room, to the users.
-func serve(t *testing.T, r Room, users func(uint32) bool) (*Client, string) {
+// serve answers at the doors.
+func serve(t *testing.T, doors Doors) (*Client, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "gate.sock")
 	l, err := Listen(path)
@@ -30,7 +30,7 @@ func serve(t *testing.T, r Room, users func(uint32) bool) (*Client, string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, slog.New(slog.DiscardHandler), l, users, r) }()
+	go func() { served <- Serve(ctx, slog.New(slog.DiscardHandler), l, doors) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-served; err != nil {
@@ -40,7 +40,8 @@ func serve(t *testing.T, r Room, users func(uint32) bool) (*Client, string) {
 	return NewClient(path), path
 }
 
-func us(uid uint32) bool { return int(uid) == os.Getuid() }
+// us is a door for the user of this test alone.
+func us(d Door) Doors { return Doors{uint32(os.Getuid()): d} }
 
 func TestTheExchangeAsksAndTheFirstProgramAnswers(t *testing.T) {
 	want := Network{
@@ -49,7 +50,7 @@ func TestTheExchangeAsksAndTheFirstProgramAnswers(t *testing.T) {
 	}
 	var tried Choice
 	var said []string
-	c, _ := serve(t, Room{
+	c, _ := serve(t, us(Room{
 		Network: func() Network { return want },
 		Try: func(_ context.Context, c Choice) (string, error) {
 			tried = c
@@ -61,7 +62,7 @@ func TestTheExchangeAsksAndTheFirstProgramAnswers(t *testing.T) {
 		Confirm: func(_ context.Context, token string) error { said = append(said, token); return nil },
 		Recall:  func(context.Context) error { return errors.New("the disk is full") },
 		Restart: func() { said = append(said, "restart") },
-	}, us)
+	}))
 	if got, err := c.Network(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -89,14 +90,15 @@ func is(err error, code string) bool {
 }
 
 func TestWhoIsNotKnownIsSentAway(t *testing.T) {
-	c, _ := serve(t, Room{Network: func() Network { t.Error("it was told"); return Network{} }}, func(uint32) bool { return false })
+	nobody := uint32(os.Getuid()) + 1
+	c, _ := serve(t, Doors{nobody: Room{Network: func() Network { t.Error("it was told"); return Network{} }}})
 	if _, err := c.Network(t.Context()); err == nil || is(err, CodeFailed) {
 		t.Error(err)
 	}
 }
 
 func TestNonsenseIsRefusedAndLongNonsenseToo(t *testing.T) {
-	_, path := serve(t, Room{Try: func(context.Context, Choice) (string, error) { t.Error("it was tried"); return "", nil }}, us)
+	_, path := serve(t, us(Room{Try: func(context.Context, Choice) (string, error) { t.Error("it was tried"); return "", nil }}))
 	for _, body := range []string{"{", `{"address":"nonsense"}`, `{"host":"` + strings.Repeat("x", bodyLimit) + `"}`} {
 		conn, err := net.Dial("unix", path)
 		if err != nil {

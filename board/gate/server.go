@@ -39,25 +39,51 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers until ctx ends those whose user the kernel names as one of the users.
-func Serve(ctx context.Context, log *slog.Logger, l net.Listener, users func(uid uint32) bool, r Room) error {
+// Door is what one user may ask: a Room or Updates.
+type Door interface{ routes() http.Handler }
+
+// Doors are the users who may ask, by the kernel's numbers, each at a door of its own: what stands behind another one is
+// not there for it.
+type Doors map[uint32]Door
+
+// Serve answers until ctx ends those for whom there is a door.
+func Serve(ctx context.Context, log *slog.Logger, l net.Listener, doors Doors) error {
+	behind := make(map[uint32]http.Handler, len(doors))
+	for uid, d := range doors {
+		behind[uid] = d.routes()
+	}
 	server := &http.Server{
-		Handler: r.routes(), ReadTimeout: quick, MaxHeaderBytes: 8 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			if c, ok := q.Context().Value(whose{}).(guest); ok { // no other was let in
+				behind[c.uid].ServeHTTP(w, q)
+			}
+		}),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, whose{}, c) },
+		ReadTimeout: quick, MaxHeaderBytes: 8 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
-	if err := server.Serve(known{l, log, users}); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(known{l, log, doors}); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("gate: %w", err)
 	}
 	return nil
 }
 
+// whose is the key under which a request has its guest: a connection of somebody who is known.
+type (
+	whose struct{}
+	guest struct {
+		net.Conn
+		uid uint32
+	}
+)
+
 // known is a listener that hangs up on who is not known.
 type known struct {
 	net.Listener
 	log   *slog.Logger
-	users func(uid uint32) bool
+	doors Doors
 }
 
 // Accept implements net.Listener.
@@ -68,8 +94,8 @@ func (k known) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		uid, err := peer(c)
-		if err == nil && k.users(uid) {
-			return c, nil
+		if _, ok := k.doors[uid]; ok && err == nil {
+			return guest{c, uid}, nil
 		}
 		k.log.Warn("gate: somebody was sent away", "uid", uid, "err", err)
 		_ = c.Close()

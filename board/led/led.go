@@ -17,6 +17,7 @@ const (
 	Trouble                      // flickers: the exchange does not run
 	Recovery                     // blinks slowly: the recovery system waits for somebody
 	Attention                    // blinks very slowly, mostly lit: the recovery page is open
+	Refused                      // short flashes, mostly dark: an update that was brought is not to be trusted
 )
 
 // rhythm is a trigger of the kernel, with times in milliseconds where it has some.
@@ -28,6 +29,7 @@ var rhythms = map[Pattern]rhythm{
 	Trouble:   {"timer", "100", "100"},
 	Recovery:  {"timer", "1000", "1000"},
 	Attention: {"timer", "2500", "500"},
+	Refused:   {"timer", "100", "1400"},
 }
 
 // names are those of the light on the boards of an image.

@@ -23,7 +23,7 @@ func TestTheLightShowsEachStateInARhythmOfItsOwn(t *testing.T) {
 			}
 		}
 		seen := map[string]Pattern{}
-		for p := Starting; p <= Attention; p++ {
+		for p := Starting; p <= Refused; p++ {
 			if err := Show(dir, p); err != nil {
 				t.Fatal(err)
 			}

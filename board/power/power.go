@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,13 +81,19 @@ func listen(f *os.File, presses chan<- struct{}) {
 }
 
 // End is how a box ends.
-type End int
+type End uint32
 
 // The ends.
 const (
 	Off     End = unix.LINUX_REBOOT_CMD_POWER_OFF
 	Restart End = unix.LINUX_REBOOT_CMD_RESTART
+	// Try starts the other slot, once: the boot loader of a Raspberry Pi is told by an argument of the call (Raspberry Pi
+	// documentation, "tryboot"), which the kernel writes on its console, too.
+	Try End = unix.LINUX_REBOOT_CMD_RESTART2
 )
+
+// tryOnce is that argument: the partition, 0 for what autoboot.txt says, and the mark.
+const tryOnce = "0 tryboot"
 
 // syncLimit bounds how long a card that does not answer may hold up the end.
 const syncLimit = 10 * time.Second
@@ -113,8 +120,27 @@ func Now(end End, dir string, log *slog.Logger) error {
 	case <-timer.C:
 		log.Error("the card does not answer; the box ends without it", "after", syncLimit)
 	}
-	if err := unix.Reboot(int(end)); err != nil {
+	var err error
+	if end == Try {
+		err = restartWith(tryOnce)
+	} else {
+		err = unix.Reboot(int(end))
+	}
+	if err != nil {
 		return fmt.Errorf("end of the box: %w", err)
+	}
+	return nil
+}
+
+// restartWith restarts with an argument for the boot loader (reboot(2), LINUX_REBOOT_CMD_RESTART2).
+func restartWith(argument string) error {
+	text, err := unix.BytePtrFromString(argument)
+	if err != nil {
+		return err
+	}
+	magic1, magic2 := uint32(unix.LINUX_REBOOT_MAGIC1), uint32(unix.LINUX_REBOOT_MAGIC2)
+	if _, _, errno := unix.Syscall6(unix.SYS_REBOOT, uintptr(magic1), uintptr(magic2), uintptr(Try), uintptr(unsafe.Pointer(text)), 0, 0); errno != 0 {
+		return errno
 	}
 	return nil
 }

@@ -97,6 +97,49 @@ func TestTheCountHoldsForEveryCourseOfEvents(t *testing.T) {
 	}
 }
 
+// A box of two slots, neither of which works: each has its starts, and then the recovery system comes, not the first
+// one again.
+func TestTheOtherSlotHasItsStartsBeforeTheRecoverySystemComes(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		b    life // of the other slot
+		want string
+	}{
+		{"neither works", stuck, "aaa>bbbRbRbR"},
+		{"the other one works", fine, "aaa>bbbbbb"},
+		{"the other one is given up each time", hopeless, "aaa>bbbRbbbR"},
+	} {
+		var c Count
+		got, slot := "", "a"
+		for len(got) < len(tc.want) {
+			next, over := c.Begun()
+			switch {
+			case over && !c.Fell:
+				c, slot, got = c.Fall(), "b", got+">"
+				continue
+			case over:
+				c, got = next, got+"R"
+				continue
+			}
+			got += slot
+			c = next
+			if slot == "a" {
+				continue // stuck
+			}
+			switch tc.b {
+			case fine:
+				c = c.Ready().Well()
+			case hopeless:
+				c = c.Ready().GaveUp()
+			case stuck, cut:
+			}
+		}
+		if got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
 func TestADamagedCountKeepsNoBoxFromStarting(t *testing.T) {
 	at := filepath.Join(t.TempDir(), File)
 	if c, err := Load(at); err != nil || c != (Count{}) {

@@ -46,3 +46,9 @@ func ParseOrder(text []byte, id string) (Order, bool) {
 	}
 	return "", false
 }
+
+// Updates that a stick brings lie in the folder UpdatesIn of its top directory, with names that end in UpdateEnd.
+const (
+	UpdatesIn = "pronto"
+	UpdateEnd = ".update"
+)

@@ -34,8 +34,9 @@ type Socket struct {
 	Unmount func(at string) error
 	Give    func(at, folder string, uid, gid int) error
 
-	mu  sync.Mutex
-	now string // the device that is mounted; empty: none
+	mu      sync.Mutex
+	now     string   // the device that is mounted; empty: none
+	bundles []string // updates on it
 }
 
 // ownersKind is the file system that knows owners itself.
@@ -49,6 +50,13 @@ func (s *Socket) Mounted() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now != ""
+}
+
+// Bundles lists the updates on the stick, by their paths.
+func (s *Socket) Bundles() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.bundles)
 }
 
 // Run mounts what is plugged in until ctx ends; then it lets go of it.
@@ -87,6 +95,7 @@ func (s *Socket) look(refused *[]string) {
 			continue
 		}
 		s.obey()
+		s.offer()
 	}
 }
 
@@ -117,7 +126,21 @@ func (s *Socket) release(why string) {
 	err := s.Unmount(s.At)
 	s.Log.Info("stick gone", "device", s.now, "why", why, "err", err)
 	s.mu.Lock()
-	s.now = ""
+	s.now, s.bundles = "", nil
+	s.mu.Unlock()
+}
+
+// offer looks for updates.
+func (s *Socket) offer() {
+	found, err := bundles(s.At)
+	if err != nil {
+		s.Log.Warn("updates on the stick", "err", err)
+	}
+	if len(found) > 0 {
+		s.Log.Info("updates on the stick", "found", len(found))
+	}
+	s.mu.Lock()
+	s.bundles = found
 	s.mu.Unlock()
 }
 
@@ -163,9 +186,10 @@ func (s *Socket) order() (o Order, found bool, err error) {
 }
 
 // mount makes a stick usable. Nothing on it is a program, a device or a way to more rights, and what is
-// written is on it when the write returns: people pull sticks out.
+// written is on it when the write returns: people pull sticks out. Whoever is none of those who write backups may read
+// it: the updater does.
 func mount(device, at, kind string) error {
-	options := fmt.Sprintf("uid=%d,gid=%d,umask=0007", account.Records, account.HistoryGroup)
+	options := fmt.Sprintf("uid=%d,gid=%d,umask=0002", account.Records, account.HistoryGroup)
 	if kind == ownersKind {
 		options = "errors=remount-ro" // whatever the stick asks for: it may ask for a panic
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/certificate/authorities"
 	"github.com/pronto-pbx/pronto/images/card"
 	"github.com/pronto-pbx/pronto/images/fat"
+	"github.com/pronto-pbx/pronto/images/imprint"
 	"github.com/pronto-pbx/pronto/images/pins"
 	"github.com/pronto-pbx/pronto/images/recipe"
 	"github.com/pronto-pbx/pronto/images/sbom"
@@ -25,6 +26,23 @@ import (
 type recipeFlags struct {
 	root, kernel, version, out string
 	built                      int64
+	updates                    updateFlags
+}
+
+func (f *recipeFlags) define(flags *flag.FlagSet) {
+	flags.StringVar(&f.root, "root", ".", "where the source of Pronto lies")
+	flags.StringVar(&f.kernel, "kernel", "", "directory of a kernel: vmlinuz, device trees, overlays, lib/modules (default: the pinned one)")
+	flags.StringVar(&f.version, "version", "devel", "of the image")
+	flags.Int64Var(&f.built, "time", 0, "when this version was made, in seconds since 1970: no box believes in an earlier time")
+	flags.StringVar(&f.out, "out", "bin/image", "where to put it")
+	f.updates.define(flags)
+}
+
+func (f *recipeFlags) check() error {
+	if f.built <= 0 {
+		return errNoTime
+	}
+	return f.updates.check()
 }
 
 // pinned is the module file that names kernel and boot loader.
@@ -37,16 +55,12 @@ func build(ctx context.Context, args []string, out, errs io.Writer) error {
 	var f recipeFlags
 	flags := flag.NewFlagSet("mkimage build", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	flags.StringVar(&f.root, "root", ".", "where the source of Pronto lies")
-	flags.StringVar(&f.kernel, "kernel", "", "directory of a kernel: vmlinuz, device trees, overlays, lib/modules (default: the pinned one)")
-	flags.StringVar(&f.version, "version", "devel", "of the image")
-	flags.Int64Var(&f.built, "time", 0, "when this version was made, in seconds since 1970: no box believes in an earlier time")
-	flags.StringVar(&f.out, "out", "bin/image", "where to put it")
+	f.define(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if f.built <= 0 {
-		return errNoTime
+	if err := f.check(); err != nil {
+		return err
 	}
 	start := time.Now()
 	made, err := ingredients(ctx, f)
@@ -70,6 +84,7 @@ func build(ctx context.Context, args []string, out, errs io.Writer) error {
 		}
 	}
 	report(out, made, image, size, time.Since(start))
+	fmt.Fprintln(out, "  "+f.updates.said())
 	return nil
 }
 
@@ -77,7 +92,7 @@ func build(ctx context.Context, args []string, out, errs io.Writer) error {
 type ingredientsOf struct {
 	slot       []fat.File
 	recovery   []fat.File        // of the first partition, beside the choice
-	documents  map[string][]byte // release.json, sbom.json, licences.txt
+	documents  map[string][]byte // imprint.File, sbom.json, licences.txt
 	components []sbom.Component
 	kernel     recipe.Kernel
 	system     int // bytes of the initramfs, unpacked
@@ -102,7 +117,7 @@ func ingredients(ctx context.Context, f recipeFlags) (made ingredientsOf, err er
 	if made.components, err = components(ctx, f, modules, made.kernel, programs); err != nil {
 		return made, err
 	}
-	release, err := json.Marshal(map[string]any{"version": f.version, "time": f.built, "kernel": made.kernel.Version})
+	release, err := json.Marshal(imprint.Imprint{Version: f.version, Time: f.built, Kernel: made.kernel.Version, Epoch: f.updates.epoch, Data: dataOfNow})
 	if err != nil {
 		return made, err
 	}
@@ -110,17 +125,18 @@ func ingredients(ctx context.Context, f recipeFlags) (made ingredientsOf, err er
 	if err != nil {
 		return made, err
 	}
-	made.documents = map[string][]byte{"release.json": release, "sbom.json": bill, "licences.txt": sbom.Licences(made.components)}
-	return made, made.systems(ctx, firmware, programs)
+	made.documents = map[string][]byte{imprint.File: release, "sbom.json": bill, "licences.txt": sbom.Licences(made.components)}
+	return made, made.systems(ctx, firmware, programs, f.updates.documents)
 }
 
 // systems makes what a slot holds, and the recovery system of the same kernel.
-func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, programs map[string][]byte) error {
+func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, programs, updates map[string][]byte) error {
 	seed, err := card.Seed(ctx)
 	if err != nil {
 		return err
 	}
 	documents := maps.Clone(made.documents)
+	maps.Copy(documents, updates)
 	documents[recipe.Seed] = seed
 	system, err := recipe.System(made.kernel, programs, documents)
 	if err != nil {
@@ -130,11 +146,11 @@ func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, pro
 	if made.slot, err = recipe.Slot(made.kernel, firmware, system, made.documents); err != nil {
 		return err
 	}
-	small, err := recipe.Recovery(made.kernel, programs, map[string][]byte{"release.json": made.documents["release.json"], recipe.Seed: seed})
+	small, err := recipe.Recovery(made.kernel, programs, map[string][]byte{imprint.File: made.documents[imprint.File], recipe.Seed: seed})
 	if err != nil {
 		return err
 	}
-	made.recovery, err = recipe.Slot(made.kernel, firmware, small, map[string][]byte{"release.json": made.documents["release.json"]})
+	made.recovery, err = recipe.Slot(made.kernel, firmware, small, map[string][]byte{imprint.File: made.documents[imprint.File]})
 	return err
 }
 

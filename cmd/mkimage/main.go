@@ -14,6 +14,7 @@ import (
 )
 
 const usage = `mkimage build [flags]        makes an image, its bill of materials and the texts of its licences
+mkimage release [flags]      makes what a release has for the slots of boxes, to be signed and published by otavendor
 mkimage deb [flags]          makes packages for Debian
 mkimage oci [flags]          makes an image for containers
 mkimage licences [flags]     writes the licences of all libraries, for the page
@@ -38,6 +39,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		switch args[0] {
 		case "build":
 			return build(ctx, args[1:], out, errs)
+		case "release":
+			return release(ctx, args[1:], out, errs)
 		case "deb":
 			return deb(ctx, args[1:], out, errs)
 		case "oci":

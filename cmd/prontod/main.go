@@ -19,6 +19,7 @@ import (
 	"github.com/pronto-pbx/pronto/board/cgroup"
 	"github.com/pronto-pbx/pronto/board/confine"
 	"github.com/pronto-pbx/pronto/firmware/appliance"
+	"github.com/pronto-pbx/pronto/firmware/backup"
 	"github.com/pronto-pbx/pronto/firmware/certificate/authorities"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
@@ -46,6 +47,10 @@ func run(args []string, out io.Writer) int {
 	licences := flags.String("licences", "", "file with the licences of all that was installed with this program, for the page (default: its own)")
 	asked := flags.String("openings", "", "file that tells the first program of a box what others must reach; empty: nobody asks")
 	opened := flags.String("opened", "", "file in which it answers")
+	release := flags.String("release", "", "version of the release that this program is of; empty: of none")
+	fit := flags.String("fit", "", "unix socket on which the updater is told how the exchange is; empty: only prontoctl's")
+	updater := flags.String("updates", "", "unix socket of the updater, for the page; empty: the system keeps this program up to date")
+	stick := flags.String("bundles", filepath.Join(backup.StickDir, "pronto"), "directory in which a stick has updates")
 	speaks := flags.String("speaker", "", "be the process that has this synthesiser say texts for the exchange, over descriptor 3")
 	dark := flags.Bool("dark", false, "put out the lamps that a killed prontod has left lit, and end")
 	verbose := flags.Bool("v", false, "log debug messages")
@@ -98,6 +103,7 @@ func run(args []string, out io.Writer) int {
 		err = serve(appliance.Options{
 			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
 			Synthesiser: synthesiser, Gate: *first, Reset: *reset, Licences: *licences, Walls: walls,
+			Version: *release, Fit: *fit, Updates: updatesOf(*updater, *stick),
 		})
 	}
 	if err != nil {

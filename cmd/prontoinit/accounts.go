@@ -18,13 +18,18 @@ const (
 	recordsHot = "/run/records"  // recordd's
 	askedFile  = meetDir + "/openings"
 	openedFile = "/run/firewall" // ours: the answer
+	fitDir     = "/run/fit"      // prontod's, for otad
+	fitSocket  = fitDir + "/fit.sock"
+	slotsDir   = "/run/otad" // otad's, with the devices that it is lent
+	// installedFile is what otad has put into the slots.
+	installedFile = updateDir + "/slots.json"
 )
 
 // paths tells the table of accounts where things lie on a box.
 func paths() account.Paths {
 	return account.Paths{
 		Programs: "/bin", Share: shareDir, Office: officeDir, History: historyDir, Backup: backupDir, Sticks: filepath.Dir(stickDir), Records: recordsDir,
-		Socket: recordsHot, Meet: meetDir, Temp: tmpDir,
+		Socket: recordsHot, Meet: meetDir, Update: updateDir, Fit: fitDir, Slots: slotsDir, Temp: tmpDir,
 	}
 }
 
@@ -47,6 +52,9 @@ func places() []place {
 		{recordsDir, account.Records, account.Records, 0o700, true},
 		{meetDir, account.Exchange, account.Exchange, 0o700, false},
 		{recordsHot, account.Records, account.HistoryGroup, fs.ModeSetgid | 0o750, false},
+		{updateDir, account.Updates, account.Updates, 0o700, true},
+		{fitDir, account.Exchange, account.Updates, fs.ModeSetgid | 0o750, false},
+		{slotsDir, account.Updates, account.Exchange, fs.ModeSetgid | 0o750, false}, // the page asks there
 	}
 }
 

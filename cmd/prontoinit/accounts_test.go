@@ -110,7 +110,7 @@ func TestNoLinkOfAServiceLeadsTheFirstProgramElsewhere(t *testing.T) {
 }
 
 func TestAServiceBeginsAsWhoItIsAndAsNobodyElse(t *testing.T) {
-	for _, name := range []string{"otad", exchange} { // one that is none, and one whose user we are not
+	for _, name := range []string{"linelab", exchange} { // one that is none, and one whose user we are not
 		if err := become(name, nil); err == nil {
 			t.Errorf("%s begins", name)
 		}

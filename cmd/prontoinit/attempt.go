@@ -24,6 +24,7 @@ type attempt struct {
 	count                starts.Count
 	ready, well, givenUp bool
 	shown                led.Pattern
+	refused              time.Duration // until when the light says so
 }
 
 // begin counts the start, and asks whether somebody holds the button. It returns errRestart where something
@@ -37,15 +38,12 @@ func (b *box) begin() error {
 	if err != nil {
 		b.log.Warn("how many starts came to nothing is not known", "err", err)
 	}
-	failed := count.Failed()
-	count, recover := count.Begun()
-	if err := starts.Save(path, count); err != nil {
-		b.log.Error("this start is not counted", "err", err)
-	}
 	b.attempt.count = count
-	b.log.Info("start", "failed_before", failed)
-	if recover {
-		return b.recovery(choice.Failed, "it came to nothing too often")
+	b.log.Info("start", "failed_before", count.Failed())
+	if !b.slots.trying { // a trial is one start, however it goes
+		if err := b.countStart(path); err != nil {
+			return err
+		}
 	}
 	switch b.wish() {
 	case power.Help:
@@ -56,6 +54,29 @@ func (b *box) begin() error {
 		}
 		return errRestart{"the button was held for long: factory reset"}
 	case power.Nothing:
+	}
+	return nil
+}
+
+// countStart counts this start, and has something else start when there were too many. What counts is on the disk
+// before the choice is changed: a power cut between both costs a start.
+func (b *box) countStart(path string) error {
+	next, over := b.attempt.count.Begun()
+	fell := b.attempt.count.Fell
+	b.attempt.count = next
+	if over && !fell {
+		if err := starts.Save(path, next.Fall()); err != nil {
+			b.log.Error("this start is not counted", "err", err)
+		}
+		if b.slots.fall() {
+			return errRestart{"the other slot: this one came to nothing too often"}
+		}
+	}
+	if err := starts.Save(path, next); err != nil {
+		b.log.Error("this start is not counted", "err", err)
+	}
+	if over {
+		return b.recovery(choice.Failed, "it came to nothing too often")
 	}
 	return nil
 }
@@ -102,8 +123,14 @@ func (b *box) count(seen watchdog.Seen, h watchdog.Health) {
 	case !a.well && h.Well():
 		a.well, a.count = true, a.count.Well()
 	}
+	if b.slots.trying {
+		a.count = before
+	}
 	if a.count != before {
 		b.save()
+	}
+	if control.Uptime() < a.refused {
+		return
 	}
 	if seen.Running {
 		b.light(led.Working)

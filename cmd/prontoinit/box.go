@@ -28,6 +28,7 @@ import (
 	"github.com/pronto-pbx/pronto/board/watchdog"
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 	"github.com/pronto-pbx/pronto/firmware/control"
+	"github.com/pronto-pbx/pronto/images/imprint"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,7 +38,9 @@ type box struct {
 	services *supervise.Supervisor
 	dog      *watchdog.Device // nil: the box has none, or is not to use it
 	failed   chan error       // a room that cannot go on
-	restart  chan struct{}    // the exchange asks for it
+	ending   chan power.End   // the exchange or the updater asks for it
+	turns    chan turn        // what others ask of the goroutine of attend
+	slots    slots
 	ring     *logring.Ring
 	card     disk.Card
 	where    disk.Where
@@ -64,7 +67,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	}
 	log.Info("Pronto", "version", made.Version, "kernel", made.Kernel, "uptime", control.Uptime().Round(time.Millisecond))
 	sayBoard(log)
-	b := &box{log: log, failed: make(chan error, 2), restart: make(chan struct{}, 1), ring: ring, orders: make(chan stick.Order, 1)}
+	b := &box{log: log, failed: make(chan error, 2), ending: make(chan power.End, 1), turns: make(chan turn), ring: ring, orders: make(chan stick.Order, 1)}
 	b.openWatchdog()
 	b.light(led.Starting)
 	if err := network.Loopback(); err != nil {
@@ -76,6 +79,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 		log.Error("data", "err", err)
 	}
 	b.feed()
+	b.openSlots(made)
 	if err := b.begin(); err != nil {
 		return nil, err
 	}
@@ -85,7 +89,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	b.id, host = name(log, plan.Held.Host)
 	keeper := startClock(log, made)
 	b.outage.init(log, b.id)
-	b.services, err = supervise.New(b.outage.watch(b.share(services())), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
+	b.services, err = supervise.New(b.outage.watch(b.share(services(made.Version))), supervise.Options{Log: log, Output: out, Dir: "/run/supervise", Orphans: true})
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +111,10 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	b.rooms.Go(func() { names.Run(last) })
 	net := newNetwork(log, plan, host, keeper, names, wall)
 	b.rooms.Go(func() { net.Run(last) })
-	b.openGate(last, net, host, keeper)
 	socket := newSocket(log, b.card, b.id, b.orders)
 	b.rooms.Go(func() { socket.Run(last) })
+	b.openGate(last, room(net, host, keeper, func() { b.end(power.Restart) }), b.updates(socket.Bundles))
+	b.rooms.Go(func() { b.slots.compare(last, installedFile) })
 	if b.where == disk.OnCard {
 		b.rooms.Go(func() { fill(log, b.card) })
 	}
@@ -152,7 +157,7 @@ func (b *box) openWatchdog() {
 }
 
 // startClock makes sure that the box does not live in the past.
-func startClock(log *slog.Logger, made release) *clock.Keeper {
+func startClock(log *slog.Logger, made imprint.Imprint) *clock.Keeper {
 	saved, err := clock.Load(filepath.Join(dataDir, clock.File))
 	if err != nil {
 		log.Warn("the time of the last run is not known", "err", err)
@@ -215,8 +220,10 @@ func (b *box) attend() power.End {
 			return power.Restart
 		case <-button:
 			return power.Off
-		case <-b.restart:
-			return power.Restart
+		case how := <-b.ending:
+			return how
+		case do := <-b.turns:
+			do()
 		case order := <-b.orders:
 			if end, ends := b.obey(order); ends {
 				return end
@@ -238,7 +245,11 @@ func (b *box) attend() power.End {
 			var lives bool
 			if health, lives = watchdog.Next(health, control.Uptime(), seen); lives {
 				b.feed()
-			} else if b.dog != nil {
+			}
+			if b.judge(seen, lives) {
+				return power.Restart
+			}
+			if !lives && b.dog != nil {
 				b.log.Error("the exchange does not come back; the watchdog is not fed any more and resets the box")
 				b.giveUp()
 			}
@@ -282,19 +293,39 @@ func (b *box) feed() {
 
 // stop ends the programs, then the rest. The watchdog goes on running: should this hang, it resets the box.
 func (b *box) stop() {
-	b.feed()
 	b.endAll()
-	b.serving.Wait()
+	b.outlast(b.serving.Wait)
 	for _, g := range b.groups {
 		if err := g.Close(); err != nil {
 			b.log.Warn("share", "of", g.Name, "err", err)
 		}
 	}
-	b.feed()
 	b.endLast()
-	b.rooms.Wait()
+	b.outlast(b.rooms.Wait)
 	leaveHot(b.log)
 	b.feed()
+}
+
+// endFor is how long what ends may take before the watchdog ends it: a program that opens its records on a slow card
+// hears of the end when it has opened them. A reset in the place of a restart would lead past a trial.
+const endFor = 45 * time.Second
+
+// outlast waits for something, and feeds the watchdog meanwhile.
+func (b *box) outlast(wait func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); wait() }()
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for begun := time.Now(); ; {
+		if time.Since(begun) < endFor {
+			b.feed()
+		}
+		select {
+		case <-done:
+			return
+		case <-every.C:
+		}
+	}
 }
 
 // leaveHot takes what lies in memory off the data, which cannot be unmounted below it.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +13,7 @@ import (
 	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/identity"
 	"github.com/pronto-pbx/pronto/firmware/backup"
+	"github.com/pronto-pbx/pronto/images/imprint"
 	"golang.org/x/sys/unix"
 )
 
@@ -130,20 +130,14 @@ func name(log *slog.Logger, chosen string) (id, host string) {
 	return who.ID, host
 }
 
-// release is what the system says of itself.
-type release struct {
-	Version string `json:"version"`
-	Time    int64  `json:"time"` // when it was made, in seconds since 1970
-	Kernel  string `json:"kernel"`
-}
-
-func readRelease() (r release, err error) {
-	b, err := os.ReadFile(filepath.Join(shareDir, "release.json"))
+// readRelease reads what this system says of itself.
+func readRelease() (i imprint.Imprint, err error) {
+	b, err := os.ReadFile(filepath.Join(shareDir, imprint.File))
 	if err == nil {
-		err = json.Unmarshal(b, &r)
+		i, err = imprint.Decode(b)
 	}
 	if err != nil {
-		return r, fmt.Errorf("release: %w", err)
+		return i, fmt.Errorf("release: %w", err)
 	}
-	return r, nil
+	return i, nil
 }

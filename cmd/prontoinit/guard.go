@@ -20,7 +20,7 @@ func ownPages() (all []opening.Opening) {
 
 // guard closes the network and gives the exchange its devices, and looks after both until ctx ends.
 func (b *box) guard(ctx context.Context) *firewall.Wall {
-	wall, err := firewall.New(firewall.Config{Log: b.log, Asked: askedFile, Owner: account.Exchange, Answer: openedFile, Own: ownPages()})
+	wall, err := firewall.New(firewall.Config{Log: b.log, Asked: askedFile, Owner: account.Exchange, Answer: openedFile, Own: ownPages(), Fetcher: account.Updates})
 	if err != nil {
 		b.log.Error("every port can be reached", "err", err)
 	}

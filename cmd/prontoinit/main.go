@@ -59,7 +59,7 @@ func run() error {
 		return errors.Join(err, keepLog(ring))
 	}
 	end := b.attend()
-	log.Info("the box ends", "how", map[power.End]string{power.Off: "off", power.Restart: "restart"}[end])
+	log.Info("the box ends", "how", map[power.End]string{power.Off: "off", power.Restart: "restart", power.Try: "trial"}[end])
 	b.stop()
 	if err := keepLog(ring); err != nil {
 		log.Warn("log not saved", "err", err)

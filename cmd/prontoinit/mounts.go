@@ -23,6 +23,7 @@ const (
 	historyDir = officeDir + "/history"
 	backupDir  = officeDir + "/backup"
 	recordsDir = dataDir + "/records" // not in a directory of the exchange's: it has no say there
+	updateDir  = dataDir + "/update"
 	tmpDir     = "/run/tmp"
 	shareDir   = "/usr/share/pronto"
 	stickDir   = backup.StickDir

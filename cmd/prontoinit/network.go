@@ -45,29 +45,19 @@ func wired(ctx context.Context) (string, error) {
 	return network.Wired(ctx, "/sys/class/net", 5*time.Second)
 }
 
-// openGate lets the exchange ask; without it a box works, and its network cannot be changed on the page.
-func (b *box) openGate(ctx context.Context, net *network.Owner, host string, keeper *clock.Keeper) {
+// openGate lets the exchange and the updater ask; without it a box works, its network cannot be changed on the page, and
+// it takes no updates.
+func (b *box) openGate(ctx context.Context, exchange gate.Room, updates gate.Updates) {
 	l, err := gate.Listen(gate.Path)
 	if err != nil {
-		b.log.Error("the page cannot ask about the network", "err", err)
+		b.log.Error("nobody can ask about the network and the slots", "err", err)
 		return
 	}
 	b.rooms.Go(func() {
-		if err := gate.Serve(ctx, b.log, l, mayAsk, room(net, host, keeper, b.askRestart)); err != nil {
-			b.log.Error("the page cannot ask about the network any more", "err", err)
+		if err := gate.Serve(ctx, b.log, l, gate.Doors{account.Exchange: exchange, account.Updates: updates}); err != nil {
+			b.log.Error("nobody can ask about the network and the slots any more", "err", err)
 		}
 	})
-}
-
-// mayAsk tells whether a user of the kernel is the exchange's.
-func mayAsk(uid uint32) bool { return uid == account.Exchange }
-
-// askRestart ends the box as its button does, and starts it again.
-func (b *box) askRestart() {
-	select {
-	case b.restart <- struct{}{}:
-	default: // it ends already
-	}
 }
 
 // room is what the first program does for the exchange.

@@ -35,7 +35,7 @@ func TestThePageOfAnOutageIsServedOnlyWhileTheExchangeDoesNotNeedThePorts(t *tes
 
 func TestTheExchangeAsksForItsPortsBeforeEachStart(t *testing.T) {
 	var o outage
-	for _, s := range o.watch(services()) {
+	for _, s := range o.watch(services("1.0.0")) {
 		if (s.Before != nil) != (s.Name == exchange) {
 			t.Errorf("%s: %v", s.Name, s.Before != nil)
 		}

@@ -30,11 +30,11 @@ func TestItRefusesToRunAnywhereButAsTheFirstProgramOfABox(t *testing.T) {
 }
 
 func TestTheSupervisorTakesTheServicesAndRecordsComeFirst(t *testing.T) {
-	all := services()
+	all := services("1.0.0")
 	if _, err := supervise.New(all, supervise.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 2 || all[0].Name != recorder || all[1].Name != exchange || all[1].Watchdog <= 0 || all[1].KeepFDs < 1024 {
+	if len(all) != 3 || all[2].Name != updater || all[2].KeepFDs != 0 || all[0].Name != recorder || all[1].Name != exchange || all[1].Watchdog <= 0 || all[1].KeepFDs < 1024 {
 		t.Errorf("%+v", all)
 	}
 	if i := slices.Index(all[0].Args, "-var"); i < 0 || all[0].Args[i+1] != state().Dir || state().Records != recordsDir {

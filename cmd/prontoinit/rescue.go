@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -16,10 +17,13 @@ import (
 	"github.com/pronto-pbx/pronto/board/network"
 	"github.com/pronto-pbx/pronto/board/power"
 	"github.com/pronto-pbx/pronto/board/stick"
+	"github.com/pronto-pbx/pronto/board/trial"
 	"github.com/pronto-pbx/pronto/firmware/certificate"
 	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/statefile"
 	"github.com/pronto-pbx/pronto/images/choice"
+	"github.com/pronto-pbx/pronto/images/imprint"
+	"github.com/pronto-pbx/pronto/images/layout"
 	"github.com/pronto-pbx/pronto/images/recipe"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/front"
@@ -44,8 +48,9 @@ const (
 // in front of it.
 type rescuer struct {
 	box
-	made   release
+	made   imprint.Imprint
 	why    choice.Reason
+	chosen int // slot; 0: the choice is damaged
 	host   string
 	plate  disk.Plate
 	broken string // why the data cannot be read; empty: it can
@@ -78,8 +83,11 @@ func rescue(log *slog.Logger) error {
 		log.Error("no card", "err", err)
 		return err
 	}
-	r.choose()
+	mend := r.choose()
 	r.look()
+	if mend && r.mend() {
+		return power.Now(power.Restart, dataDir, log)
+	}
 	if _, err := clock.Raise(clock.Floor(time.Unix(made.Time, 0), r.savedTime())); err != nil {
 		log.Error("clock not set", "err", err)
 	}
@@ -92,17 +100,58 @@ func rescue(log *slog.Logger) error {
 }
 
 // choose learns why this system was started, and has the boot loader start the usual one next: switching the
-// box off and on is a way out.
-func (r *rescuer) choose() {
+// box off and on is a way out. mend tells that nobody wanted this system: the boot loader found nothing else.
+func (r *rescuer) choose() (mend bool) {
 	now, err := disk.ReadChoice(r.card)
 	if err != nil {
 		r.log.Error("why this system was started is not known", "err", err)
-		now = choice.Default()
+		return true
 	}
-	r.why, now.Recover = now.Recover, choice.None
+	r.chosen, r.why, now.Recover = now.Slot, now.Recover, choice.None
 	if err := disk.WriteChoice(r.card, now); err != nil {
 		r.log.Error("the next start leads here again", "err", err)
 	}
+	return r.why == choice.None
+}
+
+// mend chooses a slot that can be started, where the choice is damaged, as by a power cut that tore it, or names a slot
+// in which there is no system: the one that the last trial leaves, or else any. It is false where nothing is to be
+// mended, or nothing can be: then the box waits for somebody.
+func (r *rescuer) mend() bool {
+	want := r.chosen
+	if want == 0 {
+		want = cmp.Or(r.lastTrial().Good(disk.OtherSlot), layout.SlotA)
+	}
+	if _, err := disk.ReadSlot(r.card, want); err != nil {
+		r.log.Error("nothing can be started from the slot", "slot", want, "err", err)
+		if _, err := disk.ReadSlot(r.card, disk.OtherSlot(want)); err != nil {
+			r.log.Error("nor from the other one", "err", err)
+		} else {
+			want = disk.OtherSlot(want)
+		}
+	}
+	if want == r.chosen {
+		return false
+	}
+	if err := disk.WriteChoice(r.card, choice.Choice{Slot: want}); err != nil {
+		r.log.Error("the next start leads here again", "err", err)
+		return false
+	}
+	r.log.Warn("the choice of what to start is mended", "slot", want)
+	return true
+}
+
+// lastTrial is what the data knows of it.
+func (r *rescuer) lastTrial() trial.Record {
+	text, ok := r.kept(trial.File)
+	if !ok {
+		return trial.Record{}
+	}
+	rec, err := trial.Decode(text)
+	if err != nil {
+		r.log.Warn("what became of the last trial is not known", "err", err)
+	}
+	return rec
 }
 
 // look mounts the data to be read, and learns who the box is.

@@ -10,18 +10,20 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 )
 
-// exchange is the service without which a box is none; recorder keeps the records.
+// exchange is the service without which a box is none; recorder keeps the records, updater brings new systems.
 const (
 	exchange = "prontod"
 	recorder = "recordd"
+	updater  = "otad"
 )
 
 // resetWish is the file by which the page asks for a factory reset. It lies in memory: a wish that nobody has
 // obeyed does not outlive the box's being switched off.
 const resetWish = hotDir + "/factory-reset"
 
-// services are the programs that this one keeps running. prontod comes after recordd, which it asks.
-func services() []supervise.Service {
+// services are the programs of a release that this one keeps running. prontod comes after recordd, which it asks; the updater last. It
+// is the one without which a box is as good as ever: however often it ends, only it is started again.
+func services(version string) []supervise.Service {
 	config := filepath.Join(officeDir, "pronto.yaml")
 	records := filepath.Join(recordsHot, "records.sock")
 	return []supervise.Service{
@@ -34,9 +36,13 @@ func services() []supervise.Service {
 			// The box is switched on when its kernel starts.
 			Args: []string{
 				"-config", config, "-var", officeDir, "-board", "linux", "-records", records, "-powered", "0s",
-				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
+				"-openings", askedFile, "-opened", openedFile, "-gate", gate.Path, "-release", version, "-fit", fitSocket, "-updates", filepath.Join(slotsDir, "otad.sock"), "-reset", resetWish, "-licences", filepath.Join(shareDir, "licences.txt"),
 			},
 			After: []string{"-dark", "-config", config, "-var", officeDir},
+		}),
+		confined(supervise.Service{
+			Name: updater, Notify: true,
+			Args: []string{"-gate", gate.Path, "-var", updateDir, "-run", slotsDir, "-share", shareDir, "-fit", fitSocket, "-sticks", filepath.Dir(stickDir)},
 		}),
 	}
 }

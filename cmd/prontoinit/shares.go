@@ -18,6 +18,8 @@ func shareOf(service string, total uint64) uint64 {
 	switch service {
 	case exchange:
 		return max(total/2, least)
+	case updater: // it patches one file of a system at a time
+		return max(total/8, least/2)
 	default:
 		return max(total/4, least)
 	}

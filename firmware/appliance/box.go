@@ -48,6 +48,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/trace"
 	"github.com/pronto-pbx/pronto/firmware/voicemail"
 	"github.com/pronto-pbx/pronto/ui/access"
+	"github.com/pronto-pbx/pronto/ui/settings"
 	"github.com/pronto-pbx/pronto/ui/setup"
 )
 
@@ -72,6 +73,9 @@ type Options struct {
 	// are shown.
 	Licences string
 	Walls    Walls
+	Version  string // of the release; empty: of none
+	Updates  settings.Updates
+	Fit      string // socket on which the updater is told how the box is; empty: it is told by the one of prontoctl alone
 
 	Carriers trunk.Directory // where carriers' hosts are; nil: DNS
 	// Route finds which of our addresses leads to a remote one; nil: the kernel is asked.
@@ -84,6 +88,8 @@ type Box struct {
 	log  *slog.Logger
 
 	numbering atomic.Pointer[numbering]
+	booted    *config.Config // with which this process began
+	born      time.Time
 	hot       *journal.Hot
 	history   *journal.History
 	feed      *feed.Feed
@@ -97,6 +103,7 @@ type Box struct {
 	vitals    atomic.Pointer[vitals.Watch] // of the board; nil: it does not tell how it is
 	present   *present
 	health    *health.Board
+	selfCall  selfCall
 	seen      atomic.Pointer[netip.Addr] // our address as somebody outside sees it; nil: nobody has said
 
 	stack     *stack.Stack
@@ -192,6 +199,9 @@ func conditions() []health.Spec {
 		{Name: "backup", Severity: health.Info},
 		{Name: "setup", Severity: health.Info},
 		{Name: "certificate", Severity: health.Warn},
+		{Name: "update_back", Severity: health.Warn},
+		{Name: "update_stale", Severity: health.Warn},
+		{Name: "update_support", Severity: health.Warn},
 		{Name: "confined", Severity: health.Warn},
 		{Name: "firewall", Severity: health.Error},
 	}, slices.Concat(alarmConditions(), soundConditions(), boardConditions())...)
@@ -199,7 +209,7 @@ func conditions() []health.Spec {
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log, records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
+	b = &Box{opts: opts, log: opts.Log, booted: opts.Live.Current(), born: time.Now(), records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
 	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
 	b.doors.b, b.taping.b, b.conferences.b = b, b, b
 	b.openAlarms()
@@ -367,6 +377,9 @@ func (b *Box) openSIP() error {
 }
 
 func (b *Box) arrive(in call.Arrival, makeLeg func(func(call.LegEvent)) call.Leg) (tel.CallID, error) {
+	if err := screenSelfCall(in); err != nil {
+		return "", err
+	}
 	return b.calls.Arrive(in, makeLeg)
 }
 
@@ -391,8 +404,8 @@ func (b *Box) advertise(f stack.Flow) netip.Addr {
 func (b *Box) openCalls() error {
 	b.calls = call.New(call.Config{
 		Log: b.log.With("room", "call"), Plan: b.plan, Dialer: dialer{b},
-		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publish,
-		Record: func(r tel.CallEnded) { b.publish(r) }, Journal: b.hot, Clerk: b, Door: b.doors.open, Progress: b.presence.SetProgress,
+		Queue: func(m tel.ToQueue) bool { return b.queues.Tell(m) }, Command: b.command, Publish: b.publishCall,
+		Record: func(r tel.CallEnded) { b.publishCall(r) }, Journal: b.hot, Clerk: b, Door: b.doors.open, Progress: b.presence.SetProgress,
 		Supervise: b.supervise, Recorder: &b.taping, Rooms: &b.conferences,
 	})
 	if err := b.openConferences(); err != nil {
@@ -459,6 +472,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.books.Run(ctx) })
 	b.tellSetup(b.setup.Debts())
 	b.wg.Go(func() { b.watchCertificate(ctx) })
+	b.wg.Go(func() { b.watchUpdates(ctx) })
 	b.wg.Go(func() { b.keepRecordings(ctx.Done()) })
 	b.wg.Go(func() { b.watchWalls(ctx) })
 	b.wg.Go(func() { b.watchBoard(ctx) })

@@ -13,34 +13,38 @@ import (
 	"time"
 )
 
-// openControl makes the unix socket on which prontoctl reaches us. A box without it works on; nil says that
-// there is none, and the log why.
+// openControl makes the unix socket on which prontoctl reaches us, which only the owner of the state can open: what the
+// page does not offer to visitors.
 func (b *Box) openControl() net.Listener {
-	path := filepath.Join(b.opts.RunDir, "control.sock")
+	return b.openSocket(filepath.Join(b.opts.RunDir, "control.sock"), 0o600, "prontoctl")
+}
+
+// openSocket makes a unix socket for somebody, in the place of one that a killed process left. A box without it works
+// on; nil says that there is none, and the log why.
+func (b *Box) openSocket(path string, mode os.FileMode, whose string) net.Listener {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		b.log.Warn("prontoctl cannot reach us: the socket of an earlier process stays", "err", err)
+		b.log.Warn("a socket of an earlier process stays, so that somebody cannot reach us", "who", whose, "err", err)
 		return nil
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		b.log.Warn("prontoctl cannot reach us", "err", err)
+		b.log.Warn("somebody cannot reach us", "who", whose, "err", err)
 		return nil
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		b.log.Warn("prontoctl cannot reach us", "err", errors.Join(err, l.Close()))
+	if err := os.Chmod(path, mode); err != nil {
+		b.log.Warn("somebody cannot reach us", "who", whose, "err", errors.Join(err, l.Close()))
 		return nil
 	}
 	return l
 }
 
-// control answers prontoctl on a socket that only the owner of the state can open: what the page does not offer
-// to visitors.
-func (b *Box) control(ctx context.Context, l net.Listener) {
-	server := &http.Server{Handler: b.commands(), ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 8 << 10}
+// serveSocket answers on such a socket until ctx ends.
+func (b *Box) serveSocket(ctx context.Context, l net.Listener, h http.Handler, whose string) {
+	server := &http.Server{Handler: h, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 8 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		b.log.Warn("prontoctl cannot reach us any more", "err", err)
+		b.log.Warn("somebody cannot reach us any more", "who", whose, "err", err)
 	}
 }
 
@@ -52,6 +56,7 @@ func (b *Box) commands() http.Handler {
 	b.callbackCommands(mux)
 	b.agentCommands(mux)
 	b.traceCommands(mux)
+	b.fitCommands(mux)
 	mux.HandleFunc("GET /bans", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(b.bans.List()) // who hung up needs no answer

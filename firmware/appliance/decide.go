@@ -21,6 +21,9 @@ func (n *numbering) now() dialplan.Plan {
 
 // Route implements call.Plan.
 func (n *numbering) Route(from string, caller, dialed tel.Number, at time.Time) call.Decision {
+	if ofSelfCall(from) {
+		return selfCallDecision(dialed)
+	}
 	p := n.now()
 	r := dialplan.Request{Dialed: dialed, Caller: caller, At: at}
 	switch kind, name, _ := strings.Cut(from, ":"); kind {
@@ -51,6 +54,9 @@ func (n *numbering) onBehalf(p dialplan.Plan, as tel.Number, r dialplan.Request)
 
 // Resolve implements call.Plan.
 func (n *numbering) Resolve(to, as string, at time.Time) call.Decision {
+	if ofSelfCall(as) {
+		return call.Decision{Kind: call.Refuse, Cause: tel.CauseForbidden}
+	}
 	p := n.now()
 	r := dialplan.Request{At: at}
 	switch kind, name, _ := strings.Cut(as, ":"); kind {

@@ -69,7 +69,7 @@ func isStd(path string) bool {
 var pure = []string{
 	"firmware/config", "firmware/dialplan", "firmware/toll", "firmware/acd/plan", "firmware/acd/forecast", "firmware/acd/replay", "firmware/acd/books", "firmware/report", "firmware/report/staffing", "firmware/report/queuelog", "firmware/conference", "firmware/outbound/permit",
 	"firmware/sip/digest", "firmware/media/codec", "firmware/media/dsp", "firmware/media/sdp",
-	"firmware/lamp", "firmware/lamp/eye", "firmware/media/master", "firmware/media/mix", "firmware/media/jitter", "firmware/media/quality", "firmware/ivr", "firmware/ivr/spoken", "ota/slot",
+	"firmware/lamp", "firmware/lamp/eye", "firmware/media/master", "firmware/media/mix", "firmware/media/jitter", "firmware/media/quality", "firmware/ivr", "firmware/ivr/spoken", "ota/slot", "ota/rollout", "ota/release", "ota/fit",
 }
 
 // rules: each returns why importing im from p is wrong, or "".
@@ -102,6 +102,12 @@ var rules = []struct {
 	}},
 	{"ota imports nothing of firmware", func(p, im string) bool {
 		return in(p, "ota") && in(im, "firmware")
+	}},
+	{"only programs know the updater", func(p, im string) bool {
+		return in(im, "ota") && !in(p, "ota", "cmd")
+	}},
+	{"what is signed is judged only in ota/trust, and made in ota/repository", func(p, im string) bool {
+		return in(im, "github.com/theupdateframework", "github.com/sigstore") && !in(p, "ota/trust", "ota/repository")
 	}},
 	{"sipgo/sip only under firmware/sip and the test peers", func(p, im string) bool {
 		return im == "github.com/emiago/sipgo/sip" && !in(p, "firmware/sip", "firmware/pbxtest", "cmd/linelab")
@@ -191,6 +197,8 @@ func TestEveryImportRuleCanFail(t *testing.T) {
 		{"ui/web", "firmware/acd"},
 		{"board/model", "os"},
 		{"ota/slot", "firmware/tel"},
+		{"firmware/appliance", "ota/fit"},
+		{"cmd/prontod", "github.com/theupdateframework/go-tuf/v2/metadata"},
 		{"ui/web", "github.com/emiago/sipgo/sip"},
 		{"firmware/sip/stack", "github.com/emiago/sipgo"},
 		{"ui/web", "github.com/pion/rtp"},

@@ -77,8 +77,9 @@ func (b *Box) follow(ctx context.Context) {
 	}
 	b.sayUnclaimed()
 	if l := b.openControl(); l != nil { // before the page says that we are well
-		b.wg.Go(func() { b.control(ctx, l) })
+		b.wg.Go(func() { b.serveSocket(ctx, l, b.commands(), "prontoctl") })
 	}
+	b.serveFit(ctx)
 	b.wg.Go(func() { hub.Run(ctx, b.watch) })
 	serve := func(l net.Listener, cert front.Certificate) {
 		b.wg.Go(func() {
@@ -134,8 +135,8 @@ func (b *Box) pages(hub *live.Hub, words map[string]*page.Renderer) (http.Handle
 		Name: func() string { return b.numbering.Load().cfg.Box.Name }, People: b.answering, Queues: b.supervisable,
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
-		Ready:   b.fit, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Voice: b.voice(),
-		Backups: b.backups(), Erasures: b.erasurePages(), Network: b.network(), Board: b.machine(), Certificate: b.certificates(), Handover: b.handover, Licences: b.opts.Licences,
+		Ready:   b.ready, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Voice: b.voice(),
+		Backups: b.backups(), Erasures: b.erasurePages(), Network: b.network(), Board: b.machine(), Certificate: b.certificates(), Updates: b.updates(), Handover: b.handover, Licences: b.opts.Licences,
 		Desk: b.desk, Command: b.ownCommand, Phone: pagePhone{b},
 		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Conferences: b.conferencePages, Ladder: b.ladder, Capture: b.capture, Missed: b.missedCallers, Records: b.records, Reruns: b.reruns(), Zone: b.location, Holiday: func(day time.Time) (string, bool) { return b.numbering.Load().plan.Calendar.Holiday(day) }, Agent: b.agentPage, Order: b.orderFromPage,
 		Setup: b.setupBox(), TestLamps: b.lamps.test, Erase: erase,
@@ -200,8 +201,8 @@ func (b *Box) watch(ctx context.Context, present func([]tel.Event), apply func(t
 	}
 }
 
-// fit is nil when the box can take a call.
-func (b *Box) fit() error {
+// ready is nil when the box can take a call.
+func (b *Box) ready() error {
 	if v := b.health.Verdict(); !v.Fit {
 		return fmt.Errorf("not fit to serve: failed %v, unknown %v", v.Failed, v.Unknown)
 	}

@@ -122,7 +122,7 @@ func (b *Box) registrarConfig() registrar.Config {
 	return registrar.Config{
 		Log: b.log.With("room", "registrar"), Realm: b.config().SIP.Realm, Journal: b.hot, Stack: b.stack,
 		NeedMD5:  func() bool { return now().md5 },
-		Accounts: func(user string) (registrar.Account, bool) { a, ok := now().accounts[user]; return a, ok },
+		Accounts: b.sipAccount,
 		LAN:      func(a netip.Addr) bool { return now().lan(a) },
 		Changed: func(d tel.DeviceChanged) {
 			b.publish(d)

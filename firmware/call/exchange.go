@@ -241,6 +241,18 @@ func (x *Exchange) Calls() []tel.CallID {
 	return ids
 }
 
+// Urgent is how many emergency calls exist now.
+func (x *Exchange) Urgent() (n int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, a := range x.calls {
+		if a.urgent.Load() {
+			n++
+		}
+	}
+	return n
+}
+
 // Restore brings back the calls of the hot journal whose legs survived. A call that lost its caller
 // ends with a record; ringing attempts are ended, and the queue's owner offers again.
 func (x *Exchange) Restore(states map[string][]byte, find Finder) []error {

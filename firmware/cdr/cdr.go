@@ -15,6 +15,10 @@ import (
 // Version is the encoding of finished records in the journal.
 const Version = 1
 
+// KindProof is a record of nothing, by which the box proves that records reach the disk: the journal's, and that of the
+// store, which commits its position at once.
+const KindProof = "fit.proof"
+
 // Errors of Decode.
 var (
 	ErrVersion = errors.New("record was written by a newer version")

@@ -187,7 +187,7 @@ func TestAnImageHoldsNoShellAndNoWayToDebug(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := contents(t, system)
-	programs := []string{"bin/prontod", "bin/prontoinit", "bin/recordd"}
+	programs := []string{"bin/otad", "bin/prontod", "bin/prontoinit", "bin/recordd"}
 	for _, name := range names {
 		if (strings.HasPrefix(name, "bin/") && !slices.Contains(programs, name)) || strings.HasPrefix(name, "sbin/") || strings.HasPrefix(name, "usr/bin/") || strings.Contains(name, "busybox") {
 			t.Errorf("the image holds %s", name)

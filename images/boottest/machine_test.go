@@ -3,6 +3,7 @@ package boottest
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"github.com/pronto-pbx/pronto/images/choice"
 	"github.com/pronto-pbx/pronto/images/fat"
 	"github.com/pronto-pbx/pronto/images/layout"
+	"github.com/pronto-pbx/pronto/images/loader"
 	"github.com/vishvananda/netlink"
 )
 
@@ -56,11 +58,12 @@ type options struct {
 	initrd   string // default: the image's own
 	kernel   string // default: the image's own
 	cable    *cable
-	stick    string // image of one that lies beside the machine; plug and pull move it
-	modem    bool   // a serial port at USB
-	pi3      bool   // an emulated Raspberry Pi 3: a card of its own kind, and a network that hangs on USB
-	i2c      []chip // on the bus of its header
-	once     bool   // a machine that starts anew ends instead: what starts next is for chosen to say
+	stick    string        // image of one that lies beside the machine; plug and pull move it
+	modem    bool          // a serial port at USB
+	pi3      bool          // an emulated Raspberry Pi 3: a card of its own kind, and a network that hangs on USB
+	i2c      []chip        // on the bus of its header
+	once     bool          // a machine that starts anew ends instead: what starts next is for chosen to say
+	loaded   *loader.Start // what the stand-in of a boot loader has read from the card; nil: kernel and initrd
 }
 
 // chosen is what the boot loader of a board would start from a card: the initramfs of slot A, or of the recovery
@@ -119,10 +122,17 @@ func start(t *testing.T, o options) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	kernel, initrd := made(o.kernel), made(o.initrd)
+	if l := o.loaded; l != nil {
+		kernel, initrd, args = filepath.Join(dir, "kernel"), filepath.Join(dir, "initrd"), []byte("cgroup_disable=memory "+l.Arguments)
+		if err := errors.Join(os.WriteFile(kernel, l.Kernel, 0o600), os.WriteFile(initrd, l.Initramfs, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	socket := filepath.Join(dir, "qmp")
 	command := []string{
 		"-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "512", "-display", "none", "-serial", "stdio",
-		"-kernel", made(o.kernel), "-initrd", made(o.initrd), "-append", string(args) + " console=ttyAMA0",
+		"-kernel", kernel, "-initrd", initrd, "-append", string(args) + " console=ttyAMA0",
 		"-device", "i6300esb", "-watchdog-action", "reset", "-qmp", "unix:" + socket + ",server=on,wait=off",
 	}
 	if o.disk != "" {
@@ -333,7 +343,7 @@ func (m *machine) reports(event string, limit time.Duration) {
 }
 
 // off waits until the machine has switched itself off.
-func (m *machine) off() { m.t.Helper(); m.ends("SHUTDOWN guest-shutdown") }
+func (m *machine) off() { m.t.Helper(); m.ends("SHUTDOWN guest-shutdown", patience) }
 
 // switchOff presses the machine's button and waits for its end.
 func (m *machine) switchOff() {
@@ -367,11 +377,11 @@ func (m *machine) press(said string) {
 }
 
 // restarts waits until a machine that was to start once wants to start anew.
-func (m *machine) restarts() { m.t.Helper(); m.ends("SHUTDOWN guest-reset") }
+func (m *machine) restarts() { m.t.Helper(); m.ends("SHUTDOWN guest-reset", patience) }
 
-func (m *machine) ends(how string) {
+func (m *machine) ends(how string, limit time.Duration) {
 	m.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
 		m.mu.Lock()
 		gone, events := m.gone, slices.Clone(m.events)
 		m.mu.Unlock()

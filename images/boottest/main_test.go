@@ -27,6 +27,8 @@ import (
 var (
 	boot     = flag.Bool("image.boot", false, "build images and start them in an emulated machine")
 	packages = flag.Bool("deb.boot", false, "build packages and install them in a Debian that has been started")
+	only     = flag.String("update.only", "", "of the releases that come to nothing, those with this in the name of their class")
+	updates  = flag.Bool("update.boot", false, "build an image, and try releases on it in an emulated machine")
 )
 
 // insideEnv holds, in the run inside of a network namespace, the directory with what was built.
@@ -45,8 +47,8 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		goleak.VerifyTestMain(m)
-	case !*boot && !*packages:
-		fmt.Println("left out: images are started by `make test-image`, packages by `make test-packages`")
+	case !*boot && !*packages && !*updates:
+		fmt.Println("left out: images are started by `make test-image`, packages by `make test-packages`, updates by `make test-update`")
 	default:
 		if err := outside(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -67,6 +69,11 @@ func outside() error {
 	defer os.RemoveAll(dir)
 	if *boot {
 		if err := buildAll(dir); err != nil {
+			return err
+		}
+	}
+	if *updates {
+		if err := buildReleases(dir); err != nil {
 			return err
 		}
 	}

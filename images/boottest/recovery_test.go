@@ -125,11 +125,16 @@ func unheard(t *testing.T, c *cable) *guest {
 
 func (g *guest) post(path string, form url.Values) (status int, body string) {
 	g.t.Helper()
-	req, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, g.site+path, strings.NewReader(form.Encode()))
+	return g.send(path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+}
+
+func (g *guest) send(path, kind string, content io.Reader) (status int, body string) {
+	g.t.Helper()
+	req, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, g.site+path, content)
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Content-Type", kind)
 	req.Header.Set("Origin", g.site)
 	return g.read(g.Do(req))
 }

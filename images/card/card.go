@@ -16,6 +16,7 @@ import (
 	"github.com/pronto-pbx/pronto/images/fat"
 	"github.com/pronto-pbx/pronto/images/layout"
 	"github.com/pronto-pbx/pronto/images/mbr"
+	"github.com/pronto-pbx/pronto/images/vfat"
 )
 
 // home are the directories that the data partition has from the start.
@@ -38,16 +39,42 @@ func Write(ctx context.Context, to string, first, slot []fat.File) error {
 	}); err != nil {
 		return err
 	}
-	if err := fat.Make(ctx, part(layout.SlotA), fat.Spec{
-		// No letter: the same bytes fit both slots.
-		Label: "PRONTO-SLOT", ID: layout.DiskID + layout.SlotA, Size: layout.SlotSize, Cluster: layout.SlotCluster, Files: slot,
-	}); err != nil {
+	if err := makeSlot(ctx, part(layout.SlotA), slot); err != nil {
 		return err
 	}
 	if err := makeData(ctx, part(layout.Data)); err != nil {
 		return err
 	}
 	return join(to, map[int]string{layout.Select: part(layout.Select), layout.SlotA: part(layout.SlotA), layout.Data: part(layout.Data)})
+}
+
+// makeSlot makes the file system of a slot. It has no letter in its name: the same bytes fit both slots.
+func makeSlot(ctx context.Context, to string, files []fat.File) error {
+	return fat.Make(ctx, to, fat.Spec{Label: "PRONTO-SLOT", ID: layout.DiskID + layout.SlotA, Size: layout.SlotSize, Cluster: layout.SlotCluster, Files: files})
+}
+
+// WriteSlot writes what a release has for the slots of boxes: their file system from its first byte to the end of its
+// last used cluster, and returns how long that is.
+func WriteSlot(ctx context.Context, to string, files []fat.File) (size int64, err error) {
+	if err := makeSlot(ctx, to, files); err != nil {
+		return 0, err
+	}
+	f, err := os.OpenFile(to, os.O_RDWR, 0)
+	if err != nil {
+		return 0, fmt.Errorf("slot: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	v, err := vfat.Open(f)
+	if err != nil {
+		return 0, fmt.Errorf("slot: %w", err)
+	}
+	if size, err = v.Used(); err != nil {
+		return 0, fmt.Errorf("slot: %w", err)
+	}
+	if err := f.Truncate(size); err != nil {
+		return 0, fmt.Errorf("slot: %w", err)
+	}
+	return size, nil
 }
 
 func makeData(ctx context.Context, to string) error {

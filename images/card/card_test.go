@@ -117,3 +117,26 @@ func TestAFileIsPutIntoTheDataOfAnImageOnly(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestThePartOfAReleaseIsTheSlotOfAnImageToItsLastUsedCluster(t *testing.T) {
+	imagetest.Programs(t, "mkfs.vfat", "fsck.vfat", "mcopy", "mke2fs")
+	dir := t.TempDir()
+	files := []fat.File{{Name: "kernel8.img", Data: bytes.Repeat([]byte("kernel"), 100_000)}, {Name: "release.json", Data: []byte("{}")}}
+	whole, part := filepath.Join(dir, "image"), filepath.Join(dir, "part")
+	if err := Write(t.Context(), whole, nil, files); err != nil {
+		t.Fatal(err)
+	}
+	size, err := WriteSlot(t.Context(), part, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err1 := os.ReadFile(whole)
+	b, err2 := os.ReadFile(part)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	slot := image[layout.Offset(layout.SlotA):][:layout.SlotSize]
+	if int64(len(b)) != size || size < 600_000 || size > layout.SlotSize/8 || !bytes.Equal(b, slot[:size]) || len(bytes.Trim(slot[size:], "\x00")) > 0 {
+		t.Errorf("the part has %d bytes, and is not the slot", size)
+	}
+}

@@ -19,11 +19,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/pronto-pbx/pronto/images/choice"
 	"github.com/pronto-pbx/pronto/images/cpio"
 	"github.com/pronto-pbx/pronto/images/driver"
 	"github.com/pronto-pbx/pronto/images/fat"
+	"github.com/pronto-pbx/pronto/images/zst"
 )
 
 //go:embed files
@@ -38,7 +38,7 @@ func file(name string) []byte {
 }
 
 // Programs are those of the initramfs, by their name.
-var programs = []string{"prontoinit", "prontod", "recordd"}
+var programs = []string{"prontoinit", "prontod", "recordd", "otad"}
 
 // Programs lists the commands that an image holds.
 func Programs() []string { return slices.Clone(programs) }
@@ -163,6 +163,12 @@ const (
 	RecoveryMark = "recovery"
 )
 
+// Documents that the updater reads. A system without both of them takes no updates.
+const (
+	VendorRoot = "root.json"  // the vendor's keys: the first root of its repository
+	UpdateURL  = "update-url" // where that repository lies, in one line
+)
+
 func pack(k Kernel, executables map[string][]byte, names []string, documents map[string][]byte) ([]byte, error) {
 	dir := func(name string, mode fs.FileMode) cpio.Entry {
 		return cpio.Entry{Name: name, Mode: fs.ModeDir | mode}
@@ -237,14 +243,20 @@ func packKernel(image []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Pack compresses an initramfs with zstd, which the kernel unpacks. One encoder at a time, so that the same
-// input gives the same bytes on any number of processors.
+// Pack compresses an initramfs with zstd, which the kernel unpacks.
 func Pack(system []byte) ([]byte, error) {
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1))
+	var out bytes.Buffer
+	w, err := zst.NewWriter(&out, int64(len(system)))
+	if err == nil {
+		_, err = w.Write(system)
+	}
+	if err == nil {
+		err = w.Close()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("compress the initramfs: %w", err)
 	}
-	return w.EncodeAll(system, nil), w.Close()
+	return out.Bytes(), nil
 }
 
 // Select is what the first partition holds: the choice of what to start, as the first file, and the recovery

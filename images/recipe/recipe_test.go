@@ -135,7 +135,7 @@ func TestTheRecoverySystemIsTheFirstProgramAlone(t *testing.T) {
 }
 
 // The system has no shell and no program beside ours; whoever adds one changes this list.
-func TestTheSystemHoldsThreeProgramsAndNoShell(t *testing.T) {
+func TestTheSystemHoldsFourProgramsAndNoShell(t *testing.T) {
 	made := map[string][]byte{}
 	for _, name := range Programs() {
 		made[name] = []byte("program " + name)
@@ -145,7 +145,7 @@ func TestTheSystemHoldsThreeProgramsAndNoShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"40755 bin", "100755 bin/prontod", "100755 bin/prontoinit", "100755 bin/recordd", "40755 data", "40755 dev", "20600 dev/console",
+		"40755 bin", "100755 bin/otad", "100755 bin/prontod", "100755 bin/prontoinit", "100755 bin/recordd", "40755 data", "40755 dev", "20600 dev/console",
 		"40755 etc", "100644 etc/hosts", "120777 etc/resolv.conf", "120777 init", "40755 media", "40700 media/stick", "40555 proc", "40755 run", "40555 sys",
 		"40755 usr", "40755 usr/share", "40755 usr/share/pronto", "100644 usr/share/pronto/pronto.yaml", "100644 usr/share/pronto/sbom.json",
 	}

@@ -152,6 +152,7 @@ const (
 	DeedCertificate          Deed = "certificate_given" // its fingerprint
 	DeedCertificateUndone    Deed = "certificate_undone"
 	DeedCertificateWithdrawn Deed = "certificate_withdrawn"
+	DeedUpdate               Deed = "update_decided" // what the owner decided about releases
 	DeedHandover             Deed = "handover_made"
 	DeedRecordingHeard       Deed = "recording_heard"
 	DeedRecordingTaken       Deed = "recording_downloaded"

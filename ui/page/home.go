@@ -49,7 +49,7 @@ func leads(lang, path string) lead {
 	switch path {
 	case "/security", "/users", "/backup", "/certificate":
 		l.Right = access.Own
-	case "/history", "/changes", "/lamps", "/buttons", "/board":
+	case "/history", "/changes", "/lamps", "/buttons", "/board", "/update":
 		l.Right = access.Configure
 	case "/missed", "/callbacks":
 		l.Right = access.Know

@@ -26,7 +26,7 @@ func sections() []section {
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
 		{"nav.reports", "/reports", access.Supervise, chart, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/conferences", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/erasures", "/reset", "/lamps", "/buttons", "/signals", "/board"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/conferences", "/messages", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/erasures", "/reset", "/lamps", "/buttons", "/signals", "/board", "/update"}},
 	}
 }
 
@@ -82,6 +82,7 @@ func (r Reader) System() (all []Link) {
 		{"history", "/history", access.Configure},
 		{"network", "/network", access.Configure},
 		{"board", "/board", access.Configure},
+		{"update", "/update", access.Configure},
 		{"backup", "/backup", access.Own},
 		{"certificate", "/certificate", access.Own},
 		{"security", "/security", access.Own},

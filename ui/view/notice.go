@@ -27,6 +27,8 @@ func mends(condition string) string {
 		return "/certificate"
 	case "board_hot", "board_power", "board_clock", "board_disk", "board_network":
 		return "/board"
+	case "update_back", "update_stale", "update_support":
+		return "/update"
 	case "lamps":
 		return "/lamps"
 	case "buttons":

@@ -30,6 +30,9 @@ func inTheClear() map[string]Clear {
 		// Whom the box trusts, and with what.
 		"GET /security": WhileAllowed, "POST /security": Never, "GET /certificate": WhileAllowed, "POST /certificate": Never, "POST /certificate/undo": Never,
 		"POST /certificate/withdraw": Never, "GET /reset": WhileAllowed, "POST /reset": Never, "GET /erasures": WhileAllowed, "POST /erasures": Never,
+		// What the box runs.
+		"POST /update/check": Never, "POST /update/install": Never, "POST /update/postpone": Never, "POST /update/settings": Never, "POST /update/seen": Never,
+		"POST /update/stick": Never, "POST /update/bundle": Never,
 		// Keys and all that they open.
 		"GET /backup": WhileAllowed, "POST /backup/place": Never, "POST /backup/now": Never, "GET /backup/copy/{name}": Never, "POST /backup/kit": Never,
 		"POST /backup/kit/confirm": Never, "GET /backup/restore": WhileAllowed, "POST /backup/restore": Never, "POST /backup/restore/lines": Never,

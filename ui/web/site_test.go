@@ -54,6 +54,7 @@ type site struct {
 	wires     settingstest.Network
 	machine   settingstest.Board
 	proof     settingstest.Certificate
+	releases  settingstest.Updates
 	asked     []WhatIf // of past days
 	unran     string   // why the next one is not run again
 	phone     *phonetest.Memory
@@ -108,6 +109,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 	t.Helper()
 	s := &site{t: t, tokens: map[access.Role]string{}, records: filed(t), wizard: setuptest.New(), phone: phonetest.Busy("Rossi")}
 	s.wires.Stands.NAT = "unknown"
+	s.releases.Stands = settingstest.Releases(hostile, at)
 	var err error
 	if s.settings, err = settingstest.New(settingstest.Office); err != nil {
 		t.Fatal(err)
@@ -131,7 +133,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
 		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Voice: s.voice.Port(),
-		Backups: s.backups.Port(), Erasures: s.persons.Port(), Network: s.wires.Port(), Board: s.machine.Port(), Certificate: s.proof.Port(),
+		Backups: s.backups.Port(), Erasures: s.persons.Port(), Network: s.wires.Port(), Board: s.machine.Port(), Certificate: s.proof.Port(), Updates: s.releases.Port(),
 		Handover: func(context.Context) page.Handover { return settingstest.Handover(hostile) },
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil

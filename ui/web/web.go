@@ -53,6 +53,7 @@ type Config struct {
 	Board    settings.Board
 	// Handover is the report of this moment; who makes it is filled in here.
 	Handover func(context.Context) page.Handover
+	Updates  settings.Updates
 	// Certificate is that of HTTPS.
 	Certificate settings.Certificate
 	Licences    string // file with the licences of all that the box was shipped with; empty: those of the programs

@@ -179,7 +179,10 @@ func (g *gate) verify(auth *digest.Authorization, method sip.RequestMethod, flow
 // allowed looks at the network. From outside only devices that are marked for it, and only over a
 // transport that hides password hashes and media keys.
 func (g *gate) allowed(account Account, auth *digest.Authorization, flow stack.Flow) bool {
-	lan := g.cfg.LAN(flow.Remote.Addr().Unmap())
+	if account.OwnMachine && !ownMachine(flow) {
+		return false
+	}
+	lan := account.OwnMachine || g.cfg.LAN(flow.Remote.Addr().Unmap())
 	if !lan && !(account.AnyNetwork && encrypted(flow)) {
 		return false
 	}
@@ -188,6 +191,13 @@ func (g *gate) allowed(account Account, auth *digest.Authorization, flow stack.F
 		return false
 	}
 	return auth.Auth || auth.Algorithm == digest.MD5 && account.AllowNoQOP
+}
+
+// ownMachine reports that the other end of a flow is on this machine: the kernel drops what comes from outside with such
+// a source.
+func ownMachine(f stack.Flow) bool {
+	remote := f.Remote.Addr().Unmap()
+	return remote.IsLoopback() || remote == f.Local.Addr().Unmap()
 }
 
 func encrypted(f stack.Flow) bool { return f.Transport == "tls" || f.Transport == "wss" }

@@ -67,6 +67,46 @@ func TestWhoMayLogIn(t *testing.T) {
 	}
 }
 
+// The account of a program of the same machine calls from there alone, whatever the LAN is, and is never registered.
+func TestAnAccountOfTheOwnMachineCallsFromThereAloneAndRegistersNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		flow   stack.Flow
+		change func(*phone)
+		call   int // status; 0: it is let in
+	}{
+		"by the loopback network":  {udpFlow("127.99.1.2:40000"), func(*phone) {}, 0},
+		"by the own address":       {stack.Flow{Transport: "udp", Local: netip.MustParseAddrPort("192.0.2.1:5060"), Remote: netip.MustParseAddrPort("192.0.2.1:40000")}, func(*phone) {}, 0},
+		"from the LAN":             {udpFlow("192.168.1.50:5060"), func(*phone) {}, 401},
+		"from outside":             {wanFlow, func(*phone) {}, 401},
+		"from outside over TLS":    {tlsFlow("203.0.113.7:5061"), func(*phone) {}, 401},
+		"with a weak digest":       {udpFlow("127.0.0.1:40000"), func(p *phone) { p.algorithm = digest.MD5 }, 401},
+		"with the wrong password":  {udpFlow("127.0.0.1:40000"), func(p *phone) { p.password = "x" }, 401},
+		"over TCP on this machine": {tcpFlow("127.0.0.1:40000"), func(*phone) {}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, func(cfg *Config) {
+				cfg.LAN = func(a netip.Addr) bool { return a.IsPrivate() }
+				cfg.Accounts = func(user string) (Account, bool) {
+					return Account{Device: "own", OwnMachine: true, HA1: ha1(user, "secret-"+user)}, user == "own"
+				}
+			})
+			p := newPhone("own")
+			p.flow = c.flow
+			c.change(p)
+			want(t, p.ask(t, b), 401)
+			invite := "INVITE sip:192.168.1.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKi\r\nFrom: <sip:own@192.168.1.1>;tag=f1\r\nTo: <sip:192.168.1.1>\r\n" +
+				"Call-ID: c\r\nCSeq: 1 INVITE\r\nAuthorization: " + p.authorization(t, "INVITE") + "\r\nContent-Length: 0\r\n\r\n"
+			if _, _, status := b.Authenticate(parse(t, invite), c.flow); status != c.call {
+				t.Errorf("the call is answered with %d", status)
+			}
+			want(t, p.ask(t, b), 401)
+			if status := p.register(t, b).StatusCode; status != 403 && status != 401 || len(b.Bindings("own")) != 0 {
+				t.Errorf("a registration is answered with %d, %v", status, b.Bindings("own"))
+			}
+		})
+	}
+}
+
 func TestChallengesNameSHA256FirstAndMD5OnlyOnTheLAN(t *testing.T) {
 	algorithms := func(res *sip.Response) string {
 		var s []string

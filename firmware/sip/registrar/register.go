@@ -51,6 +51,10 @@ func (r *Registrar) Register(tx Transaction) {
 		r.answer(tx, &final{status: who.status, reason: who.reason, headers: who.challenge})
 		return
 	}
+	if who.account.OwnMachine {
+		r.answer(tx, &final{status: sip.StatusForbidden, reason: "Forbidden"})
+		return
+	}
 	if !r.tell(func(o *owner) { o.register(tx, reg, who) }) {
 		r.count.shed.Add(1)
 		r.answer(tx, busy())

@@ -27,6 +27,7 @@ type Account struct {
 	AllowMD5    bool                        // MD5 is accepted from the LAN and shown as weak
 	AllowNoQOP  bool                        // the RFC 2069 form without qop is accepted where MD5 is
 	AnyNetwork  bool                        // may log in from outside the LAN, over TLS
+	OwnMachine  bool                        // makes calls from this machine alone, and registers nothing
 	MaxBindings int                         // contacts at one time; 0 = 5
 }
 

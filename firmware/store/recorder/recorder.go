@@ -56,6 +56,7 @@ type keeper struct {
 
 	pending  badgerstore.Batch
 	size     int
+	proof    bool      // somebody waits for the position to be stored
 	stored   time.Time // last successful ingest
 	backedUp time.Time // last try of a backup
 }
@@ -206,7 +207,7 @@ func (k *keeper) follow(ctx context.Context, db *badgerstore.DB) error {
 	if err != nil {
 		return err
 	}
-	if k.pending.Len() > 0 || (k.pending.Pos > 0 && time.Since(k.stored) > idleCommit) {
+	if k.pending.Len() > 0 || (k.pending.Pos > 0 && (k.proof || time.Since(k.stored) > idleCommit)) {
 		return k.flush(db)
 	}
 	return nil
@@ -217,6 +218,7 @@ func (k *keeper) follow(ctx context.Context, db *badgerstore.DB) error {
 func (k *keeper) collect(r journal.Record) {
 	pos := store.Position(r.Pos)
 	k.pending.Journal, k.pending.Pos = uint64(k.reader.Journal()), pos
+	k.proof = k.proof || r.Kind == cdr.KindProof
 	e, err := cdr.Decode(r.Kind, k.erased.without(r))
 	if err != nil {
 		k.front.unusable()
@@ -252,7 +254,7 @@ func (k *keeper) flush(db *badgerstore.DB) error {
 	if err := db.Ingest(k.pending); err != nil {
 		return err
 	}
-	k.pending, k.size, k.stored = badgerstore.Batch{}, 0, time.Now()
+	k.pending, k.size, k.proof, k.stored = badgerstore.Batch{}, 0, false, time.Now()
 	return nil
 }
 

@@ -243,6 +243,18 @@ func TestFinishedRecordsGoFromTheJournalToTheStore(t *testing.T) {
 	b.caughtUp()
 }
 
+// Without it a position that brings no records is stored a minute later, to spare the card.
+func TestAProofOfTheDiskIsStoredAtOnce(t *testing.T) {
+	b := newBox(t)
+	b.inside()
+	for range 3 {
+		b.end(1)
+		b.caughtUp()
+		b.append(cdr.KindProof, []byte("{}"), nil)
+		b.caughtUp()
+	}
+}
+
 func TestTheJournalIsTrimmedWhenTheKeeperHasABackup(t *testing.T) {
 	b := newBox(t)
 	b.end(3)

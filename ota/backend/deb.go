@@ -1,0 +1,221 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/ota/install"
+	"github.com/pronto-pbx/pronto/ota/keep"
+	"github.com/pronto-pbx/pronto/ota/slot"
+)
+
+// Deb is a machine with Debian's package manager. The two slots are package files: the one that is installed, which is
+// kept for the way back, and the next one.
+//
+// The package manager restarts this program in the middle of an installation, so it runs in a unit of systemd of its
+// own; and it installs the package of before when a timer of systemd is over that Keep takes away, whatever has become
+// of this program.
+type Deb struct {
+	Dir     string // of the packages
+	Package string // its name
+	Arch    string // as Debian names it
+	Caches  string // where apt leaves what it has installed
+	// Run runs a program and returns what it says.
+	Run func(ctx context.Context, argv ...string) ([]byte, error)
+	Now func() time.Time
+}
+
+// recordFile is what is remembered of the last trial.
+const (
+	recordFile    = "trial.json"
+	recordVersion = 1
+)
+
+// backAfter is when the package of before is installed again by itself.
+const backAfter = 10 * time.Minute
+
+// The units of systemd in which packages are installed.
+const (
+	tryUnit  = "pronto-update"
+	backUnit = "pronto-update-back"
+)
+
+// mostPackage is how long a package may be, in bytes.
+const mostPackage = 256 << 20
+
+// record is the last trial, by the versions of packages.
+type record struct {
+	Slot    int        `json:"slot"`   // that runs, or ran before the trial
+	From    string     `json:"from"`   // its version, as the package manager names it
+	Debian  string     `json:"debian"` // version on trial, as the package manager names it
+	Pending bool       `json:"pending"`
+	Last    slot.Trial `json:"last"`
+}
+
+func (d *Deb) path(n int) string { return filepath.Join(d.Dir, fmt.Sprintf("slot%d.deb", n)) }
+
+func (d *Deb) load() (r record, err error) {
+	err = keep.Load(keep.Machine{}, filepath.Join(d.Dir, recordFile), recordVersion, &r)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, keep.ErrDamaged) {
+		return record{Slot: slot.SlotA}, nil
+	}
+	return r, err
+}
+
+func (d *Deb) save(r record) error {
+	return keep.Save(keep.Machine{}, filepath.Join(d.Dir, recordFile), recordVersion, r)
+}
+
+// State implements updater.Slots: what is installed says how a trial went.
+func (d *Deb) State(ctx context.Context) (slot.Facts, error) {
+	r, err := d.load()
+	if err != nil {
+		return slot.Facts{}, err
+	}
+	f := slot.Facts{Running: r.Slot, Chosen: r.Slot, Model: "deb-" + d.Arch, Last: r.Last}
+	if !r.Pending {
+		return f, nil
+	}
+	is, err := d.installed(ctx)
+	switch {
+	case err != nil:
+		return slot.Facts{}, err
+	case is == r.Debian:
+		f.Running, f.Trying = f.Other(), true
+		f.Left = max(0, r.Last.Asked.Add(backAfter).Sub(d.Now()))
+	case r.Last.Outcome == slot.TrialAsked && d.Now().Sub(r.Last.Asked) >= backAfter: // the timer was faster than we
+		f.Last.Outcome, f.Last.Why = slot.TrialBack, slot.CodeExpired
+	}
+	return f, nil
+}
+
+func (d *Deb) installed(ctx context.Context) (string, error) {
+	return d.said(ctx, "dpkg-query", "--show", "--showformat=${Version}", d.Package)
+}
+
+func (d *Deb) said(ctx context.Context, argv ...string) (string, error) {
+	out, err := d.Run(ctx, argv...)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", argv[0], err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// packageFile is a file that becomes a package.
+type packageFile struct{ install.Device }
+
+// Size implements install.Target: there is room for any package.
+func (packageFile) Size() (int64, error) { return mostPackage, nil }
+
+// Fit implements install.Fitter.
+func (p packageFile) Fit(size int64) error { return p.Truncate(size) }
+
+// DropCache implements install.Target.
+func (p packageFile) DropCache() error { return p.Device.DropCache() }
+
+// Idle implements updater.Slots.
+func (d *Deb) Idle(ctx context.Context) (install.Target, error) {
+	f, err := d.State(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.Trying:
+		return nil, errors.New("the other package is the way back of the trial")
+	}
+	file, err := install.OpenFile(d.path(f.Other()))
+	return packageFile{file}, err
+}
+
+// Try implements updater.Slots. Without the package of what runs there is no way back, and nothing is tried.
+func (d *Deb) Try(ctx context.Context, version string) error {
+	r, err := d.load()
+	if err != nil {
+		return err
+	}
+	other := slot.SlotA + slot.SlotB - r.Slot
+	next, err := d.said(ctx, "dpkg-deb", "--field", d.path(other), "Version")
+	if err != nil {
+		return &install.Failure{Code: slot.CodePackage, Err: err}
+	}
+	is, err := d.installed(ctx)
+	if err != nil {
+		return &install.Failure{Code: slot.CodePackage, Err: err}
+	}
+	way, err := d.wayBack(ctx, r.Slot, is)
+	if err != nil {
+		return err
+	}
+	r.From, r.Debian, r.Pending = is, next, true
+	r.Last = slot.Trial{Version: version, Slot: other, Asked: d.Now().UTC(), Outcome: slot.TrialAsked}
+	if err := d.save(r); err != nil {
+		return err
+	}
+	if _, err := d.said(ctx, "systemd-run", "--collect", "--unit="+backUnit, fmt.Sprintf("--on-active=%d", int(backAfter.Seconds())), "dpkg", "--install", way); err != nil {
+		return errors.Join(err, d.give(r))
+	}
+	if _, err := d.said(ctx, "systemd-run", "--collect", "--unit="+tryUnit, "dpkg", "--install", d.path(other)); err != nil {
+		return errors.Join(err, d.disarm(ctx), d.give(r))
+	}
+	return nil
+}
+
+// give takes a trial back that did not begin.
+func (d *Deb) give(r record) error {
+	r.Pending, r.Last = false, slot.Trial{}
+	return d.save(r)
+}
+
+// wayBack is the package of what runs.
+func (d *Deb) wayBack(ctx context.Context, n int, version string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(d.Caches, d.Package+"_*.deb"))
+	if err != nil {
+		return "", err
+	}
+	for _, path := range append([]string{d.path(n)}, found...) {
+		if v, err := d.said(ctx, "dpkg-deb", "--field", path, "Version"); err == nil && v == version {
+			return path, nil
+		}
+	}
+	return "", &install.Failure{Code: slot.CodeWayBack, Err: fmt.Errorf("the package of %s %s, which runs, lies neither in %s nor in %s", d.Package, version, d.Dir, d.Caches)}
+}
+
+// Keep implements updater.Slots: the timer is taken away before anything else.
+func (d *Deb) Keep(ctx context.Context) error {
+	r, err := d.load()
+	if err != nil || !r.Pending {
+		return err
+	}
+	if err := d.disarm(ctx); err != nil {
+		return err
+	}
+	r.Slot, r.Pending, r.Last.Outcome = r.Last.Slot, false, slot.TrialKept
+	return d.save(r)
+}
+
+func (d *Deb) disarm(ctx context.Context) error {
+	_, err := d.said(ctx, "systemctl", "stop", backUnit+".timer")
+	return err
+}
+
+// Back implements updater.Slots.
+func (d *Deb) Back(ctx context.Context, why, words string) error {
+	r, err := d.load()
+	if err != nil || !r.Pending {
+		return err
+	}
+	way, err := d.wayBack(ctx, r.Slot, r.From)
+	if err != nil {
+		return err
+	}
+	r.Last.Outcome, r.Last.Why, r.Last.Words = slot.TrialBack, slot.Code(why), words
+	if err := d.save(r); err != nil {
+		return err
+	}
+	_, err = d.said(ctx, "systemd-run", "--collect", "--unit="+tryUnit, "dpkg", "--install", way)
+	return err
+}
