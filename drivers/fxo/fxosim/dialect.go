@@ -18,7 +18,9 @@ type Family struct {
 }
 
 // Families are the modems that there are.
-func Families() []Family { return []Family{Conexant(), SiliconLabs(), USR5637(), Rockwell(), DataOnly()} }
+func Families() []Family {
+	return []Family{Conexant(), SiliconLabs(), USR5637(), Rockwell(), DataOnly()}
+}
 
 func bridge(volts int, _ bool) (command, answer string) {
 	if volts == 0 {

@@ -12,10 +12,10 @@ import (
 type mode uint8
 
 const (
-	commands mode = iota
-	duplex        // +VTR
-	playing       // +VTX
-	recording     // +VRX
+	commands  mode = iota
+	duplex         // +VTR
+	playing        // +VTX
+	recording      // +VRX
 )
 
 const (
