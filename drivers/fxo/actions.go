@@ -94,6 +94,10 @@ func (m *Modem) act(a action) {
 		if m.sound != nil {
 			m.sound.listen()
 		}
+	case doListenForVoice:
+		if m.sound != nil {
+			m.sound.listenForVoice()
+		}
 	case doRelease:
 		m.release()
 	case doMeasure:

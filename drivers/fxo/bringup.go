@@ -95,7 +95,7 @@ func (m *Modem) open(ctx context.Context, p Port, first bool) (*session, error) 
 	if err != nil {
 		return nil, err
 	}
-	streams, err := m.calm(ctx, port)
+	streams, err := m.calm(ctx, port, !first)
 	if err != nil {
 		_ = port.Close()
 		return nil, err
@@ -121,14 +121,15 @@ func (m *Modem) open(ctx context.Context, p Port, first bool) (*session, error) 
 // streaming is how many bytes within Timing.Listen are sound and no text.
 const streaming = 600
 
-// calm listens whether sound flows that an earlier process left behind, and ends it. It reports whether it did.
-func (m *Modem) calm(ctx context.Context, port serialport.Stream) (bool, error) {
+// calm listens whether sound flows that an earlier process left behind, and ends it; stuck: the modem may be in the
+// middle of sound although none comes. It reports whether sound came.
+func (m *Modem) calm(ctx context.Context, port serialport.Stream, stuck bool) (bool, error) {
 	n, err := listen(port, m.timing.Listen)
 	if err != nil {
 		return false, err
 	}
 	streams := n >= streaming*int(m.timing.Listen/time.Millisecond)/250
-	for try := 0; n > 0 && try < len(usualEnds) && ctx.Err() == nil; try++ {
+	for try := 0; (n > 0 || stuck) && try < len(usualEnds) && ctx.Err() == nil; try++ {
 		if err := port.SetWriteDeadline(time.Now().Add(writePatience)); err != nil {
 			return streams, err
 		}

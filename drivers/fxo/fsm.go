@@ -100,17 +100,18 @@ type event struct {
 type actionKind uint8
 
 const (
-	doSeize       actionKind = iota + 1 // off hook and sound
-	doPlay                              // the digits of number
-	doListen                            // the ear begins anew
-	doRelease                           // end the sound, on hook
-	doTell                              // send the event
-	doDialDone                          // Dial returns err
-	doAnswerDone                        // Answer returns err
-	doMeasure                           // the voltage, since the ringing stopped
-	doBlame                             // the line has a fault: cause
-	doAbsolve                           // the line has shown that it has not
-	doCaughtLying                       // the modem reported what the sound contradicts
+	doSeize          actionKind = iota + 1 // off hook and sound
+	doPlay                                 // the digits of number
+	doListen                               // the ear begins anew
+	doListenForVoice                       // it tells a voice that goes on, too
+	doRelease                              // end the sound, on hook
+	doTell                                 // send the event
+	doDialDone                             // Dial returns err
+	doAnswerDone                           // Answer returns err
+	doMeasure                              // the voltage, since the ringing stopped
+	doBlame                                // the line has a fault: cause
+	doAbsolve                              // the line has shown that it has not
+	doCaughtLying                          // the modem reported what the sound contradicts
 )
 
 type action struct {

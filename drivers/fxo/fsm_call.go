@@ -234,6 +234,7 @@ func (m *machine) coded(code byte) {
 			return
 		}
 		m.busySaid = m.now
+		m.do(action{kind: doListenForVoice})
 	case 'l', 'L':
 		wait := m.t.Doubt
 		switch {
@@ -244,6 +245,6 @@ func (m *machine) coded(code byte) {
 		}
 		m.doubt, m.doubtTo = code, m.now.Add(wait)
 		m.deadline = m.doubtTo
-		m.do(action{kind: doListen}) // sound from now on contradicts it
+		m.do(action{kind: doListenForVoice}) // which contradicts it
 	}
 }

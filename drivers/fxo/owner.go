@@ -244,6 +244,8 @@ func (m *Modem) code(c byte) {
 	switch c {
 	case 'R':
 		m.step(event{kind: evRing})
+	case 'K': // a busy tone too, with some
+		m.step(event{kind: evCode, code: 'b'})
 	case 'u', 'o':
 		m.complaints.Add(1)
 	default:

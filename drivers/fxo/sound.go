@@ -95,6 +95,9 @@ func (s *sound) tell(f func()) {
 // listen lets the ear begin anew.
 func (s *sound) listen() { s.tell(s.ear.reset) }
 
+// listenForVoice lets the ear tell a voice that goes on, too.
+func (s *sound) listenForVoice() { s.tell(func() { s.ear.loud, s.ear.voiced = 0, false }) }
+
 // play sends tones in place of what the box says.
 func (s *sound) play(t dsp.Tone) { s.tell(func() { s.digits = dsp.NewGenerator(t) }) }
 

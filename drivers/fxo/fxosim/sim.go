@@ -286,7 +286,7 @@ func (s *Sim) edit(edit func(*Faults)) {
 func (s *Sim) SetLine(l Line) { _ = s.do(func() error { s.office.line = l; return nil }) }
 
 // SetFamily makes it another modem at the next plug-in.
-func (s *Sim) SetFamily(f Family) { _ = s.do(func() error { s.cfg.Family = f; return nil }) }
+func (s *Sim) SetFamily(f Family) error { return s.do(func() error { s.cfg.Family = f; return nil }) }
 
 // Say puts bytes on the port, as noise does.
 func (s *Sim) Say(text string) error {
