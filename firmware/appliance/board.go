@@ -54,6 +54,9 @@ type linuxBoard struct{}
 // Line implements Board.
 func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error) {
 	supply := supplyOf(c, linuxBoard{}, log)
+	if c.Type == config.LineAnalog {
+		return analogLine(c, supply, log)
+	}
 	modem, err := gsm.Open(gsm.Config{
 		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins, Inbox: inbox,
 		Identity: gsm.Identity{IMEI: c.IMEI, ICCID: c.ICCID}, SecondCaller: c.SecondCaller == config.SecondCallerWaits,

@@ -171,11 +171,13 @@ func TestQuestionsThatTheLabCannotAnswerAreRefusedInWords(t *testing.T) {
 	ask := asked(t, Config{Dir: t.TempDir(), Box: nowhere, Carrier: netip.MustParseAddrPort("127.0.0.1:0")})
 	for question, want := range map[string]string{
 		"":                            "ask for: faults LINE",
-		"fault gsm7 unplug":           `the lab has no line "gsm7"; it has gsm0`,
+		"fault gsm7 unplug":           `the lab has no line "gsm7"; it has gsm0 and fxo0`,
 		"fault gsm0 earthquake":       `there is no such fault: "earthquake"`,
 		"fault gsm0 mute 5s":          "nothing may follow it",
 		"fault gsm0 a b c":            "nobody understands",
 		"heal gsm0 flood":             "is over at once",
+		"fault fxo0 earthquake":       `there is no fault "earthquake"`,
+		"fault fxo0 mute 5s":          "nothing may follow",
 		"dance gsm0":                  "nobody understands",
 		strings.Repeat("long ", 1000): "a question is one line",
 	} {

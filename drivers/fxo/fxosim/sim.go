@@ -359,3 +359,12 @@ func (s *Sim) Close() error {
 	<-s.done
 	return nil
 }
+
+// HealAll ends every one.
+func (s *Sim) HealAll() error {
+	var errs []error
+	for _, name := range s.Struck() {
+		errs = append(errs, s.Heal(name))
+	}
+	return errors.Join(errs...)
+}
