@@ -84,7 +84,7 @@ func (m *Modem) act(a action) {
 		m.seize()
 	case doPlay:
 		m.log.Info("dialling", "to", a.number.Masked())
-		t, ok := dsp.Digits(dialled(a.number), keyOn, keyOff)
+		t, ok := dsp.Digits(string(a.number.National()), keyOn, keyOff)
 		if !ok || m.sound == nil {
 			m.later = append(m.later, func() { m.step(event{kind: evStream}) })
 			return
@@ -121,18 +121,6 @@ func (m *Modem) act(a action) {
 			m.log.Warn("the modem reports what the sound contradicts; that alone ends no call any more", "event", string(rune(a.code)))
 		}
 	}
-}
-
-// dialled is a number as it is dialled on an Italian line: +39 is left out, another country is reached by 00.
-func dialled(n tel.Number) string {
-	s := string(n)
-	switch {
-	case len(s) > 3 && s[:3] == "+39":
-		return s[3:]
-	case len(s) > 1 && s[0] == '+':
-		return "00" + s[1:]
-	}
-	return s
 }
 
 // seize goes off hook and switches the sound on, where that is not done yet.

@@ -35,11 +35,15 @@ func parseCallerID(l string) (id callerID, ok bool) {
 	return callerID{}, false
 }
 
-// presented is the number that a modem shows, empty when it is withheld (P) or not to be had (O).
+// presented is the number that a modem shows, empty when it is withheld (P) or not to be had (O). Exchanges present
+// the national form, which is of the country that the box is in.
 func presented(s string) tel.Number {
 	n, err := tel.ParseNumber(s)
 	if err != nil {
 		return ""
+	}
+	if e164, ok := n.E164(); ok {
+		return e164
 	}
 	return n
 }

@@ -258,8 +258,8 @@ func TestNumberComesInEveryForm(t *testing.T) {
 		f            fxosim.Faults
 		want         tel.Number
 	}{
-		{"formatted", caller, fxosim.Faults{}, caller},
-		{"in hexadecimal", caller, fxosim.Faults{RawID: true}, caller},
+		{"formatted", caller, fxosim.Faults{}, "+39" + caller},
+		{"in hexadecimal", caller, fxosim.Faults{RawID: true}, "+39" + caller},
 		{"withheld, in hexadecimal", "", fxosim.Faults{RawID: true}, ""},
 		{"not at all", caller, fxosim.Faults{NoID: true}, ""},
 	} {
