@@ -39,7 +39,7 @@ func Conexant() Family {
 			"+VSM=?": "0,\"SIGNED PCM\",8,0,8000,0,0\n1,\"UNSIGNED PCM\",8,0,8000,0,0\n129,\"IMA ADPCM\",4,0,8000,0,0\n130,\"UNSIGNED PCM\",8,0,8000,0,0\n140,\"2 Bit ADPCM\",2,0,8000,0,0",
 			"+VLS=?": "(0-7)", "+VTR=?": "",
 		},
-		Formats: map[int]string{0: "s8", 1: "u8", 130: "u8"}, Extras: []string{"-STE=", "-SCID", "+VNH=", "+VPR=", "+VDR="},
+		Formats: map[int]string{0: "s8", 1: "u8", 130: "u8"}, Extras: []string{"-STE=", "-SCID", "+FAA=", "+VNH=", "+VPR=", "+VDR="},
 		Volts: bridge,
 	}
 }

@@ -347,14 +347,14 @@ func cutCommand(text string) (one, rest string) {
 	return text[:i], strings.TrimLeft(text[i:], " ;")
 }
 
-// one carries out one command; stream means that the port carries sound now.
-func (m *modem) one(c string) (answer string, stream bool) {
-	if said, ok := m.family.Answers[c]; ok {
-		return said, false
+// one carries out one command; said means that the last word was said, or that the port carries sound now.
+func (m *modem) one(c string) (answer string, said bool) {
+	if text, ok := m.family.Answers[c]; ok {
+		return text, false
 	}
 	if m.family.Volts != nil {
-		if ask, said := m.family.Volts(m.s.office.volts(), m.s.faults.Reversed); ask == c {
-			return said, false
+		if ask, text := m.family.Volts(m.s.office.volts(), m.s.faults.Reversed); ask == c {
+			return text, false
 		}
 	}
 	name, value, _ := strings.Cut(c, "=")
@@ -366,11 +366,15 @@ func (m *modem) one(c string) (answer string, stream bool) {
 		m.class8, m.vcid, m.format, m.echo = false, false, m.family.Start, true
 	case c[0] == 'H':
 		m.s.office.hook(false)
-	case c[0] == 'A' && len(c) == 1:
+	case c == "A" && !m.class8: // a data call: nobody at the other end is a modem
+		m.s.office.hook(false)
+		m.say("NO CARRIER")
+		return "", true
+	case c == "A":
 		return m.seize()
 	case c[0] == 'D':
-		if said, _ := m.seize(); said != "" {
-			return said, false
+		if text, _ := m.seize(); text != "" {
+			return text, false
 		}
 		for _, d := range []byte(c) {
 			if d >= '0' && d <= '9' || d == '*' || d == '#' {
