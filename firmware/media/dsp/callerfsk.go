@@ -8,29 +8,33 @@ import (
 const (
 	callerBaud   = 1200.0
 	callerBit    = SampleRate / callerBaud // samples
-	callerMark   = 1250.0                  // between V.23's 1300 and Bell 202's 1200 Hz
-	callerSpace  = 2150.0                  // between 2100 and 2200 Hz
-	callerWindow = 7                       // samples, as near to a bit as they come
-	callerPeriod = 160                     // samples in which both frequencies come round
+	callerCentre = 1700.0                  // Hz: V.23 has 1300 for mark and 2100 for space, Bell 202 1200 and 2200
+	callerPeriod = 80                      // samples in which the centre comes round
+	callerTaps   = 13                      // of the filter around the centre
+	callerCutoff = 720.0                   // Hz from the centre
+	callerSmooth = 4                       // samples over which the frequency is averaged
 	callerLevel  = -45.0                   // dBm0
+	callerQuiet  = 28                      // samples below it say that the carrier is gone
 	callerMarks  = 12                      // bits of mark before a message; 55 and more are sent
 	callerIdle   = 30                      // bits of mark within a message that end it
-	callerTwist  = 4.0                     // amplitude ratio between the tones that is made up for (12 dB)
 )
 
 // CallerFSK receives the caller id that an exchange sends as data before a call is answered: 1200 bit/s,
 // V.23 (ETSI EN 300 659-1) or Bell 202 (GR-30), which lie so near to each other that one receiver takes
-// both. The zero value is ready; one goroutine uses it and it does not allocate.
+// both. It follows the frequency alone, as a line may weaken one of the two by 10 dB. The zero value is
+// ready; one goroutine uses it and it does not allocate.
 type CallerFSK struct {
-	wave        int // phase of the mixers
-	x, y        [callerWindow]complex128
-	at          int
-	mark, space complex128
-	power       float64 // of the sound, smoothed over a bit
-	strong      [2]float64
-	quiet       int
+	wave  int                        // phase of the mixer
+	x     [2 * callerTaps]complex128 // the sound around the centre, twice, so that the newest lie in a row
+	at    int
+	z     complex128 // filtered
+	turns [callerSmooth]float64
+	turn  int
+	sum   float64 // of turns: the frequency above the centre
+	power float64 // of the sound, smoothed over a bit
+	quiet int
 
-	before float64 // the sign of mark less space one sample ago
+	before float64 // the signal one sample ago; positive is mark
 	run    float64 // samples since it changed to mark
 	clock  float64 // samples until the next bit is looked at, from the start bit's beginning
 	bit    int     // 0 none: waits for a start bit; 1 start bit, 2 to 9 data, 10 stop bit
@@ -58,44 +62,33 @@ func (c *CallerFSK) Reset() { *c = CallerFSK{} }
 
 // sample says whether a message is complete.
 func (c *CallerFSK) sample(v float64) bool {
-	w := &callerWave[c.wave]
+	x := complex(v, 0) * callerWave[c.wave]
 	if c.wave++; c.wave == callerPeriod {
 		c.wave = 0
 	}
-	a, b := complex(v, 0)*w[0], complex(v, 0)*w[1]
-	c.mark += a - c.x[c.at]
-	c.space += b - c.y[c.at]
-	c.x[c.at], c.y[c.at] = a, b
-	if c.at++; c.at == callerWindow {
+	c.x[c.at], c.x[c.at+callerTaps] = x, x
+	if c.at++; c.at == callerTaps {
 		c.at = 0
 	}
-	c.power += (v*v - c.power) / callerWindow
-	if c.power < callerFloor {
-		if c.quiet++; c.quiet > 4*callerWindow { // the carrier is gone
-			c.run, c.bit, c.armed, c.length, c.strong, c.before = 0, 0, false, 0, [2]float64{}, 0
-			return false
-		}
-	} else {
+	c.power += (v*v - c.power) / callerBit
+	if c.power >= callerFloor {
 		c.quiet = 0
+	} else if c.quiet++; c.quiet > callerQuiet {
+		c.run, c.bit, c.armed, c.length, c.before = 0, 0, false, 0, 0
+		return false
 	}
-	return c.decide(c.balance(cmplx.Abs(c.mark), cmplx.Abs(c.space)))
-}
-
-// balance compares the two tones, each against its own mean strength: a line weakens one more than the
-// other.
-func (c *CallerFSK) balance(mark, space float64) float64 {
-	if c.strong[0] == 0 {
-		c.strong = [2]float64{max(mark, space, 1), max(mark, space, 1)}
+	var z complex128
+	for i, h := range callerFilter {
+		z += complex(h*real(c.x[c.at+i]), h*imag(c.x[c.at+i]))
 	}
-	m, s := mark/c.strong[0], space/c.strong[1]
-	if m > s {
-		c.strong[0] += (mark - c.strong[0]) / 64
-	} else {
-		c.strong[1] += (space - c.strong[1]) / 64
+	turn := cmplx.Phase(z * cmplx.Conj(c.z))
+	c.z = z
+	c.sum += turn - c.turns[c.turn]
+	c.turns[c.turn] = turn
+	if c.turn++; c.turn == callerSmooth {
+		c.turn = 0
 	}
-	c.strong[0] = max(c.strong[0], c.strong[1]/callerTwist)
-	c.strong[1] = max(c.strong[1], c.strong[0]/callerTwist)
-	return m - s
+	return c.decide(-c.sum)
 }
 
 // decide takes a sample of the demodulated signal: positive is mark.
@@ -167,16 +160,24 @@ func (c *CallerFSK) add(b byte) bool {
 	return c.length < 3 || c.length < int(c.message[1])+3 || checksum(c.message[:c.length]) == 0
 }
 
-// callerFloor is the power at callerLevel; callerWave the waves of both tones. They are only read.
+// callerFloor is the power at callerLevel; callerWave the wave of the centre, turning backwards, and
+// callerFilter the low-pass around it. They are only read.
 var (
 	callerFloor = math.Pow(Amplitude(callerLevel), 2) / 2
-	callerWave  = func() (w [callerPeriod][2]complex128) {
+	callerWave  = func() (w [callerPeriod]complex128) {
 		for i := range w {
-			w[i] = [2]complex128{
-				cmplx.Rect(1, -2*math.Pi*callerMark*float64(i)/SampleRate),
-				cmplx.Rect(1, -2*math.Pi*callerSpace*float64(i)/SampleRate),
-			}
+			w[i] = cmplx.Rect(1, -2*math.Pi*callerCentre*float64(i)/SampleRate)
 		}
 		return w
+	}()
+	callerFilter = func() (h [callerTaps]float64) {
+		for i := range h {
+			x := float64(i - callerTaps/2)
+			h[i] = 0.54 + 0.46*math.Cos(2*math.Pi*x/(callerTaps+1))
+			if x != 0 {
+				h[i] *= math.Sin(2*math.Pi*callerCutoff*x/SampleRate) / (2 * math.Pi * callerCutoff * x / SampleRate)
+			}
+		}
+		return h
 	}()
 )

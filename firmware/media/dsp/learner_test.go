@@ -143,8 +143,11 @@ func TestLearnedIsAPlainValueThatSurvivesItsEncoding(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	for _, bad := range []LearnedTone{
-		{}, {Hz: [2]float64{math.NaN()}, On: time.Second, Off: time.Second}, {Hz: [2]float64{400}, On: time.Hour, Off: time.Second},
-		{Hz: [2]float64{50}, On: time.Second, Off: time.Second}, {Hz: [2]float64{400, -3}, On: time.Second, Off: time.Second},
+		{},
+		{Hz: [2]float64{math.NaN()}, On: time.Second, Off: time.Second},
+		{Hz: [2]float64{400}, On: time.Hour, Off: time.Second},
+		{Hz: [2]float64{50}, On: time.Second, Off: time.Second},
+		{Hz: [2]float64{400, -3}, On: time.Second, Off: time.Second},
 	} {
 		if got := (Learned{Version: LearnedVersion, Tones: []LearnedTone{{bad.Hz, bad.On, bad.Off, 9}}}); got.Cadences() != nil {
 			t.Errorf("%+v is believed", bad)
