@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// lesson is what a call teaches whose sound is pcm.
-func lesson(pcm []int16) (LearnedTone, bool) {
+// taught is what a call teaches whose sound is pcm.
+func taught(pcm []int16) (LearnedTone, bool) {
 	var l Learner
 	for ; len(pcm) > 0; pcm = pcm[min(160, len(pcm)):] {
 		l.Process(pcm[:min(160, len(pcm))])
@@ -45,7 +45,7 @@ func TestToneOfAnExchangeThatKeepsToNoTableIsLearnedFromTwoCalls(t *testing.T) {
 			if got := known.Cadences(); got != nil {
 				t.Errorf("%v: believed after %d calls: %v", c, call, got)
 			}
-			tone, ok := lesson(ending(call, c, -18, -45, 7*time.Second, time.Duration(call)*time.Second))
+			tone, ok := taught(ending(call, c, -18, -45, 7*time.Second, time.Duration(call)*time.Second))
 			if !ok {
 				t.Fatalf("%v: nothing learned", c)
 			}
@@ -80,7 +80,7 @@ func TestSpeechMusicAndOtherSignalsTeachNothing(t *testing.T) {
 	for seed := range uint64(minutes) {
 		for _, sound := range [][]int16{speech(seed, 60), tune(seed, 60)} {
 			for i := 0; i+12*SampleRate <= len(sound); i += 6 * SampleRate {
-				if tone, ok := lesson(sound[i : i+12*SampleRate]); ok {
+				if tone, ok := taught(sound[i : i+12*SampleRate]); ok {
 					t.Errorf("%d at %d s taught %+v", seed, i/SampleRate, tone)
 				}
 			}
@@ -93,23 +93,23 @@ func TestSpeechMusicAndOtherSignalsTeachNothing(t *testing.T) {
 		"call waiting": single(SignalCallWaiting, 425, 400, 100, 250, 100, 150, 14000),
 		"record beep":  single(SignalCallWaiting, 1400, 400, 15000),
 	} {
-		if tone, ok := lesson(ending(3, c, -15, -50, 20*time.Second, 0)); ok {
+		if tone, ok := taught(ending(3, c, -15, -50, 20*time.Second, 0)); ok {
 			t.Errorf("%s taught %+v", name, tone)
 		}
 	}
 	digits, _ := Digits("5555555555", 200*time.Millisecond, 200*time.Millisecond)
 	x := newExchange(2)
 	x.plays(digits, 4*time.Second)
-	if tone, ok := lesson(x.pcm); ok && tone.plausible() {
+	if tone, ok := taught(x.pcm); ok && tone.plausible() {
 		t.Logf("a digit again and again is a cadence: %+v; two calls must end so", tone)
 	}
-	if _, ok := lesson(nil); ok {
+	if _, ok := taught(nil); ok {
 		t.Error("no sound taught something")
 	}
 	x = newExchange(7)
 	x.says(oddTones[0], -15, 5*time.Second)
 	x.pcm = append(x.pcm, speech(7, 6)...)
-	if tone, ok := lesson(x.pcm); ok {
+	if tone, ok := taught(x.pcm); ok {
 		t.Errorf("a tone in the middle of a call taught %+v", tone)
 	}
 }
