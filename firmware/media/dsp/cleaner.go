@@ -4,8 +4,8 @@ import "math"
 
 const (
 	cleanFall   = 0.85    // of the held power of the echo, per hop
-	cleanOver   = 6.0     // times what is expected to be left of the echo: somebody speaks (8 dB)
-	cleanMasked = 0.01    // of the echo taken out: a voice that much weaker is not missed (20 dB)
+	cleanOver   = 8.0     // times what is expected to be left of the echo: somebody speaks (9 dB)
+	cleanMasked = 0.02    // of the echo taken out: a voice that much weaker is not missed (17 dB)
 	cleanHold   = 8       // hops for which a voice is held
 	cleanOpen   = 1.0 / 8 // of the gain, per sample
 	cleanClose  = 1.0 / 80
@@ -34,8 +34,9 @@ func newCleaner() cleaner {
 }
 
 // process takes what the filter left of received, and writes what is to be heard into received. Expects is
-// the power that an echo not yet taken out may have; loud says that it is certainly louder than an echo.
-func (c *cleaner) process(left []float32, received []int16, expects float64, loud bool) {
+// the power that an echo not yet taken out may have; loud says that it is certainly louder than an echo. Plain
+// is without the non-linear processor.
+func (c *cleaner) process(left []float32, received []int16, expects float64, loud, plain bool) {
 	var rest, echo float64
 	for i, v := range left {
 		y := float64(received[i]) - float64(v)
@@ -56,11 +57,17 @@ func (c *cleaner) process(left []float32, received []int16, expects float64, lou
 	c.voice = c.hold > 0
 	if !c.voice && c.echo > 30*c.noise && c.echo > cleanFloor {
 		if part := rest / c.echo; part < c.leak {
-			c.leak += (part - c.leak) / 4
+			c.leak += (part - c.leak) / 8
 		} else {
 			c.leak += (part - c.leak) / 16
 		}
 		c.leak = min(0.3, max(1e-4, c.leak))
+	}
+	if plain {
+		for i, v := range left {
+			received[i] = clip(v)
+		}
+		return
 	}
 	only := !c.voice && (c.echo > c.noise || expects > c.noise) // only we speak
 	noise := float32(math.Sqrt(c.noise))

@@ -12,18 +12,20 @@ const (
 	echoAhead = 96    // taps before the delay that was found
 	echoMoves = 160   // samples by which a new delay must differ to be taken
 
-	echoStep   = 0.45     // of the adaptation
+	echoFast   = 0.45     // step of the adaptation; known paths take smaller ones, which leave less behind
 	echoGood   = 300      // ERLE (25 dB) from which the past teaches no more
 	echoAgain  = 24 * hop // ago is the past that teaches
 	echoActive = -46.0    // dBm0: weaker sound teaches nothing
 	echoTone   = 1600.0   // gain of a predictor that only tones reach (32 dB)
 	echoGeigel = 0.5      // of the largest sample sent: louder is somebody's voice (6 dB)
 	echoHold   = 30 * SampleRate / 1000
-	echoBetter = 0.8  // of the power that the filter in use leaves: the one in training replaces it
+	echoBetter = 0.8 // of the power that the filter in use leaves: the one in training replaces it
+	echoSome   = 2.0
+	echoKnown  = 10.0 // ERLE (10 dB) from which the path is known
 	echoWorse  = 4.0  // times that power: the one in training is replaced
 	echoProofs = 3    // hops in a row
-	echoPoor   = 0.25 // of what is received: a filter that leaves more may look for another delay
 	echoSample = 4
+	echoHarm   = 5 // hops in a row
 )
 
 // EchoStats tells how a canceller does.
@@ -63,13 +65,15 @@ type Echo struct {
 
 	used, trained [echoTaps]float32 // weights, the oldest sample's first
 	share         [echoTaps]float32 // of each training step that a weight takes
+	step          float32
 	present       lesson
-	before        lesson
+	before        [2]lesson
 	loud          float32 // the largest sample sent that may echo now
 	geigel        int     // samples for which a voice is still assumed
 
 	now, smooth   echoPower
 	better, worse int // hops in a row in which the filter in training was
+	harm          int // hops in a row in which the filter in use made the echo louder
 	clean         cleaner
 	heard, left   float64 // power received and left, while only we speak
 }
@@ -130,13 +134,7 @@ func (e *Echo) Process(sent, received []int16) {
 		for i := range n {
 			left[i] = e.sample(float32(sent[i]), float32(received[i]))
 		}
-		if e.plain {
-			for i := range n {
-				received[i] = clip(left[i])
-			}
-		} else {
-			e.clean.process(left[:n], received[:n], e.expects(), e.geigel > 0)
-		}
+		e.clean.process(left[:n], received[:n], e.expects(), e.geigel > 0, e.plain)
 		if e.n == hop {
 			e.n = 0
 			e.hop()
@@ -184,8 +182,10 @@ func (e *Echo) filter(d float32) float32 {
 		e.hopAgo(0).voice = true
 	}
 	e.present.step(e, e.n, e.geigel == 0)
-	if e.before.teaches {
-		e.before.step(e, e.n, true)
+	for i := range e.before {
+		if e.before[i].teaches {
+			e.before[i].step(e, e.n, true)
+		}
 	}
 	e.geigel = max(0, e.geigel-1)
 	return used
@@ -231,10 +231,16 @@ func (e *Echo) judge() {
 		return
 	}
 	if !e.clean.voice {
-		e.heard += (now.received - e.heard) / 16
-		e.left += (now.used - e.left) / 16
+		e.heard += (now.received - e.heard) / 32
+		e.left += (now.used - e.left) / 32
 	}
-	if e.smooth.trained < echoBetter*e.smooth.used {
+	// Over a voice the filter in training does somewhat better by fitting the voice; once a path is known,
+	// only one that takes nearly all out may replace it.
+	takes := echoSome
+	if e.known() {
+		takes = max(echoKnown, 0.3*e.heard/(e.left+1))
+	}
+	if e.smooth.trained < echoBetter*e.smooth.used && e.smooth.trained*takes < e.smooth.received {
 		e.better++
 	} else {
 		e.better = 0
@@ -251,7 +257,10 @@ func (e *Echo) judge() {
 	case e.worse >= 2*echoProofs:
 		e.trained, e.worse = e.used, 0
 		e.smooth.trained = e.smooth.used
-	case e.smooth.used > 1.5*e.smooth.received: // worse than none
+	}
+	if e.smooth.used < 1.5*e.smooth.received || e.smooth.received < echoFloor*hop/echoSample {
+		e.harm = 0
+	} else if e.harm++; e.harm >= echoHarm { // worse than none
 		e.forget()
 	}
 }
@@ -260,14 +269,18 @@ func (e *Echo) judge() {
 func (e *Echo) forget() {
 	clear(e.used[:])
 	clear(e.trained[:])
-	e.better, e.worse = 0, 0
+	e.better, e.worse, e.harm = 0, 0, 0
 	e.heard, e.left = 0, 0
 	e.smooth.used, e.smooth.trained = e.smooth.received, e.smooth.received
 }
 
-// move takes a delay, unless the filter does well with the one it has.
+// known says that the filter in use takes out most of the echo.
+func (e *Echo) known() bool { return e.heard > echoKnown*e.left }
+
+// move takes a delay, unless the path is known with the one there is: a delay that jumps makes that filter
+// worse than none, and it is forgotten.
 func (e *Echo) move(bulk int) {
-	if e.bulk >= 0 && (max(bulk-e.bulk, e.bulk-bulk) < echoMoves || e.smooth.used < echoPoor*e.smooth.received) {
+	if e.bulk >= 0 && (max(bulk-e.bulk, e.bulk-bulk) < echoMoves || e.known()) {
 		return
 	}
 	e.bulk = bulk
@@ -281,10 +294,20 @@ func (e *Echo) prepare() {
 		return
 	}
 	divide(&e.share, &e.trained)
+	switch {
+	case e.heard < echoGood/10*e.left:
+		e.step = echoFast
+	case e.heard < echoGood*e.left:
+		e.step = echoFast / 2
+	default:
+		e.step = echoFast / 4
+	}
 	e.present.prepare(e, 0)
-	e.before.teaches = false
-	if e.heard < echoGood*e.left {
-		e.before.prepare(e, echoAgain)
+	for i := range e.before {
+		e.before[i].teaches = false
+		if e.heard < echoGood*e.left {
+			e.before[i].prepare(e, echoAgain*(i+1))
+		}
 	}
 	e.loud = 0
 	for i := range echoTaps/hop + 2 {
@@ -295,7 +318,7 @@ func (e *Echo) prepare() {
 // expects is the most power that the echo of what was sent may have now while the filter is not trained,
 // 0 when it is.
 func (e *Echo) expects() float64 {
-	if e.bulk < 0 || e.heard > 10*e.left {
+	if e.bulk < 0 || e.known() {
 		return 0
 	}
 	return float64(e.loud) * float64(e.loud) / 50

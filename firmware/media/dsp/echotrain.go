@@ -60,7 +60,7 @@ func (l *lesson) step(e *Echo, n int, may bool) {
 		white := (*[echoTaps]float32)(l.white[n:])
 		out, norm := shares(&e.trained, white, &e.share)
 		wrong := l.whitener.left(d, &l.heard) - out
-		train(&e.trained, white, &e.share, echoStep*wrong/(norm+echoRegular))
+		train(&e.trained, white, &e.share, e.step*wrong/(norm+echoRegular))
 	}
 	push(&l.heard, d)
 }
