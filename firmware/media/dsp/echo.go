@@ -220,6 +220,11 @@ func (e *Echo) hop() {
 
 // judge compares the two filters over the hop.
 func (e *Echo) judge() {
+	if most := float64(hop * 32768 * 32768); !(e.now.trained < most && e.now.used < most) { // nor is NaN
+		e.forget()
+		e.now = echoPower{}
+		return
+	}
 	const keep = 0.6
 	e.smooth.received = keep*e.smooth.received + (1-keep)*e.now.received
 	e.smooth.used = keep*e.smooth.used + (1-keep)*e.now.used

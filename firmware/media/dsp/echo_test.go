@@ -408,6 +408,41 @@ func TestFramesOfAnyLengthGiveTheSame(t *testing.T) {
 	}
 }
 
+// Whatever is sent and heard, the canceller stays sound: it makes nothing louder for long and can still learn.
+func FuzzEcho(f *testing.F) {
+	f.Add([]byte{0, 255, 128, 3}, []byte{255, 0, 7}, uint16(3))
+	f.Add([]byte{255, 255, 0, 0}, []byte{0, 0, 255, 255}, uint16(700))
+	f.Fuzz(func(t *testing.T, sent, received []byte, turn uint16) {
+		if len(sent) == 0 || len(received) == 0 {
+			return
+		}
+		e := NewEcho(false)
+		a, b := make([]int16, 160), make([]int16, 160)
+		for i := range 60 {
+			for k := range a {
+				n := i*160 + k
+				a[k] = (int16(sent[n*(1+int(turn)%7)%len(sent)]) - 128) << 8
+				b[k] = (int16(received[n*(1+int(turn)%5)%len(received)]) - 128) << 8
+			}
+			if i == int(turn)%60 {
+				e.Underrun()
+			}
+			e.Process(a, b)
+		}
+		s := e.Stats()
+		if math.IsNaN(s.ERLE) || math.IsInf(s.ERLE, 0) {
+			t.Fatalf("%+v", s)
+		}
+		for _, w := range [][echoTaps]float32{e.used, e.trained} {
+			for _, v := range w {
+				if v != v || v > 1e6 || v < -1e6 {
+					t.Fatalf("a weight of %v", v)
+				}
+			}
+		}
+	})
+}
+
 func BenchmarkEcho(b *testing.B) {
 	sent := talk(b, 0, 8, -16)
 	rec := conversation(newHybrid(1, 800, 16, 11).echo(sent), nil, -60, 1)

@@ -23,7 +23,11 @@ func leveled(pcm []int16, from time.Duration) (level float64, g *Gain) {
 
 func TestSpeechOfAnyLevelIsBroughtToOne(t *testing.T) {
 	for _, c := range []struct{ level, least, most float64 }{
-		{-8, -21, -17}, {-13, -21, -17}, {-19, -21, -17}, {-24, -21, -17}, {-29, -21, -17},
+		{-8, -21, -17},
+		{-13, -21, -17},
+		{-19, -21, -17},
+		{-24, -21, -17},
+		{-29, -21, -17},
 		{-38, -27, -24}, // 12 dB are the most
 	} {
 		for voice := range 3 {
