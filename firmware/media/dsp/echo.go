@@ -7,25 +7,28 @@ import (
 
 const (
 	echoTaps  = 512   // 64 ms of echo after the bulk delay
-	echoRing  = 16384 // of the sound sent: 2 s; a power of two
+	echoRing  = 16384 // of both sounds: 2 s; a power of two
 	echoHops  = 256   // of which is remembered what they were; more than echoRing/hop
 	echoAhead = 96    // taps before the delay that was found
-	echoMoves = 160   // samples by which a new delay must differ to be taken
+	echoEarly = 48    // samples by which the echo may come earlier than it was found, or
+	echoLate  = 200   // later, before the filter is moved
 
 	echoFast   = 0.45     // step of the adaptation; known paths take smaller ones, which leave less behind
-	echoGood   = 300      // ERLE (25 dB) from which the past teaches no more
+	echoFair   = 30       // ERLE (15 dB) from which it takes half
+	echoGood   = 300      // ERLE (25 dB) from which it takes a quarter, and the past teaches no more
 	echoAgain  = 24 * hop // ago is the past that teaches
 	echoActive = -46.0    // dBm0: weaker sound teaches nothing
 	echoTone   = 1600.0   // gain of a predictor that only tones reach (32 dB)
 	echoGeigel = 0.5      // of the largest sample sent: louder is somebody's voice (6 dB)
 	echoHold   = 30 * SampleRate / 1000
-	echoBetter = 0.8 // of the power that the filter in use leaves: the one in training replaces it
-	echoSome   = 2.0
-	echoKnown  = 10.0 // ERLE (10 dB) from which the path is known
+
+	echoSample = 4    // each such sample counts when the filters are compared
+	echoBetter = 0.8  // of the power that the filter in use leaves: the one in training replaces it if
+	echoSome   = 2.0  // it takes out so much (3 dB) of an unknown path, or
+	echoKnown  = 10.0 // so much (10 dB) of a known one: this ERLE makes it known
 	echoWorse  = 4.0  // times that power: the one in training is replaced
 	echoProofs = 3    // hops in a row
-	echoSample = 4
-	echoHarm   = 5 // hops in a row
+	echoHarm   = 5    // hops in a row in which the filter in use makes the echo louder
 )
 
 // EchoStats tells how a canceller does.
@@ -285,7 +288,7 @@ func (e *Echo) known() bool { return e.heard > echoKnown*e.left }
 // move takes a delay, unless the path is known with the one there is: a delay that jumps makes that filter
 // worse than none, and it is forgotten.
 func (e *Echo) move(bulk int) {
-	if e.bulk >= 0 && (max(bulk-e.bulk, e.bulk-bulk) < echoMoves || e.known()) {
+	if later := bulk - e.bulk; e.bulk >= 0 && (later >= -echoEarly && later <= echoLate || e.known()) {
 		return
 	}
 	e.bulk = bulk
@@ -300,7 +303,7 @@ func (e *Echo) prepare() {
 	}
 	divide(&e.share, &e.trained)
 	switch {
-	case e.heard < echoGood/10*e.left:
+	case e.heard < echoFair*e.left:
 		e.step = echoFast
 	case e.heard < echoGood*e.left:
 		e.step = echoFast / 2
