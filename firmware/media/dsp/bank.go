@@ -38,6 +38,7 @@ type bankSet struct {
 	cross   complex128    // of a pair: the sum of the wave of the difference over its window
 	before  [2]complex128 // of a pair: amplitudes one hop ago
 	energy  [pairHops]float64
+	hz      float64 // of a single tone, as the newest hops measured it
 }
 
 // add returns the index of the set, which may be there already.
@@ -91,8 +92,8 @@ func (k *bank) reset() {
 }
 
 // look takes the next hop and its energy, and returns the set that the newest sound consists of; -1 for
-// none.
-func (k *bank) look(block *[hop]float64, energy float64) int {
+// none. Of several it is the one that follows what was heard before, or else the nearest.
+func (k *bank) look(block *[hop]float64, energy float64, follows int) int {
 	quiet := energy < bankFloor
 	for i := range k.tones {
 		t := &k.tones[i]
@@ -107,35 +108,42 @@ func (k *bank) look(block *[hop]float64, energy float64) int {
 		}
 		t.found[2] = (complex(p, 0) - t.one*complex(q, 0)) * t.end
 	}
-	best, most := -1, 0.0
+	best, least := -1, math.Inf(1)
 	for i := range k.sets {
 		s := &k.sets[i]
 		s.energy[0], s.energy[1], s.energy[2] = s.energy[1], s.energy[2], energy
-		purity := 0.0
+		purity, off := 0.0, 0.0
 		switch {
 		case s.pair:
 			purity = s.both(&k.tones[s.a], &k.tones[s.b], quiet)
 		case !quiet:
-			purity = s.alone(&k.tones[s.a])
+			purity, off = s.alone(&k.tones[s.a])
+			s.hz = k.tones[s.a].hz + off
 		}
-		if purity >= tonePurity && purity > most {
-			best, most = i, purity
+		if off = math.Abs(off); purity >= tonePurity && (i == follows || best < 0 || best != follows && off < least) {
+			best, least = i, off
 		}
 	}
 	return best
 }
 
+// alike says that two sets may hold the same tone.
+func (k *bank) alike(i, j int) bool {
+	s, u := &k.sets[i], &k.sets[j]
+	return i == j || !s.pair && !u.pair && math.Abs(k.tones[s.a].hz-k.tones[u.a].hz) <= s.off
+}
+
 // alone is the part of the energy of the newest two hops that lies in one tone near enough to its
-// frequency, which the turn of its phase between them tells.
-func (s *bankSet) alone(t *bankTone) float64 {
+// frequency, and how far off it is in Hz, which the turn of its phase between them tells.
+func (s *bankSet) alone(t *bankTone) (part, off float64) {
 	a, b := t.found[1], t.found[2]*t.turn
 	total := s.energy[1] + s.energy[2]
 	if square(a)+square(b) < total/8*hop {
-		return 0
+		return 0, 0
 	}
-	off := cmplx.Phase(b*cmplx.Conj(a)) * SampleRate / (2 * math.Pi * hop)
+	off = cmplx.Phase(b*cmplx.Conj(a)) * SampleRate / (2 * math.Pi * hop)
 	if math.Abs(off) > s.off {
-		return 0
+		return 0, 0
 	}
 	// Of the sum, where the images of the tone at its negative frequency cancel; not when a hop is an edge.
 	in := (square(a) + square(b)) * 2 / hop
@@ -143,7 +151,7 @@ func (s *bankSet) alone(t *bankTone) float64 {
 		size := cmplx.Abs(a) + cmplx.Abs(b)
 		in = size * size / hop
 	}
-	return in / (total * falls(off, hop))
+	return in / (total * falls(off, hop)), off
 }
 
 // both is the part of the energy of the newest three hops that lies in the pair, solved for both tones

@@ -115,6 +115,6 @@ func (t LearnedTone) same(o LearnedTone) bool {
 const (
 	learnLowest   = 250.0
 	learnHighest  = 2000.0
-	learnShortest = 8
+	learnShortest = 12
 	learnLongest  = 150
 )

@@ -65,6 +65,15 @@ type Progress struct {
 
 	events [8]ProgressEvent
 	n      int
+
+	heard *[]heardBurst // where a Learner wants each burst noted
+}
+
+// heardBurst is one burst with the pause after it.
+type heardBurst struct {
+	onOff
+	energy float64
+	clean  bool
 }
 
 // burst is the tone that sounds.
@@ -76,6 +85,8 @@ type burst struct {
 	missed int     // hops in a row without the tone
 	gaps   int     // hops without it in all
 	last   float64 // energy of the newest hop with it
+	hz     float64 // of a single tone, the sum of what its hops measured
+	hops   float64 // how many
 }
 
 // NewProgress listens for the signals of a network and for what was learned of the line, which has
@@ -98,7 +109,7 @@ func NewProgress(n Network, learned Learned) *Progress {
 		t := &p.trackers[i]
 		t.first, t.settled = p.ambiguous(i), p.settles(i)
 		for j := range p.trackers {
-			if o := &p.trackers[j]; o.set == t.set && t.endless {
+			if o := &p.trackers[j]; p.bank.alike(o.set, t.set) && t.endless {
 				for _, pair := range o.pairs {
 					t.longest = max(t.longest, 1.2*pair.on)
 				}
@@ -134,7 +145,7 @@ func (p *Progress) ambiguous(i int) int {
 		return 2
 	}
 	for j := range p.trackers {
-		if o := &p.trackers[j]; j != i && o.set == t.set && o.signal != t.signal {
+		if o := &p.trackers[j]; j != i && p.bank.alike(o.set, t.set) && o.signal != t.signal {
 			for k := range o.pairs {
 				if o.fits(k, t.pairs[0].on, t.pairs[0].off) {
 					return 2
@@ -150,7 +161,7 @@ func (p *Progress) settles(i int) (hops float64) {
 	t := &p.trackers[i]
 	for j := range p.trackers {
 		o := &p.trackers[j]
-		if j == i || o.set != t.set || len(t.pairs) == 0 {
+		if j == i || !p.bank.alike(o.set, t.set) || len(t.pairs) == 0 {
 			continue
 		}
 		for _, pair := range o.pairs {
@@ -200,7 +211,11 @@ func (p *Progress) look() {
 	}
 	copy(p.recent[:], p.recent[1:])
 	p.recent[len(p.recent)-1] = energy
-	set := p.bank.look(&p.block, energy)
+	follows := p.runSet
+	if p.burst.on {
+		follows = p.burst.set
+	}
+	set := p.bank.look(&p.block, energy, follows)
 	p.silent(energy, set)
 	if p.burst.on {
 		p.sounds(set, energy)
@@ -246,7 +261,7 @@ func (p *Progress) pauses(set int, energy float64) {
 			switch {
 			case t.late(p.gap):
 				p.over(t)
-			case t.early(&p.burst, p.gap):
+			case p.sounding(t) && t.early(&p.burst, p.gap):
 				p.count(t)
 			}
 		}
@@ -281,6 +296,8 @@ func (p *Progress) sounds(set int, energy float64) {
 		b.gaps += b.missed
 		b.missed = 0
 		b.last = energy
+		b.hz += p.bank.sets[set].hz
+		b.hops++
 		if energy > b.energy/steadyTone {
 			b.energy += (energy - b.energy) / 8
 		}
@@ -304,9 +321,9 @@ func (p *Progress) lasts() {
 	for i := range p.trackers {
 		t := &p.trackers[i]
 		switch {
-		case !t.endless && t.long(b):
+		case !t.endless && p.sounding(t) && t.long(b.length):
 			p.over(t)
-		case t.endless && t.set == b.set && b.length >= t.longest && b.length-t.told >= endlessHops && b.clean():
+		case t.endless && p.sounding(t) && b.length >= t.longest && b.length-t.told >= endlessHops && b.clean():
 			t.told = b.length
 			t.cycles++
 			p.tell(t.event(p.level()))
@@ -329,10 +346,10 @@ func (p *Progress) end() {
 	p.run, p.runSet = 0, -1
 	for i := range p.trackers {
 		t := &p.trackers[i]
-		if t.endless && t.set == b.set {
+		if t.endless && p.sounding(t) {
 			p.over(t)
 		}
-		if t.early(b, p.gap) {
+		if p.sounding(t) && t.early(b, p.gap) {
 			p.count(t)
 		}
 	}
@@ -343,15 +360,18 @@ func (p *Progress) end() {
 func (p *Progress) element(gap float64) {
 	b := &p.burst
 	clean := !p.dirty && b.clean()
+	if p.heard != nil {
+		*p.heard = append(*p.heard, heardBurst{onOff{b.length, gap}, b.energy, clean})
+	}
 	for i := range p.trackers {
 		t := &p.trackers[i]
 		if t.endless {
 			continue
 		}
-		took, cycle := t.take(b.set, b.length, gap, clean)
+		took, cycle := t.take(b.length, gap, clean && p.sounding(t))
 		if !took {
 			p.over(t)
-			took, cycle = t.take(b.set, b.length, gap, clean) // it may be the first of another row
+			took, cycle = t.take(b.length, gap, clean && p.sounding(t)) // it may be the first of another row
 		}
 		if took && cycle {
 			p.count(t)
@@ -378,7 +398,7 @@ func (p *Progress) count(t *tracker) {
 // takenByLearned says that what was learned of the line explains the same bursts.
 func (p *Progress) takenByLearned(t *tracker) bool {
 	for i := range p.trackers {
-		if o := &p.trackers[i]; o.learned && o.set == t.set && o.signal == t.signal && o.cycles > 0 && o.matched > 0 {
+		if o := &p.trackers[i]; o.learned && p.sounding(o) && o.signal == t.signal && o.cycles > 0 && o.matched > 0 {
 			return true
 		}
 	}
@@ -400,6 +420,17 @@ func (p *Progress) over(t *tracker) {
 		p.tell(e)
 	}
 	t.reset()
+}
+
+// sounding says that the newest burst has the tones of a cadence: single tones may be another's, as they
+// may be off.
+func (p *Progress) sounding(t *tracker) bool {
+	b := &p.burst
+	if t.set == b.set {
+		return true
+	}
+	s, u := &p.bank.sets[t.set], &p.bank.sets[b.set]
+	return b.hops > 0 && !s.pair && !u.pair && math.Abs(b.hz/b.hops-p.bank.tones[s.a].hz) <= s.off
 }
 
 // information follows the three tones of a special information tone.

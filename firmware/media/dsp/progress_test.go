@@ -182,6 +182,79 @@ func TestAnsweredCallEndsTheRinging(t *testing.T) {
 	}
 }
 
+// Whatever bursts come, what is told is in order: cycles count one by one, an end follows a beginning, and
+// only four equal cadences of a busy or congestion tone are a hang-up.
+func FuzzProgress(f *testing.F) {
+	f.Add([]byte{50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50}, uint8(0))
+	f.Add([]byte{20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 60, 100, 20, 20}, uint8(1))
+	f.Add([]byte{25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 200, 255, 3, 1}, uint8(2))
+	f.Fuzz(func(t *testing.T, hops []byte, which uint8) {
+		known := Learned{}.After(LearnedTone{Hz: [2]float64{425}, On: 300 * time.Millisecond, Off: 300 * time.Millisecond})
+		known.Tones[0].Calls = learnedCalls
+		n := []Network{Italy(), ETSI(), NorthAmerica()}[which%3]
+		p := NewProgress(n, known)
+		x := newExchange(uint64(which))
+		for i, h := range hops[:min(len(hops), 40)] {
+			s := Step{For: time.Duration(h) * hopTime}
+			if i%2 == 0 {
+				s.Hz = n.Cadences[int(which/3)%len(n.Cadences)].Hz
+			}
+			x.plays(Tone{Level: -15, Once: true, Steps: []Step{s}}, s.For)
+		}
+		x.silent(5 * time.Second)
+		events, _ := hears(p, x.noise(-50).pcm)
+		type kind struct {
+			Signal
+			learned bool
+		}
+		cycles := map[kind]int{}
+		for _, e := range events {
+			k := kind{e.Signal, e.Learned}
+			switch {
+			case e.Signal == SignalSilence || e.Signal == SignalInformation:
+			case e.Over:
+				if cycles[k] == 0 {
+					t.Fatalf("%v is over that never began: %+v", k, events)
+				}
+				cycles[k] = 0
+			default:
+				cycles[k] = e.Cycles
+			}
+			if e.Cycles < 1 || e.HangUp && (e.Cycles < HangUpCycles || !e.Signal.ends()) || e.Level > 6 {
+				t.Fatalf("%+v", e)
+			}
+		}
+	})
+}
+
+// Any sound at all, as a line of noise or a modem gone mad gives it.
+func FuzzProgressSound(f *testing.F) {
+	f.Add([]byte{0, 128, 255, 3, 9})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if len(raw) == 0 {
+			return
+		}
+		pcm := make([]int16, SampleRate)
+		for i := range pcm {
+			pcm[i] = int16(raw[i%len(raw)])<<8 | int16(raw[(i/3)%len(raw)])
+		}
+		p := NewProgress(NorthAmerica(), Learned{})
+		var l Learner
+		for range 2 {
+			events, _ := hears(p, pcm)
+			for _, e := range events {
+				if e.Cycles < 1 || math.IsNaN(e.Level) {
+					t.Fatalf("%+v", e)
+				}
+			}
+			l.Process(pcm)
+		}
+		if tone, ok := l.Learn(); ok && !tone.plausible() {
+			t.Fatalf("%+v", tone)
+		}
+	})
+}
+
 func TestProgressDoesNotAllocate(t *testing.T) {
 	p := NewProgress(NorthAmerica(), Learned{})
 	x := newExchange(6)

@@ -44,10 +44,10 @@ func (t *tracker) fits(pair int, on, off float64) bool {
 	return t.near(on, t.pairs[pair].on) && t.near(off, t.pairs[pair].off)
 }
 
-// take adds a burst and its pause. It returns whether they fit what should come, or may begin the
+// take adds a burst and its pause, clean if they hold the cadence's tones and hardly anything else. It returns whether they fit what should come, or may begin the
 // cadence, and whether a cycle is now complete.
-func (t *tracker) take(set int, on, off float64, clean bool) (took, cycle bool) {
-	if set != t.set || !clean {
+func (t *tracker) take(on, off float64, clean bool) (took, cycle bool) {
+	if !clean {
 		return t.pos < 0, false
 	}
 	if t.pos < 0 {
@@ -79,7 +79,7 @@ func (t *tracker) take(set int, on, off float64, clean bool) (took, cycle bool) 
 // in a conversation is full of talk.
 func (t *tracker) early(b *burst, gap float64) bool {
 	n := len(t.pairs)
-	if n < 2 || b.set != t.set || t.pos != n-1 || t.matched%n != n-1 || t.counted || gap < t.settled ||
+	if n < 2 || t.pos != n-1 || t.matched%n != n-1 || t.counted || gap < t.settled ||
 		!b.clean() || !t.near(b.length, t.pairs[n-1].on) {
 		return false
 	}
@@ -97,12 +97,12 @@ func (t *tracker) late(gap float64) bool {
 }
 
 // long says that a burst is longer than the cadence allows.
-func (t *tracker) long(b *burst) bool {
-	if t.pos < 0 || t.set != b.set {
+func (t *tracker) long(length float64) bool {
+	if t.pos < 0 {
 		return false
 	}
 	want := t.pairs[t.pos].on
-	return b.length > want+max(leastTolerance, t.tolerance*want)+1
+	return length > want+max(leastTolerance, t.tolerance*want)+1
 }
 
 // equal says that the last cadences resemble each other, not only the table.
