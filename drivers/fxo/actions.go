@@ -152,7 +152,11 @@ func (m *Modem) stream() {
 		default: // the owner is flooded and will end the session
 		}
 	}
-	snd := newSound(m.clocks, s.format.coding, m.lead, m.ear,
+	if m.studying != nil {
+		<-m.studying // some 70 ms of processor time that began when the call before ended
+	}
+	m.toned = false
+	snd := newSound(m.clocks, s.format.coding, m.lead, m.ear, m.listener,
 		func(h heard) { tell(event{kind: evHeard, heard: h}) },
 		func() {
 			select {
@@ -240,6 +244,9 @@ func (m *Modem) soundOff() {
 	m.sound.stop()
 	m.lead = max(m.lead, m.sound.leadNow())
 	if m.soundBegan {
+		if !m.toned && m.session.Load() != nil { // else the link may still be at work
+			m.learn()
+		}
 		m.soundCalls++
 		m.soundOf = m.sound.report()
 	}

@@ -22,6 +22,14 @@ type Port struct {
 	Device string // name of the USB device in sysfs, "1-1.2"; empty where the modem is no USB device
 }
 
+// ToneMemory keeps, over restarts, what was learned of an exchange's tones. Its methods may be called from any goroutine.
+type ToneMemory interface {
+	// Load is what was learned of a line; the zero value where that is nothing.
+	Load(id tel.LineID) dsp.Learned
+	// Save replaces it.
+	Save(id tel.LineID, l dsp.Learned) error
+}
+
 // Config describes one analog line.
 type Config struct {
 	ID   tel.LineID
@@ -45,6 +53,7 @@ type Config struct {
 	Supply             line.Supply
 	// Awake keeps the USB device from being suspended; nil: it is not kept.
 	Awake  func(device string) error
+	Tones  ToneMemory // nil: what is learned is forgotten with the process
 	Timing Timing
 }
 
@@ -59,6 +68,7 @@ const (
 // Health counts what went wrong with the modem since Open, for the support bundle.
 type Health struct {
 	Opens, Losses, Resets, SoundFailures uint64
+	Learned                              uint64 // calls whose end taught the line a tone
 	Lies                                 uint64 // events of the modem that the sound contradicted
 	Complaints                           uint64 // <DLE>u: it ran out of sound
 	EventOverflows                       uint64
@@ -75,6 +85,7 @@ type Modem struct {
 	recorder *at.Recorder
 	clocks   *clocks
 	ear      *ear
+	listener *listener
 
 	events   chan line.Event
 	requests chan request
@@ -86,8 +97,8 @@ type Modem struct {
 	session  atomic.Pointer[session] // written by run, read by Health
 	started  sync.WaitGroup
 
-	opens, losses, resets, failures, lies, complaints, overflows atomic.Uint64
-	volts                                                        atomic.Int64
+	opens, losses, resets, failures, lies, learned, complaints, overflows atomic.Uint64
+	volts                                                                 atomic.Int64
 
 	// Owned by run.
 	st         state
@@ -98,6 +109,8 @@ type Modem struct {
 	typist     *request
 	later      []func()
 	up         chan bringUp
+	taught     chan dsp.LearnedTone
+	studying   chan struct{} // closed when the sound of the call before was looked at; nil at first
 	closing    chan struct{} // closed when the port of the session before is released; nil at first
 	tick       *time.Timer
 	health     *time.Timer
@@ -109,8 +122,10 @@ type Modem struct {
 	soundCalls uint64
 	lead       int // ms, learned from the modem's complaints
 	fault      tel.LineCause
-	liesOf     string // events of this modem that are not believed alone
-	low        int    // looks in a row that found the line held by another telephone
+	tones      dsp.Learned // of the exchange
+	toned      bool        // the call ended by a tone that is known
+	liesOf     string      // events of this modem that are not believed alone
+	low        int         // looks in a row that found the line held by another telephone
 	status     tel.LineChanged
 }
 
@@ -175,11 +190,15 @@ func Open(cfg Config) (*Modem, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Modem{
 		cfg: cfg, log: cfg.Log.With("line", cfg.ID), timing: cfg.Timing.withDefaults(),
-		recorder: at.NewRecorder(), clocks: newClocks(), ear: newEar(cfg.Network, dsp.Learned{}),
+		recorder: at.NewRecorder(), clocks: newClocks(), listener: newListener(),
 		events: make(chan line.Event, 16), requests: make(chan request, 16),
-		cancel: cancel, ctx: ctx, done: make(chan struct{}), up: make(chan bringUp, 1),
+		cancel: cancel, ctx: ctx, done: make(chan struct{}), up: make(chan bringUp, 1), taught: make(chan dsp.LearnedTone),
 		tick: stopped(), health: stopped(), retry: stopped(), fault: tel.LineOK,
 	}
+	if cfg.Tones != nil {
+		m.tones = cfg.Tones.Load(cfg.ID)
+	}
+	m.ear = newEar(cfg.Network, m.tones)
 	m.volts.Store(-1)
 	m.status = tel.LineChanged{Line: "line:" + string(cfg.ID), Name: cfg.Name, Type: "fxo", Cause: tel.LineNoModem, Since: time.Now()}
 	m.setCaps(true)
@@ -291,7 +310,7 @@ func (m *Modem) Recorder() *at.Recorder { return m.recorder }
 func (m *Modem) Health() Health {
 	h := Health{
 		Opens: m.opens.Load(), Losses: m.losses.Load(), Resets: m.resets.Load(), SoundFailures: m.failures.Load(),
-		Lies: m.lies.Load(), Complaints: m.complaints.Load(), EventOverflows: m.overflows.Load(), Volts: int(m.volts.Load()),
+		Lies: m.lies.Load(), Learned: m.learned.Load(), Complaints: m.complaints.Load(), EventOverflows: m.overflows.Load(), Volts: int(m.volts.Load()),
 	}
 	if s := m.session.Load(); s != nil {
 		h.Dialect, h.Said, h.Format, h.Duplex = s.dialect.name, s.said, s.format.coding.String(), s.duplex

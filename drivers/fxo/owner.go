@@ -62,6 +62,8 @@ func (m *Modem) turn() {
 		if m.session.Load() == s {
 			m.lose(s.link.err)
 		}
+	case t := <-m.taught:
+		m.taughtTone(t)
 	case <-m.tick.C:
 		m.step(event{kind: evTick})
 	case <-m.health.C:
@@ -189,6 +191,7 @@ func (m *Modem) shutDown() {
 			cancel()
 		}
 		m.step(event{kind: evLost})
+		m.toned = true // nothing more is learned
 		m.soundOff()
 		m.typed(line.ErrGone)
 		s.link.close()
@@ -256,6 +259,7 @@ func (m *Modem) code(c byte) {
 // step moves the call's state machine and does what it says.
 func (m *Modem) step(e event) {
 	before := m.st.phase
+	m.toned = m.toned || e.kind == evHeard && e.heard == heardGone
 	var acts []action
 	m.st, acts = next(m.st, e, time.Now(), &m.timing, m.traits())
 	for _, a := range acts {

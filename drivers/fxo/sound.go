@@ -59,18 +59,22 @@ type sound struct {
 	rough   uint32
 	owed    int // samples that the modem has given and not got
 	ear     *ear
+	line    *listener
+	given   []int16 // that the modem got and has not answered with as much
+	gone    []int16
 	digits  *dsp.Generator
 }
 
 // newSound makes the audio of a call; lead is the ms that the modem must hold before it plays.
-func newSound(c *clocks, f coding, lead int, e *ear, told func(heard), played func()) *sound {
+func newSound(c *clocks, f coding, lead int, e *ear, l *listener, told func(heard), played func()) *sound {
 	c.mu.Lock()
 	c.hear.Reset()
 	c.say.Reset()
 	c.mu.Unlock()
 	e.reset()
+	l.reset()
 	s := &sound{
-		clocks: c, coding: f, told: told, played: played, ear: e, owed: lead * sampleRate / 1000,
+		clocks: c, coding: f, told: told, played: played, ear: e, line: l, given: make([]int16, 0, 4*chunk), gone: make([]int16, 0, 4096), owed: lead * sampleRate / 1000,
 		commands: make(chan func(), 8), rest: make([]byte, 0, 8*chunk), coded: make([]byte, 0, 2*chunk), pcm: make([]int16, 0, 4096),
 		payload: make([]byte, 0, 4096), odd: make([]byte, 0, 2),
 	}
@@ -104,6 +108,7 @@ func (s *sound) play(t dsp.Tone) { s.tell(func() { s.digits = dsp.NewGenerator(t
 // underrun is the modem's complaint that it ran dry: it gets more in hand.
 func (s *sound) underrun() {
 	s.complaints.Add(1)
+	s.line.echo.Underrun()
 	if more := min(80, maxLead-s.leadNow()); more > 0 && s.complaints.Load() > 1 { // one at the start is usual
 		s.lead.Add(int64(more))
 		s.owed += more * sampleRate / 1000
@@ -128,6 +133,8 @@ func (s *sound) take(p []byte) {
 	s.pcm, left = s.coding.expand(s.pcm[:0], s.payload)
 	s.odd = append(s.odd[:0], s.payload[len(s.payload)-left:]...)
 	pcm := s.pcm
+	s.line.echo.Process(s.echoed(len(pcm)), pcm)
+	s.line.learner.Process(pcm)
 	s.received.Add(uint64(len(pcm)))
 	if dsp.Level(pcm) < voiceFloor {
 		s.silent.Add(uint64(len(pcm)))
@@ -137,6 +144,17 @@ func (s *sound) take(p []byte) {
 	s.clocks.mu.Unlock()
 	s.ear.hear(pcm, s.told)
 	s.owed += len(pcm)
+}
+
+// echoed are the next n samples of what the modem got: both of its directions have one clock.
+func (s *sound) echoed(n int) []int16 {
+	k := min(n, len(s.given))
+	s.gone = append(s.gone[:0], s.given[:k]...)
+	s.given = s.given[:copy(s.given, s.given[k:])]
+	for len(s.gone) < n {
+		s.gone = append(s.gone, 0)
+	}
+	return s.gone
 }
 
 // give pays the modem what it is owed.
@@ -155,6 +173,9 @@ func (s *sound) give(port serialport.Stream) error {
 		s.owed -= n
 		due := s.out[:n]
 		s.fill(due)
+		if s.given = append(s.given, due...); len(s.given) > 2*sampleRate { // the modem gives less than it takes
+			s.given = s.given[:copy(s.given, s.given[len(s.given)-sampleRate:])]
+		}
 		s.coded = s.coding.compress(s.coded[:0], due, &s.rough)
 		s.rest = shield(s.rest, s.coded)
 	}

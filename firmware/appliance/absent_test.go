@@ -84,6 +84,6 @@ type litBy func([]config.Lamp) ([]lamp.Light, error)
 
 func (b litBy) Lights(all []config.Lamp) ([]lamp.Light, error) { return b(all) }
 func (litBy) Buttons([]config.Button) ([]lamp.Button, error)   { return nil, nil }
-func (litBy) Line(config.Line, gsm.PINMemory, line.Inbox, *slog.Logger) (line.Line, error) {
+func (litBy) Line(config.Line, LineMemory, line.Inbox, *slog.Logger) (line.Line, error) {
 	return nil, errors.ErrUnsupported
 }
