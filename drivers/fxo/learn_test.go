@@ -43,6 +43,7 @@ func TestToneOfTheExchangeIsLearnedFromCallsThatPeopleEnd(t *testing.T) {
 		far.Speak(700)
 		time.Sleep(10 * time.Second)
 		far.Speak(0)
+		time.Sleep(5 * time.Second) // the far end's tone is no speech: among the last seconds it would be the strongest
 		far.SetFaults(func(f *fxosim.Faults) { f.MissingBusy = true })
 		if err := far.Hangup(); err != nil {
 			t.Fatal(err)
