@@ -93,6 +93,7 @@ func (s *server) lines(w http.ResponseWriter, v *visit) {
 		if t.Server != "" {
 			card.Facts = append(card.Facts, page.Fact{Key: "set.trunks.server", Text: t.Server})
 		}
+		card.Links = gatewayLink(&t)
 		list.Cards = append(list.Cards, card)
 	}
 	for _, l := range c.Lines {

@@ -156,6 +156,7 @@ func (s *server) routes() []route {
 		{"POST /lines/new/carrier/{preset}", access.Configure, s.newCarrier, WhileAllowed},
 		{"GET /lines/new/modem", access.Configure, s.newModem, WhileAllowed},
 		{"POST /lines/new/modem", access.Configure, s.newModem, WhileAllowed},
+		{"GET /lines/gateway/{id}", access.Configure, s.gatewaySettings, WhileAllowed},
 		{"GET /lines/new/analog", access.Configure, s.newAnalog, WhileAllowed},
 		{"POST /lines/new/analog", access.Configure, s.newAnalog, WhileAllowed},
 		{"GET /lines/analog/{id}", access.Configure, analogEditor().form(s), WhileAllowed},
