@@ -25,14 +25,6 @@ var codingNames = [...]string{"a coding that is not read here", "8-bit linear, u
 
 func (c coding) String() string { return codingNames[c] }
 
-// width is the bytes of one sample.
-func (c coding) width() int {
-	if c == signed16 {
-		return 2
-	}
-	return 1
-}
-
 // worth ranks codings by what is left of soft speech: 8-bit linear has some 48 dB between full scale and its steps,
 // G.711 has them finer where speech is soft.
 func (c coding) worth() int {

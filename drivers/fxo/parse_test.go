@@ -43,7 +43,9 @@ func TestMessageOfTheExchangeIsReadAndItsSumChecked(t *testing.T) {
 		{"8014010831313238303735350208303535313233343588", "", false}, // the sum is wrong
 		{"040B3131323830373535313132C0", "112", true},
 		{"800304015028", "", true}, // withheld
-		{"80", "", false}, {"zz", "", false}, {"80FF0102", "", false},
+		{"80", "", false},
+		{"zz", "", false},
+		{"80FF0102", "", false},
 	} {
 		got, ok := parseMessage(c.text)
 		if ok != c.ok || got.number != c.want {
@@ -59,8 +61,14 @@ func TestVoltmetersAreRead(t *testing.T) {
 		volts  int
 		ok     bool
 	}{
-		{"48.3", false, 48, true}, {"1.4", false, 1, true}, {"-TRV: 8.2V", false, 8, true}, {"x", false, 0, false},
-		{"D000", true, -48, true}, {"3000", true, 48, true}, {"0000", true, 0, true}, {"zz", true, 0, false},
+		{"48.3", false, 48, true},
+		{"1.4", false, 1, true},
+		{"-TRV: 8.2V", false, 8, true},
+		{"x", false, 0, false},
+		{"D000", true, -48, true},
+		{"3000", true, 48, true},
+		{"0000", true, 0, true},
+		{"zz", true, 0, false},
 	} {
 		if v, ok := parseVolts([]string{c.line}, c.signed); v != c.volts || ok != c.ok {
 			t.Errorf("%q: %d %v", c.line, v, ok)
