@@ -13,13 +13,12 @@ import (
 
 	"github.com/pronto-pbx/pronto/cmd/linelab/lab"
 	"github.com/pronto-pbx/pronto/cmd/linelab/scenario"
-	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
 )
 
 const usage = `linelab [flags]                     plays the world around the demo office
 linelab scenario [flags] FILE|NAME  plays a scenario of a GSM line; -words explains the language, -list the shipped ones
-linelab faults [-var DIR]           lists the faults of a modem and of the board; * marks those that last now
-linelab fault LINE NAME [ARGUMENT]  lets one befall the modem of the running lab: linelab fault gsm0 unplug
+linelab faults [-var DIR]           lists the faults of the lines and of the board; * marks those that last now
+linelab fault LINE NAME [ARGUMENT]  lets one befall a line of the running lab: linelab fault gsm0 unplug, linelab fault fxo0 no_voltage
 linelab fault board NAME            lets one befall the board of the demo office: linelab fault board hot
 linelab heal LINE|board NAME|all    ends it
 `
@@ -99,25 +98,26 @@ func faults(ctx context.Context, args []string, out, errs io.Writer) error {
 	if flags.Arg(0) == onBoard && args[0] != "faults" {
 		return boardFault(args[0], board, flags.Args()[1:])
 	}
-	question := append([]string{args[0]}, flags.Args()...)
-	if args[0] == "faults" {
-		question = []string{"faults", lab.Line}
+	if args[0] != "faults" {
+		told, err := lab.Ask(ctx, filepath.Join(*dir, lab.Socket), strings.Join(append([]string{args[0]}, flags.Args()...), " "))
+		fmt.Fprint(out, told)
+		return err
 	}
-	told, err := lab.Ask(ctx, filepath.Join(*dir, lab.Socket), strings.Join(question, " "))
-	if err != nil && args[0] == "faults" {
-		for _, f := range gsmsim.Catalogue() {
+	for _, line := range lab.Lines() {
+		fmt.Fprintf(out, "%s:\n", line)
+		told, err := lab.Ask(ctx, filepath.Join(*dir, lab.Socket), "faults "+line)
+		if err == nil {
+			fmt.Fprint(out, told)
+			continue
+		}
+		for _, f := range lab.Faults(line) { // no lab runs
 			takes := ""
 			if f.Takes != "" {
 				takes = " [" + f.Takes + "]"
 			}
 			fmt.Fprintf(out, "%-28s %s\n", f.Name+takes, f.Says)
 		}
-		listBoardFaults(out, board)
-		return nil
 	}
-	fmt.Fprint(out, told)
-	if args[0] == "faults" {
-		listBoardFaults(out, board)
-	}
-	return err
+	listBoardFaults(out, board)
+	return nil
 }

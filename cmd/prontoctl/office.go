@@ -66,7 +66,7 @@ func office(args []string, out, errs io.Writer) error {
 	defer stop()
 	faults := ""
 	if !*noLab {
-		faults = "  faults http://" + faultsAt + " (what can befall the mobile line, as buttons)\n"
+		faults = "  faults http://" + faultsAt + " (what can befall the mobile and the analog line, as buttons)\n"
 	}
 	fmt.Fprintf(out, "Pronto demo office\n  page   http://%s\n%s  SIP    %s (UDP and TCP), see the README for a phone of your own\n  log    %s\n  Ctrl-C ends it, `make crash` kills prontod\n\n",
 		cfg.Web.Listen, faults, cfg.SIP.Listen, logFile.Name())
@@ -114,8 +114,8 @@ func writeDemo(file string) error {
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	// linelab publishes its modem beside the state, wherever that is.
-	text := strings.ReplaceAll(string(demo), "var/modem0", filepath.Join(filepath.Dir(file), "modem0"))
+	// linelab publishes its modems beside the state, wherever that is.
+	text := strings.ReplaceAll(string(demo), "var/modem", filepath.Join(filepath.Dir(file), "modem"))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("the demo configuration cannot be written: %w", err)
 	}

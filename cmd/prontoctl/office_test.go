@@ -15,7 +15,7 @@ func TestTheDemoConfigurationHasNoMistakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Lamps) != 8 || len(c.Queues) != 2 || len(c.Trunks) != 1 || len(c.Lines) != 1 {
+	if len(c.Lamps) != 8 || len(c.Queues) != 2 || len(c.Trunks) != 1 || len(c.Lines) != 2 {
 		t.Errorf("%d lamps, %d queues, %d trunks, %d lines", len(c.Lamps), len(c.Queues), len(c.Trunks), len(c.Lines))
 	}
 	args := strings.Join(labArgs("var", c), " ")

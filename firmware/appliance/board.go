@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/pronto-pbx/pronto/drivers/fxo"
 	"github.com/pronto-pbx/pronto/drivers/gsm"
 	"github.com/pronto-pbx/pronto/drivers/light/lightsim"
 	"github.com/pronto-pbx/pronto/drivers/serialport"
@@ -19,7 +20,13 @@ import (
 type Board interface {
 	Lights(all []config.Lamp) ([]lamp.Light, error)
 	Buttons(all []config.Button) ([]lamp.Button, error)
-	Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error)
+	Line(c config.Line, memory LineMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error)
+}
+
+// LineMemory is what lines keep over restarts.
+type LineMemory struct {
+	PINs  gsm.PINMemory
+	Tones fxo.ToneMemory
 }
 
 // BoardNamed returns the board of a name given on the command line: "sim" has lamps in memory, and tells how it is by
@@ -52,10 +59,13 @@ func (simBoard) Lights(all []config.Lamp) ([]lamp.Light, error) {
 type linuxBoard struct{}
 
 // Line implements Board.
-func (linuxBoard) Line(c config.Line, pins gsm.PINMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error) {
+func (linuxBoard) Line(c config.Line, memory LineMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error) {
 	supply := supplyOf(c, linuxBoard{}, log)
+	if c.Type == config.LineAnalog {
+		return analogLine(c, memory.Tones, supply, log)
+	}
 	modem, err := gsm.Open(gsm.Config{
-		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: pins, Inbox: inbox,
+		ID: c.ID, Name: c.Name, Log: log, Locate: locate(c, "/sys", "/dev"), PIN: string(c.PIN), PINs: memory.PINs, Inbox: inbox,
 		Identity: gsm.Identity{IMEI: c.IMEI, ICCID: c.ICCID}, SecondCaller: c.SecondCaller == config.SecondCallerWaits,
 		Awake:      func(device string) error { return serialport.KeepAwake("/sys", device) },
 		Rebind:     func(ctx context.Context, device string) error { return serialport.Rebind(ctx, "/sys", device) },

@@ -63,7 +63,7 @@ func (l *lines) fill() error {
 		if _, ok := l.open[c.ID]; ok || l.closed || !l.free(c) {
 			continue
 		}
-		modem, err := l.b.opts.Board.Line(c, pinFile{filepath.Join(l.b.opts.Dir, "pins")}, l.b.texts.office, l.b.log.With("room", "line"))
+		modem, err := l.b.opts.Board.Line(c, LineMemory{pinFile{filepath.Join(l.b.opts.Dir, "pins")}, learnedTones{filepath.Join(l.b.opts.Dir, "tones")}}, l.b.texts.office, l.b.log.With("room", "line"))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("line %q: %w", c.ID, err))
 			continue

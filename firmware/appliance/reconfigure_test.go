@@ -20,7 +20,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/pronto-pbx/pronto/drivers/gsm"
 	"github.com/pronto-pbx/pronto/drivers/light/lightsim"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
@@ -501,7 +500,7 @@ func (*testBoard) Buttons(all []config.Button) ([]lamp.Button, error) {
 	return linuxBoard{}.Buttons(all)
 }
 
-func (b *testBoard) Line(c config.Line, _ gsm.PINMemory, _ line.Inbox, _ *slog.Logger) (line.Line, error) {
+func (b *testBoard) Line(c config.Line, _ LineMemory, _ line.Inbox, _ *slog.Logger) (line.Line, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.lines == nil {

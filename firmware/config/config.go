@@ -175,13 +175,15 @@ type Queue struct {
 type Line struct {
 	ID    tel.LineID `yaml:"id"`
 	Name  string     `yaml:"name"`
-	Type  string     `yaml:"type"`            // gsm
+	Type  string     `yaml:"type"`            // gsm, or fxo for an analog line behind a voice modem
 	AT    string     `yaml:"at"`              // "usb" (the first modem of a known kind), "usb:SOCKET" (the one in that socket, e.g. usb:1.2), or the path of the AT port
 	Audio string     `yaml:"audio"`           // path of the audio port; not needed with usb
 	PIN   Secret     `yaml:"pin"`             // SIM PIN, tried once
 	In    string     `yaml:"in"`              // destination of incoming calls
 	SIM   SIM        `yaml:"sim"`             // how its SIM is watched
 	Power ModemPower `yaml:"power,omitempty"` // a pin that cuts its supply
+
+	Analog Analog `yaml:"analog,omitempty"` // of type fxo
 
 	IMEI         string `yaml:"imei"`          // the modem that the line is, 15 digits; default whichever is there. With usb a modem keeps its line in any socket
 	ICCID        string `yaml:"iccid"`         // the SIM that the line is, 18 to 20 digits; default whichever is in it

@@ -51,6 +51,7 @@ func (c *Config) normalise() {
 	c.normaliseSRTP()
 	c.normaliseSIMs()
 	c.normaliseModems()
+	c.normaliseAnalog()
 	c.normalisePower()
 	c.normaliseButtons()
 	c.normaliseWork()

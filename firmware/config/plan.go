@@ -142,7 +142,7 @@ func (c *Config) ways(p *dialplan.Plan) {
 	}
 	for _, l := range c.Lines {
 		via := "line:" + string(l.ID)
-		p.Outlets = append(p.Outlets, c.outlet(via, l.Type == "gsm"))
+		p.Outlets = append(p.Outlets, c.outlet(via, l.Type == LineGSM))
 		if l.In != "" {
 			p.Inbound = append(p.Inbound, dialplan.Inbound{Via: via, To: l.In})
 		}

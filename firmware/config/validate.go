@@ -218,8 +218,8 @@ func (v *validator) duration(path string, d, low, high time.Duration) {
 
 func (v *validator) line(path string, l *Line) {
 	v.id(path, "line", string(l.ID))
-	if l.Type != "gsm" {
-		v.found.add(path+".type", "choice", "%q is not a kind of line; use gsm", l.Type)
+	if l.Type != LineGSM && l.Type != LineAnalog {
+		v.found.add(path+".type", "choice", "%q is not a kind of line; use gsm or fxo", l.Type)
 	}
 	if l.AT == "" {
 		v.found.add(path+".at", "missing", "is missing: usb, usb:SOCKET or the path of the modem's AT port")
@@ -230,6 +230,7 @@ func (v *validator) line(path string, l *Line) {
 	v.sim(path+".sim", &l.SIM)
 	v.power(path+".power", &l.Power)
 	v.modem(path, l)
+	v.analog(path, l)
 }
 
 func (v *validator) route(path string, r *Route) {

@@ -96,10 +96,18 @@ func (o *Office) config(s Setup) string {
 			o.Carrier, s.Carrier, access, DID, cmp.Or(s.In, "queue:sales"), numbers)})
 		routes = append(routes, `{prefix: "+390", via: ["trunk:carrier"]}`)
 	}
+	var lines []string
 	if s.Modem {
-		list("lines", []string{fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, at: %s, audio: %s, in: %q}",
-			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"), cmp.Or(s.In, "queue:sales"))})
+		lines = append(lines, fmt.Sprintf("{id: gsm0, name: Mobile, type: gsm, at: %s, audio: %s, in: %q}",
+			filepath.Join(o.Dir, "modem0-at"), filepath.Join(o.Dir, "modem0-pcm"), cmp.Or(s.In, "queue:sales")))
 		routes = append(routes, `{prefix: "+393", via: ["line:gsm0"]}`)
+	}
+	if s.Analog {
+		lines = append(lines, fmt.Sprintf("{id: fxo0, name: Fisso, type: fxo, at: %s, in: %q}", filepath.Join(o.Dir, "modem1-fxo"), cmp.Or(s.In, "queue:sales")))
+		routes = append(routes, `{prefix: "+3902", via: ["line:fxo0"]}`)
+	}
+	if lines != nil {
+		list("lines", lines)
 	}
 	if s.Routes != "" {
 		routes = append(routes, s.Routes)

@@ -68,6 +68,7 @@ type Setup struct {
 	IPv6       bool           // the box listens on every address of both families
 	Home       []int          // phones that may log in from outside the LAN
 	Modem      bool           // line "gsm0" on ports "modem0-at" and "modem0-pcm" of Dir
+	Analog     bool           // line "fxo0" on port "modem1-fxo" of Dir
 	SHA256     bool           // phones may not use MD5
 	SRTP       []string       // off, optional or required for the phones from 201 on; default optional
 	Dial       map[int]string // what the person of a phone may call, separated by commas; default the box's own choice

@@ -409,6 +409,13 @@ const (
 	LineModemPower  LineCause = "modem_power"    // it switched itself off for want of power
 	LineBadFirmware LineCause = "modem_firmware" // known to lose the sound of one direction
 	LineStuck       LineCause = "modem_stuck"    // nothing that the box can do brings it back
+
+	LineNoVoltage  LineCause = "line_dead"     // an analog line without voltage, or without a dial tone
+	LineOffHook    LineCause = "line_off_hook" // another telephone on the analog line holds it
+	LineReversed   LineCause = "line_reversed" // the two wires of an analog line are exchanged
+	LineShared     LineCause = "line_shared"   // another telephone on the analog line answers its calls
+	LineHalfDuplex LineCause = "half_duplex"   // a voice modem that plays or listens, never both
+	LineNoVoice    LineCause = "no_voice"      // a modem for data and fax only
 )
 
 // DeviceChanged reports the registration of one phone.
@@ -512,5 +519,6 @@ func LineCauses() []LineCause {
 		LineNoModem, LineModemMute, LineNoSIM, LineSIMPIN, LineSearching, LineDenied, LineAudioFault, LineRestarting,
 		LineRefusedNumber, LineTooManyRegistrations, LineExpiredEarly, LineOneWayAudio, LineCodecMismatch, LineTLSUntrusted,
 		LineCarrierDown, LineSpendLimit, LineNoSound, LineSIMPUK, LineWrongPIN, LineNotModem, LineOtherModem, LineModemPower, LineBadFirmware, LineStuck,
+		LineNoVoltage, LineOffHook, LineReversed, LineShared, LineHalfDuplex, LineNoVoice,
 	}
 }

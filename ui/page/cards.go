@@ -26,6 +26,7 @@ type Card struct {
 	Fix   string // key of what to do about it; empty: nothing
 	Ref   string // for whoever is asked for help
 	Facts []Fact
+	Links []Link // to what belongs to it
 }
 
 // Fact is one thing that matters of a Card.

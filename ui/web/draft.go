@@ -220,7 +220,7 @@ func fieldKey(list, path string) string {
 	case "trunks":
 		name = trunkKind().fieldAt(path)
 	case "lines":
-		name = lineKind().fieldAt(path)
+		name = cmp.Or(lineKind().fieldAt(path), analogKind().fieldAt(path))
 	case "hours":
 		name = hoursKind().fieldAt(path)
 	case "lamps":

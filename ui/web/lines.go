@@ -93,10 +93,11 @@ func (s *server) lines(w http.ResponseWriter, v *visit) {
 		if t.Server != "" {
 			card.Facts = append(card.Facts, page.Fact{Key: "set.trunks.server", Text: t.Server})
 		}
+		card.Links = gatewayLink(&t)
 		list.Cards = append(list.Cards, card)
 	}
 	for _, l := range c.Lines {
-		list.Cards = append(list.Cards, lineCard(now, "line:"+string(l.ID), page.Card{Title: cmp.Or(l.Name, string(l.ID)), Path: "/lines/modem/" + string(l.ID)}))
+		list.Cards = append(list.Cards, lineCard(now, "line:"+string(l.ID), page.Card{Title: cmp.Or(l.Name, string(l.ID)), Path: editorOf(l) + string(l.ID)}))
 	}
 	s.cards(w, v, list)
 }

@@ -21,7 +21,7 @@ func customer(pick func(int) int) string {
 const rush = 12
 
 // customers call in at random times, one after the other being independent of each other. The first come in a
-// rush, the first two one on each way, so that a visitor sees both.
+// rush, one early on each way, so that a visitor sees all.
 func (l *lab) customers() {
 	var never chan struct{}
 	wait := l.between(2*time.Second, 3*time.Second)
@@ -30,6 +30,8 @@ func (l *lab) customers() {
 		switch m := mannerOf(n); {
 		case n == 1 || m == ordinary && n > 1 && l.chance(50):
 			l.play(func() { l.mobile.customer(number) })
+		case n == 4 || m == ordinary && n > 4 && l.chance(50):
+			l.play(func() { l.analog.customer(number) })
 		default:
 			l.play(func() { l.callsIn(number, m) })
 		}

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
 )
 
 // Line is the name of the line behind the lab's modem in the demo office.
@@ -96,35 +94,20 @@ func (l *lab) answer(words []string) (told string, err error) {
 	if len(words) < 2 {
 		return "", errors.New("ask for: faults LINE, fault LINE NAME [ARGUMENT], heal LINE NAME|all")
 	}
-	if words[1] != Line {
-		return "", fmt.Errorf("the lab has no line %q; it has %s", words[1], Line)
+	x, err := l.lineNamed(words[1])
+	if err != nil {
+		return "", err
 	}
 	switch verb, rest := words[0], words[2:]; {
 	case verb == "faults" && len(rest) == 0:
-		return l.faults(), nil
+		return x.list(), nil
 	case verb == "fault" && (len(rest) == 1 || len(rest) == 2):
-		return "", l.strike(rest[0], strings.Join(rest[1:], ""))
+		return "", l.strike(x.ID, rest[0], strings.Join(rest[1:], ""))
 	case verb == "heal" && len(rest) == 1:
-		return "", l.heal(rest[0])
+		return "", l.heal(x.ID, rest[0])
 	default:
 		return "", fmt.Errorf("nobody understands %q", strings.Join(words, " "))
 	}
-}
-
-// faults lists every fault: whether it lasts now, its name, and what it is.
-func (l *lab) faults() string {
-	var b strings.Builder
-	now := l.mobile.Struck()
-	for _, f := range gsmsim.Catalogue() {
-		mark := "-"
-		for _, name := range now {
-			if name == f.Name {
-				mark = "*"
-			}
-		}
-		fmt.Fprintf(&b, "%s %s %s\n", mark, f.Name, f.Says)
-	}
-	return b.String()
 }
 
 // Ask asks the lab that listens at socket one question: "faults gsm0", "fault gsm0 unplug", "heal gsm0 all".

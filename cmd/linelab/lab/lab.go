@@ -37,7 +37,7 @@ func ParseAgents(list string) ([]Agent, error) {
 // Config says what to play. Times of zero take those of people.
 type Config struct {
 	Out     io.Writer // one line for each happening
-	Dir     string    // where the modem's ports appear
+	Dir     string    // where the ports of the modems appear
 	Box     netip.AddrPort
 	Carrier netip.AddrPort
 	Account string // the office's number and password at the carrier
@@ -62,6 +62,7 @@ type lab struct {
 	number  string // of the office
 	carrier *peer.Peer
 	mobile  *mobile
+	analog  *analog
 
 	mu   sync.Mutex // guards dice, Out and over
 	dice *rand.Rand
@@ -124,10 +125,13 @@ func Run(ctx context.Context, cfg Config) error {
 	if l.mobile, err = newMobile(l); err != nil {
 		return fmt.Errorf("the modem: %w", err)
 	}
+	if l.analog, err = newAnalog(l); err != nil {
+		return errors.Join(fmt.Errorf("the voice modem: %w", err), l.mobile.Close())
+	}
 	if cfg.Socket != "" {
 		desk, err := openDesk(l)
 		if err != nil {
-			return errors.Join(err, l.mobile.Close())
+			return errors.Join(err, l.mobile.Close(), l.analog.sim.Close())
 		}
 		defer desk.close()
 	}
@@ -136,7 +140,7 @@ func Run(ctx context.Context, cfg Config) error {
 			l.say("%v; the play goes on without it", err)
 		}
 	}
-	l.say("the carrier listens on %s, the modem is plugged in, %d people are at their phones, %d supervise", cfg.Carrier, len(agents), len(supervisors))
+	l.say("the carrier listens on %s, the modem is plugged in, the analog line has its dial tone, %d people are at their phones, %d supervise", cfg.Carrier, len(agents), len(supervisors))
 	l.play(l.customers)
 	l.play(func() { l.errands(agents) })
 	l.play(l.writers)
@@ -156,7 +160,7 @@ func Run(ctx context.Context, cfg Config) error {
 	for _, p := range peers {
 		p.HangUpAll(bye)
 	}
-	return l.mobile.Close()
+	return errors.Join(l.mobile.Close(), l.analog.sim.Close())
 }
 
 // play runs f on a goroutine that Run waits for; at the end of the play it does nothing.

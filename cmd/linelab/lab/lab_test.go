@@ -134,34 +134,37 @@ func TestFaultThatIsAskedForIsNamedByTheLineAndOver(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1, Carrier: 5070, Registers: true, Modem: true})
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1, Carrier: 5070, Registers: true, Modem: true, Analog: true})
 	ask := asked(t, Config{
 		Dir: o.Dir, Box: o.SIP, Carrier: netip.AddrPortFrom(o.Carrier, o.CarrierPort),
 		Agents: []Agent{{"201", pbxtest.Password(201)}},
 	})
 	o.Line("line:gsm0", true)
+	o.Line("line:fxo0", true)
 	for _, tt := range []struct {
-		fault, heal string
-		cause       tel.LineCause
+		line, fault, heal string
+		cause             tel.LineCause
 	}{
-		{"unplug", "unplug", tel.LineNoModem},
-		{"no_network", "all", tel.LineSearching},
-		{"sim_out", "sim_out", tel.LineNoSIM},
+		{"gsm0", "unplug", "unplug", tel.LineNoModem},
+		{"gsm0", "no_network", "all", tel.LineSearching},
+		{"gsm0", "sim_out", "sim_out", tel.LineNoSIM},
+		{"fxo0", "no_voltage", "no_voltage", tel.LineNoVoltage},
+		{"fxo0", "unplug", "all", tel.LineNoModem},
 	} {
-		if _, err := ask("fault gsm0 " + tt.fault); err != nil {
+		if _, err := ask("fault " + tt.line + " " + tt.fault); err != nil {
 			t.Fatal(err)
 		}
 		o.Until("the line to name "+string(tt.cause), func(n pbxtest.Now) bool {
-			l := n.Lines["line:gsm0"]
+			l := n.Lines["line:"+tt.line]
 			return !l.Up && l.Cause == tt.cause
 		})
-		if told, err := ask("faults gsm0"); err != nil || !strings.Contains(told, "* "+tt.fault+" ") || !strings.Contains(told, "- mute ") {
+		if told, err := ask("faults " + tt.line); err != nil || !strings.Contains(told, "* "+tt.fault+" ") || !strings.Contains(told, "- mute ") {
 			t.Errorf("the lab tells %q, %v", told, err)
 		}
-		if _, err := ask("heal gsm0 " + tt.heal); err != nil {
+		if _, err := ask("heal " + tt.line + " " + tt.heal); err != nil {
 			t.Fatal(err)
 		}
-		o.Line("line:gsm0", true)
+		o.Line("line:"+tt.line, true)
 	}
 }
 
@@ -171,11 +174,13 @@ func TestQuestionsThatTheLabCannotAnswerAreRefusedInWords(t *testing.T) {
 	ask := asked(t, Config{Dir: t.TempDir(), Box: nowhere, Carrier: netip.MustParseAddrPort("127.0.0.1:0")})
 	for question, want := range map[string]string{
 		"":                            "ask for: faults LINE",
-		"fault gsm7 unplug":           `the lab has no line "gsm7"; it has gsm0`,
+		"fault gsm7 unplug":           `the lab has no line "gsm7"; it has gsm0 and fxo0`,
 		"fault gsm0 earthquake":       `there is no such fault: "earthquake"`,
 		"fault gsm0 mute 5s":          "nothing may follow it",
 		"fault gsm0 a b c":            "nobody understands",
 		"heal gsm0 flood":             "is over at once",
+		"fault fxo0 earthquake":       `there is no fault "earthquake"`,
+		"fault fxo0 mute 5s":          "nothing may follow",
 		"dance gsm0":                  "nobody understands",
 		strings.Repeat("long ", 1000): "a question is one line",
 	} {
@@ -239,7 +244,7 @@ func play(t *testing.T, s pbxtest.Setup, supervisors int) (o *pbxtest.Office, be
 
 // A day of the demo office, ten times as fast, with a crash of the box in the middle.
 func TestPeopleAreServedBeforeAndAfterACrash(t *testing.T) {
-	o, _ := play(t, pbxtest.Setup{Agents: 4, LoggedIn: 4}, 0)
+	o, _ := play(t, pbxtest.Setup{Agents: 4, LoggedIn: 4, Analog: true}, 0)
 	before := served(t, o, time.Time{})
 	o.Kill()
 	after := served(t, o, time.Now())
@@ -268,12 +273,12 @@ func written(t *testing.T, o *pbxtest.Office) {
 	t.Fatalf("the messages are not on record: %+v", texts)
 }
 
-// served waits until a customer of the carrier and one of the modem, who called after start, have
+// served waits until a customer of the carrier and one on each line, who called after start, have
 // talked with an agent, and counts all.
 func served(t *testing.T, o *pbxtest.Office, start time.Time) int {
 	t.Helper()
 	var calls []store.Call
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		page, err := o.Records.ListCalls(t.Context(), store.CallQuery{Span: store.Span{From: start, Limit: store.MaxLimit}, Direction: tel.Inbound})
 		if err != nil {
 			continue // recordd may be busy
@@ -285,10 +290,10 @@ func served(t *testing.T, o *pbxtest.Office, start time.Time) int {
 				answered[c.In]++
 			}
 		}
-		if answered["trunk:carrier"] > 0 && answered["line:gsm0"] > 0 {
-			return answered["trunk:carrier"] + answered["line:gsm0"]
+		if answered["trunk:carrier"] > 0 && answered["line:gsm0"] > 0 && answered["line:fxo0"] > 0 {
+			return answered["trunk:carrier"] + answered["line:gsm0"] + answered["line:fxo0"]
 		}
 	}
-	t.Fatalf("not both lines were served: %+v", calls)
+	t.Fatalf("not every line was served: %+v", calls)
 	return 0
 }

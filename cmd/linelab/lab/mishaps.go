@@ -37,37 +37,10 @@ func (l *lab) misfortune() {
 	var never chan struct{}
 	for n := 0; l.pause(l.between(20*time.Second, 40*time.Second), never); n++ {
 		name := l.cfg.Mishaps[n%len(l.cfg.Mishaps)]
-		if l.strike(name, "") != nil {
+		if l.strike(Line, name, "") != nil {
 			continue // it is unplugged already
 		}
 		l.pause(l.between(20*time.Second, 40*time.Second), never)
-		_ = l.heal(name)
+		_ = l.heal(Line, name)
 	}
-}
-
-// strike lets a fault befall the modem, and says so.
-func (l *lab) strike(name, argument string) error {
-	f, err := gsmsim.FaultNamed(name)
-	if err != nil {
-		return err
-	}
-	if err := l.mobile.Strike(name, argument); err != nil {
-		return err
-	}
-	l.say("mishap: %s", f.Says)
-	return nil
-}
-
-// heal ends one fault, or all.
-func (l *lab) heal(name string) error {
-	var err error
-	if name == "all" {
-		err = l.mobile.HealAll()
-	} else {
-		err = l.mobile.Heal(name)
-	}
-	if err == nil {
-		l.say("that is over")
-	}
-	return err
 }

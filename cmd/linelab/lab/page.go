@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
 	"github.com/pronto-pbx/pronto/ui/front"
 )
 
@@ -43,28 +42,35 @@ func (l *lab) openPage() error {
 	return nil
 }
 
-// page shows each fault of the modem with a button that lets it befall the line, and one that ends it.
+// page shows each fault of the lines with a button that lets it befall the line, and one that ends it.
 func (l *lab) page() http.Handler {
 	shape := template.Must(template.New("page").Parse(pageHTML))
 	show := func(w http.ResponseWriter, status int, wrong error) {
 		type fault struct {
-			gsmsim.Fault
+			Fault
 			Now bool // it lasts now
 		}
-		now := l.mobile.Struck()
-		var all []fault
-		for _, f := range gsmsim.Catalogue() {
-			all = append(all, fault{f, slices.Contains(now, f.Name)})
+		type shown struct {
+			Line   string
+			Struck int
+			Faults []fault
+		}
+		var all []shown
+		for _, x := range l.lines() {
+			now := x.Struck()
+			s := shown{Line: x.ID, Struck: len(now)}
+			for _, f := range x.Faults {
+				s.Faults = append(s.Faults, fault{f, slices.Contains(now, f.Name)})
+			}
+			all = append(all, s)
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
 		_ = shape.Execute(w, struct {
-			Line   string
-			Struck int
-			Wrong  error
-			Faults []fault
-		}{Line, len(now), wrong, all}) // who has gone away needs no page
+			Wrong error
+			Lines []shown
+		}{wrong, all}) // who has gone away needs no page
 	}
 	done := func(w http.ResponseWriter, r *http.Request, err error) {
 		if err != nil {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,7 @@ import (
 	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
 )
 
-// pluggedIn is a lab with nothing but its modem.
+// pluggedIn is a lab with nothing but its modems.
 func pluggedIn(t *testing.T) *lab {
 	t.Helper()
 	l := &lab{cfg: Config{Out: io.Discard, Dir: t.TempDir()}, ctx: t.Context()}
@@ -22,8 +23,11 @@ func pluggedIn(t *testing.T) *lab {
 	if l.mobile, err = newMobile(l); err != nil {
 		t.Fatal(err)
 	}
+	if l.analog, err = newAnalog(l); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		if err := l.mobile.Close(); err != nil {
+		if err := errors.Join(l.mobile.Close(), l.analog.sim.Close()); err != nil {
 			t.Error(err)
 		}
 	})

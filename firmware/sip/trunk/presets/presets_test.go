@@ -100,7 +100,7 @@ func TestEveryPresetIsUsableAndHonest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 44 {
+	if len(all) != 48 {
 		t.Errorf("%d presets", len(all))
 	}
 	used := map[string]bool{}

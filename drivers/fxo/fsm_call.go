@@ -1,0 +1,250 @@
+package fxo
+
+import (
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/line"
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// whenSeizing brings a line from on hook to its dial tone.
+func (m *machine) whenSeizing(e event) {
+	switch e.kind {
+	case evRing, evCaller:
+		m.met(e.number)
+	case evSoundOn:
+		m.sounding = true
+		if m.glare {
+			m.enter(incoming, m.t.RingMax) // off hook already: nobody hears a ring any more
+			return
+		}
+		m.enter(waiting, m.t.DialTone)
+		m.do(action{kind: doListen})
+	case evRefused:
+		m.dialDone(line.ErrRefused)
+		m.hangUp(tel.CauseInterfaceFailure)
+	case evHeard:
+		m.toneHeard(e.heard)
+	case evCode:
+		if e.code == 'R' {
+			m.met("")
+		}
+	case evAnswer:
+		if m.glare {
+			m.owesAnswer = true
+			m.enter(answering, 3*m.t.Reply)
+			return
+		}
+		m.busy(e)
+	case evHangup:
+		m.hangUp(e.cause)
+	case evStream:
+		m.dialDone(line.ErrRefused)
+		m.hangUp(tel.CauseInterfaceFailure)
+	case evTick:
+		m.toneMissing()
+	default:
+		m.busy(e)
+	}
+}
+
+// met is a caller who rang in the moment in which we took the line, and who is connected now.
+func (m *machine) met(n tel.Number) {
+	m.dialDone(line.ErrBusy)
+	if m.glare {
+		return
+	}
+	m.glare, m.inbound, m.number = true, true, n
+	m.tell(line.Event{Kind: line.Incoming, Number: n})
+	if m.phase == waiting {
+		m.enter(incoming, m.t.RingMax)
+	}
+}
+
+// toneHeard decides by the exchange's first tone.
+func (m *machine) toneHeard(h heard) {
+	if m.phase != waiting {
+		return
+	}
+	switch h {
+	case heardDialTone:
+		m.do(action{kind: doAbsolve, fault: tel.LineNoVoltage})
+		m.play()
+	case heardBusy, heardCongestion, heardGone: // the exchange takes no call from this line now
+		m.dialDone(line.ErrRefused)
+		m.hangUp(tel.CauseCongestion)
+	}
+}
+
+// toneMissing is a line that does not invite to dial. Somebody in need dials all the same.
+func (m *machine) toneMissing() {
+	if m.phase == waiting && m.number.Emergency() {
+		m.play()
+		return
+	}
+	if m.phase == waiting {
+		m.do(action{kind: doBlame, fault: tel.LineNoVoltage})
+	}
+	m.dialDone(line.ErrRefused)
+	m.hangUp(tel.CauseNetworkFailure)
+}
+
+func (m *machine) play() {
+	m.dialDone(nil)
+	m.enter(dialling, m.t.SetUp)
+	m.tell(line.Event{Kind: line.Proceeding})
+	m.do(action{kind: doPlay, number: m.number})
+}
+
+// whenProceeding follows a dialled call by its sound.
+func (m *machine) whenProceeding(e event) {
+	switch e.kind {
+	case evDialled:
+		if m.phase == dialling {
+			m.enter(proceeding, m.t.Assume)
+			m.do(action{kind: doListen})
+		}
+	case evHeard:
+		if m.phase != dialling {
+			m.progress(e.heard)
+		}
+	case evCode:
+		if e.code == 'L' && m.is.polarity && m.phase != dialling {
+			m.reversed = true
+			m.connected()
+		}
+	case evHangup:
+		m.hangUp(e.cause)
+	case evStream:
+		m.hangUp(tel.CauseInterfaceFailure)
+	case evTick:
+		if m.phase == proceeding && !m.is.polarity {
+			m.connected() // no tone at all: somebody listens in silence, or a private exchange answers so
+			return
+		}
+		m.hangUp(tel.CauseNoAnswer)
+	default:
+		m.busy(e)
+	}
+}
+
+func (m *machine) progress(h heard) {
+	switch h {
+	case heardRingback:
+		if m.phase == proceeding {
+			m.enter(alerting, m.t.SetUp)
+			m.alerted = true
+			m.tell(line.Event{Kind: line.Alerting})
+		}
+	case heardVoice, heardAnswer:
+		if !m.is.polarity { // else it is an announcement, or music in place of a ringback tone
+			m.connected()
+		}
+	case heardBusy, heardGone:
+		if m.alerted {
+			m.hangUp(tel.CauseRejected) // it rang, and ended before anybody answered
+			return
+		}
+		m.hangUp(tel.CauseBusy)
+	case heardCongestion:
+		m.hangUp(tel.CauseCongestion)
+	case heardInformation:
+		m.hangUp(tel.CauseUnallocated)
+	}
+}
+
+func (m *machine) connected() {
+	m.began, m.quiet = m.now, 0
+	m.enter(talking, m.t.Longest)
+	m.do(action{kind: doAbsolve, fault: tel.LineShared})
+	m.do(action{kind: doListen})
+	m.tell(line.Event{Kind: line.Connected})
+}
+
+// twice is the time in which a second <DLE>b confirms the first: chips repeat it each 3 to 4 s.
+const twice = 10 * time.Second
+
+// whenTalking waits for the end, which an analog line tells in many ways and none for sure. What the sound says four
+// times over is believed. What the modem says is believed when the sound does not contradict it: chips were found that
+// report busy tones and loop drops which never happened.
+func (m *machine) whenTalking(e event) {
+	switch e.kind {
+	case evHangup:
+		m.hangUp(e.cause)
+	case evHeard:
+		m.listen(e.heard)
+	case evCode:
+		m.coded(e.code)
+	case evStream: // the modem hung up by itself, as some do at a loop drop
+		m.hangUp(tel.CauseNormal)
+	case evTick:
+		switch {
+		case m.doubt != 0 && !m.now.Before(m.doubtTo):
+			m.hangUp(tel.CauseNormal)
+		case m.now.Sub(m.began) >= m.t.Longest:
+			m.hangUp(tel.CauseTimeout)
+		default:
+			m.resume()
+		}
+	default:
+		m.busy(e)
+	}
+}
+
+// resume waits for the end of the longest call.
+func (m *machine) resume() {
+	m.doubt = 0
+	m.deadline = m.began.Add(m.t.Longest)
+}
+
+func (m *machine) listen(h heard) {
+	switch h {
+	case heardVoice:
+		if m.doubt != 0 {
+			m.do(action{kind: doCaughtLying, code: m.doubt})
+		}
+		if !m.busySaid.IsZero() {
+			m.do(action{kind: doCaughtLying, code: 'b'})
+		}
+		m.resume()
+		m.busySaid, m.quiet = time.Time{}, 0
+	case heardGone, heardDialTone:
+		m.hangUp(tel.CauseNormal)
+	case heardBusy, heardCongestion:
+		m.quiet = 0
+		if !m.busySaid.IsZero() && m.now.Sub(m.busySaid) < twice {
+			m.hangUp(tel.CauseNormal) // two witnesses
+		}
+	case heardSilence:
+		if m.quiet += 10 * time.Second; m.quiet >= m.t.Silence {
+			m.hangUp(tel.CauseMediaTimeout)
+		}
+	case heardRingback, heardAnswer:
+		m.quiet = 0
+	}
+}
+
+func (m *machine) coded(code byte) {
+	liar := strings.IndexByte(m.is.lies, code) >= 0
+	switch code {
+	case 'b':
+		if !liar && !m.busySaid.IsZero() && m.now.Sub(m.busySaid) < twice {
+			m.hangUp(tel.CauseNormal)
+			return
+		}
+		m.busySaid = m.now
+		m.do(action{kind: doListenForVoice})
+	case 'l', 'L':
+		wait := m.t.Doubt
+		switch {
+		case liar && m.is.polarity && code == 'L': // the exchange is known to tell ends so
+			wait *= 5
+		case liar:
+			return
+		}
+		m.doubt, m.doubtTo = code, m.now.Add(wait)
+		m.deadline = m.doubtTo
+		m.do(action{kind: doListenForVoice}) // which contradicts it
+	}
+}

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+)
+
+// The kinds of line, and the countries whose tones and electrical rules are known.
+const (
+	LineGSM    = "gsm"
+	LineAnalog = "fxo"
+
+	CountryItaly        = "it"
+	CountryETSI         = "etsi" // the harmonised set of tones that most of Europe has
+	CountryNorthAmerica = "us"
+)
+
+// Analog says how an analog line behaves, for lines of type fxo. A change opens the line anew, after its call.
+type Analog struct {
+	Chip     string        `yaml:"chip"`              // part of what the voice modem says of itself, e.g. CX93001: another modem is refused; default any
+	Country  string        `yaml:"country"`           // tones and line: it (default), etsi or us
+	Polarity bool          `yaml:"polarity"`          // the exchange reverses the battery when the far end answers; default false: then answers are assumed from the sound
+	Silence  time.Duration `yaml:"silence,omitempty"` // a far end that is silent for so long has gone; default 10m, 1m-2h
+}
+
+func (c *Config) normaliseAnalog() {
+	for i := range c.Lines {
+		a := &c.Lines[i].Analog
+		if c.Lines[i].Type != LineAnalog {
+			continue
+		}
+		if a.Country == "" {
+			a.Country = CountryItaly
+		}
+		if a.Silence == 0 {
+			a.Silence = 10 * time.Minute
+		}
+	}
+}
+
+// analog checks a line of type fxo, and that no other has its settings.
+func (v *validator) analog(path string, l *Line) {
+	if l.Type != LineAnalog {
+		if l.Analog != (Analog{}) {
+			v.found.add(path+".analog", "choice", "is for lines of type fxo; this one is %q", l.Type)
+		}
+		return
+	}
+	switch l.Analog.Country {
+	case "", CountryItaly, CountryETSI, CountryNorthAmerica:
+	default:
+		v.found.add(path+".analog.country", "choice", "%q is none of it, etsi and us", l.Analog.Country)
+	}
+	if l.Analog.Silence != 0 {
+		v.duration(path+".analog.silence", l.Analog.Silence, time.Minute, 2*time.Hour)
+	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"audio", l.Audio != ""},
+		{"pin", l.PIN != ""},
+		{"imei", l.IMEI != ""},
+		{"iccid", l.ICCID != ""},
+		{"second_caller", l.SecondCaller == SecondCallerWaits},
+		{"sim", l.SIM != (SIM{}) && l.SIM != (SIM{Below: 5 * tel.Euro, Days: 14})},
+	} {
+		if f.set {
+			v.found.add(path+"."+f.name, "choice", "belongs to a SIM, and an analog line has none")
+		}
+	}
+}
