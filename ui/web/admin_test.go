@@ -275,7 +275,7 @@ func adminPages() []string {
 		"/queues", "/queues/sales", "/queues/new", "/people", "/people/new", "/people/anna", "/people/import", "/hours", "/hours/new", "/hours/office",
 		"/menus", "/menus/new", "/menus/main", "/messages", "/messages/sentence/greeting", "/messages/own/ferie", "/messages/name/new", "/messages/name/ferie",
 		"/lines", "/lines/trunk/tim", "/lines/modem/gsm0", "/changes", "/history", "/history/1", "/system", "/security", "/about", "/codes", "/lamps", "/lamps/new", "/lamps/desk1", "/buttons", "/buttons/new", "/buttons/aid",
-		"/signals", "/signals/ringing", "/signals/look", "/conferences/new", "/conferences/sala", "/nothing",
+		"/signals", "/signals/ringing", "/signals/look", "/conferences/new", "/conferences/sala", "/lines/new/analog", "/lines/analog/fisso", "/nothing",
 	}
 }
 
@@ -300,6 +300,7 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 			if path == "/conferences/new" {
 				s.apply(func(c *config.Config) {
 					c.Conferences = append(c.Conferences, config.Conference{ID: "sala", Name: "Sala", Number: "88", Limit: 10, PIN: "2468"})
+					c.Lines = append(c.Lines, config.Line{ID: "fisso", Name: "Linea fissa", Type: config.LineAnalog, AT: "usb:1.4", In: "queue:sales", Analog: config.Analog{Country: config.CountryItaly}})
 				})
 			}
 			status, body := s.get(path + "?lang=" + lang)
@@ -350,6 +351,9 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 			},
 			"trunk": func(s *site) (int, string) {
 				return s.post("/lines/trunk/tim?lang="+lang, url.Values{"server": {hostile}, "was-server": {"x"}})
+			},
+			"analog": func(s *site) (int, string) {
+				return s.post("/lines/new/analog?lang="+lang, url.Values{"name": {hostile}, "socket": {hostile}})
 			},
 			"modem": func(s *site) (int, string) {
 				return s.post("/lines/modem/gsm0?lang="+lang, url.Values{"power_for": {"many"}})

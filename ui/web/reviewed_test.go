@@ -82,6 +82,8 @@ func everyFace() map[string]faces {
 		"/lines/new/modem":            {"box-newline-modem", never, "box-newline-wrong"},
 		"/lines/trunk/{id}":           {"box-full-lines-trunk-tim", notFound, "box-error-trunk"},
 		"/lines/modem/{id}":           {"box-full-lines-modem-gsm0", notFound, "box-error-modem"},
+		"/lines/new/analog":           {"box-full-lines-new-analog", never, "box-error-analog"},
+		"/lines/analog/{id}":          {"box-full-lines-analog-fisso", notFound, onPage},
 		"/lamps":                      {"box-full-lamps", "box-empty-lamps", "box-error-lamp"},
 		"/lamps/new":                  {"box-full-lamps-new", "box-empty-lamps-new", "box-error-lamp"},
 		"/lamps/wiring":               {"box-wiring-led", never, asks},
@@ -101,6 +103,7 @@ func everyFace() map[string]faces {
 		"/certificate":                {"box-certificate-given", "box-certificate-none", "box-certificate-clear"},
 		"/board":                      {"box-board-well", "box-board-mute", "box-board-faults"},
 		"/network":                    {"box-network-dhcp", "box-network-absent", "box-network-undone"},
+		"/update":                     {"box-update-full", "box-update-empty", "box-update-error"},
 		"/system":                     {"box-full-system", never, asks},
 		"/security":                   {"box-full-security", "box-empty-security", "box-error-http"},
 		"/erasures":                   {"box-erasures", "box-erasures-none", "box-erasures-clear"},
@@ -120,7 +123,7 @@ func everyFace() map[string]faces {
 func unseen() []string {
 	return []string{
 		"/live", "/api/now", "/calls.csv", "/calls/{call}/sip.pcapng", "/reports/queue_log", "/reports.csv", "/recordings/{id}/sound", "/phone/live", "/phone/ready/live",
-		"/me/code.png", "/people.csv", "/messages/sound/{lang}/{name}", "/backup/copy/{name}", "/handover.pdf", "/about/licences", "/setup", "/setup/live", "/healthz", "/asset/",
+		"/me/code.png", "/people.csv", "/messages/sound/{lang}/{name}", "/backup/copy/{name}", "/handover.pdf", "/lines/gateway/{id}", "/about/licences", "/setup", "/setup/live", "/healthz", "/asset/",
 	}
 }
 
