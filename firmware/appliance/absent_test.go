@@ -132,7 +132,7 @@ type buttonsBy func([]config.Button) ([]lamp.Button, error)
 
 func (buttonsBy) Lights([]config.Lamp) ([]lamp.Light, error)           { return nil, nil }
 func (b buttonsBy) Buttons(all []config.Button) ([]lamp.Button, error) { return b(all) }
-func (buttonsBy) Line(config.Line, LineMemory, line.Inbox, *slog.Logger) (line.Line, error) {
+func (buttonsBy) Line(config.Line, LineMemory, line.Supply, line.Inbox, *slog.Logger) (line.Line, error) {
 	return nil, errors.ErrUnsupported
 }
 
@@ -141,6 +141,6 @@ type litBy func([]config.Lamp) ([]lamp.Light, error)
 
 func (b litBy) Lights(all []config.Lamp) ([]lamp.Light, error) { return b(all) }
 func (litBy) Buttons([]config.Button) ([]lamp.Button, error)   { return nil, nil }
-func (litBy) Line(config.Line, LineMemory, line.Inbox, *slog.Logger) (line.Line, error) {
+func (litBy) Line(config.Line, LineMemory, line.Supply, line.Inbox, *slog.Logger) (line.Line, error) {
 	return nil, errors.ErrUnsupported
 }

@@ -20,7 +20,7 @@ import (
 type Board interface {
 	Lights(all []config.Lamp) ([]lamp.Light, error)
 	Buttons(all []config.Button) ([]lamp.Button, error)
-	Line(c config.Line, memory LineMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error)
+	Line(c config.Line, memory LineMemory, supply line.Supply, inbox line.Inbox, log *slog.Logger) (line.Line, error)
 }
 
 // LineMemory is what lines keep over restarts.
@@ -59,8 +59,7 @@ func (simBoard) Lights(all []config.Lamp) ([]lamp.Light, error) {
 type linuxBoard struct{}
 
 // Line implements Board.
-func (linuxBoard) Line(c config.Line, memory LineMemory, inbox line.Inbox, log *slog.Logger) (line.Line, error) {
-	supply := supplyOf(c, linuxBoard{}, log)
+func (linuxBoard) Line(c config.Line, memory LineMemory, supply line.Supply, inbox line.Inbox, log *slog.Logger) (line.Line, error) {
 	if c.Type == config.LineAnalog {
 		return analogLine(c, memory.Tones, supply, log)
 	}

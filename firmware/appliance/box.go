@@ -177,6 +177,7 @@ func conditions() []health.Spec {
 		{Name: "memories", Severity: health.Warn},
 		{Name: "lamps", Severity: health.Warn},
 		{Name: "buttons", Severity: health.Warn},
+		{Name: "supplies", Severity: health.Warn},
 		{Name: "toll", Severity: health.Warn},
 		{Name: "emergency", Severity: health.Error},
 		{Name: "toll_limit", Severity: health.Warn},
@@ -210,7 +211,7 @@ func conditions() []health.Spec {
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
 	b = &Box{opts: opts, log: opts.Log, booted: opts.Live.Current(), born: time.Now(), records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
-	b.trunks.b, b.lines.b, b.lamps.b = b, b, b
+	b.trunks.b, b.lines.b, b.lines.supplies.b, b.lamps.b = b, b, b, b
 	b.doors.b, b.taping.b, b.conferences.b = b, b, b
 	b.openAlarms()
 	opened := b // a failure returns no box

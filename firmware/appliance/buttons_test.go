@@ -1,7 +1,6 @@
 package appliance
 
 import (
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -68,31 +67,43 @@ func TestOtherButtonsAreAppliedWithoutALampBeingOther(t *testing.T) {
 	}
 }
 
-// A line without its pin carries calls; the fault has the name of the line.
+// A line without its pin carries calls; the fault has the name of the line, and ends with the pin or with the line.
 func TestAModemWhosePinCannotBeHadIsToldAndKeepsItsLine(t *testing.T) {
-	var said strings.Builder
-	log := slog.New(slog.NewTextHandler(&said, nil))
-	c := config.Line{ID: "gsm0", Power: config.ModemPower{Chip: "pinctrl-rp1", Line: "GPIO23", For: time.Millisecond}}
 	board := leftLit{lit: map[tel.LampID]bool{}, held: "power-gsm0"}
-	s := supplyOf(c, board, log)
-	if s == nil || !strings.Contains(said.String(), "line=gsm0") || !strings.Contains(said.String(), "busy") {
-		t.Fatalf("%v; it says %s", s, said.String())
+	b := startWith(t, buttonHouse, func(o *Options) { o.Board = &board }, func(*Box) {})
+	all := &b.box.lines.supplies
+	told := func(want bool) {
+		t.Helper()
+		if n := b.notice("supplies"); n.OK == want || want && (!strings.Contains(n.Text, "gsm0") || !strings.Contains(n.Text, "busy")) {
+			t.Errorf("told %+v, want a fault: %v", n, want)
+		}
 	}
+	c := config.Line{ID: "gsm0", Power: config.ModemPower{Chip: "pinctrl-rp1", Line: "GPIO23", For: time.Millisecond}}
+	s := all.of(c)
+	if s == nil {
+		t.Fatal("a pin that cannot be had is none")
+	}
+	told(true)
 	if err := s.Cycle(t.Context()); err == nil || !strings.Contains(err.Error(), "busy") {
 		t.Errorf("%v", err)
 	}
+	told(true)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
+	told(false)
+
+	s = all.of(c)
+	told(true)
 	board.held = ""
-	s = supplyOf(c, board, log)
 	if err := s.Cycle(t.Context()); err != nil || board.lit["power-gsm0"] {
 		t.Errorf("%v, cut %v", err, board.lit["power-gsm0"])
 	}
+	told(false)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if s := supplyOf(config.Line{ID: "gsm1"}, board, log); s != nil {
+	if s := all.of(config.Line{ID: "gsm1"}); s != nil {
 		t.Error("a line without a pin has one")
 	}
 }

@@ -22,8 +22,9 @@ import (
 // lines are the modems of the configuration in force, and those that drain: a call that is up keeps
 // its line, whatever the configuration says meanwhile.
 type lines struct {
-	b     *Box
-	board *lineparty.Board
+	b        *Box
+	board    *lineparty.Board
+	supplies supplies
 
 	mu       sync.Mutex // guards what follows
 	want     []config.Line
@@ -63,7 +64,8 @@ func (l *lines) fill() error {
 		if _, ok := l.open[c.ID]; ok || l.closed || !l.free(c) {
 			continue
 		}
-		modem, err := l.b.opts.Board.Line(c, LineMemory{pinFile{filepath.Join(l.b.opts.Dir, "pins")}, learnedTones{filepath.Join(l.b.opts.Dir, "tones")}}, l.b.texts.office, l.b.log.With("room", "line"))
+		memory := LineMemory{pinFile{filepath.Join(l.b.opts.Dir, "pins")}, learnedTones{filepath.Join(l.b.opts.Dir, "tones")}}
+		modem, err := l.b.opts.Board.Line(c, memory, l.supplies.of(c), l.b.texts.office, l.b.log.With("room", "line"))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("line %q: %w", c.ID, err))
 			continue

@@ -500,7 +500,7 @@ func (*testBoard) Buttons(all []config.Button) ([]lamp.Button, error) {
 	return linuxBoard{}.Buttons(all)
 }
 
-func (b *testBoard) Line(c config.Line, _ LineMemory, _ line.Inbox, _ *slog.Logger) (line.Line, error) {
+func (b *testBoard) Line(c config.Line, _ LineMemory, _ line.Supply, _ line.Inbox, _ *slog.Logger) (line.Line, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.lines == nil {

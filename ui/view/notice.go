@@ -17,7 +17,7 @@ func (m *Model) Owe(debts []Todo) { m.debts = slices.Clone(debts) }
 // mends is the page on which a condition of the box is mended; empty: on none.
 func mends(condition string) string {
 	switch condition {
-	case "lines", "line_3g", "line_volte", "sim_credit":
+	case "lines", "supplies", "line_3g", "line_volte", "sim_credit":
 		return "/lines"
 	case "setup":
 		return "/setup/1"

@@ -17,7 +17,7 @@ import (
 // Whatever Home says is to be done leads to a page on which its reader can do it.
 func TestWhatHomeSaysLeadsWhereItIsDone(t *testing.T) {
 	names := []string{
-		"sip", "journal", "recordd", "books", "damage", "clock", "missed", "memories", "lamps", "buttons", "toll", "emergency", "toll_limit", "sms", "sms_full", "sms_flood", "sim_credit", "line_3g", "line_volte",
+		"sip", "journal", "recordd", "books", "damage", "clock", "missed", "memories", "lamps", "buttons", "supplies", "toll", "emergency", "toll_limit", "sms", "sms_full", "sms_flood", "sim_credit", "line_3g", "line_volte",
 		"personal", "lines", "voicemail", "mail", "bans", "sip_alg", "unstaffed", "config_file", "update_back", "update_stale", "update_support", "backup", "setup", "certificate", "alarm_waiting", "alarm_longest", "alarm_ready",
 		"board_hot", "board_power", "board_clock", "board_disk", "board_network", "erasures", "sound_phone_network", "sound_carrier", "sound_box",
 	}
