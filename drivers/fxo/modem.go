@@ -313,7 +313,7 @@ func (m *Modem) Health() Health {
 		Lies: m.lies.Load(), Learned: m.learned.Load(), Complaints: m.complaints.Load(), EventOverflows: m.overflows.Load(), Volts: int(m.volts.Load()),
 	}
 	if s := m.session.Load(); s != nil {
-		h.Dialect, h.Said, h.Format, h.Duplex = s.dialect.name, s.said, s.format.coding.String(), s.duplex
+		h.Dialect, h.Said, h.Format, h.Duplex = s.dialect.name, s.said, s.format.coding.String(), m.caps.Load().FullDuplex
 	}
 	return h
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // rung is a step of the ladder that a modem climbs which does not come into service. Below it lies the port that is
-// closed and opened, which drops DTR.
+// closed and opened, behind which the modem is told to end its sound, and reset.
 type rung uint8
 
 const (

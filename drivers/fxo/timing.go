@@ -12,7 +12,7 @@ type Timing struct {
 	Assume   time.Duration // after the digits, without any tone, a call counts as answered; 12 s
 	Doubt    time.Duration // in which sound contradicts a <DLE> event; 1.2 s
 	Settle   time.Duration // on hook until the line may be seized again; 1 s
-	Silence  time.Duration // a far end that is silent so long has gone; 10 min
+	Silence  time.Duration // a far end that is silent so long has gone; 1 h: who waits in a queue may be silent
 	Longest  time.Duration // no call is longer; 6 h
 
 	Reply   time.Duration // answer to a command; 5 s
@@ -38,7 +38,7 @@ func (t Timing) withDefaults() Timing {
 	def(&t.Assume, 12*time.Second)
 	def(&t.Doubt, 1200*time.Millisecond)
 	def(&t.Settle, time.Second)
-	def(&t.Silence, 10*time.Minute)
+	def(&t.Silence, time.Hour)
 	def(&t.Longest, 6*time.Hour)
 	def(&t.Reply, 5*time.Second)
 	def(&t.End, time.Second)

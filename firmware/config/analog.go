@@ -21,7 +21,7 @@ type Analog struct {
 	Chip     string        `yaml:"chip"`              // part of what the voice modem says of itself, e.g. CX93001: another modem is refused; default any
 	Country  string        `yaml:"country"`           // tones and line: it (default), etsi or us
 	Polarity bool          `yaml:"polarity"`          // the exchange reverses the battery when the far end answers; default false: then answers are assumed from the sound
-	Silence  time.Duration `yaml:"silence,omitempty"` // a far end that is silent for so long has gone; default 10m, 1m-2h
+	Silence  time.Duration `yaml:"silence,omitempty"` // a far end that is silent for so long has gone; default 1h, since who waits in a queue may be silent; 1m-6h
 }
 
 func (c *Config) normaliseAnalog() {
@@ -34,7 +34,7 @@ func (c *Config) normaliseAnalog() {
 			a.Country = CountryItaly
 		}
 		if a.Silence == 0 {
-			a.Silence = 10 * time.Minute
+			a.Silence = time.Hour
 		}
 	}
 }
@@ -53,7 +53,7 @@ func (v *validator) analog(path string, l *Line) {
 		v.found.add(path+".analog.country", "choice", "%q is none of it, etsi and us", l.Analog.Country)
 	}
 	if l.Analog.Silence != 0 {
-		v.duration(path+".analog.silence", l.Analog.Silence, time.Minute, 2*time.Hour)
+		v.duration(path+".analog.silence", l.Analog.Silence, time.Minute, 6*time.Hour)
 	}
 	for _, f := range []struct {
 		name string

@@ -9,7 +9,7 @@ import (
 const analog = "version: 1\nlines: [{id: fxo0, name: Fisso, type: fxo, at: usb"
 
 func TestAnalogLineHasItalianTonesUnlessToldOtherwise(t *testing.T) {
-	if got := parsed(t, analog+"}]").Lines[0].Analog; got != (Analog{Country: CountryItaly, Silence: 10 * time.Minute}) {
+	if got := parsed(t, analog+"}]").Lines[0].Analog; got != (Analog{Country: CountryItaly, Silence: time.Hour}) {
 		t.Errorf("%+v", got)
 	}
 	got := parsed(t, analog+", analog: {chip: CX93001, country: us, polarity: true, silence: 2m}}]").Lines[0].Analog

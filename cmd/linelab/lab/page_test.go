@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/pronto-pbx/pronto/drivers/gsm/gsmsim"
 )
 
 // pluggedIn is a lab with nothing but its modems.
@@ -51,9 +49,13 @@ const ownOrigin = "http://127.0.0.1:8090"
 func TestEachFaultIsAButtonThatEndsItWhileItLasts(t *testing.T) {
 	l := pluggedIn(t)
 	text := press(l, http.MethodGet, "/", "", nil).Body.String()
-	for _, f := range gsmsim.Catalogue() {
-		if !strings.Contains(text, `name="name" value="`+f.Name+`"`) {
-			t.Errorf("there is no button for %s", f.Name)
+	for _, line := range Lines() {
+		_, part, _ := strings.Cut(text, "Line "+line)
+		part, _, _ = strings.Cut(part, "</ul>")
+		for _, f := range Faults(line) {
+			if !strings.Contains(part, `name="name" value="`+f.Name+`"`) {
+				t.Errorf("there is no button for %s of %s", f.Name, line)
+			}
 		}
 	}
 	if !strings.Contains(text, "nothing is wrong with it") || strings.Contains(text, "Lasts now.") {
@@ -70,6 +72,10 @@ func TestEachFaultIsAButtonThatEndsItWhileItLasts(t *testing.T) {
 	press(l, http.MethodPost, "/lines/gsm0/heal", ownOrigin, url.Values{"name": {"mute"}})
 	if now := l.mobile.Struck(); !slices.Equal(now, []string{"no_network"}) {
 		t.Errorf("after one was ended %v last", now)
+	}
+	press(l, http.MethodPost, "/lines/fxo0/fault", ownOrigin, url.Values{"name": {"no_voltage"}})
+	if now := l.analog.Struck(); !slices.Equal(now, []string{"no_voltage"}) {
+		t.Errorf("of the analog line %v last", now)
 	}
 	press(l, http.MethodPost, "/lines/gsm0/heal", ownOrigin, url.Values{"name": {"all"}})
 	if now := l.mobile.Struck(); len(now) > 0 {
