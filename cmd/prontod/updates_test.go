@@ -38,7 +38,7 @@ func (r *room) ask(what string) error {
 	}
 	return r.no
 }
-func (r *room) Check(context.Context) error { return r.ask("check") }
+func (r *room) Check(context.Context) error                     { return r.ask("check") }
 func (r *room) Install(_ context.Context, version string) error { return r.ask("install " + version) }
 
 func (r *room) Postpone(_ context.Context, until time.Time) error {

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -82,7 +83,9 @@ func TestAFileThatIsNotInForceAndASocketThatIsMissingAreFound(t *testing.T) {
 func TestTheUpdatersSocketHasNothingButItsDoors(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "fit.sock")
 	startWith(t, shop, func(o *Options) { o.Fit = socket }, func(*Box) {})
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
 	for path, want := range map[string]int{"/fit": http.StatusOK, "/claim": http.StatusNotFound, "/queues": http.StatusNotFound, "/now": http.StatusNotFound} {
 		res, err := client.Get("http://prontod" + path)
 		if err != nil {

@@ -281,6 +281,19 @@ func TestACallThatIsBrokenOffTakesLeave(t *testing.T) {
 	})
 }
 
+func TestAnAddressOfIPv6HasItsBrackets(t *testing.T) {
+	w := newWire()
+	c, err := open(t.Context(), Account{Address: netip.MustParseAddrPort("[::1]:5060"), User: "probe", Number: "9"}, w.listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	m, err := parse(c.request("INVITE", c.uri(), "z9hG4bKa", 1, offer("::1", 20000)))
+	if err != nil || address(m.get("from")) != "sip:probe@[::1]" || address(m.get("to")) != "sip:9@[::1]:5060" || !strings.Contains(string(m.body), "c=IN IP6 ::1\r\n") {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
 func TestACallToALoopbackAddressComesFromOneOfItsOwn(t *testing.T) {
 	for range 1000 {
 		if a := own(home.Addr()); !a.IsLoopback() || a == home.Addr() || a.As4()[3] == 0 || a.As4()[3] == 255 {

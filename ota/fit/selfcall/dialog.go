@@ -14,6 +14,14 @@ import (
 // uri is whom the call is for.
 func (c *caller) uri() string { return "sip:" + c.Number + "@" + c.Address.String() }
 
+// host is an address as a URI has it (RFC 3986 section 3.2.2).
+func host(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}
+
 func newBranch() string { return "z9hG4bK" + rand.Text() } // RFC 3261 section 8.1.1.7
 
 // request writes one. The sockets are of the same machine, so host and port are what the other end sees.
@@ -21,7 +29,7 @@ func (c *caller) request(method, uri, branch string, cseq int, body string, extr
 	at := c.sip.LocalAddr().String()
 	lines := []string{
 		method + " " + uri + " SIP/2.0", "Via: SIP/2.0/UDP " + at + ";branch=" + branch, "Max-Forwards: 70",
-		"From: <sip:" + c.User + "@" + c.Address.Addr().String() + ">;tag=" + c.tag, "To: " + c.remote,
+		"From: <sip:" + c.User + "@" + host(c.Address.Addr()) + ">;tag=" + c.tag, "To: " + c.remote,
 		"Call-ID: " + c.callID, fmt.Sprintf("CSeq: %d %s", cseq, method), "Contact: <sip:" + c.User + "@" + at + ">",
 		"User-Agent: Pronto health check",
 	}
