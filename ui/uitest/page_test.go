@@ -167,6 +167,10 @@ func newBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) (http.
 		Fingerprint: strings.Repeat("0123456789abcdef", 4), Uncovered: []string{"pronto.local", "pronto-9qxa.local"}, Alone: true, Undo: true,
 	}}
 	cfg.Certificate = proof.Port()
+	releases := settingstest.Updates{Stands: settingstest.Releases(Hostile, time.Now())}
+	releases.Stands.Last = &page.UpdateOutcome{Version: "1.4.2", Result: "back", At: time.Now(), Why: page.Said{Sentence: "update.unfit_call", Detail: Hostile}}
+	releases.Stands.Stale = true
+	cfg.Updates = releases.Port()
 	persons := settingstest.Erasures{Persons: settingstest.Forgotten(Hostile, time.Now())}
 	cfg.Erasures = persons.Port()
 	cfg.Erase = func() error { return nil }
