@@ -27,7 +27,7 @@ import (
 var (
 	boot     = flag.Bool("image.boot", false, "build images and start them in an emulated machine")
 	packages = flag.Bool("deb.boot", false, "build packages and install them in a Debian that has been started")
-	only     = flag.String("update.only", "", "of the releases that come to nothing, those with this in the name of their class")
+	only     = flag.String("update.only", "", "of the releases that come to nothing, those of the classes that this regular expression matches")
 	updates  = flag.Bool("update.boot", false, "build an image, and try releases on it in an emulated machine")
 )
 
