@@ -109,10 +109,6 @@ fixtures: ## keep an office of today in cmd/prontod/testdata/VERSION, which ever
 	@test -n "$(VERSION)" || { echo "make fixtures VERSION=v1.2.3"; exit 1; }
 	$(GO) test -count=1 ./cmd/prontod -run TheOfficesOfAllVersions -fixture $(VERSION)
 
-.PHONY: test-data
-test-data: ## have the programs of each version that a fixture is of open what these leave (about 2 minutes)
-	$(GO) test -count=1 -timeout 20m -v ./cmd/prontod -run TheProgramsOfEachVersion -earlier
-
 .PHONY: readme
 readme: deps ## do what README.md says, word by word, in a fresh Debian (root)
 	@.ci/readme

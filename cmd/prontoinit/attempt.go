@@ -39,7 +39,6 @@ func (b *box) begin() error {
 		b.log.Warn("how many starts came to nothing is not known", "err", err)
 	}
 	b.attempt.count = count
-	b.log.Info("start", "failed_before", count.Failed())
 	if !b.slots.trying { // a trial is one start, however it goes
 		if err := b.countStart(path); err != nil {
 			return err
@@ -61,20 +60,21 @@ func (b *box) begin() error {
 // countStart counts this start, and has something else start when there were too many. What counts is on the disk
 // before the choice is changed: a power cut between both costs a start.
 func (b *box) countStart(path string) error {
-	next, over := b.attempt.count.Begun()
-	fell := b.attempt.count.Fell
+	before := b.attempt.count
+	next, over := before.Begun()
 	b.attempt.count = next
-	if over && !fell {
-		if err := starts.Save(path, next.Fall()); err != nil {
+	save := func(c starts.Count) {
+		if err := starts.Save(path, c); err != nil {
 			b.log.Error("this start is not counted", "err", err)
 		}
-		if b.slots.fall() {
+	}
+	if over && !before.Fell {
+		if save(next.Fall()); b.slots.fall() {
 			return errRestart{"the other slot: this one came to nothing too often"}
 		}
 	}
-	if err := starts.Save(path, next); err != nil {
-		b.log.Error("this start is not counted", "err", err)
-	}
+	save(next)
+	b.log.Info("start", "failed_before", before.Failed()) // it is counted: a power cut from here on counts
 	if over {
 		return b.recovery(choice.Failed, "it came to nothing too often")
 	}

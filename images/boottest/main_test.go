@@ -27,7 +27,7 @@ import (
 var (
 	boot     = flag.Bool("image.boot", false, "build images and start them in an emulated machine")
 	packages = flag.Bool("deb.boot", false, "build packages and install them in a Debian that has been started")
-	only     = flag.String("update.only", "", "of the releases that come to nothing, those with this in the name of their class")
+	only     = flag.String("update.only", "", "of the releases that come to nothing, those of the classes that this regular expression matches")
 	updates  = flag.Bool("update.boot", false, "build an image, and try releases on it in an emulated machine")
 )
 
@@ -41,8 +41,11 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	switch inside := os.Getenv(insideEnv); {
 	case inside != "":
-		// Two machines at a time: one of them mostly waits.
-		if err := flag.Set("test.parallel", "2"); err != nil {
+		machines := "2" // at a time: one of them mostly waits
+		if *updates {
+			machines = "3" // a trial does little but wait
+		}
+		if err := flag.Set("test.parallel", machines); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -45,7 +45,7 @@ func publish(t *testing.T, c *cable) *publisher {
 // offers publishes a release for the emulated machine.
 func (p *publisher) offers(r system, models ...string) {
 	p.T.Helper()
-	p.Release("stable", r.version, r.part(p.T.(*testing.T)), func(m *release.Manifest) { m.Models = models })
+	p.Release("stable", r.version, r.part(p.T.(*testing.T)), func(m *release.Manifest) { m.Models, m.Epoch = models, 1 })
 }
 
 // owned is a box with the updater of the image, and its owner at the page.
@@ -116,15 +116,15 @@ func (o *owned) page() string {
 }
 
 // shows waits until the page says something.
-func (o *owned) shows(text string, limit time.Duration) {
+func (o *owned) shows(text string, limit time.Duration) error {
 	o.t.Helper()
 	var page string
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(time.Second) {
 		if page = o.page(); strings.Contains(page, text) {
-			return
+			return nil
 		}
 	}
-	o.t.Fatalf("the page does not say %q:\n%s\n%s", text, page, o.m.text())
+	return fmt.Errorf("the page does not say %q:\n%s\n%s", text, page, o.m.text())
 }
 
 // done prints an outcome.
@@ -170,7 +170,9 @@ func TestTheUpdaterOfTheImageTakesAReleaseThatCarriesACallAndNoOther(t *testing.
 	if !t.Run("a call is up", func(t *testing.T) {
 		out, in := talk(t, o.wire, o.m)
 		o.asks("install", url.Values{"version": {"1.0.2"}})
-		o.shows("It waits until nobody is on the phone", 5*time.Minute)
+		if err := o.shows("It waits until nobody is on the phone", 5*time.Minute); err != nil {
+			t.Fatal(err)
+		}
 		if err := o.p.Withdraw("stable", "1.0.2", o.p.Keys); err != nil {
 			t.Fatal(err)
 		}
