@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
+	"runtime/debug"
 
 	"github.com/pronto-pbx/pronto/ota/backend"
 	"github.com/pronto-pbx/pronto/ota/delta"
@@ -12,8 +14,15 @@ import (
 // earlier makes the next slot out of the one that runs.
 type earlier struct{ card *backend.Card }
 
+// errMemory has the whole release fetched on a board whose updater has little memory: one that is ended for what it
+// takes would begin again, and be ended again.
+var errMemory = errors.New("too little memory to make a slot out of the one that runs")
+
 // Running implements updater.Earlier.
 func (e earlier) Running(ctx context.Context) (updater.Content, error) {
+	if debug.SetMemoryLimit(-1) < delta.Memory {
+		return nil, errMemory
+	}
 	f, err := e.card.Running(ctx)
 	if err != nil {
 		return nil, err

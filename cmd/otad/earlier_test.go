@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -48,6 +50,12 @@ func TestTheNextSlotIsMadeOutOfTheOneThatRuns(t *testing.T) {
 	}
 	if c, err := cfg.Earlier.Running(t.Context()); err == nil {
 		t.Errorf("a slot that is not lent was opened: %v", c)
+	}
+	limit := debug.SetMemoryLimit(delta.Memory - 1)
+	_, err = cfg.Earlier.Running(t.Context())
+	debug.SetMemoryLimit(limit)
+	if !errors.Is(err, errMemory) {
+		t.Errorf("with little memory: %v", err)
 	}
 	var out bytes.Buffer
 	partition := append(bytes.Clone(old), bytes.Repeat([]byte("before"), 1000)...)

@@ -24,6 +24,10 @@ const (
 	frameMax  = 128 << 20 // window of an old frame
 )
 
+// Memory is what applying a delta takes at most, in bytes, with room to spare: the tables and the window of the encoder
+// are most of it. BenchmarkCodeChange measures it.
+const Memory = 160 << 20
+
 // Errors of deltas. None says anything against the release: the whole of it can be fetched.
 var (
 	ErrDamaged = errors.New("not a delta, or not one for what runs")
