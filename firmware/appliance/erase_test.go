@@ -225,7 +225,7 @@ func (b *bench) forgotten(recordings ...string) {
 	if ids := b.kept(); !slices.Equal(ids, recordings) {
 		b.t.Errorf("recordings %q, want %q", ids, recordings)
 	}
-	if rep, err := b.box.taping.archive.Verify(); err != nil || len(rep.Wrong) > 0 {
+	if rep, err := b.box.taping.archive.Verify(b.t.Context()); err != nil || len(rep.Wrong) > 0 {
 		b.t.Errorf("the chain of recordings: %q, %v", rep.Wrong, err)
 	}
 	for _, c := range b.box.ledger.Missed() {

@@ -153,6 +153,7 @@ const (
 	DeedCertificateUndone    Deed = "certificate_undone"
 	DeedCertificateWithdrawn Deed = "certificate_withdrawn"
 	DeedHandover             Deed = "handover_made"
+	DeedRecordingOrdered     Deed = "recording_ordered" // whose conversation, and what was decided
 	DeedRecordingHeard       Deed = "recording_heard"
 	DeedRecordingTaken       Deed = "recording_downloaded"
 	DeedRecordingHeld        Deed = "recording_held"
