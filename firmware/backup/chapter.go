@@ -15,14 +15,14 @@ type Chapter string
 
 // The chapters of a backup.
 const (
-	Configuration Chapter = "config"    // the configuration, with its earlier versions
-	People        Chapter = "people"    // who may use the page, and what people set at their phones
-	Voicemail     Chapter = "voicemail" // messages, greetings and recorded prompts
-	Queues        Chapter = "queues"    // callbacks, missed callers, what waits are forecast from
-	Costs         Chapter = "costs"     // counters of the toll guard, credit and PINs of SIM cards
-	Texts         Chapter = "texts"     // short messages
+	Configuration Chapter = "config"     // the configuration, with its earlier versions
+	People        Chapter = "people"     // who may use the page, and what people set at their phones
+	Voicemail     Chapter = "voicemail"  // messages, greetings and recorded prompts
+	Queues        Chapter = "queues"     // callbacks, missed callers, what waits are forecast from
+	Costs         Chapter = "costs"      // counters of the toll guard, credit and PINs of SIM cards
+	Texts         Chapter = "texts"      // short messages
 	Recordings    Chapter = "recordings" // of conversations, where the owner wants them
-	Records       Chapter = "records"   // finished calls, and the history that is not among them yet
+	Records       Chapter = "records"    // finished calls, and the history that is not among them yet
 )
 
 // Source is where a box keeps its state.
