@@ -191,6 +191,7 @@ func conditions() []health.Spec {
 		{Name: "lines", Severity: health.Error},
 		{Name: "voicemail", Severity: health.Error},
 		{Name: "recordings", Severity: health.Error},
+		{Name: "recordings_changed", Severity: health.Error},
 		{Name: "erasures", Severity: health.Error},
 		{Name: "mail", Severity: health.Warn},
 		{Name: "bans", Severity: health.Info},
@@ -475,6 +476,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.watchCertificate(ctx) })
 	b.wg.Go(func() { b.watchUpdates(ctx) })
 	b.wg.Go(func() { b.keepRecordings(ctx.Done()) })
+	b.wg.Go(func() { b.checkRecordings(ctx) })
 	b.wg.Go(func() { b.watchWalls(ctx) })
 	b.wg.Go(func() { b.watchBoard(ctx) })
 	c := b.config()

@@ -124,6 +124,7 @@ func (p pagePhone) sentence(err error) string {
 		{webrtc.ErrFull, "softphone.full"},
 		{webrtc.ErrOffer, "softphone.offer"},
 		{errCommand, "desk.refused"},
+		{errNoTape, "tape.none"},
 	} {
 		if errors.Is(err, x.err) {
 			return x.sentence
@@ -152,6 +153,7 @@ func (a attached) Detach() { a.phones.Detach(a.page) }
 func (p pagePhone) Show(d tel.DeviceID) page.Phone {
 	now := p.b.browsers.phones.Show(d)
 	shown := page.Phone{Ready: now.Ready}
+	agent, _, _ := p.b.numbering.Load().AgentAt(d)
 	for _, c := range now.Calls {
 		name := c.Name
 		if name == "" {
@@ -161,6 +163,11 @@ func (p pagePhone) Show(d tel.DeviceID) page.Phone {
 			ID: string(c.ID), Number: c.Number, Name: name, Incoming: c.Incoming, Stage: string(c.Stage), Held: c.Held, Muted: c.Muted,
 			Away: c.Away, Since: c.Since, Moving: c.Moving, Refused: c.Refused != 0,
 		})
+		if c.Stage == browser.Talking && !c.Held && agent != "" {
+			x := &shown.Calls[len(shown.Calls)-1]
+			x.Tape = p.b.tapeOf(agent, true)
+			x.Tape.Action = "/phone/calls/" + x.ID
+		}
 	}
 	return shown
 }
@@ -176,6 +183,10 @@ func (p pagePhone) Do(d tel.DeviceID, what phone.Order) string { return p.senten
 
 func (p pagePhone) do(d tel.DeviceID, what phone.Order) error {
 	f := p.b.browsers.phones
+	if wish, ok := tapeWish(what.Do); ok {
+		agent, _, _ := p.b.numbering.Load().AgentAt(d)
+		return p.b.tapeOrder(agent, wish)
+	}
 	switch what.Do {
 	case "dial":
 		_, err := f.Dial(d, what.Number)

@@ -12,6 +12,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/view"
 )
 
 // commandLimit bounds an agent's command; the queues answer in microseconds.
@@ -118,6 +119,8 @@ func (b *Box) desk(ctx context.Context, agent tel.AgentID) (*page.Desk, error) {
 		}
 		d := &page.Desk{Name: a.Name, State: a.State, Since: a.Since, Reason: a.Reason, By: a.By, Help: a.Help}
 		_, d.Browser = b.browserPhone(agent)
+		d.Tape = b.tapeOf(agent, view.Talks(a.State))
+		d.Tape.Action = "/me/work"
 		for _, r := range b.config().Pauses.Reasons {
 			d.Reasons = append(d.Reasons, r.Name)
 		}
@@ -134,6 +137,9 @@ var errReason = errors.New("no such reason of a pause")
 
 // ownCommand carries out what an agent does on the own page: the same that the phone's codes do.
 func (b *Box) ownCommand(ctx context.Context, agent tel.AgentID, command, with string) error {
+	if wish, ok := tapeWish(command); ok {
+		return b.tapeOrder(agent, wish)
+	}
 	switch dialplan.Action(command) {
 	case dialplan.Pause:
 		p := b.config().Pauses

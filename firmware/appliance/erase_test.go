@@ -225,7 +225,7 @@ func (b *bench) forgotten(recordings ...string) {
 	if ids := b.kept(); !slices.Equal(ids, recordings) {
 		b.t.Errorf("recordings %q, want %q", ids, recordings)
 	}
-	if rep, err := b.box.taping.archive.Verify(); err != nil || len(rep.Wrong) > 0 {
+	if rep, err := b.box.taping.archive.Verify(b.t.Context()); err != nil || len(rep.Wrong) > 0 {
 		b.t.Errorf("the chain of recordings: %q, %v", rep.Wrong, err)
 	}
 	for _, c := range b.box.ledger.Missed() {
@@ -248,8 +248,12 @@ func copyOf(t *testing.T, dir string) (*age.X25519Identity, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := backup.Source{Dir: dir, Config: filepath.Join(t.TempDir(), "pronto.yaml")}
+	if err := os.WriteFile(s.Config, []byte("backup: {recordings: true}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var file bytes.Buffer
-	if _, err := backup.Write(t.Context(), &file, backup.Source{Dir: dir}, backup.Manifest{Name: "Bottega"}, key.Recipient()); err != nil {
+	if _, err := backup.Write(t.Context(), &file, s, backup.Manifest{Name: "Bottega"}, key.Recipient()); err != nil {
 		t.Fatal(err)
 	}
 	return key, file.Bytes()
@@ -259,7 +263,7 @@ func copyOf(t *testing.T, dir string) (*age.X25519Identity, []byte) {
 func restoredAt(t *testing.T, dir string, file []byte, key age.Identity) {
 	t.Helper()
 	s := backup.Source{Dir: dir, Config: filepath.Join(dir, "..", "pronto.yaml")}
-	parts := []backup.Chapter{backup.Voicemail, backup.Queues, backup.Texts, backup.Records}
+	parts := []backup.Chapter{backup.Voicemail, backup.Queues, backup.Texts, backup.Recordings, backup.Records}
 	if _, err := backup.Stage(s, bytes.NewReader(file), backup.Choice{Chapters: parts}, key); err != nil {
 		t.Fatal(err)
 	}
@@ -328,8 +332,8 @@ func TestWhoIsForgottenIsNowhereNeitherNowNorAfterAnOlderBackup(t *testing.T) {
 		}
 	}
 	office(t, restored, func(b *bench) {
-		<-b.box.erasures.gone // as the page does
-		b.forgotten()
+		<-b.box.erasures.gone             // as the page does
+		b.forgotten("bianchi1", "rossi2") // who is held came back with the others
 		if after := b.history(); after != before {
 			b.t.Errorf("after the restore the history is\n%s\nand was\n%s", after, before)
 		}
@@ -351,7 +355,7 @@ func TestAnErasureThatWasCutShortIsCompletedAtTheNextStart(t *testing.T) {
 	}
 	office(t, cut, func(b *bench) {
 		<-b.box.erasures.gone
-		b.forgotten()
+		b.forgotten("bianchi1", "rossi2")
 		if l := b.box.erasures.register.All(); len(l.Open()) > 0 || l[0].Until.IsZero() {
 			b.t.Errorf("%+v", l)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/view"
 	"github.com/pronto-pbx/pronto/ui/web"
 )
 
@@ -148,6 +149,7 @@ func (b *Box) agentPage(ctx context.Context, id tel.AgentID) (*page.Agent, error
 	a := f.Agents[i]
 	p := &page.Agent{ID: id, Waiting: f.callers(b.present.expected), Known: skillsOf(b.config()), Desk: page.Desk{
 		Name: f.names[id], State: a.State, Since: a.Since, Reason: a.Reason, By: a.By, Help: a.Help,
+		Tape: b.tapeOf(id, view.Talks(a.State)),
 	}}
 	for _, r := range b.config().Pauses.Reasons {
 		p.Desk.Reasons = append(p.Desk.Reasons, r.Name)
@@ -199,6 +201,9 @@ func (b *Box) orderFromPage(ctx context.Context, o web.Order) (sentence string, 
 
 func (b *Box) carryOut(ctx context.Context, o web.Order) (deed access.Deed, whom string, err error) {
 	agent, call := string(o.Agent), string(o.Call)
+	if wish, ok := tapeWish(o.Do); ok {
+		return access.DeedRecordingOrdered, agent + " " + string(wish), b.tapeOrder(o.Agent, wish)
+	}
 	switch o.Do {
 	case "drop":
 		return access.DeedCallbackDropped, string(o.Callback), b.queues.DropCallback(ctx, o.Callback)
@@ -267,6 +272,7 @@ func refusedOrder(err error) (sentence string, fault error) {
 		{plan.ErrConfig, "form.unread"},
 		{errReason, "form.unread"},
 		{errCommand, "form.unread"},
+		{errNoTape, "tape.none"},
 	} {
 		if errors.Is(err, x.err) {
 			return x.sentence, nil

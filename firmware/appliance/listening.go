@@ -18,6 +18,7 @@ const oneListening = 15 * time.Minute
 // listening is the page's way to the archive of recordings.
 type listening struct {
 	archive *record.Archive
+	whole   *wholeness
 
 	mu    sync.Mutex // guards since
 	since map[string]time.Time

@@ -21,6 +21,7 @@ import (
 type taping struct {
 	b       *Box
 	archive *record.Archive // nil: its directory cannot be used
+	whole   *wholeness
 
 	mu      sync.Mutex // guards running
 	running map[string]*running
@@ -31,11 +32,16 @@ type running struct {
 	chain  string
 	tape   *media.Tape
 	forget bool // the caller has opted out
+
+	agents       []tel.AgentID // who take part
+	demanded     bool          // somebody has asked for it, and may end it
+	paused, held bool          // nothing is kept: for a card, or on hold
+	over         bool          // it is being closed
 }
 
 // openRecordings opens the archive of recordings. Without it calls are not recorded, and the page says so.
 func (b *Box) openRecordings() error {
-	b.taping.running = map[string]*running{}
+	b.taping.running, b.taping.whole = map[string]*running{}, newWholeness()
 	var err error
 	b.taping.archive, err = record.Open(record.Config{
 		Log: b.log.With("room", "recordings"), Dir: filepath.Join(b.opts.Dir, "recordings"),
@@ -115,7 +121,7 @@ func (t *taping) Begin(p call.Tape, legs []call.Leg, failed func(why string)) {
 		failed("there is no archive of recordings")
 		return
 	}
-	r := &running{chain: p.Chain}
+	r := &running{chain: p.Chain, agents: p.Agents, demanded: p.Rule.Mode == call.TapeDemand}
 	t.mu.Lock()
 	t.running[p.ID] = r
 	t.mu.Unlock()
@@ -188,6 +194,7 @@ func (t *taping) of(id string) *media.Tape {
 
 // Pause implements call.Recorder.
 func (t *taping) Pause(id, why string) {
+	t.noted(id, func(r *running) { r.paused, r.held = why == call.TapeCard, why == call.TapeHold })
 	switch tp := t.of(id); {
 	case tp == nil:
 	case why == "":
@@ -199,6 +206,7 @@ func (t *taping) Pause(id, why string) {
 
 // End implements call.Recorder.
 func (t *taping) End(id, why string) {
+	t.noted(id, func(r *running) { r.over = true })
 	if tp := t.of(id); tp != nil {
 		tp.End(why)
 	}

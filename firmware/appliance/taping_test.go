@@ -106,7 +106,7 @@ func TestACallIsRecordedByPartyThroughATransferInOneChain(t *testing.T) {
 			t.Errorf("the record names %+v, the archive %+v", p, parts[i])
 		}
 	}
-	if r, err := b.box.taping.archive.Verify(); err != nil || len(r.Wrong) > 0 || r.Files != 2 {
+	if r, err := b.box.taping.archive.Verify(t.Context()); err != nil || len(r.Wrong) > 0 || r.Files != 2 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	b.eventually("the audit log says who listened", func() bool {

@@ -126,7 +126,7 @@ func (b *Box) pages(hub *live.Hub, words map[string]*page.Renderer) (http.Handle
 	}
 	var recordings web.Recordings
 	if a := b.taping.archive; a != nil {
-		recordings = &listening{archive: a, since: map[string]time.Time{}}
+		recordings = &listening{archive: a, whole: b.taping.whole, since: map[string]time.Time{}}
 	}
 	return web.New(web.Config{
 		Recordings: recordings,

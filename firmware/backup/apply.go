@@ -63,6 +63,11 @@ func (s Source) replace(r planned) error {
 	if slices.Contains(audit.Files(), r.Path) {
 		return s.addToAudit(r, staged)
 	}
+	if r.Path == recordingsName {
+		if done, err := s.mendRecordings(staged); err != nil || done {
+			return err
+		}
+	}
 	old := filepath.Join(s.stage(), "old", r.Path)
 	if err := makeDir(filepath.Dir(old)); err != nil {
 		return err

@@ -15,13 +15,14 @@ type Chapter string
 
 // The chapters of a backup.
 const (
-	Configuration Chapter = "config"    // the configuration, with its earlier versions
-	People        Chapter = "people"    // who may use the page, and what people set at their phones
-	Voicemail     Chapter = "voicemail" // messages, greetings and recorded prompts
-	Queues        Chapter = "queues"    // callbacks, missed callers, what waits are forecast from
-	Costs         Chapter = "costs"     // counters of the toll guard, credit and PINs of SIM cards
-	Texts         Chapter = "texts"     // short messages
-	Records       Chapter = "records"   // finished calls, and the history that is not among them yet
+	Configuration Chapter = "config"     // the configuration, with its earlier versions
+	People        Chapter = "people"     // who may use the page, and what people set at their phones
+	Voicemail     Chapter = "voicemail"  // messages, greetings and recorded prompts
+	Queues        Chapter = "queues"     // callbacks, missed callers, what waits are forecast from
+	Costs         Chapter = "costs"      // counters of the toll guard, credit and PINs of SIM cards
+	Texts         Chapter = "texts"      // short messages
+	Recordings    Chapter = "recordings" // of conversations, where the owner wants them
+	Records       Chapter = "records"    // finished calls, and the history that is not among them yet
 )
 
 // Source is where a box keeps its state.
@@ -59,6 +60,8 @@ var roots = []root{
 	{chapter: Costs, path: "credit.json"},
 	{chapter: Costs, path: "pins"},
 	{chapter: Texts, path: "sms.json"},
+	// A backup without recordings takes none from the box.
+	{chapter: Recordings, path: recordingsName},
 	{chapter: Records, path: "history"},
 	// Who used the page: what this box knows of it stays, whatever is restored.
 	{chapter: Records, path: "audit.jsonl.0"},

@@ -55,7 +55,7 @@ func (c Copy) Put(ctx context.Context, to Place) (total Total, err error) {
 	}
 	defer back.Close()
 	got, total, err := Check(back, c.reader)
-	if err != nil || got != c.manifest.as(format) || total.Files != written.Files-1 {
+	if err != nil || got != c.manifest.as(got.V) || total.Files != written.Files-1 {
 		return total, errors.Join(fmt.Errorf("the copy does not come back as it was written (%d of %d files)", total.Files, written.Files-1), err, to.Delete(ctx, c.Name))
 	}
 	return total, nil

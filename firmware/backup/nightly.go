@@ -88,7 +88,7 @@ func putAndReadBack(ctx context.Context, s Source, to Place, program string, now
 	}
 	defer back.Close()
 	got, again, err := Check(back, own)
-	if err != nil || got != m.as(format) || again.Files != t.Files-1 { // the manifest is none of its files
+	if err != nil || got != m.as(got.V) || again.Files != t.Files-1 { // the manifest is none of its files
 		return "", t, errors.Join(fmt.Errorf("the backup does not come back as it was written (%d of %d files)", again.Files, t.Files-1), err, to.Delete(ctx, name))
 	}
 	return name, again, prune(ctx, to, m.Name)

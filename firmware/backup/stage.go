@@ -96,9 +96,19 @@ func Stage(s Source, in io.Reader, c Choice, keys ...age.Identity) (r Restored, 
 	if err := r.adapt(s, files, c); err != nil {
 		return r, err
 	}
+	switch _, err := os.Lstat(filepath.Join(files, recordingsName)); {
+	case errors.Is(err, fs.ErrNotExist): // the box keeps its own
+		r.Chapters = slices.DeleteFunc(slices.Clone(r.Chapters), func(c Chapter) bool { return c == Recordings })
+	case err != nil:
+		return r, err
+	default:
+		if err := s.adaptRecordings(filepath.Join(files, recordingsName)); err != nil {
+			return r, err
+		}
+	}
 	p := plan{Restored: r, Ordered: time.Now().UTC().Round(0), By: c.By, From: c.From}
 	for _, root := range roots {
-		if slices.Contains(c.Chapters, root.chapter) || root.path == erasure.File {
+		if slices.Contains(r.Chapters, root.chapter) || root.path == erasure.File {
 			_, err := os.Lstat(filepath.Join(files, root.path))
 			p.Roots = append(p.Roots, planned{root.path, err == nil})
 		}

@@ -17,10 +17,11 @@ import (
 	"filippo.io/age"
 )
 
-// manifestName is the first file of a backup; format is what this program writes.
+// manifestName is the first file of a backup; format is the newest that this program writes and reads.
 const (
 	manifestName = "manifest.json"
-	format       = 1
+	format       = 2
+	formatBefore = 1 // without recordings
 )
 
 // Manifest says what a backup is.
@@ -40,7 +41,7 @@ type Total struct {
 
 // Write copies the state. A file that vanishes meanwhile is left out: it was removed.
 func Write(ctx context.Context, out io.Writer, src Source, m Manifest, to ...age.Recipient) (Total, error) {
-	m.V = format
+	m.V = src.format()
 	sealed, err := age.Encrypt(out, to...)
 	if err != nil {
 		return Total{}, fmt.Errorf("encrypt the backup: %w", err)
@@ -55,7 +56,16 @@ func Write(ctx context.Context, out io.Writer, src Source, m Manifest, to ...age
 		return Total{}, err
 	}
 	for _, r := range roots {
-		if err := w.root(src, r); err != nil {
+		copied := w.root
+		if r.chapter == Recordings {
+			copied = func(src Source, r root) error {
+				if m.V == formatBefore {
+					return nil
+				}
+				return w.recordings(src.at(r.path))
+			}
+		}
+		if err := copied(src, r); err != nil {
 			return w.total, fmt.Errorf("copy %s into the backup: %w", r.path, err)
 		}
 	}

@@ -16,6 +16,9 @@ type Backup struct {
 	Password Secret `yaml:"password,omitempty"` // and the secret key
 	Region   string `yaml:"region,omitempty"`   // of S3; default the store's own
 	Hour     int    `yaml:"hour"`               // of the night, by the clock of the box; default 2, 0-23
+	// Recordings puts the recordings of conversations into it, too: all of them each night, so the place needs room for
+	// several times what they take. Default false.
+	Recordings bool `yaml:"recordings"`
 }
 
 func defaultBackup() Backup { return Backup{Hour: 2} }

@@ -28,6 +28,7 @@ type Recording struct {
 // RecordingRule says whether conversations are recorded. What it leaves out fits all.
 type RecordingRule struct {
 	ID        string        `yaml:"id"`
+	Name      string        `yaml:"name,omitempty"`    // as people read it; default the id
 	Record    string        `yaml:"record"`            // always, demand (an agent begins it) or never
 	Purpose   string        `yaml:"purpose"`           // one of purposes; needed unless never
 	Direction string        `yaml:"direction"`         // in, out or internal; default any
@@ -41,7 +42,23 @@ type Purpose struct {
 	ID   string `yaml:"id"`
 	Name string `yaml:"name"` // as people read it
 	Days int    `yaml:"days"` // then they are deleted; 1-3650; applied to new recordings
+
+	// Basis is on which ground of GDPR article 6(1) people are recorded: consent (a), contract (b), obligation (c) or
+	// interest (f, the legitimate one). Default none: nobody has thought about it, and the page says so. Applied at once.
+	Basis string `yaml:"basis,omitempty"`
+	// Listen is who may hear these recordings: supervisors (of their queue, or of all queues, and the owner) or the owner
+	// alone. Default supervisors. Applied at once, to those that there are, too.
+	Listen string `yaml:"listen,omitempty"`
 }
+
+// What may be said of a purpose.
+const (
+	ListenSupervisors = "supervisors"
+	ListenOwner       = "owner"
+)
+
+// Bases are the grounds on which people may be recorded.
+func Bases() []string { return []string{"consent", "contract", "obligation", "interest"} }
 
 // What a rule may say.
 const (
@@ -106,6 +123,12 @@ func (v *validator) recording() {
 		v.id(path, "purpose", p.ID)
 		if p.Days < 1 || p.Days > 3650 {
 			v.found.add(path+".days", "range", "%d days; a recording is kept for 1 to 3650", p.Days)
+		}
+		if p.Basis != "" && !slices.Contains(Bases(), p.Basis) {
+			v.found.add(path+".basis", "choice", "%q is not one of %s", p.Basis, strings.Join(Bases(), ", "))
+		}
+		if !slices.Contains([]string{"", ListenSupervisors, ListenOwner}, p.Listen) {
+			v.found.add(path+".listen", "choice", "%q is not one of supervisors, owner", p.Listen)
 		}
 	}
 	for i := range c.Rules {

@@ -68,6 +68,8 @@ recording:
 `
 	parsed(t, office+good)
 	for _, x := range []struct{ old, new, path, code string }{
+		{"days: 90", "days: 90, basis: habit", "recording.purposes[0].basis", "choice"},
+		{"days: 90", "days: 90, listen: everybody", "recording.purposes[0].listen", "choice"},
 		{"days: 90", "days: 0", "recording.purposes[0].days", "range"},
 		{"days: 90", "days: 3651", "recording.purposes[0].days", "range"},
 		{"id: quality, name", "id: Quality!, name", "recording.purposes[0].id", "id"},

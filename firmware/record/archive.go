@@ -313,6 +313,16 @@ func (a *Archive) List(keep func(Recording) bool) (list []Recording) {
 	return list
 }
 
+// Total counts the recordings and their bytes; what runs has none yet.
+func (a *Archive) Total() (n int, bytes int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, r := range a.all {
+		bytes += r.Bytes
+	}
+	return len(a.all), bytes
+}
+
 // Hold keeps a recording from being deleted, or lets it go again.
 func (a *Archive) Hold(id, by string, on bool) error {
 	what := Released

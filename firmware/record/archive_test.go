@@ -101,7 +101,7 @@ func whats(t testing.TB, a *Archive, id string) (all []What) {
 
 func verified(t testing.TB, a *Archive) Report {
 	t.Helper()
-	r, err := a.Verify()
+	r, err := a.Verify(t.Context())
 	must(t, err)
 	return r
 }

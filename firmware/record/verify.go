@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -148,8 +149,9 @@ type Report struct {
 	Wrong   []string // each in words; none: everything is as it was written
 }
 
-// Verify reads the whole index and every file, and names what is missing or was changed.
-func (a *Archive) Verify() (Report, error) {
+// Verify reads the whole index and every file, and names what is missing or was changed. It takes as long as the disk
+// needs to read everything; ctx ends it between two files.
+func (a *Archive) Verify(ctx context.Context) (Report, error) {
 	a.mu.Lock()
 	var rep Report
 	if a.file == nil {
@@ -174,6 +176,9 @@ func (a *Archive) Verify() (Report, error) {
 		return rep, err
 	}
 	for _, path := range slices.Sorted(maps.Keys(known)) {
+		if err := ctx.Err(); err != nil {
+			return rep, err
+		}
 		r := known[path]
 		if r.State == Began {
 			rep.Running++

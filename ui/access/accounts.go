@@ -154,6 +154,7 @@ const (
 	DeedCertificateWithdrawn Deed = "certificate_withdrawn"
 	DeedUpdate               Deed = "update_decided" // what the owner decided about releases
 	DeedHandover             Deed = "handover_made"
+	DeedRecordingOrdered     Deed = "recording_ordered" // whose conversation, and what was decided
 	DeedRecordingHeard       Deed = "recording_heard"
 	DeedRecordingTaken       Deed = "recording_downloaded"
 	DeedRecordingHeld        Deed = "recording_held"

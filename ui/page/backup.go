@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"html/template"
 	"net/url"
 	"strings"
@@ -56,7 +57,14 @@ type Backup struct {
 	Private bool    // nobody listens in on the way to the reader
 	Ready   *Ready  // what takes effect at the next start
 	Done    string  // key of what was just done; empty: nothing
+
+	Tapes     int // recordings that there are
+	TapeBytes int64
+	WithTapes bool // they are in the next backup
 }
+
+// TapeMB is how much the recordings take, in megabytes.
+func (b Backup) TapeMB() string { return fmt.Sprintf("%.1f", float64(b.TapeBytes)/1e6) }
 
 // Kit is a recovery kit, the only time that it is seen.
 type Kit struct {

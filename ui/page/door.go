@@ -130,6 +130,7 @@ type Desk struct {
 	By      string   // who paused or logged out the agent, if not the agent
 	Help    bool     // a supervisor is asked for
 	Browser bool     // may telephone with the page
+	Tape    Tape     // of what the agent talks now
 	Reasons []string // that a pause can have; none: without
 	Queues  []DeskQueue
 }

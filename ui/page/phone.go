@@ -30,6 +30,7 @@ type PhoneCall struct {
 	Since    time.Time
 	Moving   bool // a transfer is under way
 	Refused  bool // the last transfer came to nothing
+	Tape     Tape // of a conversation that is not held
 	Second   bool // there is another call, which this one can be joined with
 }
 

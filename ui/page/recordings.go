@@ -33,6 +33,51 @@ type Gap struct {
 	Why      string        // card, hold
 }
 
+// Tape is how it stands with the recording of a conversation, for who may begin, end or pause it.
+type Tape struct {
+	Action string // where the buttons post to
+	Offer  bool   // one may be begun
+	On     bool   // one runs
+	Paused bool   // while the number of a card is said
+	Ends   bool   // it is not the house that wants it: it can be ended
+}
+
+// Any tells whether there is anything to say.
+func (t Tape) Any() bool { return t.On || t.Offer }
+
+// Taping is the page of whose calls are recorded.
+type Taping struct {
+	Reader   Reader
+	Box      string
+	Said     Said
+	Rules    []Card // in the order in which they count
+	Purposes []Card
+	Baseless []string // purposes for which is recorded without a ground
+	Manner   []Fact
+	Absent   bool // there is no archive, so nothing is recorded
+	Kept     int
+	Bytes    int64
+	Checked  Checked
+}
+
+// MB is how much the recordings take, in megabytes.
+func (t Taping) MB() string { return fmt.Sprintf("%.1f", float64(t.Bytes)/1e6) }
+
+// Checked is what was found when all recordings were read against their index.
+type Checked struct {
+	Running bool
+	At      time.Time // when it was over; zero: never
+	Files   int
+	Open    int      // that were still being recorded
+	Wrong   []string // English; none: all are as they were written
+	Failed  string   // why it came to no end, English
+}
+
+// Taping renders the page of whose calls are recorded.
+func (r *Renderer) Taping(t Taping, now time.Time) ([]byte, error) {
+	return r.shell("recording.html", "recording", t.Box, t.Reader, t, now)
+}
+
 // Lasts is the length in minutes and seconds.
 func (r Recording) Lasts() string { return minutes(r.Length) }
 

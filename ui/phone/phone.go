@@ -32,7 +32,8 @@ type Page interface {
 }
 
 // Order is what a person does with the buttons of the page: dial, answer, end, hold, resume, mute, unmute, press,
-// transfer (to a number) or join (both calls).
+// transfer (to a number), join (both calls),
+// record, record_stop, record_pause or record_resume.
 type Order struct {
 	Do     string
 	Call   tel.LegID

@@ -75,6 +75,14 @@ func (tapes) Hold(string, string, bool) error { return nil }
 
 func (tapes) Delete(string, string) error { return nil }
 
+func (tapes) Total() (int, int64) { return 2, 9_600_000 }
+
+func (tapes) Check() {}
+
+func (tapes) Checked() page.Checked {
+	return page.Checked{At: time.Date(2026, 3, 2, 9, 0, 40, 0, time.UTC), Files: 2, Wrong: []string{"recording " + Hostile + ": the file was changed"}}
+}
+
 type silence struct{ *strings.Reader }
 
 func (silence) Close() error { return nil }

@@ -195,6 +195,8 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 		"menus.greeting": {"", "prompt:none", "moon", hostile}, "menus.timeouts": {"-1", "11", "many"}, "menus.invalid": {"-1", "11", "²"}, "menus.wait": {"0.5", "61", "many"},
 		"prompts.list.number": {"", "123456", "one", hostile},
 		"lamps.lines":         nil, "lamps.chip": {"", "moon", "/etc/passwd", hostile}, "lamps.line": nil, "lamps.button_line": nil, "lamps.button_chip": nil, // names that the machine knows
+		"recording.rules.agents": {"none"}, "recording.rules.queues": {"none", "sales,none"}, "recording.rules.through": {"trunk:none", "sales"}, "recording.purposes.days": {"0", "3651", "many"},
+		"recording.opt_out": {"77", "x"}, "recording.demand_keys": {"1", "12", "*", hostile}, "recording.pause_keys": {"1", "*1", "**********"}, "recording.keep_free": {"0", "63", "many"},
 		"conferences.number": {"1", "201", "four", hostile},
 		"lines.pin":          nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
 	}
@@ -237,6 +239,13 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 	each(messageKind(), func(k, name, kind string) { check(k, "/messages/name/ferie", name, kind, pick(special, k, name, kind)) })
 	each(lineKind(), func(k, name, kind string) { check(k, "/lines/modem/gsm0", name, kind, pick(special, k, name, kind)) })
 	each(conferenceKind(), func(k, name, kind string) { check(k, "/conferences/sala", name, kind, pick(special, k, name, kind)) })
+	each(ruleKind(), func(k, name, kind string) {
+		check(k, "/recording/rules/sales", name, kind, pick(special, k, name, kind))
+	})
+	each(purposeKind(), func(k, name, kind string) {
+		check(k, "/recording/purposes/quality", name, kind, pick(special, k, name, kind))
+	})
+	each(mannerEditor().kind, func(k, name, kind string) { check(k, "/recording/manner", name, kind, pick(special, k, name, kind)) })
 	each(lampKind(), func(k, name, kind string) { check(k, "/lamps/strip", name, kind, pick(special, k, name, kind)) })
 	each(buttonKind(), func(k, name, kind string) { check(k, "/buttons/aid", name, kind, pick(special, k, name, kind)) })
 	if fields < 50 {

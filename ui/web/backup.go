@@ -48,6 +48,7 @@ func placeKind() kind[config.Backup] {
 				secret("password", "password", func(x *b) *config.Secret { return &x.Password }),
 				text("region", "region", func(x *b) *string { return &x.Region }),
 				count("hour", "hour", func(x *b) *int { return &x.Hour }),
+				check("recordings", "recordings", func(x *b) *bool { return &x.Recordings }),
 			}},
 		},
 	}
@@ -66,6 +67,10 @@ func (s *server) backupPage(w http.ResponseWriter, v *visit, status int, p page.
 	p.Reader, p.Box, p.State, p.To, p.Hour = s.reader(v), s.Name(), s.Backups.State(v.Context()), c.Backup.To, c.Backup.Hour
 	p.Reader.Path = "/backup"
 	p.Private = v.unheard()
+	if s.Recordings != nil {
+		p.Tapes, p.TapeBytes = s.Recordings.Total()
+		p.WithTapes = c.Backup.Recordings
+	}
 	if p.To != "" && !p.State.Away {
 		var no settings.Refusal
 		p.Copies, no = s.Backups.List(v.Context())

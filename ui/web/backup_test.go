@@ -296,10 +296,15 @@ func TestThePagesOfTheBackupsLookAsReviewed(t *testing.T) {
 		see("full", s.overTLS(http.MethodGet, "/backup?lang="+lang, nil))
 		see("restore", s.overTLS(http.MethodGet, "/backup/restore?lang="+lang, nil))
 		see("restore-clear", s.do(ask{method: http.MethodGet, path: "/backup/restore?lang=" + lang, as: access.Owner}))
-		s.backups.Standby = &page.Ready{Office: hostile, Made: at, Parts: []string{"config", "people", "voicemail", "queues", "costs", "texts", "records"}, Files: 12, Foreign: true, Off: []string{hostile}}
+		s.backups.Standby = &page.Ready{Office: hostile, Made: at, Parts: []string{"config", "people", "voicemail", "queues", "costs", "texts", "recordings", "records"}, Files: 12, Foreign: true, Off: []string{hostile}}
 		see("ready", s.overTLS(http.MethodGet, "/backup/restore?lang="+lang, nil))
 		s.backups.Stands.Confirmed, s.backups.Stands.Failed = time.Time{}, "write the backup: "+hostile
 		s.backups.Refuse = settings.Refusal{Sentence: "backup.refused", Detail: hostile}
+		s.config.Recordings = &tapes{all: make([]page.Recording, 4)}
+		var err error
+		if s.Handler, err = New(s.config); err != nil {
+			t.Fatal(err)
+		}
 		see("failed", s.overTLS(http.MethodGet, "/backup?lang="+lang, nil))
 	}
 }

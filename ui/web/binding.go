@@ -39,6 +39,7 @@ type kind[T any] struct {
 	name   string // of the list, as config.Change names it
 	of     func(c *config.Config) *[]T
 	id     func(x *T) string
+	alone  bool // there is one, in no list
 	groups []group[T]
 }
 
@@ -175,6 +176,9 @@ func (b binding[T]) mark(f *page.Field) {
 func (k kind[T]) sort(problems config.Problems, at int, say func(config.Problem) page.Said) (fields map[string]page.Said, others []page.Said) {
 	fields = map[string]page.Said{}
 	prefix := k.name + "[" + strconv.Itoa(at) + "]."
+	if k.alone {
+		prefix = k.name + "."
+	}
 	for _, p := range problems {
 		rest, ours := strings.CutPrefix(p.Path, prefix)
 		name := ""

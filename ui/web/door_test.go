@@ -329,6 +329,7 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 				return ownWork(r.Me(page.Me{Box: "Bottega", Reader: who, Desk: &page.Desk{
 					Name: hostile, State: tel.AgentPaused, Since: at, Reason: "forced", By: hostile, Help: true, Reasons: []string{"Pranzo", hostile},
 					Queues: []page.DeskQueue{{ID: "sales", Name: hostile, Serving: true}, {ID: "help", Name: "Aiuto"}},
+					Tape:   page.Tape{Action: "/me/work", On: true, Paused: true},
 				}}, at))
 			},
 			"me-wrapup": func() ([]byte, error) {

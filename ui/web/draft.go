@@ -104,7 +104,7 @@ func (s *server) problemAt(p config.Problem) page.Said {
 	return page.Said{Sentence: "problem." + p.Code, Where: p.Path, Detail: p.Text}
 }
 
-var changePath = regexp.MustCompile(`^(\w+(?:\.list)?)(?:\[([^\]]*)\])?(?:\.(.*))?$`)
+var changePath = regexp.MustCompile(`^(\w+(?:\.(?:list|rules|purposes))?)(?:\[([^\]]*)\])?(?:\.(.*))?$`)
 
 // inWords names the changes as the forms name their fields.
 func inWords(changes []config.Change, before, after *config.Config) (all []page.Change) {
@@ -155,6 +155,10 @@ func nameOf(c *config.Config, list, id string) string {
 		return named(c.Lamps, id, func(l config.Lamp) (string, string) { return string(l.ID), "" })
 	case "buttons":
 		return named(c.Buttons, id, func(b config.Button) (string, string) { return string(b.ID), "" })
+	case "recording.rules":
+		return named(c.Recording.Rules, id, func(r config.RecordingRule) (string, string) { return r.ID, r.Name })
+	case "recording.purposes":
+		return named(c.Recording.Purposes, id, func(p config.Purpose) (string, string) { return p.ID, p.Name })
 	case "hours":
 		return named(c.Hours, id, func(h config.Hours) (string, string) { return h.ID, h.Name })
 	}
@@ -200,6 +204,8 @@ func fieldKey(list, path string) string {
 	switch {
 	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "lamps", "buttons", "menus", "conferences", "prompts.list"}, list):
 		return "list." + list
+	case list == "recording" || strings.HasPrefix(list, "recording."):
+		return recordingKey(list, path)
 	case list == "web" && path == "plain_http":
 		return "security.plain"
 	case list == "lights" && strings.HasPrefix(path, "rows"):

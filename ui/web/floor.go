@@ -16,7 +16,7 @@ import (
 type Order struct {
 	By    string // user name
 	From  string // address, for the audit log
-	Do    string // one of pause, logout, add, remove, skill, assign, move, drop, dismiss, conference
+	Do    string // one of pause, logout, record, record_stop, record_pause, record_resume, add, remove, skill, assign, move, drop, dismiss, conference
 	Agent tel.AgentID
 	Call  tel.CallID
 	With  string // the reason of a pause, a queue, a skill, the number of a missed caller, a conference room
@@ -113,6 +113,7 @@ func (s *server) agentOf(w http.ResponseWriter, v *visit) *page.Agent {
 func (s *server) agentPage(w http.ResponseWriter, v *visit, status int, a page.Agent) {
 	a.Reader, a.Box = s.reader(v), s.Name()
 	a.Reader.Path = "/agents/" + v.PathValue("agent")
+	a.Desk.Tape.Action = "/agents/" + string(a.ID) + "/order"
 	a.Talks = s.Hub.Office().Supervision && view.Talks(a.Desk.State)
 	html, err := s.pages[v.lang].Agent(a, time.Now())
 	s.show(w, status, html, err)
@@ -144,7 +145,7 @@ func (s *server) agentOrder(w http.ResponseWriter, v *visit) {
 			return
 		}
 		o.Level, may = level, a.May
-	case "pause", "logout":
+	case "pause", "logout", "record", "record_stop", "record_pause", "record_resume":
 		may = a.May
 	default:
 		s.refuse(w, v, http.StatusBadRequest, "form.unread")

@@ -84,6 +84,9 @@ func TestASupervisorDecidesAboutOwnQueuesAndIsNamed(t *testing.T) {
 			http.StatusSeeOther, "/agents/anna?lang=en",
 			Order{Do: "remove", Agent: "anna", With: "sales"},
 		},
+		"a recording begins": {
+			access.Supervisor, "/agents/anna/order", url.Values{"do": {"record"}}, http.StatusSeeOther, "/agents/anna?lang=en", Order{Do: "record", Agent: "anna"},
+		},
 		"into another's queue": {access.Supervisor, "/agents/anna/order", url.Values{"do": {"add"}, "with": {"help"}}, http.StatusForbidden, "", Order{}},
 		"into any queue, by the installer": {
 			access.Installer, "/agents/anna/order",
@@ -204,6 +207,7 @@ func TestPagesOfTheFloorLookAsReviewed(t *testing.T) {
 		Box: "Bottega", Reader: who, ID: "anna", May: true, Talks: true,
 		Desk: page.Desk{
 			Name: hostile, State: tel.AgentPaused, Since: at, Reason: "forced", By: hostile, Help: true, Reasons: []string{"Pranzo", hostile},
+			Tape:   page.Tape{Action: "/agents/anna/order", Offer: true},
 			Queues: []page.DeskQueue{{ID: "sales", Name: hostile, Serving: true}, {ID: "help", Name: "Aiuto"}, {ID: "desk", Name: "Banco", Locked: true}},
 		},
 		Others: []page.DeskQueue{{ID: "vip", Name: hostile}}, Skills: []page.Skill{{Name: hostile, Level: 7}}, Known: []string{"english", hostile},

@@ -44,7 +44,10 @@ func personKind() kind[config.Agent] {
 }
 
 func personEditor() editor[config.Agent] {
-	return editor[config.Agent]{kind: personKind(), title: "person.edit", fresh: "person.new", at: "/people", blank: newPerson, extras: passwords, remove: forget}
+	return editor[config.Agent]{
+		kind: personKind(), title: "person.edit", fresh: "person.new", at: "/people", blank: newPerson, extras: passwords, remove: forget,
+		links: func(*config.Agent) []page.Link { return []page.Link{{Key: "recording", Path: "/recording"}} },
+	}
 }
 
 // passwords offers a person the page, and each phone of the person another password.

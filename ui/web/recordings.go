@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
@@ -22,15 +23,23 @@ type Recordings interface {
 	// Hold keeps a recording from being deleted, or lets it go again; Delete deletes it for good.
 	Hold(id, by string, on bool) error
 	Delete(id, by string) error
+	// Total counts them and their bytes.
+	Total() (n int, bytes int64)
+	// Check begins to read all of them against the index, unless that runs; Checked is how far it is, or what it has found.
+	Check()
+	Checked() page.Checked
 }
 
-// hears tells whether a visitor may hear a recording: the owner, and a supervisor of all queues or of the one that it
-// is of.
-func (v *visit) hears(r page.Recording) bool {
+// hears tells whether a visitor may hear a recording: the owner, and, unless its purpose is for the owner's ears alone,
+// a supervisor of all queues or of the one that it is of.
+func (s *server) hears(v *visit, r page.Recording) bool {
 	switch v.user.Role {
 	case access.Owner:
 		return true
 	case access.Supervisor:
+		if p := s.Settings.Current().Recording.PurposeOf(r.Purpose); p != nil && p.Listen == config.ListenOwner {
+			return false
+		}
 		return len(v.user.Queues) == 0 || r.Queue != "" && v.user.Supervises(r.Queue)
 	default:
 		return false
@@ -49,7 +58,7 @@ func (s *server) recordingsOf(v *visit, c *tel.CallEnded) (all []page.Recording)
 	}
 	now := s.Settings.Current()
 	for _, r := range s.Recordings.Parts(chains) {
-		if !v.hears(r) {
+		if !s.hears(v, r) {
 			continue
 		}
 		for i, p := range r.Parties {
@@ -77,7 +86,7 @@ func (s *server) recording(w http.ResponseWriter, v *visit) (page.Recording, boo
 	switch {
 	case !ok:
 		s.refuse(w, v, http.StatusNotFound, "recordings.gone")
-	case !v.hears(r):
+	case !s.hears(v, r):
 		s.refuse(w, v, http.StatusForbidden, "floor.not_yours")
 		return r, false
 	}

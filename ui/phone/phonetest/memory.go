@@ -31,7 +31,7 @@ func Busy(name string) *Memory {
 	return &Memory{shown: page.Phone{Ready: true, Calls: []page.PhoneCall{
 		{ID: "l1", Number: "+393331112222", Name: name, Incoming: true, Stage: "ringing", Since: At},
 		{ID: "l2", Number: "202", Stage: "talking", Held: true, Muted: true, Refused: true, Since: At},
-		{ID: "l3", Stage: "talking", Away: true, Moving: true, Since: At},
+		{ID: "l3", Stage: "talking", Away: true, Moving: true, Since: At, Tape: page.Tape{Action: "/phone/calls/l3", On: true, Ends: true}},
 		{ID: "l4", Number: "0612345678", Stage: "calling", Since: At},
 		{ID: "l5", Number: "0612345678", Stage: "connecting", Since: At},
 	}}, news: make(chan struct{}, 1), pages: make(chan int, 64)}

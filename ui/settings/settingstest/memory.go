@@ -34,6 +34,9 @@ hours:
 prompts: {list: [{id: ferie, name: Chiusura estiva, number: "1"}]}
 menus:
   - {id: main, name: Menu principale, greeting: ["prompt:ferie", wait], keys: {"1": "queue:sales", "2": "ext:201", "3": "say:closed", "9": repeat}, timeout_to: "queue:sales"}
+recording:
+  purposes: [{id: quality, name: Qualità, days: 90, basis: interest}, {id: orders, name: Ordini, days: 365, listen: owner}]
+  rules: [{id: boss, name: Il capo mai, record: never, agents: [anna]}, {id: sales, name: Vendite, record: always, purpose: quality, queues: [sales], through: ["trunk:tim"], direction: in}]
 trunks:
   - {id: tim, name: TIM, server: sip.example, register: true, user: u, password: secret-of-tim, number: "+390612345678", in: {"*": "hours:office"}}
 lines:
