@@ -17,7 +17,7 @@ func sized(all, sample int) int {
 		return all
 	}
 	if testing.Short() {
-		return sample / 4
+		return max(1, sample/4)
 	}
 	return sample
 }
@@ -109,7 +109,7 @@ func TestFarEndThatHangsUpIsHeard(t *testing.T) {
 			if !c.Signal.ends() {
 				continue
 			}
-			for range sized(700, 50) {
+			for range sized(700, 30) {
 				pcm, begins := draw(c, library, random)
 				p.Reset()
 				calls++
@@ -162,7 +162,7 @@ func TestConversationsAreHardlyEverTakenForHangUps(t *testing.T) {
 		odd.Tones = append(odd.Tones, LearnedTone{Hz: c.Hz, On: c.OnOff[0], Off: c.OnOff[1], Calls: learnedCalls})
 	}
 	detectors := []*Progress{NewProgress(Italy(), odd), NewProgress(ETSI(), Learned{}), NewProgress(NorthAmerica(), Learned{})}
-	minutes, wrong := sized(10000, 150), 0
+	minutes, wrong := sized(10000, 120), 0
 	pcm := make([]int16, 60*SampleRate)
 	noise := newExchange(9)
 	noise.silent(10 * time.Second)
@@ -199,7 +199,7 @@ func TestLearnedTonesBeatTheTable(t *testing.T) {
 	library := sounds(t)
 	random := rand.New(rand.NewPCG(2026, 13))
 	var calls, table, learned int
-	for range sized(40, 3) {
+	for range sized(40, 2) {
 		for _, c := range oddTones {
 			var known Learned
 			for range learnedCalls {
