@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -140,11 +141,14 @@ func composite(seed uint64, seconds int, level float64) []int16 {
 	return pcm
 }
 
-// arrives is when the echo of a sound begins.
-func (h hybrid) arrives(sent []int16) time.Duration {
-	for i := 0; i+hop <= len(sent); i += hop {
-		if Level(sent[i:i+hop]) > -35 {
-			return time.Duration(i+h.bulk) * time.Second / SampleRate
+// spoken is when one second of speech has come back as echo, pauses not counted.
+func spoken(echo []int16) time.Duration {
+	hops := 0
+	for i := 0; i+hop <= len(echo); i += hop {
+		if Level(echo[i:i+hop]) > -45 {
+			if hops++; hops == 100 {
+				return time.Duration(i+hop) * time.Second / SampleRate
+			}
 		}
 	}
 	return 0
@@ -169,12 +173,12 @@ func scenes(t testing.TB, n, seconds int, noise float64) (all []scene) {
 	return all
 }
 
-// withinASecond is the ERLE in dB of each line in the two seconds that follow the first second of echo, with
+// withinASecond is the ERLE in dB of each line in the two seconds that follow one second of speech, with
 // the non-linear processor and without. The line's noise is in it: an echo of -27 dBm0 over noise of -65
 // cannot be weakened by more than 38 dB by any filter.
 func withinASecond(t testing.TB, lines int) (whole, plain []float64) {
-	for _, s := range scenes(t, lines, 6, -65) {
-		from := s.arrives(s.sent) + time.Second
+	for _, s := range scenes(t, lines, 7, -65) {
+		from := spoken(s.received)
 		whole = append(whole, enhanced(s.received, cancelled(NewEcho(false), s.sent, s.received), from, from+2*time.Second))
 		plain = append(plain, enhanced(s.received, cancelled(NewEcho(true), s.sent, s.received), from, from+2*time.Second))
 	}
@@ -292,17 +296,23 @@ func steps(t testing.TB, by int, told bool) float64 {
 
 func TestDelayThatJumpsIsFollowed(t *testing.T) {
 	for _, by := range []int{-2000, -400, -160, -110, -40, 40, 160, 400, 800, 4000} {
-		for _, told := range []bool{true, false} {
-			if got := steps(t, by, told); got < 20 {
-				t.Errorf("by %d samples, told %v: ERLE %.1f dB", by, told, got)
-			}
+		if got := steps(t, by, false); got < 20 {
+			t.Errorf("by %d samples: ERLE %.1f dB", by, got)
+		}
+	}
+}
+
+func TestUnderrunThatIsToldLetsTheDelayBeFoundAnew(t *testing.T) {
+	for _, by := range []int{-800, 640} {
+		if got := steps(t, by, true); got < 20 {
+			t.Errorf("by %d samples: ERLE %.1f dB", by, got)
 		}
 	}
 }
 
 // drifted is the ERLE of the filter on a line whose clock is off by some ppm against ours.
 func drifted(t testing.TB, ppm float64) (erle float64) {
-	sent := talk(t, 2, 20, -16)
+	sent := talk(t, 2, 12, -16)
 	h := newHybrid(7, 1600, 12, 11)
 	echo := h.echo(sent)
 	slow := make([]float64, len(echo))
@@ -317,11 +327,11 @@ func drifted(t testing.TB, ppm float64) (erle float64) {
 		}
 	}
 	received := conversation(slow, nil, -65, 6)
-	return enhanced(received, cancelled(NewEcho(true), sent, received), 4*time.Second, 20*time.Second)
+	return enhanced(received, cancelled(NewEcho(true), sent, received), 4*time.Second, 12*time.Second)
 }
 
-// The clock of a modem is one for both directions, so a canceller at the modem sees no drift. Where one
-// does, resampling must hold it to some ppm.
+// The clock of a modem is one for both directions, so a canceller at the modem sees no drift. Where one does,
+// resampling must hold it to 5 ppm, which costs some 1.5 dB; 20 ppm cost 5 dB, 200 ppm leave 9 dB.
 func TestDriftWeakensTheCancellerButNeverUpsetsIt(t *testing.T) {
 	still := drifted(t, 0)
 	for ppm, least := range map[float64]float64{2: still - 3, -2: still - 3, 20: 16, 200: 6, -200: 6} {
@@ -390,21 +400,27 @@ func TestCancellingDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestFramesOfAnyLengthGiveTheSame(t *testing.T) {
-	s := scenes(t, 1, 3, -60)[0]
-	want := cancelled(NewEcho(true), s.sent, s.received)
-	e := NewEcho(true)
-	random := rand.New(rand.NewPCG(1, 1))
-	got := append([]int16(nil), s.received...)
-	for at := 0; at < len(got); {
-		n := min(1+random.IntN(400), len(got)-at)
-		e.Process(s.sent[at:at+n], got[at:at+n])
-		at += n
-	}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Fatalf("sample %d: %d, not %d", i, got[i], want[i])
+func TestFramesOfAnyLengthAreTaken(t *testing.T) {
+	s := scenes(t, 1, 4, -60)[0]
+	cut := func(length func() int) []int16 {
+		e := NewEcho(true)
+		got := append([]int16(nil), s.received...)
+		for at := 0; at < len(got); {
+			n := min(length(), len(got)-at)
+			e.Process(s.sent[at:at+n], got[at:at+n])
+			at += n
 		}
+		return got
+	}
+	want := cut(func() int { return 160 })
+	if got := cut(func() int { return 5 * hop }); !slices.Equal(got, want) {
+		t.Error("frames of 50 ms give another sound")
+	}
+	random := rand.New(rand.NewPCG(1, 1))
+	got := cut(func() int { return 1 + random.IntN(400) })
+	a, b := enhanced(s.received, want, 2*time.Second, 4*time.Second), enhanced(s.received, got, 2*time.Second, 4*time.Second)
+	if math.Abs(a-b) > 3 {
+		t.Errorf("ERLE %.1f dB with frames of 20 ms, %.1f dB with frames of any length", a, b)
 	}
 }
 

@@ -17,9 +17,16 @@ func sized(all, sample int) int {
 		return all
 	}
 	if testing.Short() {
-		return sample / 4
+		return max(1, sample/4)
 	}
 	return sample
+}
+
+// aside lets whole sweeps run beside each other.
+func aside(t *testing.T) {
+	if *benchLines {
+		t.Parallel()
+	}
 }
 
 // sounds are what people say and hear on lines: voices of two kinds, and music, each of a minute, to be heard
@@ -99,6 +106,7 @@ func ended(p *Progress, pcm []int16, begins int) (time.Duration, bool) {
 }
 
 func TestFarEndThatHangsUpIsHeard(t *testing.T) {
+	aside(t)
 	library := sounds(t)
 	random := rand.New(rand.NewPCG(2026, 11))
 	calls, missed := 0, 0
@@ -109,7 +117,7 @@ func TestFarEndThatHangsUpIsHeard(t *testing.T) {
 			if !c.Signal.ends() {
 				continue
 			}
-			for range sized(700, 50) {
+			for range sized(300, 30) {
 				pcm, begins := draw(c, library, random)
 				p.Reset()
 				calls++
@@ -155,6 +163,7 @@ func interludes(random *rand.Rand) []int16 {
 }
 
 func TestConversationsAreHardlyEverTakenForHangUps(t *testing.T) {
+	aside(t)
 	library := sounds(t)
 	random := rand.New(rand.NewPCG(2026, 12))
 	odd := Learned{Version: LearnedVersion}
@@ -162,7 +171,7 @@ func TestConversationsAreHardlyEverTakenForHangUps(t *testing.T) {
 		odd.Tones = append(odd.Tones, LearnedTone{Hz: c.Hz, On: c.OnOff[0], Off: c.OnOff[1], Calls: learnedCalls})
 	}
 	detectors := []*Progress{NewProgress(Italy(), odd), NewProgress(ETSI(), Learned{}), NewProgress(NorthAmerica(), Learned{})}
-	minutes, wrong := sized(10000, 150), 0
+	minutes, wrong := sized(5000, 120), 0
 	pcm := make([]int16, 60*SampleRate)
 	noise := newExchange(9)
 	noise.silent(10 * time.Second)
@@ -196,10 +205,11 @@ func TestConversationsAreHardlyEverTakenForHangUps(t *testing.T) {
 }
 
 func TestLearnedTonesBeatTheTable(t *testing.T) {
+	aside(t)
 	library := sounds(t)
 	random := rand.New(rand.NewPCG(2026, 13))
 	var calls, table, learned int
-	for range sized(40, 3) {
+	for range sized(40, 2) {
 		for _, c := range oddTones {
 			var known Learned
 			for range learnedCalls {
@@ -250,6 +260,7 @@ func TestCallerIDFigures(t *testing.T) {
 }
 
 func TestEchoFigures(t *testing.T) {
+	aside(t)
 	lines := sized(24, 4)
 	whole, plain := withinASecond(t, lines)
 	slices.Sort(whole)

@@ -334,15 +334,18 @@ func (p *Progress) lasts() {
 // end finishes a burst.
 func (p *Progress) end() {
 	b := &p.burst
-	if !p.bank.sets[b.set].pair { // the newest hop with the tone, and the one after, held it in part
-		b.length -= 1 - min(1, b.last/b.energy)
+	more := 1.0 // a pair is certain only while it fills its window
+	if !p.bank.sets[b.set].pair {
+		// The newest hop with the tone, and the one after, held it in part.
+		more = min(1, b.last/b.energy) - 1
 		if after := p.recent[len(p.recent)-b.missed] / b.energy; after < 0.9 && after > 0.1 {
-			b.length += after
+			more += after
 		}
 	}
+	b.length += more
 	b.on = false
 	p.last = b.energy
-	p.gap = float64(b.missed)
+	p.gap = float64(b.missed) - more
 	p.run, p.runSet = 0, -1
 	for i := range p.trackers {
 		t := &p.trackers[i]
