@@ -46,7 +46,7 @@ stir: ## unit tests STIRS times by a runtime that stirs the order of goroutines 
 .PHONY: test-32
 test-32: ## unit tests as a 32-bit program
 	GOARCH=386 $(GO) vet ./cmd/...
-	GOARCH=386 $(GO) test -short -count=1 ./firmware/... ./drivers/... ./board/... ./images/...
+	GOARCH=386 $(GO) test -short -count=1 ./firmware/... ./drivers/... ./board/... ./images/... ./ota/...
 
 .PHONY: test-guest
 test-guest: deps ## our drivers on modems, pins and lights of a real kernel, judged by ModemManager too, in QEMU (about 4 minutes)
@@ -106,10 +106,6 @@ screenshots: deps ## every page in both languages and themes into bin/screenshot
 fixtures: ## keep an office of today in cmd/prontod/testdata/VERSION, which every later version must open
 	@test -n "$(VERSION)" || { echo "make fixtures VERSION=v1.2.3"; exit 1; }
 	$(GO) test -count=1 ./cmd/prontod -run TheOfficesOfAllVersions -fixture $(VERSION)
-
-.PHONY: test-data
-test-data: ## have the programs of each version that a fixture is of open what these leave (about 2 minutes)
-	$(GO) test -count=1 -timeout 20m -v ./cmd/prontod -run TheProgramsOfEachVersion -earlier
 
 .PHONY: readme
 readme: deps ## do what README.md says, word by word, in a fresh Debian (root)

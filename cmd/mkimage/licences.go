@@ -15,7 +15,7 @@ import (
 )
 
 // everywhere are the programs that any box may have, whatever it is made from.
-var everywhere = []string{"prontoctl", "prontod", "prontoinit", "recordd"}
+var everywhere = []string{"otad", "prontoctl", "prontod", "prontoinit", "recordd"}
 
 // licences writes what the page shows of the libraries in a box's programs: libraries.tsv, a line each with its
 // name and licence, and texts.txt.

@@ -18,7 +18,6 @@ import (
 	"github.com/pronto-pbx/pronto/images/imprint"
 	"github.com/pronto-pbx/pronto/images/recipe"
 	"github.com/pronto-pbx/pronto/ota/backend"
-	"github.com/pronto-pbx/pronto/ota/delta"
 	"github.com/pronto-pbx/pronto/ota/fit"
 	"github.com/pronto-pbx/pronto/ota/fit/exam"
 	"github.com/pronto-pbx/pronto/ota/install"
@@ -139,23 +138,6 @@ func (v vendor) Local(r io.ReaderAt, size int64, channel string) (updater.Source
 
 // Stale implements updater.Vendor.
 func (v vendor) Stale(now time.Time) bool { return v.known.Seen().Stale(now) }
-
-// earlier makes a release out of the one in the running slot.
-type earlier struct{ card *backend.Card }
-
-// Running implements updater.Earlier.
-func (e earlier) Running(ctx context.Context) (updater.Content, error) {
-	f, err := e.card.Running(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-// Rebuild implements updater.Earlier.
-func (earlier) Rebuild(ctx context.Context, w io.Writer, running, from io.ReaderAt, size int64) error {
-	return delta.Apply(ctx, w, running, io.NewSectionReader(from, 0, size))
-}
 
 // downloads lie in a folder.
 type downloads struct{ install.Folder }

@@ -107,7 +107,7 @@ func sentences() map[slot.Code]string {
 		slot.CodeDisk: "update.disk", slot.CodeDamaged: "update.disk", slot.CodeRead: "update.card", slot.CodeWrite: "update.card",
 		slot.CodeDiffers: "update.card", slot.CodeLarge: "update.card", slot.CodeSlots: "update.system", slot.CodeWithdrew: "update.withdrawn",
 		slot.CodeReset: "update.unstable", slot.CodeExpired: "update.unstable", slot.CodeGivenUp: "update.unstable", slot.CodeStarts: "update.unstable",
-		slot.CodeUnfit: "update.unfit", slot.CodePackage: "update.package", slot.CodeNone: "update.none", slot.CodeMetadata: "update.expired",
+		slot.CodeUnfit: "update.unfit", slot.CodePackage: "update.package", slot.CodeWayBack: "update.package", slot.CodeNone: "update.none", slot.CodeMetadata: "update.expired",
 		slot.CodeBundle: "update.bundle", slot.CodeOff: "update.off",
 		remote.CodeMistaken: "update.mistaken", remote.CodeOther: "update.other", remote.CodeBusy: "update.busy",
 		slot.Code("fit_" + fit.CheckCall): "update.unfit_call",

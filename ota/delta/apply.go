@@ -278,7 +278,8 @@ func (a *apply) piece(before *slider, at, n int64, out io.Writer) error {
 
 // unpatch unpacks a piece, which has to have n bytes.
 func unpatch(patch, near []byte, n int64) ([]byte, error) {
-	options := []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(n)), zstd.WithDecoderMaxWindow(16 << 20), zstd.WithDecoderLowmem(true)}
+	// What a decoder may make is also the largest window that it takes, and a small piece has the window of a large one.
+	options := []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true)}
 	if near != nil {
 		options = append(options, zstd.WithDecoderDictRaw(1, near))
 	}

@@ -68,7 +68,7 @@ func slotOfFiles(t testing.TB, files []fat.File) []byte {
 
 // programs are the files of a small system.
 func programs() map[string][]byte {
-	return map[string][]byte{"bin/a": noise(1, 6<<20), "bin/b": noise(2, 300_001), "etc/hosts": []byte("127.0.0.1 localhost\n"), "usr/empty": nil}
+	return map[string][]byte{"bin/a": noise(1, 6<<20), "bin/b": noise(2, 300_001), "etc/hosts": []byte("127.0.0.1 localhost\n"), "usr/empty": nil, "usr/release": bytes.Repeat([]byte("1.0.0 "), 20)}
 }
 
 // applied is what comes out of a delta.
@@ -92,6 +92,8 @@ func TestADeltaLeadsToTheNewSlot(t *testing.T) {
 	}{
 		"of nothing":                      {func(map[string][]byte) {}, kernel, 4 << 10},
 		"of one byte":                     {func(f map[string][]byte) { f["bin/a"][5<<20]++ }, kernel, 20 << 10},
+		"of a few bytes of text":          {func(f map[string][]byte) { f["usr/release"] = bytes.Repeat([]byte("1.0.1 "), 20) }, kernel, 10 << 10},
+		"of a word":                       {func(f map[string][]byte) { f["usr/release"] = []byte("1.0.1") }, kernel, 10 << 10},
 		"of code that moved by a few":     {func(f map[string][]byte) { f["bin/a"] = inserted(f["bin/a"], 1000, 1, 2, 3, 4, 5, 6, 7, 8) }, kernel, 40 << 10},
 		"of code that moved by a million": {func(f map[string][]byte) { f["bin/a"] = append(make([]byte, 1_000_000), f["bin/a"]...) }, kernel, 40 << 10},
 		"of a file that is shorter":       {func(f map[string][]byte) { f["bin/a"] = f["bin/a"][:3<<20] }, kernel, 20 << 10},

@@ -19,6 +19,7 @@ const (
 	piece     = 4 << 20   // of a file that is dealt with at once
 	margin    = 2 << 20   // by which code may have moved
 	maxPatch  = 2 * piece // of one piece
+	maxWindow = 16 << 20  // of one piece, and of what is around it
 	maxMember = 512 << 20 // of one file
 	frameMax  = 128 << 20 // window of an old frame
 )

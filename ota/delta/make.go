@@ -260,7 +260,7 @@ func (m *maker) pieces(ctx context.Context, before, data []byte) error {
 		lo, hi := around(int64(at), int64(len(part)))
 		size := int64(len(before))
 		lo, hi = min(max(lo, 0), size), min(max(hi, 0), size)
-		options := []zstd.EOption{zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(16 << 20)}
+		options := []zstd.EOption{zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(maxWindow)}
 		if near := dictionary(before[lo:hi]); near != nil {
 			options = append(options, zstd.WithEncoderDictRaw(1, near))
 		}

@@ -63,7 +63,7 @@ func onDisk(t *testing.T) string {
 	t.Helper()
 	for _, dir := range []string{os.TempDir(), "/var/tmp", "."} {
 		var s unix.Statfs_t
-		if err := unix.Statfs(dir, &s); err == nil && s.Type != unix.TMPFS_MAGIC && s.Type != unix.RAMFS_MAGIC {
+		if err := unix.Statfs(dir, &s); err == nil && uint32(s.Type) != unix.TMPFS_MAGIC && uint32(s.Type) != unix.RAMFS_MAGIC {
 			at, err := os.MkdirTemp(dir, "slot")
 			if err != nil {
 				t.Fatal(err)

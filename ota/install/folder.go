@@ -57,5 +57,5 @@ func (f Folder) Free() (int64, error) {
 	if err := unix.Statfs(f.Dir, &s); err != nil {
 		return 0, err
 	}
-	return int64(s.Bavail) * s.Bsize, nil
+	return int64(s.Bavail) * int64(s.Bsize), nil
 }

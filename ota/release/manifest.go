@@ -11,13 +11,13 @@ type Manifest struct {
 	Models   []string          `json:"models"`              // of boards, as package model names their families, or deb-amd64, deb-arm64
 	EEPROM   Date              `json:"min_eeprom,omitzero"` // date of the boot loader below which a board does not start it
 	From     string            `json:"min_from,omitempty"`  // version that a box must have before; empty: any
-	Data     Data              `json:"data_schema"`         //
+	Data     Data              `json:"data_schema"`         // what it does to what lies on the disk
 	Parts    []Part            `json:"parts"`               // one for each kind of box
 	Deltas   []Delta           `json:"deltas,omitempty"`    // ways to a part that are shorter than the whole of it
-	Severity Severity          `json:"severity"`            //
-	Rollout  Rollout           `json:"rollout"`             //
+	Severity Severity          `json:"severity"`            // for whom it matters
+	Rollout  Rollout           `json:"rollout"`             // which boxes take it
 	NotUntil time.Time         `json:"not_before,omitzero"` // no box starts it before
-	Deadline time.Time         `json:"deadline,omitzero"`   // from then on it waits for no window; zero: none
+	Deadline time.Time         `json:"deadline,omitzero"`   // from then on one of security waits for no window; zero: none
 	Notes    map[string]string `json:"notes"`               // what is new, in plain text, by language (it, en)
 	Homepage string            `json:"notes_url,omitempty"` // where more is said
 	SBOM     string            `json:"sbom,omitempty"`      // SHA-256 of its bill of materials, in hex

@@ -95,14 +95,18 @@ func add[T metadata.Roles](m *metadata.Metadata[T], k ed25519.PrivateKey) error 
 //go:embed testdata/published.txt
 var published string
 
-// Known says whether a root may be built into an image that leaves the house: it must verify, and none of its keys may
-// be one that lies in the testdata of the source (ErrPublished), with which anybody could sign.
+// Known says whether a root may be built into an image that leaves the house: it must verify, its keys must be of the
+// kind that this package makes, and none may be one that lies in the testdata of the source (ErrPublished), with which
+// anybody could sign.
 func Known(root []byte) error {
 	t, err := trustedmetadata.New(root)
 	if err != nil {
 		return fmt.Errorf("root: %w", err)
 	}
 	for _, k := range t.Root.Signed.Keys {
+		if k.Type != metadata.KeyTypeEd25519 {
+			return fmt.Errorf("root: %w: a key of the kind %q; Ed25519 is wanted", ErrKeys, k.Type)
+		}
 		if slices.Contains(strings.Fields(published), strings.ToLower(k.Value.PublicKey)) {
 			return fmt.Errorf("%w: %s", ErrPublished, k.Value.PublicKey)
 		}

@@ -3,8 +3,13 @@ package repository_test
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -338,7 +343,7 @@ func TestKeys(t *testing.T) {
 				}
 			}
 		}
-		if k, err := repository.Seed(string(text)); err == nil {
+		for _, k := range ed25519In(text) {
 			keys++
 			if public, ok := k.Public().(ed25519.PublicKey); !ok || !published(t, public) {
 				t.Errorf("%s is a key that Known lets through", path)
@@ -370,6 +375,54 @@ func TestKeys(t *testing.T) {
 		if err := repository.Known(text); err == nil || errors.Is(err, repository.ErrPublished) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// ed25519In are the keys of a file: a seed in hex, as ours are kept, or PEM.
+func ed25519In(text []byte) (all []ed25519.PrivateKey) {
+	if k, err := repository.Seed(string(text)); err == nil {
+		all = append(all, k)
+	}
+	for b, rest := pem.Decode(text); b != nil; b, rest = pem.Decode(rest) {
+		if k, err := x509.ParsePKCS8PrivateKey(b.Bytes); err == nil {
+			if k, ok := k.(ed25519.PrivateKey); ok {
+				all = append(all, k)
+			}
+		}
+	}
+	return all
+}
+
+func TestARootWithKeysOfAnotherKindIsRefused(t *testing.T) {
+	keys, err := repository.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := repository.Create(filepath.Join(t.TempDir(), "r"), keys, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := r.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := metadata.Root().FromBytes(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := metadata.KeyFromPublicKey(&other.PublicKey)
+	if err == nil {
+		err = root.Signed.AddKey(k, repository.Snapshot)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := repository.Signed(root, keys[repository.Root]); !errors.Is(err, repository.ErrKeys) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -36,7 +36,7 @@ func (w Window) Length() int {
 // Policy is what the owner wants.
 type Policy struct {
 	Auto      bool          // releases are installed by themselves; opting out holds for security and deadlines too
-	Window    Window        //
+	Window    Window        // in which it restarts by itself
 	Postponed time.Time     // until then nothing restarts by itself; zero: not postponed
 	Drain     time.Duration // before the end of the window, during which queues take no new callers; 0: they always do
 	EndCalls  bool          // from 72 h after the deadline of a security release on its restart ends calls, never an emergency call

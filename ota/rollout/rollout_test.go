@@ -121,7 +121,7 @@ func TestPollsAreSpread(t *testing.T) {
 		{3, 30 * time.Minute, 90 * time.Minute},
 		{5, 2 * time.Hour, 6 * time.Hour},
 		{6, 3 * time.Hour, 9 * time.Hour},
-		{1 << 40, 3 * time.Hour, 9 * time.Hour},
+		{1 << 30, 3 * time.Hour, 9 * time.Hour},
 	} {
 		if least, most := Next(c.failures, 0), Next(c.failures, 1); least != c.from || most != c.to {
 			t.Errorf("after %d failures: %v to %v, want %v to %v", c.failures, least, most, c.from, c.to)

@@ -226,6 +226,21 @@ func TestABoxFromStockWalksFromTheFactorysRoot(t *testing.T) {
 	}
 }
 
+func TestMoreRootsThanAreKeptAreWalkedAllTheSame(t *testing.T) {
+	w := newWorld(t)
+	for range maxKept + 2 {
+		w.rotates(repository.Root)
+	}
+	w.Release("stable", "1.1.0", []byte("one"))
+	for _, first := range []string{"metadata/2.root.json", "metadata/26.root.json", "metadata/26.root.json"} {
+		w.gets("1.1.0")
+		if w.wire.requests[0] != first {
+			t.Errorf("it asks for %q, want %s first", w.wire.requests, first)
+		}
+		w.restart()
+	}
+}
+
 func TestWhoOnlyHasTheKeysOfBeforeARotationCannotGoOn(t *testing.T) {
 	w := newWorld(t)
 	old := maps.Clone(w.Keys)

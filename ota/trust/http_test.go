@@ -252,6 +252,26 @@ func TestASlowCardIsNotASlowServer(t *testing.T) {
 	})
 }
 
+func TestWhatIsKnownIsShownWhileAPollIsUnderWay(t *testing.T) {
+	w := newWorld(t)
+	w.Release("stable", "1.1.0", []byte("one"))
+	w.gets("1.1.0")
+	synctest.Test(t, func(t *testing.T) {
+		over := make(chan error)
+		go func() {
+			_, err := w.known.Online(slow(t, 0, false, true), "stable").Latest(t.Context(), begin, w.box)
+			over <- err
+		}()
+		synctest.Wait()
+		if s := w.known.Seen(); s.Timestamp != 2 || s.Root != 1 {
+			t.Errorf("%+v", s)
+		}
+		if err := <-over; !errors.Is(err, ErrLimit) {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAPollEndsWhenItsCallerDoes(t *testing.T) {
 	w := newWorld(t)
 	synctest.Test(t, func(t *testing.T) {

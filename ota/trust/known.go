@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -28,6 +29,8 @@ type Known struct {
 
 	mu  sync.Mutex // held for a poll
 	now state
+
+	seen atomic.Pointer[Seen] // of now; who shows it does not wait for a poll
 }
 
 // state is what is kept, as one value. Its text is verified again whenever it is read.
@@ -65,6 +68,7 @@ func Open(factory []byte, dir, scratch string) (*Known, error) {
 	if k.now.Roles == nil {
 		k.now.Roles = map[string][]byte{}
 	}
+	k.summarise()
 	return k, nil
 }
 
@@ -94,10 +98,12 @@ func (s Seen) Stale(now time.Time) bool {
 	return s.Timestamp > 0 && now.After(s.Expires.Add(14*24*time.Hour))
 }
 
-// Seen summarises. It waits for a poll that is under way.
-func (k *Known) Seen() (s Seen) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+// Seen says what is known. While a poll is under way it is what was known before.
+func (k *Known) Seen() Seen { return *k.seen.Load() }
+
+// summarise brings the summary up to date.
+func (k *Known) summarise() {
+	var s Seen
 	root, _ := k.walk()
 	s.Root = version("root.json", root)
 	if text, ok := k.now.Roles[metadata.TIMESTAMP]; ok {
@@ -105,7 +111,7 @@ func (k *Known) Seen() (s Seen) {
 			s.Timestamp, s.Expires = in.Signed.Version, in.Signed.Expires
 		}
 	}
-	return s
+	k.seen.Store(&s)
 }
 
 // version reads that of metadata; 0: it has none.
@@ -178,6 +184,7 @@ func (k *Known) gather(dir string, roots map[int64][]byte, upTo int64) error {
 	if same {
 		return nil
 	}
+	k.summarise()
 	return keep.Save(keep.Machine{}, k.path(), stateVersion, next)
 }
 

@@ -287,7 +287,7 @@ func TestWithoutAVendorNothingIsInstalled(t *testing.T) {
 		o.vendor = false
 		o.facts.Running, o.facts.Trying = slot.SlotA, true
 		s := o.live(time.Hour, func(s remote.State) bool { return s.Phase == slot.Kept })
-		if s.Phase != slot.Kept || s.Enabled || s.Why != remote.OffVendor {
+		if s.Phase != slot.Kept || s.Enabled || s.Why != remote.OffVendor || s.Last.Version != "1.0.0" {
 			t.Errorf("%+v", s)
 		}
 		for name, ask := range map[string]func() error{

@@ -58,6 +58,9 @@ func state(ctx context.Context, s Slots) (slot.Facts, error) {
 // learn begins to work with what the first program has said.
 func (u *Updater) learn(f slot.Facts) {
 	first := !u.known
+	if f.Trying && f.Last.Version == "" { // nobody here asked for the trial: it is of what runs
+		f.Last.Version = u.cfg.Box.Version
+	}
 	u.facts, u.known = f, true
 	if u.trouble == slot.CodeSlots {
 		u.trouble, u.words = slot.None, ""
