@@ -259,16 +259,24 @@ func (b *Box) stored(ctx context.Context, pos journal.Pos) error {
 	}
 }
 
+// holds tells whether one of the sockets has an address. Any address of IPv4 is that of IPv6, too: the kernel has one
+// socket for both.
+func holds(sockets []netip.AddrPort, want netip.AddrPort) bool {
+	return slices.ContainsFunc(sockets, func(s netip.AddrPort) bool {
+		return s.Port() == want.Port() && (s.Addr().Unmap() == want.Addr() || s.Addr().IsUnspecified() && want.Addr().IsUnspecified())
+	})
+}
+
 // bound is nil when every socket is there of the configuration with which this process began: another address waits for
 // the next start.
 func (b *Box) bound() error {
 	c := b.booted
 	for _, transport := range []string{"udp", "tcp"} {
-		if !slices.Contains(b.stack.Addresses(transport), c.SIP.Listen) {
+		if !holds(b.stack.Addresses(transport), c.SIP.Listen) {
 			return fmt.Errorf("SIP over %s is not bound to %s", transport, c.SIP.Listen)
 		}
 	}
-	if at := c.SIP.TLSListen; at.IsValid() && !slices.Contains(b.stack.Addresses("tls"), at) {
+	if at := c.SIP.TLSListen; at.IsValid() && !holds(b.stack.Addresses("tls"), at) {
 		return fmt.Errorf("SIP over tls is not bound to %s", at)
 	}
 	if b.web == nil || c.Web.TLSListen.IsValid() && b.webTLS == nil {

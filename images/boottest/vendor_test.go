@@ -212,7 +212,7 @@ func (v *vendor) next(w http.ResponseWriter, q *http.Request) {
 func (v *vendor) order(m *machine, line string) string {
 	v.t.Helper()
 	number := v.begin(m, line)
-	timer := time.NewTimer(2 * patience)
+	timer := time.NewTimer(4 * patience)
 	defer timer.Stop()
 	for {
 		select {

@@ -91,7 +91,7 @@ func (u *updater) turn() error {
 }
 
 func (u *updater) do(order string) (said string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // a busy computer emulates slowly
 	defer cancel()
 	verb, rest, _ := strings.Cut(order, " ")
 	switch verb {
