@@ -81,7 +81,8 @@ type day struct {
 	died     int // crashes right after a write
 
 	saidAgain  atomic.Int64
-	wrapsAfter int // rounds in which the encrypted sequence wraps after the crash
+	slowest    time.Duration // until the queue stood in its order again
+	wrapsAfter int           // rounds in which the encrypted sequence wraps after the crash
 
 	mu        sync.Mutex // guards what follows
 	whisperTo *peer.Call // at 212, the latest
