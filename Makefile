@@ -86,7 +86,7 @@ bench-lines: ## the figures of GSM and analog lines; fails below their bars (abo
 	  | sed -n 's/^ .*figure: //p; /^ *--- FAIL/p; /^FAIL/p; /^Benchmark.*ns/p'; test $${PIPESTATUS[0]} = 0
 
 .PHONY: soak
-soak: ## larger counts of the same tests (about 25 minutes)
+soak: ## larger counts of the same tests, and an office under load for two hours with its slopes (about three hours)
 	$(GO) test -count=1 -timeout 60m ./firmware/acd/plan -plan.events 3000000
 	$(GO) test -count=1 -timeout 60m -run Promise ./firmware/acd/forecast -forecast.sets 4
 	$(GO) test -count=1 -timeout 60m ./firmware/call -call.worlds 1000000
@@ -97,6 +97,7 @@ soak: ## larger counts of the same tests (about 25 minutes)
 	$(GO) test -count=1 -timeout 60m -run MinutesOfFaults ./drivers/gsm -gsm.minutes 10
 	$(GO) test -count=1 -timeout 60m -run Crashes ./cmd/prontod -crash.rounds 200
 	$(GO) test -count=1 -timeout 60m -run TestRace ./cmd/prontod -races.rounds 2000
+	$(GO) test -count=1 -timeout 150m -v -run UnderLoad ./cmd/prontod -soak.for 2h
 
 .PHONY: screenshots
 screenshots: deps ## every page in both languages and themes into bin/screenshots, and the pictures of the README anew

@@ -70,7 +70,7 @@ func office(args []string, out, errs io.Writer) error {
 	}
 	fmt.Fprintf(out, "Pronto demo office\n  page   http://%s\n%s  SIP    %s (UDP and TCP), see the README for a phone of your own\n  log    %s\n  Ctrl-C ends it, `make crash` kills prontod\n\n",
 		cfg.Web.Listen, faults, cfg.SIP.Listen, logFile.Name())
-	pidFile := filepath.Join(*dir, "office.pid")
+	pidFile := filepath.Join(*dir, "run", "office.pid") // beside what else is of this start alone
 	sv, err := supervise.New(services, supervise.Options{
 		Log: slog.New(slog.NewTextHandler(logFile, nil)), Output: io.MultiWriter(logFile, important{out}), Orphans: true, MaxDelay: *pause,
 	})
@@ -234,7 +234,7 @@ func writePIDs(ctx context.Context, sv *supervise.Supervisor, file string) {
 
 // prontodPID is the process number of the prontod whose state lies in a directory; 0 while it does not run.
 func prontodPID(dir string) (int, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "office.pid"))
+	text, err := os.ReadFile(filepath.Join(dir, "run", "office.pid"))
 	if errors.Is(err, fs.ErrNotExist) { // another supervisor keeps it, like systemd: it knows itself
 		return control.PID(dir)
 	} else if err != nil {

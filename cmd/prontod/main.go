@@ -101,7 +101,7 @@ func run(args []string, out io.Writer) int {
 	b, err := appliance.BoardNamed(*board, filepath.Join(*dir, "board"))
 	if err == nil {
 		err = serve(appliance.Options{
-			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
+			Log: log, Live: cfg, Dir: *dir, RunDir: filepath.Join(*dir, "run"), Hot: disk(*dir), Keeper: sockets, Board: b, Record: *records, Powered: *powered,
 			Synthesiser: synthesiser, Gate: *first, Reset: *reset, Licences: *licences, Walls: walls,
 			Version: *release, Fit: *fit, Updates: updatesOf(*updater, *stick),
 		})

@@ -1,6 +1,7 @@
 package acd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type house struct {
 	history []record
 	order   []string // what happened in which order: "hot", "history", "send", "publish"
 	broken  error
+	full    error // of the history alone
 }
 
 func newHouse() *house { return &house{hot: map[string][]byte{}} }
@@ -63,8 +65,8 @@ func (h *house) Delete(_, key string) error {
 func (h *house) Append(kind string, b []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.broken != nil {
-		return h.broken
+	if err := cmp.Or(h.broken, h.full); err != nil {
+		return err
 	}
 	h.history = append(h.history, record{kind, append([]byte(nil), b...)})
 	h.order = append(h.order, "history")
@@ -456,6 +458,43 @@ func TestABrokenJournalStopsNoCaller(t *testing.T) {
 		}
 		if a.Faults() == 0 {
 			t.Fatal("the fault was not counted")
+		}
+	})
+}
+
+// The disk of the history is full, and the process is killed: the hot journal lies elsewhere, and must have followed.
+func TestAKillWhileTheHistoryTakesNothingLosesNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		a := open(t, h.config())
+		h.full = errors.New("no space left on device")
+		tell(t, a, tel.AgentReachable{Agent: "anna", Reachable: true})
+		do(t, a.Login(t.Context(), "anna"))
+		tell(t, a, tel.Enqueue{Call: "talks", Queue: "q", EnqueuedAt: time.Now()})
+		tell(t, a, tel.OfferAnswered{Offer: h.offers()[0].Offer})
+		tell(t, a, tel.Enqueue{Call: "w1", Queue: "q", EnqueuedAt: time.Now()})
+		tell(t, a, tel.Enqueue{Call: "w2", Queue: "q", EnqueuedAt: time.Now()})
+		kept := maps.Clone(h.hot) // what a kill -9 leaves
+		a.Close()
+
+		h2 := newHouse()
+		h2.hot, h2.full = maps.Clone(kept), h.full
+		cfg := h2.config()
+		cfg.Kept, cfg.Live = kept, []tel.CallID{"talks", "w1", "w2"}
+		b := open(t, cfg)
+		defer b.Close()
+		synctest.Wait()
+		v, err := b.Snapshot(t.Context())
+		do(t, err)
+		var order []tel.CallID
+		for _, c := range v.Queues[0].Waiting {
+			order = append(order, c.Call)
+		}
+		if s := stateOf(t, b, "anna"); fmt.Sprint(order) != "[w1 w2]" || s.State != tel.AgentTalking || s.Call != "talks" {
+			t.Errorf("%v wait, anna %+v", order, s)
+		}
+		if a.Faults() == 0 || b.Faults() == 0 {
+			t.Error("the faults were not counted")
 		}
 	})
 }

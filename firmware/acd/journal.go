@@ -45,16 +45,16 @@ func (a *ACD) remember(of []plan.Key) {
 	}
 }
 
+// write keeps going when the history takes nothing, because its disk is full or broken: after a crash the hot journal
+// must know where everybody stands all the same.
 func (a *ACD) write(e plan.Event, now time.Time, seed uint64, effects []plan.Effect, touched []plan.Key) error {
+	var first error
 	if a.cfg.History != nil {
-		if err := a.record(e, now, seed, effects); err != nil {
-			return err
-		}
+		first = a.record(e, now, seed, effects)
 	}
 	if a.cfg.Journal == nil {
-		return nil
+		return first
 	}
-	var first error
 	for _, k := range touched {
 		b, ok, err := a.state.Entity(k)
 		switch {

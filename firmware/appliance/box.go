@@ -27,6 +27,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/certificate"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
+	"github.com/pronto-pbx/pronto/firmware/durable"
 	"github.com/pronto-pbx/pronto/firmware/feed"
 	"github.com/pronto-pbx/pronto/firmware/health"
 	"github.com/pronto-pbx/pronto/firmware/journal"
@@ -55,9 +56,12 @@ import (
 // Options is what cmd gives the box.
 type Options struct {
 	Log    *slog.Logger
-	Live   *live.Live     // the configuration; the box closes it
-	Dir    string         // state that survives a power cut
-	RunDir string         // state that survives a crash: on tmpfs
+	Live   *live.Live // the configuration; the box closes it
+	Dir    string     // state that survives a power cut
+	RunDir string     // state that survives a crash: on tmpfs
+	// Hot is the file system that RunDir's journal is written on; nil: durable.Disk. Tests give one that ends the program
+	// between a change and the message that depends on it.
+	Hot    durable.FileSystem
 	Keeper *keeper.Client // nil: sockets end with the process
 	Board  Board
 	Record string // recordd's socket; empty: nobody asks for records
@@ -269,7 +273,10 @@ func (b *Box) openJournals() error {
 		}
 	}
 	var err error
-	if b.hot, err = journal.OpenHot(filepath.Join(b.opts.RunDir, "hot"), 0); err != nil {
+	if b.opts.Hot == nil {
+		b.opts.Hot = durable.Disk{}
+	}
+	if b.hot, err = journal.OpenHotOn(b.opts.Hot, filepath.Join(b.opts.RunDir, "hot"), 0); err != nil {
 		return err
 	}
 	b.history, err = journal.OpenHistory(journal.HistoryConfig{

@@ -57,6 +57,7 @@ func (b *Box) commands() http.Handler {
 	b.agentCommands(mux)
 	b.traceCommands(mux)
 	b.fitCommands(mux)
+	b.processCommands(mux)
 	mux.HandleFunc("GET /bans", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(b.bans.List()) // who hung up needs no answer

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pronto-pbx/pronto/firmware/durable"
 )
 
 // Name is the file of a backup: it tells the office and the moment without a key.
@@ -140,25 +142,46 @@ func (f Folder) Delete(_ context.Context, name string) error {
 // may be a link to another file, or a pipe that nobody writes into.
 type folder struct{ *os.Root }
 
-func (f folder) put(name string, body io.Reader) error {
+func (f folder) put(name string, body io.Reader) error { return lay(f, name, body) }
+
+// shelf is what a place needs of a file system, part of durable.FileSystem; names are relative to the place.
+type shelf interface {
+	OpenFile(name string, flag int, perm fs.FileMode) (durable.File, error)
+	Rename(from, to string) error
+	Remove(name string) error
+	SyncDir(dir string) error
+}
+
+// lay puts a backup on a shelf: after a power cut at any moment it is there whole, or is not there under its name; when
+// lay has returned nil it is there.
+func lay(on shelf, name string, body io.Reader) error {
 	part := name + ".part"
-	if err := f.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := on.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	out, err := f.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // a new file, and no link to an old one
+	out, err := on.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // a new file, and no link to an old one
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, body)
+	_, err = io.Copy(io.NewOffsetWriter(out, 0), body)
 	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return errors.Join(err, f.Remove(part))
+		return errors.Join(err, on.Remove(part))
 	}
-	return errors.Join(f.Rename(part, name), f.sync())
+	return errors.Join(on.Rename(part, name), on.SyncDir("."))
 }
 
-// sync has the names in the folder outlive a power cut.
-func (f folder) sync() error {
-	d, err := f.Open(".")
+// OpenFile implements shelf.
+func (f folder) OpenFile(name string, flag int, perm fs.FileMode) (durable.File, error) {
+	out, err := f.Root.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return durable.Opened(out), nil
+}
+
+// SyncDir implements shelf: it has the names in the folder outlive a power cut.
+func (f folder) SyncDir(dir string) error {
+	d, err := f.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -166,7 +189,7 @@ func (f folder) sync() error {
 }
 
 func (f folder) get(name string) (io.ReadCloser, error) {
-	r, err := f.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	r, err := f.Root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

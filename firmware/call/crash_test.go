@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -42,6 +43,15 @@ func TestEachStateOfACallSurvivesACrash(t *testing.T) {
 		anna = o.phone("201")
 		anna.answers()
 		return customer, anna
+	}
+	for unanswered, heard := range map[bool][]string{true: {"accept", "play music"}, false: {"play music"}} {
+		t.Run(fmt.Sprintf("waiting: who was noted as answered and is unanswered=%v", unanswered), func(t *testing.T) {
+			crash(t, func(o *office) []*fakeLeg {
+				customer := o.dial("trunk:tim", "400")
+				customer.unanswered = unanswered
+				return []*fakeLeg{customer}
+			}, func(o *office, l []*fakeLeg) { o.wants("the customer", l[0], heard...) })
+		})
 	}
 	t.Run("held: the held party hears music, resume joins", func(t *testing.T) {
 		crash(t, func(o *office) []*fakeLeg {

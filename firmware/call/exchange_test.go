@@ -17,6 +17,8 @@ import (
 
 // fakeLeg records what it was told; script decides how it answers.
 type fakeLeg struct {
+	unanswered bool // the process died before it did what it had noted
+
 	id     tel.LegID
 	ref    string
 	party  string
@@ -339,6 +341,8 @@ func TestAFaultOfOursEndsThatCallAndNoOther(t *testing.T) {
 }
 
 // finder gives back the legs of the process before, as the signalling layers do after a restart.
+func (l *fakeLeg) Unanswered() bool { return l.unanswered }
+
 type finder map[string]*fakeLeg
 
 func (f finder) Find(id tel.LegID, ref, _ string, events func(LegEvent)) (Leg, bool) {

@@ -54,6 +54,11 @@ type Leg interface {
 	Note() tel.LegNote
 }
 
+// Unanswered is a leg that can tell, when it is found again after a restart, that whoever called has no answer yet.
+type Unanswered interface {
+	Unanswered() bool
+}
+
 // Referrer is a leg that can send its partner elsewhere and wants to know how it went (RFC 3515).
 type Referrer interface {
 	// AnswerRefer takes the wish up (202) or refuses it (300 to 699).

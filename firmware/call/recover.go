@@ -25,6 +25,10 @@ func (a *actor) recover(find Finder) {
 		leg, ok := find.Find(l.ID, l.Ref, l.Party, sink.event)
 		if ok {
 			a.keep(leg, sink)
+			// The process may have died after it had noted that it answers, and before it did.
+			if u, is := leg.(Unanswered); is && l.Up && u.Unanswered() {
+				leg.Accept()
+			}
 		}
 		return ok
 	}

@@ -59,6 +59,17 @@ func (c *Config) Shift(id tel.AgentID) (table dialplan.Hours, ok bool) {
 	return table, false
 }
 
+// Planned is how long an agent is to work from one moment to another, by its shift as it stands now; nil for who works
+// as long as it pleases.
+func (c *Config) Planned(id tel.AgentID, zone *time.Location) func(from, to time.Time) time.Duration {
+	table, ok := c.Shift(id)
+	if !ok {
+		return nil
+	}
+	calendar := c.calendar()
+	return func(from, to time.Time) time.Duration { return table.Worked(from, to, zone, calendar) }
+}
+
 // list is the reasons as the dial plan knows them.
 func (p Pauses) list() dialplan.Pauses {
 	out := dialplan.Pauses{Only: p.Only}

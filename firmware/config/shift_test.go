@@ -42,8 +42,11 @@ func TestWorkIsReadWithItsDefaults(t *testing.T) {
 			t.Errorf("%s at %v: %v %v, want %v", x.agent, x.at, got, ok, x.want)
 		}
 	}
-	if _, ok := c.Shift("nobody"); ok {
+	if _, ok := c.Shift("nobody"); ok || c.Planned("nobody", p.Zone) != nil {
 		t.Error("nobody has a shift")
+	}
+	if got := c.Planned("bruno", p.Zone)(monday, monday.AddDate(0, 0, 1)); got <= 0 || got > 24*time.Hour {
+		t.Errorf("bruno is to work for %v of a day", got)
 	}
 }
 

@@ -86,3 +86,42 @@ func (h Hours) ShiftEnd(at time.Time, zone *time.Location, c Calendar) time.Time
 	}
 	return time.Time{}
 }
+
+// Worked is how much of the time from one moment to another lies within the hours, by the zone's clock. A night belongs
+// to the day on which it starts, as for StateAt; hours that overlap count once.
+func (h Hours) Worked(from, to time.Time, zone *time.Location, c Calendar) (sum time.Duration) {
+	if zone == nil {
+		zone = time.UTC
+	}
+	type stretch struct{ from, to time.Time }
+	var all []stretch
+	y, m, d := from.In(zone).Date()
+	for i := -1; ; i++ {
+		if !time.Date(y, m, d+i, 0, 0, 0, 0, zone).Before(to) {
+			break
+		}
+		spans, _ := h.day(time.Date(y, m, d+i, 12, 0, 0, 0, time.UTC), c)
+		for _, s := range spans {
+			end := s.To
+			if end <= s.From {
+				end += 24 * time.Hour
+			}
+			all = append(all, stretch{
+				time.Date(y, m, d+i, 0, int(s.From/time.Minute), 0, 0, zone), time.Date(y, m, d+i, 0, int(end/time.Minute), 0, 0, zone),
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b stretch) int { return a.from.Compare(b.from) })
+	for _, s := range all {
+		if s.from.Before(from) {
+			s.from = from
+		}
+		if s.to.After(to) {
+			s.to = to
+		}
+		if s.to.After(s.from) {
+			sum, from = sum+s.to.Sub(s.from), s.to // what was counted is behind
+		}
+	}
+	return sum
+}

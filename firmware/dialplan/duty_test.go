@@ -102,3 +102,58 @@ func TestAShiftEndsWithTheLastSpanOfItsDayByTheClockOfTheSite(t *testing.T) {
 		}
 	}
 }
+
+func TestWorkedTimeIsThatOfTheHoursByTheClockOfTheSite(t *testing.T) {
+	z := rome(t)
+	weekdays := []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday}
+	office := Hours{Holidays: true, Open: []Span{{weekdays, 9 * time.Hour, 13 * time.Hour}, {weekdays, 14 * time.Hour, 18 * time.Hour}}}
+	night := Hours{Open: []Span{{[]time.Weekday{time.Saturday}, 22 * time.Hour, 6 * time.Hour}}}
+	double := Hours{Open: []Span{{weekdays, 9 * time.Hour, 12 * time.Hour}, {weekdays, 11 * time.Hour, 13 * time.Hour}}}
+	at := func(month time.Month, day, h, m int) time.Time { return time.Date(2026, month, day, h, m, 0, 0, z) }
+	for _, c := range []struct {
+		name     string
+		h        Hours
+		from, to time.Time
+		want     time.Duration
+	}{
+		{"a day with its break", office, at(3, 2, 0, 0), at(3, 3, 0, 0), 8 * time.Hour},
+		{"a half hour in it", office, at(3, 2, 10, 0), at(3, 2, 10, 30), 30 * time.Minute},
+		{"the half hour in which it begins", office, at(3, 2, 8, 45), at(3, 2, 9, 15), 15 * time.Minute},
+		{"the break", office, at(3, 2, 13, 0), at(3, 2, 14, 0), 0},
+		{"a week", office, at(3, 2, 0, 0), at(3, 9, 0, 0), 40 * time.Hour},
+		{"the week of Easter Monday", office, at(4, 6, 0, 0), at(4, 13, 0, 0), 32 * time.Hour},
+		{"a night, seen from the next day", night, at(3, 8, 0, 0), at(3, 9, 0, 0), 6 * time.Hour},
+		{"a night, seen from its evening", night, at(3, 7, 12, 0), at(3, 8, 0, 0), 2 * time.Hour},
+		{"the night when the clocks go forward", night, at(3, 28, 12, 0), at(3, 29, 12, 0), 7 * time.Hour},
+		{"the night when the clocks go back", night, at(10, 24, 12, 0), at(10, 25, 12, 0), 9 * time.Hour},
+		{"hours that overlap", double, at(3, 2, 0, 0), at(3, 3, 0, 0), 4 * time.Hour},
+		{"no time at all", office, at(3, 2, 10, 0), at(3, 2, 10, 0), 0},
+		{"nothing is planned", Hours{}, at(3, 2, 0, 0), at(3, 9, 0, 0), 0},
+	} {
+		if got := c.h.Worked(c.from.UTC(), c.to.UTC(), z, Calendar{}); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// The parts of a span are worked as long as the whole, and what is worked is open.
+func TestWorkedTimeOfHalfHoursIsThatOfTheDay(t *testing.T) {
+	z := rome(t)
+	h := Hours{Holidays: true, Open: []Span{{[]time.Weekday{time.Monday, time.Saturday, time.Sunday}, 7*time.Hour + 10*time.Minute, 4 * time.Hour}, {[]time.Weekday{time.Tuesday}, 9 * time.Hour, 17*time.Hour + 50*time.Minute}}}
+	for day := range 365 {
+		from := time.Date(2026, 1, 1+day, 0, 0, 0, 0, z)
+		to := from.AddDate(0, 0, 1)
+		var sum, open time.Duration
+		for at := from; at.Before(to); at = at.Add(30 * time.Minute) {
+			sum += h.Worked(at, at.Add(30*time.Minute), z, Calendar{})
+		}
+		for at := from; at.Before(to); at = at.Add(10 * time.Minute) {
+			if h.StateAt(at, z, Calendar{}, Auto).Open {
+				open += 10 * time.Minute
+			}
+		}
+		if whole := h.Worked(from, to, z, Calendar{}); sum != whole || open != whole {
+			t.Errorf("%s: %v, in half hours %v, open for %v", from.Format(time.DateOnly), whole, sum, open)
+		}
+	}
+}

@@ -53,6 +53,9 @@ type Disk struct{}
 
 type file struct{ *os.File }
 
+// Opened is a file that was opened otherwise than through Disk, such as beneath an os.Root.
+func Opened(f *os.File) File { return file{f} }
+
 // OpenFile implements FileSystem.
 func (Disk) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	f, err := os.OpenFile(name, flag, perm)

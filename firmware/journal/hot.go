@@ -56,8 +56,11 @@ const maxDamage = 100
 // rewrites what is alive into a new segment; 0 means 4 MiB, and never more than a quarter of the
 // file system, because the old and the new segment must both fit. It fails when another process has the
 // journal; damage is no failure, nor is the journal of a newer program, which is put aside: see Damage.
-func OpenHot(dir string, limit int64) (*Hot, error) {
-	var on durable.FileSystem = durable.Disk{}
+func OpenHot(dir string, limit int64) (*Hot, error) { return OpenHotOn(durable.Disk{}, dir, limit) }
+
+// OpenHotOn is OpenHot on another file system than the machine's: one that fails, or whose program ends, at a write
+// that a test has chosen.
+func OpenHotOn(on durable.FileSystem, dir string, limit int64) (*Hot, error) {
 	lock, err := on.Lock(dir)
 	if err != nil {
 		return nil, err

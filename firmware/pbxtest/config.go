@@ -62,7 +62,9 @@ func (o *Office) config(s Setup) string {
 			dial += ", browser: true"
 		}
 		agents = append(agents, fmt.Sprintf("{id: agent%d, name: Agent %[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"], lamp: desk%[1]d, login: %v%s}", n, i < s.LoggedIn, dial))
-		members = append(members, fmt.Sprintf("agent%d", n))
+		if !slices.Contains(s.Apart, n) {
+			members = append(members, fmt.Sprintf("agent%d", n))
+		}
 	}
 	list := func(name string, entries []string) {
 		fmt.Fprintf(&b, "%s:\n  - %s\n", name, strings.Join(entries, "\n  - "))
@@ -74,8 +76,8 @@ func (o *Office) config(s Setup) string {
 	if s.Queue != "" {
 		queue = ", " + s.Queue
 	}
-	list("queues", []string{fmt.Sprintf("{id: sales, name: Sales, number: \"400\", strategy: %s, agents: [%s], ring: %s, wrap_up: %s%s}",
-		cmp.Or(s.Strategy, "longest_idle"), strings.Join(members, ", "), cmp.Or(s.Ring, 15*time.Second), s.WrapUp, queue)})
+	list("queues", append([]string{fmt.Sprintf("{id: sales, name: Sales, number: \"400\", strategy: %s, agents: [%s], ring: %s, wrap_up: %s%s}",
+		cmp.Or(s.Strategy, "longest_idle"), strings.Join(members, ", "), cmp.Or(s.Ring, 15*time.Second), s.WrapUp, queue)}, s.Queues...))
 	var routes []string
 	if s.Carrier != 0 {
 		access := fmt.Sprintf("match: [%s/32]", o.Carrier)

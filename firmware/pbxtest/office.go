@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -17,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/store"
 )
@@ -79,6 +82,8 @@ type Setup struct {
 	Supervises map[int]string // whom the person of a phone supervises, separated by commas, such as "queue:sales"; default nobody
 	Browser    []int          // phones whose person may telephone with the page, too
 	Queue      string         // further fields of the queue, such as "missed: {after: 2}"
+	Apart      []int          // phones whose agents do not serve that queue
+	Queues     []string       // further queues, such as "{id: help, name: Help, number: \"401\", agents: [agent202]}"
 	In         string         // where the carrier's and the modem's calls go; default queue:sales
 	Numbers    string         // further called numbers of the carrier, such as "+390612345679: \"menu:day\""
 	// EmergencyTest is where 112 leads instead of outside.
@@ -252,7 +257,7 @@ func (o *Office) await(what string, limit time.Duration, is func() bool) {
 
 func (o *Office) pids() map[string]int {
 	all := map[string]int{}
-	text, err := os.ReadFile(filepath.Join(o.Dir, "office.pid"))
+	text, err := os.ReadFile(filepath.Join(o.Dir, "run", "office.pid"))
 	if err != nil {
 		return all
 	}
@@ -278,6 +283,35 @@ func (o *Office) Killer() (kill func()) {
 	}
 }
 
+// DieAt has a prontod that was built with the tag failpoint die right after so many more writes of its hot journal,
+// before anything follows from the last of them. It returns when prontod counts; wait sees to the end: after limit
+// prontod is killed from outside, and died is false. It returns when the supervisor has started the next one.
+func (o *Office) DieAt(writes int) (wait func(limit time.Duration) (died bool)) {
+	o.t.Helper()
+	before := o.prontod()
+	path := filepath.Join(o.Dir, "run", "failpoint")
+	if err := os.WriteFile(path, []byte(strconv.Itoa(writes)), 0o600); err != nil {
+		o.t.Fatal(err)
+	}
+	if err := syscall.Kill(before, syscall.SIGUSR1); err != nil {
+		o.t.Fatal(err)
+	}
+	o.await("prontod to count its writes", patience, func() bool { _, err := os.Stat(path); return errors.Is(err, fs.ErrNotExist) })
+	return func(limit time.Duration) (died bool) {
+		o.t.Helper()
+		for deadline := time.Now().Add(limit); !died && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			died = errors.Is(syscall.Kill(before, 0), syscall.ESRCH)
+		}
+		if !died {
+			if err := syscall.Kill(before, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				o.t.Fatal(err)
+			}
+		}
+		o.startedAgain("prontod", before)
+		return died
+	}
+}
+
 // Restart ends prontod with SIGTERM, which also ends the calls; the supervisor starts the next one.
 func (o *Office) Restart() { o.t.Helper(); o.again(syscall.SIGTERM) }
 
@@ -295,6 +329,11 @@ func (o *Office) restarts(name string, s syscall.Signal) {
 	if err := syscall.Kill(before, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		o.t.Fatal(err)
 	}
+	o.startedAgain(name, before)
+}
+
+func (o *Office) startedAgain(name string, before int) {
+	o.t.Helper()
 	o.await(name+" to be started again", 20*time.Second, func() bool { p := o.pids()[name]; return p > 1 && p != before })
 }
 
@@ -353,6 +392,46 @@ func (o *Office) Resident() int64 {
 		o.t.Fatal(err)
 	}
 	return resident * int64(os.Getpagesize())
+}
+
+// Grant leaves prontod, until it is started again, no more of a resource than n: unix.RLIMIT_NOFILE counts descriptors,
+// unix.RLIMIT_DATA bytes of memory that is its own.
+func (o *Office) Grant(resource int, n uint64) {
+	o.t.Helper()
+	if err := unix.Prlimit(o.prontod(), resource, &unix.Rlimit{Cur: n, Max: n}, nil); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// Status is a field of prontod's /proc/PID/status in kB, such as VmHWM, the most that was ever in RAM, or VmData, the
+// memory that is its own (proc_pid_status(5)).
+func (o *Office) Status(field string) int64 {
+	o.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", o.prontod()))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, field+":"); ok {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			return n
+		}
+	}
+	o.t.Fatalf("no %s in %s", field, text)
+	return 0
+}
+
+// Descriptors counts what prontod has open.
+func (o *Office) Descriptors() int {
+	o.t.Helper()
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", o.prontod()))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return len(all)
 }
 
 // Says waits until the log holds a sentence.

@@ -13,7 +13,7 @@ import (
 )
 
 // encodingVersion is the first byte of a written sum.
-const encodingVersion = 1
+const encodingVersion = 2
 
 // ErrEncoding is returned for a written sum that makes no sense.
 var ErrEncoding = errors.New("a sum makes no sense")
@@ -28,6 +28,9 @@ func (t *Traffic) MarshalBinary() ([]byte, error) {
 	for _, n := range []int64{int64(t.Short), int64(t.Waited), int64(t.Longest), int64(t.Talked), int64(t.Held), int64(t.Wrapped)} {
 		b = binary.AppendUvarint(b, uint64(max(0, n)))
 	}
+	for _, n := range append([]int{t.Known}, t.Again[:]...) {
+		b = binary.AppendUvarint(b, uint64(max(0, n)))
+	}
 	return b, nil
 }
 
@@ -39,6 +42,10 @@ func (t *Traffic) UnmarshalBinary(b []byte) error {
 	t.Short = r.number()
 	for _, d := range []*time.Duration{&t.Waited, &t.Longest, &t.Talked, &t.Held, &t.Wrapped} {
 		*d = r.span()
+	}
+	t.Known = r.number()
+	for i := range t.Again {
+		t.Again[i] = r.number()
 	}
 	return r.end()
 }

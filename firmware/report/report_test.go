@@ -92,6 +92,9 @@ func TestSumsOfSlotsAreTheSumOfTheRecords(t *testing.T) {
 		slots[slot].TakeWait(w)
 		whole.TakeWait(w)
 		d := time.Duration(r.IntN(1e9))
+		a, next := Contact{Answered: true, Left: noon, Call: "a"}, Contact{At: noon.Add(time.Duration(r.IntN(40*24)) * time.Hour), Call: "b"}
+		slots[slot].TakeRepeat(a, next, 1)
+		whole.TakeRepeat(a, next, 1)
 		slots[slot].TakeWork(tel.AgentTalking, d)
 		whole.TakeWork(tel.AgentTalking, d)
 	}

@@ -58,6 +58,9 @@ type Traffic struct {
 	Talked  time.Duration `json:"talked,omitempty"` // by agents with the queue's callers
 	Held    time.Duration `json:"held,omitempty"`
 	Wrapped time.Duration `json:"wrapped,omitempty"` // after-call work
+
+	Known int     `json:"known,omitempty"` // of the answered ones, who did not withhold the number
+	Again Repeats `json:"again,omitzero"`  // of these, who came to the queue again
 }
 
 // TakeWait counts one finished wait; SlotOf(e.Joined) says where.
@@ -73,6 +76,9 @@ func (t *Traffic) TakeWait(e tel.QueueLeft) {
 	case tel.OutcomeAnswered:
 		t.Answered.take(seconds, 1)
 		t.Waited += wait
+		if e.Caller != "" {
+			t.Known++
+		}
 	case tel.OutcomeAbandoned:
 		t.GaveUp.take(seconds, 1)
 		if e.Stage != "" {
@@ -108,6 +114,8 @@ func (t *Traffic) Add(o Traffic) {
 	t.Talked += o.Talked
 	t.Held += o.Held
 	t.Wrapped += o.Wrapped
+	t.Known += o.Known
+	t.Again.add(o.Again)
 }
 
 func count[M ~map[K]int, K comparable](m *M, key K, n int) {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -109,6 +110,14 @@ func (r ReportRow) Figures() []Figure {
 	}
 }
 
+// Contacts are how many were served at the first contact, by each window after which that is believed.
+func (r ReportRow) Contacts() (all []Figure) {
+	for i, window := range report.RepeatWindows() {
+		all = append(all, Figure{Key: fmt.Sprintf("report.fcr.%d", int(window.Hours()/24)), Value: percent(r.Traffic.FirstContact(i))})
+	}
+	return all
+}
+
 // Outcomes are how the waits ended, each once: together they are all who entered.
 func (r ReportRow) Outcomes() (all []Figure) {
 	for _, o := range []tel.QueueOutcome{
@@ -139,6 +148,16 @@ type WorkRow struct {
 	Name   string // empty: the team
 	People int    // in it
 	Work   report.Work
+	Kept   report.Adherence // to the planned shifts, of the days that are over
+}
+
+// Adherence is the share of the planned time that was worked; a dash where nothing was planned.
+func (w WorkRow) Adherence() string {
+	share, ok := w.Kept.Share()
+	if !ok {
+		return "–"
+	}
+	return strconv.Itoa(int(share*100+0.5)) + " %"
 }
 
 // OnDuty is the time logged in.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/report"
 	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -22,7 +24,8 @@ const (
 	mostDays   = 1100 // three years
 	rowsShown  = 400
 	// smallestTeam is how many people have to be in a figure that must not tell what one of them did.
-	smallestTeam = 5
+	smallestTeam  = 5
+	adherenceDays = 31 // for more nobody's is told
 )
 
 // withins are the answer times that one may aim at, in seconds; the first is the usual one.
@@ -162,9 +165,18 @@ func (s *server) sumUpPeople(ctx context.Context, a *asked) error {
 		return err
 	}
 	c := s.Settings.Current()
+	kept, err := s.adherence(ctx, a, c)
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(kept)) { // who was to work and never came has a row, too
+		if !slices.ContainsFunc(rows, func(r report.WorkRow) bool { return r.Agent == id }) {
+			rows = append(rows, report.WorkRow{Agent: id})
+		}
+	}
 	if c.Supervision.LegalBasis.Holds(time.Now().In(a.zone)) == "" {
 		for _, r := range rows {
-			a.Agents = append(a.Agents, page.WorkRow{Name: agentName(c, r.Agent), Work: r.Work})
+			a.Agents = append(a.Agents, page.WorkRow{Name: agentName(c, r.Agent), Work: r.Work, Kept: kept[r.Agent]})
 		}
 		return nil
 	}
@@ -175,6 +187,7 @@ func (s *server) sumUpPeople(ctx context.Context, a *asked) error {
 			team.People++
 		}
 		team.Work.Add(r.Work)
+		team.Kept.Add(kept[r.Agent])
 	}
 	switch {
 	case team.People >= smallestTeam:
@@ -183,6 +196,52 @@ func (s *server) sumUpPeople(ctx context.Context, a *asked) error {
 		a.Few = team.People
 	}
 	return nil
+}
+
+// adherence compares what the agents with shifts did, half hour by half hour, with what was planned, on the days that are
+// over: of a running interval nothing is on record. Nobody's is told for more days than a month has.
+func (s *server) adherence(ctx context.Context, a *asked, c *config.Config) (map[tel.AgentID]report.Adherence, error) {
+	planned := map[tel.AgentID]func(from, to time.Time) time.Duration{}
+	q := store.ReportQuery{Step: report.HalfHour, Zone: a.query.Zone}
+	for _, x := range c.Agents {
+		if f := c.Planned(x.ID, a.zone); f != nil {
+			planned[x.ID] = f
+			q.Agents = append(q.Agents, x.ID)
+		}
+	}
+	y, m, d := time.Now().In(a.zone).Date()
+	to := time.Date(y, m, d, 0, 0, 0, 0, a.zone)
+	if a.query.To.Before(to) {
+		to = a.query.To
+	}
+	kept := map[tel.AgentID]report.Adherence{}
+	if len(planned) == 0 || a.query.To.After(a.query.From.AddDate(0, 0, adherenceDays)) {
+		return kept, nil
+	}
+	for day := a.query.From; day.Before(to); day = day.AddDate(0, 0, 1) {
+		q.From, q.To = day, day.AddDate(0, 0, 1)
+		rows, err := s.Records.Work(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		duty := map[tel.AgentID]map[int64]time.Duration{}
+		for _, r := range rows {
+			if duty[r.Agent] == nil {
+				duty[r.Agent] = map[int64]time.Duration{}
+			}
+			duty[r.Agent][r.From.Unix()] = r.OnDuty()
+		}
+		for id, within := range planned {
+			sum := kept[id]
+			for at := day; at.Before(q.To); at = at.Add(report.SlotLength) {
+				sum.Take(within(at, at.Add(report.SlotLength)), duty[id][at.Unix()])
+			}
+			if sum.Planned > 0 {
+				kept[id] = sum
+			}
+		}
+	}
+	return kept, nil
 }
 
 // figures shows a report.

@@ -140,6 +140,60 @@ func TestNobodysWorkIsShownByNameWithoutALegalBasis(t *testing.T) {
 	}
 }
 
+// Anna was to work four hours and was on duty for two and a half of them; somebody else never came.
+func TestHowFarShiftsWereKeptIsShownBesideItsDefinition(t *testing.T) {
+	s := office(t)
+	busy(t, s, "anna")
+	s.apply(func(cfg *config.Config) {
+		cfg.Supervision.LegalBasis = config.LegalBasis{Kind: config.UnionAgreement, Reference: "7", Date: "2026-01-01", Purposes: []string{"quality"}}
+		for i := range cfg.Agents[:2] {
+			cfg.Agents[i].Work.Shift = []string{"mon-fri 09:00-13:00"}
+		}
+	})
+	c := s.config.Settings.Current()
+	if c.Agents[0].ID != "anna" {
+		t.Fatalf("the first agent is %s", c.Agents[0].ID)
+	}
+	_, body := s.get("/reports" + theDay + "&lang=en")
+	text := plainText(body)
+	for _, want := range []string{"Anna 1 2:30:00 30:00 0:00 0:00 1:00:00 33 % 63 %", agentName(c, c.Agents[1].ID) + " 0 0:00 0:00 0:00 0:00 0:00 – 0 %", "As planned is the planned time that was spent on duty"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
+	_, body = s.get("/reports?from=2026-03-02&to=2026-04-30&lang=en")
+	if text := plainText(body); !strings.Contains(text, "Anna 1 2:30:00 30:00 0:00 0:00 1:00:00 33 % –") {
+		t.Errorf("of two months: %s", text)
+	}
+	_, body = s.get("/reports?from=2026-02-28&to=2026-03-01&lang=en") // a weekend
+	if text := plainText(body); strings.Contains(text, "Anna 0") {
+		t.Errorf("of a weekend: %s", text)
+	}
+}
+
+// Four callers with numbers were answered: one calls again the same evening, one after three days, one after a season.
+func TestWhoCallsAgainWasNotServedAtTheFirstContact(t *testing.T) {
+	s := office(t)
+	const day = 24 * time.Hour
+	wait := func(n int, caller tel.Number, after time.Duration) store.Wait {
+		joined := at.AddDate(0, 0, 18).Add(after)
+		return store.Wait{Pos: store.Position(3000 + n), QueueLeft: tel.QueueLeft{
+			Queue: "help", Call: tel.CallID(fmt.Sprintf("r%d", n)), Caller: caller, Joined: joined, Left: joined.Add(10 * time.Second), Outcome: tel.OutcomeAnswered, Agent: "anna",
+		}}
+	}
+	if err := s.records.PutWaits(t.Context(), wait(7, "+393330000003", 90*day), wait(5, "+393330000002", 3*day), wait(1, "+393330000001", 0), wait(2, "+393330000002", time.Minute),
+		wait(3, "+393330000003", 2*time.Minute), wait(4, "+393330000004", 3*time.Minute), wait(6, "+393330000001", 6*time.Hour), wait(8, "", 0)); err != nil {
+		t.Fatal(err)
+	}
+	_, body := s.get("/reports?from=2026-03-20&to=2026-03-20&queue=help&lang=en")
+	text := plainText(body)
+	for _, want := range []string{"again within a day / answered callers with a number; of the last day it is not known yet 80 %", "the same within 7 days; of the last 7 days it is not known yet 60 %", "the last 30 days it is not known yet 60 %"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
+}
+
 func TestASupervisorSeesTheFiguresOfTheOwnQueuesOnly(t *testing.T) {
 	s := ofSales(t)
 	busy(t, s, "anna", "bruno", "carla", "dario", "elena")
@@ -227,7 +281,7 @@ func TestWhatMakesNoSenseOfAReportIsSaidAndTheRestShown(t *testing.T) {
 // Whatever a report can name has its words, in both languages.
 func TestEveryFigureHasItsWords(t *testing.T) {
 	var row page.ReportRow
-	for _, f := range slices.Concat(row.Levels(), row.Figures()) {
+	for _, f := range slices.Concat(row.Levels(), row.Figures(), row.Contacts()) {
 		for _, key := range []string{f.Key, f.Key + ".is"} {
 			for _, lang := range i18n.Languages() {
 				if cat, err := i18n.Load(lang); err != nil || !cat.Has(key) {

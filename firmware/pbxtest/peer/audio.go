@@ -35,6 +35,10 @@ type Audio struct {
 	longest time.Duration
 	into    *Audio  // the call that this one's partner is heard in, too
 	third   []int16 // what the partner of another call says, for this one's
+	ours    *keying // with which this party encrypts; nil: it does not
+	theirs  *keying // of the other side
+	opens   *seal   // what comes
+	forged  int     // packets whose proof was wrong
 }
 
 // frame is 20 ms; memory is how much of what was heard is kept.
@@ -43,13 +47,24 @@ const (
 	memory = 60 * tone.Rate
 )
 
-func newAudio(at netip.Addr, law tone.Law, hz int) (*Audio, error) {
+func newAudio(at netip.Addr, cfg Config) (*Audio, error) {
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
 	if err != nil {
 		return nil, err
 	}
-	a := &Audio{conn: conn, quit: make(chan struct{}), coder: tone.NewCoder(law), hz: hz, events: eventType}
-	a.wg.Go(a.speak)
+	a := &Audio{conn: conn, quit: make(chan struct{}), coder: tone.NewCoder(cfg.Law), hz: cfg.Hz, events: eventType}
+	if cfg.SRTP {
+		a.ours = newKeying()
+	}
+	first := cfg.First
+	if first == 0 {
+		first = uint16(rand.Uint32())
+	}
+	var sealed *seal
+	if a.ours != nil { // the key never changes, only the tag of its line
+		sealed = newSeal(*a.ours)
+	}
+	a.wg.Go(func() { a.speak(first, sealed) })
 	a.wg.Go(a.listen)
 	return a, nil
 }
@@ -57,11 +72,11 @@ func newAudio(at netip.Addr, law tone.Law, hz int) (*Audio, error) {
 // Local is where this party hears.
 func (a *Audio) Local() netip.AddrPort { return a.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
 
-// agreed is the law, and the payload type of telephone-events, that both sides speak.
-func (a *Audio) agreed() (tone.Law, uint8) {
+// agreed is the law, and the payload type of telephone-events, that both sides speak, and with which keys this one does.
+func (a *Audio) agreed() (tone.Law, uint8, *keying) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.coder.Law(), a.events
+	return a.coder.Law(), a.events, a.ours
 }
 
 // use follows what the other side's SDP says.
@@ -72,6 +87,11 @@ func (a *Audio) use(s session) {
 		a.to = netip.AddrPort{}
 	}
 	a.events = s.events
+	if a.ours != nil && s.keys != nil && (a.theirs == nil || a.theirs.key != s.keys.key) {
+		own := *a.ours // what was written down of it is not changed
+		own.tag = s.keys.tag
+		a.ours, a.theirs, a.opens = &own, s.keys, newSeal(*s.keys)
+	}
 	if s.law != a.coder.Law() {
 		a.coder = tone.NewCoder(s.law)
 	}
@@ -181,11 +201,12 @@ func (a *Audio) close() {
 }
 
 // speak sends 20 ms of tone each 20 ms. A box that is away for a moment is no reason to stop.
-func (a *Audio) speak() {
+func (a *Audio) speak(first uint16, sealed *seal) {
 	voice := tone.Generator{}
 	p := rtp.Packet{Header: rtp.Header{
-		Version: 2, SSRC: rand.Uint32(), SequenceNumber: uint16(rand.Uint32()), Timestamp: rand.Uint32(), Marker: true,
+		Version: 2, SSRC: rand.Uint32(), SequenceNumber: first - 1, Timestamp: rand.Uint32(), Marker: true,
 	}}
+	index := uint64(first) - 1
 	pcm := make([]int16, frame)
 	var wire []byte
 	var key pressed
@@ -222,9 +243,14 @@ func (a *Audio) speak() {
 			p.Payload = q.Payload
 		}
 		p.SequenceNumber++
+		index++
 		q.SequenceNumber = p.SequenceNumber
 		wire = append(wire[:0], make([]byte, q.MarshalSize())...)
 		if n, err := q.MarshalTo(wire); err == nil {
+			if sealed != nil {
+				wire = sealed.protect(wire[:n], index)
+				n = len(wire)
+			}
 			_, _ = a.conn.WriteToUDPAddrPort(wire[:n], to)
 			a.mu.Lock()
 			a.said++
@@ -241,8 +267,12 @@ func (a *Audio) listen() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
+		packet := buf[:n]
+		if err == nil {
+			packet, err = a.plain(packet)
+		}
 		var p rtp.Packet
-		if err != nil || p.Unmarshal(buf[:n]) != nil {
+		if err != nil || p.Unmarshal(packet) != nil {
 			continue
 		}
 		if said, into := a.take(&p); into != nil {
@@ -251,6 +281,30 @@ func (a *Audio) listen() {
 			into.mu.Unlock()
 		}
 	}
+}
+
+// plain is what an encrypted packet holds; a party that encrypts takes no other.
+func (a *Audio) plain(packet []byte) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.ours == nil:
+		return packet, nil
+	case a.opens == nil:
+		return nil, errForged
+	}
+	body, err := a.opens.open(packet)
+	if err != nil {
+		a.forged++
+	}
+	return body, err
+}
+
+// Forged counts the packets that an encrypting party could not open with the keys that were agreed.
+func (a *Audio) Forged() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.forged
 }
 
 // take hears a packet, and returns what it says and for which other call.
@@ -282,7 +336,7 @@ func (a *Audio) take(p *rtp.Packet) (said []int16, into *Audio) {
 // NewStranger opens a voice that belongs to no call: it talks to whom it is aimed at, and hears what
 // is sent to it by mistake. Close ends it.
 func NewStranger(at netip.Addr, hz int) (*Stranger, error) {
-	a, err := newAudio(at, tone.ALaw, hz)
+	a, err := newAudio(at, Config{Law: tone.ALaw, Hz: hz})
 	if err != nil {
 		return nil, err
 	}

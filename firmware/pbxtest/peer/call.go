@@ -51,7 +51,7 @@ type Call struct {
 }
 
 func (p *Peer) newCall(id string, flow netip.AddrPort) (*Call, error) {
-	a, err := newAudio(p.Local().Addr(), p.cfg.Law, p.cfg.Hz)
+	a, err := newAudio(p.Local().Addr(), p.cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -199,8 +199,8 @@ func (c *Call) sdp(direction string) string {
 	c.version++
 	v := c.version
 	c.p.mu.Unlock()
-	law, events := c.audio.agreed()
-	return writeSDP(c.audio.Local(), law, events, v, direction)
+	law, events, keys := c.audio.agreed()
+	return writeSDP(c.audio.Local(), law, events, keys, v, direction)
 }
 
 // message is a request in the dialog, or the one that begins it.

@@ -41,6 +41,10 @@ type Config struct {
 	// TLS carries everything over TLS instead of UDP: its certificates are shown to who connects, its
 	// RootCAs believed of who is connected to.
 	TLS *tls.Config
+	TCP bool // carries everything over TCP; with TLS it means nothing
+	// SRTP encrypts the audio by SDES (RFC 4568) and takes no other.
+	SRTP  bool
+	First uint16 // sequence number of each call's first packet; 0: any
 }
 
 // Errors of requests.
@@ -53,8 +57,8 @@ var (
 // Peer is one endpoint. Its methods may be called from any goroutine.
 type Peer struct {
 	cfg    Config
-	conn   *net.UDPConn // nil over TLS
-	tls    *streams     // nil over UDP
+	conn   *net.UDPConn // nil over TCP and TLS
+	tcp    *streams     // nil over UDP
 	parser *sip.Parser
 	quit   chan struct{}
 	wg     sync.WaitGroup
@@ -70,6 +74,7 @@ type Peer struct {
 	past     map[string]bool   // client transactions whose request went out more than once, and may be answered as often
 	watches  map[string]*Watch // by Call-ID
 	strays   int
+	statuses map[int]int // of the box's final responses
 	doubles  int
 	slow     time.Duration
 	mute     bool
@@ -104,11 +109,11 @@ func New(cfg Config) (*Peer, error) {
 	}
 	p := &Peer{
 		cfg: cfg, parser: sip.NewParser(), quit: make(chan struct{}), calls: map[string]*Call{},
-		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, nonces: map[string]bool{}, past: map[string]bool{}, watches: map[string]*Watch{},
+		waiting: map[string]chan *sip.Response{}, answers: map[string]answer{}, bindings: map[string]Binding{}, nonces: map[string]bool{}, past: map[string]bool{}, watches: map[string]*Watch{}, statuses: map[int]int{},
 	}
 	var err error
-	if cfg.TLS != nil {
-		err = p.listenTLS()
+	if cfg.TLS != nil || cfg.TCP {
+		err = p.listenStreams()
 	} else if p.conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(cfg.Listen)); err == nil {
 		p.wg.Go(p.read)
 	}
@@ -130,8 +135,8 @@ func (p *Peer) Close() {
 	p.calls = map[string]*Call{}
 	p.mu.Unlock()
 	close(p.quit)
-	if p.tls != nil {
-		p.tls.close()
+	if p.tcp != nil {
+		p.tcp.close()
 	} else {
 		_ = p.conn.Close()
 	}
@@ -152,8 +157,8 @@ func (p *Peer) spawn(f func()) {
 
 // Local is the peer's own SIP address.
 func (p *Peer) Local() netip.AddrPort {
-	if p.tls != nil {
-		return p.tls.local
+	if p.tcp != nil {
+		return p.tcp.local
 	}
 	return p.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 }
@@ -172,6 +177,13 @@ func (p *Peer) Strays() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.strays
+}
+
+// Told counts the final responses of a status that the box has sent here, such as 481, repetitions too.
+func (p *Peer) Told(status int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.statuses[status]
 }
 
 // Doubles counts the calls that came while another one here had no final answer yet: a phone with one line
@@ -251,6 +263,9 @@ func (p *Peer) response(res *sip.Response) {
 	p.mu.Lock()
 	key := branch + string(cseq.MethodName)
 	ch := p.waiting[key]
+	if res.StatusCode >= 200 {
+		p.statuses[res.StatusCode]++
+	}
 	c := p.calls[string(*id)]
 	var again string
 	if ch == nil {
@@ -274,8 +289,8 @@ func (p *Peer) response(res *sip.Response) {
 }
 
 func (p *Peer) send(text string, to netip.AddrPort) {
-	if p.tls != nil {
-		p.tls.send(p, text, to)
+	if p.tcp != nil {
+		p.tcp.send(p, text, to)
 		return
 	}
 	_, _ = p.conn.WriteToUDPAddrPort([]byte(text), to)
@@ -338,16 +353,23 @@ func (p *Peer) via(branch string) string { return p.hop(branch, forwards) }
 
 // hop is the top of a request that may be passed on so often.
 func (p *Peer) hop(branch string, left int) string {
-	transport := "UDP"
-	if p.tls != nil {
-		transport = "TLS"
+	return fmt.Sprintf("Via: SIP/2.0/%s %s;branch=%s;rport\r\nMax-Forwards: %d\r\n", p.transport(), p.Local(), branch, left)
+}
+
+func (p *Peer) transport() string {
+	switch {
+	case p.tcp == nil:
+		return "UDP"
+	case p.cfg.TLS != nil:
+		return "TLS"
+	default:
+		return "TCP"
 	}
-	return fmt.Sprintf("Via: SIP/2.0/%s %s;branch=%s;rport\r\nMax-Forwards: %d\r\n", transport, p.Local(), branch, left)
 }
 
 func (p *Peer) contact() string {
-	if p.tls != nil {
-		return fmt.Sprintf("<sip:%s@%s;transport=tls>", p.name(), p.Local())
+	if p.tcp != nil {
+		return fmt.Sprintf("<sip:%s@%s;transport=%s>", p.name(), p.Local(), strings.ToLower(p.transport()))
 	}
 	return fmt.Sprintf("<sip:%s@%s>", p.name(), p.Local())
 }

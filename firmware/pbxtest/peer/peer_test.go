@@ -219,9 +219,9 @@ func TestSessionsAreRead(t *testing.T) {
 		want session
 		ok   bool
 	}{
-		"A-law":                  {head + "m=audio 4000 RTP/AVP 8 0\r\n", session{netip.MustParseAddrPort("192.0.2.1:4000"), tone.ALaw, 0, "sendrecv"}, true},
-		"own address, held":      {head + "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 192.0.2.9\r\na=sendonly\r\n", session{netip.MustParseAddrPort("192.0.2.9:4000"), tone.MuLaw, 0, "sendonly"}, true},
-		"video behind the audio": {head + "m=audio 4000 RTP/AVP 8\r\nm=video 5000 RTP/AVP 96\r\na=inactive\r\n", session{netip.MustParseAddrPort("192.0.2.1:4000"), tone.ALaw, 0, "sendrecv"}, true},
+		"A-law":                  {head + "m=audio 4000 RTP/AVP 8 0\r\n", session{to: netip.MustParseAddrPort("192.0.2.1:4000"), law: tone.ALaw, events: 0, direction: "sendrecv"}, true},
+		"own address, held":      {head + "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 192.0.2.9\r\na=sendonly\r\n", session{to: netip.MustParseAddrPort("192.0.2.9:4000"), law: tone.MuLaw, events: 0, direction: "sendonly"}, true},
+		"video behind the audio": {head + "m=audio 4000 RTP/AVP 8\r\nm=video 5000 RTP/AVP 96\r\na=inactive\r\n", session{to: netip.MustParseAddrPort("192.0.2.1:4000"), law: tone.ALaw, events: 0, direction: "sendrecv"}, true},
 		"refused":                {head + "m=audio 0 RTP/AVP 8\r\n", session{}, false},
 		"another codec":          {head + "m=audio 4000 RTP/AVP 18\r\n", session{}, false},
 		"no address":             {"v=0\r\nm=audio 4000 RTP/AVP 8\r\n", session{}, false},
@@ -233,13 +233,14 @@ func TestSessionsAreRead(t *testing.T) {
 		}
 	}
 	at := netip.MustParseAddrPort("127.0.0.1:4000")
-	if got, ok := readSDP([]byte(writeSDP(at, tone.MuLaw, 96, 3, "recvonly"))); !ok || got != (session{at, tone.MuLaw, 96, "recvonly"}) {
+	if got, ok := readSDP([]byte(writeSDP(at, tone.MuLaw, 96, nil, 3, "recvonly"))); !ok || got != (session{to: at, law: tone.MuLaw, events: 96, direction: "recvonly"}) {
 		t.Errorf("our own comes back as %+v, %v", got, ok)
 	}
 }
 
 func FuzzSession(f *testing.F) {
-	f.Add([]byte(writeSDP(netip.MustParseAddrPort("127.0.0.1:4000"), tone.ALaw, eventType, 1, "sendrecv")))
+	f.Add([]byte(writeSDP(netip.MustParseAddrPort("127.0.0.1:4000"), tone.ALaw, eventType, nil, 1, "sendrecv")))
+	f.Add([]byte(writeSDP(netip.MustParseAddrPort("127.0.0.1:4000"), tone.ALaw, eventType, newKeying(), 1, "sendrecv")))
 	f.Add([]byte("m=audio\nc=IN IP4 \nm="))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, ok := readSDP(b); ok && (!s.to.IsValid() || s.to.Port() == 0) {

@@ -103,8 +103,8 @@ func (c *Call) Early(fork string, voice *Stranger) {
 	}
 	tag, body := cmp.Or(fork, c.tag), ""
 	if voice != nil {
-		law, events := voice.agreed()
-		body = writeSDP(voice.Local(), law, events, 1, "sendrecv")
+		law, events, keys := voice.agreed()
+		body = writeSDP(voice.Local(), law, events, keys, 1, "sendrecv")
 	} else {
 		body = c.sdp("sendrecv")
 	}

@@ -19,7 +19,7 @@ const (
 	bodyLimit = 1 << 16 // bytes
 )
 
-// streams are the TLS connections of a peer, those that it accepted and those that it opened.
+// streams are the connections of a peer over TCP or TLS, those that it accepted and those that it opened.
 type streams struct {
 	listener net.Listener
 	local    netip.AddrPort
@@ -29,22 +29,25 @@ type streams struct {
 	closed bool
 }
 
-// listenTLS needs certificates only of who is connected to.
-func (p *Peer) listenTLS() error {
+// listenStreams needs certificates only of who is connected to over TLS.
+func (p *Peer) listenStreams() error {
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(p.cfg.Listen))
 	if err != nil {
 		return err
 	}
-	p.tls = &streams{listener: l, local: l.Addr().(*net.TCPAddr).AddrPort(), conns: map[netip.AddrPort]net.Conn{}}
+	p.tcp = &streams{listener: l, local: l.Addr().(*net.TCPAddr).AddrPort(), conns: map[netip.AddrPort]net.Conn{}}
 	p.wg.Go(func() {
 		for {
 			raw, err := l.Accept()
 			if err != nil {
 				return
 			}
-			conn := tls.Server(raw, p.cfg.TLS)
+			var conn net.Conn = raw
+			if p.cfg.TLS != nil {
+				conn = tls.Server(raw, p.cfg.TLS)
+			}
 			from := raw.RemoteAddr().(*net.TCPAddr).AddrPort()
-			if p.tls.add(from, conn) {
+			if p.tcp.add(from, conn) {
 				p.spawn(func() { p.readStream(conn, from) })
 			}
 		}
@@ -96,9 +99,15 @@ func (s *streams) send(p *Peer, text string, to netip.AddrPort) {
 
 func (s *streams) dial(p *Peer, to netip.AddrPort) net.Conn {
 	d := net.Dialer{Timeout: dialLimit, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.local.Addr(), 0))}
-	conn, err := tls.DialWithDialer(&d, "tcp", to.String(), p.cfg.TLS)
+	var conn net.Conn
+	var err error
+	if p.cfg.TLS == nil {
+		conn, err = d.Dial("tcp", to.String())
+	} else {
+		conn, err = tls.DialWithDialer(&d, "tcp", to.String(), p.cfg.TLS)
+	}
 	if err != nil {
-		p.cfg.Log.Warn("the box cannot be reached over TLS", "error", err)
+		p.cfg.Log.Warn("the box cannot be reached", "over", p.transport(), "error", err)
 		return nil
 	}
 	if !s.add(to, conn) {
@@ -110,7 +119,7 @@ func (s *streams) dial(p *Peer, to netip.AddrPort) net.Conn {
 
 // readStream takes messages apart by Content-Length (RFC 3261 section 18.3) until the connection ends.
 func (p *Peer) readStream(conn net.Conn, from netip.AddrPort) {
-	defer p.tls.remove(from)
+	defer p.tcp.remove(from)
 	defer func() { _ = conn.Close() }()
 	r := bufio.NewReader(conn)
 	for {

@@ -11,6 +11,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/call/voice"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
+	"github.com/pronto-pbx/pronto/firmware/sip/dialog/core"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -111,6 +112,12 @@ func (l *leg) Accept() {
 		return
 	}
 	l.session().Accept(body)
+}
+
+// Unanswered implements call.Unanswered.
+func (l *leg) Unanswered() bool {
+	s := l.session()
+	return s.Incoming() && s.Restored().Live && s.Restored().Phase == core.Offered
 }
 
 // rejection is the status for an offer that we cannot take (RFC 3261 section 13.3.1.3).

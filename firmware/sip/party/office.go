@@ -88,6 +88,7 @@ type Office struct {
 type survivor struct {
 	session *dialog.Session
 	ring    *ring
+	unheard bool           // a caller to whom nothing was said yet: its events wait in the session
 	early   []dialog.Event // what came before somebody asked for it
 	sink    func(dialog.Event)
 }
@@ -401,13 +402,16 @@ func (o *Office) Restore(sessions, ending []*dialog.Session) {
 		o.restoreBell(s, false)
 	}
 	for _, s := range sessions {
-		v := &survivor{session: s}
+		v := &survivor{session: s, unheard: unheard(s)}
 		if s.Restored().Phase < core.Offered { // calling or ringing
 			v.ring = o.restoreBell(s, true)
 		}
 		o.mu.Lock()
 		o.survived(v)
 		o.mu.Unlock()
+		if v.unheard {
+			continue
+		}
 		s.Bind(func(e dialog.Event) {
 			o.mu.Lock()
 			sink := v.sink
@@ -468,6 +472,9 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 	for _, e := range early {
 		l.notice(e)
 	}
+	if v.unheard {
+		v.session.Bind(l.notice)
+	}
 	return l, true
 }
 
@@ -490,14 +497,28 @@ func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	}
 }
 
-// Forget ends the restored sessions that no call asked for.
+// unheard is a caller whose INVITE was on record when the process died, and who was told nothing that binds us: no answer
+// to the offer, no early audio.
+func unheard(s *dialog.Session) bool {
+	r := s.Restored()
+	return s.Incoming() && s.Request() != nil && r.Phase == core.Offered && r.LocalSDP == nil
+}
+
+// Forget ends the restored sessions that no call asked for. A caller who was not heard has come in the moment in which
+// the process died, before there was a call of it, and arrives now; 100 may have stopped its INVITE from coming again.
 func (o *Office) Forget(context.Context) int {
 	o.mu.Lock()
 	left := o.restored
 	o.restored = map[string]*survivor{}
 	o.mu.Unlock()
+	ended := 0
 	for _, v := range left {
+		if v.unheard {
+			o.Invite(v.session)
+			continue
+		}
+		ended++
 		v.session.Hangup(tel.CauseNormal)
 	}
-	return len(left)
+	return ended
 }

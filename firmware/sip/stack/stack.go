@@ -26,6 +26,7 @@ var (
 	ErrTransport = errors.New("the message could not be sent")
 	ErrClosed    = errors.New("the SIP stack is closed")
 	ErrDone      = errors.New("the transaction is over")
+	ErrUnknown   = errors.New("the other side has never heard of the request")
 	ErrRequest   = errors.New("the request lacks what a transaction needs")
 )
 

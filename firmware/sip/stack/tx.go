@@ -209,6 +209,7 @@ type ClientTx struct {
 	pending bool // a CANCEL waits for the first provisional response
 	headers []sip.Header
 	asked   bool   // a CANCEL was sent
+	before  bool   // the INVITE is of an earlier process, and may never have left
 	sent    uint64 // of Stack.sent, when the request left last
 	cause   error  // why the transport failed
 	res     *sip.Response
@@ -421,6 +422,13 @@ func (tx *ClientTx) sendCancel() {
 		return
 	}
 	c := &ClientTx{req: req}
+	if tx.before && tx.sink != nil { // section 9.2: who has no such INVITE says so, and will never answer it
+		c.sink = func(r Result) {
+			if r.Err == nil && r.Response.StatusCode == sip.StatusCallTransactionDoesNotExists {
+				tx.sink(Result{Err: ErrUnknown})
+			}
+		}
+	}
 	c.transaction = transaction{
 		sh: tx.sh, key: key, callID: tx.callID, flow: tx.flow, dest: tx.dest,
 		m: machine{role: plainClient, reliable: tx.m.reliable},
@@ -487,7 +495,7 @@ func (s *Stack) RestoreClientTx(req *sip.Request, flow Flow, sink func(Result)) 
 		return nil, ErrRequest
 	}
 	return s.newClientTx(req, flow, sink, func(tx *ClientTx) {
-		tx.m.phase = phaseProceeding
+		tx.m.phase, tx.before = phaseProceeding, true
 		if via := req.Via(); flow.Transport == "udp" && via != nil && strings.EqualFold(via.Transport, "tcp") {
 			tx.dest = s.flowTo("tcp", flow.Remote) // it was too long for UDP
 			tx.m.reliable = true

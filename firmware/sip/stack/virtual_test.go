@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -672,4 +673,43 @@ func TestARestoredClientTransactionHearsItsAnswerAndCanBeCancelled(t *testing.T)
 			t.Errorf("sent %s", firstLines([]sent{s}))
 		}
 	})
+}
+
+// RFC 3261 section 9.2: who never got the INVITE answers its CANCEL with 481, and will never answer the INVITE. In one
+// process that may be said of an INVITE whose final response is on its way; after a restart it is the end.
+func TestACancelOfAnINVITEThatNeverLeftIsTheEndOfIt(t *testing.T) {
+	for name, restored := range map[string]bool{"of an earlier process": true, "of this one": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, Config{}, &recorder{})
+				var got []Result
+				sink := func(r Result) { got = append(got, r) }
+				tx, err := b.stack.Request(newRequest(sip.INVITE, "c1"), b.flow, sink)
+				if err != nil {
+					t.Fatal(err)
+				}
+				invite := b.one()
+				if restored {
+					b = newBench(t, Config{}, &recorder{})
+					kept, err := sip.ParseMessage([]byte(tx.Request().String()))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if tx, err = b.stack.RestoreClientTx(kept.(*sip.Request), b.flow, sink); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					b.hear(answerTo(invite.msg, 180, "Ringing", "t1"))
+					got = nil
+				}
+				if err := tx.Cancel(); err != nil {
+					t.Fatal(err)
+				}
+				b.hear(answerTo(b.one().msg, 481, "Call/Transaction Does Not Exist", "t2"))
+				if restored && (len(got) != 1 || !errors.Is(got[0].Err, ErrUnknown)) || !restored && len(got) != 0 {
+					t.Errorf("told %+v", got)
+				}
+			})
+		})
+	}
 }

@@ -131,6 +131,8 @@ func copyRow(out *badger.WriteBatch, m *erasure.Match, key, value []byte) error 
 	switch {
 	case strings.HasPrefix(name, missedIDs): // made of its row
 		return nil
+	case strings.HasPrefix(name, contactRows):
+		return out.Set([]byte(forgotten(name, m)), value)
 	case strings.HasPrefix(name, missedRows):
 		value, _ = m.JSON(value, rowTime(name[len(missedRows):]))
 		var row store.Missed

@@ -27,7 +27,7 @@ const (
 const sumAtOnce = 500
 
 // slotsVersion is that of the sums; raising it has them made anew from the records at the next opening.
-const slotsVersion = "1"
+const slotsVersion = "2"
 
 func slotKey(rows string, slot time.Time, id string) []byte {
 	return []byte(rows + store.TimeKey(slot) + id)
@@ -71,7 +71,7 @@ func change[S any, P sum[S]](txn *badger.Txn, key []byte, with func(P)) error {
 
 // sumWait counts a wait that was just put.
 func sumWait(txn *badger.Txn, w store.Wait) error {
-	err := change(txn, slotKey(trafficSlots, report.SlotOf(w.Joined), string(w.Queue)), func(t *report.Traffic) { t.TakeWait(w.QueueLeft) })
+	err := sumTraffic(txn, w.QueueLeft)
 	if err != nil || w.Outcome != tel.OutcomeAnswered || w.Agent == "" {
 		return err
 	}
@@ -200,7 +200,7 @@ func (d *DB) sumAgain(ctx context.Context) error {
 	if err := d.disk.guard(); err != nil {
 		return err
 	}
-	if err := unfaulted(func() error { return d.bdb.DropPrefix([]byte(trafficSlots), []byte(workSlots)) }); err != nil {
+	if err := unfaulted(func() error { return d.bdb.DropPrefix([]byte(trafficSlots), []byte(workSlots), []byte(contactRows)) }); err != nil {
 		return err
 	}
 	if err := resum(ctx, d, waitRows, sumWait); err != nil {

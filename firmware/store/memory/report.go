@@ -1,7 +1,9 @@
 package memory
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/pronto-pbx/pronto/firmware/report"
 	"github.com/pronto-pbx/pronto/firmware/store"
@@ -50,10 +52,37 @@ func (s *Store) Traffic(_ context.Context, q store.ReportQuery) ([]report.Traffi
 		}
 		return err == nil
 	})
+	for _, of := range s.contacts() {
+		for i, w := range of[:max(0, len(of)-1)] {
+			var t report.Traffic
+			t.TakeRepeat(report.ContactOf(w), report.ContactOf(of[i+1]), 1)
+			if t.Again != (report.Repeats{}) && err == nil {
+				err = table.Take(w.Queue, report.SlotOf(w.Joined), t)
+			}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return store.Rows(table, store.TrafficRow), nil
+}
+
+// contacts are the waits of each number in each queue, in the order of their arrival.
+func (s *Store) contacts() map[[2]string][]tel.QueueLeft {
+	all := map[[2]string][]tel.QueueLeft{}
+	s.waits.walk("", "", func(_ string, w store.Wait) bool {
+		if w.Caller != "" {
+			who := [2]string{string(w.Queue), string(w.Caller)}
+			all[who] = append(all[who], w.QueueLeft)
+		}
+		return true
+	})
+	for _, of := range all {
+		slices.SortFunc(of, func(a, b tel.QueueLeft) int {
+			return cmp.Or(report.ContactOf(a).At.Compare(report.ContactOf(b).At), cmp.Compare(a.Call, b.Call))
+		})
+	}
+	return all
 }
 
 // Work implements store.Reports by reading every record.

@@ -116,6 +116,12 @@ func sumsOfMany(t *testing.T, s store.Records) {
 		if w.Outcome == tel.OutcomeAnswered {
 			w.Agent = tel.AgentID([]string{"anna", "bruno"}[r.IntN(2)])
 		}
+		if n := r.IntN(40); n > 0 { // else it is withheld
+			w.Caller = tel.Number(fmt.Sprintf("+3933300000%02d", n))
+		}
+		if r.IntN(4) == 0 {
+			w.Arrived = at.Add(time.Duration(r.IntN(60000)) * time.Millisecond)
+		}
 		waits = append(waits, w)
 		states := tel.AgentStates()
 		intervals = append(intervals, Interval(store.Position(1000+i), tel.AgentID([]string{"anna", "bruno"}[r.IntN(2)]), states[r.IntN(len(states))],

@@ -101,7 +101,7 @@ func own(dir string) error {
 			return nil
 		case err != nil || relErr != nil:
 			return errors.Join(err, relErr)
-		case name == "records" || name == "office.log" || name == "office.pid" || name == "run/records.sock":
+		case name == "records" || name == "office.log" || name == "run/office.pid" || name == "run/office.pid.new" || name == "run/records.sock":
 			if d.IsDir() {
 				return fs.SkipDir
 			}
