@@ -32,8 +32,24 @@ func serving(t *testing.T, h http.Handler) (address string) {
 	return "http://" + l.Addr().String()
 }
 
-// asked is an answer as it is on the wire.
-func asked(t *testing.T, url string, header ...string) (*http.Response, func() []byte) {
+// answer is one as it is on the wire.
+type answer struct {
+	status int
+	header http.Header
+	body   io.Reader
+}
+
+// whole reads an answer to its end.
+func (a answer) whole(t *testing.T) []byte {
+	t.Helper()
+	body, err := io.ReadAll(a.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func asked(t *testing.T, url string, header ...string) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -49,13 +65,7 @@ func asked(t *testing.T, url string, header ...string) (*http.Response, func() [
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = res.Body.Close() })
-	return res, func() []byte {
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return body
-	}
+	return answer{res.StatusCode, res.Header, res.Body}
 }
 
 func TestTextIsPackedForBrowsersThatUnpackIt(t *testing.T) {
@@ -73,9 +83,9 @@ func TestTextIsPackedForBrowsersThatUnpackIt(t *testing.T) {
 		"audio/wav": false, "application/pdf": false, "image/png": false, "application/octet-stream": false,
 	} {
 		url := at + "/?type=" + strings.NewReplacer(" ", "%20", ";", "%3B", "+", "%2B").Replace(kind)
-		res, body := asked(t, url, "Accept-Encoding", "gzip, deflate, br, zstd")
-		wire := body()
-		if got := res.Header.Get("Content-Encoding") == "gzip"; got != packed {
+		a := asked(t, url, "Accept-Encoding", "gzip, deflate, br, zstd")
+		wire := a.whole(t)
+		if got := a.header.Get("Content-Encoding") == "gzip"; got != packed {
 			t.Errorf("%s: packed %v, want %v", kind, got, packed)
 		}
 		if packed {
@@ -87,12 +97,12 @@ func TestTextIsPackedForBrowsersThatUnpackIt(t *testing.T) {
 				t.Errorf("%s: %d bytes on the wire for %d, %v", kind, len(wire), len(got), err)
 			}
 		}
-		if res, body := asked(t, url); res.Header.Get("Content-Encoding") != "" || string(body()) != text {
+		if a := asked(t, url); a.header.Get("Content-Encoding") != "" || string(a.whole(t)) != text {
 			t.Errorf("%s: packed for who did not ask", kind)
 		}
 	}
-	if res, body := asked(t, at+"/?type=audio/wav", "Accept-Encoding", "gzip", "Range", "bytes=3-6"); res.StatusCode != http.StatusPartialContent || string(body()) != text[3:7] {
-		t.Errorf("a piece of a sound: %s", res.Status)
+	if a := asked(t, at+"/?type=audio/wav", "Accept-Encoding", "gzip", "Range", "bytes=3-6"); a.status != http.StatusPartialContent || string(a.whole(t)) != text[3:7] {
+		t.Errorf("a piece of a sound: %d", a.status)
 	}
 }
 
@@ -115,13 +125,13 @@ func TestAStreamIsNeitherPackedNorKeptBack(t *testing.T) {
 			}
 		}
 	}))
-	res, _ := asked(t, at+"/live", "Accept-Encoding", "gzip")
-	if res.Header.Get("Content-Encoding") != "" {
+	a := asked(t, at+"/live", "Accept-Encoding", "gzip")
+	if a.header.Get("Content-Encoding") != "" {
 		t.Error("a stream is packed")
 	}
 	for i := range 3 {
 		frame := make([]byte, len("data: 0\n\n"))
-		if _, err := io.ReadFull(res.Body, frame); err != nil || string(frame) != fmt.Sprintf("data: %d\n\n", i) {
+		if _, err := io.ReadFull(a.body, frame); err != nil || string(frame) != fmt.Sprintf("data: %d\n\n", i) {
 			t.Fatalf("%q, %v", frame, err)
 		}
 		seen <- struct{}{}
