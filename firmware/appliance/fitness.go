@@ -1,19 +1,18 @@
 package appliance
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/board/cgroup"
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/journal"
 	"github.com/pronto-pbx/pronto/firmware/store"
@@ -96,7 +95,7 @@ func (b *Box) serveFit(ctx context.Context) {
 func (b *Box) fitness() (f fitness) {
 	n := b.numbering.Load()
 	f.Version, f.Up, f.Link, f.Pages = b.opts.Version, time.Since(b.born), linked(), b.ownPages()
-	f.Memory, f.Limit = residentMemory("/proc/self/statm"), memoryLimit("/proc/self/cgroup", "/sys/fs/cgroup")
+	f.Memory, f.Limit = residentMemory("/proc/self/statm"), int64(cgroup.Own())
 	f.Calls, f.Waiting = b.present.busy()
 	f.Emergency = b.calls.Urgent()
 	f.People, f.Lines, f.Queues = len(n.plan.Extensions), len(n.cfg.Lines), len(n.cfg.Queues)
@@ -154,30 +153,6 @@ func residentMemory(statm string) int64 {
 		return 0
 	}
 	return pages * int64(os.Getpagesize())
-}
-
-// memoryLimit is what the control group of this process may take (cgroups(7), version 2); 0: no limit is told.
-func memoryLimit(own, root string) int64 {
-	text, err := os.ReadFile(own)
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		group, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		if !ok {
-			continue
-		}
-		most, err := os.ReadFile(filepath.Join(root, filepath.Clean("/"+group), "memory.max"))
-		if err != nil {
-			return 0
-		}
-		limit, err := strconv.ParseInt(string(bytes.TrimSpace(most)), 10, 64)
-		if err != nil { // "max"
-			return 0
-		}
-		return limit
-	}
-	return 0
 }
 
 // here is where this machine reaches a socket of ours.
