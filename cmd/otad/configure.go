@@ -117,7 +117,7 @@ func vendorOf(p places) (updater.Vendor, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := trust.Open(root, filepath.Join(p.dir, "trust"), os.TempDir())
+	known, err := trust.Open(root, filepath.Join(p.dir, "trust"), p.run)
 	if err != nil {
 		return nil, err
 	}

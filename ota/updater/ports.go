@@ -13,7 +13,7 @@ import (
 
 // Source is where releases come from: the vendor's server, or a bundle. What it says has been verified.
 type Source interface {
-	// Latest is the newest release that is meant for a box, whatever its percentage. trust.ErrNone: there is none.
+	// Latest is the newest release that is meant for a box and whose percentage takes it. trust.ErrNone: there is none.
 	Latest(ctx context.Context, now time.Time, box release.Box) (release.Manifest, error)
 	// Open gives the bytes of a blob from an offset on. They are verified by who reads them.
 	Open(ctx context.Context, blob release.Blob, offset int64) (io.ReadCloser, error)

@@ -206,7 +206,7 @@ func TestEveryStateOfAnUpdateHasItsWords(t *testing.T) {
 			x.Last = &page.UpdateOutcome{Version: "1.4.2", Result: result, At: at, Why: page.Said{Sentence: "update.unfit_call", Detail: "x"}}
 		})
 	}
-	for _, severity := range []string{"feature", "bugfix", "security"} {
+	for _, severity := range []string{"feature", "bugfix", "security", ""} { // of what was only refused, nothing is known
 		show(severity, func(x *page.UpdateState) { x.Offer.Severity, x.Offer.Local = severity, severity == "feature" })
 	}
 }
