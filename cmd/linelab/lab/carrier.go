@@ -30,7 +30,7 @@ func (l *lab) customers() {
 		switch m := mannerOf(n); {
 		case n == 1 || m == ordinary && n > 1 && l.chance(50):
 			l.play(func() { l.mobile.customer(number) })
-		case n == 4 || m == ordinary && n > 4 && l.chance(50):
+		case n == 4 || m == ordinary && n > rush && l.chance(25):
 			l.play(func() { l.analog.customer(number) })
 		default:
 			l.play(func() { l.callsIn(number, m) })

@@ -18,7 +18,7 @@ import (
 // demo has what the demo office has, with times ten times as short: a queue that asks for skills, calls back and
 // sends on, and at 205 somebody who may listen.
 var demo = pbxtest.Setup{
-	Agents: 5, LoggedIn: 4,
+	Agents: 5, LoggedIn: 4, Analog: true,
 	Queue: `max_wait: 3s, overflow: "queue:help", waiting: {callback: {key: "1"}}, ` +
 		`distribution: {languages: {en: {english: 7}}, relax: [{after: 2s, level: 0}]}}` + "\n" +
 		`  - {id: help, name: Help, number: "401", agents: [agent204]`,
