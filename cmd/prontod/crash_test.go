@@ -20,6 +20,7 @@ import (
 
 var (
 	roundsFlag = flag.Int("crash.rounds", 20, "how often the crash test kills prontod (soak: 200)")
+	writesFlag = flag.Bool("crash.writes", false, "each fourth kill falls right after a write of the hot journal (soak)")
 	seedFlag   = flag.Uint64("crash.seed", 0, "of what happens in the crash test, and when; 0: another one each time")
 )
 
@@ -38,8 +39,8 @@ const (
 )
 
 // An office with every state at once is killed again and again while calls are answered, ended, held, resumed and begun.
-// The kill falls uniformly in time, and in each fourth round between a change and the message that depends on it. Nobody
-// redials, nobody is hung up on, nobody loses the place.
+// The kill falls uniformly in time; with -crash.writes it falls in each fourth round between a change and the message that
+// depends on it. Nobody redials, nobody is hung up on, nobody loses the place.
 func TestCallsOutliveTwentyCrashes(t *testing.T) {
 	fragile := fragileBench(t)
 	began := time.Now()
@@ -55,7 +56,7 @@ func TestCallsOutliveTwentyCrashes(t *testing.T) {
 	d.gapsAreShort()
 	t.Logf("%d crashes, %d of them right after a write of the journal; a sequence wrapped before the kill or while nobody looked in %d rounds, after it in %d; %d changes of a call were said again; the queue stood in its order again after at most %v; opened in %.1f s, all in %.1f s",
 		rounds(), d.died, rounds()-d.wrapsAfter, d.wrapsAfter, d.saidAgain.Load(), d.slowest.Round(time.Millisecond), opened.Seconds(), time.Since(began).Seconds())
-	if d.died < rounds()/8 {
+	if *writesFlag && d.died < rounds()/8 {
 		t.Errorf("only %d of %d crashes fell between a change and its message", d.died, rounds()/4)
 	}
 }
@@ -105,7 +106,7 @@ func (d *day) crash(round int) {
 		c.Audio().Forget()
 	}
 	var dies func(time.Duration) bool
-	if round%4 == 3 {
+	if *writesFlag && round%4 == 3 {
 		dies = d.o.DieAt(1 + d.r.IntN(24))
 	}
 	start := time.Now()
