@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -51,6 +52,29 @@ func TestEachStateOfACallSurvivesACrash(t *testing.T) {
 				customer.unanswered = unanswered
 				return []*fakeLeg{customer}
 			}, func(o *office, l []*fakeLeg) { o.wants("the customer", l[0], heard...) })
+		})
+	}
+	for _, held := range []bool{false, true} { // its process may have died after it had noted that they talk
+		t.Run(fmt.Sprintf("talking out of a queue: the queue hears it again, held=%v", held), func(t *testing.T) {
+			crash(t, func(o *office) []*fakeLeg {
+				customer := o.dial("trunk:tim", "400")
+				o.x.Deliver(tel.Offer{Offer: "o1", Call: o.x.Calls()[0], Queue: "sales", Agent: "agent201", Ring: time.Minute})
+				synctest.Wait()
+				anna := o.phone("201")
+				anna.answers()
+				if held {
+					anna.says(LegEvent{Kind: LegHeld, Held: true})
+				}
+				return []*fakeLeg{customer, anna}
+			}, func(o *office, _ []*fakeLeg) {
+				want := []tel.ToQueue{tel.OfferAnswered{Offer: "o1"}}
+				if held {
+					want = append(want, tel.AgentHeld{Agent: "agent201", Call: o.x.Calls()[0], Held: true})
+				}
+				if !reflect.DeepEqual(o.queue, want) {
+					o.t.Errorf("the queue is told %+v", o.queue)
+				}
+			})
 		})
 	}
 	t.Run("held: the held party hears music, resume joins", func(t *testing.T) {

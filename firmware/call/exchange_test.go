@@ -405,7 +405,7 @@ func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
 	})
 	t.Run("a conversation is joined again", func(t *testing.T) {
 		r := crash(t, true, false, false)
-		if r.left != 1 || len(r.caller) != 1 || r.caller[0][:4] != "join" || len(r.queue) != 0 || !slices.Equal(r.shown, []tel.CallStage{tel.StageTalking}) {
+		if r.left != 1 || len(r.caller) != 1 || r.caller[0][:4] != "join" || len(r.queue) != 1 || r.queue[0] != tel.ToQueue(tel.OfferAnswered{Offer: "o1"}) || !slices.Equal(r.shown, []tel.CallStage{tel.StageTalking}) {
 			t.Errorf("%+v", r)
 		}
 	})

@@ -78,7 +78,26 @@ func (a *actor) recover(find Finder) {
 		s.Peer.ID = ""
 		a.tell(End{tel.CauseTimeout})
 	default:
+		a.talkGoesOn()
 		a.resume(ringing)
+	}
+}
+
+// talkGoesOn tells the queue once more that its agent talks, or holds: the process may have died after it had noted
+// that, and before it said so. Where the queue knows it nothing changes.
+func (a *actor) talkGoesOn() {
+	s := &a.state
+	if s.Peer == nil {
+		return
+	}
+	for _, l := range []*LegState{&s.Caller, s.Peer} {
+		if l.Offer == "" {
+			continue
+		}
+		a.x.cfg.Queue(tel.OfferAnswered{Offer: l.Offer})
+		if l.Held {
+			a.x.cfg.Queue(tel.AgentHeld{Agent: l.Agent, Call: s.Call, Held: true})
+		}
 	}
 }
 
