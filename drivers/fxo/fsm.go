@@ -60,6 +60,7 @@ type state struct {
 	reversed bool      // the battery turned at the answer
 
 	owesDial, owesAnswer bool
+	refused              bool // the call was not dialled, which is said when the line is free
 	queued               tel.Number
 	ringAfter            bool // RING came while the line settled
 }
@@ -222,7 +223,9 @@ func (m *machine) over(cause tel.Cause) {
 // and of a line that does not come free by evLost, which the owner makes of a modem that does not obey.
 func (m *machine) hangUp(cause tel.Cause) {
 	m.cause = cause
-	m.dialDone(line.ErrGone)
+	if !m.refused {
+		m.dialDone(line.ErrGone)
+	}
 	m.answerDone(line.ErrGone)
 	m.enter(ending, m.t.Longest) // the owner bounds it: each of its commands has a time limit
 	m.do(action{kind: doRelease})
@@ -409,6 +412,9 @@ func (m *machine) whenAnswering(e event) {
 func (m *machine) whenEnding(e event) {
 	switch e.kind {
 	case evOnHook:
+		if m.refused {
+			m.dialDone(line.ErrRefused)
+		}
 		m.over(m.cause)
 		m.state = state{}
 		m.enter(settling, m.t.Settle)

@@ -22,8 +22,7 @@ func (m *machine) whenSeizing(e event) {
 		m.enter(waiting, m.t.DialTone)
 		m.do(action{kind: doListen})
 	case evRefused:
-		m.dialDone(line.ErrRefused)
-		m.hangUp(tel.CauseInterfaceFailure)
+		m.refuse(tel.CauseInterfaceFailure)
 	case evHeard:
 		m.toneHeard(e.heard)
 	case evCode:
@@ -40,8 +39,7 @@ func (m *machine) whenSeizing(e event) {
 	case evHangup:
 		m.hangUp(e.cause)
 	case evStream:
-		m.dialDone(line.ErrRefused)
-		m.hangUp(tel.CauseInterfaceFailure)
+		m.refuse(tel.CauseInterfaceFailure)
 	case evTick:
 		m.toneMissing()
 	default:
@@ -72,8 +70,7 @@ func (m *machine) toneHeard(h heard) {
 		m.do(action{kind: doAbsolve, fault: tel.LineNoVoltage})
 		m.play()
 	case heardBusy, heardCongestion, heardGone: // the exchange takes no call from this line now
-		m.dialDone(line.ErrRefused)
-		m.hangUp(tel.CauseCongestion)
+		m.refuse(tel.CauseCongestion)
 	}
 }
 
@@ -86,8 +83,13 @@ func (m *machine) toneMissing() {
 	if m.phase == waiting {
 		m.do(action{kind: doBlame, fault: tel.LineNoVoltage})
 	}
-	m.dialDone(line.ErrRefused)
-	m.hangUp(tel.CauseNetworkFailure)
+	m.refuse(tel.CauseNetworkFailure)
+}
+
+// refuse ends a call that is not dialled. Who wanted it is told when the line is free for the next one.
+func (m *machine) refuse(cause tel.Cause) {
+	m.refused = m.owesDial
+	m.hangUp(cause)
 }
 
 func (m *machine) play() {

@@ -467,6 +467,7 @@ func TestAKillWhileTheHistoryTakesNothingLosesNoPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse()
 		a := open(t, h.config())
+		synctest.Wait() // it has begun, and reads the disk no more until it is told something
 		h.full = errors.New("no space left on device")
 		tell(t, a, tel.AgentReachable{Agent: "anna", Reachable: true})
 		do(t, a.Login(t.Context(), "anna"))

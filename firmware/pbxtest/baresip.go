@@ -47,6 +47,9 @@ type event struct {
 // modules is where Debian puts them.
 const modules = "/usr/lib/baresip/modules"
 
+// saysFor is for how long a phone has something to say, in seconds: baresip hangs up when its sound is over.
+const saysFor = 600
+
 // Baresip starts a phone of the office and waits until it is registered. It ends with the test. Params
 // are further ones of its account, such as "mediaenc=srtp-mand".
 func (o *Office) Baresip(number, hz int, params ...string) *Baresip {
@@ -106,7 +109,7 @@ func (o *Office) baresip(number, hz int, at netip.AddrPort, params []string, wat
 	}
 	files := map[string][]byte{
 		"config": []byte(strings.Join(config, "\n") + "\n"), "accounts": []byte(account), "contacts": []byte(contacts),
-		"tone.wav": tone.WAV(tone.Sine(hz, 60*tone.Rate)),
+		"tone.wav": tone.WAV(tone.Sine(hz, saysFor*tone.Rate)),
 	}
 	for name, body := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
