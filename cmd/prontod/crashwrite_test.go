@@ -71,3 +71,28 @@ func isTalking(o *pbxtest.Office, from string) bool {
 	n, err := o.Now()
 	return err == nil && slices.ContainsFunc(n.Calls, func(c tel.CallChanged) bool { return string(c.From) == from && c.Stage == tel.StageTalking })
 }
+
+// fragileBench builds programs of which prontod can be made to die at a write.
+func fragileBench(t *testing.T) *pbxtest.Bench {
+	t.Helper()
+	b, err := pbxtest.NewBench("-tags", "failpoint", "../prontod", "../recordd", "../prontoctl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// isOver reports whether a call is over.
+func isOver(c *peer.Call) bool {
+	select {
+	case <-c.Ended():
+		return true
+	default:
+		return false
+	}
+}
