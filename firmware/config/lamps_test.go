@@ -29,7 +29,7 @@ func TestALampIsRefusedWithWhatIsWrong(t *testing.T) {
 		"button on its own lamp":   {`{id: a, driver: gpio, chip: c, line: L1, button: gpio, button_line: L1}`, "lamps[0]"},
 		"two on one line":          {`{id: a, driver: gpio, chip: c, line: L1}, {id: b, driver: gpio, chip: c, lines: [L2, L3, L1]}`, "lamps[1]"},
 		"two chips, one line name": {`{id: a, driver: gpio, chip: c, line: L1}, {id: b, driver: gpio, chip: d, line: L1}`, ""},
-		"strip, without end":       {`{id: a, driver: apa102, chip: "0.0", leds: 999999999999}`, "lamps[0].leds"},
+		"strip, without end":       {`{id: a, driver: apa102, chip: "0.0", leds: 2000000000}`, "lamps[0].leds"},
 		"two on one LED":           {`{id: a, driver: apa102, chip: "0.0", leds: 3}, {id: b, driver: apa102, chip: "0.0", bit: 2}`, "lamps[1]"},
 		"two on one output":        {`{id: a, driver: pca9685, chip: "1:64", colour: true}, {id: b, driver: pca9685, chip: "1:64", bit: 2}`, "lamps[1]"},
 		"two kinds on one bus":     {`{id: a, driver: apa102, chip: "0.0"}, {id: b, driver: 74hc595, chip: "0.0", bit: 9}`, "lamps[1].chip"},
