@@ -95,6 +95,9 @@ func TestOnlyABlockDeviceIsLentAndTheRunningSlotToBeReadAlone(t *testing.T) {
 	for i, number := range []uint64{unix.Mkdev(252, 2), unix.Mkdev(252, 3)} {
 		if err := errors.Join(os.Remove(c.Slots[i]), unix.Mknod(c.Slots[i], unix.S_IFBLK|0o600, int(number))); err != nil {
 			if errors.Is(err, unix.EPERM) {
+				if os.Getenv("CI") == "true" {
+					t.Fatal("CI=true, and this machine makes no devices: ", err)
+				}
 				t.Skip("left out: this machine makes no devices")
 			}
 			t.Fatal(err)
