@@ -101,6 +101,39 @@ func TestRingThatMeetsASeizedLineIsACaller(t *testing.T) {
 	r.want(talking, line.Incoming, line.Connected)
 }
 
+// Whoever is refused may dial at once: the line is free, or nearly, when it is said.
+func TestRefusalToDialIsSaidWhenTheLineIsOnHook(t *testing.T) {
+	for name, refused := range map[string]func(*trip){
+		"the modem does not take the line": func(r *trip) { r.feed(event{kind: evRefused}) },
+		"the exchange is busy": func(r *trip) {
+			r.feed(event{kind: evSoundOn})
+			r.feed(event{kind: evHeard, heard: heardBusy})
+		},
+		"no dial tone": func(r *trip) {
+			r.feed(event{kind: evSoundOn})
+			r.now = r.s.deadline
+			r.feed(event{kind: evTick})
+		},
+		"the stream ends": func(r *trip) { r.feed(event{kind: evStream}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTrip(t)
+			r.feed(event{kind: evDial, number: "0612345678"})
+			refused(r)
+			if r.s.phase != ending || r.dialed != 0 {
+				t.Fatalf("%v, told %d times while the line is held", r.s.phase, r.dialed)
+			}
+			r.feed(event{kind: evOnHook})
+			if r.dialed != 1 {
+				t.Fatalf("told %d times", r.dialed)
+			}
+			r.feed(event{kind: evDial, number: "0612345678"})
+			r.wait(r.timing.Settle)
+			r.want(seizing)
+		})
+	}
+}
+
 func TestCallerMetWhileSeizingWhoGoesIsGone(t *testing.T) {
 	r := newTrip(t)
 	r.feed(event{kind: evDial, number: "0612345678"})
