@@ -434,33 +434,44 @@ func look(t *testing.T, lang, name, body string) {
 	if !slices.Contains(framed(), name) {
 		got = within(got)
 	}
-	if slices.Contains(queueForms(), name) {
-		got = otherwise(t, got, fmt.Sprintf("testdata/%s-box-full-queues-sales.html", lang))
+	if whole, like := likeness()[name]; like {
+		got = otherwise(t, got, fmt.Sprintf("testdata/%s-box-%s.html", lang, whole))
 	}
 	golden(t, filepath.Join("testdata", fmt.Sprintf("%s-box-%s.html", lang, name)), got)
 }
 
-// queueForms are the pages with the form of a queue but the one that is reviewed whole.
-func queueForms() []string {
-	return []string{"full-queues-new", "empty-queues-new", "error-new", "error-queue", "error-needed"}
+// likeness names the form that is reviewed whole for each that is like it.
+func likeness() map[string]string {
+	return map[string]string{
+		"full-queues-new": "full-queues-sales", "empty-queues-new": "full-queues-sales", "error-new": "full-queues-sales",
+		"error-queue": "full-queues-sales", "error-needed": "full-queues-sales",
+		"full-lamps-desk1": "full-lamps-new", "empty-lamps-new": "full-lamps-new", "error-lamp": "full-lamps-new",
+		"full-buttons-aid": "full-buttons-new", "empty-buttons-new": "full-buttons-new", "error-button": "full-buttons-new",
+		"full-conferences-sala": "full-conferences-new", "empty-conferences-new": "full-conferences-new", "error-conference": "full-conferences-new",
+		"error-trunk": "full-lines-trunk-tim", "error-modem": "full-lines-modem-gsm0", "error-analog": "full-lines-new-analog",
+		"error-signal": "full-signals-ringing", "error-look": "full-signals-look", "reset-wrong": "reset",
+	}
 }
 
-// otherwise is a page without the lines that a reviewed one has as well.
+// otherwise is how a page differs from a reviewed one: the lines that it alone has, and, behind a mark, those that it
+// lacks.
 func otherwise(t *testing.T, page []byte, reviewed string) []byte {
 	t.Helper()
 	whole, err := os.ReadFile(reviewed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same := map[string]bool{}
-	for line := range strings.Lines(string(whole)) {
-		same[line] = true
-	}
-	var rest []byte
-	for line := range strings.Lines(string(page)) {
-		if !same[line] {
-			rest = append(rest, line...)
+	without := func(from, those []byte) (rest []byte) {
+		other := map[string]bool{}
+		for line := range strings.Lines(string(those)) {
+			other[line] = true
 		}
+		for line := range strings.Lines(string(from)) {
+			if !other[line] {
+				rest = append(rest, line...)
+			}
+		}
+		return rest
 	}
-	return rest
+	return slices.Concat(without(page, whole), []byte("<!-- not here -->\n"), without(whole, page))
 }
