@@ -63,7 +63,7 @@ func TestAModemTakesItsName(t *testing.T) {
 		}
 		s.post("/changes/apply", nil)
 		now := s.settings.Port().Current()
-		if x := now.Lines[1+i]; x.ID != c.want.ID || x.AT != c.want.AT || x.PIN != c.want.PIN || x.Type != "gsm" || x.In != "hours:office" || !slices.Equal(now.Routes[0].Via, c.via) {
+		if x := now.Lines[2+i]; x.ID != c.want.ID || x.AT != c.want.AT || x.PIN != c.want.PIN || x.Type != "gsm" || x.In != "hours:office" || !slices.Equal(now.Routes[0].Via, c.via) {
 			t.Errorf("%+v, calls to the outside by %v", x, now.Routes[0].Via)
 		}
 	}

@@ -309,7 +309,6 @@ func TestThePagesOfTheBoxLookAsReviewed(t *testing.T) {
 			if path == "/conferences/new" {
 				s.apply(func(c *config.Config) {
 					c.Conferences = append(c.Conferences, config.Conference{ID: "sala", Name: "Sala", Number: "88", Limit: 10, PIN: "2468"})
-					c.Lines = append(c.Lines, config.Line{ID: "fisso", Name: "Linea fissa", Type: config.LineAnalog, AT: "usb:1.4", In: "queue:sales", Analog: config.Analog{Country: config.CountryItaly}})
 				})
 			}
 			status, body := s.get(path + "?lang=" + lang)

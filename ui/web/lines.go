@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/config"
@@ -102,11 +103,19 @@ func (s *server) lines(w http.ResponseWriter, v *visit) {
 	s.cards(w, v, list)
 }
 
+// silent is what is said of a line that has said nothing yet: only a trunk has a carrier to connect to.
+func silent(line string) string {
+	if strings.HasPrefix(line, "trunk:") {
+		return "cause.registering"
+	}
+	return "cause.starting"
+}
+
 // lineCard says how a line stands: a cause, and what to do about it.
 func lineCard(now map[string]tel.LineChanged, line string, card page.Card) page.Card {
 	l, known := now[line]
 	if !known {
-		card.Level, card.State = "starting", "cause.registering"
+		card.Level, card.State = "starting", silent(line)
 		return card
 	}
 	card.Level, card.State = string(view.LevelOf(l)), "cause."+string(l.Cause)

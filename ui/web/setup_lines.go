@@ -79,7 +79,7 @@ func (x *turn) linesFound() (all []page.Finding) {
 	now := x.Settings.Lines()
 	add := func(id, name string) {
 		l, known := now[id]
-		f := page.Finding{Level: "warn", Thing: name, Says: page.Said{Sentence: "cause.registering"}}
+		f := page.Finding{Level: "warn", Thing: name, Says: page.Said{Sentence: silent(id)}}
 		if known {
 			f.Says.Sentence = "cause." + string(l.Cause)
 			switch view.LevelOf(l) {

@@ -25,7 +25,7 @@ func cards(html string) (all []string) {
 func TestTheCardsOfLineTestsStandWhereTheyStoodWhateverHasBeenTested(t *testing.T) {
 	s := office(t)
 	test := func(out, in string) page.LineTest { return page.LineTest{Out: out, In: in} }
-	want := []string{"trunk:tim", "line:gsm0"}
+	want := []string{"trunk:tim", "line:gsm0", "line:fisso"}
 	for name, tests := range map[string]map[string]page.LineTest{
 		"nothing yet":                 nil,
 		"the last one is being rung":  {"line:gsm0": test("calling", "")},

@@ -41,6 +41,7 @@ trunks:
   - {id: tim, name: TIM, server: sip.example, register: true, user: u, password: secret-of-tim, number: "+390612345678", in: {"*": "hours:office"}}
 lines:
   - {id: gsm0, name: Cellulare, type: gsm, at: usb, in: "queue:sales"}
+  - {id: fisso, name: Linea fissa, type: fxo, at: "usb:1.4", in: "queue:sales", analog: {country: it}}
 `
 
 // Memory is a configuration in memory. Its fields may be set before the page is asked.
