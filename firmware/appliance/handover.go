@@ -64,12 +64,8 @@ func (b *Box) lastCalls(ctx context.Context) ([]store.Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	outside := slices.DeleteFunc(found.Items, func(c store.Call) bool { return !isLine(c.In) && !isLine(c.Out) })
+	outside := slices.DeleteFunc(found.Items, func(c store.Call) bool { return !tel.OutsideParty(c.In) && !tel.OutsideParty(c.Out) })
 	return outside[:min(len(outside), reportedCalls)], nil
-}
-
-func isLine(party string) bool {
-	return strings.HasPrefix(party, "trunk:") || strings.HasPrefix(party, "line:")
 }
 
 func text(s string) page.Cell { return page.Cell{Text: s} }
@@ -157,7 +153,7 @@ func reportCalls(calls []store.Call, err error, zone *time.Location) page.Handov
 			length = text(c.Ended.Sub(c.Answered).Round(time.Second).String())
 		}
 		through := c.In
-		if !isLine(through) {
+		if !tel.OutsideParty(through) {
 			through = c.Out
 		}
 		var heard []string

@@ -3,7 +3,6 @@ package appliance
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/call"
@@ -63,9 +62,7 @@ func (b *Box) tollRecords(since time.Time) []toll.Record {
 
 // tollRecord reads what a finished call cost; ok is false when it did not leave the box.
 func tollRecord(c tel.CallEnded) (r toll.Record, ok bool) {
-	outside := func(party string) bool {
-		return strings.HasPrefix(party, "trunk:") || strings.HasPrefix(party, "line:")
-	}
+	outside := tel.OutsideParty
 	if c.Direction == tel.Outbound && outside(c.In) && !outside(c.Out) { // the box rang who came in: it cost from the answer, at the latest from the start
 		return toll.Record{Via: c.In, Number: c.From, Answered: c.Started, Ended: c.Ended}, true
 	}

@@ -20,6 +20,7 @@ type (
 	// Dialed reports the legs that a Dial effect made; none means unreachable.
 	Dialed struct {
 		Key   string
+		Via   string // of DoDialOut
 		Legs  []LegState
 		Cause tel.Cause
 	}

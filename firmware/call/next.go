@@ -11,6 +11,7 @@ import (
 // step is one run of the machine: it collects the effects of one input.
 type step struct {
 	s   *State
+	in  any
 	now time.Time
 	out []Effect
 }
@@ -19,7 +20,7 @@ type step struct {
 // same state, input and instant give the same result.
 func Next(s State, in any, now time.Time) (State, []Effect) {
 	s = s.clone()
-	st := step{s: &s, now: now}
+	st := step{s: &s, in: in, now: now}
 	if s.Stage == tel.StageEnded {
 		st.orphan(in)
 		return s, st.out
@@ -88,6 +89,7 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 	}
 	st.settle()
 	if s.Stage != tel.StageEnded {
+		st.noteLines()
 		st.taping()
 	}
 	return s, st.out
@@ -108,7 +110,7 @@ func (s State) clone() State {
 	for i := range s.Owed {
 		s.Owed[i].Legs = slices.Clone(s.Owed[i].Legs)
 	}
-	s.Moves = slices.Clip(s.Moves)
+	s.Moves, s.Uses = slices.Clip(s.Moves), slices.Clone(s.Uses)
 	s.Paged = slices.Clone(s.Paged)
 	s.Tapes = slices.Clone(s.Tapes)
 	s.Watchers, s.Supervised = slices.Clone(s.Watchers), slices.Clip(s.Supervised)

@@ -191,7 +191,7 @@ func (a *actor) dialDevice(dev tel.DeviceID, out Outgoing) (all []LegState) {
 	}
 	for _, l := range legs {
 		a.keepRinging(l, s)
-		all = append(all, a.identify(LegState{ID: l.ID(), Party: l.Party(), Ref: l.Ref()}))
+		all = append(all, a.identify(LegState{ID: l.ID(), Party: l.Party(), Ref: l.Ref(), Out: true}))
 	}
 	return all
 }
@@ -218,7 +218,7 @@ func (a *actor) identify(l LegState) LegState {
 }
 
 func (a *actor) dialOut(e DoDialOut) {
-	d := Dialed{Key: e.Key}
+	d := Dialed{Key: e.Key, Via: e.Via}
 	s := a.newSink()
 	out := a.outgoing(ringOutside)
 	out.Number, out.Hide, out.Attempt = e.From, e.Hide, e.Attempt
@@ -231,7 +231,7 @@ func (a *actor) dialOut(e DoDialOut) {
 		d.Cause = dialCause(err)
 	} else {
 		a.keepRinging(l, s)
-		d.Legs = []LegState{{ID: l.ID(), Party: l.Party(), Ref: l.Ref(), Number: e.Number}}
+		d.Legs = []LegState{{ID: l.ID(), Party: l.Party(), Ref: l.Ref(), Number: e.Number, Out: true}}
 	}
 	a.handle(d)
 }

@@ -37,13 +37,14 @@ type world struct {
 	late      []Dialed    // still to be reported
 	reports   []DoReport  // to who clicked for the call
 	along     []tel.LegID // who would go with what is offered to the other call
+	lines     lineBook
 }
 
 func newWorld(seed, stream uint64) *world {
 	w := &world{
 		r: rand.New(rand.NewPCG(seed, stream)), s: incoming(), live: map[tel.LegID]bool{"caller": true}, offers: map[tel.OfferID]string{},
 		engaged: map[tel.AgentID]int{}, refers: map[tel.LegID]bool{}, slots: map[tel.Number]bool{},
-		rings: newRings(),
+		rings: newRings(), lines: lineBook{open: map[tel.LegID]tel.LineUse{}},
 	}
 	w.s.Told = sipTrying
 	return w
@@ -107,11 +108,14 @@ func (w *world) apply(t *testing.T, in any, at time.Time) {
 			}
 			w.apply(t, w.made(d), at)
 		case DoDialOut:
-			d := Dialed{Key: e.Key, Cause: tel.CauseCongestion}
+			d := Dialed{Key: e.Key, Via: e.Via, Cause: tel.CauseCongestion}
 			if w.r.IntN(2) == 0 {
 				id := tel.LegID(w.name("leg"))
 				w.live[id] = true
-				d.Legs = []LegState{{ID: id, Party: e.Via, Ref: string(id)}}
+				d.Legs = []LegState{{ID: id, Party: e.Via, Ref: string(id), Out: true}}
+				w.lines.open[id] = tel.LineUse{Line: e.Via, From: at}
+			} else {
+				w.lines.done = append(w.lines.done, tel.LineUse{Line: e.Via, From: at, To: at})
 			}
 			w.apply(t, d, at)
 		case DoResolve:
@@ -186,8 +190,10 @@ func (w *world) apply(t *testing.T, in any, at time.Time) {
 			w.forgotten++
 		case DoEnd:
 			w.ended++
+			w.lines.ended(t, w.live, e.Record, at)
 		}
 	}
+	w.lines.left(w.live, at)
 }
 
 func (w *world) told(t *testing.T, m tel.ToQueue) {

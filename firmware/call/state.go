@@ -77,6 +77,7 @@ type State struct {
 	Started  time.Time  `json:"started"`
 	Enqueued time.Time  `json:"enqueued,omitzero"`
 	Answered time.Time  `json:"answered,omitzero"`
+	Uses     []LineUse  `json:"uses,omitempty"`  // of lines, the last maxLineUses
 	Moves    []tel.Move `json:"moves,omitempty"` // parties who came or went by transfer, park or pickup
 	// Supervised are the spans of supervision that are over, and the attempts.
 	Supervised []tel.Supervision `json:"supervised,omitempty"`
@@ -95,6 +96,7 @@ type LegState struct {
 	Up    bool      `json:"up,omitempty"` // answered
 	Held  bool      `json:"held,omitempty"`
 	Rang  bool      `json:"rang,omitempty"` // its phone said so
+	Out   bool      `json:"out,omitempty"`  // the box has called it
 
 	Number tel.Number  `json:"number,omitempty"` // of the far end, as others see it
 	Name   string      `json:"name,omitempty"`

@@ -362,6 +362,8 @@ func (st *step) finish(c tel.Cause, by string) {
 	if c == tel.CauseNone {
 		c = tel.CauseNormal
 	}
+	st.noteLines()
+	st.endLines(c)
 	st.report(c.SIPStatus())
 	st.endPart(TapeCallEnd)
 	why := tel.CauseCancelled
@@ -412,6 +414,6 @@ func (st *step) finish(c tel.Cause, by string) {
 		Call: s.Call, Direction: s.Direction, From: s.From, To: s.To, In: s.In, Out: answeredAt, DivertedBy: s.DivertedBy, ForeignCLI: s.ForeignCLI,
 		Queue: s.Queue, Agent: s.Agent, Started: s.Started, Answered: s.Answered, Ended: st.now,
 		Cause: c, EndedBy: by, Recovered: s.Recovered, Moves: s.Moves,
-		Supervised: s.Supervised, Machine: s.Machine, Recordings: s.Tapes,
+		Supervised: s.Supervised, Machine: s.Machine, Recordings: s.Tapes, Lines: s.lineUses(),
 	}})
 }

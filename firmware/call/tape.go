@@ -175,7 +175,7 @@ func noticeWords(key rune) []string {
 
 // outside reports whether a leg is that of somebody who is not of the house.
 func (l *LegState) outside() bool {
-	return strings.HasPrefix(l.Party, "trunk:") || strings.HasPrefix(l.Party, "line:")
+	return tel.OutsideParty(l.Party)
 }
 
 // customer is the outside party of a conversation; nil when there is none.

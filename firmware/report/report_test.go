@@ -231,6 +231,13 @@ func FuzzASumFromTheDisk(f *testing.F) {
 		} else if !errors.Is(err, ErrEncoding) {
 			t.Fatal(err)
 		}
+		var l LineCalls
+		if err := l.UnmarshalBinary(b); err == nil {
+			again, _ := l.MarshalBinary()
+			if err := l.UnmarshalBinary(again); err != nil {
+				t.Fatal(err)
+			}
+		}
 		var w Work
 		if err := w.UnmarshalBinary(b); err == nil {
 			again, _ := w.MarshalBinary()

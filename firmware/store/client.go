@@ -110,6 +110,11 @@ func (c *Client) Work(ctx context.Context, q ReportQuery) (rows []report.WorkRow
 	return rows, c.ask(ctx, opWork, q, &rows)
 }
 
+// LineCalls implements Reports.
+func (c *Client) LineCalls(ctx context.Context, q ReportQuery) (rows []report.LineRow, err error) {
+	return rows, c.ask(ctx, opLineCalls, q, &rows)
+}
+
 // Status implements Records.
 func (c *Client) Status(ctx context.Context) (st Status, err error) {
 	return st, c.ask(ctx, opStatus, nil, &st)

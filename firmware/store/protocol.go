@@ -44,6 +44,7 @@ const (
 	opListIntervals  op = "intervals.list"
 	opTraffic        op = "report.traffic"
 	opWork           op = "report.work"
+	opLineCalls      op = "report.lines"
 	opStatus         op = "status"
 )
 

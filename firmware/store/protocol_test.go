@@ -54,6 +54,11 @@ func (deaf) Traffic(_ context.Context, q ReportQuery) ([]report.TrafficRow, erro
 	return nil, err
 }
 
+func (deaf) LineCalls(_ context.Context, q ReportQuery) ([]report.LineRow, error) {
+	_, err := q.Location()
+	return nil, err
+}
+
 func (deaf) Work(_ context.Context, q ReportQuery) ([]report.WorkRow, error) {
 	_, err := q.Location()
 	return nil, err

@@ -37,6 +37,8 @@ type Reports interface {
 	Traffic(ctx context.Context, q ReportQuery) ([]report.TrafficRow, error)
 	// Work sums the intervals of agents, by time and agent. Errors as of Traffic.
 	Work(ctx context.Context, q ReportQuery) ([]report.WorkRow, error)
+	// LineCalls sums the uses of lines by calls, by time and line. Errors as of Traffic.
+	LineCalls(ctx context.Context, q ReportQuery) ([]report.LineRow, error)
 }
 
 // IntervalQuery selects intervals by the time they began. Zero fields select everything.
@@ -59,6 +61,7 @@ type ReportQuery struct {
 	Zone   string        `json:"zone"`             // by whose clock days begin, such as Europe/Rome
 	Queues []tel.QueueID `json:"queues,omitempty"` // empty: all
 	Agents []tel.AgentID `json:"agents,omitempty"` // empty: all
+	Lines  []string      `json:"lines,omitempty"`  // such as "trunk:tim"; empty: all
 }
 
 // Location checks the query and returns its zone.
@@ -88,6 +91,11 @@ func TallyTraffic(q ReportQuery) (*Tally[tel.QueueID, report.Traffic], error) {
 // TallyWork makes an empty one of agents; ErrQuery as Location.
 func TallyWork(q ReportQuery) (*Tally[tel.AgentID, report.Work], error) {
 	return tally(q, q.Agents, (*report.Work).Add)
+}
+
+// TallyLines makes an empty one of lines; ErrQuery as Location.
+func TallyLines(q ReportQuery) (*Tally[string, report.LineCalls], error) {
+	return tally(q, q.Lines, (*report.LineCalls).Add)
 }
 
 func tally[ID cmp.Ordered, Sum any](q ReportQuery, only []ID, add func(*Sum, Sum)) (*Tally[ID, Sum], error) {
@@ -122,6 +130,11 @@ func TrafficRow(id tel.QueueID, from time.Time, sum report.Traffic) report.Traff
 // WorkRow makes a row of Work.
 func WorkRow(id tel.AgentID, from time.Time, sum report.Work) report.WorkRow {
 	return report.WorkRow{Agent: id, From: from, Work: sum}
+}
+
+// LineRow makes a row of LineCalls.
+func LineRow(line string, from time.Time, sum report.LineCalls) report.LineRow {
+	return report.LineRow{Line: line, From: from, LineCalls: sum}
 }
 
 func fits(rows int) error {

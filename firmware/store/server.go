@@ -151,6 +151,8 @@ func dispatch(ctx context.Context, req request, records Records) (any, error) {
 		return with(req, func(q ReportQuery) (any, error) { return records.Traffic(ctx, q) })
 	case opWork:
 		return with(req, func(q ReportQuery) (any, error) { return records.Work(ctx, q) })
+	case opLineCalls:
+		return with(req, func(q ReportQuery) (any, error) { return records.LineCalls(ctx, q) })
 	case opStatus:
 		return records.Status(ctx)
 	default:

@@ -68,6 +68,16 @@ func (c Cause) String() string {
 	return fmt.Sprintf("cause_%d", uint8(c))
 }
 
+// Causes lists the causes of an end, in the order of their definition.
+func Causes() (all []Cause) {
+	for i := range causeFacts {
+		if Cause(i) != CauseNone {
+			all = append(all, Cause(i))
+		}
+	}
+	return all
+}
+
 // SIPStatus is the final response for a caller who has not been answered. Never 6xx towards a
 // carrier: a 603 would stop its other routes too; callers of this method decide.
 func (c Cause) SIPStatus() int {

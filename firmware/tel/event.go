@@ -277,6 +277,18 @@ type CallEnded struct {
 	Supervised []Supervision `json:"supervised,omitempty"` // who took part in it, and who tried to
 	Machine    Machine       `json:"machine,omitempty"`    // as in CallChanged
 	Recordings []Recorded    `json:"recordings,omitempty"` // parts that were recorded, in their order
+	Lines      []LineUse     `json:"lines,omitempty"`      // each use of a line, in the order of their beginnings; none in a record of before they were noted
+}
+
+// LineUse is the time that one leg of a call occupied a trunk or a line, or asked for it in vain.
+type LineUse struct {
+	Line     string    `json:"line"`              // "trunk:tim" or "line:gsm0"
+	Out      bool      `json:"out,omitempty"`     // the box called; otherwise it was called
+	Took     bool      `json:"took,omitempty"`    // the leg came from another call, by a transfer: the use goes on, and is no call more
+	From     time.Time `json:"from"`              // the leg began, or was asked for
+	Answered time.Time `json:"answered,omitzero"` // one of the two sides has picked up
+	To       time.Time `json:"to"`                // the leg ended; From where the line took no call
+	Cause    Cause     `json:"cause"`             // of its end
 }
 
 // Move is a change of the parties of a call by transfer, park or pickup.

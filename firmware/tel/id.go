@@ -3,6 +3,7 @@ package tel
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"strings"
 )
 
 // Identifiers are opaque strings; distinct types keep a queue from being passed for an agent.
@@ -30,4 +31,9 @@ func random(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // crypto/rand.Read never fails since Go 1.24
 	return hex.EncodeToString(b)
+}
+
+// OutsideParty reports whether a party of a call is a trunk or a line: it is not of the house.
+func OutsideParty(party string) bool {
+	return strings.HasPrefix(party, "trunk:") || strings.HasPrefix(party, "line:")
 }

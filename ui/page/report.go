@@ -41,6 +41,7 @@ type Report struct {
 	Whole   ReportRow
 	Rows    []ReportRow // by time
 	ByQueue []ReportRow // empty where there is one queue only
+	Lines   []LineRow   // by their names in the configuration
 	Agents  []WorkRow   // one of the team where people may not be told apart
 	Few     int         // people on duty, where they are too few for a team; 0: it is shown
 	Privacy Said        // why there are no figures of each person; none: there are
@@ -142,6 +143,15 @@ func (r ReportRow) Stages() (all []Figure) {
 
 // Refused are the callers who were never given a place.
 func (r ReportRow) Refused() int { return r.Traffic.Of(tel.OutcomeRefused) }
+
+// LineRow is what came and went by one line.
+type LineRow struct {
+	Name  string
+	Calls report.LineCalls
+}
+
+// Refused are the calls that the line or its network did not carry.
+func (l LineRow) Refused() int { return l.Calls.Refused() }
 
 // WorkRow is what one agent did, or the team.
 type WorkRow struct {

@@ -28,6 +28,7 @@ type Records interface {
 	ListMissed(context.Context, store.MissedQuery) (store.Page[store.Missed], error)
 	Traffic(context.Context, store.ReportQuery) ([]report.TrafficRow, error)
 	Work(context.Context, store.ReportQuery) ([]report.WorkRow, error)
+	LineCalls(context.Context, store.ReportQuery) ([]report.LineRow, error)
 }
 
 // results are what can be looked for in each list.

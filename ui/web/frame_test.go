@@ -24,7 +24,7 @@ import (
 // reads are the GET routes of pages, each with a path that exists.
 func reads() (all []string) {
 	for _, r := range paths(&server{}) {
-		if r.method == http.MethodGet && r.pattern != "GET /recordings/{id}/sound" && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/reports.csv", "/reports/queue_log", "/calls/c1/sip.pcapng", "/messages/sound/it/greeting", "/me/code.png", "/about/licences", "/claim", "/invite", "/signin", "/setup", "/setup/live", "/phone/live", "/phone/ready/live", "/handover.pdf", "/restore", "/backup/copy/" + aCopy}, r.path) {
+		if r.method == http.MethodGet && r.pattern != "GET /recordings/{id}/sound" && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/reports.csv", "/reports/queue_log", "/reports/lines.csv", "/calls/c1/sip.pcapng", "/messages/sound/it/greeting", "/me/code.png", "/about/licences", "/claim", "/invite", "/signin", "/setup", "/setup/live", "/phone/live", "/phone/ready/live", "/handover.pdf", "/restore", "/backup/copy/" + aCopy}, r.path) {
 			all = append(all, r.path)
 			if r.pattern == "GET /setup/{step}" {
 				for _, x := range setup.Steps() {

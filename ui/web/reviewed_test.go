@@ -128,7 +128,7 @@ func everyFace() map[string]faces {
 // unseen are the routes whose answer is no page.
 func unseen() []string {
 	return []string{
-		"/live", "/api/now", "/calls.csv", "/calls/{call}/sip.pcapng", "/reports/queue_log", "/reports.csv", "/recordings/{id}/sound", "/phone/live", "/phone/ready/live",
+		"/live", "/api/now", "/calls.csv", "/calls/{call}/sip.pcapng", "/reports/queue_log", "/reports/lines.csv", "/reports.csv", "/recordings/{id}/sound", "/phone/live", "/phone/ready/live",
 		"/me/code.png", "/people.csv", "/messages/sound/{lang}/{name}", "/backup/copy/{name}", "/handover.pdf", "/lines/gateway/{id}", "/about/licences", "/setup", "/setup/live", "/healthz", "/asset/",
 	}
 }

@@ -59,6 +59,7 @@ func (s *server) routes() []route {
 		{"GET /reports/staffing", access.Supervise, s.staffing, WhileAllowed},
 		{"GET /reports/queue_log", access.Supervise, s.exportQueueLog, WhileAllowed},
 		{"GET /reports/whatif", access.Supervise, s.whatIf, WhileAllowed},
+		{"GET /reports/lines.csv", access.Supervise, s.exportLines, WhileAllowed},
 		{"GET /reports.csv", access.Supervise, s.exportReport, WhileAllowed},
 		{"GET /recordings/{id}/sound", access.Supervise, s.recordingSound, Never},
 		{"POST /recordings/{id}/hold", access.Own, s.holdRecording(true), Never},

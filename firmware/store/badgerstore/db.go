@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/pronto-pbx/pronto/firmware/report"
 	"github.com/pronto-pbx/pronto/firmware/store"
 )
 
@@ -82,14 +83,19 @@ func (d *DB) Ingest(b Batch) error {
 	}
 	err = d.write(func(txn *badger.Txn) error {
 		return errors.Join(
-			each(txn, b.Calls, putCall), each(txn, b.Waits, putWait), each(txn, b.Texts, putText),
-			each(txn, b.Callbacks, putCallback), each(txn, b.Missed, putMissed), each(txn, b.Intervals, putInterval), txn.Set([]byte(markKey), value),
+			putCalls(txn, b.Calls), each(txn, b.Waits, putWait), each(txn, b.Texts, putText),
+			each(txn, b.Callbacks, putCallback), each(txn, b.Missed, putMissed), each(txn, b.Intervals, putInterval), txn.Set([]byte(markKey), value), txn.Set([]byte(lineSlotsKey), []byte(lineMark(string(value)))),
 		)
 	})
 	if err == nil {
 		d.mark = next
 	}
 	return err
+}
+
+// every is each as one step.
+func every[R any](put func(*badger.Txn, R) error) func(*badger.Txn, []R) error {
+	return func(txn *badger.Txn, all []R) error { return each(txn, all, put) }
 }
 
 // each puts records until one cannot be put.
@@ -113,7 +119,7 @@ func (d *DB) write(fn func(*badger.Txn) error) error {
 	return nil
 }
 
-func putCall(txn *badger.Txn, c store.Call) error {
+func putCall(txn *badger.Txn, c store.Call, sums lineSums) error {
 	old, err := lookup(txn, callIDs+c.Identity())
 	if err != nil {
 		return err
@@ -122,11 +128,18 @@ func putCall(txn *badger.Txn, c store.Call) error {
 		if positionIn(old) <= c.Pos {
 			return nil // a crash made a second record, or the same one comes again
 		}
+		if err := sums.replaced(txn, callRows+old); err != nil {
+			return err
+		}
 		if err := txn.Delete([]byte(callRows + old)); err != nil {
 			return err
 		}
 	}
-	return putRow(txn, callRows, callIDs, c.SortKey(), c.Identity(), c)
+	if err := putRow(txn, callRows, callIDs, c.SortKey(), c.Identity(), c); err != nil {
+		return err
+	}
+	sums.take(c, (*report.LineCalls).Add)
+	return nil
 }
 
 func putWait(txn *badger.Txn, w store.Wait) error {
@@ -183,20 +196,21 @@ func positionIn(key string) store.Position {
 
 // PutCalls implements store.Calls.
 func (d *DB) PutCalls(ctx context.Context, calls ...store.Call) error {
-	return putAll(ctx, d, calls, putCall)
+	return putAll(ctx, d, calls, putCalls)
 }
 
 // PutWaits implements store.Waits.
 func (d *DB) PutWaits(ctx context.Context, waits ...store.Wait) error {
-	return putAll(ctx, d, waits, putWait)
+	return putAll(ctx, d, waits, every(putWait))
 }
 
 // PutTexts implements store.Texts.
 func (d *DB) PutTexts(ctx context.Context, texts ...store.SMS) error {
-	return putAll(ctx, d, texts, putText)
+	return putAll(ctx, d, texts, every(putText))
 }
 
-func putAll[R any](ctx context.Context, d *DB, all []R, put func(*badger.Txn, R) error) error {
+// putAll puts records, some in each transaction.
+func putAll[R any](ctx context.Context, d *DB, all []R, put func(*badger.Txn, []R) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for len(all) > 0 {
@@ -205,7 +219,7 @@ func putAll[R any](ctx context.Context, d *DB, all []R, put func(*badger.Txn, R)
 		}
 		part := all[:min(putAtOnce, len(all))]
 		all = all[len(part):]
-		err := d.write(func(txn *badger.Txn) error { return each(txn, part, put) })
+		err := d.write(func(txn *badger.Txn) error { return put(txn, part) })
 		if err != nil {
 			return err
 		}

@@ -112,7 +112,7 @@ func (d *DB) open() error {
 	if err := d.setOpenings(0); err != nil {
 		return err
 	}
-	if err := d.sumAgain(context.Background()); err != nil { // the records stand; the next opening tries again
+	if err := errors.Join(d.sumAgain(context.Background()), d.sumLinesAgain(context.Background())); err != nil { // the records stand; the next opening tries again
 		d.cfg.Log.Error("reports lack what was recorded before", "error", err)
 	}
 	return nil

@@ -41,7 +41,7 @@ func putMissed(txn *badger.Txn, m store.Missed) error {
 
 // PutCallbacks implements store.Callbacks.
 func (d *DB) PutCallbacks(ctx context.Context, callbacks ...store.Callback) error {
-	return putAll(ctx, d, callbacks, putCallback)
+	return putAll(ctx, d, callbacks, every(putCallback))
 }
 
 // ListCallbacks implements store.Callbacks.
@@ -56,7 +56,7 @@ func (d *DB) CountCallbacks(ctx context.Context, q store.CallbackQuery) (int, er
 
 // PutMissed implements store.MissedCallers.
 func (d *DB) PutMissed(ctx context.Context, rows ...store.Missed) error {
-	return putAll(ctx, d, rows, putMissed)
+	return putAll(ctx, d, rows, every(putMissed))
 }
 
 // ListMissed implements store.MissedCallers.

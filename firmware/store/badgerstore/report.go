@@ -62,6 +62,9 @@ func change[S any, P sum[S]](txn *badger.Txn, key []byte, with func(P)) error {
 		}
 	}
 	with(&s)
+	if e, ok := any(&s).(interface{ Empty() bool }); ok && e.Empty() { // what was counted was taken out again
+		return txn.Delete(key)
+	}
 	out, err := P(&s).MarshalBinary()
 	if err != nil {
 		return err
@@ -110,7 +113,7 @@ func putInterval(txn *badger.Txn, i store.Interval) error {
 
 // PutIntervals implements store.Reports.
 func (d *DB) PutIntervals(ctx context.Context, intervals ...store.Interval) error {
-	return putAll(ctx, d, intervals, putInterval)
+	return putAll(ctx, d, intervals, every(putInterval))
 }
 
 // ListIntervals implements store.Reports.
@@ -187,38 +190,47 @@ func slots[S any, P sum[S]](ctx context.Context, bdb *badger.DB, rows string, q 
 // sumAgain makes all sums from the records when those of this version are not there: the records may
 // be of a release that kept none.
 func (d *DB) sumAgain(ctx context.Context) error {
+	return d.madeAgain(ctx, slotsKey, slotsVersion, []string{trafficSlots, workSlots, contactRows}, func() error {
+		if err := resum(ctx, d, waitRows, every(sumWait)); err != nil {
+			return err
+		}
+		return resum(ctx, d, intervalRows, every(sumInterval))
+	})
+}
+
+// madeAgain drops what lies under the prefixes and has it made, unless the mark under key says that it is of a version.
+func (d *DB) madeAgain(ctx context.Context, key, version string, prefixes []string, make func() error) error {
 	var have string
 	err := unfaulted(func() error {
 		return d.bdb.View(func(txn *badger.Txn) (err error) {
-			have, err = lookup(txn, slotsKey)
+			have, err = lookup(txn, key)
 			return err
 		})
 	})
-	if err != nil || have == slotsVersion {
+	if err != nil || have == version {
 		return err
 	}
 	if err := d.disk.guard(); err != nil {
 		return err
 	}
-	if err := unfaulted(func() error { return d.bdb.DropPrefix([]byte(trafficSlots), []byte(workSlots), []byte(contactRows)) }); err != nil {
-		return err
+	for _, prefix := range prefixes {
+		if err := unfaulted(func() error { return d.bdb.DropPrefix([]byte(prefix)) }); err != nil {
+			return err
+		}
 	}
-	if err := resum(ctx, d, waitRows, sumWait); err != nil {
-		return err
-	}
-	if err := resum(ctx, d, intervalRows, sumInterval); err != nil {
+	if err := make(); err != nil {
 		return err
 	}
 	return unfaulted(func() error {
-		return d.bdb.Update(func(txn *badger.Txn) error { return txn.Set([]byte(slotsKey), []byte(slotsVersion)) })
+		return d.bdb.Update(func(txn *badger.Txn) error { return txn.Set([]byte(key), []byte(version)) })
 	})
 }
 
 // resum counts every record of one kind, some in each transaction.
-func resum[R any](ctx context.Context, d *DB, rows string, sum func(*badger.Txn, R) error) error {
+func resum[R any](ctx context.Context, d *DB, rows string, sum func(*badger.Txn, []R) error) error {
 	var part []R
 	flush := func() error {
-		err := unfaulted(func() error { return d.bdb.Update(func(txn *badger.Txn) error { return each(txn, part, sum) }) })
+		err := unfaulted(func() error { return d.bdb.Update(func(txn *badger.Txn) error { return sum(txn, part) }) })
 		part = part[:0]
 		return err
 	}

@@ -114,3 +114,27 @@ func (s *Store) Work(_ context.Context, q store.ReportQuery) ([]report.WorkRow, 
 	}
 	return store.Rows(table, store.WorkRow), nil
 }
+
+// LineCalls implements store.Reports by reading every record.
+func (s *Store) LineCalls(_ context.Context, q store.ReportQuery) ([]report.LineRow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	table, err := store.TallyLines(q)
+	if err != nil {
+		return nil, err
+	}
+	s.calls.walk("", "", func(_ string, c store.Call) bool {
+		for _, u := range report.LineUses(c.CallEnded) {
+			for slot, part := range report.LineParts(u) {
+				if err == nil {
+					err = table.Take(u.Line, slot, part)
+				}
+			}
+		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return store.Rows(table, store.LineRow), nil
+}

@@ -27,3 +27,8 @@ func (f *front) Traffic(ctx context.Context, q store.ReportQuery) ([]report.Traf
 func (f *front) Work(ctx context.Context, q store.ReportQuery) ([]report.WorkRow, error) {
 	return use(f, func(db store.Records) ([]report.WorkRow, error) { return db.Work(ctx, q) })
 }
+
+// LineCalls implements store.Reports.
+func (f *front) LineCalls(ctx context.Context, q store.ReportQuery) ([]report.LineRow, error) {
+	return use(f, func(db store.Records) ([]report.LineRow, error) { return db.LineCalls(ctx, q) })
+}

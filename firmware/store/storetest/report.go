@@ -128,7 +128,10 @@ func sumsOfMany(t *testing.T, s store.Records) {
 			tel.QueueID([]string{"", "sales", "support"}[r.IntN(3)]), at, time.Duration(r.IntN(3*3600)-60)*time.Second))
 	}
 	intervals = append(intervals, Interval(5000, "anna", tel.AgentReady, "", start, 20*365*24*time.Hour)) // a clock was set
+	calls := lineCalls(r, start)
 	for _, store := range []store.Records{oracle, s} {
+		must(t, store.PutCalls(t.Context(), calls...))
+		must(t, store.PutCalls(t.Context(), calls[:50]...))
 		must(t, store.PutWaits(t.Context(), waits...))
 		must(t, store.PutIntervals(t.Context(), intervals...))
 		must(t, store.PutWaits(t.Context(), waits[:100]...))
@@ -139,7 +142,7 @@ func sumsOfMany(t *testing.T, s store.Records) {
 			if r.IntN(2) == 0 {
 				q.From, q.To = start.Add(5*time.Hour), start.Add(30*time.Hour)
 			}
-			for _, name := range []string{"traffic", "work"} {
+			for _, name := range []string{"traffic", "work", "lines"} {
 				got, err := answer(t, s, name, q)
 				must(t, err)
 				want, err := answer(t, oracle, name, q)
@@ -158,8 +161,15 @@ func sumsOfMany(t *testing.T, s store.Records) {
 }
 
 func answer(t *testing.T, s store.Records, name string, q store.ReportQuery) (rows []string, err error) {
-	if name == "work" {
+	switch name {
+	case "work":
 		all, err := s.Work(t.Context(), q)
+		for _, r := range all {
+			rows = append(rows, fmt.Sprintf("%+v", r))
+		}
+		return rows, err
+	case "lines":
+		all, err := s.LineCalls(t.Context(), q)
 		for _, r := range all {
 			rows = append(rows, fmt.Sprintf("%+v", r))
 		}
@@ -177,7 +187,7 @@ func badReports(t *testing.T, s store.Records) {
 	for _, q := range []store.ReportQuery{
 		{Step: "fortnight", Zone: "UTC"}, {Zone: "UTC"}, {Step: report.Day}, {Step: report.Day, Zone: "Europe/Atlantis"}, {Step: report.Day, Zone: "../../etc/passwd"}, {Step: report.Day, Zone: "Local"},
 	} {
-		for _, name := range []string{"traffic", "work"} {
+		for _, name := range []string{"traffic", "work", "lines"} {
 			if _, err := answer(t, s, name, q); !errors.Is(err, store.ErrQuery) {
 				t.Errorf("%s of %+v: %v", name, q, err)
 			}
@@ -191,7 +201,15 @@ func badReports(t *testing.T, s store.Records) {
 	for part := range slices.Chunk(many, 500) {
 		must(t, s.PutWaits(t.Context(), part...))
 	}
-	for _, name := range []string{"traffic", "work"} {
+	var busy []store.Call
+	for _, w := range many {
+		u := tel.LineUse{Line: "trunk:tim", From: w.Joined, To: w.Joined.Add(time.Second), Cause: tel.CauseNormal}
+		busy = append(busy, store.Call{Pos: w.Pos, CallEnded: tel.CallEnded{Call: w.Call, Started: u.From, Ended: u.To, Lines: []tel.LineUse{u}}})
+	}
+	for part := range slices.Chunk(busy, 500) {
+		must(t, s.PutCalls(t.Context(), part...))
+	}
+	for _, name := range []string{"traffic", "work", "lines"} {
 		if _, err := answer(t, s, name, store.ReportQuery{Step: report.HalfHour, Zone: "UTC"}); !errors.Is(err, store.ErrTooLarge) {
 			t.Errorf("%s of too many rows: %v", name, err)
 		}
