@@ -75,7 +75,7 @@ func agentLine(a agentView, now time.Time) string {
 // command is prontod's word for a command about an agent; empty for one that does not exist.
 func command(word string) string {
 	switch word {
-	case "login", "logout", "pause", "resume", "serve", "add", "remove", "assign", "help":
+	case "login", "logout", "pause", "resume", "serve", "add", "remove", "assign", "help", "dispose":
 		return word
 	case "finish":
 		return "finish_wrap_up"
@@ -100,7 +100,7 @@ func agent(args []string, out, errs io.Writer) error {
 	}
 	do := command(flags.Arg(0))
 	if flags.NArg() < 2 || do == "" {
-		return errors.New("say COMMAND AGENT [REASON, QUEUE or CALL]; commands are login, logout, pause, resume, finish, extend, serve, enter, leave, add, remove, assign, help, helped")
+		return errors.New("say COMMAND AGENT [REASON, QUEUE, CALL or DISPOSITION]; commands are login, logout, pause, resume, finish, extend, serve, enter, leave, add, remove, assign, help, helped, dispose")
 	}
 	with := strings.Join(flags.Args()[2:], " ")
 	body, status, err := control.Ask(context.Background(), *dir, http.MethodPost, "/agents/"+url.PathEscape(flags.Arg(1))+"/"+do+"?with="+url.QueryEscape(with))

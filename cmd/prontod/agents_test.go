@@ -217,3 +217,31 @@ func TestASupervisorAtTheConsoleMovesAgentsAndCallers(t *testing.T) {
 		}
 	}
 }
+
+// After the call, or while it lasts, the agent dials what came of it; the last word of each call is in the records.
+func TestAnAgentSaysByCodeWhatCameOfTheCall(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{
+		Agents: 2, LoggedIn: 1, Extra: `dispositions: [{code: "1", name: Venduto}, {code: "2", name: Reclamo}]`,
+	})
+	anna, carla := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCaller)
+	o.Lamp(201, tel.AgentReady)
+	for _, codes := range [][]string{{"*491", "*492"}, {"*491"}} { // of the first caller there is a second thought
+		c := carla.dial("400")
+		at := anna.picksUp()
+		talking(t, "with the customer", c, hzCaller, at, hzAgent)
+		over(t, c, at)
+		o.Lamp(201, tel.AgentReady)
+		for _, code := range codes {
+			anna.code(code)
+			o.Lamp(201, tel.AgentReady)
+		}
+	}
+	said := o.Dispositions(2)
+	waits := o.WaitRecords(2)
+	for i, want := range []string{"Venduto", "Reclamo"} {
+		if d := said[i]; d.Disposition != want || d.Agent != "agent201" || d.Queue != waits[i].Queue || d.Call != waits[i].Call {
+			t.Errorf("%d: %+v of %+v, want %s", i, d, waits[i], want)
+		}
+	}
+}

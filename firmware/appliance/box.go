@@ -106,6 +106,7 @@ type Box struct {
 	estimates *estimates
 	vitals    atomic.Pointer[vitals.Watch] // of the board; nil: it does not tell how it is
 	present   *present
+	contacts  contacts
 	health    *health.Board
 	selfCall  selfCall
 	seen      atomic.Pointer[netip.Addr] // our address as somebody outside sees it; nil: nobody has said

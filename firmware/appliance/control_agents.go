@@ -82,7 +82,7 @@ func (b *Box) force(ctx context.Context, by string, agent tel.AgentID, command, 
 	case "assign":
 		return b.queues.Assign(ctx, tel.CallID(with), agent, by)
 	case string(dialplan.Login), string(dialplan.Resume), string(dialplan.FinishWrapUp), string(dialplan.ExtendWrapUp),
-		string(dialplan.Help), string(dialplan.HelpDone), string(dialplan.EnterQueue), string(dialplan.LeaveQueue):
+		string(dialplan.Help), string(dialplan.HelpDone), string(dialplan.EnterQueue), string(dialplan.LeaveQueue), string(dialplan.Dispose):
 		return b.obey(ctx, agent, command, with)
 	default:
 		return errCommand

@@ -140,7 +140,7 @@ func (n *numbering) destination(p dialplan.Plan, d dialplan.Decision, r dialplan
 	case dialplan.Milliwatt:
 		return call.Decision{Kind: call.ToSound, Sound: call.Sound{Names: []string{"tone_milliwatt"}, Loop: true}}
 	case dialplan.Login, dialplan.Logout, dialplan.Pause, dialplan.Resume, dialplan.FinishWrapUp, dialplan.ExtendWrapUp,
-		dialplan.Help, dialplan.HelpDone:
+		dialplan.Help, dialplan.HelpDone, dialplan.Dispose:
 		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: string(d.Action), Reason: d.Reason}
 	case dialplan.EnterQueue, dialplan.LeaveQueue:
 		return call.Decision{Kind: call.AgentCommand, Agent: d.Agent, Command: string(d.Action), Reason: string(d.Queue)}

@@ -62,6 +62,8 @@ func (b *Box) obey(ctx context.Context, agent tel.AgentID, command, reason strin
 		return b.queues.ExtendWrapUp(ctx, agent, wrapUpStep)
 	case string(dialplan.Help), string(dialplan.HelpDone):
 		return b.queues.Help(ctx, agent, command == string(dialplan.Help))
+	case string(dialplan.Dispose):
+		return b.dispose(ctx, agent, reason)
 	case string(dialplan.EnterQueue):
 		return b.queues.EnterQueue(ctx, agent, tel.QueueID(reason))
 	case string(dialplan.LeaveQueue):
@@ -124,6 +126,9 @@ func (b *Box) desk(ctx context.Context, agent tel.AgentID) (*page.Desk, error) {
 		for _, r := range b.config().Pauses.Reasons {
 			d.Reasons = append(d.Reasons, r.Name)
 		}
+		if c, err := b.contactOf(ctx, agent); err == nil {
+			d.Dispositions, d.Disposed = b.config().DispositionsOf(c.queue), c.said
+		}
 		for _, id := range slices.Sorted(slices.Values(slices.Concat(a.Queues, a.Out))) {
 			d.Queues = append(d.Queues, page.DeskQueue{ID: id, Name: names[id], Serving: slices.Contains(a.Queues, id)})
 		}
@@ -148,7 +153,7 @@ func (b *Box) ownCommand(ctx context.Context, agent tel.AgentID, command, with s
 			return errReason
 		}
 	case dialplan.Login, dialplan.Logout, dialplan.Resume, dialplan.FinishWrapUp, dialplan.ExtendWrapUp,
-		dialplan.Help, dialplan.HelpDone, dialplan.EnterQueue, dialplan.LeaveQueue:
+		dialplan.Help, dialplan.HelpDone, dialplan.EnterQueue, dialplan.LeaveQueue, dialplan.Dispose:
 	default:
 		return errCommand
 	}

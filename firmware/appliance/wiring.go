@@ -36,6 +36,7 @@ func (b *Box) tell(e tel.Event) {
 	b.showPresence(e)
 	b.alarming(e)
 	b.offered.note(e)
+	b.contacts.note(e)
 	switch e := e.(type) {
 	case tel.AgentChanged:
 		b.undisturb(e)

@@ -34,7 +34,7 @@ type versioned[E any] struct {
 func Finished(kind string) bool {
 	switch kind {
 	case tel.CallEnded{}.Kind(), tel.QueueLeft{}.Kind(), tel.CallbackChanged{}.Kind(), tel.MissedChanged{}.Kind(),
-		tel.SMSReceived{}.Kind(), tel.SMSSent{}.Kind(), tel.SMSDelivered{}.Kind(), tel.SMSFailed{}.Kind():
+		tel.CallDisposed{}.Kind(), tel.SMSReceived{}.Kind(), tel.SMSSent{}.Kind(), tel.SMSDelivered{}.Kind(), tel.SMSFailed{}.Kind():
 		return true
 	}
 	return false
@@ -57,7 +57,7 @@ func Encode(e tel.Event) (kind string, body []byte, err error) {
 }
 
 // Decode reads a finished record: a tel.CallEnded, a tel.QueueLeft, a tel.CallbackChanged, a
-// tel.MissedChanged or one of the short messages', and a tel.AgentInterval. The event is nil for a kind that is none.
+// tel.MissedChanged, a tel.CallDisposed or one of the short messages', and a tel.AgentInterval. The event is nil for a kind that is none.
 func Decode(kind string, body []byte) (tel.Event, error) {
 	switch kind {
 	case tel.CallEnded{}.Kind():
@@ -82,6 +82,12 @@ func Decode(kind string, body []byte) (tel.Event, error) {
 		e, err := decode[tel.MissedChanged](body)
 		if err == nil && e.Number == "" {
 			err = fmt.Errorf("%w: a missed caller without number", ErrRecord)
+		}
+		return e, err
+	case tel.CallDisposed{}.Kind():
+		e, err := decode[tel.CallDisposed](body)
+		if err == nil && (e.Call == "" || e.Disposition == "") {
+			err = fmt.Errorf("%w: a disposition of nothing", ErrRecord)
 		}
 		return e, err
 	case tel.AgentInterval{}.Kind():

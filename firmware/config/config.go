@@ -40,10 +40,13 @@ type Config struct {
 	Lights        Lights        `yaml:"lights"`
 	Buttons       []Button      `yaml:"buttons,omitempty"`
 
-	Dialling Dialling  `yaml:"dialling"`
-	Groups   []Group   `yaml:"groups,omitempty"`
-	Hours    []Hours   `yaml:"hours,omitempty"`
-	Pauses   Pauses    `yaml:"pauses,omitempty"`
+	Dialling Dialling `yaml:"dialling"`
+	Groups   []Group  `yaml:"groups,omitempty"`
+	Hours    []Hours  `yaml:"hours,omitempty"`
+	Pauses   Pauses   `yaml:"pauses,omitempty"`
+
+	Dispositions []Disposition `yaml:"dispositions,omitempty"`
+
 	Toll     Toll      `yaml:"toll"`
 	SMS      SMS       `yaml:"sms"`
 	Contacts []Contact `yaml:"contacts,omitempty"`

@@ -14,7 +14,7 @@ func (c *Config) DialPlan() dialplan.Plan {
 	p := dialplan.Plan{
 		Codes: c.codes(), Slots: dialplan.Slots{First: c.Dialling.ParkFirst, Last: c.Dialling.ParkLast},
 		OutsidePrefix: c.Dialling.Prefix, Blocked: c.Dialling.Blocked, VIP: c.Dialling.VIP, Anonymous: c.Dialling.Anonymous,
-		EmergencyTest: c.Box.EmergencyTest, Calendar: c.calendar(), Pauses: c.Pauses.list(),
+		EmergencyTest: c.Box.EmergencyTest, Calendar: c.calendar(), Pauses: c.Pauses.list(), Dispositions: c.dispositions(),
 	}
 	if zone, err := time.LoadLocation(c.Box.Timezone); err == nil {
 		p.Zone = zone

@@ -103,6 +103,7 @@ func (v *validator) work() {
 		}
 	}
 	v.pauses()
+	v.dispositions()
 }
 
 func (v *validator) agentWork(path string, a *Agent) {

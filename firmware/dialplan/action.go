@@ -27,6 +27,7 @@ const (
 	ExtendWrapUp  Action = "extend_wrap_up"  //
 	Help          Action = "help"            // Agent asks for a supervisor
 	HelpDone      Action = "help_done"       //
+	Dispose       Action = "dispose"         // of Agent's caller: Reason
 	EnterQueue    Action = "queue_enter"     // Agent serves Queue again
 	LeaveQueue    Action = "queue_leave"     // a pause in Queue only
 	LoginHere     Action = "login_here"      // Agent comes to work at this phone: Change, then Login

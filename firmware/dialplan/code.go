@@ -33,10 +33,12 @@ const (
 	HoursBehind   Behind = "hours"  // the key of a table of opening hours; none = the first table
 	PromptBehind  Behind = "prompt" // up to four digits that name a prompt
 	QueueBehind   Behind = "queue"  // the internal number of a queue
+
+	DispositionBehind Behind = "disposition" // one to three digits
 )
 
 var behind = map[Action]Behind{
-	Pause: ReasonBehind, LoginHere: PersonBehind, EnterQueue: QueueBehind, LeaveQueue: QueueBehind,
+	Pause: ReasonBehind, Dispose: DispositionBehind, LoginHere: PersonBehind, EnterQueue: QueueBehind, LeaveQueue: QueueBehind,
 	Pickup: PersonBehind, Intercom: PersonBehind, SeatIn: PersonBehind, ToMailbox: PersonBehind,
 	TheirMessages: PersonBehind, SpeedDial: SlotBehind, SpeedClear: SlotBehind, SpeedSet: SlotAndNumber,
 	AlwaysOn: NumberBehind, BusyOn: NumberBehind, NoAnswerOn: NumberBehind, UnreachOn: NumberBehind,
@@ -56,6 +58,7 @@ func Codes() []Code {
 		{"*420", Resume},
 		{"*44", FinishWrapUp},
 		{"*440", ExtendWrapUp},
+		{"*49", Dispose},
 		{"*47", Help},
 		{"#47", HelpDone},
 		{"*48", EnterQueue},
@@ -121,6 +124,8 @@ func (b Behind) fits(rest string) bool {
 		return rest == ""
 	case ReasonBehind:
 		return rest == "" || isDigits(rest) && len(rest) <= 3
+	case DispositionBehind:
+		return isDigits(rest) && len(rest) <= 3
 	case PersonBehind, QueueBehind:
 		return isDigits(rest) && len(rest) <= 6
 	case NumberBehind:
@@ -170,7 +175,7 @@ func (a Action) forEverybody() bool {
 // personal are the codes that need a person, not only an extension.
 func (a Action) personal() bool {
 	switch a {
-	case Login, Logout, Pause, Resume, FinishWrapUp, ExtendWrapUp, Help, HelpDone, EnterQueue, LeaveQueue, CallWhenFree, StopWhenFree, Messages, Listen, Whisper, Barge, TakeOver:
+	case Login, Logout, Pause, Resume, FinishWrapUp, ExtendWrapUp, Help, HelpDone, Dispose, EnterQueue, LeaveQueue, CallWhenFree, StopWhenFree, Messages, Listen, Whisper, Barge, TakeOver:
 		return true
 	default:
 		_, sets := settings[a]
@@ -198,6 +203,12 @@ func (p Plan) obey(c Code, rest string, from Extension, r Request) Decision {
 			return reject(r.Dialed, tel.CauseUnallocated, WhyNothing)
 		}
 		d.Reason = reason
+	case Dispose:
+		i := slices.IndexFunc(p.Dispositions, func(x Disposition) bool { return x.Code == rest })
+		if i < 0 {
+			return reject(r.Dialed, tel.CauseUnallocated, WhyNothing)
+		}
+		d.Reason = p.Dispositions[i].Name
 	case EnterQueue, LeaveQueue:
 		q, ok := p.queueAt(tel.Number(rest))
 		if !ok {

@@ -13,6 +13,12 @@ type PauseReason struct {
 	Name string // as reports and the page show it
 }
 
+// Disposition is what came of a call, and can be dialled behind its code.
+type Disposition struct {
+	Code string // one to three digits
+	Name string // as reports and the page show it
+}
+
 // Pauses is which reasons a pause can have.
 type Pauses struct {
 	Reasons []PauseReason

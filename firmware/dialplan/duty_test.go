@@ -157,3 +157,15 @@ func TestWorkedTimeOfHalfHoursIsThatOfTheDay(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatCameOfACallIsDialledByItsCode(t *testing.T) {
+	p := site(t)
+	p.Dispositions = []Disposition{{"1", "Venduto"}, {"12", "Reclamo"}}
+	for n, want := range map[tel.Number]string{
+		"*491": "dispose anna Venduto", "*4912": "dispose anna Reclamo", "*493": "reject unallocated nothing_to_do",
+	} {
+		if got := brief(Route(p, Request{Device: "201", Dialed: n, At: monday})); got != want {
+			t.Errorf("%s: %s, want %s", n, got, want)
+		}
+	}
+}

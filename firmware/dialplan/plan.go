@@ -31,6 +31,8 @@ type Plan struct {
 	Hours       []Hours
 	Calendar    Calendar
 	Pauses      Pauses
+	// Dispositions are what can come of a queue's call.
+	Dispositions []Disposition
 	// OutsidePrefix must be dialled before outside numbers, "0" in many offices; empty = none.
 	// Numbers that begin with + never need it.
 	OutsidePrefix tel.Number

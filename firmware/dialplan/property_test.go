@@ -125,7 +125,7 @@ func (w *world) request() Request {
 			r.Dialed += "07" + number
 		case HoursBehind:
 			r.Dialed += one[tel.Number](w, "", "1")
-		case ReasonBehind, PromptBehind:
+		case ReasonBehind, PromptBehind, DispositionBehind:
 			r.Dialed += "1"
 		case Nothing:
 		}

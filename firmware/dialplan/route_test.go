@@ -204,7 +204,7 @@ func brief(d Decision) string {
 		parts = append(parts, string(d.Number))
 	case EnterQueue, LeaveQueue:
 		parts = append(parts, string(d.Agent), string(d.Queue))
-	case Login, Logout, Pause, Resume, FinishWrapUp, ExtendWrapUp, Help, HelpDone, LoginHere:
+	case Login, Logout, Pause, Resume, FinishWrapUp, ExtendWrapUp, Help, HelpDone, LoginHere, Dispose:
 		parts = append(parts, string(d.Agent))
 		if d.Reason != "" {
 			parts = append(parts, d.Reason)

@@ -263,6 +263,8 @@ func (v *validator) examples(c Code) []string {
 		return all
 	case PromptBehind:
 		return []string{"1", "1234"}
+	case DispositionBehind:
+		return []string{"1", "12", "123"}
 	default:
 		return []string{""}
 	}

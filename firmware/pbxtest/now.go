@@ -82,6 +82,14 @@ func (o *Office) WaitRecords(n int) []store.Wait {
 	})
 }
 
+// Dispositions waits until recordd has n of them and returns them, newest first.
+func (o *Office) Dispositions(n int) []store.Disposition {
+	o.t.Helper()
+	return records(o, "disposition", n, func(ctx context.Context, s store.Span) (store.Page[store.Disposition], error) {
+		return o.Records.ListDispositions(ctx, store.DispositionQuery{Span: s})
+	})
+}
+
 // TextRecords waits until recordd has n records of short messages and returns them, newest first.
 func (o *Office) TextRecords(n int) []store.SMS {
 	o.t.Helper()

@@ -238,6 +238,13 @@ func FuzzASumFromTheDisk(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+		var d Dispositions
+		if err := d.UnmarshalBinary(b); err == nil {
+			again, _ := d.MarshalBinary()
+			if err := d.UnmarshalBinary(again); err != nil {
+				t.Fatal(err)
+			}
+		}
 		var w Work
 		if err := w.UnmarshalBinary(b); err == nil {
 			again, _ := w.MarshalBinary()

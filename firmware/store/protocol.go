@@ -45,7 +45,11 @@ const (
 	opTraffic        op = "report.traffic"
 	opWork           op = "report.work"
 	opLineCalls      op = "report.lines"
-	opStatus         op = "status"
+
+	opPutDispositions  op = "dispositions.put"
+	opListDispositions op = "dispositions.list"
+	opDispositionSums  op = "report.dispositions"
+	opStatus           op = "status"
 )
 
 type request struct {

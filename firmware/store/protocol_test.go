@@ -54,6 +54,17 @@ func (deaf) Traffic(_ context.Context, q ReportQuery) ([]report.TrafficRow, erro
 	return nil, err
 }
 
+func (deaf) PutDispositions(context.Context, ...Disposition) error { return nil }
+func (deaf) ListDispositions(_ context.Context, q DispositionQuery) (Page[Disposition], error) {
+	_, _, _, err := q.Bounds()
+	return Page[Disposition]{}, err
+}
+
+func (deaf) DispositionSums(_ context.Context, q ReportQuery) ([]report.DispositionRow, error) {
+	_, err := q.Location()
+	return nil, err
+}
+
 func (deaf) LineCalls(_ context.Context, q ReportQuery) ([]report.LineRow, error) {
 	_, err := q.Location()
 	return nil, err

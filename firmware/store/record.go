@@ -62,6 +62,7 @@ type Records interface {
 	Texts
 	Callbacks
 	MissedCallers
+	Dispositions
 	Reports
 	// Status says how far the records are, and what is wrong in words.
 	Status(ctx context.Context) (Status, error)

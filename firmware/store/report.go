@@ -137,6 +137,11 @@ func LineRow(line string, from time.Time, sum report.LineCalls) report.LineRow {
 	return report.LineRow{Line: line, From: from, LineCalls: sum}
 }
 
+// DispositionRow makes a row of DispositionSums.
+func DispositionRow(id tel.QueueID, from time.Time, sum report.Dispositions) report.DispositionRow {
+	return report.DispositionRow{Queue: id, From: from, Dispositions: sum}
+}
+
 func fits(rows int) error {
 	if rows > MaxRows {
 		return fmt.Errorf("%w: more than %d rows; a longer step has fewer", ErrTooLarge, MaxRows)

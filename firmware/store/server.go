@@ -153,6 +153,12 @@ func dispatch(ctx context.Context, req request, records Records) (any, error) {
 		return with(req, func(q ReportQuery) (any, error) { return records.Work(ctx, q) })
 	case opLineCalls:
 		return with(req, func(q ReportQuery) (any, error) { return records.LineCalls(ctx, q) })
+	case opPutDispositions:
+		return with(req, func(all []Disposition) (any, error) { return nil, records.PutDispositions(ctx, all...) })
+	case opListDispositions:
+		return with(req, func(q DispositionQuery) (any, error) { return records.ListDispositions(ctx, q) })
+	case opDispositionSums:
+		return with(req, func(q ReportQuery) (any, error) { return records.DispositionSums(ctx, q) })
 	case opStatus:
 		return records.Status(ctx)
 	default:

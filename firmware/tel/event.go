@@ -534,3 +534,15 @@ func LineCauses() []LineCause {
 		LineNoVoltage, LineOffHook, LineReversed, LineShared, LineHalfDuplex, LineNoVoice,
 	}
 }
+
+// CallDisposed is what an agent says came of a queue's caller. A later one of the same call and agent takes its place.
+type CallDisposed struct {
+	Call        CallID    `json:"call"`
+	Queue       QueueID   `json:"queue"`
+	Agent       AgentID   `json:"agent"`
+	Disposition string    `json:"disposition"` // its name, as configured then
+	At          time.Time `json:"at"`
+}
+
+// Kind implements Event.
+func (CallDisposed) Kind() string { return "call_disposed" }

@@ -110,6 +110,8 @@ type CallStory struct {
 	Part   bool // the records of its waits could not be had
 	Legs   []Leg
 
+	Dispositions []Said // what the agents say came of it
+
 	Recordings []Recording // that the reader may hear
 	Trace      bool        // its SIP messages are remembered, and the reader may read them
 }

@@ -133,6 +133,9 @@ type Desk struct {
 	Tape    Tape     // of what the agent talks now
 	Reasons []string // that a pause can have; none: without
 	Queues  []DeskQueue
+
+	Dispositions []string // that fit the caller whom the agent talks with, or talked with last
+	Disposed     string   // the one that was said
 }
 
 // LoggedIn tells whether the agent is at work.

@@ -29,22 +29,23 @@ func (f ReportFilter) Values() url.Values {
 
 // Report is what became of the callers of some days, and what the agents did.
 type Report struct {
-	Reader  Reader
-	Box     string
-	Said    Said
-	Filter  ReportFilter
-	Wrong   []Said // what of the filter is none, and was left out
-	Queues  []Choice
-	Limited bool          // to some queues, one of which must be chosen
-	Steps   []report.Step // that rows may stand for
-	Withins []int
-	Whole   ReportRow
-	Rows    []ReportRow // by time
-	ByQueue []ReportRow // empty where there is one queue only
-	Lines   []LineRow   // by their names in the configuration
-	Agents  []WorkRow   // one of the team where people may not be told apart
-	Few     int         // people on duty, where they are too few for a team; 0: it is shown
-	Privacy Said        // why there are no figures of each person; none: there are
+	Reader       Reader
+	Box          string
+	Said         Said
+	Filter       ReportFilter
+	Wrong        []Said // what of the filter is none, and was left out
+	Queues       []Choice
+	Limited      bool          // to some queues, one of which must be chosen
+	Steps        []report.Step // that rows may stand for
+	Withins      []int
+	Whole        ReportRow
+	Rows         []ReportRow      // by time
+	ByQueue      []ReportRow      // empty where there is one queue only
+	Dispositions []DispositionRow // by queue, the most frequent first
+	Lines        []LineRow        // by their names in the configuration
+	Agents       []WorkRow        // one of the team where people may not be told apart
+	Few          int              // people on duty, where they are too few for a team; 0: it is shown
+	Privacy      Said             // why there are no figures of each person; none: there are
 }
 
 // Exportable tells whether the rows make a table worth having.
@@ -143,6 +144,13 @@ func (r ReportRow) Stages() (all []Figure) {
 
 // Refused are the callers who were never given a place.
 func (r ReportRow) Refused() int { return r.Traffic.Of(tel.OutcomeRefused) }
+
+// DispositionRow is how often calls of a queue came to something.
+type DispositionRow struct {
+	Queue string
+	Name  string
+	Calls int
+}
 
 // LineRow is what came and went by one line.
 type LineRow struct {

@@ -28,6 +28,8 @@ type Records interface {
 	ListMissed(context.Context, store.MissedQuery) (store.Page[store.Missed], error)
 	Traffic(context.Context, store.ReportQuery) ([]report.TrafficRow, error)
 	Work(context.Context, store.ReportQuery) ([]report.WorkRow, error)
+	ListDispositions(context.Context, store.DispositionQuery) (store.Page[store.Disposition], error)
+	DispositionSums(context.Context, store.ReportQuery) ([]report.DispositionRow, error)
 	LineCalls(context.Context, store.ReportQuery) ([]report.LineRow, error)
 }
 

@@ -359,7 +359,7 @@ func TestATableOfCallsStartsNoFormulaInAnySpreadsheet(t *testing.T) {
 		r := csv.NewReader(strings.NewReader(body))
 		r.Comma = comma
 		rows, err := r.ReadAll()
-		if err != nil || len(rows) != 7 || rows[0][0] != "Quando" || len(rows[0]) != 10 {
+		if err != nil || len(rows) != 7 || rows[0][0] != "Quando" || len(rows[0]) != 11 {
 			t.Fatalf("%s: %v %v", sep, rows, err)
 		}
 		for _, other := range []rune{';', ',', '\t', '|'} { // who opens it with another separator

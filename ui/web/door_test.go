@@ -333,7 +333,7 @@ func TestTheDoorsLookAsReviewed(t *testing.T) {
 				}}, at))
 			},
 			"me-wrapup": func() ([]byte, error) {
-				return ownWork(r.Me(page.Me{Box: "Bottega", Reader: who, Desk: &page.Desk{State: tel.AgentWrapUp, Since: at}}, at))
+				return ownWork(r.Me(page.Me{Box: "Bottega", Reader: who, Desk: &page.Desk{State: tel.AgentWrapUp, Since: at, Dispositions: []string{"Venduto", hostile}, Disposed: "Venduto"}}, at))
 			},
 			"me-out": func() ([]byte, error) {
 				return ownWork(r.Me(page.Me{Box: "Bottega", Reader: who, Desk: &page.Desk{State: tel.AgentLoggedOut, Reason: "shift_end"}}, at))

@@ -83,7 +83,13 @@ func (s *server) exportCalls(w http.ResponseWriter, v *visit) {
 	}
 	table := newSheet(v)
 	say := func(key string) string { return s.pages[v.lang].Say(page.Said{Sentence: key}) }
-	table.row(say("history.when"), say("export.direction"), say("export.from"), say("export.to"), say("export.line"), say("floor.queue"), say("filter.person"), say("filter.result"), say("export.rang"), say("calls.talked"))
+	table.row(say("history.when"), say("export.direction"), say("export.from"), say("export.to"), say("export.line"), say("floor.queue"), say("filter.person"), say("filter.result"), say("export.rang"), say("calls.talked"), say("disposition"))
+	said, err := s.disposed(ctx, l.span)
+	if err != nil {
+		s.Log.Warn("the records cannot be read", "err", err)
+		s.refuse(w, v, http.StatusServiceUnavailable, "records.away")
+		return
+	}
 	l.span.Limit = store.MaxLimit
 	for rows := 0; rows < mostExported; {
 		p, err := s.callsOf(ctx, l)
@@ -99,7 +105,7 @@ func (s *server) exportCalls(w http.ResponseWriter, v *visit) {
 				rang = c.Answered.Sub(c.Started)
 			}
 			table.row(r.At.Format(time.DateTime), say("result.calls."+string(c.Direction)), string(c.From), string(c.To), partyName(l.config, c.In), r.Queue, r.Person,
-				say(r.Result.Sentence), strconv.Itoa(int(max(0, rang).Seconds())), strconv.Itoa(int(r.Talked.Seconds())))
+				say(r.Result.Sentence), strconv.Itoa(int(max(0, rang).Seconds())), strconv.Itoa(int(r.Talked.Seconds())), said[c.Call])
 			rows++
 		}
 		if l.span.Cursor = p.Next; p.Next == "" {

@@ -134,8 +134,8 @@ func (s *server) sumUp(ctx context.Context, a *asked) error {
 	if len(a.ByQueue) < 2 {
 		a.ByQueue = nil
 	}
-	if a.Limited {
-		return nil
+	if err := s.sumUpDispositions(ctx, a); err != nil || a.Limited {
+		return err
 	}
 	if err := s.sumUpLines(ctx, a); err != nil {
 		return err
@@ -254,7 +254,7 @@ func (s *server) figures(w http.ResponseWriter, v *visit) {
 	a, status := s.reported(v), http.StatusOK
 	if err := s.sumUp(ctx, a); err != nil {
 		a.Said, status = s.unreported(err)
-		a.Rows, a.ByQueue, a.Agents, a.Lines = nil, nil, nil, nil
+		a.Rows, a.ByQueue, a.Agents, a.Lines, a.Dispositions = nil, nil, nil, nil, nil
 	}
 	if len(a.Rows) > rowsShown {
 		a.Said, a.Rows = page.Said{Sentence: "report.rows", Args: []any{rowsShown}}, a.Rows[:rowsShown]

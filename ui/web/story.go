@@ -40,6 +40,11 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 	if err != nil {
 		s.Log.Warn("the waits of a call cannot be read", "call", c.Call, "err", err)
 	}
+	said, err2 := s.Records.ListDispositions(ctx, store.DispositionQuery{Call: c.Call, Span: store.Span{From: c.Started}})
+	if err2 != nil {
+		s.Log.Warn("what came of a call cannot be read", "call", c.Call, "err", err2)
+		err = err2
+	}
 	now := s.Settings.Current()
 	p := page.CallStory{
 		Reader: s.reader(v), Box: s.Name(), Call: c.Call, From: c.From, To: c.To, Part: err != nil,
@@ -51,6 +56,9 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 			Party: partyName(now, m.Party), Codec: m.Codec, Received: m.Received, Lost: m.Lost,
 			Heard: heard(m.Sound), Hears: opinion(m.Sound.Hears), Trouble: string(m.Sound.Trouble), Place: string(m.Sound.Place),
 		})
+	}
+	for _, d := range said.Items {
+		p.Dispositions = append(p.Dispositions, page.Said{Sentence: "disposition.said", Args: []any{agentName(now, d.Agent), d.Disposition}})
 	}
 	p.Recordings = s.recordingsOf(v, c)
 	p.Trace = v.user.Role.May(access.Configure) && len(s.Ladder(c.Call)) > 0

@@ -64,11 +64,13 @@ type Batch struct {
 	Callbacks []store.Callback
 	Missed    []store.Missed
 	Intervals []store.Interval
+
+	Dispositions []store.Disposition
 }
 
 // Len counts the records of a batch.
 func (b Batch) Len() int {
-	return len(b.Calls) + len(b.Waits) + len(b.Texts) + len(b.Callbacks) + len(b.Missed) + len(b.Intervals)
+	return len(b.Calls) + len(b.Waits) + len(b.Texts) + len(b.Callbacks) + len(b.Missed) + len(b.Intervals) + len(b.Dispositions)
 }
 
 // Ingest stores the batch and remembers its position, both or nothing, and returns when the disk
@@ -84,7 +86,7 @@ func (d *DB) Ingest(b Batch) error {
 	err = d.write(func(txn *badger.Txn) error {
 		return errors.Join(
 			putCalls(txn, b.Calls), each(txn, b.Waits, putWait), each(txn, b.Texts, putText),
-			each(txn, b.Callbacks, putCallback), each(txn, b.Missed, putMissed), each(txn, b.Intervals, putInterval), txn.Set([]byte(markKey), value), txn.Set([]byte(lineSlotsKey), []byte(lineMark(string(value)))),
+			each(txn, b.Callbacks, putCallback), each(txn, b.Missed, putMissed), each(txn, b.Intervals, putInterval), each(txn, b.Dispositions, putDisposition), txn.Set([]byte(markKey), value), txn.Set([]byte(lineSlotsKey), []byte(lineMark(string(value)))),
 		)
 	})
 	if err == nil {

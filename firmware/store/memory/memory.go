@@ -19,6 +19,9 @@ type Store struct {
 	callbacks table[store.Callback]
 	missed    table[store.Missed]
 	intervals table[store.Interval]
+
+	dispositions table[store.Disposition]
+
 	// Reported is what Status returns, beside Committed, which is counted here.
 	Reported store.Status
 }

@@ -234,6 +234,8 @@ func (k *keeper) collect(r journal.Record) {
 		k.pending.Callbacks = append(k.pending.Callbacks, store.Callback{Pos: pos, CallbackChanged: e})
 	case tel.MissedChanged:
 		k.pending.Missed = append(k.pending.Missed, store.Missed{Pos: pos, MissedChanged: e})
+	case tel.CallDisposed:
+		k.pending.Dispositions = append(k.pending.Dispositions, store.Disposition{Pos: pos, CallDisposed: e})
 	case tel.AgentInterval:
 		k.pending.Intervals = append(k.pending.Intervals, store.Interval{Pos: pos, AgentInterval: e})
 	case tel.SMSReceived:

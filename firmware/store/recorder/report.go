@@ -32,3 +32,19 @@ func (f *front) Work(ctx context.Context, q store.ReportQuery) ([]report.WorkRow
 func (f *front) LineCalls(ctx context.Context, q store.ReportQuery) ([]report.LineRow, error) {
 	return use(f, func(db store.Records) ([]report.LineRow, error) { return db.LineCalls(ctx, q) })
 }
+
+// PutDispositions implements store.Dispositions.
+func (f *front) PutDispositions(ctx context.Context, all ...store.Disposition) error {
+	_, err := use(f, func(db store.Records) (struct{}, error) { return struct{}{}, db.PutDispositions(ctx, all...) })
+	return err
+}
+
+// ListDispositions implements store.Dispositions.
+func (f *front) ListDispositions(ctx context.Context, q store.DispositionQuery) (store.Page[store.Disposition], error) {
+	return use(f, func(db store.Records) (store.Page[store.Disposition], error) { return db.ListDispositions(ctx, q) })
+}
+
+// DispositionSums implements store.Dispositions.
+func (f *front) DispositionSums(ctx context.Context, q store.ReportQuery) ([]report.DispositionRow, error) {
+	return use(f, func(db store.Records) ([]report.DispositionRow, error) { return db.DispositionSums(ctx, q) })
+}

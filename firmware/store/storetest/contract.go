@@ -67,6 +67,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Records) {
 		"many may ask and put at once":                          concurrent,
 		"reports are sums of the records":                       sums,
 		"reports add up, whatever was recorded":                 sumsOfMany,
+		"what came of a call is the last word about it":         dispositions,
 		"figures of a line are those of its uses":               sumsOfLines,
 		"a senseless report is refused":                         badReports,
 	} {
