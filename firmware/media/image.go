@@ -133,11 +133,19 @@ func (l *loop) changeKind(g *Leg) {
 // strand tells of a leg in T.38 that cannot reach anybody, and of its peer.
 func (l *loop) strand(g *Leg) {
 	for _, x := range [...]*Leg{g, g.peer} {
-		if x != nil && x.media.Image && (x.peer == nil || !x.peer.media.Image) {
+		if x != nil && x.isStranded() {
 			x.emit(Stranded{})
 		}
 	}
 }
+
+// Stranded reports whether the leg is in T.38 and whoever it is bridged with, if anybody, is not.
+func (g *Leg) Stranded() (is bool) {
+	_ = g.ask(func(*loop) error { is = g.isStranded(); return nil }) // a closed leg is not
+	return is
+}
+
+func (g *Leg) isStranded() bool { return g.media.Image && (g.peer == nil || !g.peer.media.Image) }
 
 // Partner names the leg with which this one talks: bridged, with nobody who watches and nothing of ours that is
 // played to either. It is empty when there is none.
