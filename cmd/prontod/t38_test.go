@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -32,7 +33,7 @@ var (
 // faxAt puts a machine beside a phone's call.
 func faxAt(t *testing.T, c *peer.Call, attributes ...string) *peer.Fax {
 	t.Helper()
-	f, err := peer.NewFax(netip.MustParseAddr("127.0.0.1"), attributes...)
+	f, err := peer.NewFax(c.Audio().Local().Addr(), attributes...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +99,15 @@ func TestTwoMachinesComeToT38AndBackToAudio(t *testing.T) {
 				t.Errorf("%s: Bruno's machine was told %q", c.name, got)
 			}
 			passes(t, c.name, machines[0], machines[1])
-			// A session refresh of either, by a re-INVITE with the same description, changes nothing and is for the box alone.
+			// A session refresh of either, by re-INVITE with or without an offer and by UPDATE, changes nothing and is
+			// for the box alone.
 			before := machines[0].Asked() + machines[1].Asked()
-			asks(t, calls[0])
-			asks(t, calls[1])
+			for _, by := range calls {
+				asks(t, by)
+				if err := errors.Join(by.RefreshFax(t.Context()), by.Reoffer(t.Context(), nil)); err != nil {
+					t.Fatalf("%s: %v", c.name, err)
+				}
+			}
 			passes(t, "refreshed: "+c.name, machines[0], machines[1])
 			if now := machines[0].Asked() + machines[1].Asked(); now != before || before != round+1 {
 				t.Errorf("%s: asked %d times, then %d", c.name, before, now)
@@ -120,6 +126,25 @@ func TestTwoMachinesComeToT38AndBackToAudio(t *testing.T) {
 		a.Hangup()
 		ended(t, b)
 	}
+}
+
+// A page for a customer goes to the carrier's gateway, at which its machine speaks T.38 too.
+func TestAMachineBehindTheCarrierComesToT38(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1, Carrier: 5070})
+	carrier, anna := carrierOf(t, o, hzCarrier), deskAt(t, o, 201, hzAgent)
+	a := carrier.customer(mobileNumber)
+	b := anna.picksUp()
+	fa, fb := faxAt(t, a, ofAnna...), faxAt(t, b, ofBruno...)
+	allHear(t, "before T.38", ear{"the customer", a, hzAgent}, ear{"Anna", b, hzCarrier})
+	asks(t, a)
+	passes(t, "with the carrier", fa, fb)
+	if err := b.Reoffer(t.Context(), func(s string) string { return s }); err != nil {
+		t.Fatal(err)
+	}
+	allHear(t, "after T.38", ear{"the customer", a, hzAgent}, ear{"Anna", b, hzCarrier})
+	a.Hangup()
+	ended(t, b)
 }
 
 func TestT38ThatCannotBeIsRefusedAndTheCallGoesOn(t *testing.T) {
@@ -141,6 +166,9 @@ func TestT38ThatCannotBeIsRefusedAndTheCallGoesOn(t *testing.T) {
 		if err := a.OfferFax(t.Context(), nil); !errors.Is(err, peer.ErrStatus) || !strings.Contains(err.Error(), "488") {
 			t.Errorf("%s: %v, want 488", name, err)
 		}
+		if machine.Late != 0 {
+			soundAgain(t, machine, a, b)
+		}
 		allHear(t, "afterwards: "+name, ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
 		if machine.Asked() != 1 || machine.Remote().IsValid() {
 			t.Errorf("%s: asked %d times, in T.38 with %v", name, machine.Asked(), machine.Remote())
@@ -148,6 +176,17 @@ func TestT38ThatCannotBeIsRefusedAndTheCallGoesOn(t *testing.T) {
 		a.Hangup()
 		ended(t, b)
 	}
+}
+
+// soundAgain waits until a machine that has agreed to T.38 when nobody waited any more has audio again.
+func soundAgain(t *testing.T, f *peer.Fax, calls ...*peer.Call) {
+	t.Helper()
+	settles(t, "too late", func() error {
+		if f.Taken() == 0 || f.Remote().IsValid() {
+			return fmt.Errorf("T.38 was taken %d times and goes to %v", f.Taken(), f.Remote())
+		}
+		return nil
+	}, calls...)
 }
 
 // Nobody is asked where there is no machine to be asked, so that the fax goes on in audio at once.
@@ -226,12 +265,7 @@ func TestWhoGivesUpWaitingForT38LeavesNobodyBehind(t *testing.T) {
 	if err := a.OfferFax(t.Context(), give); err == nil || !strings.Contains(err.Error(), "487") {
 		t.Errorf("cancelled: %v", err)
 	}
-	settles(t, "the other end has audio again", func() error {
-		if machine.Asked() == 0 || machine.Remote().IsValid() {
-			return errors.New("the other end is in T.38")
-		}
-		return nil
-	}, a, b)
+	soundAgain(t, machine, a, b)
 	allHear(t, "after CANCEL", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
 
 	var asking sync.WaitGroup
@@ -293,6 +327,36 @@ func TestT38GoesOnThroughAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	allHear(t, "after T.38", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
+	a.Hangup()
+	ended(t, b)
+}
+
+// The program dies while the other end thinks T.38 over; what that says then reaches the next process, which knows
+// nothing of it. Both have audio afterwards.
+func TestAKillWhileAMachineIsAskedForT38LeavesBothInAudio(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
+	a, b := connected(t, anna, bruno, "202")
+	faxAt(t, a, ofAnna...)
+	machine := faxAt(t, b, ofBruno...)
+	machine.Late = 3 * time.Second
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		if err := a.OfferFax(t.Context(), nil); !errors.Is(err, peer.ErrStatus) {
+			t.Errorf("who asked was told %v", err)
+		}
+	})
+	settles(t, "the other end is asked", func() error {
+		if machine.Asked() == 0 {
+			return errors.New("it is not")
+		}
+		return nil
+	}, a, b)
+	o.Kill()
+	asking.Wait()
+	soundAgain(t, machine, a, b)
+	allHear(t, "after the kill", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
 	a.Hangup()
 	ended(t, b)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
+	"github.com/pronto-pbx/pronto/firmware/media/dsp"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 )
 
@@ -372,6 +373,54 @@ func TestT38GoesOnAfterARestart(t *testing.T) {
 	}
 	a.send("sound again")
 	b.hearsFirst("sound again")
+}
+
+// A page is no speech: a conversation that is recorded goes on in T.38, and the recording has silence there.
+func TestARecordedConversationIsSilentWhileItIsInT38(t *testing.T) {
+	e := startEngine(t, 23730, 23739, nil)
+	a, b := bridged(t, e, as(codec.PCMA), as(codec.PCMA))
+	r := newReel(t)
+	tp := r.of(e, a.leg, b.leg)
+	for _, p := range []*phone{a, b} {
+		p.talk(&wave{hz: 700}, codec.PCMA, codec.NewEncoder(codec.PCMA), 25, nil)
+		settle(t, p.leg)
+	}
+	for range 25 {
+		a.receive()
+		b.receive()
+	}
+	a.configureImage()
+	b.configureImage()
+	const inT38 = 600 * time.Millisecond
+	for i := range 20 {
+		time.Sleep(inT38 / 20)
+		a.raw(udptl(i, strings.Repeat("p", 157)))
+		b.getsFirst(udptl(i, strings.Repeat("p", 157)))
+	}
+	a.configure(as(codec.PCMA))
+	b.configure(as(codec.PCMA))
+	a.ts += 8 * uint32(inT38.Milliseconds())
+	a.talk(&wave{hz: 1300}, codec.PCMA, codec.NewEncoder(codec.PCMA), 50, nil)
+	settle(t, a.leg)
+	tp.End("done")
+	o, file := r.ended()
+	if o.Err != nil || o.Lost != 0 {
+		t.Fatalf("%+v", o)
+	}
+	left, _ := both(t, file)
+	var silent, longest int
+	for _, s := range left {
+		if silent++; s != 0 {
+			silent = 0
+		}
+		longest = max(longest, silent)
+	}
+	if least := 8 * int(inT38.Milliseconds()) / 2; longest < least {
+		t.Errorf("%d samples of silence, want at least %d", longest, least)
+	}
+	if before, after := dsp.ToneLevel(left[1000:3000], 700), dsp.ToneLevel(left[len(left)-3000:], 1300); before < -20 || after < -20 {
+		t.Errorf("%.1f dBm0 before, %.1f after", before, after)
+	}
 }
 
 func TestADatagramOfT38AllocatesNothing(t *testing.T) {

@@ -30,6 +30,8 @@ type Fax struct {
 	to     netip.AddrPort // invalid while it is not in T.38
 	theirs []string       // attributes that the box told
 	asked  int            // how often the box has offered T.38
+	taken  int            // how often it was answered with 200
+	open   bool           // an offer waits for its answer
 }
 
 // NewFax opens a machine's socket at an address.
@@ -68,6 +70,13 @@ func (f *Fax) Asked() int {
 	return f.asked
 }
 
+// Taken counts those that it has answered with 200.
+func (f *Fax) Taken() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.taken
+}
+
 var errNoT38 = errors.New("the machine is not in T.38")
 
 // Send sends a datagram.
@@ -90,15 +99,25 @@ func (f *Fax) Receive(patience time.Duration) ([]byte, error) {
 
 // use takes the box's SDP; false when it has no T.38.
 func (f *Fax) use(body []byte) bool {
+	to, told, ok := readT38(body)
+	if ok {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.to, f.theirs = to, told
+	}
+	return ok
+}
+
+// readT38 reads T.38 in the place of audio.
+func readT38(body []byte) (to netip.AddrPort, told []string, ok bool) {
 	var addr netip.Addr
-	var told []string
 	port, image := uint64(0), false
 	for line := range strings.SplitSeq(strings.ReplaceAll(string(body), "\r", ""), "\n") {
 		switch fields := strings.Fields(line); {
 		case strings.HasPrefix(line, "c=IN IP") && len(fields) == 3:
 			addr, _ = netip.ParseAddr(fields[2])
 		case strings.HasPrefix(line, "m=audio ") && len(fields) > 1 && fields[1] != "0":
-			return false
+			return to, nil, false
 		case strings.HasPrefix(line, "m="):
 			if image = len(fields) == 4 && fields[0] == "m=image" && fields[2] == "udptl" && fields[3] == "t38"; image {
 				port, _ = strconv.ParseUint(fields[1], 10, 16)
@@ -107,13 +126,7 @@ func (f *Fax) use(body []byte) bool {
 			told = append(told, line[2:])
 		}
 	}
-	if port == 0 || !addr.IsValid() {
-		return false
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.to, f.theirs = netip.AddrPortFrom(addr, uint16(port)), told
-	return true
+	return netip.AddrPortFrom(addr, uint16(port)), told, port != 0 && addr.IsValid()
 }
 
 // over is told that the call has audio again.
@@ -137,6 +150,29 @@ func (f *Fax) sdp(c *Call, lines int) string {
 	return text
 }
 
+// answer says T.38 in as many lines as an offer of the box.
+func (f *Fax) answer(c *Call, offer []byte) string {
+	return f.sdp(c, strings.Count(string(offer), "\nm="))
+}
+
+// RefreshFax repeats by UPDATE what the machine has said.
+func (c *Call) RefreshFax(ctx context.Context) error {
+	f := c.machine()
+	res, err := c.ask(ctx, "UPDATE", "", f.sdp(c, f.lines()))
+	if err == nil && (res.StatusCode != 200 || !f.use(res.Body())) {
+		err = fmt.Errorf("UPDATE: %d %s: %w", res.StatusCode, res.Reason, ErrStatus)
+	}
+	return err
+}
+
+// lines are those of its own offers.
+func (f *Fax) lines() int {
+	if f.OwnLine {
+		return 2
+	}
+	return 1
+}
+
 // Fax has the call take offers of T.38 for a machine from now on.
 func (c *Call) Fax(f *Fax) {
 	c.p.mu.Lock()
@@ -151,14 +187,11 @@ func (c *Call) machine() *Fax {
 	return c.fax
 }
 
-// OfferFax asks the box for T.38 in the place of the audio, by re-INVITE, and waits. Cancelled, it sends CANCEL when give
-// is closed.
+// OfferFax asks the box for T.38 in the place of the audio, by re-INVITE, and waits. When give is closed it sends
+// CANCEL.
 func (c *Call) OfferFax(ctx context.Context, give <-chan struct{}) error {
-	f, lines := c.machine(), 1
-	if f.OwnLine {
-		lines = 2
-	}
-	body := f.sdp(c, lines)
+	f := c.machine()
+	body := f.sdp(c, f.lines())
 	c.p.mu.Lock()
 	c.cseq++
 	n := c.cseq
@@ -176,32 +209,50 @@ func (c *Call) OfferFax(ctx context.Context, give <-chan struct{}) error {
 	return nil
 }
 
+func (f *Fax) answered() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open = false
+}
+
 // faxed answers an offer of T.38; false when it is none, or for no machine.
 func (c *Call) faxed(req *sip.Request, from netip.AddrPort) bool {
-	f, body := c.machine(), string(req.Body())
-	if f == nil || !strings.Contains(body, "m=image ") || !f.use(req.Body()) {
+	f, body := c.machine(), req.Body()
+	if f == nil {
 		return false
 	}
+	_, _, ok := readT38(body)
 	f.mu.Lock()
-	f.asked++
-	refuse := f.Refuse
+	open := f.open
+	if ok && !open {
+		f.asked++
+		f.open = true
+	}
 	f.mu.Unlock()
+	switch {
+	case open: // RFC 3261 section 14.2
+		c.p.reply(req, from, 500, c.tag, "Retry-After: 1\r\n")
+		return true
+	case !ok:
+		return false
+	}
 	answer := func() {
-		if refuse != 0 {
-			f.over()
-			c.p.reply(req, from, refuse, c.tag, "")
+		defer f.answered()
+		if f.Refuse != 0 {
+			c.p.reply(req, from, f.Refuse, c.tag, "")
 			return
 		}
-		if f.NoStream {
-			f.over()
-		} else {
+		if !f.NoStream {
+			f.use(body)
 			c.audio.silence()
 		}
-		c.accept(req, from, f.sdp(c, strings.Count(body, "m=")))
+		f.mu.Lock()
+		f.taken++
+		f.mu.Unlock()
+		c.accept(req, from, f.answer(c, body))
 	}
 	switch {
 	case f.Dumb:
-		f.over()
 		c.p.reply(req, from, 100, "", "")
 	case f.Late != 0:
 		c.p.reply(req, from, 100, "", "")

@@ -16,8 +16,9 @@ const (
 	// strandedFor is how long a leg may be alone in T.38 before it gets its audio back: who hangs up or changes to
 	// audio mostly does so at both ends in one moment.
 	strandedFor = 200 * time.Millisecond
-	// soundRetry is after how long audio is offered again to who was busy.
+	// soundRetry is after how long audio is offered again to who was busy, soundTries how often.
 	soundRetry = time.Second
+	soundTries = 40
 )
 
 // passage is an offer of T.38 on its way from one leg to whom it talks with.
@@ -34,6 +35,7 @@ type fax struct {
 	asked  *passage  // the partner's, which we have offered to them
 	sound  bool      // we have offered audio again
 	to     sdp.Local // our side, if they agree to either
+	tries  int       // of sound, without success
 	mute   bool      // nothing is agreed: they have taken our offer of T.38 without a stream, or we do not know
 	theirs sdp.Image // what their machine has
 	before *agreement
@@ -302,18 +304,25 @@ func (l *leg) soundAgain() {
 
 // sounds takes their answer to our offer of audio.
 func (l *leg) sounds(to sdp.Local, e dialog.ReofferDone) {
+	l.mu.Lock()
+	l.fax.tries++
+	again := l.fax.tries < soundTries
+	if e.Status == 200 {
+		l.local, l.fax.mute, l.fax.tries = to, false, 0
+	}
+	l.mu.Unlock()
 	switch e.Status {
 	case 200:
-	case 491:
-		time.AfterFunc(soundRetry, l.soundAgain)
-		return
+	case 491, 500, 503: // it is about to say something itself, or has not yet answered the last process
+		if again {
+			time.AfterFunc(soundRetry, l.soundAgain)
+			return
+		}
+		fallthrough
 	default:
 		l.o.cfg.Log.Warn("audio after T.38 was refused: nothing is heard", "party", l.Party(), "status", e.Status)
 		return
 	}
-	l.mu.Lock()
-	l.local, l.fax.mute = to, false
-	l.mu.Unlock()
 	if err := l.answered(e.SDP); err != nil {
 		l.o.cfg.Log.Warn("the answer to audio after T.38 cannot be used: nothing is heard", "party", l.Party(), "err", err)
 		return
