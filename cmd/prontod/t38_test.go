@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -303,9 +304,54 @@ func TestBothMachinesAskForT38AtTheSameInstant(t *testing.T) {
 	}
 }
 
-// The program dies while a page is on its way: the machines notice nothing but what was lost meanwhile, and come back
-// to audio afterwards.
-func TestT38GoesOnThroughAKill(t *testing.T) {
+// Whatever the two do, also at once, they end in the same medium, and reach each other in it.
+func TestMachinesThatChangeTheirMindsEndInTheSameMedium(t *testing.T) {
+	t.Parallel()
+	o := bench.Start(t, pbxtest.Setup{Agents: 2})
+	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
+	a, b := connected(t, anna, bruno, "202")
+	fa, fb := faxAt(t, a, ofAnna...), faxAt(t, b, ofBruno...)
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	does := map[string]func(c *peer.Call, after time.Duration){
+		"asks": func(c *peer.Call, _ time.Duration) { _ = c.OfferFax(t.Context(), nil) },
+		"asks and gives up": func(c *peer.Call, after time.Duration) {
+			give := make(chan struct{})
+			time.AfterFunc(after, func() { close(give) })
+			_ = c.OfferFax(t.Context(), give)
+		},
+		"goes back": func(c *peer.Call, _ time.Duration) { _ = c.Reoffer(t.Context(), func(s string) string { return s }) },
+		"refreshes": func(c *peer.Call, _ time.Duration) { _ = c.Reoffer(t.Context(), nil) },
+		"waits":     func(*peer.Call, time.Duration) {},
+	}
+	names := slices.Sorted(maps.Keys(does))
+	for range 20 {
+		first, second := names[random.IntN(len(names))], names[random.IntN(len(names))]
+		later, after := time.Duration(random.IntN(300))*time.Millisecond, time.Duration(random.IntN(20))*time.Millisecond
+		when := fmt.Sprintf("seed %d: Anna %s, Bruno %s %v later", seed, first, second, later)
+		var both sync.WaitGroup
+		both.Go(func() { does[first](a, after) })
+		both.Go(func() { time.Sleep(later); does[second](b, after) })
+		both.Wait()
+		settles(t, when, func() error {
+			if x, y := fa.Remote(), fb.Remote(); x.IsValid() != y.IsValid() {
+				return fmt.Errorf("T.38 goes to %v and to %v", x, y)
+			}
+			return nil
+		}, a, b)
+		if fa.Remote().IsValid() {
+			passes(t, when, fa, fb)
+		} else {
+			allHear(t, when, ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
+		}
+	}
+	a.Hangup()
+	ended(t, b)
+}
+
+// The program dies, or hands over to the next one, while a page is on its way: the machines notice nothing but what was
+// lost meanwhile, and come back to audio afterwards.
+func TestT38GoesOnThroughAKillAndAnUpdate(t *testing.T) {
 	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 2})
 	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
@@ -313,10 +359,10 @@ func TestT38GoesOnThroughAKill(t *testing.T) {
 	fa, fb := faxAt(t, a, ofAnna...), faxAt(t, b, ofBruno...)
 	asks(t, b)
 	passes(t, "before the kill", fa, fb)
-	for range 2 {
-		o.Kill()
+	for _, end := range []func(){o.Kill, o.Kill, o.HandOver} {
+		end()
 		asks(t, a) // a refresh, which also tells that the calls are back
-		passes(t, "after the kill", fa, fb)
+		passes(t, "in the next process", fa, fb)
 	}
 	if fa.Asked()+fb.Asked() != 1 {
 		t.Errorf("asked %d times", fa.Asked()+fb.Asked())
