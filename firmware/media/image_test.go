@@ -174,7 +174,11 @@ func TestWhatIsNoT38IsNotPassedToAMachine(t *testing.T) {
 
 func TestNoSoundIsSentToAMachineInT38(t *testing.T) {
 	e := startEngine(t, 23640, 23649, nil)
-	a, b := bridged(t, e, pcmu, pcmu)
+	muxed := pcmu
+	muxed.RTCPMux = true // a report would come with the datagrams
+	a, b := bridged(t, e, pcmu, muxed)
+	a.send("before")
+	b.hearsFirst("before")
 	b.configureImage() // who has agreed first
 	a.send("sound")
 	if err := b.leg.SendDTMF("5"); err != nil {
@@ -269,8 +273,8 @@ func TestWhomALegTalksWith(t *testing.T) {
 	if err := b.leg.Play([]Sound{sentence{"x", 3}}, true, nil); err != nil {
 		t.Fatal(err)
 	}
-	if p := a.leg.Partner(); p != "" {
-		t.Errorf("while b hears music a talks with %q", p)
+	if p, q := a.leg.Partner(), b.leg.Partner(); p+q != "" {
+		t.Errorf("while b hears music a talks with %q, and b with %q", p, q)
 	}
 	if err := b.leg.Stop(); err != nil {
 		t.Fatal(err)
