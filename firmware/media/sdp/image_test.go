@@ -99,13 +99,16 @@ func TestOfferAndAnswerOfT38ThereAndBack(t *testing.T) {
 		answer, back, again []string
 	}{
 		{
-			"in the audio's own line", []string{"m=audio 5000 RTP/AVP 8"}, gateway,
+			"in the audio's own line",
+			[]string{"m=audio 5000 RTP/AVP 8"},
+			gateway,
 			[]string{"image 16384 udptl t38"},
 			[]string{"audio 16384 RTP/AVP 8 0 9 101"},
 			[]string{"image 16384 udptl t38"},
 		},
 		{
-			"in a line of its own", []string{"m=audio 5000 RTP/AVP 8"},
+			"in a line of its own",
+			[]string{"m=audio 5000 RTP/AVP 8"},
 			append([]string{"m=audio 0 RTP/AVP 8"}, gateway...),
 			[]string{"audio 0 RTP/AVP 8", "image 16384 udptl t38"},
 			[]string{"audio 16384 RTP/AVP 8 0 9 101", "image 0 udptl t38"},
