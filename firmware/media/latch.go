@@ -10,6 +10,8 @@ const (
 	learnGap = 200 * time.Millisecond
 	// learnPackets in sequence, of one SSRC and one address, make a sender believable.
 	learnPackets = 2
+	// learnImageGap is learnGap for T.38, where a machine that listens says little.
+	learnImageGap = 2 * time.Second
 )
 
 // latch decides whose packets a leg believes (symmetric RTP, RFC 4961, with a source lock against
@@ -18,6 +20,7 @@ type latch struct {
 	signalled address // from the peer's SDP
 	locked    address // where valid packets come from and ours go; unset until the first one
 	learn     bool    // addresses other than the signalled one may be learned
+	image     bool    // it judges datagrams of T.38, which are repeated under their number
 	host      address // whose signalling made the call: besides the signalled host only this one may be learned; unset: any
 	learnTill time.Duration
 
@@ -65,7 +68,7 @@ func (l *latch) mayBelieve(from *address) bool {
 	return !l.locked.set() || l.locked.same(from) || l.signalled.same(from)
 }
 
-// packet judges the source of a well-formed RTP packet.
+// packet judges the source of a well-formed packet.
 func (l *latch) packet(from *address, p *packet, now time.Duration) belief {
 	if l.locked.set() {
 		if l.locked.same(from) {
@@ -98,8 +101,11 @@ func (l *latch) trusts(from *address) bool {
 
 // inSequence counts consecutive plausible packets of one candidate.
 func (l *latch) inSequence(from *address, p *packet, now time.Duration) bool {
-	c := &l.candidate
-	follows := c.count > 0 && c.ssrc == p.ssrc && p.seq == c.seq+1 && now-c.at <= learnGap && c.from.same(from)
+	c, gap, next := &l.candidate, learnGap, p.seq == l.candidate.seq+1
+	if l.image {
+		gap, next = learnImageGap, next || p.seq == c.seq
+	}
+	follows := c.count > 0 && c.ssrc == p.ssrc && next && now-c.at <= gap && c.from.same(from)
 	if !follows {
 		c.from, c.ssrc, c.count = *from, p.ssrc, 0
 	}

@@ -67,6 +67,8 @@ type Leg struct {
 	fast bool // it is spoken to packet by packet, without the clock
 	echo bool // the leg hears itself
 
+	image image // while media says that it is in T.38
+
 	conference *conference // in which the leg is heard and hears; peer is then who it exchanges keys with
 	priming    int         // ticks for which it is still spoken to by relay
 
@@ -111,7 +113,7 @@ type counts struct {
 
 // Stats sums up one leg. Lost, Jitter and RTT are those of RTCP (RFC 3550 section 6.4).
 type Stats struct {
-	Codec    string
+	Codec    string      // "T.38" while it is in that
 	Machine  tel.Machine // what the far end is by its tones; empty: a person
 	Suite    string      // of the encryption (RFC 4568); empty: plain
 	Bridged  bool        // or paged
@@ -133,16 +135,19 @@ type Stats struct {
 	RemoteLost   int32         // of our packets, as the far end reports
 	RemoteJitter time.Duration
 
-	Junk       uint64 // datagrams that are not RTP or RTCP
-	Strangers  uint64 // RTP from a source that the lock keeps out
-	Forged     uint64 // packets and reports without the agreed key, or repeated
-	UnknownPT  uint64 // payload types that were not negotiated
-	Early      uint64 // packets before Configure
-	Wild       uint64 // sequence numbers without connection to the stream
-	Late       uint64 // packets from before a change of route, or too late for a codec with memory: not passed on
-	Muted      uint64 // packets against the negotiated direction
-	SendErrors uint64 // packets that could not be sent
-	ReadErrors uint64 // receptions that the kernel refused
+	Junk      uint64 // datagrams that are not RTP or RTCP
+	Strangers uint64 // RTP from a source that the lock keeps out
+	Forged    uint64 // packets and reports without the agreed key, or repeated
+
+	Image                    bool   // it is in T.38 now
+	ImageReceived, ImageSent uint64 // believed datagrams of T.38
+	UnknownPT                uint64 // payload types that were not negotiated
+	Early                    uint64 // packets before Configure
+	Wild                     uint64 // sequence numbers without connection to the stream
+	Late                     uint64 // packets from before a change of route, or too late for a codec with memory: not passed on
+	Muted                    uint64 // packets against the negotiated direction
+	SendErrors               uint64 // packets that could not be sent
+	ReadErrors               uint64 // receptions that the kernel refused
 }
 
 // newLeg makes a leg that belongs to no loop yet.
@@ -206,7 +211,9 @@ func (g *Leg) Configure(m sdp.Media) error {
 	var playing []Sound
 	err := g.ask(func(*loop) error { playing = g.talk.sounds; return nil })
 	if err == nil {
-		warm(playing, m.Codec)
+		if !m.Image {
+			warm(playing, m.Codec)
+		}
 		err = g.ask(func(l *loop) error { return l.configure(g, m) })
 	}
 	if err != nil {
@@ -318,12 +325,15 @@ func (g *Leg) pressed(d Digit) {
 
 // configure takes the outcome of an offer and answer.
 func (l *loop) configure(g *Leg, m sdp.Media) error {
+	if m.Image {
+		return l.configureImage(g, m)
+	}
 	if !m.Codec.Audio() {
 		return fmt.Errorf("codec %v carries no audio", m.Codec)
 	}
 	signalled := g.ports.rtp.address(m.Remote)
 	if m.Remote.IsValid() && m.Remote.Port() != 0 && !signalled.set() {
-		return fmt.Errorf("address %v is of another family than our sockets", m.Remote.Addr())
+		return errFamily(m.Remote)
 	}
 	secret, renewed, err := g.rekey(&m)
 	if err != nil {
@@ -340,20 +350,30 @@ func (l *loop) configure(g *Leg, m sdp.Media) error {
 		g.heard = l.now
 		g.reportAt = l.now + reportPause(true)
 	}
+	if g.media.Image {
+		l.changeKind(g)
+	}
 	g.media, g.configured = m, true
 	g.listenForKeys()
 	g.codec.Store(uint32(m.Codec))
 	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
+	g.latch.image = false
 	g.latch.arm(signalled, g.learn, l.now)
 	g.control.aim(g, m)
 	l.reroute(g)
+	l.strand(g)
 	l.changed(g)
 	return nil
 }
 
+// errFamily is an address that our sockets cannot reach.
+func errFamily(remote netip.AddrPort) error {
+	return fmt.Errorf("address %v is of another family than our sockets", remote.Addr())
+}
+
 // ready reports whether audio may be sent to the leg now.
 func (g *Leg) ready() bool {
-	return g.configured && g.media.Direction.Sends() && g.latch.target().set()
+	return g.configured && !g.media.Image && g.media.Direction.Sends() && g.latch.target().set()
 }
 
 // send writes one RTP packet to the far end.
@@ -380,13 +400,17 @@ func (g *Leg) snapshotStats() *Stats {
 		Machine: g.machines.kind(),
 		In:      g.heardAs.Way(), Stalled: g.stalled, Reported: g.control.reported,
 		Concealed: time.Duration(g.voice.concealed()) * time.Second / clockRate,
-		Quiet:     g.configured && !g.media.Direction.Receives(),
-		RTT:       g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
+		Quiet:     g.configured && (g.media.Image || !g.media.Direction.Receives()),
+		Image:     g.media.Image, ImageReceived: g.image.received, ImageSent: g.image.sent,
+		RTT: g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
 		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, UnknownPT: c.unknownPT, Early: c.early,
 		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors, ReadErrors: c.receiveErrors,
 	}
 	if g.configured {
 		s.Codec = g.media.Codec.Name()
+		if g.media.Image {
+			s.Codec = "T.38"
+		}
 		s.Suite = g.media.SendKey.Suite.String()
 		s.Remote = g.latch.target().addrPort()
 	}

@@ -480,7 +480,14 @@ func (l *loop) watchSilence(g *Leg) {
 		g.heard = l.now
 		return
 	}
-	if silence := l.now - g.heard; silence >= g.timeout && !g.silent {
+	limit, heard := g.timeout, g.heard
+	if g.media.Image { // only one of two machines speaks at a time
+		limit = max(limit, imageSilence)
+		if p := g.peer; p != nil {
+			heard = max(heard, p.heard)
+		}
+	}
+	if silence := l.now - heard; silence >= limit && !g.silent {
 		g.silent = true
 		g.emit(Timeout{Silence: silence})
 	}

@@ -8,7 +8,7 @@ import (
 // What a technician reads of intruders.
 var (
 	errStranger = errors.New("it comes neither from the signalled address nor from the host of the signalling")
-	errJunk     = errors.New("it is no RTP")
+	errJunk     = errors.New("it is neither RTP nor, on a leg in T.38, UDPTL")
 )
 
 // sayStrangers is which stranger's packet of a leg is spoken of: the first ones are those of a NAT
@@ -18,6 +18,10 @@ const sayStrangers = learnPackets + 1
 // arrived takes one datagram from a leg's RTP port. This is the way of nearly every packet of the
 // house: it allocates nothing and waits for nothing.
 func (l *loop) arrived(g *Leg, b []byte, from *address) {
+	if g.media.Image {
+		l.arrivedImage(g, b, from)
+		return
+	}
 	if g.media.RTCPMux && looksLikeRTCP(b) {
 		l.report(g, b, from)
 		return
@@ -90,7 +94,7 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	}
 }
 
-// junk counts what is no RTP, and names its sender once.
+// junk counts what cannot be read, and names its sender once.
 func (l *loop) junk(g *Leg) {
 	if g.count.junk++; g.count.junk == 1 {
 		l.engine.junk.note("junk on an audio port is dropped", errJunk,
@@ -196,6 +200,7 @@ func (l *loop) bridge(a, b *Leg) error {
 	l.hush(a)
 	l.hush(b)
 	l.reroute(a)
+	l.strand(a)
 	l.changed(a)
 	l.changed(b)
 	return nil
@@ -222,6 +227,7 @@ func (l *loop) unbridge(g *Leg) {
 			x.voice.reset()
 			l.schedule(x)
 		}
+		l.strand(x)
 		l.changed(x)
 	}
 }
@@ -264,7 +270,7 @@ func unclocked(from, to *Leg) bool {
 	if from.line != nil || to.line != nil || !from.configured || !to.configured {
 		return false
 	}
-	return from.machines|to.machines == 0 || from.media.Codec == to.media.Codec
+	return from.machines|to.machines == 0 || from.media.Codec == to.media.Codec || from.media.Image || to.media.Image
 }
 
 // alike reports whether the packets of the other suit the leg as they are.

@@ -87,7 +87,7 @@ func reportPause(first bool) time.Duration {
 // else a receiver report (RFC 3550 section 6.4).
 func (l *loop) sendReport(g *Leg) {
 	g.reportAt = l.now + reportPause(false)
-	if g.line != nil || !g.configured || (!g.in.started && g.out.packets == 0) {
+	if g.line != nil || !g.configured || g.media.Image || (!g.in.started && g.out.packets == 0) {
 		return
 	}
 	l.sendControl(g, g.appendReport(l.buf[:0], l.now, time.Now()))
@@ -95,7 +95,7 @@ func (l *loop) sendReport(g *Leg) {
 
 // sayGoodbye tells the far end that our stream is over (RFC 3550 section 6.6).
 func (l *loop) sayGoodbye(g *Leg) {
-	if g.line != nil || g.out.packets == 0 {
+	if g.line != nil || g.media.Image || g.out.packets == 0 {
 		return
 	}
 	b := g.appendReport(l.buf[:0], l.now, time.Now())

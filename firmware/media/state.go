@@ -87,6 +87,9 @@ func decodeState(b []byte) (s legState, err error) {
 	if s.Configured && !s.Media.Codec.Audio() {
 		return s, fmt.Errorf("the state of leg %s has codec %v", s.ID, s.Media.Codec)
 	}
+	if s.Media.Image && s.Media.SendKey.Suite != sdp.NoSuite {
+		return s, fmt.Errorf("the state of leg %s has T.38 and keys", s.ID)
+	}
 	return s, nil
 }
 
@@ -115,6 +118,7 @@ func (g *Leg) resume(s legState, now time.Duration) error {
 	g.listenForKeys()
 	g.codec.Store(uint32(s.Media.Codec))
 	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
+	g.latch.image = s.Media.Image
 	g.latch.arm(g.ports.rtp.address(s.Media.Remote), g.learn, now)
 	g.latch.locked = g.ports.rtp.address(s.Learned)
 	g.control.mux = s.Media.RTCPMux

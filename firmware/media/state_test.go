@@ -81,7 +81,8 @@ func (legState) Generate(r *rand.Rand, _ int) reflect.Value {
 	if r.Intn(2) == 0 {
 		s.Peer = tel.NewLegID()
 	}
-	if r.Intn(2) == 0 {
+	s.Media.Image = r.Intn(4) == 0
+	if !s.Media.Image && r.Intn(2) == 0 {
 		s.Version = 2
 		s.Media.SendKey, s.Media.RecvKey = testKey(byte(r.Int())), testKey(byte(r.Int()))
 		s.Secret = secretState{r.Uint32(), r.Uint32(), uint16(r.Uint32())}
@@ -152,6 +153,7 @@ func TestAStateOfAnotherVersionOrFormIsRefusedInWords(t *testing.T) {
 		{`{"v":1,"id":"l1","rtp":22510,"rtcp":22511,"configured":true}`, "codec"},
 		{`{"v":1,"id":"l1","rtp":22510,"rtcp":22511,"configured":true,"media":{"codec":"PCMU","remote":"[::1]:5"}}`, "family"},
 		{`{"v":2,"id":"l1","rtp":22512,"rtcp":22513,"configured":true,"media":{"codec":"PCMU","send_key":{"suite":"AEAD_AES_128_GCM","key":"eA=="},"recv_key":{"suite":"AEAD_AES_128_GCM","key":"eA=="}}}`, "not 28 bytes"},
+		{`{"v":2,"id":"l1","rtp":22512,"rtcp":22513,"configured":true,"media":{"codec":"PCMU","image":true,"send_key":{"suite":"AEAD_AES_128_GCM","key":"eA=="}}}`, "T.38 and keys"},
 		{`{"v":1,`, "unexpected end"},
 		{`[]`, "cannot unmarshal"},
 	} {

@@ -28,6 +28,8 @@ type Half struct {
 	leg    *media.Leg
 	party  string
 	events func(call.LegEvent)
+
+	stranded func()
 }
 
 // Config is what a Half needs.
@@ -38,11 +40,12 @@ type Config struct {
 	Language func() string // of prompts, at the moment they are played
 	Party    string
 	Events   func(call.LegEvent)
+	Stranded func() // of media.Stranded; it must not block; nil: the party never speaks T.38
 }
 
 // Open makes the media leg, under a new id unless leg has one.
 func Open(cfg Config, leg media.LegConfig) (*Half, error) {
-	h := &Half{log: cfg.Log, engine: cfg.Engine, sounds: cfg.Sounds, lang: cfg.Language, party: cfg.Party, events: cfg.Events}
+	h := &Half{log: cfg.Log, engine: cfg.Engine, sounds: cfg.Sounds, lang: cfg.Language, party: cfg.Party, events: cfg.Events, stranded: cfg.Stranded}
 	if leg.ID == "" {
 		leg.ID = tel.NewLegID()
 	}
@@ -57,7 +60,7 @@ func Open(cfg Config, leg media.LegConfig) (*Half, error) {
 
 // Adopt takes over a media leg that survived a restart.
 func Adopt(cfg Config, leg *media.Leg) (*Half, error) {
-	h := &Half{log: cfg.Log, engine: cfg.Engine, sounds: cfg.Sounds, lang: cfg.Language, party: cfg.Party, events: cfg.Events, leg: leg}
+	h := &Half{log: cfg.Log, engine: cfg.Engine, sounds: cfg.Sounds, lang: cfg.Language, party: cfg.Party, events: cfg.Events, stranded: cfg.Stranded, leg: leg}
 	id := leg.ID()
 	if err := leg.Bind(func(e media.Event) { h.media(id, e) }); err != nil {
 		return nil, fmt.Errorf("audio for %s: %w", cfg.Party, err)
@@ -77,6 +80,10 @@ func (h *Half) media(id tel.LegID, e media.Event) {
 		h.events(call.LegEvent{Leg: id, Kind: call.LegSilent})
 	case media.Failed:
 		h.events(call.LegEvent{Leg: id, Kind: call.LegSilent})
+	case media.Stranded:
+		if h.stranded != nil {
+			h.stranded()
+		}
 	case media.FirstPacket, media.Latched, media.PlayDone:
 	}
 }

@@ -18,18 +18,25 @@ func Offer(l Local) []byte {
 	lines, ours := layout(l)
 	return l.write(func(w *writer) {
 		for i, s := range lines {
-			if i != ours {
+			switch {
+			case i != ours:
 				w.refuse(s)
-				continue
+			case l.Image != nil:
+				w.image(&l, s.Proto, s.Formats[0])
+			default:
+				w.audio(&l, s.Proto, offered(&l, &s), l.ptime(), l.Direction, l.RTCPMux, l.offeredCrypto(&s))
 			}
-			w.audio(&l, s.Proto, offered(&l, &s), l.ptime(), l.Direction, l.RTCPMux, l.offeredCrypto(&s))
 		}
 	})
 }
 
 // Answer decides on an offer and writes the answer: one m= line for each of the offer's, in order,
-// the first usable audio accepted with one sound format, all else refused (RFC 3264 section 6).
+// the first usable audio accepted with one sound format, all else refused (RFC 3264 section 6). An offer
+// of T.38 in the place of the audio is accepted when l has an Image.
 func Answer(offer *Session, l Local) (body []byte, m Media, err error) {
+	if _, ok := offer.Image(); ok && l.Image != nil {
+		return answerImage(offer, l)
+	}
 	var why error
 	ours := -1
 	for i := range offer.Streams {
@@ -68,6 +75,9 @@ func Answer(offer *Session, l Local) (body []byte, m Media, err error) {
 // Accept reads the answer to the offer that Offer made of the same Local.
 func Accept(offer Local, answer *Session) (Media, error) {
 	lines, ours := layout(offer)
+	if offer.Image != nil {
+		return acceptImage(&offer, answer, len(lines), ours)
+	}
 	formats, keys := offered(&offer, &lines[ours]), offer.offeredCrypto(&lines[ours])
 	if len(answer.Streams) == len(lines) {
 		return agreeAnswer(&offer, &lines[ours], &answer.Streams[ours], formats, keys)
@@ -167,12 +177,19 @@ func usable(l *Local, s *Stream) error {
 		return fmt.Errorf("%w: the keys are to be exchanged by DTLS (%s), which is for browsers", ErrNoAudio, s.Proto)
 	case !rtp:
 		return fmt.Errorf("%w: the transport %.30q is unknown", ErrNoAudio, s.Proto)
+	}
+	return reachable(l, s, ErrNoAudio)
+}
+
+// reachable tells in words, as a case of unusable, why nothing can be sent to a stream.
+func reachable(l *Local, s *Stream, unusable error) error {
+	switch {
 	case !s.Addr.IsValid() && s.Host == "":
-		return fmt.Errorf("%w: the audio has no connection address (c=)", ErrNoAudio)
+		return fmt.Errorf("%w: it has no connection address (c=)", unusable)
 	case s.Addr.IsMulticast():
-		return fmt.Errorf("%w: the address %s is multicast", ErrNoAudio, s.Addr)
+		return fmt.Errorf("%w: the address %s is multicast", unusable, s.Addr)
 	case s.Addr.IsValid() && l.Addr.IsValid() && !s.Addr.IsUnspecified() && s.Addr.Is4() != l.Addr.Unmap().Is4():
-		return fmt.Errorf("%w: the address %s is of another family than ours", ErrNoAudio, s.Addr)
+		return fmt.Errorf("%w: the address %s is of another family than ours", unusable, s.Addr)
 	}
 	return nil
 }
@@ -218,35 +235,51 @@ func (l *Local) ptime() int {
 	return l.Ptime / 10 * 10
 }
 
-// layout gives the media lines that our next offer must have and which of them is the audio.
+// layout gives the media lines that our next offer must have and which of them is ours: audio, or T.38 with
+// l.Image. Who changes from one to the other uses the line of the one for the other (RFC 3264 section 8.3.3),
+// but where the peer keeps a line for each.
 func layout(l Local) (lines []Stream, ours int) {
-	fresh := []Stream{{Kind: "audio", Proto: "RTP/AVP"}}
-	if l.Security == SecurityRequired {
-		fresh[0].Proto = "RTP/SAVP"
-	}
+	fresh := l.fresh()
 	if l.Last == nil {
-		return fresh, 0
+		return []Stream{fresh}, 0
 	}
 	last, err := Parse(l.Last)
 	if err != nil {
-		return fresh, 0
+		return []Stream{fresh}, 0
 	}
-	ours = -1
-	for i, s := range last.Streams {
-		if s.Kind != "audio" {
-			continue
-		}
-		if s.Port != 0 {
+	ours, other := -1, -1
+	for i := range last.Streams {
+		s := &last.Streams[i]
+		t38 := s.isT38()
+		switch {
+		case t38 != (l.Image != nil) || !t38 && s.Kind != "audio":
+			if s.Port != 0 && (t38 || s.Kind == "audio") {
+				other = i
+			}
+		case s.Port != 0:
 			return last.Streams, i
-		}
-		if ours < 0 {
+		case ours < 0:
 			ours = i
 		}
 	}
+	if ours < 0 && other >= 0 {
+		ours, last.Streams[other] = other, fresh
+	}
 	if ours < 0 {
-		return fresh, 0
+		return []Stream{fresh}, 0
 	}
 	return last.Streams, ours
+}
+
+// fresh is the first form of our line.
+func (l *Local) fresh() Stream {
+	switch {
+	case l.Image != nil:
+		return Stream{Kind: "image", Proto: "udptl", Formats: []string{"t38"}}
+	case l.Security == SecurityRequired:
+		return Stream{Kind: "audio", Proto: "RTP/SAVP"}
+	}
+	return Stream{Kind: "audio", Proto: "RTP/AVP"}
 }
 
 // offered numbers our formats: as in the previous body where they stood there, else the usual

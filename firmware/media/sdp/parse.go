@@ -38,6 +38,7 @@ type Stream struct {
 	MaxPtime  int
 	RTCPMux   bool
 	RTCP      netip.AddrPort // a=rtcp; its address is invalid when only a port was given
+	T38       []string       // attributes of T.38, as written
 
 	maps   map[string]mapping
 	crypto []cryptoLine // the usable ones, in order
@@ -207,6 +208,10 @@ func (p *parser) attribute(value string) error {
 		s.rtcp(arg)
 	case "crypto":
 		s.cryptoLine(arg)
+	default:
+		if strings.HasPrefix(key, "t38") {
+			s.t38(value)
+		}
 	}
 	return nil
 }

@@ -107,6 +107,10 @@ type Local struct {
 	Security  Security   // how much secrecy we want; with more than SecurityOff Keys are needed
 	Keys      []Crypto   // of DrawKeys, this session's own
 
+	// Image is set while the stream is T.38 over UDPTL on the RTP port, in the place of audio: with the
+	// attributes that the other machine has. With it Offer offers T.38 and Answer may agree to it.
+	Image *Image
+
 	// SessionID and Version fill the first o= line of a session. Values below 1<<62 are safe for
 	// peers that read them as signed numbers.
 	SessionID, Version uint64
@@ -132,4 +136,6 @@ type Media struct {
 	Direction   Direction      `json:"direction"` // what we may send and expect to receive
 	SendKey     Crypto         `json:"send_key,omitzero"`
 	RecvKey     Crypto         `json:"recv_key,omitzero"` // both keys or none
+	// Image says that the stream is T.38 over UDPTL; of the fields above Remote alone counts then.
+	Image bool `json:"image,omitempty"`
 }

@@ -97,6 +97,13 @@ func (a *Audio) use(s session) {
 	}
 }
 
+// silence ends what is said until the next SDP.
+func (a *Audio) silence() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.to = netip.AddrPort{}
+}
+
 // Remote is where the voice goes; invalid while nothing is sent.
 func (a *Audio) Remote() netip.AddrPort {
 	a.mu.Lock()

@@ -47,6 +47,7 @@ type Call struct {
 	described string       // the last SDP itself
 	cause     string       // Reason of the BYE or CANCEL that ended the call
 	first     *sip.Request // the INVITE that came
+	fax       *Fax         // takes offers of T.38; nil: they are refused
 	notes     chan Note    // NOTIFY within the dialog: how a transfer goes
 }
 
@@ -187,6 +188,9 @@ func (c *Call) hear(body []byte) bool {
 	s, ok := readSDP(body)
 	if ok {
 		c.audio.use(s)
+		if f := c.machine(); f != nil {
+			f.over()
+		}
 		c.p.mu.Lock()
 		c.direction, c.described = s.direction, string(body)
 		c.p.mu.Unlock()
@@ -442,6 +446,9 @@ func (c *Call) cancelled() {
 
 // reinvited answers a new offer of the box in the dialog.
 func (c *Call) reinvited(req *sip.Request, from netip.AddrPort) {
+	if c.faxed(req, from) {
+		return
+	}
 	if len(req.Body()) > 0 && !c.hear(req.Body()) {
 		c.p.reply(req, from, 488, c.tag, "")
 		return

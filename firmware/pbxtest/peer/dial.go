@@ -209,9 +209,13 @@ func (c *Call) acknowledge(ctx context.Context, res *sip.Response, invite int) {
 // confirm sends the ACK of a final response and keeps it for when the response comes again. Of an INVITE
 // without an offer it carries the answer to the box's.
 func (c *Call) confirm(res *sip.Response, b string, n int, offerless bool) {
-	answer := ""
-	if offerless && res.StatusCode < 300 && c.hear(res.Body()) {
+	answer, f := "", c.machine()
+	switch {
+	case !offerless || res.StatusCode >= 300:
+	case c.hear(res.Body()):
 		answer = c.sdp("sendrecv")
+	case f != nil && f.use(res.Body()):
+		answer = f.answer(c, res.Body())
 	}
 	ackBranch := b
 	to := res.To().Value()

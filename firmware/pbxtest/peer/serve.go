@@ -98,7 +98,7 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 var reasons = map[int]string{
 	100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 302: "Moved Temporarily", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required",
 	421: "Extension Required", 423: "Interval Too Brief", 484: "Address Incomplete",
-	480: "Temporarily Unavailable", 481: "Call Does Not Exist", 483: "Too Many Hops", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 603: "Decline",
+	415: "Unsupported Media Type", 491: "Request Pending", 500: "Server Internal Error", 606: "Not Acceptable", 480: "Temporarily Unavailable", 481: "Call Does Not Exist", 483: "Too Many Hops", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 603: "Decline",
 }
 
 // reply sends a response and keeps it; extra is more header lines, and a body after an empty line.

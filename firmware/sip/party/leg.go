@@ -40,6 +40,7 @@ type leg struct {
 	taken   uint32 // the referral that is under way
 
 	move   move
+	fax    fax
 	ring   *ring  // of a phone that is called: until it has answered
 	search search // of a call out over a carrier: the server that takes it
 
@@ -125,7 +126,7 @@ func rejection(err error) int {
 	switch {
 	case errors.Is(err, sdp.ErrMalformed):
 		return 400
-	case errors.Is(err, sdp.ErrNoAudio), errors.Is(err, sdp.ErrNoCodec):
+	case errors.Is(err, sdp.ErrNoAudio), errors.Is(err, sdp.ErrNoCodec), errors.Is(err, sdp.ErrNoImage):
 		return 488
 	default:
 		return 500
@@ -202,8 +203,14 @@ func (l *leg) notice(e dialog.Event) {
 	case dialog.Referred:
 		l.referred(e)
 	case dialog.ReofferDone:
-		l.moved(e)
-	case dialog.EarlyAnswered, dialog.Identified, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress, dialog.Ignored:
+		if !l.faxed(e) {
+			l.moved(e)
+		}
+	case dialog.Ignored:
+		if e.Command == "answer reoffer" {
+			l.tooLate()
+		}
+	case dialog.EarlyAnswered, dialog.Identified, dialog.Refreshed, dialog.Updated, dialog.HandoverProgress:
 	}
 }
 
@@ -239,6 +246,9 @@ func (l *leg) tellHeld() {
 
 // reoffered answers a re-INVITE or UPDATE: hold, resume, a new address or codec.
 func (l *leg) reoffered(body []byte) {
+	if l.passes(body) {
+		return
+	}
 	held, status, out := l.renegotiate(body)
 	if status != 0 {
 		l.session().RejectReoffer(status)
@@ -253,6 +263,7 @@ func (l *leg) reoffered(body []byte) {
 func (l *leg) renegotiate(body []byte) (held bool, status int, out []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.fax.before = nil
 	l.local.Version++
 	l.settle()
 	if body == nil {
@@ -272,6 +283,9 @@ func (l *leg) renegotiate(body []byte) (held bool, status int, out []byte) {
 		return false, 500, nil
 	}
 	l.local.Last = out
+	if l.fax.mute = false; !m.Image {
+		l.local.Image = nil // a partner that is in T.38 yet is Stranded
+	}
 	return !m.Direction.Sends(), 0, out
 }
 
@@ -287,6 +301,7 @@ func (l *leg) end(e dialog.Ended) {
 		return
 	}
 	l.o.down(l)
+	l.endFax()
 	l.ring.withdrawn()
 	l.stay()
 	l.settled()

@@ -91,7 +91,7 @@ func (l *leg) displaced(to netip.AddrPort) bool {
 
 // mayMove is called with mu held.
 func (l *leg) mayMove(to netip.AddrPort) bool {
-	free := l.move.begun.IsZero() || time.Since(l.move.begun) > moveLimit
+	free := !l.busy()
 	elsewhere := to.Addr() != l.local.Addr || to.Port() != l.move.told
 	return free && elsewhere && !l.ended && to.Addr().IsValid() && to != l.move.refused && !time.Now().Before(l.move.from)
 }

@@ -241,7 +241,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *tru
 	}
 	sink := make(chan func(call.LegEvent), 1)
 	l.events = lateSink(sink)
-	half, err := voice.Open(o.voice(party, l.events), media.LegConfig{Advertise: ours, Source: s.Flow().Remote.Addr(), DSCP: l.carried.dscp()})
+	half, err := voice.Open(o.voice(l, party, l.events), media.LegConfig{Advertise: ours, Source: s.Flow().Remote.Addr(), DSCP: l.carried.dscp()})
 	if err != nil {
 		o.cfg.Log.Error("no audio for a caller", "party", party, "err", err)
 		refuse(503, sip.NewHeader("Retry-After", "5"))
@@ -282,8 +282,10 @@ func (o *Office) local(t *trunk.Trunk, addr netip.Addr, rtp, rtcp uint16) sdp.Lo
 	}
 }
 
-func (o *Office) voice(party string, events func(call.LegEvent)) voice.Config {
-	return voice.Config{Log: o.cfg.Log, Engine: o.cfg.Engine, Sounds: o.cfg.Sounds, Language: o.cfg.Language, Party: party, Events: events}
+func (o *Office) voice(l *leg, party string, events func(call.LegEvent)) voice.Config {
+	return voice.Config{
+		Log: o.cfg.Log, Engine: o.cfg.Engine, Sounds: o.cfg.Sounds, Language: o.cfg.Language, Party: party, Events: events, Stranded: l.stranded,
+	}
 }
 
 // DialDevice implements part of call.Dialer: every reachable phone of the device rings, each on the
@@ -376,7 +378,7 @@ func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.L
 	if t != nil {
 		l.release = t.Release
 	}
-	half, err := voice.Open(o.voice(party, events), media.LegConfig{Advertise: o.cfg.Advertise(req.Flow), Source: req.Flow.Remote.Addr(), DSCP: l.carried.dscp()})
+	half, err := voice.Open(o.voice(l, party, events), media.LegConfig{Advertise: o.cfg.Advertise(req.Flow), Source: req.Flow.Remote.Addr(), DSCP: l.carried.dscp()})
 	if err != nil {
 		return nil, err
 	}
@@ -443,7 +445,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 	l.current.Store(v.session)
 	l.move.from = time.Now().Add(calm)
 	o.moved(l)
-	half, err := voice.Adopt(o.voice(party, events), audio)
+	half, err := voice.Adopt(o.voice(l, party, events), audio)
 	if err != nil {
 		o.cfg.Log.Warn("audio of a recovered call is gone", "party", party, "err", err)
 		v.session.Hangup(tel.CauseMediaTimeout)
@@ -458,6 +460,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 		}
 	}
 	o.recall(l, v.session.Restored(), audio)
+	l.resumeFax(v.session.Restored().RemoteSDP)
 	if v.session.Restored().Phase > core.Offered { // it was answered before
 		l.connected()
 	}
@@ -483,6 +486,7 @@ func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	rtp, rtcp := audio.Ports()
 	l.local = o.secure(o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp), l.Party(), l.session().Flow())
 	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
+	l.recallFax(r.LocalSDP)
 	theirs, err := sdp.Parse(r.RemoteSDP)
 	if err != nil {
 		return
