@@ -77,7 +77,8 @@ func syntax(err error) Problems {
 }
 
 // Encode writes the configuration, defaults filled in, as YAML that Parse reads back to the same
-// value.
+// value. A field that came after v0.1.0 is left out while it has its default (omitempty; IsZero where that is not the
+// zero value), so that a release that does not know it has no reason to refuse the file.
 func (c *Config) Encode() ([]byte, error) {
 	full := c.Clone()
 	full.normalise()
