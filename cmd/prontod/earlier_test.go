@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -139,6 +140,14 @@ func reversible(t *testing.T, before, now map[string]int) {
 	}
 	if len(before) < 6 {
 		t.Errorf("only %d files say of which format they are: %v", len(before), before)
+	}
+}
+
+// A clone without the history cannot prove it. That is a failure, and it says what to do.
+func TestAVersionWhoseCommitIsMissingIsAFailure(t *testing.T) {
+	t.Parallel()
+	if _, err := buildPrograms("0123456789012345678901234567890123456789"); err == nil || !strings.Contains(err.Error(), "fetch the whole history") {
+		t.Errorf("%v", err)
 	}
 }
 
