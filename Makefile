@@ -106,9 +106,9 @@ screenshots: deps ## every page in both languages and themes into bin/screenshot
 	@echo "$$(ls $(BIN)/screenshots | wc -l) pictures in $(BIN)/screenshots"
 
 .PHONY: fixtures
-fixtures: ## keep an office of today in cmd/prontod/testdata/VERSION, which every later version must open
+fixtures: ## keep an office of HEAD as VERSION=v1.2.3, which later versions must open, and whose programs must open theirs
 	@test -n "$(VERSION)" || { echo "make fixtures VERSION=v1.2.3"; exit 1; }
-	$(GO) test -count=1 ./cmd/prontod -run TheOfficesOfAllVersions -fixture $(VERSION)
+	$(GO) test -count=1 -timeout 20m ./cmd/prontod -run 'TheOfficesOfAllVersions|EarlierVersions' -fixture $(VERSION)
 
 .PHONY: readme
 readme: deps ## do what README.md says, word by word, in a fresh Debian (root)
@@ -128,6 +128,7 @@ image: deps ## an image for a card, in bin/image; with updates where VENDOR_ROOT
 .PHONY: release
 release: deps ## what a release has for the slots of boxes, in bin/release, for otavendor (VENDOR_ROOT, UPDATE_URL, VERSION=1.4.2)
 	@test -n "$(VERSION)" || { echo "make release VERSION=1.4.2 VENDOR_ROOT=root.json UPDATE_URL=https://..."; exit 1; }
+	@test -e cmd/prontod/testdata/versions/v$(VERSION)/commit || { echo "no office of $(VERSION) is kept, so no later version would be proved to read its data: make fixtures VERSION=v$(VERSION)"; exit 1; }
 	@$(GO) run ./cmd/mkimage release -out $(BIN)/release $(RELEASE) -version "$(VERSION)" $(UPDATES)
 
 # The vendor whose updates a box takes.
@@ -141,8 +142,8 @@ test-image: deps ## build the image twice and start it in emulated machines (roo
 test-update: deps ## try releases in emulated machines behind a stand-in of the boot loader: good ones, bad ones, power cuts (root; about 10 minutes)
 	$(GO) test -count=1 -timeout 30m -v ./images/boottest -update.boot -run 'Release|Updater'
 
-# What packages are called, and when they were made.
-RELEASE = -version "$$(git describe --always --dirty)" -time "$$(git log -1 --format=%ct)"
+# What packages are called, and when they were made: a release as its fixture is, and what comes between by the last one.
+RELEASE = -version "$$(.ci/version)" -time "$$(git log -1 --format=%ct)"
 
 .PHONY: deb
 deb: ## packages for Debian (amd64, arm64) in bin/deb

@@ -103,7 +103,7 @@ func backupNow(ctx context.Context, s backup.Source, rest []string, out io.Write
 	if err != nil {
 		return fmt.Errorf("the configuration cannot be read: %w", err)
 	}
-	cfg, err := config.Parse(text)
+	cfg, _, err := config.ParseKnown(text)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func prepare(dir string, path *string) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, fmt.Errorf("the configuration cannot be read: %w", err)
 	}
-	cfg, err := config.Parse(text)
+	cfg, _, err := config.ParseKnown(text) // which fields may be unknown is prontod's to say
 	if err != nil {
 		return cfg, fmt.Errorf("%s has mistakes:\n%w", file, err)
 	}

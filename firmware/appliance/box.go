@@ -203,6 +203,7 @@ func conditions() []health.Spec {
 		{Name: "sip_alg", Severity: health.Warn},
 		{Name: "unstaffed", Severity: health.Warn},
 		{Name: "config_file", Severity: health.Error},
+		{Name: "config_later", Severity: health.Warn},
 		{Name: "backup", Severity: health.Info},
 		{Name: "setup", Severity: health.Info},
 		{Name: "certificate", Severity: health.Warn},

@@ -255,14 +255,15 @@ func (fileRoom) Commit(context.Context, *config.Config, *config.Config) (live.Ou
 }
 
 // FileJudged implements live.Witness.
-func (r fileRoom) FileJudged(p config.Problems) {
-	if len(p) == 0 {
-		r.b.report("config_file", true, "")
-		return
+func (r fileRoom) FileJudged(mistakes, passedOver config.Problems) {
+	for name, p := range map[string]config.Problems{"config_file": mistakes, "config_later": passedOver} {
+		text := ""
+		if len(p) > 0 {
+			text = p[0].String()
+		}
+		if len(p) > 1 {
+			text += fmt.Sprintf(" (and %d more)", len(p)-1)
+		}
+		r.b.report(name, len(p) == 0, text)
 	}
-	text := p[0].String()
-	if len(p) > 1 {
-		text += fmt.Sprintf(" (and %d more)", len(p)-1)
-	}
-	r.b.report("config_file", false, text)
 }

@@ -110,7 +110,7 @@ func officeName(s Source) string {
 	if err != nil {
 		return ""
 	}
-	cfg, err := config.Parse(text)
+	cfg, _, err := config.ParseKnown(text)
 	if err != nil {
 		return ""
 	}
@@ -165,7 +165,7 @@ func (n *Nightly) Configured() (config.Backup, *time.Location, error) {
 	if err != nil {
 		return config.Backup{}, nil, err
 	}
-	cfg, err := config.Parse(text)
+	cfg, _, err := config.ParseKnown(text)
 	if err != nil {
 		return config.Backup{}, nil, err
 	}

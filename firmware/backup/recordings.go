@@ -23,7 +23,7 @@ func (s Source) withRecordings() bool {
 	if err != nil {
 		return false
 	}
-	cfg, err := config.Parse(text)
+	cfg, _, err := config.ParseKnown(text)
 	return err == nil && cfg.Backup.Recordings
 }
 

@@ -18,7 +18,7 @@ type Backup struct {
 	Hour     int    `yaml:"hour"`               // of the night, by the clock of the box; default 2, 0-23
 	// Recordings puts the recordings of conversations into it, too: all of them each night, so the place needs room for
 	// several times what they take. Default false.
-	Recordings bool `yaml:"recordings"`
+	Recordings bool `yaml:"recordings,omitempty"`
 }
 
 func defaultBackup() Backup { return Backup{Hour: 2} }

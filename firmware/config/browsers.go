@@ -12,6 +12,11 @@ type Browsers struct {
 	Max  int `yaml:"max"`  // calls of browsers at a time; default 8, which a Pi 4 carries; 0 = none, 0-64; needs a restart
 }
 
+func defaultBrowsers() Browsers { return Browsers{Port: 16382, Max: 8} }
+
+// IsZero has the file say nothing of them by default: see Encode.
+func (b Browsers) IsZero() bool { return b == defaultBrowsers() }
+
 // mostBrowsers bounds what anybody may want: each costs encryption and two more system calls per packet.
 const mostBrowsers = 64
 

@@ -27,7 +27,7 @@ type Config struct {
 	Presence Presence `yaml:"presence"`
 
 	Supervision Supervision `yaml:"supervision"`
-	Recording   Recording   `yaml:"recording"`
+	Recording   Recording   `yaml:"recording,omitempty"`
 
 	Phones        []Phone       `yaml:"phones,omitempty"`
 	Agents        []Agent       `yaml:"agents,omitempty"`
@@ -37,7 +37,7 @@ type Config struct {
 	Lines         []Line        `yaml:"lines,omitempty"`
 	Routes        []Route       `yaml:"routes,omitempty"`
 	Lamps         []Lamp        `yaml:"lamps,omitempty"`
-	Lights        Lights        `yaml:"lights"`
+	Lights        Lights        `yaml:"lights,omitempty"`
 	Buttons       []Button      `yaml:"buttons,omitempty"`
 
 	Dialling Dialling `yaml:"dialling"`
@@ -98,7 +98,7 @@ type Media struct {
 	PortMax int        `yaml:"port_max"` // default 24575; needs a restart
 	DSCP    int        `yaml:"dscp"`     // mark of audio packets for routers, 0-63; default 46 (EF), 0 = none; needs a restart
 
-	Browsers Browsers `yaml:"browsers"`
+	Browsers Browsers `yaml:"browsers,omitempty"`
 }
 
 // Web is where the page is.
@@ -138,15 +138,15 @@ type Phone struct {
 type Agent struct {
 	ID        tel.AgentID    `yaml:"id"`
 	Name      string         `yaml:"name"`
-	Extension tel.Number     `yaml:"extension"`        // internal number, 2-5 digits
-	Phones    []tel.DeviceID `yaml:"phones,omitempty"` // all ring together
-	Browser   bool           `yaml:"browser"`          // may telephone with the page, in a browser, beside the phones; default false; applied at once
-	Lamp      tel.LampID     `yaml:"lamp"`             // may be empty
-	Login     bool           `yaml:"login"`            // logged in when the box starts for the first time; default false
-	Dial      []string       `yaml:"dial"`             // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody
-	Calls     AgentCalls     `yaml:"calls"`            // forwards, follow-me, PIN ...
-	Work      Work           `yaml:"work"`             // after-call work, shift, capacity ...
-	Skills    map[string]int `yaml:"skills,omitempty"` // what the person can, and how well: 1 to 10; applied at once, also to callers who wait
+	Extension tel.Number     `yaml:"extension"`         // internal number, 2-5 digits
+	Phones    []tel.DeviceID `yaml:"phones,omitempty"`  // all ring together
+	Browser   bool           `yaml:"browser,omitempty"` // may telephone with the page, in a browser, beside the phones; default false; applied at once
+	Lamp      tel.LampID     `yaml:"lamp"`              // may be empty
+	Login     bool           `yaml:"login"`             // logged in when the box starts for the first time; default false
+	Dial      []string       `yaml:"dial"`              // what the person may call: internal, local, mobile, international, premium; default internal, local, mobile; [] is nobody
+	Calls     AgentCalls     `yaml:"calls"`             // forwards, follow-me, PIN ...
+	Work      Work           `yaml:"work"`              // after-call work, shift, capacity ...
+	Skills    map[string]int `yaml:"skills,omitempty"`  // what the person can, and how well: 1 to 10; applied at once, also to callers who wait
 	// Supervises is whose conversations the person may take part in: queue:ID for the calls of a queue,
 	// agent:ID for every call of a person. Default nobody's. Applied at once.
 	Supervises []string `yaml:"supervises,omitempty"`

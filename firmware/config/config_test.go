@@ -147,6 +147,21 @@ func TestAnEmptyFileIsTheDefault(t *testing.T) {
 	}
 }
 
+func TestOnlyUnknownFieldsArePassedOver(t *testing.T) {
+	c, unknown, err := ParseKnown([]byte("box: {name: Here, holodeck: 7}\nteleporters: [{id: a}]\n"))
+	if err != nil || c.Box.Name != "Here" || len(unknown) != 2 || unknown[0].Code != codeUnknown || unknown[1].Path != "line 2" {
+		t.Errorf("%v, %v, %v", c.Box, unknown, err)
+	}
+	for _, text := range []string{"box: {name: [1], holodeck: 7}\n", "box: {timezone: Nowhere, holodeck: 7}\n", "box: [\n", "version: 2\n"} {
+		if _, unknown, err := ParseKnown([]byte(text)); err == nil || unknown != nil {
+			t.Errorf("%q: unknown %v, %v", text, unknown, err)
+		}
+	}
+	if _, err := Parse([]byte("box: {name: Here, holodeck: 7}\n")); err == nil || !strings.Contains(err.Error(), "line 1: field holodeck") {
+		t.Errorf("a misspelt name: %v", err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(office))
 	f.Add([]byte("queues: [{id: a, overflow: 'queue:a'}]"))

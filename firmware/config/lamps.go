@@ -17,22 +17,22 @@ type Lamp struct {
 	// and pca9685: the I2C bus and the address, e.g. "1:0x20"; usb: the socket, e.g. "1-1.2", or the serial number,
 	// default the only light that is plugged in.
 	Chip   string   `yaml:"chip"`
-	Line   string   `yaml:"line"`            // gpio: pin of the header or line name, e.g. pin 11 or GPIO17
-	Lines  []string `yaml:"lines,omitempty"` // gpio, a colour light: its red, green and blue line, in place of line
-	Bit    int      `yaml:"bit"`             // 74hc595, mcp23017, pca9685: output number from 0; apa102, ws2812: first LED from 0
-	Colour bool     `yaml:"colour"`          // 74hc595, mcp23017, pca9685: red, green and blue are at bit and the next two; default false
-	LEDs   int      `yaml:"leds"`            // apa102, ws2812: LEDs of this lamp, 1 to 64; default 1
-	Invert bool     `yaml:"invert"`          // active low
-	Relay  bool     `yaml:"relay"`           // a relay switches the lamp: no change sooner than 250 ms after the last one; default false
+	Line   string   `yaml:"line"`             // gpio: pin of the header or line name, e.g. pin 11 or GPIO17
+	Lines  []string `yaml:"lines,omitempty"`  // gpio, a colour light: its red, green and blue line, in place of line
+	Bit    int      `yaml:"bit"`              // 74hc595, mcp23017, pca9685: output number from 0; apa102, ws2812: first LED from 0
+	Colour bool     `yaml:"colour,omitempty"` // 74hc595, mcp23017, pca9685: red, green and blue are at bit and the next two; default false
+	LEDs   int      `yaml:"leds,omitempty"`   // apa102, ws2812: LEDs of this lamp, 1 to 64; default 1
+	Invert bool     `yaml:"invert"`           // active low
+	Relay  bool     `yaml:"relay,omitempty"`  // a relay switches the lamp: no change sooner than 250 ms after the last one; default false
 	// Shows is what it is of: agent:ID, desk:PHONE (whoever sits at that phone), queue:ID, trunk:ID, line:ID or system
 	// (the box itself); default: the agent who has it as lamp.
-	Shows string `yaml:"shows"`
-	Lens  string `yaml:"lens"` // of a queue: green, amber or red, one of three lamps of a stack; default: the only one
+	Shows string `yaml:"shows,omitempty"`
+	Lens  string `yaml:"lens,omitempty"` // of a queue: green, amber or red, one of three lamps of a stack; default: the only one
 	// Button is a push button beside it, for the agent's state: sim or gpio; default none.
 	Button       string `yaml:"button"`
-	ButtonChip   string `yaml:"button_chip"`   // gpio: label of the button's chip; default chip
-	ButtonLine   string `yaml:"button_line"`   // gpio: pin of the header or line name
-	ButtonSupply bool   `yaml:"button_supply"` // gpio: a press connects the line to the supply; default to ground
+	ButtonChip   string `yaml:"button_chip,omitempty"`   // gpio: label of the button's chip; default chip
+	ButtonLine   string `yaml:"button_line,omitempty"`   // gpio: pin of the header or line name
+	ButtonSupply bool   `yaml:"button_supply,omitempty"` // gpio: a press connects the line to the supply; default to ground
 }
 
 // LampDrivers lists the drivers of lamps.

@@ -36,6 +36,9 @@ type LightRow struct {
 
 func defaultLights() Lights { return Lights{Level: 100} }
 
+// IsZero has the file say nothing of them by default: see Encode.
+func (l Lights) IsZero() bool { return reflect.DeepEqual(l, defaultLights()) }
+
 func (c *Config) normaliseLights() {
 	if c.Lights.Night.Level == 0 && c.Lights.Night.From != "" {
 		c.Lights.Night.Level = 20

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -70,6 +71,9 @@ const (
 func defaultRecording() Recording {
 	return Recording{Notice: true, OptOut: "9", Follow: true, DemandKeys: "*1", PauseKeys: "*3", KeepFree: 512}
 }
+
+// IsZero has the file say nothing of it by default: see Encode.
+func (r Recording) IsZero() bool { return reflect.DeepEqual(r, defaultRecording()) }
 
 // Fits reports whether a rule is about a conversation. Who names no queue, agent or trunk fits every one.
 func (r *RecordingRule) Fits(direction tel.Direction, queue tel.QueueID, agents []tel.AgentID, through []string) bool {

@@ -157,7 +157,11 @@ func (b *Bench) Start(t testing.TB, s Setup) *Office {
 	}
 	o.Records = store.NewClient(filepath.Join(dir, "run", "records.sock"))
 	bin := cmp.Or(s.Programs, b.bin)
-	o.cmd = exec.Command(filepath.Join(bin, "prontoctl"), "office", "-bin", bin, "-var", dir, "-config", file, "-longest-pause", s.LongestPause.String(), "-no-lab", "-quiet")
+	args := []string{"office", "-bin", bin, "-var", dir, "-config", file, "-no-lab", "-quiet"}
+	if s.LongestPause > 0 { // which v0.1.0 does not know
+		args = append(args, "-longest-pause", s.LongestPause.String())
+	}
+	o.cmd = exec.Command(filepath.Join(bin, "prontoctl"), args...)
 	var out bytes.Buffer
 	o.cmd.Stdout, o.cmd.Stderr = &out, &out
 	// Should this process be killed, the supervisor goes with it, and with the supervisor its services.

@@ -14,8 +14,12 @@ import (
 )
 
 // ErrDamaged is returned for a file that does not hold what was written, or of another version. Load
-// has put it aside, as the path with ".damaged" behind it.
+// has put it aside, as the path with ".damaged" behind it, or ".newer" where a later release wrote it in a format that
+// this one does not know.
 var ErrDamaged = errors.New("damaged state file")
+
+// errNewer is why a file is put aside as ".newer".
+var errNewer = errors.New("written by a later release")
 
 // maxFile bounds what Load reads.
 const maxFile = 16 << 20
@@ -74,6 +78,9 @@ func Decode(text []byte, version int, value any) error {
 	if err := json.Unmarshal(text, &e); err != nil {
 		return err
 	}
+	if e.Version > version {
+		return fmt.Errorf("%w: format %d, this one knows %d", errNewer, e.Version, version)
+	}
 	if e.Version != version {
 		return fmt.Errorf("version %d, this program knows %d", e.Version, version)
 	}
@@ -88,7 +95,11 @@ func Decode(text []byte, version int, value any) error {
 }
 
 func aside(path string, why error) error {
-	return errors.Join(fmt.Errorf("load %s: %w: %w", path, ErrDamaged, why), os.Rename(path, path+".damaged"))
+	ending := ".damaged"
+	if errors.Is(why, errNewer) {
+		ending = ".newer"
+	}
+	return errors.Join(fmt.Errorf("load %s: %w: %w", path, ErrDamaged, why), os.Rename(path, path+ending))
 }
 
 // Rewrite changes the value of a file without knowing what it is; the version stays. Errors are those of Load.

@@ -63,7 +63,7 @@ func TestADamagedFileIsPutAside(t *testing.T) {
 		"empty":           func([]byte) []byte { return nil },
 		"cut":             func(b []byte) []byte { return b[:len(b)-3] },
 		"another value":   func(b []byte) []byte { return []byte(`{"v":1,"sum":1,"value":{"a":2}}`) },
-		"another version": func(b []byte) []byte { b[5] = '2'; return b },
+		"another version": func(b []byte) []byte { b[5] = '0'; return b },
 		"zeros":           func(b []byte) []byte { return make([]byte, len(b)) },
 		"a wrong type":    func(b []byte) []byte { return []byte(`{"v":1,"sum":223132457,"value":"a"}`) },
 	} {
@@ -83,6 +83,24 @@ func TestADamagedFileIsPutAside(t *testing.T) {
 				t.Errorf("the second time: %v", err)
 			}
 		})
+	}
+}
+
+// A box that went back finds a state in the format of the release that it came from: no damage, and not to be lost.
+func TestAValueOfALaterFormatIsPutAsideUnderANameOfItsOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.json")
+	if err := Save(path, 2, map[string]int{"a": 1}); err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]int
+	if err := Load(path, 1, &got); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "written by a later release: format 2, this one knows 1") {
+		t.Fatalf("%v, %v", got, err)
+	}
+	if err := Load(path, 1, &got); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the second time: %v", err)
+	}
+	if err := Load(path+".newer", 2, &got); err != nil || got["a"] != 1 {
+		t.Errorf("aside lies %v, %v", got, err)
 	}
 }
 

@@ -33,7 +33,7 @@ func mends(condition string) string {
 		return "/lamps"
 	case "buttons":
 		return "/buttons"
-	case "config_file":
+	case "config_file", "config_later":
 		return "/history"
 	case "unstaffed", "alarm_ready":
 		return "/people"

@@ -18,7 +18,7 @@ import (
 func TestWhatHomeSaysLeadsWhereItIsDone(t *testing.T) {
 	names := []string{
 		"sip", "journal", "recordd", "books", "damage", "clock", "missed", "memories", "lamps", "buttons", "supplies", "toll", "emergency", "toll_limit", "sms", "sms_full", "sms_flood", "sim_credit", "line_3g", "line_volte",
-		"personal", "lines", "voicemail", "mail", "bans", "sip_alg", "unstaffed", "config_file", "update_back", "update_stale", "update_support", "backup", "setup", "certificate", "alarm_waiting", "alarm_longest", "alarm_ready",
+		"personal", "lines", "voicemail", "mail", "bans", "sip_alg", "unstaffed", "config_file", "config_later", "update_back", "update_stale", "update_support", "backup", "setup", "certificate", "alarm_waiting", "alarm_longest", "alarm_ready",
 		"board_hot", "board_power", "board_clock", "board_disk", "board_network", "erasures", "sound_phone_network", "sound_carrier", "sound_box",
 	}
 	offices := map[string]func(*view.Model){

@@ -55,9 +55,10 @@ func (l *Live) change(ctx context.Context, p proposal) (Report, error) {
 			return r, l.unwrite(p, number, err)
 		}
 	}
-	l.text, l.last, r.Version = p.text, number, number
+	anew := l.mistakes != nil || l.passed != nil
+	l.text, l.last, r.Version, l.passed = p.text, number, number, nil
 	l.current.Store(&next)
-	if p.write && l.mistakes != nil {
+	if p.write && anew {
 		l.judge(nil)
 	}
 	if err := l.history.settle(number); err != nil {

@@ -18,17 +18,18 @@ type File struct {
 	Problems config.Problems // why it cannot be
 }
 
-// Witness is a Room that wants to know what is wrong with the file: at the start, after each Reload and when
-// a mistake is gone. Nil is a file without mistakes. It must not call Live.
+// Witness is a Room that wants to know what is wrong with the file, and which fields of what is in force this release
+// does not know and passes over: at the start, after each Reload and when either is gone. Nil is none. It must not call
+// Live.
 type Witness interface {
-	FileJudged(p config.Problems)
+	FileJudged(mistakes, passedOver config.Problems)
 }
 
 func (l *Live) judge(p config.Problems) {
 	l.mistakes = p
 	for _, r := range l.rooms {
 		if w, ok := r.(Witness); ok {
-			w.FileJudged(p)
+			w.FileJudged(p, l.passed)
 		}
 	}
 }
@@ -41,13 +42,13 @@ func (l *Live) rescue(mistakes config.Problems) bool {
 		return false
 	}
 	for _, v := range all {
-		cfg, err := config.Parse(v.Text)
+		cfg, unknown, err := config.ParseKnown(v.Text) // it was in force
 		if err != nil {
 			continue
 		}
 		l.log.Error("the configuration file has mistakes; the box works with its last good version", "file", l.file, "version", v.Number, "mistakes", mistakes.Error())
-		l.text, l.mistakes = v.Text, mistakes
-		l.current.Store(&cfg)
+		l.mistakes = mistakes
+		l.inForce(v.Text, &cfg, unknown)
 		return true
 	}
 	return false

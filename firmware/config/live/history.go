@@ -147,6 +147,22 @@ func (h history) all() ([]Version, error) {
 	return found, nil
 }
 
+// had tells whether a text was in force: it is among the versions, or was about to be when the power went.
+func (h history) had(text []byte) bool {
+	for _, end := range []string{versionEnd, pendingEnd} {
+		numbers, err := h.numbers(end)
+		if err != nil {
+			return false
+		}
+		for _, n := range slices.Backward(numbers) {
+			if v, err := h.read(filepath.Join(h.dir, fmt.Sprintf("%06d", n)+end), n); err == nil && bytes.Equal(v.Text, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func encodeVersion(v Version) []byte {
 	head := fmt.Sprintf("# at: %s\n# who: %s\n# why: %s\n", v.At.UTC().Format(time.RFC3339Nano), strconv.Quote(v.Who), strconv.Quote(v.Why))
 	return append([]byte(head), v.Text...)

@@ -46,6 +46,7 @@ type Live struct {
 	rooms   []Room
 
 	mistakes config.Problems // in the file, when it is not what is in force
+	passed   config.Problems // fields of what is in force that this release does not know
 }
 
 // letter is one piece of work for the owner.
@@ -62,6 +63,10 @@ type result struct {
 
 // Open reads the file. With mistakes in it the last good version is in force, and File tells of them; without
 // such a version they are the error, as config.Problems. Changes are taken from Start on.
+//
+// What was in force before, which the versions tell, may have fields that this release does not know: it is of a
+// later one, of which the box has gone back. They are passed over, the Witnesses are told, and the file stays as it
+// is until the next change; its text then is still among the versions.
 func Open(o Options) (*Live, error) {
 	file, err := filepath.EvalSymlinks(o.File)
 	if err != nil {
@@ -79,12 +84,14 @@ func open(o Options, file string, d disk) (*Live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	cfg, err := config.Parse(text)
+	cfg, unknown, err := config.ParseKnown(text)
+	if err == nil && len(unknown) > 0 && !l.history.had(text) {
+		err = unknown // a slip of the pen
+	}
 	if mistakes, ok := errors.AsType[config.Problems](err); ok && l.rescue(mistakes) {
 		err = nil
 	} else if err == nil {
-		l.text = text
-		l.current.Store(&cfg)
+		l.inForce(text, &cfg, unknown)
 	}
 	if err != nil {
 		return nil, err
@@ -100,6 +107,15 @@ func open(o Options, file string, d disk) (*Live, error) {
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l, nil
+}
+
+// inForce is what was found when the program started.
+func (l *Live) inForce(text []byte, cfg *config.Config, unknown config.Problems) {
+	l.text, l.passed = text, unknown
+	l.current.Store(cfg)
+	if len(unknown) > 0 {
+		l.log.Warn("the configuration has fields of another release; they are passed over", "fields", unknown.Error())
+	}
 }
 
 // fresh and before stand beside the file, because a rename does not cross file systems.

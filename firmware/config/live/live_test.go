@@ -476,6 +476,48 @@ func TestAFileWithMistakesDoesNotKeepTheBoxSilent(t *testing.T) {
 	}
 }
 
+// A box that went back from a later release finds that release's configuration in force. It works with all of it that
+// it knows, and what it does not know stays among the versions.
+func TestTheConfigurationOfALaterReleaseIsReadAsFarAsItIsKnown(t *testing.T) {
+	const later = "box: {name: Later, holodeck: true}\nteleporters: [{id: a}]\n"
+	for name, kept := range map[string]string{"settled": versionEnd, "cut off while it was settled": pendingEnd} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(before)
+			l, _, _ := start(t, d, "page")
+			l.Close()
+			d.put(file, later)
+			d.put(filepath.Join(dir, "000002"+kept), string(encodeVersion(Version{At: time.Now(), Who: "anna", Text: []byte(later)})))
+			l, err := open(Options{Dir: dir}, file, d)
+			if err != nil {
+				t.Fatalf("the box does not start: %v", err)
+			}
+			t.Cleanup(l.Close)
+			w := &witness{}
+			l.Start(w)
+			if f, err := l.File(t.Context()); err != nil || f.Edited || l.Current().Box.Name != "Later" || d.text(file) != later {
+				t.Fatalf("in force is %q, the file %+v %q, %v", l.Current().Box.Name, f, d.text(file), err)
+			}
+			if got := w.over(); w.last() != nil || len(got) != 2 || got[0].Path != "line 1" || got[1].Path != "line 2" {
+				t.Errorf("the witness was told of mistakes %v, passed over %v", w.last(), got)
+			}
+			if _, err := l.Apply(t.Context(), Edit(func(c *config.Config) { c.Box.Town = "bologna" }), "anna", ""); err != nil {
+				t.Fatal(err)
+			}
+			if text := d.text(file); strings.Contains(text, "holodeck") || !strings.Contains(text, "Later") || w.over() != nil {
+				t.Errorf("after a change the file is %s, passed over %v", text, w.over())
+			}
+			all, err := l.History(t.Context())
+			if err != nil || len(all) != 3 || string(all[1].Text) != later {
+				t.Errorf("%d versions, %v", len(all), err)
+			}
+			d.put(file, "box: {name: Hand, holodeck: true}\n")
+			if _, err := l.Reload(t.Context()); err == nil {
+				t.Error("a slip of the pen was taken into force")
+			}
+		})
+	}
+}
+
 func TestWhatWasWrittenByHandIsPutAside(t *testing.T) {
 	d := newDisk(before)
 	l, _, _ := start(t, d, "page")
@@ -514,8 +556,9 @@ func TestWithoutAGoodVersionMistakesAreTheError(t *testing.T) {
 
 // witness remembers what it was told of the file.
 type witness struct {
-	mu    sync.Mutex
-	heard config.Problems // guarded by mu
+	mu     sync.Mutex
+	heard  config.Problems // guarded by mu
+	passed config.Problems // too
 }
 
 func (*witness) Name() string { return "witness" }
@@ -524,10 +567,16 @@ func (*witness) Commit(context.Context, *config.Config, *config.Config) (Outcome
 	return Unchanged, nil
 }
 
-func (w *witness) FileJudged(p config.Problems) {
+func (w *witness) FileJudged(p, passed config.Problems) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.heard = p
+	w.heard, w.passed = p, passed
+}
+
+func (w *witness) over() config.Problems {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.passed
 }
 
 func (w *witness) last() config.Problems {
