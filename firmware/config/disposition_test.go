@@ -8,7 +8,8 @@ import (
 
 func TestEveryMistakeOfDispositionsIsFound(t *testing.T) {
 	_, err := Parse([]byte(`
-queues: [{id: sales, number: "400"}]
+agents: [{id: anna, extension: "201"}]
+queues: [{id: sales, number: "400", agents: [anna]}]
 dispositions: [{code: "0", name: x}, {code: "1", name: ""}, {code: "1", name: x}, {code: "2", name: y, queues: [none]}]
 `))
 	found, ok := errors.AsType[Problems](err)
@@ -28,7 +29,8 @@ dispositions: [{code: "0", name: x}, {code: "1", name: ""}, {code: "1", name: x}
 
 func TestDispositionsAreThoseOfTheQueue(t *testing.T) {
 	c, err := Parse([]byte(`
-queues: [{id: sales, number: "400"}, {id: help, number: "401"}]
+agents: [{id: anna, extension: "201"}]
+queues: [{id: sales, number: "400", agents: [anna]}, {id: help, number: "401", agents: [anna]}]
 dispositions: [{code: "1", name: Venduto, queues: [sales]}, {code: "2", name: Richiamare}]
 `))
 	if err != nil {
