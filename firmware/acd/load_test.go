@@ -44,7 +44,7 @@ func TestTheLoadOfAQueueIsTheSameAfterARestart(t *testing.T) {
 		judge(a, "before")
 		a.Close()
 		time.Sleep(30 * time.Second)
-		cfg.Kept, cfg.Live = h.hot, []tel.CallID{"c1", "c2"}
+		cfg.Kept, cfg.Restored = h.hot, h.survive("c1", "c2")
 		b := open(t, cfg)
 		defer b.Close()
 		judge(b, "after")

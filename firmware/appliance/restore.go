@@ -27,12 +27,16 @@ func (b *Box) restore() {
 		errs = append(errs, err)
 	}
 	errs = append(errs, b.calls.RestoreWishes(b.hot.Load("completion"))...)
-	states := b.hot.Load("call")
+	states := b.hot.Load(call.JournalKind)
 	found := len(legs)
 	f := &finder{b: b, legs: legs, found: map[tel.LegID]bool{}}
-	errs = append(errs, b.calls.Restore(states, f)...)
+	standings, more := b.calls.Restore(states, f)
+	errs = append(errs, more...)
 	b.conferencesReturned()
-	b.callsRestored()
+	b.restored <- standings // lets the queues decide again: their messages find the calls now
+	if b.blank && len(states) > 0 {
+		errs = append(errs, b.remind())
+	}
 	b.toll.Keep(func(l tel.LegID) bool { return f.found[l] })
 	errs = append(errs, b.sweepRecordings(states))
 	if err := b.presence.Restore(b.hot.Load(presence.JournalKind)); err != nil { // after the calls, which it tells of
@@ -50,15 +54,6 @@ func (b *Box) restore() {
 	lost := b.office.Forget(context.Background())
 	if len(states)+len(sessions)+found > 0 {
 		b.log.Info("calls taken over from the earlier process", "calls", len(states), "sessions", len(sessions), "legs", found, "ended", lost)
-	}
-}
-
-// callsRestored lets the queues decide again: their messages find the calls now.
-func (b *Box) callsRestored() {
-	select {
-	case <-b.restored: // there was nothing to wait for
-	default:
-		close(b.restored)
 	}
 }
 
