@@ -347,6 +347,7 @@ type finder map[string]*fakeLeg
 
 func (f finder) Find(id tel.LegID, ref, _ string, events func(LegEvent)) (Leg, bool) {
 	l, ok := f[ref]
+	delete(f, ref) // a leg is found once
 	if ok {
 		l.mu.Lock()
 		l.id, l.events, l.ended, l.log = id, events, false, nil
@@ -386,14 +387,15 @@ func TestCallsSurviveACrashOfTheProcess(t *testing.T) {
 			}
 			b.queue, b.records, b.shown = nil, nil, nil
 			b.x = b.exchange(toSales)
+			dialled := legs["dialled"]
 			says, errs := b.x.Restore(b.journal.load(), legs)
 			for _, err := range errs {
 				t.Errorf("restore: %v", err)
 			}
 			synctest.Wait()
 			r = result{shown: b.shown, queue: b.queue, says: says, records: len(b.records), left: len(b.x.Calls()), caller: caller.told()}
-			if l := legs["dialled"]; l != nil {
-				r.agent = l.told()
+			if dialled != nil {
+				r.agent = dialled.told()
 			}
 			b.close(t)
 		})

@@ -23,7 +23,7 @@ func (a *actor) recover(find Finder, given HandedOver) {
 		a.report(DoReport{Status: s.Told})
 	}
 	take := func(l LegState) bool {
-		if given.has(l.ID) {
+		if _, twice := a.legs[l.ID]; twice || given.has(l.ID) { // who transfers is a party, too
 			return true
 		}
 		sink := a.newSink()

@@ -254,4 +254,3 @@ func (r *reconciling) stands(m tel.Enqueue) {
 	r.touch("entry", string(e.Call))
 	r.publish(e.joined())
 }
-
