@@ -184,6 +184,9 @@ func (w *world) random() Event {
 		if w.r.IntN(40) == 0 {
 			return Reconcile{Live: sorted(w.s.Entries)}
 		}
+		if w.r.IntN(10) == 0 {
+			return Reconcile{Calls: w.standings()}
+		}
 	case 39:
 		if w.r.IntN(100) == 0 {
 			by := time.Duration(w.r.IntN(48)-24) * time.Hour

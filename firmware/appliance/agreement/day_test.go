@@ -67,10 +67,11 @@ func (o *office) commands() {
 	case 3:
 		_ = o.q.Login(ctx, a)
 	default:
-		for id, s := range o.calls() {
-			if s.Waiting && s.Callback == nil {
-				_ = o.q.Assign(ctx, id, a, "carla")
-				return
+		if l := o.choose(customer); l != nil {
+			for id, s := range o.calls() {
+				if s.Caller.Ref == l.ref {
+					_ = o.q.Assign(ctx, id, a, "carla")
+				}
 			}
 		}
 	}
