@@ -41,27 +41,6 @@ type house struct {
 
 func newHouse() *house { return &house{hot: map[string][]byte{}} }
 
-// survive is what calls say of themselves after a restart that agree with what the hot journal has of them.
-func (h *house) survive(calls ...tel.CallID) <-chan []tel.Standing {
-	s, _ := plan.RestoreEntities(maps.Clone(h.hot))
-	var all []tel.Standing
-	for _, id := range calls {
-		st := tel.Standing{Call: id}
-		if e := s.Entries[id]; e != nil {
-			st.Waits = &tel.Enqueue{Call: id, Queue: e.Queue, Caller: e.Caller, EnqueuedAt: e.EnqueuedAt}
-		}
-		for _, o := range s.Offers {
-			if o.Call == id && o.Phase == plan.Talking {
-				st.Holds = append(st.Holds, tel.HeldOffer{Offer: o.ID, Queue: o.Queue, Agent: o.Agent, Talking: true, Since: o.Answered})
-			}
-		}
-		all = append(all, st)
-	}
-	said := make(chan []tel.Standing, 1)
-	said <- all
-	return said
-}
-
 func (h *house) Put(kind, key string, v []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

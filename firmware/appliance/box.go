@@ -443,12 +443,6 @@ func (b *Box) openCalls() error {
 	return b.remind()
 }
 
-// anyCalls says that an earlier process left calls.
-func (b *Box) anyCalls() bool { return len(b.hot.Load(call.JournalKind)) > 0 }
-
-// remind tells the queues' owner, who remembers nothing, what is on disk and who begins the day at the desk.
-func (b *Box) remind() error { return errors.Join(b.recall(), b.firstLogin()) }
-
 // firstLogin logs in who the configuration says starts the day at the desk.
 func (b *Box) firstLogin() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/pronto-pbx/pronto/firmware/browser"
@@ -56,6 +57,12 @@ func (b *Box) restore() {
 		b.log.Info("calls taken over from the earlier process", "calls", len(states), "sessions", len(sessions), "legs", found, "ended", lost)
 	}
 }
+
+// anyCalls says that an earlier process left calls.
+func (b *Box) anyCalls() bool { return len(b.hot.Load(call.JournalKind)) > 0 }
+
+// remind tells the queues' owner, who remembers nothing, what is on disk and who begins the day at the desk.
+func (b *Box) remind() error { return errors.Join(b.recall(), b.firstLogin()) }
 
 // finder gives the calls their legs back; what is left in legs afterwards belongs to nobody.
 type finder struct {
