@@ -1,5 +1,3 @@
-//go:build soak
-
 package main_test
 
 import (
@@ -81,13 +79,43 @@ type day struct {
 	finished int // records that must exist
 	gaps     []time.Duration
 	died     int // crashes right after a write
+	byes     int // that were looked at
 
 	saidAgain  atomic.Int64
 	slowest    time.Duration // until the queue stood in its order again
 	wrapsAfter int           // rounds in which the encrypted sequence wraps after the crash
 
-	mu        sync.Mutex // guards what follows
-	whisperTo *peer.Call // at 212, the latest
+	mu        sync.Mutex      // guards what follows
+	whisperTo *peer.Call      // at 212, the latest
+	meant     map[string]bool // calls that the box may end by BYE, by their Call-IDs
+}
+
+// mayEnd notes that it is right when the box ends these calls: the other party has hung up, or the process that they had
+// answered died before it heard of that.
+func (d *day) mayEnd(calls ...*peer.Call) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range calls {
+		d.meant[c.ID()] = true
+	}
+}
+
+// deniedNobody judges what reached the telephones and the carrier on the wire: no BYE but ours by intent, and no 481.
+func (d *day) deniedNobody() {
+	d.t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.byes = 0
+	for name, p := range d.peers {
+		if n := p.Told(481); n > 0 {
+			d.t.Errorf("%s was told %d times that there is no such call", name, n)
+		}
+		for _, id := range p.Byes() {
+			if d.byes++; !d.meant[id] {
+				d.t.Errorf("%s was hung up on: %s", name, id)
+			}
+		}
+	}
 }
 
 // toWrap is after how many packets both sequences of the encrypted talk wrap, 20 ms each: before the kill, after it, or
@@ -109,7 +137,7 @@ func openDay(t *testing.T, programs *pbxtest.Bench, before func(dir string)) *da
 	t.Helper()
 	seed := newSeed()
 	t.Logf("seed %d", seed)
-	d := &day{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 0)), agents: make(chan *peer.Call, 64), peers: map[string]*peer.Peer{}}
+	d := &day{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 0)), agents: make(chan *peer.Call, 64), peers: map[string]*peer.Peer{}, meant: map[string]bool{}}
 	srtp := make([]string, 22)
 	for i := range srtp {
 		srtp[i] = "off"
@@ -185,6 +213,7 @@ func (d *day) agentsComeToWork() {
 	}
 	d.at(212, peer.Config{Incoming: func(c *peer.Call) {
 		c.Ring()
+		d.mayEnd(c) // each crash cuts the whisper, and the agent is called again
 		d.mu.Lock()
 		d.whisperTo = c
 		d.mu.Unlock()
@@ -256,10 +285,12 @@ func (d *day) others() {
 	o.Lamp(213, tel.AgentReady)
 	c, at := connected(t, d.inside, post, "402")
 	o.Lamp(213, tel.AgentTalking)
+	d.mayEnd(c, at)
 	over(t, c, at)
 	o.Lamp(213, tel.AgentWrapUp)
 
 	asks := d.carrier.call(peer.Outgoing{To: "+390612345680", From: mobileNumber})
+	d.mayEnd(asks)
 	listen(t, "who asks for a callback", asks)
 	asks.Audio().Press("1")
 	agrees(t, asks)

@@ -57,7 +57,7 @@ func busyHour(t *testing.T, seed uint64) {
 		if r.IntN(80) == 0 { // killed and started again
 			a.Close()
 			cfg := h.config()
-			cfg.Kept, cfg.Live = maps.Clone(h.hot), live
+			cfg.Kept, cfg.Restored = maps.Clone(h.hot), h.survive(live...)
 			a = open(t, cfg)
 			synctest.Wait()
 			answered = len(h.offers())

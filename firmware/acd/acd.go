@@ -45,9 +45,9 @@ type Config struct {
 	History History           // every event with its decision
 	Journal HotJournal        // the state, entity by entity
 	Kept    map[string][]byte // what the hot journal holds under HotKind after a restart
-	Live    []tel.CallID      // with Kept: the calls that survived; everything of others is dropped
-	// Restored is closed when those calls can be told something; until then nothing is decided. Nil: they can.
-	Restored <-chan struct{}
+	// Restored gives, once, what the calls say of themselves that survived, when they can be told something; until then
+	// nothing is decided. Everything of others is dropped. Only with Kept; nil: no call survived.
+	Restored <-chan []tel.Standing
 	Mailbox  int           // messages that may wait; default 8192
 	Seed     func() uint64 // for tests; default random
 	Zone     string        // IANA name of the clock by which days begin; default UTC
@@ -130,10 +130,11 @@ func New(cfg Config) (*ACD, error) {
 			}
 			a.sweep()
 			a.remember(a.state.Keys())
-			if !a.awaitCalls() {
+			calls, ok := a.awaitCalls()
+			if !ok {
 				return
 			}
-			_ = a.step(plan.Reconcile{Live: cfg.Live})
+			_ = a.step(plan.Reconcile{Calls: calls})
 		}
 		if a.state.Zone != cfg.Zone {
 			_ = a.step(plan.SetZone{Zone: cfg.Zone})
@@ -149,15 +150,15 @@ func New(cfg Config) (*ACD, error) {
 }
 
 // awaitCalls waits until the calls of the earlier process are back; false: the queues close before that.
-func (a *ACD) awaitCalls() bool {
+func (a *ACD) awaitCalls() (calls []tel.Standing, ok bool) {
 	if a.cfg.Restored == nil {
-		return true
+		return nil, true
 	}
 	select {
-	case <-a.cfg.Restored:
-		return true
+	case calls = <-a.cfg.Restored:
+		return calls, true
 	case <-a.quit:
-		return false
+		return nil, false
 	}
 }
 

@@ -232,7 +232,7 @@ func TestAKilledProcessKeepsPlacesTalksAndTimes(t *testing.T) {
 		kept["offer/torn"] = []byte(`{"v":1,"off`)
 		h2.hot = maps.Clone(kept)
 		cfg := h2.config()
-		cfg.Kept, cfg.Live = kept, []tel.CallID{"talks", "rings", "w1", "w2"}
+		cfg.Kept, cfg.Restored = kept, h.survive("talks", "rings", "w1", "w2")
 		b := open(t, cfg)
 		defer b.Close()
 		synctest.Wait()
@@ -481,7 +481,7 @@ func TestAKillWhileTheHistoryTakesNothingLosesNoPlace(t *testing.T) {
 		h2 := newHouse()
 		h2.hot, h2.full = maps.Clone(kept), h.full
 		cfg := h2.config()
-		cfg.Kept, cfg.Live = kept, []tel.CallID{"talks", "w1", "w2"}
+		cfg.Kept, cfg.Restored = kept, h.survive("talks", "w1", "w2")
 		b := open(t, cfg)
 		defer b.Close()
 		synctest.Wait()

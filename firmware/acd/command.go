@@ -140,8 +140,3 @@ func (a *ACD) Update(ctx context.Context, queues []plan.QueueSpec, agents []plan
 func (a *ACD) SetZone(ctx context.Context, zone string) error {
 	return a.command(ctx, plan.SetZone{Zone: zone})
 }
-
-// Reconcile drops everything that belongs to calls which are not listed.
-func (a *ACD) Reconcile(ctx context.Context, live []tel.CallID) error {
-	return a.command(ctx, plan.Reconcile{Live: live})
-}

@@ -1,6 +1,7 @@
 package acd
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -44,7 +45,7 @@ func TestTheLoadOfAQueueIsTheSameAfterARestart(t *testing.T) {
 		judge(a, "before")
 		a.Close()
 		time.Sleep(30 * time.Second)
-		cfg.Kept, cfg.Live = h.hot, []tel.CallID{"c1", "c2"}
+		cfg.Kept, cfg.Restored = h.hot, h.survive("c1", "c2")
 		b := open(t, cfg)
 		defer b.Close()
 		judge(b, "after")
@@ -57,4 +58,25 @@ func TestTheLoadOfAQueueIsTheSameAfterARestart(t *testing.T) {
 			t.Errorf("afterwards %+v", all[0])
 		}
 	})
+}
+
+// survive is what calls say of themselves after a restart that agree with what the hot journal has of them.
+func (h *house) survive(calls ...tel.CallID) <-chan []tel.Standing {
+	s, _ := plan.RestoreEntities(maps.Clone(h.hot))
+	var all []tel.Standing
+	for _, id := range calls {
+		st := tel.Standing{Call: id}
+		if e := s.Entries[id]; e != nil {
+			st.Waits = &tel.Enqueue{Call: id, Queue: e.Queue, Caller: e.Caller, EnqueuedAt: e.EnqueuedAt}
+		}
+		for _, o := range s.Offers {
+			if o.Call == id && o.Phase == plan.Talking {
+				st.Holds = append(st.Holds, tel.HeldOffer{Offer: o.ID, Queue: o.Queue, Agent: o.Agent, Talking: true, Since: o.Answered})
+			}
+		}
+		all = append(all, st)
+	}
+	said := make(chan []tel.Standing, 1)
+	said <- all
+	return said
 }

@@ -160,7 +160,8 @@ type Box struct {
 
 	reach reach
 
-	restored chan struct{} // closed when the calls of an earlier process are back
+	restored chan []tel.Standing // gives what the calls of an earlier process say of themselves, once they are back
+	blank    bool                // the queues' owner remembers nothing
 	alarms   *alarm.Watch
 
 	ages    *retention.Clock
@@ -217,7 +218,7 @@ func conditions() []health.Spec {
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
 func Build(opts Options) (b *Box, err error) {
-	b = &Box{opts: opts, log: opts.Log, booted: opts.Live.Current(), born: time.Now(), records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan struct{}), workshop: make(chan struct{}, 1)}
+	b = &Box{opts: opts, log: opts.Log, booted: opts.Live.Current(), born: time.Now(), records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan []tel.Standing, 1), workshop: make(chan struct{}, 1)}
 	b.trunks.b, b.lines.b, b.lines.supplies.b, b.lamps.b = b, b, b, b
 	b.doors.b, b.taping.b, b.conferences.b = b, b, b
 	b.openAlarms()
@@ -422,29 +423,26 @@ func (b *Box) openCalls() error {
 	if err := b.openConferences(); err != nil {
 		return err
 	}
-	var live []tel.CallID
-	for id := range b.hot.Load("call") {
-		live = append(live, tel.CallID(id))
-	}
 	b.openEstimates()
 	queues, agents := specs(b.config())
 	kept := b.hot.Load(acd.HotKind)
-	if len(kept) == 0 { // a first start
-		close(b.restored)
+	b.blank = len(kept) == 0
+	waits := !b.blank || b.anyCalls() // for what an earlier process left
+	if waits && kept == nil {
+		kept = map[string][]byte{}
+	} else if !waits {
+		kept = nil
 	}
 	var err error
 	b.queues, err = acd.New(acd.Config{
 		Log: b.log.With("room", "queues"), Queues: queues, Agents: agents, Send: b.calls.Deliver, Publish: b.publish,
-		History: historian{b.history}, Journal: b.hot, Kept: kept, Live: live, Restored: b.restored, Remember: b.memories.Note,
+		History: historian{b.history}, Journal: b.hot, Kept: kept, Restored: b.restored, Remember: b.memories.Note,
 		Estimate: b.estimates, ShiftEnd: b.shiftEnd, Zone: b.config().Box.Timezone,
 	})
-	if err != nil {
+	if err != nil || waits {
 		return err
 	}
-	if len(kept) == 0 {
-		return errors.Join(b.recall(), b.firstLogin())
-	}
-	return nil
+	return b.remind()
 }
 
 // firstLogin logs in who the configuration says starts the day at the desk.

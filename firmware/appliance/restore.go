@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/pronto-pbx/pronto/firmware/browser"
@@ -27,12 +28,16 @@ func (b *Box) restore() {
 		errs = append(errs, err)
 	}
 	errs = append(errs, b.calls.RestoreWishes(b.hot.Load("completion"))...)
-	states := b.hot.Load("call")
+	states := b.hot.Load(call.JournalKind)
 	found := len(legs)
 	f := &finder{b: b, legs: legs, found: map[tel.LegID]bool{}}
-	errs = append(errs, b.calls.Restore(states, f)...)
+	standings, more := b.calls.Restore(states, f)
+	errs = append(errs, more...)
 	b.conferencesReturned()
-	b.callsRestored()
+	b.restored <- standings // lets the queues decide again: their messages find the calls now
+	if b.blank && len(states) > 0 {
+		errs = append(errs, b.remind())
+	}
 	b.toll.Keep(func(l tel.LegID) bool { return f.found[l] })
 	errs = append(errs, b.sweepRecordings(states))
 	if err := b.presence.Restore(b.hot.Load(presence.JournalKind)); err != nil { // after the calls, which it tells of
@@ -53,14 +58,11 @@ func (b *Box) restore() {
 	}
 }
 
-// callsRestored lets the queues decide again: their messages find the calls now.
-func (b *Box) callsRestored() {
-	select {
-	case <-b.restored: // there was nothing to wait for
-	default:
-		close(b.restored)
-	}
-}
+// anyCalls says that an earlier process left calls.
+func (b *Box) anyCalls() bool { return len(b.hot.Load(call.JournalKind)) > 0 }
+
+// remind tells the queues' owner, who remembers nothing, what is on disk and who begins the day at the desk.
+func (b *Box) remind() error { return errors.Join(b.recall(), b.firstLogin()) }
 
 // finder gives the calls their legs back; what is left in legs afterwards belongs to nobody.
 type finder struct {

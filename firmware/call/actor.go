@@ -288,7 +288,7 @@ func (a *actor) persist() {
 	}
 	b, err := a.state.Snapshot()
 	if err == nil {
-		err = j.Put(journalKind, string(a.state.Call), b)
+		err = j.Put(JournalKind, string(a.state.Call), b)
 	}
 	if err != nil {
 		a.log.Warn("call would not survive a crash now", "err", err)
@@ -297,7 +297,7 @@ func (a *actor) persist() {
 
 func (a *actor) forget() {
 	if j := a.x.cfg.Journal; j != nil {
-		if err := j.Delete(journalKind, string(a.state.Call)); err != nil {
+		if err := j.Delete(JournalKind, string(a.state.Call)); err != nil {
 			a.log.Warn("ended call stays in the journal", "err", err)
 		}
 	}

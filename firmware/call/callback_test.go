@@ -109,20 +109,24 @@ func TestACallbackSurvivesACrashOfTheProcess(t *testing.T) {
 			}
 			b.queue = nil
 			b.x = b.exchange(toCustomer)
-			for _, err := range b.x.Restore(b.journal.load(), finder{"dialled": agent}) {
+			says, errs := b.x.Restore(b.journal.load(), finder{"dialled": agent})
+			for _, err := range errs {
 				t.Errorf("restore: %v", err)
 			}
 			synctest.Wait()
 			defer b.close(t)
-			want, told := []string{"OfferFailed", "CallerGone"}, []string{"hangup cancelled"}
+			want, told, holds := []string{"CallerGone"}, []string{"hangup cancelled"}, 0
 			if accepted {
-				want, told = nil, []string{"play tone_ringback", "play busy_all"} // and then the sorry of a line that is taken
+				want, holds, told = nil, 1, []string{"play tone_ringback", "play busy_all"} // and then the sorry of a line that is taken
 			}
 			if got := b.messages(); !slices.Equal(got, want) {
 				t.Errorf("accepted %v: the queues were told %q, want %q", accepted, got, want)
 			}
 			if got := agent.told(); !slices.Equal(got, told) {
 				t.Errorf("accepted %v: the agent was told %q, want %q", accepted, got, told)
+			}
+			if len(says) != 1 || says[0].Waits != nil || len(says[0].Holds) != holds || holds > 0 && says[0].Holds[0].Talking {
+				t.Errorf("accepted %v: the call says %+v", accepted, says)
 			}
 		})
 	}
@@ -142,13 +146,14 @@ func TestAWhisperThatACrashCutsIsGivenBackToTheQueue(t *testing.T) {
 		}
 		b.queue = nil
 		b.x = b.exchange(toSales)
-		for _, err := range b.x.Restore(b.journal.load(), finder{"dialled": agent, "arrived": caller}) {
+		says, errs := b.x.Restore(b.journal.load(), finder{"dialled": agent, "arrived": caller})
+		for _, err := range errs {
 			t.Errorf("restore: %v", err)
 		}
 		synctest.Wait()
 		defer b.close(t)
-		if got := b.messages(); !slices.Equal(got, []string{"OfferFailed", "Enqueue", "CallerGreeted"}) {
-			t.Errorf("the queues were told %q", got)
+		if got := b.messages(); len(got) > 0 || len(says) != 1 || says[0].Waits == nil || says[0].Waits.Queue != "sales" || len(says[0].Holds) > 0 {
+			t.Errorf("the queues were told %q, and the call says %+v", got, says)
 		}
 		if got := agent.told(); !slices.Equal(got, []string{"hangup cancelled"}) {
 			t.Errorf("the agent was told %q", got)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,8 +47,8 @@ type HotJournal interface {
 	Delete(kind, key string) error
 }
 
-// journalKind is the kind of a call's snapshots in the hot journal.
-const journalKind = "call"
+// JournalKind is the kind under which the hot journal keeps the calls.
+const JournalKind = "call"
 
 // Config wires the exchange to its neighbours. All fields but Journal and MaxCalls are needed.
 type Config struct {
@@ -253,30 +255,36 @@ func (x *Exchange) Urgent() (n int) {
 	return n
 }
 
-// Restore brings back the calls of the hot journal whose legs survived. A call that lost its caller
-// ends with a record; ringing attempts are ended, and the queue's owner offers again.
-func (x *Exchange) Restore(states map[string][]byte, find Finder) []error {
-	var errs []error
-	for key, b := range states {
-		s, err := Restore(b)
+// Restore brings back the calls of the hot journal whose legs survived, and what each says of itself to the queues'
+// owner, who must learn it before any message of a call. A call that lost its caller ends with a record; ringing
+// attempts are ended, and the queues' owner offers again.
+func (x *Exchange) Restore(states map[string][]byte, find Finder) (standings []tel.Standing, errs []error) {
+	var all []State
+	for _, key := range slices.Sorted(maps.Keys(states)) {
+		s, err := Restore(states[key])
 		if err != nil {
 			errs = append(errs, err)
 			if x.cfg.Journal != nil {
-				errs = append(errs, x.cfg.Journal.Delete(journalKind, key))
+				errs = append(errs, x.cfg.Journal.Delete(JournalKind, key))
 			}
 			continue
 		}
+		all = append(all, s)
+	}
+	given := handedOver(all)
+	for _, s := range all {
 		a := newActor(x, x.cfg.Plan(), s)
 		a.urgent.Store(s.Emergency)
 		if err := x.add(a); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		a.recover(find)
+		a.recover(find, given[s.Call])
+		standings = append(standings, a.state.standing())
 		a.show() // observers knew only the process that is gone
 		x.begin(a)
 	}
-	return errs
+	return standings, errs
 }
 
 // Close refuses new calls, ends those that exist, and waits for them until ctx ends.

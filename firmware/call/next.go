@@ -29,6 +29,7 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 	case Begin:
 		st.begin(in.Decision)
 	case Rerouted:
+		s.Onward = nil
 		st.route(in.Decision)
 	case Redirected:
 		st.redirected(in)
@@ -102,7 +103,7 @@ func (s State) clone() State {
 		s.Groups[i].Legs = slices.Clone(s.Groups[i].Legs)
 	}
 	s.Peer, s.Moving, s.Parked, s.Ring = copied(s.Peer), copied(s.Moving), copied(s.Parked), copied(s.Ring)
-	s.Accepted, s.Callback, s.Seat = copied(s.Accepted), copied(s.Callback), copied(s.Seat)
+	s.Accepted, s.Callback, s.Seat, s.Onward = copied(s.Accepted), copied(s.Callback), copied(s.Seat), copied(s.Onward)
 	if s.Ring != nil {
 		s.Ring.Branches = slices.Clone(s.Ring.Branches)
 	}
@@ -125,7 +126,17 @@ func copied[T any](p *T) *T {
 	return &v
 }
 
-func (st *step) do(e ...Effect) { st.out = append(st.out, e...) }
+func (st *step) do(all ...Effect) {
+	st.out = append(st.out, all...)
+	for _, e := range all {
+		switch e := e.(type) { // the process may die before it is decided
+		case DoResolve:
+			st.s.Onward = &Onward{To: e.To, As: e.As}
+		case DoRoute:
+			st.s.Onward = &Onward{Number: e.Number, As: e.As}
+		}
+	}
+}
 
 func (st *step) tell(m tel.ToQueue) { st.do(DoTellQueue{m}) }
 

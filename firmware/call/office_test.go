@@ -27,6 +27,7 @@ type office struct {
 	rung    map[tel.DeviceID]*fakeLeg // the last leg made for a phone
 	lineUse *fakeLeg                  // on the only line
 	queue   []tel.ToQueue
+	said    []tel.Standing // by the calls that were restored last
 	records []tel.CallEnded
 	parties map[tel.LegID]tel.PartyChanged
 	events  []tel.Event

@@ -33,15 +33,14 @@ func (st *step) enqueue(d Decision) {
 	} else {
 		st.do(DoPlay{s.Caller.ID, Sound{Names: greeting}})
 	}
-	st.tell(st.place())
+	st.tell(s.place())
 	if s.Greeted {
 		st.tell(tel.CallerGreeted{Call: s.Call})
 	}
 }
 
 // place is the wish for a place, also to make sure of one: it changes nothing where there is one.
-func (st *step) place() tel.Enqueue {
-	s := st.s
+func (s *State) place() tel.Enqueue {
 	return tel.Enqueue{
 		Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, Needs: s.Needs, EnqueuedAt: s.Enqueued,
 	}
@@ -281,6 +280,6 @@ func (st *step) goOn() {
 		st.stage(tel.StageWaiting)
 	}
 	st.do(DoPlay{s.Caller.ID, music})
-	st.tell(st.place())
+	st.tell(s.place())
 	st.tell(tel.CallerGreeted{Call: s.Call})
 }

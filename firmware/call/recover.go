@@ -1,14 +1,16 @@
 package call
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
-// recover finds the legs again after a restart. It runs before the goroutine starts.
-func (a *actor) recover(find Finder) {
+// recover finds the legs again after a restart, but for those that another call has been given. It runs before the
+// goroutine starts, and tells the queues nothing: standing does.
+func (a *actor) recover(find Finder, given HandedOver) {
 	s := &a.state
 	s.Recovered = true
 	if r := a.x.cfg.Recorder; r != nil && s.Tape.Refused && s.Tape.Chain != "" {
@@ -21,6 +23,9 @@ func (a *actor) recover(find Finder) {
 		a.report(DoReport{Status: s.Told})
 	}
 	take := func(l LegState) bool {
+		if _, twice := a.legs[l.ID]; twice || given.has(l.ID) { // who transfers is a party, too
+			return true
+		}
 		sink := a.newSink()
 		leg, ok := find.Find(l.ID, l.Ref, l.Party, sink.event)
 		if ok {
@@ -38,9 +43,6 @@ func (a *actor) recover(find Finder) {
 				a.legs[l.ID].Hangup(tel.CauseCancelled)
 			}
 		}
-		if g.Offer != "" {
-			a.x.cfg.Queue(tel.OfferFailed{Offer: g.Offer, Cause: tel.CauseCancelled})
-		}
 	}
 	s.Owed = nil // the dialer knows what still rings of the earlier process
 	ringing := len(s.Groups) > 0
@@ -57,7 +59,6 @@ func (a *actor) recover(find Finder) {
 		if take(*s.Accepted) {
 			a.legs[s.Accepted.ID].Hangup(tel.CauseCancelled)
 		}
-		a.x.cfg.Queue(tel.OfferFailed{Offer: s.Accepted.Offer, Cause: tel.CauseCancelled})
 		s.Accepted = nil
 	}
 	a.recoverWatchers(take)
@@ -77,28 +78,40 @@ func (a *actor) recover(find Finder) {
 	case !peerHere:
 		s.Peer.ID = ""
 		a.tell(End{tel.CauseTimeout})
+	case given.OK:
+		a.tell(given)
 	default:
-		a.talkGoesOn()
 		a.resume(ringing)
 	}
 }
 
-// talkGoesOn tells the queue once more that its agent talks, or holds: the process may have died after it had noted
-// that, and before it said so. Where the queue knows it nothing changes.
-func (a *actor) talkGoesOn() {
-	s := &a.state
-	if s.Peer == nil {
-		return
+// standing is all that the queues' owner must know of a call that survived: what it does not say is over.
+func (s *State) standing() tel.Standing {
+	st := tel.Standing{Call: s.Call}
+	if s.Waiting && s.Callback == nil { // the place of a request to be called back is no caller's
+		w := s.place()
+		st.Waits = &w
 	}
-	for _, l := range []*LegState{&s.Caller, s.Peer} {
-		if l.Offer == "" {
-			continue
-		}
-		a.x.cfg.Queue(tel.OfferAnswered{Offer: l.Offer})
-		if l.Held {
-			a.x.cfg.Queue(tel.AgentHeld{Agent: l.Agent, Call: s.Call, Held: true})
+	legs := append([]LegState{s.Caller}, s.Paged...)
+	if s.Peer != nil {
+		legs = append(legs, *s.Peer)
+	}
+	for _, w := range s.Watchers {
+		legs = append(legs, w.LegState)
+	}
+	for _, l := range legs {
+		switch {
+		case l.Offer != "":
+			h := tel.HeldOffer{Offer: l.Offer, Queue: s.Queue, Agent: l.Agent, Talking: !s.calling(), Since: s.Answered, Held: l.Held}
+			if s.Callback != nil {
+				h.Callback = s.Callback.ID
+			}
+			st.Holds = append(st.Holds, h)
+		case l.Engaged:
+			st.On = append(st.On, tel.EngagedOnCall{AgentEngaged: s.engagement(l.Agent), Held: l.Held})
 		}
 	}
+	return st
 }
 
 // resume puts a recovered call back to where it was.
@@ -129,6 +142,10 @@ func (a *actor) resume(ringing bool) {
 		s.Callback.Dialed = true
 		a.legs[s.Caller.ID].Play(ringback)
 		a.tell(Rerouted{a.plan.Resolve(s.callbackTo(), "", time.Now())})
+	case s.Onward != nil && s.Onward.Number != "":
+		a.tell(Rerouted{a.routed(DoRoute{As: s.Onward.As, Number: s.Onward.Number})})
+	case s.Onward != nil:
+		a.tell(Rerouted{a.plan.Resolve(s.Onward.To, s.Onward.As, time.Now())})
 	case s.Page:
 		a.tell(End{tel.CauseNormal})
 	case s.Moving != nil && s.Moving.Returned:
@@ -147,8 +164,7 @@ func (a *actor) resume(ringing bool) {
 	}
 }
 
-// resumeWait makes sure of the place in a queue; nothing changes when it survived too. A greeting or an
-// announcement that was cut is over.
+// resumeWait lets the caller wait on. A greeting or an announcement that was cut is over.
 func (a *actor) resumeWait() {
 	s := &a.state
 	if !s.Waiting {
@@ -156,13 +172,6 @@ func (a *actor) resumeWait() {
 	}
 	if s.Stage == tel.StageRinging {
 		s.Stage = tel.StageWaiting
-	}
-	a.x.cfg.Queue(tel.Enqueue{
-		Call: s.Call, Queue: s.Queue, Caller: s.From, Name: s.FromName, Priority: s.Priority, Needs: s.Needs, EnqueuedAt: s.Enqueued,
-	})
-	a.x.cfg.Queue(tel.CallerGreeted{Call: s.Call})
-	if s.Saying {
-		a.x.cfg.Queue(tel.Announced{Call: s.Call})
 	}
 	s.Greeted, s.Saying = true, false
 }
@@ -186,4 +195,66 @@ func (a *actor) resumeHandOver() {
 	if m := a.state.Moving; m != nil && m.Attended {
 		a.tell(HandedOver{Cause: tel.CauseTimeout})
 	}
+}
+
+// has says that the leg is one of those that were handed over.
+func (h HandedOver) has(leg tel.LegID) bool {
+	return h.OK && leg != "" && (leg == h.Leg || slices.Contains(h.Along, leg))
+}
+
+// handedOver finds the calls that had given a leg to another when the process died, and did not know yet that the other
+// has it. Both have written the leg down; it is the other's, in whatever order they are restored.
+func handedOver(all []State) map[tel.CallID]HandedOver {
+	has := map[tel.LegID][]int{}
+	for i := range all {
+		for _, leg := range all[i].conversing() {
+			has[leg] = append(has[leg], i)
+		}
+	}
+	found := map[tel.CallID]HandedOver{}
+	for i := range all {
+		leg := all[i].givesAway()
+		for _, to := range has[leg] {
+			if to == i || all[to].givesAway() == leg {
+				continue
+			}
+			h := HandedOver{Leg: leg, Into: all[to].Call, OK: true}
+			for _, w := range all[i].followers() {
+				if slices.Contains(has[w.ID], to) {
+					h.Along = append(h.Along, w.ID)
+				}
+			}
+			found[all[i].Call] = h
+		}
+	}
+	return found
+}
+
+// conversing are the legs of those who are in the call, but for what rings.
+func (s *State) conversing() (all []tel.LegID) {
+	if s.Caller.ID != "" {
+		all = append(all, s.Caller.ID)
+	}
+	if s.Peer != nil && s.Peer.ID != "" {
+		all = append(all, s.Peer.ID)
+	}
+	for _, w := range s.Watchers {
+		all = append(all, w.ID)
+	}
+	return all
+}
+
+// givesAway is the leg that is offered to another call, which has not answered yet; empty: none.
+func (s *State) givesAway() tel.LegID {
+	switch {
+	case s.AnswerBy.IsZero():
+	case s.Moving != nil && s.Moving.Attended && s.Peer != nil:
+		if s.Moving.By.ID == s.Peer.ID {
+			return s.Caller.ID
+		}
+		return s.Peer.ID
+	case s.Moving == nil && s.Stage == tel.StageRouting:
+		return s.Caller.ID
+	}
+	return ""
 }

@@ -309,7 +309,8 @@ func TestAConferenceSurvivesACrash(t *testing.T) {
 		}
 		o.openHall(conference.Spec{Limit: 5})
 		find := finder{a.ref: a, c.ref: c, d.ref: d} // the phone 202 is lost
-		for _, err := range o.x.Restore(o.journal.load(), find) {
+		_, errs := o.x.Restore(o.journal.load(), find)
+		for _, err := range errs {
 			t.Errorf("restore: %v", err)
 		}
 		o.hall.chair.Returned()

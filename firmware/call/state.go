@@ -44,6 +44,7 @@ type State struct {
 	Tries    int        `json:"tries,omitempty"`  // branches begun so far; names them
 	Hops     int        `json:"hops,omitempty"`   // forwards and transfers so far: a circle ends at maxHops
 	As       string     `json:"as,omitempty"`     // whose rights the last forward or transfer used
+	Onward   *Onward    `json:"onward,omitempty"` // where the caller goes on, as long as nobody has decided what that is
 	Moving   *Moving    `json:"moving,omitempty"` // a transfer whose end the transferor waits for
 	Parked   *Parked    `json:"parked,omitempty"`
 	Page     bool       `json:"page,omitempty"`     // the caller speaks to many
@@ -119,6 +120,13 @@ type Group struct {
 	Rang     bool        `json:"rang,omitempty"`
 	Whisper  tel.Whisper `json:"whisper,omitzero"`  // what the agent is told first
 	Dialing  bool        `json:"dialing,omitempty"` // of an offer: Dialed has not come yet
+}
+
+// Onward is a destination that was asked for: as the configuration writes it, or a number.
+type Onward struct {
+	To     string     `json:"to,omitempty"`
+	Number tel.Number `json:"number,omitempty"`
+	As     string     `json:"as,omitempty"` // whose rights count
 }
 
 // Moving is a transfer under way. The transferor's leg stays until the outcome is known (RFC 5589

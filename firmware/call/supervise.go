@@ -296,9 +296,6 @@ func (a *actor) recoverWatchers(take func(LegState) bool) {
 			continue
 		}
 		st.pauseWatch(&w, tel.SupervisionLost)
-		if w.Engaged {
-			a.x.cfg.Queue(tel.AgentDisengaged{Agent: w.Agent, Call: a.id})
-		}
 	}
 	a.state.Watchers, a.state.ReviewAt = kept, time.Time{}
 	if len(kept) > 0 {

@@ -189,10 +189,12 @@ func (st *step) meet(peer LegState, arrived bool) {
 func (st *step) engage(l *LegState) {
 	if l.Agent != "" && l.Offer == "" && !l.Engaged {
 		l.Engaged = true
-		st.tell(tel.AgentEngaged{
-			Agent: l.Agent, Call: st.s.Call, Internal: st.s.Direction == tel.Internal, Outbound: st.s.Direction == tel.Outbound,
-		})
+		st.tell(st.s.engagement(l.Agent))
 	}
+}
+
+func (s *State) engagement(a tel.AgentID) tel.AgentEngaged {
+	return tel.AgentEngaged{Agent: a, Call: s.Call, Internal: s.Direction == tel.Internal, Outbound: s.Direction == tel.Outbound}
 }
 
 // disengage gives back what the queues hold for a party that leaves the conversation.

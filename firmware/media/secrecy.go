@@ -46,6 +46,7 @@ type secrecy struct {
 	// rollover counter is in no packet, so this is the only way to know it.
 	earlier  place
 	restored bool // earlier was heard under this key: nothing up to that mark may come again
+	unheard  bool // an earlier process was asked to hear the far end, and died before it noted where its stream is
 }
 
 // place is a point of a stream that carries 16 of its 48 bits of index.
@@ -220,6 +221,9 @@ func (s *secrecy) decrypt(dst, b []byte, h *rtp.Header) ([]byte, error) {
 		return s.in.DecryptRTP(dst, b, h)
 	}
 	p, err := s.in.DecryptRTP(dst, b, h)
+	if s.unheard && !s.proven { // its sequence may have wrapped since it began, once: a restart is short
+		again, at.roc = true, 1
+	}
 	if err == nil || !again || at.roc == 0 {
 		return p, err
 	}
@@ -345,6 +349,8 @@ func (g *Leg) resumeSecret(s *legState) error {
 	}
 	if r := s.Secret; r.SSRC != 0 {
 		next.earlier, next.restored = place{r.SSRC, r.ROC, r.Seq}, true
+	} else {
+		next.unheard = true
 	}
 	g.secret = next
 	g.out.freshStream(s.SSRC + 1 + rand.Uint32N(1<<24))

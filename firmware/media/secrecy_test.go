@@ -487,6 +487,37 @@ func TestASecretCallGoesOnInTheNextProcess(t *testing.T) {
 	}
 }
 
+// Found by the crash rounds: the process died before it had noted where the far end's stream is, and the sequence wrapped
+// before the next one listened. Nothing was ever heard again.
+func TestASecretStreamThatWrapsBeforeAnybodyHeardItIsHeard(t *testing.T) {
+	journal := newJournal()
+	change := func(c *Config) { c.Journal = journal }
+	first := startEngine(t, 22720, 22727, change)
+	a := secretly(t, first, "127.0.0.33", testKey(1), testKey(2))
+	b := join(t, first, "127.0.0.34", pcmu, nil)
+	bridge(t, a.phone, b)
+	states := journal.copy()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.seq = 65530
+	for range 20 {
+		a.sealed(a.packet([]byte("lost")))
+	}
+	next := startEngine(t, 22720, 22727, change)
+	legs, errs := next.Restore(states)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	a.raw(append(a.sealed(a.packet([]byte("forged"))), 0)) // what is not the far end's is none the more believed
+	settle(t, legs[a.leg.ID()])
+	if s := legs[a.leg.ID()].Stats(); s.Forged != 1 || s.Received != 0 {
+		t.Errorf("a forged packet: %+v", s)
+	}
+	a.say("again")
+	b.hearsFirst("again")
+}
+
 func TestASecretPacketRelayedAllocatesNothing(t *testing.T) {
 	e := startEngine(t, 22730, 22739, nil)
 	for _, s := range []sdp.Suite{sdp.AESCM128SHA80, sdp.AEADAES128GCM} {

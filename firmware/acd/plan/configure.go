@@ -128,37 +128,6 @@ func stillThere(was *Queue, members []tel.AgentID) tel.AgentID {
 	return ""
 }
 
-// reconcile drops what belongs to calls that did not survive a restart. Callers who survived keep
-// their place and offers in flight keep their deadlines.
-func (s *step) reconcile(e Reconcile) {
-	live := make(map[tel.CallID]bool, len(e.Live))
-	for _, id := range e.Live {
-		live[id] = true
-	}
-	for _, id := range sorted(s.Entries) {
-		if !live[id] && s.Entries[id].Callback == "" {
-			s.leave(s.Entries[id], tel.OutcomeFailed, "", "", tel.CauseInternalError)
-		}
-	}
-	for _, id := range sorted(s.Offers) {
-		switch o := s.Offers[id]; {
-		case live[o.Call] && (o.Phase == Reserved || o.Phase == Ringing):
-			s.withdraw(o, tel.CauseCancelled) // the call has hung up what rang, and nobody is to blame for that
-		case live[o.Call]:
-		case o.Phase == Talking:
-			s.endTalk(o)
-		case o.Phase == Void:
-			s.forget(o)
-		default: // of a callback: the caller of any other has left above
-			s.end(o, tel.CauseCancelled, false)
-		}
-	}
-	for _, id := range sorted(s.Agents) {
-		s.disengage(s.Agents[id], func(e Engagement) bool { return !live[e.Call] })
-	}
-	s.keepCallbacks()
-}
-
 // clockMoved moves every time in the state, so that a clock set by the network neither ends waits
 // early nor lets them run on.
 func (s *step) clockMoved(by time.Duration) {

@@ -383,7 +383,7 @@ func TestAgentsOfAnEarlierProgramAreReadAsTheyWere(t *testing.T) {
 		t.Fatal(errs)
 	}
 	o := &office{t: t, s: s, now: t0}
-	o.do(Reconcile{[]tel.CallID{"c1", "x"}})
+	o.do(Reconcile{Live: []tel.CallID{"c1", "x"}})
 	o.do(Configure{[]QueueSpec{QueueSpec{ID: "q", Members: []tel.AgentID{"a", "b", "c"}}.Defaults()}, []AgentSpec{{ID: "a"}, {ID: "b"}, {ID: "c"}}})
 	o.wantState("a", tel.AgentTalking)
 	o.wantState("b", tel.AgentPaused)

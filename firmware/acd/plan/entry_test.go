@@ -196,7 +196,7 @@ func TestCallsThatDidNotSurviveFreeTheirAgents(t *testing.T) {
 	o.call("live-wait", "q")
 	o.call("dead-wait", "q")
 	o.tell(tel.AgentEngaged{Agent: "b", Call: "dead-out"})
-	o.do(Reconcile{[]tel.CallID{"live-ring", "live-wait"}})
+	o.do(Reconcile{Live: []tel.CallID{"live-ring", "live-wait"}})
 	if a := o.s.Agents["c"]; a.Settling != live.Offer || !a.RestUntil.IsZero() || o.s.Entries["live-ring"].spared("c", o.now) {
 		t.Fatalf("what rang for the surviving caller is not left to settle: %+v", a)
 	}

@@ -134,8 +134,14 @@ type Configure struct {
 // SetZone names the clock by which days begin, as IANA does; empty is UTC.
 type SetZone struct{ Zone string }
 
-// Reconcile follows a restart: calls that are not listed did not survive it.
-type Reconcile struct{ Live []tel.CallID }
+// Reconcile follows a restart: it makes the state agree with what all calls that survived say of themselves. Calls
+// that are not listed did not survive.
+type Reconcile struct {
+	Calls []tel.Standing `json:",omitempty"`
+	// Live are calls that survived and say nothing of themselves, as in the journals of programs before this one: they
+	// keep what the state has of them.
+	Live []tel.CallID `json:",omitempty"`
+}
 
 // ClockMoved says that the wall clock was set: every time in the state moves along, so that order,
 // waits and deadlines stay what they were.

@@ -268,7 +268,7 @@ func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 		Pause{"a", "break"},
 		ExtendWrapUp{"a", time.Second},
 		ClockMoved{-time.Hour},
-		Reconcile{[]tel.CallID{"x"}},
+		Reconcile{Live: []tel.CallID{"x"}},
 		Logout{"a"},
 		SetZone{"Europe/Rome"},
 		Told{tel.Enqueue{Call: "c", Queue: "q", Needs: anEnglish5, EnqueuedAt: t0}},

@@ -144,10 +144,13 @@ func (s *step) prepare(e Event) {
 	if m, ok := e.(ClockMoved); ok {
 		s.clockMoved(m.By) // before anything is measured against the new time
 	}
-	if _, ok := e.(Reconcile); ok {
+	r, again := e.(Reconcile)
+	if again {
 		s.unsettle() // nothing that may still ring has been quiet only because nobody listened
 	}
-	s.expire()
+	if !again || len(r.Live) > 0 { // after a restart no time runs out before it is known what holds
+		s.expire()
+	}
 	s.apply(e)
 	s.expire() // a limit may be zero: what the event made due is due now
 }

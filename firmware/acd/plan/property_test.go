@@ -182,7 +182,10 @@ func (w *world) random() Event {
 			return SetZone{[]string{"Europe/Rome", "Pacific/Kiritimati", "Mars/Olympus", "Local", ""}[w.r.IntN(5)]}
 		}
 		if w.r.IntN(40) == 0 {
-			return Reconcile{sorted(w.s.Entries)}
+			return Reconcile{Live: sorted(w.s.Entries)}
+		}
+		if w.r.IntN(10) == 0 {
+			return Reconcile{Calls: w.standings()}
 		}
 	case 39:
 		if w.r.IntN(100) == 0 {

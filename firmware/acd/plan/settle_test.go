@@ -221,7 +221,7 @@ func TestWhoSettledWhenTheProcessWasKilledSettlesOnAndTheCallIsAskedAgain(t *tes
 	o.call("c2", "q")
 	o.restart()
 	o.now = o.now.Add(tel.SettleWithin)
-	o.do(Reconcile{[]tel.CallID{"c2"}}) // c1 has ended long ago
+	o.do(Reconcile{Live: []tel.CallID{"c2"}}) // c1 has ended long ago
 	if w := o.withdrawals(); len(w) != 1 || w[0].Offer != of.Offer || w[0].Agent != "a" || len(o.offers()) != 0 {
 		t.Fatalf("asked %+v, offered %+v", w, o.offers())
 	}
@@ -243,7 +243,7 @@ func TestWhatRangWhenTheProcessWasKilledIsWithdrawnAndNobodyIsBlamed(t *testing.
 		of := o.call("c1", "q")[0].Offer
 		rings(o, of)
 		o.restart()
-		o.do(Reconcile{[]tel.CallID{"c1"}})
+		o.do(Reconcile{Live: []tel.CallID{"c1"}})
 		asked := o.withdrawals()
 		o.tell(tel.OfferFailed{Offer: of, Cause: tel.CauseCancelled}) // so says the call, which has hung up
 		asked = append(asked, o.withdrawals()...)

@@ -52,6 +52,38 @@ func TestADayWithOneAgentMoreIsBetterAndWithOneFewerWorse(t *testing.T) {
 	}
 }
 
+// What the calls said at a restart is of the talks of that day, and of no other.
+func TestARestartCutsNobodyInADayThatWentOtherwise(t *testing.T) {
+	s := newShop(t, 77, 6)
+	s.busy = 4 * time.Minute
+	s.open()
+	s.comes(400, 5*time.Hour)
+	at := 2 * time.Hour
+	for s.run(at); len(s.s.Waiting("support")) < 3 || len(s.s.Waiting("support")[0].Offers) == 0; at += time.Second {
+		s.run(at)
+	}
+	s.whole()
+	s.n = 0
+	restart := s.begin.Add(s.now)
+	s.do(plan.Reconcile{Calls: s.standings()})
+	s.run(8 * time.Hour)
+	story := s.story(morning, morning.Add(24*time.Hour))
+	for name, f := range map[string]Figures{"as it was": story.Recorded, "with one more": with(t, story, Change{Agents: 1}), "with one fewer": with(t, story, Change{Agents: -1})} {
+		cut, answered := 0, 0
+		for _, q := range f.Queues {
+			cut, answered = cut+q.Of(tel.OutcomeFailed), answered+q.Of(tel.OutcomeAnswered)
+		}
+		if cut > 0 || answered < 100 {
+			t.Errorf("%s: %d waits were cut, %d answered", name, cut, answered)
+		}
+		for _, e := range f.Intervals {
+			if e.State == tel.AgentTalking && e.To.Equal(restart) {
+				t.Errorf("%s: %s is cut off by the restart", name, e.Agent)
+			}
+		}
+	}
+}
+
 func TestAnAgentWhoIsAddedWorksAndOneWhoIsAbsentDoesNot(t *testing.T) {
 	s := busyDay(t)
 	talks := func(f Figures, agent tel.AgentID) (sum time.Duration) {

@@ -249,6 +249,9 @@ func (r *rerun) do(d due) {
 	if m, ok := d.event.(plan.ClockMoved); ok {
 		r.shift += m.By
 	}
+	if _, restart := d.event.(plan.Reconcile); restart && !r.change.empty() {
+		d.event = r.restart()
+	}
 	var effects []plan.Effect
 	r.state, effects = plan.Next(r.state, d.event, r.began.Add(r.now+r.shift), d.seed)
 	r.follow(d.event)
@@ -260,6 +263,21 @@ func (r *rerun) do(d due) {
 			r.sent(x.Message)
 		}
 	}
+}
+
+// restart is that of the box in a day that is not the recorded one: what the calls said of themselves then is of other
+// talks. All calls survive it.
+func (r *rerun) restart() plan.Reconcile {
+	live := sortedKeys(r.state.Entries)
+	for _, id := range sortedKeys(r.state.Offers) {
+		live = append(live, r.state.Offers[id].Call)
+	}
+	for _, id := range sortedKeys(r.state.Agents) {
+		for _, e := range r.state.Agents[id].Engaged {
+			live = append(live, e.Call)
+		}
+	}
+	return plan.Reconcile{Live: live}
 }
 
 // follow has callers and agents go on from what has just happened to them.

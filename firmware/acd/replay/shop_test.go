@@ -248,3 +248,18 @@ func (s *shop) story(from, to time.Time) *Story {
 	}
 	return story
 }
+
+// standings are what the calls say of themselves after a restart at which nobody was lost.
+func (s *shop) standings() (all []tel.Standing) {
+	for _, id := range sortedKeys(s.s.Entries) {
+		if e := s.s.Entries[id]; e.Callback == "" {
+			all = append(all, tel.Standing{Call: id, Waits: &tel.Enqueue{Call: id, Queue: e.Queue, Caller: e.Caller, Name: e.Name, EnqueuedAt: e.EnqueuedAt}})
+		}
+	}
+	for _, id := range sortedKeys(s.s.Offers) {
+		if o := s.s.Offers[id]; o.Phase == plan.Talking {
+			all = append(all, tel.Standing{Call: o.Call, Holds: []tel.HeldOffer{{Offer: id, Queue: o.Queue, Agent: o.Agent, Talking: true, Since: o.Answered}}})
+		}
+	}
+	return all
+}

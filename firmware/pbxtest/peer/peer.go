@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,6 +76,7 @@ type Peer struct {
 	watches  map[string]*Watch // by Call-ID
 	strays   int
 	statuses map[int]int // of the box's final responses
+	byes     []string    // Call-IDs
 	doubles  int
 	slow     time.Duration
 	mute     bool
@@ -184,6 +186,23 @@ func (p *Peer) Told(status int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.statuses[status]
+}
+
+// Byes are the Call-IDs of the calls that the box has ended by BYE, known here or not, each once, in the order of their
+// ends.
+func (p *Peer) Byes() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.byes)
+}
+
+// ends notes that the box ends a call.
+func (p *Peer) ends(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !slices.Contains(p.byes, id) {
+		p.byes = append(p.byes, id)
+	}
 }
 
 // Doubles counts the calls that came while another one here had no final answer yet: a phone with one line

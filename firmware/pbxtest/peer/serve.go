@@ -54,6 +54,7 @@ func (p *Peer) request(req *sip.Request, from netip.AddrPort) {
 			p.reply(req, from, 481, "", "")
 		}
 	case sip.BYE:
+		p.ends(string(*req.CallID()))
 		if c == nil {
 			p.reply(req, from, 481, "", "")
 			return
