@@ -282,9 +282,14 @@ func (m *Modem) chooseFormat(s *session, ask func(string) (reply, bool, error)) 
 	if err != nil || !taken {
 		return err
 	}
-	_, s.duplex, err = ask("AT+VTR=?")
+	if _, s.duplex, err = ask("AT+VTR=?"); err != nil {
+		return err
+	}
 	s.format = f
 	s.duplex = s.duplex || s.dialect == &conexant // proved on such chips, though some firmware does not answer the question
+	if m.cfg.Recall != RecallOff {
+		s.flashes, err = m.flashesItself(s.dialect, ask)
+	}
 	return err
 }
 

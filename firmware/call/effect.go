@@ -94,6 +94,10 @@ type (
 		Digit    rune
 		Beside   bool // it came beside the audio: no bridge carries it
 	}
+	DoFlash struct { // a hook flash for the line of To
+		From, To tel.LegID
+		Beside   bool
+	}
 	DoDialDevices struct {
 		Key      string
 		Devices  []tel.DeviceID
@@ -164,6 +168,7 @@ func (DoHush) effect()        {}
 func (DoJoin) effect()        {}
 func (DoPart) effect()        {}
 func (DoDigit) effect()       {}
+func (DoFlash) effect()       {}
 func (DoDialDevices) effect() {}
 func (DoDialOut) effect()     {}
 func (DoTellQueue) effect()   {}

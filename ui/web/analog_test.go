@@ -30,13 +30,13 @@ func TestAnAnalogLineIsAddedAndEdited(t *testing.T) {
 	if status, body := s.get(at + "?lang=it"); status != http.StatusOK || strings.Contains(body, "⟦") || strings.Contains(body, "PIN") {
 		t.Errorf("the form: %d, or it asks for a PIN", status)
 	}
-	form := url.Values{"name": {"Linea fissa"}, "in": {x.In}, "country": {"etsi"}, "chip": {"CX93001"}, "polarity": {"on"}, "silence": {"5"}}
+	form := url.Values{"name": {"Linea fissa"}, "in": {x.In}, "country": {"etsi"}, "chip": {"CX93001"}, "polarity": {"on"}, "recall": {"dial"}, "silence": {"5"}}
 	if status, body := s.post(at, form); status != http.StatusSeeOther {
 		t.Fatalf("%d %s", status, body)
 	}
 	s.post("/changes/apply", nil)
 	lines = s.settings.Port().Current().Lines
-	if got := lines[len(lines)-1].Analog; got != (config.Analog{Chip: "CX93001", Country: "etsi", Polarity: true, Silence: 5 * time.Minute}) {
+	if got := lines[len(lines)-1].Analog; got != (config.Analog{Chip: "CX93001", Country: "etsi", Polarity: true, Recall: config.RecallDial, Silence: 5 * time.Minute}) {
 		t.Errorf("%+v", got)
 	}
 	form.Set("silence", "500")

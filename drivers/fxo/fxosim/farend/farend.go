@@ -19,6 +19,7 @@ type End struct {
 	*fxosim.Sim
 	dialed  chan string
 	pressed chan byte
+	recalls chan struct{}
 	hz      atomic.Uint64 // float bits
 	random  *rand.Rand
 
@@ -26,14 +27,18 @@ type End struct {
 	heard []int16
 }
 
-var _ linetest.FarEnd = (*End)(nil)
+var (
+	_ linetest.FarEnd   = (*End)(nil)
+	_ linetest.Recaller = (*End)(nil)
+)
 
 // New starts a modem of cfg, whose Dialed, Digit, Source and Sink become those of the far end.
 func New(cfg fxosim.Config) (*End, error) {
-	e := &End{dialed: make(chan string, 8), pressed: make(chan byte, 64), random: rand.New(rand.NewPCG(1, 2))}
+	e := &End{dialed: make(chan string, 8), pressed: make(chan byte, 64), recalls: make(chan struct{}, 8), random: rand.New(rand.NewPCG(1, 2))}
 	tone := linetest.Tone{}
 	cfg.Dialed = func(n string) { e.dialed <- n }
 	cfg.Digit = func(d byte) { e.pressed <- d }
+	cfg.Recall = func() { e.recalls <- struct{}{} }
 	cfg.Source = func(f *fxosim.Frame) {
 		tone.Hz = math.Float64frombits(e.hz.Load())
 		tone.Fill(f)
@@ -69,6 +74,9 @@ func (e *End) Press(d byte) error { return e.RemoteDTMF(d) }
 
 // Dialed gives the numbers that the line dialled.
 func (e *End) Dialed() <-chan string { return e.dialed }
+
+// Recalls tells of each hook flash.
+func (e *End) Recalls() <-chan struct{} { return e.recalls }
 
 // Pressed gives the digits that the line sent.
 func (e *End) Pressed() <-chan byte { return e.pressed }
