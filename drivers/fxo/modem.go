@@ -56,6 +56,8 @@ type Config struct {
 	Country byte
 	// Polarity: the exchange reverses the battery when the far end answers, so that an answer is known for sure.
 	Polarity bool
+	// AGC brings callers of any level to the same one, by at most 12 dB: for lines that are weak, or too loud.
+	AGC bool
 	// Recall is what the far end's exchange may be asked for in a call; the zero value is RecallSwitch.
 	Recall Recall
 	// Bus opens the port; nil: the machine's device nodes.
@@ -206,7 +208,7 @@ func Open(cfg Config) (*Modem, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Modem{
 		cfg: cfg, log: cfg.Log.With("line", cfg.ID), timing: cfg.Timing.withDefaults(),
-		recorder: at.NewRecorder(), clocks: newClocks(), listener: newListener(),
+		recorder: at.NewRecorder(), clocks: newClocks(), listener: newListener(cfg.AGC),
 		events: make(chan line.Event, 16), requests: make(chan request, 16),
 		cancel: cancel, ctx: ctx, done: make(chan struct{}), up: make(chan bringUp, 1), taught: make(chan dsp.LearnedTone),
 		tick: stopped(), health: stopped(), retry: stopped(), fault: tel.LineOK,

@@ -150,10 +150,13 @@ func (s *sound) take(p []byte) {
 	if dsp.Level(pcm) < voiceFloor {
 		s.silent.Add(uint64(len(pcm)))
 	}
+	s.ear.hear(pcm, s.told)
+	if s.line.gains {
+		s.line.gain.Process(pcm)
+	}
 	s.clocks.mu.Lock()
 	s.clocks.hear.Write(pcm, time.Now())
 	s.clocks.mu.Unlock()
-	s.ear.hear(pcm, s.told)
 	s.owed += len(pcm)
 }
 

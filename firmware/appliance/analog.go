@@ -27,7 +27,7 @@ func analogLine(c config.Line, tones fxo.ToneMemory, supply line.Supply, log *sl
 	}
 	modem, err := fxo.Open(fxo.Config{
 		ID: c.ID, Name: c.Name, Log: log, Locate: locateAnalog(c, "/sys", "/dev"), Chip: c.Analog.Chip,
-		Network: network, Country: country, Polarity: c.Analog.Polarity, Tones: tones, Timing: timing, Recall: analogRecall(c.Analog.Recall),
+		Network: network, Country: country, Polarity: c.Analog.Polarity, Tones: tones, Timing: timing, Recall: analogRecall(c.Analog.Recall), AGC: c.Analog.AGC,
 		Awake:      func(device string) error { return serialport.KeepAwake("/sys", device) },
 		Rebind:     func(ctx context.Context, device string) error { return serialport.Rebind(ctx, "/sys", device) },
 		PowerCycle: func(ctx context.Context, device string) error { return serialport.PowerCycle(ctx, "/sys", device) },

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -28,6 +29,7 @@ type Analog struct {
 	Chip     string        `yaml:"chip"`              // part of what the voice modem says of itself, e.g. CX93001: another modem is refused; default any
 	Country  string        `yaml:"country"`           // tones and line: it (default), etsi or us
 	Polarity bool          `yaml:"polarity"`          // the exchange reverses the battery when the far end answers; default false: then answers are assumed from the sound
+	AGC      bool          `yaml:"agc,omitempty"`     // bring callers to one level, by at most 12 dB: for a line that is weak or too loud; default false
 	Recall   string        `yaml:"recall,omitempty"`  // what the key R in a call is for: switch (default: a second caller, one digit), dial (Centrex: any number, past the limits on costs) or off
 	Silence  time.Duration `yaml:"silence,omitempty"` // a far end that is silent for so long has gone; default 1h, since who waits in a queue may be silent; 1m-6h
 }
@@ -62,6 +64,9 @@ func (v *validator) analog(path string, l *Line) {
 	case "", CountryItaly, CountryETSI, CountryNorthAmerica:
 	default:
 		v.found.add(path+".analog.country", "choice", "%q is none of it, etsi and us", l.Analog.Country)
+	}
+	if l.Analog.Chip != "" && (len(l.Analog.Chip) > 64 || strings.ContainsFunc(l.Analog.Chip, func(r rune) bool { return r < ' ' || r > '~' })) {
+		v.found.add(path+".analog.chip", "choice", "is part of what a modem says of itself: at most 64 letters, digits and signs")
 	}
 	switch l.Analog.Recall {
 	case "", RecallSwitch, RecallDial, RecallOff:

@@ -21,6 +21,7 @@ type End struct {
 	pressed chan byte
 	recalls chan struct{}
 	hz      atomic.Uint64 // float bits
+	voice   atomic.Pointer[func(*fxosim.Frame)]
 	random  *rand.Rand
 
 	mu    sync.Mutex
@@ -40,6 +41,10 @@ func New(cfg fxosim.Config) (*End, error) {
 	cfg.Digit = func(d byte) { e.pressed <- d }
 	cfg.Recall = func() { e.recalls <- struct{}{} }
 	cfg.Source = func(f *fxosim.Frame) {
+		if voice := e.voice.Load(); voice != nil {
+			(*voice)(f)
+			return
+		}
 		tone.Hz = math.Float64frombits(e.hz.Load())
 		tone.Fill(f)
 	}
@@ -83,6 +88,9 @@ func (e *End) Pressed() <-chan byte { return e.pressed }
 
 // Speak lets the other party say a tone from now on; 0 is silence.
 func (e *End) Speak(hz float64) { e.hz.Store(math.Float64bits(hz)) }
+
+// Voice lets the other party say what f fills in, in place of a tone; f is called on the simulation's clock.
+func (e *End) Voice(f func(*fxosim.Frame)) { e.voice.Store(&f) }
 
 // Mute lets the modem answer nothing.
 func (e *End) Mute(on bool) { e.SetFaults(func(f *fxosim.Faults) { f.Mute = on }) }
