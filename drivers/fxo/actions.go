@@ -116,6 +116,8 @@ func (m *Modem) act(a action) {
 		if m.sound != nil {
 			m.sound.listenForVoice()
 		}
+	case doSnoop:
+		m.snoop()
 	case doRelease:
 		m.release()
 	case doMeasure:

@@ -117,6 +117,7 @@ const (
 	doAnswerDone                           // Answer returns err
 	doFlash                                // break the loop for a moment, and the sound again
 	doFlashDone                            // Flash returns err
+	doSnoop                                // listen on hook for the number
 	doMeasure                              // the voltage, since the ringing stopped
 	doBlame                                // the line has a fault: cause
 	doAbsolve                              // the line has shown that it has not
@@ -134,6 +135,7 @@ type action struct {
 
 // traits are what the machine must know of the line.
 type traits struct {
+	snoops   bool   // the modem tells no number, and may let us hear it
 	polarity bool   // the exchange reverses the battery when the far end answers
 	meter    bool   // the modem has a voltmeter
 	lies     string // the <DLE> events that it was caught reporting without reason: their word alone ends no call
@@ -291,6 +293,9 @@ func (m *machine) startRinging(n tel.Number) {
 	m.state = state{inbound: true, rung: m.now}
 	m.do(action{kind: doAbsolve, fault: tel.LineNoVoltage})
 	m.enter(ringing, m.t.Announce)
+	if m.is.snoops && n == "" {
+		m.do(action{kind: doSnoop})
+	}
 	m.named(n)
 }
 

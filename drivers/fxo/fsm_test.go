@@ -243,7 +243,7 @@ func TestEveryCallEndsOnceWhateverComes(t *testing.T) {
 	for seed := range uint64(3000) {
 		dice := rand.New(rand.NewPCG(seed, 7))
 		r := newTrip(t)
-		r.is = traits{polarity: seed%2 == 0, meter: seed%3 == 0}
+		r.is = traits{polarity: seed%2 == 0, meter: seed%3 == 0, snoops: seed%5 == 0}
 		for range 60 {
 			e := event{kind: eventKind(1 + dice.IntN(int(evTick))), number: "0612345678", cause: tel.CauseNormal, code: "blLPRu"[dice.IntN(6)], heard: heard(1 + dice.IntN(int(heardSilence))), shared: dice.IntN(2) == 0, keys: 1}
 			if e.kind == evTick {

@@ -123,6 +123,7 @@ type Modem struct {
 	answerer   *request
 	typist     *request
 	flasher    *request
+	snooping   bool
 	later      []func()
 	up         chan bringUp
 	taught     chan dsp.LearnedTone
@@ -174,6 +175,7 @@ type session struct {
 	said    string // of itself
 	format  format
 	duplex  bool
+	snoops  bool // it tells no number of a caller, and it was not found to be deaf on hook
 	flashes bool // the modem's own hook flash is as long as the exchange wants it
 	found   bool // a call of an earlier process was up
 	inbox   chan item

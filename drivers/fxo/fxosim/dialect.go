@@ -8,6 +8,8 @@ type Family struct {
 	Answers map[string]string // to commands without AT, in capitals: lines separated by \n
 	Class8  bool              // it has voice at all, by +FCLASS
 	Duplex  bool              // it has +VTR
+	NoID    bool              // it has no +VCID
+	Deaf    bool              // it gives no sound of a line on hook
 	Ends    string            // what may follow DLE to end a duplex stream
 	EndOK   bool              // it says OK behind the end, too
 	Formats map[int]string    // code of +VSM -> "u8", "s8", "ulaw", "s16"

@@ -84,6 +84,10 @@ func (m *modem) event(code byte) {
 func (m *modem) loop(e loopEvent) {
 	switch e {
 	case ringBurst:
+		if m.mode != commands {
+			m.event('R')
+			return
+		}
 		m.say("RING")
 	case callerID:
 		m.callerID()
@@ -102,7 +106,7 @@ func (m *modem) loop(e loopEvent) {
 func (m *modem) callerID() {
 	number := m.s.office.caller
 	switch {
-	case !m.vcid || m.s.faults.NoID:
+	case !m.vcid || m.s.faults.NoID || m.mode != commands:
 	case m.s.faults.RawID:
 		m.say("MESG = " + message(number))
 	case number == "":
@@ -457,6 +461,9 @@ func (m *modem) voice(c, name, value string) (answer string, stream bool) {
 	case c == "+VTX":
 		return begin(playing)
 	case c == "+VRX":
+		if m.family.Deaf && !m.s.office.offHk {
+			return "ERROR", false
+		}
 		return begin(recording)
 	case c == "+VTR=?", c == "+VLS=?", strings.HasSuffix(c, "=?"):
 		return "ERROR", false
@@ -468,6 +475,9 @@ func (m *modem) voice(c, name, value string) (answer string, stream bool) {
 		}
 		m.format = n
 	case name == "+VCID":
+		if m.family.NoID {
+			return "ERROR", false
+		}
 		m.vcid = value != "0"
 	case c == "+VTS=!":
 		if m.own == 0 || !m.s.office.offHk {

@@ -43,6 +43,8 @@ type Line struct {
 	Noise       float64            // peak of white noise
 	Drive       float64            // the far end is so much louder, and clips; 0: 1
 	DialDelay   int                // ms until the dial tone
+	ID          Signalling         // how it sends the caller's number
+	IDLevel     float64            // peak of that, of 32768; 0: 3000
 	Recall      bool               // it knows the hook flash: a break of 50 to 150 ms, and then 1 or 2
 }
 
@@ -85,6 +87,7 @@ type office struct {
 	keys   []byte // that the far end presses
 	keyAt  int
 	recall
+	spoken []int16 // of the caller's number, on hook
 	echo   []int16
 	t      int
 	random *rand.Rand
@@ -242,6 +245,9 @@ func (o *office) step(up, down *Frame, source func(*Frame), sink func(*Frame)) {
 	}
 	if !o.offHk || o.dead {
 		clear(down[:])
+		if o.st == ringing && !o.dead {
+			o.spoken = o.spoken[copy(down[:], o.spoken):]
+		}
 		return
 	}
 	if !o.cut {
@@ -262,6 +268,7 @@ func (o *office) stepRinging() {
 		o.event(ringBurst)
 	case ms == 1500:
 		o.event(callerID)
+		o.spoken = identify(o.line.ID, o.caller, o.line.IDLevel)
 	}
 }
 
