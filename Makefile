@@ -78,7 +78,7 @@ bench: ## the numbers of the house, in about two minutes
 	  $(GO) test -run '^$$' -bench . -benchtime 0.5s -benchmem -timeout 6m $$p | grep -v '^ok\|^PASS\|no test files' ; test $${PIPESTATUS[0]} = 0 || exit 1; done
 
 .PHONY: bench-lines
-bench-lines: ## the figures of GSM and analog lines; fails below their bars (about five minutes)
+bench-lines: ## the figures of GSM and analog lines; fails below their bars (about six minutes)
 	@echo "machine: $$(nproc) cores, $$(uname -sr), $$($(GO) version)"
 	@$(GO) test -count=1 -timeout 10m -v -run 'Within40Seconds|OneHour|DayOfFaults' ./drivers/gsm | sed -n 's/^ .*figure: //p; /^ *--- FAIL/p; /^FAIL/p'; test $${PIPESTATUS[0]} = 0
 	@$(GO) test -timeout 10m -run '^$$' -bench Line -benchtime 1x ./cmd/linelab/lab

@@ -2,6 +2,7 @@ package fxo
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/pronto-pbx/pronto/drivers/gsm/at"
@@ -45,15 +46,25 @@ func (m *Modem) requested(r request) {
 		r.reply <- nil
 	case askDigits:
 		switch {
-		case m.typist != nil:
+		case m.typist != nil, m.st.phase == flashing:
 			r.reply <- line.ErrBusy
+		case m.cfg.Recall == RecallSwitch && !m.st.recall.IsZero() && m.st.keys+len(r.digits) > 1:
+			r.reply <- fmt.Errorf("the exchange gets one digit after a flash: %w", line.ErrRefused)
 		case m.st.phase != talking || m.sound == nil:
 			r.reply <- line.ErrNoCall
 		default:
 			m.typist = &r
 			t, _ := dsp.Digits(r.digits, keyOn, keyOff) // SendDTMF has looked at them
+			m.step(event{kind: evKeys, keys: len(r.digits)})
 			m.sound.play(t)
 		}
+	case askFlash:
+		if m.flasher != nil || m.typist != nil {
+			r.reply <- line.ErrBusy
+			return
+		}
+		m.flasher = &r
+		m.step(event{kind: evFlash})
 	}
 }
 
@@ -80,6 +91,13 @@ func (m *Modem) act(a action) {
 			m.answerer.reply <- a.err
 			m.answerer = nil
 		}
+	case doFlash:
+		m.flash()
+	case doFlashDone:
+		if m.flasher != nil {
+			m.flasher.reply <- a.err
+			m.flasher = nil
+		}
 	case doSeize:
 		m.seize()
 	case doPlay:
@@ -98,6 +116,8 @@ func (m *Modem) act(a action) {
 		if m.sound != nil {
 			m.sound.listenForVoice()
 		}
+	case doSnoop:
+		m.snoop()
 	case doRelease:
 		m.release()
 	case doMeasure:

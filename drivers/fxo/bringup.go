@@ -256,12 +256,15 @@ func (m *Modem) choose(ctx context.Context, s *session) error {
 		}
 	}
 	if _, ok, err = ask("AT+VCID=1"); err == nil && !ok {
-		_, _, err = ask("AT+VCID=2") // unformatted
+		_, ok, err = ask("AT+VCID=2") // unformatted
 	}
 	if err != nil {
 		return err
 	}
-	return m.chooseFormat(s, ask)
+	if err = m.chooseFormat(s, ask); err == nil {
+		s.snoops = !ok && s.duplex
+	}
+	return err
 }
 
 // chooseFormat picks the best of the modem's own list, and learns whether it does both directions at once.
@@ -282,9 +285,14 @@ func (m *Modem) chooseFormat(s *session, ask func(string) (reply, bool, error)) 
 	if err != nil || !taken {
 		return err
 	}
-	_, s.duplex, err = ask("AT+VTR=?")
+	if _, s.duplex, err = ask("AT+VTR=?"); err != nil {
+		return err
+	}
 	s.format = f
 	s.duplex = s.duplex || s.dialect == &conexant // proved on such chips, though some firmware does not answer the question
+	if m.cfg.Recall != RecallOff {
+		s.flashes, err = m.flashesItself(s.dialect, ask)
+	}
 	return err
 }
 

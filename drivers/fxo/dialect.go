@@ -11,6 +11,7 @@ type dialect struct {
 	named    map[int]coding
 	lead     int    // ms of sound that it must hold before it plays, else it says <DLE>u
 	volts    string // asks for the voltage between the wires; empty: it has no voltmeter
+	flash    string // sets the length of its hook flash, with a place for ms in hexadecimal; empty: S29 tells it
 	signed   bool   // the answer is a register whose upper byte is the voltage with its sign, in V
 	half     bool   // it plays or listens, never both: +VTR is not even asked for
 }
@@ -33,7 +34,7 @@ var (
 	// silicon: the ISOmodems with voice. Register 6C has the line's voltage in its upper byte.
 	silicon = dialect{
 		name: "Silicon Labs", marks: []string{"SILICON", "SI24", "SI30"}, ends: []string{"\x10^", "\x10\x03", "\x10\x1b", "\x10!"},
-		lead: 80, volts: "AT:R6C", signed: true,
+		lead: 80, volts: "AT:R6C", signed: true, flash: "AT:U4F,%04X",
 	}
 	// usr: +VTR is in none of its manuals.
 	usr = dialect{

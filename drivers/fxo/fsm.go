@@ -23,12 +23,13 @@ const (
 	proceeding       // the exchange has them
 	alerting         // the far end rings
 	talking          // Connected was told
+	flashing         // a call whose loop is broken for a moment
 	ending           // the sound ends, then the hook
 	settling         // on hook; the exchange needs a moment
 )
 
 var phaseNames = [...]string{
-	"idle", "ringing", "incoming", "ignoring", "answering", "seizing", "waiting", "dialling", "proceeding", "alerting", "talking", "ending", "settling",
+	"idle", "ringing", "incoming", "ignoring", "answering", "seizing", "waiting", "dialling", "proceeding", "alerting", "talking", "flashing", "ending", "settling",
 }
 
 func (p phase) String() string {
@@ -58,11 +59,13 @@ type state struct {
 	busySaid time.Time // the modem said b
 	cause    tel.Cause // of the end that we chose
 	reversed bool      // the battery turned at the answer
+	recall   time.Time // until when the exchange may have a register for us after a flash; zero: there was none
+	keys     int       // digits that it has got since
 
-	owesDial, owesAnswer bool
-	refused              bool // the call was not dialled, which is said when the line is free
-	queued               tel.Number
-	ringAfter            bool // RING came while the line settled
+	owesDial, owesAnswer, owesFlash bool
+	refused                         bool // the call was not dialled, which is said when the line is free
+	queued                          tel.Number
+	ringAfter                       bool // RING came while the line settled
 }
 
 type eventKind uint8
@@ -72,6 +75,8 @@ const (
 	evDial eventKind = iota + 1
 	evAnswer
 	evHangup
+	evFlash
+	evKeys // SendDTMF plays so many digits
 	// What became of our own commands.
 	evSoundOn  // off hook, and the sound flows
 	evRefused  // the modem refused to go off hook, or to give sound
@@ -94,6 +99,7 @@ type event struct {
 	number tel.Number
 	cause  tel.Cause
 	code   byte
+	keys   int // evKeys
 	heard  heard
 	shared bool // evMeasured: another telephone holds the line
 }
@@ -109,6 +115,9 @@ const (
 	doTell                                 // send the event
 	doDialDone                             // Dial returns err
 	doAnswerDone                           // Answer returns err
+	doFlash                                // break the loop for a moment, and the sound again
+	doFlashDone                            // Flash returns err
+	doSnoop                                // listen on hook for the number
 	doMeasure                              // the voltage, since the ringing stopped
 	doBlame                                // the line has a fault: cause
 	doAbsolve                              // the line has shown that it has not
@@ -126,6 +135,7 @@ type action struct {
 
 // traits are what the machine must know of the line.
 type traits struct {
+	snoops   bool   // the modem tells no number, and may let us hear it
 	polarity bool   // the exchange reverses the battery when the far end answers
 	meter    bool   // the modem has a voltmeter
 	lies     string // the <DLE> events that it was caught reporting without reason: their word alone ends no call
@@ -164,6 +174,8 @@ func next(s state, e event, now time.Time, t *Timing, is traits) (state, []actio
 		m.whenProceeding(e)
 	case talking:
 		m.whenTalking(e)
+	case flashing:
+		m.whenFlashing(e)
 	case ending:
 		m.whenEnding(e)
 	case settling:
@@ -199,6 +211,13 @@ func (m *machine) answerDone(err error) {
 	}
 }
 
+func (m *machine) flashDone(err error) {
+	if m.owesFlash {
+		m.owesFlash = false
+		m.do(action{kind: doFlashDone, err: err})
+	}
+}
+
 // busy turns away the commands that a phase does not take.
 func (m *machine) busy(e event) {
 	switch e.kind {
@@ -206,6 +225,8 @@ func (m *machine) busy(e event) {
 		m.do(action{kind: doDialDone, err: line.ErrBusy})
 	case evAnswer:
 		m.do(action{kind: doAnswerDone, err: line.ErrNoCall})
+	case evFlash:
+		m.do(action{kind: doFlashDone, err: line.ErrNoCall})
 	}
 }
 
@@ -217,6 +238,7 @@ func (m *machine) over(cause tel.Cause) {
 	}
 	m.dialDone(line.ErrGone)
 	m.answerDone(line.ErrGone)
+	m.flashDone(line.ErrGone)
 }
 
 // hangUp ends the call and releases the line. Whoever ended it, the consumer hears of the end when the line is free,
@@ -227,6 +249,7 @@ func (m *machine) hangUp(cause tel.Cause) {
 		m.dialDone(line.ErrGone)
 	}
 	m.answerDone(line.ErrGone)
+	m.flashDone(line.ErrGone)
 	m.enter(ending, m.t.Longest) // the owner bounds it: each of its commands has a time limit
 	m.do(action{kind: doRelease})
 }
@@ -239,6 +262,7 @@ func (m *machine) lost() {
 	}
 	m.dialDone(line.ErrDown)
 	m.answerDone(line.ErrDown)
+	m.flashDone(line.ErrDown)
 	m.over(cause)
 	m.state = state{}
 }
@@ -269,6 +293,9 @@ func (m *machine) startRinging(n tel.Number) {
 	m.state = state{inbound: true, rung: m.now}
 	m.do(action{kind: doAbsolve, fault: tel.LineNoVoltage})
 	m.enter(ringing, m.t.Announce)
+	if m.is.snoops && n == "" {
+		m.do(action{kind: doSnoop})
+	}
 	m.named(n)
 }
 
@@ -324,7 +351,7 @@ func (m *machine) whenRinging(e event) {
 		}
 		m.over(e.cause)
 		m.enter(ignoring, m.t.RingGap)
-	case evDial:
+	case evDial, evFlash:
 		m.busy(e)
 	case evMeasured:
 		if e.shared {
@@ -353,7 +380,7 @@ func (m *machine) whenHeld(e event) {
 		}
 	case evStream, evTick:
 		m.hangUp(tel.CauseCancelled)
-	case evDial:
+	case evDial, evFlash:
 		m.busy(e)
 	}
 }

@@ -180,8 +180,22 @@ func (m *machine) whenTalking(e event) {
 		m.coded(e.code)
 	case evStream: // the modem hung up by itself, as some do at a loop drop
 		m.hangUp(tel.CauseNormal)
+	case evFlash:
+		m.owesFlash, m.doubt, m.busySaid = true, 0, time.Time{}
+		m.enter(flashing, 6*m.t.Reply+m.t.Flash)
+		m.do(action{kind: doFlash})
+	case evKeys:
+		if !m.recall.IsZero() {
+			m.keys += e.keys
+			m.recall = m.now.Add(m.t.Recall)
+			m.resume()
+		}
 	case evTick:
 		switch {
+		case !m.recall.IsZero() && !m.now.Before(m.recall): // from here on its tones mean what they mean in any call
+			m.recall, m.keys = time.Time{}, 0
+			m.do(action{kind: doListen})
+			m.resume()
 		case m.doubt != 0 && !m.now.Before(m.doubtTo):
 			m.hangUp(tel.CauseNormal)
 		case m.now.Sub(m.began) >= m.t.Longest:
@@ -194,13 +208,50 @@ func (m *machine) whenTalking(e event) {
 	}
 }
 
-// resume waits for the end of the longest call.
+// resume waits for the end of the longest call, or of the time in which the exchange may listen to us.
 func (m *machine) resume() {
 	m.doubt = 0
 	m.deadline = m.began.Add(m.t.Longest)
+	if !m.recall.IsZero() && m.recall.Before(m.deadline) {
+		m.deadline = m.recall
+	}
+}
+
+// whenFlashing waits until the loop is closed and the sound flows again.
+func (m *machine) whenFlashing(e event) {
+	switch e.kind {
+	case evSoundOn:
+		m.flashDone(nil)
+		m.phase, m.since, m.quiet = talking, m.now, 0
+		m.recall, m.keys = m.now.Add(m.t.Recall), 0
+		m.resume()
+		m.do(action{kind: doListen})
+	case evRefused:
+		m.flashDone(line.ErrRefused)
+		m.hangUp(tel.CauseInterfaceFailure)
+	case evHangup:
+		m.hangUp(e.cause)
+	case evTick:
+		m.flashDone(line.ErrTimeout)
+		m.hangUp(tel.CauseTimeout)
+	case evFlash:
+		m.do(action{kind: doFlashDone, err: line.ErrBusy})
+	default: // what the modem says of a loop that we break ourselves says nothing of the far end
+		m.busy(e)
+	}
 }
 
 func (m *machine) listen(h heard) {
+	if !m.recall.IsZero() {
+		switch h {
+		case heardGone: // of a party that the exchange did not find for us: a flash leads back to the first one
+			m.do(action{kind: doListen})
+			return
+		case heardDialTone, heardBusy, heardCongestion:
+			m.quiet = 0
+			return
+		}
+	}
 	switch h {
 	case heardVoice:
 		if m.doubt != 0 {
@@ -227,7 +278,13 @@ func (m *machine) listen(h heard) {
 	}
 }
 
+// ownBreak is how late a modem may tell of the loop that we broke ourselves.
+const ownBreak = 300 * time.Millisecond
+
 func (m *machine) coded(code byte) {
+	if !m.recall.IsZero() && (code == 'b' || m.now.Sub(m.since) < ownBreak) {
+		return // a tone of the exchange while it listens to us, or the loop that we broke
+	}
 	liar := strings.IndexByte(m.is.lies, code) >= 0
 	switch code {
 	case 'b':

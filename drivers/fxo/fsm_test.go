@@ -21,6 +21,7 @@ type trip struct {
 	begun, ended  int
 	dials, dialed int
 	asks, asked   int
+	flashes, done int
 	did           map[actionKind]int
 }
 
@@ -35,6 +36,8 @@ func (r *trip) feed(e event) {
 		r.dials++
 	case evAnswer:
 		r.asks++
+	case evFlash:
+		r.flashes++
 	}
 	var acts []action
 	r.s, acts = next(r.s, e, r.now, &r.timing, r.is)
@@ -45,6 +48,8 @@ func (r *trip) feed(e event) {
 			r.dialed++
 		case doAnswerDone:
 			r.asked++
+		case doFlashDone:
+			r.done++
 		case doTell:
 			r.told, r.last = append(r.told, a.event.Kind), a.event
 			switch a.event.Kind {
@@ -238,9 +243,9 @@ func TestEveryCallEndsOnceWhateverComes(t *testing.T) {
 	for seed := range uint64(3000) {
 		dice := rand.New(rand.NewPCG(seed, 7))
 		r := newTrip(t)
-		r.is = traits{polarity: seed%2 == 0, meter: seed%3 == 0}
+		r.is = traits{polarity: seed%2 == 0, meter: seed%3 == 0, snoops: seed%5 == 0}
 		for range 60 {
-			e := event{kind: eventKind(1 + dice.IntN(int(evTick))), number: "0612345678", cause: tel.CauseNormal, code: "blLPRu"[dice.IntN(6)], heard: heard(1 + dice.IntN(int(heardSilence))), shared: dice.IntN(2) == 0}
+			e := event{kind: eventKind(1 + dice.IntN(int(evTick))), number: "0612345678", cause: tel.CauseNormal, code: "blLPRu"[dice.IntN(6)], heard: heard(1 + dice.IntN(int(heardSilence))), shared: dice.IntN(2) == 0, keys: 1}
 			if e.kind == evTick {
 				r.wait(time.Duration(dice.IntN(20)) * time.Second)
 				continue
@@ -257,8 +262,40 @@ func TestEveryCallEndsOnceWhateverComes(t *testing.T) {
 		if r.begun != r.ended || r.s != (state{}) {
 			t.Fatalf("seed %d: %d calls began, %d ended, state %+v", seed, r.begun, r.ended, r.s)
 		}
-		if r.dials != r.dialed || r.asks != r.asked {
-			t.Fatalf("seed %d: %d of %d dials answered, %d of %d answers", seed, r.dialed, r.dials, r.asked, r.asks)
+		if r.dials != r.dialed || r.asks != r.asked || r.flashes != r.done {
+			t.Fatalf("seed %d: %d of %d dials answered, %d of %d answers, %d of %d flashes", seed, r.dialed, r.dials, r.asked, r.asks, r.done, r.flashes)
+		}
+	}
+}
+
+// The exchange's tones mean something else while it listens to us, and what they always did afterwards.
+func TestTonesAfterAFlashEndTheCallOnlyWhenItsTimeIsOver(t *testing.T) {
+	for _, h := range []heard{heardDialTone, heardGone} {
+		r := newTrip(t)
+		for _, e := range []event{{kind: evRing}, {kind: evCaller, number: "0551234567"}, {kind: evAnswer}, {kind: evSoundOn}, {kind: evFlash}} {
+			r.feed(e)
+		}
+		r.feed(event{kind: evCode, code: 'l'}) // the loop that we break ourselves
+		r.feed(event{kind: evSoundOn})
+		r.feed(event{kind: evCode, code: 'L'})
+		r.feed(event{kind: evHeard, heard: h})
+		r.now = r.now.Add(10 * time.Second)
+		if r.feed(event{kind: evKeys, keys: 1}); r.s.phase != talking || r.done != 1 {
+			t.Fatalf("%v: %v, %d flashes done", h, r.s.phase, r.done)
+		}
+		r.wait(15 * time.Second)
+		r.now = r.now.Add(15 * time.Second)
+		r.feed(event{kind: evHeard, heard: h})
+		if r.s.phase != talking {
+			t.Fatalf("%v ends the call %v after a digit", h, 15*time.Second)
+		}
+		listened := r.did[doListen]
+		r.wait(10 * time.Second)
+		if r.did[doListen] == listened {
+			t.Errorf("%v: a tone that goes on is not heard anew", h)
+		}
+		if r.feed(event{kind: evHeard, heard: h}); r.s.phase != ending {
+			t.Errorf("%v: %v", h, r.s.phase)
 		}
 	}
 }

@@ -10,13 +10,16 @@ import (
 type listener struct {
 	echo    *dsp.Echo
 	learner dsp.Learner
+	gain    dsp.Gain // behind the ear, which judges levels as they are
+	gains   bool     // it is wanted
 }
 
-func newListener() *listener { return &listener{echo: dsp.NewEcho(false)} }
+func newListener(gains bool) *listener { return &listener{echo: dsp.NewEcho(false), gains: gains} }
 
 func (l *listener) reset() {
 	l.echo.Reset()
 	l.learner.Reset()
+	l.gain.Reset()
 }
 
 // learn looks, beside the owner, whether a call that was ended otherwise ended with a tone. It is called when the

@@ -27,7 +27,7 @@ type command struct {
 	text    string        // without the final CR; empty: end the stream
 	plain   bool          // the answer has lines
 	timeout time.Duration // 0: Timing.Reply
-	sound   *sound        // CONNECT begins a stream, which is its
+	sound   stream        // CONNECT begins a stream, which is its
 }
 
 // reply is the answer to a command.
@@ -83,7 +83,8 @@ type link struct {
 	pending *linkRequest
 	reply   reply
 	until   time.Time // of the pending command, or of the try to end a stream
-	sound   *sound
+	sound   stream
+	deaf    bool      // it takes no sound: +VRX
 	heard   time.Time // the stream gave something last
 	ending  *linkRequest
 	try     int // of ends
@@ -294,13 +295,17 @@ func (l *link) write(p []byte, patience time.Duration) {
 
 // nextEnd tries the next way to end the stream.
 func (l *link) nextEnd() {
-	if l.try++; l.try == len(l.ends) {
+	ends := l.ends
+	if l.deaf {
+		ends = receiveEnds
+	}
+	if l.try++; l.try == len(ends) {
 		l.fault = errNoEnd
 		return
 	}
 	l.until = time.Now().Add(l.timing.End)
-	l.recorder.Add(at.Sent, []byte(l.ends[l.try]))
-	l.write([]byte(l.ends[l.try]), writePatience)
+	l.recorder.Add(at.Sent, []byte(ends[l.try]))
+	l.write([]byte(ends[l.try]), writePatience)
 }
 
 // arm sets the timer for what must happen next.
@@ -340,6 +345,8 @@ func (l *link) expired(now time.Time) {
 		l.nextEnd()
 	case l.mode == inTail && l.ending == nil && now.Sub(l.heard) >= l.timing.Tail:
 		l.streamOver()
+	case l.mode == inStream && l.ending == nil && l.deaf && now.Sub(l.heard) >= l.timing.Drought:
+		l.begin(linkRequest{sink: func(reply, error) {}}) // nothing is to be heard there, and no call is lost by it
 	case l.mode == inStream && l.ending == nil && now.Sub(l.heard) >= l.timing.Drought:
 		if l.fault = errDrought; l.dec.shielded {
 			l.fault = fmt.Errorf("%w in the middle of a DLE pair", errDrought)
@@ -489,6 +496,7 @@ func (l *link) token(t at.Token) {
 		l.reply.final = final
 		if l.pending.sound != nil && final.Code == at.Connect {
 			l.mode, l.dec, l.newline, l.sound = inStream, decoder{}, true, l.pending.sound
+			_, l.deaf = l.sound.(*snoop)
 			l.samples = l.samples[:0]
 		}
 		l.complete(nil)

@@ -30,6 +30,17 @@ type ToneMemory interface {
 	Save(id tel.LineID, l dsp.Learned) error
 }
 
+// Recall is what a hook flash is good for on a line, and how many digits may follow it: where they are dialled by the
+// exchange, no rule of the box about what calls may cost holds for them.
+type Recall uint8
+
+// The rules.
+const (
+	RecallSwitch Recall = iota // to a second caller and back: one digit
+	RecallDial                 // to any number: Centrex, consultation calls
+	RecallOff                  // the line has no such service
+)
+
 // Config describes one analog line.
 type Config struct {
 	ID   tel.LineID
@@ -45,6 +56,10 @@ type Config struct {
 	Country byte
 	// Polarity: the exchange reverses the battery when the far end answers, so that an answer is known for sure.
 	Polarity bool
+	// AGC brings callers of any level to the same one, by at most 12 dB: for lines that are weak, or too loud.
+	AGC bool
+	// Recall is what the far end's exchange may be asked for in a call; the zero value is RecallSwitch.
+	Recall Recall
 	// Bus opens the port; nil: the machine's device nodes.
 	Bus serialport.Bus
 	// Rebind and PowerCycle restart the USB device of a modem that does not come into service, Supply takes its supply
@@ -107,6 +122,8 @@ type Modem struct {
 	dialer     *request
 	answerer   *request
 	typist     *request
+	flasher    *request
+	snooping   bool
 	later      []func()
 	up         chan bringUp
 	taught     chan dsp.LearnedTone
@@ -136,6 +153,7 @@ const (
 	askAnswer
 	askHangup
 	askDigits
+	askFlash
 	askAbandon // the caller of Dial has gone
 )
 
@@ -157,6 +175,8 @@ type session struct {
 	said    string // of itself
 	format  format
 	duplex  bool
+	snoops  bool // it tells no number of a caller, and it was not found to be deaf on hook
+	flashes bool // the modem's own hook flash is as long as the exchange wants it
 	found   bool // a call of an earlier process was up
 	inbox   chan item
 }
@@ -190,7 +210,7 @@ func Open(cfg Config) (*Modem, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Modem{
 		cfg: cfg, log: cfg.Log.With("line", cfg.ID), timing: cfg.Timing.withDefaults(),
-		recorder: at.NewRecorder(), clocks: newClocks(), listener: newListener(),
+		recorder: at.NewRecorder(), clocks: newClocks(), listener: newListener(cfg.AGC),
 		events: make(chan line.Event, 16), requests: make(chan request, 16),
 		cancel: cancel, ctx: ctx, done: make(chan struct{}), up: make(chan bringUp, 1), taught: make(chan dsp.LearnedTone),
 		tick: stopped(), health: stopped(), retry: stopped(), fault: tel.LineOK,
@@ -213,7 +233,7 @@ func stopped() *time.Timer {
 }
 
 func (m *Modem) setCaps(duplex bool) {
-	caps := line.Caps{FullDuplex: duplex, CallerID: true, AnswerSupervision: line.AnswerAssumed}
+	caps := line.Caps{FullDuplex: duplex, CallerID: true, Flash: duplex && m.cfg.Recall != RecallOff, AnswerSupervision: line.AnswerAssumed}
 	switch {
 	case m.cfg.Polarity:
 		caps.AnswerSupervision = line.AnswerReal
@@ -287,6 +307,14 @@ func (m *Modem) SendDTMF(ctx context.Context, digits string) error {
 		return fmt.Errorf("send digits: not all of %q are: %w", digits, line.ErrNoSupport)
 	}
 	return m.ask(ctx, request{kind: askDigits, digits: digits})
+}
+
+// Flash implements line.Line. The sound stops for about a second: a modem breaks the loop in its command state only.
+func (m *Modem) Flash(ctx context.Context) error {
+	if !m.caps.Load().Flash {
+		return line.ErrNoSupport
+	}
+	return m.ask(ctx, request{kind: askFlash})
 }
 
 // keyOn and keyOff are the times of a digit and of the pause after it, as networks like them.

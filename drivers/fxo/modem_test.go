@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func rig(t *testing.T, edit func(*fxosim.Config, *fxo.Config)) (*fxo.Modem, *farend.End) {
 	t.Helper()
 	bus := &wire.Bus{}
-	sc := fxosim.Config{Port: func() (serialport.Stream, error) { return bus.Plug("modem0"), nil }}
+	sc := fxosim.Config{Line: fxosim.Line{Recall: true}, Port: func() (serialport.Stream, error) { return bus.Plug("modem0"), nil }}
 	fc := fxo.Config{ID: "fxo0", Name: "Analog", Bus: bus, Locate: fxo.AtPath("modem0")}
 	if edit != nil {
 		edit(&sc, &fc)
@@ -59,7 +59,11 @@ func TestLineKeepsTheContract(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			linetest.RunInBubble(t, func(t *testing.T) linetest.Rig {
-				m, far := rig(t, c.edit)
+				m, far := rig(t, func(s *fxosim.Config, f *fxo.Config) {
+					if f.Timing.Recall = 3 * time.Second; c.edit != nil {
+						c.edit(s, f)
+					}
+				})
 				return linetest.Rig{Line: m, Far: far}
 			})
 		})

@@ -160,6 +160,7 @@ func (m *Modem) lose(why error) {
 		return
 	}
 	m.losses.Add(1)
+	m.snooping = false
 	m.health.Stop()
 	if cause := lineCause(why); cause == tel.LineAudioFault {
 		m.failures.Add(1)
@@ -262,6 +263,7 @@ func (m *Modem) step(e event) {
 	m.toned = m.toned || e.kind == evHeard && e.heard == heardGone
 	var acts []action
 	m.st, acts = next(m.st, e, time.Now(), &m.timing, m.traits())
+	m.snooped() // first: the line is taken in command state only
 	for _, a := range acts {
 		m.act(a)
 	}
@@ -279,7 +281,7 @@ func (m *Modem) step(e event) {
 func (m *Modem) traits() traits {
 	is := traits{polarity: m.cfg.Polarity, lies: m.liesOf}
 	if s := m.session.Load(); s != nil {
-		is.meter = s.dialect.volts != ""
+		is.meter, is.snoops = s.dialect.volts != "", s.snoops
 	}
 	return is
 }

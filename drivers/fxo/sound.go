@@ -82,6 +82,17 @@ func newSound(c *clocks, f coding, lead int, e *ear, l *listener, told func(hear
 	return s
 }
 
+// again makes it ready for the next stream of the same call. Nobody reads the port's sound meanwhile.
+func (s *sound) again() {
+	s.clocks.mu.Lock()
+	s.clocks.hear.Reset()
+	s.clocks.say.Reset()
+	s.clocks.mu.Unlock()
+	s.odd, s.rest, s.given, s.digits = s.odd[:0], s.rest[:0], s.given[:0], nil
+	s.owed = s.leadNow() * sampleRate / 1000
+	s.line.echo.Underrun() // what it learned of the delay
+}
+
 // stop ends what the consumer sees of it.
 func (s *sound) stop() {
 	s.live.Store(false)
@@ -139,10 +150,13 @@ func (s *sound) take(p []byte) {
 	if dsp.Level(pcm) < voiceFloor {
 		s.silent.Add(uint64(len(pcm)))
 	}
+	s.ear.hear(pcm, s.told)
+	if s.line.gains {
+		s.line.gain.Process(pcm)
+	}
 	s.clocks.mu.Lock()
 	s.clocks.hear.Write(pcm, time.Now())
 	s.clocks.mu.Unlock()
-	s.ear.hear(pcm, s.told)
 	s.owed += len(pcm)
 }
 

@@ -14,6 +14,8 @@ type Timing struct {
 	Settle   time.Duration // on hook until the line may be seized again; 1 s
 	Silence  time.Duration // a far end that is silent so long has gone; 1 h: who waits in a queue may be silent
 	Longest  time.Duration // no call is longer; 6 h
+	Flash    time.Duration // the break of a hook flash, and what a modem's own must be to within a half; 100 ms
+	Recall   time.Duration // after a flash, and after each digit that follows it, the exchange may listen to us; 20 s
 
 	Reply   time.Duration // answer to a command; 5 s
 	End     time.Duration // one try to end a stream; 1 s
@@ -40,6 +42,8 @@ func (t Timing) withDefaults() Timing {
 	def(&t.Settle, time.Second)
 	def(&t.Silence, time.Hour)
 	def(&t.Longest, 6*time.Hour)
+	def(&t.Flash, 100*time.Millisecond)
+	def(&t.Recall, 20*time.Second)
 	def(&t.Reply, 5*time.Second)
 	def(&t.End, time.Second)
 	def(&t.Tail, 300*time.Millisecond)

@@ -314,6 +314,10 @@ func (m *Modem) SendDTMF(ctx context.Context, digits string) error {
 	return m.ask(ctx, request{kind: askDigits, digits: digits})
 }
 
+// Flash implements line.Line. A mobile network has no loop to break; what it does with two calls is another service
+// (3GPP TS 22.030), which this line does not have.
+func (m *Modem) Flash(context.Context) error { return line.ErrNoSupport }
+
 // Media implements line.Line.
 func (m *Modem) Media() (line.Media, error) {
 	if m.deaf.Load() {

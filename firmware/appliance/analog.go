@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pronto-pbx/pronto/drivers/fxo"
 	"github.com/pronto-pbx/pronto/drivers/serialport"
@@ -20,9 +21,13 @@ import (
 // analogLine opens an analog line behind a voice modem.
 func analogLine(c config.Line, tones fxo.ToneMemory, supply line.Supply, log *slog.Logger) (line.Line, error) {
 	network, country := analogCountry(c.Analog.Country)
+	timing := fxo.Timing{Silence: c.Analog.Silence}
+	if c.Analog.Country == config.CountryNorthAmerica {
+		timing.Flash = 600 * time.Millisecond // as long as the own one of modems that are sold there
+	}
 	modem, err := fxo.Open(fxo.Config{
 		ID: c.ID, Name: c.Name, Log: log, Locate: locateAnalog(c, "/sys", "/dev"), Chip: c.Analog.Chip,
-		Network: network, Country: country, Polarity: c.Analog.Polarity, Tones: tones, Timing: fxo.Timing{Silence: c.Analog.Silence},
+		Network: network, Country: country, Polarity: c.Analog.Polarity, Tones: tones, Timing: timing, Recall: analogRecall(c.Analog.Recall), AGC: c.Analog.AGC,
 		Awake:      func(device string) error { return serialport.KeepAwake("/sys", device) },
 		Rebind:     func(ctx context.Context, device string) error { return serialport.Rebind(ctx, "/sys", device) },
 		PowerCycle: func(ctx context.Context, device string) error { return serialport.PowerCycle(ctx, "/sys", device) },
@@ -35,6 +40,18 @@ func analogLine(c config.Line, tones fxo.ToneMemory, supply line.Supply, log *sl
 		return nil, err
 	}
 	return modem, nil
+}
+
+// analogRecall is what the key R may ask the exchange for.
+func analogRecall(rule string) fxo.Recall {
+	switch rule {
+	case config.RecallDial:
+		return fxo.RecallDial
+	case config.RecallOff:
+		return fxo.RecallOff
+	default:
+		return fxo.RecallSwitch
+	}
 }
 
 // learnedTones remembers in a directory what was learned of each line's exchange.

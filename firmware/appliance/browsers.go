@@ -201,6 +201,8 @@ func (p pagePhone) do(d tel.DeviceID, what phone.Order) error {
 		return f.Mute(d, what.Call, what.Do == "mute")
 	case "press":
 		return f.Press(d, what.Call, what.Digits)
+	case "flash":
+		return f.Flash(d, what.Call)
 	case "transfer":
 		return f.Transfer(d, what.Call, what.Number)
 	case "join":

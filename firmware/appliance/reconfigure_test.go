@@ -540,6 +540,7 @@ func (l *testLine) Hangup(_ context.Context, why tel.Cause) error {
 	return nil
 }
 func (l *testLine) SendDTMF(context.Context, string) error { return nil }
+func (l *testLine) Flash(context.Context) error            { return line.ErrNoSupport }
 func (l *testLine) Media() (line.Media, error)             { return nil, line.ErrNoCall }
 func (l *testLine) Close() error {
 	if !l.closed.Swap(true) {

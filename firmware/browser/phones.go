@@ -359,6 +359,17 @@ func (p *Phones) Press(dev tel.DeviceID, id tel.LegID, digits string) error {
 	})
 }
 
+// Flash presses R: the exchange of an analog line, or of a gateway's, turns to this end.
+func (p *Phones) Flash(dev tel.DeviceID, id tel.LegID) error {
+	return p.with(dev, id, func(l *leg) error {
+		if l.stage != Talking {
+			return ErrNotNow
+		}
+		l.tell(call.LegEvent{Kind: call.LegFlash, Beside: true})
+		return nil
+	})
+}
+
 // Transfer sends the other party to a number, or, where to is empty, into the other call of the phone.
 func (p *Phones) Transfer(dev tel.DeviceID, id tel.LegID, to tel.Number) error {
 	return p.with(dev, id, func(l *leg) error {

@@ -154,7 +154,7 @@ func (b *bench) took(e call.LegEvent) {
 // kinds are the events so far, in words.
 func (b *bench) kinds() (all []string) {
 	names := map[call.LegEventKind]string{
-		call.LegProgress: "progress", call.LegAnswered: "answered", call.LegEnded: "ended", call.LegQuiet: "quiet", call.LegHeld: "held", call.LegDigit: "digit", call.LegRefer: "refer",
+		call.LegProgress: "progress", call.LegAnswered: "answered", call.LegEnded: "ended", call.LegQuiet: "quiet", call.LegHeld: "held", call.LegDigit: "digit", call.LegRefer: "refer", call.LegFlash: "flash",
 	}
 	for _, e := range b.events {
 		text := names[e.Kind]
@@ -308,7 +308,7 @@ func TestHoldMuteKeysAndTransferReachTheCall(t *testing.T) {
 	b := start(t)
 	b.attach("one")
 	l := b.rings()
-	if err := errors.Join(b.Hold(anna, l.ID(), true), b.Mute(anna, l.ID(), true), b.Press(anna, l.ID(), "1"), b.Transfer(anna, l.ID(), "203")); !errors.Is(err, browser.ErrNotNow) {
+	if err := errors.Join(b.Hold(anna, l.ID(), true), b.Mute(anna, l.ID(), true), b.Press(anna, l.ID(), "1"), b.Flash(anna, l.ID()), b.Transfer(anna, l.ID(), "203")); !errors.Is(err, browser.ErrNotNow) {
 		t.Errorf("while it rings: %v", err)
 	}
 	b.fine(b.Pick(anna, l.ID()))
@@ -321,11 +321,12 @@ func TestHoldMuteKeysAndTransferReachTheCall(t *testing.T) {
 		t.Error("the microphone is heard")
 	}
 	b.fine(b.Press(anna, l.ID(), "1#"))
+	b.fine(b.Flash(anna, l.ID()))
 	b.fine(b.Transfer(anna, l.ID(), "203"))
 	if err := b.Transfer(anna, l.ID(), "204"); !errors.Is(err, browser.ErrNotNow) {
 		t.Errorf("a transfer while one is under way: %v", err)
 	}
-	b.expect("progress", "answered", "held true", "held false", "digit 1", "digit #", "refer 203")
+	b.expect("progress", "answered", "held true", "held false", "digit 1", "digit #", "flash", "refer 203")
 	l.(call.Referrer).AnswerRefer(202)
 	if all := b.Show(anna).Calls; !all[0].Moving || all[0].Refused != 0 || !all[0].Muted {
 		t.Errorf("%+v", all[0])

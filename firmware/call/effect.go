@@ -95,6 +95,10 @@ type (
 		Digit    rune
 		Beside   bool // it came beside the audio: no bridge carries it
 	}
+	DoFlash struct { // a hook flash for the line of To
+		From, To tel.LegID
+		Beside   bool
+	}
 	DoDialDevices struct {
 		Key      string
 		Devices  []tel.DeviceID
@@ -165,6 +169,7 @@ func (DoHush) effect()        {}
 func (DoJoin) effect()        {}
 func (DoPart) effect()        {}
 func (DoDigit) effect()       {}
+func (DoFlash) effect()       {}
 func (DoDialDevices) effect() {}
 func (DoDialOut) effect()     {}
 func (DoTellQueue) effect()   {}

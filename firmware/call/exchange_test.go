@@ -134,6 +134,7 @@ func (l *fakeLeg) StopRecord() { l.note("stop record") }
 func (l *fakeLeg) Record(path string, _, _ time.Duration) { l.note("record " + path) }
 func (l *fakeLeg) PassesDTMF() bool                       { return l.passes }
 func (l *fakeLeg) SendDTMF(d string)                      { l.note("dtmf " + d) }
+func (l *fakeLeg) Flash()                                 { l.note("flash") }
 func (l *fakeLeg) AnswerRefer(status int)                 { l.note(fmt.Sprint("refer ", status)) }
 func (l *fakeLeg) NotifyRefer(status int, final bool) {
 	l.note(fmt.Sprint("notify ", status, map[bool]string{true: " final"}[final]))
@@ -445,6 +446,28 @@ func TestAKeyReachesTheOtherPartyOnce(t *testing.T) {
 		to := &fakeLeg{id: "b", party: c.party, passes: c.to}
 		a := &actor{legs: map[tel.LegID]held{"a": {Leg: &fakeLeg{id: "a", passes: c.from}}, "b": {Leg: to}}}
 		a.command(DoDigit{From: "a", To: "b", Digit: '5', Beside: c.beside})
+		if got := strings.Join(to.told(), " "); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// The bridge carries a flash to a trunk as the event that it is; a line gets it from the call, once.
+func TestAFlashReachesTheOtherPartyOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		from   bool
+		party  string
+		want   string
+		beside bool
+	}{
+		"the bridge passes the event to a trunk":         {true, "trunk:tim", "", false},
+		"a line makes it itself":                         {true, "line:fxo0", "flash", false},
+		"it came from a page or by INFO, beside the way": {true, "trunk:tim", "flash", true},
+		"from a leg whose events no bridge carries":      {false, "trunk:tim", "flash", false},
+	} {
+		to := &fakeLeg{id: "b", party: c.party, passes: true}
+		a := &actor{legs: map[tel.LegID]held{"a": {Leg: &fakeLeg{id: "a", passes: c.from}}, "b": {Leg: to}}}
+		a.command(DoFlash{From: "a", To: "b", Beside: c.beside})
 		if got := strings.Join(to.told(), " "); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

@@ -59,6 +59,12 @@ type Unanswered interface {
 	Unanswered() bool
 }
 
+// Flasher is a leg whose far end may know what a hook flash is: an analog line, or a gateway for such lines.
+type Flasher interface {
+	// Flash sends a hook flash to the far end; the exchange behind it turns to the party of this call.
+	Flash()
+}
+
 // Referrer is a leg that can send its partner elsewhere and wants to know how it went (RFC 3515).
 type Referrer interface {
 	// AnswerRefer takes the wish up (202) or refuses it (300 to 699).
@@ -92,6 +98,7 @@ const (
 	LegRefer    // To, Replaces: the party wants its partner elsewhere; a Referrer is told how it goes
 	LegMachine  // Machine: the party is no person, by the tones that it sends
 	LegQuiet    // the phone rings no more: it may have gone on after LegEnded until our CANCEL was through
+	LegFlash    // the party pressed R (hook flash); Beside as of LegDigit
 )
 
 // LegEvent is one happening on one leg.
@@ -102,7 +109,7 @@ type LegEvent struct {
 	Held   bool
 	Remote bool
 	Digit  rune
-	Beside bool // LegDigit: it came beside the audio, in SIP INFO or from a modem
+	Beside bool // LegDigit, LegFlash: it came beside the audio, in SIP INFO or from a modem
 	Cause  tel.Cause
 
 	Machine tel.Machine // LegMachine

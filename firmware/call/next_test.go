@@ -44,6 +44,8 @@ func brief(effects []Effect) string {
 			}
 		case DoDigit:
 			out = append(out, fmt.Sprintf("digit(%s,%c)", e.To, e.Digit))
+		case DoFlash:
+			out = append(out, fmt.Sprintf("flash(%s)", e.To))
 		case DoDialDevices:
 			out = append(out, fmt.Sprintf("dial(%s,%v%s)", e.Key, e.Devices, e.Agent))
 		case DoDialOut:

@@ -107,6 +107,13 @@ func (a *actor) command(e Effect) {
 		if from.Leg != nil && to.Leg != nil && (e.Beside || !from.PassesDTMF() || strings.HasPrefix(to.Party(), "line:")) {
 			to.SendDTMF(string(e.Digit))
 		}
+	case DoFlash:
+		from, to := a.legs[e.From], a.legs[e.To]
+		if from.Leg != nil && to.Leg != nil && (e.Beside || !from.PassesDTMF() || strings.HasPrefix(to.Party(), "line:")) {
+			if f, ok := to.Leg.(Flasher); ok {
+				f.Flash()
+			}
+		}
 	case DoAnswerRefer:
 		a.with(e.Leg, func(l Leg) {
 			if r, ok := l.(Referrer); ok {

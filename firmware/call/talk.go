@@ -64,6 +64,8 @@ func (st *step) legEvent(e LegEvent) {
 			return
 		}
 		st.digit(leg, where, e.Digit, e.Beside)
+	case LegFlash:
+		st.flash(leg, where, e.Beside)
 	case LegRefer:
 		st.referred(leg, where, e)
 	}
@@ -356,6 +358,18 @@ func (st *step) digit(leg *LegState, where int, digit rune, beside bool) {
 		return
 	}
 	st.do(DoDigit{From: leg.ID, To: other.ID, Digit: digit, Beside: beside})
+}
+
+// flash carries the key R of somebody in the office to the line of an outside party. Who calls from outside has no say
+// over our lines: behind a flash an exchange dials what it is told.
+func (st *step) flash(leg *LegState, where int, beside bool) {
+	s := st.s
+	if s.Peer == nil || s.Stage != tel.StageTalking || (where != asCaller && where != asPeer) || leg.outside() {
+		return
+	}
+	if other := s.other(leg); other.outside() && !other.Held {
+		st.do(DoFlash{From: leg.ID, To: other.ID, Beside: beside})
+	}
 }
 
 // finish ends every leg, tells the queue, and writes the call's record.

@@ -32,6 +32,19 @@ var (
 	to202    = Rerouted{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"202"}, Agent: "bruno"}}
 )
 
+// Behind a flash an exchange dials what it is told: it is for people in the office, while they talk with somebody outside.
+func TestOnlyTheOfficeFlashes(t *testing.T) {
+	follow(t, map[string][]move{
+		"the agent's R is for the line of the outside party": talking(move{LegEvent{Leg: "x", Kind: LegFlash}, "flash(caller)"}),
+		"the outside party's is for nobody":                  talking(move{LegEvent{Leg: "caller", Kind: LegFlash}, ""}),
+		"nothing is talked yet": {
+			{Begin{Decision{Kind: ToDevices, Devices: []tel.DeviceID{"x"}, Agent: "anna"}}, "dial(direct,[x])"},
+			{Dialed{Key: "direct", Legs: legs("x")}, ""},
+			{LegEvent{Leg: "x", Kind: LegFlash}, ""},
+		},
+	})
+}
+
 func TestBlindTransfer(t *testing.T) {
 	follow(t, map[string][]move{
 		"the agent's talk ends at the transfer, the target answers, the transferor learns it (RFC 5589 section 6.1)": inQueueTalk(

@@ -25,6 +25,9 @@ func (t *Trunk) GatewaySettings(box netip.AddrPort, number tel.Number) []Gateway
 	if !t.Gateway() {
 		return nil
 	}
+	if len(t.GatewayModels()) > 0 {
+		return gxw41xxSheet(box, string(number.National()))
+	}
 	host, port := box.Addr().String(), fmt.Sprint(box.Port())
 	user := string(number.National())
 	fxo, dial := "FXO PORT", "FXO PORT"

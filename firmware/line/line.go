@@ -42,6 +42,7 @@ type Caps struct {
 	FullDuplex        bool
 	CallerID          bool
 	DTMFDetect        bool // events for digits that the far end presses
+	Flash             bool // Flash reaches an exchange that knows what it means
 	AnswerSupervision AnswerSupervision
 }
 
@@ -63,6 +64,11 @@ type Line interface {
 	Hangup(ctx context.Context, why tel.Cause) error
 	// SendDTMF plays digits 0-9 * # A-D to the far end.
 	SendDTMF(ctx context.Context, digits string) error
+	// Flash breaks the loop of a call for a moment (hook flash, timed-break register recall): the exchange turns to
+	// the subscriber, whose next digits are for it, and takes the parties in turn at the next one. It returns when both
+	// ends hear each other again, or the exchange; the call goes on. A line without it (Caps) answers ErrNoSupport, one
+	// without a call ErrNoCall, and one that is at it already, or sends digits, ErrBusy.
+	Flash(ctx context.Context) error
 	// Media is valid between Connected (or Alerting, where the line has early audio) and Ended.
 	Media() (Media, error)
 	// Close hangs up, releases the device and waits for the driver's goroutines.

@@ -203,3 +203,42 @@ func TestKeysOnALineAreDetectedOnlyWhereTheDriverDoesNot(t *testing.T) {
 		b.leg.Stats()
 	}
 }
+
+// A gateway for analog lines makes a true flash of the event; who knows no events is sent nothing that would disturb.
+func TestAFlashGoesOutAsEventSixteenAndIsHeardAsOne(t *testing.T) {
+	e := startEngine(t, 23130, 23139, nil)
+	with := pcmu
+	with.EventSendPT, with.EventRecvPT = 96, 96
+	a := join(t, e, "127.0.0.34", with, nil)
+	clock := byHand(t, a.leg)
+	if err := a.leg.Flash(); err != nil {
+		t.Fatal(err)
+	}
+	clock.tick(toneTicks + pauseTicks)
+	ends := 0
+	for i := range toneTicks - 1 + endPackets {
+		p := a.receive()
+		if p.PayloadType != 96 || len(p.Payload) != 4 || p.Payload[0] != 16 || p.Marker != (i == 0) {
+			t.Fatalf("packet %d: %v", i, p)
+		}
+		ends += int(p.Payload[1] >> 7)
+	}
+	if ends != endPackets {
+		t.Errorf("its end was said %d times", ends)
+	}
+	a.pt = 96
+	clock.deliver(a, []byte{16, 0x8a, 0, 160})
+	await[Flash](t, a.sink)
+
+	without := pcmu
+	without.EventSendPT, without.EventRecvPT = 0, 0
+	b := join(t, e, "127.0.0.35", without, nil)
+	clock = byHand(t, b.leg)
+	if err := b.leg.Flash(); err != nil {
+		t.Fatal(err)
+	}
+	clock.tick(2)
+	if b.leg.talk.digits.pending() {
+		t.Error("a flash waits for who cannot get it")
+	}
+}

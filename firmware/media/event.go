@@ -21,6 +21,9 @@ type Digit struct {
 	Duration time.Duration
 }
 
+// Flash is a hook flash of the far end, by telephone-event (RFC 4733 event 16): the key R of a telephone.
+type Flash struct{}
+
 // PlayDone says that a Play which does not loop was heard to its end.
 type PlayDone struct{}
 
@@ -36,6 +39,7 @@ type Failed struct{}
 
 func (FirstPacket) legEvent() {}
 func (Digit) legEvent()       {}
+func (Flash) legEvent()       {}
 func (PlayDone) legEvent()    {}
 func (Timeout) legEvent()     {}
 func (Latched) legEvent()     {}
@@ -43,6 +47,12 @@ func (Failed) legEvent()      {}
 
 // digits are the telephone-events 0 to 15 (RFC 4733 section 3.2).
 const digits = "0123456789*#ABCD"
+
+// flashCode is the hook flash (RFC 4733 table 7); it has no tone.
+const flashCode = uint8(len(digits))
+
+// pressable are the events that are told, each as a rune; that of the flash is no key.
+const pressable = digits + "!"
 
 // eventCode returns the telephone-event of a digit.
 func eventCode(digit rune) (uint8, bool) {
@@ -76,7 +86,7 @@ type eventReader struct {
 
 // packet takes one telephone-event packet and calls emit for each press that it completes.
 func (r *eventReader) packet(ts uint32, payload []byte, now time.Duration, emit func(Digit)) {
-	if len(payload) < 4 || int(payload[0]) >= len(digits) {
+	if len(payload) < 4 || payload[0] > flashCode {
 		return
 	}
 	code, end := payload[0], payload[1]&0x80 != 0
@@ -115,7 +125,7 @@ func (r *eventReader) expire(now time.Duration, emit func(Digit)) {
 func (r *eventReader) finish(emit func(Digit)) {
 	total := time.Duration(r.earlier+r.duration) * time.Second / clockRate
 	r.active, r.done, r.doneTS = false, true, r.ts
-	emit(Digit{Digit: rune(digits[r.code]), Duration: total})
+	emit(Digit{Digit: rune(pressable[r.code]), Duration: total})
 }
 
 // Shape of a digit that we send, in ticks of 20 ms: 160 ms tone and 100 ms pause. ITU-T Q.24 asks

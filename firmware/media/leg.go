@@ -315,8 +315,15 @@ func (g *Leg) emit(e Event) {
 // pressed takes a key press of the far end: it is an event, and is said anew to a party to which the
 // packets of the key are not relayed.
 func (g *Leg) pressed(d Digit) {
-	g.emit(d)
-	if p := g.peer; p != nil && p.line == nil && p.configured && (!p.fast || p.media.EventSendPT == 0) {
+	p := g.peer
+	anew := p != nil && p.line == nil && p.configured && (!p.fast || p.media.EventSendPT == 0)
+	if d.Digit == rune(pressable[flashCode]) {
+		if g.emit(Flash{}); anew && p.media.EventSendPT != 0 {
+			p.home.dial(p, flashCode)
+		}
+		return
+	}
+	if g.emit(d); anew {
 		if code, ok := eventCode(d.Digit); ok {
 			p.home.dial(p, code)
 		}

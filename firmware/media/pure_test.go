@@ -266,7 +266,8 @@ func TestEachPressIsReportedOnce(t *testing.T) {
 		{"a press longer than one event", []pkt{{0, "\x09\x0a\xff\xff", 0}, {0xffff, "\x09\x0a\x10\x00", 20}, {0xffff, "\x09\x8a\x1f\x41", 40}}, []Digit{{'9', 73536 * time.Second / 8000}}},
 		{"the timestamp wraps", []pkt{{0xffffff00, "\x01\x8a\x00\xa0", 0}, {0x100, "\x02\x8a\x00\xa0", 1}}, []Digit{{'1', 20 * time.Millisecond}, {'2', 20 * time.Millisecond}}},
 		{"letters", []pkt{{0, "\x0c\x8a\x00\xa0", 0}, {1000, "\x0f\x8a\x00\xa0", 0}}, []Digit{{'A', 20 * time.Millisecond}, {'D', 20 * time.Millisecond}}},
-		{"flash, unknown events and short packets", []pkt{{0, "\x10\x8a\x00\xa0", 0}, {9, "\xff\x8a\x00\xa0", 0}, {99, "\x01\x8a\x00", 0}, {999, "", 0}}, nil},
+		{"a flash, which is no key", []pkt{{0, "\x10\x0a\x00\xa0", 0}, {0, "\x10\x8a\x01\x40", 20}, {0, "\x10\x8a\x01\x40", 40}}, []Digit{{'!', 40 * time.Millisecond}}},
+		{"unknown events and short packets", []pkt{{0, "\x11\x8a\x00\xa0", 0}, {9, "\xff\x8a\x00\xa0", 0}, {99, "\x01\x8a\x00", 0}, {999, "", 0}}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var r eventReader

@@ -140,6 +140,19 @@ func (g *Leg) SendDTMF(digits string) error {
 	return g.tell(func(l *loop) { l.dial(g, codes...) })
 }
 
+// Flash sends a hook flash to the far end, as telephone-event 16 (RFC 4733): a gateway for analog lines makes a true
+// one of it. Where no telephone-events are negotiated nothing is sent. A line leg returns ErrLineLeg: its driver makes it.
+func (g *Leg) Flash() error {
+	if g.line != nil {
+		return ErrLineLeg
+	}
+	return g.tell(func(l *loop) {
+		if g.media.EventSendPT != 0 {
+			l.dial(g, flashCode)
+		}
+	})
+}
+
 // maxDigits bounds the digits that wait for one leg.
 const maxDigits = 64
 

@@ -93,7 +93,10 @@ func (l *loop) sayPeer(g *Leg) {
 func (l *loop) sayTone(g *Leg) {
 	t := &g.talk
 	if code, first := t.digits.digit(); first || t.tone == nil {
-		tone, _ := dsp.Digits(digits[code:code+1], toneTicks*tick, pauseTicks*tick)
+		tone := dsp.Tone{Steps: []dsp.Step{{For: (toneTicks + pauseTicks) * tick}}, Once: true} // of a flash, queued before events ended
+		if code != flashCode {
+			tone, _ = dsp.Digits(digits[code:code+1], toneTicks*tick, pauseTicks*tick)
+		}
 		t.tone = dsp.NewGenerator(tone)
 	}
 	t.digits.advance()

@@ -31,7 +31,7 @@ type Page interface {
 	Detach()
 }
 
-// Order is what a person does with the buttons of the page: dial, answer, end, hold, resume, mute, unmute, press,
+// Order is what a person does with the buttons of the page: dial, answer, end, hold, resume, mute, unmute, press, flash,
 // transfer (to a number), join (both calls),
 // record, record_stop, record_pause or record_resume.
 type Order struct {

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -198,7 +199,8 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 		"recording.rules.agents": {"none"}, "recording.rules.queues": {"none", "sales,none"}, "recording.rules.through": {"trunk:none", "sales"}, "recording.purposes.days": {"0", "3651", "many"},
 		"recording.opt_out": {"77", "x"}, "recording.demand_keys": {"1", "12", "*", hostile}, "recording.pause_keys": {"1", "*1", "**********"}, "recording.keep_free": {"0", "63", "many"},
 		"conferences.number": {"1", "201", "four", hostile},
-		"lines.pin":          nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
+		"lines.chip":         {strings.Repeat("x", 65), "CX²"}, "lines.polarity": nil, "lines.agc": nil, "lines.silence": {"-1", "361", "many"}, "lines.recall": {"always", hostile},
+		"lines.pin": nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
 	}
 	for _, d := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		special["hours."+d] = []string{"mornings", "9-25", "13", hostile}
@@ -206,6 +208,8 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 	s, fields := office(t), 0
 	s.apply(func(c *config.Config) {
 		c.Conferences = append(c.Conferences, config.Conference{ID: "sala", Name: "Sala", Number: "88", Limit: 5, PIN: "2468"})
+		c.Lines = append(c.Lines, config.Line{ID: "fisso", Name: "Linea fissa", Type: config.LineAnalog, AT: "usb:1.4", In: "queue:sales"})
+		c.Trunks = append(c.Trunks, config.Trunk{ID: "gw", Name: "Gateway", Preset: "gateway-grandstream-gxw41xx", Server: "192.168.1.20", Match: []netip.Prefix{netip.MustParsePrefix("192.168.1.20/32")}, Number: "+390551234567"})
 		c.Lamps = append(c.Lamps, config.Lamp{ID: "strip", Driver: "ws2812", Chip: "0.0", LEDs: 4})
 	})
 	s.settings.By = nil
@@ -238,6 +242,14 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 	each(menuKind(), func(k, name, kind string) { check(k, "/menus/main", name, kind, pick(special, k, name, kind)) })
 	each(messageKind(), func(k, name, kind string) { check(k, "/messages/name/ferie", name, kind, pick(special, k, name, kind)) })
 	each(lineKind(), func(k, name, kind string) { check(k, "/lines/modem/gsm0", name, kind, pick(special, k, name, kind)) })
+	each(analogKind(), func(k, name, kind string) { check(k, "/lines/analog/fisso", name, kind, pick(special, k, name, kind)) })
+	each(trunkKind(), func(k, name, kind string) {
+		values := pick(special, k, name, kind)
+		if name == "user" {
+			values = values[1:] // a gateway of the office has no account
+		}
+		check(k, "/lines/trunk/gw", name, kind, values)
+	})
 	each(conferenceKind(), func(k, name, kind string) { check(k, "/conferences/sala", name, kind, pick(special, k, name, kind)) })
 	each(ruleKind(), func(k, name, kind string) {
 		check(k, "/recording/rules/sales", name, kind, pick(special, k, name, kind))

@@ -25,6 +25,8 @@ func analogKind() kind[config.Line] {
 			choice("country", "analog.country", "set.lines.country.", []string{config.CountryItaly, config.CountryETSI, config.CountryNorthAmerica}, func(x *l) *string { return &x.Analog.Country }),
 			text("chip", "analog.chip", func(x *l) *string { return &x.Analog.Chip }),
 			check("polarity", "analog.polarity", func(x *l) *bool { return &x.Analog.Polarity }),
+			check("agc", "analog.agc", func(x *l) *bool { return &x.Analog.AGC }),
+			choice("recall", "analog.recall", "set.lines.recall.", []string{config.RecallSwitch, config.RecallDial, config.RecallOff}, func(x *l) *string { return &x.Analog.Recall }),
 			span("silence", "analog.silence", time.Minute, func(x *l) *time.Duration { return &x.Analog.Silence }),
 		}},
 		k.groups[1],

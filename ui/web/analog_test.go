@@ -30,13 +30,13 @@ func TestAnAnalogLineIsAddedAndEdited(t *testing.T) {
 	if status, body := s.get(at + "?lang=it"); status != http.StatusOK || strings.Contains(body, "⟦") || strings.Contains(body, "PIN") {
 		t.Errorf("the form: %d, or it asks for a PIN", status)
 	}
-	form := url.Values{"name": {"Linea fissa"}, "in": {x.In}, "country": {"etsi"}, "chip": {"CX93001"}, "polarity": {"on"}, "silence": {"5"}}
+	form := url.Values{"name": {"Linea fissa"}, "in": {x.In}, "country": {"etsi"}, "chip": {"CX93001"}, "polarity": {"on"}, "recall": {"dial"}, "agc": {"on"}, "silence": {"5"}}
 	if status, body := s.post(at, form); status != http.StatusSeeOther {
 		t.Fatalf("%d %s", status, body)
 	}
 	s.post("/changes/apply", nil)
 	lines = s.settings.Port().Current().Lines
-	if got := lines[len(lines)-1].Analog; got != (config.Analog{Chip: "CX93001", Country: "etsi", Polarity: true, Silence: 5 * time.Minute}) {
+	if got := lines[len(lines)-1].Analog; got != (config.Analog{Chip: "CX93001", Country: "etsi", Polarity: true, AGC: true, Recall: config.RecallDial, Silence: 5 * time.Minute}) {
 		t.Errorf("%+v", got)
 	}
 	form.Set("silence", "500")
@@ -68,5 +68,27 @@ func TestAGatewaysSettingsAreATextToKeep(t *testing.T) {
 	}
 	if status, _ := s.get("/lines/gateway/none"); status != http.StatusNotFound {
 		t.Errorf("no such gateway: %d", status)
+	}
+}
+
+func TestAGatewaysFileIsServedForItsModels(t *testing.T) {
+	s := office(t)
+	form := url.Values{"name": {"Gateway"}, "server": {"192.168.1.20"}, "match": {"192.168.1.20"}, "number": {"+390551234567"}}
+	if status, body := s.post("/lines/new/carrier/gateway-grandstream-gxw41xx?lang=en", form); status != http.StatusSeeOther {
+		t.Fatalf("%d %s", status, body)
+	}
+	s.post("/changes/apply", nil)
+	_, _, err := s.settings.Port().Apply(t.Context(), func(c *config.Config) { c.SIP.Listen = netip.MustParseAddrPort("192.168.1.10:5060") }, settings.By{User: "anna"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := s.get("/lines?lang=it"); !strings.Contains(body, "File di configurazione per il GXW4108") || strings.Contains(body, "⟦") {
+		t.Error("the card does not lead to the file")
+	}
+	if status, body := s.get("/lines/gateway/gateway?file=GXW4108"); status != http.StatusOK || !strings.Contains(body, "<P3607>ch1-8:0551234567;</P3607>") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, _ := s.get("/lines/gateway/gateway?file=HT813"); status != http.StatusNotFound {
+		t.Errorf("a file of a gateway that this is not: %d", status)
 	}
 }

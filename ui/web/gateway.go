@@ -14,11 +14,16 @@ func gatewayLink(t *config.Trunk) []page.Link {
 	if !t.Gateway() {
 		return nil
 	}
-	return []page.Link{{Key: "gateway.settings", Path: "/lines/gateway/" + string(t.ID)}}
+	at := "/lines/gateway/" + string(t.ID)
+	links := []page.Link{{Key: "gateway.settings", Path: at}}
+	for _, m := range t.GatewayModels() {
+		links = append(links, page.Link{Key: "gateway.file." + m.Name, Path: at + "?file=" + m.Name})
+	}
+	return links
 }
 
 // gatewaySettings serves what must be set on the page of a gateway, as a text to keep beside it. The fields have the
-// names of the gateway's own page, which is English.
+// names of the gateway's own page, which is English. With ?file= it is the file that the gateway reads itself.
 func (s *server) gatewaySettings(w http.ResponseWriter, v *visit) {
 	c := s.drafted(v)
 	for i := range c.Trunks {
@@ -29,6 +34,10 @@ func (s *server) gatewaySettings(w http.ResponseWriter, v *visit) {
 		box, known := s.reachedAt(v, c.SIP.Listen)
 		if !known {
 			s.refuse(w, v, http.StatusConflict, "gateway.name")
+			return
+		}
+		if model := v.URL.Query().Get("file"); model != "" {
+			s.gatewayFile(w, v, t, model, box)
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -44,6 +53,22 @@ func (s *server) gatewaySettings(w http.ResponseWriter, v *visit) {
 			fmt.Fprintf(w, "  %-62s %s\r\n", x.Field, x.Value)
 		}
 		return
+	}
+	s.refuse(w, v, http.StatusNotFound, "gone")
+}
+
+// gatewayFile serves the configuration file of one model of gateway.
+func (s *server) gatewayFile(w http.ResponseWriter, v *visit, t *config.Trunk, model string, box netip.AddrPort) {
+	for _, m := range t.GatewayModels() {
+		if m.Name != model {
+			continue
+		}
+		if file, ok := t.GatewayFile(m, box, t.Number); ok {
+			w.Header().Set("Content-Type", "application/xml; charset=utf-8")
+			w.Header().Set("Content-Disposition", `attachment; filename="`+string(t.ID)+"-"+m.Name+`.xml"`)
+			_, _ = w.Write(file)
+			return
+		}
 	}
 	s.refuse(w, v, http.StatusNotFound, "gone")
 }

@@ -51,9 +51,36 @@ func (a *agent) rung(c *peer.Call) {
 
 // talk goes on until one of the two has had enough.
 func (a *agent) talk(c *peer.Call) {
+	if a.lab.pause(a.lab.between(8*time.Second, 12*time.Second), c.Ended()) {
+		a.takesSecond(c)
+	}
 	if a.lab.pause(a.lab.between(15*time.Second, 50*time.Second), c.Ended()) {
 		c.Hangup()
 		a.lab.say("agent %s hangs up", a.user)
+	}
+}
+
+// takesSecond has a word with who waits on an analog line, and comes back: R 2, and R 2 again.
+func (a *agent) takesSecond(c *peer.Call) {
+	l := a.lab
+	line := l.second.Load()
+	if line == nil {
+		return
+	}
+	number := line.waiting(c.Caller)
+	if number == "" {
+		return
+	}
+	for _, says := range []string{"takes " + number + ", who waited, by a flash", "goes back to " + c.Caller} {
+		c.Audio().Press("!")
+		if !l.pause(3*time.Second, c.Ended()) {
+			return
+		}
+		c.Audio().Press("2")
+		l.say("agent %s %s", a.user, says)
+		if !l.pause(5*time.Second, c.Ended()) {
+			return
+		}
 	}
 }
 

@@ -21,8 +21,10 @@ type analog struct {
 	lab   *lab
 	voice tone.Generator // of whoever is on the other side; used by the exchange's clock
 
-	mu    sync.Mutex // guards ended
-	ended chan struct{}
+	mu     sync.Mutex // guards what follows
+	ended  chan struct{}
+	caller string // who talks on the line, as a phone shows him
+	waits  string // who waits meanwhile; empty: nobody
 }
 
 func newAnalog(l *lab) (*analog, error) {
@@ -31,7 +33,7 @@ func newAnalog(l *lab) (*analog, error) {
 	var err error
 	a.sim, err = fxosim.New(fxosim.Config{
 		Path:   filepath.Join(l.cfg.Dir, "modem1-fxo"),
-		Line:   fxosim.Line{Hum: 60, Noise: 40, Echo: 0.1, EchoDelay: 10},
+		Line:   fxosim.Line{Hum: 60, Noise: 40, Echo: 0.1, EchoDelay: 10, Recall: true},
 		Dialed: func(number string) { l.play(func() { a.dialed(number) }) },
 		Ended:  a.end,
 		Source: func(f *fxosim.Frame) { a.voice.Fill(f[:]) },
@@ -45,7 +47,7 @@ func (a *analog) begin() (ended <-chan struct{}, ok bool) {
 	defer a.mu.Unlock()
 	select {
 	case <-a.ended:
-		a.ended = make(chan struct{})
+		a.ended, a.caller, a.waits = make(chan struct{}), "", ""
 		return a.ended, true
 	default:
 		return a.ended, false
@@ -67,9 +69,12 @@ func (a *analog) customer(number string) {
 	l := a.lab
 	ended, free := a.begin()
 	if !free {
-		l.say("customer %s finds the analog line busy", number)
+		a.second(number)
 		return
 	}
+	a.mu.Lock()
+	a.caller = number
+	a.mu.Unlock()
 	if err := a.sim.Ring(strings.TrimPrefix(number, "+39")); err != nil {
 		a.end()
 		l.say("customer %s cannot call: %v", number, err)
@@ -77,6 +82,34 @@ func (a *analog) customer(number string) {
 	}
 	l.say("customer %s calls on the analog line", number)
 	l.endure(number, ordinary.patience(l), ended, a.hangup)
+}
+
+// second is one who calls while the line talks: the exchange lets him wait, once.
+func (a *analog) second(number string) {
+	a.mu.Lock()
+	taken := a.waits != "" || a.caller == ""
+	a.mu.Unlock()
+	if taken || a.sim.Wait(secondHz) != nil {
+		a.lab.say("customer %s finds the analog line busy", number)
+		return
+	}
+	a.mu.Lock()
+	a.waits = number
+	a.mu.Unlock()
+	a.lab.say("customer %s waits on the analog line, whose agent hears it", number)
+}
+
+// secondHz is the voice of who waits.
+const secondHz = 1150
+
+// waiting is who waits while an agent talks with caller on the line; empty: nobody.
+func (a *analog) waiting(caller string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.caller == "" || !strings.HasSuffix(caller, strings.TrimPrefix(a.caller, "+39")) {
+		return ""
+	}
+	return a.waits
 }
 
 // hangup is the far end's: the exchange sends the busy tone until the box lets go of the line.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
@@ -63,6 +64,7 @@ type lab struct {
 	carrier *peer.Peer
 	mobile  *mobile
 	analog  *analog
+	second  atomic.Pointer[analog] // the same, for agents, whose phones are there before it
 
 	mu   sync.Mutex // guards dice, Out and over
 	dice *rand.Rand
@@ -128,6 +130,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if l.analog, err = newAnalog(l); err != nil {
 		return errors.Join(fmt.Errorf("the voice modem: %w", err), l.mobile.Close())
 	}
+	l.second.Store(l.analog)
 	if cfg.Socket != "" {
 		desk, err := openDesk(l)
 		if err != nil {

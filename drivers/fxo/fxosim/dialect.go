@@ -8,10 +8,13 @@ type Family struct {
 	Answers map[string]string // to commands without AT, in capitals: lines separated by \n
 	Class8  bool              // it has voice at all, by +FCLASS
 	Duplex  bool              // it has +VTR
+	NoID    bool              // it has no +VCID
+	Deaf    bool              // it gives no sound of a line on hook
 	Ends    string            // what may follow DLE to end a duplex stream
 	EndOK   bool              // it says OK behind the end, too
 	Formats map[int]string    // code of +VSM -> "u8", "s8", "ulaw", "s16"
 	Start   int               // format at power-on
+	Flash   int               // ms of its own hook flash, as S29 tells it in units of 10; 0: it has none
 	Queue   int               // ms of sound that gather before it plays, and again after an underrun
 	Extras  []string          // prefixes of further commands that it takes with OK
 	Volts   func(volts int, reversed bool) (command, answer string)
@@ -32,7 +35,7 @@ func bridge(volts int, _ bool) (command, answer string) {
 // Conexant is a CX93001 on USB (0572:1340).
 func Conexant() Family {
 	return Family{
-		Name: "conexant", Class8: true, Duplex: true, Ends: "^\x1b", EndOK: true, Start: 1, Queue: 200,
+		Name: "conexant", Class8: true, Duplex: true, Ends: "^\x1b", EndOK: true, Start: 1, Queue: 200, Flash: 100,
 		Answers: map[string]string{
 			"+GMI": "CONEXANT", "+FMI?": "CONEXANT", "+GMM": "V90", "+FMM?": "V90", "+GMR": "CX93001-EIS_V0.2002-V92", "+FMR?": "CX93001-EIS_V0.2002-V92",
 			"I0": "56000", "I3": "CX93001-EIS_V0.2002-V92", "I": "56000", "I4": "", "+FCLASS=?": "0,1,1.0,8", "+GCI=?": "(00,59,B5)",

@@ -44,10 +44,12 @@ type modem struct {
 	frames   int
 	heardEnd int
 	stalled  bool
+	flash    int // frames until a hook flash is over
+	own      int // of a flash, in ms, as it was set
 }
 
 func newModem(s *Sim) *modem {
-	return &modem{s: s, family: s.cfg.Family, echo: true, format: s.cfg.Family.Start}
+	return &modem{s: s, family: s.cfg.Family, echo: true, format: s.cfg.Family.Start, own: s.cfg.Family.Flash}
 }
 
 func (m *modem) write(p []byte) {
@@ -82,6 +84,10 @@ func (m *modem) event(code byte) {
 func (m *modem) loop(e loopEvent) {
 	switch e {
 	case ringBurst:
+		if m.mode != commands {
+			m.event('R')
+			return
+		}
 		m.say("RING")
 	case callerID:
 		m.callerID()
@@ -100,7 +106,7 @@ func (m *modem) loop(e loopEvent) {
 func (m *modem) callerID() {
 	number := m.s.office.caller
 	switch {
-	case !m.vcid || m.s.faults.NoID:
+	case !m.vcid || m.s.faults.NoID || m.mode != commands:
 	case m.s.faults.RawID:
 		m.say("MESG = " + message(number))
 	case number == "":
@@ -224,6 +230,13 @@ func (m *modem) finish() {
 // play gives the next 20 ms to the line.
 func (m *modem) play(up *Frame) {
 	m.frames++
+	if m.flash > 0 {
+		if m.flash--; m.flash == 0 {
+			m.s.office.hook(true)
+			m.say("OK")
+		}
+		return
+	}
 	if len(m.beeps) > 0 {
 		keyFrame(up, byte(m.beeps[0]), m.frames)
 		m.beeps = m.beeps[1:]
@@ -366,6 +379,18 @@ func (m *modem) one(c string) (answer string, said bool) {
 		m.class8, m.vcid, m.format, m.echo = false, false, m.family.Start, true
 	case c[0] == 'H':
 		m.s.office.hook(false)
+	case c == "S29?" && m.family.Flash > 0:
+		return fmt.Sprintf("%03d", m.own/10), false
+	case name == "+GCI" && m.family.Flash > 0:
+		if m.own = m.family.Flash; value == "B5" {
+			m.own = 700
+		}
+	case strings.HasPrefix(c, ":U4F,"):
+		ms, err := strconv.ParseUint(c[len(":U4F,"):], 16, 16)
+		if m.family.Name != "silabs" || err != nil {
+			return "ERROR", false
+		}
+		m.own = int(ms)
 	case c == "A" && !m.class8: // a data call: nobody at the other end is a modem
 		m.s.office.hook(false)
 		m.say("NO CARRIER")
@@ -436,6 +461,9 @@ func (m *modem) voice(c, name, value string) (answer string, stream bool) {
 	case c == "+VTX":
 		return begin(playing)
 	case c == "+VRX":
+		if m.family.Deaf && !m.s.office.offHk {
+			return "ERROR", false
+		}
 		return begin(recording)
 	case c == "+VTR=?", c == "+VLS=?", strings.HasSuffix(c, "=?"):
 		return "ERROR", false
@@ -447,7 +475,17 @@ func (m *modem) voice(c, name, value string) (answer string, stream bool) {
 		}
 		m.format = n
 	case name == "+VCID":
+		if m.family.NoID {
+			return "ERROR", false
+		}
 		m.vcid = value != "0"
+	case c == "+VTS=!":
+		if m.own == 0 || !m.s.office.offHk {
+			return "ERROR", false
+		}
+		m.s.office.hook(false)
+		m.flash = max(1, m.own/20)
+		return "", true
 	case name == "+VTS":
 		m.tones(value)
 	}

@@ -43,6 +43,9 @@ type Line struct {
 	Noise       float64            // peak of white noise
 	Drive       float64            // the far end is so much louder, and clips; 0: 1
 	DialDelay   int                // ms until the dial tone
+	ID          Signalling         // how it sends the caller's number
+	IDLevel     float64            // peak of that, of 32768; 0: 3000
+	Recall      bool               // it knows the hook flash: a break of 50 to 150 ms, and then 1 or 2
 }
 
 // loopEvent is what the exchange does to the wires.
@@ -83,6 +86,8 @@ type office struct {
 	ears   ears
 	keys   []byte // that the far end presses
 	keyAt  int
+	recall
+	spoken []int16 // of the caller's number, on hook
 	echo   []int16
 	t      int
 	random *rand.Rand
@@ -97,6 +102,7 @@ func (o *office) cadence(name string, usual Cadence) Cadence {
 
 func (o *office) enter(s station, c Cadence) {
 	o.st, o.since = s, 0
+	o.recall.reset()
 	o.tone.start(c)
 }
 
@@ -106,6 +112,9 @@ func (o *office) hook(off bool) {
 		return
 	}
 	o.offHk = off
+	if o.breaks(off) {
+		return
+	}
 	switch {
 	case off && o.st == ringing:
 		o.enter(talking, Cadence{})
@@ -116,20 +125,25 @@ func (o *office) hook(off bool) {
 		o.digits = ""
 		o.enter(offering, Cadence{})
 	default:
-		was := o.st
-		if o.cut {
-			o.cut = false
-		}
-		o.turned = false
-		o.enter(resting, Cadence{})
-		if was >= dialling && was <= released {
-			o.ended()
-		}
+		o.hungUp()
+	}
+}
+
+// hungUp is the subscriber's hang-up.
+func (o *office) hungUp() {
+	was := o.st
+	o.cut, o.turned = false, false
+	o.enter(resting, Cadence{})
+	if was >= dialling && was <= released {
+		o.ended()
 	}
 }
 
 // ring has somebody call.
 func (o *office) ring(number string) bool {
+	if o.broken > 0 {
+		o.hungUp() // the hook is down, and stays there
+	}
 	if o.st != resting || o.dead || o.stuck {
 		return false
 	}
@@ -200,6 +214,9 @@ func (o *office) party(to station) bool {
 func (o *office) step(up, down *Frame, source func(*Frame), sink func(*Frame)) {
 	clear(down[:])
 	o.since++
+	if o.broken > 0 {
+		o.stillBroken()
+	}
 	switch o.st {
 	case ringing:
 		o.stepRinging()
@@ -228,6 +245,9 @@ func (o *office) step(up, down *Frame, source func(*Frame), sink func(*Frame)) {
 	}
 	if !o.offHk || o.dead {
 		clear(down[:])
+		if o.st == ringing && !o.dead {
+			o.spoken = o.spoken[copy(down[:], o.spoken):]
+		}
 		return
 	}
 	if !o.cut {
@@ -248,6 +268,7 @@ func (o *office) stepRinging() {
 		o.event(ringBurst)
 	case ms == 1500:
 		o.event(callerID)
+		o.spoken = identify(o.line.ID, o.caller, o.line.IDLevel)
 	}
 }
 
@@ -273,7 +294,14 @@ func (o *office) pulse(d byte) {
 }
 
 func (o *office) talk(up, down *Frame, source, sink func(*Frame)) {
-	if source != nil {
+	switch {
+	case o.register:
+		o.instructed(o.ears.hear(up))
+		return
+	case o.second:
+		o.voice(down)
+		return
+	case source != nil:
 		source(down)
 	}
 	if len(o.keys) > 0 {

@@ -34,6 +34,7 @@ type Config struct {
 	Dialed func(number string)
 	Digit  func(key byte) // that the line sent in a call
 	Ended  func()         // the exchange is done with a call
+	Recall func()         // the exchange has recognised a hook flash
 	Log    *slog.Logger
 }
 
@@ -81,9 +82,13 @@ func New(cfg Config) (*Sim, error) {
 	if cfg.Digit == nil {
 		cfg.Digit = func(byte) {}
 	}
+	if cfg.Recall == nil {
+		cfg.Recall = func() {}
+	}
 	s := &Sim{cfg: cfg, acts: make(chan func()), quit: make(chan struct{}), done: make(chan struct{})}
 	s.office = office{
 		line: cfg.Line, dialed: cfg.Dialed, key: cfg.Digit, ended: cfg.Ended, random: rand.New(rand.NewPCG(1, 2)),
+		recall: recall{recalled: cfg.Recall},
 		event: func(e loopEvent) {
 			if s.modem != nil {
 				s.modem.loop(e)
@@ -246,6 +251,18 @@ func (s *Sim) RemoteAnswer() error {
 // RemoteBusy gives the busy tone.
 func (s *Sim) RemoteBusy() error {
 	return s.do(func() error { return check(s.office.party(released), ErrNoCall) })
+}
+
+// Wait has a second party call while the first one talks: the line hears that somebody waits. It says a tone of hz.
+func (s *Sim) Wait(hz float64) error {
+	return s.do(func() error { return check(s.office.wait(hz), ErrNoCall) })
+}
+
+// Second reports whether the subscriber talks with the second party now.
+func (s *Sim) Second() bool {
+	second := false
+	_ = s.do(func() error { second = s.office.second && !s.office.register; return nil })
+	return second
 }
 
 // RemoteHangup ends the call at the far end.

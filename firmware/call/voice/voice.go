@@ -73,6 +73,8 @@ func (h *Half) media(id tel.LegID, e media.Event) {
 	switch e := e.(type) {
 	case media.Digit:
 		h.events(call.LegEvent{Leg: id, Kind: call.LegDigit, Digit: e.Digit})
+	case media.Flash:
+		h.events(call.LegEvent{Leg: id, Kind: call.LegFlash})
 	case media.Machine:
 		h.log.Info("a machine is heard", "party", h.party, "tone", e.Tone, "kind", e.Kind)
 		h.events(call.LegEvent{Leg: id, Kind: call.LegMachine, Machine: e.Kind})

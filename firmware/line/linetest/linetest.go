@@ -35,6 +35,9 @@ type FarEnd interface {
 	Plug() error
 }
 
+// Recaller is the exchange of a line that can flash: each flash that it has recognised is told once.
+type Recaller interface{ Recalls() <-chan struct{} }
+
 // Rig is one line with its far end. Line is closed by the suite.
 type Rig struct {
 	Line line.Line
@@ -85,6 +88,7 @@ var cases = []struct {
 	{"a caller is answered, both hear each other, and the caller hangs up", answeredCaller},
 	{"a dialled party answers, both hear each other, and the box hangs up", answeredParty},
 	{"digits pass both ways", digits},
+	{"a flash reaches the exchange and ends no call, and a line without it says so", flash},
 	{"a withheld number is an empty one", withheld},
 	{"a caller who gives up ends once", givesUp},
 	{"a caller is refused by a hang-up", refused},
@@ -333,6 +337,39 @@ func digits(r *run) {
 	if err := r.Line.SendDTMF(r.ctx(), "12x"); err == nil {
 		r.Error("x passed as a digit")
 	}
+	r.must(r.Far.Hangup())
+	r.wantEnd(tel.CauseNormal)
+}
+
+func flash(r *run) {
+	able := r.Line.Caps().Flash
+	want := line.ErrNoSupport
+	if able {
+		want = line.ErrNoCall
+	}
+	if err := r.Line.Flash(r.ctx()); !errors.Is(err, want) {
+		r.Errorf("flash without a call: %v, want %v", err, want)
+	}
+	m := r.answer()
+	if !able {
+		if err := r.Line.Flash(r.ctx()); !errors.Is(err, line.ErrNoSupport) {
+			r.Errorf("flash on a line without it: %v, want ErrNoSupport", err)
+		}
+	} else {
+		exchange, ok := r.Far.(Recaller)
+		if !ok {
+			r.Fatal("a line that flashes has an exchange that is no Recaller")
+		}
+		for range 2 { // to the exchange, and back to the party
+			r.must(r.Line.Flash(r.ctx()))
+			select {
+			case <-exchange.Recalls():
+			case <-time.After(patience):
+				r.Fatal("the exchange recognised no flash")
+			}
+		}
+	}
+	r.talk(m)
 	r.must(r.Far.Hangup())
 	r.wantEnd(tel.CauseNormal)
 }

@@ -54,6 +54,9 @@ func (l *leg) SendDTMF(digits string) {
 	l.command("send digits", func(ctx context.Context) error { return l.post.line.SendDTMF(ctx, digits) }, nil)
 }
 
+// Flash implements call.Flasher.
+func (l *leg) Flash() { l.command("flash", l.post.line.Flash, nil) }
+
 // PassesDTMF implements call.Leg: digits travel beside the audio.
 func (l *leg) PassesDTMF() bool { return false }
 

@@ -97,16 +97,20 @@ func (k *bank) look(block *[hop]float64, energy float64, follows int) int {
 	quiet := energy < bankFloor
 	for i := range k.tones {
 		t := &k.tones[i]
-		t.found[0], t.found[1] = t.found[1], t.found[2]
-		t.found[2] = 0
-		if quiet {
-			continue
+		t.found[0], t.found[1], t.found[2] = t.found[1], t.found[2], 0
+	}
+	if !quiet {
+		rest := k.tones
+		for ; len(rest) >= 4; rest = rest[4:] {
+			find4(block, &rest[0], &rest[1], &rest[2], &rest[3])
 		}
-		var p, q float64
-		for _, v := range block {
-			p, q = v+t.coefficient*p-q, p
+		switch n := len(rest); n {
+		case 0:
+		case 1:
+			rest[0].find(block)
+		default: // the last one again is cheaper than waiting for each alone
+			find4(block, &rest[0], &rest[1], &rest[n-1], &rest[n-1])
 		}
-		t.found[2] = (complex(p, 0) - t.one*complex(q, 0)) * t.end
 	}
 	best, least := -1, math.Inf(1)
 	for i := range k.sets {
@@ -125,6 +129,36 @@ func (k *bank) look(block *[hop]float64, energy float64, follows int) int {
 		}
 	}
 	return best
+}
+
+// find runs the filter over a hop.
+func (t *bankTone) find(block *[hop]float64) {
+	var p, q float64
+	for _, v := range block {
+		p, q = v+t.coefficient*p-q, p
+	}
+	t.finds(p, q)
+}
+
+// find4 runs four at once: each waits for its own last step, and the others go on meanwhile.
+func find4(block *[hop]float64, t, u, v, w *bankTone) {
+	var tp, tq, up, uq, vp, vq, wp, wq float64
+	tc, uc, vc, wc := t.coefficient, u.coefficient, v.coefficient, w.coefficient
+	for _, s := range block {
+		tp, tq = s+tc*tp-tq, tp
+		up, uq = s+uc*up-uq, up
+		vp, vq = s+vc*vp-vq, vp
+		wp, wq = s+wc*wp-wq, wp
+	}
+	t.finds(tp, tq)
+	u.finds(up, uq)
+	v.finds(vp, vq)
+	w.finds(wp, wq)
+}
+
+// finds turns the state of the filter into the amplitude of its tone.
+func (t *bankTone) finds(p, q float64) {
+	t.found[2] = (complex(p, 0) - t.one*complex(q, 0)) * t.end
 }
 
 // alike says that two sets may hold the same tone.
@@ -205,7 +239,7 @@ func (h *highPass) pass(v float64) float64 {
 		a2 = 0.8008026
 	)
 	out := b0*v + h.a
-	h.a = -2*b0*v - a1*out + h.b
+	h.a = (h.b - 2*b0*v) - a1*out // what does not wait for out goes first
 	h.b = b0*v - a2*out
 	return out
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/pion/rtp"
 )
 
-// keyNames are the keys in the order of their events (RFC 4733 section 3.2).
-const keyNames = "0123456789*#ABCD"
+// keyNames are the keys in the order of their events (RFC 4733 section 3.2); ! is the hook flash, the key R.
+const keyNames = "0123456789*#ABCD!"
 
 // keyFrames is how many packets a key press has: 100 ms, its end said three times, and a pause after it.
 const (

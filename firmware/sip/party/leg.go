@@ -151,6 +151,13 @@ func (l *leg) SendDTMF(digits string) {
 	}
 }
 
+// Flash implements call.Flasher: behind a gateway there may be an analog line.
+func (l *leg) Flash() {
+	if err := l.Media().Flash(); err != nil {
+		l.o.cfg.Log.Warn("a hook flash cannot be sent", "party", l.Party(), "err", err)
+	}
+}
+
 // PassesDTMF implements call.Leg: events are read and tones are listened to by the media engine, which
 // says them anew where the other party would not hear them.
 func (l *leg) PassesDTMF() bool { return true }
@@ -188,7 +195,9 @@ func (l *leg) notice(e dialog.Event) {
 	case dialog.Reoffered:
 		l.reoffered(e.SDP)
 	case dialog.Info:
-		if d, ok := infoDigit(e.ContentType, e.Body); ok {
+		if infoFlash(e.ContentType, e.Body) {
+			l.tell(call.LegEvent{Kind: call.LegFlash, Beside: true})
+		} else if d, ok := infoDigit(e.ContentType, e.Body); ok {
 			l.tell(call.LegEvent{Kind: call.LegDigit, Digit: d, Beside: true})
 		}
 	case dialog.Rejected:
@@ -330,6 +339,25 @@ func infoDigit(contentType string, body []byte) (rune, bool) {
 		return oneDigit(text)
 	}
 	return 0, false
+}
+
+// infoFlash reads the two forms of a hook flash in INFO: a body of its own, and the event 16 among the keys.
+func infoFlash(contentType string, body []byte) bool {
+	text := strings.ToLower(strings.TrimSpace(string(body)))
+	switch strings.ToLower(strings.TrimSpace(strings.Split(contentType, ";")[0])) {
+	case "application/hook-flash":
+		return true
+	case "application/dtmf-relay":
+		for line := range strings.Lines(text) {
+			if v, ok := strings.CutPrefix(strings.TrimSpace(line), "signal="); ok {
+				v = strings.TrimSpace(v)
+				return v == "16" || v == "hf" || v == "!"
+			}
+		}
+	case "application/dtmf":
+		return text == "16" || text == "hf" || text == "!"
+	}
+	return false
 }
 
 func oneDigit(s string) (rune, bool) {

@@ -19,22 +19,32 @@ type End struct {
 	*fxosim.Sim
 	dialed  chan string
 	pressed chan byte
+	recalls chan struct{}
 	hz      atomic.Uint64 // float bits
+	voice   atomic.Pointer[func(*fxosim.Frame)]
 	random  *rand.Rand
 
 	mu    sync.Mutex
 	heard []int16
 }
 
-var _ linetest.FarEnd = (*End)(nil)
+var (
+	_ linetest.FarEnd   = (*End)(nil)
+	_ linetest.Recaller = (*End)(nil)
+)
 
 // New starts a modem of cfg, whose Dialed, Digit, Source and Sink become those of the far end.
 func New(cfg fxosim.Config) (*End, error) {
-	e := &End{dialed: make(chan string, 8), pressed: make(chan byte, 64), random: rand.New(rand.NewPCG(1, 2))}
+	e := &End{dialed: make(chan string, 8), pressed: make(chan byte, 64), recalls: make(chan struct{}, 8), random: rand.New(rand.NewPCG(1, 2))}
 	tone := linetest.Tone{}
 	cfg.Dialed = func(n string) { e.dialed <- n }
 	cfg.Digit = func(d byte) { e.pressed <- d }
+	cfg.Recall = func() { e.recalls <- struct{}{} }
 	cfg.Source = func(f *fxosim.Frame) {
+		if voice := e.voice.Load(); voice != nil {
+			(*voice)(f)
+			return
+		}
 		tone.Hz = math.Float64frombits(e.hz.Load())
 		tone.Fill(f)
 	}
@@ -70,11 +80,17 @@ func (e *End) Press(d byte) error { return e.RemoteDTMF(d) }
 // Dialed gives the numbers that the line dialled.
 func (e *End) Dialed() <-chan string { return e.dialed }
 
+// Recalls tells of each hook flash.
+func (e *End) Recalls() <-chan struct{} { return e.recalls }
+
 // Pressed gives the digits that the line sent.
 func (e *End) Pressed() <-chan byte { return e.pressed }
 
 // Speak lets the other party say a tone from now on; 0 is silence.
 func (e *End) Speak(hz float64) { e.hz.Store(math.Float64bits(hz)) }
+
+// Voice lets the other party say what f fills in, in place of a tone; f is called on the simulation's clock.
+func (e *End) Voice(f func(*fxosim.Frame)) { e.voice.Store(&f) }
 
 // Mute lets the modem answer nothing.
 func (e *End) Mute(on bool) { e.SetFaults(func(f *fxosim.Faults) { f.Mute = on }) }
