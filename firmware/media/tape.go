@@ -48,6 +48,10 @@ const (
 	tapeWriters = 2
 	// tapeSync is how often the sound of a tape is made safe from a power cut.
 	tapeSync = 10 * time.Second
+	// writerRest is how long a writer lets others run after each chunk: a goroutine that works without a pause keeps the
+	// runtime from looking at the network for up to 10 ms, and packets would wait for the sealing of a second of sound of
+	// every recorded call.
+	writerRest = 100 * time.Microsecond
 	// tapeMax bounds one tape, in samples: a day less a second.
 	tapeMax = 24*60*60*clockRate - clockRate
 )
@@ -73,6 +77,7 @@ func (ts *tapes) start(log *slog.Logger) {
 		ts.running.Go(func() {
 			for x := q.take(); x != nil; x = q.take() {
 				ts.serve(x)
+				time.Sleep(writerRest)
 			}
 		})
 	}
@@ -138,7 +143,7 @@ func (e *Engine) Tape(cfg TapeConfig, legs ...*Leg) (*Tape, error) {
 	t.writer.tapes.Add(1)
 	t.writer.give(&chunk{order: func() { t.open() }})
 	for i, g := range legs {
-		tp := &tap{tape: t, track: uint8(i), line: timeline{max: tapeMax, absolute: true}}
+		tp := t.newTap(i)
 		err := g.ask(func(*loop) error {
 			g.untap()
 			g.tap = tp
