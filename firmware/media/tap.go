@@ -63,6 +63,13 @@ func (c *chunks) get() *chunk {
 	return x
 }
 
+// scarce reports whether half of all chunks wait for the disk.
+func (c *chunks) scarce() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken > c.most/2
+}
+
 // put gives a chunk back.
 func (c *chunks) put(x *chunk) {
 	x.tap, x.next, x.last, x.n = nil, nil, false, 0
