@@ -516,6 +516,7 @@ func (st *step) joinChain(leg *LegState, c TapeChain) {
 // resumeTape ends the part that the earlier process wrote; another one goes on.
 func (s *State) resumeTape(now time.Time) (again bool) {
 	t := &s.Tape
+	s.untaped(now, TapeCrashed, "")
 	if t.Now == "" && t.Notice == "" {
 		return false
 	}

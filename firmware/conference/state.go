@@ -81,7 +81,7 @@ func (s *State) led() bool {
 
 // Shown is the room for observers. speaks says who is heard at this moment; nil: nobody.
 func (s *State) Shown(speaks func(tel.LegID) bool) tel.ConferenceChanged {
-	c := tel.ConferenceChanged{Conference: s.Spec.ID, Name: s.Spec.Name, Since: s.Since, Waits: s.Waits() && len(s.Members) > 0, Locked: s.Locked, Recording: s.recording(), Recordable: s.Recordable()}
+	c := tel.ConferenceChanged{Conference: s.Spec.ID, Name: s.Spec.Name, Since: s.Since, Waits: s.Waits() && len(s.Members) > 0, Locked: s.Locked, Recording: s.recording(), Recordable: s.Recordable(), Asked: s.Tape.Asked}
 	for i := range s.Members {
 		m := &s.Members[i]
 		c.Members = append(c.Members, tel.ConferenceMember{

@@ -98,7 +98,8 @@ type Part struct {
 type TapeVoice struct {
 	Leg   tel.LegID
 	Party string
-	Kept  bool
+	Told  bool // it takes part in what is recorded
+	Kept  bool // and is heard
 }
 
 const (
@@ -270,7 +271,7 @@ func (st *step) keep() {
 			m.Taped, st.kept = true, true
 			st.tell(tel.ConferenceTaped{Call: m.Call, ID: t.Now, Chain: t.Chain})
 		}
-		keep.Voices = append(keep.Voices, TapeVoice{m.Leg, m.Party, m.Told && s.heard(m)})
+		keep.Voices = append(keep.Voices, TapeVoice{m.Leg, m.Party, m.Told, m.Told && s.heard(m)})
 	}
 	if st.kept || st.mix {
 		st.out = append(st.out, keep)

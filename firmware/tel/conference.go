@@ -123,6 +123,7 @@ type ConferenceChanged struct {
 
 	Recording  string `json:"recording,omitempty"`  // on, paused; empty: it is not recorded now
 	Recordable bool   `json:"recordable,omitempty"` // somebody may begin and end that
+	Asked      bool   `json:"asked,omitempty"`      // and has begun it
 }
 
 // ConferenceMember is one party in a conference room.
