@@ -46,6 +46,7 @@ func (st *step) sit(e ivr.Enter) {
 // enter asks the room for the seat.
 func (st *step) enter() {
 	s := st.s
+	s.untaped(st.now, TapeParted, "") // another party takes the seat
 	st.do(DoEnter{})
 	if s.Caller.Held {
 		st.do(DoTellRoom{tel.ConferenceHeld{Call: s.Call, Conference: s.Seat.Room, Held: true}})
@@ -184,7 +185,7 @@ func (a *actor) room(e Effect) bool {
 		}
 		m := tel.EnterConference{
 			Call: s.Call, Conference: s.Seat.Room, Leg: s.Caller.ID, Party: s.Caller.Party, Number: s.From, Name: s.FromName,
-			Agent: s.Caller.Agent, Leader: s.Seat.Leader, Again: e.Again,
+			Agent: s.Caller.Agent, Leader: s.Seat.Leader, Again: e.Again, Refused: s.Tape.Refused,
 		}
 		if r == nil || !ok || !r.Enter(m, l.Leg) {
 			a.tell(tel.SeatRefused{Call: s.Call, Why: tel.SeatGone})

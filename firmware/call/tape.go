@@ -517,9 +517,10 @@ func (st *step) joinChain(leg *LegState, c TapeChain) {
 func (s *State) resumeTape(now time.Time) (again bool) {
 	t := &s.Tape
 	s.untaped(now, TapeCrashed, "")
-	if t.Now == "" && t.Notice == "" {
+	if t.Now == "" && t.Notice == "" && t.RetryAt.IsZero() {
 		return false
 	}
+	t.RetryAt = time.Time{} // its timer has ended with the process
 	if last := s.lastTape(); t.Now != "" && last != nil {
 		last.To, last.Why = now, TapeCrashed
 	}

@@ -160,7 +160,7 @@ func (st *step) enter(e tel.EnterConference) {
 	s := st.s
 	m := Member{
 		Call: e.Call, Leg: e.Leg, Party: e.Party, Number: e.Number, Name: e.Name, Agent: e.Agent, Since: st.now,
-		Leader: e.Leader, Muted: s.Spec.Silent && !e.Leader,
+		Leader: e.Leader, Muted: s.Spec.Silent && !e.Leader, Ear: Ear{Never: e.Refused},
 	}
 	if was := s.member(e.Call); was != nil { // back after a restart, or another party in its place
 		m.Since, m.Leader, m.Muted = was.Since, was.Leader || e.Leader, was.Muted
@@ -168,6 +168,7 @@ func (st *step) enter(e tel.EnterConference) {
 			m.Held, m.Music = was.Held, was.Music
 		}
 		m.Ear = was.Ear
+		m.Never = e.Refused
 		m.Telling = false                       // the words of before were said to who was there before
 		m.Taped = was.Taped && was.Leg == m.Leg // its call has written down of which leg
 		if was.Party != m.Party {

@@ -53,6 +53,7 @@ type Ear struct {
 	TellBy  time.Time `json:"tell_by,omitzero"`
 	Tells   int       `json:"tells,omitempty"` // begun so far
 	Taped   bool      `json:"taped,omitempty"` // its call knows that it is recorded
+	Never   bool      `json:"never,omitempty"` // it has refused before it came: its voice is left out
 }
 
 // The inputs of recording.
@@ -170,7 +171,7 @@ func (st *step) taping() {
 		if !m.Told {
 			st.notice(m)
 		}
-		if m.Told {
+		if m.Told && !m.Never {
 			told++
 		}
 	}
@@ -267,11 +268,12 @@ func (st *step) keep() {
 		if m.Away {
 			continue
 		}
-		if m.Told && !m.Taped {
+		on := m.Told && !m.Never
+		if on && !m.Taped {
 			m.Taped, st.kept = true, true
 			st.tell(tel.ConferenceTaped{Call: m.Call, ID: t.Now, Chain: t.Chain})
 		}
-		keep.Voices = append(keep.Voices, TapeVoice{m.Leg, m.Party, m.Told, m.Told && s.heard(m)})
+		keep.Voices = append(keep.Voices, TapeVoice{m.Leg, m.Party, on, on && s.heard(m)})
 	}
 	if st.kept || st.mix {
 		st.out = append(st.out, keep)

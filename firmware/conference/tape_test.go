@@ -101,10 +101,11 @@ func (r *recorder) judge(t *testing.T, s *State) {
 		if m.Away {
 			continue
 		}
-		if s.Tape.Rule.Notice && m.Told && !r.told[m.Call] {
+		if s.Tape.Rule.Notice && m.Told && !m.Never && !r.told[m.Call] {
 			t.Fatalf("%s counts as told and has not heard the notice", m.Call)
 		}
-		if m.Told {
+		on := m.Told && !m.Never
+		if on {
 			told++
 		}
 		if r.running == "" {
@@ -113,10 +114,10 @@ func (r *recorder) judge(t *testing.T, s *State) {
 			}
 			continue
 		}
-		if r.kept[m.Leg] != (m.Told && s.heard(m)) {
+		if r.kept[m.Leg] != (on && s.heard(m)) {
 			t.Fatalf("%s is kept: %v (%+v)", m.Call, r.kept[m.Leg], m)
 		}
-		if (r.open[m.Call] == r.running) != m.Told {
+		if (r.open[m.Call] == r.running) != on {
 			t.Fatalf("%s believes that %q is recorded of it, told %v", m.Call, r.open[m.Call], m.Told)
 		}
 	}
@@ -152,7 +153,7 @@ func TestWhateverHappensInARoomNobodyIsRecordedUntoldOrAgainstItsWill(t *testing
 			party := map[bool]string{true: "trunk:tim", false: "phone:201"}[call < "c"]
 			switch r.IntN(14) {
 			case 0, 1, 2, 3:
-				next(tel.EnterConference{Call: call, Leg: tel.LegID("leg-" + call), Party: party, Leader: r.IntN(3) == 0})
+				next(tel.EnterConference{Call: call, Leg: tel.LegID("leg-" + call), Party: party, Leader: r.IntN(3) == 0, Refused: call == "b"})
 			case 4:
 				x.gone(call)
 				next(gone(call))
@@ -174,7 +175,7 @@ func TestWhateverHappensInARoomNobodyIsRecordedUntoldOrAgainstItsWill(t *testing
 			case 10:
 				x.killed(t, &s, r)
 				for _, m := range slices.Clone(s.Members) {
-					next(tel.EnterConference{Call: m.Call, Leg: m.Leg, Party: m.Party, Again: true})
+					next(tel.EnterConference{Call: m.Call, Leg: m.Leg, Party: m.Party, Again: true, Refused: m.Call == "b"})
 					next(holds(m.Call, m.Held))
 				}
 				next(Returned{})
@@ -284,6 +285,14 @@ func TestWhatIsSaidOfARecordedRoom(t *testing.T) {
 		next(gone("a"))
 		if x.running != "" {
 			t.Error("it begins again")
+		}
+	})
+	t.Run("who has refused in the call that brings it here is left out, and the others are not", func(t *testing.T) {
+		_, x, next := taped(t, always, "a trunk:tim", "b phone:201")
+		next(tel.EnterConference{Call: "c", Leg: "leg-c", Party: "trunk:tim", Refused: true})
+		next(tel.ConferenceSaid{Call: "c"})
+		if x.running == "" || !x.kept["leg-a"] || x.kept["leg-c"] || x.open["c"] != "" {
+			t.Errorf("%+v", x)
 		}
 	})
 	t.Run("a leader begins and ends it, nobody else", func(t *testing.T) {

@@ -166,7 +166,7 @@ func (v *validator) recordingRule(path string, r *RecordingRule) {
 		v.found.add(path+".direction", "choice", "%q is not one of in, out, internal", r.Direction)
 	}
 	if len(r.Conferences) > 0 && len(r.Queues)+len(r.Agents)+len(r.Through)+len(r.Direction) > 0 {
-		v.found.add(path+".conferences", "alone", "a rule is about conference rooms or about calls, not about both; make a second one")
+		v.found.add(path+".conferences", "conflict", "a rule is about conference rooms or about calls, not about both; make a second one")
 	}
 	for k, x := range r.Conferences {
 		v.known(fmt.Sprintf("%s.conferences[%d]", path, k), "conference", string(x))

@@ -20,6 +20,7 @@ type EnterConference struct {
 	Agent      AgentID
 	Leader     bool
 	Again      bool // after a restart of the process: the others are not told
+	Refused    bool // the party has refused to be recorded, in the call that brings it here
 }
 
 // LeaveConference gives the seat back; for a call without one it is nothing.
