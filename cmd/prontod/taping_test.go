@@ -275,8 +275,8 @@ func TestRecordingsOutliveAKillOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.recorded("when there is room again", tapedCalls)
-	d.o.Alarm("recordings", false)
 	d.close()
+	d.o.Alarm("recordings", false) // a recording has ended well
 }
 
 // fills takes all room that is left on the disk of a file.
