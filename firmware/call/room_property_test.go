@@ -71,17 +71,6 @@ func (r *roomReels) Forget(chains []string) {
 	r.forgot = append(r.forgot, chains...)
 }
 
-// crash is what a kill leaves: every part ends where it is.
-func (r *roomReels) crash() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for id, x := range r.running {
-		x.pass()
-		r.over[id] = x
-		delete(r.running, id)
-	}
-}
-
 // lookIntoRoom fails unless those who are in the room, two or more, are on the record of one part, and nobody else is.
 func (k *books) lookIntoRoom(t *testing.T, r *roomReels, what string) {
 	t.Helper()
@@ -160,7 +149,7 @@ func (k *books) balanceRooms(t *testing.T, r *roomReels) {
 	}
 }
 
-// Whatever is transferred into rooms, held, taken over by others, killed and hung up in whatever order: while two are in
+// Whatever is transferred into rooms, held, taken over by others and hung up in whatever order: while two are in
 // a room all of them are on the record of one part, and the records of their calls name every second of it, once; what two
 // say to each other outside of it is recorded as ever.
 func TestWhateverHappensInRoomsEverySecondOfItIsOnTheRecordsOfTheCalls(t *testing.T) {

@@ -135,7 +135,11 @@ func (r *recorder) judge(t *testing.T, s *State) {
 // Whoever comes, goes, is silenced, holds, refuses and is killed in whatever order: nobody is recorded before it has been
 // told, who is recorded is so by one part that its call knows of, and what was refused is deleted and does not begin again.
 func TestWhateverHappensInARoomNobodyIsRecordedUntoldOrAgainstItsWill(t *testing.T) {
-	for seed := range uint64(800) {
+	rounds := uint64(800)
+	if testing.Short() {
+		rounds = 100
+	}
+	for seed := range rounds {
 		r := rand.New(rand.NewPCG(seed, 11))
 		b := func() bool { return r.IntN(2) == 0 }
 		spec := Spec{ID: "hall", Limit: 6, Await: r.IntN(4) == 0, Silent: r.IntN(4) == 0, Tones: b(), NoMusic: b(), Tape: TapeRule{
