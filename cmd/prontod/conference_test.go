@@ -1,13 +1,19 @@
 package main_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/peer"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/tone"
+	"github.com/pronto-pbx/pronto/firmware/record"
+	"github.com/pronto-pbx/pronto/firmware/store"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -150,6 +156,97 @@ func TestPhonesLinphoneAndACarriersCallerMeetInARoomThatOutlivesAKill(t *testing
 		}
 		if !r.Answered.Equal(in) || out.Before(in) || out.After(r.Ended) || out.IsZero() {
 			t.Errorf("the record of %s: answered %v, in the room from %v to %v, ended %v", r.In, r.Answered, in, out, r.Ended)
+		}
+	}
+}
+
+// A carrier's caller and two phones are recorded in a room, prontod is killed, and they are recorded on: two parts of one
+// chain that both open and hold all three, and each call's record names both.
+func TestARecordedConferenceGoesOnAfterAKill(t *testing.T) {
+	t.Parallel()
+	var records []store.Call
+	o := bench.Start(t, pbxtest.Setup{
+		Agents: 2, Carrier: 5070, In: "conference:hall",
+		Extra: `conferences: [{id: hall, name: Sala, number: "88", pin: "2468", quiet: true}]
+recording: {purposes: [{id: q, name: Q, days: 9}], rules: [{id: rooms, record: always, purpose: q, conferences: [hall]}]}
+`,
+		After: func(dir string) { roomParts(t, dir, records) },
+	})
+	var all []*peer.Call
+	enter := func(c *peer.Call) {
+		t.Helper()
+		listen(t, "the question for the code", c)
+		c.Audio().Press("2468#")
+		all = append(all, c)
+		o.Until(fmt.Sprintf("%d in the room", len(all)), func(n pbxtest.Now) bool {
+			return len(n.Conferences) == 1 && len(n.Conferences[0].Members) == len(all)
+		})
+	}
+	enter(deskAt(t, o, 201, hzCaller).dial("88"))
+	enter(deskAt(t, o, 202, hzAgent).dial("88"))
+	enter(carrierOf(t, o, hzCarrier).customer(mobileNumber))
+	recorded := func(when string) {
+		t.Helper()
+		o.Until("the room to be recorded "+when, func(n pbxtest.Now) bool {
+			return len(n.Conferences) == 1 && n.Conferences[0].Recording == "on"
+		})
+		mixed(t, "the caller "+when, all[2], hzCaller, hzAgent) // its notice is over
+		mixed(t, "the first phone "+when, all[0], hzAgent, hzCarrier)
+		time.Sleep(3 * time.Second)
+	}
+	recorded("before")
+	o.Kill()
+	recorded("after the kill")
+	for _, c := range all {
+		c.Hangup()
+	}
+	records = o.CallRecords(3)
+}
+
+// roomParts judges what is left of a recorded room when nothing runs any more.
+func roomParts(t *testing.T, dir string, records []store.Call) {
+	if t.Failed() {
+		return
+	}
+	a, err := record.Open(record.Config{Log: slog.New(slog.DiscardHandler), Dir: filepath.Join(dir, "recordings")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	if rep, err := a.Verify(context.Background()); err != nil || len(rep.Wrong) > 0 || rep.Files != 2 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+	parts := a.List(func(record.Recording) bool { return true })
+	slices.Reverse(parts)
+	if len(parts) != 2 || parts[0].Chain != parts[1].Chain || parts[0].State != record.Interrupted || parts[1].State != record.Ended {
+		t.Fatalf("%+v", parts)
+	}
+	for _, x := range parts {
+		p, err := a.Again(x.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Voices) != 3 {
+			t.Errorf("in %s were %+v", x.ID, p.Voices)
+		}
+		found := false
+		pcm := make([]int16, 2*2400)
+		for at := 0; at+2400 <= p.Samples() && !found; at += 800 {
+			p.Read(pcm, at)
+			var mono []int16
+			for i := range 2400 {
+				mono = append(mono, pcm[2*i])
+			}
+			found = tone.Level(mono, hzCaller) > lifted && tone.Level(mono, hzAgent) > lifted && tone.Level(mono, hzCarrier) > lifted
+		}
+		if !found {
+			t.Errorf("%s, of %v, nowhere holds all three", x.ID, x.Length)
+		}
+		_ = p.Close()
+	}
+	for _, r := range records {
+		if len(r.Recordings) != 2 || r.Recordings[0].ID != parts[0].ID || r.Recordings[1].ID != parts[1].ID || r.Recordings[0].Why != "crashed" || r.Recordings[1].To.IsZero() {
+			t.Errorf("the record of %s names %+v", r.Call, r.Recordings)
 		}
 	}
 }

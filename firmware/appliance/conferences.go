@@ -35,7 +35,8 @@ func (b *Box) openConferences() error {
 	c.seats = map[tel.CallID]call.Leg{}
 	c.chair = chair.New(chair.Config{
 		Log: b.log.With("room", "conferences"), Rooms: conferenceRooms(b.config()), Journal: b.hot,
-		Send: func(m tel.ToCall) { b.calls.Deliver(m) }, Mix: c.mix, Speaks: c.speaks, Publish: b.publish,
+		Recorder: &roomTapes{t: &b.taping, c: c, there: map[string][]conference.TapeVoice{}},
+		Send:     func(m tel.ToCall) { b.calls.Deliver(m) }, Mix: c.mix, Speaks: c.speaks, Publish: b.publish,
 		Kept: b.hot.Load(chair.JournalKind), Guard: b.hot.Load(chair.GuardKind),
 	})
 	return nil
@@ -47,6 +48,7 @@ func conferenceRooms(c *config.Config) (all []chair.Room) {
 		all = append(all, chair.Room{
 			Spec: conference.Spec{
 				ID: x.ID, Name: x.Name, Limit: x.Limit, Await: x.Await, EndAfter: x.EndAfter, Tones: !x.Quiet, Silent: x.Muted, NoMusic: x.NoMusic,
+				Tape: roomRule(c, x.ID),
 			},
 			PIN: string(x.PIN), LeaderPIN: string(x.LeaderPIN),
 		})

@@ -262,6 +262,7 @@ func refusedOrder(err error) (sentence string, fault error) {
 		{ledger.ErrUnknown, "missed.gone"},
 		{chair.ErrNoRoom, "conferences.gone"},
 		{chair.ErrNoMember, "conferences.left"},
+		{chair.ErrNoTape, "conferences.unrecorded"},
 		{plan.ErrUnknownAgent, "floor.no_agent"},
 		{plan.ErrUnknownQueue, "floor.no_queue"},
 		{plan.ErrSameQueue, "floor.same_queue"},

@@ -56,22 +56,40 @@ func (l *listening) shown(r record.Recording) page.Recording {
 		return p
 	}
 	if f, err := l.archive.Again(r.ID); err == nil { // one that cannot be read says so when it is heard
-		p.Gaps = gaps(f.Marks, f.Samples())
+		p.Gaps, p.Voices = gaps(f.Marks, f.Samples()), voices(f.Voices)
 		_ = f.Close()
 	}
 	return p
 }
 
+// listedSpans is how often it is listed of one party when it spoke.
+const listedSpans = 100
+
+// voices are the parties of a conference, and when each spoke.
+func voices(of []tape.Voice) (all []page.Voice) {
+	span := func(s tape.Span) page.Gap { return page.Gap{From: place(s.From), To: place(s.To)} }
+	for _, v := range of {
+		x := page.Voice{Who: v.Party, There: span(v.There), More: max(0, len(v.Spoke)-listedSpans)}
+		for _, s := range v.Spoke[:min(listedSpans, len(v.Spoke))] {
+			x.Spoke = append(x.Spoke, span(s))
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// place is a place on the timeline of a recording.
+func place(samples uint32) time.Duration { return time.Duration(samples) * time.Second / tape.Rate }
+
 // gaps are the pauses of a recording of so many samples.
 func gaps(marks []tape.Mark, samples int) (all []page.Gap) {
-	at := func(n int) time.Duration { return time.Duration(n) * time.Second / tape.Rate }
 	open := false
 	for _, m := range marks {
 		if open {
-			all[len(all)-1].To, open = at(int(m.At)), false
+			all[len(all)-1].To, open = place(m.At), false
 		}
 		if !m.Resume {
-			all, open = append(all, page.Gap{From: at(int(m.At)), To: at(samples), Why: m.Why}), true
+			all, open = append(all, page.Gap{From: place(m.At), To: place(uint32(samples)), Why: m.Why}), true
 		}
 	}
 	return all

@@ -36,7 +36,7 @@ func (b *Box) tapeOf(agent tel.AgentID, talks bool) page.Tape {
 		return page.Tape{On: true, Paused: paused, Ends: ends}
 	}
 	asked := slices.ContainsFunc(b.config().Recording.Rules, func(r config.RecordingRule) bool {
-		return r.Record == config.RecordDemand && (len(r.Agents) == 0 || slices.Contains(r.Agents, agent))
+		return r.Record == config.RecordDemand && len(r.Conferences) == 0 && (len(r.Agents) == 0 || slices.Contains(r.Agents, agent))
 	})
 	return page.Tape{Offer: talks && asked && b.taping.archive != nil}
 }

@@ -122,21 +122,27 @@ func (t *taping) Begin(p call.Tape, legs []call.Leg, failed func(why string)) {
 		return
 	}
 	r := &running{chain: p.Chain, agents: p.Agents, demanded: p.Rule.Mode == call.TapeDemand}
+	t.run(aboutOf(p), r, failed, func(c media.TapeConfig) (*media.Tape, error) { return t.b.engine.Tape(c, audio...) })
+}
+
+// run begins a part by what begin does.
+func (t *taping) run(about tape.About, r *running, failed func(why string), begin func(media.TapeConfig) (*media.Tape, error)) *media.Tape {
 	t.mu.Lock()
-	t.running[p.ID] = r
+	t.running[about.ID] = r
 	t.mu.Unlock()
-	tp, err := t.b.engine.Tape(media.TapeConfig{
-		Open: func() (media.TapeFile, error) { return t.archive.Begin(aboutOf(p)) },
-		Done: func(o media.Taped) { t.ended(p.ID, o, failed) },
-	}, audio...)
+	tp, err := begin(media.TapeConfig{
+		Open: func() (media.TapeFile, error) { return t.archive.Begin(about) },
+		Done: func(o media.Taped) { t.ended(about.ID, o, failed) },
+	})
 	if err != nil {
-		t.forget(p.ID)
+		t.forget(about.ID)
 		failed(err.Error())
-		return
+		return nil
 	}
 	t.mu.Lock()
 	r.tape = tp
 	t.mu.Unlock()
+	return tp
 }
 
 // aboutOf is what the file of a part says of itself.

@@ -53,6 +53,8 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 		st.unseated(in.Why)
 	case tel.ConferenceSays:
 		st.says(in)
+	case tel.ConferenceTaped:
+		st.roomTaped(in)
 	case tel.AskCallback:
 		st.askCallback()
 	case tel.CallbackAnswered:

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/conference/chair"
 	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -36,6 +37,7 @@ type office struct {
 	recorder  Recorder      // of the exchange that is made next
 	supervise SuperviseFunc // of the exchange that is made next
 	hall      *hall         // the conference rooms; nil: there are none
+	rooms     chair.Recorder
 
 	hallJournal *hot // of the conference rooms
 	whenQuiet   func(devs []tel.DeviceID, fn func())

@@ -1,6 +1,8 @@
 package call
 
 import (
+	"time"
+
 	"github.com/pronto-pbx/pronto/firmware/ivr"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
@@ -16,7 +18,8 @@ type Rooms interface {
 type Seat struct {
 	Room   tel.ConferenceID `json:"room"`
 	Leader bool             `json:"leader,omitempty"`
-	In     bool             `json:"in,omitempty"` // the room has given it
+	In     bool             `json:"in,omitempty"`    // the room has given it
+	Taped  string           `json:"taped,omitempty"` // the part that is recorded of it now
 }
 
 // The effects of conferences.
@@ -43,6 +46,7 @@ func (st *step) sit(e ivr.Enter) {
 // enter asks the room for the seat.
 func (st *step) enter() {
 	s := st.s
+	s.untaped(st.now, TapeParted, "") // another party takes the seat
 	st.do(DoEnter{})
 	if s.Caller.Held {
 		st.do(DoTellRoom{tel.ConferenceHeld{Call: s.Call, Conference: s.Seat.Room, Held: true}})
@@ -89,6 +93,7 @@ func (st *step) rise() {
 	if s.Seat == nil {
 		return
 	}
+	s.untaped(st.now, TapeParted, "")
 	if s.Seat.In {
 		st.moved(tel.Move{Kind: tel.MoveUnseated, Party: s.Caller.Party, To: tel.Number(s.Seat.Room)})
 	}
@@ -110,6 +115,8 @@ func (st *step) seatEvent(leg *LegState, where int, e LegEvent) bool {
 			leg.Held = e.Held
 			st.do(DoTellRoom{tel.ConferenceHeld{Call: s.Call, Conference: s.Seat.Room, Held: e.Held}})
 		}
+	case LegPlayed:
+		st.do(DoTellRoom{tel.ConferenceSaid{Call: s.Call, Conference: s.Seat.Room}})
 	case LegSilent:
 		if !leg.Held {
 			st.finish(tel.CauseMediaTimeout, "box")
@@ -132,6 +139,40 @@ func (st *step) says(m tel.ConferenceSays) {
 	}
 }
 
+// roomTaped notes what the room records of the caller.
+func (st *step) roomTaped(m tel.ConferenceTaped) {
+	s := st.s
+	if s.Seat == nil {
+		return
+	}
+	switch {
+	case m.ID == "": // somebody in the room has refused: all of it is deleted
+		for i := range s.Tapes {
+			if s.Tapes[i].Chain == m.Chain {
+				s.Tapes[i].Why = m.Why
+			}
+		}
+	case m.Why != "" || m.Failed != "":
+		if s.Seat.Taped == m.ID {
+			s.untaped(st.now, m.Why, m.Failed)
+		}
+	case len(s.Tapes) < maxTapes:
+		s.untaped(st.now, TapeParted, "")
+		s.Seat.Taped = m.ID
+		s.Tapes = append(s.Tapes, tel.Recorded{ID: m.ID, Chain: m.Chain, Legs: []tel.LegID{s.Caller.ID}, From: st.now})
+	}
+}
+
+// untaped ends what the room records of the caller, if it does.
+func (s *State) untaped(now time.Time, why, failed string) {
+	if s.Seat == nil || s.Seat.Taped == "" {
+		return
+	}
+	s.Seat.Taped = ""
+	last := s.lastTape()
+	last.To, last.Why, last.Failed = now, why, failed
+}
+
 // room carries out the effects of conferences; false for another effect.
 func (a *actor) room(e Effect) bool {
 	r := a.x.cfg.Rooms
@@ -144,7 +185,7 @@ func (a *actor) room(e Effect) bool {
 		}
 		m := tel.EnterConference{
 			Call: s.Call, Conference: s.Seat.Room, Leg: s.Caller.ID, Party: s.Caller.Party, Number: s.From, Name: s.FromName,
-			Agent: s.Caller.Agent, Leader: s.Seat.Leader, Again: e.Again,
+			Agent: s.Caller.Agent, Leader: s.Seat.Leader, Again: e.Again, Refused: s.Tape.Refused,
 		}
 		if r == nil || !ok || !r.Enter(m, l.Leg) {
 			a.tell(tel.SeatRefused{Call: s.Call, Why: tel.SeatGone})

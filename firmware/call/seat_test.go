@@ -38,7 +38,7 @@ func (o *office) openHall(spec conference.Spec) {
 	h.chair = chair.New(chair.Config{
 		Log: slog.New(slog.DiscardHandler), Rooms: []chair.Room{{Spec: spec, PIN: "2468", LeaderPIN: "97531"}}, Journal: o.hallJournal, Kept: kept,
 		Send: func(m tel.ToCall) { o.x.Deliver(m) }, Speaks: func(tel.LegID) bool { return false },
-		Mix: h.mix, Publish: func(e tel.Event) { h.mu.Lock(); defer h.mu.Unlock(); h.shown = e.(tel.ConferenceChanged) },
+		Recorder: o.rooms, Mix: h.mix, Publish: func(e tel.Event) { h.mu.Lock(); defer h.mu.Unlock(); h.shown = e.(tel.ConferenceChanged) },
 	})
 	o.hall = h
 	o.x = o.exchange()

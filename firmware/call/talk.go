@@ -403,6 +403,7 @@ func (st *step) finish(c tel.Cause, by string) {
 	}
 	st.dropAccepted(why)
 	st.parting()
+	s.untaped(st.now, TapeCallEnd, "")
 	st.rise()
 	for i := range s.Paged {
 		st.do(DoHangup{s.Paged[i].ID, c})

@@ -516,9 +516,11 @@ func (st *step) joinChain(leg *LegState, c TapeChain) {
 // resumeTape ends the part that the earlier process wrote; another one goes on.
 func (s *State) resumeTape(now time.Time) (again bool) {
 	t := &s.Tape
-	if t.Now == "" && t.Notice == "" {
+	s.untaped(now, TapeCrashed, "")
+	if t.Now == "" && t.Notice == "" && t.RetryAt.IsZero() {
 		return false
 	}
+	t.RetryAt = time.Time{} // its timer has ended with the process
 	if last := s.lastTape(); t.Now != "" && last != nil {
 		last.To, last.Why = now, TapeCrashed
 	}

@@ -489,6 +489,13 @@ func TestARecordingGoesOnInTheNextProcess(t *testing.T) {
 	if !slices.Equal(order, []string{"call.DoTape", "call.DoPauseTape"}) || len(back.Tapes) != 2 || back.Tapes[0].Why != TapeCrashed || back.Tapes[1].Chain != back.Tapes[0].Chain {
 		t.Errorf("%v, %+v", order, back.Tapes)
 	}
+	full, _ := Next(back, TapeFailed{back.Tape.Now, "the disk is full"}, noon.Add(2*time.Second))
+	if !full.resumeTape(noon.Add(3 * time.Second)) {
+		t.Fatal("a disk that was full when the process died is not tried again")
+	}
+	if full, _ = Next(full, Wake{wakeTape}, noon.Add(3*time.Second)); full.Tape.Now == "" || full.Tape.Chain != back.Tape.Chain {
+		t.Errorf("behind a full disk: %+v", full.Tape)
+	}
 	if back.resumeTape(noon) != true || (&State{}).resumeTape(noon) {
 		t.Error("what ran is not known")
 	}

@@ -33,10 +33,15 @@ const (
 	MuteAll   Wish = "mute_all" // but the leaders
 	UnmuteAll Wish = "unmute_all"
 	End       Wish = "end"
+
+	Record     Wish = "record" // on demand
+	RecordStop Wish = "record_stop"
 )
 
 // Wishes lists every one.
-func Wishes() []Wish { return []Wish{Mute, Unmute, Remove, Lock, Unlock, MuteAll, UnmuteAll, End} }
+func Wishes() []Wish {
+	return []Wish{Mute, Unmute, Remove, Lock, Unlock, MuteAll, UnmuteAll, End, Record, RecordStop}
+}
 
 // Effect is something the owner must do, in order; each type below is one.
 type Effect interface{ effect() }
@@ -64,6 +69,8 @@ type step struct {
 	now time.Time
 	out []Effect
 	mix bool
+
+	kept bool // whose voices are kept has changed
 }
 
 // Next applies one input and returns what must be done, in order. It is pure.
@@ -89,16 +96,24 @@ func Next(s State, in any, now time.Time) (State, []Effect) {
 				st.leave(m.Call, "")
 			}
 		}
+		st.forgetTape() // in case that the process died before it was done
+	case tel.ConferenceSaid:
+		st.said(in.Call)
+	case TapeFailed:
+		st.tapeFailed(in)
+	case Tick:
+		st.ticked()
 	}
 	st.settle()
+	st.taping()
 	return s, st.out
 }
 
 func (st *step) tell(m tel.ToCall) { st.out = append(st.out, Tell{m}) }
 
-// say lets a member hear words; one whose phone holds the room hears none.
+// say lets a member hear words; one whose phone holds the room hears none, and none cut short that it is recorded.
 func (st *step) say(m *Member, names ...string) {
-	if !m.Held && !m.Away {
+	if !m.Held && !m.Away && !m.Telling {
 		st.tell(tel.ConferenceSays{Call: m.Call, Names: names})
 	}
 }
@@ -145,12 +160,19 @@ func (st *step) enter(e tel.EnterConference) {
 	s := st.s
 	m := Member{
 		Call: e.Call, Leg: e.Leg, Party: e.Party, Number: e.Number, Name: e.Name, Agent: e.Agent, Since: st.now,
-		Leader: e.Leader, Muted: s.Spec.Silent && !e.Leader,
+		Leader: e.Leader, Muted: s.Spec.Silent && !e.Leader, Ear: Ear{Never: e.Refused},
 	}
 	if was := s.member(e.Call); was != nil { // back after a restart, or another party in its place
 		m.Since, m.Leader, m.Muted = was.Since, was.Leader || e.Leader, was.Muted
 		if was.Leg == m.Leg {
 			m.Held, m.Music = was.Held, was.Music
+		}
+		m.Ear = was.Ear
+		m.Never = e.Refused
+		m.Telling = false                       // the words of before were said to who was there before
+		m.Taped = was.Taped && was.Leg == m.Leg // its call has written down of which leg
+		if was.Party != m.Party {
+			m.Told, m.Tells = false, 0
 		}
 		*was = m
 		st.tell(tel.Seated{Call: e.Call})
@@ -166,7 +188,7 @@ func (st *step) enter(e tel.EnterConference) {
 		return
 	}
 	if len(s.Members) == 0 {
-		s.Since = st.now
+		s.Since, s.Tape = st.now, Taping{Rule: s.Spec.Tape}
 	}
 	waited := s.Waits()
 	s.Opened = s.Opened || e.Leader
@@ -213,6 +235,7 @@ func (st *step) leave(call tel.CallID, why tel.SeatEnd) {
 		st.tell(tel.SeatEnded{Call: call, Why: why})
 	}
 	if len(s.Members) == 0 {
+		st.endTape(tapeOver)
 		s.empty()
 		return
 	}
@@ -251,6 +274,9 @@ func (st *step) key(k tel.ConferenceKey) {
 	if m == nil {
 		return
 	}
+	if st.optsOut(m, k.Key) {
+		return
+	}
 	command := m.Star && k.Key != '*'
 	m.Star = k.Key == '*'
 	switch {
@@ -260,6 +286,8 @@ func (st *step) key(k tel.ConferenceKey) {
 	case !m.Leader:
 	case k.Key == '1':
 		st.locked(!st.s.Locked, m)
+	case k.Key == '2':
+		st.record(!st.s.Tape.Asked, m)
 	case k.Key == '3':
 		if last := st.lastParty(); last != nil {
 			st.leave(last.Call, tel.SeatRemoved)
@@ -327,6 +355,8 @@ func (st *step) order(o Order) {
 		st.muteAll(o.What == MuteAll)
 	case End:
 		st.end()
+	case Record, RecordStop:
+		st.record(o.What == Record, nil)
 	}
 }
 

@@ -26,6 +26,7 @@ type Spec struct {
 	Tones    bool             `json:"tones,omitempty"`     // who is there hears that somebody comes or goes
 	Silent   bool             `json:"silent,omitempty"`    // who comes is silenced until *6; not a leader
 	NoMusic  bool             `json:"no_music,omitempty"`  // who waits hears nothing
+	Tape     TapeRule         `json:"tape,omitzero"`       // how a conference is recorded that begins from now on
 }
 
 // State is a room and who is in it, as one plain value.
@@ -36,6 +37,7 @@ type State struct {
 	Opened  bool      `json:"opened,omitempty"` // a leader has come
 	Locked  bool      `json:"locked,omitempty"`
 	Members []Member  `json:"members,omitempty"` // in the order in which they came
+	Tape    Taping    `json:"tape,omitzero"`
 }
 
 // Member is who has a seat.
@@ -53,6 +55,7 @@ type Member struct {
 	Star   bool        `json:"star,omitempty"`  // the next key is a command
 	Music  bool        `json:"music,omitempty"` // hears it
 	Away   bool        `json:"away,omitempty"`  // of an earlier process; its call has not come back yet
+	Ear
 }
 
 // Waits reports whether the members wait for a leader and hear nobody.
@@ -78,7 +81,7 @@ func (s *State) led() bool {
 
 // Shown is the room for observers. speaks says who is heard at this moment; nil: nobody.
 func (s *State) Shown(speaks func(tel.LegID) bool) tel.ConferenceChanged {
-	c := tel.ConferenceChanged{Conference: s.Spec.ID, Name: s.Spec.Name, Since: s.Since, Waits: s.Waits() && len(s.Members) > 0, Locked: s.Locked}
+	c := tel.ConferenceChanged{Conference: s.Spec.ID, Name: s.Spec.Name, Since: s.Since, Waits: s.Waits() && len(s.Members) > 0, Locked: s.Locked, Recording: s.recording(), Recordable: s.Recordable(), Asked: s.Tape.Asked}
 	for i := range s.Members {
 		m := &s.Members[i]
 		c.Members = append(c.Members, tel.ConferenceMember{
@@ -87,6 +90,18 @@ func (s *State) Shown(speaks func(tel.LegID) bool) tel.ConferenceChanged {
 		})
 	}
 	return c
+}
+
+// recording is what observers see of it.
+func (s *State) recording() string {
+	switch t := &s.Tape; {
+	case t.Now == "":
+		return ""
+	case t.Gap != "":
+		return "paused"
+	default:
+		return "on"
+	}
 }
 
 // Snapshot encodes the state.
@@ -121,7 +136,9 @@ func Restore(b []byte) (State, error) {
 		}
 		seen[m.Call] = true
 		m.Away, m.Music, m.Star = true, false, false
+		m.Telling, m.Taped = false, false
 	}
+	s.Tape.Now, s.Tape.Gap = "", "" // it ended with the process; another part goes on
 	if len(s.Members) == 0 {
 		s.empty()
 	}

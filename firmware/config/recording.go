@@ -36,6 +36,10 @@ type RecordingRule struct {
 	Queues    []tel.QueueID `yaml:"queues,omitempty"`  // whose calls
 	Agents    []tel.AgentID `yaml:"agents,omitempty"`  // who take part
 	Through   []string      `yaml:"through,omitempty"` // trunk:ID or line:ID
+
+	// Conferences are the rooms that the rule is about: of one that names rooms nothing else may be said, and it is about no
+	// calls; one that names none is about no room. Demand is a leader's *2. Applied to conferences that begin.
+	Conferences []tel.ConferenceID `yaml:"conferences,omitempty"`
 }
 
 // Purpose is what recordings are kept for, and for how long.
@@ -77,7 +81,7 @@ func (r Recording) IsZero() bool { return reflect.DeepEqual(r, defaultRecording(
 
 // Fits reports whether a rule is about a conversation. Who names no queue, agent or trunk fits every one.
 func (r *RecordingRule) Fits(direction tel.Direction, queue tel.QueueID, agents []tel.AgentID, through []string) bool {
-	return (r.Direction == "" || r.Direction == string(direction)) &&
+	return len(r.Conferences) == 0 && (r.Direction == "" || r.Direction == string(direction)) &&
 		(len(r.Queues) == 0 || slices.Contains(r.Queues, queue)) &&
 		(len(r.Agents) == 0 || slices.ContainsFunc(agents, func(a tel.AgentID) bool { return slices.Contains(r.Agents, a) })) &&
 		(len(r.Through) == 0 || slices.ContainsFunc(through, func(v string) bool { return slices.Contains(r.Through, v) }))
@@ -87,6 +91,16 @@ func (r *RecordingRule) Fits(direction tel.Direction, queue tel.QueueID, agents 
 func (c *Recording) Rule(direction tel.Direction, queue tel.QueueID, agents []tel.AgentID, through []string) *RecordingRule {
 	for i := range c.Rules {
 		if r := &c.Rules[i]; r.Fits(direction, queue, agents, through) {
+			return r
+		}
+	}
+	return nil
+}
+
+// RoomRule is the first that names a conference room; nil when none does.
+func (c *Recording) RoomRule(id tel.ConferenceID) *RecordingRule {
+	for i := range c.Rules {
+		if r := &c.Rules[i]; slices.Contains(r.Conferences, id) {
 			return r
 		}
 	}
@@ -154,6 +168,15 @@ func (v *validator) recordingRule(path string, r *RecordingRule) {
 	}
 	if !slices.Contains([]string{"", string(tel.Inbound), string(tel.Outbound), string(tel.Internal)}, r.Direction) {
 		v.found.add(path+".direction", "choice", "%q is not one of in, out, internal", r.Direction)
+	}
+	if len(r.Conferences) > 0 && len(r.Queues)+len(r.Agents)+len(r.Through)+len(r.Direction) > 0 {
+		v.found.add(path+".conferences", "conflict", "a rule is about conference rooms or about calls, not about both; make a second one")
+	}
+	for k, x := range r.Conferences {
+		v.known(fmt.Sprintf("%s.conferences[%d]", path, k), "conference", string(x))
+	}
+	if len(r.Conferences) > 0 && r.Record != RecordNever && v.c.Recording.Notice && v.c.Recording.OptOut == "*" {
+		v.found.add("recording.opt_out", "key", "* begins the commands of conference rooms, of which %q records some; choose another key", r.ID)
 	}
 	for k, q := range r.Queues {
 		v.known(fmt.Sprintf("%s.queues[%d]", path, k), "queue", string(q))

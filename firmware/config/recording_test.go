@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -125,5 +126,33 @@ func TestTheKeyThatOptsOutMeansNothingElseInAQueue(t *testing.T) {
 	c.Recording.Rules[0].Record = RecordNever
 	if taken() {
 		t.Error("where nothing is recorded every key is free")
+	}
+}
+
+func TestARuleIsAboutRoomsOrAboutCalls(t *testing.T) {
+	c := Recording{Rules: []RecordingRule{
+		{ID: "rooms", Record: RecordAlways, Conferences: []tel.ConferenceID{"hall"}},
+		{ID: "all", Record: RecordDemand},
+	}}
+	if r := c.Rule(tel.Inbound, "sales", nil, nil); r == nil || r.ID != "all" {
+		t.Errorf("a call is recorded by %+v", r)
+	}
+	if r := c.RoomRule("hall"); r == nil || r.ID != "rooms" {
+		t.Errorf("the hall is recorded by %+v", r)
+	}
+	if r := c.RoomRule("cellar"); r != nil {
+		t.Errorf("a room that no rule names is recorded by %+v", r)
+	}
+	const room = office + "\nconferences: [{id: hall, name: Sala, number: \"88\"}]\nrecording:\n  purposes: [{id: q, name: Q, days: 9}]\n  rules: [{id: rooms, record: always, purpose: q, conferences: [%s]%s}]\n%s"
+	for _, x := range []struct{ rooms, more, also, path string }{
+		{"hall", "", "", ""},
+		{"cellar", "", "", "recording.rules[0].conferences[0]"},
+		{"hall", ", direction: in", "", "recording.rules[0].conferences"},
+		{"hall", "", "  opt_out: \"*\"\n", "recording.opt_out"},
+	} {
+		_, err := Parse([]byte(fmt.Sprintf(room, x.rooms, x.more, x.also)))
+		if x.path == "" && err != nil || x.path != "" && (err == nil || !strings.Contains(err.Error(), x.path)) {
+			t.Errorf("%+v: %v", x, err)
+		}
 	}
 }

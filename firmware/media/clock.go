@@ -35,6 +35,13 @@ type clock struct {
 	words   line.Frame
 	heard   line.Frame    // what one leg hears of a mix
 	alaw    codec.Decoder // of sounds for lines
+	coder   codec.Encoder // into A-law, which remembers nothing
+	coded   [frameSamples]byte
+}
+
+// aLaw is a frame in A-law, until the next one.
+func (c *clock) aLaw(f *line.Frame) []byte {
+	return c.coded[:c.coder.Encode(c.coded[:], f[:])]
 }
 
 // schedule enters g into the clock's list or takes it out, as its state asks.

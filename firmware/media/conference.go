@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/media/mix"
 )
@@ -23,12 +24,16 @@ type conference struct {
 	mixer  *mix.Mixer
 	seats  []seat
 	number int64 // of the tick whose voices are summed
+	tap    *tap  // keeps what is said; nil: nobody does
+	ear    mix.Party
 }
 
 // seat is a leg's place in a conference.
 type seat struct {
 	leg   *Leg
 	place mix.Party
+	kept  bool          // the tap hears it
+	since time.Duration // it speaks, for the tap; 0: it does not
 }
 
 // Mix widens the conversation of one or two parties to those who watch it: each hears every other
@@ -95,7 +100,7 @@ func (l *loop) confer(parties, all []*Leg, absent []error, gain func(from, to in
 	if c == nil {
 		c = &conference{mixer: mix.New(len(all)), number: -1}
 	}
-	c.mixer.Grow(len(all))
+	c.grow(len(all))
 	if len(parties) == 2 && absent[0] == nil && absent[1] == nil && parties[0].peer != parties[1] {
 		l.pair(parties[0], parties[1])
 	}
@@ -152,8 +157,11 @@ func (l *loop) enter(c *conference, g *Leg, paired bool) {
 		l.engine.trouble.note("a seat in a mix", errors.New("all are taken"))
 		return
 	}
-	c.seats = append(c.seats, seat{g, place})
+	c.seats = append(c.seats, seat{leg: g, place: place})
 	g.conference = c
+	if c.tap != nil { // until Keep says so
+		c.mixer.SetGain(place, c.ear, 0)
+	}
 	g.priming = 0
 	if paired && g.fast {
 		g.priming = primeTicks
@@ -172,7 +180,15 @@ func (l *loop) leave(g *Leg) {
 		return
 	}
 	c.mixer.Leave(g.seat())
+	for i := range c.seats {
+		if s := &c.seats[i]; s.leg == g {
+			c.fallsSilent(s, l.clock.beat)
+		}
+	}
 	c.seats = slices.DeleteFunc(c.seats, func(s seat) bool { return s.leg == g })
+	if len(c.seats) == 0 {
+		c.untap(l.clock.beat)
+	}
 	g.conference, g.fast, g.priming = nil, false, 0
 	g.out.src = source{}
 	g.voice.reset()
@@ -193,21 +209,28 @@ func (g *Leg) seat() mix.Party {
 }
 
 // sum gathers, once in a tick, what everybody says.
-func (c *conference) sum(number int64) {
+func (c *conference) sum(l *loop) {
+	number := l.clock.number
 	if c.number == number {
 		return
 	}
 	c.number = number
 	c.mixer.Next()
-	for _, s := range c.seats {
+	for i := range c.seats {
+		s := &c.seats[i]
 		if v := &s.leg.voice; v.has {
 			c.mixer.Put(s.place, &v.frame)
 			if number%speechTicks == 0 && voiced(&v.frame) {
 				s.leg.spoke.Store(number)
+				c.speaks(s, l.clock.beat)
 			}
+		}
+		if s.since > 0 && number-s.leg.spoke.Load() > speechHold {
+			c.fallsSilent(s, l.clock.beat)
 		}
 	}
 	c.mixer.Sum()
+	c.keep(l)
 }
 
 const (
@@ -257,7 +280,6 @@ func (g *Leg) relays() bool {
 // sayMix sends what the leg hears of all others.
 func (l *loop) sayMix(g *Leg) {
 	c := g.conference
-	c.sum(l.clock.number)
 	if g.relays() {
 		return
 	}

@@ -91,7 +91,7 @@ func newLoop(e *Engine) (l *loop, err error) {
 		mailbox: make(chan func(*loop), mailboxSize),
 		done:    make(chan struct{}),
 		slots:   make([]slot, firstLegSlot),
-		clock:   clock{alaw: codec.NewDecoder(codec.PCMA)},
+		clock:   clock{alaw: codec.NewDecoder(codec.PCMA), coder: codec.NewEncoder(codec.PCMA)},
 	}
 	defer func() {
 		if err != nil {
@@ -196,6 +196,9 @@ func (l *loop) run() {
 	for _, g := range l.legs {
 		g.endRecord(recordLeft)
 		g.untap()
+		if g.conference != nil {
+			g.conference.untap(l.now)
+		}
 		g.final.Store(g.snapshotStats())
 		if g.line == nil {
 			g.ports.rtp.close()

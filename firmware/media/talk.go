@@ -212,6 +212,9 @@ func (s *speech) pause() { s.spurt, s.offset, s.waiting = 0, 0, s.waiting[:0] }
 // speak sends what the leg hears in this tick.
 func (g *Leg) speak(l *loop) {
 	t := &g.talk
+	if c := g.conference; c != nil {
+		c.sum(l) // also when it hears something else: what is said may be kept
+	}
 	switch {
 	case t.digits.pending():
 		g.speech.turn(sayingDigits)

@@ -2,6 +2,7 @@ package media
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,13 @@ func (c *chunks) get() *chunk {
 	return x
 }
 
+// scarce reports whether half of all chunks wait for the disk.
+func (c *chunks) scarce() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken > c.most/2
+}
+
 // put gives a chunk back.
 func (c *chunks) put(x *chunk) {
 	x.tap, x.next, x.last, x.n = nil, nil, false, 0
@@ -81,10 +89,17 @@ type tap struct {
 	line  timeline // of the writer
 
 	chunk  *chunk // being filled; nil: none yet, or none to be had
+	most   int    // bytes with which it is given to a writer
 	opened time.Duration
 	lost   int // pieces since the last one that was kept
 
 	final chunk // carries the end when no other chunk is to be had
+}
+
+// newTap makes the tap of a track. Its first chunk is given away early, at a moment of its own: else the taps of all calls
+// that begin at once, as after a restart, would work the writers at once, in every second anew.
+func (t *Tape) newTap(track int) *tap {
+	return &tap{tape: t, track: uint8(track), line: timeline{max: tapeMax, absolute: true}, most: chunkBody/4 + rand.IntN(chunkBody*3/4)}
 }
 
 // on reports whether the tap keeps what comes now.
@@ -93,8 +108,9 @@ func (t *tap) on() bool { return !t.tape.paused.Load() && !t.tape.ended.Load() }
 // room finds place for a piece of so many bytes; nil when the disk is too far behind.
 func (t *tap) room(size int, now time.Duration) []byte {
 	need := tapHead + size
-	if t.chunk != nil && t.chunk.n+need > chunkBody {
+	if t.chunk != nil && t.chunk.n+need > t.most {
 		t.hand(false)
+		t.most = chunkBody
 	}
 	if t.chunk == nil {
 		if t.chunk = t.tape.engine.tapes.chunks.get(); t.chunk == nil {

@@ -48,6 +48,10 @@ const (
 	tapeWriters = 2
 	// tapeSync is how often the sound of a tape is made safe from a power cut.
 	tapeSync = 10 * time.Second
+	// writerWork is for how long a writer works until it rests: a goroutine that works without a pause keeps the runtime
+	// from looking at the network for up to 10 ms, and packets would wait for the sealing of a second of sound of every
+	// recorded call.
+	writerWork, writerRest = 300 * time.Microsecond, 100 * time.Microsecond
 	// tapeMax bounds one tape, in samples: a day less a second.
 	tapeMax = 24*60*60*clockRate - clockRate
 )
@@ -71,10 +75,22 @@ func (ts *tapes) start(log *slog.Logger) {
 		q := &ts.writers[i]
 		q.signal = make(chan struct{}, 1)
 		ts.running.Go(func() {
+			began := time.Now()
 			for x := q.take(); x != nil; x = q.take() {
 				ts.serve(x)
+				if time.Since(began) >= writerWork {
+					ts.rest()
+					began = time.Now()
+				}
 			}
 		})
+	}
+}
+
+// rest lets others run, unless so much waits for the disk that sound may be lost.
+func (ts *tapes) rest() {
+	if !ts.chunks.scarce() {
+		time.Sleep(writerRest)
 	}
 }
 
@@ -116,29 +132,13 @@ type Tape struct {
 // Tape keeps what the legs say from now on, each for itself, whoever hears them, until End. It does not wait
 // for the disk. A leg that another tape had is taken from it. Legs that are gone are silent.
 func (e *Engine) Tape(cfg TapeConfig, legs ...*Leg) (*Tape, error) {
-	if cfg.Open == nil || len(legs) == 0 || len(legs) > tape.MaxTracks {
-		return nil, errNoTape
+	t, done, err := e.newTape(cfg, len(legs))
+	if err != nil {
+		return nil, err
 	}
-	if cfg.Done == nil {
-		cfg.Done = func(Taped) {}
-	}
-	ts := &e.tapes
-	ts.opening.RLock()
-	defer ts.opening.RUnlock()
-	if ts.closed || e.closed.Load() {
-		return nil, ErrClosed
-	}
-	t := &Tape{engine: e, cfg: cfg, begun: e.now(), live: len(legs), writer: &ts.writers[0]}
-	t.synced = t.begun
-	for i := range ts.writers {
-		if q := &ts.writers[i]; q.tapes.Load() < t.writer.tapes.Load() {
-			t.writer = q
-		}
-	}
-	t.writer.tapes.Add(1)
-	t.writer.give(&chunk{order: func() { t.open() }})
+	defer done()
 	for i, g := range legs {
-		tp := &tap{tape: t, track: uint8(i), line: timeline{max: tapeMax, absolute: true}}
+		tp := t.newTap(i)
 		err := g.ask(func(*loop) error {
 			g.untap()
 			g.tap = tp
@@ -149,6 +149,32 @@ func (e *Engine) Tape(cfg TapeConfig, legs ...*Leg) (*Tape, error) {
 		}
 	}
 	return t, nil
+}
+
+// newTape begins a tape of so many tracks at the writer that has the fewest. No engine closes before done is called.
+func (e *Engine) newTape(cfg TapeConfig, tracks int) (t *Tape, done func(), err error) {
+	if cfg.Open == nil || tracks == 0 || tracks > tape.MaxTracks {
+		return nil, nil, errNoTape
+	}
+	if cfg.Done == nil {
+		cfg.Done = func(Taped) {}
+	}
+	ts := &e.tapes
+	ts.opening.RLock()
+	if ts.closed || e.closed.Load() {
+		ts.opening.RUnlock()
+		return nil, nil, ErrClosed
+	}
+	t = &Tape{engine: e, cfg: cfg, begun: e.now(), live: tracks, writer: &ts.writers[0]}
+	t.synced = t.begun
+	for i := range ts.writers {
+		if q := &ts.writers[i]; q.tapes.Load() < t.writer.tapes.Load() {
+			t.writer = q
+		}
+	}
+	t.writer.tapes.Add(1)
+	t.writer.give(&chunk{order: func() { t.open() }})
+	return t, ts.opening.RUnlock, nil
 }
 
 // Pause keeps nothing until Resume: what is said meanwhile is silence in the file, with its reason. Another reason
@@ -178,6 +204,11 @@ func (t *Tape) mark(m tape.Mark) {
 	t.engine.tapes.opening.RLock()
 	defer t.engine.tapes.opening.RUnlock()
 	m.At = uint32(min(tapeMax, samples(t.engine.now()-t.begun)))
+	t.note(m)
+}
+
+// note has the writer keep a mark behind what it was given before.
+func (t *Tape) note(m tape.Mark) {
 	t.writer.give(&chunk{order: func() {
 		if !t.over && t.file != nil {
 			t.failed(t.file.Mark(m))

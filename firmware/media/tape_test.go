@@ -438,7 +438,7 @@ func TestARecordedPacketAllocatesNothing(t *testing.T) {
 func FuzzChunk(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, uint32(7))
 	f.Fuzz(func(t *testing.T, moves []byte, ts uint32) {
-		tp := &tap{tape: &Tape{engine: &Engine{}}, line: timeline{max: tapeMax, absolute: true}}
+		tp := &tap{tape: &Tape{engine: &Engine{}}, line: timeline{max: tapeMax, absolute: true}, most: chunkBody}
 		tp.tape.engine.tapes.chunks.most = 2
 		var now time.Duration
 		for i, m := range moves {

@@ -90,15 +90,14 @@ func (a *Archive) closeLeft(e Entry, path string) error {
 			}
 			e.About = &about
 		}
-		return a.append(e)
+		a.note(e) // also while the disk is full: it is written down when there is room
+		return nil
 	case e.What == Found && errors.Is(err, tape.ErrKey):
 		return fmt.Errorf("%s: %w", path, err)
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, tape.ErrFormat) || errors.Is(err, tape.ErrDamaged):
 		if e.What == Interrupted {
 			e.What, e.Why = Deleted, "nothing was recorded: "+err.Error()
-			if err := a.append(e); err != nil {
-				return err
-			}
+			a.note(e)
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

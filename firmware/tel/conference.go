@@ -20,6 +20,7 @@ type EnterConference struct {
 	Agent      AgentID
 	Leader     bool
 	Again      bool // after a restart of the process: the others are not told
+	Refused    bool // the party has refused to be recorded, in the call that brings it here
 }
 
 // LeaveConference gives the seat back; for a call without one it is nothing.
@@ -42,6 +43,13 @@ type ConferenceHeld struct {
 	Held       bool
 }
 
+// ConferenceSaid says that words which a party was told in the room are over.
+type ConferenceSaid struct {
+	Call       CallID
+	Conference ConferenceID
+}
+
+func (ConferenceSaid) toConference()  {}
 func (EnterConference) toConference() {}
 func (LeaveConference) toConference() {}
 func (ConferenceKey) toConference()   {}
@@ -69,6 +77,15 @@ type ConferenceSays struct {
 	Loop  bool
 }
 
+// ConferenceTaped says that what the party says in the room is recorded from now on, or, with a reason or a failure, no
+// more. One of a chain without a part is about all parts of the chain.
+type ConferenceTaped struct {
+	Call      CallID
+	ID, Chain string
+	Why       string // as Recorded has it
+	Failed    string
+}
+
 // SeatEnd is why a party gets no seat, or has none any more.
 type SeatEnd string
 
@@ -87,10 +104,14 @@ func (m SeatRefused) For() CallID    { return m.Call }
 func (m SeatEnded) For() CallID      { return m.Call }
 func (m ConferenceSays) For() CallID { return m.Call }
 
-func (Seated) toCall()         {}
-func (SeatRefused) toCall()    {}
-func (SeatEnded) toCall()      {}
-func (ConferenceSays) toCall() {}
+// For implements ToCall.
+func (m ConferenceTaped) For() CallID { return m.Call }
+
+func (Seated) toCall()          {}
+func (SeatRefused) toCall()     {}
+func (SeatEnded) toCall()       {}
+func (ConferenceSays) toCall()  {}
+func (ConferenceTaped) toCall() {}
 
 // ConferenceChanged is a conference room as it is now, for observers. One without members is empty.
 type ConferenceChanged struct {
@@ -100,6 +121,10 @@ type ConferenceChanged struct {
 	Waits      bool               `json:"waits,omitempty"`   // for its leader
 	Locked     bool               `json:"locked,omitempty"`  // nobody comes in any more
 	Members    []ConferenceMember `json:"members,omitempty"` // in the order in which they came
+
+	Recording  string `json:"recording,omitempty"`  // on, paused; empty: it is not recorded now
+	Recordable bool   `json:"recordable,omitempty"` // somebody may begin and end that
+	Asked      bool   `json:"asked,omitempty"`      // and has begun it
 }
 
 // ConferenceMember is one party in a conference room.

@@ -45,7 +45,7 @@ type Conferences struct {
 }
 
 // Keys are what can be pressed in a room behind a star; a leader has all of them.
-func (Conferences) Keys() []string { return []string{"6", "1", "3", "5", "0"} }
+func (Conferences) Keys() []string { return []string{"6", "1", "2", "3", "5", "0"} }
 
 // Conferences renders the conference rooms with who is in them.
 func (r *Renderer) Conferences(c Conferences, now time.Time) ([]byte, error) {

@@ -21,10 +21,19 @@ type Recording struct {
 	Lost    int  // pieces of 20 ms for which the disk was too slow
 	Held    bool
 	Gaps    []Gap
+	Voices  []Voice // of a conference room
 
 	May   bool   // delete and hold it
 	Clear bool   // the visitor is not on HTTPS: it is not heard here
 	Back  string // path of the page that shows it
+}
+
+// Voice is a party of a conference that was recorded: when it was there, and when it spoke.
+type Voice struct {
+	Who   string
+	There Gap
+	Spoke []Gap // the first ones
+	More  int   // how often beside them
 }
 
 // Gap is a pause of a recording.

@@ -300,6 +300,8 @@ func partyName(c *config.Config, party string) string {
 		return cmp.Or(nameOf(c, "trunks", id), party)
 	case "line":
 		return cmp.Or(nameOf(c, "lines", id), party)
+	case "conference":
+		return cmp.Or(nameOf(c, "conferences", id), party)
 	case "agent":
 		return agentName(c, tel.AgentID(id))
 	case "phone":

@@ -12,7 +12,7 @@ import (
 )
 
 // conferenceWishes are what a supervisor may decide about a conference.
-var conferenceWishes = []string{"mute", "unmute", "remove", "lock", "unlock", "mute_all", "unmute_all", "end"}
+var conferenceWishes = []string{"mute", "unmute", "remove", "lock", "unlock", "mute_all", "unmute_all", "end", "record", "record_stop"}
 
 // conferenceKind is the form of a conference room: who comes in, what is heard there.
 func conferenceKind() kind[config.Conference] {

@@ -117,3 +117,22 @@ func TestThePageOfTheConferenceRoomsLooksAsReviewed(t *testing.T) {
 		}
 	}
 }
+
+func TestTheRecordingOfARoomIsShownAndBegunFromThePage(t *testing.T) {
+	s := ofSales(t)
+	w := s.do(ask{method: http.MethodGet, path: "/conferences?lang=en", as: access.Supervisor})
+	if body := w.Body.String(); !strings.Contains(body, "It is being recorded.") || !strings.Contains(body, `value="record_stop"`) || strings.Contains(body, `value="record"`) {
+		t.Errorf("%d %s", w.Code, body)
+	}
+	for _, wish := range []string{"record", "record_stop"} {
+		s.orders = nil
+		w := s.do(ask{method: http.MethodPost, path: "/conferences/sala/order?lang=en", form: url.Values{"do": {wish}}, as: access.Supervisor})
+		if o := s.orders; w.Code != http.StatusSeeOther || len(o) != 1 || o[0].Wish != wish || o[0].With != "sala" {
+			t.Errorf("%s: %d %+v", wish, w.Code, o)
+		}
+	}
+	s.unwilled = "conferences.unrecorded"
+	if w := s.do(ask{method: http.MethodPost, path: "/conferences/sala/order?lang=it", form: url.Values{"do": {"record"}}, as: access.Supervisor}); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "non si può registrare a mano") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}

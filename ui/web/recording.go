@@ -30,6 +30,7 @@ func ruleKind() kind[config.RecordingRule] {
 				some("queues", "queues", page.FieldChecks, queuesOf, func(x *r) *[]tel.QueueID { return &x.Queues }),
 				some("agents", "agents", page.FieldChecks, recordable, func(x *r) *[]tel.AgentID { return &x.Agents }),
 				some("through", "through", page.FieldChecks, throughs, func(x *r) *[]string { return &x.Through }),
+				some("conferences", "conferences", page.FieldChecks, roomsOf, func(x *r) *[]tel.ConferenceID { return &x.Conferences }),
 				choice("direction", "direction", "recording.direction.", []string{"", string(tel.Inbound), string(tel.Outbound), string(tel.Internal)}, func(x *r) *string { return &x.Direction }),
 			}},
 		},
@@ -53,6 +54,13 @@ func purposeOf() binding[config.RecordingRule] {
 func queuesOf(c *config.Config, _ *config.RecordingRule) (all []page.Option) {
 	for _, q := range c.Queues {
 		all = append(all, page.Option{ID: string(q.ID), Name: cmp.Or(q.Name, string(q.ID))})
+	}
+	return all
+}
+
+func roomsOf(c *config.Config, _ *config.RecordingRule) (all []page.Option) {
+	for _, x := range c.Conferences {
+		all = append(all, page.Option{ID: string(x.ID), Name: cmp.Or(x.Name, string(x.ID))})
 	}
 	return all
 }
@@ -212,10 +220,11 @@ func ruleCard(c *config.Config, r *config.RecordingRule) page.Card {
 		ways = append(ways, partyName(c, t))
 	}
 	fact("set.recording.rules.through", ways)
+	fact("set.recording.rules.conferences", namesOf(c, "conferences", r.Conferences))
 	if r.Direction != "" {
 		card.Facts = append(card.Facts, page.Fact{Key: "set.recording.rules.direction", Says: "recording.direction." + r.Direction})
 	}
-	if len(r.Queues)+len(r.Agents)+len(r.Through) == 0 && r.Direction == "" {
+	if len(r.Queues)+len(r.Agents)+len(r.Through)+len(r.Conferences) == 0 && r.Direction == "" {
 		card.Facts = append(card.Facts, page.Fact{Key: "block.recording.rules.whose", Says: "recording.everybody"})
 	}
 	return card

@@ -64,6 +64,9 @@ func (s *server) recordingsOf(v *visit, c *tel.CallEnded) (all []page.Recording)
 		for i, p := range r.Parties {
 			r.Parties[i] = partyName(now, p)
 		}
+		for i := range r.Voices {
+			r.Voices[i].Who = partyName(now, r.Voices[i].Who)
+		}
 		if p := now.Recording.PurposeOf(r.Purpose); p != nil && p.Name != "" {
 			r.Purpose = p.Name
 		}

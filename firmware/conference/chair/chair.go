@@ -33,6 +33,7 @@ const (
 var (
 	ErrNoRoom   = errors.New("there is no such conference room")
 	ErrNoMember = errors.New("this party is not in the room any more")
+	ErrNoTape   = errors.New("this conference is not recorded on demand")
 	ErrClosed   = errors.New("the conference rooms are closed")
 )
 
@@ -52,7 +53,20 @@ type HotJournal interface {
 	Delete(kind, key string) error
 }
 
-// Config wires the chair to its neighbours. All but Journal are needed.
+// Recorder records rooms. Its methods never wait for the disk.
+type Recorder interface {
+	// Begin begins a part; failed, if it is called, says why the part has ended by itself, or could not begin.
+	Begin(p conference.Part, voices []conference.TapeVoice, failed func(why string))
+	// Keep says who is there, and whose voices are kept from now on.
+	Keep(id string, voices []conference.TapeVoice)
+	// Pause keeps nothing of a part until it is called with no reason.
+	Pause(id, why string)
+	End(id, why string)
+	// Forget deletes all parts of chains for good, also those that run.
+	Forget(chains []string)
+}
+
+// Config wires the chair to its neighbours. All but Journal and Recorder are needed.
 type Config struct {
 	Log     *slog.Logger
 	Rooms   []Room
@@ -61,6 +75,8 @@ type Config struct {
 	Speaks  func(tel.LegID) bool                       // is the leg heard to speak at this moment?
 	Publish func(tel.Event)                            // live view; must not block
 	Journal HotJournal                                 // nil: rooms do not survive a crash
+	// Recorder records the rooms; nil: none is recorded.
+	Recorder Recorder
 	// Kept and Guard are what the journal holds of an earlier process.
 	Kept  map[string][]byte
 	Guard map[string][]byte
@@ -90,7 +106,11 @@ type room struct {
 type (
 	configure struct{ rooms []Room }
 	returned  struct{}
-	check     struct {
+	failed    struct {
+		room    tel.ConferenceID
+		id, why string
+	}
+	check struct {
 		room         tel.ConferenceID
 		caller, code string
 		answer       func(ok, leader bool)
@@ -151,7 +171,7 @@ func (c *Chair) Check(of tel.ConferenceID, caller, code string, answer func(ok, 
 	}
 }
 
-// Order carries out what somebody at the page wants. Errors: ErrNoRoom, ErrNoMember, ErrClosed, or that of ctx.
+// Order carries out what somebody at the page wants. Errors: ErrNoRoom, ErrNoMember, ErrNoTape, ErrClosed, or that of ctx.
 func (c *Chair) Order(ctx context.Context, of tel.ConferenceID, o conference.Order) error {
 	reply := make(chan error, 1)
 	select {
@@ -200,7 +220,10 @@ func (c *Chair) run() {
 			c.handle(m)
 		case <-tick.C:
 			for _, r := range c.rooms {
-				if len(r.state.Members) > 1 {
+				switch {
+				case r.state.Due():
+					c.next(r, conference.Tick{})
+				case len(r.state.Members) > 1:
 					c.show(r)
 				}
 			}
@@ -223,6 +246,10 @@ func (c *Chair) handle(m any) {
 		c.apply(m.Conference, m)
 	case tel.ConferenceHeld:
 		c.apply(m.Conference, m)
+	case tel.ConferenceSaid:
+		c.apply(m.Conference, m)
+	case failed:
+		c.apply(m.room, conference.TapeFailed{ID: m.id, Why: m.why})
 	case configure:
 		c.configure(m.rooms)
 	case returned:
@@ -256,10 +283,46 @@ func (c *Chair) next(r *room, in any) {
 			c.cfg.Send(e.Message)
 		case conference.Mix:
 			c.cfg.Mix(r.ID, e.Voices)
+		default:
+			c.record(r, e, effects)
 		}
 	}
 	c.show(r)
 }
+
+// record carries out the effects of recording.
+func (c *Chair) record(r *room, e conference.Effect, all []conference.Effect) {
+	to := c.cfg.Recorder
+	if to == nil {
+		if e, ok := e.(conference.Tape); ok {
+			c.failed(r.ID, e.ID, "nothing records")
+		}
+		return
+	}
+	switch e := e.(type) {
+	case conference.Tape:
+		var voices []conference.TapeVoice
+		for _, x := range all { // of the same instant
+			if k, ok := x.(conference.Keep); ok && k.ID == e.ID {
+				voices = k.Voices
+			}
+		}
+		id := r.ID
+		to.Begin(e.Part, voices, func(why string) { c.failed(id, e.ID, why) })
+	case conference.Keep:
+		to.Keep(e.ID, e.Voices)
+	case conference.PauseTape:
+		to.Pause(e.ID, e.Why)
+	case conference.EndTape:
+		to.End(e.ID, e.Why)
+	case conference.ForgetTape:
+		to.Forget([]string{e.Chain})
+	}
+}
+
+// failed tells a room that a part of its recording has ended by itself. It may be called from any goroutine, the owner's
+// too, and does not wait.
+func (c *Chair) failed(of tel.ConferenceID, id, why string) { c.post(failed{of, id, why}) }
 
 // keep writes a room that has members, and forgets one that has none.
 func (c *Chair) keep(r *room) {
@@ -369,6 +432,10 @@ func (c *Chair) order(o order) error {
 		}
 		if !there {
 			return ErrNoMember
+		}
+	case conference.Record, conference.RecordStop:
+		if !r.state.Recordable() {
+			return ErrNoTape
 		}
 	}
 	c.next(r, o.order)

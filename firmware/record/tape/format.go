@@ -75,12 +75,45 @@ type Track struct {
 	Party string `json:"party"`
 }
 
-// Mark is an event on the timeline: the sound between a pause and the next resumption was not kept.
+// Mark is an event on the timeline. One without a leg is a pause or its end: the sound between a pause and the next
+// resumption was not kept. One with a leg is of a party of a mix, whose track is that of many.
 type Mark struct {
 	At     uint32 `json:"at"` // samples
 	Resume bool   `json:"resume,omitempty"`
 	Why    string `json:"why,omitempty"` // of a pause: "card", "hold"
+
+	Leg   string   `json:"leg,omitempty"`
+	Party string   `json:"party,omitempty"` // of who came
+	What  Presence `json:"what,omitempty"`
+	Since uint32   `json:"since,omitempty"` // of Spoke: where it began; At is its end
 }
+
+// Presence is what a party of a mix does.
+type Presence string
+
+// What a party does.
+const (
+	Came  Presence = "came" // from here on what it says is in the mix
+	Went  Presence = "went"
+	Spoke Presence = "spoke"
+)
+
+// Voice is a party of a mix: from when to when it was there, and when it spoke. Places are in samples.
+type Voice struct {
+	Leg, Party string
+	There      Span
+	Spoke      []Span
+}
+
+// Span is a part of the timeline, in samples.
+type Span struct{ From, To uint32 }
+
+const (
+	// maxVoices bounds who comes into one recording, maxSpans how often one of them speaks that is told: what is
+	// heard beyond it is there, and only not listed.
+	maxVoices = 1000
+	maxSpans  = 5000
+)
 
 // End closes a file. One without it was cut off.
 type End struct {

@@ -16,8 +16,10 @@ import (
 // by one goroutine at a time.
 type Reader struct {
 	About About
-	Marks []Mark
-	End   *End // nil: the file was cut off
+	Marks []Mark // pauses and their ends
+	// Voices are the parties of a mix, in the order in which they came; one that came again is there again.
+	Voices []Voice
+	End    *End // nil: the file was cut off
 
 	f      io.ReaderAt
 	aead   cipher.AEAD
@@ -97,8 +99,13 @@ func (r *Reader) scan(size int64) error {
 	return r.tail(1)
 }
 
-// tail ends a scan before the end of the file; without a first block there is no recording.
+// tail ends a scan; without a first block there is no recording. Who was there at the end was so up to it.
 func (r *Reader) tail(seq uint64) error {
+	for i := range r.Voices {
+		if v := &r.Voices[i]; v.There.To == maxSamples {
+			v.There.To = max(v.There.From, uint32(r.length))
+		}
+	}
 	if seq == 0 || len(r.About.Tracks) == 0 {
 		return fmt.Errorf("%w: it ends before it says what it is", ErrDamaged)
 	}
@@ -127,7 +134,11 @@ func (r *Reader) take(b block) error {
 		}
 	case kindMark:
 		var m Mark
-		if err = json.Unmarshal(body, &m); err == nil && m.At < maxSamples {
+		switch err = json.Unmarshal(body, &m); {
+		case err != nil || m.At >= maxSamples || m.Since > m.At:
+		case m.Leg != "":
+			r.voice(m)
+		default:
 			r.Marks = append(r.Marks, m)
 		}
 	default:
@@ -140,6 +151,23 @@ func (r *Reader) take(b block) error {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return nil
+}
+
+// voice follows what a party of a mix does.
+func (r *Reader) voice(m Mark) {
+	i := len(r.Voices) - 1
+	for i >= 0 && r.Voices[i].Leg != m.Leg {
+		i--
+	}
+	switch {
+	case m.What == Came && len(r.Voices) < maxVoices:
+		r.Voices = append(r.Voices, Voice{Leg: m.Leg, Party: m.Party, There: Span{m.At, maxSamples}})
+	case i < 0:
+	case m.What == Went:
+		r.Voices[i].There.To = m.At
+	case m.What == Spoke && len(r.Voices[i].Spoke) < maxSpans:
+		r.Voices[i].Spoke = append(r.Voices[i].Spoke, Span{m.Since, m.At})
+	}
 }
 
 // open reads and unseals the body of a block.

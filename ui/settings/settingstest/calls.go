@@ -12,7 +12,7 @@ import (
 func Conferences(name string, at time.Time) []page.Conference {
 	return []page.Conference{
 		{Title: "Sala " + name, Number: "88", Codes: true, Limit: 30, ConferenceChanged: tel.ConferenceChanged{
-			Conference: "sala", Locked: true, Since: at.Add(-10 * time.Minute), Members: []tel.ConferenceMember{
+			Conference: "sala", Locked: true, Recording: "on", Recordable: true, Asked: true, Since: at.Add(-10 * time.Minute), Members: []tel.ConferenceMember{
 				{Call: "c1", Party: "phone:201", Number: "201", Name: "Anna", Since: at.Add(-10 * time.Minute), Leader: true, Speaking: true},
 				{Call: "c2", Party: "trunk:tim", Number: "+393331112222", Name: name, Since: at.Add(-5 * time.Minute), Muted: true},
 				{Call: "c3", Party: "trunk:tim", Since: at.Add(-time.Minute), Held: true},
