@@ -88,6 +88,8 @@ type Leg struct {
 	listener codec.Decoder // of what is listened to as it arrives
 	listens  codec.ID
 
+	opus *opusEdge // nil: it speaks another codec
+
 	heardAs quality.Stream // how its packets fare
 	stalled time.Duration  // for how long in all the box served it late
 
@@ -106,7 +108,7 @@ type Leg struct {
 type counts struct {
 	junk, strangers, unknownPT, early, rejected, late  uint64
 	unsent, sendErrors, receiveErrors, rtcpJunk, muted uint64
-	forged                                             uint64
+	forged, broken                                     uint64
 }
 
 // Stats sums up one leg. Lost, Jitter and RTT are those of RTCP (RFC 3550 section 6.4).
@@ -136,6 +138,7 @@ type Stats struct {
 	Junk       uint64 // datagrams that are not RTP or RTCP
 	Strangers  uint64 // RTP from a source that the lock keeps out
 	Forged     uint64 // packets and reports without the agreed key, or repeated
+	Broken     uint64 // packets of Opus that could not be decoded
 	UnknownPT  uint64 // payload types that were not negotiated
 	Early      uint64 // packets before Configure
 	Wild       uint64 // sequence numbers without connection to the stream
@@ -329,6 +332,7 @@ func (l *loop) configure(g *Leg, m sdp.Media) error {
 	if err != nil {
 		return err
 	}
+	m = g.hull(m)
 	if g.secret = secret; renewed {
 		g.out.freshStream(rand.Uint32())
 	}
@@ -356,8 +360,18 @@ func (g *Leg) ready() bool {
 	return g.configured && g.media.Direction.Sends() && g.latch.target().set()
 }
 
-// send writes one RTP packet to the far end.
+// send writes one RTP packet to the far end, in its codec and on its clock.
 func (l *loop) send(g *Leg, b []byte) {
+	if g.opus != nil {
+		if b = g.sealOpus(b); b == nil {
+			return
+		}
+	}
+	l.transmit(g, b)
+}
+
+// transmit writes one RTP packet as it is.
+func (l *loop) transmit(g *Leg, b []byte) {
 	size := len(b)
 	if g.secret != nil {
 		if b = l.seal(g, b); b == nil {
@@ -382,11 +396,11 @@ func (g *Leg) snapshotStats() *Stats {
 		Concealed: time.Duration(g.voice.concealed()) * time.Second / clockRate,
 		Quiet:     g.configured && !g.media.Direction.Receives(),
 		RTT:       g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
-		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, UnknownPT: c.unknownPT, Early: c.early,
+		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, Broken: c.broken, UnknownPT: c.unknownPT, Early: c.early,
 		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors, ReadErrors: c.receiveErrors,
 	}
 	if g.configured {
-		s.Codec = g.media.Codec.Name()
+		s.Codec = g.agreed().Codec.Name()
 		s.Suite = g.media.SendKey.Suite.String()
 		s.Remote = g.latch.target().addrPort()
 	}

@@ -130,6 +130,14 @@ type Media struct {
 	EventRecvPT uint8          `json:"event_recv_pt,omitempty"`
 	Ptime       int            `json:"ptime"`     // milliseconds per packet that we send
 	Direction   Direction      `json:"direction"` // what we may send and expect to receive
+	Opus        Opus           `json:"opus,omitzero"`
 	SendKey     Crypto         `json:"send_key,omitzero"`
 	RecvKey     Crypto         `json:"recv_key,omitzero"` // both keys or none
+}
+
+// Opus is what else an agreement on Opus says.
+type Opus struct {
+	MaxBitrate int  `json:"max_bitrate,omitempty"` // bits per second that the peer wants at most; 0: it does not say
+	Constant   bool `json:"constant,omitempty"`    // it wants packets of one length
+	EventClock int  `json:"event_clock,omitempty"` // of telephone-events, in Hz: 8000 or 48000; 0: there are none
 }
