@@ -243,7 +243,7 @@ func (o *opusLegs) leaves(g *Leg) {
 	}
 }
 
-// OpusRoom reports whether one more leg may speak Opus, which costs the box a hundred times what G.711 does. It
+// OpusRoom reports whether one more leg may speak Opus, which costs the box some seven times what G.711 does. It
 // may be called from any goroutine; between the answer and a leg that is configured others may come, so the bound
 // is no wall.
 func (e *Engine) OpusRoom() bool { return e.opus.now.Load() < int64(e.opus.most) }

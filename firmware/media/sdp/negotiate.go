@@ -122,13 +122,14 @@ func agree(l *Local, s *Stream, offered []format, keys []cryptoLine) (Media, err
 }
 
 // choose takes the first format of the peer's that we have too. Of an offer Opus comes last, whatever the peer
-// prefers, unless we prefer it: it costs the box a hundred times what the others cost. Who answers sends what it
+// prefers, unless we prefer it: a call costs the box some seven times as much. Who answers sends what it
 // names first, so of an answer the order holds.
 func (m *Media) choose(l *Local, s *Stream, known, offered []format) bool {
 	late := offered == nil && !l.prefers(codec.Opus)
 	for _, last := range [...]bool{false, true} {
 		for _, f := range known {
-			if !f.id.Audio() || !slices.Contains(l.Codecs, f.id) || (late && f.id == codec.Opus) != last {
+			reserve := slices.Contains(l.Reserve, f.id)
+			if !f.id.Audio() || !reserve && !slices.Contains(l.Codecs, f.id) || (reserve || late && f.id == codec.Opus) != last {
 				continue
 			}
 			recv, ok := received(offered, f)

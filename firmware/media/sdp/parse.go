@@ -41,7 +41,7 @@ type Stream struct {
 
 	maps   map[string]mapping
 	params map[string]string // a=fmtp, by payload type
-	crypto []cryptoLine // the usable ones, in order
+	crypto []cryptoLine      // the usable ones, in order
 }
 
 // mapping is one a=rtpmap.

@@ -101,6 +101,7 @@ type Local struct {
 	RTP, RTCP uint16     // ports; RTCP 0 means RTP+1
 	RTCPMux   bool       // we can take RTCP on the RTP port (RFC 5761)
 	Codecs    []codec.ID // sound formats, the preferred first
+	Reserve   []codec.ID // formats that we take of an offer that has nothing else, and never offer
 	DTMF      bool       // we speak RFC 4733
 	Ptime     int        // milliseconds per packet that we like; 0 means 20
 	Direction Direction  // what we are willing to do
