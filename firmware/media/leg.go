@@ -88,6 +88,8 @@ type Leg struct {
 	listener codec.Decoder // of what is listened to as it arrives
 	listens  codec.ID
 
+	returned *returning // made when it is first bridged by relay
+
 	opus *opusEdge // nil: it speaks another codec
 
 	heardAs quality.Stream // how its packets fare
@@ -125,11 +127,13 @@ type Stats struct {
 	Lost     uint64 // sent by the far end, not arrived
 	Jitter   time.Duration
 
-	In        quality.Way   // how the far end's packets fared
-	Concealed time.Duration // sound that was invented for what was lost, on the slow path
-	Stalled   time.Duration // for how long in all the box was late
-	Quiet     bool          // the far end need not send: it holds, or only listens
-	Reported  bool          // the far end has said what it received
+	In        quality.Way      // how the far end's packets fared
+	Concealed time.Duration    // sound that was invented for what was lost, on the slow path
+	Echo      quality.Returned // what the far end is told comes back from it
+	Echoes    bool             // it does
+	Stalled   time.Duration    // for how long in all the box was late
+	Quiet     bool             // the far end need not send: it holds, or only listens
+	Reported  bool             // the far end has said what it received
 
 	RTT          time.Duration // 0 until the far end reports
 	RemoteLost   int32         // of our packets, as the far end reports
@@ -398,6 +402,9 @@ func (g *Leg) snapshotStats() *Stats {
 		RTT:       g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
 		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, Broken: c.broken, UnknownPT: c.unknownPT, Early: c.early,
 		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors, ReadErrors: c.receiveErrors,
+	}
+	if g.returned != nil {
+		s.Echo, s.Echoes = g.returned.echo.Returned()
 	}
 	if g.configured {
 		s.Codec = g.agreed().Codec.Name()

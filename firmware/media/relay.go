@@ -157,6 +157,9 @@ func (l *loop) relay(g, to *Leg, p *packet, event bool) {
 		to.count.unsent++
 		return
 	}
+	if !event && !p.coded {
+		l.listenForEcho(g, to, p)
+	}
 	pt := to.media.SendPT
 	if event {
 		if pt = to.media.EventSendPT; pt == 0 {
