@@ -262,8 +262,10 @@ type Counters struct {
 
 // Counters tells how the engine fares.
 func (e *Engine) Counters() Counters {
-	c := Counters{Panics: e.trouble.panics.Load(), Missed: e.trouble.missed.Load(),
-		Opus: int(e.opus.now.Load()), OpusOver: e.opus.over.Load(), OpusRecovered: e.opus.recovered.Load()}
+	c := Counters{
+		Panics: e.trouble.panics.Load(), Missed: e.trouble.missed.Load(),
+		Opus: int(e.opus.now.Load()), OpusOver: e.opus.over.Load(), OpusRecovered: e.opus.recovered.Load(),
+	}
 	for _, l := range e.loops {
 		c.Legs += int(l.load.Load())
 	}

@@ -85,8 +85,13 @@ func TestAPhoneOfOpusAndOneOfAnotherCodecHearEachOther(t *testing.T) {
 		id          codec.ID
 		opus, other int // ms in a packet
 	}{
-		{codec.PCMA, 20, 20}, {codec.PCMU, 20, 20}, {codec.G722, 20, 20}, {codec.PCMA, 60, 20}, {codec.PCMU, 20, 30},
-		{codec.G722, 40, 20}, {codec.PCMA, 20, 60},
+		{codec.PCMA, 20, 20},
+		{codec.PCMU, 20, 20},
+		{codec.G722, 20, 20},
+		{codec.PCMA, 60, 20},
+		{codec.PCMU, 20, 30},
+		{codec.G722, 40, 20},
+		{codec.PCMA, 20, 60},
 	} {
 		t.Run(fmt.Sprint(c.id, c.opus, c.other), func(t *testing.T) {
 			e := startEngine(t, 27400, 27409, func(c *Config) { c.Loops = 1 })

@@ -18,6 +18,10 @@ const (
 	echoSaid = -40
 	// echoBelow is how much weaker than what was said an echo is at least, in dB: what is louder is somebody who talks.
 	echoBelow = 4
+	// echoAhead is by how many steps what is heard may come before what was sent at the same time.
+	echoAhead = 32
+	// echoSinks is by how much the loudest of what was said sinks in a step, in dB: 25 in the time of all lags.
+	echoSinks = 0.2
 	// echoSlow is how much of a level's slow part stays from step to step: what changes slower than 100 ms says little.
 	echoSlow = 0.95
 	// echoSteps make a look: 3 s in which there was something to listen after.
@@ -37,9 +41,11 @@ const (
 // waves, so that codecs, gaps and slow clocks do no harm. It looks for some seconds in a minute. The zero value is
 // ready; it allocates nothing.
 type Echo struct {
-	sent   [echoRing]level // by step
-	newest int64           // step of sent
-	slow   [2]float32      // slow parts of what is sent and heard
+	sent   [2 * echoRing]float32 // levels over echoQuiet, by step; twice, so that each stretch lies in a row
+	quick  [2 * echoRing]float32 // the same without their slow part
+	peak   float32               // the loudest of late, sinking
+	newest int64                 // step of sent
+	slow   [2]float32            // slow parts of what is sent and heard
 	like   [echoLags]float32
 	power  [2]float32
 	steps  int
@@ -65,12 +71,6 @@ type sight struct {
 	loss  float64
 }
 
-// level is one step of what is sent.
-type level struct {
-	db    float32
-	quick float32 // without its slow part
-}
-
 // Returned is an echo.
 type Returned struct {
 	Delay time.Duration // from what is sent to its return
@@ -84,14 +84,22 @@ func (e *Echo) Idle(step int64) bool { return step < e.rests }
 func (e *Echo) Sent(step int64, db float32) {
 	if step-e.newest > echoRing || step < e.newest-echoRing { // the first, or after a pause
 		clear(e.sent[:])
-	} else {
-		for missing := e.newest + 1; missing < step; missing++ {
-			e.sent[missing&(echoRing-1)] = level{}
-		}
+		clear(e.quick[:])
+		e.newest = step
 	}
-	db = max(db, echoQuiet) - echoQuiet
-	e.sent[step&(echoRing-1)] = level{db, e.quicken(0, db)}
+	for e.newest+1 < step {
+		e.newest++
+		e.put(e.newest, 0, 0)
+	}
 	e.newest = max(e.newest, step)
+	db = max(db, echoQuiet) - echoQuiet
+	e.peak = max(e.peak-echoSinks, db)
+	e.put(step, db, e.quicken(0, db))
+}
+
+func (e *Echo) put(step int64, db, quick float32) {
+	i := step & (echoRing - 1)
+	e.sent[i], e.sent[i+echoRing], e.quick[i], e.quick[i+echoRing] = db, db, quick, quick
 }
 
 // quicken takes the slow part out of a level.
@@ -105,24 +113,30 @@ func (e *Echo) quicken(which int, db float32) float32 {
 func (e *Echo) Heard(step int64, db float32) {
 	db = max(db, echoQuiet) - echoQuiet
 	quick := e.quicken(1, db)
-	if e.newest-step > echoRing-echoLags || step-e.newest > echoLags {
+	if e.newest-step > echoRing-echoLags || step-e.newest > echoAhead {
 		return // the two are too far apart to be compared
 	}
-	loudest := float32(0)
-	for lag := range int64(echoLags) {
-		loudest = max(loudest, e.at(step-lag).db)
+	for e.newest < step { // what is said meanwhile has not come yet
+		e.newest++
+		e.put(e.newest, 0, 0)
 	}
-	if loudest < echoSaid-echoQuiet || db > loudest-echoBelow {
+	if e.peak < echoSaid-echoQuiet || db > e.peak-echoBelow {
 		return
 	}
+	// Of the steps up to this one the oldest comes first: like[i] is of the lag echoLags-1-i.
+	from := (step - echoLags + 1) & (echoRing - 1)
+	row, like := e.quick[from:from+echoLags], e.like[:]
 	var power float32
-	for lag := range int64(echoLags) {
-		s := e.at(step - lag)
-		e.like[lag] += quick * s.quick
-		power += s.quick * s.quick
-		if s.db >= echoSaid-echoQuiet {
-			e.diff[lag] += s.db - db
-			e.counted[lag]++
+	for i, s := range row {
+		like[i] += quick * s
+		power += s * s
+	}
+	if e.steps%4 == 0 { // a sample of these is enough
+		for i, s := range e.sent[from : from+echoLags] {
+			if s >= echoSaid-echoQuiet {
+				e.diff[i] += s - db
+				e.counted[i]++
+			}
 		}
 	}
 	e.power[0] += power / echoLags
@@ -130,13 +144,6 @@ func (e *Echo) Heard(step int64, db float32) {
 	if e.steps++; e.steps >= echoSteps {
 		e.look(step)
 	}
-}
-
-func (e *Echo) at(step int64) level {
-	if step > e.newest || step <= e.newest-echoRing {
-		return level{}
-	}
-	return e.sent[step&(echoRing-1)]
 }
 
 // look judges what was gathered, and begins anew.
@@ -148,7 +155,7 @@ func (e *Echo) look(step int64) {
 		}
 	}
 	alike := e.like[best] / float32(math.Sqrt(float64(e.power[0]*e.power[1])+1e-9))
-	now := sight{best, alike, float64(e.diff[best]) / float64(max(1, e.counted[best]))}
+	now := sight{echoLags - 1 - best, alike, float64(e.diff[best]) / float64(max(1, e.counted[best]))}
 	clear(e.like[:])
 	clear(e.diff[:])
 	clear(e.counted[:])

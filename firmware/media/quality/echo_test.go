@@ -66,8 +66,8 @@ func hiss(r *rand.Rand, pcm []float64, dbm0 float64) {
 	}
 }
 
-// measures lets Echo hear a conversation, coded as G.711, in the order in which a relay sees it; what returns comes
-// offset packets later.
+// measures lets Echo hear a conversation, coded as G.711, in the order in which a relay sees it; what comes back
+// is heard before what is said at the same time.
 func measures(sent, heard []float64) *Echo {
 	e := &Echo{}
 	enc, dec := codec.NewEncoder(codec.PCMA), codec.NewDecoder(codec.PCMA)
@@ -87,12 +87,12 @@ func measures(sent, heard []float64) *Echo {
 	}
 	for at := 0; at+160 <= len(sent); at += 160 {
 		for i := range 4 {
-			e.Sent(int64(at/40+i), level(sent[at+40*i:][:40]))
-		}
-		for i := range 4 {
 			if step := int64(at/40 + i); !e.Idle(step) {
 				e.Heard(step, level(heard[at+40*i:][:40]))
 			}
+		}
+		for i := range 4 {
+			e.Sent(int64(at/40+i), level(sent[at+40*i:][:40]))
 		}
 	}
 	return e

@@ -31,22 +31,57 @@ func TestOpusIsTakenOfAnOfferLastUnlessWePreferIt(t *testing.T) {
 		reserve []codec.ID
 		want    Media
 	}{
-		{"others are there", chromeOffer, []codec.ID{codec.PCMA, codec.G722, codec.Opus}, nil,
-			Media{Codec: codec.G722, SendPT: 9, RecvPT: 9, EventSendPT: 126, EventRecvPT: 126, Ptime: 20}},
-		{"it is ours first", chromeOffer, []codec.ID{codec.Opus, codec.PCMA}, nil,
-			Media{Codec: codec.Opus, SendPT: 111, RecvPT: 111, EventSendPT: 110, EventRecvPT: 110, Ptime: 20, Opus: Opus{EventClock: 48000}}},
-		{"nothing else", only, []codec.ID{codec.PCMA, codec.Opus}, nil,
-			Media{Codec: codec.Opus, SendPT: 96, RecvPT: 96, EventSendPT: 97, EventRecvPT: 97, Ptime: 20, Opus: Opus{16000, true, 48000}}},
-		{"nothing else, and no room", only, []codec.ID{codec.PCMA}, []codec.ID{codec.Opus},
-			Media{Codec: codec.Opus, SendPT: 96, RecvPT: 96, EventSendPT: 97, EventRecvPT: 97, Ptime: 20, Opus: Opus{16000, true, 48000}}},
-		{"others, and no room", chromeOffer, []codec.ID{codec.PCMA}, []codec.ID{codec.Opus},
-			Media{Codec: codec.PCMA, SendPT: 8, RecvPT: 8, EventSendPT: 126, EventRecvPT: 126, Ptime: 20}},
-		{"keys of 8,000 Hz alone", []string{"m=audio 5000 RTP/AVP 96 101", "a=rtpmap:96 opus/48000/2", "a=rtpmap:101 telephone-event/8000"}, []codec.ID{codec.Opus}, nil,
-			Media{Codec: codec.Opus, SendPT: 96, RecvPT: 96, EventSendPT: 101, EventRecvPT: 101, Ptime: 20, Opus: Opus{EventClock: 8000}}},
-		{"keys of 48,000 Hz beside G.711", []string{"m=audio 5000 RTP/AVP 8 101", "a=rtpmap:101 telephone-event/48000"}, []codec.ID{codec.PCMA, codec.Opus}, nil,
-			Media{Codec: codec.PCMA, SendPT: 8, RecvPT: 8, Ptime: 20}},
-		{"absurd wishes", []string{"m=audio 5000 RTP/AVP 96", "a=rtpmap:96 opus/48000/2", "a=fmtp:96 maxaveragebitrate=1;cbr=yes;;=;x"}, []codec.ID{codec.Opus}, nil,
-			Media{Codec: codec.Opus, SendPT: 96, RecvPT: 96, Ptime: 20, Opus: Opus{MaxBitrate: 6000}}},
+		{
+			"others are there", chromeOffer,
+			[]codec.ID{codec.PCMA, codec.G722, codec.Opus},
+			nil,
+			Media{Codec: codec.G722, SendPT: 9, RecvPT: 9, EventSendPT: 126, EventRecvPT: 126, Ptime: 20},
+		},
+		{
+			"it is ours first", chromeOffer,
+			[]codec.ID{codec.Opus, codec.PCMA},
+			nil,
+			Media{Codec: codec.Opus, SendPT: 111, RecvPT: 111, EventSendPT: 110, EventRecvPT: 110, Ptime: 20, Opus: Opus{EventClock: 48000}},
+		},
+		{
+			"nothing else", only,
+			[]codec.ID{codec.PCMA, codec.Opus},
+			nil,
+			Media{Codec: codec.Opus, SendPT: 96, RecvPT: 96, EventSendPT: 97, EventRecvPT: 97, Ptime: 20, Opus: Opus{16000, true, 48000}},
+		},
+		{
+			"nothing else, and no room", only,
+			[]codec.ID{codec.PCMA},
+			[]codec.ID{codec.Opus},
+			Media{Codec: codec.Opus, SendPT: 96, RecvPT: 96, EventSendPT: 97, EventRecvPT: 97, Ptime: 20, Opus: Opus{16000, true, 48000}},
+		},
+		{
+			"others, and no room", chromeOffer,
+			[]codec.ID{codec.PCMA},
+			[]codec.ID{codec.Opus},
+			Media{Codec: codec.PCMA, SendPT: 8, RecvPT: 8, EventSendPT: 126, EventRecvPT: 126, Ptime: 20},
+		},
+		{
+			"keys of 8,000 Hz alone",
+			[]string{"m=audio 5000 RTP/AVP 96 101", "a=rtpmap:96 opus/48000/2", "a=rtpmap:101 telephone-event/8000"},
+			[]codec.ID{codec.Opus},
+			nil,
+			Media{Codec: codec.Opus, SendPT: 96, RecvPT: 96, EventSendPT: 101, EventRecvPT: 101, Ptime: 20, Opus: Opus{EventClock: 8000}},
+		},
+		{
+			"keys of 48,000 Hz beside G.711",
+			[]string{"m=audio 5000 RTP/AVP 8 101", "a=rtpmap:101 telephone-event/48000"},
+			[]codec.ID{codec.PCMA, codec.Opus},
+			nil,
+			Media{Codec: codec.PCMA, SendPT: 8, RecvPT: 8, Ptime: 20},
+		},
+		{
+			"absurd wishes",
+			[]string{"m=audio 5000 RTP/AVP 96", "a=rtpmap:96 opus/48000/2", "a=fmtp:96 maxaveragebitrate=1;cbr=yes;;=;x"},
+			[]codec.ID{codec.Opus},
+			nil,
+			Media{Codec: codec.Opus, SendPT: 96, RecvPT: 96, Ptime: 20, Opus: Opus{MaxBitrate: 6000}},
+		},
 	} {
 		l := withOpus(c.codecs...)
 		l.Reserve = c.reserve

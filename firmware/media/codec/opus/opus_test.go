@@ -53,8 +53,12 @@ func TestTheReferenceDecoderHearsWhatWeEncode(t *testing.T) {
 		constant bool
 		samples  int
 	}{
-		{"20 ms", 0, false, 160}, {"10 ms", 0, false, 80}, {"40 ms", 0, false, 320}, {"60 ms", 0, false, 480},
-		{"as few bits as a far end may want", MinBitrate, false, 160}, {"constant length", 0, true, 160},
+		{"20 ms", 0, false, 160},
+		{"10 ms", 0, false, 80},
+		{"40 ms", 0, false, 320},
+		{"60 ms", 0, false, 480},
+		{"as few bits as a far end may want", MinBitrate, false, 160},
+		{"constant length", 0, true, 160},
 		{"more than we send", MaxBitrate, false, 160},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,9 +123,14 @@ func TestTheReferenceDecoderHearsWhatWeEncode(t *testing.T) {
 func TestWhatTheReferenceEncoderSaysIsHeard(t *testing.T) {
 	pbxtest.Tool(t, "opusenc", "opus-tools")
 	for _, args := range [][]string{
-		{"--framesize", "20", "--bitrate", "16"}, {"--framesize", "60", "--bitrate", "12"}, {"--framesize", "10"},
-		{"--framesize", "5", "--music"}, {"--framesize", "2.5", "--bitrate", "64"}, {"--framesize", "40", "--hard-cbr", "--bitrate", "24"},
-		{"--speech", "--bitrate", "8"}, {"--comp", "0", "--bitrate", "96"},
+		{"--framesize", "20", "--bitrate", "16"},
+		{"--framesize", "60", "--bitrate", "12"},
+		{"--framesize", "10"},
+		{"--framesize", "5", "--music"},
+		{"--framesize", "2.5", "--bitrate", "64"},
+		{"--framesize", "40", "--hard-cbr", "--bitrate", "24"},
+		{"--speech", "--bitrate", "8"},
+		{"--comp", "0", "--bitrate", "96"},
 	} {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
 			dir := t.TempDir()
