@@ -204,6 +204,7 @@ func TestEveryImportRuleCanFail(t *testing.T) {
 		{"ui/web", "github.com/pion/rtp"},
 		{"firmware/line", "go.bug.st/serial"},
 		{"ui/web", "github.com/hajimehoshi/go-mp3"},
+		{"ui/web", "github.com/thesyncim/gopus"},
 		{"firmware/call", "html/template"},
 		{"firmware/store", "github.com/dgraph-io/badger/v4"},
 		{"cmd/prontod", "firmware/store/badgerstore"},
