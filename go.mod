@@ -33,6 +33,7 @@ require (
 	github.com/pquerna/otp v1.5.0
 	github.com/sigstore/sigstore v1.10.6
 	github.com/studio-b12/gowebdav v0.11.0
+	github.com/thesyncim/gopus v0.1.1
 	github.com/theupdateframework/go-tuf/v2 v2.4.2
 	github.com/vishvananda/netlink v1.3.1
 	github.com/warthog618/go-gpiocdev v0.9.1

@@ -355,9 +355,17 @@ func (b *Box) openMedia() error {
 	}
 	b.engine, err = media.New(media.Config{
 		Log: b.log.With("room", "media"), PortMin: c.PortMin, PortMax: c.PortMax, Bind: c.Bind, Keeper: b.socketKeeper(), Journal: b.hot,
-		DSCP: audioMark(c.DSCP),
+		DSCP: audioMark(c.DSCP), OpusMax: opusMost(int(c.OpusMax)),
 	})
 	return err
+}
+
+// opusMost is the engine's form of media.opus_max, of which 0 is its own default.
+func opusMost(configured int) int {
+	if configured <= 0 {
+		return -1 - configured
+	}
+	return configured
 }
 
 func (b *Box) openSIP() error {

@@ -3,10 +3,23 @@ package config
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
+
+func TestOpusIsBoundedByTheBoardOrByWhoSaysSo(t *testing.T) {
+	if c, err := Parse([]byte(office)); err != nil || c.Media.OpusMax != -1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for text, ok := range map[string]bool{"-1": true, "0": true, "64": true, "-2": false, "65": false} {
+		_, err := Parse([]byte("media: {opus_max: " + text + "}\n"))
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "media.opus_max") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
 
 func TestBrowsersHaveAPortOfTheirOwnAndALimit(t *testing.T) {
 	c, err := Parse([]byte(office))

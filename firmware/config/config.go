@@ -93,10 +93,11 @@ type SIP struct {
 
 // Media is where audio flows.
 type Media struct {
-	Bind    netip.Addr `yaml:"bind"`     // default 0.0.0.0; needs a restart
-	PortMin int        `yaml:"port_min"` // default 16384, even; needs a restart
-	PortMax int        `yaml:"port_max"` // default 24575; needs a restart
-	DSCP    int        `yaml:"dscp"`     // mark of audio packets for routers, 0-63; default 46 (EF), 0 = none; needs a restart
+	Bind    netip.Addr `yaml:"bind"`               // default 0.0.0.0; needs a restart
+	PortMin int        `yaml:"port_min"`           // default 16384, even; needs a restart
+	PortMax int        `yaml:"port_max"`           // default 24575; needs a restart
+	DSCP    int        `yaml:"dscp"`               // mark of audio packets for routers, 0-63; default 46 (EF), 0 = none; needs a restart
+	OpusMax OpusLimit  `yaml:"opus_max,omitempty"` // phones and carriers that may speak Opus at a time, each a thirtieth of a core of a Pi 4; default -1: four for each core, 0 = none, -1-64; needs a restart
 
 	Browsers Browsers `yaml:"browsers,omitempty"`
 }

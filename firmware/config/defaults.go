@@ -22,7 +22,7 @@ func Default() Config {
 			},
 			Bans: defaultBans(), Registrations: defaultRegistrations(),
 		},
-		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575, DSCP: 46, Browsers: defaultBrowsers()},
+		Media: Media{Bind: netip.IPv4Unspecified(), PortMin: 16384, PortMax: 24575, DSCP: 46, OpusMax: opusByCores, Browsers: defaultBrowsers()},
 		Web:   Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080"), PlainHTTP: true},
 
 		Dialling:      Dialling{ParkFirst: "701", ParkLast: "720", ParkFor: 2 * time.Minute},

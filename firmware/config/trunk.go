@@ -50,7 +50,7 @@ type Trunk struct {
 	Assert    []string     `yaml:"assert,omitempty"`     // headers that name the caller: pai (default), ppi, rpid
 	Country   string       `yaml:"country,omitempty"`    // where the carrier is, two letters; default it
 
-	Codecs        []string      `yaml:"codecs,omitempty"`         // pcma, pcmu, g722, in order; default the box's
+	Codecs        []string      `yaml:"codecs,omitempty"`         // pcma, pcmu, g722, opus, in order; default the box's, without opus
 	DSCP          int           `yaml:"dscp,omitempty"`           // of audio, 1-63; default the box's
 	SIPDSCP       int           `yaml:"sip_dscp,omitempty"`       // of signalling, 1-63; default the box's
 	KeepAlive     time.Duration `yaml:"keep_alive,omitempty"`     // for the router between; default 25s over udp, else 2m; 5s-1h
@@ -153,7 +153,7 @@ func (t *Trunk) take(p presets.Preset) {
 	}
 	if t.Codecs == nil {
 		for _, name := range p.Codecs {
-			if _, ok := codecNamed(name); ok { // what the box cannot speak is not offered
+			if id, ok := codecNamed(name); ok && id != codec.Opus { // what the box cannot speak is not offered, and what costs it dear only to who says so
 				t.Codecs = append(t.Codecs, name)
 			}
 		}

@@ -62,6 +62,7 @@ func TestPresetFillsOnlyWhatIsLeftOut(t *testing.T) {
 		}},
 		"the carrier's port does not replace a written one": {Trunk{Preset: "viatek", Server: "192.0.2.1:5999", Domain: "d"}, func(f Trunk) bool { return f.Server == "192.0.2.1:5999" }},
 		"codecs that the box does not speak are left out":   {Trunk{Preset: "netoip"}, func(f Trunk) bool { return slices.Equal(f.Codecs, []string{"pcma"}) }},
+		"opus is for who writes it":                         {Trunk{Preset: "netoip", Codecs: []string{"pcma", "opus"}}, func(f Trunk) bool { return slices.Equal(f.CodecIDs(), []codec.ID{codec.PCMA, codec.Opus}) }},
 		"written codecs stay":                               {Trunk{Preset: "netoip", Codecs: []string{"g722", "pcmu"}}, func(f Trunk) bool { return slices.Equal(f.CodecIDs(), []codec.ID{codec.G722, codec.PCMU}) }},
 		"a written format stands for both directions":       {Trunk{Preset: "vodafone", Format: "national"}, func(f Trunk) bool { return f.NumberIn == "national" && f.NumberOut == "national" }},
 		"a written rule for From stays":                     {Trunk{Preset: "twt", FromUser: "account"}, func(f Trunk) bool { return f.FromUser == "account" }},

@@ -99,6 +99,9 @@ func (v *validator) box() {
 	if m.PortMin < 1024 || m.PortMax > 65535 || m.PortMin%2 != 0 || m.PortMax-m.PortMin < 15 {
 		v.found.add("media", "ports", "port_min %d and port_max %d: need an even first port from 1024 and at least 16 ports", m.PortMin, m.PortMax)
 	}
+	if m.OpusMax < -1 || m.OpusMax > mostOpus {
+		v.found.add("media.opus_max", "range", "%d: use -1 (by the cores of the board) to %d", m.OpusMax, mostOpus)
+	}
 }
 
 // id checks that an identifier is usable in URLs and file names and is not taken.

@@ -39,6 +39,7 @@ type Config struct {
 	Drain   time.Duration // how long a port rests before its next use; 5 s
 	Keeper  SocketKeeper  // nil: sockets end with the process
 	Journal HotJournal    // nil: legs end with the process
+	OpusMax int           // legs that may speak Opus at a time; 0: four for each core, below 0: none
 	DSCP    int           // mark of every packet; 46: EF (RFC 3246), voice goes first; below 0: none
 }
 
@@ -81,6 +82,7 @@ type Engine struct {
 
 	recorders recorders
 	tapes     tapes
+	opus      opusLegs
 
 	trouble trouble // our own
 	junk    trouble // what others send to our ports: no RTP
@@ -118,6 +120,7 @@ func New(cfg Config) (*Engine, error) {
 		cname:   newCNAME(),
 		start:   time.Now(),
 	}
+	e.opus.most = opusMost(cfg.OpusMax)
 	e.recorders.log, e.recorders.open, e.recorders.paths = cfg.Log, openPart, map[string]bool{}
 	e.trouble.log, e.trouble.level = cfg.Log, slog.LevelError
 	e.junk.log, e.junk.level = cfg.Log, slog.LevelWarn
@@ -251,11 +254,18 @@ type Counters struct {
 	Legs   int   // open now
 	Panics int64 // faults of our own that ended a leg
 	Missed int64 // 20 ms ticks left out after stalls of more than 80 ms
+
+	Opus          int   // legs that speak Opus now
+	OpusOver      int64 // that were taken beyond Config.OpusMax, because the far end had nothing else
+	OpusRecovered int64 // lost packets that the next one brought again
 }
 
 // Counters tells how the engine fares.
 func (e *Engine) Counters() Counters {
-	c := Counters{Panics: e.trouble.panics.Load(), Missed: e.trouble.missed.Load()}
+	c := Counters{
+		Panics: e.trouble.panics.Load(), Missed: e.trouble.missed.Load(),
+		Opus: int(e.opus.now.Load()), OpusOver: e.opus.over.Load(), OpusRecovered: e.opus.recovered.Load(),
+	}
 	for _, l := range e.loops {
 		c.Legs += int(l.load.Load())
 	}

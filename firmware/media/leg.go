@@ -90,6 +90,10 @@ type Leg struct {
 	listener codec.Decoder // of what is listened to as it arrives
 	listens  codec.ID
 
+	returned *returning // made when it is first bridged by relay
+
+	opus *opusEdge // nil: it speaks another codec
+
 	heardAs quality.Stream // how its packets fare
 	stalled time.Duration  // for how long in all the box served it late
 
@@ -108,7 +112,7 @@ type Leg struct {
 type counts struct {
 	junk, strangers, unknownPT, early, rejected, late  uint64
 	unsent, sendErrors, receiveErrors, rtcpJunk, muted uint64
-	forged                                             uint64
+	forged, broken                                     uint64
 }
 
 // Stats sums up one leg. Lost, Jitter and RTT are those of RTCP (RFC 3550 section 6.4).
@@ -125,11 +129,13 @@ type Stats struct {
 	Lost     uint64 // sent by the far end, not arrived
 	Jitter   time.Duration
 
-	In        quality.Way   // how the far end's packets fared
-	Concealed time.Duration // sound that was invented for what was lost, on the slow path
-	Stalled   time.Duration // for how long in all the box was late
-	Quiet     bool          // the far end need not send: it holds, or only listens
-	Reported  bool          // the far end has said what it received
+	In        quality.Way      // how the far end's packets fared
+	Concealed time.Duration    // sound that was invented for what was lost, on the slow path
+	Echo      quality.Returned // what the far end is told comes back from it
+	Echoes    bool             // it does
+	Stalled   time.Duration    // for how long in all the box was late
+	Quiet     bool             // the far end need not send: it holds, or only listens
+	Reported  bool             // the far end has said what it received
 
 	RTT          time.Duration // 0 until the far end reports
 	RemoteLost   int32         // of our packets, as the far end reports
@@ -138,6 +144,7 @@ type Stats struct {
 	Junk      uint64 // datagrams that are not RTP or RTCP
 	Strangers uint64 // RTP from a source that the lock keeps out
 	Forged    uint64 // packets and reports without the agreed key, or repeated
+	Broken    uint64 // packets of Opus that could not be decoded
 
 	Image                    bool   // it is in T.38 now
 	ImageReceived, ImageSent uint64 // believed datagrams of T.38
@@ -346,6 +353,7 @@ func (l *loop) configure(g *Leg, m sdp.Media) error {
 	if err != nil {
 		return err
 	}
+	m = g.hull(m)
 	if g.secret = secret; renewed {
 		g.out.freshStream(rand.Uint32())
 	}
@@ -383,8 +391,18 @@ func (g *Leg) ready() bool {
 	return g.configured && !g.media.Image && g.media.Direction.Sends() && g.latch.target().set()
 }
 
-// send writes one RTP packet to the far end.
+// send writes one RTP packet to the far end, in its codec and on its clock.
 func (l *loop) send(g *Leg, b []byte) {
+	if g.opus != nil {
+		if b = g.sealOpus(b); b == nil {
+			return
+		}
+	}
+	l.transmit(g, b)
+}
+
+// transmit writes one RTP packet as it is.
+func (l *loop) transmit(g *Leg, b []byte) {
 	size := len(b)
 	if g.secret != nil {
 		if b = l.seal(g, b); b == nil {
@@ -410,11 +428,14 @@ func (g *Leg) snapshotStats() *Stats {
 		Quiet:     g.configured && (g.media.Image || !g.media.Direction.Receives()),
 		Image:     g.media.Image, ImageReceived: g.image.received, ImageSent: g.image.sent,
 		RTT: g.control.rtt, RemoteLost: g.control.remoteLost, RemoteJitter: g.control.remoteJitter,
-		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, UnknownPT: c.unknownPT, Early: c.early,
+		Junk: c.junk + c.rtcpJunk, Strangers: c.strangers, Forged: c.forged, Broken: c.broken, UnknownPT: c.unknownPT, Early: c.early,
 		Wild: c.rejected, Late: c.late, Muted: c.muted + c.unsent, SendErrors: c.sendErrors, ReadErrors: c.receiveErrors,
 	}
+	if g.returned != nil {
+		s.Echo, s.Echoes = g.returned.echo.Returned()
+	}
 	if g.configured {
-		s.Codec = g.media.Codec.Name()
+		s.Codec = g.agreed().Codec.Name()
 		if g.media.Image {
 			s.Codec = "T.38"
 		}

@@ -432,6 +432,7 @@ func (l *loop) dispose(g *Leg) {
 	g.closed = true
 	g.endRecord(RecordEnded)
 	g.untap()
+	l.engine.opus.leaves(g)
 	g.final.Store(g.snapshotStats())
 	l.schedule(g)
 	if g.line == nil {

@@ -57,6 +57,9 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	case newlyLocked:
 		l.latched(g)
 	}
+	if g.opus != nil {
+		g.opus.clock(p)
+	}
 	arrival := g.in.packet(p, known && !event, l.now)
 	switch arrival {
 	case arrivalRejected:
@@ -78,15 +81,21 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	case !g.media.Direction.Receives():
 		g.count.muted++
 	default:
+		if g.opus != nil && known && !event && !l.openOpus(g, p) {
+			return
+		}
 		switch {
 		case event:
+			if g.opus != nil {
+				g.opus.openEvent(p)
+			}
 			g.events.packet(p.ts, p.payload, l.now, g.press)
 		case g.events.active:
 			g.said.add(g.media.Codec, p.payload)
 			g.hushKey(p)
 		default:
 			g.said.add(g.media.Codec, p.payload)
-			if arrival != arrivalLate {
+			if arrival != arrivalLate && !p.coded {
 				l.overhear(g, p)
 			}
 		}
@@ -152,19 +161,25 @@ func (l *loop) relay(g, to *Leg, p *packet, event bool) {
 		to.count.unsent++
 		return
 	}
+	if !event && !p.coded {
+		l.listenForEcho(g, to, p)
+	}
 	pt := to.media.SendPT
 	if event {
 		if pt = to.media.EventSendPT; pt == 0 {
 			to.out.src = source{} // the key is said as a tone; what comes then is joined without a hole
 			return
 		}
-	} else if g.media.Codec == to.media.Codec {
+	} else if p.coded {
+		l.passOpus(g, to, p)
+		return
+	} else if to.unpass(); g.media.Codec == to.media.Codec {
 		to.encoding.passed.add(to.media.Codec, p.payload)
 	} else if !l.transcode(g, to, p) {
 		to.count.late++
 		return
 	}
-	if g.media.Ptime != to.media.Ptime {
+	if to.recuts(g) {
 		l.recut(g, to, p, event)
 		return
 	}

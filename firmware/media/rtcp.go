@@ -142,7 +142,7 @@ func (g *Leg) appendReport(b []byte, now time.Duration, wall time.Time) []byte {
 	b = binary.BigEndian.AppendUint32(b, g.out.ssrc)
 	if sender {
 		b = binary.BigEndian.AppendUint64(b, ntp(wall))
-		b = binary.BigEndian.AppendUint32(b, g.out.timestamp(now))
+		b = binary.BigEndian.AppendUint32(b, g.wireTicks()*g.out.timestamp(now))
 		b = binary.BigEndian.AppendUint32(b, uint32(g.out.packets))
 		b = binary.BigEndian.AppendUint32(b, uint32(g.out.octets))
 	}
@@ -157,7 +157,7 @@ func (g *Leg) appendBlock(b []byte, now time.Duration) []byte {
 	b = binary.BigEndian.AppendUint32(b, g.in.ssrc)
 	b = binary.BigEndian.AppendUint32(b, uint32(fraction)<<24|uint32(cumulative)&0xffffff)
 	b = binary.BigEndian.AppendUint32(b, g.in.extended())
-	b = binary.BigEndian.AppendUint32(b, g.in.jitter>>4)
+	b = binary.BigEndian.AppendUint32(b, g.wireTicks()*(g.in.jitter>>4))
 	var last, delay uint32
 	if c := &g.control; c.hasSR {
 		last, delay = c.lastSR, short(now-c.lastSRAt)
@@ -210,7 +210,7 @@ func (l *loop) report(g *Leg, b []byte, from *address) {
 	}
 	c.reported = true
 	c.remoteLost = n.lost
-	c.remoteJitter = time.Duration(n.jitter) * time.Second / clockRate
+	c.remoteJitter = time.Duration(n.jitter/g.wireTicks()) * time.Second / clockRate
 	if n.lastSR != 0 {
 		// RFC 3550 section 6.4.1: A - LSR - DLSR, modulo 2^32, in 1/65536 s.
 		if rtt := int32(uint32(ntp(time.Now())>>16) - n.lastSR - n.delay); rtt >= 0 {

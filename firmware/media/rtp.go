@@ -18,6 +18,7 @@ type packet struct {
 	seq     uint16
 	ts      uint32
 	ssrc    uint32
+	coded   bool // the payload is Opus as it came
 }
 
 // parse reads an RTP packet (RFC 3550 section 5.1 and appendix A.1) without copying. It returns
@@ -44,7 +45,7 @@ func (p *packet) parse(b []byte) bool {
 		}
 		end -= pad
 	}
-	p.bytes, p.payload = b, b[start:end]
+	p.bytes, p.payload, p.coded = b, b[start:end], false
 	p.marker = b[1]&0x80 != 0
 	p.pt = b[1] & 0x7f
 	p.seq = binary.BigEndian.Uint16(b[2:])

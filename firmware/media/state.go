@@ -98,7 +98,7 @@ func (g *Leg) state() legState {
 	s := legState{
 		ID: g.id, RTP: g.ports.rtp.port, RTCP: g.ports.rtcp.port,
 		Advertise: g.Advertise(), Learn: g.learn, Source: g.source, Timeout: g.timeout,
-		Configured: g.configured, Media: g.media,
+		Configured: g.configured, Media: g.agreed(),
 		Learned: g.latch.locked.addrPort(), Control: g.control.target.addrPort(),
 		Secret: g.secret.state(), Echo: g.echo, Machines: g.machines,
 		SSRC: g.out.ssrc, RemoteSSRC: g.in.ssrc, Seq: g.out.high, Timestamp: g.out.clock,
@@ -113,10 +113,10 @@ func (g *Leg) state() legState {
 // resume puts a snapshot into a leg that has its sockets. The stream goes on under a new SSRC and
 // beyond the high-water mark; its first packet carries the marker.
 func (g *Leg) resume(s legState, now time.Duration) error {
-	g.configured, g.media, g.echo = s.Configured, s.Media, s.Echo
+	g.configured, g.media, g.echo = s.Configured, g.hull(s.Media), s.Echo
 	g.machines = s.Machines
 	g.listenForKeys()
-	g.codec.Store(uint32(s.Media.Codec))
+	g.codec.Store(uint32(g.media.Codec))
 	g.latch.host = g.ports.rtp.address(netip.AddrPortFrom(g.source, 1))
 	g.latch.image = s.Media.Image
 	g.latch.arm(g.ports.rtp.address(s.Media.Remote), g.learn, now)
@@ -209,6 +209,7 @@ func (e *Engine) reopen(s legState) (*Leg, error) {
 		err = errors.New("its remote address is of another family than our sockets")
 	}
 	if err != nil {
+		e.opus.leaves(g)
 		e.sockets.close(p, time.Now())
 		return nil, err
 	}

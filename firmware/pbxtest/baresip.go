@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,6 +58,12 @@ func (o *Office) Baresip(number, hz int, params ...string) *Baresip {
 	return o.baresip(number, hz, o.SIP, params, nil)
 }
 
+// BaresipOpus is Baresip with no other codec than Opus, by libopus.
+func (o *Office) BaresipOpus(number, hz int, params ...string) *Baresip {
+	o.t.Helper()
+	return o.baresip(number, hz, o.SIP, append([]string{"audio_codecs=opus"}, params...), nil)
+}
+
 // BaresipTLS is Baresip over TLS. Debian's version 1.0 looks at no certificate of the other end, whatever its
 // configuration says; LinphoneDeceived is the judge of that.
 func (o *Office) BaresipTLS(number, hz int, params ...string) *Baresip {
@@ -88,7 +95,7 @@ func (o *Office) baresip(number, hz int, at netip.AddrPort, params []string, wat
 	o.t.Cleanup(p.end)
 	config := []string{
 		"sip_listen 127.0.0.1:0", "net_interface 127.0.0.1", "module_path " + modules,
-		"module g711.so", "module aufile.so", "module sndfile.so", "module srtp.so", "module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so",
+		"module g711.so", "module opus.so", "opus_stereo no", "opus_sprop_stereo no", "module aufile.so", "module sndfile.so", "module srtp.so", "module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so",
 		fmt.Sprintf("ctrl_tcp_listen 127.0.0.1:%d", control),
 		"audio_source aufile," + filepath.Join(dir, "tone.wav"), "ausrc_srate 8000", "auplay_srate 8000",
 		"ausrc_channels 1", "auplay_channels 1", "audio_buffer 20-160", "snd_path " + dir, "rtp_ports 26000-27999",
@@ -98,7 +105,10 @@ func (o *Office) baresip(number, hz int, at netip.AddrPort, params []string, wat
 		transport = ";transport=tls"
 		config = append(config, "sip_cafile "+o.Certificate(), "sip_verify_server yes") // from version 1.1 on
 	}
-	account := fmt.Sprintf("<sip:%d@%s%s>;auth_user=%[1]d;auth_pass=%[4]s;regint=600;audio_codecs=PCMA;answermode=manual", number, at, transport, Password(number))
+	account := fmt.Sprintf("<sip:%d@%s%s>;auth_user=%[1]d;auth_pass=%[4]s;regint=600;answermode=manual", number, at, transport, Password(number))
+	if !slices.ContainsFunc(params, func(p string) bool { return strings.HasPrefix(p, "audio_codecs=") }) {
+		params = append([]string{"audio_codecs=PCMA"}, params...)
+	}
 	account = strings.Join(append([]string{account}, params...), ";") + "\n"
 	contacts := ""
 	for _, n := range watched {

@@ -16,6 +16,8 @@ type LegSound struct {
 	RoundTrip time.Duration `json:"round_trip,omitempty"`
 	FarLoss   float64       `json:"far_loss,omitempty"` // percent of our packets that the party did not get
 	FarJitter time.Duration `json:"far_jitter,omitempty"`
+	Echo      time.Duration `json:"echo,omitempty"`      // how long after what the party is told it comes back from it
+	EchoLoss  float64       `json:"echo_loss,omitempty"` // and how much weaker, in dB
 
 	Trouble SoundTrouble `json:"trouble,omitempty"` // the worst that was wrong
 	Place   SoundPlace   `json:"place,omitempty"`   // and where
@@ -33,6 +35,7 @@ const (
 	SoundLoss       SoundTrouble = "loss"       // packets are lost here and there
 	SoundJitter     SoundTrouble = "jitter"     // packets come too late or at uneven times
 	SoundReordering SoundTrouble = "reordering" // packets overtake each other
+	SoundEcho       SoundTrouble = "echo"       // who talks to the party hears the own voice again
 	SoundDrift      SoundTrouble = "drift"      // the clock of the far end is wrong
 	SoundSilence    SoundTrouble = "silence"    // packets come, but nobody is heard: a muted or broken microphone
 )

@@ -13,7 +13,7 @@ func TestEverythingThatCanBeWrongWithTheSoundHasItsSentence(t *testing.T) {
 		keys = append(keys, "calls.machine."+string(m))
 	}
 	for _, x := range []tel.SoundTrouble{
-		tel.SoundOneWay, tel.SoundStall, tel.SoundBursts, tel.SoundLoss, tel.SoundJitter, tel.SoundReordering, tel.SoundDrift, tel.SoundSilence,
+		tel.SoundOneWay, tel.SoundStall, tel.SoundBursts, tel.SoundLoss, tel.SoundJitter, tel.SoundReordering, tel.SoundEcho, tel.SoundDrift, tel.SoundSilence,
 	} {
 		keys = append(keys, "sound.trouble."+string(x))
 	}

@@ -19,6 +19,7 @@ func sound(party string, s media.Stats) tel.LegSound {
 	l := quality.Leg{
 		Carrier: strings.HasPrefix(party, "trunk:"), Codec: quality.G711, In: s.In, Sent: s.Sent,
 		Reported: s.Reported, OutJitter: s.RemoteJitter, RoundTrip: s.RTT, Stalled: s.Stalled, Quiet: s.Quiet,
+		Echo: s.Echo, Echoes: s.Echoes,
 	}
 	if s.Codec == codec.G722.Name() {
 		l.Codec = quality.G722
@@ -32,6 +33,7 @@ func sound(party string, s media.Stats) tel.LegSound {
 		Loss: rounded(100*s.In.Loss(), 100), Bursts: s.In.Bursts, BurstLoss: rounded(100*s.In.BurstDensity, 10),
 		Jitter: s.In.Jitter.Round(100 * time.Microsecond), Drift: math.Round(s.In.Drift), Concealed: s.Concealed,
 		RoundTrip: s.RTT.Round(100 * time.Microsecond), FarLoss: rounded(100*l.OutLoss, 100), FarJitter: s.RemoteJitter,
+		Echo: s.Echo.Delay, EchoLoss: rounded(s.Echo.Loss, 1),
 		Trouble: f.Trouble, Place: f.Place,
 	}
 }

@@ -21,7 +21,11 @@ const (
 	PCMA                         // G.711 A-law
 	G722                         // G.722 at 64 kbit/s
 	TelephoneEvent               // RFC 4733 digits; it has no encoder or decoder
+	Opus                         // RFC 6716; its encoder and decoder, which have packets and not bytes, are those of package opus
 )
+
+// OpusClock is the RTP clock of Opus in Hz, whatever rate is encoded (RFC 7587 section 4.1).
+const OpusClock = 48000
 
 // format is what SDP and RTP say about an ID.
 type format struct {
@@ -41,6 +45,8 @@ func (id ID) format() format {
 		return format{"G722", 9, 8000}
 	case TelephoneEvent:
 		return format{"telephone-event", 101, 8000}
+	case Opus:
+		return format{"opus", 111, OpusClock}
 	}
 	return format{}
 }
@@ -57,19 +63,19 @@ func (id ID) String() string {
 }
 
 // PayloadType is the RTP payload type that we use when we choose: the static one of RFC 3551 section 6,
-// and 101 for telephone-event.
+// 101 for telephone-event and 111 for Opus.
 func (id ID) PayloadType() uint8 { return id.format().pt }
 
 // ClockRate is the RTP timestamp rate in Hz, and 0 for an unknown ID.
 func (id ID) ClockRate() int { return id.format().clock }
 
-// Audio reports whether the ID carries sound and so has an encoder and a decoder.
-func (id ID) Audio() bool { return id == PCMU || id == PCMA || id == G722 }
+// Audio reports whether the ID carries sound.
+func (id ID) Audio() bool { return id == PCMU || id == PCMA || id == G722 || id == Opus }
 
-// PayloadBytes is the length of a payload that carries ms milliseconds of sound, and 0 for an ID
-// without sound. All sound formats here take 8 bytes per millisecond.
+// PayloadBytes is the length of a payload that carries ms milliseconds of sound: 8 bytes for each. It is 0
+// for an ID without sound and for Opus, whose packets have any length.
 func (id ID) PayloadBytes(ms int) int {
-	if !id.Audio() {
+	if !id.Audio() || id == Opus {
 		return 0
 	}
 	return 8 * ms
@@ -124,7 +130,7 @@ func (id *ID) UnmarshalText(text []byte) error {
 
 // ByName finds an ID by its encoding name in any letter case (RFC 4855 section 3).
 func ByName(name string) (ID, bool) {
-	for _, id := range [...]ID{PCMU, PCMA, G722, TelephoneEvent} {
+	for _, id := range [...]ID{PCMU, PCMA, G722, TelephoneEvent, Opus} {
 		if strings.EqualFold(id.Name(), name) {
 			return id, true
 		}
@@ -157,7 +163,7 @@ type Decoder interface {
 	Decode(dst []int16, payload []byte) int
 }
 
-// NewEncoder makes the encoder of one direction of one call, and nil for an ID without sound.
+// NewEncoder makes the encoder of one direction of one call, and nil for an ID without sound and for Opus.
 func NewEncoder(id ID) Encoder {
 	switch id {
 	case PCMU:
@@ -178,7 +184,7 @@ func Follow(e Encoder, heard []byte) {
 	}
 }
 
-// NewDecoder makes the decoder of one direction of one call, and nil for an ID without sound. It goes on
+// NewDecoder makes the decoder of one direction of one call, and nil for an ID without sound and for Opus. It goes on
 // behind the payloads heard, of which there may be none: who joins in the middle hears no burst.
 func NewDecoder(id ID, heard ...byte) Decoder {
 	switch id {

@@ -7,13 +7,13 @@ import (
 
 func TestEveryFormatIsFoundByItsNameInAnyCase(t *testing.T) {
 	for name, want := range map[string]ID{
-		"PCMU": PCMU, "pcma": PCMA, "g722": G722, "Telephone-Event": TelephoneEvent,
+		"PCMU": PCMU, "pcma": PCMA, "g722": G722, "Telephone-Event": TelephoneEvent, "Opus": Opus,
 	} {
 		if got, ok := ByName(name); !ok || got != want {
 			t.Errorf("ByName(%q) = %v, %v; want %v", name, got, ok, want)
 		}
 	}
-	for _, name := range []string{"", "opus", "G729", "PCM"} {
+	for _, name := range []string{"", "speex", "G729", "PCM"} {
 		if got, ok := ByName(name); ok {
 			t.Errorf("ByName(%q) found %v", name, got)
 		}
@@ -44,7 +44,7 @@ func TestATelephoneEventHasNoSound(t *testing.T) {
 }
 
 func TestAnIDKeepsItsNameInJSON(t *testing.T) {
-	for _, id := range []ID{0, PCMU, PCMA, G722, TelephoneEvent} {
+	for _, id := range []ID{0, PCMU, PCMA, G722, TelephoneEvent, Opus} {
 		b, err := json.Marshal(map[string]ID{"c": id})
 		if err != nil {
 			t.Fatal(err)
@@ -58,7 +58,7 @@ func TestAnIDKeepsItsNameInJSON(t *testing.T) {
 		t.Error("an unknown ID was written")
 	}
 	var id ID
-	if err := id.UnmarshalText([]byte("opus")); err == nil {
+	if err := id.UnmarshalText([]byte("speex")); err == nil {
 		t.Error("an unknown name was read")
 	}
 }

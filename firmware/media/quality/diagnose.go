@@ -18,6 +18,8 @@ type Leg struct {
 	OutJitter time.Duration
 	RoundTrip time.Duration // 0: not known
 	Stalled   time.Duration // for how long in all the box was late
+	Echo      Returned      // what others say to the party comes back from it
+	Echoes    bool          // it does
 	Quiet     bool          // the party need not send: it only listens, or holds
 }
 
@@ -35,6 +37,10 @@ const (
 	fewReceived = 50  // one packet for so many of ours is no sound
 	muchLooked  = 500 // frames without any loudness that make a silence: half a minute where one in three is looked at
 	outOneWay   = 0.9
+	// What returns sooner is taken for one's own voice in the ear, and what is weaker is not heard (ITU-T G.131: 30 dB
+	// of TELR suffice at 20 ms, 50 dB at 300).
+	echoHeard = 25 * time.Millisecond
+	echoFaint = 40 // dB
 	// wait is the delay of a phone's jitter buffer, packet and both codecs, in ms.
 	wait = 60
 )
@@ -55,7 +61,12 @@ func (l Leg) Diagnose() Finding {
 	}
 	delay := float64(l.RoundTrip.Milliseconds())/2 + wait
 	if l.In.Received > 0 {
-		f.Heard = MOS(Path{Codec: l.Codec, Loss: l.In.Loss(), BurstR: l.In.BurstR, Delay: delay}.R())
+		p := Path{Codec: l.Codec, Loss: l.In.Loss(), BurstR: l.In.BurstR, Delay: delay}
+		if l.Echoes {
+			p.Echo = slr + rlr + l.Echo.Loss
+			p.Delay = max(delay, float64(l.Echo.Delay.Milliseconds())/2)
+		}
+		f.Heard = MOS(p.R())
 	}
 	if l.Reported {
 		f.Hears = MOS(Path{Codec: l.Codec, Loss: l.OutLoss, Delay: delay}.R())
@@ -91,6 +102,8 @@ func (l Leg) trouble() tel.SoundTrouble {
 		return tel.SoundReordering
 	case l.Reported && l.OutJitter >= muchJitter:
 		return tel.SoundJitter
+	case l.Echoes && l.Echo.Delay >= echoHeard && l.Echo.Loss < echoFaint:
+		return tel.SoundEcho
 	case w.Drift >= muchDrift, w.Drift <= -muchDrift:
 		return tel.SoundDrift
 	case w.Looked >= muchLooked && w.Loud == 0:

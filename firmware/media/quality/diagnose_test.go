@@ -73,6 +73,11 @@ var impairments = []impairment{
 			}
 		})
 	}},
+	{"an echo that was measured", tel.SoundEcho, func(r *rand.Rand) Leg {
+		l := network(r, 0, well)
+		l.Echo, l.Echoes = Returned{Delay: time.Duration(40+r.IntN(500)) * time.Millisecond, Loss: 6 + 30*r.Float64()}, true
+		return l
+	}},
 	{"a fast clock", tel.SoundDrift, func(r *rand.Rand) Leg { return network(r, 180+300*r.Float64(), well) }},
 	{"a slow clock", tel.SoundDrift, func(r *rand.Rand) Leg { return network(r, -180-300*r.Float64(), well) }},
 	{"nothing comes", tel.SoundOneWay, func(r *rand.Rand) Leg {

@@ -56,9 +56,9 @@ func Answer(offer *Session, l Local) (body []byte, m Media, err error) {
 		return nil, Media{}, why
 	}
 	s := &offer.Streams[ours]
-	formats := []format{{m.Codec, m.RecvPT}}
+	formats := []format{{m.Codec, m.RecvPT, m.Codec.ClockRate()}}
 	if m.EventRecvPT != 0 {
-		formats = append(formats, format{codec.TelephoneEvent, m.EventRecvPT})
+		formats = append(formats, format{codec.TelephoneEvent, m.EventRecvPT, m.eventClock()})
 	}
 	body = l.write(func(w *writer) {
 		for i, t := range offer.Streams {
@@ -116,32 +116,11 @@ func agree(l *Local, s *Stream, offered []format, keys []cryptoLine) (Media, err
 	}
 	known := s.known()
 	m := Media{Ptime: packetTime(l, s), Direction: l.Direction.And(s.Direction.Mirror()), SendKey: send, RecvKey: recv}
-	found := false
-	for _, f := range known {
-		if !f.id.Audio() || !slices.Contains(l.Codecs, f.id) {
-			continue
-		}
-		recv, ok := received(offered, f)
-		if !ok {
-			continue
-		}
-		m.Codec, m.SendPT, m.RecvPT = f.id, f.pt, recv
-		found = true
-		break
-	}
-	if !found {
+	if !m.choose(l, s, known, offered) {
 		return Media{}, fmt.Errorf("%w: %s; we have %v", ErrNoCodec, s.describeFormats(), l.Codecs)
 	}
 	if l.DTMF {
-		for _, f := range known {
-			if f.id != codec.TelephoneEvent {
-				continue
-			}
-			if recv, ok := received(offered, f); ok {
-				m.EventSendPT, m.EventRecvPT = f.pt, recv
-				break
-			}
-		}
+		m.chooseEvents(known, offered)
 	}
 	m.RTCPMux = l.RTCPMux && s.RTCPMux
 	m.Remote, m.RemoteRTCP = s.remotes(m.RTCPMux)
@@ -152,13 +131,83 @@ func agree(l *Local, s *Stream, offered []format, keys []cryptoLine) (Media, err
 	return m, nil
 }
 
+// choose takes the first format of the peer's that we have too. Of an offer Opus comes last, whatever the peer
+// prefers, unless we prefer it: a call costs the box some seven times as much. Who answers sends what it
+// names first, so of an answer the order holds.
+func (m *Media) choose(l *Local, s *Stream, known, offered []format) bool {
+	late := offered == nil && !l.prefers(codec.Opus)
+	for _, last := range [...]bool{false, true} {
+		for _, f := range known {
+			reserve := slices.Contains(l.Reserve, f.id)
+			if !f.id.Audio() || !reserve && !slices.Contains(l.Codecs, f.id) || (reserve || late && f.id == codec.Opus) != last {
+				continue
+			}
+			recv, ok := received(offered, f)
+			if !ok {
+				continue
+			}
+			if m.Codec, m.SendPT, m.RecvPT = f.id, f.pt, recv; f.id == codec.Opus {
+				m.Opus = s.opus(f.pt)
+				m.Ptime = opusTime(m.Ptime)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+func (l *Local) prefers(id codec.ID) bool { return len(l.Codecs) > 0 && l.Codecs[0] == id }
+
+// opusTime is a packet time that one frame of Opus has (RFC 7587 section 6.1): 10, 20, 40 or 60 ms.
+func opusTime(ms int) int {
+	switch ms {
+	case 30:
+		return 20
+	case 50:
+		return 40
+	}
+	return ms
+}
+
+// chooseEvents takes the telephone-events whose clock is that of the sound; beside Opus also those of 8,000 Hz,
+// which is all that many phones have.
+func (m *Media) chooseEvents(known, offered []format) {
+	clocks := []int{codec.TelephoneEvent.ClockRate()}
+	if m.Codec == codec.Opus {
+		clocks = []int{codec.OpusClock, codec.TelephoneEvent.ClockRate()}
+	}
+	for _, clock := range clocks {
+		for _, f := range known {
+			if f.id != codec.TelephoneEvent || f.clock != clock {
+				continue
+			}
+			recv, ok := received(offered, f)
+			if !ok {
+				continue
+			}
+			if m.EventSendPT, m.EventRecvPT = f.pt, recv; m.Codec == codec.Opus {
+				m.Opus.EventClock = clock
+			}
+			return
+		}
+	}
+}
+
+// eventClock is the clock of the telephone-events that were agreed on, in Hz.
+func (m *Media) eventClock() int {
+	if m.Opus.EventClock != 0 {
+		return m.Opus.EventClock
+	}
+	return codec.TelephoneEvent.ClockRate()
+}
+
 // received is the payload type under which we get format f.
 func received(offered []format, f format) (uint8, bool) {
 	if offered == nil {
 		return f.pt, true
 	}
 	for _, o := range offered {
-		if o.id == f.id {
+		if o.id == f.id && o.clock == f.clock {
 			return o.pt, true
 		}
 	}
@@ -285,33 +334,49 @@ func (l *Local) fresh() Stream {
 // offered numbers our formats: as in the previous body where they stood there, else the usual
 // number, else the first dynamic one that is free.
 func offered(l *Local, previous *Stream) []format {
-	ids := slices.Clone(l.Codecs)
-	ids = slices.DeleteFunc(ids, func(id codec.ID) bool { return !id.Audio() })
-	if l.DTMF {
-		ids = append(ids, codec.TelephoneEvent)
+	var want []format
+	for _, id := range l.Codecs {
+		if id.Audio() {
+			want = append(want, format{id, id.PayloadType(), id.ClockRate()})
+		}
+	}
+	if event := codec.TelephoneEvent; l.DTMF {
+		want = append(want, format{event, event.PayloadType(), event.ClockRate()})
+		if slices.Contains(l.Codecs, codec.Opus) {
+			want = append(want, format{event, wideEvents, codec.OpusClock})
+		}
+	}
+	type kind struct {
+		id    codec.ID
+		clock int
 	}
 	taken := make(map[uint8]bool)
-	numbers := make(map[codec.ID]uint8)
+	numbers := make(map[kind]uint8)
 	for _, f := range previous.known() {
-		if _, twice := numbers[f.id]; !twice {
-			numbers[f.id] = f.pt
+		k := kind{f.id, f.clock}
+		if _, twice := numbers[k]; !twice {
+			numbers[k] = f.pt
 		}
 		taken[f.pt] = true
 	}
-	var out []format
-	for _, id := range ids {
-		pt, ok := numbers[id]
+	out := make([]format, 0, len(want))
+	for _, f := range want {
+		k := kind{f.id, f.clock}
+		pt, ok := numbers[k]
 		if !ok {
-			pt = id.PayloadType()
+			pt = f.pt
 			for dyn := uint8(96); taken[pt] && dyn < 128; dyn++ {
 				pt = dyn
 			}
-			numbers[id], taken[pt] = pt, true
+			numbers[k], taken[pt] = pt, true
 		}
-		out = append(out, format{id, pt})
+		out = append(out, format{f.id, pt, f.clock})
 	}
 	return out
 }
+
+// wideEvents is the payload type of telephone-events on the clock of Opus.
+const wideEvents = 102
 
 // describeFormats names what the peer has, for people who read the log.
 func (s *Stream) describeFormats() string {

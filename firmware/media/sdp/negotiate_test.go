@@ -282,7 +282,7 @@ func TestAnAnswerToTheSameReinviteIsTheSameBody(t *testing.T) {
 // Whatever two of us offer and answer, both sides agree on it.
 func TestOfferAnswerAcceptAgree(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 7))
-	all := []codec.ID{codec.PCMA, codec.PCMU, codec.G722}
+	all := []codec.ID{codec.PCMA, codec.PCMU, codec.G722, codec.Opus}
 	pick := func(addr string) Local {
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		rtp := uint16(1024 + 2*random.IntN(30000))

@@ -41,7 +41,8 @@ type Stream struct {
 	T38       []string       // attributes of T.38, as written
 
 	maps   map[string]mapping
-	crypto []cryptoLine // the usable ones, in order
+	params map[string]string // a=fmtp, by payload type
+	crypto []cryptoLine      // the usable ones, in order
 }
 
 // mapping is one a=rtpmap.
@@ -198,6 +199,13 @@ func (p *parser) attribute(value string) error {
 	switch key {
 	case "rtpmap":
 		s.rtpmap(arg)
+	case "fmtp":
+		if pt, params, ok := strings.Cut(arg, " "); ok && len(s.params) < maxFormats {
+			if s.params == nil {
+				s.params = make(map[string]string)
+			}
+			s.params[pt] = params
+		}
 	case "ptime":
 		s.Ptime = milliseconds(arg)
 	case "maxptime":
@@ -268,8 +276,9 @@ func (s *Stream) rtcp(arg string) {
 
 // format is a format of an m= line that we understand.
 type format struct {
-	id codec.ID
-	pt uint8
+	id    codec.ID
+	pt    uint8
+	clock int // of telephone-events, which follow the sound's: 8000, or 48000 beside Opus; else that of the codec
 }
 
 // known lists the formats of the stream that we understand, in its order, without repeats.
@@ -282,21 +291,54 @@ func (s *Stream) known() []format {
 		}
 		pt := uint8(n)
 		id, ok := codec.ByStaticPayloadType(pt)
+		clock := id.ClockRate()
 		if m, mapped := s.maps[f]; mapped {
 			// RFC 3551 section 6: a map beside a static type must agree with it; if it does not, the map is what was meant.
 			id, ok = codec.ByName(m.name)
-			ok = ok && m.channels <= 1 && clockFits(id, m.clock)
+			ok = ok && m.channels <= mostChannels(id) && clockFits(id, m.clock)
+			if clock = id.ClockRate(); id == codec.TelephoneEvent {
+				clock = m.clock
+			}
 		}
 		// 0 stands for "no events", and PT 0 is µ-law by RFC 3551, so an event type of 0 is nonsense.
 		if !ok || id == codec.TelephoneEvent && pt == 0 {
 			continue
 		}
-		out = append(out, format{id, pt})
+		out = append(out, format{id, pt, clock})
 	}
 	return out
 }
 
-// clockFits accepts G.722 at 16,000 Hz too: old phones write its sampling rate.
+// clockFits accepts G.722 at 16,000 Hz too: old phones write its sampling rate. Telephone-events may have the
+// clock of Opus (RFC 7587 section 4.1 with RFC 4733 section 2.2).
 func clockFits(id codec.ID, clock int) bool {
-	return clock == id.ClockRate() || id == codec.G722 && clock == 16000
+	return clock == id.ClockRate() || id == codec.G722 && clock == 16000 || id == codec.TelephoneEvent && clock == codec.OpusClock
 }
+
+// mostChannels is 2 for Opus, whose map says so also of one voice (RFC 7587 section 7).
+func mostChannels(id codec.ID) int {
+	if id == codec.Opus {
+		return 2
+	}
+	return 1
+}
+
+// opus reads what the peer wants of our Opus (RFC 7587 section 6.1). All else there is either what our decoder
+// bears anyway or what our narrow-band, mono sound never exceeds.
+func (s *Stream) opus(pt uint8) (o Opus) {
+	for param := range strings.SplitSeq(s.params[strconv.Itoa(int(pt))], ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "maxaveragebitrate":
+			if n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31); err == nil {
+				o.MaxBitrate = max(minOpusBitrate, min(int(n), maxOpusBitrate))
+			}
+		case "cbr":
+			o.Constant = strings.TrimSpace(value) == "1"
+		}
+	}
+	return o
+}
+
+// What RFC 7587 section 6.1 allows maxaveragebitrate to be.
+const minOpusBitrate, maxOpusBitrate = 6000, 510_000

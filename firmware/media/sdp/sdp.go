@@ -101,6 +101,7 @@ type Local struct {
 	RTP, RTCP uint16     // ports; RTCP 0 means RTP+1
 	RTCPMux   bool       // we can take RTCP on the RTP port (RFC 5761)
 	Codecs    []codec.ID // sound formats, the preferred first
+	Reserve   []codec.ID // formats that we take of an offer that has nothing else, and never offer
 	DTMF      bool       // we speak RFC 4733
 	Ptime     int        // milliseconds per packet that we like; 0 means 20
 	Direction Direction  // what we are willing to do
@@ -134,8 +135,16 @@ type Media struct {
 	EventRecvPT uint8          `json:"event_recv_pt,omitempty"`
 	Ptime       int            `json:"ptime"`     // milliseconds per packet that we send
 	Direction   Direction      `json:"direction"` // what we may send and expect to receive
+	Opus        Opus           `json:"opus,omitzero"`
 	SendKey     Crypto         `json:"send_key,omitzero"`
 	RecvKey     Crypto         `json:"recv_key,omitzero"` // both keys or none
 	// Image says that the stream is T.38 over UDPTL; of the fields above Remote alone counts then.
 	Image bool `json:"image,omitempty"`
+}
+
+// Opus is what else an agreement on Opus says.
+type Opus struct {
+	MaxBitrate int  `json:"max_bitrate,omitempty"` // bits per second that the peer wants at most; 0: it does not say
+	Constant   bool `json:"constant,omitempty"`    // it wants packets of one length
+	EventClock int  `json:"event_clock,omitempty"` // of telephone-events, in Hz: 8000 or 48000; 0: there are none
 }

@@ -10,6 +10,11 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 )
 
+// opusParams is what we want of a peer's Opus (RFC 7587 section 6.1): speech as of G.722, of one channel, with each
+// packet repeating the one before where the network loses some. Two phones that both speak Opus hear each other so,
+// packet by packet; for all others the box makes it narrow.
+const opusParams = "maxplaybackrate=16000;stereo=0;useinbandfec=1"
+
 type writer struct{ bytes.Buffer }
 
 func (w *writer) line(format string, args ...any) {
@@ -72,9 +77,15 @@ func (w *writer) audio(l *Local, proto string, formats []format, ptime int, d Di
 	}
 	w.line("")
 	for _, f := range formats {
-		w.line("a=rtpmap:%d %s/%d", f.pt, f.id.Name(), f.id.ClockRate())
-		if f.id == codec.TelephoneEvent {
+		switch f.id {
+		case codec.Opus:
+			w.line("a=rtpmap:%d %s/%d/2", f.pt, f.id.Name(), f.clock)
+			w.line("a=fmtp:%d %s", f.pt, opusParams)
+		case codec.TelephoneEvent:
+			w.line("a=rtpmap:%d %s/%d", f.pt, f.id.Name(), f.clock)
 			w.line("a=fmtp:%d 0-16", f.pt)
+		default:
+			w.line("a=rtpmap:%d %s/%d", f.pt, f.id.Name(), f.clock)
 		}
 	}
 	for _, k := range keys {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -272,14 +273,35 @@ func lateSink(ch chan func(call.LegEvent)) func(call.LegEvent) {
 }
 
 func (o *Office) local(t *trunk.Trunk, addr netip.Addr, rtp, rtcp uint16) sdp.Local {
-	codecs := o.cfg.Codecs
-	if t != nil && len(t.Media().Codecs) > 0 {
-		codecs = t.Media().Codecs
-	}
+	codecs, reserve := o.codecs(t)
 	return sdp.Local{
-		Addr: addr, RTP: rtp, RTCP: rtcp, RTCPMux: true, Codecs: codecs, DTMF: true, Ptime: 20,
+		Addr: addr, RTP: rtp, RTCP: rtcp, RTCPMux: true, Codecs: codecs, Reserve: reserve, DTMF: true, Ptime: 20,
 		Direction: sdp.SendRecv, SessionID: uint64(time.Now().UnixMilli()), Version: 1,
 	}
+}
+
+// codecs are the formats towards a carrier, or a phone: all phones are offered Opus too, behind the others, while
+// the board has room for one more; carriers only where their configuration says so. Without room who has nothing
+// else is still heard.
+func (o *Office) codecs(t *trunk.Trunk) (codecs, reserve []codec.ID) {
+	codecs = o.cfg.Codecs
+	if t != nil && len(t.Media().Codecs) > 0 {
+		codecs = t.Media().Codecs
+	} else if t == nil && !slices.Contains(codecs, codec.Opus) {
+		codecs = append(slices.Clip(codecs), codec.Opus)
+	}
+	speaks := o.cfg.Engine.SpeaksOpus()
+	if speaks && o.cfg.Engine.OpusRoom() || !slices.Contains(codecs, codec.Opus) {
+		return codecs, nil
+	}
+	others := slices.DeleteFunc(slices.Clone(codecs), func(id codec.ID) bool { return id == codec.Opus })
+	switch {
+	case !speaks:
+		return others, nil
+	case len(others) == 0: // a carrier of nothing else
+		return codecs, nil
+	}
+	return others, []codec.ID{codec.Opus}
 }
 
 func (o *Office) voice(l *leg, party string, events func(call.LegEvent)) voice.Config {
@@ -485,6 +507,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	rtp, rtcp := audio.Ports()
 	l.local = o.secure(o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp), l.Party(), l.session().Flow())
+	l.local.Codecs, l.local.Reserve = append(slices.Clip(l.local.Codecs), l.local.Reserve...), nil // what was agreed holds
 	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
 	l.recallFax(r.LocalSDP)
 	theirs, err := sdp.Parse(r.RemoteSDP)
