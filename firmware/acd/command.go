@@ -141,6 +141,11 @@ func (a *ACD) SetZone(ctx context.Context, zone string) error {
 	return a.command(ctx, plan.SetZone{Zone: zone})
 }
 
+// Drain has no queue take new callers for a while, 0: they take them again.
+func (a *ACD) Drain(ctx context.Context, lasts time.Duration) error {
+	return a.command(ctx, plan.Drain{For: lasts})
+}
+
 // Reconcile drops everything that belongs to calls which are not listed.
 func (a *ACD) Reconcile(ctx context.Context, live []tel.CallID) error {
 	return a.command(ctx, plan.Reconcile{Live: live})
