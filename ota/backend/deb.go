@@ -132,7 +132,7 @@ func (d *Deb) Idle(ctx context.Context) (install.Target, error) {
 }
 
 // Try implements updater.Slots. Without the package of what runs there is no way back, and nothing is tried.
-func (d *Deb) Try(ctx context.Context, version string) error {
+func (d *Deb) Try(ctx context.Context, version, _ string) error {
 	r, err := d.load()
 	if err != nil {
 		return err

@@ -142,7 +142,7 @@ func TestAPackageIsTriedKeptAndTheOneBeforeIsTheNextWayBack(t *testing.T) {
 	bring(t, d, append(m.pack("1.5.0"), make([]byte, 5000)...)) // cut off later: a longer one lies there already
 	for n, version := range []string{"2.0.0", "3.0.0"} {
 		bring(t, d, m.pack(version))
-		if err := d.Try(t.Context(), version); err != nil {
+		if err := d.Try(t.Context(), version, "token"); err != nil {
 			t.Fatal(err)
 		}
 		f, err := d.State(t.Context())
@@ -168,7 +168,7 @@ func TestAPackageThatIsUnfitIsReplacedByTheOneBefore(t *testing.T) {
 	m, d := newDebian(t)
 	m.installs("1.0.0", true)
 	bring(t, d, m.pack("2.0.0"))
-	if err := d.Try(t.Context(), "2.0.0"); err != nil {
+	if err := d.Try(t.Context(), "2.0.0", "token"); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Back(t.Context(), "fit_call", "no tone"); err != nil {
@@ -185,7 +185,7 @@ func TestTheTimerBringsThePackageOfBeforeBack(t *testing.T) {
 	m, d := newDebian(t)
 	m.installs("1.0.0", true)
 	bring(t, d, m.pack("2.0.0"))
-	if err := d.Try(t.Context(), "2.0.0"); err != nil {
+	if err := d.Try(t.Context(), "2.0.0", "token"); err != nil {
 		t.Fatal(err)
 	}
 	m.now = m.now.Add(backAfter)
@@ -202,7 +202,7 @@ func TestNoPackageIsTriedWithoutAWayBack(t *testing.T) {
 	m, d := newDebian(t)
 	m.installs("1.0.0", false)
 	bring(t, d, m.pack("2.0.0"))
-	if err := d.Try(t.Context(), "2.0.0"); install.CodeOf(err) != slot.CodeWayBack || m.has() != "1.0.0" {
+	if err := d.Try(t.Context(), "2.0.0", "token"); install.CodeOf(err) != slot.CodeWayBack || m.has() != "1.0.0" {
 		t.Errorf("%v, %s", err, m.has())
 	}
 	for _, deaf := range []string{"systemd-run", "dpkg-query"} {
@@ -210,7 +210,7 @@ func TestNoPackageIsTriedWithoutAWayBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.deaf = deaf
-		if err := d.Try(t.Context(), "2.0.0"); err == nil || m.has() != "1.0.0" {
+		if err := d.Try(t.Context(), "2.0.0", "token"); err == nil || m.has() != "1.0.0" {
 			t.Errorf("without %s: %v, %s", deaf, err, m.has())
 		}
 		m.deaf = ""
@@ -224,7 +224,7 @@ func TestWhatIsNoPackageIsNotTried(t *testing.T) {
 	m, d := newDebian(t)
 	m.installs("1.0.0", true)
 	bring(t, d, []byte(strings.Repeat("no package ", 100)))
-	if err := d.Try(t.Context(), "2.0.0"); install.CodeOf(err) != slot.CodePackage || m.has() != "1.0.0" || m.timer != nil {
+	if err := d.Try(t.Context(), "2.0.0", "token"); install.CodeOf(err) != slot.CodePackage || m.has() != "1.0.0" || m.timer != nil {
 		t.Errorf("%v, %s", err, m.has())
 	}
 }
