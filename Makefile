@@ -146,7 +146,7 @@ RELEASE = -version "$$(git describe --always --dirty)" -time "$$(git log -1 --fo
 
 .PHONY: deb
 deb: ## packages for Debian (amd64, arm64) in bin/deb
-	@$(GO) run ./cmd/mkimage deb -out $(BIN)/deb $(RELEASE)
+	@$(GO) run ./cmd/mkimage deb -out $(BIN)/deb $(RELEASE) $(UPDATES)
 
 .PHONY: oci
 oci: ## an image for containers (amd64, arm64) in bin/oci

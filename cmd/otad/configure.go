@@ -58,7 +58,7 @@ func configure(log *slog.Logger, p places) (updater.Config, error) {
 	case "deb":
 		rules = debRules(made.Version)
 		cfg.Auto, cfg.Outlive = false, true // whose machine it is says so first; a restart leaves calls to the next process
-		cfg.Slots = &backend.Deb{Dir: filepath.Join(p.dir, "packages"), Package: "pronto", Arch: runtime.GOARCH, Caches: "/var/cache/apt/archives", Run: command, Now: time.Now}
+		cfg.Slots = &backend.Deb{Dir: filepath.Join(p.dir, "packages"), Package: "pronto", Arch: runtime.GOARCH, Caches: "/var/cache/apt/archives", Root: "/", Run: command, Now: time.Now}
 		if err := os.MkdirAll(filepath.Join(p.dir, "packages"), 0o700); err != nil {
 			return updater.Config{}, err
 		}
