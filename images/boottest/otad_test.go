@@ -25,6 +25,7 @@ import (
 type publisher struct {
 	*repositorytest.Vendor
 	documents map[string][]byte // by which a system knows it
+	server    *http.Server
 }
 
 func publish(t *testing.T, c *cable) *publisher {
@@ -36,6 +37,7 @@ func publish(t *testing.T, c *cable) *publisher {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: http.StripPrefix("/pronto", http.FileServer(http.Dir(p.Dir))), ReadHeaderTimeout: patience}
+	p.server = server
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close(); <-served })
