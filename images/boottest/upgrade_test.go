@@ -154,7 +154,7 @@ func spoilt(t *testing.T, deb, version string) (at string) {
 
 // A new release is shown, and installed when the owner says so and nobody is on the phone; one whose exchange carries no
 // call is replaced by the one before, by itself, and the page says why.
-func TestOnDebianAReleaseIsInstalledOnRequestAndOneThatCarriesNoCallIsTakenBack(t *testing.T) {
+func TestOnDebianAPackageIsInstalledOnRequestAndOneThatCarriesNoCallIsTakenBack(t *testing.T) {
 	loopback(t)
 	m := toldOf(t, startDebian(t, suites[1]))
 	runs := earlier

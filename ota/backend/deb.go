@@ -182,8 +182,7 @@ func (d *Deb) give(r record) error {
 // wayBack is the package of what runs, kept beside the one that is tried: the one of the last trial, if it is still what
 // was proved then; or what apt has left; or one made anew of the files that are installed.
 func (d *Deb) wayBack(ctx context.Context, r *record, version string) (string, error) {
-	sums := maps.Clone(r.Sums)
-	if r.Sums = sums; sums == nil {
+	if r.Sums = maps.Clone(r.Sums); r.Sums == nil {
 		r.Sums = map[int]string{}
 	}
 	kept := d.path(r.Slot)
