@@ -57,18 +57,17 @@ func TestTheUpdaterTakesAReleaseFromAStickAndNoOtherFile(t *testing.T) {
 	if !wanted(t, "from a stick") {
 		t.Skip("left out: another class was asked for")
 	}
-	o := newOwned(t, 46, 6)
-	other := o.p.bundles(system{version: "1.2.0", documents: o.p.documents, own: true}, "pi5")
-	if err := o.p.Withdraw("stable", "1.2.0", o.p.Keys); err != nil {
-		t.Fatal(err)
-	}
-	good := o.p.bundles(system{version: "1.1.0", documents: o.p.documents, own: true}, o.kind)
-	if err := o.p.server.Close(); err != nil { // the vendor is away
-		t.Fatal(err)
-	}
-	o.m.cut()
-	o.stick = stickOf(t, map[string][]byte{"good.update": good, "photo.update": []byte("\xff\xd8\xff no bundle"), "other.update": other})
-	o.on(layout.SlotA)
+	o := newOwned(t, 46, 6, func(o *owned) {
+		other := o.p.bundles(system{version: "1.2.0", documents: o.p.documents, own: true}, "pi5")
+		if err := o.p.Withdraw("stable", "1.2.0", o.p.Keys); err != nil {
+			t.Fatal(err)
+		}
+		good := o.p.bundles(system{version: "1.1.0", documents: o.p.documents, own: true}, o.kind)
+		if err := o.p.server.Close(); err != nil { // the vendor is away
+			t.Fatal(err)
+		}
+		o.stick = stickOf(t, map[string][]byte{"good.update": good, "photo.update": []byte("\xff\xd8\xff no bundle"), "other.update": other})
+	})
 	o.carries()
 	began := time.Now()
 	o.m.plug()

@@ -58,7 +58,7 @@ type owned struct {
 	kind  string // of the emulated machine
 }
 
-func newOwned(t *testing.T, wire int, seed uint64) *owned {
+func newOwned(t *testing.T, wire int, seed uint64, before ...func(*owned)) *owned {
 	t.Helper()
 	b := &tried{t: t, card: card(t, 2<<30), wire: lay(t, wire), seed: seed}
 	file := filepath.Join(t.TempDir(), "office.yaml")
@@ -69,6 +69,9 @@ func newOwned(t *testing.T, wire int, seed uint64) *owned {
 	code, _, _ = strings.Cut(code, ",")
 	o := &owned{tried: b, p: publish(t, b.wire), kind: "arm64"}
 	system{version: "1.0.0", documents: o.p.documents, own: true}.into(t, b.card, layout.Offset(layout.SlotA))
+	for _, do := range before { // the box is switched on
+		do(o)
+	}
 	b.on(layout.SlotA)
 	b.wire.answers(t, b.m)
 	o.owner = unheard(t, b.wire)
