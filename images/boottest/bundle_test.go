@@ -76,7 +76,7 @@ func TestTheUpdaterTakesAReleaseFromAStickAndNoOtherFile(t *testing.T) {
 	}
 	for i, c := range []struct{ file, says string }{
 		{"photo.update", "This is no update for a box."},
-		{"other.update", "it is made for another kind of box"},
+		{"other.update", "This update is not for this box."},
 	} {
 		if page := o.chosen(c.file); !strings.Contains(page, c.says) {
 			t.Errorf("%s:\n%s", c.file, page)
