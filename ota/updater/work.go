@@ -135,6 +135,7 @@ func (u *Updater) failed(ctx context.Context, err error) slot.Event {
 	if ctx.Err() != nil {
 		return nil
 	}
+	u.cfg.Log.Warn("update: what was to be done came to nothing", "code", install.CodeOf(err), "err", err)
 	return slot.Failed{Code: install.CodeOf(err), Words: err.Error(), Now: u.cfg.Now()}
 }
 
