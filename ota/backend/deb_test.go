@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pronto-pbx/pronto/images/imagetest"
 	"github.com/pronto-pbx/pronto/ota/install"
 	"github.com/pronto-pbx/pronto/ota/otatest"
@@ -230,11 +232,14 @@ func TestAPackageThatNobodyKeptIsMadeAnewOfWhatIsInstalled(t *testing.T) {
 	m, d := newDebian(t)
 	m.installs("1.0.0", false)
 	bring(t, d, m.pack("2.0.0"))
-	if err := d.Try(t.Context(), "2.0.0", ""); err != nil || m.has() != "2.0.0" {
+	was := unix.Umask(0o077) // as the unit of the updater has it
+	err := d.Try(t.Context(), "2.0.0", "")
+	unix.Umask(was)
+	if err != nil || m.has() != "2.0.0" {
 		t.Fatalf("%v, %s", err, m.has())
 	}
 	out, err := exec.Command("dpkg-deb", "--contents", d.path(slot.SlotA)).Output()
-	if err != nil || !strings.Contains(string(out), "-rw-r--r-- root/root") || !strings.Contains(string(out), "./usr/share/pronto/version") {
+	if err != nil || !strings.Contains(string(out), "-rw-r--r-- root/root") || !strings.Contains(string(out), "./usr/share/pronto/version") || strings.Contains(string(out), "drwx------") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for _, script := range []string{"control", "postinst"} {

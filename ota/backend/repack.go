@@ -43,7 +43,8 @@ func (d *Deb) gather(ctx context.Context, tree string) error {
 		return err
 	}
 	control := filepath.Join(tree, "DEBIAN")
-	if err := os.MkdirAll(control, 0o755); err != nil {
+	// What is made must not depend on which rights this program gives away by itself.
+	if err := errors.Join(os.MkdirAll(control, 0o755), os.Chmod(tree, 0o755), os.Chmod(control, 0o755)); err != nil {
 		return err
 	}
 	for name := range strings.Lines(list) {
@@ -59,7 +60,8 @@ func (d *Deb) gather(ctx context.Context, tree string) error {
 	if err != nil {
 		return err
 	}
-	err = os.WriteFile(filepath.Join(control, "control"), []byte(fields(status)), 0o644)
+	at := filepath.Join(control, "control")
+	err = errors.Join(os.WriteFile(at, []byte(fields(status)), 0o644), os.Chmod(at, 0o644))
 	has, errList := d.said(ctx, "dpkg-query", "--control-list", d.Package)
 	if err := errors.Join(err, errList); err != nil {
 		return err
