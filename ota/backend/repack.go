@@ -32,7 +32,7 @@ func (d *Deb) repack(ctx context.Context, to string) error {
 	if err := d.gather(ctx, tree); err != nil {
 		return err
 	}
-	_, err = d.said(ctx, "dpkg-deb", "--root-owner-group", "--build", tree, to)
+	_, err = d.said(ctx, "dpkg-deb", "-Zgzip", "-z1", "--root-owner-group", "--build", tree, to) // xz takes minutes on a small board
 	return err
 }
 
