@@ -11,6 +11,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/images/fat"
 	"github.com/pronto-pbx/pronto/images/layout"
+	"github.com/pronto-pbx/pronto/ota/release"
 )
 
 // stickOf is a stick with files in the folder in which a box looks for updates.
@@ -33,11 +34,11 @@ func stickOf(t *testing.T, files map[string][]byte) string {
 }
 
 // bundles a release that is nowhere on offer.
-func (p *publisher) bundles(r system, model string) []byte {
+func (p *publisher) bundles(version string, part []byte, model string) []byte {
 	p.T.Helper()
-	p.offers(r, model)
+	p.Release("stable", version, part, func(m *release.Manifest) { m.Models, m.Epoch = []string{model}, 1 })
 	var b bytes.Buffer
-	if err := p.Bundle(&b, "stable", r.version, nil); err != nil {
+	if err := p.Bundle(&b, "stable", version, nil); err != nil {
 		p.T.Fatal(err)
 	}
 	return b.Bytes()
@@ -58,16 +59,17 @@ func TestTheUpdaterTakesAReleaseFromAStickAndNoOtherFile(t *testing.T) {
 		t.Skip("left out: another class was asked for")
 	}
 	o := newOwned(t, 46, 6, func(o *owned) {
-		other := o.p.bundles(system{version: "1.2.0", documents: o.p.documents, own: true}, "pi5")
+		other := o.p.bundles("1.2.0", []byte("for a board that is not this one"), "pi5") // by its manifest it is refused
 		if err := o.p.Withdraw("stable", "1.2.0", o.p.Keys); err != nil {
 			t.Fatal(err)
 		}
-		good := o.p.bundles(system{version: "1.1.0", documents: o.p.documents, own: true}, o.kind)
+		good := o.p.bundles("1.1.0", system{version: "1.1.0", documents: o.p.documents, own: true}.part(t), o.kind)
 		if err := o.p.server.Close(); err != nil { // the vendor is away
 			t.Fatal(err)
 		}
 		o.stick = stickOf(t, map[string][]byte{"good.update": good, "photo.update": []byte("\xff\xd8\xff no bundle"), "other.update": other})
 	})
+	o.owner.Timeout = 5 * time.Minute // what comes from a stick is read as slowly as a busy computer emulates one
 	o.carries()
 	began := time.Now()
 	o.m.plug()
