@@ -146,7 +146,7 @@ func spoilt(t *testing.T, deb, version string) (at string) {
 		t.Fatal(err)
 	}
 	at = tree + ".deb"
-	if out, err := exec.Command("dpkg-deb", "--root-owner-group", "--build", tree, at).CombinedOutput(); err != nil {
+	if out, err := exec.Command("dpkg-deb", "-Zgzip", "-z1", "--root-owner-group", "--build", tree, at).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return at
