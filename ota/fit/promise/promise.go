@@ -65,7 +65,7 @@ func (c *Client) Promise(ctx context.Context, w Wish) (token string, busy fit.Bu
 		return "", busy, err
 	}
 	if status == http.StatusConflict {
-		if err := json.Unmarshal(text, &busy); err != nil || busy.Quiet() {
+		if json.Unmarshal(text, &busy) != nil || busy.Quiet() {
 			return "", fit.Busy{Calls: 1}, nil // it has said no, and whatever else, it means calls
 		}
 		return "", busy, nil
