@@ -65,10 +65,7 @@ func (c *Client) Promise(ctx context.Context, w Wish) (token string, busy fit.Bu
 		return "", busy, err
 	}
 	if status == http.StatusConflict {
-		if json.Unmarshal(text, &busy) != nil || busy.Quiet() {
-			return "", fit.Busy{Calls: 1}, nil // it has said no, and whatever else, it means calls
-		}
-		return "", busy, nil
+		return "", engaged(text), nil
 	}
 	var t Token
 	if err := decode(status, text, &t); err != nil {
@@ -78,6 +75,14 @@ func (c *Client) Promise(ctx context.Context, w Wish) (token string, busy fit.Bu
 		return "", busy, errors.New("the exchange promises nothing")
 	}
 	return t.Token, busy, nil
+}
+
+// engaged is who is on the phone. It has said no, so whatever else it says, it means calls.
+func engaged(text []byte) (busy fit.Busy) {
+	if json.Unmarshal(text, &busy) != nil || busy.Quiet() {
+		return fit.Busy{Calls: 1}
+	}
+	return busy
 }
 
 // Leave says that the box restarts now. ErrNone: it must not.
