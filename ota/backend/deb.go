@@ -88,20 +88,35 @@ func (d *Deb) State(ctx context.Context) (slot.Facts, error) {
 		return f, nil
 	}
 	is, err := d.installed(ctx)
+	late := d.Now().Sub(r.Last.Asked) >= backAfter
 	switch {
-	case err != nil:
+	case errors.Is(err, errUnder) && !late: // who judges what is half there judges the package manager
+		return slot.Facts{}, err
+	case err != nil && !errors.Is(err, errUnder):
 		return slot.Facts{}, err
 	case is == r.Debian:
 		f.Running, f.Trying = f.Other(), true
 		f.Left = max(0, r.Last.Asked.Add(backAfter).Sub(d.Now()))
-	case r.Last.Outcome == slot.TrialAsked && d.Now().Sub(r.Last.Asked) >= backAfter: // the timer was faster than we
+	case r.Last.Outcome == slot.TrialAsked && late: // the timer was faster than we
 		f.Last.Outcome, f.Last.Why = slot.TrialBack, slot.CodeExpired
 	}
 	return f, nil
 }
 
+// errUnder is returned, beside the version, while the package manager is at it.
+var errUnder = errors.New("the package is being installed")
+
+// installed is the version of the package that is installed.
 func (d *Deb) installed(ctx context.Context) (string, error) {
-	return d.said(ctx, "dpkg-query", "--show", "--showformat=${Version}", d.Package)
+	text, err := d.said(ctx, "dpkg-query", "--show", "--showformat=${db:Status-Status} ${Version}", d.Package)
+	if err != nil {
+		return "", err
+	}
+	status, version, _ := strings.Cut(text, " ")
+	if status != "installed" {
+		return version, fmt.Errorf("%w: %s is %s", errUnder, d.Package, status)
+	}
+	return version, nil
 }
 
 func (d *Deb) said(ctx context.Context, argv ...string) (string, error) {

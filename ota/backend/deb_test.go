@@ -183,6 +183,32 @@ func TestAPackageThatIsUnfitIsReplacedByTheOneBefore(t *testing.T) {
 	}
 }
 
+// The updater is started anew in the middle of an installation: what is half there is not judged, unless the time of the
+// trial is over.
+func TestAPackageIsNotJudgedBeforeItIsInstalled(t *testing.T) {
+	m, d := newDebian(t)
+	m.installs("1.0.0", true)
+	bring(t, d, m.pack("2.0.0"))
+	if err := d.Try(t.Context(), "2.0.0", ""); err != nil {
+		t.Fatal(err)
+	}
+	at := filepath.Join(m.root, "root/admin/status")
+	text, err := os.ReadFile(at)
+	if err == nil {
+		err = os.WriteFile(at, bytes.ReplaceAll(text, []byte("install ok installed"), []byte("install ok half-configured")), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err := d.State(t.Context()); !errors.Is(err, errUnder) {
+		t.Errorf("%+v, %v", f, err)
+	}
+	m.now = m.now.Add(backAfter)
+	if f, err := d.State(t.Context()); err != nil || !f.Trying {
+		t.Errorf("nobody ever judges it: %+v, %v", f, err)
+	}
+}
+
 // Whatever becomes of the new updater, the timer brings the package of before back after ten minutes.
 func TestTheTimerBringsThePackageOfBeforeBack(t *testing.T) {
 	m, d := newDebian(t)
