@@ -148,15 +148,15 @@ RELEASE = -version "$$(.ci/version)" -time "$$(git log -1 --format=%ct)"
 
 .PHONY: deb
 deb: ## packages for Debian (amd64, arm64) in bin/deb
-	@$(GO) run ./cmd/mkimage deb -out $(BIN)/deb $(RELEASE)
+	@$(GO) run ./cmd/mkimage deb -out $(BIN)/deb $(RELEASE) $(UPDATES)
 
 .PHONY: oci
 oci: ## an image for containers (amd64, arm64) in bin/oci
 	@$(GO) run ./cmd/mkimage oci -out $(BIN)/oci/pronto.tar $(RELEASE)
 
 .PHONY: test-packages
-test-packages: deps ## install the packages in two Debians, and run the container (root; about 4 minutes)
-	$(GO) test -count=1 -timeout 15m -v ./images/boottest -deb.boot -run 'Debian|Container|Packages'
+test-packages: deps ## install the packages in two Debians, update one, and run the container (root; about 12 minutes)
+	$(GO) test -count=1 -timeout 30m -v ./images/boottest -deb.boot -run 'Debian|Container|Packages'
 
 .PHONY: licences
 licences: ## the licences of all libraries anew, for the page

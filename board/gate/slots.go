@@ -40,14 +40,16 @@ const (
 	CodeSlot    = "slot"      // what lies in the other slot is not what was named, or nothing
 	CodeData    = "data"      // it could not work with the data of this one
 	CodeDisk    = "disk"      // the trial cannot be remembered, or the choice cannot be written
+	CodeCalls   = "calls"     // the exchange has not promised that nobody is on the phone, or somebody calls for help
 )
 
 // Updates is what the first program does for the updater, and for nobody else. An error that is no Refused is
 // CodeFailed.
 type Updates struct {
 	Slots func(context.Context) (Slots, error)
-	// Try has the other slot, in which a system of that version lies, started once; it begins to end the box.
-	Try  func(ctx context.Context, version string) error
+	// Try has the other slot, in which a system of that version lies, started once; it begins to end the box, if the
+	// exchange still keeps the promise of that name.
+	Try  func(ctx context.Context, version, promise string) error
 	Keep func(context.Context) error                        // what is on trial is what every start starts
 	Back func(ctx context.Context, why, words string) error // begins to end the box; the other slot starts
 	// Refuse shows whoever stands at the box that what was brought was not taken.
@@ -63,6 +65,7 @@ type back struct {
 // version is the body of a trial.
 type version struct {
 	Version string `json:"version"`
+	Promise string `json:"promise"`
 }
 
 func (u Updates) routes() http.Handler {
@@ -74,7 +77,7 @@ func (u Updates) routes() http.Handler {
 	mux.HandleFunc("POST /slots/trial", func(w http.ResponseWriter, q *http.Request) {
 		var v version
 		if read(w, q, &v) {
-			answer(w, nil, u.Try(q.Context(), v.Version))
+			answer(w, nil, u.Try(q.Context(), v.Version, v.Promise))
 		}
 	})
 	mux.HandleFunc("POST /slots/keep", func(w http.ResponseWriter, q *http.Request) { answer(w, nil, u.Keep(q.Context())) })
@@ -96,9 +99,10 @@ func (c *Client) Slots(ctx context.Context) (s Slots, err error) {
 	return s, c.ask(ctx, quick, http.MethodGet, "/slots", nil, &s)
 }
 
-// TrySlot has the other slot, in which that version lies, started once; the box ends soon after. Refusals are Refused.
-func (c *Client) TrySlot(ctx context.Context, v string) error {
-	return c.ask(ctx, slow, http.MethodPost, "/slots/trial", version{v}, nil)
+// TrySlot has the other slot, in which that version lies, started once; the box ends soon after. promise is by which the
+// exchange lets it end. Refusals are Refused.
+func (c *Client) TrySlot(ctx context.Context, v, promise string) error {
+	return c.ask(ctx, slow, http.MethodPost, "/slots/trial", version{v, promise}, nil)
 }
 
 // KeepSlot has every start from now on start what is on trial.

@@ -17,8 +17,8 @@ func TestTheUpdaterAsksForATrialKeepsItAndLeavesIt(t *testing.T) {
 	var said []string
 	c, _ := serve(t, us(Updates{
 		Slots: func(context.Context) (Slots, error) { return want, nil },
-		Try: func(_ context.Context, v string) error {
-			said = append(said, "try "+v)
+		Try: func(_ context.Context, v, promise string) error {
+			said = append(said, "try "+v+" by "+promise)
 			if v == "9" {
 				return &Refused{CodeSlot, "the other slot has 1.4.2"}
 			}
@@ -37,10 +37,10 @@ func TestTheUpdaterAsksForATrialKeepsItAndLeavesIt(t *testing.T) {
 	if got, err := c.Slots(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if err := c.TrySlot(t.Context(), "1.4.2"); err != nil {
+	if err := c.TrySlot(t.Context(), "1.4.2", "token"); err != nil {
 		t.Error(err)
 	}
-	if err := c.TrySlot(t.Context(), "9"); !is(err, CodeSlot) {
+	if err := c.TrySlot(t.Context(), "9", ""); !is(err, CodeSlot) {
 		t.Error(err)
 	}
 	if err := c.KeepSlot(t.Context()); !is(err, CodeFailed) {
@@ -52,7 +52,7 @@ func TestTheUpdaterAsksForATrialKeepsItAndLeavesIt(t *testing.T) {
 	if err := c.RefuseUpdate(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if got := strings.Join(said, ", "); got != "try 1.4.2, try 9, keep, back unfit: no tone was heard, refuse" {
+	if got := strings.Join(said, ", "); got != "try 1.4.2 by token, try 9 by , keep, back unfit: no tone was heard, refuse" {
 		t.Error(got)
 	}
 }

@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/images/debian"
+	"github.com/pronto-pbx/pronto/images/imprint"
 	"github.com/pronto-pbx/pronto/images/pins"
 	"github.com/pronto-pbx/pronto/images/sbom"
 )
@@ -24,12 +27,17 @@ func deb(ctx context.Context, args []string, out, errs io.Writer) error {
 	built := flags.Int64("time", 0, "when this version was made, in seconds since 1970")
 	arch := flags.String("arch", "amd64,arm64", "architectures")
 	maintainer := flags.String("maintainer", "The authors of Pronto <pronto-pbx@users.noreply.github.com>", "who answers for the package")
+	var updates updateFlags
+	updates.define(flags)
 	to := flags.String("out", "bin/deb", "where to put them")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *built <= 0 {
 		return errNoTime
+	}
+	if err := updates.check(); err != nil {
+		return err
 	}
 	example, err := os.ReadFile(filepath.Join(*root, "cmd", "prontoctl", "office.yaml"))
 	if err != nil {
@@ -39,7 +47,11 @@ func deb(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	made := time.Unix(*built, 0)
-	r := debian.Release{Version: debian.Version(*version, made), Built: made, Maintainer: *maintainer, Example: example}
+	says, err := json.Marshal(imprint.Imprint{Version: *version, Time: *built, Epoch: updates.epoch, Data: dataOfNow})
+	if err != nil {
+		return err
+	}
+	r := debian.Release{Version: debian.Version(*version, made), Release: *version, Built: made, Maintainer: *maintainer, Example: example}
 	for a := range strings.SplitSeq(*arch, ",") {
 		start := time.Now()
 		r.Arch = a
@@ -49,6 +61,8 @@ func deb(ctx context.Context, args []string, out, errs io.Writer) error {
 		if r.Documents, err = documents(ctx, *root, a, r.Version, r.Programs); err != nil {
 			return err
 		}
+		r.Documents[imprint.File] = says
+		maps.Copy(r.Documents, updates.documents)
 		path := filepath.Join(*to, "pronto_"+r.Version+"_"+a+".deb")
 		if err := debian.Write(ctx, *root, path, r); err != nil {
 			return err
@@ -59,6 +73,7 @@ func deb(ctx context.Context, args []string, out, errs io.Writer) error {
 		}
 		fmt.Fprintf(out, "%s, %.1f MB, made in %.1f s\n", path, float64(info.Size())/1e6, time.Since(start).Seconds())
 	}
+	fmt.Fprintf(out, "  %s\n", updates.said())
 	return nil
 }
 

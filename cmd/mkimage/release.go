@@ -69,7 +69,7 @@ func (u *updateFlags) check() error {
 // said is what whoever ships the image has to know.
 func (u *updateFlags) said() string {
 	if u.documents == nil {
-		return "updates are off: neither VENDOR_ROOT nor UPDATE_URL names a vendor, and this image takes none from anybody"
+		return "updates are off: neither VENDOR_ROOT nor UPDATE_URL names a vendor, and this takes none from anybody"
 	}
 	sum := sha256.Sum256(u.documents[recipe.VendorRoot])
 	return fmt.Sprintf("updates from %s, by the keys of root.json %x", u.url, sum[:8])

@@ -47,7 +47,7 @@ func configure(log *slog.Logger, p places) (updater.Config, error) {
 	}
 	rules := fit.Usual(made.Version)
 	cfg := updater.Config{
-		Log: log.With("room", "updates"), Backend: p.backend, Auto: true, Dir: p.dir, Sticks: p.sticks, Zone: p.zone,
+		Log: log.With("room", "updates"), Backend: p.backend, Auto: true, Dir: p.dir, Sticks: p.sticks,
 		Box:  release.Box{Version: made.Version, Epoch: made.Epoch, Data: made.Data.Writes},
 		Disk: keep.Machine{}, Downloads: downloads{install.Folder{Dir: filepath.Join(p.dir, "parts")}}, Now: time.Now, Draw: rand.Float64,
 	}
@@ -57,8 +57,8 @@ func configure(log *slog.Logger, p places) (updater.Config, error) {
 		cfg.Slots, cfg.Refuser, cfg.Earlier = card, card, earlier{card}
 	case "deb":
 		rules = debRules(made.Version)
-		cfg.Auto = false // whose machine it is says so first
-		cfg.Slots = &backend.Deb{Dir: filepath.Join(p.dir, "packages"), Package: "pronto", Arch: runtime.GOARCH, Caches: "/var/cache/apt/archives", Run: command, Now: time.Now}
+		cfg.Auto, cfg.Outlive = false, true // whose machine it is says so first; a restart leaves calls to the next process
+		cfg.Slots = &backend.Deb{Dir: filepath.Join(p.dir, "packages"), Package: "pronto", Arch: runtime.GOARCH, Caches: "/var/cache/apt/archives", Root: "/", Run: command, Now: time.Now}
 		if err := os.MkdirAll(filepath.Join(p.dir, "packages"), 0o700); err != nil {
 			return updater.Config{}, err
 		}

@@ -30,7 +30,6 @@ const exitUseless = 125
 // places is what the flags say.
 type places struct {
 	backend, gate, dir, run, share, fit, sticks string
-	zone                                        *time.Location
 }
 
 func main() {
@@ -48,7 +47,6 @@ func run(args []string, out io.Writer) int {
 	flags.StringVar(&p.share, "share", "/usr/share/pronto", "directory of the vendor's keys and address, and of what this release says of itself")
 	flags.StringVar(&p.fit, "fit", "/run/fit/fit.sock", "unix socket on which the exchange says how it is")
 	flags.StringVar(&p.sticks, "sticks", "/media", "directory below which sticks lie")
-	zone := flags.String("zone", "Europe/Rome", "zone of the clock on the wall, for the window of maintenance")
 	verbose := flags.Bool("v", false, "log debug messages")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
@@ -58,9 +56,8 @@ func run(args []string, out io.Writer) int {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
-	var err error
-	if p.zone, err = time.LoadLocation(*zone); err != nil || p.dir == "" || p.run == "" || flags.NArg() > 0 {
-		fmt.Fprintln(out, "otad: -var and -run are needed, and -zone is one of the tz database:", err)
+	if p.dir == "" || p.run == "" || flags.NArg() > 0 {
+		fmt.Fprintln(out, "otad: -var and -run are needed, and nothing but flags")
 		return exitUseless
 	}
 	if err := serve(log, p); err != nil {

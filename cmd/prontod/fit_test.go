@@ -36,7 +36,7 @@ func TestTheUpdatersCallGoesThroughAndIsToldToNobody(t *testing.T) {
 	if err != nil || !report.Fit || len(report.Checks) != 10 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if busy, err := e.Busy(t.Context()); err != nil || !busy.Quiet() {
+	if busy, err := e.Now(t.Context()); err != nil || !busy.Quiet() {
 		t.Errorf("%+v, %v", busy, err)
 	}
 	account := offered(t, o)

@@ -40,7 +40,7 @@ func updatesOf(socket, sticks string) settings.Updates {
 		},
 		Postpone: func(ctx context.Context, until time.Time) settings.Refusal { return refused(c.Postpone(ctx, until)) },
 		Set: func(ctx context.Context, s page.UpdateSettings) settings.Refusal {
-			return refused(c.Set(ctx, remote.Settings{Auto: s.Auto, Channel: s.Channel, Window: remote.Window{From: s.From, To: s.To}}))
+			return refused(c.Set(ctx, remote.Settings{Auto: s.Auto, Channel: s.Channel, Window: remote.Window{From: s.From, To: s.To}, Drain: s.Drain, EndCalls: s.EndCalls}))
 		},
 		Seen: func(ctx context.Context) settings.Refusal { return refused(c.Seen(ctx)) },
 		Give: func(ctx context.Context, bundle io.Reader) settings.Refusal { return refused(c.Upload(ctx, bundle)) },
@@ -72,7 +72,7 @@ func shown(s remote.State) page.UpdateState {
 		Slots: s.Backend != "deb", Running: page.UpdateSlot{Version: s.Running.Version, State: s.Running.State}, Idle: page.UpdateSlot{Version: s.Idle.Version, State: s.Idle.State},
 		Phase: string(s.Phase), Version: s.Version, Done: s.Done, Total: s.Total, WaitsFor: waits()[s.WaitsFor], Until: s.Until,
 		Trouble: because(s.Trouble, s.Words), Checked: s.Checked, Next: s.NextCheck, Stale: s.Stale,
-		Settings: page.UpdateSettings{Auto: s.Settings.Auto, Channel: s.Settings.Channel, From: s.Settings.Window.From, To: s.Settings.Window.To, Postponed: s.Settings.Postponed},
+		Settings: page.UpdateSettings{Auto: s.Settings.Auto, Channel: s.Settings.Channel, From: s.Settings.Window.From, To: s.Settings.Window.To, Drain: s.Settings.Drain, EndCalls: s.Settings.EndCalls, Postponed: s.Settings.Postponed},
 	}
 	if !s.Enabled {
 		if p.Off = string(s.Why); !slices.Contains([]remote.Off{remote.OffVendor, remote.OffContainer, remote.OffSlots}, s.Why) {

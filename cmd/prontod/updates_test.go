@@ -84,7 +84,7 @@ func TestThePageAsksTheUpdaterAndShowsWhatItSays(t *testing.T) {
 		Offer: &remote.Offer{Version: "1.4.2", Severity: "security", Size: 7, Delta: true, Notes: map[string]string{"it": "uno"}, Refused: []remote.Refusal{{Code: "model", Words: "pi4"}}},
 		Phase: slot.Waiting, Version: "1.4.2", Done: 1, Total: 2, WaitsFor: remote.ForCalls, Until: at, Trouble: slot.CodeNetwork, Words: "no route",
 		Last:    &remote.Outcome{Version: "1.4.0", Result: "back", Code: "fit_" + slot.Code(fit.CheckStore), Words: "it is full", At: at},
-		Checked: at, NextCheck: at, Stale: true, Settings: remote.Settings{Auto: true, Channel: "beta", Window: remote.Window{From: 60, To: 120}, Postponed: at},
+		Checked: at, NextCheck: at, Stale: true, Settings: remote.Settings{Auto: true, Channel: "beta", Window: remote.Window{From: 60, To: 120}, Drain: 30, EndCalls: true, Postponed: at},
 	}}
 	sticks := t.TempDir()
 	for _, name := range []string{"b.update", "a.UPDATE", "notes.txt", ".hidden.update"} {
@@ -99,13 +99,13 @@ func TestThePageAsksTheUpdaterAndShowsWhatItSays(t *testing.T) {
 	s := u.State(t.Context())
 	if s.Off != "" || s.Away || !s.Slots || s.Running.Version != "1.4.1" || s.Idle.State != "before" || s.Offer.Version != "1.4.2" || s.Offer.Refused[0].Code != "model" ||
 		s.WaitsFor != "calls" || s.Trouble.Sentence != "update.network" || s.Trouble.Detail != "no route" || s.Last.Why.Sentence != "update.unfit" ||
-		s.Last.Why.Detail != "store: it is full" || !s.Stale || s.Settings != (page.UpdateSettings{Auto: true, Channel: "beta", From: 60, To: 120, Postponed: at}) ||
+		s.Last.Why.Detail != "store: it is full" || !s.Stale || s.Settings != (page.UpdateSettings{Auto: true, Channel: "beta", From: 60, To: 120, Drain: 30, EndCalls: true, Postponed: at}) ||
 		!slices.Equal(s.Sticks, []string{"a.UPDATE", "b.update"}) {
 		t.Errorf("%+v", s)
 	}
 	ctx := t.Context()
 	for what, no := range map[string]error{
-		"check": errOf(u.Check(ctx)), "install": errOf(u.Install(ctx, "1.4.2")), "postpone": errOf(u.Postpone(ctx, at)), "set": errOf(u.Set(ctx, page.UpdateSettings{Channel: "stable", From: 1, To: 2})),
+		"check": errOf(u.Check(ctx)), "install": errOf(u.Install(ctx, "1.4.2")), "postpone": errOf(u.Postpone(ctx, at)), "set": errOf(u.Set(ctx, page.UpdateSettings{Channel: "stable", From: 1, To: 2, Drain: 15, EndCalls: true})),
 		"seen": errOf(u.Seen(ctx)), "stick": errOf(u.Stick(ctx, "../../a.UPDATE")), "give": errOf(u.Give(ctx, strings.NewReader("bundle"))),
 	} {
 		if no != nil {
@@ -113,7 +113,7 @@ func TestThePageAsksTheUpdaterAndShowsWhatItSays(t *testing.T) {
 		}
 	}
 	slices.Sort(r.asked)
-	if want := []string{"bundle", "check", "install 1.4.2", "postpone 2026-11-28", "seen", "set", "stick " + filepath.Join(sticks, "a.UPDATE")}; !slices.Equal(r.asked, want) || r.bundle != 6 || r.state.Settings.Channel != "stable" {
+	if want := []string{"bundle", "check", "install 1.4.2", "postpone 2026-11-28", "seen", "set", "stick " + filepath.Join(sticks, "a.UPDATE")}; !slices.Equal(r.asked, want) || r.bundle != 6 || r.state.Settings.Channel != "stable" || r.state.Settings.Drain != 15 || !r.state.Settings.EndCalls {
 		t.Errorf("asked %v, %d bytes, %+v", r.asked, r.bundle, r.state.Settings)
 	}
 	r.no = &remote.Refused{Code: slot.CodeTrust, Words: "no signature"}

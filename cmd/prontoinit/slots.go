@@ -36,8 +36,9 @@ type slots struct {
 	chosen  int
 	trying  bool
 	record  trial.Record
-	limit   time.Duration        // of a trial
-	age     func() time.Duration // of this start
+	limit   time.Duration              // of a trial
+	age     func() time.Duration       // of this start
+	leave   func(promise string) error // asks the exchange whether the box may end
 	// modified is set by the goroutine that reads the whole slot.
 	modified atomic.Bool
 }
@@ -50,7 +51,7 @@ func (b *box) openSlots(made imprint.Imprint) {
 	if s.loader.Trial > 0 {
 		s.limit = min(s.loader.Trial, trial.Limit)
 	}
-	s.age = control.Uptime
+	s.age, s.leave = control.Uptime, mayEnd
 	compatible, _ := os.ReadFile("/proc/device-tree/compatible") // of a machine without one nothing is known
 	s.model = model.Identify(model.Facts{Compatible: compatible}).ID
 	if b.card.Disk == "" {

@@ -59,8 +59,17 @@ func again(b *box, dir string, loader bootloader.Start, made imprint.Imprint) {
 	b.slots.log, b.slots.card, b.slots.onCard, b.slots.made, b.slots.at = b.log, b.card, true, made, filepath.Join(dir, trial.File)
 	b.slots.loader, b.slots.limit, b.slots.model = loader, trial.Limit, "pi4"
 	b.slots.age = func() time.Duration { return time.Minute }
+	b.slots.leave = func(promise string) error {
+		if promise != promised {
+			return errors.New("there is no such promise")
+		}
+		return nil
+	}
 	b.slots.learn()
 }
+
+// promised is the name of the promise that the exchange of these tests has given.
+const promised = "token"
 
 func dirOf(b *box) string { return filepath.Dir(b.slots.at) }
 
@@ -84,13 +93,13 @@ func TestATrialIsBegunOfWhatWasNamedAndKeptByOneWrite(t *testing.T) {
 	if s := b.slots.told(nil); s.Running != 2 || s.Chosen != 2 || s.Trying || s.Idle != "/run/otad/idle" || s.Active != "/run/otad/active" || s.Model != "pi4" {
 		t.Errorf("%+v", s)
 	}
-	if err := b.try("1.2.0"); code(err) != gate.CodeSlot {
+	if err := b.try("1.2.0", promised); code(err) != gate.CodeSlot {
 		t.Errorf("another version than lies there: %v", err)
 	}
 	if err := b.keep(); code(err) != gate.CodeNotOn {
 		t.Errorf("kept without a trial: %v", err)
 	}
-	if err := b.try("1.1.0"); err != nil {
+	if err := b.try("1.1.0", promised); err != nil {
 		t.Fatal(err)
 	}
 	if how := <-b.ending; how != power.Try {
@@ -106,7 +115,7 @@ func TestATrialIsBegunOfWhatWasNamedAndKeptByOneWrite(t *testing.T) {
 	if !s.Trying || s.Running != 3 || s.Chosen != 2 || s.Idle != "" || s.Left <= 0 || s.Last.Outcome != "asked" || s.Last.Version != "1.1.0" {
 		t.Errorf("on trial: %+v", s)
 	}
-	if err := b.try("1.0.0"); code(err) != gate.CodeOnTrial {
+	if err := b.try("1.0.0", promised); code(err) != gate.CodeOnTrial {
 		t.Errorf("a trial in a trial: %v", err)
 	}
 	if err := b.slots.kept(); err != nil {
@@ -122,7 +131,7 @@ func TestATrialIsBegunOfWhatWasNamedAndKeptByOneWrite(t *testing.T) {
 		t.Errorf("kept twice: %v", err)
 	}
 	// The old release does not know data of the new one: nothing leads back but a person.
-	if err := b.try("1.0.0"); code(err) != gate.CodeData {
+	if err := b.try("1.0.0", promised); code(err) != gate.CodeData {
 		t.Errorf("%v", err)
 	}
 }
@@ -141,7 +150,7 @@ func TestATrialEndsWithItsReason(t *testing.T) {
 		{"by a cut of the power", func(*box) bool { return true }, slotA, trial.WhyReset, false},
 	} {
 		b := twoSlots(t, second, slotA)
-		if err := b.try("1.1.0"); err != nil {
+		if err := b.try("1.1.0", promised); err != nil {
 			t.Fatal(err)
 		}
 		<-b.ending
@@ -169,7 +178,7 @@ func TestASlotThatCouldNotWorkIsNotTried(t *testing.T) {
 		"it would not know what it writes itself": {`{"version":"1.1.0","data_schema":{"writes":1,"reads_from":2}}`, gate.CodeSlot},
 	} {
 		b := twoSlots(t, tc.release, slotA)
-		if err := b.try("1.1.0"); code(err) != tc.code {
+		if err := b.try("1.1.0", promised); code(err) != tc.code {
 			t.Errorf("%s: %v", name, err)
 		}
 		if len(b.ending) > 0 {
@@ -178,7 +187,7 @@ func TestASlotThatCouldNotWorkIsNotTried(t *testing.T) {
 	}
 	b := twoSlots(t, second, slotA)
 	b.slots.at = filepath.Join(dirOf(b), "full", "disk") // nothing can be written there
-	if err := b.try("1.1.0"); code(err) != gate.CodeDisk || len(b.ending) > 0 {
+	if err := b.try("1.1.0", promised); code(err) != gate.CodeDisk || len(b.ending) > 0 {
 		t.Errorf("what cannot be remembered is tried: %v", err)
 	}
 }
@@ -287,6 +296,31 @@ func recordText(t *testing.T, r trial.Record) ([]byte, error) {
 		return nil, err
 	}
 	return os.ReadFile(at)
+}
+
+// The box ends only if the exchange keeps its promise to the last moment; where it does not, nothing has happened.
+func TestABoxThatMayNotEndTriesNothingAndRemembersNothing(t *testing.T) {
+	b := twoSlots(t, second, slotA)
+	before, err := trial.Load(b.slots.at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.try("1.1.0", "another"); code(err) != gate.CodeCalls {
+		t.Errorf("%v", err)
+	}
+	after, err := trial.Load(b.slots.at)
+	if err != nil || after != before || b.slots.record != before || len(b.ending) > 0 {
+		t.Errorf("it remembers %+v, %v", after, err)
+	}
+	var rememberedFirst bool
+	b.slots.leave = func(string) error {
+		r, err := trial.Load(b.slots.at)
+		rememberedFirst = err == nil && r.Outcome == trial.Asked && r.Version == "1.1.0"
+		return nil
+	}
+	if err := b.try("1.1.0", promised); err != nil || !rememberedFirst || <-b.ending != power.Try {
+		t.Errorf("%v; the disk was written before the last question: %v", err, rememberedFirst)
+	}
 }
 
 func TestASlotThatIsNotWhatWasInstalledIsSaidToBeModified(t *testing.T) {

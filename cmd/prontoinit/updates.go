@@ -13,6 +13,7 @@ import (
 	"github.com/pronto-pbx/pronto/board/trial"
 	"github.com/pronto-pbx/pronto/board/watchdog"
 	"github.com/pronto-pbx/pronto/firmware/control"
+	"github.com/pronto-pbx/pronto/ota/fit/promise"
 )
 
 // turn is something that attend does, which owns the slots.
@@ -44,7 +45,9 @@ func (b *box) updates(bundles func() []string) gate.Updates {
 		Slots: func(ctx context.Context) (s gate.Slots, err error) {
 			return s, b.inTurn(ctx, func() error { s = b.slots.told(bundles()); return nil })
 		},
-		Try:  func(ctx context.Context, v string) error { return b.inTurn(ctx, func() error { return b.try(v) }) },
+		Try: func(ctx context.Context, v, promise string) error {
+			return b.inTurn(ctx, func() error { return b.try(v, promise) })
+		},
 		Keep: func(ctx context.Context) error { return b.inTurn(ctx, b.keep) },
 		Back: func(ctx context.Context, why, words string) error {
 			return b.inTurn(ctx, func() error { return b.leave(why, words) })
@@ -72,8 +75,9 @@ func (s *slots) told(bundles []string) gate.Slots {
 	return t
 }
 
-// try begins a trial of what lies in the other slot.
-func (b *box) try(version string) error {
+// try begins a trial of what lies in the other slot, if the exchange lets the box end. It is asked last of all, when what
+// takes a card a while is done: a call for help that came until then was taken, and goes on.
+func (b *box) try(version, promise string) error {
 	s := &b.slots
 	switch {
 	case s.trying || s.running != s.chosen:
@@ -94,11 +98,25 @@ func (b *box) try(version string) error {
 	if err := trial.Save(s.at, next); err != nil {
 		return &gate.Refused{Code: gate.CodeDisk, Text: err.Error()}
 	}
+	if err := s.leave(promise); err != nil {
+		b.log.Warn("no release is tried: the box must not end now", "version", i.Version, "err", err)
+		return errors.Join(&gate.Refused{Code: gate.CodeCalls, Text: err.Error()}, trial.Save(s.at, s.record))
+	}
 	s.record = next
 	b.log.Warn("a release is tried", "version", i.Version, "slot", next.Slot)
 	b.end(power.Try)
 	return nil
 }
+
+// mayEnd asks the exchange whether the box may end, in the name of a promise.
+func mayEnd(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), askExchange)
+	defer cancel()
+	return promise.New(fitSocket).Leave(ctx, name)
+}
+
+// askExchange is how long the goroutine of attend waits for that.
+const askExchange = 3 * time.Second
 
 // keep ends a trial that went well. Who asks again is told that it is so.
 func (b *box) keep() error {

@@ -140,3 +140,8 @@ func (a *ACD) Update(ctx context.Context, queues []plan.QueueSpec, agents []plan
 func (a *ACD) SetZone(ctx context.Context, zone string) error {
 	return a.command(ctx, plan.SetZone{Zone: zone})
 }
+
+// Drain has no queue take new callers for a while, 0: they take them again.
+func (a *ACD) Drain(ctx context.Context, lasts time.Duration) error {
+	return a.command(ctx, plan.Drain{For: lasts})
+}

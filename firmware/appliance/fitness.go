@@ -28,10 +28,9 @@ type fitness struct {
 	Memory  int64         `json:"memory"`  // resident bytes
 	Limit   int64         `json:"limit"`   // of Memory, 0: none
 	Pages   []string      `json:"pages"`   // where the page answers on this machine
+	Zone    string        `json:"zone"`    // of the clock on the office's wall, as IANA names it
 
-	Calls     int `json:"calls"`     // those of the health check left out
-	Emergency int `json:"emergency"` // of Calls
-	Waiting   int `json:"waiting"`   // callers in queues
+	engaged
 
 	People int `json:"people"`
 	Lines  int `json:"lines"`
@@ -40,6 +39,13 @@ type fitness struct {
 		Up int `json:"up"`
 		Of int `json:"of"`
 	} `json:"trunks"`
+}
+
+// engaged is who would notice a restart.
+type engaged struct {
+	Calls     int `json:"calls"`     // those of the health check left out
+	Emergency int `json:"emergency"` // of Calls
+	Waiting   int `json:"waiting"`   // callers in queues
 }
 
 // check is one thing that was looked at.
@@ -59,7 +65,7 @@ type selfCallOffer struct {
 }
 
 // fitCommands are the doors of the updater: GET /fit is how the box is, POST /fit/check tries what a call needs of the
-// disk and of the sockets, POST /fit/call makes an account for one call to an echo.
+// disk and of the sockets, POST /fit/call makes an account for one call to an echo; leaveCommands has the others.
 func (b *Box) fitCommands(mux *http.ServeMux) {
 	mux.HandleFunc("GET /fit", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, b.fitness()) })
 	mux.HandleFunc("POST /fit/check", func(w http.ResponseWriter, r *http.Request) {
@@ -75,6 +81,7 @@ func (b *Box) fitCommands(mux *http.ServeMux) {
 		}
 		writeJSON(w, http.StatusOK, offer)
 	})
+	b.leaveCommands(mux)
 }
 
 // serveFit answers the updater on a socket of its own, on which nothing else is to be had: who decides about releases
@@ -95,6 +102,7 @@ func (b *Box) serveFit(ctx context.Context) {
 func (b *Box) fitness() (f fitness) {
 	n := b.numbering.Load()
 	f.Version, f.Up, f.Link, f.Pages = b.opts.Version, time.Since(b.born), linked(), b.ownPages()
+	f.Zone = n.cfg.Box.Timezone
 	f.Memory, f.Limit = residentMemory("/proc/self/statm"), int64(cgroup.Own())
 	f.Calls, f.Waiting = b.present.busy()
 	f.Emergency = b.calls.Urgent()

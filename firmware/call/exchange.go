@@ -80,6 +80,7 @@ type Exchange struct {
 	dialled map[string]int        // parties that are about to be rung, by how many calls
 	places  map[tel.LegID]place
 	closed  bool
+	promise promise
 	completion
 
 	closing chan struct{} // closed with closed: nobody stays for phones that may still ring
@@ -183,6 +184,9 @@ func (x *Exchange) add(a *actor) error {
 	case len(x.calls) >= room:
 		return ErrFull
 	}
+	if err := x.admit(a.urgent.Load()); err != nil {
+		return err
+	}
 	x.calls[a.state.Call] = a
 	x.wg.Add(1) // with the lock: whoever closes afterwards waits for this one, too
 	return nil
@@ -244,15 +248,10 @@ func (x *Exchange) Calls() []tel.CallID {
 }
 
 // Urgent is how many emergency calls exist now.
-func (x *Exchange) Urgent() (n int) {
+func (x *Exchange) Urgent() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, a := range x.calls {
-		if a.urgent.Load() {
-			n++
-		}
-	}
-	return n
+	return x.urgent()
 }
 
 // Restore brings back the calls of the hot journal whose legs survived, and what each says of itself to the queues'

@@ -25,6 +25,7 @@ import (
 type publisher struct {
 	*repositorytest.Vendor
 	documents map[string][]byte // by which a system knows it
+	server    *http.Server
 }
 
 func publish(t *testing.T, c *cable) *publisher {
@@ -36,6 +37,7 @@ func publish(t *testing.T, c *cable) *publisher {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: http.StripPrefix("/pronto", http.FileServer(http.Dir(p.Dir))), ReadHeaderTimeout: patience}
+	p.server = server
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close(); <-served })
@@ -56,7 +58,7 @@ type owned struct {
 	kind  string // of the emulated machine
 }
 
-func newOwned(t *testing.T, wire int, seed uint64) *owned {
+func newOwned(t *testing.T, wire int, seed uint64, before ...func(*owned)) *owned {
 	t.Helper()
 	b := &tried{t: t, card: card(t, 2<<30), wire: lay(t, wire), seed: seed}
 	file := filepath.Join(t.TempDir(), "office.yaml")
@@ -67,6 +69,9 @@ func newOwned(t *testing.T, wire int, seed uint64) *owned {
 	code, _, _ = strings.Cut(code, ",")
 	o := &owned{tried: b, p: publish(t, b.wire), kind: "arm64"}
 	system{version: "1.0.0", documents: o.p.documents, own: true}.into(t, b.card, layout.Offset(layout.SlotA))
+	for _, do := range before { // the box is switched on
+		do(o)
+	}
 	b.on(layout.SlotA)
 	b.wire.answers(t, b.m)
 	o.owner = unheard(t, b.wire)

@@ -22,16 +22,17 @@ import (
 
 // tried is a box with two slots behind the stand-in of a boot loader: one card, one cable, and a machine for each start.
 type tried struct {
-	t    *testing.T
-	card string
-	wire *cable
-	v    *vendor
-	m    *machine
-	mark bool   // the next start is of the other slot
-	more string // arguments of the kernel
-	n    int    // outcomes so far
-	seed uint64
-	rand *rand.Rand
+	t     *testing.T
+	card  string
+	wire  *cable
+	v     *vendor
+	m     *machine
+	mark  bool   // the next start is of the other slot
+	more  string // arguments of the kernel
+	stick string // image of one that lies beside the machine; empty: none
+	n     int    // outcomes so far
+	seed  uint64
+	rand  *rand.Rand
 }
 
 // trialTime is what a trial has in place of its fifteen minutes, where nobody is to keep it.
@@ -71,7 +72,7 @@ func (b *tried) on(partition int) {
 	}
 	b.mark = false
 	s.Arguments += b.more
-	b.m = start(b.t, options{disk: b.card, loaded: &s, once: true, cable: b.wire})
+	b.m = start(b.t, options{disk: b.card, loaded: &s, once: true, cable: b.wire, stick: b.stick})
 }
 
 func (b *tried) said() string {

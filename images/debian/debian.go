@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,16 +25,17 @@ import (
 var files embed.FS
 
 // Programs lists the commands that the package holds.
-func Programs() []string { return []string{"prontoctl", "prontod", "recordd"} }
+func Programs() []string { return []string{"otad", "prontoctl", "prontod", "recordd"} }
 
 // Services lists the units of systemd that the package holds. The first starts the others.
 func Services() []string {
-	return []string{"pronto.service", "prontod.service", "pronto-records.service"}
+	return []string{"pronto.service", "prontod.service", "pronto-records.service", "pronto-updater.service"}
 }
 
 // Release is what one package differs from another by.
 type Release struct {
 	Version    string    // as Version makes it
+	Release    string    // as the programs say it, and as releases are compared
 	Arch       string    // a GOARCH that Debian calls the same: amd64, arm64
 	Built      time.Time // the time of every file in it
 	Maintainer string    // "Name <address>"
@@ -87,6 +89,9 @@ func Write(ctx context.Context, root, path string, r Release) error {
 
 // recipe lays everything into a directory and describes it for nfpm.
 func (r Release) recipe(stage string) ([]byte, error) {
+	if !releaseForm.MatchString(r.Release) {
+		return nil, fmt.Errorf("%q is no name of a release", r.Release)
+	}
 	var all []entry
 	var failed error
 	add := func(at string, mode os.FileMode, b []byte) {
@@ -103,7 +108,7 @@ func (r Release) recipe(stage string) ([]byte, error) {
 	}
 	add("/usr/sbin/prontoctl", 0o755, file("prontoctl"))
 	for _, name := range Services() {
-		add("/usr/lib/systemd/system/"+name, 0o644, file(name))
+		add("/usr/lib/systemd/system/"+name, 0o644, bytes.ReplaceAll(file(name), []byte(ofRelease), []byte(r.Release)))
 	}
 	add("/usr/lib/tmpfiles.d/pronto.conf", 0o644, file("tmpfiles.conf"))
 	add("/usr/lib/udev/rules.d/45-pronto.rules", 0o644, file("udev.rules"))
@@ -131,6 +136,12 @@ func (r Release) recipe(stage string) ([]byte, error) {
 		"contents": all, "scripts": scripts,
 	})
 }
+
+// ofRelease stands in the units for what Release.Release is.
+const ofRelease = "@RELEASE@"
+
+// releaseForm is what a release may be called: it becomes an argument in a unit.
+var releaseForm = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+~_-]*$`)
 
 const description = `telephone exchange with call queues
 Pronto answers the telephone of a small business: phones, carriers and mobile

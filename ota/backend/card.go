@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/pronto-pbx/pronto/board/gate"
+	"github.com/pronto-pbx/pronto/ota/fit/promise"
 	"github.com/pronto-pbx/pronto/ota/install"
 	"github.com/pronto-pbx/pronto/ota/slot"
 )
@@ -68,12 +69,14 @@ func (c *Card) Running(ctx context.Context) (*os.File, error) {
 
 // Try implements updater.Slots. What the first program refuses because of what lies in the slot is a failure of the
 // slot: it is written again.
-func (c *Card) Try(ctx context.Context, version string) error {
-	err := c.gate.TrySlot(ctx, version)
+func (c *Card) Try(ctx context.Context, version, token string) error {
+	err := c.gate.TrySlot(ctx, version, token)
 	if r, ok := errors.AsType[*gate.Refused](err); ok {
 		switch r.Code {
 		case gate.CodeSlot, gate.CodeData:
 			return &install.Failure{Code: slot.CodeDiffers, Err: fmt.Errorf("the first program refuses it: %w", r)}
+		case gate.CodeCalls:
+			return fmt.Errorf("%w: %w", promise.ErrNone, r)
 		case gate.CodeDisk:
 			return &install.Failure{Code: slot.CodeDisk, Err: r}
 		}

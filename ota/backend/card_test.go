@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/board/gate"
+	"github.com/pronto-pbx/pronto/ota/fit/promise"
 	"github.com/pronto-pbx/pronto/ota/install"
 	"github.com/pronto-pbx/pronto/ota/slot"
 	"github.com/pronto-pbx/pronto/ota/updater"
@@ -57,7 +58,7 @@ func meets(t *testing.T) (*firstProgram, *Card) {
 	go func() {
 		served <- gate.Serve(ctx, slog.New(slog.DiscardHandler), l, gate.Doors{uint32(os.Getuid()): gate.Updates{
 			Slots:  func(context.Context) (gate.Slots, error) { return p.slots, p.refuses },
-			Try:    func(_ context.Context, v string) error { return p.say("try", v) },
+			Try:    func(_ context.Context, v, promise string) error { return p.say("try", v, promise) },
 			Keep:   func(context.Context) error { return p.say("keep") },
 			Back:   func(_ context.Context, why, words string) error { return p.say("back", why, words) },
 			Refuse: func(context.Context) error { return p.say("refuse") },
@@ -95,10 +96,10 @@ func TestTheFirstProgramDoesWhatTheUpdaterAsks(t *testing.T) {
 	if err := errors.Join(idle.Close(), runs.Close()); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(c.Try(t.Context(), "1.5.0"), c.Keep(t.Context()), c.Back(t.Context(), "fit_call", "no tone"), c.Refuse(t.Context())); err != nil {
+	if err := errors.Join(c.Try(t.Context(), "1.5.0", "token"), c.Keep(t.Context()), c.Back(t.Context(), "fit_call", "no tone"), c.Refuse(t.Context())); err != nil {
 		t.Error(err)
 	}
-	if got := strings.Join(p.said, ", "); got != "try 1.5.0, keep, back fit_call no tone, refuse" {
+	if got := strings.Join(p.said, ", "); got != "try 1.5.0 token, keep, back fit_call no tone, refuse" {
 		t.Error(got)
 	}
 }
@@ -107,13 +108,17 @@ func TestWhatTheFirstProgramRefusesHasACode(t *testing.T) {
 	p, c := meets(t)
 	for code, want := range map[string]slot.Code{gate.CodeSlot: slot.CodeDiffers, gate.CodeData: slot.CodeDiffers, gate.CodeDisk: slot.CodeDisk} {
 		p.refuses = &gate.Refused{Code: code, Text: "x"}
-		if err := c.Try(t.Context(), "1.5.0"); install.CodeOf(err) != want {
+		if err := c.Try(t.Context(), "1.5.0", "token"); install.CodeOf(err) != want {
 			t.Errorf("%s is %v", code, err)
 		}
 	}
+	p.refuses = &gate.Refused{Code: gate.CodeCalls, Text: "x"}
+	if err := c.Try(t.Context(), "1.5.0", "token"); !errors.Is(err, promise.ErrNone) {
+		t.Errorf("somebody calls for help: %v", err)
+	}
 	p.refuses = &gate.Refused{Code: gate.CodeOnTrial, Text: "x"}
 	var failure *install.Failure
-	if err := c.Try(t.Context(), "1.5.0"); err == nil || errors.As(err, &failure) {
+	if err := c.Try(t.Context(), "1.5.0", "token"); err == nil || errors.As(err, &failure) {
 		t.Errorf("what may pass is %v", err)
 	}
 	p.refuses = &gate.Refused{Code: gate.CodeNotOn, Text: "none is on trial"}
@@ -150,7 +155,7 @@ func TestWhereSomebodyElseInstallsNothingIsInstalled(t *testing.T) {
 		t.Errorf("%+v, %v", f, err)
 	}
 	_, err := n.Idle(t.Context())
-	for _, err := range []error{err, n.Try(t.Context(), "2"), n.Keep(t.Context()), n.Back(t.Context(), "x", "")} {
+	for _, err := range []error{err, n.Try(t.Context(), "2", "token"), n.Keep(t.Context()), n.Back(t.Context(), "x", "")} {
 		if !errors.Is(err, ErrNone) {
 			t.Error(err)
 		}

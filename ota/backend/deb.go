@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +28,7 @@ type Deb struct {
 	Package string // its name
 	Arch    string // as Debian names it
 	Caches  string // where apt leaves what it has installed
+	Root    string // of the file system in which packages are installed
 	// Run runs a program and returns what it says.
 	Run func(ctx context.Context, argv ...string) ([]byte, error)
 	Now func() time.Time
@@ -41,8 +45,8 @@ const backAfter = 10 * time.Minute
 
 // The units of systemd in which packages are installed.
 const (
-	tryUnit  = "pronto-update"
-	backUnit = "pronto-update-back"
+	tryUnit  = "pronto-install"
+	backUnit = "pronto-install-back"
 )
 
 // mostPackage is how long a package may be, in bytes.
@@ -55,6 +59,8 @@ type record struct {
 	Debian  string     `json:"debian"` // version on trial, as the package manager names it
 	Pending bool       `json:"pending"`
 	Last    slot.Trial `json:"last"`
+	// Sums are the SHA-256 of the kept packages, in hex, as they were when they were proved, by slot.
+	Sums map[int]string `json:"sums,omitempty"`
 }
 
 func (d *Deb) path(n int) string { return filepath.Join(d.Dir, fmt.Sprintf("slot%d.deb", n)) }
@@ -82,20 +88,35 @@ func (d *Deb) State(ctx context.Context) (slot.Facts, error) {
 		return f, nil
 	}
 	is, err := d.installed(ctx)
+	late := d.Now().Sub(r.Last.Asked) >= backAfter
 	switch {
-	case err != nil:
+	case errors.Is(err, errUnder) && !late: // who judges what is half there judges the package manager
+		return slot.Facts{}, err
+	case err != nil && !errors.Is(err, errUnder):
 		return slot.Facts{}, err
 	case is == r.Debian:
 		f.Running, f.Trying = f.Other(), true
 		f.Left = max(0, r.Last.Asked.Add(backAfter).Sub(d.Now()))
-	case r.Last.Outcome == slot.TrialAsked && d.Now().Sub(r.Last.Asked) >= backAfter: // the timer was faster than we
+	case r.Last.Outcome == slot.TrialAsked && late: // the timer was faster than we
 		f.Last.Outcome, f.Last.Why = slot.TrialBack, slot.CodeExpired
 	}
 	return f, nil
 }
 
+// errUnder is returned, beside the version, while the package manager is at it.
+var errUnder = errors.New("the package is being installed")
+
+// installed is the version of the package that is installed.
 func (d *Deb) installed(ctx context.Context) (string, error) {
-	return d.said(ctx, "dpkg-query", "--show", "--showformat=${Version}", d.Package)
+	text, err := d.said(ctx, "dpkg-query", "--show", "--showformat=${db:Status-Status} ${Version}", d.Package)
+	if err != nil {
+		return "", err
+	}
+	status, version, _ := strings.Cut(text, " ")
+	if status != "installed" {
+		return version, fmt.Errorf("%w: %s is %s", errUnder, d.Package, status)
+	}
+	return version, nil
 }
 
 func (d *Deb) said(ctx context.Context, argv ...string) (string, error) {
@@ -132,7 +153,7 @@ func (d *Deb) Idle(ctx context.Context) (install.Target, error) {
 }
 
 // Try implements updater.Slots. Without the package of what runs there is no way back, and nothing is tried.
-func (d *Deb) Try(ctx context.Context, version string) error {
+func (d *Deb) Try(ctx context.Context, version, _ string) error {
 	r, err := d.load()
 	if err != nil {
 		return err
@@ -146,9 +167,12 @@ func (d *Deb) Try(ctx context.Context, version string) error {
 	if err != nil {
 		return &install.Failure{Code: slot.CodePackage, Err: err}
 	}
-	way, err := d.wayBack(ctx, r.Slot, is)
+	way, err := d.wayBack(ctx, &r, is)
 	if err != nil {
 		return err
+	}
+	if r.Sums[other], err = sumOf(d.path(other)); err != nil {
+		return &install.Failure{Code: slot.CodeDisk, Err: err}
 	}
 	r.From, r.Debian, r.Pending = is, next, true
 	r.Last = slot.Trial{Version: version, Slot: other, Asked: d.Now().UTC(), Outcome: slot.TrialAsked}
@@ -170,18 +194,44 @@ func (d *Deb) give(r record) error {
 	return d.save(r)
 }
 
-// wayBack is the package of what runs.
-func (d *Deb) wayBack(ctx context.Context, n int, version string) (string, error) {
+// wayBack is the package of what runs, kept beside the one that is tried: the one of the last trial, if it is still what
+// was proved then; or what apt has left; or one made anew of the files that are installed.
+func (d *Deb) wayBack(ctx context.Context, r *record, version string) (string, error) {
+	if r.Sums = maps.Clone(r.Sums); r.Sums == nil {
+		r.Sums = map[int]string{}
+	}
+	kept := d.path(r.Slot)
+	if sum, err := sumOf(kept); err == nil && sum == r.Sums[r.Slot] && d.isOf(ctx, kept, version) {
+		return kept, nil
+	}
 	found, err := filepath.Glob(filepath.Join(d.Caches, d.Package+"_*.deb"))
 	if err != nil {
 		return "", err
 	}
-	for _, path := range append([]string{d.path(n)}, found...) {
-		if v, err := d.said(ctx, "dpkg-deb", "--field", path, "Version"); err == nil && v == version {
-			return path, nil
-		}
+	made := filepath.Join(d.Dir, "made.deb")
+	defer func() { _ = os.Remove(made) }()
+	i := slices.IndexFunc(found, func(path string) bool { return d.isOf(ctx, path, version) })
+	if i >= 0 {
+		err = copyFile(made, found[i], 0o600)
+	} else if err = d.repack(ctx, made); err == nil && !d.isOf(ctx, made, version) {
+		err = errors.New("what was made of what is installed is another version")
 	}
-	return "", &install.Failure{Code: slot.CodeWayBack, Err: fmt.Errorf("the package of %s %s, which runs, lies neither in %s nor in %s", d.Package, version, d.Dir, d.Caches)}
+	if err == nil {
+		r.Sums[r.Slot], err = sumOf(made)
+	}
+	if err == nil {
+		err = errors.Join(syncFile(made), keep.Machine{}.Rename(made, kept), keep.Machine{}.SyncDir(d.Dir))
+	}
+	if err != nil {
+		return "", &install.Failure{Code: slot.CodeWayBack, Err: fmt.Errorf("there is no package of %s %s, which runs: %w", d.Package, version, err)}
+	}
+	return kept, nil
+}
+
+// isOf reports that a file is the package in a version.
+func (d *Deb) isOf(ctx context.Context, path, version string) bool {
+	v, err := d.said(ctx, "dpkg-deb", "--field", path, "Version")
+	return err == nil && v == version
 }
 
 // Keep implements updater.Slots: the timer is taken away before anything else.
@@ -208,9 +258,9 @@ func (d *Deb) Back(ctx context.Context, why, words string) error {
 	if err != nil || !r.Pending {
 		return err
 	}
-	way, err := d.wayBack(ctx, r.Slot, r.From)
-	if err != nil {
-		return err
+	way := d.path(r.Slot)
+	if sum, err := sumOf(way); err != nil || sum != r.Sums[r.Slot] || !d.isOf(ctx, way, r.From) {
+		return &install.Failure{Code: slot.CodeWayBack, Err: errors.Join(fmt.Errorf("the package of %s %s is not what was kept", d.Package, r.From), err)}
 	}
 	r.Last.Outcome, r.Last.Why, r.Last.Words = slot.TrialBack, slot.Code(why), words
 	if err := d.save(r); err != nil {

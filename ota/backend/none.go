@@ -25,7 +25,7 @@ func (n None) State(context.Context) (slot.Facts, error) {
 func (None) Idle(context.Context) (install.Target, error) { return nil, ErrNone }
 
 // Try implements updater.Slots.
-func (None) Try(context.Context, string) error { return ErrNone }
+func (None) Try(context.Context, string, string) error { return ErrNone }
 
 // Keep implements updater.Slots.
 func (None) Keep(context.Context) error { return ErrNone }

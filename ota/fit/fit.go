@@ -40,6 +40,7 @@ type Exchange struct {
 	Memory  int64         `json:"memory"` // resident bytes
 	Limit   int64         `json:"limit"`  // of Memory; 0: there is none
 	Pages   []string      `json:"pages"`  // where the page answers on this machine
+	Zone    string        `json:"zone"`   // of the clock on the office's wall, as IANA names it
 	Busy
 	Counts
 }

@@ -116,7 +116,15 @@ type Settings struct {
 	Channel   string    `json:"channel"` // stable, beta; security fixes come in both
 	Window    Window    `json:"window"`
 	Postponed time.Time `json:"postponed,omitzero"`
+	// Drain is how many minutes before the end of the window queues take no new callers, if somebody is on the phone all
+	// the time; 0: they always do.
+	Drain int `json:"drain,omitempty"`
+	// EndCalls allows a restart into a security release that is 72 hours over its deadline to end calls, never one for help.
+	EndCalls bool `json:"end_calls,omitempty"`
 }
+
+// MostDrain bounds Settings.Drain, in minutes.
+const MostDrain = 120
 
 // Window is when a restart disturbs nobody, in the box's time of day.
 type Window struct {

@@ -77,7 +77,7 @@ func whole() State {
 		},
 		Phase: slot.Waiting, Version: "2.0.0", Done: 3, Total: 7, WaitsFor: ForCalls, Until: at, Trouble: slot.CodeFull, Words: "x",
 		Last:    &Outcome{"1.9.0", "back", "fit_call", "no tone", at, true},
-		Checked: at, NextCheck: at, Stale: true, Settings: Settings{true, "beta", Window{120, 300}, at},
+		Checked: at, NextCheck: at, Stale: true, Settings: Settings{true, "beta", Window{120, 300}, at, 30, true},
 	}
 }
 

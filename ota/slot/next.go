@@ -38,6 +38,8 @@ type (
 	Again struct{}
 	// Quiet says that nobody would notice a restart, and that the vendor still offers the release.
 	Quiet struct{}
+	// Disturbed says that the box could not restart: somebody is on the phone after all.
+	Disturbed struct{}
 	// Judged is the end of the health check.
 	Judged struct {
 		Fit   bool
@@ -61,6 +63,7 @@ func (Checked) event()   {}
 func (Failed) event()    {}
 func (Again) event()     {}
 func (Quiet) event()     {}
+func (Disturbed) event() {}
 func (Judged) event()    {}
 func (Committed) event() {}
 func (Unchanged) event() {}
@@ -120,6 +123,10 @@ func Next(s State, e Event) (State, []Effect) {
 		if s.Phase == Waiting && s.Retry.IsZero() {
 			return s.enter(Trying), []Effect{Try}
 		}
+	case Disturbed:
+		if s.Phase == Trying && s.Verdict == nil {
+			return s.enter(Waiting), nil
+		}
 	case Judged, Committed, Unchanged:
 		if s.Phase == Trying {
 			return tried(s, e)
@@ -161,7 +168,7 @@ func (s State) work() []Effect {
 func (s State) end(p Phase, code Code, words string, now time.Time) State {
 	s = s.enter(p)
 	s.Last = &Outcome{Version: s.Want.Version, Result: p, Code: code, Words: words, At: now}
-	s.First, s.Verdict, s.Whole, s.Strikes = nil, nil, false, 0
+	s.First, s.Verdict, s.Whole, s.Strikes, s.Resets = nil, nil, false, 0, 0
 	return s
 }
 
@@ -187,7 +194,7 @@ func offered(s State, e Offered) (State, []Effect) {
 	}
 	s.unbar(e.Release.Version)
 	s = s.enter(Fetching)
-	s.Want, s.Slot, s.First, s.Verdict, s.Whole, s.Strikes = e.Release, e.Facts.Other(), nil, nil, false, 0
+	s.Want, s.Slot, s.First, s.Verdict, s.Whole, s.Strikes, s.Resets = e.Release, e.Facts.Other(), nil, nil, false, 0, 0
 	return s, append(effects, Fetch)
 }
 

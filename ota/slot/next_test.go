@@ -47,6 +47,8 @@ func TestNext(t *testing.T) {
 		{"or somebody asks", barred, Offered{wanted(two), inA}, Fetching, []Effect{Fetch}, func(s State) bool { return len(s.Barred) == 0 }},
 		{"a whole download is written", at(Fetching), Fetched{}, Writing, []Effect{Write}, nil},
 		{"what is written is read back, and its first sector remembered", at(Writing), Written{[]byte("x")}, Checking, []Effect{Check}, func(s State) bool { return bytes.Equal(s.First, []byte("x")) }},
+		{"a box on which somebody is on the phone after all waits again", at(Trying), Disturbed{}, Waiting, nil, func(s State) bool { return s.Trouble == None && s.Failures == 0 && s.Retry.IsZero() }},
+		{"who is given up is not disturbed", with(at(Trying), func(s *State) { s.Verdict = &Verdict{"fit_call", "x"} }), Disturbed{}, Trying, nil, nil},
 		{"what is proved waits", at(Checking), Checked{}, Waiting, nil, nil},
 		{"a network that is away is waited for", at(Fetching), Failed{CodeNetwork, "x", noon}, Fetching, nil, func(s State) bool { return s.Retry.Equal(noon.Add(time.Minute)) && s.Trouble == CodeNetwork }},
 		{"each time for longer", with(at(Fetching), func(s *State) { s.Failures = 4 }), Failed{CodeNetwork, "x", noon}, Fetching, nil, func(s State) bool { return s.Retry.Equal(noon.Add(16 * time.Minute)) }},
@@ -113,7 +115,8 @@ func TestStart(t *testing.T) {
 		{"nobody remembers the trial that runs", State{}, Facts{Running: SlotB, Trying: true, Last: asked}, Trying, []Effect{Examine}, ""},
 		{"a trial that was given up restarts", with(at(Trying), func(s *State) { s.Verdict = &Verdict{"fit_call", "x"} }), Facts{Running: SlotB, Trying: true, Last: asked}, Trying, []Effect{Return}, ""},
 		{"cut after the commit", at(Trying), Facts{Running: SlotB, Chosen: SlotB, Last: asked}, Kept, []Effect{Discard}, ""},
-		{"the trial hung or lost power", at(Trying), Facts{Running: SlotA, Last: asked}, Back, []Effect{Discard, Invalidate}, CodeReset},
+		{"the trial hung or lost power: it is proved and tried once more", at(Trying), Facts{Running: SlotA, Last: back(CodeReset)}, Checking, []Effect{Check}, ""},
+		{"twice", with(at(Trying), func(s *State) { s.Resets = 1 }), Facts{Running: SlotA, Last: asked}, Back, []Effect{Discard, Invalidate}, CodeReset},
 		{"the trial was not kept in time", at(Trying), Facts{Running: SlotA, Last: back(CodeExpired)}, Back, []Effect{Discard, Invalidate}, CodeExpired},
 		{"the trial was unfit", with(at(Trying), func(s *State) { s.Verdict = &Verdict{"fit_call", "x"} }), Facts{Running: SlotA, Last: back(CodeUnfit)}, Back, []Effect{Discard, Invalidate}, "fit_call"},
 		{"what had been kept does not start any more", with(State{Phase: Kept, Want: two}, func(s *State) { s.Told = asked }), Facts{Running: SlotA, Last: back(CodeStarts)}, Back, nil, CodeStarts},
@@ -137,6 +140,33 @@ func TestStart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A cut while a good release is on trial must not keep it from the box for ever; one that hangs is given up the second
+// time. Another release has its own two trials.
+func TestALossOfPowerDuringATrialIsForgivenOnce(t *testing.T) {
+	s, f := at(Waiting), inA
+	tries := func() (effects []Effect) {
+		s, _ = Next(s, Quiet{})
+		f.Last = Trial{Version: s.Want.Version, Slot: SlotB, Asked: f.Last.Asked.Add(time.Hour), Outcome: TrialBack, Why: CodeReset}
+		s, effects = Next(s, Started{f, noon})
+		return effects
+	}
+	if effects := tries(); s.Phase != Checking || !slices.Equal(effects, []Effect{Check}) || len(s.Barred) > 0 || s.Last != nil {
+		t.Fatalf("the first time: %+v, %v", s, effects)
+	}
+	if s, _ = Next(s, Started{f, noon}); s.Phase != Checking {
+		t.Errorf("a restart of the program alone counts as a trial: %+v", s)
+	}
+	s, _ = Next(s, Checked{})
+	if tries(); s.Phase != Back || len(s.Barred) != 1 || s.Barred[0].Code != CodeReset {
+		t.Fatalf("the second time: %+v", s)
+	}
+	s, _ = Next(s, Offered{three, f})
+	s = with(s, func(s *State) { s.Phase = Waiting })
+	if tries(); s.Phase != Checking {
+		t.Errorf("another release pays for it: %+v", s)
 	}
 }
 

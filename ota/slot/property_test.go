@@ -113,6 +113,10 @@ func (w *world) do(x Effect) {
 			w.tell(Failed{CodeSlots, "no answer", w.now})
 			return
 		}
+		if !w.calm && w.draw.IntN(4) == 0 {
+			w.tell(Disturbed{})
+			return
+		}
 		w.tried[s.Want.Version+s.Want.Issue]++
 		w.facts.Last = Trial{s.Want.Version, s.Slot, w.now, TrialAsked, "", ""}
 		if !w.calm && w.draw.IntN(4) == 0 {

@@ -43,6 +43,11 @@ func onTrial(s State, f Facts) (State, []Effect) {
 	return s, []Effect{Examine}
 }
 
+// again is how often a release is tried once more whose trial ended without a word. It may have hung, and it may have lost
+// its power, which says nothing against it; nobody can tell these apart. To give a good release up for ever because of
+// a cut is worse than one more restart of a box on which nobody is on the phone; a release that hangs does so twice.
+const again = 1
+
 // afterTrial tells how a trial ended that nobody could tell us of: the restart was its end.
 func afterTrial(s State, f Facts, now time.Time) (State, []Effect) {
 	switch {
@@ -61,6 +66,11 @@ func afterTrial(s State, f Facts, now time.Time) (State, []Effect) {
 		why.Code = f.Last.Why
 	}
 	s.Told = f.Last
+	if why.Code == CodeReset && s.Resets < again { // the slot is proved once more: the cut may have hurt it
+		s.Resets++
+		s = s.enter(Checking)
+		return s, []Effect{Check}
+	}
 	s.bar(why.Code, why.Words, now)
 	return s.end(Back, why.Code, why.Words, now), []Effect{Discard, Invalidate}
 }

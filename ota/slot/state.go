@@ -19,6 +19,7 @@ type State struct {
 	Words    string    `json:"words,omitempty"`    // in English, for who reads logs
 	Failures int       `json:"failures,omitempty"` // in a row, of the kind that passes
 	Strikes  int       `json:"strikes,omitempty"`  // of Want, of the kind that does not
+	Resets   int       `json:"resets,omitempty"`   // of Want: trials that ended without a word
 	Retry    time.Time `json:"retry,omitzero"`     // when the phase is tried again; zero: it is at it
 
 	Verdict *Verdict `json:"verdict,omitempty"` // of the trial: the way back has been chosen

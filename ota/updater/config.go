@@ -68,13 +68,14 @@ type Config struct {
 	Refuser Refuser
 	Earlier Earlier // nil: the whole is fetched
 
-	Box     release.Box    // Model and EEPROM come from Slots where they are empty here
-	Backend string         // for the page: card, deb, none, fake
-	Off     remote.Off     // why nothing is ever installed; empty: it is
-	Auto    bool           // whether releases are installed by themselves, until the owner says otherwise
-	Dir     string         // of what outlives a restart
-	Sticks  string         // what bundles at hand must lie below; empty: none
-	Zone    *time.Location // of the clock on the wall
+	Box     release.Box // Model and EEPROM come from Slots where they are empty here
+	Backend string      // for the page: card, deb, none, fake
+	Off     remote.Off  // why nothing is ever installed; empty: it is
+	Auto    bool        // whether releases are installed by themselves, until the owner says otherwise
+	// Outlive says that calls outlive a new release: the exchange need not promise that there are none.
+	Outlive bool
+	Dir     string // of what outlives a restart
+	Sticks  string // what bundles at hand must lie below; empty: none
 
 	Disk      keep.Disk // of Dir
 	Downloads Downloads

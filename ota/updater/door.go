@@ -103,6 +103,9 @@ func (u *Updater) Set(ctx context.Context, s remote.Settings) error {
 	if s.Window.From < 0 || s.Window.From >= day || s.Window.To < 0 || s.Window.To >= day {
 		return refuse(remote.CodeMistaken, "a window of minutes that a day does not have")
 	}
+	if s.Drain < 0 || s.Drain > remote.MostDrain {
+		return refuse(remote.CodeMistaken, "queues cannot take nobody for so long")
+	}
 	if s.Channel != "stable" && s.Channel != "beta" {
 		return refuse(remote.CodeMistaken, "there are the channels stable and beta")
 	}

@@ -32,6 +32,7 @@ type memory struct {
 	Before   *fit.Counts       `json:"before,omitempty"`   // of the office, when the trial began
 	Held     map[int]held      `json:"held,omitempty"`     // what we have put into the slots
 	Settings remote.Settings   `json:"settings"`
+	Zone     string            `json:"zone,omitempty"`   // of the clock on the office's wall, as the exchange has told it last
 	Checked  time.Time         `json:"checked,omitzero"` // when the vendor answered last
 }
 

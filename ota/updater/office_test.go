@@ -22,6 +22,7 @@ import (
 	"github.com/pronto-pbx/pronto/images/choice"
 	"github.com/pronto-pbx/pronto/images/layout"
 	"github.com/pronto-pbx/pronto/ota/fit"
+	"github.com/pronto-pbx/pronto/ota/fit/promise"
 	"github.com/pronto-pbx/pronto/ota/install"
 	"github.com/pronto-pbx/pronto/ota/keep"
 	"github.com/pronto-pbx/pronto/ota/otatest"
@@ -51,7 +52,12 @@ type office struct {
 	stuck      bool              // only for what is remembered there is no room
 	free       int64
 	busy       fit.Busy
-	deaf       error // of the exchange
+	zone       string
+	promised   string         // token of the promise of the exchange; empty: none
+	wishes     []promise.Wish // that it was asked to promise
+	help       func()         // right after a promise
+	drained    []time.Time    // when queues were told to drain
+	deaf       error          // of the exchange
 	counts     fit.Counts
 	before     []fit.Counts // that health checks were given
 	unfit      map[string]fit.Check
@@ -75,6 +81,7 @@ type office struct {
 	auto    bool
 	off     remote.Off
 	sticks  string
+	outlive bool
 	vendor  bool
 	earlier updater.Earlier
 	u       *updater.Updater
@@ -172,8 +179,8 @@ func (o *office) start() (stop func()) {
 	o.dead = false
 	cfg := updater.Config{
 		Log: slog.New(slog.NewTextHandler(testLog{o.t}, &slog.HandlerOptions{Level: slog.LevelInfo})), Slots: slots{o}, Fit: exchange{o}, Refuser: o, Earlier: o.earlier,
-		Box: release.Box{ID: "box", Version: o.runs(), Data: 1}, Backend: "fake", Auto: o.auto, Off: o.off, Dir: "/data/update", Sticks: o.sticks,
-		Zone: time.UTC, Disk: disk{o}, Downloads: downloads{o}, Now: o.now, Draw: func() float64 { return 0.5 },
+		Box: release.Box{ID: "box", Version: o.runs(), Data: 1}, Backend: "fake", Auto: o.auto, Off: o.off, Outlive: o.outlive, Dir: "/data/update", Sticks: o.sticks,
+		Disk: disk{o}, Downloads: downloads{o}, Now: o.now, Draw: func() float64 { return 0.5 },
 	}
 	if o.vendor {
 		cfg.Vendor = vendor{o}
@@ -306,13 +313,17 @@ func (t target) Sync() error {
 	return t.Part.Sync()
 }
 
-func (s slots) Try(_ context.Context, version string) error {
+func (s slots) Try(_ context.Context, version, token string) error {
 	o := s.o
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := o.op(); err != nil {
 		return err
 	}
+	if (token == "" || token != o.promised) && !o.outlive {
+		return fmt.Errorf("the first program: %w", promise.ErrNone)
+	}
+	o.promised = ""
 	card := o.card.Content()
 	if otatest.Chosen(card, true) != o.facts.Other() || !otatest.Holds(card, o.facts.Other(), contentOf(version)) {
 		return fmt.Errorf("in the other slot does not lie %s", version)
@@ -356,37 +367,6 @@ func (s slots) Back(_ context.Context, why, words string) error {
 func (o *office) Refuse(context.Context) error {
 	o.with(func() { o.led++ })
 	return nil
-}
-
-// exchange is how the office is, for the updater.
-type exchange struct{ o *office }
-
-func (e exchange) Busy(context.Context) (fit.Busy, error) {
-	e.o.mu.Lock()
-	defer e.o.mu.Unlock()
-	return e.o.busy, e.o.deaf
-}
-
-func (e exchange) Count(context.Context) (fit.Counts, error) {
-	e.o.mu.Lock()
-	defer e.o.mu.Unlock()
-	return e.o.counts, e.o.deaf
-}
-
-func (e exchange) Check(ctx context.Context, before fit.Counts) (fit.Report, error) {
-	select {
-	case <-time.After(2 * time.Minute):
-	case <-ctx.Done():
-		return fit.Report{}, ctx.Err()
-	}
-	e.o.mu.Lock()
-	defer e.o.mu.Unlock()
-	e.o.before = append(e.o.before, before)
-	version := e.o.runs()
-	if c, ok := e.o.unfit[version]; ok {
-		return fit.Report{Version: version, Checks: []fit.Check{c}}, nil
-	}
-	return fit.Report{Version: version, Fit: true}, nil
 }
 
 // vendor has one release on offer.

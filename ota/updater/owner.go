@@ -38,6 +38,7 @@ type Updater struct {
 	refused *release.Refusal
 	poll    polls
 	quiet   quiet
+	promise string    // of the exchange, by which the box may restart; the latest one
 	trouble slot.Code // of what is no matter of a phase
 	words   string
 	due     map[job]time.Time // what waits for its time, by the clock that does not jump
@@ -68,6 +69,7 @@ const (
 	jobWork    job = "work"    // what the phase does
 	jobPoll    job = "poll"    // the vendor
 	jobWatch   job = "watch"   // calls
+	jobDrain   job = "drain"   // of queues
 	jobPrepare job = "prepare" // what is looked at right before a trial
 	timeRetry  job = "retry"   // of a phase
 	timeSave   job = "save"    // of what could not be saved

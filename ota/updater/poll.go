@@ -122,7 +122,8 @@ func (u *Updater) watch() {
 	u.start(jobWatch, func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, askFor)
 		defer cancel()
-		busy, err := u.cfg.Fit.Busy(ctx)
+		x, err := u.cfg.Fit.Now(ctx)
+		busy := x.Busy
 		return func() {
 			u.in(look, jobWatch)
 			if err != nil {
@@ -130,6 +131,7 @@ func (u *Updater) watch() {
 				return
 			}
 			u.quiet.busy = busy
+			u.lives(x.Zone)
 			switch {
 			case !busy.Quiet():
 				u.quiet.since = time.Time{}

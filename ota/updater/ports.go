@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/ota/fit"
+	"github.com/pronto-pbx/pronto/ota/fit/promise"
 	"github.com/pronto-pbx/pronto/ota/install"
 	"github.com/pronto-pbx/pronto/ota/release"
 	"github.com/pronto-pbx/pronto/ota/slot"
@@ -24,8 +25,9 @@ type Slots interface {
 	State(ctx context.Context) (slot.Facts, error)
 	// Idle opens what the next release is written into. Who opens it closes it.
 	Idle(ctx context.Context) (install.Target, error)
-	// Try starts the idle slot once. The box restarts soon after it has returned nil.
-	Try(ctx context.Context, version string) error
+	// Try starts the idle slot once. The box restarts soon after it has returned nil, by a promise of the exchange's; an
+	// error that is promise.ErrNone says that it does not keep that.
+	Try(ctx context.Context, version, promise string) error
 	// Keep makes the slot on trial what every start starts.
 	Keep(ctx context.Context) error
 	// Back restarts into the slot of before.
@@ -34,7 +36,12 @@ type Slots interface {
 
 // Fit is the way to the exchange.
 type Fit interface {
-	Busy(ctx context.Context) (fit.Busy, error)                       // calls, emergency calls, waiting callers
+	Now(ctx context.Context) (fit.Exchange, error)                    // calls, emergency calls, waiting callers; the zone
 	Count(ctx context.Context) (fit.Counts, error)                    // before the trial
 	Check(ctx context.Context, before fit.Counts) (fit.Report, error) // the health check; takes minutes
+
+	// Promise has nobody be on the phone until a restart; busy tells why not. Calls for help end it.
+	Promise(ctx context.Context, w promise.Wish) (token string, busy fit.Busy, err error)
+	Withdraw(ctx context.Context, token string) error     // gives it back
+	Drain(ctx context.Context, lasts time.Duration) error // queues take nobody new for a while
 }

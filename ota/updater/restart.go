@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/ota/fit"
+	"github.com/pronto-pbx/pronto/ota/fit/promise"
 	"github.com/pronto-pbx/pronto/ota/release"
 	"github.com/pronto-pbx/pronto/ota/remote"
 	"github.com/pronto-pbx/pronto/ota/rollout"
@@ -21,7 +22,7 @@ func (u *Updater) decide() {
 	if s.Phase != slot.Waiting || !s.Retry.IsZero() || m == nil || u.jobs[jobPrepare] != nil {
 		return
 	}
-	now := u.cfg.Now().In(u.cfg.Zone)
+	now := u.cfg.Now().In(u.zone())
 	f := rollout.Facts{
 		Now: now, ID: u.box().ID, Asked: s.Want.Asked, Calls: u.quiet.busy.Calls, Emergency: u.quiet.busy.Emergency, Waiting: u.quiet.busy.Waiting,
 	}
@@ -30,6 +31,9 @@ func (u *Updater) decide() {
 	}
 	d := rollout.Restart(*m, u.policy(), f)
 	u.quiet.waits, u.quiet.until = remote.WaitsFor(d.For), d.Again
+	if d.Drain {
+		u.drain()
+	}
 	if d.For != rollout.Nothing {
 		return
 	}
@@ -37,12 +41,54 @@ func (u *Updater) decide() {
 		u.quiet.waits, u.quiet.until = remote.ForVendor, now.Add(left)
 		return
 	}
-	u.prepare()
+	u.prepare(d.EndCalls)
 }
 
 func (u *Updater) policy() rollout.Policy {
 	s := u.m.Settings
-	return rollout.Policy{Auto: s.Auto, Window: rollout.Window{From: s.Window.From, To: s.Window.To}, Postponed: s.Postponed}
+	return rollout.Policy{
+		Auto: s.Auto, Window: rollout.Window{From: s.Window.From, To: s.Window.To}, Postponed: s.Postponed,
+		Drain: time.Duration(s.Drain) * time.Minute, EndCalls: s.EndCalls,
+	}
+}
+
+// drains is for how long queues take nobody new after each look that finds it so: longer than from one to the next.
+const drains = 4 * look
+
+// drain has the queues take nobody new for a while. It is asked for again at each look, and over by itself.
+func (u *Updater) drain() {
+	u.start(jobDrain, func(ctx context.Context) func() {
+		ctx, cancel := context.WithTimeout(ctx, askFor)
+		defer cancel()
+		err := u.cfg.Fit.Drain(ctx, drains)
+		return func() {
+			if err != nil {
+				u.cfg.Log.Warn("update: queues go on taking callers although the window ends", "err", err)
+			}
+		}
+	})
+}
+
+// lives remembers by which clock the office lives: its window is read by that.
+func (u *Updater) lives(zone string) {
+	if zone == "" || zone == u.m.Zone {
+		return
+	}
+	if _, err := time.LoadLocation(zone); err != nil {
+		u.cfg.Log.Warn("update: the zone of the office is not known here", "zone", zone, "err", err)
+		return
+	}
+	next := u.m
+	next.Zone = zone
+	u.keep(next)
+}
+
+// zone is that of the clock on the office's wall; UTC until the exchange has told it.
+func (u *Updater) zone() *time.Location {
+	if l, err := time.LoadLocation(u.m.Zone); err == nil {
+		return l
+	}
+	return time.UTC
 }
 
 // prepared is what was found right before a trial.
@@ -51,20 +97,22 @@ type prepared struct {
 	vendor  error
 	counts  fit.Counts
 	busy    fit.Busy
-	unknown error // of the exchange
+	quiet   bool   // nobody would notice
+	promise string // that it stays so; empty where calls outlive it
+	unknown error  // of the exchange
 }
 
 // prepare asks the vendor whether the release still stands, and the exchange what the office consists of and, last,
-// whether still nobody is on the phone.
-func (u *Updater) prepare() {
+// for a promise that nobody will be on the phone.
+func (u *Updater) prepare(endCalls bool) {
 	from, box, now := u.source(u.m.Slot.Want.Local), u.box(), u.cfg.Now()
 	u.start(jobPrepare, func(ctx context.Context) func() {
-		p := u.find(ctx, from, box, now)
+		p := u.find(ctx, from, box, now, endCalls)
 		return func() { u.ready(p) }
 	})
 }
 
-func (u *Updater) find(ctx context.Context, from func(context.Context) (Source, func() error, error), box release.Box, now time.Time) (p prepared) {
+func (u *Updater) find(ctx context.Context, from func(context.Context) (Source, func() error, error), box release.Box, now time.Time, endCalls bool) (p prepared) {
 	source, closed, err := from(ctx)
 	if err != nil {
 		p.vendor = err
@@ -80,7 +128,14 @@ func (u *Updater) find(ctx context.Context, from func(context.Context) (Source, 
 	if p.counts, p.unknown = u.cfg.Fit.Count(ctx); p.unknown != nil {
 		return p
 	}
-	p.busy, p.unknown = u.cfg.Fit.Busy(ctx)
+	if u.cfg.Outlive {
+		var x fit.Exchange
+		x, p.unknown = u.cfg.Fit.Now(ctx)
+		p.busy, p.quiet = x.Busy, x.Quiet()
+		return p
+	}
+	p.promise, p.busy, p.unknown = u.cfg.Fit.Promise(ctx, promise.Wish{For: promise.Lasts, EndCalls: endCalls})
+	p.quiet = p.promise != ""
 	return p
 }
 
@@ -100,9 +155,10 @@ func (u *Updater) ready(p prepared) {
 		u.polled(p.m, nil)
 	case p.unknown != nil:
 		u.quiet.since, u.quiet.waits = time.Time{}, remote.ForExchange
-	case !p.busy.Quiet():
+	case !p.quiet:
 		u.quiet.busy, u.quiet.since = p.busy, time.Time{}
 	default:
+		u.promise = p.promise
 		u.tellWith(slot.Quiet{}, func(m *memory) { m.Before = &p.counts })
 	}
 }

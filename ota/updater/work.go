@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/ota/fit"
+	"github.com/pronto-pbx/pronto/ota/fit/promise"
 	"github.com/pronto-pbx/pronto/ota/install"
 	"github.com/pronto-pbx/pronto/ota/keep"
 	"github.com/pronto-pbx/pronto/ota/release"
@@ -95,7 +96,8 @@ func (u *Updater) do(x slot.Effect) {
 		p := u.plan()
 		u.work(func(ctx context.Context) slot.Event { return u.check(ctx, p, s.First) })
 	case slot.Try:
-		u.work(func(ctx context.Context) slot.Event { return u.try(ctx, s.Want.Version) })
+		token := u.promise
+		u.work(func(ctx context.Context) slot.Event { return u.try(ctx, s.Want.Version, token) })
 	case slot.Examine:
 		before := u.m.Before
 		u.work(func(ctx context.Context) slot.Event { return u.examine(ctx, before) })
@@ -133,6 +135,7 @@ func (u *Updater) failed(ctx context.Context, err error) slot.Event {
 	if ctx.Err() != nil {
 		return nil
 	}
+	u.cfg.Log.Warn("update: what was to be done came to nothing", "code", install.CodeOf(err), "err", err)
 	return slot.Failed{Code: install.CodeOf(err), Words: err.Error(), Now: u.cfg.Now()}
 }
 
@@ -347,9 +350,18 @@ func (u *Updater) check(ctx context.Context, p plan, first []byte) slot.Event {
 	return slot.Checked{}
 }
 
-// try starts the idle slot. A box that says it will and does not is asked again.
-func (u *Updater) try(ctx context.Context, version string) slot.Event {
-	if err := u.cfg.Slots.Try(ctx, version); err != nil {
+// try starts the idle slot, by a promise of the exchange's. A box that says it will and does not is asked again.
+func (u *Updater) try(ctx context.Context, version, token string) slot.Event {
+	if err := u.cfg.Slots.Try(ctx, version, token); err != nil {
+		if token != "" {
+			if err := u.cfg.Fit.Withdraw(ctx, token); err != nil {
+				u.cfg.Log.Warn("update: the exchange takes no calls until its promise is over", "err", err)
+			}
+		}
+		if errors.Is(err, promise.ErrNone) {
+			u.cfg.Log.Warn("update: the box does not restart: somebody is on the phone", "version", version)
+			return slot.Disturbed{}
+		}
 		if f, ok := errors.AsType[*install.Failure](err); ok {
 			return u.failed(ctx, f)
 		}
@@ -421,8 +433,22 @@ func (u *Updater) commit(ctx context.Context) slot.Event {
 	return slot.Unchanged{Words: err.Error()}
 }
 
+// helped waits until nobody calls for help any more. The time of the trial bounds that: its first program ends it.
+func (u *Updater) helped(ctx context.Context) {
+	for ctx.Err() == nil {
+		_, busy, err := u.cfg.Fit.Promise(ctx, promise.Wish{For: promise.Lasts, EndCalls: true})
+		if err != nil || busy.Emergency == 0 {
+			return // whatever it is, it helps nobody
+		}
+		sleep(ctx, look)
+	}
+}
+
 // goBack does not rest until the slot of before runs.
 func (u *Updater) goBack(ctx context.Context, why slot.Verdict) slot.Event {
+	if !u.cfg.Outlive {
+		u.helped(ctx)
+	}
 	for ctx.Err() == nil {
 		if err := u.cfg.Slots.Back(ctx, string(why.Code), why.Words); err != nil {
 			u.cfg.Log.Error("update: the way back is closed", "err", err)

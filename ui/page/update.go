@@ -62,6 +62,8 @@ type UpdateSettings struct {
 	Auto      bool
 	Channel   string // stable, beta
 	From, To  int    // minutes after midnight
+	Drain     int    // minutes before To during which queues take nobody new; 0: they always do
+	EndCalls  bool   // a hole in its security that stays open for too long is closed although somebody is on the phone
 	Postponed time.Time
 }
 
@@ -118,6 +120,9 @@ func (s UpdateState) TotalMB() string { return Megabytes(s.Total) }
 
 // Minute is a time of day as a form has it.
 func Minute(m int) string { return fmt.Sprintf("%02d:%02d", m/60%24, m%60) }
+
+// Drains are the minutes that an owner can choose.
+func (UpdateSettings) Drains() []int { return []int{0, 15, 30, 60} }
 
 // Opens and Shuts are the hours of the restart.
 func (s UpdateSettings) Opens() string { return Minute(s.From) }

@@ -92,12 +92,14 @@ func (s *server) postponeUpdates(v *visit) (done, detail string, no settings.Ref
 }
 
 func (s *server) setUpdates(v *visit) (done, detail string, no settings.Refusal) {
-	x := page.UpdateSettings{Auto: v.PostForm.Get("auto") == "on", Channel: v.PostForm.Get("channel")}
+	x := page.UpdateSettings{Auto: v.PostForm.Get("auto") == "on", Channel: v.PostForm.Get("channel"), EndCalls: v.PostForm.Get("end") == "on"}
+	drain, errDrain := strconv.Atoi(v.PostForm.Get("drain"))
 	from, err := time.Parse("15:04", v.PostForm.Get("from"))
 	to, err2 := time.Parse("15:04", v.PostForm.Get("to"))
-	if errors.Join(err, err2) != nil || x.Channel != "stable" && x.Channel != "beta" {
+	if errors.Join(err, err2, errDrain) != nil || !slices.Contains(x.Drains(), drain) || x.Channel != "stable" && x.Channel != "beta" {
 		return "", "", settings.Refusal{Sentence: "update.mistaken"}
 	}
+	x.Drain = drain
 	x.From, x.To = from.Hour()*60+from.Minute(), to.Hour()*60+to.Minute()
 	return "saved", "automatic " + strconv.FormatBool(x.Auto) + ", " + x.Channel + ", " + x.Opens() + "-" + x.Shuts(), s.Updates.Set(v.Context(), x)
 }

@@ -26,7 +26,7 @@ func TestTheOwnerDecidesAboutUpdates(t *testing.T) {
 		"/update/check":    {nil, "checked", "check"},
 		"/update/install":  {url.Values{"version": {"1.4.2"}}, "installing", "install 1.4.2"},
 		"/update/postpone": {url.Values{"days": {"7"}}, "postponed", "postpone"},
-		"/update/settings": {url.Values{"channel": {"beta"}, "from": {"23:30"}, "to": {"04:00"}}, "saved", "settings"},
+		"/update/settings": {url.Values{"channel": {"beta"}, "from": {"23:30"}, "to": {"04:00"}, "drain": {"15"}, "end": {"on"}}, "saved", "settings"},
 		"/update/stick":    {url.Values{"name": {"pronto-1.4.2.update"}}, "given", "stick pronto-1.4.2.update"},
 	} {
 		s.releases.Asked = nil
@@ -35,7 +35,7 @@ func TestTheOwnerDecidesAboutUpdates(t *testing.T) {
 		}
 	}
 	x := s.releases.Stands.Settings
-	if x.Auto || x.Channel != "beta" || x.From != 23*60+30 || x.To != 4*60 || time.Until(x.Postponed) < 6*24*time.Hour || time.Until(x.Postponed) > 8*24*time.Hour {
+	if x.Auto || x.Channel != "beta" || x.From != 23*60+30 || x.To != 4*60 || x.Drain != 15 || !x.EndCalls || time.Until(x.Postponed) < 6*24*time.Hour || time.Until(x.Postponed) > 8*24*time.Hour {
 		t.Errorf("the settings are %+v", x)
 	}
 	if w := s.overTLS(http.MethodPost, "/update/postpone", url.Values{"days": {"0"}}); w.Code != http.StatusSeeOther || !s.releases.Stands.Settings.Postponed.IsZero() {
@@ -54,7 +54,7 @@ func TestTheOwnerDecidesAboutUpdates(t *testing.T) {
 
 func TestWhatMakesNoSenseOfUpdatesIsRefusedAndNothingIsAsked(t *testing.T) {
 	s := office(t)
-	good := url.Values{"channel": {"stable"}, "from": {"02:00"}, "to": {"05:00"}}
+	good := url.Values{"channel": {"stable"}, "from": {"02:00"}, "to": {"05:00"}, "drain": {"0"}}
 	with := func(name, value string) url.Values {
 		v := url.Values{}
 		for k, x := range good {
@@ -70,6 +70,8 @@ func TestWhatMakesNoSenseOfUpdatesIsRefusedAndNothingIsAsked(t *testing.T) {
 	}{
 		"an hour that is none":       {"/update/settings", with("from", "25:00"), "update.mistaken"},
 		"words in place of an hour":  {"/update/settings", with("to", "midnight"), "update.mistaken"},
+		"queues that drain all day":  {"/update/settings", with("drain", "1440"), "update.mistaken"},
+		"no number of minutes":       {"/update/settings", with("drain", ""), "update.mistaken"},
 		"another channel":            {"/update/settings", with("channel", "../stable"), "update.mistaken"},
 		"a year":                     {"/update/postpone", url.Values{"days": {"365"}}, "update.mistaken"},
 		"no number of days":          {"/update/postpone", url.Values{"days": {"x"}}, "update.mistaken"},

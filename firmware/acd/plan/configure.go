@@ -136,6 +136,11 @@ func (s *step) clockMoved(by time.Duration) {
 			*t = t.Add(by)
 		}
 	}
+	if s.Draining != (Draining{}) {
+		move(&s.Draining.From)
+		move(&s.Draining.Until)
+		s.touch("meta", "seq")
+	}
 	for _, id := range sorted(s.Agents) {
 		a := s.Agents[id]
 		move(&a.WrapUntil)

@@ -72,6 +72,8 @@ func decodeBox(kind string, body []byte) (Event, error) {
 		return decode[Reconcile](body)
 	case "set_zone":
 		return decode[SetZone](body)
+	case "drain":
+		return decode[Drain](body)
 	case "hours":
 		return decode[Hours](body)
 	case "recall":

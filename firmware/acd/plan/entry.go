@@ -45,6 +45,8 @@ func (s *step) enqueue(m tel.Enqueue) {
 		s.turnAway(e, "", whyClosed)
 	case !s.servable(q, e):
 		s.turnAway(e, q.Spec.NoSkillTo, q.hopeless())
+	case s.Draining.turnsAway(e.EnqueuedAt, s.now):
+		s.turnAway(e, q.Spec.FullTo, whyClosed)
 	case len(s.Entries) >= MaxEntries, q.Spec.MaxLength > 0 && q.callers >= q.Spec.MaxLength:
 		s.turnAway(e, q.Spec.FullTo, whyFull)
 	case q.Spec.Waiting.RefuseEmpty && !q.EmptySince.IsZero() && !q.EmptySince.Add(q.Spec.EmptyGrace).After(s.now):

@@ -134,6 +134,9 @@ type Configure struct {
 // SetZone names the clock by which days begin, as IANA does; empty is UTC.
 type SetZone struct{ Zone string }
 
+// Drain has all queues take no new callers for a while; 0: they take them again.
+type Drain struct{ For time.Duration }
+
 // Reconcile follows a restart: it makes the state agree with what all calls that survived say of themselves. Calls
 // that are not listed did not survive.
 type Reconcile struct {
@@ -217,6 +220,7 @@ func (Tick) Kind() string         { return "tick" }
 func (Configure) Kind() string    { return "configure" }
 func (Reconcile) Kind() string    { return "reconcile" }
 func (SetZone) Kind() string      { return "set_zone" }
+func (Drain) Kind() string        { return "drain" }
 func (ClockMoved) Kind() string   { return "clock_moved" }
 func (Hours) Kind() string        { return "hours" }
 func (Recall) Kind() string       { return "recall" }

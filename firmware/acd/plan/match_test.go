@@ -271,6 +271,7 @@ func TestEveryEventReadsBackWhatItWrote(t *testing.T) {
 		Reconcile{Live: []tel.CallID{"x"}},
 		Logout{"a"},
 		SetZone{"Europe/Rome"},
+		Drain{time.Minute},
 		Told{tel.Enqueue{Call: "c", Queue: "q", Needs: anEnglish5, EnqueuedAt: t0}},
 		Resume{"a"},
 		FinishWrapUp{"a"},

@@ -203,6 +203,8 @@ func (s *step) apply(e Event) {
 	case SetZone:
 		s.setZone(e.Zone)
 		s.touch("meta", "seq")
+	case Drain:
+		s.drain(e)
 	case Hours:
 		s.hours(e)
 	case Recall:

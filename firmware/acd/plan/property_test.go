@@ -182,6 +182,9 @@ func (w *world) random() Event {
 			return SetZone{[]string{"Europe/Rome", "Pacific/Kiritimati", "Mars/Olympus", "Local", ""}[w.r.IntN(5)]}
 		}
 		if w.r.IntN(40) == 0 {
+			return Drain{time.Duration(w.r.IntN(600)-60) * time.Second}
+		}
+		if w.r.IntN(40) == 0 {
 			return Reconcile{Live: sorted(w.s.Entries)}
 		}
 		if w.r.IntN(10) == 0 {

@@ -22,6 +22,7 @@ type document struct {
 	V         int         `json:"v"`
 	Seq       uint64      `json:"seq"`
 	Zone      string      `json:"zone,omitempty"`
+	Draining  Draining    `json:"draining,omitzero"`
 	Queues    []*Queue    `json:"queues"`
 	Agents    []*Agent    `json:"agents"`
 	Entries   []*Entry    `json:"entries"`
@@ -33,7 +34,7 @@ type document struct {
 // Snapshot encodes the whole state as JSON. Equal states give equal bytes.
 func (s *State) Snapshot() ([]byte, error) {
 	return json.Marshal(document{
-		V: version, Seq: s.Seq, Zone: s.Zone,
+		V: version, Seq: s.Seq, Zone: s.Zone, Draining: s.Draining,
 		Queues: values(s.Queues), Agents: values(s.Agents),
 		Entries: values(s.Entries), Offers: values(s.Offers), Memories: values(s.Memories),
 		Callbacks: values(s.Callbacks),
@@ -58,7 +59,7 @@ func Restore(b []byte) (State, error) {
 		return NewState(), fmt.Errorf("%w: %d", ErrVersion, d.V)
 	}
 	s := NewState()
-	s.Seq, s.Zone = d.Seq, d.Zone
+	s.Seq, s.Zone, s.Draining = d.Seq, d.Zone, d.Draining
 	for _, q := range d.Queues {
 		if q != nil {
 			s.Queues[q.Spec.ID] = q
@@ -98,6 +99,7 @@ type entity struct {
 	V        int       `json:"v"`
 	Seq      uint64    `json:"seq,omitempty"`
 	Zone     string    `json:"zone,omitempty"`
+	Draining Draining  `json:"draining,omitzero"`
 	Queue    *Queue    `json:"queue,omitempty"`
 	Agent    *Agent    `json:"agent,omitempty"`
 	Entry    *Entry    `json:"entry,omitempty"`
@@ -123,7 +125,7 @@ func (s *State) Entity(k Key) (b []byte, ok bool, err error) {
 	case "callback":
 		e.Callback, ok = s.Callbacks[tel.CallbackID(k.ID)]
 	case "meta":
-		e.Seq, e.Zone, ok = s.Seq, s.Zone, true
+		e.Seq, e.Zone, e.Draining, ok = s.Seq, s.Zone, s.Draining, true
 	}
 	if !ok {
 		return nil, false, nil
@@ -186,7 +188,7 @@ func RestoreEntities(kept map[string][]byte) (State, []error) {
 		case kind == "callback" && e.Callback != nil:
 			s.Callbacks[e.Callback.ID] = e.Callback
 		case kind == "meta":
-			s.Seq, s.Zone = e.Seq, e.Zone
+			s.Seq, s.Zone, s.Draining = e.Seq, e.Zone, e.Draining
 		default:
 			errs = append(errs, fmt.Errorf("read %s: empty record", key))
 		}

@@ -21,6 +21,7 @@ type State struct {
 	Callbacks map[tel.CallbackID]*Callback
 	Seq       uint64 // offers made so far; part of their ids
 	Zone      string // IANA name of the clock by which days begin; empty is UTC
+	Draining  Draining
 
 	queues   []*Queue // by id
 	memberOf map[tel.AgentID][]*Queue
@@ -146,7 +147,7 @@ func (s State) Clone() State {
 		Offers:    make(map[tel.OfferID]*Offer, len(s.Offers)),
 		Memories:  make(map[tel.Number]*Memory, len(s.Memories)),
 		Callbacks: make(map[tel.CallbackID]*Callback, len(s.Callbacks)),
-		Seq:       s.Seq, Zone: s.Zone,
+		Seq:       s.Seq, Zone: s.Zone, Draining: s.Draining,
 	}
 	for id, q := range s.Queues {
 		n := Queue{Spec: q.Spec, Last: q.Last, EmptySince: q.EmptySince, Closed: q.Closed}

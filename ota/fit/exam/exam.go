@@ -8,16 +8,19 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/ota/fit"
+	"github.com/pronto-pbx/pronto/ota/fit/promise"
 	"github.com/pronto-pbx/pronto/ota/fit/selfcall"
 )
 
-// Exam is the way to the exchange. It is safe for concurrent use, and has no state.
+// Exam is the way to the exchange. It is safe for concurrent use, and has no state. Its Client has the exchange promise
+// that nobody is cut off by a restart.
 type Exam struct {
 	log   *slog.Logger
 	rules fit.Rules
 	door  exchange
 	page  func(ctx context.Context, url string) error
 	call  func(ctx context.Context, a selfcall.Account) error
+	*promise.Client
 }
 
 // exchange is what the doors of the exchange tell.
@@ -30,16 +33,13 @@ type exchange interface {
 // New prepares to examine the exchange whose doors are on a unix socket.
 func New(log *slog.Logger, socket string, rules fit.Rules) *Exam {
 	return &Exam{
-		log: log, rules: rules, door: newDoor(socket), page: look,
+		log: log, rules: rules, door: newDoor(socket), page: look, Client: promise.New(socket),
 		call: func(ctx context.Context, a selfcall.Account) error { return selfcall.Call(ctx, a, selfcall.UDP) },
 	}
 }
 
-// Busy tells who would notice a restart now.
-func (e *Exam) Busy(ctx context.Context) (fit.Busy, error) {
-	x, err := e.door.state(ctx)
-	return x.Busy, err
-}
+// Now tells how the exchange is: who would notice a restart, by which clock the office lives.
+func (e *Exam) Now(ctx context.Context) (fit.Exchange, error) { return e.door.state(ctx) }
 
 // Count tells what the office consists of.
 func (e *Exam) Count(ctx context.Context) (fit.Counts, error) {

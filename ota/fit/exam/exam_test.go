@@ -92,7 +92,7 @@ func TestAReleaseIsExamined(t *testing.T) {
 				if c.failed == "" && (calls != 2 || pages != 4 || time.Since(c.f.born) < 2*time.Minute) {
 					t.Errorf("%d calls and %d looks at the page in %v", calls, pages, time.Since(c.f.born))
 				}
-				if busy, err := e.Busy(t.Context()); c.f.silent == nil && (err != nil || busy.Quiet() || busy.Calls != 3) {
+				if busy, err := e.Now(t.Context()); c.f.silent == nil && (err != nil || busy.Quiet() || busy.Calls != 3) {
 					t.Errorf("%+v, %v", busy, err)
 				}
 				if n, err := e.Count(t.Context()); c.f.silent == nil && (err != nil || n != c.f.counts) || c.f.silent != nil && err == nil {

@@ -73,6 +73,6 @@ func Releases(hostile string, at time.Time) page.UpdateState {
 			Notes: map[string]string{"it": "- Corretto un errore di sicurezza nella pagina.\n- " + hostile, "en": "- A security hole of the page is closed.\n- " + hostile},
 		},
 		Checked: at.Add(-2 * time.Hour), Next: at.Add(4 * time.Hour),
-		Settings: page.UpdateSettings{Auto: true, Channel: "stable", From: 2 * 60, To: 5 * 60}, Sticks: []string{"pronto-1.4.2.update"},
+		Settings: page.UpdateSettings{Auto: true, Channel: "stable", From: 2 * 60, To: 5 * 60, Drain: 30}, Sticks: []string{"pronto-1.4.2.update"},
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/board/gate"
 	"github.com/pronto-pbx/pronto/firmware/keeper"
+	"github.com/pronto-pbx/pronto/ota/fit/promise"
 )
 
 const (
@@ -30,7 +31,7 @@ func main() {
 		err = k.Ready()
 	}
 	fmt.Fprintln(os.Stderr, "updater: begins", err)
-	u := updater{first: gate.NewClient(gate.Path)}
+	u := updater{first: gate.NewClient(gate.Path), exchange: promise.New("/run/fit/fit.sock")}
 	for {
 		if u.vendor == "" {
 			u.vendor = router()
@@ -42,8 +43,9 @@ func main() {
 }
 
 type updater struct {
-	first  *gate.Client
-	vendor string // address
+	first    *gate.Client
+	exchange *promise.Client
+	vendor   string // address
 }
 
 // router is that of the box: the vendor of these tests lies there.
@@ -105,7 +107,7 @@ func (u *updater) do(order string) (said string, err error) {
 	case "install":
 		return "", u.install(ctx)
 	case "try":
-		return "", u.first.TrySlot(ctx, rest)
+		return "", u.try(ctx, rest)
 	case "keep":
 		return "", u.first.KeepSlot(ctx)
 	case "back":
@@ -132,6 +134,25 @@ func (u *updater) do(order string) (said string, err error) {
 		return open(rest, os.O_RDWR)
 	}
 	return "", fmt.Errorf("%q is no order", order)
+}
+
+// try has the idle slot started, by a promise of the exchange's that nobody is on the phone.
+func (u *updater) try(ctx context.Context, version string) error {
+	for {
+		token, _, err := u.exchange.Promise(ctx, promise.Wish{For: promise.Lasts})
+		switch {
+		case err != nil:
+			return err
+		case token == "": // the last call has only just ended
+			time.Sleep(200 * time.Millisecond)
+		default:
+			err := u.first.TrySlot(ctx, version, token)
+			if err != nil {
+				err = errors.Join(err, u.exchange.Withdraw(ctx, token))
+			}
+			return err
+		}
+	}
 }
 
 // put writes a file that a power cut leaves.
