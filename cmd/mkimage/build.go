@@ -146,7 +146,12 @@ func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, pro
 	if made.slot, err = recipe.Slot(made.kernel, firmware, system, made.documents); err != nil {
 		return err
 	}
-	small, err := recipe.Recovery(made.kernel, programs, map[string][]byte{imprint.File: made.documents[imprint.File], recipe.Seed: seed})
+	documents = maps.Clone(updates)
+	if documents == nil {
+		documents = map[string][]byte{}
+	}
+	documents[imprint.File], documents[recipe.Seed] = made.documents[imprint.File], seed
+	small, err := recipe.Recovery(made.kernel, programs, documents)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ type vendor struct {
 }
 
 // vendorOf reads what the image says of its vendor; nil: nothing.
-func vendorOf(p places) (updater.Vendor, error) {
+func vendorOf(p places) (*vendor, error) {
 	root, err := os.ReadFile(filepath.Join(p.share, recipe.VendorRoot))
 	url, errURL := os.ReadFile(filepath.Join(p.share, recipe.UpdateURL))
 	if errors.Is(err, fs.ErrNotExist) && errors.Is(errURL, fs.ErrNotExist) {
@@ -121,7 +121,7 @@ func vendorOf(p places) (updater.Vendor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return vendor{known, server}, nil
+	return &vendor{known, server}, nil
 }
 
 // Online implements updater.Vendor.

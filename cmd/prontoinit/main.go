@@ -47,7 +47,7 @@ func run() error {
 	out := io.MultiWriter(os.Stderr, ring)
 	log := slog.New(slog.NewTextHandler(out, nil)).With("service", "prontoinit")
 	if isRecovery() {
-		return rescue(log)
+		return help(log, out)
 	}
 	b, err := start(log, out, ring)
 	if restart, ok := errors.AsType[errRestart](err); ok {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/board/account"
+	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/gate"
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 )
@@ -45,6 +46,14 @@ func services(version string) []supervise.Service {
 			Args: []string{"-gate", gate.Path, "-var", updateDir, "-run", slotsDir, "-share", shareDir, "-fit", fitSocket, "-sticks", filepath.Dir(stickDir)},
 		}),
 	}
+}
+
+// reinstaller is the updater in the recovery system, for one try.
+func reinstaller(from, box string) supervise.Service {
+	return supervise.Service{Name: updater, Args: []string{
+		"-var", rescueDir, "-run", filepath.Join(rescueDir, "scratch"), "-share", shareDir,
+		"-reinstall", from, "-slot", filepath.Join(slotsDir, disk.IdleNode), "-box", box,
+	}}
 }
 
 // confined has a service begin as this program, which puts it into its cell.
