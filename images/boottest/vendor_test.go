@@ -39,6 +39,9 @@ func buildReleases(dir string) error {
 			return fmt.Errorf("%s: %w\n%s", name, err, out)
 		}
 	}
+	if out, err := goBuild(filepath.Join(dir, "otad"), "./cmd/otad", "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"); err != nil {
+		return fmt.Errorf("otad: %w\n%s", err, out)
+	}
 	return unpack(dir, filepath.Join(dir, "one", "pronto.img"))
 }
 
