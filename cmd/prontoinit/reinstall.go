@@ -223,13 +223,13 @@ func (r *rescuer) install(ctx context.Context, from string, n int) rescue.Step {
 
 // hear reads the steps of the updater up to the end, and returns the last one. One that ends without is Failed.
 func hear(from io.Reader, tell func(rescue.Step)) rescue.Step {
+	defer func() { _, _ = io.Copy(io.Discard, from) }() // whatever else it says, it must not stand still for it
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, rescue.MostLine)
 	last := rescue.Step{}
 	for lines.Scan() {
 		s, err := rescue.Decode(lines.Bytes())
 		if err != nil {
-			_, _ = io.Copy(io.Discard, from) // it must not stand still for it
 			return rescue.Step{Phase: rescue.Failed, Code: slot.CodeSlots, Words: err.Error()}
 		}
 		last = s
@@ -323,6 +323,8 @@ func (r *rescuer) adopt(s rescue.Step, n int, trial bool) error {
 	if sum != s.SHA256 || i.Version != s.Version {
 		return fmt.Errorf("in slot %d lies %s with the SHA-256 %s, not %s with %s", n, i.Version, sum, s.Version, s.SHA256)
 	}
+	r.engraving.Lock()
+	defer r.engraving.Unlock()
 	if err := disk.NoteInstalled(r.card, disk.Installed{At: time.Now().UTC().Truncate(time.Second), Slot: n, Version: i.Version, SHA256: sum, Fresh: true}); err != nil {
 		return err
 	}

@@ -97,8 +97,12 @@ func TestTheUpdaterIsHeardToItsEndWhateverItSays(t *testing.T) {
 		"its line is cut in": {done[:20], rescue.Failed, slot.CodeSlots, 0},
 	} {
 		told := 0
-		if s := hear(strings.NewReader(tc.says), func(rescue.Step) { told++ }); s.Phase != tc.phase || s.Code != tc.code || told != tc.told {
+		from := strings.NewReader(tc.says)
+		if s := hear(from, func(rescue.Step) { told++ }); s.Phase != tc.phase || s.Code != tc.code || told != tc.told {
 			t.Errorf("%s: %+v, told %d times", name, s, told)
+		}
+		if from.Len() > 0 {
+			t.Errorf("%s: it stands still with %d bytes that nobody takes", name, from.Len())
 		}
 	}
 }

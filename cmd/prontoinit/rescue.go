@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/pronto-pbx/pronto/board/clock"
@@ -60,6 +61,8 @@ type rescuer struct {
 	again  reinstall
 	out    io.Writer // gets the lines of other programs
 	met    bool      // the directory in which they meet is there
+
+	engraving sync.Mutex // held while the plate is changed
 
 	opened bool
 	ctx    context.Context
@@ -324,6 +327,8 @@ func (r *rescuer) condemn(by string) error {
 	if r.broken != "" {
 		dir = ""
 	}
+	r.engraving.Lock()
+	defer r.engraving.Unlock()
 	err := disk.Condemn(r.card, dir, by, time.Now())
 	if err != nil {
 		r.log.Error("factory reset not begun", "err", err)
