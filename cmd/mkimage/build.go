@@ -126,11 +126,17 @@ func ingredients(ctx context.Context, f recipeFlags) (made ingredientsOf, err er
 		return made, err
 	}
 	made.documents = map[string][]byte{imprint.File: release, "sbom.json": bill, "licences.txt": sbom.Licences(made.components)}
-	return made, made.systems(ctx, firmware, programs, f.updates.documents)
+	helper := programs
+	if f.updates.documents != nil { // without a vendor there is nothing that could be installed
+		if helper, err = pins.Build(ctx, f.root, "arm64", []string{"prontoinit"}, recipe.RecoveryTag); err != nil {
+			return made, err
+		}
+	}
+	return made, made.systems(ctx, firmware, programs, helper, f.updates.documents)
 }
 
 // systems makes what a slot holds, and the recovery system of the same kernel.
-func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, programs, updates map[string][]byte) error {
+func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, programs, helper, updates map[string][]byte) error {
 	seed, err := card.Seed(ctx)
 	if err != nil {
 		return err
@@ -151,7 +157,7 @@ func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, pro
 		documents = map[string][]byte{}
 	}
 	documents[imprint.File], documents[recipe.Seed] = made.documents[imprint.File], seed
-	small, err := recipe.Recovery(made.kernel, programs, documents)
+	small, err := recipe.Recovery(made.kernel, helper, documents)
 	if err != nil {
 		return err
 	}

@@ -34,12 +34,11 @@ type places struct {
 }
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], os.Stderr))
 }
 
-func run(args []string, steps, out io.Writer) int {
+func run(args []string, out io.Writer) int {
 	var p places
-	var a again
 	flags := flag.NewFlagSet("otad", flag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.StringVar(&p.backend, "backend", "card", "where releases are installed: card, deb, or none where somebody else does")
@@ -50,9 +49,6 @@ func run(args []string, steps, out io.Writer) int {
 	flags.StringVar(&p.fit, "fit", "/run/fit/fit.sock", "unix socket on which the exchange says how it is")
 	flags.StringVar(&p.sticks, "sticks", "/media", "directory below which sticks lie")
 	zone := flags.String("zone", "Europe/Rome", "zone of the clock on the wall, for the window of maintenance")
-	flags.StringVar(&a.from, "reinstall", "", "in the recovery system: install the system again, from this bundle, or from the vendor (server), and end; steps are written to the standard output")
-	flags.StringVar(&a.slot, "slot", "", "with -reinstall: device of the slot")
-	flags.StringVar(&a.box, "box", "{}", "with -reinstall: what is known of the box, as JSON")
 	verbose := flags.Bool("v", false, "log debug messages")
 	if err := flags.Parse(args); err != nil {
 		return exitUseless
@@ -66,9 +62,6 @@ func run(args []string, steps, out io.Writer) int {
 	if p.zone, err = time.LoadLocation(*zone); err != nil || p.dir == "" || p.run == "" || flags.NArg() > 0 {
 		fmt.Fprintln(out, "otad: -var and -run are needed, and -zone is one of the tz database:", err)
 		return exitUseless
-	}
-	if a.from != "" {
-		return a.install(log, p, steps)
 	}
 	if err := serve(log, p); err != nil {
 		fmt.Fprintln(out, "otad:", err)

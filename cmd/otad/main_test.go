@@ -31,7 +31,7 @@ const asOtad = "OTAD_TEST"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asOtad) != "" {
-		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(run(os.Args[1:], os.Stderr))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -200,7 +200,7 @@ func TestHalfAVendorIsNone(t *testing.T) {
 
 func TestFlagsThatCannotWorkEndItForGood(t *testing.T) {
 	for _, args := range [][]string{{}, {"-var", "x"}, {"-var", "x", "-run", "y", "-zone", "Middle/Earth"}, {"-nonsense"}, {"-var", "x", "-run", "y", "more"}} {
-		if code := run(args, io.Discard, io.Discard); code != exitUseless {
+		if code := run(args, io.Discard); code != exitUseless {
 			t.Errorf("%v: %d", args, code)
 		}
 	}

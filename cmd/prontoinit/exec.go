@@ -18,6 +18,9 @@ func become(name string, args []string) error {
 		p.Update = rescueDir
 	}
 	a, ok := account.Of(name, p)
+	if isRecovery() {
+		a.Cell.Program = "/bin/prontoinit" // the only file there
+	}
 	if !ok {
 		return fmt.Errorf("no service is called %q", name)
 	}

@@ -59,12 +59,10 @@ type reinstall struct {
 	trial   bool // of Done: it is started once, and the other slot is the way back
 }
 
-// vendorAt is where the vendor of this image is; empty: it has none.
-func vendorAt(share, programs string) string {
-	for _, at := range []string{filepath.Join(share, recipe.VendorRoot), filepath.Join(programs, updater)} {
-		if _, err := os.Stat(at); err != nil {
-			return ""
-		}
+// vendorAt is where the vendor of this image is; empty: it has none, or no program that could judge its signatures.
+func vendorAt(share string, able bool) string {
+	if _, err := os.Stat(filepath.Join(share, recipe.VendorRoot)); err != nil || !able {
+		return ""
 	}
 	text, err := os.ReadFile(filepath.Join(share, recipe.UpdateURL))
 	if err != nil {

@@ -144,18 +144,20 @@ func TestOneInstallationIsUnderWayAndNoneWithoutAVendor(t *testing.T) {
 }
 
 func TestAVendorIsOneOnlyWithItsKeysItsAddressAndTheProgram(t *testing.T) {
-	share, programs := t.TempDir(), t.TempDir()
-	files := []string{filepath.Join(share, recipe.VendorRoot), filepath.Join(share, recipe.UpdateURL), filepath.Join(programs, updater)}
-	for _, at := range files {
-		if got := vendorAt(share, programs); got != "" {
+	share := t.TempDir()
+	for _, at := range []string{filepath.Join(share, recipe.VendorRoot), filepath.Join(share, recipe.UpdateURL)} {
+		if got := vendorAt(share, true); got != "" {
 			t.Errorf("before %s: %q", at, got)
 		}
 		if err := os.WriteFile(at, []byte("https://updates.example.org/pronto\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := vendorAt(share, programs); got != "https://updates.example.org/pronto" {
+	if got := vendorAt(share, true); got != "https://updates.example.org/pronto" {
 		t.Errorf("%q", got)
+	}
+	if got := vendorAt(share, false); got != "" {
+		t.Errorf("without the program: %q", got)
 	}
 }
 

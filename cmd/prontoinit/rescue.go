@@ -79,7 +79,7 @@ func help(log *slog.Logger, out io.Writer) error {
 	}
 	log.Warn("recovery system", "version", made.Version, "uptime", control.Uptime().Round(time.Millisecond))
 	r := &rescuer{box: box{log: log, orders: make(chan stick.Order, 1)}, made: made, ending: make(chan power.End, 1), out: out}
-	r.again.vendor = vendorAt(shareDir, "/bin")
+	r.again.vendor = vendorAt(shareDir, installer() != nil)
 	r.ctx, r.endAll = context.WithCancel(context.Background())
 	defer r.endAll()
 	r.openWatchdog()

@@ -48,11 +48,14 @@ func services(version string) []supervise.Service {
 	}
 }
 
+// reinstallArgument has this program be the updater in the recovery system, where it is in no file of its own.
+const reinstallArgument = "reinstall"
+
 // reinstaller is the updater in the recovery system, for one try.
 func reinstaller(from, box string) supervise.Service {
 	return supervise.Service{Name: updater, Args: []string{
-		"-var", rescueDir, "-run", filepath.Join(rescueDir, "scratch"), "-share", shareDir,
-		"-reinstall", from, "-slot", filepath.Join(slotsDir, disk.IdleNode), "-box", box,
+		reinstallArgument, "-var", rescueDir, "-scratch", filepath.Join(rescueDir, "scratch"), "-share", shareDir,
+		"-from", from, "-slot", filepath.Join(slotsDir, disk.IdleNode), "-box", box,
 	}}
 }
 

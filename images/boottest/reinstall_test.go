@@ -60,11 +60,11 @@ func (s *spoilt) know() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	program, err := os.ReadFile(made("otad"))
+	program, err := os.ReadFile(made("helper"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	all := []cpio.Entry{{Name: "bin/otad", Mode: 0o755, Data: program}}
+	all := []cpio.Entry{{Name: "bin/prontoinit", Mode: 0o755, Data: program}}
 	for name, b := range s.p.documents {
 		all = append(all, cpio.Entry{Name: "usr/share/pronto/" + name, Mode: 0o644, Data: b})
 	}

@@ -148,17 +148,13 @@ func System(k Kernel, executables map[string][]byte, documents map[string][]byte
 	return pack(k, executables, programs, documents)
 }
 
-// Recovery is the initramfs of the recovery system: the first program, which knows by the document RecoveryMark that it is
-// to help where the rest does not start, and the updater where documents name the vendor whose systems it may install
-// again: what others send is read by no program that may do everything.
+// Recovery is the initramfs of the recovery system: the first program alone, which knows by the document RecoveryMark that
+// it is to help where the rest does not start. Where documents name a vendor it is to be the one that was built with
+// RecoveryTag: it can install that vendor's systems.
 func Recovery(k Kernel, executables map[string][]byte, documents map[string][]byte) ([]byte, error) {
 	marked := maps.Clone(documents)
 	marked[RecoveryMark] = nil
-	names := []string{"prontoinit"}
-	if _, ok := documents[VendorRoot]; ok {
-		names = append(names, "otad")
-	}
-	return pack(k, executables, names, marked)
+	return pack(k, executables, []string{"prontoinit"}, marked)
 }
 
 // Documents of an initramfs that the first program reads.
@@ -168,7 +164,10 @@ const (
 	RecoveryMark = "recovery"
 )
 
-// Documents that the updater reads. A system without both of them takes no updates; a recovery system installs nothing.
+// RecoveryTag is the build tag by which the first program can install a system again.
+const RecoveryTag = "recovery"
+
+// Documents that the updater reads. A system without both of them takes no updates.
 const (
 	VendorRoot = "root.json"  // the vendor's keys: the first root of its repository
 	UpdateURL  = "update-url" // where that repository lies, in one line

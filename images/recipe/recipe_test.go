@@ -134,30 +134,6 @@ func TestTheRecoverySystemIsTheFirstProgramAlone(t *testing.T) {
 	}
 }
 
-func TestARecoverySystemWithAVendorHasTheProgramThatJudgesItsSignatures(t *testing.T) {
-	documents := map[string][]byte{VendorRoot: []byte("root"), UpdateURL: []byte("https://updates.example.org\n")}
-	system, err := Recovery(Kernel{}, map[string][]byte{"prontoinit": []byte("program"), "prontod": []byte("program"), "otad": []byte("program")}, documents)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var files []string
-	for _, l := range list(t, system) {
-		if strings.HasPrefix(l, "100") {
-			files = append(files, l)
-		}
-	}
-	want := []string{
-		"100755 bin/otad", "100755 bin/prontoinit", "100644 etc/hosts", "100644 usr/share/pronto/pronto.yaml", "100644 usr/share/pronto/recovery", "100644 usr/share/pronto/root.json",
-		"100644 usr/share/pronto/update-url",
-	}
-	if !slices.Equal(files, want) {
-		t.Errorf("it holds %q", files)
-	}
-	if _, err := Recovery(Kernel{}, map[string][]byte{"prontoinit": nil}, documents); err == nil || !strings.Contains(err.Error(), "otad is missing") {
-		t.Errorf("without the updater: %v", err)
-	}
-}
-
 // The system has no shell and no program beside ours; whoever adds one changes this list.
 func TestTheSystemHoldsFourProgramsAndNoShell(t *testing.T) {
 	made := map[string][]byte{}

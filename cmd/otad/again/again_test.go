@@ -1,10 +1,13 @@
-package main
+package again
 
 import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,10 +18,49 @@ import (
 	"github.com/pronto-pbx/pronto/ota/keep"
 	"github.com/pronto-pbx/pronto/ota/otatest"
 	"github.com/pronto-pbx/pronto/ota/release"
+	"github.com/pronto-pbx/pronto/ota/repository/repositorytest"
 	"github.com/pronto-pbx/pronto/ota/rescue"
 	"github.com/pronto-pbx/pronto/ota/slot"
 	"github.com/pronto-pbx/pronto/ota/updater"
+	"go.uber.org/goleak"
 )
+
+// asProgram marks a process of the test that is the program.
+const asProgram = "REINSTALL_TEST"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// box is a machine with a vendor and a slot.
+type box struct {
+	t      *testing.T
+	dir    string
+	vendor *repositorytest.Vendor
+	log    bytes.Buffer
+}
+
+func newBox(t *testing.T, size int64) *box {
+	t.Helper()
+	b := &box{t: t, dir: t.TempDir(), vendor: repositorytest.New(t, time.Now)}
+	server := httptest.NewServer(http.FileServer(http.Dir(b.vendor.Dir)))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(b.log.String())
+		}
+	})
+	for name, content := range map[string][]byte{"share/" + recipe.VendorRoot: b.vendor.Root, "share/" + recipe.UpdateURL: []byte(server.URL + "\n"), "slot": make([]byte, size)} {
+		at := filepath.Join(b.dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.WriteFile(at, content, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
 
 // reinstalls has the real program install the system again. after is when it is killed; 0: it is not.
 func (b *box) reinstalls(from string, is release.Box, after time.Duration) (last rescue.Step, phases map[rescue.Phase]int) {
@@ -27,9 +69,9 @@ func (b *box) reinstalls(from string, is release.Box, after time.Duration) (last
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0], "-var", filepath.Join(b.dir, "update"), "-run", filepath.Join(b.dir, "run"), "-share", filepath.Join(b.dir, "share"),
-		"-reinstall", from, "-slot", filepath.Join(b.dir, "run/idle"), "-box", string(text))
-	cmd.Env = append(os.Environ(), asOtad+"=1")
+	cmd := exec.Command(os.Args[0], "-var", filepath.Join(b.dir, "update"), "-scratch", filepath.Join(b.dir, "scratch"), "-share", filepath.Join(b.dir, "share"),
+		"-from", from, "-slot", filepath.Join(b.dir, "slot"), "-box", string(text))
+	cmd.Env = append(os.Environ(), asProgram+"=1")
 	cmd.Stderr = &b.log
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -73,12 +115,12 @@ func TestASystemIsInstalledAgainHoweverOftenThatIsCutOff(t *testing.T) {
 			continue
 		}
 		kills++
-		if is, err := os.ReadFile(filepath.Join(b.dir, "run/idle")); err != nil || is[510] == 0x55 && !bytes.Equal(is[:len(content)], content) {
+		if is, err := os.ReadFile(filepath.Join(b.dir, "slot")); err != nil || is[510] == 0x55 && !bytes.Equal(is[:len(content)], content) {
 			t.Fatalf("after %+v the slot would be started, %v", last, err)
 		}
 	}
 	last, phases := b.reinstalls(rescue.Server, before, 0)
-	is, err := os.ReadFile(filepath.Join(b.dir, "run/idle"))
+	is, err := os.ReadFile(filepath.Join(b.dir, "slot"))
 	if err != nil || last.Phase != rescue.Done || last.Version != "1.0.0" || last.SHA256 != otatest.Sum(content) || !bytes.Equal(is[:len(content)], content) {
 		t.Errorf("%+v, %v", last, err)
 	}
