@@ -29,6 +29,19 @@ type Plate struct {
 	Erasing bool `json:"erasing,omitempty"`
 	// Resets are the last factory resets, the newest last: the only trace that one leaves.
 	Resets []ResetNote `json:"resets,omitempty"`
+	// Installed is what the recovery system has put into a slot last; nil: nothing.
+	Installed *Installed `json:"installed,omitempty"`
+}
+
+// Installed is a system that the recovery system has put into a slot. The data, which it does not touch, knows nothing of
+// it.
+type Installed struct {
+	At      time.Time `json:"at"` // by the clock of the box
+	Slot    int       `json:"slot"`
+	Version string    `json:"version"`
+	SHA256  string    `json:"sha256"` // of the slot, as SumSlot has it
+	// Fresh tells that it has not been started yet: starts that came to nothing before were another system's.
+	Fresh bool `json:"fresh,omitempty"`
 }
 
 // ResetNote is one factory reset.
@@ -131,6 +144,16 @@ func WritePlate(c Card, p Plate) error {
 		return fmt.Errorf("plate: %w", err)
 	}
 	return nil
+}
+
+// NoteInstalled writes onto a card's plate what was installed.
+func NoteInstalled(c Card, is Installed) error {
+	p, err := ReadPlate(c)
+	if err != nil && !errors.Is(err, ErrNoPlate) {
+		return err
+	}
+	p.Installed = &is
+	return WritePlate(c, p)
 }
 
 // Engrave brings the plate up to date with the data at dir, and the data with the plate where a file of it is

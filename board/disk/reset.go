@@ -22,8 +22,9 @@ const (
 	ByCard   = "card" // whoever had it in their hands, with mkimage reset
 )
 
-// kept outlives a factory reset: who the box is, and the code on its label.
-var kept = []string{"box.json", "pronto/label.json"}
+// kept outlives a factory reset: who the box is, the code on its label, and which system it last ran, so that none that
+// its vendor has withdrawn can be put in the place of that.
+var kept = []string{"box.json", "pronto/label.json", "kept.json"}
 
 // AskReset asks for a factory reset at the next start.
 func AskReset(dir, by string) error {

@@ -101,9 +101,12 @@ func Meeting(dir string) error {
 }
 
 // LendSlots makes devices in dir by which a program of the user and group uid reads the slot that runs and, where
-// idle is a slot, writes that one. It opens nothing else of the card by them. idle 0: none may be written.
-func LendSlots(c Card, running, idle int, dir string, uid int) error {
-	err := lend(c, running, filepath.Join(dir, ActiveNode), 0, uid, 0o440)
+// idle is a slot, writes that one. It opens nothing else of the card by them. running 0: none runs; idle 0: none may be
+// written.
+func LendSlots(c Card, running, idle int, dir string, uid int) (err error) {
+	if running != 0 {
+		err = lend(c, running, filepath.Join(dir, ActiveNode), 0, uid, 0o440)
+	}
 	if idle == 0 {
 		return err
 	}

@@ -47,6 +47,12 @@ func (c *Client) Recall(ctx context.Context) error {
 	return c.ask(ctx, quick, http.MethodPost, "/network/recall", nil, nil)
 }
 
+// Killed lists the programs that the kernel has ended since the box was switched on, because they wanted more memory
+// than they may have.
+func (c *Client) Killed(ctx context.Context) (all []Kill, err error) {
+	return all, c.ask(ctx, quick, http.MethodGet, "/killed", nil, &all)
+}
+
 // Restart starts the box anew.
 func (c *Client) Restart(ctx context.Context) error {
 	return c.ask(ctx, quick, http.MethodPost, "/restart", nil, nil)

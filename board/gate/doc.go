@@ -40,6 +40,14 @@ type Choice struct {
 	Host    string       `json:"host,omitempty"` // empty: the one of the label; holds from the next start on
 }
 
+// Kill is how often the kernel has ended a program because it wanted more memory than it may have.
+type Kill struct {
+	Program string    `json:"program"` // its service: prontod, recordd, otad
+	Times   int       `json:"times"`
+	Last    time.Time `json:"last"`
+	Helper  bool      `json:"helper"` // it was not the program itself, but one that it had started
+}
+
 // Refused is a refusal of the first program: one of the codes, and words for the log.
 type Refused struct {
 	Code string `json:"code"`

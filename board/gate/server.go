@@ -21,6 +21,7 @@ type Room struct {
 	Confirm func(ctx context.Context, token string) error
 	Recall  func(context.Context) error
 	Restart func() // begins to end the box, and returns
+	Killed  func() []Kill
 }
 
 // Listen makes the socket, in the place of one that is left over. The kernel lets the group of the directory's
@@ -142,6 +143,7 @@ func (r Room) routes() http.Handler {
 		}
 	})
 	mux.HandleFunc("POST /network/recall", func(w http.ResponseWriter, q *http.Request) { answer(w, nil, r.Recall(q.Context())) })
+	mux.HandleFunc("GET /killed", func(w http.ResponseWriter, _ *http.Request) { answer(w, r.Killed(), nil) })
 	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, nil, nil)
 		r.Restart()

@@ -126,11 +126,17 @@ func ingredients(ctx context.Context, f recipeFlags) (made ingredientsOf, err er
 		return made, err
 	}
 	made.documents = map[string][]byte{imprint.File: release, "sbom.json": bill, "licences.txt": sbom.Licences(made.components)}
-	return made, made.systems(ctx, firmware, programs, f.updates.documents)
+	helper := programs
+	if f.updates.documents != nil { // without a vendor there is nothing that could be installed
+		if helper, err = pins.Build(ctx, f.root, "arm64", []string{"prontoinit"}, recipe.RecoveryTag); err != nil {
+			return made, err
+		}
+	}
+	return made, made.systems(ctx, firmware, programs, helper, f.updates.documents)
 }
 
 // systems makes what a slot holds, and the recovery system of the same kernel.
-func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, programs, updates map[string][]byte) error {
+func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, programs, helper, updates map[string][]byte) error {
 	seed, err := card.Seed(ctx)
 	if err != nil {
 		return err
@@ -146,7 +152,12 @@ func (made *ingredientsOf) systems(ctx context.Context, firmware []fat.File, pro
 	if made.slot, err = recipe.Slot(made.kernel, firmware, system, made.documents); err != nil {
 		return err
 	}
-	small, err := recipe.Recovery(made.kernel, programs, map[string][]byte{imprint.File: made.documents[imprint.File], recipe.Seed: seed})
+	documents = maps.Clone(updates)
+	if documents == nil {
+		documents = map[string][]byte{}
+	}
+	documents[imprint.File], documents[recipe.Seed] = made.documents[imprint.File], seed
+	small, err := recipe.Recovery(made.kernel, helper, documents)
 	if err != nil {
 		return err
 	}

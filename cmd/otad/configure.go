@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -15,8 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pronto-pbx/pronto/cmd/otad/again"
 	"github.com/pronto-pbx/pronto/images/imprint"
-	"github.com/pronto-pbx/pronto/images/recipe"
 	"github.com/pronto-pbx/pronto/ota/backend"
 	"github.com/pronto-pbx/pronto/ota/fit"
 	"github.com/pronto-pbx/pronto/ota/fit/exam"
@@ -105,20 +104,8 @@ type vendor struct {
 
 // vendorOf reads what the image says of its vendor; nil: nothing.
 func vendorOf(p places) (updater.Vendor, error) {
-	root, err := os.ReadFile(filepath.Join(p.share, recipe.VendorRoot))
-	url, errURL := os.ReadFile(filepath.Join(p.share, recipe.UpdateURL))
-	if errors.Is(err, fs.ErrNotExist) && errors.Is(errURL, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err := errors.Join(err, errURL); err != nil {
-		return nil, err
-	}
-	server, err := trust.NewServer(strings.TrimSpace(string(url)), nil)
-	if err != nil {
-		return nil, err
-	}
-	known, err := trust.Open(root, filepath.Join(p.dir, "trust"), p.run)
-	if err != nil {
+	known, server, err := again.Vendor(p.share, p.dir, p.run)
+	if err != nil || known == nil {
 		return nil, err
 	}
 	return vendor{known, server}, nil

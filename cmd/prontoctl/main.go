@@ -48,6 +48,7 @@ var commands = []struct {
 	{"dismiss", "take a number off that list", dismiss},
 	{"backup", "copy the box into an encrypted file (kit, confirm, now, list, check)", backups},
 	{"restore", "bring a backup back at the next start of the box", restore},
+	{"ended", "note how a program has ended, for the page: systemd's units do it", ended},
 	{"unban", "lift the ban of an address", unban},
 }
 

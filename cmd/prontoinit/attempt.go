@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/board/disk"
+	"github.com/pronto-pbx/pronto/board/kept"
 	"github.com/pronto-pbx/pronto/board/led"
 	"github.com/pronto-pbx/pronto/board/power"
 	"github.com/pronto-pbx/pronto/board/starts"
@@ -38,7 +40,7 @@ func (b *box) begin() error {
 	if err != nil {
 		b.log.Warn("how many starts came to nothing is not known", "err", err)
 	}
-	b.attempt.count = count
+	b.attempt.count = b.fresh(path, count)
 	if !b.slots.trying { // a trial is one start, however it goes
 		if err := b.countStart(path); err != nil {
 			return err
@@ -55,6 +57,45 @@ func (b *box) begin() error {
 	case power.Nothing:
 	}
 	return nil
+}
+
+// fresh is the count of a system that the recovery system has just installed: starts that came to nothing were another
+// one's. The count is on the disk before the plate says that it is used: a power cut between both gives it one more start.
+func (b *box) fresh(path string, count starts.Count) starts.Count {
+	p, err := disk.ReadPlate(b.card)
+	if err != nil || p.Installed == nil || !p.Installed.Fresh || p.Installed.Slot != b.slots.running {
+		return count
+	}
+	b.log.Warn("the system was installed again", "version", p.Installed.Version, "at", p.Installed.At)
+	is := *p.Installed
+	is.Fresh = false
+	if err := errors.Join(starts.Save(path, starts.Count{}), disk.NoteInstalled(b.card, is)); err != nil {
+		b.log.Error("the starts of before are counted still", "err", err)
+	}
+	return starts.Count{}
+}
+
+// remember writes down what is kept, or was kept before and is ready once more: the recovery system goes by it.
+func (b *box) remember() {
+	if b.where != disk.OnCard || b.slots.trying {
+		return
+	}
+	at := filepath.Join(dataDir, kept.File)
+	before, err := kept.Load(at)
+	if err != nil {
+		b.log.Warn("what the box ran last is not known", "err", err)
+		if p, err := disk.ReadPlate(b.card); err == nil { // the plate is brought up to date from the data below
+			before, _ = kept.Decode(p.Files[kept.File])
+		}
+	}
+	if now := before.Next(b.slots.made); now != before {
+		if err := kept.Save(at, now); err != nil {
+			b.log.Error("what the box runs is not written down", "err", err)
+		}
+	}
+	if err := disk.Engrave(b.card, dataDir); err != nil { // the exchange may have drawn the code of a label that nobody wrote
+		b.log.Error("the card does not know whose it is when its data is lost", "err", err)
+	}
 }
 
 // countStart counts this start, and has something else start when there were too many. What counts is on the disk
@@ -115,11 +156,7 @@ func (b *box) count(seen watchdog.Seen, h watchdog.Health) {
 	switch {
 	case !a.ready && (seen.Running || seen.Finished):
 		a.ready, a.count = true, a.count.Ready()
-		if b.where == disk.OnCard { // the exchange may have drawn the code of a label that nobody wrote
-			if err := disk.Engrave(b.card, dataDir); err != nil {
-				b.log.Error("the card does not know whose it is when its data is lost", "err", err)
-			}
-		}
+		b.remember()
 	case !a.well && h.Well():
 		a.well, a.count = true, a.count.Well()
 	}

@@ -49,6 +49,7 @@ type box struct {
 	attempt  attempt
 	outage   outage
 	groups   []*cgroup.Group // of the services that have one
+	kills    kills
 
 	ctx     context.Context // of the services
 	endAll  context.CancelFunc
@@ -113,7 +114,7 @@ func start(log *slog.Logger, out io.Writer, ring *logring.Ring) (*box, error) {
 	b.rooms.Go(func() { net.Run(last) })
 	socket := newSocket(log, b.card, b.id, b.orders)
 	b.rooms.Go(func() { socket.Run(last) })
-	b.openGate(last, room(net, host, keeper, func() { b.end(power.Restart) }), b.updates(socket.Bundles))
+	b.openGate(last, room(net, host, keeper, func() { b.end(power.Restart) }, b.kills.all), b.updates(socket.Bundles))
 	b.rooms.Go(func() { b.slots.compare(last, installedFile) })
 	if b.where == disk.OnCard {
 		b.rooms.Go(func() { fill(log, b.card) })

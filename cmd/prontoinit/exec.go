@@ -13,7 +13,14 @@ import (
 // its cell and executes its program there. The walls are not left to the program, which may be somebody
 // else's: they stand before its first instruction.
 func become(name string, args []string) error {
-	a, ok := account.Of(name, paths())
+	p := paths()
+	if isRecovery() {
+		p.Update = rescueDir
+	}
+	a, ok := account.Of(name, p)
+	if isRecovery() {
+		a.Cell.Program = "/bin/prontoinit" // the only file there
+	}
 	if !ok {
 		return fmt.Errorf("no service is called %q", name)
 	}

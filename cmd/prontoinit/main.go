@@ -26,6 +26,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "prontoinit:", become(os.Args[2], os.Args[3:]))
 		os.Exit(1)
 	}
+	if install := installer(); len(os.Args) > 1 && os.Args[1] == reinstallArgument && install != nil {
+		os.Exit(install(os.Args[2:], os.Stdout, os.Stderr))
+	}
 	if os.Getpid() != 1 {
 		fmt.Fprintln(os.Stderr, "prontoinit: this is the first program of a box and runs nowhere else")
 		os.Exit(1)
@@ -47,7 +50,7 @@ func run() error {
 	out := io.MultiWriter(os.Stderr, ring)
 	log := slog.New(slog.NewTextHandler(out, nil)).With("service", "prontoinit")
 	if isRecovery() {
-		return rescue(log)
+		return help(log, out)
 	}
 	b, err := start(log, out, ring)
 	if restart, ok := errors.AsType[errRestart](err); ok {

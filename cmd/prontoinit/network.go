@@ -61,7 +61,7 @@ func (b *box) openGate(ctx context.Context, exchange gate.Room, updates gate.Upd
 }
 
 // room is what the first program does for the exchange.
-func room(net *network.Owner, host string, keeper *clock.Keeper, restart func()) gate.Room {
+func room(net *network.Owner, host string, keeper *clock.Keeper, restart func(), killed func() []gate.Kill) gate.Room {
 	return gate.Room{
 		Network: func() gate.Network {
 			s := net.Standing()
@@ -89,7 +89,7 @@ func room(net *network.Owner, host string, keeper *clock.Keeper, restart func())
 		},
 		Confirm: func(ctx context.Context, token string) error { return refused(net.Confirm(ctx, token)) },
 		Recall:  func(ctx context.Context) error { return refused(net.Recall(ctx)) },
-		Restart: restart,
+		Restart: restart, Killed: killed,
 	}
 }
 

@@ -34,7 +34,7 @@ func TestWhatTheExchangeAsksForIsWhatTheNetworkBecomes(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	<-inUse // what it begins with
 	restarts := 0
-	r := room(owner, "pronto-9qxa", clock.New(clock.Config{}), func() { restarts++ })
+	r := room(owner, "pronto-9qxa", clock.New(clock.Config{}), func() { restarts++ }, func() []gate.Kill { return nil })
 	if n := r.Network(); n.Address.String() != "192.168.1.50/24" || n.Interface != "eth0" || n.Host != "pronto-9qxa" || len(n.Offered) != 1 || n.Synced {
 		t.Errorf("%+v", n)
 	}

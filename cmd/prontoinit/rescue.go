@@ -3,10 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/pronto-pbx/pronto/board/clock"
@@ -55,15 +57,20 @@ type rescuer struct {
 	plate  disk.Plate
 	broken string // why the data cannot be read; empty: it can
 	socket *stick.Socket
-	ending chan struct{} // the page has asked for the end
+	ending chan power.End // the page has asked for it
+	again  reinstall
+	out    io.Writer // gets the lines of other programs
+	met    bool      // the directory in which they meet is there
+
+	engraving sync.Mutex // held while the plate is changed
 
 	opened bool
 	ctx    context.Context
 	endAll context.CancelFunc
 }
 
-// rescue runs the recovery system to its end.
-func rescue(log *slog.Logger) error {
+// help runs the recovery system to its end.
+func help(log *slog.Logger, out io.Writer) error {
 	loadDrivers(log)
 	settle(log)
 	made, err := readRelease()
@@ -71,7 +78,8 @@ func rescue(log *slog.Logger) error {
 		return err
 	}
 	log.Warn("recovery system", "version", made.Version, "uptime", control.Uptime().Round(time.Millisecond))
-	r := &rescuer{box: box{log: log, orders: make(chan stick.Order, 1)}, made: made, ending: make(chan struct{}, 1)}
+	r := &rescuer{box: box{log: log, orders: make(chan stick.Order, 1)}, made: made, ending: make(chan power.End, 1), out: out}
+	r.again.vendor = vendorAt(shareDir, installer() != nil)
 	r.ctx, r.endAll = context.WithCancel(context.Background())
 	defer r.endAll()
 	r.openWatchdog()
@@ -233,9 +241,13 @@ func (r *rescuer) attendRescue() power.End {
 		select {
 		case <-signals:
 			return power.Restart
-		case <-r.ending:
-			return power.Restart
+		case how := <-r.ending:
+			return how
 		case <-patience.C:
+			if _, _, running, _ := r.again.now(); running {
+				patience.Reset(waitForSomebody)
+				continue
+			}
 			r.log.Warn("nobody came; the phone system is tried again")
 			return power.Restart
 		case <-button:
@@ -268,14 +280,21 @@ func (r *rescuer) open(how string) {
 		r.log.Error("page", "err", err)
 		return
 	}
+	// Who asks the vendor's server has to know whether its certificate is in force.
+	keeper := clock.New(clock.Config{Log: r.log, Save: "/run/clock"}.Defaults())
+	r.rooms.Go(func() { keeper.Run(r.ctx) })
 	names := mdns.New(r.log, mdns.Name{Label: r.host})
 	names.Offer(pageOf(r.id))
 	r.rooms.Go(func() { names.Run(r.ctx) })
 	net := network.NewOwner(network.OwnerConfig{
 		Log: r.log, Plan: loadPlan(r.log), Host: r.host, Resolv: "/run/resolv.conf",
-		Save:    func(network.Plan) error { return nil }, // what was tried last is the exchange's to settle
-		Wired:   wired,
-		Changed: func(iface string, u network.Use, _ network.Choice) { names.Use(iface, u.Address) },
+		Save:  func(network.Plan) error { return nil }, // what was tried last is the exchange's to settle
+		Wired: wired,
+		Changed: func(iface string, u network.Use, c network.Choice) {
+			keeper.Choose(c.NTP)
+			keeper.Network(u.NTP)
+			names.Use(iface, u.Address)
+		},
 	})
 	r.rooms.Go(func() { net.Run(r.ctx) })
 	if err := serveOn(r.ctx, &r.rooms, r.log, ":80", page, nil); err != nil {
@@ -308,6 +327,8 @@ func (r *rescuer) condemn(by string) error {
 	if r.broken != "" {
 		dir = ""
 	}
+	r.engraving.Lock()
+	defer r.engraving.Unlock()
 	err := disk.Condemn(r.card, dir, by, time.Now())
 	if err != nil {
 		r.log.Error("factory reset not begun", "err", err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/board/account"
+	"github.com/pronto-pbx/pronto/board/disk"
 	"github.com/pronto-pbx/pronto/board/gate"
 	"github.com/pronto-pbx/pronto/firmware/appliance/supervise"
 )
@@ -45,6 +46,17 @@ func services(version string) []supervise.Service {
 			Args: []string{"-gate", gate.Path, "-var", updateDir, "-run", slotsDir, "-share", shareDir, "-fit", fitSocket, "-sticks", filepath.Dir(stickDir)},
 		}),
 	}
+}
+
+// reinstallArgument has this program be the updater in the recovery system, where it is in no file of its own.
+const reinstallArgument = "reinstall"
+
+// reinstaller is the updater in the recovery system, for one try.
+func reinstaller(from, box string) supervise.Service {
+	return supervise.Service{Name: updater, Args: []string{
+		reinstallArgument, "-var", rescueDir, "-scratch", filepath.Join(rescueDir, "scratch"), "-share", shareDir,
+		"-from", from, "-slot", filepath.Join(slotsDir, disk.IdleNode), "-box", box,
+	}}
 }
 
 // confined has a service begin as this program, which puts it into its cell.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/pronto-pbx/pronto/board/account"
 	"github.com/pronto-pbx/pronto/board/cgroup"
@@ -58,6 +59,10 @@ func (b *box) share(all []supervise.Service) []supervise.Service {
 
 // sayEnded tells of programs that wanted more than their share.
 func (b *box) sayEnded() {
+	status := map[string]supervise.ServiceStatus{}
+	for _, st := range b.services.Status() {
+		status[st.Name] = st
+	}
 	for _, g := range b.groups {
 		n, err := g.Ended()
 		if err != nil {
@@ -66,5 +71,6 @@ func (b *box) sayEnded() {
 		if n > 0 {
 			b.log.Error("a program wanted more memory than its share, and was ended", "of", g.Name, "memory_MB", g.Limit.Memory/1e6, "processes", n)
 		}
+		b.kills.look(g.Name, n, status[g.Name], time.Now())
 	}
 }

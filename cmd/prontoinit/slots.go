@@ -213,12 +213,22 @@ func (s *slots) compare(ctx context.Context, file string) {
 	case errors.Is(err, context.Canceled):
 	case err != nil:
 		s.log.Error("the slot cannot be read", "slot", s.running, "err", err)
-	case got != want:
+	case got != want && got != s.installed():
 		s.modified.Store(true)
 		s.log.Error("the slot is modified: it is not what was installed", "slot", s.running, "sha256", got, "installed", want)
 	default:
 		s.log.Info("the slot is what was installed", "slot", s.running)
 	}
+}
+
+// installed is the sum of what the recovery system has put into the slot that runs, of which the updater knows nothing;
+// empty: nothing.
+func (s *slots) installed() string {
+	p, err := disk.ReadPlate(s.card)
+	if err != nil || p.Installed == nil || p.Installed.Slot != s.running {
+		return ""
+	}
+	return p.Installed.SHA256
 }
 
 // installedIn reads the sum of a slot; empty: nothing was installed there. The file is the updater's, and followed

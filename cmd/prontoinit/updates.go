@@ -132,6 +132,7 @@ func (b *box) keep() error {
 	}
 	b.attempt.count = starts.Count{} // those that failed were the other slot's
 	b.save()
+	b.remember()
 	return nil
 }
 

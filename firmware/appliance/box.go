@@ -213,7 +213,7 @@ func conditions() []health.Spec {
 		{Name: "update_support", Severity: health.Warn},
 		{Name: "confined", Severity: health.Warn},
 		{Name: "firewall", Severity: health.Error},
-	}, slices.Concat(alarmConditions(), soundConditions(), boardConditions())...)
+	}, slices.Concat(alarmConditions(), soundConditions(), boardConditions(), memoryConditions())...)
 }
 
 // Build makes every room and wires them; nothing answers yet. On error everything is closed again.
@@ -494,6 +494,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.checkRecordings(ctx) })
 	b.wg.Go(func() { b.watchWalls(ctx) })
 	b.wg.Go(func() { b.watchBoard(ctx) })
+	b.wg.Go(func() { b.watchMemory(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

@@ -37,7 +37,7 @@ func TestSurvivalTableIsWholeAndNamesTestsThatExist(t *testing.T) {
 	}
 	for _, fault := range []string{
 		"kill", "update", "reboot", "power cut", "disk full", "read-only disk", "I/O error", "clock +-1 h, +10 y, -20 y, 1970", "recordd dead", "cut short", "bits flipped",
-		"written by an earlier version", "written by a newer version", "two programs at once", "Badger damaged or of another version", "no descriptors left", "192 MB of memory and 256 descriptors", "hours of load",
+		"written by an earlier version", "written by a newer version", "two programs at once", "Badger damaged or of another version", "no descriptors left", "192 MB of memory and 256 descriptors", "hours of load", "ended by the kernel",
 	} {
 		if !faults[fault] {
 			t.Errorf("no row for the fault %q", fault)

@@ -21,6 +21,7 @@ import (
 	"github.com/pronto-pbx/pronto/images/cpio"
 	"github.com/pronto-pbx/pronto/images/imprint"
 	"github.com/pronto-pbx/pronto/images/layout"
+	"github.com/pronto-pbx/pronto/images/recipe"
 	"github.com/pronto-pbx/pronto/images/vfat"
 )
 
@@ -38,6 +39,9 @@ func buildReleases(dir string) error {
 		if out, err := goBuild(filepath.Join(dir, name), "./images/boottest/testdata/"+name, "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"); err != nil {
 			return fmt.Errorf("%s: %w\n%s", name, err, out)
 		}
+	}
+	if out, err := goBuild(filepath.Join(dir, "helper"), "./cmd/prontoinit", "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64", "GOFLAGS=-tags="+recipe.RecoveryTag); err != nil {
+		return fmt.Errorf("the first program of the recovery system: %w\n%s", err, out)
 	}
 	return unpack(dir, filepath.Join(dir, "one", "pronto.img"))
 }

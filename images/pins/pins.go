@@ -54,14 +54,14 @@ func Download(ctx context.Context, root, at string, paths ...string) (all []Modu
 }
 
 // Build builds the commands of cmd/ for linux, the same bytes from the same source wherever it lies. arch is a
-// GOARCH.
-func Build(ctx context.Context, root, arch string, names []string) (map[string][]byte, error) {
+// GOARCH, tags are build tags.
+func Build(ctx context.Context, root, arch string, names []string, tags ...string) (map[string][]byte, error) {
 	to, err := os.MkdirTemp("", "programs-")
 	if err != nil {
 		return nil, fmt.Errorf("build: %w", err)
 	}
 	defer os.RemoveAll(to)
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", to + "/"}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-tags", strings.Join(tags, ","), "-o", to + "/"}
 	for _, name := range names {
 		args = append(args, "./cmd/"+name)
 	}

@@ -148,8 +148,9 @@ func System(k Kernel, executables map[string][]byte, documents map[string][]byte
 	return pack(k, executables, programs, documents)
 }
 
-// Recovery is the initramfs of the recovery system: the first program alone, which knows by the document
-// RecoveryMark that it is to help where the rest does not start.
+// Recovery is the initramfs of the recovery system: the first program alone, which knows by the document RecoveryMark that
+// it is to help where the rest does not start. Where documents name a vendor it is to be the one that was built with
+// RecoveryTag: it can install that vendor's systems.
 func Recovery(k Kernel, executables map[string][]byte, documents map[string][]byte) ([]byte, error) {
 	marked := maps.Clone(documents)
 	marked[RecoveryMark] = nil
@@ -162,6 +163,9 @@ const (
 	Seed         = "seed.gz"
 	RecoveryMark = "recovery"
 )
+
+// RecoveryTag is the build tag by which the first program can install a system again.
+const RecoveryTag = "recovery"
 
 // Documents that the updater reads. A system without both of them takes no updates.
 const (

@@ -113,7 +113,7 @@ func channels(follows string) []string {
 	return slices.Compact([]string{"security", cmp.Or(follows, "stable")})
 }
 
-// offers reads the manifests of the box's channels that are newer than what it runs.
+// offers reads the manifests of the box's channels that are newer than what it runs; for a box without a system all.
 func (s *Source) offers(u *updater.Updater, f *fetcher, now time.Time, box release.Box) (all []offer, err error) {
 	runs, errRuns := release.ParseVersion(box.Version)
 	used := map[string]bool{}
@@ -124,7 +124,7 @@ func (s *Source) offers(u *updater.Updater, f *fetcher, now time.Time, box relea
 		}
 		for _, at := range targets {
 			v, err := release.ParseVersion(strings.TrimSuffix(path.Base(at), ".release.json"))
-			if err != nil || errRuns == nil && v.Compare(runs) <= 0 {
+			if err != nil || errRuns == nil && v.Compare(runs) <= 0 && !s.again {
 				continue
 			}
 			text, err := s.manifest(u, f, at, used)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pronto-pbx/pronto/ota/release"
@@ -31,6 +32,16 @@ type Source struct {
 	mirror  Mirror
 	channel string
 	local   bool
+	again   bool
+}
+
+// Again is the source as a box sees it that has no system left to work with: what it ran before is to be had too, and
+// so is what came before that, unless the vendor has withdrawn that with its epoch. From a server a box gets what it had,
+// or what it is among the percentage of; of a bundle that which has its content in it.
+func (s *Source) Again() *Source {
+	again := *s
+	again.again = true
+	return &again
 }
 
 // Latest fetches what the vendor has signed and returns the newest release that is meant for the box at now: of its
@@ -46,11 +57,11 @@ func (s *Source) Latest(ctx context.Context, now time.Time, box release.Box) (re
 	if err != nil {
 		return release.Manifest{}, err
 	}
-	return s.choose(all, now, box)
+	return s.choose(ctx, all, now, box)
 }
 
 // choose takes the newest of the manifests that the box may have.
-func (s *Source) choose(all []offer, now time.Time, box release.Box) (release.Manifest, error) {
+func (s *Source) choose(ctx context.Context, all []offer, now time.Time, box release.Box) (release.Manifest, error) {
 	slices.SortFunc(all, func(a, b offer) int { return b.version.Compare(a.version) })
 	var broken error
 	var refused *release.Refusal
@@ -60,13 +71,16 @@ func (s *Source) choose(all []offer, now time.Time, box release.Box) (release.Ma
 			continue
 		}
 		reasons := o.manifest.Refuses(box)
+		if s.again {
+			reasons = slices.DeleteFunc(reasons, notNewer)
+		}
 		switch {
-		case slices.ContainsFunc(reasons, func(r release.Reason) bool { return r.Code == release.NotNewer }):
+		case slices.ContainsFunc(reasons, notNewer):
 		case len(reasons) > 0:
 			if refused == nil {
 				refused = &release.Refusal{Version: o.manifest.Version, Reasons: reasons}
 			}
-		case s.offered(o.manifest, now, box):
+		case s.offered(o.manifest, now, box) && s.holds(ctx, o.manifest, box):
 			return o.manifest, nil
 		}
 	}
@@ -79,11 +93,27 @@ func (s *Source) choose(all []offer, now time.Time, box release.Box) (release.Ma
 	return release.Manifest{}, ErrNone
 }
 
+func notNewer(r release.Reason) bool { return r.Code == release.NotNewer }
+
 func (s *Source) offered(m release.Manifest, now time.Time, box release.Box) bool {
-	if s.local {
+	if s.local || s.again && m.Version == strings.TrimPrefix(box.Version, "v") {
 		return m.Rollout.Percent > 0
 	}
 	return rollout.Started(m, now) && rollout.Includes(m.Rollout, box.ID, now)
+}
+
+// holds says whether a bundle has what a box would install: it names all releases of its channel and brings one.
+func (s *Source) holds(ctx context.Context, m release.Manifest, box release.Box) bool {
+	part, ok := m.Part(box)
+	if !s.again || !s.local || !ok {
+		return true
+	}
+	content, err := s.Open(ctx, part.Packed, 0)
+	if err != nil {
+		return false
+	}
+	_ = content.Close() // nothing was read
+	return true
 }
 
 // Open reads a part or a delta from offset on. Nothing of it is verified, except that it does not go on behind its end:

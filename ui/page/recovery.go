@@ -19,7 +19,34 @@ type Recovery struct {
 	HTTPS   string // where nobody would; empty: nowhere
 	Resets  []Erasure
 	Log     []string // of the last run that left one, the oldest first
+	System  Reinstall
 }
+
+// Reinstall is the system's being installed again.
+type Reinstall struct {
+	Vendor   string          // where releases are; empty: the image was made without a vendor, and believes nobody
+	Bundles  []string        // on the stick, by their names
+	From     string          // name of the bundle of the last try; empty: the vendor's server
+	Phase    string          // of the try: "looking", "writing", "checking", "done"; empty: none is under way
+	Version  string          // that is installed
+	At, Of   int64           // bytes
+	Trial    bool            // of "done": it is started once, and stays when it has passed its test
+	Wrong    Said            // why the last try came to nothing
+	Refused  []UpdateRefusal // why the release that was found is not for this box
+	Before   string          // version that was installed here before; empty: none was
+	BeforeAt time.Time
+}
+
+// Percent is how far a phase has come.
+func (x Reinstall) Percent() int64 {
+	if x.Of <= 0 {
+		return 0
+	}
+	return min(100, x.At*100/x.Of)
+}
+
+// Under tells that a try is under way, or has just led to the end.
+func (x Reinstall) Under() bool { return x.Phase != "" }
 
 // Erasure is a factory reset of the past.
 type Erasure struct {

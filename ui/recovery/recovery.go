@@ -30,6 +30,9 @@ type Box interface {
 	Take() (Copy, error)
 	// Reset has the data erased at the next start.
 	Reset() error
+	// Install begins to install the system again, from a bundle on the stick by its name, or from the vendor's server where
+	// that is empty. How far it is Facts tells.
+	Install(from string) error
 	// Restart ends the recovery system when the requests that are being answered are. It returns at once.
 	Restart()
 }
@@ -80,6 +83,7 @@ func New(cfg Config) (http.Handler, error) {
 	mux.HandleFunc("POST /copy", s.only(s.copy))
 	mux.HandleFunc("POST /take", s.unheard(s.only(s.prepare)))
 	mux.HandleFunc("GET /take/{name}", s.unheard(s.only(s.take)))
+	mux.HandleFunc("POST /install", s.only(s.install))
 	mux.HandleFunc("POST /reset", s.only(s.reset))
 	mux.HandleFunc("POST /restart", s.only(s.restart))
 	return s.guard(mux), nil
@@ -129,6 +133,9 @@ func (s *server) facts(r *http.Request, inside bool) page.Recovery {
 }
 
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, x page.Recovery) {
+	if x.Inside && x.System.Under() && r.Method == http.MethodGet {
+		w.Header().Set("Refresh", "3")
+	}
 	html, err := s.page(r).Recovery(x, time.Now())
 	write(w, status, html, err)
 }
@@ -225,6 +232,16 @@ func (s *server) copy(w http.ResponseWriter, r *http.Request) {
 	x := s.facts(r, true)
 	x.Made, x.Secret = name, secret
 	s.render(w, r, http.StatusOK, x)
+}
+
+// install begins, and leads to the page that tells how far it is.
+func (s *server) install(w http.ResponseWriter, r *http.Request) {
+	if err := s.Box.Install(r.PostFormValue("from")); err != nil {
+		s.Log.Error("install the system again", "err", err)
+		s.show(w, r, http.StatusConflict, true, page.Said{Sentence: "recovery.install_not", Detail: err.Error(), At: time.Now()})
+		return
+	}
+	http.Redirect(w, r, "/?"+r.URL.RawQuery, http.StatusSeeOther)
 }
 
 func (s *server) reset(w http.ResponseWriter, r *http.Request) {

@@ -52,7 +52,7 @@ type Notice struct {
 }
 
 func noticeOf(h tel.HealthChanged) Notice {
-	n := Notice{HealthChanged: h, Link: mends(h.Condition), Names: h.Condition == "unstaffed" || h.Condition == "lamps" || h.Condition == "sound_phone_network" || h.Condition == "sound_carrier" || strings.HasPrefix(h.Condition, "board_")}
+	n := Notice{HealthChanged: h, Link: mends(h.Condition), Names: h.Condition == "unstaffed" || h.Condition == "lamps" || h.Condition == "sound_phone_network" || h.Condition == "sound_carrier" || strings.HasPrefix(h.Condition, "board_") || strings.HasPrefix(h.Condition, "memory_")}
 	for _, k := range tel.AlarmKinds() {
 		n.Names = n.Names || h.Condition == "alarm_"+string(k)
 	}
