@@ -210,11 +210,11 @@ func TestASystemThatWasInstalledAgainBeginsAnew(t *testing.T) {
 	}
 	path := filepath.Join(dirOf(b), starts.File)
 	tired := starts.Count{Unready: starts.Most, Fell: true}
-	again(b, dirOf(b), slotA, first)
+	onceMore(b, dirOf(b), slotA, first)
 	if got := b.fresh(path, tired); got != tired {
 		t.Errorf("of the other slot: %+v", got)
 	}
-	again(b, dirOf(b), slotB, imprint.Imprint{Version: "1.1.0", Data: imprint.Data{Writes: 2, Reads: 1}})
+	onceMore(b, dirOf(b), slotB, imprint.Imprint{Version: "1.1.0", Data: imprint.Data{Writes: 2, Reads: 1}})
 	if got := b.fresh(path, tired); got != (starts.Count{}) {
 		t.Errorf("at its first start: %+v", got)
 	}

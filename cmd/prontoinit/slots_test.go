@@ -49,12 +49,12 @@ func twoSlots(t *testing.T, b string, loader bootloader.Start) *box {
 		}
 	}
 	box := &box{log: quiet(), card: c, where: disk.InMemory, ending: make(chan power.End, 1), turns: make(chan turn)}
-	again(box, dir, loader, first)
+	onceMore(box, dir, loader, first)
 	return box
 }
 
-// again is the next start of a box.
-func again(b *box, dir string, loader bootloader.Start, made imprint.Imprint) {
+// onceMore is the next start of a box.
+func onceMore(b *box, dir string, loader bootloader.Start, made imprint.Imprint) {
 	b.attempt = attempt{}
 	b.slots.log, b.slots.card, b.slots.onCard, b.slots.made, b.slots.at = b.log, b.card, true, made, filepath.Join(dir, trial.File)
 	b.slots.loader, b.slots.limit, b.slots.model = loader, trial.Limit, "pi4"
@@ -110,7 +110,7 @@ func TestATrialIsBegunOfWhatWasNamedAndKeptByOneWrite(t *testing.T) {
 	}
 	// The boot loader starts it once.
 	new := imprint.Imprint{Version: "1.1.0", Data: imprint.Data{Writes: 2, Reads: 1}}
-	again(b, dirOf(b), tryB, new)
+	onceMore(b, dirOf(b), tryB, new)
 	s := b.slots.told(nil)
 	if !s.Trying || s.Running != 3 || s.Chosen != 2 || s.Idle != "" || s.Left <= 0 || s.Last.Outcome != "asked" || s.Last.Version != "1.1.0" {
 		t.Errorf("on trial: %+v", s)
@@ -154,14 +154,14 @@ func TestATrialEndsWithItsReason(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-b.ending
-		again(b, dirOf(b), tryB, imprint.Imprint{Version: "1.1.0"})
+		onceMore(b, dirOf(b), tryB, imprint.Imprint{Version: "1.1.0"})
 		if b.judge(watchdog.Seen{Running: true}, true) {
 			t.Errorf("%s: it ends at once", tc.name)
 		}
 		if !tc.end(b) {
 			t.Errorf("%s: it does not end", tc.name)
 		}
-		again(b, dirOf(b), tc.next, first)
+		onceMore(b, dirOf(b), tc.next, first)
 		if s := b.slots.told(nil); s.Trying || s.Running != 2 || s.Last.Outcome != "back" || s.Last.Why != tc.why || (s.Last.Words != "") != tc.words || s.Idle == "" {
 			t.Errorf("%s: %+v", tc.name, s)
 		}
@@ -206,7 +206,7 @@ func TestASlotThatFailsGivesItsPlaceToTheOtherOnce(t *testing.T) {
 	if got := chosen(t, b); got != (choice.Choice{Slot: layout.SlotB}) {
 		t.Errorf("chosen is %+v", got)
 	}
-	again(b, dirOf(b), slotB, imprint.Imprint{Version: "1.1.0", Data: imprint.Data{Writes: 1, Reads: 1}})
+	onceMore(b, dirOf(b), slotB, imprint.Imprint{Version: "1.1.0", Data: imprint.Data{Writes: 1, Reads: 1}})
 	if s := b.slots.told(nil); s.Last.Why != trial.WhyStarts || s.Last.Slot != 2 || s.Last.Version != "1.0.0" {
 		t.Errorf("%+v", s.Last)
 	}
@@ -248,7 +248,7 @@ func TestADamagedChoiceIsWrittenAnewByWhatRuns(t *testing.T) {
 	if err := os.WriteFile(b.card.Disk, nil, 0o600); err != nil { // not even the partition is there
 		t.Fatal(err)
 	}
-	again(b, dirOf(b), slotB, first)
+	onceMore(b, dirOf(b), slotB, first)
 	if b.slots.running != layout.SlotB || b.slots.chosen != layout.SlotB {
 		t.Errorf("%+v", b.slots.told(nil))
 	}

@@ -126,8 +126,8 @@ func (m *machineOf) installed() string {
 	return m.do("dpkg-query", "--show", "--showformat=${Version}", "pronto")
 }
 
-// spoilt is a package of another version whose exchange is ready, and carries no call.
-func spoilt(t *testing.T, deb, version string) (at string) {
+// mute is a package of another version whose exchange is ready, and carries no call.
+func mute(t *testing.T, deb, version string) (at string) {
 	t.Helper()
 	tree := filepath.Join(t.TempDir(), "tree")
 	if out, err := exec.Command("dpkg-deb", "--raw-extract", deb, tree).CombinedOutput(); err != nil {
@@ -188,7 +188,7 @@ func TestOnDebianAPackageIsInstalledOnRequestAndOneThatCarriesNoCallIsTakenBack(
 		}},
 		{"a package whose exchange carries no call", func(began time.Time) {
 			const bad = "0.3.0"
-			m.offers(bad, spoilt(t, made("debs/"+debOf(later, "amd64")), bad))
+			m.offers(bad, mute(t, made("debs/"+debOf(later, "amd64")), bad))
 			pid := m.property("prontod", "MainPID")
 			m.installs(bad)
 			how := m.ends(bad)
