@@ -360,14 +360,6 @@ func (b *Box) openMedia() error {
 	return err
 }
 
-// opusMost is the engine's form of media.opus_max, of which 0 is its own default.
-func opusMost(configured int) int {
-	if configured <= 0 {
-		return -1 - configured
-	}
-	return configured
-}
-
 func (b *Box) openSIP() error {
 	c := b.config().SIP
 	var err error

@@ -127,3 +127,11 @@ func hostLabel(name string) string {
 	}
 	return label
 }
+
+// opusMost is the engine's form of media.opus_max, of which 0 is its own default.
+func opusMost(configured int) int {
+	if configured <= 0 {
+		return -1 - configured
+	}
+	return configured
+}
