@@ -208,7 +208,6 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 	s, fields := office(t), 0
 	s.apply(func(c *config.Config) {
 		c.Conferences = append(c.Conferences, config.Conference{ID: "sala", Name: "Sala", Number: "88", Limit: 5, PIN: "2468"})
-		c.Lines = append(c.Lines, config.Line{ID: "fisso", Name: "Linea fissa", Type: config.LineAnalog, AT: "usb:1.4", In: "queue:sales"})
 		c.Trunks = append(c.Trunks, config.Trunk{ID: "gw", Name: "Gateway", Preset: "gateway-grandstream-gxw41xx", Server: "192.168.1.20", Match: []netip.Prefix{netip.MustParsePrefix("192.168.1.20/32")}, Number: "+390551234567"})
 		c.Lamps = append(c.Lamps, config.Lamp{ID: "strip", Driver: "ws2812", Chip: "0.0", LEDs: 4})
 	})
