@@ -99,7 +99,10 @@ func TestTheUpdaterTakesAReleaseFromAStickAndNoOtherFile(t *testing.T) {
 	}
 	o.on(layout.SlotB)
 	o.carries()
-	if page := o.page(); !strings.Contains(page, "1.1.0") || !strings.Contains(page, "on trial") {
+	if err := o.shows("on trial", patience); err != nil { // the updater begins to answer apart from the exchange
+		t.Error(err)
+	}
+	if page := o.page(); !strings.Contains(page, "1.1.0") {
 		t.Errorf("the page:\n%s", page)
 	}
 	o.done("from a stick, without the vendor", began, "started, carries a call")
