@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -157,15 +158,15 @@ func load(volume func(int) (*vfat.Volume, error), n int) (s Start, err error) {
 }
 
 // mark is the kernel's last line when it restarts with the argument by which the boot loader tries the other slot.
-const mark = "reboot: Restarting system with command '0 tryboot'"
+// It may stand behind a line of a program whose end the kernel did not wait for.
+var mark = regexp.MustCompile(`(^|\[ *\d+\.\d{6}\] )reboot: Restarting system with command '0 tryboot'$`)
 
 // Marked tells by the last lines of a machine's console whether its restart sets the mark. The kernel writes that line
 // after all programs have ended: no other has the last word.
 func Marked(console []string) bool {
 	for i := len(console) - 1; i >= 0; i-- {
 		if l := strings.TrimSpace(console[i]); l != "" {
-			before, ok := strings.CutSuffix(l, mark)
-			return ok && (before == "" || strings.HasPrefix(before, "[") && strings.HasSuffix(before, "] ") && strings.Count(before, "]") == 1)
+			return mark.MatchString(l)
 		}
 	}
 	return false

@@ -112,8 +112,10 @@ func TestOnlyTheLastWordOfTheKernelSetsTheMark(t *testing.T) {
 	}{
 		{"nothing", nil, false},
 		{"a restart into the other slot", []string{"level=INFO msg=x", "[   61.203415] reboot: Restarting system with command '0 tryboot'", ""}, true},
+		{"a restart in the middle of another's line", []string{"level=INFO msg=x err=<nil>[  106.244404] reboot: Restarting system with command '0 tryboot'", ""}, true},
+		{"a plain restart behind a program that says so", []string{"[1.000000] reboot: Restarting system with command '0 tryboot'[  106.244404] reboot: Restarting system"}, false},
 		{"a plain restart", []string{"[   61.203415] reboot: Restarting system"}, false},
-		{"a panic after it was asked for", []string{"[   61.2] reboot: Restarting system with command '0 tryboot'", "[   61.3] Kernel panic"}, false},
+		{"a panic after it was asked for", []string{"[   61.200000] reboot: Restarting system with command '0 tryboot'", "[   61.300000] Kernel panic"}, false},
 		{"a program that says so", []string{"level=WARN msg=\"[1] reboot: Restarting system with command '0 tryboot'", "[   61.203415] reboot: Restarting system"}, false},
 		{"a program that says so last", []string{"[prontod] x] reboot: Restarting system with command '0 tryboot'"}, false},
 	} {
