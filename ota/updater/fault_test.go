@@ -204,7 +204,7 @@ func TestAClockThatJumpsStopsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, phase := range []slot.Phase{slot.Idle, slot.Fetching, slot.Waiting} {
 				in(t, func(t *testing.T, o *office) {
-					o.jump = jumps[0]
+					o.jump.Store(int64(jumps[0]))
 					o.release("2.0.0")
 					o.free = 0 // so that it fails, and is tried again
 					o.live(12*time.Hour, func(s remote.State) bool { return s.Phase == phase })
@@ -217,7 +217,8 @@ func TestAClockThatJumpsStopsNothing(t *testing.T) {
 					o.live(72*time.Hour, func(s remote.State) bool {
 						if jumped.IsZero() && (s.Enabled || phase != slot.Idle) {
 							jumped = time.Now()
-							o.with(func() { o.jump, o.free = jumps[1], 1<<30 })
+							o.jump.Store(int64(jumps[1]))
+							o.with(func() { o.free = 1 << 30 })
 						}
 						return ended(s)
 					})

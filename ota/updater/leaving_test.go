@@ -1,6 +1,7 @@
 package updater_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,20 +15,20 @@ import (
 func TestACallForHelpAtTheLastMomentStopsTheRestart(t *testing.T) {
 	in(t, func(t *testing.T, o *office) {
 		o.release("2.0.0")
-		helped := 0
+		var helped atomic.Int32
 		o.help = func() {
-			if helped++; helped <= 3 {
+			if helped.Add(1) <= 3 {
 				o.promised, o.busy = "", fit.Busy{Calls: 1, Emergency: 1}
 			}
 		}
-		s := o.live(48*time.Hour, func(s remote.State) bool { return helped == 1 && s.WaitsFor == remote.ForEmergency })
+		s := o.live(48*time.Hour, func(s remote.State) bool { return helped.Load() == 1 && s.WaitsFor == remote.ForEmergency })
 		if len(o.trials) != 0 || s.Phase != slot.Waiting || s.Trouble != slot.None || s.Last != nil {
 			t.Fatalf("%+v, %+v", o.trials, s)
 		}
-		for n := 2; n <= 4; n++ {
+		for n := int32(2); n <= 4; n++ {
 			hung := time.Now()
 			o.with(func() { o.busy = fit.Busy{} })
-			o.live(48*time.Hour, func(remote.State) bool { return helped >= n })
+			o.live(48*time.Hour, func(remote.State) bool { return helped.Load() >= n })
 			if time.Since(hung) < time.Minute {
 				t.Errorf("it is tried again %v after a call for help", time.Since(hung))
 			}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,10 +71,10 @@ type office struct {
 	polls      int
 	vendorAsks func() // on each poll
 	led        int
-	jump       time.Duration // of the time of day
-	dead       bool          // the process: nothing it does has an effect any more
-	ops        int           // that had one
-	dieAt      int           // operation before which the process dies; 0: never
+	jump       atomic.Int64 // of the time of day, in nanoseconds
+	dead       bool         // the process: nothing it does has an effect any more
+	ops        int          // that had one
+	dieAt      int          // operation before which the process dies; 0: never
 	dies       chan struct{}
 	died       func()         // after that
 	boots      func(try bool) // on each start of the box
@@ -198,7 +199,7 @@ func (o *office) start() (stop func()) {
 }
 
 // now is a time of day without the clock that does not jump.
-func (o *office) now() time.Time { return time.Now().Round(0).Add(o.jump) }
+func (o *office) now() time.Time { return time.Now().Round(0).Add(time.Duration(o.jump.Load())) }
 
 // live lets the box live for a while, restarts included. It ends before, when done says so.
 func (o *office) live(d time.Duration, done func(remote.State) bool) remote.State {
