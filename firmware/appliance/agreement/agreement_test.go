@@ -57,7 +57,7 @@ func day(t *testing.T, seed uint64) (cuts, apart int) {
 			o.happens()
 			synctest.Wait()
 		}
-		from := len(o.log)
+		from := o.written()
 		for range 1 + r.IntN(3) {
 			o.happens()
 		}

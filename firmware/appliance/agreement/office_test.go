@@ -175,6 +175,13 @@ func (o *office) Delete(kind, key string) error {
 	return nil
 }
 
+// written is how much the log holds.
+func (o *office) written() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.log)
+}
+
 // kept is what a journal holds now.
 func (o *office) kept(kind string) map[string][]byte {
 	o.mu.Lock()
