@@ -299,7 +299,7 @@ func fills(t *testing.T, path string) {
 		if s.Bavail == 0 {
 			return
 		}
-		for part := int64(s.Bavail) * s.Bsize; part > 0; part /= 2 {
+		for part := int64(s.Bavail) * int64(s.Bsize); part > 0; part /= 2 {
 			if unix.Fallocate(int(f.Fd()), 0, info.Size(), part) == nil {
 				break
 			}
