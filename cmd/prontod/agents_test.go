@@ -218,7 +218,7 @@ func TestASupervisorAtTheConsoleMovesAgentsAndCallers(t *testing.T) {
 	}
 }
 
-// After the call, or while it lasts, the agent dials what came of it; the last word of each call is in the records.
+// After the call the agent dials what came of it; the last word of each call is in the records.
 func TestAnAgentSaysByCodeWhatCameOfTheCall(t *testing.T) {
 	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{

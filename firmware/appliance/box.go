@@ -339,14 +339,6 @@ func classOf(kind string) journal.Class {
 	}
 }
 
-// socketKeeper keeps a nil client from becoming a non-nil interface.
-func (b *Box) socketKeeper() stack.SocketKeeper {
-	if b.opts.Keeper == nil {
-		return nil
-	}
-	return b.opts.Keeper
-}
-
 func (b *Box) openMedia() error {
 	c := b.config().Media
 	var err error

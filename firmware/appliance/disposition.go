@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pronto-pbx/pronto/firmware/acd"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -54,12 +55,8 @@ func (c *contacts) of(agent tel.AgentID) contact {
 }
 
 // contactOf is the caller whom an agent talks with, or talked with last; errNoContact where there is none.
-func (b *Box) contactOf(ctx context.Context, agent tel.AgentID) (contact, error) {
+func (b *Box) contactOf(v acd.View, agent tel.AgentID) (contact, error) {
 	last := b.contacts.of(agent)
-	v, err := b.queues.Snapshot(ctx)
-	if err != nil {
-		return last, err
-	}
 	for _, a := range v.Agents {
 		if a.ID == agent && a.Queue != "" && a.Call != "" && a.Call != last.call && (a.State == tel.AgentTalking || a.State == tel.AgentHold || a.State == tel.AgentWrapUp) {
 			return contact{call: a.Call, queue: a.Queue}, nil
@@ -73,7 +70,11 @@ func (b *Box) contactOf(ctx context.Context, agent tel.AgentID) (contact, error)
 
 // dispose writes down what an agent says came of the call. Errors: errDisposition, errNoContact.
 func (b *Box) dispose(ctx context.Context, agent tel.AgentID, name string) error {
-	c, err := b.contactOf(ctx, agent)
+	v, err := b.queues.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := b.contactOf(v, agent)
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (b *Box) desk(ctx context.Context, agent tel.AgentID) (*page.Desk, error) {
 		for _, r := range b.config().Pauses.Reasons {
 			d.Reasons = append(d.Reasons, r.Name)
 		}
-		if c, err := b.contactOf(ctx, agent); err == nil {
+		if c, err := b.contactOf(v, agent); err == nil {
 			d.Dispositions, d.Disposed = b.config().DispositionsOf(c.queue), c.said
 		}
 		for _, id := range slices.Sorted(slices.Values(slices.Concat(a.Queues, a.Out))) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/certificate"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 )
 
 // maxCertifiedAddrs bounds how many of the machine's addresses a self-made certificate names.
@@ -134,4 +135,12 @@ func opusMost(configured int) int {
 		return -1 - configured
 	}
 	return configured
+}
+
+// socketKeeper keeps a nil client from becoming a non-nil interface.
+func (b *Box) socketKeeper() stack.SocketKeeper {
+	if b.opts.Keeper == nil {
+		return nil
+	}
+	return b.opts.Keeper
 }

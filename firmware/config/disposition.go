@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pronto-pbx/pronto/firmware/dialplan"
 	"github.com/pronto-pbx/pronto/firmware/tel"
@@ -45,20 +44,7 @@ func (v *validator) dispositions() {
 	}
 	for i, d := range v.c.Dispositions {
 		path := fmt.Sprintf("dispositions[%d]", i)
-		switch {
-		case len(d.Code) < 1 || len(d.Code) > 3 || strings.Trim(d.Code, "0123456789") != "" || d.Code[0] == '0':
-			v.found.add(path+".code", "number", "%q is not one to three digits, the first not 0", d.Code)
-		case codes[d.Code]:
-			v.found.add(path+".code", "duplicate", "%q is used twice", d.Code)
-		}
-		codes[d.Code] = true
-		switch {
-		case strings.TrimSpace(d.Name) == "":
-			v.found.add(path+".name", "missing", "is missing")
-		case names[d.Name]:
-			v.found.add(path+".name", "duplicate", "%q is used twice", d.Name)
-		}
-		names[d.Name] = true
+		v.dialled(path, d.Code, d.Name, codes, names)
 		for j, q := range d.Queues {
 			if _, ok := v.c.QueueOf(q); !ok {
 				v.found.add(fmt.Sprintf("%s.queues[%d]", path, j), "unknown", "there is no queue %q", q)

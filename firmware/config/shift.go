@@ -138,24 +138,29 @@ func (v *validator) pauses() {
 	codes, names := map[string]bool{}, map[string]bool{}
 	for i, r := range v.c.Pauses.Reasons {
 		path := fmt.Sprintf("pauses.reasons[%d]", i)
-		switch {
-		case len(r.Code) < 1 || len(r.Code) > 3 || strings.Trim(r.Code, "0123456789") != "" || r.Code[0] == '0':
-			v.found.add(path+".code", "number", "%q is not one to three digits, the first not 0", r.Code)
-		case codes[r.Code]:
-			v.found.add(path+".code", "duplicate", "%q is used twice", r.Code)
-		}
-		codes[r.Code] = true
-		switch {
-		case strings.TrimSpace(r.Name) == "":
-			v.found.add(path+".name", "missing", "is missing")
-		case names[r.Name]:
-			v.found.add(path+".name", "duplicate", "%q is used twice", r.Name)
-		case slices.Contains(ownReasons(), r.Name):
+		v.dialled(path, r.Code, r.Name, codes, names)
+		if slices.Contains(ownReasons(), r.Name) {
 			v.found.add(path+".name", "taken", "%q is a reason that the box gives itself", r.Name)
 		}
-		names[r.Name] = true
 	}
 	if v.c.Pauses.Only && len(v.c.Pauses.Reasons) == 0 {
 		v.found.add("pauses.reasons", "missing", "are missing: only listed reasons are allowed, and none is listed")
 	}
+}
+
+// dialled judges a name that is chosen by the digits behind a feature code, among those before it.
+func (v *validator) dialled(path, code, name string, codes, names map[string]bool) {
+	switch {
+	case len(code) < 1 || len(code) > 3 || strings.Trim(code, "0123456789") != "" || code[0] == '0':
+		v.found.add(path+".code", "number", "%q is not one to three digits, the first not 0", code)
+	case codes[code]:
+		v.found.add(path+".code", "duplicate", "%q is used twice", code)
+	}
+	switch {
+	case strings.TrimSpace(name) == "":
+		v.found.add(path+".name", "missing", "is missing")
+	case names[name]:
+		v.found.add(path+".name", "duplicate", "%q is used twice", name)
+	}
+	codes[code], names[name] = true, true
 }

@@ -40,7 +40,7 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 	if err != nil {
 		s.Log.Warn("the waits of a call cannot be read", "call", c.Call, "err", err)
 	}
-	said, err2 := s.Records.ListDispositions(ctx, store.DispositionQuery{Call: c.Call, Span: store.Span{From: c.Started}})
+	said, err2 := s.Records.ListDispositions(ctx, store.DispositionQuery{Call: c.Call, Span: store.Span{From: c.Started, To: c.Ended.Add(spokenOf)}})
 	if err2 != nil {
 		s.Log.Warn("what came of a call cannot be read", "call", c.Call, "err", err2)
 		err = err2
@@ -65,6 +65,9 @@ func (s *server) story(w http.ResponseWriter, v *visit) {
 	html, err := s.pages[v.lang].CallStory(p, time.Now().In(s.Zone()))
 	s.show(w, http.StatusOK, html, err)
 }
+
+// spokenOf is until when after its end an agent is believed to say what came of a call.
+const spokenOf = 24 * time.Hour
 
 // heard is how others heard a party; of one whose packets never came there is no rating, but it is known.
 func heard(s tel.LegSound) string {
