@@ -190,8 +190,8 @@ func soundAgain(t *testing.T, f *peer.Fax, calls ...*peer.Call) {
 	}, calls...)
 }
 
-// Nobody is asked where there is no machine to be asked, so that the fax goes on in audio at once.
-func TestT38WithoutAnotherMachineIsRefusedAtOnce(t *testing.T) {
+// Nobody is asked where there is no machine to be asked, so that the fax soon goes on in audio.
+func TestT38WithoutAnotherMachineIsRefusedSoon(t *testing.T) {
 	t.Parallel()
 	o := bench.Start(t, pbxtest.Setup{Agents: 3, SRTP: []string{"off", "off", "required"}})
 	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
@@ -213,6 +213,7 @@ func TestT38WithoutAnotherMachineIsRefusedAtOnce(t *testing.T) {
 	faxAt(t, a, ofAnna...)
 	machine := faxAt(t, b, ofBruno...)
 	hold(t, b, true)
+	allHear(t, "on hold", ear{"Anna", a, musicHeard}, ear{"Bruno", b, nothing})
 	refused("while the other end holds", a)
 	hold(t, b, false)
 	allHear(t, "afterwards", ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})

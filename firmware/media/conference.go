@@ -60,11 +60,15 @@ func (e *Engine) Mix(parties, watchers []*Leg, gain func(from, to int) float64) 
 			return fmt.Errorf("mix %s with %s: %w", parties[0].id, parties[1].id, err)
 		}
 	}
-	host, home := all[0], all[0].loop()
+	host := all[0]
+	if len(parties) < 2 {
+		host = hostOf(all)
+	}
+	home := host.loop()
 	absent := make([]error, len(all))
-	for i, g := range all[1:] {
+	for i, g := range all {
 		if g.loop() != home {
-			absent[i+1] = e.bring(host, g, home)
+			absent[i] = e.bring(host, g, home)
 		}
 	}
 	err := host.ask(func(l *loop) error {
@@ -88,13 +92,44 @@ func (e *Engine) Mix(parties, watchers []*Leg, gain func(from, to int) float64) 
 	return errors.Join(append(absent, err)...)
 }
 
+// hostOf finds the leg to whose loop the others come: one of a mix, of one that is recorded before all. A mix does not
+// change its loop, and what is kept of it would end, as when somebody comes back to a room after those behind it.
+func hostOf(all []*Leg) *Leg {
+	host, home := all[0], all[0].loop()
+	if !slices.ContainsFunc(all, func(g *Leg) bool { return g.loop() != home }) {
+		return host
+	}
+	best := 0
+	for _, g := range all {
+		rank := 0
+		_ = g.ask(func(*loop) error { // who is gone is in no mix
+			rank = g.conference.rank()
+			return nil
+		})
+		if rank > best {
+			host, best = g, rank
+		}
+	}
+	return host
+}
+
+// rank is how much would be lost with a mix.
+func (c *conference) rank() int {
+	switch {
+	case c == nil:
+		return 0
+	case c.tap == nil:
+		return 1
+	}
+	return 2
+}
+
 // confer seats all who are not absent in one conference.
 func (l *loop) confer(parties, all []*Leg, absent []error, gain func(from, to int) float64) {
 	var c *conference
 	for i, g := range all {
-		if absent[i] == nil && g.conference != nil {
+		if absent[i] == nil && g.conference.rank() > c.rank() {
 			c = g.conference
-			break
 		}
 	}
 	if c == nil {

@@ -3,7 +3,9 @@ package media
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/media/codec"
 	"github.com/pronto-pbx/pronto/firmware/media/dsp"
@@ -175,5 +177,37 @@ func TestAMixIsRecordedBesideTheWayOfItsPackets(t *testing.T) {
 	}
 	if legs[0].conference.tap != nil {
 		t.Error("the tap goes on behind its end")
+	}
+}
+
+// Who comes back to a recorded mix as the first of all, on another loop or from a mix of its own, does not end what is
+// kept of it.
+func TestARecordedMixGoesOnWhoeverIsNamedFirst(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		for first := range 3 { // the loops are given in turn: one of the three has none of the others beside it
+			e := startEngine(t, 27240, 27259, func(c *Config) { c.Loops = 2 })
+			all := roomOf(t, e, 400, 1000, 1700)
+			late := all[first]
+			rest := slices.Delete(slices.Clone(all), first, first+1)
+			legs := everybody(t, e, rest...)
+			if alone {
+				everybody(t, e, late)
+			}
+			r := newReel(t)
+			tp := r.ofRoom(e, legs, true, true)
+			legs = everybody(t, e, append([]*talker{late}, rest...)...)
+			if err := tp.Keep(legs, []bool{true, true, true}); err != nil {
+				t.Fatalf("the %d. comes late, from a mix of its own: %v: %v", first, alone, err)
+			}
+			clock := byHand(t, all[0].leg)
+			converse(clock, 50, all...)
+			for _, p := range all {
+				p.leg.Close()
+			}
+			if o, _ := r.ended(); o.Err != nil || o.Why != TapeLeft || o.Length < time.Second/2 {
+				t.Errorf("the %d. comes late, from a mix of its own: %v: %+v", first, alone, o)
+			}
+			e.Close()
+		}
 	}
 }

@@ -13,6 +13,9 @@ const (
 	// passLimit is how long a machine that asks for T.38 waits for the other end of its call: longer than the longest
 	// wait after a collision (RFC 3261 section 14.1), and less than core.AnswerWithin.
 	passLimit = 8 * time.Second
+	// joinLimit is how long a machine that asks before its call has been joined to another one waits for that: the
+	// 200 leaves before the audio is joined, and who is refused T.38 once does not ask again.
+	joinLimit = time.Second
 	// strandedFor is how long a leg may be alone in T.38 before it gets its audio back: who hangs up or changes to
 	// audio mostly does so at both ends in one moment.
 	strandedFor = 200 * time.Millisecond
@@ -25,7 +28,9 @@ const (
 type passage struct {
 	asker *leg
 	offer *sdp.Session
-	clock *time.Timer // passLimit
+	image sdp.Image // of the offer
+	clock *time.Timer // joinLimit, then passLimit
+	gone  bool        // it has been offered on; guarded by the asker's mu
 }
 
 // fax is what a leg knows of T.38 (ITU-T T.38 annex D). It is guarded by the leg's mu; that it is in T.38 now
@@ -89,27 +94,52 @@ func (l *leg) passes(body []byte) bool {
 	return true
 }
 
-// pass offers T.38 on to the partner; status is why not.
+// pass offers T.38 on to the partner, as soon as there is one; status is why not.
 func (l *leg) pass(offer *sdp.Session, im sdp.Image) (status int) {
-	partner := l.o.talksWith(l)
-	p := &passage{asker: l, offer: offer}
+	p := &passage{asker: l, offer: offer, image: im}
 	l.mu.Lock()
-	if partner == nil || l.ended || l.media.SendKey.Suite != sdp.NoSuite {
+	if l.ended || l.media.SendKey.Suite != sdp.NoSuite {
 		l.mu.Unlock()
 		return 488
 	}
-	p.clock = time.AfterFunc(passLimit, func() { p.refuse(488) })
+	p.clock = time.AfterFunc(joinLimit, func() { p.refuse(488) })
 	l.fax.asks = p
 	l.mu.Unlock()
-	theirs, status := partner.carry(p, im)
+	l.passOn()
+	return 0
+}
+
+// passOn offers what waits for a partner to that, if there is one now.
+func (l *leg) passOn() {
+	partner := l.o.talksWith(l)
+	l.mu.Lock()
+	p := l.fax.asks
+	if partner == nil || p == nil || p.gone {
+		l.mu.Unlock()
+		return
+	}
+	p.gone = true
+	p.clock.Reset(passLimit)
+	l.mu.Unlock()
+	theirs, status := partner.carry(p, p.image)
 	switch {
-	case theirs != nil && !p.take(*theirs), status != 0:
-		p.give()
-		return max(status, 488)
-	case theirs == nil:
+	case status != 0:
+		p.refuse(status)
+	case theirs != nil:
+		p.take(*theirs)
+	default:
 		l.o.cfg.Log.Info("a machine asks for T.38", "party", l.Party(), "of", partner.Party())
 	}
-	return 0
+}
+
+// Join implements call.Leg.
+func (l *leg) Join(other call.Leg) error {
+	err := l.Half.Join(other)
+	l.passOn()
+	if o, ok := other.(*leg); ok {
+		o.passOn()
+	}
+	return err
 }
 
 // carry offers T.38 to the other end; theirs is its side where it is in T.38 already, as after a restart between the
