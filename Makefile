@@ -36,8 +36,8 @@ short: ## unit tests only, no real programs
 ARITHMETIC := media/dsp|media/master|acd/forecast
 
 .PHONY: race
-race: ## unit tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short -count=1 $$($(GO) list ./... | grep -vE '/firmware/($(ARITHMETIC))$$')
+race: ## tests under the race detector, and the offices of prontod with programs that have it too (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short -count=1 -timeout 25m $$($(GO) list ./... | grep -vE '/firmware/($(ARITHMETIC))$$')
 
 STIRRED ?= ./...
 STIRS   ?= 3

@@ -148,6 +148,7 @@ func (r *running) listen(c *net.UDPConn) {
 // Whatever floods the box from outside: the call that is up keeps its audio, a phone registers
 // beside it, the attacker is refused where it can be told from a phone, and no memory stays behind.
 func TestFloodsDisturbNobody(t *testing.T) {
+	fast(t)
 	long := 2 * time.Second
 	if testing.Short() {
 		long = 300 * time.Millisecond

@@ -22,6 +22,7 @@ const (
 // dies) and 256 descriptors, while everybody calls and strangers flood it. Who cannot be served gets 503, the talk that
 // was up is not disturbed, the program lives, and serves at the end.
 func TestABoxWithLittleMemoryAndFewDescriptorsShedsAndServesAtTheEnd(t *testing.T) {
+	fast(t)
 	o := bench.Start(t, pbxtest.Setup{Agents: 2, LoggedIn: 1, Carrier: 5070, LAN: "127.0.0.1/32", Queue: "waiting: {greeting: [none]}"})
 	anna, bruno, carrier := deskAt(t, o, 201, hzAgent), deskAt(t, o, 202, hzCaller), carrierOf(t, o, hzCarrier)
 	o.Lamp(201, tel.AgentReady)

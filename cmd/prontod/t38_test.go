@@ -34,11 +34,18 @@ var (
 // faxAt puts a machine beside a phone's call.
 func faxAt(t *testing.T, c *peer.Call, attributes ...string) *peer.Fax {
 	t.Helper()
+	return oddFaxAt(t, c, func(*peer.Fax) {}, attributes...)
+}
+
+// oddFaxAt puts one there that has its ways.
+func oddFaxAt(t *testing.T, c *peer.Call, ways func(*peer.Fax), attributes ...string) *peer.Fax {
+	t.Helper()
 	f, err := peer.NewFax(c.Audio().Local().Addr(), attributes...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.Close)
+	ways(f)
 	c.Fax(f)
 	return f
 }
@@ -88,9 +95,11 @@ func TestTwoMachinesComeToT38AndBackToAudio(t *testing.T) {
 		{"in a line of its own, and the other one goes back", 1, true, 0},
 	} {
 		a, b := connected(t, anna, bruno, "202")
-		calls, machines := []*peer.Call{a, b}, []*peer.Fax{faxAt(t, a, ofAnna...), faxAt(t, b, ofBruno...)}
+		ways := func(who int) func(*peer.Fax) {
+			return func(f *peer.Fax) { f.OwnLine = c.ownLine && who == c.asks }
+		}
+		calls, machines := []*peer.Call{a, b}, []*peer.Fax{oddFaxAt(t, a, ways(0), ofAnna...), oddFaxAt(t, b, ways(1), ofBruno...)}
 		allHear(t, c.name, ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
-		machines[c.asks].OwnLine = c.ownLine
 		for round := range 2 { // a second fax in the same call
 			asks(t, calls[c.asks])
 			if got := machines[0].Told(); !slices.Equal(got, ofBruno) {
@@ -161,8 +170,7 @@ func TestT38ThatCannotBeIsRefusedAndTheCallGoesOn(t *testing.T) {
 	} {
 		a, b := connected(t, anna, bruno, "202")
 		faxAt(t, a, ofAnna...)
-		machine := faxAt(t, b, ofBruno...)
-		other(machine)
+		machine := oddFaxAt(t, b, other, ofBruno...)
 		allHear(t, name, ear{"Anna", a, hzAgent}, ear{"Bruno", b, hzCaller})
 		if err := a.OfferFax(t.Context(), nil); !errors.Is(err, peer.ErrStatus) || !strings.Contains(err.Error(), "488") {
 			t.Errorf("%s: %v, want 488", name, err)
@@ -260,8 +268,7 @@ func TestWhoGivesUpWaitingForT38LeavesNobodyBehind(t *testing.T) {
 
 	a, b := connected(t, anna, bruno, "202")
 	faxAt(t, a, ofAnna...)
-	machine := faxAt(t, b, ofBruno...)
-	machine.Late = 2 * time.Second
+	machine := oddFaxAt(t, b, func(f *peer.Fax) { f.Late = 2 * time.Second }, ofBruno...)
 	give := make(chan struct{})
 	time.AfterFunc(500*time.Millisecond, func() { close(give) })
 	if err := a.OfferFax(t.Context(), give); err == nil || !strings.Contains(err.Error(), "487") {
@@ -279,7 +286,7 @@ func TestWhoGivesUpWaitingForT38LeavesNobodyBehind(t *testing.T) {
 
 	a, b = connected(t, anna, bruno, "202")
 	faxAt(t, a, ofAnna...)
-	faxAt(t, b, ofBruno...).Dumb = true
+	oddFaxAt(t, b, func(f *peer.Fax) { f.Dumb = true }, ofBruno...)
 	asking.Go(func() { _ = a.OfferFax(t.Context(), nil) })
 	time.Sleep(500 * time.Millisecond)
 	b.Hangup()
@@ -386,8 +393,7 @@ func TestAKillWhileAMachineIsAskedForT38LeavesBothInAudio(t *testing.T) {
 	anna, bruno := deskAt(t, o, 201, hzCaller), deskAt(t, o, 202, hzAgent)
 	a, b := connected(t, anna, bruno, "202")
 	faxAt(t, a, ofAnna...)
-	machine := faxAt(t, b, ofBruno...)
-	machine.Late = 3 * time.Second
+	machine := oddFaxAt(t, b, func(f *peer.Fax) { f.Late = 3 * time.Second }, ofBruno...)
 	var asking sync.WaitGroup
 	asking.Go(func() {
 		if err := a.OfferFax(t.Context(), nil); !errors.Is(err, peer.ErrStatus) {

@@ -223,6 +223,7 @@ func (d *tapedDay) heard(a *record.Archive, x record.Recording) {
 // prontod is killed again and again while it records 48 calls: the calls go on, what was recorded is there, sealed, whole
 // and in one chain, and it goes on being recorded.
 func TestRecordingsOfManyCallsOutliveKills(t *testing.T) {
+	fast(t)
 	rounds := 3
 	if testing.Short() {
 		rounds = 1
@@ -239,6 +240,7 @@ func TestRecordingsOfManyCallsOutliveKills(t *testing.T) {
 // The disk of the recordings fills up to its last byte while 48 calls are recorded, prontod is killed, and there is room
 // again: no call notices, what was recorded before is whole, the box says what is wrong, and recording goes on by itself.
 func TestRecordingsOutliveAKillOnAFullDisk(t *testing.T) {
+	fast(t)
 	var once sync.Once
 	at := ""
 	unmount := func() { once.Do(func() { _ = unix.Unmount(at, unix.MNT_DETACH) }) }

@@ -30,13 +30,17 @@ type Bench struct {
 	offices atomic.Int32
 }
 
-// NewBench builds the programs into a directory that Close removes.
+// NewBench builds the programs into a directory that Close removes: with the race detector if the test has it.
 func NewBench(programs ...string) (*Bench, error) {
 	dir, err := os.MkdirTemp("", "pronto-bin")
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"build", "-o", dir + "/"}, programs...)
+	args := []string{"build", "-o", dir + "/"}
+	if raced {
+		args = append(args, "-race")
+	}
+	args = append(args, programs...)
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("build the programs: %w\n%s", err, out)
@@ -209,11 +213,15 @@ func (o *Office) stop(out *bytes.Buffer, after func(dir string)) {
 	}
 }
 
-// checkLog fails the test for a panic, and shows the log of a test that failed.
+// checkLog fails the test for a panic and for what the race detector has found, if the programs have one, and shows the
+// log of a test that failed.
 func (o *Office) checkLog() {
 	text := o.Log()
 	if strings.Contains(text, "panic") {
 		o.t.Errorf("the log speaks of a panic")
+	}
+	if at := strings.Index(text, "WARNING: DATA RACE"); at >= 0 {
+		o.t.Errorf("the race detector has found something:\n%s", text[at:min(len(text), at+8000)])
 	}
 	if o.t.Failed() {
 		lines := strings.Split(text, "\n")

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,16 +122,29 @@ func (o *owned) page() string {
 	return body
 }
 
-// shows waits until the page says something.
-func (o *owned) shows(text string, limit time.Duration) error {
+// shows waits until the page says all of something at once.
+func (o *owned) shows(limit time.Duration, texts ...string) error {
 	o.t.Helper()
 	var page string
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(time.Second) {
-		if page = o.page(); strings.Contains(page, text) {
+		page = o.page()
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(page, text) }) {
 			return nil
 		}
 	}
-	return fmt.Errorf("the page does not say %q:\n%s\n%s", text, page, o.m.text())
+	return fmt.Errorf("the page does not say %q but %q\n%s", texts, words(page), o.m.text())
+}
+
+var tag = regexp.MustCompile(`<[^>]*>`)
+
+// words are those of a page, without its head and its navigation.
+func words(page string) string {
+	_, after, found := strings.Cut(page, "<main")
+	if found {
+		_, page, _ = strings.Cut(after, ">")
+	}
+	page, _, _ = strings.Cut(page, "</main>")
+	return strings.Join(strings.Fields(tag.ReplaceAllString(page, " ")), " ")
 }
 
 // done prints an outcome.
@@ -169,10 +184,10 @@ func (o *owned) otherBoard(began time.Time) {
 	o.t.Helper()
 	o.p.offers(system{version: "1.0.1", documents: o.p.documents, own: true}, "pi5")
 	if page := o.asks("check", nil); !strings.Contains(page, "it is made for another kind of box") {
-		o.t.Errorf("a release for another board:\n%s", page)
+		o.t.Errorf("a release for another board: %s", words(page))
 	}
 	if page := o.asks("install", url.Values{"version": {"1.0.1"}}); !strings.Contains(page, "This version is not on offer") {
-		o.t.Errorf("it is installed all the same:\n%s", page)
+		o.t.Errorf("it is installed all the same: %s", words(page))
 	}
 	o.untouched("another board")
 	o.done("made for another kind of box", began, "refused")
@@ -181,7 +196,7 @@ func (o *owned) otherBoard(began time.Time) {
 func (o *owned) noBundle(began time.Time) {
 	o.t.Helper()
 	if page := o.gives("wrong.update", []byte("no bundle")); !strings.Contains(page, "This is no update for a box.") {
-		o.t.Errorf("a wrong bundle:\n%s", page)
+		o.t.Errorf("a wrong bundle: %s", words(page))
 	}
 	o.m.says("an update that was brought is not taken: the light says so", 1)
 	o.untouched("a wrong bundle")
@@ -196,7 +211,7 @@ func (o *owned) withdrawn(began time.Time) {
 	if !o.t.Run("a call is up", func(t *testing.T) {
 		out, in := talk(t, o.wire, o.m)
 		o.asks("install", url.Values{"version": {"1.0.2"}})
-		if err := o.shows("It waits until nobody is on the phone", 5*time.Minute); err != nil {
+		if err := o.shows(5*time.Minute, "It waits until nobody is on the phone"); err != nil {
 			t.Fatal(err)
 		}
 		if err := o.p.Withdraw("stable", "1.0.2", o.p.Keys); err != nil {

@@ -197,7 +197,7 @@ func TestOnDebianAPackageIsInstalledOnRequestAndOneThatCarriesNoCallIsTakenBack(
 			}
 			m.serves(pid)
 			if _, page := m.owner.get("/update?lang=en"); !strings.Contains(page, "Version "+bad+" was given up") {
-				t.Errorf("the page does not say what has happened:\n%s", page)
+				t.Errorf("the page does not say what has happened: %s", words(page))
 			}
 			m.do("prontoctl", "agent", "login", "anna")
 			out, in := talk(t, m.wire, m)
