@@ -33,6 +33,8 @@ const (
 	// looks together, which find it at the same distance in time: chance hardly reaches 0.3.
 	echoAlike = 0.22
 	echoBoth  = 0.66
+	// echoSample is of how many steps one is taken for the sums that change slowly.
+	echoSample = 4
 	// echoSame is by how many steps two looks may differ.
 	echoSame = 2
 )
@@ -125,24 +127,35 @@ func (e *Echo) Heard(step int64, db float32) {
 	}
 	// Of the steps up to this one the oldest comes first: like[i] is of the lag echoLags-1-i.
 	from := (step - echoLags + 1) & (echoRing - 1)
-	row, like := e.quick[from:from+echoLags], e.like[:]
-	var power float32
-	for i, s := range row {
-		like[i] += quick * s
-		power += s * s
+	row := (*[echoLags]float32)(e.quick[from:])
+	for i := 0; i < echoLags; i += 4 { // four at once: half of what this costs are the turns of the loop
+		a, b := (*[4]float32)(e.like[i:]), (*[4]float32)(row[i:])
+		a[0] += quick * b[0]
+		a[1] += quick * b[1]
+		a[2] += quick * b[2]
+		a[3] += quick * b[3]
 	}
-	if e.steps%4 == 0 { // a sample of these is enough
-		for i, s := range e.sent[from : from+echoLags] {
-			if s >= echoSaid-echoQuiet {
-				e.diff[i] += s - db
-				e.counted[i]++
-			}
-		}
+	if e.steps%echoSample == 0 { // a sample of these is enough
+		e.sample(row, from, db)
 	}
-	e.power[0] += power / echoLags
 	e.power[1] += quick * quick
 	if e.steps++; e.steps >= echoSteps {
 		e.look(step)
+	}
+}
+
+// sample takes what need not be taken at each step: the power of what was said, and by how much it was louder.
+func (e *Echo) sample(row *[echoLags]float32, from int64, db float32) {
+	var power float32
+	for _, s := range row {
+		power += s * s
+	}
+	e.power[0] += power * (echoSample / float32(echoLags))
+	for i, s := range e.sent[from : from+echoLags] {
+		if s >= echoSaid-echoQuiet {
+			e.diff[i] += s - db
+			e.counted[i]++
+		}
 	}
 }
 
@@ -191,8 +204,16 @@ func (e *Echo) Returned() (r Returned, ok bool) {
 	return Returned{Delay: time.Duration(e.lag) * EchoStep, Loss: e.loss / float64(e.echoed)}, true
 }
 
-// Level is a mean square of 16-bit samples in dBm0 (ITU-T G.711: a sine of full scale is 3.14 dBm0).
+// Level is a mean square of 16-bit samples in dBm0 (ITU-T G.711: a sine of full scale is 3.14 dBm0), to a hundredth;
+// that of silence is about -117. It is taken two hundred times a second of each leg, which a true logarithm would feel.
 func Level(meanSquare float64) float32 {
 	const full = 32124.0 * 32124 / 2
-	return float32(10*math.Log10(meanSquare/full+1e-12) + 3.14)
+	const decibels = 10 * math.Ln2 / math.Ln10 // of a doubling
+	bits := math.Float32bits(float32(meanSquare/full + 1e-12))
+	whole := float32(int32(bits>>23) - 127)
+	// The logarithm of 1 to 2, by (x-1)/(x+1): log2 x = 2/ln 2 (z + z^3/3 + z^5/5).
+	x := math.Float32frombits(bits&(1<<23-1) | 127<<23)
+	z := (x - 1) / (x + 1)
+	part := z * (2 / math.Ln2) * (1 + z*z*(1./3+z*z*(1./5)))
+	return decibels*(whole+part) + 3.14
 }

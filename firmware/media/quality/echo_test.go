@@ -241,3 +241,12 @@ func BenchmarkEcho(b *testing.B) {
 		e.Heard(int64(i), levels[(i*7)&1023]-20)
 	}
 }
+
+func TestALevelIsThatOfTheLogarithm(t *testing.T) {
+	for square := 0.0; square < 2e9; square = square*1.003 + 1e-4 {
+		want := 10*math.Log10(square/(32124.0*32124/2)+1e-12) + 3.14
+		if got := float64(Level(square)); math.Abs(got-want) > 0.01 {
+			t.Fatalf("%g: %g, want %g", square, got, want)
+		}
+	}
+}
