@@ -8,10 +8,10 @@ import (
 // The steps of Echo.
 const (
 	// EchoStep is over which time a level is taken: short enough to follow syllables, whose shape is what comes back.
-	EchoStep = 5 * time.Millisecond
+	EchoStep = 10 * time.Millisecond
 	// echoLags is how long after it was said an echo is sought: 640 ms, in steps.
-	echoLags = 128
-	echoRing = 256 // a power of two
+	echoLags = 64
+	echoRing = 128 // a power of two
 	// echoQuiet is what is no sound, in dBm0: a weaker echo hardly anybody hears.
 	echoQuiet = -55
 	// echoSaid is how loud must have been said what is listened after.
@@ -19,24 +19,24 @@ const (
 	// echoBelow is how much weaker than what was said an echo is at least, in dB: what is louder is somebody who talks.
 	echoBelow = 4
 	// echoAhead is by how many steps what is heard may come before what was sent at the same time.
-	echoAhead = 32
+	echoAhead = 16
 	// echoSinks is by how much the loudest of what was said sinks in a step, in dB: 25 in the time of all lags.
-	echoSinks = 0.2
+	echoSinks = 0.4
 	// echoSlow is how much of a level's slow part stays from step to step: what changes slower than 100 ms says little.
-	echoSlow = 0.95
+	echoSlow = 0.9
 	// echoSteps make a look: 3 s in which there was something to listen after.
-	echoSteps = 600
+	echoSteps = 300
 	// echoLooks is how many looks are taken before a pause of echoPause.
 	echoLooks = 3
 	echoPause = 45 * time.Second
 	// echoAlike is how alike what is said and what comes back must be at the least (correlation), and echoBoth in two
 	// looks together, which find it at the same distance in time: chance hardly reaches 0.3.
 	echoAlike = 0.22
-	echoBoth  = 0.66
+	echoBoth  = 0.72
 	// echoSample is of how many steps one is taken for the sums that change slowly.
-	echoSample = 4
+	echoSample = 2
 	// echoSame is by how many steps two looks may differ.
-	echoSame = 2
+	echoSame = 1
 )
 
 // Echo finds out whether what a party is told comes back from it, by the levels of both: their shape, not their

@@ -13,6 +13,9 @@ import (
 // rate is that of the sound in these tests, in Hz.
 const rate = 8000
 
+// hop is how many samples have one level.
+const hop = int(rate * EchoStep / time.Second)
+
 // talks is something like the speech of one who talks in turns: syllables of random length, loudness and colour,
 // with pauses between words and sentences. Share is the part of the time in which it talks.
 func talks(r *rand.Rand, seconds int, share float64) []float64 {
@@ -72,8 +75,8 @@ func measures(sent, heard []float64) *Echo {
 	e := &Echo{}
 	enc, dec := codec.NewEncoder(codec.PCMA), codec.NewDecoder(codec.PCMA)
 	level := func(pcm []float64) float32 {
-		var in [40]int16
-		var coded [40]byte
+		var in [hop]int16
+		var coded [hop]byte
 		for i, v := range pcm {
 			in[i] = int16(max(-32000, min(32000, v)))
 		}
@@ -83,16 +86,16 @@ func measures(sent, heard []float64) *Echo {
 		for _, v := range in {
 			sum += float64(v) * float64(v)
 		}
-		return Level(sum / 40)
+		return Level(sum / float64(hop))
 	}
 	for at := 0; at+160 <= len(sent); at += 160 {
-		for i := range 4 {
-			if step := int64(at/40 + i); !e.Idle(step) {
-				e.Heard(step, level(heard[at+40*i:][:40]))
+		for i := range 160/hop {
+			if step := int64(at/hop + i); !e.Idle(step) {
+				e.Heard(step, level(heard[at+hop*i:][:hop]))
 			}
 		}
-		for i := range 4 {
-			e.Sent(int64(at/40+i), level(sent[at+40*i:][:40]))
+		for i := range 160/hop {
+			e.Sent(int64(at/hop+i), level(sent[at+hop*i:][:hop]))
 		}
 	}
 	return e
