@@ -15,7 +15,7 @@ func (c *Config) Check() Problems {
 }
 
 // Thing is the part of the configuration that a change's path belongs to and that can be taken back alone:
-// an entry of a list with its id, such as queues[sales], or else a field of the first level, such as web.
+// an entry of a list with its id or code, such as queues[sales], or else a field of the first level, such as web.
 func Thing(path string) string {
 	if i := strings.IndexAny(path, ".["); i >= 0 {
 		if end := strings.IndexByte(path, ']'); path[i] == '[' && end > i && hasKeys(path[:i]) {
@@ -26,14 +26,13 @@ func Thing(path string) string {
 	return path
 }
 
-// hasKeys reports a list of the first level whose entries have an id.
+// hasKeys reports a list of the first level whose entries have an id or a code.
 func hasKeys(name string) bool {
 	f, ok := topField(reflect.TypeFor[Config](), name)
 	if !ok || f.Type.Kind() != reflect.Slice || f.Type.Elem().Kind() != reflect.Struct {
 		return false
 	}
-	_, ok = f.Type.Elem().FieldByName("ID")
-	return ok
+	return keyField(f.Type.Elem()) != ""
 }
 
 func topField(t reflect.Type, name string) (reflect.StructField, bool) {
@@ -72,10 +71,10 @@ func (c *Config) TakeBack(from *Config, thing string) error {
 	return nil
 }
 
-// indexOf finds the entry of a list by its id; -1 without.
+// indexOf finds the entry of a list by its key; -1 without.
 func indexOf(v reflect.Value, id string) int {
 	for i := range v.Len() {
-		if v.Index(i).FieldByName("ID").String() == id {
+		if v.Index(i).FieldByName(keyField(v.Type().Elem())).String() == id {
 			return i
 		}
 	}

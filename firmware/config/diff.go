@@ -11,7 +11,7 @@ import (
 
 // Change is one difference between two configurations. Secrets are stars on both sides.
 type Change struct {
-	Path string // e.g. queues[sales].ring: list entries by their id, where they have one
+	Path string // e.g. queues[sales].ring: list entries by their id or the code that is dialled, where they have one
 	Kind ChangeKind
 	Old  string // empty when added
 	New  string // empty when removed
@@ -112,14 +112,26 @@ func (d *differ) order(path string, ka, kb []string) {
 	}
 }
 
-// listKeys are the ids of a list's entries; nil when they have none, or one that is not alone.
+// keyField is the field by which people tell the entries of a list apart: their id, or else the code that is dialled;
+// empty when they have neither.
+func keyField(entry reflect.Type) string {
+	for _, name := range []string{"ID", "Code"} {
+		if _, ok := entry.FieldByName(name); ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// listKeys are the keys of a list's entries; nil when they have none, or one that is not alone.
 func listKeys(v reflect.Value) []string {
-	if _, ok := v.Type().Elem().FieldByName("ID"); !ok {
+	field := keyField(v.Type().Elem())
+	if field == "" {
 		return nil
 	}
 	keys := make([]string, v.Len())
 	for i := range keys {
-		keys[i] = v.Index(i).FieldByName("ID").String()
+		keys[i] = v.Index(i).FieldByName(field).String()
 		if keys[i] == "" || slices.Index(keys, keys[i]) != i {
 			return nil
 		}

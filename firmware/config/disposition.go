@@ -29,6 +29,16 @@ func (c *Config) DispositionsOf(queue tel.QueueID) (names []string) {
 	return names
 }
 
+// DispositionCode is what is dialled before a disposition's own code, *49 unless set otherwise; empty where it is
+// switched off.
+func (c *Config) DispositionCode() tel.Number {
+	codes := dialplan.Plan{Codes: c.codes()}.FeatureCodes()
+	if i := slices.IndexFunc(codes, func(x dialplan.Code) bool { return x.Action == dialplan.Dispose }); i >= 0 {
+		return codes[i].Code
+	}
+	return ""
+}
+
 // dispositions is the list as the dial plan knows it.
 func (c *Config) dispositions() (all []dialplan.Disposition) {
 	for _, d := range c.Dispositions {

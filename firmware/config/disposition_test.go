@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 func TestEveryMistakeOfDispositionsIsFound(t *testing.T) {
@@ -41,5 +43,49 @@ dispositions: [{code: "1", name: Venduto, queues: [sales]}, {code: "2", name: Ri
 	}
 	if got := c.DispositionsOf("help"); !slices.Equal(got, []string{"Richiamare"}) {
 		t.Errorf("of help: %q", got)
+	}
+}
+
+// The page shows what changes of a disposition under the code that people dial, and one of them is taken back alone.
+func TestADispositionIsKnownByItsCode(t *testing.T) {
+	old := parsed(t, `
+agents: [{id: anna, extension: "201"}]
+queues: [{id: sales, number: "400", agents: [anna]}]
+dispositions: [{code: "1", name: Venduto}, {code: "2", name: Richiamare}, {code: "30", name: Reclamo}]
+`)
+	now := old.Clone()
+	d := now.Dispositions
+	now.Dispositions = []Disposition{d[2], {Code: "1", Name: "Ordine", Queues: []tel.QueueID{"sales"}}, {Code: "4", Name: "Errore"}}
+	var got []string
+	for _, c := range Diff(old, now) {
+		got = append(got, c.Path+" "+string(c.Kind)+" "+c.Old+" -> "+c.New)
+	}
+	want := []string{
+		"dispositions[1].name changed Venduto -> Ordine", "dispositions[1].queues changed [] -> [sales]",
+		"dispositions[2] removed {code: 2, name: Richiamare} -> ", "dispositions[4] added  -> {code: 4, name: Errore}",
+		"dispositions moved [1, 30] -> [30, 1]",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for _, thing := range []string{Thing("dispositions[1].name"), Thing("dispositions[2]"), Thing("dispositions[4]")} {
+		if err := now.TakeBack(&old, thing); err != nil {
+			t.Errorf("%s: %v", thing, err)
+		}
+	}
+	if left := Diff(old, now); len(left) != 1 || left[0].Kind != Moved {
+		t.Errorf("what differs after all was taken back: %v", left)
+	}
+}
+
+func TestWhatIsDialledBeforeADispositionIsTheOfficesOwn(t *testing.T) {
+	for own, want := range map[string]tel.Number{"": "*49", "*55": "*55", "off": ""} {
+		c := parsed(t, "")
+		if own != "" {
+			c.Dialling.Codes = map[string]tel.Number{"dispose": tel.Number(own)}
+		}
+		if got := c.DispositionCode(); got != want {
+			t.Errorf("%q: %q, want %q", own, got, want)
+		}
 	}
 }

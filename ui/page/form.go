@@ -52,6 +52,7 @@ const (
 	FieldSelect   = "select"   // one of Choices
 	FieldChecks   = "checks"   // some of Choices
 	FieldMembers  = "members"  // some of Choices, in an order
+	FieldOrder    = "order"    // all of Choices, in an order
 	FieldPlace    = "place"    // a destination: one of Choices, or a number outside
 )
 

@@ -26,7 +26,7 @@ func sections() []section {
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
 		{"nav.reports", "/reports", access.Supervise, chart, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/conferences", "/messages", "/recording", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/erasures", "/reset", "/lamps", "/buttons", "/signals", "/board", "/update"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/conferences", "/dispositions", "/messages", "/recording", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/erasures", "/reset", "/lamps", "/buttons", "/signals", "/board", "/update"}},
 	}
 }
 
@@ -77,6 +77,7 @@ func (r Reader) System() (all []Link) {
 		{"menus", "/menus", access.Configure},
 		{"conferences", "/conferences", access.Supervise},
 		{"messages", "/messages", access.Configure},
+		{"dispositions", "/dispositions", access.Configure},
 		{"recording", "/recording", access.Configure},
 		{"lamps", "/lamps", access.Configure},
 		{"setup", "/setup/1", access.Configure},

@@ -135,10 +135,14 @@ func newBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) (http.
 		LAN: func(netip.Addr) bool { return true }, Plain: func() bool { return true }, People: func() []page.Person { return nil }, Queues: func() []page.Choice { return nil }, Ready: func() error { return nil },
 		Present: func() ([]byte, error) { return []byte("[]"), nil }, Codes: func() []view.Code { return nil }, Phone: phonetest.Busy(Hostile),
 		Desk: func(context.Context, tel.AgentID) (*page.Desk, error) {
-			return &page.Desk{Name: Hostile, State: tel.AgentReady, Since: time.Now(), Browser: true}, nil
+			return &page.Desk{
+				Name: Hostile, State: tel.AgentReady, Since: time.Now(), Browser: true,
+				Dispositions: []string{"Venduto", "ReclamoInoltratoAllaDirezioneDiVendita00"}, Disposed: "ReclamoInoltratoAllaDirezioneDiVendita00",
+			}, nil
 		},
 	}
 	office, err := settingstest.New(settingstest.Office + `conferences: [{id: sala, name: Sala, number: "88", pin: "2468"}]
+dispositions: [{code: "1", name: Venduto, queues: [sales, help]}, {code: "20", name: Da richiamare entro la settimana}, {code: "300", name: ReclamoInoltratoAllaDirezioneDiVendita00}]
 `)
 	if err != nil {
 		t.Error(err)

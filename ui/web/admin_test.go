@@ -199,7 +199,8 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 		"recording.rules.agents": {"none"}, "recording.rules.queues": {"none", "sales,none"}, "recording.rules.through": {"trunk:none", "sales"}, "recording.purposes.days": {"0", "3651", "many"},
 		"recording.opt_out": {"77", "x"}, "recording.demand_keys": {"1", "12", "*", hostile}, "recording.pause_keys": {"1", "*1", "**********"}, "recording.keep_free": {"0", "63", "many"},
 		"conferences.number": {"1", "201", "four", hostile},
-		"lines.chip":         {strings.Repeat("x", 65), "CX²"}, "lines.polarity": nil, "lines.agc": nil, "lines.silence": {"-1", "361", "many"}, "lines.recall": {"always", hostile},
+		"dispositions.name":  {"", "Richiamare", strings.Repeat("x", 41), strings.Repeat("è", 201)}, "dispositions.code": {"", "0", "01", "1234", "2", "four", "²", "-1", hostile}, "dispositions.queues": {"none", "sales,none"},
+		"lines.chip": {strings.Repeat("x", 65), "CX²"}, "lines.polarity": nil, "lines.agc": nil, "lines.silence": {"-1", "361", "many"}, "lines.recall": {"always", hostile},
 		"lines.pin": nil, "trunks.user": {"", strings.Repeat("x", 201)}, "trunks.server": {""}, "trunks.password": nil, "trunks.max_calls": {"many"},
 	}
 	for _, d := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
@@ -208,6 +209,7 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 	s, fields := office(t), 0
 	s.apply(func(c *config.Config) {
 		c.Conferences = append(c.Conferences, config.Conference{ID: "sala", Name: "Sala", Number: "88", Limit: 5, PIN: "2468"})
+		c.Dispositions = []config.Disposition{{Code: "1", Name: "Venduto"}, {Code: "2", Name: "Richiamare"}}
 		c.Trunks = append(c.Trunks, config.Trunk{ID: "gw", Name: "Gateway", Preset: "gateway-grandstream-gxw41xx", Server: "192.168.1.20", Match: []netip.Prefix{netip.MustParsePrefix("192.168.1.20/32")}, Number: "+390551234567"})
 		c.Lamps = append(c.Lamps, config.Lamp{ID: "strip", Driver: "ws2812", Chip: "0.0", LEDs: 4})
 	})
@@ -250,6 +252,7 @@ func TestEveryFieldSaysWhatIsWrongWithIt(t *testing.T) {
 		check(k, "/lines/trunk/gw", name, kind, values)
 	})
 	each(conferenceKind(), func(k, name, kind string) { check(k, "/conferences/sala", name, kind, pick(special, k, name, kind)) })
+	each(dispositionKind(), func(k, name, kind string) { check(k, "/dispositions/1", name, kind, pick(special, k, name, kind)) })
 	each(ruleKind(), func(k, name, kind string) {
 		check(k, "/recording/rules/sales", name, kind, pick(special, k, name, kind))
 	})

@@ -90,6 +90,8 @@ func (b binding[T]) read(form url.Values) string {
 		}
 		slices.SortStableFunc(all, func(x, y string) int { return cmp.Compare(place(x), place(y)) })
 		return strings.Join(all, ",")
+	case page.FieldOrder:
+		return b.ordered(form)
 	case page.FieldPlace:
 		if number := strings.Map(digits, form.Get(b.name+"-outside")); number != "" {
 			return "outside:" + number
@@ -99,6 +101,35 @@ func (b binding[T]) read(form url.Values) string {
 	}
 	return strings.TrimSpace(form.Get(b.name))
 }
+
+// ordered are the ids of a field that is an order, sorted by the places that were written beside them. Who is moved to
+// the place of another comes before it on the way up and behind it on the way down. A place that cannot be read is kept
+// behind its id and "=".
+func (b binding[T]) ordered(form url.Values) string {
+	type placed struct {
+		id string
+		at int
+	}
+	var all []placed
+	for i, id := range form[b.name] {
+		text := strings.TrimSpace(form.Get(b.name + "-place-" + id))
+		was := i + 1
+		n, err := strconv.Atoi(cmp.Or(text, strconv.Itoa(was)))
+		if err != nil || n < 1 || n > mostPlace {
+			id, n = id+"="+text, was
+		}
+		all = append(all, placed{id, 2*n + cmp.Compare(n, was)})
+	}
+	slices.SortStableFunc(all, func(x, y placed) int { return cmp.Compare(x.at, y.at) })
+	ids := make([]string, len(all))
+	for i, x := range all {
+		ids[i] = x.id
+	}
+	return strings.Join(ids, ",")
+}
+
+// mostPlace is the last place that can be written.
+const mostPlace = 999
 
 // digits drops what people write into numbers for the eye.
 func digits(r rune) rune {
@@ -156,8 +187,11 @@ func (b binding[T]) mark(f *page.Field) {
 		f.Outside, chosen = number, nil
 	}
 	for place, id := range chosen {
+		if b.kind == page.FieldOrder {
+			id, _, _ = strings.Cut(id, "=")
+		}
 		i := slices.IndexFunc(f.Choices, func(o page.Option) bool { return o.ID == id })
-		if i < 0 && id != "" {
+		if i < 0 && id != "" && b.kind != page.FieldOrder {
 			f.Choices = append(f.Choices, page.Option{ID: id, Name: id})
 			i = len(f.Choices) - 1
 		}
@@ -165,7 +199,7 @@ func (b binding[T]) mark(f *page.Field) {
 			f.Choices[i].On, f.Choices[i].Place = true, place+1
 		}
 	}
-	if b.kind == page.FieldMembers { // those who are in it first, in their order
+	if b.kind == page.FieldMembers || b.kind == page.FieldOrder { // those who are in it first, in their order
 		slices.SortStableFunc(f.Choices, func(x, y page.Option) int {
 			return cmp.Compare(cmp.Or(x.Place, math.MaxInt), cmp.Or(y.Place, math.MaxInt))
 		})
@@ -352,6 +386,33 @@ func places(c *config.Config, empty bool) (all []page.Option) {
 		all = append(all, sayOption(c, name))
 	}
 	return append(all, page.Option{ID: "hangup", Key: "place.hangup"})
+}
+
+// ordering is in which order the entries of a list stand; those that a form did not show stay behind the others.
+func ordering[T, E any](name string, choices func(*config.Config, *T) []page.Option, at func(*T) *[]E, id func(*E) string) binding[T] {
+	return binding[T]{
+		name: name, path: name, kind: page.FieldOrder, choices: choices,
+		get: func(x *T) string {
+			var ids []string
+			for i := range *at(x) {
+				ids = append(ids, id(&(*at(x))[i]))
+			}
+			return strings.Join(ids, ",")
+		},
+		set: func(x *T, v string) string {
+			if strings.Contains(v, "=") {
+				return "place"
+			}
+			place := map[string]int{}
+			for i, id := range strings.Split(v, ",") {
+				place[id] = i + 1
+			}
+			slices.SortStableFunc(*at(x), func(a, b E) int {
+				return cmp.Compare(cmp.Or(place[id(&a)], math.MaxInt), cmp.Or(place[id(&b)], math.MaxInt))
+			})
+			return ""
+		},
+	}
 }
 
 // some is a list of ids, in an order where it matters.

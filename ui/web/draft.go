@@ -159,6 +159,8 @@ func nameOf(c *config.Config, list, id string) string {
 		return named(c.Recording.Rules, id, func(r config.RecordingRule) (string, string) { return r.ID, r.Name })
 	case "recording.purposes":
 		return named(c.Recording.Purposes, id, func(p config.Purpose) (string, string) { return p.ID, p.Name })
+	case "dispositions":
+		return named(c.Dispositions, id, func(d config.Disposition) (string, string) { return d.Code, d.Name })
 	case "hours":
 		return named(c.Hours, id, func(h config.Hours) (string, string) { return h.ID, h.Name })
 	}
@@ -202,7 +204,7 @@ func oneLine(text string) string {
 // fieldKey names a setting as its form does; empty when no form has it.
 func fieldKey(list, path string) string {
 	switch {
-	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "lamps", "buttons", "menus", "conferences", "prompts.list"}, list):
+	case path == "" && slices.Contains([]string{"queues", "agents", "phones", "trunks", "lines", "hours", "lamps", "buttons", "menus", "conferences", "dispositions", "prompts.list"}, list):
 		return "list." + list
 	case list == "recording" || strings.HasPrefix(list, "recording."):
 		return recordingKey(list, path)
@@ -233,6 +235,8 @@ func fieldKey(list, path string) string {
 		name = lampKind().fieldAt(path)
 	case "conferences":
 		name = conferenceKind().fieldAt(path)
+	case "dispositions":
+		name = dispositionKind().fieldAt(path)
 	case "buttons":
 		name = buttonKind().fieldAt(path)
 	case "menus":

@@ -220,6 +220,8 @@ func TestEverySettingStateAndDeedHasItsWords(t *testing.T) {
 	each(trunkKind(), setting)
 	each(lineKind(), setting)
 	each(buttonKind(), setting)
+	each(dispositionKind(), setting)
+	each(orderEditor().kind, setting)
 	each(menuKind(), setting)
 	each(messageKind(), setting)
 	for _, name := range config.Sentences()[0].Names {

@@ -141,7 +141,7 @@ func queueEditor() editor[config.Queue] {
 	return editor[config.Queue]{
 		kind: queueKind(), title: "queue.edit", fresh: "queue.new", at: "/queues",
 		blank: newQueue, links: func(x *config.Queue) []page.Link {
-			return []page.Link{{Key: "skills", Path: "/queues/" + string(x.ID) + "/skills"}, {Key: "recording", Path: "/recording"}}
+			return []page.Link{{Key: "skills", Path: "/queues/" + string(x.ID) + "/skills"}, {Key: "dispositions", Path: "/dispositions"}, {Key: "recording", Path: "/recording"}}
 		},
 		extras: func(q *config.Queue) []page.Extra {
 			return []page.Extra{{Key: "callme.button", Action: "/queues/" + string(q.ID) + "/call"}}

@@ -156,6 +156,29 @@ func TestOfferAndAnswerOfT38ThereAndBack(t *testing.T) {
 	}
 }
 
+// A fax server may offer both in its first INVITE (ITU-T T.38 annex D). The audio is taken, the image refused with port 0,
+// and each line stands where it stood (RFC 3264 section 6); image alone is no call that we can begin.
+func TestT38BesideAudioInTheFirstOfferIsRefusedAndTheAudioTaken(t *testing.T) {
+	audio := "m=audio 5000 RTP/AVP 8 0"
+	for name, c := range map[string]struct{ offer, answer []string }{
+		"audio first": {append([]string{audio}, gateway...), []string{"audio 20000 RTP/AVP 8", "image 0 udptl t38"}},
+		"image first": {append(slices.Clone(gateway), audio), []string{"image 0 udptl t38", "audio 20000 RTP/AVP 8"}},
+	} {
+		l := localIPv4()
+		body, m, err := Answer(offerOf(t, c.offer...), l)
+		if err != nil || m.Image || m.Remote.String() != "192.0.2.15:5000" {
+			t.Fatalf("%s: %+v, %v", name, m, err)
+		}
+		want := strings.ReplaceAll(strings.Join(c.answer, "\n"), "20000", fmt.Sprint(l.RTP))
+		if got := strings.Join(linesOf(t, body), "\n"); got != want {
+			t.Errorf("%s: answered\n%s\nwant\n%s", name, got, want)
+		}
+	}
+	if _, _, err := Answer(offerOf(t, gateway...), localIPv4()); !errors.Is(err, ErrNoAudio) {
+		t.Errorf("image alone: %v", err)
+	}
+}
+
 func TestAnswersThatDoNotAgreeToT38(t *testing.T) {
 	l := localIPv4()
 	l.Last = Offer(l)

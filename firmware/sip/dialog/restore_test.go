@@ -284,6 +284,37 @@ func TestAnOpenReofferOfThePeerIsTriedAgainAfterARestart(t *testing.T) {
 
 // A call is killed on either side at any moment of its life; it must end cleanly or stand on both
 // sides, and nothing may be left once it is hung up.
+// A process dies with a re-INVITE of ours on its way. The other end agrees, and repeats its 2xx until it has its ACK; it
+// would hang up without (RFC 3261 section 13.3.1.4). Whoever had called, the next process acknowledges it.
+func TestTheAnswerToAReofferOfTheLastProcessIsAcknowledged(t *testing.T) {
+	for who, alice := range map[string]bool{"the caller": true, "the called one": false} {
+		t.Run(who+" offers", func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				p := newPair(w)
+				p.up()
+				if alice {
+					p.aliceCall.Reoffer([]byte(hold))
+				} else {
+					p.bobCall.Reoffer([]byte(hold))
+				}
+				p.run(tick)
+				theirs, alices, bobs := p.bobCall, "180 Answered ReofferDone(491)", "Confirmed Reoffered"
+				if alice {
+					p.killAlice()
+				} else {
+					p.killBob()
+					theirs, alices, bobs = p.aliceCall, "180 Answered Reoffered", "Confirmed ReofferDone(491)"
+				}
+				theirs.AnswerReoffer([]byte(answer))
+				p.run(2 * core.Life)
+				p.want(alices, bobs)
+				p.aliceCall.Hangup(hangup)
+				p.over()
+			})
+		})
+	}
+}
+
 func TestAKillAtAnyMomentLeavesNoGhost(t *testing.T) {
 	for seed := range uint64(150) {
 		inWorld(t, seed, func(w *world) {

@@ -59,7 +59,7 @@ func (l *leg) busy() bool {
 
 // talksWith finds the leg with which another one alone is bridged, when both are SIP and up.
 func (o *Office) talksWith(l *leg) *leg {
-	partner := l.Media().Partner()
+	partner := l.audio.Partner()
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	if partner == "" || !o.answered[l] {
@@ -89,7 +89,7 @@ func (l *leg) passes(body []byte) bool {
 	}
 	if status := l.pass(offer, im); status != 0 {
 		l.o.cfg.Log.Info("T.38 is refused; the call goes on in audio", "party", l.Party(), "status", status)
-		l.session().RejectReoffer(status)
+		l.talk().RejectReoffer(status)
 	}
 	return true
 }
@@ -160,7 +160,7 @@ func (l *leg) carry(p *passage, im sdp.Image) (theirs *sdp.Image, status int) {
 	to.Image = &im
 	to.Last = sdp.Offer(to)
 	l.fax.asked, l.fax.to = p, to
-	l.session().Reoffer(to.Last)
+	l.talk().Reoffer(to.Last)
 	return nil, 0
 }
 
@@ -184,7 +184,7 @@ func (p *passage) refuse(status int) {
 	}
 	if p.give() {
 		p.asker.o.cfg.Log.Info("T.38 is refused at the other end; the call goes on in audio", "party", p.asker.Party(), "status", status)
-		p.asker.session().RejectReoffer(status)
+		p.asker.talk().RejectReoffer(status)
 	}
 }
 
@@ -197,10 +197,10 @@ func (p *passage) take(im sdp.Image) bool {
 	out, err := l.becomeImage(p.offer, im)
 	if err != nil {
 		l.o.cfg.Log.Warn("T.38 cannot be answered", "party", l.Party(), "err", err)
-		l.session().RejectReoffer(488)
+		l.talk().RejectReoffer(488)
 		return false
 	}
-	l.session().AnswerReoffer(out)
+	l.talk().AnswerReoffer(out)
 	l.tell(call.LegEvent{Kind: call.LegMachine, Machine: tel.MachineFax})
 	return true
 }
@@ -310,7 +310,7 @@ func (l *leg) stranded() { time.AfterFunc(strandedFor, l.rejoin) }
 
 // rejoin gives a leg its audio back whose partner is not in T.38, or who has none.
 func (l *leg) rejoin() {
-	if l.Media().Stranded() {
+	if l.audio.Stranded() {
 		l.soundAgain()
 	}
 }
@@ -328,7 +328,7 @@ func (l *leg) soundAgain() {
 		to.Image = nil
 		to.Last = sdp.Offer(to)
 		l.fax.sound, l.fax.to = true, to
-		l.session().Reoffer(to.Last)
+		l.talk().Reoffer(to.Last)
 	}
 }
 
@@ -394,8 +394,8 @@ func (l *leg) resumeFax(theirs []byte) {
 		l.local.Image, l.fax.mute = nil, true
 		time.AfterFunc(soundRetry, l.soundAgain)
 	}
-	if l.agreed && l.media.Image != l.Media().Stats().Image {
-		if err := l.Media().Configure(l.media); err != nil {
+	if l.agreed && l.media.Image != l.audio.Stats().Image {
+		if err := l.audio.Configure(l.media); err != nil {
 			l.o.cfg.Log.Warn("T.38 of a recovered call is not as its dialog says", "party", l.Party(), "err", err)
 		}
 	}

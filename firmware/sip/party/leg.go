@@ -2,6 +2,7 @@ package party
 
 import (
 	"errors"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -9,9 +10,11 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/call"
 	"github.com/pronto-pbx/pronto/firmware/call/voice"
+	"github.com/pronto-pbx/pronto/firmware/media"
 	"github.com/pronto-pbx/pronto/firmware/media/sdp"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog"
 	"github.com/pronto-pbx/pronto/firmware/sip/dialog/core"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -23,6 +26,8 @@ const refPrefix = "sip:"
 type leg struct {
 	*voice.Half
 	o       *Office
+	audio   audio           // of Half
+	talk    func() dialogue // the session of now
 	events  func(call.LegEvent)
 	release func() // gives a trunk's channel back; nil for phones
 	carried carried
@@ -45,6 +50,34 @@ type leg struct {
 	search search // of a call out over a carrier: the server that takes it
 
 	redirect tel.Number // of a 302; the shard's
+}
+
+// dialogue is what offers inside of a call need of its dialog; *dialog.Session has it.
+type dialogue interface {
+	Incoming() bool
+	Flow() stack.Flow
+	ContactPort() uint16
+	Reoffer(sdp []byte)
+	AnswerReoffer(sdp []byte)
+	RejectReoffer(status int)
+}
+
+// audio is what they need of the leg's audio; *media.Leg has it.
+type audio interface {
+	Ports() (rtp, rtcp uint16)
+	Advertise() netip.Addr
+	Readvertise(to netip.Addr) error
+	Configure(m sdp.Media) error
+	Stats() media.Stats
+	Partner() tel.LegID
+	Stranded() bool
+	Close()
+}
+
+// wire gives the leg its audio.
+func (l *leg) wire(half *voice.Half) {
+	l.Half, l.audio = half, half.Media()
+	l.talk = func() dialogue { return l.session() }
 }
 
 func (l *leg) isPhone() bool { return strings.HasPrefix(l.Party(), "phone:") }
@@ -78,7 +111,7 @@ func (l *leg) agree(m sdp.Media) error {
 		return nil
 	}
 	l.media, l.agreed = m, true
-	return l.Media().Configure(m)
+	return l.audio.Configure(m)
 }
 
 // Alert implements call.Leg.
@@ -260,10 +293,10 @@ func (l *leg) reoffered(body []byte) {
 	}
 	held, status, out := l.renegotiate(body)
 	if status != 0 {
-		l.session().RejectReoffer(status)
+		l.talk().RejectReoffer(status)
 		return
 	}
-	l.session().AnswerReoffer(out)
+	l.talk().AnswerReoffer(out)
 	if body != nil {
 		l.tell(call.LegEvent{Kind: call.LegHeld, Held: held})
 	}
@@ -315,7 +348,7 @@ func (l *leg) end(e dialog.Ended) {
 	l.stay()
 	l.settled()
 	l.heard()
-	l.Media().Close()
+	l.audio.Close()
 	if l.release != nil {
 		l.release()
 	}

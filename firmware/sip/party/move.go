@@ -73,11 +73,11 @@ func (o *Office) down(l *leg) {
 // present is the address that our SDP would name now, with the port of our Contact; invalid while no
 // way leads to the other end.
 func (l *leg) present() netip.AddrPort {
-	a := l.o.cfg.Advertise(l.session().Flow())
+	a := l.o.cfg.Advertise(l.talk().Flow())
 	if a.IsUnspecified() {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(a, l.session().ContactPort())
+	return netip.AddrPortFrom(a, l.talk().ContactPort())
 }
 
 func (l *leg) displaced(to netip.AddrPort) bool {
@@ -107,7 +107,7 @@ func (l *leg) Moved(to netip.AddrPort) {
 	l.move.to.Addr = to.Addr()
 	l.move.to.Last = sdp.Offer(l.move.to)
 	l.o.cfg.Log.Info("our address changed during a call", "party", l.Party(), "was", netip.AddrPortFrom(l.local.Addr, l.move.told), "now", to)
-	l.session().Reoffer(l.move.to.Last)
+	l.talk().Reoffer(l.move.to.Last)
 }
 
 // settle has an answer of ours name the address of now. It is called with mu held.
@@ -168,7 +168,7 @@ func (l *leg) arrived(e dialog.ReofferDone) (held, ok bool) {
 
 // readvertise has a restart know the address that the other end knows.
 func (l *leg) readvertise(to netip.Addr) {
-	if err := l.Media().Readvertise(to); err != nil {
+	if err := l.audio.Readvertise(to); err != nil {
 		l.o.cfg.Log.Warn("a restart would not know our new address", "party", l.Party(), "err", err)
 	}
 }

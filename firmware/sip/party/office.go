@@ -248,7 +248,7 @@ func (o *Office) arrive(s *dialog.Session, in call.Arrival, party string, t *tru
 		refuse(503, sip.NewHeader("Retry-After", "5"))
 		return
 	}
-	l.Half = half
+	l.wire(half)
 	rtp, rtcp := half.Media().Ports()
 	l.local = o.secure(o.local(t, half.Media().Advertise(), rtp, rtcp), party, s.Flow())
 	_, err = o.cfg.Arrive(in, func(events func(call.LegEvent)) call.Leg {
@@ -404,7 +404,7 @@ func (o *Office) dial(party string, req dialog.InviteRequest, events func(call.L
 	if err != nil {
 		return nil, err
 	}
-	l.Half = half
+	l.wire(half)
 	rtp, rtcp := half.Media().Ports()
 	l.local = o.secure(o.local(t, half.Media().Advertise(), rtp, rtcp), party, req.Flow)
 	req.SDP = sdp.Offer(l.local)
@@ -473,7 +473,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 		v.session.Hangup(tel.CauseMediaTimeout)
 		return nil, false
 	}
-	l.Half = half
+	l.wire(half)
 	if kind, name, _ := strings.Cut(party, ":"); kind == "trunk" {
 		if t := o.trunk(tel.TrunkID(name)); t != nil {
 			t.Occupy()
@@ -481,7 +481,7 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 			v.session.Authorize(t.Auth())
 		}
 	}
-	o.recall(l, v.session.Restored(), audio)
+	o.recall(l, v.session.Restored())
 	l.resumeFax(v.session.Restored().RemoteSDP)
 	if v.session.Restored().Phase > core.Offered { // it was answered before
 		l.connected()
@@ -504,9 +504,9 @@ func (o *Office) Find(ref, party string, audio *media.Leg, events func(call.LegE
 }
 
 // recall rebuilds the state of offer and answer from the bodies that the journal kept.
-func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
-	rtp, rtcp := audio.Ports()
-	l.local = o.secure(o.local(l.carried.trunk, audio.Advertise(), rtp, rtcp), l.Party(), l.session().Flow())
+func (o *Office) recall(l *leg, r dialog.Restored) {
+	rtp, rtcp := l.audio.Ports()
+	l.local = o.secure(o.local(l.carried.trunk, l.audio.Advertise(), rtp, rtcp), l.Party(), l.talk().Flow())
 	l.local.Codecs, l.local.Reserve = append(slices.Clip(l.local.Codecs), l.local.Reserve...), nil // what was agreed holds
 	l.local.Version, l.local.Last = r.SDPVersion, r.LocalSDP
 	l.recallFax(r.LocalSDP)
@@ -514,7 +514,7 @@ func (o *Office) recall(l *leg, r dialog.Restored, audio *media.Leg) {
 	if err != nil {
 		return
 	}
-	if l.session().Incoming() {
+	if l.talk().Incoming() {
 		l.offer = theirs
 		if _, m, err := sdp.Answer(theirs, l.local); err == nil && r.LocalSDP != nil {
 			l.media, l.agreed = m, true

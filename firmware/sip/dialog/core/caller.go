@@ -88,11 +88,13 @@ func (f Fork) same(old Fork) bool {
 // is hung up (section 13.2.2.4).
 func (m *machine) success(e GotSuccess) {
 	s := &m.s
-	if s.Incoming || e.Peer.Tag == "" {
+	if e.Peer.Tag == "" {
 		return
 	}
-	if e.CSeq != s.Invite.CSeq {
-		if e.Peer.Tag == s.Peer.Tag { // repeated 2xx of a re-INVITE that is over
+	if s.Incoming || e.CSeq != s.Invite.CSeq {
+		// The 2xx of a re-INVITE that is over, repeated, or of an earlier process: without its ACK the peer hangs up
+		// (section 13.3.1.4), whoever has called.
+		if e.Peer.Tag == s.Peer.Tag && s.Phase >= Accepted {
 			m.do(SendAck{CSeq: e.CSeq, Peer: s.Peer})
 		}
 		return

@@ -101,6 +101,7 @@ func (m *machine) answerReoffer(sdp []byte) {
 	m.disarm(TimerAnswer)
 	m.setLocal(sdp)
 	m.described(x.Tag, x.SDP)
+	s.Astray = false
 	if x.Method != "PRACK" {
 		m.retarget(s.tagOf(x), x.Target) // target refresh, section 12.2.2
 	}
@@ -316,6 +317,7 @@ func (m *machine) reofferReply(e GotReply) {
 func (m *machine) reofferTaken(e GotReply) {
 	s := &m.s
 	x, before := s.Exchange, s.RemoteSDP
+	s.Astray = false
 	m.setLocal(x.SDP)
 	m.described(x.Tag, e.SDP)
 	m.retarget(s.tagOf(x), e.Target)

@@ -95,7 +95,7 @@ func (m *machine) restartExchange() {
 		if s.Exchange.Method != "INVITE" { // its sender repeats it: let it be new again
 			m.unread(s.tagOf(s.Exchange), s.Exchange.CSeq)
 			s.Exchange = Exchange{}
-			return
+			break
 		}
 		m.do(Readopt{Theirs, s.Exchange.Text}, Respond{To: Theirs, Status: 500, RetryAfter: 1}) // section 14.2: they try again
 		s.Exchange = Exchange{}
@@ -105,7 +105,12 @@ func (m *machine) restartExchange() {
 	case TurnOurs, TurnBackoff:
 		m.disarm(TimerReoffer, TimerGlare)
 		m.giveWay(491)
+		s.Astray = s.Astray || s.Exchange.Turn == TurnOurs && s.Exchange.Purpose == ""
 		s.Exchange = Exchange{}
+		return
+	}
+	if s.Astray { // and the process that was told has ended before it settled that
+		m.tell(ReofferDone{Status: 491})
 	}
 }
 

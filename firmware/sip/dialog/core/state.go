@@ -208,6 +208,7 @@ type State struct {
 	Reliable    Reliable      `json:"reliable,omitzero"`
 	Agreed      bool          `json:"agreed,omitempty"` // their INVITE: the first offer has its answer
 	Exchange    Exchange      `json:"exchange,omitzero"`
+	Astray      bool          `json:"astray,omitempty"`  // an offer of ours was under way when a process ended: nobody knows whether they took it
 	Wish        Terms         `json:"wish,omitzero"`     // the session timer that we ask for, and the least that we take
 	Raises      int           `json:"raises,omitempty"`  // how often a 422 has made us ask for more
 	Expiry      Expiry        `json:"expiry,omitzero"`   // the one in force
