@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// The tables promise tests by name. A name that no package has would be an empty promise.
+// The tables promise tests, and benchmarks, by name. A name that no package has would be an empty promise.
 func TestFeatureTableNamesTestsThatExist(t *testing.T) {
 	root, have := filepath.Join("..", ".."), testsByPackage(t)
-	for table, least := range map[string]int{"FEATURES.md": 40, "acd/ROWS.md": 50, "../drivers/gsm/COMPLAINTS.md": 28, "../ui/PAGES.md": 35, "../ota/BRICKS.md": 25} {
+	for table, least := range map[string]int{"FEATURES.md": 40, "acd/ROWS.md": 50, "media/ROWS.md": 40, "../drivers/gsm/COMPLAINTS.md": 28, "../ui/PAGES.md": 35, "../ota/BRICKS.md": 25} {
 		text, err := os.ReadFile(filepath.Join(root, "firmware", filepath.FromSlash(table)))
 		if err != nil {
 			t.Fatal(err)
@@ -25,7 +25,7 @@ func testsByPackage(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	root := filepath.Join("..", "..")
 	have := map[string]map[string]bool{}
-	define := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	define := regexp.MustCompile(`(?m)^func ((?:Test|Benchmark)\w+)\(`)
 	for _, tree := range []string{"firmware", "drivers", "ui", "cmd", "ota", "board", "images"} {
 		err := filepath.WalkDir(filepath.Join(root, tree), func(path string, _ os.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, "_test.go") {
@@ -55,7 +55,7 @@ func testsByPackage(t *testing.T) map[string]map[string]bool {
 func checkTable(t *testing.T, table, text string, least int, have map[string]map[string]bool) {
 	t.Helper()
 	header := regexp.MustCompile(`^\| (capability|row|pain|race|complaint|line|state|cause) \|`)
-	rows, names := 0, regexp.MustCompile("`(\\w+)` ((?:Test\\w+(?:, )?)+)")
+	rows, names := 0, regexp.MustCompile("`(\\w+)` ((?:(?:Test|Benchmark)\\w+(?:, )?)+)")
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "| ") || header.MatchString(line) {
 			continue
