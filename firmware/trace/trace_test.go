@@ -126,7 +126,7 @@ func FuzzCoverKeepsTheShapeAndIsDoneWhenItIsDone(f *testing.F) {
 		var out bytes.Buffer
 		for _, d := range r.order {
 			found := r.Find(d.CallID)
-			if err := WritePcapng(&out, found); err != nil || len(Ladder(found)) != 1 {
+			if err := WritePcapng(&out, found, nil, nil); err != nil || len(Ladder(found)) != 1 {
 				t.Fatal(err)
 			}
 		}
@@ -231,7 +231,7 @@ func TestACaptureIsReadAsItWasSent(t *testing.T) {
 	huge.At = noon.Add(3 * time.Second)
 	r.Add(huge)
 	var b bytes.Buffer
-	if err := WritePcapng(&b, r.Find("a")); err != nil {
+	if err := WritePcapng(&b, r.Find("a"), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	got := readCapture(t, b.Bytes())
