@@ -173,6 +173,8 @@ func newBox(t testing.TB, words map[string]*page.Renderer, hub *live.Hub) (http.
 	cfg.Updates = releases.Port()
 	persons := settingstest.Erasures{Persons: settingstest.Forgotten(Hostile, time.Now())}
 	cfg.Erasures = persons.Port()
+	traces := settingstest.Traces{State: settingstest.Traced(Hostile, time.Now())}
+	cfg.Traces = traces.Port()
 	cfg.Erase = func() error { return nil }
 	cfg.Conferences = func() []page.Conference { return settingstest.Conferences(Hostile, time.Now()) }
 	cfg.Ladder = func(tel.CallID) []page.Rung { return settingstest.Rungs(Hostile, time.Now()) }
