@@ -29,6 +29,8 @@ type rtpTrace struct {
 	b    *Box
 	ring *capture.Ring // nil: a box in a test
 	wake chan struct{} // holds one token when run has to look
+	// clock names the kernel's boot and says how long it has been up.
+	clock func() (boot string, up time.Duration)
 
 	one     sync.Mutex // held while a permission begins or ends, so that what is told of it keeps its order
 	mu      sync.Mutex // guards all below
@@ -94,6 +96,7 @@ func traceMemory() int {
 
 func (t *rtpTrace) open(b *Box) {
 	t.b, t.ring, t.wake = b, capture.New(capture.Limits{Bytes: traceMemory()}), make(chan struct{}, 1)
+	t.clock = bootClock
 	t.parties, t.calls = map[tel.LegID]tel.PartyChanged{}, map[tel.CallID]*capture.Call{}
 }
 
@@ -123,7 +126,7 @@ func (b *Box) restoreRTPTrace() error {
 		t.drop()
 		return nil
 	}
-	boot, up := bootClock()
+	boot, up := t.clock()
 	if boot == "" || boot != p.Boot || up >= p.Until || !t.holds(&p) {
 		t.drop()
 		b.noteAccess(access.Note{At: time.Now(), What: access.DeedRTPTraceExpired, Whom: p.Of})
@@ -166,7 +169,7 @@ func traceTarget(c *config.Config, of string) (name string, ok bool) {
 func (t *rtpTrace) permit(of string, span time.Duration, why string, by settings.By) settings.Refusal {
 	why = strings.TrimSpace(why)
 	name, there := traceTarget(t.b.config(), of)
-	boot, up := bootClock()
+	boot, up := t.clock()
 	t.one.Lock()
 	defer t.one.Unlock()
 	t.mu.Lock()
@@ -251,7 +254,7 @@ func (t *rtpTrace) tell(rest time.Duration) {
 	t.mu.Lock()
 	e := tel.RTPTraceChanged{Of: t.told.Of, Name: t.told.Name}
 	if p := t.on; p != nil {
-		e = tel.RTPTraceChanged{On: true, Of: p.Of, By: p.By, Since: p.Begun, Until: time.Now().Add(rest).Round(time.Second).In(n.plan.Zone)}
+		e = tel.RTPTraceChanged{On: true, Of: p.Of, By: p.By, Since: p.Begun, Until: time.Now().Add(rest).Truncate(time.Second).In(n.plan.Zone)}
 		e.Name, _ = traceTarget(&n.cfg, p.Of)
 		if device, ok := strings.CutPrefix(p.Of, "phone:"); ok {
 			if agent, _, _ := n.AgentAt(tel.DeviceID(device)); agent != "" {
@@ -348,7 +351,7 @@ func (t *rtpTrace) judge() (next time.Duration) {
 	t.mu.Lock()
 	p, forget, told := t.on, t.forget, t.told
 	t.mu.Unlock()
-	boot, up := bootClock()
+	boot, up := t.clock()
 	switch {
 	case p == nil && forget.IsZero():
 		return keepTraces
