@@ -261,3 +261,45 @@ func TestATracedPacketAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations per packet; %d were kept", per, n)
 	}
 }
+
+// BenchmarkTracedPacket is one relayed packet with its system calls, of a leg that is traced and of one that is not.
+func BenchmarkTracedPacket(b *testing.B) {
+	for name, on := range map[string]bool{"off": false, "on": true} {
+		b.Run(name, func(b *testing.B) {
+			e := startEngine(b, 24250, 24253, nil)
+			from, to := bridged(b, e, pcmu, pcmu)
+			_, call := permitted(b)
+			if on {
+				traces(b, call, from.leg, to.leg)
+			}
+			audio, _ := from.packet(make([]byte, 160)).Marshal()
+			raw, err := from.conn.SyscallConn()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := raw.Control(func(fd uintptr) {
+				sender := &socket{fd: int(fd), family: unix.AF_INET}
+				at := sender.address(from.to)
+				if err := from.leg.ask(func(l *loop) error {
+					e := unix.EpollEvent{Fd: from.leg.rtpSlot, Pad: int32(l.slots[from.leg.rtpSlot].generation)}
+					b.ReportAllocs()
+					for b.Loop() {
+						if audio[3]++; audio[3] == 0 {
+							audio[2]++
+						}
+						if errno := sender.send(audio, &at); errno != 0 {
+							b.Error(errno)
+							return nil
+						}
+						l.readable(&e)
+					}
+					return nil
+				}); err != nil {
+					b.Error(err)
+				}
+			}); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
