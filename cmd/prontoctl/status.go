@@ -43,6 +43,9 @@ func statusText(n control.Present, at time.Time) string {
 		}
 		fmt.Fprintf(&b, "  agent %-8s %-12s %-6s %s\n", a.Name, a.State, since, lampText)
 	}
+	if t := n.RTPTrace; t.On {
+		fmt.Fprintf(&b, "  trace keeps the RTP of %s (%s) until %s, permitted by %s\n", t.Name, t.Of, t.Until.Local().Format("2006-01-02 15:04"), t.By)
+	}
 	for _, line := range slices.Sorted(maps.Keys(n.Lines)) {
 		l, state := n.Lines[line], "up"
 		if !l.Up {

@@ -25,6 +25,7 @@ func TestTheStatusShowsSkillsForecastCallbacksSupervisorsAndWhoWasSentOn(t *test
 		tel.SupervisionStarted{Supervision: tel.Supervision{Call: "c3", Leg: "l", By: "sara", Agent: "anna", Mode: tel.SuperviseListen}},
 		tel.LineChanged{Line: "line:gsm0", Name: "SIM", Cause: tel.LineNoSIM},
 		tel.FiguresChanged{Calls: 9, SentOn: 4},
+		tel.RTPTraceChanged{On: true, Of: "trunk:tim", Name: "TIM", By: "owner", Until: time.Date(2026, 3, 2, 15, 4, 0, 0, time.Local)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +43,7 @@ func TestTheStatusShowsSkillsForecastCallbacksSupervisorsAndWhoWasSentOn(t *test
 		"+39333         is to be called back, waiting since 1m0s\n",
 		"agent Anna     talking      1m0s   lamp talking, listen: Sara\n",
 		"agent Sara     internal     1m0s   no lamp\n",
+		"trace keeps the RTP of TIM (trunk:tim) until 2026-03-02 15:04, permitted by owner\n",
 		"line  SIM      DOWN sim_missing\n",
 	} {
 		_, after, found := strings.Cut(rest, want)

@@ -18,6 +18,7 @@ import (
 func traced(args []string, out, errs io.Writer) error {
 	flags, dir := controlFlags("trace", errs)
 	file := flags.String("w", "", "write a pcapng file instead, for Wireshark and its like")
+	sound := flags.Bool("rtp", false, "with -w: with the RTP of the call, where the owner has permitted that; it is noted who takes it")
 	whole := flags.Bool("text", false, "show the text of each message, too")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -26,8 +27,15 @@ func traced(args []string, out, errs io.Writer) error {
 		return errors.New("say CALL or a SIP Call-ID; `prontoctl calls` lists the last ones")
 	}
 	name := url.PathEscape(flags.Arg(0))
+	if *sound && *file == "" {
+		return errors.New("-rtp needs -w FILE: sound is not drawn")
+	}
 	if *file != "" {
-		body, status, err := control.Ask(context.Background(), *dir, http.MethodGet, "/captures/"+name)
+		path := "/captures/" + name
+		if *sound {
+			path += "/rtp"
+		}
+		body, status, err := control.Ask(context.Background(), *dir, http.MethodGet, path)
 		if err != nil {
 			return err
 		}

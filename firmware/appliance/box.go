@@ -142,6 +142,7 @@ type Box struct {
 
 	conferences conferences
 	trace       *trace.Ring   // the SIP messages of the last calls
+	rtpTrace    rtpTrace      // their RTP, where that is permitted
 	workshop    chan struct{} // holds one token while a sound is made
 	mail        *mail.Queue
 	web         net.Listener
@@ -221,6 +222,7 @@ func Build(opts Options) (b *Box, err error) {
 	b = &Box{opts: opts, log: opts.Log, booted: opts.Live.Current(), born: time.Now(), records: store.NewClient(opts.Record), undisturbed: map[tel.AgentID]bool{}, unstaffed: map[tel.QueueID]string{}, restored: make(chan []tel.Standing, 1), workshop: make(chan struct{}, 1)}
 	b.trunks.b, b.lines.b, b.lines.supplies.b, b.lamps.b = b, b, b, b
 	b.doors.b, b.taping.b, b.conferences.b = b, b, b
+	b.rtpTrace.open(b)
 	b.openAlarms()
 	opened := b // a failure returns no box
 	defer func() {
@@ -251,6 +253,7 @@ func Build(opts Options) (b *Box, err error) {
 		{"audio", b.openMedia},
 		{"SIP", b.openSIP},
 		{"who may use the page", b.openAccess},
+		{"permission of traces", b.restoreRTPTrace},
 		{"set-up", b.openSetup},
 		{"mailboxes", b.openMailboxes},
 		{"recordings", b.openRecordings},
@@ -479,6 +482,7 @@ func (b *Box) Run(ctx context.Context, handOver <-chan struct{}) error {
 	b.wg.Go(func() { b.watchWalls(ctx) })
 	b.wg.Go(func() { b.watchBoard(ctx) })
 	b.wg.Go(func() { b.watchMemory(ctx) })
+	b.wg.Go(func() { b.rtpTrace.run(ctx) })
 	c := b.config()
 	b.log.Info("ready", "sip", c.SIP.Listen, "web", c.Web.Listen, "phones", len(c.Phones),
 		"queues", len(c.Queues), "trunks", len(c.Trunks), "lines", len(c.Lines))

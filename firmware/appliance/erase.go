@@ -191,6 +191,7 @@ func (b *Box) forget(ctx context.Context, l erasure.List, since time.Time) error
 		_, err = b.mail.Erase(func(caller string) bool { return m.Has(tel.Number(caller), time.Time{}) })
 		do("mails", err)
 	}
+	b.forgetTraces(l)
 	each := b.forgetRecordings(l, do)
 	_, err = b.audit.Rewrite(l.Match().JSON)
 	do("audit log", err)

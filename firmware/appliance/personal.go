@@ -36,6 +36,7 @@ func (b *Box) openPersonal() error {
 func (b *Box) adopt(n *numbering) {
 	n.b = b
 	b.numbering.Store(n)
+	b.rtpTrace.look() // a permission may have lost what it rests on
 }
 
 // adoptPersonal drops the settings of people and phones that a new configuration has not.

@@ -83,6 +83,12 @@ func (p *present) apply(e tel.Event) (tel.FiguresChanged, bool) {
 		p.put("supervision/"+string(e.Call)+"/"+string(e.Leg), e)
 	case tel.SupervisionEnded:
 		p.drop("supervision/" + string(e.Call) + "/" + string(e.Leg))
+	case tel.RTPTraceChanged:
+		if e.On {
+			p.put("rtp_trace", e)
+		} else {
+			p.drop("rtp_trace")
+		}
 	case tel.LineChanged:
 		p.put("line/"+e.Line, e)
 	case tel.DeviceChanged:

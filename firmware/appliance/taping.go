@@ -37,6 +37,7 @@ type running struct {
 	demanded     bool          // somebody has asked for it, and may end it
 	paused, held bool          // nothing is kept: for a card, or on hold
 	over         bool          // it is being closed
+	call         tel.CallID    // empty: of a room
 }
 
 // openRecordings opens the archive of recordings. Without it calls are not recorded, and the page says so.
@@ -128,6 +129,7 @@ func (t *taping) Begin(p call.Tape, legs []call.Leg, failed func(why string)) {
 // run begins a part by what begin does.
 func (t *taping) run(about tape.About, r *running, failed func(why string), begin func(media.TapeConfig) (*media.Tape, error)) *media.Tape {
 	t.mu.Lock()
+	r.call = tel.CallID(about.Call)
 	t.running[about.ID] = r
 	t.mu.Unlock()
 	tp, err := begin(media.TapeConfig{
@@ -172,6 +174,7 @@ func (t *taping) forget(id string) *running {
 // ended follows the end of a part, on a writer of the engine.
 func (t *taping) ended(id string, o media.Taped, failed func(why string)) {
 	r := t.forget(id)
+	t.b.rtpTrace.judgePauses()
 	if r != nil && r.forget {
 		t.delete(id)
 	}
@@ -201,6 +204,7 @@ func (t *taping) of(id string) *media.Tape {
 // Pause implements call.Recorder.
 func (t *taping) Pause(id, why string) {
 	t.noted(id, func(r *running) { r.paused, r.held = why == call.TapeCard, why == call.TapeHold })
+	t.b.rtpTrace.judgePauses()
 	switch tp := t.of(id); {
 	case tp == nil:
 	case why == "":
@@ -208,6 +212,22 @@ func (t *taping) Pause(id, why string) {
 	default:
 		tp.Pause(why)
 	}
+}
+
+// silenced reports of which calls a recording is paused for a card number; all says that a room's is, where it cannot be
+// told whose call that is.
+func (t *taping) silenced() (calls map[tel.CallID]bool, all bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	calls = map[tel.CallID]bool{}
+	for _, r := range t.running {
+		if r.paused && r.call == "" {
+			all = true
+		} else if r.paused {
+			calls[r.call] = true
+		}
+	}
+	return calls, all
 }
 
 // End implements call.Recorder.

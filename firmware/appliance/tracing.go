@@ -11,6 +11,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/trace"
 	"github.com/pronto-pbx/pronto/ui/page"
+	"github.com/pronto-pbx/pronto/ui/settings"
 )
 
 // traced has the stack show its messages to what remembers those of the last calls.
@@ -42,11 +43,12 @@ func (b *Box) ladder(call tel.CallID) (all []page.Rung) {
 
 // capture writes the SIP messages of a call as a pcapng file.
 func (b *Box) capture(w io.Writer, call tel.CallID) error {
-	return trace.WritePcapng(w, b.trace.Find(string(call)))
+	return trace.WritePcapng(w, b.trace.Find(string(call)), nil, nil)
 }
 
 // traceCommands are what prontoctl can ask about SIP messages: GET /traces/NAME is the ladder of a call, by the box's
-// name for it or by a SIP Call-ID; GET /captures/NAME the same as a pcapng file.
+// name for it or by a SIP Call-ID; GET /captures/NAME the same as a pcapng file, GET /captures/NAME/rtp one that holds
+// its RTP too, where the owner has permitted that.
 func (b *Box) traceCommands(mux *http.ServeMux) {
 	found := func(w http.ResponseWriter, r *http.Request) []trace.Dialog {
 		all := b.trace.Find(r.PathValue("name"))
@@ -64,7 +66,14 @@ func (b *Box) traceCommands(mux *http.ServeMux) {
 	mux.HandleFunc("GET /captures/{name}", func(w http.ResponseWriter, r *http.Request) {
 		if all := found(w, r); len(all) > 0 {
 			w.Header().Set("Content-Type", "application/x-pcapng")
-			_ = trace.WritePcapng(w, all) // nor it
+			_ = trace.WritePcapng(w, all, nil, nil) // nor it
+		}
+	})
+	mux.HandleFunc("GET /captures/{name}/rtp", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-pcapng")
+		name := r.PathValue("name")
+		if written, _ := b.captureRTP(w, b.trace.Call(name), settings.By{User: console}); !written { // who hung up needs no answer
+			http.Error(w, fmt.Sprintf("no RTP of %q is kept: the owner permits it on the page, under Traces with sound", name), http.StatusNotFound)
 		}
 	})
 }

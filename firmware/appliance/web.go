@@ -136,7 +136,7 @@ func (b *Box) pages(hub *live.Hub, words map[string]*page.Renderer) (http.Handle
 		Plain:   func() bool { return b.config().Web.PlainHTTP },
 		TLSPort: b.config().Web.TLSListen.Port(),
 		Ready:   b.ready, Present: b.present.document, Codes: b.codes, Settings: b.settings(), Voice: b.voice(),
-		Backups: b.backups(), Erasures: b.erasurePages(), Network: b.network(), Board: b.machine(), Certificate: b.certificates(), Updates: b.updates(), Handover: b.handover, Licences: b.opts.Licences,
+		Backups: b.backups(), Erasures: b.erasurePages(), Traces: b.tracePages(), Network: b.network(), Board: b.machine(), Certificate: b.certificates(), Updates: b.updates(), Handover: b.handover, Licences: b.opts.Licences,
 		Desk: b.desk, Command: b.ownCommand, Phone: pagePhone{b},
 		Supervise: b.superviseFromPage, Caller: b.waitingCaller, Callbacks: b.callbacks, Conferences: b.conferencePages, Ladder: b.ladder, Capture: b.capture, Missed: b.missedCallers, Records: b.records, Reruns: b.reruns(), Zone: b.location, Holiday: func(day time.Time) (string, bool) { return b.numbering.Load().plan.Calendar.Holiday(day) }, Agent: b.agentPage, Order: b.orderFromPage,
 		Setup: b.setupBox(), TestLamps: b.lamps.test, Erase: erase,

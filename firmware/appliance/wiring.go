@@ -47,6 +47,7 @@ func (b *Box) tell(e tel.Event) {
 	case tel.PartyChanged:
 		b.callers.note(e)
 		b.traceParty(e)
+		b.rtpTrace.party(e)
 	case tel.SeatChanged:
 		b.reach.start(b)
 	case tel.PersonalChanged:

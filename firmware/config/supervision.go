@@ -26,7 +26,7 @@ type LegalBasis struct {
 	Reference string   `yaml:"reference"`          // its number, as in the document; needed unless none
 	Date      string   `yaml:"date"`               // of the document, 2026-01-31; it holds from this day on; needed unless none
 	Expires   string   `yaml:"expires"`            // the last day on which it holds; default it does not expire
-	Purposes  []string `yaml:"purposes,omitempty"` // what it allows monitoring for: quality, training, safety; at least one unless none
+	Purposes  []string `yaml:"purposes,omitempty"` // what it allows monitoring for: quality, training, safety, troubleshooting; at least one unless none
 }
 
 // The kinds of legal basis.
@@ -55,6 +55,14 @@ func (b LegalBasis) Holds(t time.Time) tel.SupervisionEnd {
 		return tel.SupervisionExpired
 	}
 	return ""
+}
+
+// Troubleshooting is the purpose of a legal basis that allows RTP to be kept in traces.
+const Troubleshooting = "troubleshooting"
+
+// HoldsFor is Holds for one of its purposes: what it was not made for it does not allow (GDPR art. 5(1)(b)).
+func (b LegalBasis) HoldsFor(purpose string, t time.Time) bool {
+	return b.Holds(t) == "" && slices.Contains(b.Purposes, purpose)
 }
 
 // String is the basis as a record keeps it.
@@ -126,11 +134,11 @@ func (v *validator) basis(path string, b *LegalBasis) {
 		}
 	}
 	if len(b.Purposes) == 0 {
-		v.found.add(path+".purposes", "missing", "needs at least one of quality, training, safety")
+		v.found.add(path+".purposes", "missing", "needs at least one of quality, training, safety, troubleshooting")
 	}
 	for i, p := range b.Purposes {
-		if !slices.Contains([]string{"quality", "training", "safety"}, p) {
-			v.found.add(fmt.Sprintf("%s.purposes[%d]", path, i), "choice", "%q is not one of quality, training, safety", p)
+		if !slices.Contains([]string{"quality", "training", "safety", Troubleshooting}, p) {
+			v.found.add(fmt.Sprintf("%s.purposes[%d]", path, i), "choice", "%q is not one of quality, training, safety, troubleshooting", p)
 		}
 	}
 }

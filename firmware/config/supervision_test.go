@@ -91,3 +91,24 @@ func TestWhatIsWrongWithSupervisionIsSaidByItsPath(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// RTP is kept in traces on a legal basis that was made for that, and on no other.
+func TestALegalBasisAllowsWhatItWasMadeFor(t *testing.T) {
+	day := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	b := LegalBasis{Kind: UnionAgreement, Reference: "7", Date: "2026-01-31", Expires: "2026-12-31", Purposes: []string{"quality", "training"}}
+	if b.HoldsFor(Troubleshooting, day) || !b.HoldsFor("quality", day) {
+		t.Error("it allows what it does not name, or not what it names")
+	}
+	b.Purposes = append(b.Purposes, Troubleshooting)
+	if !b.HoldsFor(Troubleshooting, day) || b.HoldsFor(Troubleshooting, day.AddDate(1, 0, 0)) || b.HoldsFor(Troubleshooting, day.AddDate(-1, 0, 0)) {
+		t.Error("it does not hold in its time, or beyond")
+	}
+	b.Kind = NoBasis
+	if b.HoldsFor(Troubleshooting, day) {
+		t.Error("no basis allows something")
+	}
+	text := office + "supervision: {legal_basis: {kind: union_agreement, reference: \"7\", date: \"2026-01-31\", purposes: [troubleshooting]}}\n"
+	if c := parsed(t, text); !c.Supervision.LegalBasis.HoldsFor(Troubleshooting, day) {
+		t.Errorf("%+v", c.Supervision)
+	}
+}

@@ -27,6 +27,7 @@ type Present struct {
 	Today      tel.FiguresChanged
 
 	Conferences []tel.ConferenceChanged // rooms in which somebody is
+	RTPTrace    tel.RTPTraceChanged     // On: whose RTP is kept in traces
 }
 
 // fact is one thing that holds: an event with its kind.
@@ -94,6 +95,8 @@ func (p *Present) take(kind string, body []byte) error {
 		return read(body, func(e tel.HealthChanged) { p.Health[e.Condition] = e })
 	case tel.ConferenceChanged{}.Kind():
 		return read(body, func(e tel.ConferenceChanged) { p.Conferences = append(p.Conferences, e) })
+	case tel.RTPTraceChanged{}.Kind():
+		return read(body, func(e tel.RTPTraceChanged) { p.RTPTrace = e })
 	case tel.SupervisionStarted{}.Kind():
 		return read(body, func(e tel.SupervisionStarted) { p.Supervised[e.Agent] = e.Supervision })
 	case tel.FiguresChanged{}.Kind():

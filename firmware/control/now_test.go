@@ -29,6 +29,7 @@ func everything() []tel.Event {
 		tel.SupervisionStarted{Supervision: tel.Supervision{Call: "c3", Leg: "l", By: "sara", Agent: "anna", Mode: tel.SuperviseListen, From: at}},
 		tel.FiguresChanged{Calls: 3, Answered: 2, SentOn: 1},
 		tel.ConferenceChanged{Conference: "hall", Members: []tel.ConferenceMember{{Call: "c4", Party: "phone:201", Since: at}}},
+		tel.RTPTraceChanged{On: true, Of: "phone:201", Name: "201 · Anna", Agents: []tel.AgentID{"anna"}, By: "owner", Since: at, Until: at.Add(time.Hour)},
 		tel.VoicemailChanged{Box: "208"},
 	}
 }
@@ -47,7 +48,7 @@ func TestWhatHoldsIsReadAsItWasWritten(t *testing.T) {
 	for _, e := range p.Waits {
 		got = append(got, e)
 	}
-	got = append(got, p.Expected["c1"], p.Offers[0], p.Calls[0], p.Callbacks[0], p.Missed[0], p.Health["lines"], tel.SupervisionStarted{Supervision: p.Supervised["anna"]}, p.Today, p.Conferences[0])
+	got = append(got, p.Expected["c1"], p.Offers[0], p.Calls[0], p.Callbacks[0], p.Missed[0], p.Health["lines"], tel.SupervisionStarted{Supervision: p.Supervised["anna"]}, p.Today, p.Conferences[0], p.RTPTrace)
 	if want := events[:len(events)-1]; !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

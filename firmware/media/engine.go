@@ -80,6 +80,7 @@ type Engine struct {
 	routing sync.Mutex // one change of bridges at a time; loops never take it
 	closed  atomic.Bool
 
+	legs      legs
 	recorders recorders
 	tapes     tapes
 	opus      opusLegs
@@ -194,6 +195,7 @@ func (e *Engine) place(g *Leg) error {
 		}
 	}
 	g.home = l
+	e.legs.add(g)
 	err := g.ask(func(l *loop) error {
 		if err := l.attach(g); err != nil {
 			return err
@@ -206,8 +208,11 @@ func (e *Engine) place(g *Leg) error {
 		l.changed(g)
 		return nil
 	})
-	if err != nil && g.line == nil && !g.attached {
-		e.sockets.close(g.ports, time.Now())
+	if err != nil && !g.attached {
+		e.legs.remove(g)
+		if g.line == nil {
+			e.sockets.close(g.ports, time.Now())
+		}
 	}
 	return err
 }

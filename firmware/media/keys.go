@@ -23,7 +23,11 @@ func (g *Leg) listenForKeys() {
 
 // hearsKeys looks for keys in sound.
 func (g *Leg) hearsKeys(l *loop, pcm []int16) {
-	for _, d := range g.detector.Process(pcm) {
+	events := g.detector.Process(pcm)
+	if g.traced != nil {
+		g.traced.heard(l, events)
+	}
+	for _, d := range events {
 		if d.Down || g.line != nil && !g.detects {
 			continue
 		}

@@ -98,7 +98,8 @@ type Leg struct {
 	stalled time.Duration  // for how long in all the box served it late
 
 	record     *recording
-	tap        *tap // of a conversation that is recorded
+	tap        *tap    // of a conversation that is recorded
+	traced     *traced // has its packets kept for a trace; nil: nobody has permitted it
 	onClock    bool
 	rests      bool  // its RTP socket is read once a tick
 	awakeUntil int64 // a tick: until then it is read as packets come
@@ -403,7 +404,7 @@ func (l *loop) send(g *Leg, b []byte) {
 
 // transmit writes one RTP packet as it is.
 func (l *loop) transmit(g *Leg, b []byte) {
-	size := len(b)
+	size, plain := len(b), b
 	if g.secret != nil {
 		if b = l.seal(g, b); b == nil {
 			return
@@ -412,6 +413,9 @@ func (l *loop) transmit(g *Leg, b []byte) {
 	if errno := g.ports.rtp.send(b, g.latch.target()); errno != 0 {
 		g.count.sendErrors++
 		return
+	}
+	if g.traced != nil {
+		l.traceSent(g, plain)
 	}
 	g.out.packets++
 	g.out.octets += uint64(size - headerSize)

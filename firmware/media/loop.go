@@ -430,6 +430,7 @@ func (l *loop) close(g *Leg) {
 // dispose frees what a detached leg holds.
 func (l *loop) dispose(g *Leg) {
 	g.closed = true
+	l.engine.legs.remove(g)
 	g.endRecord(RecordEnded)
 	g.untap()
 	l.engine.opus.leaves(g)

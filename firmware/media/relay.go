@@ -57,6 +57,9 @@ func (l *loop) arrived(g *Leg, b []byte, from *address) {
 	case newlyLocked:
 		l.latched(g)
 	}
+	if g.traced != nil {
+		l.traceReceived(g, p, known, event, from)
+	}
 	if g.opus != nil {
 		g.opus.clock(p)
 	}

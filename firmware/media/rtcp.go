@@ -114,6 +114,7 @@ func (l *loop) sendControl(g *Leg, b []byte) {
 	if !to.set() {
 		return
 	}
+	plain := b
 	if g.secret != nil {
 		if b = l.sealReport(g, b); b == nil {
 			return
@@ -121,6 +122,10 @@ func (l *loop) sendControl(g *Leg, b []byte) {
 	}
 	if errno := sock.send(b, to); errno != 0 {
 		g.count.sendErrors++
+		return
+	}
+	if g.traced != nil {
+		l.traceControl(g, plain, true, to)
 	}
 }
 
@@ -197,6 +202,9 @@ func (l *loop) report(g *Leg, b []byte, from *address) {
 	if !n.parse(b, g.out.ssrc) {
 		g.count.rtcpJunk++
 		return
+	}
+	if g.traced != nil {
+		l.traceControl(g, b, false, from)
 	}
 	c := &g.control
 	if !c.mux && g.learn && g.latch.locked.set() {

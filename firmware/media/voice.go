@@ -91,6 +91,9 @@ func (l *loop) sayPeer(g *Leg) {
 
 // sayTone lets a leg without telephone-events hear a digit as its tones.
 func (l *loop) sayTone(g *Leg) {
+	if g.traced != nil {
+		g.traced.key(l)
+	}
 	t := &g.talk
 	if code, first := t.digits.digit(); first || t.tone == nil {
 		tone := dsp.Tone{Steps: []dsp.Step{{For: (toneTicks + pauseTicks) * tick}}, Once: true} // of a flash, queued before events ended

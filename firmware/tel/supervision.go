@@ -70,3 +70,18 @@ type SupervisionRefused struct{ Supervision }
 func (SupervisionStarted) Kind() string { return "supervision_started" }
 func (SupervisionEnded) Kind() string   { return "supervision_ended" }
 func (SupervisionRefused) Kind() string { return "supervision_refused" }
+
+// RTPTraceChanged says whether the RTP of the calls of one phone, trunk or line is kept in memory for traces, by
+// permission of the owner: everybody whom it may concern can see it while it is so.
+type RTPTraceChanged struct {
+	On     bool      `json:"on"`
+	Of     string    `json:"of"`   // "phone:201", "trunk:tim" or "line:gsm0"
+	Name   string    `json:"name"` // of it
+	Agents []AgentID `json:"agents,omitempty"`
+	By     string    `json:"by,omitempty"` // who has permitted it
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"` // by the clock of now
+}
+
+// Kind implements Event.
+func (RTPTraceChanged) Kind() string { return "rtp_trace_changed" }

@@ -6,6 +6,10 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
+	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/trace/capture"
 )
 
 // The blocks of a pcapng file (draft-ietf-opsawg-pcapng): one section, one interface of raw IP packets with times in
@@ -26,25 +30,50 @@ const (
 	longestPacket = 0xffff - headerIPv4 - headerUDP
 )
 
-// WritePcapng writes messages for programs that read captures. Each becomes one UDP packet, also one that came over
-// TCP or TLS, as a comment of the packet says then: what is remembered are messages, not segments.
-func WritePcapng(w io.Writer, dialogs []Dialog) error {
-	var all []Message
+// datagram is a UDP packet of a capture, with what is said of it.
+type datagram struct {
+	at       time.Time
+	from, to netip.AddrPort
+	payload  []byte
+	comment  string
+}
+
+// WritePcapng writes messages, and RTP packets where there are some, for programs that read captures, in the order of
+// their times. Each message becomes one UDP packet, also one that came over TCP or TLS, as a comment of the packet
+// says then: what is remembered are messages, not segments. Packets that were SRTP are written as the RTP that was in
+// them, which a comment says as well, like what is covered. Local is our address towards a remote one; nil, or none:
+// the unspecified one.
+func WritePcapng(w io.Writer, dialogs []Dialog, sound []capture.Packet, local func(remote netip.AddrPort) netip.Addr) error {
+	var all []datagram
 	for _, d := range dialogs {
-		all = append(all, d.Messages...)
+		for _, m := range d.Messages {
+			x := datagram{at: m.At, from: m.Remote, to: m.Local, payload: m.Text}
+			if m.Out {
+				x.from, x.to = x.to, x.from
+			}
+			if m.Transport != "udp" {
+				x.comment = m.Transport
+			}
+			all = append(all, x)
+		}
 	}
-	slices.SortStableFunc(all, func(a, b Message) int { return a.At.Compare(b.At) })
+	for _, p := range sound {
+		all = append(all, soundOf(&p, local))
+	}
+	slices.SortStableFunc(all, func(a, b datagram) int { return a.at.Compare(b.at) })
 	if err := writeHeads(w); err != nil {
 		return fmt.Errorf("write a capture: %w", err)
 	}
-	for _, m := range all {
-		ns := uint64(max(0, m.At.UnixNano()))
-		packet := ipPacket(m)
+	now := time.Now()
+	for _, x := range all {
+		// By the clock of now: of a box without a battery it may have been set since.
+		ns := uint64(max(0, now.Add(x.at.Sub(now)).UnixNano()))
+		packet := ipPacket(&x)
 		n := uint32(len(packet))
 		body := le32(nil, 0, uint32(ns>>32), uint32(ns), n, n)
 		body = padded(append(body, packet...))
-		if m.Transport != "udp" {
-			body = option(body, optComment, []byte(m.Transport))
+		if x.comment != "" {
+			body = option(body, optComment, []byte(x.comment))
 			body = option(body, optEnd, nil)
 		}
 		if err := block(w, blockPacket, body); err != nil {
@@ -52,6 +81,32 @@ func WritePcapng(w io.Writer, dialogs []Dialog) error {
 		}
 	}
 	return nil
+}
+
+// soundOf is a packet of RTP or RTCP as a capture has it.
+func soundOf(p *capture.Packet, local func(netip.AddrPort) netip.Addr) datagram {
+	host := netip.IPv4Unspecified()
+	if p.Remote.Addr().Is6() {
+		host = netip.IPv6Unspecified()
+	}
+	if local != nil {
+		if a := local(p.Remote).Unmap(); a.IsValid() && a.Is4() == p.Remote.Addr().Is4() {
+			host = a
+		}
+	}
+	x := datagram{at: p.At, from: p.Remote, to: netip.AddrPortFrom(host, p.LocalPort), payload: p.Bytes}
+	if p.Out {
+		x.from, x.to = x.to, x.from
+	}
+	var said []string
+	if p.Secured {
+		said = append(said, "SRTP, decrypted")
+	}
+	if p.Covered != capture.Whole {
+		said = append(said, p.Covered.String())
+	}
+	x.comment = strings.Join(said, "; ")
+	return x
 }
 
 func writeHeads(w io.Writer) error {
@@ -101,14 +156,10 @@ func le32(b []byte, all ...uint32) []byte {
 	return b
 }
 
-// ipPacket wraps a message into UDP (RFC 768) and IP (RFC 791, 8200).
-func ipPacket(m Message) []byte {
-	from, to := m.Remote, m.Local
-	if m.Out {
-		from, to = to, from
-	}
-	text := m.Text[:min(len(m.Text), longestPacket-headerIPv6)]
-	src, dst := from.Addr().Unmap(), to.Addr().Unmap()
+// ipPacket wraps a datagram into UDP (RFC 768) and IP (RFC 791, 8200).
+func ipPacket(x *datagram) []byte {
+	text := x.payload[:min(len(x.payload), longestPacket-headerIPv6)]
+	src, dst := x.from.Addr().Unmap(), x.to.Addr().Unmap()
 	n := headerUDP + len(text)
 	var head []byte
 	switch {
@@ -122,8 +173,8 @@ func ipPacket(m Message) []byte {
 		head = append(head, 17, 64)
 		head = append(append(head, as16(src)...), as16(dst)...)
 	}
-	udp := binary.BigEndian.AppendUint16(nil, from.Port())
-	udp = binary.BigEndian.AppendUint16(udp, to.Port())
+	udp := binary.BigEndian.AppendUint16(nil, x.from.Port())
+	udp = binary.BigEndian.AppendUint16(udp, x.to.Port())
 	udp = binary.BigEndian.AppendUint16(udp, uint16(n))
 	udp = append(append(udp, 0, 0), text...)
 	pseudo := slices.Concat(as16(src), as16(dst), []byte{0, 0, byte(n >> 8), byte(n), 0, 0, 0, 17})

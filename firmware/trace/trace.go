@@ -170,3 +170,36 @@ func header(text []byte, name string, short byte) []byte {
 	}
 	return nil
 }
+
+// Forget forgets the dialogs in whose messages match finds somebody, and returns the calls of the box that they were
+// legs of. Known are all calls of which a dialog is still remembered.
+func (r *Ring) Forget(match func(text []byte) bool) (forgotten map[tel.CallID]bool, known map[tel.CallID]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	forgotten, known = map[tel.CallID]bool{}, map[tel.CallID]bool{}
+	for _, d := range r.order {
+		known[d.Call] = true
+		if slices.ContainsFunc(d.Messages, func(m Message) bool { return match(m.Text) }) {
+			forgotten[d.Call] = true
+		}
+	}
+	r.order = slices.DeleteFunc(r.order, func(d *Dialog) bool {
+		gone := forgotten[d.Call] && (d.Call != "" || slices.ContainsFunc(d.Messages, func(m Message) bool { return match(m.Text) }))
+		if gone {
+			r.bytes -= d.bytes
+			delete(r.dialogs, d.CallID)
+		}
+		return gone
+	})
+	return forgotten, known
+}
+
+// Call is the box's name of a call, by that name or by a SIP Call-ID; the name itself where nothing is known of it.
+func (r *Ring) Call(name string) tel.CallID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d := r.dialogs[name]; d != nil && d.Call != "" {
+		return d.Call
+	}
+	return tel.CallID(name)
+}

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/firmware/trace/capture"
 )
 
 var (
@@ -126,7 +129,7 @@ func FuzzCoverKeepsTheShapeAndIsDoneWhenItIsDone(f *testing.F) {
 		var out bytes.Buffer
 		for _, d := range r.order {
 			found := r.Find(d.CallID)
-			if err := WritePcapng(&out, found); err != nil || len(Ladder(found)) != 1 {
+			if err := WritePcapng(&out, found, nil, nil); err != nil || len(Ladder(found)) != 1 {
 				t.Fatal(err)
 			}
 		}
@@ -231,7 +234,7 @@ func TestACaptureIsReadAsItWasSent(t *testing.T) {
 	huge.At = noon.Add(3 * time.Second)
 	r.Add(huge)
 	var b bytes.Buffer
-	if err := WritePcapng(&b, r.Find("a")); err != nil {
+	if err := WritePcapng(&b, r.Find("a"), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	got := readCapture(t, b.Bytes())
@@ -249,6 +252,53 @@ func TestACaptureIsReadAsItWasSent(t *testing.T) {
 	}
 	if !strings.HasPrefix(string(huge.Text), got[3].text) || len(got[3].text) < 60_000 {
 		t.Errorf("a huge message: %d bytes", len(got[3].text))
+	}
+}
+
+func TestACaptureHasRTPBetweenItsMessagesAndSaysWhatIsCovered(t *testing.T) {
+	r := New(Limits{})
+	invite, bye := message("INVITE sip:202@pronto SIP/2.0", "a"), message("BYE sip:202@pronto SIP/2.0", "a")
+	bye.At = noon.Add(3 * time.Second)
+	r.Add(invite)
+	r.Add(bye)
+	six := netip.MustParseAddrPort("[2001:db8::2]:4002")
+	sound := []capture.Packet{
+		{At: noon.Add(2 * time.Second), Out: true, LocalPort: 16384, Remote: netip.MustParseAddrPort("192.0.2.20:4000"), Secured: true, Covered: capture.Key, Bytes: []byte("said")},
+		{At: noon.Add(time.Second), LocalPort: 16384, Remote: netip.MustParseAddrPort("192.0.2.20:4000"), Bytes: []byte("heard")},
+		{At: noon.Add(4 * time.Second), LocalPort: 16386, Remote: six, Control: true, Bytes: []byte("report")},
+	}
+	local := func(remote netip.AddrPort) netip.Addr { return box.Addr() } // has no way to the other family
+	var b bytes.Buffer
+	if err := WritePcapng(&b, r.Find("a"), sound, local); err != nil {
+		t.Fatal(err)
+	}
+	audio := netip.AddrPortFrom(box.Addr(), 16384)
+	want := []captured{
+		{noon, phone, box, string(invite.Text), ""},
+		{noon.Add(time.Second), sound[1].Remote, audio, "heard", ""},
+		{noon.Add(2 * time.Second), audio, sound[0].Remote, "said", "SRTP, decrypted; covered: a key was pressed"},
+		{noon.Add(3 * time.Second), phone, box, string(bye.Text), ""},
+		{noon.Add(4 * time.Second), six, netip.AddrPortFrom(netip.IPv6Unspecified(), 16386), "report", ""},
+	}
+	if got := readCapture(t, b.Bytes()); !slices.Equal(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestWhoIsErasedLeavesNoMessage(t *testing.T) {
+	r := New(Limits{})
+	for call, id := range map[tel.CallID]string{"c1": "a", "c2": "b", "": "c"} {
+		r.Add(message("INVITE sip:202@pronto SIP/2.0", id, "X: +39061234567"+id))
+		r.Bind(id, call)
+	}
+	r.Add(message("INVITE sip:203@pronto SIP/2.0", "a2")) // the other leg of c1 does not name the person
+	r.Bind("a2", "c1")
+	gone, known := r.Forget(func(text []byte) bool { return bytes.Contains(text, []byte("+39061234567a")) })
+	if len(gone) != 1 || !gone["c1"] || len(known) != 3 || len(r.Find("c1")) != 0 || len(r.Find("c2")) != 1 || len(r.Find("c")) != 1 {
+		t.Errorf("gone %v, known %v", gone, known)
+	}
+	if n, size := r.Size(); n != 2 || size <= 0 || r.Call("b") != "c2" || r.Call("c") != "c" || r.Call("x") != "x" {
+		t.Errorf("%d dialogs, %d bytes are left", n, size)
 	}
 }
 

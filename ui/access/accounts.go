@@ -163,7 +163,12 @@ const (
 	DeedRecordingExpired     Deed = "recording_expired"   // the time of its purpose is over; nobody did it
 	DeedRecordingOptOut      Deed = "recording_opted_out" // the caller did not want it
 	DeedErased               Deed = "person_erased"       // the alias that takes the place of the number
-	DeedReopened             Deed = "reopened"            // the owner's password was lost: the box can be claimed again
+	DeedRTPTraceOn           Deed = "rtp_trace_on"        // of what RTP is kept in traces, for how long, and why
+	DeedRTPTraceOff          Deed = "rtp_trace_off"       // before its time
+	DeedRTPTraceExpired      Deed = "rtp_trace_expired"   // its time is over, or what it rests on; nobody did it
+	DeedRTPTraceTaken        Deed = "rtp_trace_downloaded"
+	DeedRTPTraceDeleted      Deed = "rtp_trace_deleted" // what was kept, before its time
+	DeedReopened             Deed = "reopened"          // the owner's password was lost: the box can be claimed again
 )
 
 // Config is what Accounts need.

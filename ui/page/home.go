@@ -47,7 +47,7 @@ func leads(lang, path string) lead {
 		l.Right = access.Configure
 	}
 	switch path {
-	case "/security", "/users", "/backup", "/certificate":
+	case "/security", "/users", "/backup", "/certificate", "/traces":
 		l.Right = access.Own
 	case "/history", "/changes", "/lamps", "/buttons", "/board", "/update":
 		l.Right = access.Configure

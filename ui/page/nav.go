@@ -26,7 +26,7 @@ func sections() []section {
 		{"nav.people", "/people", access.Configure, persons, nil},
 		{"nav.lines", "/lines", access.Configure, plug, nil},
 		{"nav.reports", "/reports", access.Supervise, chart, nil},
-		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/conferences", "/dispositions", "/messages", "/recording", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/erasures", "/reset", "/lamps", "/buttons", "/signals", "/board", "/update"}},
+		{"nav.system", "/system", access.See, gear, []string{"/hours", "/menus", "/conferences", "/dispositions", "/messages", "/recording", "/users", "/security", "/setup", "/history", "/changes", "/about", "/codes", "/audit", "/backup", "/network", "/certificate", "/handover", "/erasures", "/traces", "/reset", "/lamps", "/buttons", "/signals", "/board", "/update"}},
 	}
 }
 
@@ -90,6 +90,7 @@ func (r Reader) System() (all []Link) {
 		{"security", "/security", access.Own},
 		{"users", "/users", access.Own},
 		{"erasures", "/erasures", access.Own},
+		{"traces", "/traces", access.Own},
 		{"codes", "/codes", access.See},
 		{"handover", "/handover", access.Configure},
 		{"about", "/about", access.See},

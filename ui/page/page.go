@@ -35,7 +35,7 @@ func New(cat *i18n.Catalogue) (*Renderer, error) {
 	funcs := template.FuncMap{
 		"t": cat.T, "n": cat.N, "stamp": stamp, "elapsed": elapsed, "glyph": glyph, "sign": sign, "span": span, "clock": clock,
 		"hint": hint(cat), "who": who(cat), "why": why(cat), "part": saidPart(cat), "second": second, "told": told(cat),
-		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "pair": pair, "modes": tel.SupervisionModes, "stands": stands, "moment": moment,
+		"number": number(cat), "said": said(cat), "day": day, "condition": condition(cat), "reason": reason(cat), "item": newItem, "pair": pair, "modes": tel.SupervisionModes, "stands": stands, "moment": moment, "kindof": kindOf,
 		"headline": headline(cat), "leads": leads, "bars": hourBars, "up": up,
 		"mark": mark, "fix": fix(cat), "picture": picture, "dec": func(n int) int { return n - 1 },
 	}

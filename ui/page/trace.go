@@ -22,6 +22,7 @@ type Trace struct {
 	Box    string
 	Call   tel.CallID
 	Rungs  []Rung
+	RTP    bool // it is kept too, and the reader may take it
 }
 
 // After is how long after the first message one came, in seconds.

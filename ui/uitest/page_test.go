@@ -177,6 +177,8 @@ dispositions: [{code: "1", name: Venduto, queues: [sales, help]}, {code: "20", n
 	cfg.Updates = releases.Port()
 	persons := settingstest.Erasures{Persons: settingstest.Forgotten(Hostile, time.Now())}
 	cfg.Erasures = persons.Port()
+	traces := settingstest.Traces{State: settingstest.Traced(Hostile, time.Now())}
+	cfg.Traces = traces.Port()
 	cfg.Erase = func() error { return nil }
 	cfg.Conferences = func() []page.Conference { return settingstest.Conferences(Hostile, time.Now()) }
 	cfg.Ladder = func(tel.CallID) []page.Rung { return settingstest.Rungs(Hostile, time.Now()) }

@@ -25,6 +25,7 @@ type Model struct {
 
 	supervision bool
 	watching    map[watcher]tel.Supervision
+	trace       tel.RTPTraceChanged
 }
 
 // watcher is a supervisor's part in one call.
@@ -134,6 +135,9 @@ func (m *Model) Apply(e tel.Event) []Part {
 		return m.watched(watcher{e.Call, e.Leg}, &e.Supervision)
 	case tel.SupervisionEnded:
 		return m.watched(watcher{e.Call, e.Leg}, nil)
+	case tel.RTPTraceChanged:
+		m.trace = e
+		return whole(SectionHealth, SectionAgents, SectionLines)
 	case tel.FiguresChanged:
 		m.today = e
 		return whole(SectionToday)

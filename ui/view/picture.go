@@ -22,7 +22,7 @@ func (m *Model) allMissed() []Missed {
 
 // Office is the page of this instant; the caller may keep it.
 func (m *Model) Office() Office {
-	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision, Texts: m.allTexts(), Debts: m.debts}
+	o := Office{Name: m.name, Today: m.today, Supervision: m.supervision, Texts: m.allTexts(), Debts: m.debts, Trace: m.trace}
 	for _, q := range m.queues {
 		q.Waiting, q.Callbacks = slices.Clone(q.Waiting), slices.Clone(q.Callbacks)
 		for i := range q.Waiting {
@@ -47,10 +47,11 @@ func (m *Model) Office() Office {
 			}
 		}
 		slices.SortFunc(a.Watched, func(x, y Watching) int { return cmp.Compare(x.By, y.By) })
+		a.Traced = m.trace.On && slices.Contains(m.trace.Agents, id)
 		o.Agents = append(o.Agents, a)
 	}
 	for _, l := range m.lines {
-		o.Lines = append(o.Lines, Line{l, LevelOf(l)})
+		o.Lines = append(o.Lines, Line{l, LevelOf(l), m.trace.On && m.trace.Of == l.Line})
 	}
 	slices.SortFunc(o.Lines, func(a, b Line) int { return cmp.Compare(a.LineChanged.Line, b.LineChanged.Line) })
 	for _, c := range m.calls {

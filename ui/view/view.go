@@ -22,6 +22,8 @@ type Office struct {
 	Health []tel.HealthChanged
 	Debts  []Todo // what the configuration still owes
 
+	Trace tel.RTPTraceChanged // while it is On, RTP is kept in traces
+
 	Supervision bool // somebody supervises others here
 }
 
@@ -73,6 +75,7 @@ type Agent struct {
 	Lamp   *Lamp  // the first one assigned to the agent
 
 	Watched []Watching // who takes part in the agent's conversation, by name
+	Traced  bool       // the RTP of the agent's phone is kept in traces
 }
 
 // Talks reports whether there is a conversation to supervise.
@@ -110,7 +113,8 @@ type Lamp struct {
 // Line is one line or trunk.
 type Line struct {
 	tel.LineChanged
-	Level Level
+	Level  Level
+	Traced bool // its RTP is kept in traces
 }
 
 // Level is how much a line wants attention.

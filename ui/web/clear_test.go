@@ -41,6 +41,7 @@ func inTheClear() map[string]Clear {
 		// What people say now, and at whose cost.
 		"GET /phone/ready/live": Never, "POST /phone/dial": Never, "POST /phone/calls/{call}": Never, "POST /phone/calls/{call}/offer": Never,
 		// What people have said.
+		"GET /traces": WhileAllowed, "POST /traces": Never, "POST /traces/stop": WhileAllowed, "POST /traces/delete": WhileAllowed, "GET /calls/{call}/rtp.pcapng": Never,
 		"GET /recordings/{id}/sound": Never, "POST /recordings/{id}/hold": Never, "POST /recordings/{id}/release": Never, "POST /recordings/{id}/delete": Never,
 		// The doors of those who are not known yet.
 		"GET /claim": Always, "POST /claim": Always, "GET /healthz": Always, "GET /asset/": Always, "GET /": WhileAllowed,

@@ -24,7 +24,7 @@ import (
 // reads are the GET routes of pages, each with a path that exists.
 func reads() (all []string) {
 	for _, r := range paths(&server{}) {
-		if r.method == http.MethodGet && r.pattern != "GET /recordings/{id}/sound" && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/reports.csv", "/reports/queue_log", "/reports/lines.csv", "/calls/c1/sip.pcapng", "/messages/sound/it/greeting", "/me/code.png", "/about/licences", "/claim", "/invite", "/signin", "/setup", "/setup/live", "/phone/live", "/phone/ready/live", "/handover.pdf", "/restore", "/backup/copy/" + aCopy}, r.path) {
+		if r.method == http.MethodGet && r.pattern != "GET /recordings/{id}/sound" && !slices.Contains([]string{"/live", "/api/now", "/healthz", "/asset/pronto.css", "/people.csv", "/calls.csv", "/reports.csv", "/reports/queue_log", "/reports/lines.csv", "/calls/c1/sip.pcapng", "/calls/c1/rtp.pcapng", "/messages/sound/it/greeting", "/me/code.png", "/about/licences", "/claim", "/invite", "/signin", "/setup", "/setup/live", "/phone/live", "/phone/ready/live", "/handover.pdf", "/restore", "/backup/copy/" + aCopy}, r.path) {
 			all = append(all, r.path)
 			if r.pattern == "GET /setup/{step}" {
 				for _, x := range setup.Steps() {
@@ -162,7 +162,7 @@ func TestTheNavigationShowsWhatOneMayUse(t *testing.T) {
 // Every mistake that a configuration can have, every refusal, every deed has its words; whatever goes wrong is
 // said in its parts.
 func TestWhateverGoesWrongIsSaidInFourParts(t *testing.T) {
-	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security|voice|filter|records|story|invite|backup|kit|restore|network|certificate)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
+	source := regexp.MustCompile(`(?:s\.sentence|s\.refuse\(w, v, http\.\w+, |Sentence: |sentence = |return |, "|= )\(?"?((?:door|user|onetime|password|floor|callbacks|supervise|desk|form|settings|past|import|changes|undo|security|voice|filter|records|story|invite|backup|kit|restore|network|certificate|traces)\.[a-z_.]*[a-z]|denied|fault|gone|missing)"`)
 	var keys []string
 	for _, dir := range []string{"ui/web", "firmware/appliance"} {
 		out, err := exec.Command("sh", "-c", "cat $(ls ../../"+dir+"/*.go | grep -v _test.go)").Output()

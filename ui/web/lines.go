@@ -95,10 +95,15 @@ func (s *server) lines(w http.ResponseWriter, v *visit) {
 			card.Facts = append(card.Facts, page.Fact{Key: "set.trunks.server", Text: t.Server})
 		}
 		card.Links = gatewayLink(&t)
+		facts, links := s.tracedFact(v, "trunk:"+string(t.ID))
+		card.Facts, card.Links = append(card.Facts, facts...), append(card.Links, links...)
 		list.Cards = append(list.Cards, card)
 	}
 	for _, l := range c.Lines {
-		list.Cards = append(list.Cards, lineCard(now, "line:"+string(l.ID), page.Card{Title: cmp.Or(l.Name, string(l.ID)), Path: editorOf(l) + string(l.ID)}))
+		card := lineCard(now, "line:"+string(l.ID), page.Card{Title: cmp.Or(l.Name, string(l.ID)), Path: editorOf(l) + string(l.ID)})
+		facts, links := s.tracedFact(v, "line:"+string(l.ID))
+		card.Facts, card.Links = append(card.Facts, facts...), append(card.Links, links...)
+		list.Cards = append(list.Cards, card)
 	}
 	s.cards(w, v, list)
 }

@@ -119,7 +119,7 @@ func (s *server) people(w http.ResponseWriter, v *visit) {
 			continue
 		}
 		card := page.Card{Title: cmp.Or(a.Name, string(a.ID)), Sub: string(a.Extension), Path: "/people/" + string(a.ID)}
-		var queues, phones []string
+		var queues, phones, traced []string
 		for _, q := range c.Queues {
 			if slices.Contains(q.Agents, a.ID) {
 				queues = append(queues, cmp.Or(q.Name, string(q.ID)))
@@ -127,6 +127,7 @@ func (s *server) people(w http.ResponseWriter, v *visit) {
 		}
 		for _, p := range a.Phones {
 			phones = append(phones, string(p))
+			traced = append(traced, "phone:"+string(p))
 		}
 		none := func(key string, names []string) page.Fact {
 			if len(names) == 0 {
@@ -134,7 +135,8 @@ func (s *server) people(w http.ResponseWriter, v *visit) {
 			}
 			return page.Fact{Key: key, Text: some8(names)}
 		}
-		card.Facts = []page.Fact{none("set.agents.phones", phones), none("set.agents.queues", queues)}
+		card.Facts, card.Links = s.tracedFact(v, traced...)
+		card.Facts = append([]page.Fact{none("set.agents.phones", phones), none("set.agents.queues", queues)}, card.Facts...)
 		list.Cards = append(list.Cards, card)
 	}
 	if list.More > 0 || list.Query != "" {

@@ -117,6 +117,7 @@ func everyFace() map[string]faces {
 		"/system":                     {"box-full-system", never, asks},
 		"/security":                   {"box-full-security", "box-empty-security", "box-error-http"},
 		"/erasures":                   {"box-erasures", "box-erasures-none", "box-erasures-clear"},
+		"/traces":                     {"box-traces", "box-traces-none", "box-traces-wrong"},
 		"/reset":                      {"box-reset", never, "box-reset-wrong"},
 		"/about":                      {"box-full-about", never, asks},
 		"/setup/{step}":               {"box-full-setup-testcall", "box-empty-setup-testcall", "box-error-setup-network"},
@@ -132,7 +133,7 @@ func everyFace() map[string]faces {
 // unseen are the routes whose answer is no page.
 func unseen() []string {
 	return []string{
-		"/live", "/api/now", "/calls.csv", "/calls/{call}/sip.pcapng", "/reports/queue_log", "/reports/lines.csv", "/reports.csv", "/recordings/{id}/sound", "/phone/live", "/phone/ready/live",
+		"/live", "/api/now", "/calls.csv", "/calls/{call}/sip.pcapng", "/calls/{call}/rtp.pcapng", "/reports/queue_log", "/reports/lines.csv", "/reports.csv", "/recordings/{id}/sound", "/phone/live", "/phone/ready/live",
 		"/me/code.png", "/people.csv", "/messages/sound/{lang}/{name}", "/backup/copy/{name}", "/handover.pdf", "/lines/gateway/{id}", "/about/licences", "/setup", "/setup/live", "/healthz", "/asset/",
 	}
 }

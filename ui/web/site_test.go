@@ -51,6 +51,7 @@ type site struct {
 	wizard    *setuptest.Memory
 	backups   settingstest.Backups
 	persons   settingstest.Erasures
+	traces    settingstest.Traces
 	wires     settingstest.Network
 	machine   settingstest.Board
 	proof     settingstest.Certificate
@@ -133,7 +134,7 @@ func siteOf(t *testing.T, hub *live.Hub, kept access.State) *site {
 		Ready:   func() error { return s.ready },
 		Present: func() ([]byte, error) { return []byte("[]"), nil },
 		Codes:   func() []view.Code { return []view.Code{{Code: "*43", Action: "echo"}} }, Settings: s.settings.Port(), Voice: s.voice.Port(),
-		Backups: s.backups.Port(), Erasures: s.persons.Port(), Network: s.wires.Port(), Board: s.machine.Port(), Certificate: s.proof.Port(), Updates: s.releases.Port(),
+		Backups: s.backups.Port(), Erasures: s.persons.Port(), Traces: s.traces.Port(), Network: s.wires.Port(), Board: s.machine.Port(), Certificate: s.proof.Port(), Updates: s.releases.Port(),
 		Handover: func(context.Context) page.Handover { return settingstest.Handover(hostile) },
 		Desk: func(_ context.Context, a tel.AgentID) (*page.Desk, error) {
 			return &page.Desk{Name: string(a), State: tel.AgentReady}, nil

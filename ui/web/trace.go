@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/tel"
+	"github.com/pronto-pbx/pronto/ui/access"
 	"github.com/pronto-pbx/pronto/ui/page"
 )
 
 // sipTrace shows the SIP messages of a call to who configures the box.
 func (s *server) sipTrace(w http.ResponseWriter, v *visit) {
 	call := tel.CallID(v.PathValue("call"))
-	t := page.Trace{Reader: s.reader(v), Box: s.Name(), Call: call, Rungs: s.Ladder(call)}
+	t := page.Trace{Reader: s.reader(v), Box: s.Name(), Call: call, Rungs: s.Ladder(call), RTP: v.user.May(access.Own) && s.Traces.Has(call)}
 	html, err := s.pages[v.lang].Trace(t, time.Now())
 	s.show(w, http.StatusOK, html, err)
 }

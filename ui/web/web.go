@@ -49,6 +49,7 @@ type Config struct {
 	Voice    voice.Port
 	Backups  settings.Backups
 	Erasures settings.Erasures
+	Traces   settings.Traces
 	Network  settings.Network
 	Board    settings.Board
 	// Handover is the report of this moment; who makes it is filled in here.
