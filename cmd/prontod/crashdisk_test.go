@@ -36,7 +36,7 @@ func TestCallsOutliveCrashesOnAFullDisk(t *testing.T) {
 // recordsComeAgain waits until every call that has ended is on record, those too that ended while there was no room.
 func (d *day) recordsComeAgain(before int) {
 	d.t.Helper()
-	waited := strings.Count(d.o.Log(), "finished records wait for room on the disk")
+	waited := strings.Count(d.o.Log(), "finished record waits for room on the disk")
 	d.o.CallRecords(d.finished)
 	if lost := strings.Count(d.o.Log(), "finished record cannot be written"); lost > 0 {
 		d.t.Errorf("%d finished records are lost", lost)

@@ -88,7 +88,8 @@ func (b *Box) record(e tel.Event) {
 		pos, waits, err = b.owed.write(kind, body)
 	}
 	switch {
-	case waits: // owed has said so, and accounts for it when it is written
+	case waits: // it is accounted for when it is written
+		b.log.Warn("finished record waits for room on the disk", "record", kind)
 		return
 	case err != nil:
 		b.log.Error("finished record cannot be written", "record", kind, "err", err)
@@ -103,6 +104,9 @@ func (b *Box) openOwed() {
 		hot: b.hot, history: b.history,
 		written: func(e tel.Event, pos journal.Pos) { b.account(e, pos, nil) },
 		told: func(waiting int) {
+			if waiting == 0 {
+				b.log.Info("the finished records that waited are written")
+			}
 			b.report("journal", waiting == 0, fmt.Sprintf("%d finished records wait for room on the disk", waiting))
 		},
 		synced: func(err error) {
