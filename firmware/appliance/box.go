@@ -328,13 +328,7 @@ func (b *Box) countToday() {
 	if err != nil {
 		b.log.Warn("figures of the day are incomplete", "err", err)
 	}
-	for _, r := range b.owed.waiting() {
-		tail.take(journal.Record{Kind: r.Kind, Body: r.Body})
-		if e, err := cdr.Decode(r.Kind, r.Body); err == nil && e != nil {
-			b.present.apply(e)
-			b.ledger.Replay(e)
-		}
-	}
+	b.countOwed(&tail)
 	b.complete(tail)
 }
 

@@ -199,3 +199,14 @@ func (o *owed) close() {
 		o.again.Stop()
 	}
 }
+
+// countOwed counts what waits among the figures of the day; what is written of it is accounted for then.
+func (b *Box) countOwed(t *tail) {
+	for _, r := range b.owed.waiting() {
+		t.take(journal.Record{Kind: r.Kind, Body: r.Body})
+		if e, err := cdr.Decode(r.Kind, r.Body); err == nil && e != nil {
+			b.present.apply(e)
+			b.ledger.Replay(e)
+		}
+	}
+}
