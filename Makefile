@@ -100,7 +100,7 @@ soak: ## larger counts of the same tests, and an office under load for two hours
 	$(GO) test -count=5 -timeout 60m ./drivers/gsm
 	$(GO) test -count=10 -timeout 60m -run DayOfFaults ./drivers/gsm
 	$(GO) test -count=1 -timeout 60m -run MinutesOfFaults ./drivers/gsm -gsm.minutes 10
-	$(GO) test -count=1 -timeout 60m -run OutliveCrashes ./cmd/prontod -crash.rounds 200
+	$(GO) test -count=1 -timeout 60m -run 'OutliveCrashes|EveryPartyLearns' ./cmd/prontod -crash.rounds 200
 	$(GO) test -count=1 -timeout 60m -run TestRace ./cmd/prontod -races.rounds 2000
 	$(GO) test -count=1 -timeout 60m -run EarlierVersions ./cmd/prontod -versions.all
 	$(GO) test -count=1 -timeout 150m -v -run UnderLoad ./cmd/prontod -soak.for 2h

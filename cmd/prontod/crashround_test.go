@@ -20,7 +20,8 @@ import (
 
 var (
 	roundsFlag = flag.Int("crash.rounds", 20, "how often the crash test kills prontod (soak: 200)")
-	writesFlag = flag.Bool("crash.writes", true, "each fourth kill falls right after a write of the hot journal")
+	writesFlag = flag.Bool("crash.writes", true, "some of the kills fall right after a write of the hot journal, or in place of one")
+	everyFlag  = flag.Int("crash.every", 4, "which of the kills do: each fourth one, or as said here")
 	seedFlag   = flag.Uint64("crash.seed", 0, "of what happens in the crash test, and when; 0: another one each time")
 )
 
@@ -38,7 +39,8 @@ const (
 )
 
 // An office with every state at once is killed again and again while calls are answered, ended, held, resumed and begun.
-// The kill falls uniformly in time, and in each fourth round between a change and the message that depends on it. Nobody redials, nobody is hung up on, nobody loses the place.
+// The kill falls uniformly in time, and in each fourth round between a change and the message that depends on it, or between
+// a message and the next change. Nobody redials, nobody is hung up on, nobody loses the place.
 func TestCallsOutliveCrashes(t *testing.T) {
 	fragile := fragileBench(t)
 	began := time.Now()
@@ -52,13 +54,13 @@ func TestCallsOutliveCrashes(t *testing.T) {
 	judgeJournal(t, d.o)
 	d.o.Alarm("books", false)
 	d.gapsAreShort()
-	t.Logf("%d crashes, %d of them right after a write of the journal; a sequence wrapped before the kill or while nobody looked in %d rounds, after it in %d; %d changes of a call were said again; the queue stood in its order again after at most %v; opened in %.1f s, all in %.1f s",
+	t.Logf("%d crashes, %d of them at a write of the journal; a sequence wrapped before the kill or while nobody looked in %d rounds, after it in %d; %d changes of a call were said again; the queue stood in its order again after at most %v; opened in %.1f s, all in %.1f s",
 		rounds(), d.died, rounds()-d.wrapsAfter, d.wrapsAfter, d.saidAgain.Load(), d.slowest.Round(time.Millisecond), opened.Seconds(), time.Since(began).Seconds())
 	if t.Logf("%d calls were ended by BYE of the box, all of them by intent", d.byes); d.byes < 3*rounds() {
 		t.Error("too few: in each round three calls are ended by their other party")
 	}
-	if *writesFlag && d.died < rounds()/8 {
-		t.Errorf("only %d of %d crashes fell between a change and its message", d.died, rounds()/4)
+	if due := rounds() / max(1, *everyFlag); *writesFlag && d.died < due/2 {
+		t.Errorf("only %d of %d crashes fell between a change and its message", d.died, due)
 	}
 }
 
@@ -92,8 +94,12 @@ func (d *day) crash(round int) {
 		c.Audio().Forget()
 	}
 	var dies func(time.Duration) bool
-	if *writesFlag && round%4 == 3 {
-		dies = d.o.DieAt(1 + d.r.IntN(24))
+	if every := max(1, *everyFlag); *writesFlag && round%every == every-1 {
+		at := d.o.DieAt
+		if d.r.IntN(2) == 0 {
+			at = d.o.DieBefore
+		}
+		dies = at(1 + d.r.IntN(24))
 	}
 	start := time.Now()
 	changed := d.change(round)

@@ -132,6 +132,7 @@ type Box struct {
 	ledger    *ledger.Ledger
 	memories  *ledger.Memories
 	books     *watch.Watch
+	owed      *owed // finished records that the history does not take
 	// remembered is what the disk knew of callers at the start.
 	remembered []plan.Memory
 	lamps      lamps
@@ -298,7 +299,9 @@ func (b *Box) openJournals() error {
 		return err
 	}
 	b.openBooks()
+	b.openOwed()
 	b.countToday()
+	b.owed.retry()
 	b.ledger.Start()
 	b.remembered = b.memories.All()
 	b.memories.Start()
@@ -315,6 +318,7 @@ func (b *Box) countToday() {
 			oldest = false
 		}
 		tail.take(r)
+		b.owed.found(r.Kind, r.Body)
 		if e, err := cdr.Decode(r.Kind, r.Body); err == nil && e != nil {
 			b.present.apply(e)
 			b.ledger.Replay(e)
@@ -327,6 +331,7 @@ func (b *Box) countToday() {
 	if err != nil {
 		b.log.Warn("figures of the day are incomplete", "err", err)
 	}
+	b.countOwed(&tail)
 	b.complete(tail)
 }
 
@@ -581,6 +586,9 @@ func (b *Box) close() {
 	b.lamps.close()
 	if err := b.doors.close(); err != nil {
 		b.log.Warn("door relay does not close well", "err", err)
+	}
+	if b.owed != nil {
+		b.owed.close()
 	}
 	if b.history != nil {
 		_ = b.history.Close()

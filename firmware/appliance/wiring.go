@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -83,18 +84,43 @@ func recorded(e tel.Event) bool {
 func (b *Box) record(e tel.Event) {
 	kind, body, err := cdr.Encode(e)
 	var pos journal.Pos
+	var waits bool
 	if err == nil {
-		pos, err = b.history.AppendSignal(kind, body, func(err error) {
-			if err != nil {
-				b.log.Error("finished record is not on the disk yet", "err", err)
-			}
-		})
+		pos, waits, err = b.owed.write(kind, body)
 	}
-	if err != nil {
+	switch {
+	case waits: // it is accounted for when it is written
+		b.log.Warn("finished record waits for room on the disk", "record", kind)
+		return
+	case err != nil:
 		b.log.Error("finished record cannot be written", "record", kind, "err", err)
 	}
 	b.account(e, pos, err)
 	b.report("journal", err == nil, "a finished record could not be written")
+}
+
+// openOwed takes up the finished records for which an earlier process found no room.
+func (b *Box) openOwed() {
+	b.owed = &owed{
+		hot: b.hot, history: b.history,
+		written: func(e tel.Event, pos journal.Pos) { b.account(e, pos, nil) },
+		told: func(waiting int) {
+			if waiting == 0 {
+				b.log.Info("the finished records that waited are written")
+			}
+			b.report("journal", waiting == 0, fmt.Sprintf("%d finished records wait for room on the disk", waiting))
+		},
+		synced: func(err error) {
+			if err != nil {
+				b.log.Error("finished record is not on the disk yet", "err", err)
+			}
+		},
+	}
+	for _, err := range b.owed.take(b.hot.Load(owedKind)) {
+		if err != nil {
+			b.log.Warn("part of the earlier process is lost", "err", err)
+		}
+	}
 }
 
 func (b *Box) report(condition string, ok bool, text string) {

@@ -300,6 +300,18 @@ func (o *Office) Killer() (kill func()) {
 // prontod is killed from outside, and died is false. It returns when the supervisor has started the next one.
 func (o *Office) DieAt(writes int) (wait func(limit time.Duration) (died bool)) {
 	o.t.Helper()
+	return o.dies(writes)
+}
+
+// DieBefore is DieAt for a prontod that dies in place of the last of the writes, with all said and done that comes
+// before it.
+func (o *Office) DieBefore(writes int) (wait func(limit time.Duration) (died bool)) {
+	o.t.Helper()
+	return o.dies(-writes)
+}
+
+func (o *Office) dies(writes int) (wait func(limit time.Duration) (died bool)) {
+	o.t.Helper()
 	before := o.prontod()
 	path := filepath.Join(o.Dir, "run", "failpoint")
 	if err := os.WriteFile(path, []byte(strconv.Itoa(writes)), 0o600); err != nil {

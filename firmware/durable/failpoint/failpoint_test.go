@@ -71,10 +71,29 @@ func TestOnlyTheChosenWriteIsTheLast(t *testing.T) {
 	if ends != 1 {
 		t.Errorf("%d ends", ends)
 	}
+	d.Before(3)
+	writes(d, path, 2)
+	if ends != 1 {
+		t.Errorf("%d ends before the third write", ends)
+	}
+	d.die = func() {
+		ends++
+		if info, err := os.Stat(path); err != nil || info.Size() != 2 {
+			t.Errorf("the write at which the program dies is done: %v, %v", info, err)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	d.Before(3)
+	writes(d, path, 10)
+	if ends != 2 {
+		t.Errorf("%d ends", ends)
+	}
 	d.After(5)
 	d.After(0)
 	writes(d, path, 10)
-	if ends != 1 {
+	if ends != 2 {
 		t.Errorf("%d ends, the last of which was called off", ends)
 	}
 }

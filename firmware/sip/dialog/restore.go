@@ -146,8 +146,10 @@ func (s *Session) readopt(e core.Readopt) {
 	switch {
 	case t == core.First && s.state.Phase == core.Offered && s.state.Provisional != 0:
 		last = s.response(req, s.state.Ringing())
-	case t == core.First && s.state.Phase == core.Accepted, t == core.Theirs && s.state.Exchange.Turn == core.TurnAck:
-		last = s.response(req, s.state.Success(t))
+	default:
+		if final, ok := s.state.Final(t); ok {
+			last = s.response(req, final)
+		}
 	}
 	tx, err := s.ua.cfg.Stack.RestoreServerTx(req, stackFlow(s.state.Flow), last)
 	if err != nil {

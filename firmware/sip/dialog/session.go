@@ -293,8 +293,8 @@ func (s *Session) crashed() {
 			s.ua.panics.Add(1)
 			s.log.Error("panic again while ending a dialog")
 		}
+		s.drop() // last: killed before that, the next process still owes the peer its BYE
 	}()
-	s.drop()
 	state, effects := core.Next(s.state, core.DoHangup{Cause: tel.CauseInternalError}, time.Now())
 	s.state = state
 	for _, effect := range effects {

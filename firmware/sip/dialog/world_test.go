@@ -277,6 +277,8 @@ type fakeServer struct {
 	final    bool
 	acked    bool
 	onCancel func(*sip.Request)
+
+	answerCancel func() // as of stack.ServerTx: the CANCEL is answered right before the INVITE's final response
 }
 
 func (s *fakeServer) Request() *sip.Request          { return s.req }
@@ -287,6 +289,9 @@ func (s *fakeServer) Respond(res *sip.Response) error {
 	if s.final {
 		s.n.w.t.Errorf("%s: %d to %s after a final response", s.n.name, res.StatusCode, s.req.Method)
 		return stack.ErrDone
+	}
+	if s.answerCancel != nil && res.StatusCode >= 200 {
+		s.answerCancel()
 	}
 	s.last = res
 	s.n.wire(res, s.flow.Remote)
@@ -319,10 +324,12 @@ func (s *fakeServer) cancelled(invite *fakeServer) bool {
 	if invite == nil {
 		return false
 	}
-	_ = s.Respond(response(s.req, 200, "x"))
+	answer := sync.OnceFunc(func() { _ = s.Respond(response(s.req, 200, "x")) })
 	if !invite.final && invite.onCancel != nil {
+		invite.answerCancel = answer
 		invite.onCancel(s.req)
 	}
+	answer()
 	return true
 }
 

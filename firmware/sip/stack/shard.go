@@ -200,7 +200,9 @@ func (sh *shard) ack(key string, req *sip.Request, flow Flow) {
 }
 
 // cancel answers a CANCEL (RFC 3261 section 9.2) and tells the INVITE's owner once. The answer
-// keeps no state: a repeated CANCEL gets the same one.
+// keeps no state: a repeated CANCEL gets the same one. It leaves when the owner has written down that the call is
+// over, right before its 487 or when it has said nothing: a CANCEL that is answered does not come again, and were
+// this process killed before it is on record, the next one would ring for nobody.
 func (sh *shard) cancel(key string, req *sip.Request, flow Flow) {
 	sh.mu.Lock()
 	tx := sh.servers[key]
@@ -214,15 +216,19 @@ func (sh *shard) cancel(key string, req *sip.Request, flow Flow) {
 			tell = tx.onCancel
 		}
 	}
+	answer := sync.OnceFunc(func() { sh.stack.answer(req, flow, sip.StatusOK, "OK", tag) })
+	if tell != nil {
+		tx.answerCancel = answer
+	}
 	sh.mu.Unlock()
 	if tx == nil {
 		sh.stack.refuse(req, flow, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 		return
 	}
-	sh.stack.answer(req, flow, sip.StatusOK, "OK", tag)
 	if tell != nil {
-		tell(req)
+		sh.stack.guard("cancel", func() { tell(req) })
 	}
+	answer()
 }
 
 func (sh *shard) response(res *sip.Response, flow Flow) {

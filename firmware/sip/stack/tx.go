@@ -74,6 +74,8 @@ type ServerTx struct {
 	cancel    *sip.Request
 	onCancel  func(*sip.Request)
 	lingers   bool // it is among shard.lingering
+
+	answerCancel func() // answers the CANCEL that is being told; nil: there is none
 }
 
 // newServerTx enters a transaction into the shard's table; the mutex is held and Stack.open counts
@@ -122,6 +124,9 @@ func (tx *ServerTx) Respond(res *sip.Response) error {
 	}
 	tx.sh.mu.Lock()
 	defer tx.sh.mu.Unlock()
+	if tx.answerCancel != nil && !res.IsProvisional() {
+		tx.answerCancel()
+	}
 	if !tx.unanswered() && (tx.m.phase != phaseAccepted || !res.IsSuccess()) {
 		return ErrDone
 	}
@@ -134,8 +139,9 @@ func (tx *ServerTx) Respond(res *sip.Response) error {
 }
 
 // OnCancel sets what is called, on the shard, when the other side cancels this INVITE before its
-// final response. The CANCEL has been answered; the owner of the INVITE answers it with 487. A
-// CANCEL that came before is told at once.
+// final response; the owner of the INVITE answers it with 487. The CANCEL itself is answered right before that, or
+// when fn returns: what fn writes down is on record when the other side knows that its CANCEL was taken. A CANCEL
+// that came before is told at once.
 func (tx *ServerTx) OnCancel(fn func(cancel *sip.Request)) {
 	tx.sh.mu.Lock()
 	tx.onCancel = fn

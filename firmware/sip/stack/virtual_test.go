@@ -287,6 +287,42 @@ func TestCancelIsAnswered200AndToldOnceAndUnmatchedGets481(t *testing.T) {
 	})
 }
 
+// What the INVITE's owner writes down when it hears of a CANCEL is on record before the other side knows that its
+// CANCEL was taken, which does not come again then.
+func TestACancelIsAnsweredWhenTheOwnerOfTheINVITEHasHeardOfIt(t *testing.T) {
+	for name, owner := range map[string]func(tx *ServerTx){
+		"one that answers at once": func(tx *ServerTx) { respond(t, tx, 487, "Request Terminated") },
+		"one that takes its time":  func(*ServerTx) {},
+		"one that fails":           func(*ServerTx) { panic("of the test") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rec := &recorder{}
+				b := newBench(t, Config{}, rec)
+				var before []sent
+				rec.request = func(tx *ServerTx) {
+					tx.OnCancel(func(*sip.Request) {
+						b.mu.Lock()
+						before = append(before, b.out...)
+						b.mu.Unlock()
+						owner(tx)
+					})
+				}
+				b.hear(requestText("INVITE", "a"))
+				respond(t, rec.txs[0], 180, "Ringing")
+				b.took()
+				b.hear(requestText("CANCEL", "a"))
+				if len(before) > 0 {
+					t.Errorf("before the owner has heard of it: %s", firstLines(before))
+				}
+				if out := b.took(); len(out) == 0 || out[0].msg.(*sip.Response).CSeq().MethodName != sip.CANCEL || out[0].msg.(*sip.Response).StatusCode != 200 {
+					t.Errorf("sent %s", firstLines(out))
+				}
+			})
+		})
+	}
+}
+
 func TestACancelBeforeOnCancelIsToldWhenSomebodyAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{}

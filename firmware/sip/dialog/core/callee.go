@@ -35,6 +35,23 @@ func (s State) Success(to Txn) Respond {
 	return r
 }
 
+// refused is our refusal of their INVITE.
+func (s State) refused() Respond {
+	return Respond{To: First, Status: s.Refusal.Status, Headers: s.Refusal.Headers}
+}
+
+// Final is our final response to their INVITE or re-INVITE, for whoever takes up the transaction after a restart; false
+// when there is none yet.
+func (s State) Final(to Txn) (Respond, bool) {
+	switch {
+	case to == First && s.Phase == Lingering && s.Refusal.Status != 0:
+		return s.refused(), true
+	case to == First && s.Phase == Accepted, to == Theirs && s.Exchange.Turn == TurnAck:
+		return s.Success(to), true
+	}
+	return Respond{}, false
+}
+
 // Ringing is our last provisional response, for whoever takes up the transaction after a restart.
 func (s State) Ringing() Respond {
 	if s.Reliable.Open.Status != 0 {
@@ -109,12 +126,11 @@ func (m *machine) cancelled(e GotCancel) {
 	s := &m.s
 	switch {
 	case e.Of == First && s.Phase == Offered:
-		m.do(Respond{To: First, Status: 487})
 		cause := e.Cause
 		if cause == tel.CauseNone {
 			cause = tel.CauseCancelled
 		}
-		m.end(cause, true)
+		m.refuse(Reply{Status: 487}, cause, true)
 	case e.Of == Theirs && s.Phase == Up && s.Exchange.Turn == TurnTheirs:
 		m.dropExchange()
 	}

@@ -165,13 +165,37 @@ func (m *machine) loser(e GotSuccess) {
 		return
 	}
 	s.Losers = append(slices.Clone(s.Losers), e.Peer.Tag)
-	m.dirty = true
+	m.part(e.Peer)
+	if s.Phase == Lingering {
+		m.arm(TimerLinger, Life) // the journal remembers the BYE until nobody can answer it any more
+	}
+}
+
+// part hangs up a dialog of a fork that has lost. The BYE is owed until it has its final response.
+func (m *machine) part(p Peer) {
+	s := &m.s
 	cause := tel.CauseAnsweredElsewhere
 	if s.Peer.Tag == "" {
 		cause = s.Cause
 	}
 	s.CSeq++ // its dialog may have seen a PRACK or UPDATE of ours
-	m.do(SendRequest{Method: "BYE", CSeq: s.CSeq, Peer: e.Peer, Cause: cause, Loser: true})
+	s.Partings = append(slices.Clone(s.Partings), Parting{Peer: p, CSeq: s.CSeq})
+	m.dirty = true
+	m.do(SendRequest{Method: "BYE", CSeq: s.CSeq, Peer: p, Cause: cause, Loser: true})
+}
+
+// parted is the reply to such a BYE; whatever it says, that dialog is over.
+func (m *machine) parted(e GotReply) {
+	s := &m.s
+	i := slices.IndexFunc(s.Partings, func(p Parting) bool { return p.CSeq == e.Sent.CSeq })
+	if i < 0 || e.Status < 200 {
+		return
+	}
+	s.Partings = slices.Delete(slices.Clone(s.Partings), i, i+1)
+	if len(s.Partings) == 0 {
+		s.Partings = nil
+	}
+	m.dirty = true
 }
 
 // failure is a final response of 300 or more to our INVITE.

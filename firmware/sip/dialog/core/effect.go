@@ -43,7 +43,7 @@ type SendRequest struct {
 	Body          []byte
 	Authorization string
 	Cause         tel.Cause // for the Reason header of a BYE
-	Loser         bool      // hangs up a forked answer: nobody waits for the reply
+	Loser         bool      // hangs up a forked answer
 	Terms         Terms     // of a re-INVITE or UPDATE
 	Purpose       Purpose
 	Refer         uint32 // the REFER of whose progress a NOTIFY tells

@@ -9,6 +9,10 @@ import (
 // request handles a request of the peer inside the dialog.
 func (m *machine) request(e GotRequest) {
 	s := &m.s
+	if e.Method == "BYE" && s.Phase == Lingering && e.Tag == s.Peer.Tag && e.CSeq == s.Peer.CSeq {
+		m.do(Respond{Status: 200}) // the process that took it died before it said so
+		return
+	}
 	if !m.inOrder(e) {
 		m.do(Respond{Status: 500, RetryAfter: retryAfter(e.Dice)}) // section 12.2.2
 		return
@@ -115,11 +119,11 @@ func (m *machine) gotBye(e GotRequest) {
 	cause := e.Cause
 	switch m.s.Phase {
 	case Offered:
-		m.do(Respond{Status: 200}, Respond{To: First, Status: 487})
+		m.do(Respond{Status: 200})
 		if cause == tel.CauseNone {
 			cause = tel.CauseCancelled
 		}
-		m.end(cause, true)
+		m.refuse(Reply{Status: 487}, cause, true)
 	case Accepted, Up:
 		m.do(Respond{Status: 200})
 		m.end(cause, true)
@@ -136,7 +140,11 @@ func (m *machine) gotBye(e GotRequest) {
 // reply is a response to a request of ours inside the dialog.
 func (m *machine) reply(e GotReply) {
 	s := &m.s
-	if e.Sent.Loser || e.Sent.Peer.Tag != "" && !s.Knows(e.Sent.Peer.Tag) {
+	if e.Sent.Loser {
+		m.parted(e)
+		return
+	}
+	if e.Sent.Peer.Tag != "" && !s.Knows(e.Sent.Peer.Tag) {
 		return
 	}
 	switch e.Sent.Method {

@@ -54,7 +54,7 @@ type machine struct {
 
 // finish puts the Save before every message.
 func (m *machine) finish() (State, []Effect) {
-	if m.dirty && m.s.Phase != Gone && (m.s.Phase != Lingering || !m.s.Incoming || len(m.s.Referrals) > 0) {
+	if m.dirty && m.s.Phase != Gone {
 		m.out = slices.Insert(m.out, 0, Effect(Save{}))
 	}
 	return m.s, m.out
@@ -174,18 +174,28 @@ func (m *machine) end(cause tel.Cause, remote bool) {
 	m.linger()
 }
 
-// linger keeps just enough to answer late messages, for as long as the network can hold them.
+// linger keeps just enough to answer late messages, for as long as the network can hold them. The journal keeps it
+// too: the end is on record before anything tells the peer of it, so that no later process takes the call for one
+// that stands, and what the peer may have missed (our refusal, the 200 to its BYE) is said again.
 func (m *machine) linger() {
 	m.disarmAll()
 	s := &m.s
 	s.Phase = Lingering
-	s.Invite.Text, s.LocalSDP, s.RemoteSDP, s.Forks, s.Exchange = "", nil, nil, nil, Exchange{}
+	if s.Refusal.Status == 0 {
+		s.Invite.Text = ""
+	}
+	s.LocalSDP, s.RemoteSDP, s.Forks, s.Exchange = nil, nil, nil, Exchange{}
 	s.Reliable, s.Headers, s.Who, s.Expiry, s.Handover = Reliable{}, nil, nil, Expiry{}, Handover{}
 	m.arm(TimerLinger, Life)
 	m.dirty = true
-	if s.Incoming && len(s.Referrals) == 0 {
-		m.do(Drop{}) // their late messages need no memory of ours beyond this process
-	}
+}
+
+// refuse answers their INVITE with a failure, which the next process repeats if this one dies: nobody knows then
+// whether it arrived, and a caller who has had a provisional asks no more.
+func (m *machine) refuse(p Reply, cause tel.Cause, remote bool) {
+	m.s.Refusal = p
+	m.do(m.s.refused())
+	m.end(cause, remote)
 }
 
 // bye hangs up an established call (section 15.1.1).
@@ -224,8 +234,7 @@ func (m *machine) fired(t Timer) {
 	case TimerExpire:
 		m.bye(tel.CauseTimeout)
 	case TimerLimit:
-		m.do(Respond{To: First, Status: 480})
-		m.end(tel.CauseNoAnswer, false)
+		m.refuse(Reply{Status: 480}, tel.CauseNoAnswer, false)
 	case TimerResend:
 		m.resend()
 	case TimerAck:
@@ -273,8 +282,8 @@ func (m *machine) command(e Event) {
 			m.ignore("reject")
 			return
 		}
-		m.do(Respond{To: First, Status: e.Status, Headers: e.Headers})
-		m.end(tel.CauseFromSIP(e.Status), false)
+		m.refuse(Reply{Status: e.Status, Headers: e.Headers}, tel.CauseFromSIP(e.Status), false)
+		m.do(Drop{}) // a challenge, or a stranger: many may come, and none of them is worth memory for half a minute
 	case DoHangup:
 		m.hangup(e.Cause)
 	case DoReoffer:
@@ -325,8 +334,7 @@ func (m *machine) hangup(cause tel.Cause) {
 	case Calling, Ringing:
 		m.giveUp(cause)
 	case Offered:
-		m.do(Respond{To: First, Status: cause.SIPStatus()})
-		m.end(cause, false)
+		m.refuse(Reply{Status: cause.SIPStatus()}, cause, false)
 	case Accepted:
 		m.s.HangupAtAck = true
 		m.ended(cause, false)

@@ -153,9 +153,6 @@ func (m *machine) forget(id uint32) {
 	}
 	s.Referrals = nil
 	m.disarm(TimerRefer)
-	if s.Phase == Lingering && s.Incoming {
-		m.do(Drop{}) // the call has waited for this
-	}
 }
 
 // notifyRefer tells the referrer how far the transfer is.

@@ -174,8 +174,7 @@ func (s State) mayAccept() bool {
 
 // unacknowledged gives the call up: the caller does not hear us (section 3).
 func (m *machine) unacknowledged() {
-	m.do(Respond{To: First, Status: 504})
-	m.end(tel.CauseTimeout, false)
+	m.refuse(Reply{Status: 504}, tel.CauseTimeout, false)
 }
 
 // prack acknowledges a reliable provisional (section 4).

@@ -7,6 +7,7 @@ func (m *machine) restart() {
 	s.CSeq += RestartJump
 	m.dirty = true
 	m.restartRefers()
+	m.restartPartings()
 	if unsent := !s.Incoming && s.Invite.Text == ""; unsent && (s.Phase == Calling || s.Phase == Cancelling) {
 		m.nothing(GotNothing{}) // it was on record before it could leave, and never did
 		return
@@ -40,7 +41,19 @@ func (m *machine) restart() {
 	case Ending:
 		m.sendBye()
 	case Lingering:
+		if s.Refusal.Status != 0 {
+			m.do(Readopt{First, s.Invite.Text}) // and with it our refusal, which may not have arrived
+		}
 		m.rearm(TimerLinger, Life)
+	}
+}
+
+// restartPartings hangs the forks up again whose BYE had no answer yet.
+func (m *machine) restartPartings() {
+	owed := m.s.Partings
+	m.s.Partings = nil
+	for _, p := range owed {
+		m.part(p.Peer)
 	}
 }
 

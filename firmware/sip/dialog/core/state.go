@@ -121,6 +121,12 @@ type Fork struct {
 	Agreed bool   `json:"agreed,omitempty"` // a reliable one has answered our offer
 }
 
+// Parting is a BYE of ours to a forked answer that lost, as long as it has no final response.
+type Parting struct {
+	Peer Peer   `json:"peer"`
+	CSeq uint32 `json:"cseq"`
+}
+
 // Turn says who waits for whom in an offer/answer exchange inside an established dialog.
 type Turn string
 
@@ -161,7 +167,7 @@ type Exchange struct {
 // Invite is the transaction that opened the call.
 type Invite struct {
 	CSeq   uint32 `json:"cseq"`
-	Text   string `json:"text,omitempty"`   // the request as received, or as it leaves, with its Via: empty before, and dropped when answered
+	Text   string `json:"text,omitempty"`   // the request as received, or as it leaves, with its Via: empty before, and dropped when answered, but kept for as long as a refusal of ours may have to be said again
 	Terms  Terms  `json:"terms,omitzero"`   // what theirs asks of the session timer
 	Always bool   `json:"always,omitempty"` // theirs requires 100rel: every provisional is reliable
 }
@@ -193,6 +199,8 @@ type State struct {
 	Losers []string `json:"losers,omitempty"` // tags of forked answers that were hung up
 	Nonces []string `json:"nonces,omitempty"` // challenges already answered
 
+	Partings []Parting `json:"partings,omitempty"` // of the losers, those that may not know it yet
+
 	Offerless  bool   `json:"offerless,omitempty"` // their INVITE had no body: we offer, the ACK answers
 	LocalSDP   []byte `json:"local_sdp,omitempty"`
 	RemoteSDP  []byte `json:"remote_sdp,omitempty"`
@@ -214,6 +222,7 @@ type State struct {
 	Expiry      Expiry        `json:"expiry,omitzero"`   // the one in force
 	Who         []string      `json:"who,omitempty"`     // what Identified has told last
 	Headers     []string      `json:"headers,omitempty"` // of our 2xx, to repeat it after a restart
+	Refusal     Reply         `json:"refusal,omitzero"`  // our final failure to their INVITE, likewise
 	Referrals   []Referral    `json:"referrals,omitempty"`
 	Referred    bool          `json:"referred,omitempty"` // a REFER has come in this dialog
 	Handover    Handover      `json:"handover,omitzero"`

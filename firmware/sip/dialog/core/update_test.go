@@ -68,7 +68,7 @@ func TestUpdateInAnEstablishedCallRFC3311(t *testing.T) {
 		{"headers alone", "4916 5", up, identity, Up, "save, update 2 bob" + line},
 		{"are reported", "3311 5.1", up, GotReply{Sent: sent, Status: 200}, Up, "Updated 200"},
 		{"also when refused", "3311 5.1", up, GotReply{Sent: sent, Status: 403}, Up, "Updated 403"},
-		{"a peer that has no such call ends it", "12.2.1.2", up, GotReply{Sent: sent, Status: 481}, Lingering, "Ended network_failure remote, arm linger, drop"},
+		{"a peer that has no such call ends it", "12.2.1.2", up, GotReply{Sent: sent, Status: 481}, Lingering, "save, Ended network_failure remote, arm linger"},
 		{"a peer without UPDATE gets a re-INVITE", "4916 5", without, identity, Up, "save, invite 2 bob" + line + ", arm reoffer"},
 		{"whose end is reported likewise", "4916 5", walk(without, identity), GotReply{Sent: invite, Status: 200, SDP: []byte(offer)}, Up, "save, ack 2 bob, Updated 200"},
 		{"refused too", "4916 5", walk(without, identity), GotReply{Sent: invite, Status: 488}, Up, "save, Updated 488"},

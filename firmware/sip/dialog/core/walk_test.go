@@ -218,11 +218,11 @@ func (w *watch) request(cseq uint32) {
 	w.cseq = cseq
 }
 
-// mustBeSaved: what a message depends on is in the journal when it leaves. Two changes may wait:
-// a running deadline, and a call of theirs that is over, which the journal drops.
+// mustBeSaved: what a message depends on is in the journal when it leaves, the end of a call above all. Only a running
+// deadline may wait.
 func (w *watch) mustBeSaved(s State, effects []Effect) {
 	w.t.Helper()
-	if s.Phase == Gone || s.Phase == Lingering && s.Incoming {
+	if s.Phase == Gone {
 		return
 	}
 	a, b := w.saved, s
