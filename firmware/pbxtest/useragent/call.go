@@ -132,6 +132,12 @@ const Unanswered = 23 * t1
 func (c *Call) again(text string) {
 	c.stopRetry()
 	c.phone.send(text)
+	select {
+	case <-c.phone.done: // the connection is gone
+		c.end(Event{Kind: Silent, At: time.Now()})
+		return
+	default:
+	}
 	once := c.phone.Transport == TCP && !strings.HasPrefix(text, "SIP/2.0")
 	wait, total := t1, time.Duration(0)
 	var timer *time.Timer
@@ -421,4 +427,13 @@ func (c *Call) inviteResponse(m *message, at time.Time) {
 		}
 		c.end(Event{Kind: Refused, Status: m.status, Reason: m.reason, At: at})
 	}
+}
+
+// Phone is whose call it is.
+func (c *Call) Phone() *Phone { return c.phone }
+
+// Abandon forgets a call that the server does not let end.
+func (c *Call) Abandon() {
+	c.quiet()
+	c.phone.forget(c)
 }

@@ -24,7 +24,6 @@ type Stream struct {
 	seq    uint32
 	sent   int
 	unsent int
-	began  time.Time
 
 	// under audio.mu
 	direct    bool
@@ -48,19 +47,13 @@ type heard struct {
 // Addr is where the stream receives.
 func (s *Stream) Addr() netip.AddrPort { return s.addr }
 
-// Start sends to an address from now on, or elsewhere than before.
+// Start sends to an address from now on.
 func (s *Stream) Start(to netip.AddrPort) {
 	a := s.audio
-	a.mu.Lock()
-	if a.at[to] != nil && a.at[to] != s {
-		s.direct = true
-	}
-	a.mu.Unlock()
+	s.noteDirect(to)
 	a.sending.Lock()
 	defer a.sending.Unlock()
-	s.to.Family = unix.AF_INET
-	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&s.to.Port))[:], to.Port())
-	s.to.Addr = to.Addr().As4()
+	s.aim(to)
 	if s.slot >= 0 {
 		return
 	}
@@ -71,7 +64,30 @@ func (s *Stream) Start(to netip.AddrPort) {
 		}
 	}
 	a.slots[s.slot] = append(a.slots[s.slot], s)
-	s.began = time.Now()
+}
+
+// Move sends elsewhere than before, if the stream sends.
+func (s *Stream) Move(to netip.AddrPort) {
+	s.noteDirect(to)
+	s.audio.sending.Lock()
+	defer s.audio.sending.Unlock()
+	s.aim(to)
+}
+
+// noteDirect notes when the server has the stream sent past itself.
+func (s *Stream) noteDirect(to netip.AddrPort) {
+	s.audio.mu.Lock()
+	defer s.audio.mu.Unlock()
+	if other := s.audio.at[to]; other != nil && other != s {
+		s.direct = true
+	}
+}
+
+// aim is called with audio.sending held.
+func (s *Stream) aim(to netip.AddrPort) {
+	s.to.Family = unix.AF_INET
+	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&s.to.Port))[:], to.Port())
+	s.to.Addr = to.Addr().As4()
 }
 
 // Stop sends no more. What is under way may still come.
