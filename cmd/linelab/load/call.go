@@ -15,6 +15,17 @@ const (
 	drain = 300 * time.Millisecond
 )
 
+// farewell is how long a BYE is sent to a server that is known to be gone: it might be coming back.
+const farewell = 1500 * time.Millisecond
+
+// patience is how long the answer to a BYE or CANCEL is waited for.
+func (r *run) patience() time.Duration {
+	if r.gone.Load() {
+		return farewell
+	}
+	return useragent.Unanswered + time.Second
+}
+
 // outcome is what became of a call that we placed.
 type outcome struct {
 	began, ringing, answered, bye, ended time.Time
@@ -24,6 +35,7 @@ type outcome struct {
 	cancelled bool   // we gave up: it rang too long, or the run was stopped
 	unheard   bool   // the INVITE was never answered
 	cut       bool   // the server ended it before its time
+	theirs    bool   // by a BYE
 	open      bool   // BYE or CANCEL was never answered
 	noAudio   bool   // answered without our codec
 	failed    error  // no socket for it
@@ -47,7 +59,7 @@ func (r *run) call(ctx context.Context, p *useragent.Phone, number string) {
 		r.silent()
 	}
 	r.tally.called(o)
-	r.tally.stream(s.Close(), true, o.bye.IsZero() && o.cut)
+	r.tally.stream(s.Close(), true, o.theirs)
 }
 
 // follow drives a call from its INVITE to its last event.
@@ -60,7 +72,7 @@ func (r *run) follow(ctx context.Context, c *useragent.Call, s *useragent.Stream
 		if o.answered.IsZero() {
 			o.cancelled = true
 			c.Hangup()
-			timer.Reset(useragent.Unanswered)
+			timer.Reset(r.patience())
 			return
 		}
 		s.Stop()
@@ -85,7 +97,7 @@ func (r *run) follow(ctx context.Context, c *useragent.Call, s *useragent.Stream
 			case !o.answered.IsZero() && o.bye.IsZero():
 				o.bye = time.Now()
 				c.Hangup()
-				timer.Reset(useragent.Unanswered + time.Second)
+				timer.Reset(r.patience())
 			default:
 				o.open = true
 				c.Abandon()
@@ -127,10 +139,10 @@ func (r *run) happened(c *useragent.Call, s *useragent.Stream, o *outcome, e use
 	case useragent.Ended, useragent.Silent:
 		o.ended = e.At
 		if o.answered.IsZero() {
-			o.unheard = true
+			o.unheard, o.open = !o.cancelled, o.cancelled
 			return true
 		}
-		o.cut = o.bye.IsZero()
+		o.cut, o.theirs = o.bye.IsZero(), e.Theirs
 		o.open = !o.cut && e.Kind == useragent.Silent
 		return true
 	}
@@ -176,7 +188,7 @@ loop:
 			dismissed = nil
 			r.tally.leftOpen()
 			c.Hangup()
-			timer.Reset(useragent.Unanswered + time.Second)
+			timer.Reset(r.patience())
 		case <-timer.C:
 			c.Abandon()
 			break loop

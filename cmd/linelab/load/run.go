@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,6 +28,7 @@ type run struct {
 	audio  *useragent.Audio
 	phones []*useragent.Phone
 	abort  context.CancelCauseFunc
+	gone   atomic.Bool // the server is
 	tally  tally
 
 	mu       sync.Mutex
@@ -283,6 +285,7 @@ func (r *run) heard() (last time.Time) {
 // silent stops the run when the server has said nothing to anybody while a request went unanswered.
 func (r *run) silent() {
 	if time.Since(r.heard()) >= time.Second {
+		r.gone.Store(true)
 		r.abort(errGone)
 	}
 }

@@ -282,7 +282,7 @@ func (c *Call) Hangup() {
 }
 
 func (c *Call) cancel() {
-	c.phone.send(c.request("CANCEL", c.cseq, c.branch, ""))
+	c.again(c.request("CANCEL", c.cseq, c.branch, ""))
 }
 
 func (c *Call) bye() {
@@ -359,7 +359,7 @@ func (c *Call) offered(m *message, at time.Time) {
 func (c *Call) abandoned(anyway bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	waits := !c.incoming && !c.answered && !c.heard || c.leaving || c.incoming && c.answered && !c.confirmed
+	waits := !c.incoming && !c.answered && (!c.heard || c.cancelled) || c.leaving || c.incoming && c.answered && !c.confirmed
 	if anyway || waits {
 		c.end(Event{Kind: Silent, At: time.Now()})
 	}
@@ -371,6 +371,10 @@ func (c *Call) response(m *message, at time.Time) {
 	case "INVITE":
 		if n == c.cseq || c.answered {
 			c.inviteResponse(m, at)
+		}
+	case "CANCEL":
+		if c.cancelled && !c.answered {
+			c.stopRetry() // the INVITE's own answer is next
 		}
 	case "BYE":
 		if ch, ok := challengeOf(m); ok && c.phone.Password != "" && !c.byeTried {

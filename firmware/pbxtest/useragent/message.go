@@ -27,6 +27,9 @@ func parseMessage(b []byte) (message, error) {
 	}
 	head = strings.NewReplacer("\r\n ", " ", "\r\n\t", " ").Replace(head) // folded lines
 	lines := strings.Split(head, "\r\n")
+	if slices.ContainsFunc(lines, func(l string) bool { return strings.ContainsAny(l, "\r\n") }) {
+		return message{}, errNotSIP // what is sent back would be other lines
+	}
 	m := message{lines: lines[1:], body: body}
 	if rest, ok := strings.CutPrefix(lines[0], "SIP/2.0 "); ok {
 		code, reason, _ := strings.Cut(rest, " ")
