@@ -1,6 +1,7 @@
 package load_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -203,4 +206,50 @@ func listening(t *testing.T, network, at string) {
 		}
 	}
 	t.Fatalf("nobody listens at %s", at)
+}
+
+// Kamailio is a proxy of another hand: it challenges by 401 and 407, stays on the way of the dialog by Record-Route, and
+// lets the audio go past itself, which the report must say.
+func TestKamailioRoutesTheCallsAndTheAudioThatPassesItByIsTold(t *testing.T) {
+	program := pbxtest.Tool(t, "kamailio", "kamailio")
+	text, err := os.ReadFile("testdata/kamailio.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	at := fmt.Sprintf("127.0.64.31:%d", pbxtest.FreePort(t))
+	if err := os.WriteFile(filepath.Join(dir, "kamailio.cfg"), []byte(strings.ReplaceAll(string(text), "ADDRESS", at)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-f", filepath.Join(dir, "kamailio.cfg"), "-Y", dir, "-w", dir, "-P", filepath.Join(dir, "pid"), "-DD", "-E")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true} // it ends its children
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil || t.Failed() {
+			t.Logf("kamailio: %v\n%s", err, said.String())
+		}
+	})
+	listening(t, "udp", at)
+	listening(t, "tcp", at)
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			r := ran(t.Context(), t, "-server", at, "-transport", transport, "-users", "201:secret,202:secret,203:secret,204:secret", "-call", "203,204,299",
+				"-calls", "6", "-rate", "20/s", "-for", "500ms", "-bind", "127.0.64.32", "-max-failed", "2")
+			if !r.Kept() || r.Answered != 4 || r.Reached != 4 || r.Refused["404 Not Found"] != 2 || r.ToEnd.N != 4 || r.LeftOpen != 0 {
+				t.Errorf("report %+v", r)
+			}
+			if r.Direct != 8 || !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, "8 streams were sent past the server") }) {
+				t.Errorf("%d streams past the server; it says %q", r.Direct, r.Warnings)
+			}
+		})
+	}
+	_, err = load.Run(t.Context(), parsed(t, "-server", at, "-users", "201:secret,202:wrong", "-call", "202", "-bind", "127.0.64.32"), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "register 202: the server does not take this password") {
+		t.Errorf("error %v", err)
+	}
 }
