@@ -36,6 +36,7 @@ func opened(t *testing.T) *bench.Box {
 	for n := 201; n <= 206; n++ {
 		text += fmt.Sprintf("  - {id: a%[1]d, name: A%[1]d, extension: \"%[1]d\", phones: [\"%[1]d\"]}\n", n)
 	}
+	text += "queues:\n  - {id: sales, name: sales, number: \"400\", agents: [a206], ring: 15s}\n"
 	box, err := bench.Start(program, t.TempDir(), bench.OfficeOf(text, ports[0], ports[1]))
 	if err != nil {
 		t.Fatal(err)
@@ -214,6 +215,27 @@ func TestAServerThatDiesInTheMiddleEndsTheRunWithAReport(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The queue answers and plays its own music: nothing of what was sent comes back, and no bar on it can be kept.
+func TestAudioOfTheServersOwnIsToldAsNotMeasured(t *testing.T) {
+	box := opened(t)
+	r := ran(t.Context(), t, "-server", box.SIP.String(), "-users", users(201, 202), "-call", "400", "-calls", "2", "-rate", "20/s", "-for", "1s", "-bind", phoneIPs, "-max-lost", "1%")
+	if r.Answered != 2 || r.Failed != 0 || len(r.Directions) != 2 {
+		t.Fatalf("report %+v", r)
+	}
+	for _, d := range r.Directions {
+		if d.Measured || d.Why == "" || d.Lost != 0 {
+			t.Errorf("way %+v", d)
+		}
+	}
+	if back := r.Directions[1]; back.Strangers < 50 || !strings.HasSuffix(back.Why, "hold nothing of what was sent: the server decodes, or speaks itself") {
+		t.Errorf("what the server said: %+v", back)
+	}
+	if r.Kept() || !slices.Contains(r.Missed, "-max-lost, -max-delay: no audio was measured") {
+		t.Errorf("kept %v, missed %q", r.Kept(), r.Missed)
+	}
+	left(t, box)
 }
 
 func TestAReportIsReadByProgramsToo(t *testing.T) {

@@ -3,10 +3,13 @@ package useragent
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -149,4 +152,73 @@ func FuzzMessagesOfAServer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A way that swallows the first five packets and then each seventh, and turns two neighbours round, is told to the packet.
+func TestWhatAWayDoesToPacketsIsToldToThePacket(t *testing.T) {
+	a, err := OpenAudio(PCMU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	var both [2]*Stream
+	for i := range both {
+		if both[i], err = a.Open(netip.MustParseAddr("127.0.0.64"), i == 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	way, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 65)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head, packets = 5, 40
+	passed := make(chan int, 1)
+	go func() {
+		var held []byte
+		n := 0
+		for seen := range packets {
+			buf := make([]byte, 2000)
+			size, err := way.Read(buf)
+			if err != nil {
+				break
+			}
+			if seen < head || seen%7 == 0 && seen != packets-1 {
+				continue
+			}
+			if seen == 10 { // comes after the next
+				held = buf[:size]
+				continue
+			}
+			for _, packet := range [][]byte{buf[:size], held} {
+				if packet != nil {
+					_, _ = way.WriteToUDPAddrPort(packet, both[1].Addr())
+					n++
+				}
+			}
+			held = nil
+		}
+		both[0].Stop()
+		passed <- n
+	}()
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { a.Run(ctx) })
+	both[0].Start(way.LocalAddr().(*net.UDPAddr).AddrPort())
+	n := <-passed
+	heard := func() int { s := a.Delay(ToAnswerer); return s.N() }
+	for end := time.Now().Add(10 * time.Second); heard() < n && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	running.Wait()
+	_ = way.Close()
+	got := both[0].Close()
+	// Between the way's last packet and Stop one more may have left.
+	extra := got.Sent - packets
+	if extra < 0 || got.Tail != extra || got.Received != n || got.Head != head || got.Lost != packets-head-n+extra || got.OutOfOrder != 1 || got.Duplicated != 0 || !got.Peer || got.Gap <= 0 {
+		t.Errorf("told %+v; %d went through", got, n)
+	}
+	if back := both[1].Close(); back.Sent != 0 || back.Strangers != 0 {
+		t.Errorf("the other side %+v", back)
+	}
 }
