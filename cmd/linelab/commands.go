@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,11 +14,13 @@ import (
 	"syscall"
 
 	"github.com/pronto-pbx/pronto/cmd/linelab/lab"
+	"github.com/pronto-pbx/pronto/cmd/linelab/load"
 	"github.com/pronto-pbx/pronto/cmd/linelab/scenario"
 )
 
 const usage = `linelab [flags]                     plays the world around the demo office
 linelab scenario [flags] FILE|NAME  plays a scenario of a GSM line; -words explains the language, -list the shipped ones
+linelab load [flags]                calls through any SIP server and measures it; linelab load -h explains
 linelab faults [-var DIR]           lists the faults of the lines and of the board; * marks those that last now
 linelab fault LINE NAME [ARGUMENT]  lets one befall a line of the running lab: linelab fault gsm0 unplug, linelab fault fxo0 no_voltage
 linelab fault board NAME            lets one befall the board of the demo office: linelab fault board hot
@@ -29,6 +33,9 @@ func command(args []string, out, errs io.Writer) int {
 	defer stop()
 	var err error
 	switch args[0] {
+	case "load":
+		context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+		return generateLoad(ctx, args[1:], out, errs)
 	case "scenario":
 		err = playScenario(ctx, args[1:], out, errs)
 	case "faults", "fault", "heal":
@@ -41,6 +48,38 @@ func command(args []string, out, errs io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintln(errs, "linelab:", err)
+		return 1
+	}
+	return 0
+}
+
+// generateLoad calls through a server and says what became of it: 0 kept all bars, 1 did not, 2 was asked wrongly.
+func generateLoad(ctx context.Context, args []string, out, errs io.Writer) int {
+	cfg, err := load.Parse(args, errs)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintf(errs, "linelab load: %v (linelab load -h explains)\n", err)
+		return 2
+	}
+	report, err := load.Run(ctx, cfg, errs)
+	if err != nil {
+		fmt.Fprintln(errs, "linelab load:", err)
+		return 1
+	}
+	if cfg.JSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(report)
+	} else {
+		err = report.Text(out)
+	}
+	if err != nil {
+		fmt.Fprintln(errs, "linelab load: the report:", err)
+		return 1
+	}
+	if !report.Kept() {
 		return 1
 	}
 	return 0

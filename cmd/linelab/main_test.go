@@ -48,6 +48,10 @@ func TestCommandsSayWhatTheyDoAndWhatIsWrong(t *testing.T) {
 		"a fault of the board without a name": {[]string{"fault", "-var", dir, "board"}, 1, "name one fault of the board"},
 		"a fault, without a lab":              {[]string{"fault", "-var", dir, "gsm0", "unplug"}, 1, "linelab: no lab listens at "},
 		"a flag that there is not":            {[]string{"scenario", "-fast"}, 1, "flag provided but not defined"},
+		"load, explained":                     {[]string{"load", "-h"}, 0, "linelab load -server "},
+		"load of nothing":                     {[]string{"load"}, 2, "linelab load: -users or -users-file is missing"},
+		"load, with a flag that there is not": {[]string{"load", "-fast"}, 2, "flag provided but not defined"},
+		"load, where nobody listens":          {[]string{"load", "-server", "127.0.64.8:5060", "-users", "201:a", "-call", "202"}, 1, "nobody listens there"},
 		"a page that is nowhere":              {[]string{"-page", "here"}, exitUseless, "linelab: -page: "},
 		"a flag of the lab that there is not": {[]string{"-fast"}, exitUseless, "flag provided but not defined"},
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
-	"github.com/pronto-pbx/pronto/firmware/pbxtest/load"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/useragent"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -42,8 +42,8 @@ type sample struct {
 type soak struct {
 	t      *testing.T
 	o      *pbxtest.Office
-	rings  chan *load.Call
-	outer  *load.Phone
+	rings  chan *useragent.Call
+	outer  *useragent.Phone
 	audio  netip.AddrPort
 	r      *rand.Rand
 	placed int
@@ -54,7 +54,7 @@ type soak struct {
 // An office is under load for a while. Nothing grows but the records: memory, goroutines and descriptors stay, the disk
 // takes no more than 24 kB for each call, until the night makes room. How each goes is printed as a slope.
 func TestAnOfficeUnderLoadGrowsByNothingButItsRecords(t *testing.T) {
-	s := &soak{t: t, rings: make(chan *load.Call, 64), r: rand.New(rand.NewPCG(1, 2))}
+	s := &soak{t: t, rings: make(chan *useragent.Call, 64), r: rand.New(rand.NewPCG(1, 2))}
 	s.o = bench.Start(t, pbxtest.Setup{Agents: 6, LoggedIn: 4, Carrier: 5070, Queue: "waiting: {greeting: [none]}"})
 	must := func(err error) {
 		t.Helper()
@@ -63,14 +63,14 @@ func TestAnOfficeUnderLoadGrowsByNothingButItsRecords(t *testing.T) {
 		}
 	}
 	for n := 201; n <= 204; n++ {
-		p, err := load.NewPhone("127.0.0.1", strconv.Itoa(n), pbxtest.Password(n), s.o.SIP, func(c *load.Call) { s.rings <- c })
+		p, err := useragent.NewPhone("127.0.0.1", strconv.Itoa(n), pbxtest.Password(n), s.o.SIP, func(c *useragent.Call) { s.rings <- c })
 		must(err)
 		t.Cleanup(p.Close)
 		must(p.Register())
 		s.o.Lamp(n, tel.AgentReady)
 	}
 	var err error
-	s.outer, err = load.NewPhone(s.o.Carrier.String(), "+390655555", "", s.o.SIP, nil)
+	s.outer, err = useragent.NewPhone(s.o.Carrier.String(), "+390655555", "", s.o.SIP, nil)
 	must(err)
 	t.Cleanup(s.outer.Close)
 	s.audio = netip.AddrPortFrom(s.outer.Addr().Addr(), 40000)
@@ -99,7 +99,7 @@ func (s *soak) call() {
 	s.t.Helper()
 	s.placed++
 	if s.placed%strangersEach == 0 { // an account that does not exist: he is challenged, guesses, is refused
-		p, err := load.NewPhone(fmt.Sprintf("127.99.%d.%d", s.r.IntN(250), 1+s.r.IntN(250)), "999", "guess", s.o.SIP, nil)
+		p, err := useragent.NewPhone(fmt.Sprintf("127.99.%d.%d", s.r.IntN(250), 1+s.r.IntN(250)), "999", "guess", s.o.SIP, nil)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func (s *soak) call() {
 		p.Close()
 	}
 	out := s.outer.Invite(pbxtest.DID, s.audio)
-	var in *load.Call
+	var in *useragent.Call
 	select {
 	case in = <-s.rings:
 	case <-time.After(patience):
@@ -116,22 +116,22 @@ func (s *soak) call() {
 	s.lately = append(s.lately, in.Began().Sub(out.Began()))
 	in.Ring()
 	if s.placed%givenUpEach == 0 {
-		s.happens(out, load.Answered) // by the music
+		s.happens(out, useragent.Answered) // by the music
 		out.Hangup()
-		s.happens(in, load.Cancelled)
-		s.happens(out, load.Ended)
+		s.happens(in, useragent.Cancelled)
+		s.happens(out, useragent.Ended)
 		return
 	}
 	in.Answer(netip.AddrPortFrom(s.audio.Addr(), 40002))
-	s.happens(out, load.Answered)
-	s.happens(in, load.Confirmed)
+	s.happens(out, useragent.Answered)
+	s.happens(in, useragent.Confirmed)
 	in.Hangup()
-	s.happens(in, load.Ended)
-	s.happens(out, load.Ended)
+	s.happens(in, useragent.Ended)
+	s.happens(out, useragent.Ended)
 }
 
 // happens waits for one kind of event of a call.
-func (s *soak) happens(c *load.Call, kind load.EventKind) {
+func (s *soak) happens(c *useragent.Call, kind useragent.EventKind) {
 	s.t.Helper()
 	for timeout := time.After(patience); ; {
 		select {
@@ -139,7 +139,7 @@ func (s *soak) happens(c *load.Call, kind load.EventKind) {
 			if e.Kind == kind {
 				return
 			}
-			if e.Kind >= load.Cancelled {
+			if e.Kind >= useragent.Cancelled {
 				s.t.Fatalf("call %d: event %d, status %d instead of event %d", s.placed, e.Kind, e.Status, kind)
 			}
 		case <-timeout:

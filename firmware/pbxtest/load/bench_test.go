@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/load"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/useragent"
 )
 
 // The benchmarks measure a prontod of its own process over real SIP and RTP on loopback: 50 phones,
@@ -75,26 +76,26 @@ func spread(all []time.Duration) (p50, p99, most float64) {
 func BenchmarkRelay500Calls(b *testing.B) {
 	const calls, talk = 500, 10 * time.Second
 	for b.Loop() {
-		audio, err := load.NewAudio("127.0.0.63", 2*calls)
+		audio, err := useragent.NewAudio("127.0.0.63", 2*calls)
 		must(b, err)
-		rings := make(chan *load.Call, 1)
-		s := opened(b, load.Work{}, load.Phones, func(_ int, c *load.Call) { rings <- c })
+		rings := make(chan *useragent.Call, 1)
+		s := opened(b, load.Work{}, load.Phones, func(_ int, c *useragent.Call) { rings <- c })
 		to := make([]netip.AddrPort, 2*calls)
-		out := make([]*load.Call, calls)
+		out := make([]*useragent.Call, calls)
 		before := newMeter(b, s.box)
 		for i := range calls {
 			out[i] = s.phones[i%load.Phones].Invite(load.Extension((i+i/load.Phones+1)%load.Phones), audio.Addr(2*i))
 			in := came(b, rings)
 			in.Ring()
 			in.Answer(audio.Addr(2*i + 1))
-			_, err := happens(out[i], load.Answered)
+			_, err := happens(out[i], useragent.Answered)
 			must(b, err)
 			to[2*i], to[2*i+1] = out[i].Audio(), in.Audio()
 		}
-		audio.Talk(to, time.Second, 0)
+		audio.Talk(to, time.Second)
 		_, kb := before.used()
 		during := newMeter(b, s.box)
-		h := audio.Talk(to, talk, 50)
+		h := audio.Talk(to, talk)
 		cpu, _ := during.used()
 		for _, c := range out {
 			c.Hangup()
@@ -124,8 +125,8 @@ func BenchmarkQueueSetup(b *testing.B) {
 	for _, from := range []string{"carrier", "phone-with-digest"} {
 		b.Run(from, func(b *testing.B) {
 			for b.Loop() {
-				rings := make(chan *load.Call, 1)
-				s := opened(b, load.Work{}, load.Phones, func(_ int, c *load.Call) { rings <- c })
+				rings := make(chan *useragent.Call, 1)
+				s := opened(b, load.Work{}, load.Phones, func(_ int, c *useragent.Call) { rings <- c })
 				queueSetup(b, s, 50, from, rings)
 				told, err := s.box.History()
 				must(b, err)
@@ -153,10 +154,10 @@ func BenchmarkQueueSetup(b *testing.B) {
 }
 
 // queueSetup makes n calls, one after the other, each answered and hung up by the agent.
-func queueSetup(b *testing.B, s *site, n int, from string, rings <-chan *load.Call) (delays []time.Duration) {
+func queueSetup(b *testing.B, s *site, n int, from string, rings <-chan *useragent.Call) (delays []time.Duration) {
 	b.Helper()
 	for i := range n {
-		var out *load.Call
+		var out *useragent.Call
 		if from == "carrier" {
 			out = s.carrier.Invite(load.SalesNumber, netip.AddrPortFrom(s.carrier.Addr().Addr(), 40000))
 		} else {
@@ -167,11 +168,11 @@ func queueSetup(b *testing.B, s *site, n int, from string, rings <-chan *load.Ca
 		delays = append(delays, in.Began().Sub(out.Began()))
 		in.Ring()
 		in.Answer(netip.AddrPortFrom(s.phones[0].Addr().Addr(), 40002))
-		_, err1 := happens(out, load.Answered)
-		_, err2 := happens(in, load.Confirmed)
+		_, err1 := happens(out, useragent.Answered)
+		_, err2 := happens(in, useragent.Confirmed)
 		in.Hangup()
-		_, err3 := happens(in, load.Ended)
-		_, err4 := happens(out, load.Ended)
+		_, err3 := happens(in, useragent.Ended)
+		_, err4 := happens(out, useragent.Ended)
 		must(b, err1, err2, err3, err4)
 	}
 	s.quiet(b, load.Phones)
@@ -182,16 +183,16 @@ func queueSetup(b *testing.B, s *site, n int, from string, rings <-chan *load.Ca
 func BenchmarkQueueNext(b *testing.B) {
 	const calls = 500
 	for b.Loop() {
-		rings := make(chan *load.Call, load.Agents)
-		s := opened(b, load.Work{}, load.Agents, func(_ int, c *load.Call) { rings <- c })
+		rings := make(chan *useragent.Call, load.Agents)
+		s := opened(b, load.Work{}, load.Agents, func(_ int, c *useragent.Call) { rings <- c })
 		audio := netip.AddrPortFrom(s.carrier.Addr().Addr(), 40000)
 		call := func() { s.carrier.Invite(load.SalesNumber, audio) }
-		var talking []*load.Call
-		take := func() *load.Call {
+		var talking []*useragent.Call
+		take := func() *useragent.Call {
 			in := came(b, rings)
 			in.Ring()
 			in.Answer(audio)
-			_, err := happens(in, load.Confirmed)
+			_, err := happens(in, useragent.Confirmed)
 			must(b, err)
 			return in
 		}
@@ -217,7 +218,7 @@ func BenchmarkQueueNext(b *testing.B) {
 			next := take()
 			delays = append(delays, next.Began().Sub(freed))
 			talking = append(talking[1:], next)
-			_, err := happens(leaver, load.Ended)
+			_, err := happens(leaver, useragent.Ended)
 			must(b, err)
 			call()
 			time.Sleep(2 * time.Millisecond) // the new caller is taken in before the clock runs again
@@ -238,7 +239,7 @@ func BenchmarkQueueNext(b *testing.B) {
 func BenchmarkPhoneToPhone(b *testing.B) {
 	const calls, callers = 2000, 12
 	for b.Loop() {
-		s := opened(b, load.Work{}, load.Phones, func(i int, c *load.Call) {
+		s := opened(b, load.Work{}, load.Phones, func(i int, c *useragent.Call) {
 			c.Ring()
 			c.Answer(netip.MustParseAddrPort("127.0.0.63:40002"))
 		})
@@ -251,10 +252,10 @@ func BenchmarkPhoneToPhone(b *testing.B) {
 			wg.Go(func() {
 				for left.Add(-1) >= 0 {
 					out := s.phones[i].Invite(load.Extension(load.Phones-1-i), netip.MustParseAddrPort("127.0.0.63:40000"))
-					_, err := happens(out, load.Answered)
+					_, err := happens(out, useragent.Answered)
 					if err == nil {
 						out.Hangup()
-						_, err = happens(out, load.Ended)
+						_, err = happens(out, useragent.Ended)
 					}
 					if err != nil {
 						failed <- err

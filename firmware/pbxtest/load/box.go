@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +20,7 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/control"
 	"github.com/pronto-pbx/pronto/firmware/journal"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/process"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -142,37 +141,20 @@ func (b *Box) Complaints() (lines []string) {
 	return lines
 }
 
-// CPU is the processor time that the box has used so far, from the kernel's books (utime and stime
-// of proc(5), in ticks of 10 ms).
-func (b *Box) CPU() (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := bytes.Cut(text, []byte(") "))
-	fields := strings.Fields(string(rest))
-	if len(fields) < 13 {
-		return 0, errors.New("/proc/PID/stat is short")
-	}
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err1, err2)
+// Pid is the process of the box.
+func (b *Box) Pid() int { return b.cmd.Process.Pid }
+
+// Kill ends the box with SIGKILL, after which Stop reports nothing.
+func (b *Box) Kill() {
+	_ = b.signal(syscall.SIGKILL)
+	b.err = nil
 }
 
+// CPU is the processor time that the box has used so far.
+func (b *Box) CPU() (time.Duration, error) { return process.CPU(b.Pid()) }
+
 // RSS is the resident memory of the box in bytes.
-func (b *Box) RSS() (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
-			return kb << 10, err
-		}
-	}
-	return 0, errors.New("no VmRSS")
-}
+func (b *Box) RSS() (int64, error) { return process.RSS(b.Pid()) }
 
 // Files counts the open descriptors of the box: each leg has two sockets.
 func (b *Box) Files() (int, error) {

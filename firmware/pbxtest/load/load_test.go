@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/load"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/useragent"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
@@ -40,7 +41,7 @@ type storm struct {
 
 	mu     sync.Mutex
 	fates  map[string]fate // by the caller's number
-	outs   map[string]*load.Call
+	outs   map[string]*useragent.Call
 	first  []string     // callers in the order of their first offer
 	busy   atomic.Int64 // what parties still do; grows while finish waits, which a WaitGroup may not
 	talked atomic.Int64
@@ -66,7 +67,7 @@ func await(t *testing.T, what string, holds func() bool) {
 }
 
 // rung is what an agent's phone does.
-func (s *storm) rung(_ int, c *load.Call) {
+func (s *storm) rung(_ int, c *useragent.Call) {
 	from := userOf(c.Caller())
 	s.mu.Lock()
 	f, out := s.fates[from], s.outs[from]
@@ -91,7 +92,7 @@ func (s *storm) rung(_ int, c *load.Call) {
 		}
 		time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)
 		c.Answer(s.audio)
-		if _, err := happens(c, load.Confirmed); err != nil {
+		if _, err := happens(c, useragent.Confirmed); err != nil {
 			return // its caller gave up
 		}
 		s.talked.Add(1)
@@ -130,7 +131,7 @@ func userOf(uri string) string {
 }
 
 // round puts callers into the queue, one every few milliseconds, and lets each meet its fate.
-func (s *storm) round(carrier func(number string) *load.Phone, n, from int) {
+func (s *storm) round(carrier func(number string) *useragent.Phone, n, from int) {
 	for i := range n {
 		number := fmt.Sprintf("+39333%06d", from+i)
 		p := carrier(number)
@@ -145,7 +146,7 @@ func (s *storm) round(carrier func(number string) *load.Phone, n, from int) {
 			out.Hangup()
 		case callerWaiting:
 			s.do(func() {
-				if _, err := happens(out, load.Answered); err == nil {
+				if _, err := happens(out, useragent.Answered); err == nil {
 					out.Hangup()
 				}
 			})
@@ -157,11 +158,11 @@ func (s *storm) round(carrier func(number string) *load.Phone, n, from int) {
 // A storm of callers and agents who hang up at every stage leaves nothing behind: no call, no
 // audio, no agent who looks busy, one record for each.
 func TestHangUpsAtEveryStageLeaveNothingBehind(t *testing.T) {
-	s := &storm{t: t, audio: netip.MustParseAddrPort("127.0.0.63:40000"), fates: map[string]fate{}, outs: map[string]*load.Call{}}
+	s := &storm{t: t, audio: netip.MustParseAddrPort("127.0.0.63:40000"), fates: map[string]fate{}, outs: map[string]*useragent.Call{}}
 	office := opened(t, load.Work{}, load.Agents, s.rung)
-	phones := map[string]*load.Phone{}
-	carrier := func(number string) *load.Phone {
-		p, err := load.NewPhone("127.0.0.62", number, "", office.box.SIP, nil)
+	phones := map[string]*useragent.Phone{}
+	carrier := func(number string) *useragent.Phone {
+		p, err := useragent.NewPhone("127.0.0.62", number, "", office.box.SIP, nil)
 		must(t, err)
 		phones[number] = p
 		t.Cleanup(p.Close)
@@ -218,7 +219,7 @@ func checkOrder(t *testing.T, box *load.Box, n int) {
 }
 
 // finish waits until every call of a round has ended on both sides.
-func (s *storm) finish(t *testing.T, office *site, phones map[string]*load.Phone) {
+func (s *storm) finish(t *testing.T, office *site, phones map[string]*useragent.Phone) {
 	t.Helper()
 	await(t, "every phone to be done with its call", func() bool { return s.busy.Load() == 0 })
 	office.quiet(t, load.Agents)
@@ -304,7 +305,7 @@ func TestCallersAreOfferedInTheOrderOfTheirArrival(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	audio := netip.MustParseAddrPort("127.0.0.63:40000")
-	office := opened(t, load.Work{}, agents, func(_ int, c *load.Call) {
+	office := opened(t, load.Work{}, agents, func(_ int, c *useragent.Call) {
 		var n int
 		if _, err := fmt.Sscanf(userOf(c.Caller()), "+39333%d", &n); err != nil {
 			t.Errorf("caller %s: %v", c.Caller(), err)
@@ -313,7 +314,7 @@ func TestCallersAreOfferedInTheOrderOfTheirArrival(t *testing.T) {
 		wg.Go(func() {
 			c.Ring()
 			c.Answer(audio)
-			if _, err := happens(c, load.Confirmed); err == nil {
+			if _, err := happens(c, useragent.Confirmed); err == nil {
 				time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)
 				// Whose ring is late, on a busy machine, is not overtaken by more than the agents who are free meanwhile.
 				for end := time.Now().Add(limit); !passed(n) && time.Now().Before(end); {
@@ -323,17 +324,17 @@ func TestCallersAreOfferedInTheOrderOfTheirArrival(t *testing.T) {
 			}
 		})
 	})
-	var outs []*load.Call
+	var outs []*useragent.Call
 	for i := range calls {
-		p, err := load.NewPhone("127.0.0.62", fmt.Sprintf("+39333%06d", i), "", office.box.SIP, nil)
+		p, err := useragent.NewPhone("127.0.0.62", fmt.Sprintf("+39333%06d", i), "", office.box.SIP, nil)
 		must(t, err)
 		t.Cleanup(p.Close)
 		outs = append(outs, p.Invite(load.SalesNumber, audio))
-		_, err = happens(outs[i], load.Answered) // this caller has the place before the next one comes
+		_, err = happens(outs[i], useragent.Answered) // this caller has the place before the next one comes
 		must(t, err)
 	}
 	for _, out := range outs {
-		_, err := happens(out, load.Ended)
+		_, err := happens(out, useragent.Ended)
 		must(t, err)
 	}
 	wg.Wait()
@@ -355,16 +356,16 @@ func TestCallersAreOfferedInTheOrderOfTheirArrival(t *testing.T) {
 
 // A flood from 5,000 addresses leaves no memory behind, and a phone calls meanwhile as ever.
 func TestJunkSourcesLeaveNoMemoryBehind(t *testing.T) {
-	office := opened(t, load.Work{}, 2, func(_ int, c *load.Call) {
+	office := opened(t, load.Work{}, 2, func(_ int, c *useragent.Call) {
 		c.Ring()
 		c.Answer(netip.MustParseAddrPort("127.0.0.63:40002"))
 	})
 	call := func() time.Duration {
 		out := office.phones[0].Invite(load.Extension(1), netip.MustParseAddrPort("127.0.0.63:40000"))
-		e, err := happens(out, load.Answered)
+		e, err := happens(out, useragent.Answered)
 		must(t, err)
 		out.Hangup()
-		_, err = happens(out, load.Ended)
+		_, err = happens(out, useragent.Ended)
 		must(t, err)
 		return e.At.Sub(out.Began())
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest"
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/load"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/useragent"
 )
 
 // shift is what the phones of fifty agents see of four hundred callers.
@@ -27,7 +28,7 @@ type shift struct {
 const afterCall = 2 * time.Second
 
 // rung is what an agent's phone does: it answers, talks for a moment and hangs up.
-func (s *shift) rung(agent int, c *load.Call) {
+func (s *shift) rung(agent int, c *useragent.Call) {
 	from := userOf(c.Caller())
 	s.mu.Lock()
 	if _, again := s.rings[from]; !again {
@@ -40,7 +41,7 @@ func (s *shift) rung(agent int, c *load.Call) {
 	s.talks.Go(func() {
 		c.Ring()
 		c.Answer(s.audio)
-		if _, err := happens(c, load.Confirmed); err != nil {
+		if _, err := happens(c, useragent.Confirmed); err != nil {
 			return // the caller's test says so
 		}
 		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
@@ -81,21 +82,21 @@ func TestOfFourHundredCallersAndFiftyAgentsNobodyIsOvertakenAndNoWrapUpIsCutShor
 	stalled := pbxtest.Stalls(stop)
 	var numbers []string
 	began, placed := map[string]time.Time{}, map[string]time.Time{}
-	var outs []*load.Call
+	var outs []*useragent.Call
 	for i := range calls {
 		number := fmt.Sprintf("+39333%06d", i)
-		p, err := load.NewPhone("127.0.0.62", number, "", office.box.SIP, nil)
+		p, err := useragent.NewPhone("127.0.0.62", number, "", office.box.SIP, nil)
 		must(t, err)
 		t.Cleanup(p.Close)
 		out := p.Invite([]string{load.SalesNumber, load.HelpNumber}[rand.IntN(2)], s.audio)
-		e, err := happens(out, load.Answered)
+		e, err := happens(out, useragent.Answered)
 		must(t, err)
 		numbers, outs = append(numbers, number), append(outs, out)
 		began[number], placed[number] = out.Began(), e.At
 		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond) // as callers come: not in step with the agents
 	}
 	for _, out := range outs {
-		_, err := happens(out, load.Ended)
+		_, err := happens(out, useragent.Ended)
 		must(t, err)
 	}
 	s.talks.Wait()
@@ -110,7 +111,7 @@ func TestOfFourHundredCallersAndFiftyAgentsNobodyIsOvertakenAndNoWrapUpIsCutShor
 	}
 	h, err := office.box.History()
 	must(t, err)
-	if len(h.Waits) != calls || slices.ContainsFunc(office.phones, func(p *load.Phone) bool { return p.Open() > 0 }) {
+	if len(h.Waits) != calls || slices.ContainsFunc(office.phones, func(p *useragent.Phone) bool { return p.Open() > 0 }) {
 		t.Errorf("%d queue records of %d callers", len(h.Waits), calls)
 	}
 }

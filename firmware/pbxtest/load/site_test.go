@@ -7,33 +7,34 @@ import (
 	"time"
 
 	"github.com/pronto-pbx/pronto/firmware/pbxtest/load"
+	"github.com/pronto-pbx/pronto/firmware/pbxtest/useragent"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 )
 
 // site is a box with its phones, registered, and a carrier.
 type site struct {
 	box     *load.Box
-	phones  []*load.Phone
-	carrier *load.Phone
+	phones  []*useragent.Phone
+	carrier *useragent.Phone
 	agents  int // of the phones, the first ones
 }
 
 // opened starts a box and n registered phones. Rung gets every call that comes to a phone, on that
 // phone's goroutine.
-func opened(tb testing.TB, w load.Work, n int, rung func(phone int, c *load.Call)) *site {
+func opened(tb testing.TB, w load.Work, n int, rung func(phone int, c *useragent.Call)) *site {
 	tb.Helper()
 	o, err := load.NewOffice(w)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	s := &site{box: started(tb, o), agents: w.Defaults().Agents}
-	if s.carrier, err = load.NewPhone(o.Carrier, "+390655555", "", s.box.SIP, nil); err != nil {
+	if s.carrier, err = useragent.NewPhone(o.Carrier, "+390655555", "", s.box.SIP, nil); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(s.carrier.Close)
 	for i := range n {
 		user := load.Extension(i)
-		p, err := load.NewPhone(load.PhoneIP(i), user, load.Password(user), s.box.SIP, func(c *load.Call) { rung(i, c) })
+		p, err := useragent.NewPhone(load.PhoneIP(i), user, load.Password(user), s.box.SIP, func(c *useragent.Call) { rung(i, c) })
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -110,7 +111,7 @@ func (s *site) until(tb testing.TB, wrong func(load.Now) string) {
 }
 
 // happens waits for one kind of event of a call and gives up on any that ends it before.
-func happens(c *load.Call, kind load.EventKind) (load.Event, error) {
+func happens(c *useragent.Call, kind useragent.EventKind) (useragent.Event, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
@@ -119,11 +120,11 @@ func happens(c *load.Call, kind load.EventKind) (load.Event, error) {
 			switch {
 			case e.Kind == kind:
 				return e, nil
-			case e.Kind >= load.Cancelled:
+			case e.Kind >= useragent.Cancelled:
 				return e, fmt.Errorf("call %s: event %d, status %d instead of event %d", c.ID(), e.Kind, e.Status, kind)
 			}
 		case <-timer.C:
-			return load.Event{}, fmt.Errorf("call %s: no event %d", c.ID(), kind)
+			return useragent.Event{}, fmt.Errorf("call %s: no event %d", c.ID(), kind)
 		}
 	}
 }
@@ -138,7 +139,7 @@ func must(tb testing.TB, errs ...error) {
 }
 
 // came waits for the next call at any phone.
-func came(tb testing.TB, in <-chan *load.Call) *load.Call {
+func came(tb testing.TB, in <-chan *useragent.Call) *useragent.Call {
 	tb.Helper()
 	select {
 	case c := <-in:

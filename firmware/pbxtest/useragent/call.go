@@ -1,8 +1,10 @@
-package load
+package useragent
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,16 +17,19 @@ const (
 	Ringing   EventKind = iota + 1 // 18x came
 	Answered                       // 200 came and was acknowledged; Audio is where to send
 	Confirmed                      // our 200 was acknowledged
+	Moved                          // the server wants our audio elsewhere; Audio is where
 	Cancelled                      // the caller gave up before our answer
 	Refused                        // Status
 	Ended                          // BYE, theirs or ours
-	Silent                         // the box did not answer a request, though it was sent again and again
+	Silent                         // the server did not answer a request, though it was sent again and again
 )
 
 // Event is one happening on one call.
 type Event struct {
 	Kind   EventKind
 	Status int
+	Reason string    // the server's words beside Status
+	Theirs bool      // of Ended: the other side hung up
 	At     time.Time // when the kernel received the message
 }
 
@@ -42,6 +47,7 @@ type Call struct {
 	localTag  string
 	remote    string // From or To of the other side, with its tag
 	target    string // request URI inside the dialog
+	routes    string // Route headers inside the dialog
 	cseq      int
 	audio     netip.AddrPort // theirs
 	own       netip.AddrPort
@@ -56,6 +62,8 @@ type Call struct {
 	over      bool
 	leaving   bool // BYE was sent
 	ack       string
+	tried     int // answers to challenges of the INVITE
+	byeTried  bool
 }
 
 func newCall(p *Phone, id string) *Call {
@@ -71,7 +79,7 @@ func (c *Call) Caller() string { return uriOf(c.invite.header("From")) }
 // ID is the Call-ID.
 func (c *Call) ID() string { return c.id }
 
-// Audio is where the box wants our audio; invalid before an SDP came.
+// Audio is where the server wants our audio; invalid before an SDP came, and when it takes none of our codec.
 func (c *Call) Audio() netip.AddrPort {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,11 +121,24 @@ func (c *Call) stopRetry() {
 	}
 }
 
-// again sends text now and, until stopRetry, at the intervals of RFC 3261 timer A (or G).
+// t1 is that of RFC 3261 section 17.1.1.1.
+const t1 = 500 * time.Millisecond
+
+// Unanswered is after how long a request of a call counts as not answered at all, having been sent five times.
+const Unanswered = 23 * t1
+
+// again sends text now and, until stopRetry, at the intervals of RFC 3261 timer A (or G). Requests are not repeated
+// over TCP.
 func (c *Call) again(text string) {
 	c.stopRetry()
 	c.phone.send(text)
-	const t1 = 500 * time.Millisecond
+	select {
+	case <-c.phone.done: // the connection is gone
+		c.end(Event{Kind: Silent, At: time.Now()})
+		return
+	default:
+	}
+	once := c.phone.Transport == TCP && !strings.HasPrefix(text, "SIP/2.0")
 	wait, total := t1, time.Duration(0)
 	var timer *time.Timer
 	timer = time.AfterFunc(wait, func() {
@@ -127,13 +148,15 @@ func (c *Call) again(text string) {
 			return
 		}
 		total += wait
-		if total > 16*t1 {
+		if total >= Unanswered {
 			c.end(Event{Kind: Silent, At: time.Now()})
 			return
 		}
-		c.phone.resent.Add(1)
-		c.phone.send(text)
-		wait = min(2*wait, 4*time.Second)
+		if !once {
+			c.phone.resent.Add(1)
+			c.phone.send(text)
+		}
+		wait = min(2*wait, 4*time.Second, Unanswered-total)
 		timer.Reset(wait)
 	})
 	c.retry = timer
@@ -145,7 +168,7 @@ func (p *Phone) Invite(number string, own netip.AddrPort) *Call {
 	c := newCall(p, fmt.Sprintf("c%d-%d-%s", n, p.addr.Port(), p.User))
 	c.localTag = fmt.Sprintf("t%d", n)
 	c.own = own
-	c.uri = fmt.Sprintf("sip:%s@%s:%d", number, p.box.Addr(), p.box.Port())
+	c.uri = fmt.Sprintf("sip:%s@%s", number, p.home())
 	c.remote = "<" + c.uri + ">"
 	c.target = c.uri
 	p.mu.Lock()
@@ -161,10 +184,14 @@ func (p *Phone) Invite(number string, own netip.AddrPort) *Call {
 func (c *Call) sendInvite(auth string) {
 	c.cseq++
 	c.branch = fmt.Sprintf("z9hG4bK%s-%d", c.id, c.cseq)
-	body := sdpFor(c.own)
-	c.last = c.request("INVITE", c.cseq, c.branch, "Contact: <sip:"+c.phone.User+"@"+c.phone.addr.String()+">\r\n"+auth+
-		fmt.Sprintf("Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+	c.last = c.request("INVITE", c.cseq, c.branch, auth+c.session("sendrecv"))
 	c.again(c.last)
+}
+
+// session is the end of a message that holds our SDP.
+func (c *Call) session(direction string) string {
+	body := sdpFor(c.own, c.phone.Codec, direction)
+	return fmt.Sprintf("Contact: %s\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", c.phone.contact(), len(body), body)
 }
 
 // request makes a request of the caller's or callee's side; rest holds the headers that differ.
@@ -176,19 +203,19 @@ func (c *Call) request(method string, cseq int, branch, rest string) string {
 	if rest == "" {
 		rest = "Content-Length: 0\r\n\r\n"
 	}
-	return fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n%s",
-		method, target, c.phone.addr, branch, c.local(), c.localTag, c.remote, c.id, cseq, method, rest)
+	return fmt.Sprintf("%s %s SIP/2.0\r\n%s%sMax-Forwards: 70\r\nFrom: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n%s",
+		method, target, c.phone.via(branch), c.routes, c.local(), c.localTag, c.remote, c.id, cseq, method, rest)
 }
 
 func (c *Call) local() string {
 	if c.incoming {
 		return c.invite.header("To")
 	}
-	home := c.phone.box.Addr()
-	if c.phone.password == "" {
-		home = c.phone.addr.Addr() // a carrier's callers are not of the box's domain
+	home := c.phone.Domain
+	if c.phone.Password == "" {
+		home = c.phone.addr.Addr().String() // a carrier's callers are not of the server's domain
 	}
-	return "<sip:" + c.phone.User + "@" + home.String() + ">"
+	return "<sip:" + c.phone.User + "@" + home + ">"
 }
 
 // Ring answers an incoming INVITE with 180.
@@ -221,9 +248,8 @@ func (c *Call) Answer(own netip.AddrPort) {
 		return
 	}
 	c.answered, c.own = true, own
-	body := sdpFor(own)
-	c.last = reply(&c.invite, 200, "OK", c.localTag, fmt.Sprintf("Contact: <sip:%s@%s>\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s",
-		c.phone.User, c.phone.addr, len(body), body))
+	_, direction, _ := audioOf(c.invite.body, c.phone.Codec)
+	c.last = reply(&c.invite, 200, "OK", c.localTag, c.session(answering(direction)))
 	c.again(c.last)
 }
 
@@ -256,7 +282,7 @@ func (c *Call) Hangup() {
 }
 
 func (c *Call) cancel() {
-	c.phone.send(c.request("CANCEL", c.cseq, c.branch, ""))
+	c.again(c.request("CANCEL", c.cseq, c.branch, ""))
 }
 
 func (c *Call) bye() {
@@ -280,18 +306,25 @@ func (c *Call) got(m message, at time.Time) {
 	case "INVITE":
 		if c.incoming && param(m.header("To"), "tag") == "" {
 			if c.last != "" {
-				c.phone.send(c.last) // repeated by the box
+				c.phone.send(c.last) // repeated by the server
 			}
 			return
 		}
-		body := sdpFor(c.own)
-		c.phone.send(reply(&m, 200, "OK", "", fmt.Sprintf("Contact: <sip:%s@%s>\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s",
-			c.phone.User, c.phone.addr, len(body), body)))
+		c.offered(&m, at)
+	case "UPDATE":
+		if m.body == "" {
+			c.phone.send(reply(&m, 200, "OK", "", ""))
+			return
+		}
+		c.offered(&m, at)
 	case "ACK":
 		if c.answered && !c.confirmed {
 			c.confirmed = true
 			if !c.leaving {
 				c.stopRetry()
+			}
+			if m.body != "" { // its answer, when its INVITE had no offer
+				c.audio, _, _ = audioOf(m.body, c.phone.Codec)
 			}
 			c.tell(Event{Kind: Confirmed, At: at})
 		}
@@ -302,9 +335,33 @@ func (c *Call) got(m message, at time.Time) {
 		}
 	case "BYE":
 		c.phone.send(reply(&m, 200, "OK", "", ""))
-		c.end(Event{Kind: Ended, At: at})
+		c.end(Event{Kind: Ended, Theirs: true, At: at})
 	default:
 		c.phone.send(reply(&m, 200, "OK", "", ""))
+	}
+}
+
+// offered answers an offer of the server inside the call.
+func (c *Call) offered(m *message, at time.Time) {
+	to, direction, ok := audioOf(m.body, c.phone.Codec)
+	if m.body != "" && !ok {
+		c.phone.send(reply(m, 488, "Not Acceptable Here", "", ""))
+		return
+	}
+	c.phone.send(reply(m, 200, "OK", "", c.session(answering(direction))))
+	if m.body != "" && to != c.audio {
+		c.audio = to
+		c.tell(Event{Kind: Moved, At: at})
+	}
+}
+
+// abandoned ends the call when it waits for an answer that will not come, or in any case.
+func (c *Call) abandoned(anyway bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	waits := !c.incoming && !c.answered && (!c.heard || c.cancelled) || c.leaving || c.incoming && c.answered && !c.confirmed
+	if anyway || waits {
+		c.end(Event{Kind: Silent, At: time.Now()})
 	}
 }
 
@@ -315,9 +372,20 @@ func (c *Call) response(m *message, at time.Time) {
 		if n == c.cseq || c.answered {
 			c.inviteResponse(m, at)
 		}
+	case "CANCEL":
+		if c.cancelled && !c.answered {
+			c.stopRetry() // the INVITE's own answer is next
+		}
 	case "BYE":
-		if m.status >= 200 {
-			c.end(Event{Kind: Ended, At: at})
+		if ch, ok := challengeOf(m); ok && c.phone.Password != "" && !c.byeTried {
+			c.byeTried = true
+			c.cseq++
+			c.again(c.request("BYE", c.cseq, fmt.Sprintf("z9hG4bK%s-bye-%d", c.id, c.cseq),
+				ch.authorization(c.phone.User, c.phone.Password, "BYE", c.target, 1)+"Content-Length: 0\r\n\r\n"))
+			return
+		}
+		if m.status >= 200 && n == c.cseq {
+			c.end(Event{Kind: Ended, Status: m.status, Reason: m.reason, At: at})
 		}
 	}
 }
@@ -341,8 +409,8 @@ func (c *Call) inviteResponse(m *message, at time.Time) {
 	case m.status < 300:
 		c.stopRetry()
 		c.answered = true
-		c.remote, c.target = m.header("To"), uriOf(m.header("Contact"))
-		c.audio, _ = audioOf(m.body)
+		c.remote, c.target, c.routes = m.header("To"), cmp.Or(uriOf(m.header("Contact")), c.uri), m.routes(true)
+		c.audio, _, _ = audioOf(m.body, c.phone.Codec)
 		c.ack = c.request("ACK", c.cseq, fmt.Sprintf("z9hG4bK%s-ack", c.id), "")
 		c.phone.send(c.ack)
 		c.tell(Event{Kind: Answered, At: at})
@@ -355,11 +423,21 @@ func (c *Call) inviteResponse(m *message, at time.Time) {
 		c.remote = m.header("To")
 		c.phone.send(c.request("ACK", c.cseq, c.branch, ""))
 		c.remote = to
-		if ch, ok := challengeOf(m); ok && m.status == 401 && c.phone.password != "" && c.cseq == 1 && !c.cancelled {
+		if ch, ok := challengeOf(m); ok && c.phone.Password != "" && !c.cancelled && (c.tried == 0 || c.tried == 1 && ch.stale) {
+			c.tried++
 			c.heard = false
-			c.sendInvite("Authorization: " + ch.authorization(c.phone.User, c.phone.password, "INVITE", c.uri, 1) + "\r\n")
+			c.sendInvite(ch.authorization(c.phone.User, c.phone.Password, "INVITE", c.uri, 1))
 			return
 		}
-		c.end(Event{Kind: Refused, Status: m.status, At: at})
+		c.end(Event{Kind: Refused, Status: m.status, Reason: m.reason, At: at})
 	}
+}
+
+// Phone is whose call it is.
+func (c *Call) Phone() *Phone { return c.phone }
+
+// Abandon forgets a call that the server does not let end.
+func (c *Call) Abandon() {
+	c.quiet()
+	c.phone.forget(c)
 }
