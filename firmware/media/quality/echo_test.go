@@ -89,12 +89,12 @@ func measures(sent, heard []float64) *Echo {
 		return Level(sum / float64(hop))
 	}
 	for at := 0; at+160 <= len(sent); at += 160 {
-		for i := range 160/hop {
+		for i := range 160 / hop {
 			if step := int64(at/hop + i); !e.Idle(step) {
 				e.Heard(step, level(heard[at+hop*i:][:hop]))
 			}
 		}
-		for i := range 160/hop {
+		for i := range 160 / hop {
 			e.Sent(int64(at/hop+i), level(sent[at+hop*i:][:hop]))
 		}
 	}

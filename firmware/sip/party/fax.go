@@ -28,7 +28,7 @@ const (
 type passage struct {
 	asker *leg
 	offer *sdp.Session
-	image sdp.Image // of the offer
+	image sdp.Image   // of the offer
 	clock *time.Timer // joinLimit, then passLimit
 	gone  bool        // it has been offered on; guarded by the asker's mu
 }
