@@ -168,8 +168,8 @@ func (r *reconciling) endOffers() {
 	}
 }
 
-// believeAccepted keeps the agents who are calling a customer. Where the request is served otherwise by now, their call
-// is told so.
+// believeAccepted keeps the agents who are calling a customer. Where the request is served otherwise by now, or by this
+// very call, whose last steps its own journal has lost, their call is told so.
 func (r *reconciling) believeAccepted() {
 	for i := range r.calls {
 		for _, h := range r.calls[i].Holds {
@@ -178,6 +178,9 @@ func (r *reconciling) believeAccepted() {
 			}
 			o, e := r.Offers[h.Offer], r.Entries[r.calls[i].Call]
 			if o == nil || o.Phase == Void || e == nil || e.Callback == "" {
+				if o != nil && o.Phase == Talking {
+					r.endTalk(o)
+				}
 				r.send(tel.Withdraw{Offer: h.Offer, Call: r.calls[i].Call, Agent: h.Agent, Cause: tel.CauseCancelled})
 				continue
 			}

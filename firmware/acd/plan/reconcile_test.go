@@ -133,6 +133,13 @@ func TestAfterARestartTheCallsAreBelieved(t *testing.T) {
 			says:   func(tel.Offer) []tel.Standing { return []tel.Standing{{Call: "c1"}} },
 			want:   tel.AgentWrapUp, left: tel.OutcomeAnswered,
 		},
+		"the call has lost that it has talked at all": {
+			before: func(o *office, of tel.Offer) { o.tell(tel.OfferAnswered{Offer: of.Offer}) },
+			says: func(of tel.Offer) []tel.Standing {
+				return []tel.Standing{{Call: "c1", Holds: []tel.HeldOffer{{Offer: of.Offer, Queue: "q", Agent: of.Agent}}}}
+			},
+			want: tel.AgentWrapUp, left: tel.OutcomeAnswered,
+		},
 		"the end of the call was not heard of": {
 			says: func(tel.Offer) []tel.Standing { return nil },
 			want: tel.AgentReady, left: tel.OutcomeFailed,
