@@ -190,8 +190,9 @@ func (st *step) meet(peer LegState, arrived bool) {
 // engage tells the queues that an agent is on a call which did not come from them.
 func (st *step) engage(l *LegState) {
 	if l.Agent != "" && l.Offer == "" && !l.Engaged {
-		l.Engaged = true
-		st.tell(st.s.engagement(l.Agent))
+		if l.Engaged = true; !st.s.engagedBeside(l) {
+			st.tell(st.s.engagement(l.Agent))
+		}
 	}
 }
 
@@ -206,10 +207,19 @@ func (st *step) disengage(l *LegState, c tel.Cause) {
 		st.missed(l)
 	case l.Offer != "":
 		st.tell(tel.TalkEnded{Offer: l.Offer, Cause: c})
-	case l.Engaged:
+	case l.Engaged && !st.s.engagedBeside(l):
 		st.tell(tel.AgentDisengaged{Agent: l.Agent, Call: st.s.Call})
 	}
 	l.Offer, l.Engaged = "", false
+}
+
+// engagedBeside reports whether the agent of a leg is in the call by another one too, as a supervisor to whom the call
+// is transferred that the other telephone listens to.
+func (s *State) engagedBeside(l *LegState) bool {
+	also := func(x *LegState) bool { return x.Engaged && x.Agent == l.Agent && x.ID != l.ID }
+	return also(&s.Caller) || s.Peer != nil && also(s.Peer) ||
+		slices.ContainsFunc(s.Paged, func(x LegState) bool { return also(&x) }) ||
+		slices.ContainsFunc(s.Watchers, func(w Watcher) bool { return also(&w.LegState) })
 }
 
 func (st *step) legEnded(leg *LegState, where int, e LegEvent) {

@@ -23,6 +23,10 @@ var (
 	dayFlag  = flag.Uint64("agreement.day", 0, "only the day of this seed; 0: all")
 )
 
+// found are days of longer runs that have shown a fault: a talk whose begin the call had lost, and a supervisor to whom the
+// call was transferred that the supervisor's other telephone listened to.
+var found = []uint64{13179, 12355}
+
 // Wherever the two journals are cut around something that happens, each on its own, calls and queues agree after the restart:
 // who is on the line in a call is on the line in the queues, and nobody else; who waits has the place of the first arrival;
 // nobody whose telephone was there is hung up on; and the day can be finished.
@@ -32,6 +36,11 @@ func TestCallsAndQueuesAgreeWhereverTheirJournalsAreCut(t *testing.T) {
 		days /= 4
 	}
 	cuts, apart := 0, 0
+	for _, seed := range found {
+		if *dayFlag == 0 && seed > days {
+			day(t, seed)
+		}
+	}
 	for seed := uint64(1); seed <= days; seed++ {
 		if *dayFlag != 0 {
 			seed, days = *dayFlag, *dayFlag
