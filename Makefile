@@ -32,12 +32,13 @@ test: deps ## run every test (installs SIPp, baresip, linphone, sox ... when roo
 short: ## unit tests only, no real programs
 	$(GO) test -short ./...
 
-# Pure arithmetic without a goroutine, which the detector would only make ten times slower: who uses it is judged.
-ARITHMETIC := media/dsp|media/master|acd/forecast
+# Pure arithmetic and formats without a goroutine of their own, which the detector would only make ten times slower: who
+# uses them is judged.
+ARITHMETIC := firmware/media/dsp|firmware/media/master|firmware/media/codec/opus|firmware/acd/forecast|images/card|images/zst|images/vfat|cmd/mkimage
 
 .PHONY: race
 race: ## tests under the race detector, and the offices of prontod with programs that have it too (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short -count=1 -timeout 25m $$($(GO) list ./... | grep -vE '/firmware/($(ARITHMETIC))$$')
+	CGO_ENABLED=1 $(GO) test -race -short -count=1 -timeout 25m $$($(GO) list ./... | grep -vE '/pronto/($(ARITHMETIC))$$')
 
 STIRRED ?= ./...
 STIRS   ?= 3

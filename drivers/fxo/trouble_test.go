@@ -398,6 +398,9 @@ func TestEndIsHeardOnABadLine(t *testing.T) {
 
 // Clocks that differ: nothing is lost, nothing piles up.
 func TestClockErrorCostsNoFrame(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: minutes of sound")
+	}
 	for _, ppm := range []float64{-200, 200} {
 		bubble(t, func(s *fxosim.Config, _ *fxo.Config) { s.PPM = ppm }, func(t *testing.T, m *fxo.Modem, far *farend.End) {
 			media := connect(t, m, far)

@@ -156,6 +156,9 @@ func (d drift) judge() []string {
 }
 
 func TestOneHourWithAClockThatIsOffLosesNoFrameAndKeepsDelayAndSound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: hours of sound")
+	}
 	for _, of := range clockworks() {
 		for _, ppm := range []float64{200, -200} {
 			t.Run(strings.TrimSpace(fmt.Sprintf("%s %+g ppm", of.model, ppm)), func(t *testing.T) {

@@ -15,6 +15,7 @@ const (
 	mediaLo, mediaHi = 10000, 19999 // audio of offices, mediaPorts each; from 20000 on others have them on addresses of their own
 	soundLo, soundHi = 28000, 31999 // audio of linphone, two each; baresip looks for its own in 26000-27999
 	mediaPorts       = 200
+	browsersPort     = 16382 // of the default configuration
 )
 
 // FreePort claims a port that is free for UDP and TCP.
@@ -31,7 +32,7 @@ func claimed(t testing.TB, lo, hi, n int) uint16 {
 	first := rand.IntN(places)
 	for i := range places {
 		port := lo + (first+i)%places*n
-		if !shunned(port) && claim(t, port) {
+		if !shunned(port, n) && claim(t, port) {
 			return uint16(port)
 		}
 	}
@@ -39,10 +40,11 @@ func claimed(t testing.TB, lo, hi, n int) uint16 {
 	return 0
 }
 
-// shunned are the ports of our range that browsers go to for nobody: other protocols live there (WHATWG Fetch,
-// "port blocking").
-func shunned(port int) bool {
-	return port == 6000 || port == 6566 || port >= 6665 && port <= 6669 || port == 6679 || port == 6697
+// shunned are, of our range, the ports that browsers go to for nobody, since other protocols live there (WHATWG Fetch,
+// "port blocking"), and that which an office has for browsers unless it says so: audio elsewhere must not cover it.
+func shunned(port, n int) bool {
+	return port == 6000 || port == 6566 || port >= 6665 && port <= 6669 || port == 6679 || port == 6697 ||
+		port <= browsersPort && browsersPort < port+n
 }
 
 // claim takes a port for this test alone. The mark is a name of the network namespace, as ports are, and goes with
