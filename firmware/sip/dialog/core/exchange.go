@@ -8,6 +8,7 @@ import (
 
 // gotInvite is a re-INVITE (section 14.2).
 func (m *machine) gotInvite(e GotRequest) {
+	m.begunAnew()
 	switch {
 	case m.s.Phase == Offered, m.s.Exchange.Turn == TurnTheirs:
 		m.do(Respond{Status: 500, RetryAfter: retryAfter(e.Dice)}) // the previous one is not answered yet
@@ -17,6 +18,17 @@ func (m *machine) gotInvite(e GotRequest) {
 		m.do(m.tooShort())
 	default:
 		m.take(e)
+	}
+}
+
+// begunAnew ends an exchange of theirs that waits for an ACK in which nothing is to stand. Who makes an offer again has
+// had our 2xx, for one exchange must be over before the next (section 14.1): its ACK was lost, or read by a process that
+// died upon it.
+func (m *machine) begunAnew() {
+	if x := m.s.Exchange; m.s.Phase == Up && x.Turn == TurnAck && len(x.SDP) > 0 {
+		m.disarm(TimerResend, TimerAck)
+		m.s.Exchange = Exchange{}
+		m.dirty = true
 	}
 }
 
@@ -32,6 +44,7 @@ func (m *machine) gotUpdate(e GotRequest) {
 	switch {
 	case e.Terms.TooShort(s.Wish.Min, e.Timer):
 		m.do(m.tooShort())
+		return
 	case len(e.SDP) == 0:
 		m.retarget(e.Tag, e.Target)
 		ok := Respond{Status: 200}
@@ -39,6 +52,10 @@ func (m *machine) gotUpdate(e GotRequest) {
 			ok.Terms = m.grant(e.Terms, e.Timer)
 		}
 		m.do(ok)
+		return
+	}
+	m.begunAnew()
+	switch {
 	case s.Exchange.Turn == TurnTheirs:
 		m.do(Respond{Status: 500, RetryAfter: retryAfter(e.Dice)})
 	case s.offering(e.Tag), s.Exchange.Turn == TurnOurs, s.Exchange.Turn == TurnAck:
