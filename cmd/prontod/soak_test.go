@@ -62,11 +62,13 @@ func TestAnOfficeUnderLoadGrowsByNothingButItsRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	var phones []*useragent.Phone
 	for n := 201; n <= 204; n++ {
 		p, err := useragent.NewPhone("127.0.0.1", strconv.Itoa(n), pbxtest.Password(n), s.o.SIP, func(c *useragent.Call) { s.rings <- c })
 		must(err)
 		t.Cleanup(p.Close)
 		must(p.Register())
+		phones = append(phones, p)
 		s.o.Lamp(n, tel.AgentReady)
 	}
 	var err error
@@ -80,8 +82,15 @@ func TestAnOfficeUnderLoadGrowsByNothingButItsRecords(t *testing.T) {
 
 	start := time.Now()
 	each := max(*soakFlag/240, 500*time.Millisecond)
+	refresh, renewed := min(20*time.Minute, *soakFlag/2), start // a phone is there for an hour
 	for next := start; time.Since(start) < *soakFlag; time.Sleep(time.Second / soakRate) {
 		s.call()
+		if time.Since(renewed) > refresh {
+			for _, p := range phones {
+				must(p.Register())
+			}
+			renewed = time.Now()
+		}
 		if now := time.Now(); !now.Before(next) {
 			s.look(time.Since(start))
 			next = now.Add(each)
