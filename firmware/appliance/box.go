@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,10 +18,8 @@ import (
 	"github.com/pronto-pbx/pronto/firmware/acd/books/watch"
 	"github.com/pronto-pbx/pronto/firmware/acd/ledger"
 	"github.com/pronto-pbx/pronto/firmware/acd/plan"
-	"github.com/pronto-pbx/pronto/firmware/acd/replay"
 	"github.com/pronto-pbx/pronto/firmware/audit"
 	"github.com/pronto-pbx/pronto/firmware/call"
-	"github.com/pronto-pbx/pronto/firmware/cdr"
 	"github.com/pronto-pbx/pronto/firmware/certificate"
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/config/live"
@@ -271,80 +267,6 @@ func Build(opts Options) (b *Box, err error) {
 		}
 	}
 	return b, nil
-}
-
-func (b *Box) openJournals() error {
-	for _, dir := range []string{b.opts.Dir, b.opts.RunDir} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	var err error
-	if b.opts.Hot == nil {
-		b.opts.Hot = durable.Disk{}
-	}
-	if b.hot, err = journal.OpenHotOn(b.opts.Hot, filepath.Join(b.opts.RunDir, "hot"), 0); err != nil {
-		return err
-	}
-	b.history, err = journal.OpenHistory(journal.HistoryConfig{
-		Dir: filepath.Join(b.opts.Dir, "history"), Class: classOf, Log: b.log.With("room", "journal"),
-	})
-	if err != nil {
-		return err
-	}
-	b.reportDamage(store.Status{}, time.Now())
-	b.ages = retention.Open(filepath.Join(b.opts.Dir, "ages.json"), b.history.Status().Written, b.log.With("room", "retention"))
-	b.reportAges()
-	if err := errors.Join(b.openLedger(), b.openMemories()); err != nil {
-		return err
-	}
-	b.openBooks()
-	b.openOwed()
-	b.countToday()
-	b.owed.retry()
-	b.ledger.Start()
-	b.remembered = b.memories.All()
-	b.memories.Start()
-	return nil
-}
-
-// countToday reads the finished records of the day, so that the figures outlive a restart.
-func (b *Box) countToday() {
-	oldest := true
-	var tail tail
-	err := b.history.Read(0, func(r journal.Record) error {
-		if oldest {
-			b.books.Begin(r.Wall)
-			oldest = false
-		}
-		tail.take(r)
-		b.owed.found(r.Kind, r.Body)
-		if e, err := cdr.Decode(r.Kind, r.Body); err == nil && e != nil {
-			b.present.apply(e)
-			b.ledger.Replay(e)
-			if left, ok := e.(tel.QueueLeft); ok {
-				b.books.Recorded(uint64(r.Pos), left)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		b.log.Warn("figures of the day are incomplete", "err", err)
-	}
-	b.countOwed(&tail)
-	b.complete(tail)
-}
-
-// classOf tells what the history may give up when it outgrows its quota.
-func classOf(kind string) journal.Class {
-	switch {
-	case cdr.Finished(kind):
-		return journal.Finished
-	case kind == replay.KindState:
-		return journal.State
-	default:
-		return journal.Statistic
-	}
 }
 
 func (b *Box) openMedia() error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
 	"runtime/debug"
 	"slices"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/pronto-pbx/pronto/firmware/config"
 	"github.com/pronto-pbx/pronto/firmware/erasure"
+	"github.com/pronto-pbx/pronto/firmware/sip/stack"
 	"github.com/pronto-pbx/pronto/firmware/tel"
 	"github.com/pronto-pbx/pronto/firmware/trace/capture"
 	"github.com/pronto-pbx/pronto/ui/access"
@@ -291,6 +291,9 @@ func (t *rtpTrace) party(e tel.PartyChanged) {
 
 // apply has the packets of a call kept, or not. It is called with mu held.
 func (t *rtpTrace) apply(call tel.CallID) {
+	if t.on == nil && t.calls[call] == nil {
+		return // nothing is permitted: who comes and goes in a call costs no search
+	}
 	var legs []tel.LegID
 	wanted := false
 	for leg, p := range t.parties {
@@ -400,13 +403,5 @@ func (b *Box) ourAddress(remote netip.AddrPort) netip.Addr {
 	if b.opts.Route != nil {
 		return b.opts.Route(remote)
 	}
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote)) // sends nothing
-	if err != nil {
-		return netip.Addr{}
-	}
-	defer func() { _ = conn.Close() }()
-	if a, err := netip.ParseAddrPort(conn.LocalAddr().String()); err == nil {
-		return a.Addr().Unmap()
-	}
-	return netip.Addr{}
+	return stack.RouteTo(remote).Unmap()
 }

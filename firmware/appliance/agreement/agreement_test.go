@@ -37,8 +37,10 @@ func TestCallsAndQueuesAgreeWhereverTheirJournalsAreCut(t *testing.T) {
 	}
 	cuts, apart := 0, 0
 	for _, seed := range found {
-		if *dayFlag == 0 && seed > days {
-			day(t, seed)
+		for range 3 { // who is served first is not in the seed
+			if *dayFlag == 0 && seed > days && !t.Failed() {
+				day(t, seed)
+			}
 		}
 	}
 	for seed := uint64(1); seed <= days; seed++ {

@@ -87,26 +87,27 @@ func (l *leg) passes(body []byte) bool {
 	if !ok || already {
 		return false
 	}
-	if status := l.pass(offer, im); status != 0 {
+	if !l.pass(offer, im) {
+		const status = 488
 		l.o.cfg.Log.Info("T.38 is refused; the call goes on in audio", "party", l.Party(), "status", status)
 		l.talk().RejectReoffer(status)
 	}
 	return true
 }
 
-// pass offers T.38 on to the partner, as soon as there is one; status is why not.
-func (l *leg) pass(offer *sdp.Session, im sdp.Image) (status int) {
+// pass offers T.38 on to the partner, as soon as there is one; false where that cannot be.
+func (l *leg) pass(offer *sdp.Session, im sdp.Image) bool {
 	p := &passage{asker: l, offer: offer, image: im}
 	l.mu.Lock()
 	if l.ended || l.media.SendKey.Suite != sdp.NoSuite {
 		l.mu.Unlock()
-		return 488
+		return false
 	}
 	p.clock = time.AfterFunc(joinLimit, func() { p.refuse(488) })
 	l.fax.asks = p
 	l.mu.Unlock()
 	l.passOn()
-	return 0
+	return true
 }
 
 // passOn offers what waits for a partner to that, if there is one now.

@@ -90,8 +90,9 @@ func (r *routes) forget() {
 	clear(r.own)
 }
 
-// routeTo asks the kernel; connecting a UDP socket sends nothing. The zero Addr means no way.
-func routeTo(remote netip.AddrPort) netip.Addr {
+// RouteTo asks the kernel which of our addresses leads to a remote one; connecting a UDP socket sends nothing. The zero
+// Addr means no way.
+func RouteTo(remote netip.AddrPort) netip.Addr {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
 	if err != nil {
 		return netip.Addr{}

@@ -139,7 +139,7 @@ func (c Config) withDefaults() Config {
 	wait(&c.Idle, 2*time.Hour)
 	wait(&c.Pong, 10*time.Second)
 	if c.Route == nil {
-		c.Route = routeTo
+		c.Route = RouteTo
 	}
 	if c.Names == nil {
 		c.Names = dns.New(dns.Config{})
